@@ -1,0 +1,132 @@
+"""The base of every settings class, and the merger of recipe, flags and ``--set`` overrides."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from paralign.errors import UserError
+
+__all__ = ["Config", "did_you_mean", "dump_toml", "load_toml", "merge", "parse_override", "resolve"]
+
+Settings = dict[str, Any]
+
+
+class Config(BaseModel):
+    """Base of every settings class: immutable, validated, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint for a mistyped name: the nearest known one, or the list of all."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def parse_override(text: str) -> Settings:
+    """Turn ``moco.queue=32000`` into ``{"moco": {"queue": 32000}}``.
+
+    The value is read as TOML (numbers, booleans, lists, quoted strings); anything else is a plain string.
+
+    Raises:
+        UserError: without ``=`` or with an empty part in the key.
+    """
+    key, sign, value = text.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not sign or not all(parts):
+        raise UserError(f"cannot read the setting {text!r}", mend="write --set section.key=value")
+    try:
+        parsed: Any = tomllib.loads(f"v = {value.strip()}")["v"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    for part in reversed(parts):
+        parsed = {part: parsed}
+    return dict(parsed)
+
+
+def merge(*layers: Mapping[str, Any]) -> Settings:
+    """Merge nested settings; later layers win, ``None`` values say nothing."""
+    out: Settings = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if isinstance(value, Mapping):
+                old = out.get(key)
+                out[key] = merge(old if isinstance(old, Mapping) else {}, value)
+            elif value is not None:
+                out[key] = value
+    return out
+
+
+def load_toml(path: Path) -> Settings:
+    """Read a TOML file.
+
+    Raises:
+        UserError: if it is missing or not TOML (with the line).
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UserError("no such settings file", where=path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"not valid TOML: {error}", where=path) from error
+
+
+def dump_toml(settings: Mapping[str, Any]) -> str:
+    """Settings as TOML text; ``None`` is left out, as TOML has no null."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {k: clean(v) for k, v in value.items() if v is not None}
+        if isinstance(value, (list, tuple)):
+            return [clean(v) for v in value]
+        return str(value) if isinstance(value, Path) else value
+
+    return tomli_w.dumps(clean(settings))
+
+
+def _known(cls: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The field names that would have been right at ``location`` inside ``cls``."""
+    here: type[BaseModel] = cls
+    for part in location:
+        kind = here.model_fields[str(part)].annotation if str(part) in here.model_fields else None
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return []
+        here = kind
+    return list(here.model_fields)
+
+
+def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None = None) -> C:
+    """Validate merged settings against ``cls``.
+
+    Args:
+        cls: the settings class.
+        layers: nested settings, the last wins (defaults < recipe < flags < ``--set``).
+        where: named in the error, usually the recipe.
+
+    Raises:
+        UserError: one line for the first wrong setting, with a did-you-mean for unknown keys.
+    """
+    try:
+        return cls.model_validate(merge(*layers))
+    except ValidationError as error:
+        first = error.errors()[0]
+        location = first["loc"]
+        name = ".".join(str(part) for part in location)
+        if first["type"] == "extra_forbidden":
+            hint = did_you_mean(str(location[-1]), _known(cls, location[:-1]))
+            raise UserError(f"unknown setting {name!r}", where=where, mend=hint) from error
+        reason = first["msg"].removeprefix("Value error, ")
+        given = first.get("input")
+        shown = "" if isinstance(given, Mapping) else f", not {given!r}"
+        raise UserError(f"setting {name!r}: {reason}{shown}", where=where) from error
