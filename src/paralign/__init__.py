@@ -1,3 +1,50 @@
-"""paralign: make the languages inside a multilingual encoder agree, and measure what changed."""
+"""paralign: make the languages inside a multilingual encoder agree, and measure what changed.
+
+The verbs of the command line are functions here: :func:`align`, :func:`pretrain`, :func:`finetune`,
+:func:`evaluate`, :func:`report`, :func:`demo`. They are imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_LAZY = {
+    "align": "paralign.verbs.train",
+    "pretrain": "paralign.verbs.train",
+    "finetune": "paralign.verbs.measure",
+    "evaluate": "paralign.verbs.measure",
+    "demo": "paralign.verbs.demo",
+    "Encoder": "paralign.encoder",
+    "Objective": "paralign.objectives",
+    "TokenStore": "paralign.text",
+    "World": "paralign.smallworld",
+    "UserError": "paralign.errors",
+    "read_results": "paralign.results",
+    "write_report": "paralign.report",
+}
+__all__ = [*sorted(_LAZY), "__version__"]
+
+if TYPE_CHECKING:
+    from paralign.encoder import Encoder
+    from paralign.errors import UserError
+    from paralign.objectives import Objective
+    from paralign.report import write_report
+    from paralign.results import read_results
+    from paralign.smallworld import World
+    from paralign.text import TokenStore
+    from paralign.verbs.demo import demo
+    from paralign.verbs.measure import evaluate, finetune
+    from paralign.verbs.train import align, pretrain
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'paralign' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

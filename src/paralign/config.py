@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,7 +21,9 @@ Settings = dict[str, Any]
 class Config(BaseModel):
     """Base of every settings class: immutable, validated, unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
 
 
 C = TypeVar("C", bound=Config)
@@ -47,9 +49,11 @@ def parse_override(text: str) -> Settings:
     if not sign or not all(parts):
         raise UserError(f"cannot read the setting {text!r}", mend="write --set section.key=value")
     try:
-        parsed: Any = tomllib.loads(f"v = {value.strip()}")["v"]
+        table = tomllib.loads(f"v = {value.strip()}")
     except tomllib.TOMLDecodeError:
-        parsed = value.strip()
+        table = {}
+    # More than one key: the value itself held lines of TOML, so it is text.
+    parsed: Any = table["v"] if len(table) == 1 else value.strip()
     for part in reversed(parts):
         parsed = {part: parsed}
     return dict(parsed)
@@ -87,23 +91,29 @@ def dump_toml(settings: Mapping[str, Any]) -> str:
 
     def clean(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {k: clean(v) for k, v in value.items() if v is not None}
+            return {str(k): clean(v) for k, v in value.items() if v is not None}
         if isinstance(value, (list, tuple)):
-            return [clean(v) for v in value]
+            return [clean(v) for v in value if v is not None]
         return str(value) if isinstance(value, Path) else value
 
     return tomli_w.dumps(clean(settings))
 
 
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The settings classes inside an annotation: ``Moco``, ``Moco | None``, ``dict[str, Moco]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
 def _known(cls: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The field names that would have been right at ``location`` inside ``cls``."""
-    here: type[BaseModel] = cls
+    here = [cls]
     for part in location:
-        kind = here.model_fields[str(part)].annotation if str(part) in here.model_fields else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            return []
-        here = kind
-    return list(here.model_fields)
+        fields = [model.model_fields[str(part)] for model in here if str(part) in model.model_fields]
+        # A part that is no field is an index or a key of the collection before it.
+        here = [model for field in fields for model in _models(field.annotation)] if fields else here
+    return sorted({name for model in here for name in model.model_fields})
 
 
 def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None = None) -> C:
@@ -129,4 +139,6 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
         reason = first["msg"].removeprefix("Value error, ")
         given = first.get("input")
         shown = "" if isinstance(given, Mapping) else f", not {given!r}"
-        raise UserError(f"setting {name!r}: {reason}{shown}", where=where) from error
+        raise UserError(
+            f"{f'setting {name!r}' if name else 'settings'}: {reason}{shown}", where=where
+        ) from error

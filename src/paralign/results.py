@@ -6,14 +6,16 @@ Every command that measures writes rows of this one format; the report reads not
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from paralign.config import Config
 from paralign.errors import UserError, located
@@ -22,6 +24,9 @@ __all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "read_items", "read_result
 
 SCHEMA = 1
 Items = npt.NDArray[np.float64]
+
+# JSON has no NaN: a score over nothing (0/0) is written as null, and read as what it was.
+Score = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
 
 class Seeds(Config):
@@ -46,9 +51,9 @@ class Where(Config):
 class Measurement(Config):
     """One number with everything needed to find it again.
 
-    ``value`` is a share of 1 for accuracies and F1. ``items`` names a ``.npy`` file, relative to the run, of shape
-    [n, 2]: numerator and denominator of each item (a sentence), so that ``value`` is the ratio of the two
-    sums and a paired bootstrap over items is possible later.
+    ``value`` is a share of 1 for accuracies and F1. ``items`` names a ``.npy`` file, relative to the run, of
+    shape [n, 2]: numerator and denominator of each item (a sentence), so that ``value`` is the ratio of the
+    two sums and a paired bootstrap over items is possible later.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -59,7 +64,7 @@ class Measurement(Config):
     """Language(s) the head was trained on, ``None`` for tasks without training."""
     language: str
     metric: str
-    value: float
+    value: Score
     n: int
     seeds: Seeds = Seeds()
     model: str
@@ -70,29 +75,36 @@ class Measurement(Config):
     run: str
     """Name of the run."""
     where: Where = Where()
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     items: str | None = None
 
     def key(self) -> tuple[str, ...]:
         """What identifies a row within its run: a rerun replaces rows of equal key."""
         parts = (self.task, self.dataset, self.split, self.train, self.language, self.metric, self.model_hash)
-        return tuple(map(str, parts)) + (self.seeds.model_dump_json(), self.where.model_dump_json())
+        return (*map(str, parts), self.seeds.model_dump_json(), self.where.model_dump_json())
 
 
 def read_results(path: Path) -> list[Measurement]:
     """Read a ``results.jsonl``.
 
     Raises:
-        UserError: naming the line that is not a measurement.
+        UserError: if the file is missing, or naming the line that is not a measurement.
     """
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        # Split as bytes: str.splitlines would also split at separators inside a name (U+2028).
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError as error:
+        raise UserError("no such results file", where=path) from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             rows.append(Measurement.model_validate_json(line))
         except ValueError as error:
-            raise UserError("not a measurement", where=located(path, number), mend="remove the line") from error
+            raise UserError(
+                "not a measurement", where=located(path, number), mend="remove the line"
+            ) from error
     return rows
 
 
@@ -110,19 +122,35 @@ def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]]) -
     kept = {row.key(): row for row in read_results(path)} if path.exists() else {}
     for row, items in rows:
         if items is not None:
-            name = f"items/{row.task}-{row.language}-{row.metric}-{abs(_stable_hash(row.key())):016x}.npy"
+            readable = re.sub(r"[^\w.-]", "_", f"{row.task}-{row.language}-{row.metric}")
+            name = f"items/{readable}-{_stable_hash(row.key()):016x}.npy"
             (run / "items").mkdir(exist_ok=True)
-            np.save(run / name, np.asarray(items, dtype=np.float32))
+            beside = run / (name + ".part")
+            with beside.open("wb") as out:
+                np.save(out, np.asarray(items, dtype=np.float32))
+            beside.replace(run / name)
             row = row.model_copy(update={"items": name})
         kept[row.key()] = row
     _replace(path, (row.model_dump_json(by_alias=True) for row in kept.values()))
 
 
 def read_items(run: Path, row: Measurement) -> Items | None:
-    """The per-item scores of a row, [n, 2] (numerator, denominator), or ``None`` if it has none."""
+    """The per-item scores of a row, [n, 2] (numerator, denominator), or ``None`` if it has none.
+
+    Raises:
+        UserError: if the file the row names is missing, lies outside the run, or is no array of numbers.
+    """
     if row.items is None:
         return None
-    return np.asarray(np.load(run / row.items, allow_pickle=False), dtype=np.float64)
+    path = run / row.items
+    if not path.resolve().is_relative_to(run.resolve()):
+        raise UserError("per-item scores must lie inside the run", where=path)
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+    except FileNotFoundError as error:
+        raise UserError("the file of per-item scores is missing", where=path) from error
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        raise UserError("the file of per-item scores cannot be read", where=path) from error
 
 
 def _stable_hash(key: Iterable[str]) -> int:

@@ -1,0 +1,66 @@
+"""``paralign``: the command line, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+__all__ = ["main", "run"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command.
+
+    Returns:
+        0 done; 2 the user's input or settings (one line on standard error, no traceback); 1 our fault; 130 or 143
+        stopped by Ctrl-C or SIGTERM, with a checkpoint saved where there was something to save.
+    """
+    import click
+
+    from paralign.cli import app
+    from paralign.errors import UserError
+
+    try:
+        app(args=arguments, standalone_mode=False)
+        return 0
+    except UserError as error:
+        return _fail(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("stopped", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        code = getattr(error, "code", None)
+        if type(error).__name__ == "Stopped" and isinstance(code, int):
+            return _fail(str(error), code)
+        return _crash(error)
+
+
+def _fail(text: str, code: int = 2) -> int:
+    print(f"paralign: {text}", file=sys.stderr)
+    return code
+
+
+def _crash(error: Exception) -> int:
+    import errno
+
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        return _fail(f"{error.filename or 'output'}: {error.strerror}")
+    traceback.print_exc()
+    return _fail("this is a fault of paralign; please report it with the lines above", 1)
+
+
+def run() -> None:
+    """Entry point of the installed command."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,42 @@
+"""The command line: one file a command, heavy imports inside the commands."""
+
+from __future__ import annotations
+
+import typer
+
+from paralign.cli import align, corpus, demo, doctor, evaluate, finetune, listing, pretrain, report
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="paralign",
+    help="Make the languages inside a multilingual encoder agree, and prove what changed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from paralign import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show it.")) -> None:
+    """Make the languages inside a multilingual encoder agree, and prove what changed."""
+
+
+app.command("demo")(demo.command)
+app.add_typer(corpus.app, name="corpus")
+app.command("pretrain")(pretrain.command)
+app.command("align")(align.command)
+app.command("finetune")(finetune.command)
+app.command("evaluate")(evaluate.command)
+app.command("report")(report.command)
+app.command("list")(listing.command)
+app.command("doctor")(doctor.command)

@@ -1,0 +1,42 @@
+"""``paralign align``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paralign.cli.options import Lenient, Limit, Out, Overrides, Pairs, Quiet, Resume, Seed, given
+
+__all__ = ["command"]
+
+
+def command(
+    out: Out,
+    model: Annotated[str, typer.Option(help="Encoder: a folder, or a name on the Hugging Face hub.")],
+    pairs: Pairs = None,
+    corpus: Annotated[Path | None, typer.Option(help="A token store of `paralign corpus build`.")] = None,
+    recipe: Annotated[str, typer.Option(help="Name (see `paralign list recipes`) or TOML file.")] = "ppa",
+    overrides: Overrides = None,
+    limit: Limit = None,
+    seed: Seed = None,
+    lenient: Lenient = False,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder."""
+    from paralign.verbs import align
+
+    align(
+        model,
+        out=out,
+        pairs=pairs or [],
+        corpus=corpus,
+        recipe=recipe,
+        settings=given(data={"limit": limit}, training={"seed": seed}),
+        overrides=overrides or [],
+        lenient=lenient,
+        resume=resume,
+        quiet=quiet,
+    )

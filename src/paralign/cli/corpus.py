@@ -1,0 +1,94 @@
+"""``paralign corpus``: build, split and show text."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet
+from paralign.errors import UserError
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Prepare and look at text.", no_args_is_help=True)
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the token store; must be new.")],
+    model: Annotated[str, typer.Option(help="Encoder (or tokenizer) the text is cut into pieces for.")],
+    pairs: Pairs = None,
+    text: Annotated[list[str] | None, typer.Option(help="LANG=PATH, plain text instead of pairs.")] = None,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    lenient: Lenient = False,
+    quiet: Quiet = False,
+) -> None:
+    """Clean and tokenise text once, for several runs (`align --corpus`). Settings: data.min_pieces and the like."""
+    from paralign.config import merge, parse_override, resolve
+    from paralign.encoder.hf import load_tokenizer
+    from paralign.encoder.tokenizer import tokenize, tokenizer_id
+    from paralign.text import FilterConfig, parse_pairs, parse_text
+    from paralign.verbs.train import build_corpus
+
+    if bool(pairs) == bool(text):
+        raise UserError("give either --pairs or --text")
+    asked = merge({"data": {"limit": limit}}, *map(parse_override, overrides or []))
+    if set(asked) - {"data"}:
+        raise UserError(f"unknown section {min(set(asked) - {'data'})!r}", mend="here only data.* can be set")
+    made = load_tokenizer(model)
+    build_corpus(
+        lambda texts: tokenize(made, texts),
+        tokenizer_id(made),
+        len(made),
+        [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],
+        out,
+        resolve(FilterConfig, asked["data"]),
+        lenient=lenient,
+        quiet=quiet,
+    )
+
+
+@app.command()
+def split(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")],
+    pairs: Pairs = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Files of test sentences (text, TSV, CoNLL-U) to keep out; may be repeated.")
+    ] = None,
+    lenient: Lenient = False,
+) -> None:
+    """Half the pairs become plain text (one side of each), half stay pairs; test sentences are left out, counted."""
+    from paralign.text import parse_pairs
+    from paralign.text.split import split_corpus
+
+    if not pairs:
+        raise UserError("no text is given", mend="--pairs en-de=PATH")
+    split_corpus([parse_pairs(p) for p in pairs], out, exclude=exclude or [], lenient=lenient)
+    typer.echo((out / "split.json").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def show(
+    pairs: Annotated[str, typer.Argument(help="SRC-TGT=PATH, or smallworld[:START-STOP] for all its languages.")],
+    limit: Annotated[int, typer.Option(help="So many.", min=1)] = 3,
+    lenient: Lenient = False,
+) -> None:
+    """Print pairs for a person to read; of the small world also words, tags, trees and links."""
+    from paralign.text import parse_pairs, read_pairs
+    from paralign.text.specs import smallworld_range
+
+    indices = smallworld_range(pairs)
+    if indices is not None:
+        from paralign.smallworld import World
+
+        world = World()
+        for index in islice(indices, limit):
+            typer.echo(world.show(index) + "\n")
+        return
+    spec = parse_pairs(pairs)
+    for pair in islice(read_pairs(spec, lenient=lenient), limit):
+        typer.echo(f"{pair.line}\n  {spec.source}  {pair.source}\n  {spec.target}  {pair.target}")

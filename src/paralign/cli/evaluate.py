@@ -1,0 +1,40 @@
+"""``paralign evaluate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from paralign.cli.options import Lenient, Limit, Out, Quiet, Split, System
+
+__all__ = ["command"]
+
+
+def command(
+    out: Out,
+    model: Annotated[str, typer.Option(help="Encoder, or a fine-tuned OUT/seed-K/model.")],
+    task: Annotated[str, typer.Option(help="See `paralign list tasks`.")],
+    data: Annotated[list[str], typer.Option(help="SRC-TGT=PATH (retrieval) or LANG=PATH, may be repeated.")],
+    layer: Annotated[int | None, typer.Option(help="Hidden state to read, 0 = embeddings; the last by default.")] = None,
+    limit: Limit = None,
+    split: Split = "test",
+    system: System = None,
+    lenient: Lenient = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure an encoder; rows are added to OUT/results.jsonl."""
+    from paralign.verbs import evaluate
+
+    evaluate(
+        model,
+        task=task,
+        data=data,
+        out=out,
+        limit=limit,
+        split=split,
+        system=system,
+        layer=layer,
+        lenient=lenient,
+        quiet=quiet,
+    )

@@ -1,0 +1,47 @@
+"""``paralign pretrain``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from paralign.cli.options import Lenient, Limit, Out, Overrides, Quiet, Resume, Seed, given
+
+__all__ = ["command"]
+
+
+def command(
+    out: Out,
+    text: Annotated[list[str], typer.Option(help="LANG=PATH, one sentence a line, may be repeated; .gz, -, smallworld.")],
+    arch: Annotated[str | None, typer.Option(help="From scratch: bert:4x256, roberta:4x256, xlm-r:4x256.")] = None,
+    model: Annotated[str | None, typer.Option(help="Or go on from this encoder.")] = None,
+    tokenizer: Annotated[str, typer.Option(help="wordpiece or bpe, trained on the text; or a folder.")] = "wordpiece",
+    vocab: Annotated[int, typer.Option(help="Pieces of a trained tokenizer.")] = 12_000,
+    max_length: Annotated[int, typer.Option(help="Positions of an encoder from scratch.")] = 128,
+    recipe: Annotated[str, typer.Option(help="Name or TOML file.")] = "pretrain",
+    overrides: Overrides = None,
+    limit: Limit = None,
+    seed: Seed = None,
+    lenient: Lenient = False,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a masked LM on plain text, from scratch or from an encoder."""
+    from paralign.verbs import pretrain
+
+    pretrain(
+        out=out,
+        text=text,
+        arch=arch,
+        model=model,
+        tokenizer=tokenizer,
+        vocab=vocab,
+        max_length=max_length,
+        recipe=recipe,
+        settings=given(data={"limit": limit}, training={"seed": seed}),
+        overrides=overrides or [],
+        lenient=lenient,
+        resume=resume,
+        quiet=quiet,
+    )

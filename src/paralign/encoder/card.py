@@ -1,0 +1,87 @@
+"""What an encoder's folder says about itself: a model card for people, ``paralign.json`` for paralign."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paralign import __version__
+
+__all__ = ["read_provenance", "write_card"]
+
+FILE = "paralign.json"
+
+
+def read_provenance(folder: str | Path) -> dict[str, Any]:
+    """What paralign wrote beside an encoder; empty for encoders from elsewhere."""
+    try:
+        facts: dict[str, Any] = json.loads((Path(folder) / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts
+
+
+def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``README.md`` (Hugging Face model card) and ``paralign.json``.
+
+    Args:
+        folder: the encoder's.
+        facts: ``model_hash``, ``parent``, ``method``, ``control``, ``base``, ``languages``, ``objectives``, ``data``
+            (kept and dropped lines by corpus), ``steps``, ``records_seen``, ``command``, ``settings``.
+    """
+    (folder / FILE).write_text(json.dumps(dict(facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    languages = "\n".join(f"- {tag}" for tag in facts["languages"])
+    base = str(facts["base"])
+    hub = f"base_model: {base}\n" if base and not Path(base).exists() and ":" not in base else ""
+    data = "\n".join(f"* {line}" for line in facts["data"])
+    text = f"""---
+library_name: transformers
+pipeline_tag: fill-mask
+{hub}language:
+{languages}
+tags:
+- multilingual
+- cross-lingual-alignment
+- paralign
+---
+
+# {facts["method"]}
+
+A masked-LM encoder trained with [paralign](https://pypi.org/project/paralign/) {__version__}.
+
+| | |
+|---|---|
+| base | `{base}` |
+| objectives | {", ".join(facts["objectives"])} |
+| languages | {", ".join(facts["languages"])} |
+| steps | {facts["steps"]:,} |
+| records seen | {facts["records_seen"]:,} |
+| seed | {facts["seed"]} |
+| weights | `{facts["model_hash"]}`, from `{facts["parent"]}` |
+
+## Data
+
+{data}
+
+The licence of the weights follows from those of the base and of this text; paralign cannot know it.
+
+## Use
+
+```python
+from transformers import AutoModel, AutoTokenizer
+
+encoder = AutoModel.from_pretrained("PATH")
+tokenizer = AutoTokenizer.from_pretrained("PATH")
+```
+
+## Made by
+
+```
+{facts["command"]}
+```
+
+Scores: see `results.jsonl` of the runs that measured it, or the report made from them.
+"""
+    (folder / "README.md").write_text(text, encoding="utf-8")

@@ -1,0 +1,240 @@
+"""The encoder: hidden states of views without padding in sight, and vocabulary scores where they are wanted."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from paralign.encoder import hf
+from paralign.encoder import tokenizer as tok
+from paralign.errors import UserError
+from paralign.text.batching import split_by_length
+from paralign.text.views import View
+
+__all__ = ["Encoder", "States"]
+
+E = TypeVar("E", bound="Encoder")
+
+
+class States:
+    """Hidden states of a view, rows laid end to end as in the view itself.
+
+    Attributes:
+        flat: [T, d] states of every piece, specials included.
+        view: the view they belong to.
+    """
+
+    def __init__(self, flat: Tensor, view: View) -> None:
+        self.flat = flat
+        self.view = view
+
+    def at(self, positions: npt.NDArray[np.int64]) -> Tensor:
+        """[M, d] states of chosen pieces."""
+        return self.flat.index_select(0, torch.from_numpy(positions).to(self.flat.device))
+
+    def cls(self) -> Tensor:
+        """[B, d] state of each row's first piece, [CLS] or <s>."""
+        return self.at(self.view.starts)
+
+    def mean(self) -> Tensor:
+        """[B, d] mean over each row's pieces without specials; zero for a row without any."""
+        inner = np.flatnonzero(~self.view.special)
+        row = np.repeat(np.arange(len(self.view.lengths)), self.view.lengths)[inner]
+        count = np.bincount(row, minlength=len(self.view.lengths))
+        rows = torch.from_numpy(row).to(self.flat.device)
+        total = self.flat.new_zeros(len(count), self.flat.shape[1], dtype=torch.float32)
+        total = total.index_add(0, rows, self.at(inner).float())
+        return total / torch.from_numpy(np.maximum(count, 1)).to(total)[:, None]
+
+    def pool(self, how: str) -> Tensor:
+        """[B, d] sentence vectors, ``cls`` or ``mean``."""
+        if how not in ("cls", "mean"):
+            raise ValueError(f"pool is 'cls' or 'mean', not {how!r}")
+        return self.cls() if how == "cls" else self.mean()
+
+
+class Encoder(nn.Module):
+    """Thin owner of a Hugging Face masked LM and its tokenizer.
+
+    Args:
+        model: any ``...ForMaskedLM``.
+        tokenizer: its fast tokenizer.
+        name: how the user called it.
+        chunks: parts in which a view is encoded, each padded to its own longest row.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, name: str = "", chunks: int = 4) -> None:
+        super().__init__()
+        if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+            raise UserError(
+                f"the tokenizer has {len(tokenizer):,} pieces, the model only "
+                f"{model.get_input_embeddings().weight.shape[0]:,} embeddings",
+                where=name or None,
+            )
+        self.model = model
+        self.tokenizer = tokenizer
+        self.name = name
+        self.chunks = chunks
+        self.types = hf.takes_types(model)
+        self.template = tok.probe_template(tokenizer, types=self.types)
+        self._head = hf.head_of(model)
+
+    # -- making and saving
+
+    @classmethod
+    def from_pretrained(cls: type[E], name: str | Path, *, chunks: int = 4) -> E:
+        """Load an encoder from a folder or the hub (safetensors only).
+
+        Raises:
+            UserError: naming what is missing.
+        """
+        return cls(hf.load_model(str(name)), hf.load_tokenizer(str(name)), name=str(name), chunks=chunks)
+
+    @classmethod
+    def from_scratch(
+        cls: type[E],
+        arch: str,
+        tokenizer: Any,
+        *,
+        max_length: int = 512,
+        dropout: float = 0.1,
+        seed: int = 0,
+        chunks: int = 4,
+    ) -> E:
+        """An encoder with random weights, ``arch`` as in ``bert:4x256``."""
+        model = hf.build(arch, tokenizer, max_length=max_length, dropout=dropout, seed=seed)
+        tokenizer.model_max_length = max_length
+        return cls(model, tokenizer, name=arch, chunks=chunks)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write a plain folder that ``AutoModel.from_pretrained`` loads without paralign."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def headless_twin(self) -> Encoder:
+        """A copy with its own weights, without gradient and without vocabulary head: a momentum encoder."""
+        model = hf.without_head(copy.deepcopy(self.model)).requires_grad_(False)
+        return type(self)(model, self.tokenizer, name=self.name, chunks=self.chunks)
+
+    # -- facts
+
+    @property
+    def width(self) -> int:
+        """Size of a hidden state, d."""
+        return hf.width_of(self.model)
+
+    @property
+    def layers(self) -> int:
+        """Number of layers L; hidden states are numbered 0 (embeddings) to L."""
+        return hf.hidden_layers(self.model)
+
+    @property
+    def max_pieces(self) -> int:
+        """The longest row, specials included."""
+        return hf.max_pieces(self.model, self.tokenizer)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def embeddings(self) -> nn.Parameter:
+        """[V, d] the input word embeddings."""
+        weight: nn.Parameter = self.model.get_input_embeddings().weight
+        return weight
+
+    def base_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the encoder itself, embeddings included, vocabulary head not."""
+        return list(hf.base_of(self.model).parameters())
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Parameters that only vocabulary scores use (tied embeddings are not among them)."""
+        base = {id(p) for p in self.base_parameters()}
+        return [p for p in self.model.parameters() if id(p) not in base]
+
+    def parameter_count(self) -> int:
+        """Weights, tied ones counted once."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    def digest(self) -> str:
+        """Hash of weights, names and shapes: equal digests mean equal encoders."""
+        hasher = hashlib.blake2b(digest_size=8)
+        for name, value in sorted(self.model.state_dict().items()):
+            hasher.update(f"{name}{tuple(value.shape)}".encode())
+            hasher.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return hasher.hexdigest()
+
+    # -- text in
+
+    def tokenize(self, texts: list[str]) -> list[tok.Pieces]:
+        """Piece ids and character offsets of each text, without specials."""
+        return tok.tokenize(self.tokenizer, texts)
+
+    @property
+    def tokenizer_id(self) -> str:
+        """Fingerprint of the tokenizer."""
+        return tok.tokenizer_id(self.tokenizer)
+
+    # -- states out
+
+    def encode(self, view: View) -> States:
+        """Last hidden states of a view."""
+        return self.encode_layers(view, [self.layers])[0]
+
+    def encode_layers(self, view: View, layers: Sequence[int]) -> list[States]:
+        """Hidden states of chosen layers (0 = embeddings, L = last), the view encoded once.
+
+        Raises:
+            UserError: if a row is longer than the model can take.
+        """
+        longest = int(view.lengths.max(initial=0))
+        if longest > self.max_pieces:
+            raise UserError(
+                f"a row of {longest} pieces is longer than the model's {self.max_pieces}", mend="lower data.max_pieces"
+            )
+        base = hf.base_of(self.model)
+        device = self.device
+        every = list(layers) != [self.layers]
+        parts: list[list[Tensor]] = [[] for _ in layers]
+        order = split_by_length(view.lengths, self.chunks)
+        for rows in order:
+            lengths = view.lengths[rows]
+            wide = int(lengths.max())
+            inside = np.arange(wide) < lengths[:, None]
+            source = (view.starts[rows][:, None] + np.arange(wide))[inside]
+            padded = np.full(inside.shape, self.template.pad_id)
+            padded[inside] = view.ids[source]
+            inputs = {"input_ids": padded, "attention_mask": inside.astype(np.int64)}
+            if self.types:
+                inputs["token_type_ids"] = np.zeros(inside.shape, np.int64)
+                inputs["token_type_ids"][inside] = view.types[source]
+            tensors = {k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in inputs.items()}
+            out = base(**tensors, output_hidden_states=every, return_dict=True)
+            keep = torch.from_numpy(np.flatnonzero(inside)).to(device)
+            for part, layer in zip(parts, layers, strict=True):
+                states = out.hidden_states[layer] if every else out.last_hidden_state
+                part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))
+        back = torch.from_numpy(_undo(view, order)).to(device)
+        return [States(torch.cat(part).index_select(0, back), view) for part in parts]
+
+    def scores(self, states: Tensor) -> Tensor:
+        """Vocabulary scores [M, V] by the model's own masked-LM head at states [M, d]."""
+        return self._head(states)
+
+
+def _undo(view: View, order: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Index that brings pieces encoded in ``order`` back to the order of the view."""
+    rows = np.concatenate(order)
+    lengths = view.lengths[rows]
+    begin = np.empty_like(lengths)
+    begin[rows] = np.cumsum(lengths) - lengths
+    return np.repeat(begin - view.starts, view.lengths) + np.arange(len(view.ids))

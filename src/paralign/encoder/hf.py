@@ -1,0 +1,234 @@
+"""The one file that knows transformers' inner names: loading, building, and taking a masked LM apart.
+
+No code per family: any ``...ForMaskedLM`` gives vocabulary scores at chosen positions by running its own head on
+gathered states, its base model replaced by a stub.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
+from transformers.modeling_outputs import BaseModelOutput
+
+from paralign.config import did_you_mean
+from paralign.errors import UserError
+
+__all__ = [
+    "ARCHITECTURES",
+    "base_of",
+    "build",
+    "head_of",
+    "hidden_layers",
+    "load_model",
+    "load_tokenizer",
+    "max_pieces",
+    "parse_arch",
+    "takes_types",
+    "width_of",
+    "without_head",
+]
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+ARCHITECTURES = {"bert": "bert", "roberta": "roberta", "xlm-r": "xlm-roberta"}
+_PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "pytorch_model.bin.index.json")
+
+
+def _local(name: str) -> Path | None:
+    """The folder a model name means, or ``None`` if it is a name on the hub."""
+    path = Path(name)
+    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return path.expanduser()
+    return None
+
+
+def _check_folder(name: str) -> None:
+    path = _local(name)
+    if path is None:
+        return
+    if not path.exists():
+        raise UserError("no such model folder", where=name, mend="give a folder or a name on the hub")
+    if not path.is_dir():
+        raise UserError("not a model folder", where=name, mend="give the folder that holds config.json")
+    if not (path / "config.json").is_file():
+        raise UserError("no config.json in the model folder", where=name)
+    if not list(path.glob("*.safetensors")):
+        if any((path / bad).exists() for bad in _PICKLED):
+            raise UserError(
+                "the weights are pickled and paralign reads only safetensors",
+                where=name,
+                mend="convert them once with transformers: save_pretrained(safe_serialization=True)",
+            )
+        raise UserError("no *.safetensors in the model folder", where=name)
+    if not any((path / file).exists() for file in ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")):
+        raise UserError("the model folder has no tokenizer", where=name, mend="save the tokenizer beside the model")
+
+
+def load_model(name: str) -> Any:
+    """A masked LM from a folder or the hub, in fp32; only safetensors are read, no foreign code is run.
+
+    Raises:
+        UserError: naming what is missing or unreadable.
+    """
+    _check_folder(name)
+    try:
+        return AutoModelForMaskedLM.from_pretrained(
+            name, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        raise UserError(f"cannot load the model: {_first_line(error)}", where=name) from error
+
+
+def load_tokenizer(name: str) -> Any:
+    """The fast tokenizer that belongs to a model (character offsets need a fast one).
+
+    Raises:
+        UserError: if there is none.
+    """
+    _check_folder(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=False)
+    except Exception as error:  # transformers raises many kinds here
+        raise UserError(f"cannot load the tokenizer: {_first_line(error)}", where=name) from error
+    if not tokenizer.is_fast:
+        raise UserError("the tokenizer has no fast form, so no character offsets", where=name)
+    if tokenizer.mask_token_id is None:
+        raise UserError("the tokenizer has no mask token", where=name, mend="masked-LM encoders are needed")
+    return tokenizer
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return re.split(r"\n|(?<=\.)\s", text)[0][:300]
+
+
+def parse_arch(arch: str) -> tuple[str, int, int]:
+    """``bert:4x256`` as (family, layers, width).
+
+    Raises:
+        UserError: for an unknown family or an unreadable shape.
+    """
+    family, _, shape = arch.partition(":")
+    match = re.fullmatch(r"(\d+)x(\d+)", shape)
+    if family not in ARCHITECTURES:
+        raise UserError(f"unknown architecture {family!r}", mend=did_you_mean(family, ARCHITECTURES))
+    if not match or int(match[1]) < 1 or int(match[2]) < 32 or int(match[2]) % 32:
+        raise UserError(f"cannot read the shape in {arch!r}", mend="write layers x width, as in bert:4x256")
+    return family, int(match[1]), int(match[2])
+
+
+def build(arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 0.1, seed: int = 0) -> Any:
+    """A masked LM with random weights by the family's own initialiser; heads of 64 (of 32 up to width 128).
+
+    Args:
+        arch: ``family:LAYERSxWIDTH``; the feed-forward width is four times the width.
+        tokenizer: gives vocabulary size and special ids.
+        max_length: positions the model can tell apart.
+        dropout: of hidden states and attention.
+        seed: of the weights.
+    """
+    family, layers, width = parse_arch(arch)
+    rows = -(-len(tokenizer) // 8) * 8  # a multiple of 8 keeps matrix kernels on their fast path
+    config = AutoConfig.for_model(
+        ARCHITECTURES[family],
+        vocab_size=rows,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=max(1, width // (32 if width <= 128 else 64)),
+        intermediate_size=4 * width,
+        max_position_embeddings=max_length if family == "bert" else max_length + tokenizer.pad_token_id + 1,
+        type_vocab_size=2 if family == "bert" else 1,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModelForMaskedLM.from_config(config)
+
+
+def base_of(model: Any) -> nn.Module:
+    """The encoder inside a masked LM, without its vocabulary head."""
+    base: nn.Module = model.base_model
+    if base is model:
+        raise UserError(f"{type(model).__name__} has no vocabulary head apart from its encoder")
+    return base
+
+
+class _Stub(nn.Module):
+    """Stands where the base model stood: hands back the states it is given."""
+
+    def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> BaseModelOutput:
+        return BaseModelOutput(last_hidden_state=inputs_embeds)
+
+
+class _Head:
+    """The vocabulary head of a masked LM as a function of states; shares every parameter with the model."""
+
+    def __init__(self, model: Any) -> None:
+        shell = copy.copy(model)
+        shell._modules = dict(model._modules)
+        shell._modules[model.base_model_prefix] = _Stub()
+        self._shell = shell
+
+    def __call__(self, states: Tensor) -> Tensor:
+        scores: Tensor = self._shell(inputs_embeds=states[None]).logits[0]
+        return scores
+
+
+def head_of(model: Any) -> _Head:
+    """Scores over the vocabulary from hidden states: [M, d] → [M, V]. Make it again after a deep copy."""
+    return _Head(model)
+
+
+def without_head(model: Any) -> Any:
+    """Remove the vocabulary head from a masked LM, in place."""
+    base = base_of(model)
+    for name, child in list(model.named_children()):
+        if child is not base:
+            setattr(model, name, nn.Identity())
+    return model
+
+
+def max_pieces(model: Any, tokenizer: Any) -> int:
+    """The longest input in pieces, specials included."""
+    config = model.config
+    positions = int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
+    embeddings = getattr(base_of(model), "embeddings", None)
+    padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
+    if padding is not None:  # RoBERTa counts positions from padding_idx + 1
+        positions -= int(padding) + 1
+    return min(positions, int(getattr(tokenizer, "model_max_length", 0) or 1 << 30))
+
+
+def takes_types(model: Any) -> bool:
+    """Whether the model tells two segments apart by token types."""
+    known = "token_type_ids" in inspect.signature(base_of(model).forward).parameters
+    return known and int(getattr(model.config, "type_vocab_size", 0) or 0) >= 2
+
+
+def hidden_layers(model: Any) -> int:
+    """Number of layers; there is one hidden state more than that."""
+    return int(model.config.num_hidden_layers)
+
+
+def width_of(model: Any) -> int:
+    """Size of a hidden state."""
+    return int(model.config.hidden_size)
+
+
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

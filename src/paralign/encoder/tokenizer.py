@@ -1,0 +1,177 @@
+"""Tokenizers: reading one's template by probing it, batch tokenisation with offsets, and training one on text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from paralign.config import did_you_mean
+from paralign.errors import UserError
+from paralign.text.views import Template
+
+__all__ = ["KINDS", "probe_template", "tokenize", "tokenizer_id", "train_tokenizer"]
+
+KINDS = ("wordpiece", "bpe")
+_BERT_NAMES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+_ROBERTA_NAMES = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
+Pieces = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+def tokenize(tokenizer: Any, texts: list[str]) -> list[Pieces]:
+    """Piece ids [k] and character offsets [k, 2] of each text, without special pieces or truncation."""
+    backend: Tokenizer = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return [
+        (np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2))
+        for e in backend.encode_batch(texts, add_special_tokens=False)
+    ]
+
+
+def tokenizer_id(tokenizer: Any) -> str:
+    """A fingerprint of everything that decides pieces: equal ids mean equal pieces."""
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    for runtime in ("truncation", "padding"):
+        state.pop(runtime, None)
+    text = json.dumps(state, sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def probe_template(tokenizer: Any, *, types: bool) -> Template:
+    """Read how a tokenizer dresses one sentence and two, by dressing known pieces.
+
+    Args:
+        tokenizer: a fast tokenizer with a mask token.
+        types: whether the model tells segments apart by token types (else all types are 0).
+
+    Raises:
+        UserError: if the pieces cannot be found again inside what the tokenizer makes of them.
+    """
+    probes = [t for t in ("a", "b", "e", "1", "the") if len(tokenize(tokenizer, [t])[0][0])]
+    if len(probes) < 2:
+        raise UserError("the tokenizer makes no pieces of plain Latin letters")
+    one, two = (tokenize(tokenizer, [t])[0][0].tolist() for t in probes[:2])
+    single = tokenizer(probes[0])["input_ids"]
+    pair = tokenizer(probes[0], probes[1], return_token_type_ids=True)
+    prefix, suffix = _around(single, [one])
+    head, middle, tail = _around(pair["input_ids"], [one, two])
+    kinds = pair["token_type_ids"] if types else [0] * len(pair["input_ids"])
+    at = [len(head), len(head) + len(one), len(head) + len(one) + len(middle)]
+    end = len(pair["input_ids"]) - len(tail)
+    return Template(
+        single=(prefix, suffix),
+        pair=(head, middle, tail),
+        pair_types=(kinds[0], kinds[at[0]], kinds[at[1]], kinds[at[2]], kinds[min(end, len(kinds) - 1)]),
+        mask_id=tokenizer.mask_token_id,
+        pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0,
+        special_ids=tuple(sorted(set(tokenizer.all_special_ids))),
+        vocabulary=len(tokenizer),
+    )
+
+
+def _around(ids: list[int], parts: list[list[int]]) -> list[tuple[int, ...]]:
+    """The ids before, between and after the given parts."""
+    out, at = [], 0
+    for part in parts:
+        place = next((i for i in range(at, len(ids)) if ids[i : i + len(part)] == part), None)
+        if place is None:
+            raise UserError("cannot read how the tokenizer joins two sentences")
+        out.append(tuple(ids[at:place]))
+        at = place + len(part)
+    return [*out, tuple(ids[at:])]
+
+
+def train_tokenizer(
+    texts: Iterable[str], *, kind: str = "wordpiece", size: int = 12_000, family: str = "bert"
+) -> PreTrainedTokenizerFast:
+    """Train a cased tokenizer that keeps accents, in the family's template.
+
+    Args:
+        texts: sentences; read twice, so not a generator. Equal text gives an equal tokenizer.
+        kind: ``wordpiece`` (words split at spaces, punctuation and around CJK characters, as BERT does) or ``bpe``
+            (byte-level, no unknown pieces).
+        size: pieces, specials included.
+        family: ``bert`` for [CLS] A [SEP] B [SEP]; ``roberta`` and ``xlm-r`` for <s> A </s></s> B </s>.
+
+    Raises:
+        UserError: for an unknown kind, or a size too small for the text's characters.
+    """
+    if kind not in KINDS:
+        raise UserError(f"unknown tokenizer {kind!r}", mend=did_you_mean(kind, KINDS))
+    names = _BERT_NAMES if family == "bert" else _ROBERTA_NAMES
+    backend = _wordpiece(texts, size, names) if kind == "wordpiece" else _bpe(texts, size, names)
+    made = backend.get_vocab_size()
+    if made > size:
+        raise UserError(f"{size:,} pieces cannot hold the text's characters: {made:,} are needed", mend="raise --vocab")
+    c, s = names["cls"], names["sep"]
+    pair = f"{c} $A {s} $B:1 {s}:1" if family == "bert" else f"{c} $A {s} {s} $B {s}"
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{c} $A {s}", pair=pair, special_tokens=[(name, backend.token_to_id(name)) for name in (c, s)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        cls_token=names["cls"],
+        sep_token=names["sep"],
+        pad_token=names["pad"],
+        unk_token=names["unk"],
+        mask_token=names["mask"],
+        **({} if family == "bert" else {"bos_token": names["cls"], "eos_token": names["sep"]}),
+    )
+
+
+def _words(model: Any) -> Tokenizer:
+    """Cased, accents kept; words split at spaces, punctuation and around CJK characters, as BERT does."""
+    backend = Tokenizer(model)
+    backend.normalizer = normalizers.BertNormalizer(
+        clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    return backend
+
+
+def _wordpiece(texts: Iterable[str], size: int, names: Mapping[str, str]) -> Tokenizer:
+    """The trainer numbers ``##`` characters in the order of a randomly seeded hash map, which then breaks ties: equal
+    text gives different vocabularies. So they are found in a first pass and given fixed numbers in the second."""
+    special, unknown = list(names.values()), names["unk"]
+
+    def trained(limit: int, fixed: list[str]) -> dict[str, int]:
+        backend = _words(models.WordPiece(unk_token=unknown, max_input_chars_per_word=100))
+        trainer = trainers.WordPieceTrainer(vocab_size=limit, special_tokens=special + fixed, show_progress=False)
+        backend.train_from_iterator(_blocks(texts), trainer)
+        return dict(backend.get_vocab())
+
+    inner = sorted(piece for piece in trained(len(special), []) if piece.startswith("##"))
+    backend = _words(models.WordPiece(trained(size, inner), unk_token=unknown, max_input_chars_per_word=100))
+    backend.add_special_tokens(special)
+    return backend
+
+
+def _bpe(texts: Iterable[str], size: int, names: Mapping[str, str]) -> Tokenizer:
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    backend.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=list(names.values()), show_progress=False, initial_alphabet=alphabet
+    )
+    backend.train_from_iterator(_blocks(texts), trainer)
+    return backend
+
+
+def _blocks(texts: Iterable[str], size: int = 1000) -> Iterator[list[str]]:
+    block: list[str] = []
+    for text in texts:
+        block.append(text)
+        if len(block) == size:
+            yield block
+            block = []
+    if block:
+        yield block

@@ -1,0 +1,72 @@
+"""Sentence vectors of any layer, for tasks that measure an encoder as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from paralign.encoder.encoder import Encoder
+from paralign.text.views import View, assemble
+
+__all__ = ["sentence_vectors", "sentence_view"]
+
+Pieces = Sequence[npt.NDArray[np.int64]]
+Vectors = npt.NDArray[np.float32]
+
+
+def sentence_view(encoder: Encoder, pieces: Pieces) -> View:
+    """A view of single sentences given as piece ids without specials."""
+    prefix, suffix = encoder.template.single
+    lengths = np.array([len(p) for p in pieces], np.int64)
+    flat = np.concatenate(pieces) if len(pieces) else np.empty(0, np.int64)
+    rows = np.arange(len(pieces))
+    ids, types, total, special = assemble(
+        [("const", prefix), ("ragged", (flat, lengths)), ("const", suffix)], (0, 0, 0), rows
+    )
+    return View(ids, types, total, rows, special, np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+def _by_length(pieces: Pieces, budget: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Rows of like length, of at most ``budget`` padded pieces together."""
+    order = np.argsort([-len(p) for p in pieces], kind="stable")
+    start = 0
+    while start < len(order):
+        wide = len(pieces[order[start]]) + 2
+        stop = start + max(1, budget // wide)
+        yield order[start:stop]
+        start = stop
+
+
+@torch.no_grad()
+def sentence_vectors(
+    encoder: Encoder, texts: list[str], *, pools: Sequence[str], layer: int | None = None, budget: int = 8192
+) -> tuple[dict[str, Vectors], int]:
+    """Vectors of sentences, in fp32 and without dropout.
+
+    Args:
+        encoder: left in the mode it was in.
+        texts: n sentences.
+        pools: ``cls`` and/or ``mean`` (over pieces without specials).
+        layer: hidden state, 0 = embeddings; the last by default.
+        budget: padded pieces encoded at once.
+
+    Returns:
+        [n, d] vectors by pool, and how many sentences had to be cut to the encoder's longest row.
+    """
+    room = encoder.max_pieces - sum(map(len, encoder.template.single))
+    pieces = [ids for ids, _ in encoder.tokenize(texts)]
+    cut = sum(len(p) > room for p in pieces)
+    pieces = [p[:room] for p in pieces]
+    out = {pool: np.zeros((len(texts), encoder.width), np.float32) for pool in pools}
+    training = encoder.training
+    encoder.eval()
+    for rows in _by_length(pieces, budget):
+        view = sentence_view(encoder, [pieces[r] for r in rows])
+        states = encoder.encode_layers(view, [encoder.layers if layer is None else layer])[0]
+        for pool in pools:
+            out[pool][rows] = states.pool(pool).float().cpu().numpy()
+    encoder.train(training)
+    return out, cut

@@ -1,0 +1,5 @@
+"""Objectives: what is minimised. One file each; found by name or as ``my_module:Class``."""
+
+from paralign.objectives.base import OBJECTIVES, Batches, Objective, ObjectiveConfig, Step, find_objective, masked_loss
+
+__all__ = ["OBJECTIVES", "Batches", "Objective", "ObjectiveConfig", "Step", "find_objective", "masked_loss"]

@@ -1,0 +1,54 @@
+"""Masked language modelling: on single sentences (MLM) and on concatenated pairs (TLM)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from paralign.encoder import Encoder
+from paralign.objectives.base import Objective, ObjectiveConfig, Step, masked_loss
+from paralign.text.views import Batch
+
+__all__ = ["MaskedLM", "TranslationLM"]
+
+
+class MaskedLM(Objective):
+    """MLM (Devlin et al. 2019): each side is a sequence of its own.
+
+    With ``moco`` this is the "TLM→MLM" ablation of PPA; alone, on the same pairs, it is the control.
+    Reads ``text``; loss ``mlm``, a mean over masked pieces.
+    """
+
+    name: ClassVar[str] = "mlm"
+    reads: ClassVar[tuple[str, ...]] = ("text",)
+    needs_scores: ClassVar[bool] = True
+
+    def __init__(self, config: ObjectiveConfig, encoder: Encoder) -> None:
+        super().__init__(config, encoder)
+        self._chance = math.log(encoder.template.vocabulary)
+
+    def counts(self, batch: Batch) -> Mapping[str, int]:
+        """Masked pieces."""
+        return {self.name: len(batch.view(self.reads[0]).masked)}
+
+    def forward(self, step: Step) -> Mapping[str, Tensor]:
+        """Summed cross-entropy of masked pieces."""
+        return {self.name: masked_loss(step, self.reads[0])}
+
+    def chance(self) -> Mapping[str, float]:
+        """log V: all pieces equally likely."""
+        return {self.name: self._chance}
+
+
+class TranslationLM(MaskedLM):
+    """TLM (Conneau and Lample 2019) as PPA uses it (Pan et al. 2021, section 2.2): [CLS] A [SEP] B [SEP], no
+    language embeddings, positions not restarted, the order decided by the same coin as MoCo's.
+
+    Reads ``joint``; loss ``tlm``, a mean over masked pieces.
+    """
+
+    name: ClassVar[str] = "tlm"
+    reads: ClassVar[tuple[str, ...]] = ("joint",)

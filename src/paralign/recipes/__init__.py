@@ -1,0 +1,1 @@
+"""Ready runs in TOML; ``extends`` names the recipe a file differs from."""

@@ -1,0 +1,156 @@
+"""Training curves as small inline SVGs, one a loss, systems overlaid."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from paralign.report.runs import Run
+
+Floats = npt.NDArray[np.float64]
+__all__ = ["CurveGroup", "Panel", "Style", "curve_groups", "styles"]
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe & Ito's palette: told apart with every common colour blindness."""
+_DASHES = ((), (5.0, 2.0), (1.5, 1.5), (6.0, 1.5, 1.5, 1.5))
+"""A second sign beside colour, for print in grey."""
+_CONTROL = "#555555"
+_POINTS = 120
+_VERBS = {"pretrain": "Pretraining", "align": "Alignment", "finetune": "Fine-tuning"}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a system's lines are drawn."""
+
+    system: str
+    colour: str
+    dash: tuple[float, ...]
+
+    @property
+    def dasharray(self) -> str:
+        """For SVG's ``stroke-dasharray``."""
+        return " ".join(f"{2 * length:g}" for length in self.dash) or "none"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One loss."""
+
+    name: str
+    svg: str
+    """Markup without ids that another panel has."""
+    last: str
+    """Where the curves end, in words: for those who cannot see them."""
+
+
+@dataclass(frozen=True)
+class CurveGroup:
+    """The panels of one stage, and the systems in them."""
+
+    title: str
+    styles: list[Style]
+    panels: list[Panel]
+
+
+def styles(systems: Sequence[str], controls: set[str]) -> dict[str, Style]:
+    """A colour and a dash a system; the control is grey and dashed."""
+    out = {}
+    treated = [system for system in systems if system not in controls]
+    for number, system in enumerate(treated):
+        dash = _DASHES[(number + number // len(_COLOURS)) % len(_DASHES)]
+        out[system] = Style(system, _COLOURS[number % len(_COLOURS)], dash)
+    for system in systems:
+        if system in controls:
+            out[system] = Style(system, _CONTROL, (3.0, 3.0))
+    return out
+
+
+def curve_groups(runs: Sequence[Run], look: Mapping[str, Style]) -> list[CurveGroup]:
+    """The curves of all runs with a log, one group a stage (verb), one panel a loss.
+
+    The total is left out where a stage has a single loss, which it would only repeat.
+    """
+    stages: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.log.curves:
+            stages.setdefault(run.info.verb or "training", []).append(run)
+    groups = []
+    for verb in sorted(stages, key=lambda verb: (list(_VERBS).index(verb) if verb in _VERBS else 9, verb)):
+        members = stages[verb]
+        names = sorted({name for run in members for name in run.log.curves} - {"loss"})
+        total = ["loss"] if len(names) != 1 and any("loss" in run.log.curves for run in members) else []
+        used = list(dict.fromkeys(run.label for run in members))
+        panels = [_panel(f"{verb}/{name}", name, members, look) for name in [*names, *total]]
+        groups.append(CurveGroup(_VERBS.get(verb, verb), [look[system] for system in used], panels))
+    return groups
+
+
+def _panel(salt: str, name: str, runs: Sequence[Run], look: Mapping[str, Style]) -> Panel:
+    lines = []
+    ends: dict[str, list[float]] = {}
+    for run in runs:
+        curve = run.log.curves.get(name)
+        if curve:
+            steps = np.array(sorted(curve), dtype=np.float64)
+            values = np.array([curve[int(step)] for step in steps])
+            lines.append((look[run.label], *_thin(steps, values)))
+            ends.setdefault(run.label, []).append(float(values[-1]))
+    last = "; ".join(
+        f"{system} ends at {', '.join(f'{value:.3g}' for value in values)}" for system, values in ends.items()
+    )
+    return Panel("total loss" if name == "loss" else name, _draw(salt, lines), last)
+
+
+def _thin(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """At most ``_POINTS`` points, each the mean of a bin of neighbours: a small page, a readable curve."""
+    if len(steps) <= _POINTS:
+        return steps, values
+    bins = np.array_split(np.arange(len(steps)), _POINTS)
+    return np.array([steps[b].mean() for b in bins]), np.array([values[b].mean() for b in bins])
+
+
+def _draw(salt: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
+    # Imported here: half a second that no other command should pay. Figure, not pyplot: nothing global is
+    # touched.
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 9}):
+        figure = Figure(figsize=(3.5, 2.1), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot()
+        for style, steps, values in lines:
+            dashes = (0, style.dash) if style.dash else "solid"
+            axes.plot(steps, values, color=style.colour, linestyle=dashes, linewidth=1.2, alpha=0.85)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color("#999999")
+        axes.tick_params(colors="#555555", length=3)
+        axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.set_xlabel("step", color="#555555")
+        out = io.StringIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _inline(out.getvalue(), "f" + hashlib.sha256(salt.encode()).hexdigest()[:8])
+
+
+def _inline(svg: str, prefix: str) -> str:
+    """A whole SVG file as an element of a page: no prolog, no metadata, no addresses, ids of its own."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"', "", svg)
+    svg = re.sub(r'\sid="(?!m|p)[^"]*"', "", svg)  # only marks and clip paths are referred to
+    svg = re.sub(r'\sid="', f' id="{prefix}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{prefix}-', svg)
+    svg = re.sub(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', svg, count=1)
+    return re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)

@@ -1,0 +1,120 @@
+"""Everything the page shows, and the page itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from paralign import __version__
+from paralign.report.answer import answer
+from paralign.report.costs import COST_COLUMNS, cost_rows, fairness
+from paralign.report.figures import CurveGroup, curve_groups, styles
+from paralign.report.runs import Run
+from paralign.report.shown import ShownTable, show
+from paralign.report.tables import Table
+
+__all__ = ["Page", "build_page", "html"]
+
+_LEGEND = (
+    "Scores are means over seeds, ± their sample standard deviation. Below each: the difference to the"
+    " control in points, with its 95\N{NO-BREAK SPACE}% interval from a paired bootstrap over test items"
+    " (10,000 resamples)."
+    " * marks p < .05, two-sided, not corrected for the number of comparisons. The interval tells how much"
+    " depends on the test items; how much depends on the seed, the standard deviation tells."
+    " Bold: the best of its column."
+)
+_LEGEND_ALONE = (
+    "Scores are means over seeds, ± their sample standard deviation. Bold: the best of its column."
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The report, formatted but not yet marked up."""
+
+    title: str
+    answer: list[tuple[str, str]]
+    """What it is about, and the finding."""
+    tables: list[ShownTable]
+    legend: str
+    curves: list[CurveGroup]
+    alarms: list[str]
+    cost_columns: tuple[str, ...]
+    costs: list[tuple[str, list[tuple[str, str]]]]
+    fairness: list[str]
+    commands: list[tuple[str, str]]
+    settings: list[tuple[str, str]]
+    versions: str
+    remarks: list[str]
+
+
+def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str], title: str) -> Page:
+    """Bring all parts together.
+
+    Args:
+        runs: in the order given.
+        tables: of :func:`paralign.report.tables.build_tables`.
+        controls: labels of the control systems.
+        title: of the page.
+    """
+    shown = [show(table) for table in tables]
+    look = styles(list(dict.fromkeys(run.label for run in runs)), controls | _marked(runs))
+    return Page(
+        title=title,
+        answer=answer(tables),
+        tables=shown,
+        legend=_LEGEND if any(table.compared for table in shown) else _LEGEND_ALONE,
+        curves=curve_groups(runs, look),
+        alarms=[
+            f"{run.name}{'' if step is None else f', step {step:,}'}: {text}"
+            for run in runs
+            for step, text in run.alarms
+        ],
+        cost_columns=COST_COLUMNS,
+        costs=cost_rows(runs),
+        fairness=fairness(runs, controls),
+        commands=[(run.name, run.info.command) for run in runs if run.info.command],
+        settings=[(run.name, run.config) for run in runs if run.config is not None],
+        versions=_versions(runs),
+        remarks=_remarks(runs),
+    )
+
+
+def _marked(runs: Sequence[Run]) -> set[str]:
+    return {run.label for run in runs if run.info.control}
+
+
+def _versions(runs: Sequence[Run]) -> str:
+    used = sorted({run.info.version for run in runs if run.info.version})
+    return f"Runs by paralign {', '.join(used) or 'of unknown version'}; report by paralign {__version__}."
+
+
+def _remarks(runs: Sequence[Run]) -> list[str]:
+    """What is wrong or missing in the folders."""
+    out = []
+    for run in runs:
+        if not run.described:
+            out.append(f"{run.name} has no run.json: its cost, command and status are unknown.")
+        if run.info.status not in (None, "done"):
+            out.append(f"{run.name} is not finished (status: {run.info.status}).")
+        if run.log.torn:
+            out.append(f"The last line of {run.name}/log.jsonl is cut off and was passed over.")
+        if run.log.unreadable:
+            out.append(
+                f"{run.log.unreadable} lines of {run.name}/log.jsonl cannot be read and were passed over."
+            )
+    return out
+
+
+def html(page: Page) -> str:
+    """The page as one HTML document without any outside address. Everything is escaped but our own SVG."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["drawn"] = Markup  # only for the SVG of paralign.report.figures
+    source = files("paralign.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(source).render(page=page)

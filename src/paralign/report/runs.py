@@ -1,0 +1,181 @@
+"""What a run's folder says about itself: ``run.json``, ``config.toml``, ``log.jsonl``, ``results.jsonl``."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from paralign.errors import UserError, located
+from paralign.results import Measurement, read_results
+
+__all__ = ["Log", "Run", "RunInfo", "read_runs"]
+
+_FILES = ("results.jsonl", "run.json", "log.jsonl", "config.toml")
+
+
+class RunInfo(BaseModel):
+    """``run.json``. Every key may be missing, unknown keys are passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    verb: str | None = None
+    command: str | None = None
+    version: str | None = None
+    started: str | None = None
+    seconds: float | None = None
+    steps: int | None = None
+    pairs_seen: int | None = None
+    tokens_seen: int | None = None
+    device: str | None = None
+    threads: int | None = None
+    parameters: int | None = None
+    model_hash: str | None = None
+    parent: str | None = None
+    method: str | None = None
+    control: bool = False
+    alarms: list[str] = []
+    status: str | None = None
+
+
+@dataclass
+class Log:
+    """``log.jsonl``: curves by name, alarms, and how many lines could not be read."""
+
+    curves: dict[str, dict[int, float]] = field(default_factory=dict)
+    """``loss``, or the name of a part of it → step → value."""
+    alarms: list[tuple[int | None, str]] = field(default_factory=list)
+    torn: bool = False
+    """The last line is cut in the middle, as a killed run leaves it."""
+    unreadable: int = 0
+    """Lines before the last that are not JSON objects."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder."""
+
+    name: str
+    path: Path
+    info: RunInfo
+    described: bool
+    """Whether there is a ``run.json``."""
+    config: str | None
+    log: Log
+    rows: tuple[Measurement, ...]
+
+    @property
+    def system(self) -> str:
+        """The run's name without its seed: the label of rows that do not name their system."""
+        return re.sub(r"-(?:seed|s)\d+$", "", self.name) or self.name
+
+    def system_of(self, row: Measurement) -> str:
+        """``settings["system"]`` of the row, otherwise :attr:`system`."""
+        label = row.settings.get("system")
+        return str(label) if label not in (None, "") else self.system
+
+    @property
+    def label(self) -> str:
+        """The system of the whole run: the one its rows agree on, otherwise by its name."""
+        labels = {self.system_of(row) for row in self.rows}
+        return labels.pop() if len(labels) == 1 else self.system
+
+    @property
+    def alarms(self) -> list[tuple[int | None, str]]:
+        """Alarms of the log with their step, and those only ``run.json`` tells."""
+        told = [(step, text) for step, text in dict.fromkeys(self.log.alarms)]
+        seen = {text for _, text in told}
+        return told + [(None, text) for text in dict.fromkeys(self.info.alarms) if text not in seen]
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Read run folders, in the order given; a folder named twice is read once.
+
+    Raises:
+        UserError: if a folder is missing, is no run, holds a file that cannot be read, or none holds results.
+    """
+    paths = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
+    names = [path.name for path in paths]
+    runs = []
+    for path in paths:
+        name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
+        runs.append(_read_run(path, name))
+    if not any(run.rows for run in runs):
+        where = str(folders[0]) if len(folders) == 1 else None
+        raise UserError(
+            "no run holds results",
+            where=where,
+            mend="measure first: paralign evaluate or paralign finetune --eval",
+        )
+    return runs
+
+
+def _read_run(path: Path, name: str) -> Run:
+    if not path.exists():
+        raise UserError("no such run folder", where=path)
+    if not path.is_dir() or not any((path / file).is_file() for file in _FILES):
+        raise UserError("not a run folder", where=path, mend=f"a run holds one of {', '.join(_FILES)}")
+    described, results, config = path / "run.json", path / "results.jsonl", path / "config.toml"
+    return Run(
+        name=name,
+        path=path,
+        info=_read_info(described) if described.is_file() else RunInfo(),
+        described=described.is_file(),
+        config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
+        log=_read_log(path / "log.jsonl"),
+        rows=tuple(read_results(results)) if results.is_file() else (),
+    )
+
+
+def _read_info(path: Path) -> RunInfo:
+    try:
+        return RunInfo.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(f"{key + ': ' if key else ''}{first['msg']}", where=path) from error
+
+
+def _read_log(path: Path) -> Log:
+    log = Log()
+    if not path.is_file():
+        return log
+    # Bytes are split before decoding: a line separator inside a string must not split a line.
+    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+            if not isinstance(entry, dict):
+                raise ValueError("not an object")
+        except ValueError:
+            if number == len(lines):
+                log.torn = True
+            else:
+                log.unreadable += 1
+            continue
+        _take(log, entry, located(path, number))
+    return log
+
+
+def _take(log: Log, entry: Mapping[str, Any], where: str) -> None:
+    """Add one line of the log. After a resume steps come again: the later line stands."""
+    step = entry.get("step")
+    step = int(step) if isinstance(step, int | float) and math.isfinite(step) else None
+    if entry.get("event") == "alarm":
+        log.alarms.append((step, str(entry.get("message", ""))))
+        return
+    losses = entry.get("losses") or {}
+    if "event" in entry or step is None:
+        return
+    if not isinstance(losses, Mapping):
+        raise UserError("losses must be an object of numbers", where=where)
+    for name, value in [("loss", entry.get("loss")), *losses.items()]:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            # A loss that is not finite stays in as a gap of the curve.
+            log.curves.setdefault(str(name), {})[step] = float(value)

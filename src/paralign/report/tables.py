@@ -1,0 +1,192 @@
+"""Measurements of many runs → one table a task and metric: systems by languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from paralign.errors import UserError
+from paralign.metrics import Comparison, mean_sd, paired_bootstrap_mean
+from paralign.report.cells import Cell, Member, Unit, compare, gather
+from paralign.report.runs import Run
+
+__all__ = ["Key", "Row", "Table", "build_tables"]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What all numbers of a table share."""
+
+    task: str
+    metric: str
+    split: str
+    train: str | None
+    pool: str | None
+    layer: int | None
+    dataset: str | None = None
+    """Set only where a language was measured on several data sets, which then get a table each."""
+
+    @property
+    def variant(self) -> bool:
+        """Whether the table is a variation on another one, shown folded: CSLS beside cosine."""
+        return self.metric.endswith("_csls")
+
+    def order(self) -> tuple[object, ...]:
+        """Tables with a training language first (zero-shot transfer), then by name."""
+        layer = -1 if self.layer is None else self.layer
+        named = (
+            self.task,
+            self.train or "",
+            self.split,
+            self.dataset or "",
+            self.metric,
+            self.pool or "",
+            layer,
+        )
+        return (self.train is None, *named)
+
+
+@dataclass
+class Row:
+    """A system's line of the table."""
+
+    system: str
+    control: bool
+    cells: dict[str, Cell]
+    average: float | None = None
+    """Mean over the table's :attr:`Table.others`."""
+    average_sd: float | None = None
+    """Sample standard deviation of that mean over seeds measured on all of them."""
+    average_difference: float | None = None
+    average_comparison: Comparison | None = None
+    gap: float | None = None
+    """Score on the pivot minus the average."""
+
+    @property
+    def units(self) -> list[Unit]:
+        """All seeds behind the row, each once."""
+        return list(dict.fromkeys(unit for cell in self.cells.values() for unit in cell.scores))
+
+
+@dataclass
+class Table:
+    """Systems by languages for one :class:`Key`."""
+
+    key: Key
+    rows: list[Row]
+    """The control first, then in the order of the runs."""
+    languages: list[str]
+    """The pivot first, then by name."""
+    pivot: str | None
+    """The language of training if it was measured, otherwise English if it was."""
+    others: list[str]
+    """What the average is over: all but the pivot that every system was measured on."""
+    control: str | None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the test sets."""
+        return sorted({name for row in self.rows for cell in row.cells.values() for name in cell.datasets})
+
+
+def build_tables(runs: Sequence[Run], controls: set[str]) -> list[Table]:
+    """All tables, those with a training language first.
+
+    Args:
+        runs: in the order in which systems shall appear.
+        controls: see :func:`paralign.report.controls.control_systems`.
+
+    Raises:
+        UserError: if two controls meet in one table.
+    """
+    groups: dict[Key, list[Member]] = {}
+    for run in runs:
+        for row in run.rows:
+            key = Key(row.task, row.metric, row.split, row.train, row.where.pool, row.where.layer)
+            groups.setdefault(key, []).append((run, row))
+    parts = [part for key, members in groups.items() for part in _by_dataset(key, members)]
+    return [
+        _table(key, members, controls) for key, members in sorted(parts, key=lambda part: part[0].order())
+    ]
+
+
+def _by_dataset(key: Key, members: list[Member]) -> Iterable[tuple[Key, list[Member]]]:
+    """One part, or one a data set if any language was measured on more than one."""
+    sets: dict[str, set[str]] = {}
+    for _, row in members:
+        sets.setdefault(row.language, set()).add(row.dataset)
+    if all(len(found) == 1 for found in sets.values()):
+        return [(key, members)]
+    names = sorted({row.dataset for _, row in members})
+    return [(replace(key, dataset=name), [m for m in members if m[1].dataset == name]) for name in names]
+
+
+def _table(key: Key, members: list[Member], controls: set[str]) -> Table:
+    systems: dict[str, dict[str, list[Member]]] = {}
+    for run, row in members:
+        systems.setdefault(run.system_of(row), {}).setdefault(row.language, []).append((run, row))
+    present = sorted(controls & systems.keys())
+    if len(present) > 1:
+        raise UserError(
+            f"{key.task} {key.metric} has several controls: {', '.join(present)}",
+            mend="name one with --control",
+        )
+    control = present[0] if present else None
+    notes: list[str] = []
+    rows = [
+        Row(system, system == control, {language: gather(found, notes) for language, found in cells.items()})
+        for system, cells in sorted(systems.items(), key=lambda item: item[0] != control)
+    ]
+    measured = {language for row in rows for language in row.cells}
+    pivot = next((language for language in _pivots(key.train) if language in measured), None)
+    languages = sorted(measured, key=lambda language: (language != pivot, language))
+    rest = [language for language in languages if language != pivot]
+    others = [language for language in rest if all(language in row.cells for row in rows)]
+    if others != rest:
+        absent = ", ".join(language for language in rest if language not in others)
+        notes.append(f"Left out of the average, as not every system was measured on it: {absent}.")
+    for line in rows:
+        _average(line, pivot, others)
+        if control and not line.control:
+            _against(line, rows[0], others, notes)
+    return Table(key, rows, languages, pivot, others, control, list(dict.fromkeys(notes)))
+
+
+def _pivots(train: str | None) -> list[str]:
+    """Candidates for the pivot: a single training language, then English."""
+    trained = [part for part in re.split(r"[\s,+]+", train or "") if part]
+    return [*trained, "en"] if len(trained) == 1 else ["en"]
+
+
+def _average(row: Row, pivot: str | None, others: Sequence[str]) -> None:
+    if not others:
+        return
+    cells = [row.cells[language] for language in others]
+    row.average = sum(cell.mean for cell in cells) / len(cells)
+    complete = [unit for unit in row.units if all(unit in cell.scores for cell in cells)]
+    if complete:
+        by_seed = [sum(cell.scores[unit] for cell in cells) / len(cells) for unit in complete]
+        row.average_sd = mean_sd(by_seed)[1]
+    if pivot in row.cells:
+        row.gap = row.cells[pivot].mean - row.average
+
+
+def _against(row: Row, control: Row, others: Sequence[str], notes: list[str]) -> None:
+    """Compare a row with the control's, language by language and on the average."""
+    reasons: dict[str, list[str]] = {}
+    for language, cell in row.cells.items():
+        if language in control.cells:
+            reason = compare(cell, control.cells[language])
+            if reason:
+                reasons.setdefault(reason, []).append(language)
+    notes.extend(
+        f"{row.system}, no interval for {', '.join(sorted(where))}: {why}." for why, where in reasons.items()
+    )
+    if row.average is not None and control.average is not None:
+        row.average_difference = row.average - control.average
+        if len(others) and all(row.cells[language].comparison for language in others):
+            row.average_comparison = paired_bootstrap_mean(
+                [(row.cells[language].items, control.cells[language].items) for language in others]
+            )

@@ -1,0 +1,81 @@
+"""Sentence retrieval: is the nearest sentence of the other language the translation?"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
+
+import numpy as np
+
+from paralign.encoder import Encoder
+from paralign.encoder.vectors import sentence_vectors
+from paralign.errors import UserError
+from paralign.metrics.retrieval import retrieval
+from paralign.objectives import Objective
+from paralign.results import Where
+from paralign.tasks.base import Score, Task
+from paralign.text import parse_pairs, read_pairs
+
+__all__ = ["Retrieval"]
+
+NEIGHBOURS = 10
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Line-parallel sentences of two languages."""
+
+    languages: tuple[str, str]
+    source: list[str]
+    target: list[str]
+
+
+class Retrieval(Task):
+    """Accuracy of finding the translation among all sentences of the set, in both directions.
+
+    [CLS] and mean-pooled vectors; cosine, and CSLS with 10 neighbours (Conneau et al. 2018). Nothing is trained.
+
+    Args:
+        layer: hidden state to read, 0 = embeddings; the last by default.
+    """
+
+    name: ClassVar[str] = "retrieval"
+    trains: ClassVar[bool] = False
+
+    def __init__(self, layer: int | None = None) -> None:
+        self.layer = layer
+
+    def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None) -> Parallel:
+        """``SRC-TGT=PATH`` in any format of pairs."""
+        where = parse_pairs(spec)
+        pairs = list(islice(read_pairs(where, lenient=lenient, dropped=dropped), limit))
+        if len(pairs) < 2:
+            raise UserError("retrieval needs at least two pairs", where=", ".join(where.paths))
+        return Parallel(where.languages, [p.source for p in pairs], [p.target for p in pairs])
+
+    def language(self, data: Parallel) -> str:
+        """The one that is not English, else the second."""
+        source, target = data.languages
+        return source if target == "en" else target
+
+    def evaluate(self, encoder: Encoder, head: Objective | None, data: Parallel) -> list[Score]:
+        """Hits of every sentence, both directions, each pooling, cosine and CSLS."""
+        layer = encoder.layers if self.layer is None else self.layer
+        if not 0 <= layer <= encoder.layers:
+            raise UserError(f"there is no layer {layer}", mend=f"0 (embeddings) to {encoder.layers}")
+        a, cut_a = sentence_vectors(encoder, data.source, pools=("cls", "mean"), layer=layer)
+        b, cut_b = sentence_vectors(encoder, data.target, pools=("cls", "mean"), layer=layer)
+        if cut_a + cut_b:
+            print(f"note: {cut_a + cut_b} sentences were cut to {encoder.max_pieces} pieces", file=sys.stderr)
+        source, target = data.languages
+        scores = []
+        for pool in ("cls", "mean"):
+            for metric, k in (("accuracy_cosine", None), ("accuracy_csls", min(NEIGHBOURS, len(data.source) - 1))):
+                there, back = retrieval(a[pool], b[pool], k)
+                for direction, hits in ((f"{source}-{target}", there), (f"{target}-{source}", back)):
+                    items = np.stack([hits.astype(np.float64), np.ones(len(hits))], 1)
+                    scores.append(Score(metric, items, Where(layer=layer, pool=pool, direction=direction)))
+        return scores

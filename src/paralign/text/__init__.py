@@ -1,0 +1,44 @@
+"""Text on disk → pairs → a token store: readers, words, treebanks, cleaning, batches."""
+
+from paralign.text.build import Tokenize, build_store
+from paralign.text.clean import FilterConfig, Seen, hash_texts, sentence_hashes
+from paralign.text.conllu import UPOS, Tree, read_conllu, read_trees, write_conllu
+from paralign.text.lines import MAX_LINE, read_lines
+from paralign.text.normalise import normalise, plain_key
+from paralign.text.readers import Pair, read_pairs, read_text
+from paralign.text.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.text.store import TokenStore, share_kept
+from paralign.text.tags import canonical, known_tags
+from paralign.text.words import piece_words, word_pieces, word_spans
+
+__all__ = [
+    "MAX_LINE",
+    "UPOS",
+    "FilterConfig",
+    "Pair",
+    "PairSpec",
+    "Seen",
+    "TextSpec",
+    "TokenStore",
+    "Tokenize",
+    "Tree",
+    "build_store",
+    "canonical",
+    "hash_texts",
+    "known_tags",
+    "normalise",
+    "parse_pairs",
+    "parse_text",
+    "piece_words",
+    "plain_key",
+    "read_conllu",
+    "read_lines",
+    "read_pairs",
+    "read_text",
+    "read_trees",
+    "sentence_hashes",
+    "share_kept",
+    "word_pieces",
+    "word_spans",
+    "write_conllu",
+]

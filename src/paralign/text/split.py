@@ -1,0 +1,233 @@
+"""Splitting bilingual corpora for honest experiments: monolingual text in which no pair shows both of its
+sides.
+
+A base model is pretrained on ``mono``, aligned on ``pairs`` and watched on ``heldout``. Were both sides of a
+pair in the monolingual text, the base model would have seen the alignment data, and the comparison would say
+little.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from paralign.errors import UserError
+from paralign.text.clean import Hashes, Seen, hash_texts, sentence_hashes
+from paralign.text.folders import whole_folder
+from paralign.text.lines import read_lines
+from paralign.text.normalise import normalise
+from paralign.text.readers import read_pairs, read_text
+from paralign.text.specs import PairSpec, TextSpec
+
+__all__ = ["excluded_sentences", "split_corpus"]
+
+_BATCH = 10_000
+# Each use of a hash draws bits of its own.
+_HALF, _SIDE, _HELD = "half", "side", "heldout"
+Source = Path | str | PairSpec | TextSpec
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """Distinct texts of one output file in the order met; written in the order of their hashes."""
+
+    seen: Seen = field(default_factory=Seen)
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, texts: Sequence[str], keys: Hashes) -> None:
+        new = self.seen.fresh(keys)
+        self.texts.extend(text for text, fresh in zip(texts, new, strict=True) if fresh)
+
+
+def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> Seen:
+    """Hashes of every sentence that must not be trained on.
+
+    Args:
+        sources: specs (all sides), or files: every ``# text…`` comment of a ``.conllu`` file, otherwise every
+            column of every line (columns are separated by tabs or ``|||``). Plain or gzip.
+        lenient: skip lines that cannot be read.
+
+    Returns:
+        a set of :func:`paralign.text.clean.sentence_hashes`; text without letters and digits is left out.
+    """
+    out = Seen()
+    for source in sources:
+        for batch in _batched(_sentences(source, lenient)):
+            hashes = sentence_hashes(batch)
+            out.fresh(hashes[hashes != 0])
+    return out
+
+
+def split_corpus(
+    specs: Sequence[PairSpec],
+    out: Path,
+    *,
+    exclude: Sequence[Source] = (),
+    mono_share: float = 0.5,
+    heldout_share: float = 0.01,
+    lenient: bool = False,
+    dropped: Counter[str] | None = None,
+) -> dict[str, Any]:
+    """Split bilingual corpora into monolingual text, pairs for alignment and held-out monolingual text.
+
+    Which half a pair falls into is a function of its English sentence alone (its key: NFKC, casefolded,
+    letters, marks and digits only; the source side where a pair has no English), so one English sentence
+    falls into the same half in every language pair. A pair of the monolingual half gives one side, drawn from
+    (English key, other language). As one sentence may stand in several pairs, an English sentence is taken
+    back where any of its pairs gives the other side: no pair of the corpus has both sides in the monolingual
+    text. (Translations of one English sentence in two *other* languages may both be there.)
+
+    Writes ``mono/XX.txt.gz``, ``heldout/XX.txt.gz``, ``pairs/en-XX.tsv.gz`` (English first) and
+    ``split.json`` (what is returned). Sentences are written once a file and in the order of their hashes: the
+    same input gives the same bytes, and nothing of a catalogue's order remains. Holds the texts in memory
+    (about 0.4 GB a million pairs).
+
+    Args:
+        specs: the corpora; several of the same languages are put together.
+        out: the folder to make.
+        exclude: see :func:`excluded_sentences`; a pair is removed and counted if either side is among them.
+        mono_share: expected share of English sentences in the monolingual half.
+        heldout_share: expected share of the monolingual sentences of each language held out.
+        lenient: drop lines that cannot be read.
+        dropped: counts of dropped lines are added here too.
+
+    Raises:
+        UserError: for text that cannot be read, ``out`` in use, or nothing left.
+    """
+    held_out = excluded_sentences(exclude, lenient=lenient)
+    shelves: dict[str, _Shelf] = {}
+    read: Counter[str] = Counter()
+    total: Counter[str] = Counter() if dropped is None else dropped
+    rivals: dict[str, tuple[list[Hashes], list[Hashes]]] = {}
+    rows = []
+    for spec in specs:
+        count: Counter[str] = Counter()
+        key, other = (spec.target, spec.source) if spec.target == "en" else (spec.source, spec.target)
+        pairs = ((p.target, p.source) if key == spec.target else (p.source, p.target)
+                 for p in read_pairs(spec, lenient=lenient, dropped=count))  # fmt: skip
+        taken: Counter[str] = Counter()
+        for batch in _batched(pairs):
+            _share_out(batch, key, other, held_out, mono_share, shelves, rivals, count, taken)
+            read[str(spec)] += len(batch)
+        rows.append(
+            {"spec": str(spec), "read": read[str(spec)], "dropped": dict(count), "given": dict(taken)}
+        )
+        total.update(count)
+    _take_back(shelves, rivals)
+    if not any(shelf.texts for shelf in shelves.values()):
+        raise UserError(f"nothing left to split: {dict(total)}")
+    counts: dict[str, Any] = {"specs": rows, "mono_share": mono_share, "heldout_share": heldout_share}
+    with whole_folder(Path(out)) as part:
+        for name, shelf in sorted(shelves.items()):
+            _write(part, name, shelf.texts, heldout_share, counts)
+        (part / "split.json").write_text(
+            json.dumps(counts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+    return counts
+
+
+def _share_out(
+    batch: list[tuple[str, str]],
+    key: str,
+    other: str,
+    held_out: Seen,
+    mono_share: float,
+    shelves: dict[str, _Shelf],
+    rivals: dict[str, tuple[list[Hashes], list[Hashes]]],
+    count: Counter[str],
+    taken: Counter[str],
+) -> None:
+    """Put each pair of a batch (key side, other side) on its shelf."""
+    left, right = sentence_hashes(a for a, _ in batch), sentence_hashes(b for _, b in batch)
+    empty = np.array([not a or not b for a, b in batch]) | (left == 0) | (right == 0)
+    excluded = (held_out.contains(left) | held_out.contains(right)) & ~empty
+    count.update({"empty": int(empty.sum()), "excluded": int(excluded.sum())})
+    good = ~empty & ~excluded
+    mono = good & (_draw(left, _HALF) < mono_share)
+    gives_key = _draw(left, _SIDE, other) < 0.5
+    choices = {
+        f"mono/{key}": (mono & gives_key, [a for a, _ in batch], left),
+        f"mono/{other}": (mono & ~gives_key, [b for _, b in batch], right),
+        f"pairs/{key}-{other}": (good & ~mono, (texts := ["\t".join(p) for p in batch]), hash_texts(texts)),
+    }
+    for name, (mask, lines, hashes) in choices.items():
+        chosen = np.flatnonzero(mask)
+        shelves.setdefault(name, _Shelf()).add([lines[k] for k in chosen], hashes[chosen])
+        taken[name] += len(chosen)
+    pairs = rivals.setdefault(f"{key} {other}", ([], []))
+    pairs[0].append(left[mono])
+    pairs[1].append(right[mono])
+
+
+def _take_back(shelves: dict[str, _Shelf], rivals: dict[str, tuple[list[Hashes], list[Hashes]]]) -> None:
+    """Remove from the key language's text the sentences one of whose translations is in the other's."""
+    for names, (left, right) in sorted(rivals.items()):
+        key, other = names.split()
+        both = shelves[f"mono/{other}"].seen.contains(np.concatenate(right))
+        gone = Seen()
+        gone.fresh(np.concatenate(left)[both])
+        shelf = shelves[f"mono/{key}"]
+        if shelf.texts:
+            stays = ~gone.contains(sentence_hashes(shelf.texts))
+            shelf.texts = [text for text, stay in zip(shelf.texts, stays, strict=True) if stay]
+
+
+def _write(part: Path, name: str, texts: list[str], heldout_share: float, counts: dict[str, Any]) -> None:
+    hashes = hash_texts(texts)
+    order = np.argsort(hashes, kind="stable")
+    kind, languages = name.split("/")
+    if kind == "pairs":
+        files = {f"{name}.tsv.gz": order}
+    else:
+        held = _draw(sentence_hashes(texts), _HELD)[order] < heldout_share
+        files = {f"mono/{languages}.txt.gz": order[~held], f"heldout/{languages}.txt.gz": order[held]}
+    for file, chosen in files.items():
+        (part / file).parent.mkdir(exist_ok=True)
+        # No name and no time in the header: equal text gives equal bytes.
+        with (part / file).open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+            packed.writelines(texts[k].encode() + b"\n" for k in chosen)
+        counts.setdefault("lines", {})[file] = len(chosen)
+
+
+def _draw(hashes: Hashes, *names: str) -> npt.NDArray[np.float64]:
+    """A number in [0, 1) for each hash, independent for different ``names`` (the finaliser of splitmix64)."""
+    state = hashes ^ hash_texts(["\t".join(names)])[0]
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
+    bits = (state ^ (state >> np.uint64(31))) >> np.uint64(11)
+    return np.asarray(bits * 2.0**-53, np.float64)
+
+
+def _sentences(source: Source, lenient: bool) -> Iterator[str]:
+    if isinstance(source, PairSpec):
+        for pair in read_pairs(source, lenient=lenient):
+            yield from (pair.source, pair.target)
+    elif isinstance(source, TextSpec):
+        yield from (text for _, text in read_text(source, lenient=lenient))
+    else:
+        treebank = str(source).removesuffix(".gz").endswith(".conllu")
+        for _, line in read_lines(source, lenient=lenient):
+            if not treebank:
+                yield from map(normalise, line.replace("|||", "\t").split("\t"))
+            elif line.startswith("# text"):
+                yield normalise(line.partition("=")[2])
+
+
+def _batched(items: Iterator[Any]) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,256 @@
+"""The views of a batch: what an objective may ask to be encoded, as ragged arrays without padding.
+
+``joint``: both sides concatenated and masked · ``first``, ``second``: single sides, unmasked, in the order the coin
+gave · ``text``: single sides, masked · ``example``: a task's own. Masks and coins are drawn from
+(seed, epoch, pair id), so they do not depend on how a batch is sliced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from paralign.config import Config
+from paralign.text.draws import draw, uniform
+
+__all__ = ["Batch", "PairBatch", "Records", "Template", "View", "ViewsConfig", "assemble", "mask_view"]
+
+Ints = npt.NDArray[np.int64]
+_COIN, _SELECT, _REPLACE, _RANDOM = 11, 12, 13, 14
+_STREAM = {"joint": 0, "text": 1}
+
+
+class ViewsConfig(Config):
+    """How views are made from pairs (METHODS of PPA, Pan et al. 2021, sections 2.1 and 2.2)."""
+
+    shuffle: bool = True
+    """Flip a coin per pair and epoch for which side comes first (off is the −shuffling ablation)."""
+    mask_probability: float = Field(default=0.15, gt=0, lt=1)
+    """Each piece is selected independently with this probability."""
+    mask_share: float = Field(default=0.8, ge=0, le=1)
+    """Share of selected pieces replaced by the mask token."""
+    random_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of selected pieces replaced by a random non-special piece; the rest stay."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> ViewsConfig:
+        if self.mask_share + self.random_share > 1:
+            raise ValueError("mask_share and random_share add up to more than 1")
+        return self
+
+
+@dataclass(frozen=True)
+class Template:
+    """How a tokenizer dresses sentences, read once by probing it.
+
+    ``single``: prefix and suffix around one sentence; ``pair``: prefix, middle, suffix around two.
+    ``pair_types``: the token type of (prefix, first, middle, second, suffix), all 0 where the model has no types.
+    """
+
+    single: tuple[tuple[int, ...], tuple[int, ...]]
+    pair: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    pair_types: tuple[int, int, int, int, int]
+    mask_id: int
+    pad_id: int
+    special_ids: tuple[int, ...]
+    vocabulary: int
+
+    @cached_property
+    def ordinary(self) -> Ints:
+        """All ids that are not special: what random replacements are drawn from."""
+        return np.setdiff1d(np.arange(self.vocabulary), np.asarray(self.special_ids))
+
+
+@dataclass(frozen=True)
+class View:
+    """Rows of piece ids, laid end to end.
+
+    Attributes:
+        ids: [T] piece ids as the encoder reads them (after masking).
+        types: [T] token types.
+        lengths: [B] pieces in each row, specials included.
+        rows: [B] position in the batch of the record each row comes from.
+        special: [T] True where the piece belongs to the template.
+        masked: [M] positions in ``ids`` to be predicted.
+        labels: [M] the pieces that stood there.
+    """
+
+    ids: Ints
+    types: Ints
+    lengths: Ints
+    rows: Ints
+    special: npt.NDArray[np.bool_]
+    masked: Ints
+    labels: Ints
+
+    @cached_property
+    def starts(self) -> Ints:
+        """[B] where each row begins in ``ids``: the position of its first special piece, [CLS] or <s>."""
+        return np.cumsum(self.lengths) - self.lengths
+
+
+class Batch(Protocol):
+    """A slice of a global batch: hands out views by name."""
+
+    size: int
+    """Records in this slice."""
+    positions: Ints
+    """[size] places of the slice's records in the global batch."""
+    ids: Ints
+    """[size] an identity per record: equal for the same pair in any epoch."""
+
+    def view(self, name: str) -> View:
+        """The named view; the same object at every call."""
+        ...
+
+
+class Records(Protocol):
+    """What views are made from: the token store, or anything that gathers pieces like it."""
+
+    sides: int
+
+    def gather(self, records: Ints, sides: Ints) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
+        """Pieces of the given sides laid end to end, and their lengths."""
+        ...
+
+
+Segment = tuple[int, ...] | tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
+
+
+def assemble(
+    segments: Sequence[tuple[str, object]], types: Sequence[int], rows: Ints
+) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
+    """Lay constant and ragged segments side by side in every row.
+
+    Args:
+        segments: ``("const", ids)`` repeated in every row, or ``("ragged", (flat, lengths))``.
+        types: token type of each segment.
+        rows: [B], only its size is used.
+
+    Returns:
+        ids [T], types [T], lengths [B], special [T].
+    """
+    n = len(rows)
+    widths = np.zeros((len(segments), n), np.int64)
+    for k, (kind, value) in enumerate(segments):
+        widths[k] = len(value) if kind == "const" else value[1]  # type: ignore[arg-type,index]
+    lengths = widths.sum(0)
+    begin = np.cumsum(widths, 0) - widths + (np.cumsum(lengths) - lengths)
+    total = int(lengths.sum())
+    ids = np.empty(total, np.int64)
+    kinds = np.zeros(total, np.int64)
+    special = np.zeros(total, np.bool_)
+    for k, (kind, value) in enumerate(segments):
+        if kind == "const":
+            place = (begin[k][:, None] + np.arange(len(value))).ravel()  # type: ignore[arg-type]
+            ids[place] = np.tile(np.asarray(value, np.int64), n)
+            special[place] = True
+        else:
+            flat, size = value  # type: ignore[misc]
+            place = np.repeat(begin[k] - (np.cumsum(size) - size), size) + np.arange(len(flat))
+            ids[place] = flat
+        kinds[place] = types[k]
+    return ids, kinds, lengths, special
+
+
+def mask_view(view: View, template: Template, config: ViewsConfig, keys: Ints, *stream: int) -> View:
+    """Select pieces and replace them 80/10/10 (Devlin et al. 2019).
+
+    Args:
+        view: an unmasked view.
+        keys: [B] identity of each row; with ``stream`` (seed, epoch, ...) it decides every draw.
+    """
+    row = np.repeat(np.arange(len(view.lengths)), view.lengths)
+    place = np.arange(len(view.ids)) - view.starts[row]
+    chosen = uniform(*stream, _SELECT, keys[row], place) < config.mask_probability
+    masked = np.flatnonzero(chosen & ~view.special)
+    kind = uniform(*stream, _REPLACE, keys[row[masked]], place[masked])
+    ids = view.ids.copy()
+    ids[masked[kind < config.mask_share]] = template.mask_id
+    swap = masked[(kind >= config.mask_share) & (kind < config.mask_share + config.random_share)]
+    bits = draw(*stream, _RANDOM, keys[row[swap]], place[swap])
+    ids[swap] = template.ordinary[(bits % np.uint64(len(template.ordinary))).astype(np.int64)]
+    return View(ids, view.types, view.lengths, view.rows, view.special, masked, view.ids[masked])
+
+
+class PairBatch:
+    """Views over records of a store, made when first asked for.
+
+    Args:
+        store: where pieces come from.
+        records: [size] records of this slice.
+        positions: [size] their places in the global batch.
+        template: how the tokenizer dresses sentences.
+        config: masking and shuffling.
+        seed: of masks and coins.
+        epoch: masks and coins are redrawn each epoch.
+    """
+
+    def __init__(
+        self,
+        store: Records,
+        records: Ints,
+        positions: Ints,
+        *,
+        template: Template,
+        config: ViewsConfig,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        self.size = len(records)
+        self.positions = positions
+        self.ids = records
+        self._store, self._template, self._config = store, template, config
+        self._stream = (seed, epoch)
+        self._views: dict[str, View] = {}
+        self.swapped = np.zeros(self.size, np.int64)
+        if config.shuffle and store.sides == 2:
+            self.swapped = (uniform(seed, epoch, _COIN, records) < 0.5).astype(np.int64)
+
+    def view(self, name: str) -> View:
+        """The named view.
+
+        Raises:
+            KeyError: for a name this batch does not have.
+        """
+        if name not in self._views:
+            self._views[name] = self._make(name)
+        return self._views[name]
+
+    def _make(self, name: str) -> View:
+        first, second = self.swapped, 1 - self.swapped
+        if name == "joint":
+            return self._masked(self._joint(first, second), name, self.ids)
+        if name == "text":
+            sides = np.arange(self._store.sides)
+            records, chosen = np.repeat(self.ids, len(sides)), np.tile(sides, self.size)
+            rows = np.repeat(np.arange(self.size), len(sides))
+            return self._masked(self._single(records, chosen, rows), name, records * 2 + chosen)
+        if name in ("first", "second"):
+            return self._single(self.ids, first if name == "first" else second, np.arange(self.size))
+        raise KeyError(f"pairs have no view {name!r}")
+
+    def _masked(self, view: View, name: str, keys: Ints) -> View:
+        return mask_view(view, self._template, self._config, keys, *self._stream, _STREAM[name])
+
+    def _single(self, records: Ints, sides: Ints, rows: Ints) -> View:
+        prefix, suffix = self._template.single
+        body = self._store.gather(records, sides)
+        ids, types, lengths, special = assemble(
+            [("const", prefix), ("ragged", body), ("const", suffix)], (0, 0, 0), rows
+        )
+        return View(ids, types, lengths, rows, special, np.empty(0, np.int64), np.empty(0, np.int64))
+
+    def _joint(self, first: Ints, second: Ints) -> View:
+        prefix, middle, suffix = self._template.pair
+        rows = np.arange(self.size)
+        one, two = self._store.gather(self.ids, first), self._store.gather(self.ids, second)
+        parts = [("const", prefix), ("ragged", one), ("const", middle), ("ragged", two), ("const", suffix)]
+        ids, types, lengths, special = assemble(parts, self._template.pair_types, rows)
+        return View(ids, types, lengths, rows, special, np.empty(0, np.int64), np.empty(0, np.int64))

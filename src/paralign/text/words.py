@@ -1,0 +1,98 @@
+"""Words as spans of characters, and how a tokenizer's pieces fall on them.
+
+Word links, dictionaries and the A matrix of AlignLM all speak of these words, never of a tokenizer's own word
+ids (a SentencePiece tokenizer gives a whole Chinese sentence one id).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import regex
+
+__all__ = ["Span", "piece_words", "word_pieces", "word_spans"]
+
+Span = tuple[int, int]
+Ints = npt.NDArray[np.int64]
+
+_SPACE = regex.compile(r"\S+")
+_WORD = regex.compile(
+    r"""
+    [\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f]\p{M}*          # Han and Kana: by character
+    | (?i:(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu)['’])(?=\p{L})          # elided article or pronoun: l'
+    | homme | (?&run)(?:(?:['’\-\u2010\u2011_·](?=[\p{L}\p{N}])|(?<=\p{N})[.,:](?=\p{N}))(?&run))*
+    | (?=\S)\X                                                              # any other sign, with its marks
+    (?(DEFINE)(?P<run>[\p{L}\p{N}\p{M}--[\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f]]
+                      [[\p{L}\p{N}\p{M}\u200c\u200d]--[\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f]]*))
+    """,
+    regex.VERBOSE | regex.VERSION1,
+)
+
+
+def word_spans(text: str, *, tokenised: bool = False) -> list[Span]:
+    """The words of a text as ``(start, end)`` in characters, in order, covering everything but white space.
+
+    Args:
+        text: in normal form.
+        tokenised: the text has been tokenised before: split at white space only. Otherwise, by one rule for
+            all languages:
+
+            * a run of letters, combining marks, digits and ZWJ/ZWNJ is a word (Thai, Khmer and the like stay
+              as runs);
+            * an apostrophe, hyphen, underscore or middle dot between two of them stays inside (don't, E-Mail,
+              snake_case), as do ``. , :`` between digits (3.14, 12:30);
+            * French elisions at the start of a run (c d j l m n s t qu jusqu lorsqu puisqu quoiqu) are cut
+              behind the apostrophe (l' | homme, qu' | il): the article is a word of its own in the
+              translation;
+            * every Han or Kana character is a word;
+            * every other sign is a word, together with its combining marks (an emoji sequence is one).
+    """
+    return [match.span() for match in (_SPACE if tokenised else _WORD).finditer(text)]
+
+
+def piece_words(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:
+    """The first word each piece overlaps.
+
+    Args:
+        offsets: [k, 2] start and end characters of the pieces; a leading space may belong to a piece.
+        spans: words in order, without overlap.
+
+    Returns:
+        [k] index into ``spans``; -1 for a piece that overlaps none (white space only, or empty as special
+        tokens are).
+    """
+    pieces = np.asarray(offsets, np.int64).reshape(-1, 2)
+    if not len(spans):
+        return np.full(len(pieces), -1, np.int64)
+    words = np.asarray(spans, np.int64)
+    start, end = pieces[:, 0], pieces[:, 1]
+    found = np.searchsorted(
+        words[:, 1], start, side="right"
+    )  # the first word that ends behind the piece's start
+    near = np.minimum(found, len(words) - 1)
+    overlaps = (found < len(words)) & (words[near, 0] < end) & (start < end)
+    return np.where(overlaps, near, -1)
+
+
+def word_pieces(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:
+    """The first piece of each word: the place where a tagger reads and labels it.
+
+    Args:
+        offsets: [k, 2] as in :func:`piece_words`, in the order of the text; empty ones (special tokens) may
+            stand anywhere.
+        spans: words in order.
+
+    Returns:
+        [w] index into ``offsets`` of the first piece that overlaps the word. A word without any takes the
+        nearest following piece, or the last one where none follows (the tail of a text cut to a length).
+        Several words may share a piece. -1 everywhere if there is no piece that is not empty.
+    """
+    pieces = np.asarray(offsets, np.int64).reshape(-1, 2)
+    words = np.asarray(spans, np.int64).reshape(-1, 2)
+    real = np.flatnonzero(pieces[:, 0] < pieces[:, 1])
+    if not len(real):
+        return np.full(len(words), -1, np.int64)
+    found = np.searchsorted(pieces[real, 1], words[:, 0], side="right")
+    return real[np.minimum(found, len(real) - 1)]

@@ -1,0 +1,7 @@
+"""The one training loop: trainer, schedule, checkpoints, log, alarms."""
+
+from paralign.training.learner import Learner
+from paralign.training.sampler import CorpusBatches
+from paralign.training.trainer import Outcome, Stopped, Trainer, TrainingConfig
+
+__all__ = ["CorpusBatches", "Learner", "Outcome", "Stopped", "Trainer", "TrainingConfig"]

@@ -1,0 +1,94 @@
+"""The run's log: one JSON object a line, and a progress line for a person."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+__all__ = ["ProgressLine", "RunLog"]
+
+
+class RunLog:
+    """Appends to ``log.jsonl``; on resume what was written after the checkpoint is cut off first.
+
+    Args:
+        path: the file, or ``None`` to write nothing (ranks other than the first).
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def open(self, keep: int = 0) -> None:
+        """Open for writing behind the first ``keep`` bytes."""
+        if self._path is None:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch()
+        with self._path.open("r+b") as file:
+            file.truncate(keep)
+        self._file = self._path.open("a", encoding="utf-8")
+
+    def write(self, **entry: Any) -> None:
+        """Append one entry and hand it to the operating system."""
+        if self._file is not None:
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+
+    def size(self) -> int:
+        """Bytes written so far: kept in checkpoints."""
+        return self._file.tell() if self._file is not None else 0
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+class ProgressLine:
+    """A bar on a terminal; elsewhere a plain line now and then, on standard error.
+
+    Args:
+        title: what is going on.
+        total: steps in all.
+        quiet: show nothing.
+        every: seconds between plain lines.
+    """
+
+    def __init__(self, title: str, total: int, *, quiet: bool = False, every: float = 20.0) -> None:
+        self._title, self._total, self._every = title, total, every
+        self._last = time.monotonic()
+        self._quiet = quiet
+        self._bar: Progress | None = None
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed}/{task.total}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task(title, total=total, note="")
+            self._bar.start()
+
+    def update(self, done: int, note: str = "") -> None:
+        """Say how far it is."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, note=note)
+        elif not self._quiet and (time.monotonic() - self._last > self._every or done == self._total):
+            self._last = time.monotonic()
+            print(f"{self._title} {done:,}/{self._total:,}  {note}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,387 @@
+"""The only loop. It knows no objective by name: alignment, pretraining and fine-tuning all run here."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from pydantic import Field
+from torch import Tensor
+
+from paralign.config import Config
+from paralign.errors import UserError
+from paralign.objectives.base import Batches
+from paralign.text.batching import padding_waste
+from paralign.text.draws import seed_for
+from paralign.text.views import Batch
+from paralign.training import checkpoint
+from paralign.training.alarms import Alarms, is_bad
+from paralign.training.learner import Learner
+from paralign.training.log import ProgressLine, RunLog
+from paralign.training.optimiser import learning_rate, make_optimiser
+
+__all__ = ["Outcome", "Stopped", "Trainer", "TrainingConfig"]
+
+_DROPOUT, _PREPARE = 21, 22
+
+
+class TrainingConfig(Config):
+    """Settings of the loop; defaults are PPA's (Pan et al. 2021, section 3.4)."""
+
+    batch: int = Field(default=128, ge=1)
+    """Records in a global batch: over all processes and accumulation steps."""
+    epochs: float = Field(default=10, gt=0)
+    steps: int | None = Field(default=None, ge=1)
+    """Optimiser steps; overrides ``epochs``."""
+    learning_rate: float = Field(default=3e-5, gt=0)
+    """Peak of the schedule."""
+    warmup: float = Field(default=0.1, ge=0)
+    """Share of all steps below 1, else a number of steps."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = Field(default=1e-8, gt=0)
+    clip: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient."""
+    accumulate: int = Field(default=1, ge=1)
+    """Forward and backward passes a step, each over its share of the batch."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """``auto``: bf16 autocast where the hardware multiplies bf16."""
+    seed: int = Field(default=0, ge=0)
+    """Of order, coins, masks, dropout and fresh weights."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Of sampling over languages: 1 is proportional."""
+    window: int = Field(default=50, ge=1)
+    """Batches sorted by length together."""
+    chunks: int = Field(default=4, ge=1)
+    """Parts in which each view is encoded, by length."""
+    log_every: int = Field(default=10, ge=1)
+    """Steps."""
+    checkpoint_every: int = Field(default=500, ge=1)
+    """Steps."""
+    keep: int = Field(default=2, ge=1)
+    """Checkpoints kept."""
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Length of the run."""
+        return self.steps or max(1, math.ceil(self.epochs * steps_per_epoch))
+
+    def warmup_steps(self, steps: int) -> int:
+        """Length of the warm-up."""
+        return int(self.warmup * steps if self.warmup < 1 else min(self.warmup, steps))
+
+
+class Stopped(Exception):
+    """The run was asked to stop and has saved a checkpoint.
+
+    Attributes:
+        code: exit code, 130 for Ctrl-C and 143 for SIGTERM.
+    """
+
+    def __init__(self, signum: int, step: int) -> None:
+        self.code = 128 + signum
+        super().__init__(f"stopped after step {step:,}; the checkpoint is saved, go on with --resume")
+
+
+@dataclass
+class Outcome:
+    """What a run amounted to, over all its resumptions."""
+
+    steps: int
+    records_seen: int
+    pieces_seen: int
+    seconds: float
+    padding: float
+    """Share of encoded positions that were padding."""
+    alarms: list[str]
+    device: str
+    precision: str
+    ranks: int
+
+
+def has_bf16() -> bool:
+    """Whether this machine multiplies bf16 faster than fp32."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+
+
+class Trainer:
+    """Runs a learner over batches, from a fresh start or a checkpoint.
+
+    Killed anywhere, a CPU run resumes to the same bytes: batches, coins, masks and dropout are functions of
+    (seed, step), and everything with state is in the checkpoint.
+
+    Args:
+        learner: encoder and objectives.
+        batches: the data.
+        config: settings of the loop.
+        run: the run's folder: ``log.jsonl`` and ``checkpoints/`` are written there.
+        settings: everything that decides the result, as JSON; a checkpoint of other settings is refused.
+        title: of the progress line.
+        quiet: no progress line.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        batches: Batches,
+        config: TrainingConfig,
+        *,
+        run: Path,
+        settings: Mapping[str, Any],
+        title: str = "train",
+        quiet: bool = False,
+    ) -> None:
+        self.precision = ("bf16" if has_bf16() else "fp32") if config.precision == "auto" else config.precision
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if self.precision == "bf16" else "no",
+            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
+        )
+        self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
+        parts = self.ranks * config.accumulate
+        if config.batch % parts:
+            raise UserError(
+                f"training.batch = {config.batch} does not divide by {self.ranks} processes x "
+                f"{config.accumulate} accumulation steps"
+            )
+        self.learner, self.batches, self.config = learner, batches, config
+        self.run_folder, self.settings = run, dict(settings)
+        self.title, self.quiet = title, quiet
+        self.steps = config.total_steps(batches.steps_per_epoch)
+        self.module = self.accelerator.prepare_model(learner)
+        self.optimiser = make_optimiser(
+            learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
+        )
+        self.weights = learner.weights()
+        self.views = sorted({name for o in learner.each().values() for name in o.reads})
+        self.alarms = Alarms(learner.chance(), self.steps)
+        self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
+        self.step, self._signal = 0, 0
+        self._seen = {"records": 0, "pieces": 0, "positions": 0, "seconds": 0.0}
+
+    # -- start and stop
+
+    def train(self, *, resume: bool = False) -> Outcome:
+        """Run to the last step.
+
+        Args:
+            resume: go on from the newest checkpoint of the run, if there is one.
+
+        Raises:
+            Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+            UserError: on a checkpoint of other data or settings, and when the loss is not finite.
+        """
+        found = checkpoint.latest(self.run_folder / "checkpoints") if resume else None
+        self.module.train()
+        if found is not None:
+            self._resume(found)
+        else:
+            self.log.open()
+            torch.manual_seed(seed_for(self.config.seed, _PREPARE, self.rank))
+            with self.accelerator.autocast():
+                for objective in self.learner.each().values():
+                    objective.prepare(self.learner.encoder, self.batches, self.rank, self.ranks, self._gather)
+        old = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        progress = ProgressLine(self.title, self.steps, quiet=self.quiet or not self.accelerator.is_main_process)
+        try:
+            self._loop(progress)
+        finally:
+            progress.close()
+            self.log.close()
+            for signum, handler in old.items():
+                signal.signal(signum, handler)
+        return self._outcome()
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        if self._signal:  # the second time, at once
+            raise KeyboardInterrupt
+        self._signal = signum
+
+    def _resume(self, found: Path) -> None:
+        state = checkpoint.read_state(found)
+        if state["data"] != self.batches.fingerprint:
+            raise UserError(
+                "the data are not those the run began with", where=found, mend="start a new run with another --out"
+            )
+        changed = _difference(state["settings"], self.settings)
+        if changed:
+            raise UserError(f"settings differ from those the run began with: {changed}", where=found)
+        checkpoint.load(found, self.learner, self.optimiser)
+        self.step = state["step"]
+        self._seen = state["seen"]
+        self.alarms.load_state_dict(state["alarms"])
+        self.log.open(state["log_bytes"])
+        if state["place"] != self._place():
+            self.log.write(event="resumed elsewhere", step=self.step, was=state["place"], now=self._place())
+            if self.accelerator.is_main_process:
+                self.accelerator.print("note: other threads, processes or torch than before: equal up to rounding")
+
+    def _place(self) -> dict[str, Any]:
+        """What equal bytes depend on beside data and settings."""
+        return {"threads": torch.get_num_threads(), "ranks": self.ranks, "torch": torch.__version__}
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            folder = self.run_folder / "checkpoints"
+            state = {
+                "data": self.batches.fingerprint,
+                "settings": self.settings,
+                "place": self._place(),
+                "seen": self._seen,
+                "alarms": self.alarms.state_dict(),
+                "log_bytes": self.log.size(),
+            }
+            checkpoint.save(folder, self.step, self.learner, self.optimiser, state)
+            checkpoint.prune(folder, self.config.keep)
+        self.accelerator.wait_for_everyone()
+
+    # -- the loop
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        out: Tensor = self.accelerator.gather(rows)
+        return out
+
+    def _slices(self) -> list[Batch]:
+        count = self.config.accumulate
+        return [self.batches.batch(self.step, self.rank * count + i, self.ranks * count) for i in range(count)]
+
+    def _loop(self, progress: ProgressLine) -> None:
+        began, before = time.monotonic(), self._seen["seconds"]
+        mark = (began, self.step, self._seen["pieces"])
+        while self.step < self.steps:
+            slices = self._slices()
+            rate = learning_rate(
+                self.step,
+                steps=self.steps,
+                warmup=self.config.warmup_steps(self.steps),
+                peak=self.config.learning_rate,
+            )
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate
+            losses, norm, stop = self._optimise(slices)
+            self.step += 1
+            self._count(slices)
+            now = time.monotonic()
+            self._seen["seconds"] = before + now - began
+            if self.step % self.config.log_every == 0 or self.step == self.steps:
+                passed = max(1e-9, now - mark[0])
+                pieces = (self._seen["pieces"] - mark[2]) * self.ranks / passed
+                pairs = (self.step - mark[1]) * self.config.batch / passed
+                self._log_step(losses, rate, norm, pieces, pairs, progress)
+                mark = (now, self.step, self._seen["pieces"])
+            last = self.step == self.steps
+            if stop or last or self.step % self.config.checkpoint_every == 0:
+                self._save()
+            if stop and not last:
+                raise Stopped(stop, self.step)
+
+    def _optimise(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
+        """One optimiser step; returns the losses, the gradient's norm and a pending signal (of any rank)."""
+        names = list(self.weights)
+        local = [self.learner.counts(batch) for batch in slices]
+        numbers = [sum(c[n] for c in local) for n in names] + [self._signal]
+        device = self.accelerator.device
+        shared = self.accelerator.reduce(torch.tensor(numbers, device=device), "sum").tolist()
+        counts = dict(zip(names, shared, strict=False))
+        stop = (self._signal or signal.SIGTERM) if shared[-1] else 0
+        sums = torch.zeros(len(names), device=device)
+        first = self.rank * self.config.accumulate
+        for index, batch in enumerate(slices):
+            torch.manual_seed(seed_for(self.config.seed, _DROPOUT, self.step, first + index))
+            whole = index == len(slices) - 1
+            with nullcontext() if whole else self.accelerator.no_sync(self.module):
+                out = self.module(batch)
+                loss = sum(self.weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
+                self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
+            sums += torch.stack([out[n][0].detach().float() for n in names])
+        values = self.accelerator.reduce(sums, "sum").tolist()
+        losses = {n: v / max(1, counts[n]) for n, v in zip(names, values, strict=True)}
+        norm = float(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip))
+        bad = is_bad(losses | {"gradient": norm})
+        if bad:
+            self._diverged(bad)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        for objective in self.learner.each().values():
+            objective.after_step(self.learner.encoder, self._gather)
+        return losses, norm, stop
+
+    def _diverged(self, bad: list[str]) -> None:
+        kept = checkpoint.latest(self.run_folder / "checkpoints")
+        self.log.write(event="alarm", step=self.step, message=f"not finite: {', '.join(bad)}")
+        raise UserError(
+            f"{', '.join(bad)} became infinite or not a number at step {self.step + 1:,}",
+            where=self.run_folder,
+            mend=f"lower training.learning_rate; the last good checkpoint is {kept.name if kept else 'the start'}",
+        )
+
+    def _count(self, slices: list[Batch]) -> None:
+        self._seen["records"] += self.config.batch
+        for batch in slices:
+            for name in self.views:
+                real, padded = padding_waste(batch.view(name).lengths, self.config.chunks)
+                self._seen["pieces"] += real
+                self._seen["positions"] += padded
+
+    def _log_step(
+        self, losses: dict[str, float], rate: float, norm: float, pieces: float, pairs: float, progress: ProgressLine
+    ) -> None:
+        metrics = self.learner.metrics()
+        total = sum(self.weights[n] * v for n, v in losses.items())
+        eta = (self.steps - self.step) * self.config.batch / max(pairs, 1e-9)
+        self.log.write(
+            step=self.step,
+            time=round(self._seen["seconds"], 3),
+            loss=total,
+            losses=losses,
+            lr=rate,
+            grad_norm=norm,
+            tokens_per_s=round(pieces, 1),
+            pairs_per_s=round(pairs, 2),
+            padding=round(self._padding(), 4),
+            eta_s=round(eta, 1),
+            metrics=metrics,
+        )
+        for message in self.alarms.look(self.step, losses, metrics):
+            self.log.write(event="alarm", step=self.step, message=message)
+        shown = "  ".join(f"{n} {v:.3f}" for n, v in losses.items())
+        progress.update(self.step, f"{shown}  {pieces:,.0f} tokens/s  {pairs:,.0f} pairs/s")
+
+    def _padding(self) -> float:
+        return 1 - self._seen["pieces"] / max(1, self._seen["positions"])
+
+    def _outcome(self) -> Outcome:
+        return Outcome(
+            steps=self.step,
+            records_seen=int(self._seen["records"]),
+            pieces_seen=int(self._seen["pieces"]) * self.ranks,
+            seconds=float(self._seen["seconds"]),
+            padding=self._padding(),
+            alarms=list(self.alarms.raised.values()),
+            device=str(self.accelerator.device.type),
+            precision=self.precision,
+            ranks=self.ranks,
+        )
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:
+    """Names and values of settings that differ."""
+    out = []
+    for key in sorted(set(old) | set(new)):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            inner = _difference(a, b, f"{prefix}{key}.")
+            out += [inner] if inner else []
+        elif a != b:
+            out.append(f"{prefix}{key} was {a!r}, now {b!r}")
+    return ", ".join(out)

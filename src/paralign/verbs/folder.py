@@ -1,0 +1,112 @@
+"""A run's folder: settings, facts, and the rule that nothing of it is ever half there."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paralign import __version__
+from paralign.config import dump_toml
+from paralign.errors import UserError
+
+__all__ = ["RunFolder", "say"]
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """One line for the person watching, on standard error."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _main_process() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+class RunFolder:
+    """``runs/NAME`` with ``config.toml`` and ``run.json``.
+
+    Args:
+        path: the folder.
+        verb: which command it belongs to.
+        resume: whether an existing run may go on.
+        command: as typed; read from the process by default.
+
+    Raises:
+        UserError: if the folder is in use and ``resume`` is off, or is no run's folder.
+    """
+
+    def __init__(self, path: Path, verb: str, *, resume: bool = False, command: str | None = None) -> None:
+        self.path, self.verb = path, verb
+        self.name = path.resolve().name
+        self.main = _main_process()
+        used = path.exists() and (not path.is_dir() or any(path.iterdir()))
+        if used and not (resume and (path / "run.json").is_file()):
+            mend = "--resume to go on with it, or another --out" if (path / "run.json").is_file() else "another --out"
+            if self.main or not resume:
+                raise UserError("the output folder is in use", where=path, mend=mend)
+        self.resumed = used
+        self.facts: dict[str, Any] = {
+            "schema": 1,
+            "name": self.name,
+            "verb": verb,
+            "command": command or _typed(),
+            "version": __version__,
+            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "status": "running",
+        }
+        if used:
+            self.facts |= {k: v for k, v in self._read().items() if k in ("started", "command")}
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            facts: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        if facts.get("verb") != self.verb:
+            raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, mend="another --out")
+        return facts
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was already brought to its end."""
+        return self.resumed and self._read().get("status") == "done"
+
+    def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
+        """Write the resolved settings and what is known at the start."""
+        self.facts |= facts
+        if self.main:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _write(self.path / "config.toml", dump_toml(settings))
+            self.save()
+
+    def save(self, **facts: Any) -> None:
+        """Add facts to ``run.json``."""
+        self.facts |= facts
+        if self.main:
+            _write(self.path / "run.json", json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n")
+
+    def abandon(self) -> None:
+        """Remove a run that failed before anything worth keeping was in it."""
+        if self.main and not self.resumed and not list(self.path.glob("checkpoints/step-*")):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _typed() -> str:
+    program = Path(sys.argv[0]).name
+    return shlex.join(["paralign" if program in ("__main__.py", "paralign") else program, *sys.argv[1:]])
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(path)

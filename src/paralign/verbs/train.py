@@ -1,0 +1,341 @@
+"""Align and pretrain: text in, a plain encoder folder out. Both are the one loop over a token store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paralign.encoder import Encoder, train_tokenizer
+from paralign.encoder.card import read_provenance, write_card
+from paralign.encoder.hf import load_tokenizer, parse_arch
+from paralign.errors import UserError
+from paralign.objectives import Objective, find_objective
+from paralign.text import (
+    FilterConfig,
+    PairSpec,
+    TextSpec,
+    Tokenize,
+    TokenStore,
+    build_store,
+    parse_pairs,
+    parse_text,
+    read_text,
+    share_kept,
+)
+from paralign.text.draws import seed_for
+from paralign.training import CorpusBatches, Learner, Stopped, Trainer
+from paralign.training.checkpoint import beside
+from paralign.verbs.folder import RunFolder, say
+from paralign.verbs.settings import RunConfig, run_settings
+
+__all__ = ["align", "build_corpus", "pretrain"]
+
+_HEADS = 31
+
+
+def align(
+    model: str,
+    *,
+    out: str | Path,
+    pairs: Sequence[str] = (),
+    corpus: str | Path | None = None,
+    recipe: str = "ppa",
+    settings: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    lenient: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+    command: str | None = None,
+) -> Path:
+    """Align an encoder with parallel text.
+
+    Args:
+        model: folder or hub name of a masked-LM encoder.
+        out: the run's folder; the encoder is written to ``out/encoder``.
+        pairs: ``SRC-TGT=PATH``, several.
+        corpus: a token store made before, instead of ``pairs``.
+        recipe: name or TOML file.
+        settings: nested settings that win over the recipe.
+        overrides: ``section.key=value``, which win over ``settings``.
+        lenient: drop and count lines that cannot be read instead of stopping.
+        resume: go on with the run in ``out``.
+        quiet: say nothing.
+        command: recorded with the run.
+
+    Returns:
+        The folder of the aligned encoder.
+
+    Raises:
+        UserError: for input or settings that cannot be used.
+        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+    """
+    config = run_settings(recipe, settings or {}, overrides)
+    specs = [parse_pairs(text) for text in pairs]
+    if bool(specs) == bool(corpus):
+        raise UserError("give either --pairs or --corpus")
+    folder = RunFolder(Path(out), "align", resume=resume, command=command)
+    if folder.finished:
+        say(f"{out} is finished", quiet=quiet)
+        return folder.path / "encoder"
+    encoder = Encoder.from_pretrained(model, chunks=config.training.chunks)
+    return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet)
+
+
+def pretrain(
+    *,
+    out: str | Path,
+    text: Sequence[str],
+    arch: str | None = None,
+    model: str | None = None,
+    tokenizer: str = "wordpiece",
+    vocab: int = 12_000,
+    max_length: int = 128,
+    recipe: str = "pretrain",
+    settings: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    lenient: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+    command: str | None = None,
+) -> Path:
+    """Train a masked LM on plain text, from scratch or from an encoder.
+
+    Args:
+        text: ``LANG=PATH``, several.
+        arch: ``family:LAYERSxWIDTH`` for an encoder from scratch.
+        model: or the encoder to start from.
+        tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one.
+        vocab: pieces of a trained tokenizer.
+        max_length: positions of an encoder from scratch.
+
+    The other arguments, the result and the errors are those of :func:`align`.
+    """
+    config = run_settings(recipe, settings or {}, overrides)
+    if bool(arch) == bool(model):
+        raise UserError("give either --arch, to start from scratch, or --model")
+    specs = [parse_text(spec) for spec in text]
+    if not specs:
+        raise UserError("no text is given", mend="--text en=PATH")
+    if arch:
+        parse_arch(arch)
+    folder = RunFolder(Path(out), "pretrain", resume=resume, command=command)
+    if folder.finished:
+        say(f"{out} is finished", quiet=quiet)
+        return folder.path / "encoder"
+    try:
+        encoder = _fresh(folder, arch, model, specs, tokenizer, vocab, max_length, config, lenient, quiet)
+    except BaseException:
+        folder.abandon()
+        raise
+    return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet)
+
+
+class _Sentences:
+    """All sentences of some corpora, read anew at every pass."""
+
+    def __init__(self, specs: Sequence[TextSpec], lenient: bool) -> None:
+        self._specs, self._lenient = specs, lenient
+
+    def __iter__(self) -> Any:
+        each = (read_text(spec, lenient=self._lenient) for spec in self._specs)
+        return (text for _, text in chain.from_iterable(each))
+
+
+def _fresh(
+    folder: RunFolder,
+    arch: str | None,
+    model: str | None,
+    specs: Sequence[TextSpec],
+    tokenizer: str,
+    vocab: int,
+    max_length: int,
+    config: RunConfig,
+    lenient: bool,
+    quiet: bool,
+) -> Encoder:
+    """The encoder pretraining begins with; a trained tokenizer is kept in the run, so a resumed run has the same."""
+    chunks = config.training.chunks
+    if model:
+        return Encoder.from_pretrained(model, chunks=chunks)
+    family = parse_arch(str(arch))[0]
+    kept = folder.path / "tokenizer"
+    if tokenizer not in ("wordpiece", "bpe"):
+        made = load_tokenizer(tokenizer)
+    elif kept.is_dir():
+        made = load_tokenizer(str(kept))
+    else:
+        say(f"training a {tokenizer} tokenizer of {vocab:,} pieces", quiet=quiet)
+        made = train_tokenizer(_Sentences(specs, lenient), kind=tokenizer, size=vocab, family=family)
+        folder.begin({})
+        with beside(kept) as part:
+            made.save_pretrained(part)
+    return Encoder.from_scratch(
+        str(arch), made, max_length=max_length, seed=seed_for(config.training.seed, _HEADS, 1), chunks=chunks
+    )
+
+
+def build_corpus(
+    tokenize: Tokenize,
+    tokenizer_id: str,
+    vocabulary: int,
+    specs: Sequence[PairSpec] | Sequence[TextSpec],
+    out: Path,
+    config: FilterConfig,
+    *,
+    lenient: bool = False,
+    quiet: bool = False,
+) -> TokenStore:
+    """Tokenise text into a store and say what was kept of it."""
+    state = {"shown": 0}
+
+    def progress(read: int, kept: int) -> None:
+        if read - state["shown"] >= 100_000:
+            state["shown"] = read
+            say(f"tokenising: {read:,} lines read, {kept:,} kept", quiet=quiet)
+
+    store = build_store(
+        specs,
+        tokenize,
+        out,
+        filter=config,
+        tokenizer_id=tokenizer_id,
+        vocabulary=vocabulary,
+        lenient=lenient,
+        progress=progress,
+    )
+    for line in _kept(store):
+        say(line, quiet=quiet)
+    return store
+
+
+def _kept(store: TokenStore) -> list[str]:
+    return [f"{entry['spec']}: {share_kept(entry['kept'], entry['dropped'])}" for entry in store.meta["specs"]]
+
+
+def _store(
+    folder: RunFolder,
+    encoder: Encoder,
+    specs: Sequence[PairSpec] | Sequence[TextSpec],
+    corpus: str | Path | None,
+    config: RunConfig,
+    lenient: bool,
+    quiet: bool,
+) -> TokenStore:
+    place = Path(corpus) if corpus else folder.path / "corpus"
+    if corpus or place.is_dir():
+        store = TokenStore.open(place)
+    else:
+        store = build_corpus(
+            encoder.tokenize,
+            encoder.tokenizer_id,
+            encoder.template.vocabulary,
+            specs,
+            place,
+            config.data,
+            lenient=lenient,
+            quiet=quiet,
+        )
+    if store.meta["tokenizer"] != encoder.tokenizer_id:
+        raise UserError("the store was made with another tokenizer", where=place, mend="build it again for this model")
+    return store
+
+
+def _train(
+    folder: RunFolder,
+    encoder: Encoder,
+    base: str,
+    specs: Sequence[PairSpec] | Sequence[TextSpec],
+    corpus: str | Path | None,
+    config: RunConfig,
+    lenient: bool,
+    resume: bool,
+    quiet: bool,
+) -> Path:
+    facts = {"method": config.method, "control": config.control}
+    settings = config.model_dump(mode="json") | {"base": encoder.digest()}
+    run = {"model": base, "text": [str(s) for s in specs] or [str(corpus)]}
+    try:
+        folder.begin({**run, **config.model_dump(mode="json")}, **facts)
+        store = _prepare(folder, lambda: _store(folder, encoder, specs, corpus, config, lenient, quiet))
+        views = config.views, config.training
+        batches = CorpusBatches(store, encoder.template, *views, longest=encoder.max_pieces)
+        learner = Learner(encoder, make_objectives(config, encoder))
+        trainer = Trainer(
+            learner, batches, config.training, run=folder.path, settings=settings, title=folder.name, quiet=quiet
+        )
+        outcome = trainer.train(resume=resume)
+    except Stopped:
+        folder.save(status="stopped")
+        raise
+    except BaseException:
+        folder.abandon()
+        raise
+    made = asdict(outcome)
+    digest = encoder.digest()
+    final = folder.path / "encoder"
+    provenance = read_provenance(base)
+    facts |= {
+        "model_hash": digest,
+        "parent": settings["base"] if folder.verb == "align" or provenance else None,
+        "seed": config.training.seed,
+        "seeds": provenance.get("seeds", {}) | {folder.verb: config.training.seed},
+        "languages": store.languages,
+        "base": base,
+        "objectives": config.objectives,
+        "data": _kept(store),
+        "steps": outcome.steps,
+        "records_seen": outcome.records_seen,
+        "command": folder.facts["command"],
+        "settings": config.model_dump(mode="json"),
+    }
+    if trainer.rank == 0:
+        with beside(final) as part:
+            encoder.save_pretrained(part)
+            write_card(part, facts)
+    folder.save(
+        status="done",
+        steps=outcome.steps,
+        pairs_seen=outcome.records_seen,
+        tokens_seen=outcome.pieces_seen,
+        seconds=round(outcome.seconds, 2),
+        padding=round(outcome.padding, 4),
+        device=outcome.device,
+        precision=outcome.precision,
+        ranks=outcome.ranks,
+        threads=torch.get_num_threads(),
+        parameters=encoder.parameter_count(),
+        alarms=made["alarms"],
+        model_hash=digest,
+        parent=facts["parent"],
+    )
+    for alarm in outcome.alarms:
+        say(f"ALARM {alarm}", quiet=quiet)
+    say(f"{final}  ({outcome.seconds:,.0f} s, {outcome.records_seen:,} records seen)", quiet=quiet)
+    return final
+
+
+def _prepare(folder: RunFolder, work: Callable[[], TokenStore]) -> TokenStore:
+    """Let the first process build what the others then open."""
+    from accelerate import PartialState
+
+    state = PartialState()
+    if state.num_processes == 1:
+        return work()
+    with state.main_process_first():
+        return work()
+
+
+def make_objectives(config: RunConfig, encoder: Encoder) -> dict[str, Objective]:
+    """The objectives of a run, their fresh weights drawn from the run's seed."""
+    out = {}
+    for name in config.objectives:
+        kind = find_objective(name)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_for(config.training.seed, _HEADS))
+            out[kind.name] = kind(config.section(name), encoder)
+    return out

@@ -1,0 +1,151 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paralign.metrics import bootstrap, paired_bootstrap, paired_bootstrap_mean, ratio
+from tests.oracles import all_resamples
+
+TREATED = [(3, 4), (5, 5), (2, 6), (7, 9), (1, 2)]
+CONTROL = [(2, 4), (5, 5), (3, 6), (4, 9), (0, 2)]
+OTHER_SEED = [(4, 4), (3, 5), (2, 6), (6, 9), (1, 2)]
+
+
+def exact_p(distribution):
+    """Twice the smaller tail of the exact distribution."""
+    below = sum(d <= 1e-12 for d in distribution) / len(distribution)
+    above = sum(d >= -1e-12 for d in distribution) / len(distribution)
+    return min(1.0, 2 * min(below, above))
+
+
+@pytest.mark.parametrize("seeds", [[TREATED], [TREATED, OTHER_SEED]])
+def test_against_all_resamples_there_are(seeds):
+    """5 items have 3,125 resamples; 40,000 random ones must find the same interval and p."""
+    exact = all_resamples.differences(seeds, [CONTROL])
+    low, high = np.percentile(exact, [2.5, 97.5])
+    found = paired_bootstrap(np.array(seeds), np.array(CONTROL), resamples=40_000, seed=3)
+    assert found.difference == pytest.approx(np.mean([ratio(s) for s in seeds]) - ratio(CONTROL))
+    assert found.low == pytest.approx(low, abs=0.02)
+    assert found.high == pytest.approx(high, abs=0.02)
+    assert found.p == pytest.approx(exact_p(exact), abs=0.01)
+
+
+@pytest.mark.parametrize("distinct", [False, True], ids=["few kinds of items", "all items distinct"])
+def test_interval_of_a_mean_is_the_normal_one(distinct):
+    """With denominators of one the score is a mean, and the interval is difference ± 1.96 sd / sqrt(n)."""
+    rng = np.random.default_rng(5)
+    n = 2000
+    hits = rng.random((2, n)) < [[0.7], [0.65]]
+    if distinct:
+        hits = hits + rng.normal(0, 0.01, (2, n))
+    treated, control = (np.stack([h, np.ones(n)], axis=1) for h in hits)
+    delta = np.asarray(hits[0], float) - np.asarray(hits[1], float)
+    half = 1.96 * delta.std() / math.sqrt(n)
+    found = paired_bootstrap(treated, control)
+    assert found.low == pytest.approx(delta.mean() - half, abs=half / 20)
+    assert found.high == pytest.approx(delta.mean() + half, abs=half / 20)
+
+
+def test_pairing_removes_what_items_share():
+    """The control is the treated system plus one per cent everywhere: the difference is certain."""
+    rng = np.random.default_rng(0)
+    length = np.full(300, 100.0)
+    right = rng.integers(20, 80, 300).astype(float)
+    found = paired_bootstrap(np.stack([right + 1, length], 1), np.stack([right, length], 1))
+    assert (found.low, found.high) == pytest.approx((0.01, 0.01))
+    assert found.p == pytest.approx(2 / 10_001)
+
+
+def test_no_difference_has_p_one():
+    items = np.random.default_rng(1).integers(1, 9, (200, 2))
+    found = paired_bootstrap(items, items)
+    assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)
+
+
+def test_three_equal_seeds_are_no_evidence_beyond_one():
+    items = np.random.default_rng(1).integers(1, 30, (120, 2)).astype(float)
+    control = items + np.array([0, 2])
+    one = paired_bootstrap(items, control, resamples=500)
+    three = paired_bootstrap(np.stack([items] * 3), control, resamples=500)
+    assert (three.low, three.high, three.p) == pytest.approx((one.low, one.high, one.p))
+
+
+def test_under_the_null_five_per_cent_are_marked():
+    """The test keeps its level: 200 comparisons of two equally good systems, each with p < .05 at 5 %."""
+    rng = np.random.default_rng(8)
+    ones = np.ones(150)
+    marked = sum(
+        paired_bootstrap(
+            np.stack([rng.random(150) < 0.6, ones], 1), np.stack([rng.random(150) < 0.6, ones], 1), 999, seed
+        ).p
+        < 0.05
+        for seed in range(200)
+    )
+    assert 2 <= marked <= 20  # binomial(200, .05): outside with a chance of 0.3 %
+
+
+def test_mean_over_test_sets_of_equal_size_resamples_them_together():
+    """Twice the same test set is no more evidence than once; two independent ones of other sizes are."""
+    rng = np.random.default_rng(2)
+
+    def pair(n):
+        ones = np.ones(n)
+        return np.stack([rng.random(n) < 0.7, ones], 1), np.stack([rng.random(n) < 0.6, ones], 1)
+
+    a, b = pair(1000), pair(1001)
+    once, twice = paired_bootstrap_mean([a]), paired_bootstrap_mean([a, a])
+    assert twice.high - twice.low == pytest.approx(once.high - once.low, rel=0.05)
+    both = paired_bootstrap_mean([a, b])
+    assert both.high - both.low == pytest.approx((once.high - once.low) / math.sqrt(2), rel=0.1)
+    differences = [ratio(treated) - ratio(control) for treated, control in (a, b)]
+    assert both.difference == pytest.approx(np.mean(differences))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 3), st.integers(0, 2**31))
+def test_swapping_the_systems_mirrors_the_result(n, seeds, seed):
+    rng = np.random.default_rng(seed)
+    a = rng.integers(1, 9, (seeds, n, 2)).astype(float)
+    b = rng.integers(1, 9, (n, 2)).astype(float)
+    there, back = paired_bootstrap(a, b, 200, 1), paired_bootstrap(b, a, 200, 1)
+    # Where all items are distinct both ways draw the same resamples; otherwise kinds are listed in other orders.
+    assert there.difference == pytest.approx(-back.difference)
+    assert there.low <= there.high
+    if n > 8 and len(np.unique(np.concatenate([*a, b], axis=1), axis=0)) * 4 > n:
+        assert (there.low, there.high, there.p) == pytest.approx((-back.high, -back.low, back.p))
+
+
+def test_chunks_do_not_change_the_law(monkeypatch):
+    rng = np.random.default_rng(4)
+    a, b = rng.random((2, 300, 2)) + 0.5
+    whole = paired_bootstrap(a, b, resamples=4000)
+    monkeypatch.setattr(bootstrap, "_CELLS", 300 * 7)
+    parts = paired_bootstrap(a, b, resamples=4000)
+    assert (parts.low, parts.high) == pytest.approx(
+        (whole.low, whole.high), abs=0.1 * (whole.high - whole.low)
+    )
+
+
+def test_items_without_denominator_are_passed_over():
+    """One item counts, the other has no words: resamples of the second alone have no score."""
+    found = paired_bootstrap([[1, 1], [0, 0]], [[0, 1], [0, 0]], resamples=200)
+    assert (found.difference, found.low, found.high) == (1, 1, 1)
+    nothing = paired_bootstrap([[0, 0]], [[0, 0]], resamples=10)
+    assert all(map(math.isnan, (nothing.difference, nothing.low, nothing.high, nothing.p)))
+
+
+@pytest.mark.parametrize(
+    ("treated", "control", "resamples"),
+    [
+        (np.ones((3, 2)), np.ones((4, 2)), 10),
+        (np.ones((0, 2)), np.ones((0, 2)), 10),
+        (np.ones((3, 3)), np.ones((3, 3)), 10),
+        (np.ones((0, 3, 2)), np.ones((3, 2)), 10),
+        (np.ones((3, 2)), np.ones((3, 2)), 0),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(treated, control, resamples):
+    with pytest.raises(ValueError, match=r"items|resample"):
+        paired_bootstrap(treated, control, resamples)

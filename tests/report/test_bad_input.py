@@ -1,0 +1,82 @@
+import json
+
+import numpy as np
+import pytest
+
+from paralign.errors import UserError
+from paralign.report import write_report
+from paralign.results import write_results
+from tests.report.synthetic import describe, measurement
+
+
+@pytest.fixture
+def run(tmp_path):
+    items = np.ones((3, 2))
+    fields = {
+        "task": "pos",
+        "metric": "accuracy",
+        "language": "de",
+        "model": "m",
+        "model_hash": "h",
+        "run": "run",
+    }
+    write_results(tmp_path / "run", [(measurement(items, **fields), items)])
+    return tmp_path / "run"
+
+
+def refused(runs, out, **options):
+    with pytest.raises(UserError) as caught:
+        write_report(runs, out, **options)
+    assert not out.is_file()
+    return str(caught.value)
+
+
+def test_out_is_a_folder(run, tmp_path):
+    assert "this is a folder" in refused([run], tmp_path)
+
+
+def test_out_in_a_missing_folder(run, tmp_path):
+    assert refused([run], tmp_path / "no" / "r.html").startswith(f"{tmp_path / 'no'}: no such folder")
+
+
+def test_out_is_no_page(run, tmp_path):
+    assert "r.html" in refused([run], tmp_path / "r.md")
+
+
+def test_no_folders(tmp_path):
+    assert "no run folders" in refused([], tmp_path / "r.html")
+
+
+def test_missing_folder(run, tmp_path):
+    assert refused([run, tmp_path / "gone"], tmp_path / "r.html").startswith(
+        f"{tmp_path / 'gone'}: no such run"
+    )
+
+
+def test_a_folder_that_is_no_run(run, tmp_path):
+    (tmp_path / "figures").mkdir()
+    assert "figures: not a run folder" in refused([run, tmp_path / "figures"], tmp_path / "r.html")
+
+
+def test_a_file_is_no_run(run, tmp_path):
+    assert "not a run folder" in refused([run / "results.jsonl"], tmp_path / "r.html")
+
+
+def test_no_results_anywhere(tmp_path):
+    describe(tmp_path / "a", {"verb": "align"})
+    assert "no run holds results" in refused([tmp_path / "a"], tmp_path / "r.html")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", json.dumps({"seconds": "long"})])
+def test_a_broken_run_json_is_named(run, tmp_path, content):
+    (run / "run.json").write_text(content)
+    assert refused([run], tmp_path / "r.html").startswith(str(run / "run.json"))
+
+
+def test_a_broken_results_line_is_named(run, tmp_path):
+    (run / "results.jsonl").write_text("{}\n")
+    assert refused([run], tmp_path / "r.html").startswith(f"{run / 'results.jsonl'}:1: ")
+
+
+def test_an_unknown_control(run, tmp_path):
+    assert "did you mean 'run'?" in refused([run], tmp_path / "r.html", control="runn")

@@ -1,0 +1,186 @@
+"""The numbers on the page against numbers computed from the generator, not from the report's code."""
+
+import csv
+import statistics
+
+import numpy as np
+import pytest
+
+from paralign.metrics import paired_bootstrap, paired_bootstrap_mean
+from tests.report.reading import read
+from tests.report.synthetic import LANGUAGES, SYSTEMS, retrieval_items, tagging_items
+
+POS = "Part-of-speech tagging: accuracy, trained on en"
+CLS = "Sentence retrieval: accuracy, cosine, [CLS]"
+OTHERS = LANGUAGES[1:]
+
+
+def score(items):
+    return items[:, 0].sum() / items[:, 1].sum()
+
+
+def tagging(system, language):
+    return [tagging_items(system, language, seed) for seed in range(3)]
+
+
+def both_directions(system, language, pool="cls", metric="accuracy_cosine"):
+    return [
+        retrieval_items(system, language, d, pool, metric)
+        for d in sorted((f"en-{language}", f"{language}-en"))
+    ]
+
+
+def percent(value):
+    return f"{100 * value:z.1f}".replace("-", "−")  # z: never -0.0
+
+
+def plus(value):
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def printed(mean, sd=None, compared=None):
+    """The text of a cell: score, spread, difference with its mark, interval."""
+    parts = [percent(mean)] if mean is not None else []
+    parts += [f"± {percent(sd)}"] if sd is not None else []
+    if compared:
+        parts.append(plus(compared.difference) + ("*" if compared.p < 0.05 else ""))
+        parts.append(f"[{percent(compared.low)}, {percent(compared.high)}]")
+    return " ".join(parts)
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return read(report.html.read_text(encoding="utf-8"))
+
+
+def cells(page, title):
+    head, *rows = page.tables[title]
+    return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
+
+
+def test_zero_shot_table(page):
+    found = cells(page, POS)
+    assert list(found) == ["control", "base", "ppa"], "the control first"
+    for system in SYSTEMS:
+        scores = {lang: [score(items) for items in tagging(system, lang)] for lang in LANGUAGES}
+        for lang in LANGUAGES:
+            compared = None
+            if system != "control" and lang != "en":
+                compared = paired_bootstrap(
+                    np.stack(tagging(system, lang)), np.stack(tagging("control", lang))
+                )
+            mean, sd = statistics.fmean(scores[lang]), statistics.stdev(scores[lang])
+            assert found[system][lang] == printed(mean, sd, compared)
+        by_seed = [statistics.fmean(scores[lang][seed] for lang in OTHERS) for seed in range(3)]
+        average = statistics.fmean(by_seed)
+        assert found[system]["average"].startswith(printed(average, statistics.stdev(by_seed)))
+        assert found[system]["gap to en"] == percent(statistics.fmean(scores["en"]) - average)
+
+
+def test_average_difference_and_change_on_english(page):
+    found = cells(page, POS)
+    for system in ("base", "ppa"):
+        pairs = [(np.stack(tagging(system, lang)), np.stack(tagging("control", lang))) for lang in OTHERS]
+        difference = printed(None, None, paired_bootstrap_mean(pairs))
+        assert found[system]["average"].endswith(difference)
+        english = paired_bootstrap(np.stack(tagging(system, "en")), np.stack(tagging("control", "en")))
+        assert found[system]["change on en"] == printed(None, None, english)
+    assert found["control"]["change on en"] == ""
+
+
+def test_retrieval_is_the_mean_of_both_directions(page):
+    found = cells(page, CLS)
+    for system in SYSTEMS:
+        for lang in OTHERS:
+            compared = None
+            if system != "control":
+                stacked = (np.stack(both_directions(name, lang)) for name in (system, "control"))
+                compared = paired_bootstrap(*stacked)
+            mean = statistics.fmean(map(score, both_directions(system, lang)))
+            assert found[system][lang] == printed(mean, None, compared)
+
+
+def test_a_table_for_each_pool_and_metric_and_csls_folded(page):
+    retrieval = [title for title in page.tables if title.startswith("Sentence retrieval")]
+    assert retrieval == [
+        CLS,
+        "Sentence retrieval: accuracy, cosine, mean pooling",
+        "Sentence retrieval: accuracy, CSLS, [CLS]",
+        "Sentence retrieval: accuracy, CSLS, mean pooling",
+    ]
+    assert sum(tag == "details" and not attrs for tag, attrs in page.tags) == 2
+    csls = cells(page, retrieval[2])["ppa"]["de"]
+    mean = statistics.fmean(map(score, both_directions("ppa", "de", "cls", "accuracy_csls")))
+    assert csls.startswith(percent(mean))
+
+
+def test_best_of_each_column_is_bold(page):
+    means = {s: [statistics.fmean(map(score, tagging(s, lang))) for lang in LANGUAGES] for s in SYSTEMS}
+    for values in means.values():
+        values.append(statistics.fmean(values[1:]))
+    best = [max(column) for column in zip(*means.values(), strict=True)]
+    rows = ("control", "base", "ppa")
+    expected = [percent(v) for s in rows for v, top in zip(means[s], best, strict=True) if v == top]
+    assert len(expected) == 6
+    assert page.bold[:6] == expected
+
+
+def test_seeds_and_items_are_named(page):
+    text = " ".join(page.text)
+    assert "control and ppa: n = 3, 3 fine-tuning seeds (0, 1, 2) × 1 alignment seed (7)." in text
+    assert "base: n = 3, 3 fine-tuning seeds (0, 1, 2)." in text
+    assert "200 test items a language; data: made-up (test)" in text
+    assert "500 test items a language; data: made-up (test); mean of both directions" in text
+
+
+def test_the_answer_tells_the_same_numbers(page):
+    average = {
+        s: statistics.fmean(score(items) for lang in OTHERS for items in tagging(s, lang))
+        for s in ("ppa", "control")
+    }
+    change = statistics.fmean(score(i) for i in tagging("ppa", "en")) - statistics.fmean(
+        score(i) for i in tagging("control", "en")
+    )
+    text = " ".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
+    assert (
+        f"ppa, the best of 2 systems besides the control, reaches {percent(average['ppa'])} % on average over"
+        f" de, fr, hi and zh, {percent(average['ppa'] - average['control'])} points above the control" in text
+    )
+    side = "above" if change > 0 else "below"
+    assert f"On en itself it is {percent(abs(change))} points {side} the control" in text
+
+
+def test_csv_holds_every_number_unrounded(report):
+    with report.csv.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    keys = [(r["system"], r["task"], r["metric"], r["pool"], r["direction"], r["language"]) for r in rows]
+    assert len(set(keys)) == len(keys) == 3 * (5 + 2 * 2 * 4 * 3)
+    found = dict(zip(keys, rows, strict=True))
+    pos = found["ppa", "pos", "accuracy", "", "", "de"]
+    values = [score(items) for items in tagging("ppa", "de")]
+    assert float(pos["mean"]) == pytest.approx(statistics.fmean(values), abs=1e-12)
+    assert float(pos["sd"]) == pytest.approx(statistics.stdev(values), abs=1e-12)
+    compared = paired_bootstrap(np.stack(tagging("ppa", "de")), np.stack(tagging("control", "de")))
+    told = [float(pos[name]) for name in ("diff_to_control", "low", "high", "p")]
+    assert told == pytest.approx([compared.difference, compared.low, compared.high, compared.p], abs=1e-9)
+    assert (pos["n_seeds"], pos["n_items"], pos["train"], pos["control"]) == ("3", "200", "en", "false")
+    one_way = found["ppa", "retrieval", "accuracy_csls", "mean", "zh-en", "zh"]
+    expected = score(retrieval_items("ppa", "zh", "zh-en", "mean", "accuracy_csls"))
+    assert float(one_way["mean"]) == pytest.approx(expected, abs=1e-12)
+    both = found["ppa", "retrieval", "accuracy_csls", "mean", "mean", "zh"]
+    expected = statistics.fmean(map(score, both_directions("ppa", "zh", "mean", "accuracy_csls")))
+    assert float(both["mean"]) == pytest.approx(expected, abs=1e-12)
+    control = found["control", "pos", "accuracy", "", "", "de"]
+    assert (control["control"], control["diff_to_control"], control["p"]) == ("true", "", "")
+
+
+def test_markdown_holds_the_same_tables(report, page):
+    lines = report.markdown.read_text(encoding="utf-8").splitlines()
+    for title in (POS, CLS):
+        start = lines.index("### " + title.replace("[", "\\[").replace("]", "\\]")) + 2
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[start : start + 5]]
+        plain = [
+            [" ".join(cell.replace("**", "").replace("\\*", "*").split("<br>")) for cell in row]
+            for row in rows
+        ]
+        assert [plain[0], *plain[2:]] == page.tables[title]

@@ -1,0 +1,296 @@
+"""The page as a document: offline, escaped, the same bytes, and honest about what is missing."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from paralign.report import write_report
+from paralign.results import Seeds, Where, read_results, write_results
+from tests.report.reading import read
+from tests.report.synthetic import describe, make_runs, measurement
+
+BAD = "<script>alert(1)</script>\"'&|`*_$x$"
+
+
+def hits(share, n=100, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.random(n) < share, np.ones(n)], axis=1).astype(float)
+
+
+def add(run, items, *, save=True, **fields):
+    usual = {
+        "task": "pos",
+        "metric": "accuracy",
+        "language": "de",
+        "model": "m",
+        "model_hash": run.name,
+        "run": run.name,
+    }
+    write_results(run, [(measurement(items, **{**usual, **fields}), items if save else None)])
+    return run
+
+
+def text_of(paths):
+    page = read(paths.html.read_text(encoding="utf-8"))
+    return page, " ".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_nothing_is_fetched(report):
+    html = report.html.read_text(encoding="utf-8")
+    page = read(html)
+    names = {"src", "href", "xlink:href", "srcset", "action", "data", "poster", "background"}
+    for tag, attributes in page.tags:
+        for name in names & attributes.keys():
+            assert attributes[name].startswith("#"), f"<{tag} {name}={attributes[name]!r}>"
+    assert not {"link", "iframe", "img", "object", "embed", "base"} & {tag for tag, _ in page.tags}
+    assert "://" not in html
+    assert "@import" not in html
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", html))
+    assert any(
+        "default-src 'none'" in (attrs.get("content") or "") for tag, attrs in page.tags if tag == "meta"
+    )
+
+
+def test_ids_are_unique_and_references_lead_somewhere(report):
+    html = report.html.read_text(encoding="utf-8")
+    ids = [attributes["id"] for _, attributes in read(html).tags if "id" in attributes]
+    assert ids
+    assert max(Counter(ids).values()) == 1
+    targets = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', html)
+    assert targets
+    assert {a or b for a, b in targets} <= set(ids)
+
+
+def test_the_same_runs_give_the_same_bytes_wherever_they_lie(report, tmp_path):
+    again = write_report(make_runs(tmp_path / "elsewhere"), tmp_path / "report.html")
+    for one, other in ((report.html, again.html), (report.markdown, again.markdown), (report.csv, again.csv)):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_rows_in_another_order_give_the_same_numbers(tmp_path, runs, report):
+    copied = [shutil.copytree(run, tmp_path / run.name) for run in runs]
+    for run in copied:
+        path = run / "results.jsonl"
+        if path.exists():
+            path.write_text("".join(f"{line}\n" for line in reversed(path.read_text().splitlines())))
+    again = write_report(copied, tmp_path / "report.html")
+    assert read(again.html.read_text()).tables == read(report.html.read_text()).tables
+
+
+def test_everything_is_escaped(tmp_path):
+    run = tmp_path / "ppa-seed1"
+    add(
+        run,
+        hits(0.5),
+        task=BAD,
+        dataset=BAD,
+        metric=BAD,
+        language=BAD,
+        settings={"system": BAD},
+        train=BAD,
+        where=Where(pool=BAD),
+    )
+    describe(
+        run, {"verb": BAD, "command": BAD, "status": BAD, "device": BAD, "alarms": [BAD], "version": BAD}
+    )
+    (run / "config.toml").write_text(BAD)
+    (run / "log.jsonl").write_text(json.dumps({"step": 1, "loss": 1, "losses": {BAD: 1, "b": 2}}) + "\n")
+    paths = write_report([run], tmp_path / "r.html", title=BAD)
+    html = paths.html.read_text(encoding="utf-8")
+    assert "<script>alert" not in html
+    page = read(html)
+    assert Counter(tag for tag, _ in page.tags)["script"] == 1, "our own"
+    assert sum(BAD in text for text in page.text) >= 12, "shown as it is"
+    assert "<script" not in re.sub(r"```+sh\n.*?\n```+", "", paths.markdown.read_text(), flags=re.DOTALL)
+
+
+def test_markdown_tables_keep_their_columns_and_code_its_fence(tmp_path):
+    run = add(tmp_path / "run", hits(0.5), settings={"system": "a|b\nc"})
+    describe(run, {"command": "echo '```'"})
+    text = write_report([run], tmp_path / "r.html").markdown.read_text()
+    assert "| a\\|b c |" in text
+    assert "````sh\necho '```'\n````" in text
+
+
+def test_csv_text_is_no_formula(tmp_path):
+    run = add(tmp_path / "run", hits(0.5), settings={"system": "=HYPERLINK(1)"})
+    assert "\n'=HYPERLINK(1),false,pos," in write_report([run], tmp_path / "r.html").csv.read_text()
+
+
+def test_without_a_control_says_so_once_and_compares_nothing(tmp_path):
+    runs = [add(tmp_path / name, hits(share)) for name, share in (("a", 0.4), ("b", 0.8))]
+    page, text = text_of(write_report(runs, tmp_path / "r.html"))
+    assert text.count("marked as the control") == 1
+    assert "the difference to the control" not in text
+    assert page.tables["Part-of-speech tagging: accuracy"][2] == ["b", f"{100 * hits(0.8)[:, 0].mean():.1f}"]
+
+
+@pytest.mark.parametrize("named", ["base", "base-seed1"])
+def test_the_control_can_be_named_by_system_or_run(tmp_path, named):
+    runs = [add(tmp_path / name, hits(share)) for name, share in (("base-seed1", 0.4), ("x-seed1", 0.8))]
+    page, text = text_of(write_report(runs, tmp_path / "r.html", control=named))
+    assert [row[0] for row in page.tables["Part-of-speech tagging: accuracy"]] == [
+        "system",
+        "base (control)",
+        "x",
+    ]
+    assert f"{100 * (hits(0.8) - hits(0.4))[:, 0].mean():.1f} points above the control (base; 95 %" in text
+
+
+def test_the_mark_is_inherited_by_measurements_of_the_encoder_but_not_by_what_is_aligned_from_it(tmp_path):
+    encoder = tmp_path / "mlm-encoder"
+    describe(encoder, {"verb": "pretrain", "control": True, "model_hash": "mlm"})
+    tagger = add(tmp_path / "mlm-seed0", hits(0.4), parent="mlm")
+    describe(tagger, {"verb": "finetune", "parent": "mlm"})
+    treated = add(tmp_path / "tlm-seed0", hits(0.8), parent="mlm")
+    describe(treated, {"verb": "align", "parent": "mlm"})
+    page, _ = text_of(write_report([encoder, tagger, treated], tmp_path / "r.html"))
+    names = [row[0] for row in page.tables["Part-of-speech tagging: accuracy"]]
+    assert names == ["system", "mlm (control)", "tlm"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda run: add(run, hits(0.8), save=False), "no per-item scores were saved"),
+        (lambda run: add(run, hits(0.8, n=99)), "99 items, but 100 of the control"),
+        (lambda run: next((run / "items").iterdir()).unlink(), "the file of per-item scores is missing"),
+        (lambda run: np.save(next((run / "items").iterdir()), hits(0.1)), "do not give the score back"),
+        (lambda run: np.save(next((run / "items").iterdir()), np.ones(4)), "are not [n, 2]"),
+    ],
+)
+def test_an_interval_that_cannot_be_is_left_out_and_explained(tmp_path, spoil, says):
+    control, treated = add(tmp_path / "control", hits(0.4)), add(tmp_path / "x", hits(0.8))
+    spoil(treated)
+    page, text = text_of(write_report([control, treated], tmp_path / "r.html", control="control"))
+    difference = read_results(treated / "results.jsonl")[0].value - hits(0.4)[:, 0].mean()
+    cell = page.tables["Part-of-speech tagging: accuracy"][2][1]
+    assert cell.endswith(f" +{100 * difference:.1f}"), "the difference stays, without a mark and an interval"
+    assert "x, no interval for de:" in text
+    assert says in text
+
+
+def test_two_controls_in_one_table_must_be_told_apart(tmp_path):
+    for name in ("a", "b"):
+        describe(add(tmp_path / name, hits(0.5)), {"control": True})
+    with pytest.raises(ValueError, match="several controls: a, b"):
+        write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html")
+    write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html", control="a")
+
+
+def test_languages_not_measured_for_all_are_left_out_of_the_average(tmp_path):
+    a, b = tmp_path / "a", tmp_path / "b"
+    shares = {"en": 0.9, "de": 0.6, "fr": 0.5, "zh": 0.1}
+    for language, share in shares.items():
+        add(a, hits(share), language=language, train="en")
+        if language != "zh":
+            add(b, hits(share), language=language, train="en")
+    page, text = text_of(write_report([a, b], tmp_path / "r.html"))
+    head, first, second = page.tables["Part-of-speech tagging: accuracy, trained on en"]
+    value = {language: hits(share)[:, 0].mean() for language, share in shares.items()}
+    average = (value["de"] + value["fr"]) / 2
+    assert head == ["system", "en", "de", "fr", "zh", "average", "gap to en"]
+    assert first[5:] == second[5:] == [f"{100 * average:.1f}", f"{100 * (value['en'] - average):.1f}"]
+    assert second[4] == "–"
+    assert "not every system was measured on it: zh." in text
+
+
+def test_the_pivot_is_the_language_of_training(tmp_path):
+    for language in ("en", "de", "fr"):
+        add(tmp_path / "a", hits(0.5), language=language, train="fr")
+    page, _ = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
+    head = page.tables["Part-of-speech tagging: accuracy, trained on fr"][0]
+    assert head == ["system", "fr", "de", "en", "average", "gap to fr"]
+
+
+def test_a_language_with_two_data_sets_gets_two_tables(tmp_path):
+    for name, share in (("pud", 0.5), ("gsd", 0.7)):
+        add(tmp_path / "a", hits(share), dataset=name)
+    page, _ = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
+    tables = [title for title in page.tables if title.startswith("Part")]
+    assert tables == ["Part-of-speech tagging: accuracy, gsd", "Part-of-speech tagging: accuracy, pud"]
+
+
+def test_seeds_of_runs_are_grouped_by_name_and_a_repeated_measurement_counts_once(tmp_path):
+    runs = [add(tmp_path / f"ppa-s{s}", hits(0.5, seed=s), seeds=Seeds(finetune=s)) for s in (0, 1)]
+    runs.append(shutil.copytree(runs[1], tmp_path / "ppa-seed9"))
+    page, text = text_of(write_report(runs, tmp_path / "r.html"))
+    (_, row) = page.tables["Part-of-speech tagging: accuracy"]
+    values = [100 * hits(0.5, seed=s)[:, 0].mean() for s in (0, 1)]
+    assert row == ["ppa", f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"]
+    assert "n = 2, 2 fine-tuning seeds (0, 1)" in text
+
+
+def test_runs_without_recorded_seeds_still_count(tmp_path):
+    runs = [add(tmp_path / f"ppa-s{s}", hits(0.5, seed=s)) for s in (0, 1)]
+    _, text = text_of(write_report(runs, tmp_path / "r.html"))
+    assert "n = 2, seeds not recorded" in text
+
+
+def test_small_errors_are_best_where_lower_is_better(tmp_path):
+    runs = [add(tmp_path / name, hits(share), metric="aer") for name, share in (("a", 0.2), ("b", 0.6))]
+    page, text = text_of(write_report(runs, tmp_path / "r.html", control="b"))
+    assert page.bold == [f"{100 * hits(0.2)[:, 0].mean():.1f}"]
+    assert "points below the control" in text
+    assert any(attrs.get("class") == "delta better" for _, attrs in page.tags)
+
+
+def test_alarms_cost_and_commands(report):
+    page, text = text_of(report)
+    assert "ppa-s7: MoCo: effective rank of the queue fell below 8" in text
+    head, *rows = page.tables["Cost"]
+    cost = {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
+    assert cost["ppa-s7"] == {
+        "status": "done",
+        "time": "1 h 30 min",
+        "steps": "400",
+        "pairs seen": "51,200",
+        "tokens seen": "3,276,800",
+        "pairs/s": "9.5",
+        "tokens/s": "607",
+        "parameters": "177,853,440",
+        "threads": "8",
+        "device": "cuda (one GPU)",
+    }
+    assert cost["base-retrieval"]["pairs seen"] == "–"
+    assert "ppa took 1.00 × the pairs, 1.00 × the tokens, 1.38 × the time of control." in text
+    assert "paralign finetune --model runs/ppa-s7/encoder --task pos --seed 2" in page.text
+    assert "queue = 32000" in text
+
+
+def test_a_torn_log_is_read_up_to_the_tear_and_told(tmp_path):
+    run = add(tmp_path / "run", hits(0.5))
+    describe(run, {"verb": "align", "status": "stopped"})
+    lines = [
+        {"step": 1, "loss": 2.0, "losses": {"tlm": 2.0}},
+        {"event": "alarm", "step": 2, "message": "the loss is not finite"},
+        {"step": 2, "loss": float("nan"), "losses": {"tlm": float("nan")}},
+        {"step": 3, "loss": 9.0, "losses": {"tlm": 9.0}},
+        {"event": "resume", "step": 3},
+        {"step": 3, "loss": 1.25, "losses": {"tlm": 1.25}},
+    ]
+    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4, "lo')
+    page, text = text_of(write_report([run], tmp_path / "r.html"))
+    assert "The last line of run/log.jsonl is cut off" in text
+    assert "run is not finished (status: stopped)." in text
+    assert "run, step 2: the loss is not finite" in text
+    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    assert labels == ["tlm: run ends at 1.25"], "after a resume the later line stands"
+
+
+def test_a_folder_without_run_json_is_told(tmp_path):
+    _, text = text_of(write_report([add(tmp_path / "run", hits(0.5))], tmp_path / "r.html"))
+    assert "run has no run.json" in text
+
+
+def test_importing_the_report_loads_neither_torch_nor_matplotlib():
+    heavy = "{'torch', 'transformers', 'matplotlib'}"
+    code = f"import sys, paralign.report; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,127 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from paralign.errors import UserError
+from paralign.results import Measurement, Seeds, Where, read_items, read_results, write_results
+
+
+def row(**fields):
+    usual = {
+        "task": "pos",
+        "dataset": "pud",
+        "language": "de",
+        "metric": "accuracy",
+        "value": 0.5,
+        "n": 2,
+        "model": "mbert",
+        "model_hash": "h",
+        "run": "r",
+    }
+    return Measurement.model_validate({**usual, **fields})
+
+
+ITEMS = np.array([[1.0, 4.0], [3.0, 4.0]])
+
+
+def test_round_trip_with_items(tmp_path):
+    write_results(tmp_path / "r", [(row(seeds=Seeds(finetune=3), where=Where(pool="cls")), ITEMS)])
+    (found,) = read_results(tmp_path / "r" / "results.jsonl")
+    assert found.model_copy(update={"items": None}) == row(seeds=Seeds(finetune=3), where=Where(pool="cls"))
+    assert read_items(tmp_path / "r", found).tolist() == ITEMS.tolist()
+
+
+def test_the_file_is_one_object_a_line_with_its_schema(tmp_path):
+    write_results(tmp_path, [(row(), None), (row(language="fr"), None)])
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [(line["schema"], line["language"]) for line in lines] == [(1, "de"), (1, "fr")]
+
+
+def test_a_rerun_replaces_its_own_rows_only(tmp_path):
+    write_results(tmp_path, [(row(value=0.1), ITEMS), (row(value=0.2, seeds=Seeds(finetune=1)), ITEMS)])
+    write_results(tmp_path, [(row(value=0.3), ITEMS * 2)])
+    rows = read_results(tmp_path / "results.jsonl")
+    assert [r.value for r in rows] == [0.3, 0.2]
+    assert [read_items(tmp_path, r).sum() for r in rows] == [24, 12]
+    assert len(list((tmp_path / "items").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"task": "ner"},
+        {"dataset": "x"},
+        {"split": "dev"},
+        {"train": "en"},
+        {"language": "fr"},
+        {"metric": "f1"},
+        {"model_hash": "g"},
+        {"seeds": Seeds(align=0)},
+        {"where": Where(layer=0)},
+        {"where": Where(direction="a-b")},
+    ],
+)
+def test_rows_that_differ_in_their_key_both_stay_with_their_items(tmp_path, other):
+    write_results(tmp_path, [(row(), ITEMS), (row(**other), ITEMS * 3)])
+    rows = read_results(tmp_path / "results.jsonl")
+    assert [read_items(tmp_path, r).sum() for r in rows] == [12, 36]
+
+
+def test_names_cannot_leave_the_folder_or_break_a_line(tmp_path):
+    odd = row(task="../../up", language="a/b\u2028c", settings={"system": "x\u0085y\n"})
+    write_results(tmp_path / "r", [(odd, ITEMS)])
+    (found,) = read_results(tmp_path / "r" / "results.jsonl")
+    assert (found.task, found.language, found.settings) == (odd.task, odd.language, odd.settings)
+    assert read_items(tmp_path / "r", found).tolist() == ITEMS.tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+
+
+def test_a_score_over_nothing_survives_as_nan(tmp_path):
+    write_results(tmp_path, [(row(value=math.nan), None)])
+    assert "NaN" not in (tmp_path / "results.jsonl").read_text()
+    assert math.isnan(read_results(tmp_path / "results.jsonl")[0].value)
+
+
+def test_a_line_that_is_no_measurement_is_named(tmp_path):
+    write_results(tmp_path, [(row(), None)])
+    path = tmp_path / "results.jsonl"
+    for line in (b'{"task": "pos"}', b"{", b"\xff", b'{"colour": 1}'):
+        path.write_bytes(path.read_bytes().splitlines()[0] + b"\n\n" + line + b"\n")
+        with pytest.raises(UserError) as caught:
+            read_results(path)
+        assert caught.value.where == f"{path}:3"
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="no such results file"):
+        read_results(tmp_path / "results.jsonl")
+
+
+def test_no_items_no_array(tmp_path):
+    assert read_items(tmp_path, row()) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("items/gone.npy", None, "missing"),
+        ("items/text.npy", b"not numpy", "cannot be read"),
+        ("items/empty.npy", b"", "cannot be read"),
+        ("../outside.npy", b"", "inside the run"),
+    ],
+)
+def test_items_that_cannot_be_used_are_the_users_matter(tmp_path, name, content, says):
+    run = tmp_path / "run"
+    (run / "items").mkdir(parents=True)
+    if content is not None:
+        (run / name).write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        read_items(run, row(items=name))
+
+
+def test_pickled_items_are_not_unpickled(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match="cannot be read"):
+        read_items(tmp_path, row(items="x.npy"))
