@@ -9,14 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from paralign.version import __version__
 
 _LAZY = {
     "align": "paralign.verbs.train",
     "pretrain": "paralign.verbs.train",
     "finetune": "paralign.verbs.measure",
     "evaluate": "paralign.verbs.measure",
-    "demo": "paralign.verbs.demo",
+    "demo": "paralign.recipes.demo",
     "Encoder": "paralign.encoder",
     "Objective": "paralign.objectives",
     "TokenStore": "paralign.text",
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from paralign.results import read_results
     from paralign.smallworld import World
     from paralign.text import TokenStore
-    from paralign.verbs.demo import demo
+    from paralign.recipes.demo import demo
     from paralign.verbs.measure import evaluate, finetune
     from paralign.verbs.train import align, pretrain
 

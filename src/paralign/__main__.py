@@ -16,8 +16,6 @@ def main(arguments: list[str] | None = None) -> int:
         0 done; 2 the user's input or settings (one line on standard error, no traceback); 1 our fault; 130 or 143
         stopped by Ctrl-C or SIGTERM, with a checkpoint saved where there was something to save.
     """
-    import click
-
     from paralign.cli import app
     from paralign.errors import UserError
 
@@ -26,19 +24,22 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except UserError as error:
         return _fail(str(error))
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
-    except click.ClickException as error:
-        return _fail(error.format_message())
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return _fail("stopped", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        kind = type(error).__name__
+        if kind == "NoArgsIsHelpError":
+            print(error)
+            return 2
+        if hasattr(error, "format_message"):  # typer's own: an option or a command that does not exist
+            return _fail(" ".join(error.format_message().split()))
+        if kind == "Abort":
+            return _fail("stopped", 130)
         code = getattr(error, "code", None)
-        if type(error).__name__ == "Stopped" and isinstance(code, int):
+        if kind == "Stopped" and isinstance(code, int):
             return _fail(str(error), code)
         return _crash(error)
 

@@ -110,7 +110,7 @@ def test_swapping_the_systems_mirrors_the_result(n, seeds, seed):
     a = rng.integers(1, 9, (seeds, n, 2)).astype(float)
     b = rng.integers(1, 9, (n, 2)).astype(float)
     there, back = paired_bootstrap(a, b, 200, 1), paired_bootstrap(b, a, 200, 1)
-    # Where all items are distinct both ways draw the same resamples; otherwise kinds are listed in other orders.
+    # With mostly distinct items both ways draw the same resamples; otherwise kinds come in another order.
     assert there.difference == pytest.approx(-back.difference)
     assert there.low <= there.high
     if n > 8 and len(np.unique(np.concatenate([*a, b], axis=1), axis=0)) * 4 > n:

@@ -38,11 +38,13 @@ def test_csls_moves_a_hub_out_of_the_way():
 
 
 @pytest.mark.parametrize("k", [None, 10])
-def test_equal_rows_find_only_the_first(k):
-    """A collapsed encoder, in a size where a matrix product works in blocks."""
-    rows = np.tile(np.random.default_rng(0).normal(size=(1, 77)), (333, 1))
-    for hits in retrieve(rows, rows, csls_k=k):
-        assert hits.tolist() == [True] + [False] * 332
+@pytest.mark.parametrize("d", [77, 128, 300, 768])
+def test_of_equal_rows_only_the_first_is_found(k, d):
+    """A collapsed encoder, in sizes where a matrix product rounds equal rows differently at its edges."""
+    rng = np.random.default_rng(0)
+    for n in range(2, 40):
+        queries, same = rng.normal(size=(n, d)), np.tile(rng.normal(size=(1, d)), (n, 1))
+        assert retrieve(queries, same, csls_k=k)[0].tolist() == [True] + [False] * (n - 1)
 
 
 @pytest.mark.parametrize("k", [None, 3])

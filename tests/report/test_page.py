@@ -172,8 +172,36 @@ def test_an_interval_that_cannot_be_is_left_out_and_explained(tmp_path, spoil, s
     difference = read_results(treated / "results.jsonl")[0].value - hits(0.4)[:, 0].mean()
     cell = page.tables["Part-of-speech tagging: accuracy"][2][1]
     assert cell.endswith(f" +{100 * difference:.1f}"), "the difference stays, without a mark and an interval"
-    assert "x, no interval for de:" in text
+    assert "No interval on de for x," in text
     assert says in text
+
+
+def test_a_row_that_says_whether_it_is_the_control_has_the_last_word(tmp_path):
+    control = add(tmp_path / "plain", hits(0.4), settings={"system": "mlm", "control": True})
+    treated = add(tmp_path / "ppa", hits(0.8), settings={"system": "ppa", "control": False}, parent="plain")
+    describe(control, {"verb": "finetune", "control": True, "model_hash": "plain"})
+    describe(treated, {"verb": "finetune"})
+    page, _ = text_of(write_report([treated, control], tmp_path / "r.html"))
+    names = [row[0] for row in page.tables["Part-of-speech tagging: accuracy"]]
+    assert names == ["system", "mlm (control)", "ppa"]
+
+
+def test_logs_of_several_seeds_in_one_run_are_all_drawn(tmp_path):
+    run = add(tmp_path / "pos-ppa", hits(0.5), settings={"system": "ppa"})
+    describe(run, {"verb": "finetune"})
+    for seed, loss in ((10, 0.125), (9, 0.5)):
+        (run / f"seed-{seed}").mkdir()
+        line = json.dumps({"step": 1, "loss": loss, "losses": {"pos": loss}})
+        alarm = '{"event": "alarm", "step": 1, "message": "step 1: low"}'
+        (run / f"seed-{seed}" / "log.jsonl").write_text(f'{line}\n{alarm}\n{{"st')
+    aligned = tmp_path / "run1"
+    describe(aligned, {"verb": "align", "method": "ppa"})
+    (aligned / "log.jsonl").write_text('{"step": 1, "loss": 3.0, "losses": {"tlm": 3.0}}\n')
+    page, text = text_of(write_report([aligned, run], tmp_path / "r.html"))
+    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    assert labels == ["tlm: ppa ends at 3", "pos: ppa ends at 0.5, 0.125"]
+    assert "The last line of pos-ppa/seed-10/log.jsonl is cut off" in text
+    assert "pos-ppa: step 1: low" in text
 
 
 def test_two_controls_in_one_table_must_be_told_apart(tmp_path):
@@ -195,9 +223,10 @@ def test_languages_not_measured_for_all_are_left_out_of_the_average(tmp_path):
     head, first, second = page.tables["Part-of-speech tagging: accuracy, trained on en"]
     value = {language: hits(share)[:, 0].mean() for language, share in shares.items()}
     average = (value["de"] + value["fr"]) / 2
-    assert head == ["system", "en", "de", "fr", "zh", "average", "gap to en"]
-    assert first[5:] == second[5:] == [f"{100 * average:.1f}", f"{100 * (value['en'] - average):.1f}"]
-    assert second[4] == "–"
+    assert head == ["system", "average", "en", "gap to en", "de", "fr", "zh"]
+    for row in (first, second):
+        assert [row[1], row[3]] == [f"{100 * average:.1f}", f"{100 * (value['en'] - average):.1f}"]
+    assert second[6] == "–"
     assert "not every system was measured on it: zh." in text
 
 
@@ -206,7 +235,7 @@ def test_the_pivot_is_the_language_of_training(tmp_path):
         add(tmp_path / "a", hits(0.5), language=language, train="fr")
     page, _ = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
     head = page.tables["Part-of-speech tagging: accuracy, trained on fr"][0]
-    assert head == ["system", "fr", "de", "en", "average", "gap to fr"]
+    assert head == ["system", "average", "fr", "gap to fr", "de", "en"]
 
 
 def test_a_language_with_two_data_sets_gets_two_tables(tmp_path):

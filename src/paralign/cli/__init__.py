@@ -20,7 +20,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        from paralign import __version__
+        from paralign.version import __version__
 
         typer.echo(__version__)
         raise typer.Exit

@@ -19,6 +19,6 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """The whole story in minutes: pretrain, align, fine-tune, measure, report, on a generated small world."""
-    from paralign.verbs.demo import demo
+    from paralign.recipes.demo import demo
 
     typer.echo(f"report: {demo(out, seed=seed, resume=resume, quiet=quiet)}")

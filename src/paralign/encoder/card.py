@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paralign import __version__
+from paralign.version import __version__
 
 __all__ = ["read_provenance", "write_card"]
 

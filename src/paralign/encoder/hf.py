@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
@@ -43,6 +44,15 @@ transformers.logging.disable_progress_bar()
 
 ARCHITECTURES = {"bert": "bert", "roberta": "roberta", "xlm-r": "xlm-roberta"}
 _PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "pytorch_model.bin.index.json")
+_TOKENIZERS = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+)
 
 
 def _local(name: str) -> Path | None:
@@ -53,14 +63,20 @@ def _local(name: str) -> Path | None:
     return None
 
 
-def _check_folder(name: str) -> None:
+def _folder(name: str) -> Path | None:
+    """The folder a name means, known to exist, or ``None`` if it is a name on the hub."""
     path = _local(name)
+    if path is not None and not path.exists():
+        raise UserError("no such model folder", where=name, mend="give a folder or a name on the hub")
+    if path is not None and not path.is_dir():
+        raise UserError("not a model folder", where=name, mend="give the folder that holds config.json")
+    return path
+
+
+def _check_weights(name: str) -> None:
+    path = _folder(name)
     if path is None:
         return
-    if not path.exists():
-        raise UserError("no such model folder", where=name, mend="give a folder or a name on the hub")
-    if not path.is_dir():
-        raise UserError("not a model folder", where=name, mend="give the folder that holds config.json")
     if not (path / "config.json").is_file():
         raise UserError("no config.json in the model folder", where=name)
     if not list(path.glob("*.safetensors")):
@@ -71,7 +87,11 @@ def _check_folder(name: str) -> None:
                 mend="convert them once with transformers: save_pretrained(safe_serialization=True)",
             )
         raise UserError("no *.safetensors in the model folder", where=name)
-    if not any((path / file).exists() for file in ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")):
+
+
+def _check_tokenizer(name: str) -> None:
+    path = _folder(name)
+    if path is not None and not any((path / file).exists() for file in _TOKENIZERS):
         raise UserError("the model folder has no tokenizer", where=name, mend="save the tokenizer beside the model")
 
 
@@ -81,13 +101,23 @@ def load_model(name: str) -> Any:
     Raises:
         UserError: naming what is missing or unreadable.
     """
-    _check_folder(name)
+    _check_weights(name)
     try:
-        return AutoModelForMaskedLM.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        # Weights the folder lacks are drawn at random: from a fixed seed, so that a resumed run has the same.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model, info = AutoModelForMaskedLM.from_pretrained(
+                name, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"cannot load the model: {_first_line(error)}", where=name) from error
+    missing = sorted(info["missing_keys"])
+    lost = [key for key in missing if key.startswith(f"{model.base_model_prefix}.")]
+    if lost:
+        raise UserError(f"{len(lost)} weights of the encoder are missing, the first {lost[0]}", where=name)
+    if missing:
+        print(f"note: {name} has no vocabulary head of its own; it begins with a random one", file=sys.stderr)
+    return model
 
 
 def load_tokenizer(name: str) -> Any:
@@ -96,7 +126,7 @@ def load_tokenizer(name: str) -> Any:
     Raises:
         UserError: if there is none.
     """
-    _check_folder(name)
+    _check_tokenizer(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds here

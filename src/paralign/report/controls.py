@@ -14,10 +14,11 @@ _MEASURING = (None, "finetune", "evaluate")
 
 
 def control_systems(runs: Sequence[Run], named: str | None = None) -> set[str]:
-    """The systems that serve as control: the one named (as a system or a run), or those whose run says so.
+    """The systems that serve as control: the one named (as a system or a run), or those that say so.
 
-    A run that only measures or fine-tunes takes over the mark of the encoder it started from; one that aligns
-    or pretrains does not, for a treated run may well start from the control.
+    ``settings["control"]`` of a row decides; without it, ``run.json``. A run that only measures or fine-tunes
+    takes over the mark of the encoder it started from; one that aligns or pretrains does not, for a treated
+    run may well start from the control.
 
     Raises:
         UserError: if the name is no system and no run.
@@ -34,6 +35,6 @@ def control_systems(runs: Sequence[Run], named: str | None = None) -> set[str]:
     for run in runs:
         for row in run.rows:
             inherited = run.info.verb in _MEASURING and (row.model_hash in hashes or row.parent in hashes)
-            if run.info.control or inherited:
+            if row.settings.get("control", run.info.control or inherited) is True:
                 out.add(run.system_of(row))
     return out

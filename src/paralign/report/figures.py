@@ -14,6 +14,9 @@ import numpy.typing as npt
 from paralign.report.runs import Run
 
 Floats = npt.NDArray[np.float64]
+Curves = tuple[str, Mapping[str, Mapping[int, float]]]
+"""A system, and by loss its step → value."""
+
 __all__ = ["CurveGroup", "Panel", "Style", "curve_groups", "styles"]
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -77,31 +80,32 @@ def curve_groups(runs: Sequence[Run], look: Mapping[str, Style]) -> list[CurveGr
 
     The total is left out where a stage has a single loss, which it would only repeat.
     """
-    stages: dict[str, list[Run]] = {}
+    stages: dict[str, list[Curves]] = {}
     for run in runs:
-        if run.log.curves:
-            stages.setdefault(run.info.verb or "training", []).append(run)
+        curves = [(run.label, log.curves) for log in run.logs.values() if log.curves]
+        if curves:
+            stages.setdefault(run.info.verb or "training", []).extend(curves)
     groups = []
     for verb in sorted(stages, key=lambda verb: (list(_VERBS).index(verb) if verb in _VERBS else 9, verb)):
         members = stages[verb]
-        names = sorted({name for run in members for name in run.log.curves} - {"loss"})
-        total = ["loss"] if len(names) != 1 and any("loss" in run.log.curves for run in members) else []
-        used = list(dict.fromkeys(run.label for run in members))
+        names = sorted({name for _, curves in members for name in curves} - {"loss"})
+        total = ["loss"] if len(names) != 1 and any("loss" in curves for _, curves in members) else []
+        used = list(dict.fromkeys(system for system, _ in members))
         panels = [_panel(f"{verb}/{name}", name, members, look) for name in [*names, *total]]
         groups.append(CurveGroup(_VERBS.get(verb, verb), [look[system] for system in used], panels))
     return groups
 
 
-def _panel(salt: str, name: str, runs: Sequence[Run], look: Mapping[str, Style]) -> Panel:
+def _panel(salt: str, name: str, members: Sequence[Curves], look: Mapping[str, Style]) -> Panel:
     lines = []
     ends: dict[str, list[float]] = {}
-    for run in runs:
-        curve = run.log.curves.get(name)
+    for system, curves in members:
+        curve = curves.get(name)
         if curve:
             steps = np.array(sorted(curve), dtype=np.float64)
             values = np.array([curve[int(step)] for step in steps])
-            lines.append((look[run.label], *_thin(steps, values)))
-            ends.setdefault(run.label, []).append(float(values[-1]))
+            lines.append((look[system], *_thin(steps, values)))
+            ends.setdefault(system, []).append(float(values[-1]))
     last = "; ".join(
         f"{system} ends at {', '.join(f'{value:.3g}' for value in values)}" for system, values in ends.items()
     )

@@ -9,7 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from paralign import __version__
+from paralign.version import __version__
 from paralign.report.answer import answer
 from paralign.report.costs import COST_COLUMNS, cost_rows, fairness
 from paralign.report.figures import CurveGroup, curve_groups, styles
@@ -69,11 +69,7 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         tables=shown,
         legend=_LEGEND if any(table.compared for table in shown) else _LEGEND_ALONE,
         curves=curve_groups(runs, look),
-        alarms=[
-            f"{run.name}{'' if step is None else f', step {step:,}'}: {text}"
-            for run in runs
-            for step, text in run.alarms
-        ],
+        alarms=[_alarm(run, step, text) for run in runs for step, text in run.alarms],
         cost_columns=COST_COLUMNS,
         costs=cost_rows(runs),
         fairness=fairness(runs, controls),
@@ -82,6 +78,11 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         versions=_versions(runs),
         remarks=_remarks(runs),
     )
+
+
+def _alarm(run: Run, step: int | None, text: str) -> str:
+    told = step is None or text.startswith(f"step {step}")  # some messages name their step themselves
+    return f"{run.name}: {text}" if told else f"{run.name}, step {step:,}: {text}"
 
 
 def _marked(runs: Sequence[Run]) -> set[str]:
@@ -101,12 +102,13 @@ def _remarks(runs: Sequence[Run]) -> list[str]:
             out.append(f"{run.name} has no run.json: its cost, command and status are unknown.")
         if run.info.status not in (None, "done"):
             out.append(f"{run.name} is not finished (status: {run.info.status}).")
-        if run.log.torn:
-            out.append(f"The last line of {run.name}/log.jsonl is cut off and was passed over.")
-        if run.log.unreadable:
-            out.append(
-                f"{run.log.unreadable} lines of {run.name}/log.jsonl cannot be read and were passed over."
-            )
+        for name, log in run.logs.items():
+            if log.torn:
+                out.append(f"The last line of {run.name}/{name} is cut off and was passed over.")
+            if log.unreadable:
+                out.append(
+                    f"{log.unreadable} lines of {run.name}/{name} cannot be read and were passed over."
+                )
     return out
 
 

@@ -67,7 +67,8 @@ class Run:
     described: bool
     """Whether there is a ``run.json``."""
     config: str | None
-    log: Log
+    logs: dict[str, Log]
+    """By path inside the folder: ``log.jsonl``, and ``seed-0/log.jsonl`` where a run trains several seeds."""
     rows: tuple[Measurement, ...]
 
     @property
@@ -82,14 +83,14 @@ class Run:
 
     @property
     def label(self) -> str:
-        """The system of the whole run: the one its rows agree on, otherwise by its name."""
+        """The system of the whole run: what its rows agree on, else its method, else its name."""
         labels = {self.system_of(row) for row in self.rows}
-        return labels.pop() if len(labels) == 1 else self.system
+        return labels.pop() if len(labels) == 1 else self.info.method or self.system
 
     @property
     def alarms(self) -> list[tuple[int | None, str]]:
         """Alarms of the log with their step, and those only ``run.json`` tells."""
-        told = [(step, text) for step, text in dict.fromkeys(self.log.alarms)]
+        told = list(dict.fromkeys(alarm for log in self.logs.values() for alarm in log.alarms))
         seen = {text for _, text in told}
         return told + [(None, text) for text in dict.fromkeys(self.info.alarms) if text not in seen]
 
@@ -128,7 +129,7 @@ def _read_run(path: Path, name: str) -> Run:
         info=_read_info(described) if described.is_file() else RunInfo(),
         described=described.is_file(),
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
-        log=_read_log(path / "log.jsonl"),
+        logs={str(log.relative_to(path).as_posix()): _read_log(log) for log in _logs(path)},
         rows=tuple(read_results(results)) if results.is_file() else (),
     )
 
@@ -142,10 +143,15 @@ def _read_info(path: Path) -> RunInfo:
         raise UserError(f"{key + ': ' if key else ''}{first['msg']}", where=path) from error
 
 
+def _logs(run: Path) -> list[Path]:
+    """The run's log and those of its seeds, by number."""
+    own, of_seeds = run / "log.jsonl", run.glob("seed-*/log.jsonl")
+    in_order = sorted(of_seeds, key=lambda log: (len(log.parent.name), log.parent.name))
+    return [log for log in (own, *in_order) if log.is_file()]
+
+
 def _read_log(path: Path) -> Log:
     log = Log()
-    if not path.is_file():
-        return log
     # Bytes are split before decoding: a line separator inside a string must not split a line.
     lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
     for number, line in enumerate(lines, 1):

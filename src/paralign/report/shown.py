@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from paralign.metrics import Comparison
@@ -64,55 +64,62 @@ class ShownTable:
 
 
 def show(table: Table) -> ShownTable:
-    """Format a table: languages, then average, gap and change on the pivot where they have a meaning."""
-    metric = table.key.metric
-    share = is_share(metric)
-    several = len(table.others) > 1
-    columns = list(table.languages)
-    rows = [[_cell(row, language, table.pivot, metric) for language in table.languages] for row in table.rows]
-    if several:
-        columns.append("average")
-        for row, cells in zip(table.rows, rows, strict=True):
-            text = number(row.average, share)
-            cells.append(_scored(text, row.average, row.average_sd, share))
-            _differ(cells[-1], row.average_difference, row.average_comparison, metric)
-    best_of = len(columns)
-    if table.pivot and table.others:
-        columns.append(f"gap to {table.pivot}")
-        for row, cells in zip(table.rows, rows, strict=True):
-            cells.append(_scored(number(row.gap, share), row.gap, None, share))
-    if table.pivot and table.control and len(table.rows) > 1:
-        columns.append(f"change on {table.pivot}")
-        for row, cells in zip(table.rows, rows, strict=True):
-            cells.append(_change(row, table.pivot, metric))
-    _mark_best([cells[:best_of] for cells in rows], min if lower_is_better(metric) else max)
+    """Format a table.
+
+    What sums it up comes first, where a narrow screen shows it: the average, the pivot, the change on it and
+    the gap to it; then the other languages.
+    """
+    columns: dict[str, list[Shown]] = {}
+    if len(table.others) > 1:
+        columns["average"] = [_average(row, table.key.metric) for row in table.rows]
+    for language in table.languages:
+        columns[language] = [_cell(row, language, table) for row in table.rows]
+        if language == table.pivot:
+            if table.control and len(table.rows) > 1:
+                columns[f"change on {language}"] = [
+                    _change(row, language, table.key.metric) for row in table.rows
+                ]
+            if table.others:
+                columns[f"gap to {language}"] = [_gap(row, table.key.metric) for row in table.rows]
+    ranked = [cells for name, cells in columns.items() if name == "average" or name in table.languages]
+    _mark_best(ranked, min if lower_is_better(table.key.metric) else max)
+    lines = zip(table.rows, zip(*columns.values(), strict=True), strict=True)
     return ShownTable(
         title=table_title(table.key),
-        columns=columns,
-        rows=[ShownRow(row.system, row.control, cells) for row, cells in zip(table.rows, rows, strict=True)],
+        columns=list(columns),
+        rows=[ShownRow(row.system, row.control, list(cells)) for row, cells in lines],
         caption=_caption(table),
         seeds=_seeds(table),
         folded=table.key.variant,
-        compared=any(cell.delta for cells in rows for cell in cells),
+        compared=any(cell.delta for cells in columns.values() for cell in cells),
         notes=table.notes,
     )
 
 
-def _scored(text: str, value: float | None, sd: float | None, share: bool) -> Shown:
+def _average(row: Row, metric: str) -> Shown:
+    shown = _scored(row.average, row.average_sd, metric)
+    _differ(shown, row.average_difference, row.average_comparison, metric)
+    return shown
+
+
+def _gap(row: Row, metric: str) -> Shown:
+    return _scored(row.gap, None, metric)
+
+
+def _scored(value: float | None, sd: float | None, metric: str) -> Shown:
+    share = is_share(metric)
     known = value is not None and math.isfinite(value)
-    return Shown(
-        text, sd=f"± {number(sd, share)}" if sd is not None else "", sort=repr(value) if known else ""
-    )
+    spread = f"± {number(sd, share)}" if sd is not None else ""
+    return Shown(number(value, share), sd=spread, sort=repr(value) if known else "")
 
 
-def _cell(row: Row, language: str, pivot: str | None, metric: str) -> Shown:
+def _cell(row: Row, language: str, table: Table) -> Shown:
     cell = row.cells.get(language)
     if cell is None:
         return Shown()
-    share = is_share(metric)
-    shown = _scored(number(cell.mean, share), cell.mean, cell.sd, share)
-    if language != pivot:  # the pivot's difference has a column of its own
-        _differ(shown, cell.difference, cell.comparison, metric)
+    shown = _scored(cell.mean, cell.sd, table.key.metric)
+    if language != table.pivot:  # the pivot's difference has a column of its own
+        _differ(shown, cell.difference, cell.comparison, table.key.metric)
     return shown
 
 
@@ -137,9 +144,9 @@ def _differ(shown: Shown, difference: float | None, comparison: Comparison | Non
             shown.tone = "better" if (difference > 0) != lower_is_better(metric) else "worse"
 
 
-def _mark_best(rows: list[list[Shown]], best: Callable[[list[float]], float]) -> None:
+def _mark_best(columns: Iterable[list[Shown]], best: Callable[[list[float]], float]) -> None:
     """Bold the best of each column as printed, all of them in a tie, none where there is only one system."""
-    for column in zip(*rows, strict=True):
+    for column in columns:
         known = [cell for cell in column if cell.sort]
         if len(known) > 1:
             top = best([float(cell.sort) for cell in known])

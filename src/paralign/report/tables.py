@@ -147,10 +147,14 @@ def _table(key: Key, members: list[Member], controls: set[str]) -> Table:
     if others != rest:
         absent = ", ".join(language for language in rest if language not in others)
         notes.append(f"Left out of the average, as not every system was measured on it: {absent}.")
+    reasons: dict[tuple[str, str], list[str]] = {}
     for line in rows:
         _average(line, pivot, others)
         if control and not line.control:
-            _against(line, rows[0], others, notes)
+            for reason, found in _against(line, rows[0], others).items():
+                reasons.setdefault((reason, ", ".join(sorted(found))), []).append(line.system)
+    for (reason, where), who in reasons.items():
+        notes.append(f"No interval on {where} for {', '.join(who)}, nor for an average over it: {reason}.")
     return Table(key, rows, languages, pivot, others, control, list(dict.fromkeys(notes)))
 
 
@@ -173,20 +177,22 @@ def _average(row: Row, pivot: str | None, others: Sequence[str]) -> None:
         row.gap = row.cells[pivot].mean - row.average
 
 
-def _against(row: Row, control: Row, others: Sequence[str], notes: list[str]) -> None:
-    """Compare a row with the control's, language by language and on the average."""
+def _against(row: Row, control: Row, others: Sequence[str]) -> dict[str, list[str]]:
+    """Compare a row with the control's, language by language and on the average.
+
+    Returns:
+        Why there is no interval → the languages on which there is none.
+    """
     reasons: dict[str, list[str]] = {}
     for language, cell in row.cells.items():
         if language in control.cells:
             reason = compare(cell, control.cells[language])
             if reason:
                 reasons.setdefault(reason, []).append(language)
-    notes.extend(
-        f"{row.system}, no interval for {', '.join(sorted(where))}: {why}." for why, where in reasons.items()
-    )
     if row.average is not None and control.average is not None:
         row.average_difference = row.average - control.average
-        if len(others) and all(row.cells[language].comparison for language in others):
+        if all(row.cells[language].comparison for language in others):
             row.average_comparison = paired_bootstrap_mean(
                 [(row.cells[language].items, control.cells[language].items) for language in others]
             )
+    return reasons

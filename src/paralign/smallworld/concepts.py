@@ -16,13 +16,15 @@ __all__ = [
     "CONJUNCTIONS",
     "COUNTRIES",
     "DAYPARTS",
+    "FEMALE",
     "FREQUENCIES",
     "GENDER",
     "HUMAN",
+    "MALE",
     "MANNERS",
     "MASS",
-    "MONTHS",
     "MOMENTS",
+    "MONTHS",
     "NOUNS",
     "NUMBERS",
     "PERSONS",
@@ -31,14 +33,20 @@ __all__ = [
     "PRONOUNS",
     "RELATIONS",
     "SURNAMES",
+    "UNSUITED",
     "VERBS",
     "WEEKDAYS",
     "Adjective",
     "Verb",
 ]
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 POOLS: dict[str, tuple[str, ...]] = {
-    name: tuple(words.split())
+    name: _words(words)
     for name, words in {
         # nouns by kind: together they are all the nouns
         "human": "man woman child teacher doctor friend boy girl student farmer mother father neighbor king "
@@ -64,6 +72,7 @@ POOLS: dict[str, tuple[str, ...]] = {
         "factory theater cinema castle temple airport",
         "ground": "city village park garden market forest field",
         "landmark": "bridge river lake mountain island",
+        "print": "book letter newspaper magazine",
         # selections used by verbs and relations
         "offspring": "friend son daughter mother father neighbor guest teacher doctor cook driver",
         "gift_like": "book gift letter flower key picture ring apple cake ball toy hat pen camera phone coin ticket "
@@ -76,7 +85,7 @@ POOLS: dict[str, tuple[str, ...]] = {
         "repaired": "car bicycle clock phone chair boat lamp door camera shoe bridge window",
         "broken": "cup bottle window mirror lamp clock toy chair egg camera",
         "opened": "door window box bag bottle letter umbrella book gift",
-        "closed": "door window box bag book umbrella",
+        "closed": "door window box bottle",
         "washed": "car shirt cup coat apple spoon bottle knife carrot tomato",
         "cleaned": "window kitchen car shoe lamp mirror table office bicycle",
         "cut": "apple cake bread onion carrot tomato meat cheese orange",
@@ -105,7 +114,7 @@ POOLS: dict[str, tuple[str, ...]] = {
         "touched": "picture flower horse lamp door snake candle guitar dog",
         "chosen": "book hat coat gift shirt ring flower film song cake phone bicycle hotel",
         "goal": "school market park hospital station library museum restaurant village house church airport office "
-        "theater cinema garden hotel castle temple shop city factory river lake",
+        "theater cinema garden hotel castle temple shop city factory",
         "dwelling": "house village city castle hotel",
         "workplace": "hospital school restaurant factory office library hotel shop museum kitchen garden market "
         "airport theater",
@@ -115,33 +124,37 @@ POOLS: dict[str, tuple[str, ...]] = {
         "on": "bridge mountain island",
         "on_top": "table chair bed",
         "under": "table tree bridge bed chair",
+        "shelter": "tree bridge",
         "behind": "house school tree church door car station hotel castle",
         "near": "river house school lake station church tree bridge forest park hotel mountain window door temple",
     }.items()
 }
 
-_KINDS = (
+_KINDS = _words(
     "human animal food dish drink reading show music thing clothing furniture vehicle opening plant building "
     "ground landmark"
-).split()
+)
 NOUNS: dict[str, str] = {noun: kind for kind in _KINDS for noun in POOLS[kind]}
 """Noun concept -> its kind."""
 HUMAN = frozenset(POOLS["human"])
+FEMALE = frozenset(_words("woman girl mother queen daughter grandmother princess nurse"))
+MALE = frozenset(_words("man boy father king son prince"))
+"""Nouns one can refer back to by *she* or *he* in every language."""
 ANIMATE = HUMAN | frozenset(POOLS["animal"])
 MASS = frozenset(POOLS["dish"] + POOLS["drink"])
 """Nouns that are not counted: only singular and definite here."""
 
-_WOMEN = "Anna Maria Laura Sara Julia Lisa Eva Meera Priya".split()
-_MEN = "Peter David Thomas Daniel Paul Ravi Amit Oscar Victor".split()
+_WOMEN = _words("Anna Maria Laura Sara Julia Lisa Eva Meera Priya")
+_MEN = _words("Peter David Thomas Daniel Paul Ravi Amit Oscar Victor")
 PERSONS: tuple[str, ...] = tuple(name for pair in zip(_WOMEN, _MEN, strict=True) for name in pair)
-SURNAMES: tuple[str, ...] = tuple("Weber Rossi Kumar Garcia Novak Silva Keller Lopez".split())
-CITIES: tuple[str, ...] = tuple(
-    "Berlin Paris London Delhi Beijing Rome Tokyo New_York Vienna Shanghai Madrid Moscow Mumbai".split()
+SURNAMES: tuple[str, ...] = _words("Weber Rossi Kumar Garcia Novak Silva Keller Lopez")
+CITIES: tuple[str, ...] = _words(
+    "Berlin Paris London Delhi Beijing Rome Tokyo New_York Vienna Shanghai Madrid Moscow Mumbai"
 )
-COUNTRIES: tuple[str, ...] = tuple("France India China Germany Japan Italy Spain Egypt".split())
+COUNTRIES: tuple[str, ...] = _words("France India China Germany Japan Italy Spain Egypt")
 PLACE_NAMES = frozenset(CITIES + COUNTRIES)
 PRONOUNS: tuple[str, ...] = ("he", "she", "they")
-GENDER: dict[str, str] = {name: "f" for name in _WOMEN} | {name: "m" for name in _MEN}
+GENDER: dict[str, str] = dict.fromkeys(_WOMEN, "f") | dict.fromkeys(_MEN, "m")
 GENDER |= {"he": "m", "she": "f", "they": "m", "who": "m", "what": "m"}
 """Gender of what has one by nature: person names and pronouns (a mixed or unknown group is masculine)."""
 
@@ -202,6 +215,17 @@ ADJECTIVES: dict[str, Adjective] = {
 }
 
 
+_OFFSPRING = frozenset({"child", "boy", "girl", "baby", "son", "daughter"})
+UNSUITED: dict[str, frozenset[str]] = {
+    "old": _OFFSPRING,
+    "young": frozenset({"grandmother", "child", "baby"}),
+    "rich": frozenset({"baby"}),
+    "famous": frozenset({"baby", "thief"}),
+    "friendly": frozenset({"thief"}),
+}
+"""Nouns an adjective does not go with although it goes with their kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """A verb: who does it to what.
@@ -247,7 +271,9 @@ VERBS: dict[str, Verb] = {
     "sleep": _intransitive("human animal"),
     "work": Verb("intransitive", (("human", "workplace"),), manner=True),
     "like": _transitive("liked", stative=True),
-    "drink": Verb("transitive", (("human", "drink"), ("human", "drink"), ("animal", "drunk_by_animals")), manner=True),
+    "drink": Verb(
+        "transitive", (("human", "drink"), ("human", "drink"), ("animal", "drunk_by_animals")), manner=True
+    ),
     "write": _transitive("written", manner=True),
     "open": _transitive("opened", manner=True),
     "love": _transitive("loved", stative=True),
@@ -300,8 +326,8 @@ VERBS: dict[str, Verb] = {
     "hope": _speech(stative=True),
 }
 
-NUMBERS: tuple[str, ...] = tuple("two three four five six seven eight nine ten".split())
-RELATIONS: tuple[str, ...] = tuple("in on under behind near with for to".split())
+NUMBERS: tuple[str, ...] = _words("two three four five six seven eight nine ten")
+RELATIONS: tuple[str, ...] = _words("in on under behind near with for to")
 MOMENTS: dict[str, tuple[str, ...]] = {
     "today": ("present", "past", "future"),
     "yesterday": ("past",),
@@ -309,9 +335,9 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     "soon": ("future",),
 }
 """Adverbs of time and the tenses they go with."""
-WEEKDAYS: tuple[str, ...] = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
-MONTHS: tuple[str, ...] = tuple(
-    "January February March April May June July August September October November December".split()
+WEEKDAYS: tuple[str, ...] = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+MONTHS: tuple[str, ...] = _words(
+    "January February March April May June July August September October November December"
 )
 DAYPARTS: tuple[str, ...] = ("morning", "evening", "night")
 FREQUENCIES: tuple[str, ...] = ("often", "always", "sometimes")

@@ -116,8 +116,16 @@ _WEAK = {"nom": ("e", "e", "e", "en"), "acc": ("en", "e", "e", "en"), "dat": ("e
          "gen": ("en", "en", "en", "en")}  # fmt: skip
 _MIXED = {"nom": ("er", "e", "es", "en"), "acc": ("en", "e", "es", "en"), "dat": ("en", "en", "en", "en")}
 _STRONG = {"nom": ("er", "e", "es", "e"), "acc": ("en", "e", "es", "e"), "dat": ("em", "er", "em", "en")}
-_CONTRACTED = {("in", "dem"): "im", ("bei", "dem"): "beim", ("zu", "dem"): "zum", ("zu", "der"): "zur", ("an", "dem"): "am"}
+_CONTRACTED = {
+    ("in", "dem"): "im",
+    ("bei", "dem"): "beim",
+    ("zu", "dem"): "zum",
+    ("zu", "der"): "zur",
+    ("an", "dem"): "am",
+}
 _ACCUSATIVE = ("for",)
+_ON = ("market", "field")
+"""Places one is *auf* rather than *in*."""
 _DATIVE_VERBS = ("help",)
 
 
@@ -160,7 +168,7 @@ class German(Grammar):
             return form + "n" if case == "dat" and form[-1] not in "ns" else form
         weak = entry[1] == "m" and len(entry) > 3 and entry[3].endswith("n")
         if case == "gen":
-            return entry[3] if len(entry) > 3 else entry[0]
+            return entry[3] if len(entry) > 3 else entry[0] + ("" if entry[1] == "f" else "s")
         return entry[3] if weak and case != "nom" else entry[0]
 
     def entity(self, e: Entity, key: str, case: str, negated: bool = False) -> Phrase:
@@ -196,7 +204,9 @@ class German(Grammar):
             tokens.append(Token("kein" + _INDEFINITE[case][column], "kein", "DET", keys).under(head, "det"))
         elif not e.plural:
             endings = _MIXED
-            tokens.append(Token("ein" + _INDEFINITE[case][column], "ein", "DET", key + ".det").under(head, "det"))
+            tokens.append(
+                Token("ein" + _INDEFINITE[case][column], "ein", "DET", key + ".det").under(head, "det")
+            )
         if e.owner is not None and not e.owner.is_name:
             late = self.entity(e.owner, key + "w", "gen").under(head, "nmod")
         if e.count:
@@ -245,9 +255,15 @@ class German(Grammar):
         if not fronted:
             middle += time
         if c.frequency:
-            middle.append(Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod"))
+            middle.append(
+                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(
+                    head, "advmod"
+                )
+            )
         negation = [Token("nicht", "nicht", "PART", key + "n").under(head, "advmod")] if c.negated else []
-        recipient = self.entity(c.recipient, key + "r", "dat").under(head, "iobj") if c.recipient is not None else []
+        recipient = (
+            self.entity(c.recipient, key + "r", "dat").under(head, "iobj") if c.recipient is not None else []
+        )
         objects: list[Token] = []
         if c.object is not None:
             case = "dat" if c.verb in _DATIVE_VERBS else "acc"
@@ -255,7 +271,11 @@ class German(Grammar):
         settings = self.setting(c.company, key + "x").under(head, "obl") if c.company is not None else []
         if c.place is not None and c.verb != "be":
             settings += self.setting(c.place, key + "p").under(head, "obl")
-        manner = [Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod")] if c.manner else []
+        manner = (
+            [Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod")]
+            if c.manner
+            else []
+        )
         goal = self.setting(Setting("to", c.goal), key + "g").under(head, "obl") if c.goal is not None else []
         if not objects:
             middle += [*recipient, *negation, *settings, *manner, *goal]
@@ -265,7 +285,9 @@ class German(Grammar):
             middle += [*settings, *manner, *recipient, *negation, *objects]
         else:
             middle += [*recipient, *objects, *negation, *settings, *manner]
-        subject = self.entity(c.subject, key + "s", "nom").under(head, "nsubj") if c.subject is not None else []
+        subject = (
+            self.entity(c.subject, key + "s", "nom").under(head, "nsubj") if c.subject is not None else []
+        )
         first = [asked] if asked is not None else []
         verbs = [finite]
         if order == "last":
@@ -310,6 +332,8 @@ class German(Grammar):
         form = self.lemma(setting.relation)
         if setting.relation == "to" and setting.ground.is_name:
             form = "nach"
+        elif setting.relation == "in" and setting.ground.concept in _ON:
+            form = "auf"
         mark = Token(form, form, "ADP", key + ".case").under(ground.head, "case")
         return Phrase(ground.head, [mark, *ground.tokens])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import ClassVar
+
 from paralign.smallworld.concepts import CONCEPTS, HUMAN, MASS, MOMENTS, MONTHS, NOUNS, VERBS, WEEKDAYS
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
 from paralign.smallworld.realise import Grammar, Phrase, Token, gap_role, table
@@ -58,9 +61,9 @@ class English(Grammar):
 
     language = "en"
     lexicon = _LEMMAS
-    forms = {noun: plural(noun) for noun in NOUNS if noun not in MASS}
-    thirds = {verb: third(verb) for verb in VERBS}
-    pasts = {verb: past(verb) for verb in VERBS}
+    forms: ClassVar[dict[str, str]] = {noun: plural(noun) for noun in NOUNS if noun not in MASS}
+    thirds: ClassVar[dict[str, str]] = {verb: third(verb) for verb in VERBS}
+    pasts: ClassVar[dict[str, str]] = {verb: past(verb) for verb in VERBS}
 
     def meaning(self, meaning: Meaning) -> Phrase:
         """Main clause; *when* clauses come first, the others after."""
@@ -131,7 +134,11 @@ class English(Grammar):
         asked: list[Token] = []
         if c.asks in ("who", "what", "where"):
             upos = "ADV" if c.asks == "where" else "PRON"
-            asked = [Token(c.asks, c.asks, upos, key + ("s" if c.asks == "who" else "o" if c.asks == "what" else "p"))]
+            asked = [
+                Token(
+                    c.asks, c.asks, upos, key + ("s" if c.asks == "who" else "o" if c.asks == "what" else "p")
+                )
+            ]
         if c.verb == "be":
             aux = self.be(c, plural, key)
             if c.adjective:
@@ -216,7 +223,7 @@ class English(Grammar):
 
     def adjust(self, tokens: list[Token]) -> list[Token]:
         """*a* before a vowel is *an*."""
-        for token, after in zip(tokens, tokens[1:], strict=False):
+        for token, after in pairwise(tokens):
             if token.form == "a" and after.form[0] in "aeiou":
                 token.form = "an"
         return tokens

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from paralign.smallworld.concepts import MOMENTS, MONTHS
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
 from paralign.smallworld.realise import Grammar, Phrase, Token, gap_role, table
@@ -103,12 +105,27 @@ August août | September septembre | October octobre | November novembre | Decem
 slowly lentement | quickly rapidement | quietly silencieusement | carefully prudemment | patiently patiemment
 and et | but mais | because parce | when quand | that que | not pas | be être
 """)
-_BEFORE_NOUN = frozenset("old young big small new beautiful".split())
+_BEFORE_NOUN = frozenset({"old", "young", "big", "small", "new", "beautiful"})
 _AT = frozenset(
-    "school market hospital cinema theater airport station office restaurant museum library hotel church factory".split()
+    {
+        "school",
+        "market",
+        "hospital",
+        "cinema",
+        "theater",
+        "airport",
+        "station",
+        "office",
+        "restaurant",
+        "museum",
+        "library",
+        "hotel",
+        "church",
+        "factory",
+    }
 )
 """Places one is *à* rather than *dans*."""
-_COUNTRIES = frozenset("France India China Germany Italy Spain Egypt".split())
+_COUNTRIES = frozenset({"France", "India", "China", "Germany", "Italy", "Spain", "Egypt"})
 """Feminine countries: *en France*; Japan is masculine: *au Japon*."""
 _VOWELS = frozenset("aeiouyhàâäéèêëîïôöùûüœAEIOUHÀÂÉÈÊÎÔŒ")
 _ELIDED = {"le": "l'", "la": "l'", "de": "d'", "ne": "n'", "que": "qu'"}
@@ -123,6 +140,7 @@ class French(Grammar):
     """
 
     language = "fr"
+    space_before_question = True
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
 
     def meaning(self, meaning: Meaning) -> Phrase:
@@ -187,7 +205,9 @@ class French(Grammar):
             tokens.append(Token(article, "un", "DET", key + ".det").under(head, "det"))
         tokens.append(head)
         if e.adjective:
-            adjective = Token(self.adjective(e.adjective, gender, e.plural), self.lemma(e.adjective), "ADJ", key + ".adj")
+            adjective = Token(
+                self.adjective(e.adjective, gender, e.plural), self.lemma(e.adjective), "ADJ", key + ".adj"
+            )
             tokens.insert(len(tokens) - early, adjective.under(head, "amod"))
             before_vowel = self.lexicon[e.adjective][3:]
             if early and before_vowel and gender == "m" and not e.plural and form[0] in _VOWELS:
@@ -200,12 +220,17 @@ class French(Grammar):
             role = gap_role(e.relative)
             clause = self.clause(e.relative, key + "r", gap=e)
             form = "qui" if role == "subject" else "que"
-            relative = Token(form, form, "PRON", key + "r.rel").under(clause.head, "nsubj" if form == "qui" else "obj")
+            relative = Token(form, form, "PRON", key + "r.rel").under(
+                clause.head, "nsubj" if form == "qui" else "obj"
+            )
             tokens += [relative, *clause.under(head, "acl:relcl")]
         return Phrase(head, tokens)
 
-    def clause(self, c: Clause, key: str, gap: Entity | None = None) -> Phrase:
-        """A finite clause; questions have *est-ce que*, except about the subject and with *où est*."""
+    def clause(self, c: Clause, key: str, gap: Entity | None = None, reported: bool = False) -> Phrase:
+        """A finite clause; questions have *est-ce que*, except about the subject and with *où est*.
+
+        A ``reported`` past (after a past verb of speech) is the pluperfect.
+        """
         about = c.subject or gap or Entity("who")
         plural, gender = about.is_plural, self.gender(about)
         asked = self.asked(c, key)
@@ -214,7 +239,9 @@ class French(Grammar):
             form = (("est", "sont"), ("était", "étaient"))[c.tense == "past"][plural]
             late: list[Token] = []
             if c.adjective:
-                head = Token(self.adjective(c.adjective, gender, plural), self.lemma(c.adjective), "ADJ", key + "v")
+                head = Token(
+                    self.adjective(c.adjective, gender, plural), self.lemma(c.adjective), "ADJ", key + "v"
+                )
                 late = [head]
             elif c.place is not None:
                 place = self.setting(c.place, key + "p")
@@ -236,9 +263,11 @@ class French(Grammar):
                 head.form = participle
                 if with_etre:
                     head.form = self.participle(participle, gender, plural)
-                    finite = Token("sont" if plural else "est", "être", "AUX", key + "v.aux")
+                    form = ("étaient" if plural else "était") if reported else "sont" if plural else "est"
+                    finite = Token(form, "être", "AUX", key + "v.aux")
                 else:
-                    finite = Token("ont" if plural else "a", "avoir", "AUX", key + "v.aux")
+                    form = ("avaient" if plural else "avait") if reported else "ont" if plural else "a"
+                    finite = Token(form, "avoir", "AUX", key + "v.aux")
                     if gap is not None and c.subject is not None:
                         head.form = self.participle(participle, self.gender(gap), gap.is_plural)
                 finite.under(head, "aux")
@@ -251,7 +280,11 @@ class French(Grammar):
             pas = Token("pas", "pas", "ADV", key + "n").under(head, "advmod")
             verbs = [ne, *verbs, pas]
         if c.frequency:
-            verbs.append(Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod"))
+            verbs.append(
+                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(
+                    head, "advmod"
+                )
+            )
         rest = [*verbs, *late, *(self.complements(c, key, head) if c.verb != "be" else [])]
         subject = self.entity(c.subject, key + "s").under(head, "nsubj") if c.subject is not None else []
         opening: list[Token] = [asked] if asked is not None else []
@@ -262,7 +295,7 @@ class French(Grammar):
             time = self.time(c.time, key + "t", head)
             tokens = [*time, self.mark(",", head), *tokens] if c.fronted else [*tokens, *time]
         if c.complement is not None:
-            inner = self.clause(c.complement, key + "k")
+            inner = self.clause(c.complement, key + "k", reported=c.tense == "past")
             mark = Token("que", "que", "SCONJ", key + "k.mark").under(inner.head, "mark")
             tokens += [mark, *inner.under(head, "ccomp")]
         return Phrase(head, tokens)
@@ -271,7 +304,9 @@ class French(Grammar):
         """What follows the verb: manner, object, recipient, goal, company and place."""
         tokens: list[Token] = []
         if c.manner:
-            tokens.append(Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod"))
+            tokens.append(
+                Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod")
+            )
         if c.object is not None:
             tokens += self.entity(c.object, key + "o", negated=c.negated).under(head, "obj")
         for role, e in (("r", c.recipient), ("g", c.goal)):
@@ -328,7 +363,7 @@ class French(Grammar):
 
     def adjust(self, tokens: list[Token]) -> list[Token]:
         """Elide before vowels and mute h, then contract *de* and *à* with the article."""
-        for token, after in zip(tokens, tokens[1:], strict=False):
+        for token, after in pairwise(tokens):
             if token.form in _ELIDED and after.form[0] in _VOWELS and after.form not in _UNELIDED:
                 token.form = _ELIDED[token.form]
                 after.space = False
@@ -343,4 +378,3 @@ class French(Grammar):
                     continue
             kept.append(token)
         return kept
-

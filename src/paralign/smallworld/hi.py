@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from paralign.smallworld.concepts import ANIMATE, MOMENTS, MONTHS, WEEKDAYS
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
 from paralign.smallworld.realise import Grammar, Phrase, Token, gap_role, table
@@ -146,7 +148,15 @@ class Hindi(Grammar):
     language = "hi"
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
     stop = "।"
-    forms = {concept: noun_forms(entry[0], entry[1], len(entry) > 2) for concept, entry in _NOUNS.items()}
+    forms: ClassVar = {
+        concept: noun_forms(entry[0], entry[1], len(entry) > 2) for concept, entry in _NOUNS.items()
+    }
+
+    def lemma(self, concept: str) -> str:
+        """The dictionary form; of a conjunct verb both words (मदद करना)."""
+        form, *notes = self.lexicon[concept]
+        first = next((note[1:].partition(":")[0] + " " for note in notes if note[0] == "+"), "")
+        return first + form
 
     def meaning(self, meaning: Meaning) -> Phrase:
         """Main clause; जब …, तब before it, the others after it."""
@@ -174,7 +184,11 @@ class Hindi(Grammar):
             token = Token(ergative if post == "ने" else direct, direct, "PRON", key)
             return Phrase(token, [token])
         later = e.conjunct is not None
-        phrase = self.name(e, key) if e.is_name else self.noun(e, key, "" if later else post, case, oblique=bool(post))
+        phrase = (
+            self.name(e, key)
+            if e.is_name
+            else self.noun(e, key, "" if later else post, case, oblique=bool(post))
+        )
         if e.conjunct is not None:
             other = self.entity(e.conjunct, key + "c", post, case)
             mark = Token("और", "और", "CCONJ", key + ".and").under(other.head, "cc")
@@ -216,17 +230,15 @@ class Hindi(Grammar):
             tokens += [comma, *clause.under(head, "acl:relcl"), closing]
         return Phrase(head, tokens)
 
-    def relative(self, c: Clause, key: str, gap: Entity, ergative: bool) -> tuple[list[Token], str]:
-        """The relative pronoun and its role."""
+    def relative(self, c: Clause, key: str, gap: Entity, ergative: bool) -> tuple[Token, str]:
+        """The relative pronoun, one word with its marker (जिसने, जिसे, जिससे), and its role."""
         plural = gap.is_plural
         if gap_role(c) == "subject":
             form = ("जिन्होंने" if plural else "जिसने") if ergative else "जो"
-            return [Token(form, "जो", "PRON", key + ".rel")], "nsubj"
+            return Token(form, "जो", "PRON", key + ".rel"), "nsubj"
         marker = self.marker(c)
-        if marker:
-            pronoun = Token("जिन" if plural else "जिस", "जो", "PRON", key + ".rel")
-            return [pronoun, Token(marker, marker, "ADP").under(pronoun, "case")], "obj"
-        return [Token("जिन्हें" if plural else "जिसे", "जो", "PRON", key + ".rel")], "obj"
+        form = ("जिन" if plural else "जिस") + marker if marker else "जिन्हें" if plural else "जिसे"
+        return Token(form, "जो", "PRON", key + ".rel"), "obj"
 
     def marker(self, c: Clause) -> str:
         """The postposition of the verb's object where it is not को."""
@@ -242,7 +254,8 @@ class Hindi(Grammar):
         head = Token("", infinitive, "VERB", key + "v")
         compound = next((note[1:].split(":") for note in notes if note[0] == "+"), None)
         marker = self.marker(c)
-        if c.object is not None and not marker and (c.object.concept in ANIMATE or c.object.is_name):
+        animate = c.object is not None and (c.object.concept in ANIMATE or c.object.is_name)
+        if animate and not marker and c.recipient is None:  # never two को in one clause
             marker = "को"
         about = c.subject or (gap if gap is not None and c.subject is None else Entity("who"))
         if not ergative:
@@ -256,17 +269,22 @@ class Hindi(Grammar):
         opening: list[Token] = []
         if gap is not None:
             pronoun, role = self.relative(c, key, gap, ergative)
-            pronoun[0].under(head, role)
-            opening = pronoun
+            opening = [pronoun.under(head, role)]
         if c.asks == "whether":
             opening = [Token("क्या", "क्या", "PART", key + "ask").under(head, "discourse")]
         subject: list[Token] = []
         if c.subject is not None:
-            subject = self.entity(c.subject, key + "s", "ने" if ergative else "", key + "s.case").under(head, "nsubj")
+            subject = self.entity(c.subject, key + "s", "ने" if ergative else "", key + "s.case").under(
+                head, "nsubj"
+            )
         time = self.time(c.time, key + "t", head) if c.time else []
         tokens = [*opening, *time, *subject] if c.fronted else [*opening, *subject, *time]
         if c.frequency:
-            tokens.append(Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod"))
+            tokens.append(
+                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(
+                    head, "advmod"
+                )
+            )
         for role, setting in (("x", c.company), ("p", c.place)):
             if setting is not None:
                 tokens += self.setting(setting, key + role).under(head, "obl")
@@ -275,13 +293,23 @@ class Hindi(Grammar):
         if c.object is not None:
             tokens += self.entity(c.object, key + "o", marker, key + "o.case").under(head, "obj")
         if c.manner:
-            tokens.append(Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod"))
+            tokens.append(
+                Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod")
+            )
         if c.goal is not None:
-            goal = self.entity(c.goal, key + "g") if c.goal.is_name else self.noun(c.goal, key + "g", "", "", oblique=True)
+            goal = (
+                self.entity(c.goal, key + "g")
+                if c.goal.is_name
+                else self.noun(c.goal, key + "g", "", "", oblique=True)
+            )
             tokens += goal.under(head, "obl")
         if c.asks in ("who", "what", "where"):
             form = "किसने" if c.asks == "who" and ergative else self.lemma(c.asks)
-            upos, role, part = {"who": ("PRON", "nsubj", "s"), "what": ("PRON", "obj", "o"), "where": ("ADV", "advmod", "p")}[c.asks]
+            upos, role, part = {
+                "who": ("PRON", "nsubj", "s"),
+                "what": ("PRON", "obj", "o"),
+                "where": ("ADV", "advmod", "p"),
+            }[c.asks]
             tokens.append(Token(form, self.lemma(c.asks), upos, key + part).under(head, role))
         if compound is not None:
             upos = "ADJ" if compound[1] == "-" else "NOUN"

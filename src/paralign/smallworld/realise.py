@@ -1,20 +1,26 @@
 """From phrases to sentences: what the grammars of all languages share.
 
-A grammar builds lists of ``Token`` in surface order, each with its head, and ``Grammar.sentence`` turns them into text with
-spans. Dependencies follow Universal Dependencies (content words are heads); punctuation, capitals and the spaces
-of elided or contracted words are settled here and in each grammar's ``adjust``.
+A grammar builds lists of ``Token`` in surface order, each with its head, and ``Grammar.sentence`` turns them into
+text with spans. Dependencies follow Universal Dependencies (https://universaldependencies.org, version 2:
+content words are heads); punctuation, capitals and the spaces of elided or contracted words are settled here and
+in each grammar's ``adjust``.
+
+Keys, the paths into a meaning: a clause's participants and adverbials are one letter each (s subject, v verb, o object,
+r recipient, g goal, p place, x company, t time, f frequency, m manner, n negation), k is a that-clause, r after an
+entity its relative clause, c its conjunct, w its owner, 2 the second clause of a meaning; after a dot stands the
+function (``o.det``, ``v.aux``, ``p.case``).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from paralign.smallworld.concepts import GENDER
 from paralign.smallworld.meaning import Clause, Entity, Meaning
 
-__all__ = ["Grammar", "Lexicon", "Phrase", "Sentence", "Token", "table"]
+__all__ = ["Grammar", "Lexicon", "Phrase", "Sentence", "Token", "gap_role", "table"]
 
 Lexicon = Mapping[str, tuple[str, ...]]
 
@@ -86,14 +92,15 @@ def table(text: str) -> dict[str, tuple[str, ...]]:
 
 
 class Grammar(ABC):
-    """One language: subclass it, fill the lexicon, say how clauses are built, and add it to ``GRAMMARS``."""
+    """One language: subclass it in a file of its own, fill the lexicon, build clauses, register it in ``world.py``."""
 
     language: str
     lexicon: Lexicon
-    """Concept -> forms, the lemma first; a lemma for every concept of ``CONCEPTS``."""
+    """Concept -> forms, the lemma first, for every concept of ``CONCEPTS``; ``-`` where the language has no word."""
     spaced = True
     """Whether words are separated by spaces."""
     stop, comma, question = ".", ",", "?"
+    space_before_question = False
 
     @abstractmethod
     def meaning(self, meaning: Meaning) -> Phrase:
@@ -145,7 +152,7 @@ class Grammar(ABC):
         phrase = self.meaning(meaning)
         end = Token(self.question if meaning.clause.asks else self.stop, "", "PUNCT", "end")
         end.lemma = end.form
-        end.space = self.language == "fr" and end.form == "?"
+        end.space = self.space_before_question and end.form == self.question
         tokens = [*phrase.tokens, end.under(phrase.head, "punct")]
         tokens = [
             token
@@ -189,6 +196,3 @@ def _measure(language: str, tokens: list[Token], spaced: bool) -> Sentence:
 def gap_role(clause: Clause) -> str:
     """Which participant a relative clause is about: ``subject`` where that is missing, else ``object``."""
     return "subject" if clause.subject is None else "object"
-
-
-Realiser = Callable[[Meaning], Sentence]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import cast
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
-from paralign.smallworld.meaning import Meaning, sample
+from paralign.smallworld.meaning import Meaning
 from paralign.smallworld.realise import Grammar, Sentence
+from paralign.smallworld.sampling import sample
 
 __all__ = ["LANGUAGES", "World", "grammar", "link"]
 
@@ -26,7 +28,7 @@ _GRAMMARS: dict[str, str] = {
 LANGUAGES: tuple[str, ...] = tuple(_GRAMMARS)
 
 
-@lru_cache(maxsize=None)
+@cache
 def grammar(language: str) -> Grammar:
     """The grammar of ``language``, made once.
 
@@ -55,7 +57,9 @@ def link(source: Sentence, target: Sentence) -> tuple[tuple[int, int], ...]:
     for j, anchors in enumerate(target.anchors):
         for anchor in anchors:
             where.setdefault(anchor, []).append(j)
-    return tuple(sorted({(i, j) for i, keys in enumerate(source.anchors) for key in keys for j in where.get(key, ())}))
+    return tuple(
+        sorted({(i, j) for i, keys in enumerate(source.anchors) for key in keys for j in where.get(key, ())})
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +103,20 @@ class World:
         """
         return link(self.sentence(index, source), self.sentence(index, target))
 
-    def show(self, index: int, languages: tuple[str, ...] = LANGUAGES) -> str:
+    def show(self, index: int, languages: Sequence[str] = LANGUAGES) -> str:
         """A block for a person to read: every text, every word with its UPOS, and links from the first language."""
         lines = [f"# {index} (seed {self.seed})"]
         sentences = [self.sentence(index, language) for language in languages]
         for sentence in sentences:
             lines.append(f"{sentence.language}  {sentence.text}")
         for sentence in sentences:
-            tagged = (f"{n}:{word}/{upos}" for n, (word, upos) in enumerate(zip(sentence.words, sentence.upos, strict=True)))
+            tagged = (
+                f"{n}:{word}/{upos}"
+                for n, (word, upos) in enumerate(zip(sentence.words, sentence.upos, strict=True))
+            )
             lines.append(f"{sentence.language}  {' '.join(tagged)}")
         for target in sentences[1:]:
-            pairs = " ".join(f"{i}-{j}" for i, j in link(sentences[0], target))
-            lines.append(f"{sentences[0].language}-{target.language}  {pairs}")
+            source = sentences[0]
+            pairs = "  ".join(f"{i}-{j} {source.words[i]}={target.words[j]}" for i, j in link(source, target))
+            lines.append(f"{source.language}-{target.language}  {pairs}")
         return "\n".join(lines)

@@ -37,13 +37,14 @@ theater 剧院 家 | cinema 电影院 家 | castle 城堡 座 | temple 寺庙 �
 park 公园 座 | garden 花园 座 | market 市场 个 | forest 森林 片 | field 田野 片 | bridge 桥 座 | river 河 条 | lake 湖 个
 mountain 山 座 | island 岛 座
 """)
-# concept, verb, and for some verbs with a recipient the coverb before it ("-" where it follows the verb)
+# concept, verb, then: the coverb of a recipient ("-" where it just follows the verb), or 没有 for verbs of result
+# that are not negated by 不
 _VERBS = table("""
-see 看见 | eat 吃 | read 读 | buy 买 | give 送给 - | go 去 | sleep 睡觉 | work 工作 | like 喜欢 | drink 喝 | write 写
-open 打开 | love 爱 | come 来 | hear 听见 | live 居住 | wait 等待 | find 找到 | send 寄给 - | play 玩耍 | laugh 大笑
-lose 弄丢 | help 帮助 | show 展示 向 | meet 遇见 | catch 抓住 | make 做 | sing 唱 | close 关上 | sell 卖给 -
+see 看见 没有 | eat 吃 | read 读 | buy 买 | give 送给 - | go 去 | sleep 睡觉 | work 工作 | like 喜欢 | drink 喝 | write 写
+open 打开 | love 爱 | come 来 | hear 听见 没有 | live 居住 | wait 等待 | find 找到 没有 | send 寄给 - | play 玩耍 | laugh 大笑
+lose 弄丢 没有 | help 帮助 | show 展示 向 | meet 遇见 没有 | catch 抓住 没有 | make 做 | sing 唱 | close 关上 | sell 卖给 -
 wash 洗 | clean 擦 | dance 跳舞 | run 奔跑 | tell 讲述 向 | feed 喂 | repair 修理 | cut 切 | call 叫 | swim 游泳
-steal 偷 | break 打破 | cry 哭 | throw 扔 | hide 藏 | choose 选择 | understand 理解 | lend 借给 - | explain 解释 向
+steal 偷 | break 打破 没有 | cry 哭 | throw 扔 | hide 藏 | choose 选择 | understand 理解 | lend 借给 - | explain 解释 向
 push 推 | pull 拉 | lift 举起 | smile 微笑 | admire 欣赏 | touch 触摸 | say 说 | think 认为 | know 知道 | believe 相信
 hope 希望
 """)
@@ -70,8 +71,9 @@ Monday 星期一 | Tuesday 星期二 | Wednesday 星期三 | Thursday 星期四 
 January 一月 | February 二月 | March 三月 | April 四月 | May 五月 | June 六月 | July 七月 | August 八月 | September 九月
 October 十月 | November 十一月 | December 十二月 | morning 早上 | evening 晚上 | night 夜里
 slowly 慢慢地 | quickly 迅速地 | quietly 悄悄地 | carefully 小心地 | patiently 耐心地
-and 和 | but 但是 | because 因为 | when 时候 | that 说 | not 不 | be 在
+and 和 | but 但是 | because 因为 | when 时候 | that - | not 不 | be 在
 """)
+
 
 class Chinese(Grammar):
     """Chinese: no inflection, classifiers, 了 for the past, modifiers and relative clauses before the noun with 的."""
@@ -101,12 +103,12 @@ class Chinese(Grammar):
         mark = Token(form, form, "CCONJ", "conj").under(second.head, "cc")
         return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
 
-    def entity(self, e: Entity, key: str) -> Phrase:
-        """A noun phrase."""
+    def entity(self, e: Entity, key: str, negated: bool = False) -> Phrase:
+        """A noun phrase; ``negated`` leaves out the *one* of an indefinite object."""
         if e.concept in ("he", "she", "they"):
             token = Token(self.lemma(e.concept), self.lemma(e.concept), "PRON", key)
             return Phrase(token, [token])
-        phrase = self.person(e, key) if e.is_name else self.noun(e, key)
+        phrase = self.person(e, key) if e.is_name else self.noun(e, key, negated)
         if e.conjunct is not None:
             other = self.entity(e.conjunct, key + "c")
             mark = Token("和", "和", "CCONJ", key + ".and").under(other.head, "cc")
@@ -123,7 +125,7 @@ class Chinese(Grammar):
             return Phrase(first, [first])
         return phrase
 
-    def noun(self, e: Entity, key: str) -> Phrase:
+    def noun(self, e: Entity, key: str, negated: bool) -> Phrase:
         """A noun after owner, number with classifier, relative clause and adjective."""
         lemma, classifier = self.lexicon[e.concept]
         many = e.plural and e.definite and e.concept in HUMAN
@@ -138,7 +140,7 @@ class Chinese(Grammar):
             clause = self.clause(e.relative, key + "r", relative=True)
             mark = Token("的", "的", "PART", key + "r.rel").under(clause.head, "mark")
             relative = [*clause.under(head, "acl:relcl"), mark]
-        if e.count or not (e.definite or e.plural):
+        if e.count or not (e.definite or e.plural or negated):
             word = self.lemma(e.count) if e.count else "一"
             number = Token(word, word, "NUM", key + (".num" if e.count else ".det")).under(head, "nummod")
             tokens += [number, Token(classifier, classifier, "NOUN").under(number, "clf")]
@@ -161,7 +163,11 @@ class Chinese(Grammar):
             head = Token(self.lemma(c.verb), self.lemma(c.verb), "VERB", key + "v")
             tokens = self.predicate(c, key, head, relative)
         if c.frequency:
-            before.append(Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod"))
+            before.append(
+                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(
+                    head, "advmod"
+                )
+            )
         subjects = subject.under(head, "nsubj") if subject is not None else []
         if c.asks == "who":
             subjects = [Token("谁", "谁", "PRON", key + "s").under(head, "nsubj")]
@@ -204,7 +210,8 @@ class Chinese(Grammar):
         tokens: list[Token] = []
         past = c.tense == "past" and c.complement is None
         if c.negated:
-            form = "没有" if past else "不"
+            done = past or (c.tense == "present" and "没有" in self.lexicon[c.verb])
+            form = "没有" if done else "不"
             tokens.append(Token(form, form, "ADV", key + "n").under(head, "advmod"))
         if c.tense == "future":
             tokens.append(Token("会", "会", "AUX", key + "v.aux").under(head, "aux"))
@@ -215,7 +222,9 @@ class Chinese(Grammar):
             where = Token("哪里", "哪里", "PRON", key + "p").under(head, "obl")
             tokens += [Token("在", "在", "ADP").under(where, "case"), where]
         if c.manner:
-            tokens.append(Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod"))
+            tokens.append(
+                Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod")
+            )
         coverb = self.lexicon[c.verb][1] if c.recipient is not None else ""
         recipient = self.entity(c.recipient, key + "r") if c.recipient is not None else None
         if recipient is not None and coverb != "-":
@@ -228,7 +237,7 @@ class Chinese(Grammar):
             tokens += recipient.under(head, "iobj")
         for role, e in (("o", c.object), ("g", c.goal)):
             if e is not None:
-                tokens += self.entity(e, key + role).under(head, "obj")
+                tokens += self.entity(e, key + role, negated=c.negated).under(head, "obj")
         if c.asks == "what":
             tokens.append(Token("什么", "什么", "PRON", key + "o").under(head, "obj"))
         return tokens

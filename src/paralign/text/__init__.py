@@ -3,10 +3,12 @@
 from paralign.text.build import Tokenize, build_store
 from paralign.text.clean import FilterConfig, Seen, hash_texts, sentence_hashes
 from paralign.text.conllu import UPOS, Tree, read_conllu, read_trees, write_conllu
+from paralign.text.generated import conllu_from_smallworld
 from paralign.text.lines import MAX_LINE, read_lines
 from paralign.text.normalise import normalise, plain_key
 from paralign.text.readers import Pair, read_pairs, read_text
 from paralign.text.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.text.split import excluded_sentences, split_corpus
 from paralign.text.store import TokenStore, share_kept
 from paralign.text.tags import canonical, known_tags
 from paralign.text.words import piece_words, word_pieces, word_spans
@@ -24,6 +26,8 @@ __all__ = [
     "Tree",
     "build_store",
     "canonical",
+    "conllu_from_smallworld",
+    "excluded_sentences",
     "hash_texts",
     "known_tags",
     "normalise",
@@ -38,6 +42,7 @@ __all__ = [
     "read_trees",
     "sentence_hashes",
     "share_kept",
+    "split_corpus",
     "word_pieces",
     "word_spans",
     "write_conllu",

@@ -67,8 +67,7 @@ def sentence_hashes(texts: Iterable[str]) -> Hashes:
 
 
 class Seen:
-    """A set of 64-bit hashes that grows by batches: 8 bytes a record, and as much again while runs are
-    merged.
+    """A set of 64-bit hashes that grows by batches: 8 bytes a record, twice that while runs are merged.
 
     Sorted runs, each more than twice as long as the next; a new batch becomes a run and is merged with its
     neighbours until that holds again, so n hashes cost O(n log n) and a look-up O(log² n).

@@ -15,13 +15,14 @@ import numpy as np
 
 from paralign.errors import UserError, located
 
-__all__ = ["MAX_LINE", "read_lines"]
+__all__ = ["MAX_LINE", "numbered_lines", "read_lines"]
 
 MAX_LINE = 65_535
 """Longest line in bytes, without its end: so that a character's place in it fits 16 bits."""
 
 _BLOCK = 1 << 18
 _GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
 # Openings of other containers: read as text they would only give a puzzling message.
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive",
@@ -56,7 +57,16 @@ def read_lines(
         UserError: with ``file:line``, for a missing or empty file, a folder, another format, and for what
             ``lenient`` would drop.
     """
-    name, number, start = str(path), 0, True
+    for number, line in numbered_lines(path, lenient=lenient, dropped=dropped):
+        if line is not None:
+            yield number, line
+
+
+def numbered_lines(
+    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None
+) -> Iterator[tuple[int, str | None]]:
+    """As :func:`read_lines`, with ``None`` in the place of each line that ``lenient`` dropped."""
+    name, number = str(path), 0
     count: Counter[str] = Counter() if dropped is None else dropped
     carry = b""
     with _open(name) as stream:
@@ -70,24 +80,25 @@ def read_lines(
                     raise UserError(str(error), where=located(name, number + 1), mend=mend) from None
                 count[str(error)] += 1
                 return  # the line under way is cut: it is not a sentence
-            if start and block:
-                block, start = block.removeprefix(b"\xef\xbb\xbf"), False
             data = carry + (block or b"")
             cut = len(data) if block is None else data.rfind(b"\n") + 1
             # A line that is too long stays so when cut here; this is what bounds the memory.
-            carry = data[cut:][: MAX_LINE + 2]
+            carry = data[cut:][: MAX_LINE + len(_BOM) + 2]
             if cut:
-                yield from _chunk(data[:cut].removesuffix(b"\n"), name, number, lenient, count)
+                whole = data[:cut].removesuffix(b"\n")
+                if not number:
+                    whole = whole.removeprefix(_BOM)
+                yield from _chunk(whole, name, number, lenient, count)
                 number += data.count(b"\n", 0, cut)
             if block is None:
                 break
-    if not number and not data:
+    if not number and not data.removeprefix(_BOM):
         raise UserError("the file is empty", where=name)
 
 
 def _chunk(
     data: bytes, name: str, number: int, lenient: bool, dropped: Counter[str]
-) -> Iterator[tuple[int, str]]:
+) -> Iterator[tuple[int, str | None]]:
     """The lines of ``data``, numbered on from ``number``; a clean chunk is decoded at once."""
     if b"\0" not in data and _longest(data) <= MAX_LINE:
         try:
@@ -100,9 +111,7 @@ def _chunk(
             yield from enumerate(lines, number + 1)
             return
     for at, raw in enumerate(data.split(b"\n"), number + 1):
-        line = _decode(raw.removesuffix(b"\r"), name, at, lenient, dropped)
-        if line is not None:
-            yield at, line
+        yield at, _decode(raw.removesuffix(b"\r"), name, at, lenient, dropped)
 
 
 def _longest(data: bytes) -> int:
@@ -178,8 +187,7 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
     while data:
         if not data.startswith(_GZIP):
             raise _Damaged("foreign bytes after the gzip data")
-        # The standard module's reader loses what it has read of a block when the file is cut; zlib itself
-        # does not.
+        # The gzip module's reader loses what it has read of a block when the file is cut; zlib does not.
         member = zlib.decompressobj(wbits=31)
         while not member.eof:
             try:

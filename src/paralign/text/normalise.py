@@ -42,10 +42,9 @@ def normalise(text: str) -> str:
 
 
 def plain_key(text: str) -> str:
-    """What two copies of one sentence share: NFKC, casefolded, letters, marks and digits only ("Hi, Tom!" →
-    "hitom").
+    """What two copies of one sentence share: "Hi, Tom!" and "hi tom" both give "hitom".
 
-    Empty for text that has none of these.
+    NFKC, casefolded, letters, marks and digits only; empty for text that has none of these.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return str(_NOT_SAID.sub("", folded))

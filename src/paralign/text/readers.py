@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from paralign.errors import UserError, located
 from paralign.text.generated import smallworld_pairs, smallworld_text
-from paralign.text.lines import read_lines
+from paralign.text.lines import numbered_lines, read_lines
 from paralign.text.normalise import normalise
 from paralign.text.specs import PairSpec, TextSpec, smallworld_range
 
@@ -96,33 +96,30 @@ def _separated(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair
 
 
 def _twins(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
-    # Joined by line number, not by position: a line that was dropped on one side must not shift the rest.
-    cut = Counter({reason: dropped[reason] for reason in _CUT})
-    left = read_lines(first, lenient=lenient, dropped=dropped)
-    right = read_lines(second, lenient=lenient, dropped=dropped)
-    a, b = next(left, None), next(right, None)
-    last_a = last_b = 0
-    while a is not None and b is not None:
-        if a[0] == b[0]:
-            yield Pair(normalise(a[1]), normalise(b[1]), a[0])
-            last_a, last_b = a[0], b[0]
-            a, b = next(left, None), next(right, None)
-        elif a[0] < b[0]:
+    # Dropped lines come as None and keep their place: they must not shift the rest.
+    cut = sum(dropped[reason] for reason in _CUT)
+    left = numbered_lines(first, lenient=lenient, dropped=dropped)
+    right = numbered_lines(second, lenient=lenient, dropped=dropped)
+    unpaired: list[int] = [0, 0]
+    number = 0
+    for a, b in itertools.zip_longest(left, right):
+        if a is None or b is None:
+            unpaired[b is None] += 1
+            continue
+        number = a[0]
+        if a[1] is not None and b[1] is not None:
+            yield Pair(normalise(a[1]), normalise(b[1]), number)
+        elif a[1] is not b[1]:
             dropped["missing twin"] += 1
-            last_a, a = a[0], next(left, None)
-        else:
-            dropped["missing twin"] += 1
-            last_b, b = b[0], next(right, None)
-    rest = 0
-    for number, _ in itertools.chain([a] if a else [], left):
-        rest, last_a = rest + 1, number
-    for number, _ in itertools.chain([b] if b else [], right):
-        rest, last_b = rest + 1, number
-    if not rest:
+    if not any(unpaired):
         return
-    if lenient and any(dropped[reason] > cut[reason] for reason in _CUT):
-        dropped["missing twin"] += rest
+    if lenient and sum(dropped[reason] for reason in _CUT) > cut:
+        dropped["missing twin"] += sum(unpaired)
         return
-    where = located(second, last_b + 1) if last_b < last_a else located(first, last_a + 1)
-    message = f"the twins differ in length: {first} has {last_a:,} lines, {second} has {last_b:,}"
-    raise UserError(message, where=where, mend="give two files that correspond line by line")
+    more_right, more_left = unpaired
+    message = f"{first} has {number + more_left:,} lines, {second} has {number + more_right:,}"
+    raise UserError(
+        f"the twins differ in length: {message}",
+        where=located(second if more_left else first, number + 1),
+        mend="give two files that correspond line by line",
+    )

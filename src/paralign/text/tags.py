@@ -14,7 +14,7 @@ __all__ = ["canonical", "known_tags"]
 # in CamelCase.
 _TABLE = """
 af afr Afrikaans
-als gsw AlsatianGerman SwissGerman Alemannic
+gsw AlsatianGerman SwissGerman Alemannic
 am amh Amharic
 an arg Aragonese
 ang OldEnglish
@@ -45,7 +45,7 @@ ceb Cebuano
 ch cha Chamorro
 ckb CentralKurdish Sorani
 cop Coptic
-cor kw Cornish
+kw cor Cornish
 crh CrimeanTatar
 cs cze ces Czech
 csb Kashubian
@@ -54,7 +54,7 @@ cv chv Chuvash
 cy wel cym Welsh
 da dan Danish
 de ger deu German
-div dv Divehi Dhivehi Maldivian
+dv div Divehi Dhivehi Maldivian
 dsb LowerSorbian
 dtp kzj Kadazandusun CentralDusun CoastalKadazan
 dz dzo Dzongkha
@@ -191,7 +191,7 @@ sl slv Slovenian Slovene
 sm smo Samoan
 sn sna Shona
 so som Somali
-sq alb sqi Albanian
+sq alb sqi als Albanian ToskAlbanian
 sr srp scc Serbian
 ss ssw Swati Swazi
 st sot SouthernSotho Sotho

@@ -18,17 +18,12 @@ Span = tuple[int, int]
 Ints = npt.NDArray[np.int64]
 
 _SPACE = regex.compile(r"\S+")
-_WORD = regex.compile(
-    r"""
-    [\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f]\p{M}*          # Han and Kana: by character
-    | (?i:(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu)['’])(?=\p{L})          # elided article or pronoun: l'
-    | homme | (?&run)(?:(?:['’\-\u2010\u2011_·](?=[\p{L}\p{N}])|(?<=\p{N})[.,:](?=\p{N}))(?&run))*
-    | (?=\S)\X                                                              # any other sign, with its marks
-    (?(DEFINE)(?P<run>[\p{L}\p{N}\p{M}--[\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f]]
-                      [[\p{L}\p{N}\p{M}\u200c\u200d]--[\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f]]*))
-    """,
-    regex.VERBOSE | regex.VERSION1,
-)
+_CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f"
+_RUN = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{_CJK}]][[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{_CJK}]]*"
+_ELISION = r"(?i:(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu)['’])(?=\p{L})"
+_INSIDE = r"(?:['’\-\u2010\u2011_·](?=[\p{L}\p{N}])|(?<=\p{N})[.,:](?=\p{N}))"
+# One Han or Kana character; an elided article or pronoun; a run; any other sign with its marks.
+_WORD = regex.compile(rf"[{_CJK}]\p{{M}}*|{_ELISION}|{_RUN}(?:{_INSIDE}{_RUN})*|(?=\S)\X", regex.VERSION1)
 
 
 def word_spans(text: str, *, tokenised: bool = False) -> list[Span]:
@@ -68,9 +63,8 @@ def piece_words(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints
         return np.full(len(pieces), -1, np.int64)
     words = np.asarray(spans, np.int64)
     start, end = pieces[:, 0], pieces[:, 1]
-    found = np.searchsorted(
-        words[:, 1], start, side="right"
-    )  # the first word that ends behind the piece's start
+    # The first word that ends behind the piece's start.
+    found = np.searchsorted(words[:, 1], start, side="right")
     near = np.minimum(found, len(words) - 1)
     overlaps = (found < len(words)) & (words[near, 0] < end) & (start < end)
     return np.where(overlaps, near, -1)

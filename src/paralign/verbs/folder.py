@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paralign import __version__
+from paralign.version import __version__
 from paralign.config import dump_toml
 from paralign.errors import UserError
 

@@ -95,17 +95,17 @@ def finetune(
     about = _about(encoder, model, system)
     folder.begin({"model": model, "task": task, "train": train, "eval": list(eval), **config.model_dump(mode="json")},
                  **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip
-    rows = folder.path / "results.jsonl"
+    rows, language = folder.path / "results.jsonl", work.language(data)
     had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
     outcomes: list[Outcome] = []
     try:
-        for seed in range(seeds):
+        for seed in range(config.training.seed, config.training.seed + seeds):
             if seed in had:
                 say(f"{folder.name}: seed {seed} is done", quiet=quiet)
                 continue
             encoder.load_state_dict(start)
-            training = config.training.model_copy(update={"seed": config.training.seed + seed})
+            training = config.training.model_copy(update={"seed": seed})
             place = folder.path / f"seed-{seed}"
             head, outcome = _train_head(work, encoder, data, training, place, about, resume, quiet, folder.name)
             outcomes.append(outcome)
@@ -113,14 +113,14 @@ def finetune(
             measured = []
             for spec, test in zip(eval, tests, strict=True):
                 measured += _rows(
-                    work, encoder, head, test, spec, about, folder.name, seeds_of, split=split, train=work.language(data)
+                    work, encoder, head, test, spec, about, folder.name, seeds_of, split=split, train=language
                 )
             write_results(folder.path, measured)
             if keep_models:
                 with beside(place / "model") as part:
                     encoder.save_pretrained(part)
                     save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
-                    (part / "task.json").write_text(json.dumps({"task": task, "of": about}), encoding="utf-8")
+                    (part / "task.json").write_text(json.dumps({"task": task, "train": language, "of": about | {"seeds": seeds_of.model_dump()}}), encoding="utf-8")
             shutil.rmtree(place / "checkpoints", ignore_errors=True)
             _say_scores([row for row, _ in measured], quiet)
     except Stopped:
@@ -202,13 +202,13 @@ def evaluate(
     _say_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
     encoder = Encoder.from_pretrained(model)
-    head, about = _head(work, encoder, model, system)
+    head, about, train = _head(work, encoder, model, system)
     facts = {k: about[k] for k in ("method", "control", "model_hash", "parent")}
     folder.begin({"model": model, "task": task, "data": list(data)}, **facts)
     measured = []
     for spec, (test, _) in zip(data, read, strict=True):
         seeds = Seeds(**about["seeds"])
-        measured += _rows(work, encoder, head, test, spec, about, folder.name, seeds, split=split, train=None)
+        measured += _rows(work, encoder, head, test, spec, about, folder.name, seeds, split=split, train=train)
     write_results(folder.path, measured)
     folder.save(status="done", parameters=encoder.parameter_count(), device="cpu", threads=torch.get_num_threads())
     rows = [row for row, _ in measured]
@@ -241,17 +241,19 @@ def _about(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
     }
 
 
-def _head(work: Task, encoder: Encoder, model: str, system: str | None) -> tuple[Objective | None, dict[str, Any]]:
-    """The saved head of a fine-tuned model, and what its rows say."""
+def _head(
+    work: Task, encoder: Encoder, model: str, system: str | None
+) -> tuple[Objective | None, dict[str, Any], str | None]:
+    """The saved head of a fine-tuned model, what its rows say, and the language it was trained on."""
     saved = Path(model) / "head.safetensors"
     if not work.trains or not saved.is_file():
-        return None, _about(encoder, model, system)
+        return None, _about(encoder, model, system), None
     facts = json.loads((Path(model) / "task.json").read_text(encoding="utf-8"))
     if facts["task"] != work.name:
         raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {work.name!r}", where=model)
     head = work.head(encoder)
     head.load_state_dict(load_file(saved))
-    return head, facts["of"] | ({"method": system} if system else {})
+    return head, facts["of"] | ({"method": system} if system else {}), facts["train"]
 
 
 def _rows(

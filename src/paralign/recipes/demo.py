@@ -1,0 +1,169 @@
+"""The whole story on the small world, in minutes: does alignment with parallel text make languages agree?
+
+Grammar, steps and rates were settled before the first comparison was looked at; see docs/design.md.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from paralign.errors import UserError
+from paralign.smallworld import LANGUAGES, World
+from paralign.text import read_trees, write_conllu
+from paralign.text.specs import TextSpec
+from paralign.training.checkpoint import beside
+from paralign.verbs.folder import say
+from paralign.verbs.measure import evaluate, finetune
+from paralign.verbs.train import align, pretrain
+
+__all__ = ["demo"]
+
+# Ranges of meanings; no two overlap, so no sentence of a test was trained on for its meaning.
+_MONO, _PAIRS, _TRAIN, _TEST = 8_000, 5_000, 2_000, 500
+_START = {"mono": 0, "pairs": 1_000_000, "train": 2_000_000, "test": 3_000_000}
+_ARCH, _VOCAB = "bert:2x128", 3_000
+_PRETRAIN = ("training.epochs=5", "training.learning_rate=1e-3", "training.batch=64")
+_ALIGN = ("training.epochs=2", "training.learning_rate=3e-4", "training.batch=64")
+_MOCO = ("moco.queue=1024", "moco.momentum=0.99")
+_FINETUNE = ("training.epochs=3", "training.learning_rate=5e-4")
+_SEEDS = 3
+
+
+def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = False) -> Path:
+    """Pretrain, align, fine-tune, measure and report on the small world, from scratch.
+
+    1. an encoder is pretrained (masked LM) on text of which no pair shows both its sides;
+    2. PPA aligns it with pairs; a control goes on with masked LM on the same sentences, as many pairs seen;
+    3. each is fine-tuned for part-of-speech tagging on English and tested on all languages, and measured on
+       sentence retrieval as it is;
+    4. one page tells what came of it.
+
+    Args:
+        out: folder for everything.
+        seed: of pretraining and alignment; fine-tuning has seeds of its own.
+        resume: go on with what is in ``out``.
+        quiet: say nothing.
+
+    Returns:
+        The report.
+
+    Raises:
+        UserError: if ``out`` is in use and ``resume`` is off.
+    """
+    from paralign.report import write_report
+
+    began = time.monotonic()
+    out = Path(out)
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
+    others = [language for language in LANGUAGES if language != "en"]
+    data = out / "data"
+    if not data.is_dir():
+        say("1/5 writing the small world", quiet=quiet)
+        with beside(data) as part:
+            _write_data(part, seed, others)
+
+    def note(text: str) -> None:
+        say(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
+
+    note("2/5 pretraining on plain text")
+    text = [f"{language}={data / f'mono.{language}.txt'}" for language in LANGUAGES]
+    base = pretrain(
+        out=out / "base",
+        text=text,
+        arch=_ARCH,
+        vocab=_VOCAB,
+        settings={"training": {"seed": seed}},
+        overrides=_PRETRAIN,
+        resume=resume,
+        quiet=quiet,
+        command=_command("pretrain", "--arch", _ARCH, "--vocab", _VOCAB, *_each("--text", text), "--seed", seed,
+                         *_each("--set", _PRETRAIN), "--out", out / "base"),
+    )  # fmt: skip
+    note("3/5 aligning: PPA, and the control on the same sentences")
+    pairs = [f"en-{language}={data / f'pairs.en-{language}.tsv'}" for language in others]
+    encoders = {"base": base}
+    for recipe, sets in (("ppa-mini", _ALIGN + _MOCO), ("mlm-mini", _ALIGN)):
+        name = "ppa" if recipe == "ppa-mini" else "control"
+        encoders[name] = align(
+            str(base),
+            out=out / name,
+            pairs=pairs,
+            recipe=recipe,
+            settings={"training": {"seed": seed}},
+            overrides=sets,
+            resume=resume,
+            quiet=quiet,
+            command=_command("align", "--model", base, *_each("--pairs", pairs), "--recipe", recipe, "--seed", seed,
+                             *_each("--set", sets), "--out", out / name),
+        )  # fmt: skip
+    note("4/5 tagging (trained on English, tested on all) and retrieval")
+    test = [f"{language}={data / f'test.{language}.conllu'}" for language in LANGUAGES]
+    parallel = [f"en-{language}={data / f'test.en-{language}.tsv'}" for language in others]
+    train = f"en={data / 'train.en.conllu'}"
+    runs = [out / name for name in encoders]
+    for name, encoder in encoders.items():
+        run = out / f"pos-{name}"
+        finetune(
+            str(encoder),
+            task="pos",
+            train=train,
+            eval=test,
+            out=run,
+            seeds=_SEEDS,
+            overrides=_FINETUNE,
+            keep_models=False,
+            resume=resume,
+            quiet=True,
+            command=_command("finetune", "--model", encoder, "--task", "pos", "--train", train, *_each("--eval", test),
+                             "--seeds", _SEEDS, *_each("--set", _FINETUNE), "--no-keep-models", "--out", run),
+        )  # fmt: skip
+        runs.append(run)
+        run = out / f"retrieval-{name}"
+        evaluate(
+            str(encoder),
+            task="retrieval",
+            data=parallel,
+            out=run,
+            quiet=True,
+            command=_command("evaluate", "--model", encoder, "--task", "retrieval", *_each("--data", parallel),
+                             "--out", run),
+        )  # fmt: skip
+        runs.append(run)
+        note(f"    {name} measured")
+    note("5/5 the report")
+    return write_report(runs, out / "report.html", title="The small world, aligned").html
+
+
+def _command(*words: object) -> str:
+    return shlex.join(["paralign", *map(str, words)])
+
+
+def _each(option: str, values: Iterable[str]) -> list[str]:
+    return [word for value in values for word in (option, value)]
+
+
+def _write_data(folder: Path, seed: int, others: Sequence[str]) -> None:
+    """Files a person can open: plain text, pairs and treebanks."""
+    world = World(seed)
+
+    def lines(name: str, texts: Iterable[str]) -> None:
+        (folder / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+
+    for place, language in enumerate(LANGUAGES):  # each language tells of other meanings: no pair shows both sides
+        start = _START["mono"] + place * _MONO
+        lines(f"mono.{language}.txt", (world.sentence(i, language).text for i in range(start, start + _MONO)))
+    for place, language in enumerate(others):
+        start = _START["pairs"] + place * _PAIRS
+        for name, span in (
+            (f"pairs.en-{language}.tsv", range(start, start + _PAIRS)),
+            (f"test.en-{language}.tsv", range(_START["test"], _START["test"] + _TEST)),
+        ):
+            lines(name, (f"{world.sentence(i, 'en').text}\t{world.sentence(i, language).text}" for i in span))
+    spans = {"train.en.conllu": ("en", _START["train"], _TRAIN)}
+    spans |= {f"test.{language}.conllu": (language, _START["test"], _TEST) for language in LANGUAGES}
+    for name, (language, start, count) in spans.items():
+        write_conllu(read_trees(TextSpec(language, f"smallworld:{start}-{start + count}")), folder / name)

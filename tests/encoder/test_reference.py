@@ -1,0 +1,138 @@
+"""The encoder gives the reference model's numbers, for every family, however a view is cut into chunks."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForMaskedLM
+
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.text.views import PairBatch, ViewsConfig
+from tests.oracles.rows_alone import rows_alone
+
+SHAPE = {
+    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
+    "max_position_embeddings": 160, "vocab_size": 808, "pad_token_id": 0,
+}  # fmt: skip
+FAMILIES = {
+    "bert": {},
+    "xlm-roberta": {"type_vocab_size": 1},
+    "roberta": {"type_vocab_size": 1},
+    "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
+    "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "type_vocab_size": 0},
+    "electra": {"embedding_size": 16},
+    "modernbert": {"global_attn_every_n_layers": 2, "local_attention": 16, "cls_token_id": 2, "sep_token_id": 3},
+    "albert": {"embedding_size": 16},
+}
+
+
+def made(family, tokenizer):
+    shape = {k: v for k, v in SHAPE.items() if family != "distilbert" or k in ("vocab_size", "max_position_embeddings")}
+    config = AutoConfig.for_model(family, **shape | FAMILIES[family])
+    torch.manual_seed(1)
+    model = AutoModelForMaskedLM.from_config(config)
+    for parameter in model.parameters():  # away from the symmetric start: biases and norms count too
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def views_of(store, encoder):
+    batch = PairBatch(
+        store, np.array([3, 170, 41, 0, 199, 10, 11]), np.arange(7), template=encoder.template, config=ViewsConfig(),
+        seed=1, epoch=0,
+    )  # fmt: skip
+    return [batch.view(name) for name in ("joint", "first", "text")]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_states_and_scores_are_those_of_each_row_alone(family, store, tokenizer):
+    model = made(family, tokenizer)
+    encoder = Encoder(copy.deepcopy(model), tokenizer).eval()
+    for view in views_of(store, encoder)[:2]:
+        layers, last, scores = rows_alone(model, view, types=encoder.types)
+        assert len(set(view.lengths.tolist())) > 3
+        for chunks in (1, 3, 50):
+            encoder.chunks = chunks
+            with torch.no_grad():
+                states = encoder.encode(view)
+                every = encoder.encode_layers(view, [*range(encoder.layers + 1)])
+                chosen = encoder.scores(states.at(view.masked))
+            torch.testing.assert_close(states.flat, last, atol=1e-5, rtol=1e-5)
+            assert len(every) == len(layers)
+            for ours, theirs in zip(every, layers, strict=True):
+                torch.testing.assert_close(ours.flat, theirs, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(chosen, scores[view.masked], atol=1e-5, rtol=1e-5)
+
+
+def test_token_types_reach_a_model_that_tells_them_apart(store, encoder):
+    joint = views_of(store, encoder)[0]
+    assert set(joint.types.tolist()) == {0, 1}
+    flat = copy.copy(joint)
+    object.__setattr__(flat, "types", np.zeros_like(joint.types))
+    with torch.no_grad():
+        assert not torch.allclose(encoder.encode(joint).flat, encoder.encode(flat).flat, atol=1e-3)
+
+
+def test_pooling_is_the_first_piece_and_the_mean_without_specials(store, encoder):
+    view = views_of(store, encoder)[0]
+    with torch.no_grad():
+        states = encoder.encode(view)
+    ends = np.cumsum(view.lengths)
+    for row, (start, end) in enumerate(zip(ends - view.lengths, ends, strict=True)):
+        torch.testing.assert_close(states.cls()[row], states.flat[start])
+        inner = [t for t in range(start, end) if not view.special[t]]
+        torch.testing.assert_close(states.mean()[row], states.flat[inner].mean(0))
+
+
+def test_gradients_are_those_of_the_reference_model(store, make_encoder):
+    encoder = make_encoder()
+    view = views_of(store, encoder)[0]
+    model = copy.deepcopy(encoder.model)
+    states = encoder.encode(view)
+    encoder.scores(states.at(view.masked)).square().sum().backward()
+
+    ends = np.cumsum(view.lengths)
+    total = torch.zeros(())
+    for start, end in zip(ends - view.lengths, ends, strict=True):
+        inside = view.masked[(view.masked >= start) & (view.masked < end)] - start
+        out = model(
+            input_ids=torch.tensor(view.ids[None, start:end]), token_type_ids=torch.tensor(view.types[None, start:end])
+        )
+        total = total + out.logits[0, torch.tensor(inside)].square().sum()
+    total.backward()
+    for (name, ours), theirs in zip(encoder.model.named_parameters(), model.parameters(), strict=True):
+        assert (ours.grad is None) == (theirs.grad is None), name
+        if ours.grad is not None:
+            torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-4, rtol=1e-4, msg=name)
+
+
+def test_a_row_longer_than_the_model_is_refused(make_encoder, store):
+    small = make_encoder(max_length=12)
+    with pytest.raises(UserError, match=r"longer than the model's 12.*lower data\.max_pieces"):
+        small.encode(views_of(store, small)[0])
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-r"])
+def test_the_longest_row_a_model_takes_is_taken(family, tokenizer, encoder, sentences):
+    from paralign.encoder.vectors import sentence_view
+
+    made = Encoder.from_scratch(f"{family}:1x32", tokenizer, max_length=20, dropout=0.0)
+    assert made.max_pieces == 20
+    view = sentence_view(made, [np.arange(5, 23)])
+    assert made.encode(view).flat.shape == (20, 32)
+
+
+def test_a_twin_has_its_own_weights_no_gradient_and_no_head(make_encoder, store):
+    encoder = make_encoder()
+    twin = encoder.headless_twin()
+    assert not any(p.requires_grad for p in twin.parameters())
+    assert twin.parameter_count() == sum(p.numel() for p in encoder.base_parameters())
+    view = views_of(store, encoder)[1]
+    with torch.no_grad():
+        before = twin.encode(view).flat
+        torch.testing.assert_close(before, encoder.encode(view).flat)
+        for parameter in encoder.parameters():
+            parameter.add_(1)
+        torch.testing.assert_close(twin.encode(view).flat, before)

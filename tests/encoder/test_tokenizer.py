@@ -1,0 +1,129 @@
+"""Training a tokenizer, and reading the template of any."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from paralign.encoder import train_tokenizer
+from paralign.encoder.tokenizer import probe_template, tokenize, tokenizer_id
+from paralign.errors import UserError
+
+TEXTS = ["Élan vital à Paris", "Ein Mädchen läuft über die Straße", "a b c e 1 the", "歌手们和老师", "Paris paris"] * 3
+
+
+def metaspace() -> PreTrainedTokenizerFast:
+    """As XLM-R's: Unigram pieces, words marked by their leading space, <s> A </s></s> B </s>."""
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    words = ["▁a", "▁b", "▁the", "▁", "a", "b", "e", "t", "h", "1", "老师", "师"]
+    backend = Tokenizer(models.Unigram([(s, 0.0) for s in special] + [(w, -2.0) for w in words] + [("<mask>", 0.0)], 3))
+    backend.normalizer = normalizers.NFKC()
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", cls_token="<s>", eos_token="</s>", sep_token="</s>", pad_token="<pad>",
+        unk_token="<unk>", mask_token="<mask>",
+    )  # fmt: skip
+
+
+def test_the_template_of_bert():
+    tokenizer = train_tokenizer(TEXTS, size=120)
+    template = probe_template(tokenizer, types=True)
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    assert template.single == ((cls,), (sep,))
+    assert template.pair == ((cls,), (sep,), (sep,))
+    assert template.pair_types == (0, 0, 0, 1, 1)
+    assert template.mask_id == tokenizer.mask_token_id
+    assert template.pad_id == tokenizer.pad_token_id
+    assert set(template.special_ids) == set(range(5))
+    assert template.ordinary.tolist() == list(range(5, len(tokenizer)))
+    assert probe_template(tokenizer, types=False).pair_types == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
+def test_the_template_of_roberta(kind):
+    tokenizer = train_tokenizer(TEXTS, kind=kind, size=400, family="roberta")
+    template = probe_template(tokenizer, types=False)
+    start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    assert template.single == ((start,), (end,))
+    assert template.pair == ((start,), (end, end), (end,))
+    assert template.pair_types == (0, 0, 0, 0, 0)
+
+
+def test_the_template_of_a_sentencepiece_tokenizer():
+    tokenizer = metaspace()
+    template = probe_template(tokenizer, types=False)
+    assert template.single == ((0,), (2,))
+    assert template.pair == ((0,), (2, 2), (2,))
+    assert set(template.special_ids) == {0, 1, 2, 3, tokenizer.mask_token_id}
+    pieces, offsets = tokenize(tokenizer, ["the 老师"])[0]
+    assert tokenizer.convert_ids_to_tokens(pieces.tolist()) == ["▁the", "▁", "老师"]
+    assert offsets[[0, 2]].tolist() == [[0, 3], [4, 6]]
+
+
+def test_what_the_template_dresses_is_what_the_tokenizer_makes():
+    for tokenizer in (metaspace(), train_tokenizer(TEXTS, size=120), train_tokenizer(TEXTS, kind="bpe", size=400)):
+        template = probe_template(tokenizer, types=False)
+        (a, _), (b, _) = tokenize(tokenizer, ["the b", "a 1"])
+        head, middle, tail = template.pair
+        assert [*head, *a, *middle, *b, *tail] == tokenizer("the b", "a 1")["input_ids"]
+
+
+def test_a_trained_tokenizer_is_cased_and_keeps_accents():
+    tokenizer = train_tokenizer(TEXTS, size=120)
+    words = {text: tokenizer.tokenize(text) for text in ("Élan", "Elan", "Paris", "paris", "Straße", "läuft")}
+    assert words["Paris"] != words["paris"]
+    assert words["Élan"] != words["Elan"]
+    assert tokenizer.decode(tokenizer("Mädchen läuft")["input_ids"], skip_special_tokens=True) == "Mädchen läuft"
+    assert tokenizer.tokenize("歌手") == ["歌", "手"]  # every Chinese character stands alone
+
+
+def test_byte_level_pieces_know_no_unknown():
+    tokenizer = train_tokenizer(TEXTS, kind="bpe", size=300, family="roberta")
+    for text in ("हिन्दी", "🙂 ok", "ქართული"):
+        ids = tokenize(tokenizer, [text])[0][0].tolist()
+        assert tokenizer.unk_token_id not in ids
+        assert tokenizer.decode(ids).strip() == text
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
+def test_equal_text_gives_an_equal_tokenizer_in_every_process(kind):
+    code = (
+        "from paralign.encoder.tokenizer import train_tokenizer, tokenizer_id\n"
+        "from paralign.smallworld import World\n"
+        "texts = [World(0).sentence(i, t).text for t in ('en', 'de', 'fr') for i in range(150)]\n"
+        f"print(tokenizer_id(train_tokenizer(texts, kind={kind!r}, size=420)))"
+    )
+    run = [
+        subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE)
+        for seed in ("1", "2")
+    ]
+    ids = {process.communicate()[0] for process in run}
+    assert [process.returncode for process in run] == [0, 0]
+    assert len(ids) == 1
+
+
+def test_the_fingerprint_follows_the_pieces_and_nothing_else():
+    one, other = train_tokenizer(TEXTS, size=120), train_tokenizer([*TEXTS, "quite another vocabulary"], size=120)
+    before = tokenizer_id(one)
+    one("padding and truncation are of the call", truncation=True, max_length=5, padding="max_length")
+    assert tokenizer_id(one) == before
+    assert tokenizer_id(other) != before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "wordpeice"}, "did you mean 'wordpiece'"),
+        ({"size": 20}, "raise --vocab"),
+        ({"kind": "bpe", "size": 100}, "raise --vocab"),
+    ],
+)
+def test_wrong_settings_are_told(settings, message):
+    with pytest.raises(UserError, match=message):
+        train_tokenizer(TEXTS, **{"size": 120} | settings)

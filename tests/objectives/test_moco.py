@@ -1,0 +1,240 @@
+"""Momentum contrast against closed forms and slow loops."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from paralign.objectives import Step
+from paralign.objectives.moco import MoCoConfig, MomentumContrast, contrastive_loss
+from tests.objectives.batches import alone, corpus
+from tests.oracles.moco_loops import equation_1, equation_3
+
+
+def vectors(*sizes: int, seed: int = 0) -> list[torch.Tensor]:
+    made = torch.Generator().manual_seed(seed)
+    return [F.normalize(torch.randn(size, 6, generator=made, dtype=torch.float64), dim=1) for size in sizes]
+
+
+def moco(encoder, **config) -> MomentumContrast:
+    torch.manual_seed(4)
+    return MomentumContrast(MoCoConfig(**{"queue": 10, "projection": 8} | config), encoder)
+
+
+# -- the loss
+
+
+def test_the_loss_is_cross_entropy_over_the_positive_and_the_queue():
+    q, k, queue = vectors(5, 5, 7)
+    scores = torch.cat([(q * k).sum(1, keepdim=True), q @ queue.T], 1) / 0.05
+    wanted = F.cross_entropy(scores, torch.zeros(5, dtype=torch.int64), reduction="none")
+    loss, best = contrastive_loss(q, k, queue, None, MoCoConfig())
+    torch.testing.assert_close(loss, wanted)
+    assert best.tolist() == (scores.argmax(1) == 0).tolist()
+
+
+def test_without_the_positive_below_it_is_equation_3_as_printed():
+    q, k, queue = vectors(5, 5, 7, seed=1)
+    config = MoCoConfig(positive_in_denominator=False, temperature=0.3)
+    loss, _ = contrastive_loss(q, k, queue, None, config)
+    wanted = [equation_3(a, b, queue.tolist(), 0.3) for a, b in zip(q.tolist(), k.tolist(), strict=True)]
+    assert loss.tolist() == pytest.approx(wanted)
+
+
+@given(st.integers(1, 40))
+def test_a_queue_of_keys_equal_to_the_positive_gives_log_k_plus_1(size):
+    q, k = vectors(3, 1)
+    loss, best = contrastive_loss(q, k.expand(3, -1), k.expand(size, -1), None, MoCoConfig())
+    assert loss.tolist() == pytest.approx([math.log(size + 1)] * 3)
+    assert not best.any()
+
+
+def test_keys_of_the_own_pair_count_for_nothing():
+    q, k, queue = vectors(4, 4, 6)
+    same = torch.zeros(4, 6, dtype=torch.bool)
+    same[1, 2] = same[1, 5] = True
+    loss, _ = contrastive_loss(q, k, queue, same, MoCoConfig())
+    wanted, _ = contrastive_loss(q[1:2], k[1:2], queue[[0, 1, 3, 4]], None, MoCoConfig())
+    torch.testing.assert_close(loss[1:2], wanted)
+    untouched, _ = contrastive_loss(q, k, queue, None, MoCoConfig())
+    torch.testing.assert_close(loss[[0, 2, 3]], untouched[[0, 2, 3]])
+
+
+def test_chance_is_the_loss_of_equal_scores(encoder):
+    assert moco(encoder).chance() == {"moco": pytest.approx(math.log(11))}
+    assert moco(encoder, positive_in_denominator=False).chance() == {"moco": pytest.approx(math.log(10))}
+
+
+# -- the vectors
+
+
+@pytest.mark.parametrize("pool", ["cls", "mean"])
+@pytest.mark.parametrize("normalised", [True, False])
+def test_the_loss_follows_equations_2_and_3_from_the_models_own_states(pool, normalised, store, encoder):
+    objective = moco(encoder, pool=pool, normalize_projection=normalised, temperature=0.2)
+    with torch.no_grad():  # a key side unlike the query side, so that a mix-up shows
+        for parameter in objective.key_encoder.parameters():
+            parameter.mul_(1.1)
+        objective.key_projection.inner.weight.mul_(-0.5)
+    objective.key_encoder.dropout = 0
+    batch = corpus(store, encoder).batch(2)
+    with torch.no_grad():
+        total = objective(Step(encoder, batch))["moco"]
+
+    def sentence(model, view, row, projection):
+        start, length = view.starts[row], view.lengths[row]
+        with torch.no_grad():
+            states = model(input_ids=torch.tensor(view.ids[None, start : start + length])).last_hidden_state[0]
+        h = states[0] if pool == "cls" else states[1:-1].mean(0)
+        h = h / h.norm()
+        z = projection.outer.weight @ torch.relu(projection.inner.weight @ h)
+        return (z / z.norm() if normalised else z).tolist()
+
+    wanted = 0.0
+    for row in range(batch.size):
+        q = sentence(encoder.model.base_model, batch.view("first"), row, objective.projection)
+        k = sentence(objective.key_encoder.model.base_model, batch.view("second"), row, objective.key_projection)
+        # With the positive below: equation 3 over the queue and the positive.
+        wanted += equation_3(q, k, [k, *objective.queue.tolist()], 0.2)
+    assert total.item() == pytest.approx(wanted, rel=1e-4)
+    assert objective.counts(batch) == {"moco": 12}
+
+
+def test_nothing_flows_into_the_key_side_and_the_query_side_learns(store, make_encoder):
+    encoder = make_encoder()
+    objective = moco(encoder)
+    objective(Step(encoder, corpus(store, encoder).batch(0)))["moco"].backward()
+    keys = [*objective.key_encoder.parameters(), *objective.key_projection.parameters()]
+    assert all(p.grad is None and not p.requires_grad for p in keys)
+    assert all(p.grad is not None and p.grad.any() for p in objective.projection.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in encoder.base_parameters())
+
+
+def test_the_key_encoder_is_in_train_mode(store, make_encoder):
+    encoder = make_encoder(dropout=0.3)
+    objective = moco(encoder).eval()
+    batch = corpus(store, encoder).batch(0)
+    assert not torch.allclose(objective._keys(batch), objective._keys(batch))
+
+
+# -- the queue
+
+
+def enqueue(objective, ids, positions=None):
+    """Keys that carry their pair's number."""
+    ids = torch.tensor(ids)
+    keys = ids[:, None].float().expand(-1, objective.config.projection)
+    places = torch.arange(len(ids)) if positions is None else torch.tensor(positions)
+    objective._enqueue([(keys, ids, places)], alone)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 9), st.lists(st.integers(1, 25), min_size=1, max_size=6))
+def test_the_ring_holds_the_newest_k_keys_whatever_the_batch(encoder, size, batches):
+    objective = moco(encoder, queue=size, queue_init="random")
+    seen = []
+    for count in batches:
+        ids = list(range(len(seen), len(seen) + count))
+        enqueue(objective, ids)
+        seen += ids
+        newest = seen[-size:]
+        held = [i for i in objective.queue_ids.tolist() if i >= 0]
+        assert sorted(held) == newest
+    kept = objective.queue_ids >= 0
+    assert torch.equal(objective.queue[kept, 0], objective.queue_ids[kept].float())
+    # The next key replaces the oldest.
+    enqueue(objective, [999])
+    assert sorted(objective.queue_ids.tolist())[-1] == 999
+    if len(seen) >= size:
+        assert seen[-size] not in objective.queue_ids.tolist() or size == 0
+
+
+def test_the_order_of_the_queue_does_not_depend_on_slices(store, make_encoder):
+    encoder = make_encoder()
+    queues = []
+    for parts in (1, 2, 4):
+        objective = moco(encoder, queue=17)
+        objective.prepare(encoder, corpus(store, encoder), 0, 1, alone)
+        for step in (0, 1):
+            for part in range(parts):
+                objective(Step(encoder, corpus(store, encoder).batch(step, part, parts)))
+            objective.after_step(encoder, alone)
+        queues.append((objective.queue.clone(), objective.queue_ids.tolist(), int(objective.pointer)))
+    for keys, ids, pointer in queues[1:]:
+        assert (ids, pointer) == queues[0][1:]
+        torch.testing.assert_close(keys, queues[0][0], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [5, 12, 31])
+def test_the_warm_queue_holds_real_keys_everywhere(size, store, encoder):
+    objective = moco(encoder, queue=size)
+    before = objective.queue.clone()
+    batches = corpus(store, encoder)
+    objective.prepare(encoder, batches, 0, 1, alone)
+    ids = objective.queue_ids.tolist()
+    assert min(ids) >= 0
+    assert not (objective.queue == before).all(1).any()
+    filled = [batches.batch(-1 - fill) for fill in range(-(-size // 12))]
+    known = {int(i): objective._keys(b)[row] for b in filled for row, i in enumerate(b.ids)}
+    for key, i in zip(objective.queue, ids, strict=True):
+        torch.testing.assert_close(key, known[i], atol=1e-5, rtol=1e-5)
+
+
+def test_a_random_queue_stays_random_and_belongs_to_no_pair(store, encoder):
+    objective = moco(encoder, queue_init="random")
+    before = objective.queue.clone()
+    objective.prepare(encoder, corpus(store, encoder), 0, 1, alone)
+    assert torch.equal(objective.queue, before)
+    assert set(objective.queue_ids.tolist()) == {-1}
+    torch.testing.assert_close(before.norm(dim=1), torch.ones(10))
+
+
+def test_own_pairs_in_the_queue_are_masked_and_their_rate_is_told(store, encoder):
+    batch = corpus(store, encoder).batch(0)
+    plain, masking = moco(encoder, mask_same_pair=False), moco(encoder)
+    losses = []
+    for objective in (plain, masking):
+        enqueue(objective, batch.ids[:3].tolist())
+        with torch.no_grad():
+            objective.queue[:3] = objective._keys(batch)[:3]
+            losses.append(objective(Step(encoder, batch))["moco"].item())
+    assert losses[1] < losses[0]
+    assert masking.metrics()["moco_same_pair"] == pytest.approx(3 / 12)
+    assert "moco_same_pair" not in plain.metrics()
+
+
+# -- the moving average
+
+
+def test_the_key_side_moves_by_equation_1(store, make_encoder):
+    encoder = make_encoder()
+    objective = moco(encoder, momentum=0.9)
+    with torch.no_grad():
+        for parameter in (*encoder.parameters(), *objective.projection.parameters()):
+            parameter.add_(torch.randn_like(parameter))
+    own = [*objective.key_encoder.base_parameters(), *objective.key_projection.parameters()]
+    query = [*encoder.base_parameters(), *objective.projection.parameters()]
+    wanted = [equation_1(k.flatten().tolist(), q.flatten().tolist(), 0.9) for k, q in zip(own, query, strict=True)]
+    objective(Step(encoder, corpus(store, encoder).batch(0)))
+    objective.after_step(encoder, alone)
+    for parameter, values in zip(own, wanted, strict=True):
+        np.testing.assert_allclose(parameter.flatten().numpy(), values, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 1.0])
+def test_momentum_0_copies_and_1_stands_still(momentum, store, make_encoder):
+    encoder = make_encoder()
+    objective = moco(encoder, momentum=momentum)
+    before = objective.key_encoder.digest()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(1)
+    objective(Step(encoder, corpus(store, encoder).batch(0)))
+    objective.after_step(encoder, alone)
+    assert (objective.key_encoder.digest() == before) == (momentum == 1)
+    pairs = zip(objective.key_encoder.base_parameters(), encoder.base_parameters(), strict=True)
+    assert all(torch.equal(k, q) for k, q in pairs) == (momentum == 0)
