@@ -7,7 +7,9 @@ same states. A task's head is an objective too.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -166,6 +168,8 @@ def find_objective(name: str) -> type[Objective]:
     module, colon, attribute = OBJECTIVES.get(name, name).partition(":")
     if not colon:
         raise UserError(f"unknown objective {name!r}", mend=f"{did_you_mean(name, OBJECTIVES)} or my_module:Class")
+    if name not in OBJECTIVES and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # the installed command, unlike python -m, does not look there
     try:
         found = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,6 @@ import numpy.typing as npt
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_view
 from paralign.text.batching import BatchPlan
-from paralign.text.draws import seed_for
 from paralign.text.views import View
 from paralign.training import TrainingConfig
 
@@ -76,8 +76,11 @@ class ExampleBatches:
         self._encoder, self._examples = encoder, examples
         self.size, self.records = size, len(examples)
         self.steps_per_epoch = self._plan.steps_per_epoch
-        content = [seed_for(*map(int, e.pieces), -1, *map(int, e.labels)) for e in examples]
-        self.fingerprint = f"{seed_for(*content):016x}"
+        hasher = hashlib.blake2b(digest_size=16)
+        for example in examples:
+            for part in (example.pieces, example.targets, example.labels):
+                hasher.update(np.concatenate([[len(part)], part]).astype("<i8").tobytes())
+        self.fingerprint = hasher.hexdigest()
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> _ExampleBatch:
         """Slice ``part`` of ``parts`` of global batch ``step``."""

@@ -38,7 +38,7 @@ def beside(final: Path) -> Iterator[Path]:
     part.mkdir(parents=True)
     try:
         yield part
-        for file in part.rglob("*"):
+        for file in (*part.rglob("*"), part):
             _flush(file)
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
@@ -119,7 +119,7 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError("the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before") from error
-    if state.get("schema") != SCHEMA:
+    if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise UserError("the checkpoint was written by another version of paralign", where=checkpoint)
     return state
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -14,6 +16,7 @@ from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
 from pydantic import Field
 from torch import Tensor
 
@@ -107,6 +110,12 @@ class Outcome:
     ranks: int
 
 
+def only_cpu() -> bool:
+    """Whether training runs on the CPU: accelerate must be told, or processes of torchrun do not find each other."""
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return asked or not torch.accelerator.is_available()
+
+
 def has_bf16() -> bool:
     """Whether this machine multiplies bf16 faster than fp32."""
     if torch.cuda.is_available():
@@ -143,7 +152,10 @@ class Trainer:
         quiet: bool = False,
     ) -> None:
         self.precision = ("bf16" if has_bf16() else "fp32") if config.precision == "auto" else config.precision
+        # A process may train twice in different precision (align, then fine-tune): accelerate keeps the first otherwise.
+        AcceleratorState._reset_state()
         self.accelerator = Accelerator(
+            cpu=only_cpu(),
             mixed_precision="bf16" if self.precision == "bf16" else "no",
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
         )
@@ -191,7 +203,9 @@ class Trainer:
             with self.accelerator.autocast():
                 for objective in self.learner.each().values():
                     objective.prepare(self.learner.encoder, self.batches, self.rank, self.ranks, self._gather)
-        old = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        # Python hands signals to the main thread only; elsewhere they are left to whoever owns it.
+        caught = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        old = {s: signal.signal(s, self._on_signal) for s in caught}
         progress = ProgressLine(self.title, self.steps, quiet=self.quiet or not self.accelerator.is_main_process)
         try:
             self._loop(progress)

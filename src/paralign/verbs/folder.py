@@ -46,10 +46,11 @@ class RunFolder:
         self.path, self.verb = path, verb
         self.name = path.resolve().name
         self.main = _main_process()
-        used = path.exists() and (not path.is_dir() or any(path.iterdir()))
+        # A kill while the very first file was being written leaves only its .part: nothing that is in use.
+        used = path.exists() and (not path.is_dir() or any(f.suffix != ".part" for f in path.iterdir()))
         if used and not (resume and (path / "run.json").is_file()):
             mend = "--resume to go on with it, or another --out" if (path / "run.json").is_file() else "another --out"
-            if self.main or not resume:
+            if self.main:  # the other processes may come when the first has made the folder
                 raise UserError("the output folder is in use", where=path, mend=mend)
         self.resumed = used
         self.facts: dict[str, Any] = {
@@ -83,8 +84,8 @@ class RunFolder:
         self.facts |= facts
         if self.main:
             self.path.mkdir(parents=True, exist_ok=True)
+            self.save()  # first: a folder with run.json can be resumed
             _write(self.path / "config.toml", dump_toml(settings))
-            self.save()
 
     def save(self, **facts: Any) -> None:
         """Add facts to ``run.json``."""
@@ -94,7 +95,8 @@ class RunFolder:
 
     def abandon(self) -> None:
         """Remove a run that failed before anything worth keeping was in it."""
-        if self.main and not self.resumed and not list(self.path.glob("checkpoints/step-*")):
+        kept = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
+        if self.main and not self.resumed and not kept:
             shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -91,12 +91,15 @@ def finetune(
     tests = [_read(work, spec, lenient, limit)[0] for spec in eval]
     _say_dropped(dropped, quiet)
     folder = RunFolder(Path(out), "finetune", resume=resume, command=command)
+    rows, language = folder.path / "results.jsonl", work.language(data)
+    had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
+    if folder.finished and had.issuperset(range(config.training.seed, config.training.seed + seeds)):
+        say(f"{out} is finished", quiet=quiet)
+        return read_results(rows)
     encoder = Encoder.from_pretrained(model, chunks=config.training.chunks)
     about = _about(encoder, model, system)
     folder.begin({"model": model, "task": task, "train": train, "eval": list(eval), **config.model_dump(mode="json")},
                  **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip
-    rows, language = folder.path / "results.jsonl", work.language(data)
-    had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
     outcomes: list[Outcome] = []
     try:
@@ -115,16 +118,19 @@ def finetune(
                 measured += _rows(
                     work, encoder, head, test, spec, about, folder.name, seeds_of, split=split, train=language
                 )
-            write_results(folder.path, measured)
             if keep_models:
                 with beside(place / "model") as part:
                     encoder.save_pretrained(part)
                     save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
                     (part / "task.json").write_text(json.dumps({"task": task, "train": language, "of": about | {"seeds": seeds_of.model_dump()}}), encoding="utf-8")
+            write_results(folder.path, measured)  # last: what has rows is finished
             shutil.rmtree(place / "checkpoints", ignore_errors=True)
             _say_scores([row for row, _ in measured], quiet)
     except Stopped:
         folder.save(status="stopped")
+        raise
+    except BaseException:
+        folder.abandon()
         raise
     folder.save(
         status="done",
@@ -206,9 +212,13 @@ def evaluate(
     facts = {k: about[k] for k in ("method", "control", "model_hash", "parent")}
     folder.begin({"model": model, "task": task, "data": list(data)}, **facts)
     measured = []
-    for spec, (test, _) in zip(data, read, strict=True):
-        seeds = Seeds(**about["seeds"])
-        measured += _rows(work, encoder, head, test, spec, about, folder.name, seeds, split=split, train=train)
+    seeds = Seeds(**about["seeds"])
+    try:
+        for spec, (test, _) in zip(data, read, strict=True):
+            measured += _rows(work, encoder, head, test, spec, about, folder.name, seeds, split=split, train=train)
+    except BaseException:
+        folder.abandon()
+        raise
     write_results(folder.path, measured)
     folder.save(status="done", parameters=encoder.parameter_count(), device="cpu", threads=torch.get_num_threads())
     rows = [row for row, _ in measured]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from paralign.text import (
 from paralign.text.draws import seed_for
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 from paralign.training.checkpoint import beside
+from paralign.training.trainer import only_cpu
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.settings import RunConfig, run_settings
 
@@ -229,6 +231,8 @@ def _store(
     place = Path(corpus) if corpus else folder.path / "corpus"
     if corpus or place.is_dir():
         store = TokenStore.open(place)
+        if not corpus:
+            _check_same_text(store, specs, config.data)
     else:
         store = build_corpus(
             encoder.tokenize,
@@ -243,6 +247,34 @@ def _store(
     if store.meta["tokenizer"] != encoder.tokenizer_id:
         raise UserError("the store was made with another tokenizer", where=place, mend="build it again for this model")
     return store
+
+
+def _check_same_text(
+    store: TokenStore, specs: Sequence[PairSpec] | Sequence[TextSpec], config: FilterConfig
+) -> None:
+    """Refuse to go on with a store that was made from other text or by other rules.
+
+    Files that are gone by now are not asked for: the store holds all that is needed of them.
+    """
+    was, now = store.meta["filter"], config.model_dump()
+    changed = [f"data.{key} was {was.get(key)!r}, now {value!r}" for key, value in now.items() if was.get(key) != value]
+    if changed:
+        raise UserError(f"settings differ from those the run began with: {', '.join(changed)}", where=store.path)
+    mend = "start a new run with another --out"
+    entries = store.meta["specs"]
+    if [entry["languages"] for entry in entries] != [list(spec.languages) for spec in specs]:
+        raise UserError("the data are not those the run began with", where=store.path, mend=mend)
+    for entry, spec in zip(entries, specs, strict=True):
+        if not (entry["files"] or spec.paths) and entry["spec"] != str(spec):
+            raise UserError(f"the data are not those the run began with: {entry['spec']}", where=store.path, mend=mend)
+        for file, path in zip_longest(entry["files"], spec.paths):
+            if file is None or path is None or (Path(path).is_file() and _digest(path) != file.get("blake2b")):
+                raise UserError("the data are not those the run began with", where=path, mend=mend)
+
+
+def _digest(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _train(
@@ -323,7 +355,7 @@ def _prepare(folder: RunFolder, work: Callable[[], TokenStore]) -> TokenStore:
     """Let the first process build what the others then open."""
     from accelerate import PartialState
 
-    state = PartialState()
+    state = PartialState(cpu=only_cpu())
     if state.num_processes == 1:
         return work()
     with state.main_process_first():

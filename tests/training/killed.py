@@ -1,0 +1,81 @@
+"""``paralign align`` in a process of its own, killed at will."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from paralign.smallworld import World
+
+SETTINGS = (
+    "training.batch=8", "training.steps=16", "training.checkpoint_every=2", "training.log_every=1",
+    "training.precision=fp32", "moco.queue=40", "moco.projection=8", "data.min_pieces=2",
+)  # fmt: skip
+
+
+def write_pairs(path: Path, pairs: range = range(120)) -> Path:
+    """A TSV of small-world pairs."""
+    world = World(0)
+    lines = (f"{world.sentence(i, 'en').text}\t{world.sentence(i, 'de').text}\n" for i in pairs)
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def command(base: Path, pairs: Path, out: Path, *more: str) -> list[str]:
+    """The command line of a short run."""
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    return [
+        sys.executable, "-m", "paralign", "align", "--model", str(base), "--pairs", f"en-de={pairs}",
+        "--recipe", "ppa-mini", *settings, "--out", str(out), "--resume", "--quiet", *more,
+    ]  # fmt: skip
+
+
+def start(words: list[str]) -> subprocess.Popen[bytes]:
+    """Begin a command."""
+    return subprocess.Popen(words, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def finish(words: list[str]) -> float:
+    """Run a command to its end; seconds from the appearance of its folder to the end."""
+    out = Path(words[words.index("--out") + 1])
+    process = start(words)
+    while process.poll() is None and not out.exists():
+        time.sleep(0.005)
+    began = time.monotonic()
+    _, error = process.communicate()
+    assert process.returncode == 0, error.decode()
+    return time.monotonic() - began
+
+
+def kill(words: list[str], after: float) -> bool:
+    """Start a command and kill it so many seconds after it begins to write; False if it ended before."""
+    out = Path(words[words.index("--out") + 1])
+    before = _newest(out)
+    process = start(words)
+    while process.poll() is None and _newest(out) == before:
+        time.sleep(0.002)
+    time.sleep(after)
+    process.kill()
+    _, error = process.communicate()
+    assert process.returncode in (0, -9), error.decode()
+    return process.returncode == -9
+
+
+def kill_when(words: list[str], there: Path) -> None:
+    """Start a command and kill it as soon as a path exists."""
+    process = start(words)
+    while process.poll() is None and not there.exists():
+        time.sleep(0.002)
+    process.kill()
+    _, error = process.communicate()
+    assert process.returncode == -9, error.decode()
+
+
+def _newest(out: Path) -> int:
+    try:
+        return max((path.stat().st_mtime_ns for path in (out, *out.iterdir())), default=0)
+    except OSError:
+        return 0

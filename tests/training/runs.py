@@ -1,0 +1,72 @@
+"""Small training runs, interrupted at will."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from paralign.text.views import ViewsConfig
+from paralign.training import CorpusBatches, Learner, Trainer, TrainingConfig
+from paralign.verbs.settings import run_settings
+from paralign.verbs.train import make_objectives
+
+QUICK = {"batch": 12, "steps": 9, "learning_rate": 3e-3, "precision": "fp32", "log_every": 1, "checkpoint_every": 4}
+CLOCK = ("time", "tokens_per_s", "pairs_per_s", "eta_s")
+
+
+class Interrupted:
+    """Batches that do something when a step is first asked for."""
+
+    def __init__(self, batches: CorpusBatches, at: int | None, act: Callable[[], None]) -> None:
+        self._batches, self._at, self._act = batches, at, act
+        self.size, self.records = batches.size, batches.records
+        self.steps_per_epoch, self.fingerprint = batches.steps_per_epoch, batches.fingerprint
+
+    def batch(self, step: int, part: int = 0, parts: int = 1) -> Any:
+        """As the batches it wraps."""
+        if step == self._at:
+            self._act()
+        return self._batches.batch(step, part, parts)
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+def trainer(
+    encoder: Any,
+    store: Any,
+    run: Path,
+    *,
+    objectives: str = "ppa",
+    at: int | None = None,
+    act: Callable[[], None] = nothing,
+    settings: dict[str, Any] | None = None,
+    **training: Any,
+) -> Trainer:
+    """A trainer of a fresh learner; ``act`` is called when the batch of step ``at`` is asked for."""
+    config = run_settings(objectives, {"training": QUICK | training}, ["moco.queue=30", "moco.projection=8"])
+    if "moco" not in config.objectives:
+        config = run_settings(objectives, {"training": QUICK | training}, [])
+    batches = CorpusBatches(store, encoder.template, ViewsConfig(), config.training, longest=encoder.max_pieces)
+    learner = Learner(encoder, make_objectives(config, encoder))
+    facts = settings if settings is not None else config.model_dump(mode="json")
+    return Trainer(learner, Interrupted(batches, at, act), config.training, run=run, settings=facts, quiet=True)
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    """The log without what the clock decides."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in CLOCK} for line in lines]
+
+
+def losses_of(run: Path) -> list[dict[str, float]]:
+    """The losses of every logged step."""
+    return [line["losses"] for line in log_of(run) if "losses" in line]
+
+
+def module_bytes(run: Path, step: int) -> bytes:
+    """The weights of a checkpoint."""
+    return (run / "checkpoints" / f"step-{step:08d}" / "module.safetensors").read_bytes()

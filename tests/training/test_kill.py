@@ -1,0 +1,69 @@
+"""Killed with SIGKILL anywhere, a run resumes to the same bytes."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from paralign.__main__ import main
+from tests.training.killed import command, finish, kill, kill_when, write_pairs
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    words = command(base, write_pairs(folder / "pairs.tsv"), folder / "run")
+    return folder, finish(words)
+
+
+def same(run: Path, other: Path) -> bool:
+    return all(
+        (run / "encoder" / name).read_bytes() == (other / "encoder" / name).read_bytes()
+        for name in ("model.safetensors", "config.json", "tokenizer.json")
+    )
+
+
+def test_two_kills_leave_no_trace(undisturbed, base, tmp_path):
+    folder, seconds = undisturbed
+    words = command(base, folder / "pairs.tsv", tmp_path / "run")
+    for share in (0.3, 0.5):
+        assert kill(words, share * seconds)
+    finish(words)
+    assert same(tmp_path / "run", folder / "run")
+    left = [path for path in (tmp_path / "run").rglob("*") if path.name.endswith((".part", ".old"))]
+    assert left == []
+
+
+def test_a_killed_run_refuses_other_text_and_other_rules(undisturbed, base, tmp_path, capsys):
+    """Killed while tokenising or training: what was made from the old text is not mixed with the new."""
+    folder, _ = undisturbed
+    pairs = write_pairs(tmp_path / "pairs.tsv")
+    words = command(base, pairs, tmp_path / "run")
+    kill_when(words, tmp_path / "run" / "corpus")
+
+    def refused(message: str, *more: str) -> None:
+        assert main([*words[3:], *more]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert len(error.splitlines()) == 1
+
+    refused("data.min_pieces was 2, now 4", "--set", "data.min_pieces=4")
+    write_pairs(pairs, range(1, 120))
+    refused("the data are not those the run began with")
+    write_pairs(pairs)
+    finish(words)
+    assert same(tmp_path / "run", folder / "run")
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments(undisturbed, base, tmp_path):
+    folder, seconds = undisturbed
+    chance = random.Random(0)
+    kills = runs = 0
+    while kills < 20:
+        words = command(base, folder / "pairs.tsv", tmp_path / f"run-{runs}")
+        while chance.random() < 0.7 and kill(words, chance.uniform(0, seconds)):
+            kills += 1
+        finish(words)
+        assert same(tmp_path / f"run-{runs}", folder / "run"), f"run {runs} after {kills} kills"
+        runs += 1

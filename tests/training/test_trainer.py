@@ -1,0 +1,249 @@
+"""The loop: accumulation, resuming to the same bytes, stopping, and refusing what does not belong together."""
+
+import json
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from paralign.errors import UserError
+from paralign.objectives import Objective
+from paralign.training import Stopped, TrainingConfig
+from paralign.training import trainer as loop
+from paralign.training.optimiser import learning_rate
+from tests.training.runs import CLOCK, Interrupted, log_of, losses_of, module_bytes, trainer
+
+
+class Crash(Exception):
+    """Stands for a kill: nothing is saved."""
+
+
+def crash():
+    raise Crash
+
+
+@pytest.fixture(scope="module")
+def undisturbed(make_encoder, store, tmp_path_factory):
+    run = tmp_path_factory.mktemp("undisturbed")
+    trainer(make_encoder(dropout=0.1), store, run).train()
+    return run
+
+
+@pytest.mark.parametrize("stops", [[0], [2], [4], [5, 8], [1, 4, 4, 7]])
+def test_a_run_that_crashed_resumes_to_the_same_bytes(stops, undisturbed, make_encoder, store, tmp_path):
+    for step in stops:
+        with pytest.raises(Crash):
+            trainer(make_encoder(dropout=0.1), store, tmp_path, at=step, act=crash).train(resume=True)
+    outcome = trainer(make_encoder(dropout=0.1), store, tmp_path).train(resume=True)
+    assert outcome.steps == 9
+    assert outcome.records_seen == 9 * 12
+    for step in (8, 9):
+        assert module_bytes(tmp_path, step) == module_bytes(undisturbed, step)
+    assert log_of(tmp_path) == log_of(undisturbed)
+    assert len(losses_of(tmp_path)) == 9
+
+
+def test_a_run_is_the_same_again_and_another_seed_is_not(undisturbed, make_encoder, store, tmp_path):
+    trainer(make_encoder(dropout=0.1), store, tmp_path / "a").train()
+    trainer(make_encoder(dropout=0.1), store, tmp_path / "b", seed=1).train()
+    assert module_bytes(tmp_path / "a", 9) == module_bytes(undisturbed, 9)
+    assert module_bytes(tmp_path / "b", 9) != module_bytes(undisturbed, 9)
+
+
+def test_the_log_says_rates_and_losses_of_every_step(undisturbed):
+    lines = [json.loads(line) for line in (undisturbed / "log.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if "event" not in line]
+    assert [line["step"] for line in lines] == list(range(1, 10))
+    assert [line["lr"] for line in lines] == [learning_rate(s, steps=9, warmup=0, peak=3e-3) for s in range(9)]
+    for line in lines:
+        assert set(CLOCK) <= set(line)
+        assert line["loss"] == pytest.approx(sum(line["losses"].values()))
+        assert set(line["losses"]) == {"tlm", "moco"}
+    assert sorted(p.name for p in (undisturbed / "checkpoints").iterdir()) == ["step-00000008", "step-00000009"]
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_asked_to_stop_it_saves_first_and_goes_on_later(signum, code, undisturbed, make_encoder, store, tmp_path):
+    before = signal.getsignal(signum)
+    with pytest.raises(Stopped, match="the checkpoint is saved, go on with --resume") as caught:
+        trainer(make_encoder(dropout=0.1), store, tmp_path, at=5, act=lambda: os.kill(os.getpid(), signum)).train()
+    assert caught.value.code == code
+    assert signal.getsignal(signum) is before
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.endswith("6")] == ["step-00000006"]
+    trainer(make_encoder(dropout=0.1), store, tmp_path).train(resume=True)
+    assert module_bytes(tmp_path, 9) == module_bytes(undisturbed, 9)
+    assert log_of(tmp_path) == log_of(undisturbed)
+
+
+def test_a_signal_in_the_last_step_does_not_undo_the_end(make_encoder, store, tmp_path):
+    act = trainer(make_encoder(), store, tmp_path, at=8, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert act.train().steps == 9
+
+
+def losses_and_weights(make_encoder, store, run, **settings):
+    made = trainer(make_encoder(), store, run, **settings)
+    made.train()
+    return losses_of(run), made.learner
+
+
+@pytest.mark.parametrize("objectives", ["ppa", "moco-mlm"])
+def test_four_parts_a_step_are_the_same_as_one(objectives, make_encoder, store, tmp_path):
+    # Adam divides by the size of the gradient: a larger eps keeps it from magnifying the rounding of tiny ones.
+    settings = {"objectives": objectives, "eps": 1e-3}
+    one, whole = losses_and_weights(make_encoder, store, tmp_path / "1", accumulate=1, **settings)
+    four, parts = losses_and_weights(make_encoder, store, tmp_path / "4", accumulate=4, **settings)
+    for a, b in zip(one, four, strict=True):
+        assert a == pytest.approx(b, abs=1e-5)
+    for (name, a), b in zip(whole.named_parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_the_gradient_of_parts_with_unequal_counts_is_that_of_the_whole(make_encoder, store, tmp_path):
+    """A mean of the parts' means would be wrong; plain gradient, no optimiser in between."""
+    gradients = []
+    for parts in (1, 3, 12):
+        made = trainer(make_encoder(), store, tmp_path / str(parts), accumulate=parts, clip=1e9)
+        made.module.train()
+        counts = [made.learner.counts(batch)["tlm"] for batch in made._slices()]
+        assert parts == 1 or len(set(counts)) > 1
+        kept = {}
+        made.optimiser.step = lambda made=made, kept=kept: kept.update(
+            {n: p.grad.clone() for n, p in made.learner.named_parameters() if p.grad is not None}
+        )
+        made._optimise(made._slices())
+        gradients.append(kept)
+    for other in gradients[1:]:
+        for name, value in gradients[0].items():
+            torch.testing.assert_close(value, other[name], atol=1e-6, rtol=1e-4)
+
+
+def test_the_gradient_is_clipped_to_its_norm(make_encoder, store, tmp_path):
+    made = trainer(make_encoder(), store, tmp_path, clip=0.01)
+    made.module.train()
+    norms = []
+    made.optimiser.step = lambda: norms.append(
+        sum(float(p.grad.square().sum()) for p in made.learner.parameters() if p.grad is not None) ** 0.5
+    )
+    _, norm, _ = made._optimise(made._slices())
+    assert norm > 0.01
+    assert norms == [pytest.approx(0.01, rel=1e-3)]
+
+
+def test_a_batch_that_does_not_divide_is_refused(make_encoder, store, tmp_path):
+    with pytest.raises(UserError, match=r"training\.batch = 12 does not divide by 1 processes x 5"):
+        trainer(make_encoder(), store, tmp_path, accumulate=5)
+
+
+def test_a_loss_that_is_no_number_stops_and_the_last_good_checkpoint_stays(make_encoder, store, tmp_path):
+    encoder = make_encoder()
+
+    def poison():
+        with torch.no_grad():
+            encoder.embeddings.fill_(float("nan"))
+
+    with pytest.raises(UserError, match=r"tlm.* at step 7 .*learning_rate; the last good checkpoint is step-00000004"):
+        trainer(encoder, store, tmp_path, at=6, act=poison).train()
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
+    last = log_of(tmp_path)[-1]
+    assert last["event"] == "alarm"
+    assert "not finite" in last["message"]
+    assert trainer(make_encoder(), store, tmp_path).train(resume=True).steps == 9
+
+
+def test_a_checkpoint_of_other_settings_is_refused_by_name(make_encoder, store, tmp_path):
+    with pytest.raises(Crash):
+        trainer(make_encoder(), store, tmp_path, at=5, act=crash).train()
+    with pytest.raises(UserError, match=r"settings differ .*training\.learning_rate was 0\.003, now 0\.001"):
+        trainer(make_encoder(), store, tmp_path, learning_rate=0.001).train(resume=True)
+    with pytest.raises(UserError, match=r"training\.seed was 0, now 3"):
+        trainer(make_encoder(), store, tmp_path, seed=3).train(resume=True)
+
+
+def test_a_checkpoint_of_other_data_is_refused(make_encoder, store, tmp_path):
+    with pytest.raises(Crash):
+        trainer(make_encoder(), store, tmp_path, at=5, act=crash).train()
+    made = trainer(make_encoder(), store, tmp_path)
+    made.batches.fingerprint = "other"
+    with pytest.raises(UserError, match="the data are not those the run began with"):
+        made.train(resume=True)
+
+
+def test_resuming_where_nothing_was_saved_is_a_fresh_start(undisturbed, make_encoder, store, tmp_path):
+    trainer(make_encoder(dropout=0.1), store, tmp_path).train(resume=True)
+    assert module_bytes(tmp_path, 9) == module_bytes(undisturbed, 9)
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_is_whole(undisturbed, make_encoder, store, tmp_path, monkeypatch):
+    import errno
+
+    original = loop.checkpoint.save_file
+
+    def full(tensors, path, **settings):
+        if "step-00000008" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(tensors, path, **settings)
+
+    monkeypatch.setattr(loop.checkpoint, "save_file", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        trainer(make_encoder(dropout=0.1), store, tmp_path).train()
+    monkeypatch.undo()
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
+    trainer(make_encoder(dropout=0.1), store, tmp_path).train(resume=True)
+    assert module_bytes(tmp_path, 9) == module_bytes(undisturbed, 9)
+
+
+def test_runs_of_different_precision_in_one_process(make_encoder, store, tmp_path):
+    """As a notebook does: aligned in one precision, fine-tuned in another."""
+    for precision in ("fp32", "bf16", "fp32"):
+        outcome = trainer(make_encoder(), store, tmp_path / f"{precision}", precision=precision, steps=2).train()
+        assert outcome.precision == precision
+        assert all(np.isfinite(v) for losses in losses_of(tmp_path / precision) for v in losses.values())
+
+
+def test_training_in_a_thread_works_without_signals(make_encoder, store, tmp_path):
+    results = []
+    made = trainer(make_encoder(), store, tmp_path, steps=2)
+
+    def work():
+        try:
+            results.append(made.train().steps)
+        except Exception as error:
+            results.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert results == [2]
+
+
+class Constant(Objective):
+    """Every sentence the same vector: what collapse looks like to the alarms."""
+
+    name = "constant"
+    reads = ("first",)
+
+    def counts(self, batch):
+        return {"constant": batch.size}
+
+    def forward(self, step):
+        return {"constant": 0 * step.hidden("first").flat.sum() + 5.0 * step.batch.size}
+
+    def chance(self):
+        return {"constant": 5.0}
+
+
+def test_a_run_stuck_at_chance_raises_an_alarm_in_log_and_outcome(make_encoder, store, tmp_path):
+    from paralign.training import CorpusBatches, Learner, Trainer
+    from paralign.text.views import ViewsConfig
+
+    encoder = make_encoder()
+    config = TrainingConfig(batch=12, steps=10, precision="fp32", log_every=1)
+    batches = CorpusBatches(store, encoder.template, ViewsConfig(), config, longest=encoder.max_pieces)
+    learner = Learner(encoder, {"constant": Constant(Constant.Config(), encoder)})
+    outcome = Trainer(learner, Interrupted(batches, None, crash), config, run=tmp_path, settings={}, quiet=True).train()
+    stuck = [alarm for alarm in outcome.alarms if "stuck" in alarm]
+    assert stuck == ["step 5: stuck: the loss constant is 5.000, that of knowing nothing (5.000)"]
+    assert [line["step"] for line in log_of(tmp_path) if "stuck" in line.get("message", "")] == [5]

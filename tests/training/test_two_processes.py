@@ -1,0 +1,66 @@
+"""Two processes are one: the same losses, counts and weights."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.runs import losses_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def train(base, store, run, steps, processes):
+    start = [sys.executable, "-m"]
+    if processes > 1:
+        start += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
+    words = [*start, "tests.training.two_processes", str(base), str(store.path), str(run), str(steps)]
+    # ACCELERATE_USE_CPU: gloo, also where there are GPUs.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count(f"processes {processes}") == processes
+    module = load_file(run / "checkpoints" / f"step-{steps:08d}" / "module.safetensors")
+    return losses_of(run), module
+
+
+def compare(make_encoder, store, tmp_path, steps):
+    make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
+    one, alone = train(tmp_path / "base", store, tmp_path / "one", steps, 1)
+    two, together = train(tmp_path / "base", store, tmp_path / "two", steps, 2)
+    assert len(one) == len(two) == steps
+    for a, b in zip(one, two, strict=True):
+        assert a == pytest.approx(b, abs=1e-5)
+    assert alone["objectives.moco.queue_ids"].tolist() == together["objectives.moco.queue_ids"].tolist()
+    for name, value in alone.items():
+        torch.testing.assert_close(value, together[name], atol=1e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_two_processes_train_as_one(make_encoder, store, tmp_path):
+    compare(make_encoder, store, tmp_path, 4)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_for_longer(make_encoder, store, tmp_path):
+    compare(make_encoder, store, tmp_path, 20)
+
+
+@pytest.mark.slow
+def test_the_command_runs_in_two_processes(base, tmp_path):
+    """The second process comes to a folder the first has made; one of them writes."""
+    from tests.training.killed import command, write_pairs
+
+    words = command(base, write_pairs(tmp_path / "pairs.tsv"), tmp_path / "run")
+    words = [word for word in words[1:] if word != "--resume"]
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    done = subprocess.run([*start, *words], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "run" / "encoder" / "model.safetensors").is_file()
+    assert len(losses_of(tmp_path / "run")) == 16
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["ranks"] == 2
