@@ -58,9 +58,20 @@ def prepare(data: Path, out: Path) -> None:
     pairs = []
     for tag in LANGUAGES:
         office = data / f"parallel/libreoffice/LibreOffice.{tag}-en"
-        pairs += [f"en-{tag}={data}/parallel/tatoeba/en-{tag}.tsv.gz", f"en-{tag}={office}.en.gz,{office}.{tag}.gz"]
+        pairs += [
+            f"en-{tag}={data}/parallel/tatoeba/en-{tag}.tsv.gz",
+            f"en-{tag}={office}.en.gz,{office}.{tag}.gz",
+        ]
     if not (out / "split").is_dir():
-        paralign("corpus", "split", "--lenient", *each("--pairs", pairs), *each("--exclude", tests), "--out", out / "split")
+        paralign(
+            "corpus",
+            "split",
+            "--lenient",
+            *each("--pairs", pairs),
+            *each("--exclude", tests),
+            "--out",
+            out / "split",
+        )
     halves = out / "halves"
     halves.mkdir(parents=True, exist_ok=True)
     documents = (ntrex / "DOCUMENT_IDS.tsv").read_text(encoding="utf-8").split("\n")
@@ -87,7 +98,7 @@ def base(out: Path) -> None:
     text = [f"{tag}={out}/split/mono/{tag}.txt.gz" for tag in ("en", *LANGUAGES)]
     paralign(
         *("pretrain", "--arch", "bert:4x256", "--vocab", 12000, *each("--text", text)),
-        *("--set", "training.epochs=4", "--out", out / "base", "--resume"),
+        *("--set", "training.epochs=3", "--out", out / "base", "--resume"),
     )
 
 

@@ -62,9 +62,7 @@ def test_later_layers_win_deeply_and_none_says_nothing():
     assert layers[0] == {"a": {"x": 1, "y": 2}, "b": 1}, "the layers stay as they were"
 
 
-scalars = st.one_of(
-    st.integers(-(2**40), 2**40), st.booleans(), st.text(max_size=8), st.floats(allow_nan=False)
-)
+scalars = st.one_of(st.integers(-(2**40), 2**40), st.booleans(), st.text(max_size=8), st.floats(allow_nan=False))
 trees = st.recursive(
     scalars,
     lambda inner: st.one_of(

@@ -25,17 +25,31 @@ _LAZY = {
     "read_results": "paralign.results",
     "write_report": "paralign.report",
 }
-__all__ = [*sorted(_LAZY), "__version__"]
+__all__ = [
+    "Encoder",
+    "Objective",
+    "TokenStore",
+    "UserError",
+    "World",
+    "__version__",
+    "align",
+    "demo",
+    "evaluate",
+    "finetune",
+    "pretrain",
+    "read_results",
+    "write_report",
+]
 
 if TYPE_CHECKING:
     from paralign.encoder import Encoder
     from paralign.errors import UserError
     from paralign.objectives import Objective
+    from paralign.recipes.demo import demo
     from paralign.report import write_report
     from paralign.results import read_results
     from paralign.smallworld import World
     from paralign.text import TokenStore
-    from paralign.recipes.demo import demo
     from paralign.verbs.measure import evaluate, finetune
     from paralign.verbs.train import align, pretrain
 

@@ -20,8 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     from paralign.errors import UserError
 
     try:
-        app(args=arguments, standalone_mode=False)
-        return 0
+        code = app(args=arguments, standalone_mode=False)
+        return _fail("stopped", code) if code == 130 else 0  # typer makes an exit code of Ctrl-C
     except UserError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

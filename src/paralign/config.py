@@ -13,7 +13,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paralign.errors import UserError
 
-__all__ = ["Config", "did_you_mean", "dump_toml", "load_toml", "merge", "parse_override", "resolve"]
+__all__ = [
+    "Config",
+    "did_you_mean",
+    "difference",
+    "dump_toml",
+    "load_toml",
+    "merge",
+    "parse_override",
+    "resolve",
+]
 
 Settings = dict[str, Any]
 
@@ -21,9 +30,7 @@ Settings = dict[str, Any]
 class Config(BaseModel):
     """Base of every settings class: immutable, validated, unknown keys are errors."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
 
 
 C = TypeVar("C", bound=Config)
@@ -139,6 +146,17 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
         reason = first["msg"].removeprefix("Value error, ")
         given = first.get("input")
         shown = "" if isinstance(given, Mapping) else f", not {given!r}"
-        raise UserError(
-            f"{f'setting {name!r}' if name else 'settings'}: {reason}{shown}", where=where
-        ) from error
+        raise UserError(f"{f'setting {name!r}' if name else 'settings'}: {reason}{shown}", where=where) from error
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:
+    """Names and values of nested settings that differ, as a phrase; empty if none do."""
+    out = []
+    for key in sorted(set(old) | set(new)):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            inner = difference(a, b, f"{prefix}{key}.")
+            out += [inner] if inner else []
+        elif a != b:
+            out.append(f"{prefix}{key} was {a!r}, now {b!r}")
+    return ", ".join(out)

@@ -102,9 +102,7 @@ def read_results(path: Path) -> list[Measurement]:
         try:
             rows.append(Measurement.model_validate_json(line))
         except ValueError as error:
-            raise UserError(
-                "not a measurement", where=located(path, number), mend="remove the line"
-            ) from error
+            raise UserError("not a measurement", where=located(path, number), mend="remove the line") from error
     return rows
 
 

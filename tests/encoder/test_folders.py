@@ -29,7 +29,9 @@ def test_a_saved_encoder_is_a_plain_folder(arch, sentences, tmp_path):
     inputs = plain("Fünf Köche kochen.", "Five cooks.", return_tensors="pt")
     with torch.no_grad():
         wanted = encoder.model(**inputs)
-        torch.testing.assert_close(AutoModelForMaskedLM.from_pretrained(tmp_path / "saved")(**inputs).logits, wanted.logits)
+        torch.testing.assert_close(
+            AutoModelForMaskedLM.from_pretrained(tmp_path / "saved")(**inputs).logits, wanted.logits
+        )
         bare = AutoModel.from_pretrained(tmp_path / "saved").eval()
         torch.testing.assert_close(
             bare(**inputs).last_hidden_state, encoder.model.base_model(**inputs).last_hidden_state
@@ -64,7 +66,7 @@ def test_building_leaves_the_random_generator_alone(tokenizer):
 
 @pytest.mark.parametrize("arch", ["brt:2x32", "bert", "bert:2x33", "bert:0x32", "bert:2x16", "bert:2x32x4"])
 def test_unreadable_shapes_are_told(arch, tokenizer):
-    with pytest.raises(UserError, match="architecture|shape"):
+    with pytest.raises(UserError, match=r"architecture|shape"):
         Encoder.from_scratch(arch, tokenizer)
 
 
@@ -198,7 +200,9 @@ def test_sentence_vectors_are_those_of_each_sentence_alone(encoder):
         for row, text in enumerate(TEXTS):
             inputs = encoder.tokenizer(text, return_tensors="pt")
             with torch.no_grad():
-                states = encoder.model(**inputs, output_hidden_states=True).hidden_states[-1 if layer is None else layer]
+                states = encoder.model(**inputs, output_hidden_states=True).hidden_states[
+                    -1 if layer is None else layer
+                ]
             np.testing.assert_allclose(vectors["cls"][row], states[0, 0], atol=1e-5)
             np.testing.assert_allclose(vectors["mean"][row], states[0, 1:-1].mean(0), atol=1e-5)
 
@@ -225,6 +229,6 @@ def test_reading_vectors_leaves_the_mode_and_draws_no_dropout(make_encoder):
 
 
 def test_the_public_rooms_do_not_import_torch():
-    code = "import sys, paralign.text, paralign.text.views, paralign.text.batching; print('torch' in sys.modules)"
+    code = "import sys, paralign.text.views, paralign.text.batching; print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

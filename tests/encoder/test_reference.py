@@ -23,7 +23,12 @@ FAMILIES = {
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "type_vocab_size": 0},
     "electra": {"embedding_size": 16},
-    "modernbert": {"global_attn_every_n_layers": 2, "local_attention": 16, "cls_token_id": 2, "sep_token_id": 3},
+    "modernbert": {
+        "global_attn_every_n_layers": 2,
+        "local_attention": 16,
+        "cls_token_id": 2,
+        "sep_token_id": 3,
+    },
     "albert": {"embedding_size": 16},
 }
 
@@ -40,9 +45,14 @@ def made(family, tokenizer):
 
 def views_of(store, encoder):
     batch = PairBatch(
-        store, np.array([3, 170, 41, 0, 199, 10, 11]), np.arange(7), template=encoder.template, config=ViewsConfig(),
-        seed=1, epoch=0,
-    )  # fmt: skip
+        store,
+        np.array([3, 170, 41, 0, 199, 10, 11]),
+        np.arange(7),
+        template=encoder.template,
+        config=ViewsConfig(),
+        seed=1,
+        epoch=0,
+    )
     return [batch.view(name) for name in ("joint", "first", "text")]
 
 
@@ -98,7 +108,8 @@ def test_gradients_are_those_of_the_reference_model(store, make_encoder):
     for start, end in zip(ends - view.lengths, ends, strict=True):
         inside = view.masked[(view.masked >= start) & (view.masked < end)] - start
         out = model(
-            input_ids=torch.tensor(view.ids[None, start:end]), token_type_ids=torch.tensor(view.types[None, start:end])
+            input_ids=torch.tensor(view.ids[None, start:end]),
+            token_type_ids=torch.tensor(view.types[None, start:end]),
         )
         total = total + out.logits[0, torch.tensor(inside)].square().sum()
     total.backward()

@@ -123,9 +123,7 @@ def test_chunks_do_not_change_the_law(monkeypatch):
     whole = paired_bootstrap(a, b, resamples=4000)
     monkeypatch.setattr(bootstrap, "_CELLS", 300 * 7)
     parts = paired_bootstrap(a, b, resamples=4000)
-    assert (parts.low, parts.high) == pytest.approx(
-        (whole.low, whole.high), abs=0.1 * (whole.high - whole.low)
-    )
+    assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high), abs=0.1 * (whole.high - whole.low))
 
 
 def test_items_without_denominator_are_passed_over():

@@ -13,7 +13,9 @@ from tests.objectives.batches import corpus
 
 
 def learner(encoder, recipe, *overrides):
-    config = run_settings(recipe, {}, ["moco.queue=8", "moco.projection=8", *overrides] if "moco" in recipe else overrides)
+    config = run_settings(
+        recipe, {}, ["moco.queue=8", "moco.projection=8", *overrides] if "moco" in recipe else overrides
+    )
     return Learner(encoder, make_objectives(config, encoder))
 
 
@@ -39,9 +41,19 @@ def test_the_recipes_of_the_paper_have_its_numbers():
     training, moco = config.training, config.section("moco")
     assert (training.batch, training.epochs, training.learning_rate, training.warmup) == (128, 10, 3e-5, 0.1)
     assert training.weight_decay == 0.01
-    assert (moco.queue, moco.temperature, moco.momentum, moco.projection, moco.pool) == (32_000, 0.05, 0.999, 300, "cls")
+    assert (moco.queue, moco.temperature, moco.momentum, moco.projection, moco.pool) == (
+        32_000,
+        0.05,
+        0.999,
+        300,
+        "cls",
+    )
     assert (config.data.min_pieces, config.data.max_pieces) == (10, 128)
-    assert (config.views.mask_probability, config.views.mask_share, config.views.random_share) == (0.15, 0.8, 0.1)
+    assert (config.views.mask_probability, config.views.mask_share, config.views.random_share) == (
+        0.15,
+        0.8,
+        0.1,
+    )
     assert config.views.shuffle
 
 
@@ -73,7 +85,11 @@ def test_a_view_that_several_objectives_read_is_encoded_once(store, make_encoder
     batch = corpus(store, encoder).batch(0)
     out = module(batch)
     assert set(out) == {"tlm", "moco", "probe"}
-    wanted = [(True, id(batch.view("joint"))), (True, id(batch.view("first"))), (False, id(batch.view("second")))]
+    wanted = [
+        (True, id(batch.view("joint"))),
+        (True, id(batch.view("first"))),
+        (False, id(batch.view("second"))),
+    ]
     assert sorted(seen) == sorted(wanted)
 
 
@@ -82,7 +98,10 @@ def test_sum_and_count_of_each_loss_and_their_weights(store, make_encoder):
     module = Learner(encoder, make_objectives(run_settings("ppa", {}, ["moco.queue=8", "tlm.weight=0.25"]), encoder))
     batch = corpus(store, encoder).batch(0)
     out = module(batch)
-    assert {name: count for name, (_, count) in out.items()} == {"tlm": len(batch.view("joint").masked), "moco": 12}
+    assert {name: count for name, (_, count) in out.items()} == {
+        "tlm": len(batch.view("joint").masked),
+        "moco": 12,
+    }
     assert module.weights() == {"tlm": 0.25, "moco": 1.0}
     assert all(total.requires_grad and total.dim() == 0 for total, _ in out.values())
 

@@ -23,8 +23,15 @@ def test_the_loss_is_the_models_own_on_the_same_masked_input(name, view, store, 
     labels = np.full(len(seen.ids), -100)
     labels[seen.masked] = seen.labels
     wide = int(seen.lengths.max())
-    rows = {key: np.full((len(seen.lengths), wide), pad) for key, pad in
-            (("input_ids", encoder.template.pad_id), ("token_type_ids", 0), ("attention_mask", 0), ("labels", -100))}  # fmt: skip
+    rows = {
+        key: np.full((len(seen.lengths), wide), pad)
+        for key, pad in (
+            ("input_ids", encoder.template.pad_id),
+            ("token_type_ids", 0),
+            ("attention_mask", 0),
+            ("labels", -100),
+        )
+    }
     for row, (start, length) in enumerate(zip(seen.starts, seen.lengths, strict=True)):
         inside = slice(start, start + length)
         for key, values in (("input_ids", seen.ids), ("token_type_ids", seen.types), ("labels", labels)):

@@ -1,4 +1,4 @@
-"""Hidden states and scores of a view, one row at a time by transformers' own forward pass: nothing is padded."""
+"""Hidden states and scores of a view, one row at a time by transformers' own forward pass, unpadded."""
 
 from __future__ import annotations
 

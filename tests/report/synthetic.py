@@ -57,12 +57,9 @@ def log(run: Path, losses: Mapping[str, float], steps: int = 400, seed: int = 0)
     lines = []
     for step in range(1, steps + 1):
         parts = {
-            name: top * (0.35 + 0.65 * np.exp(-step / 90)) + rng.normal(0, 0.02 * top)
-            for name, top in losses.items()
+            name: top * (0.35 + 0.65 * np.exp(-step / 90)) + rng.normal(0, 0.02 * top) for name, top in losses.items()
         }
-        lines.append(
-            {"step": step, "time": step * 0.5, "loss": sum(parts.values()), "losses": parts, "lr": 1e-4}
-        )
+        lines.append({"step": step, "time": step * 0.5, "loss": sum(parts.values()), "losses": parts, "lr": 1e-4})
     (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 

@@ -48,9 +48,7 @@ def test_no_folders(tmp_path):
 
 
 def test_missing_folder(run, tmp_path):
-    assert refused([run, tmp_path / "gone"], tmp_path / "r.html").startswith(
-        f"{tmp_path / 'gone'}: no such run"
-    )
+    assert refused([run, tmp_path / "gone"], tmp_path / "r.html").startswith(f"{tmp_path / 'gone'}: no such run")
 
 
 def test_a_folder_that_is_no_run(run, tmp_path):

@@ -24,10 +24,7 @@ def tagging(system, language):
 
 
 def both_directions(system, language, pool="cls", metric="accuracy_cosine"):
-    return [
-        retrieval_items(system, language, d, pool, metric)
-        for d in sorted((f"en-{language}", f"{language}-en"))
-    ]
+    return [retrieval_items(system, language, d, pool, metric) for d in sorted((f"en-{language}", f"{language}-en"))]
 
 
 def percent(value):
@@ -66,9 +63,7 @@ def test_zero_shot_table(page):
         for lang in LANGUAGES:
             compared = None
             if system != "control" and lang != "en":
-                compared = paired_bootstrap(
-                    np.stack(tagging(system, lang)), np.stack(tagging("control", lang))
-                )
+                compared = paired_bootstrap(np.stack(tagging(system, lang)), np.stack(tagging("control", lang)))
             mean, sd = statistics.fmean(scores[lang]), statistics.stdev(scores[lang])
             assert found[system][lang] == printed(mean, sd, compared)
         by_seed = [statistics.fmean(scores[lang][seed] for lang in OTHERS) for seed in range(3)]
@@ -135,8 +130,7 @@ def test_seeds_and_items_are_named(page):
 
 def test_the_answer_tells_the_same_numbers(page):
     average = {
-        s: statistics.fmean(score(items) for lang in OTHERS for items in tagging(s, lang))
-        for s in ("ppa", "control")
+        s: statistics.fmean(score(items) for lang in OTHERS for items in tagging(s, lang)) for s in ("ppa", "control")
     }
     change = statistics.fmean(score(i) for i in tagging("ppa", "en")) - statistics.fmean(
         score(i) for i in tagging("control", "en")
@@ -179,8 +173,5 @@ def test_markdown_holds_the_same_tables(report, page):
     for title in (POS, CLS):
         start = lines.index("### " + title.replace("[", "\\[").replace("]", "\\]")) + 2
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[start : start + 5]]
-        plain = [
-            [" ".join(cell.replace("**", "").replace("\\*", "*").split("<br>")) for cell in row]
-            for row in rows
-        ]
+        plain = [[" ".join(cell.replace("**", "").replace("\\*", "*").split("<br>")) for cell in row] for row in rows]
         assert [plain[0], *plain[2:]] == page.tables[title]

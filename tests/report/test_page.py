@@ -52,9 +52,7 @@ def test_nothing_is_fetched(report):
     assert "://" not in html
     assert "@import" not in html
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", html))
-    assert any(
-        "default-src 'none'" in (attrs.get("content") or "") for tag, attrs in page.tags if tag == "meta"
-    )
+    assert any("default-src 'none'" in (attrs.get("content") or "") for tag, attrs in page.tags if tag == "meta")
 
 
 def test_ids_are_unique_and_references_lead_somewhere(report):
@@ -96,9 +94,7 @@ def test_everything_is_escaped(tmp_path):
         train=BAD,
         where=Where(pool=BAD),
     )
-    describe(
-        run, {"verb": BAD, "command": BAD, "status": BAD, "device": BAD, "alarms": [BAD], "version": BAD}
-    )
+    describe(run, {"verb": BAD, "command": BAD, "status": BAD, "device": BAD, "alarms": [BAD], "version": BAD})
     (run / "config.toml").write_text(BAD)
     (run / "log.jsonl").write_text(json.dumps({"step": 1, "loss": 1, "losses": {BAD: 1, "b": 2}}) + "\n")
     paths = write_report([run], tmp_path / "r.html", title=BAD)

@@ -200,9 +200,7 @@ def test_links_many_to_one() -> None:
 def test_german_tree() -> None:
     sentence = grammar("de").sentence(READER)
     assert sentence.heads == (3, 3, 10, 8, 8, 7, 8, 3, 8, 0, 12, 10, 10)
-    assert " ".join(sentence.deprels) == (
-        "det amod nsubj punct nsubj det obj acl:relcl punct root det obj punct"
-    )
+    assert " ".join(sentence.deprels) == ("det amod nsubj punct nsubj det obj acl:relcl punct root det obj punct")
     assert " ".join(sentence.upos) == "DET ADJ NOUN PUNCT PRON DET NOUN VERB PUNCT VERB DET NOUN PUNCT"
     assert sentence.lemmas == (
         "der",

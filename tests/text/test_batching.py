@@ -44,8 +44,7 @@ def test_a_remainder_is_left_out_once_and_not_the_same_records_each_epoch():
 def test_a_batch_is_a_function_of_the_step_whatever_was_asked_before(steps, temperature):
     groups = (np.arange(240) % 5 == 0).astype(np.int64)
     one, other = (
-        BatchPlan(lengths_like_text(240), groups, batch=8, seed=5, window=4, temperature=temperature)
-        for _ in range(2)
+        BatchPlan(lengths_like_text(240), groups, batch=8, seed=5, window=4, temperature=temperature) for _ in range(2)
     )
     wandering = [one.records(step) for step in steps]
     assert [a.tolist() for a in wandering[::-1]] == [other.records(step).tolist() for step in steps[::-1]]
@@ -69,7 +68,11 @@ def test_groups_are_drawn_in_proportion_to_their_share_to_the_power_of_1_over_t(
     for group in range(3):
         times = Counter(drawn[groups[drawn] == group].tolist())
         if counts[group] >= sizes[group]:
-            assert set(times.values()) <= {max(times.values()), max(times.values()) - 1, max(times.values()) - 2}
+            assert set(times.values()) <= {
+                max(times.values()),
+                max(times.values()) - 1,
+                max(times.values()) - 2,
+            }
 
 
 def test_too_small_a_corpus_is_told():

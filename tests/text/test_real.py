@@ -16,9 +16,7 @@ pytestmark = [pytest.mark.real, pytest.mark.skipif(not DATA.is_dir(), reason="no
 
 @pytest.mark.parametrize(("tag", "count"), [("ar", 11_446), ("bg", 15_175), ("zh", 21_116), ("de", 169_813)])
 def test_tatoeba(tag: str, count: int) -> None:
-    assert (
-        sum(1 for _ in read_pairs(parse_pairs(f"en-{tag}={DATA}/parallel/tatoeba/en-{tag}.tsv.gz"))) == count
-    )
+    assert sum(1 for _ in read_pairs(parse_pairs(f"en-{tag}={DATA}/parallel/tatoeba/en-{tag}.tsv.gz"))) == count
 
 
 def test_the_foreign_trailer() -> None:

@@ -83,14 +83,10 @@ def test_the_way_round_does_not_matter(tmp_path: Path, corpora: dict[str, list[t
         assert lines(file) == lines(tmp_path / "two" / file.relative_to(tmp_path / "one"))
 
 
-def test_excluded_sentences_are_gone_and_counted(
-    tmp_path: Path, corpora: dict[str, list[tuple[str, str]]]
-) -> None:
+def test_excluded_sentences_are_gone_and_counted(tmp_path: Path, corpora: dict[str, list[tuple[str, str]]]) -> None:
     (tmp_path / "test.txt").write_text("sentence 5\nSENTENCE 6!\n\n...\n")
     (tmp_path / "test.tsv").write_text("x\tDe  Satz 7\tlabel\n")
-    (tmp_path / "a.conllu.gz").write_bytes(
-        gzip.compress(b"# text = Sentence 8\n# text_de = de satz 9\n1\tSentence\n")
-    )
+    (tmp_path / "a.conllu.gz").write_bytes(gzip.compress(b"# text = Sentence 8\n# text_de = de satz 9\n1\tSentence\n"))
     names = ["test.txt", "test.tsv", "a.conllu.gz"]
     files = run(tmp_path, exclude=[tmp_path / name for name in names])
     gone = {"sentence5", "sentence6", "desatz7", "sentence8", "desatz9"}

@@ -23,11 +23,7 @@ def tokenize(texts: Sequence[str]) -> list[tuple[Any, Any]]:
     """Two-letter pieces of the words."""
     out = []
     for text in texts:
-        offsets = [
-            (i, i + 1 + (text[i + 1 : i + 2].strip() != ""))
-            for i in range(0, len(text), 2)
-            if text[i].strip()
-        ]
+        offsets = [(i, i + 1 + (text[i + 1 : i + 2].strip() != "")) for i in range(0, len(text), 2) if text[i].strip()]
         out.append((np.array([(a * 31 + b) % 997 for a, b in offsets], int), np.array(offsets, int)))
     return out
 
@@ -74,9 +70,7 @@ def oracle(
     return kept, counts
 
 
-CELL = st.sampled_from(
-    ["", "a", "bb", "a b", "été", "我们 好", "a longer line of text", "aa bb cc dd ee ff gg hh"]
-)
+CELL = st.sampled_from(["", "a", "bb", "a b", "été", "我们 好", "a longer line of text", "aa bb cc dd ee ff gg hh"])
 ROWS = st.lists(st.tuples(CELL, CELL), min_size=1, max_size=30)
 FILTERS = st.builds(
     FilterConfig,
@@ -138,9 +132,7 @@ def spec(tmp_path: Path) -> PairSpec:
 
 def test_plain_text(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("one two\n\none two\nmuch too long for the bound\n")
-    store = build(
-        [TextSpec("en", str(tmp_path / "t"))], tmp_path / "out", FilterConfig(min_pieces=2, max_pieces=8)
-    )
+    store = build([TextSpec("en", str(tmp_path / "t"))], tmp_path / "out", FilterConfig(min_pieces=2, max_pieces=8))
     assert (store.sides, len(store), store.text(0, 0)) == (1, 1, "one two")
     assert store.meta["specs"][0]["dropped"] == {"duplicate": 1, "empty": 1, "too long": 1}
     assert store.share_kept() == "kept 25.0 % (1 of 4): 1 duplicate, 1 empty, 1 too long"
@@ -184,9 +176,7 @@ def test_progress_and_source_files(tmp_path: Path, spec: PairSpec, monkeypatch: 
 
 
 def test_nothing_left_says_why(tmp_path: Path, spec: PairSpec) -> None:
-    with pytest.raises(
-        UserError, match=r"all 50 pairs dropped: 50 too short \(< 9 pieces\); lower data.min_pieces"
-    ):
+    with pytest.raises(UserError, match=r"all 50 pairs dropped: 50 too short \(< 9 pieces\); lower data.min_pieces"):
         build([spec], tmp_path / "out", FilterConfig(min_pieces=9))
     assert [p.name for p in tmp_path.iterdir()] == ["c.tsv"]
 

@@ -17,9 +17,7 @@ TATOEBA = {
 NTREX = {"zho-CN": "zh", "zho-TW": "zh", "srp-Latn": "sr", "eng-GB": "en", "arb": "ar", "por-BR": "pt"}
 
 
-@pytest.mark.parametrize(
-    "name", ["deu", "ger", "german", "German", "GERMAN", "de-DE", "de_DE", "de_DE.UTF-8", " de "]
-)
+@pytest.mark.parametrize("name", ["deu", "ger", "german", "German", "GERMAN", "de-DE", "de_DE", "de_DE.UTF-8", " de "])
 def test_german_under_every_name(name: str) -> None:
     assert canonical(name) == "de"
 
@@ -35,9 +33,7 @@ def test_the_tags_of_the_data_sets_stay() -> None:
 
 
 def test_norwegian_is_bokmal_and_nynorsk_its_own() -> None:
-    assert [canonical(t) for t in ("no", "nor", "nob", "nb", "Norwegian Bokmål", "nno")] == ["nb"] * 5 + [
-        "nn"
-    ]
+    assert [canonical(t) for t in ("no", "nor", "nob", "nb", "Norwegian Bokmål", "nno")] == ["nb"] * 5 + ["nn"]
 
 
 def test_a_canonical_tag_is_its_own() -> None:

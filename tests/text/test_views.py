@@ -13,8 +13,14 @@ ROWS = np.array([3, 170, 41, 0, 199])
 
 def batch_of(store, encoder, records=ROWS, *, config=PLAIN, seed=1, epoch=0):
     return PairBatch(
-        store, np.asarray(records), np.arange(len(records)), template=encoder.template, config=config, seed=seed, epoch=epoch
-    )  # fmt: skip
+        store,
+        np.asarray(records),
+        np.arange(len(records)),
+        template=encoder.template,
+        config=config,
+        seed=seed,
+        epoch=epoch,
+    )
 
 
 def rows_of(view, values=None):
@@ -33,7 +39,9 @@ def test_views_are_what_the_tokenizer_makes_of_each_row_alone(store, encoder, sh
     joint = batch.view("joint")
     assert rows_of(joint) == [pair["input_ids"] for pair in pairs]
     assert rows_of(joint, joint.types) == [pair["token_type_ids"] for pair in pairs]
-    template_pieces = [[int(i in (tokenizer.cls_token_id, tokenizer.sep_token_id)) for i in p["input_ids"]] for p in pairs]
+    template_pieces = [
+        [int(i in (tokenizer.cls_token_id, tokenizer.sep_token_id)) for i in p["input_ids"]] for p in pairs
+    ]
     assert rows_of(joint, joint.special.astype(int)) == template_pieces
 
     assert rows_of(batch.view("first")) == [tokenizer(a)["input_ids"] for a, _ in sides]
@@ -138,5 +146,5 @@ def test_masks_and_coins_do_not_depend_on_how_a_batch_is_cut(store, encoder, dat
 
 @pytest.mark.parametrize("settings", [{"mask_share": 0.95}, {"mask_probability": 0.0}, {"random_share": -0.1}])
 def test_impossible_shares_are_refused(settings):
-    with pytest.raises(ValueError, match="mask_|random_"):
+    with pytest.raises(ValueError, match=r"mask_|random_"):
         ViewsConfig(**settings)

@@ -112,9 +112,7 @@ def test_pieces_and_words_against_the_oracle(
 
 def test_pieces_by_hand() -> None:
     spans = word_spans("我们 don't")  # 我 | 们 | don't
-    offsets = np.array(
-        [[0, 0], [0, 2], [2, 6], [6, 8], [0, 0]]
-    )  # specials, "我们" in one piece, " don", "'t"
+    offsets = np.array([[0, 0], [0, 2], [2, 6], [6, 8], [0, 0]])  # specials, "我们" in one piece, " don", "'t"
     assert piece_words(offsets, spans).tolist() == [-1, 0, 2, 2, -1]
     assert word_pieces(offsets, spans).tolist() == [1, 1, 2]
 

@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from paralign.text.views import ViewsConfig
-from paralign.training import CorpusBatches, Learner, Trainer, TrainingConfig
+from paralign.training import CorpusBatches, Learner, Trainer
 from paralign.verbs.settings import run_settings
 from paralign.verbs.train import make_objectives
 
-QUICK = {"batch": 12, "steps": 9, "learning_rate": 3e-3, "precision": "fp32", "log_every": 1, "checkpoint_every": 4}
+QUICK = {
+    "batch": 12,
+    "steps": 9,
+    "learning_rate": 3e-3,
+    "precision": "fp32",
+    "log_every": 1,
+    "checkpoint_every": 4,
+}
 CLOCK = ("time", "tokens_per_s", "pairs_per_s", "eta_s")
 
 

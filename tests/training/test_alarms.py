@@ -6,7 +6,12 @@ import math
 from paralign.training.alarms import Alarms, is_bad
 
 CHANCE = {"moco": math.log(101), "mlm": math.log(800)}
-FINE = {"moco_mean_cosine": 0.3, "moco_effective_rank": 20.0, "moco_accuracy": 0.5, "sentence_mean_cosine": 0.6}
+FINE = {
+    "moco_mean_cosine": 0.3,
+    "moco_effective_rank": 20.0,
+    "moco_accuracy": 0.5,
+    "sentence_mean_cosine": 0.6,
+}
 
 
 def run(alarms, metrics, losses=None, steps=range(10, 1001, 10)):

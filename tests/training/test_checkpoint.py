@@ -127,7 +127,9 @@ def test_a_damaged_checkpoint_is_told_and_how_to_go_on(tmp_path, spoil):
     module, optimiser = trained()
     folder = save(tmp_path, 3, module, optimiser, {})
     spoil(folder)
-    with pytest.raises(UserError, match=r"step-00000003: the checkpoint is damaged \(remove it to use the one before\)"):
+    with pytest.raises(
+        UserError, match=r"step-00000003: the checkpoint is damaged \(remove it to use the one before\)"
+    ):
         load(folder, module, optimiser)
 
 
@@ -136,7 +138,7 @@ def test_a_damaged_state_is_told(tmp_path, text):
     module, optimiser = trained()
     folder = save(tmp_path, 3, module, optimiser, {})
     (folder / "state.json").write_text(text)
-    with pytest.raises(UserError, match="damaged|another version"):
+    with pytest.raises(UserError, match=r"damaged|another version"):
         read_state(folder)
 
 

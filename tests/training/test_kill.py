@@ -62,8 +62,8 @@ def test_twenty_kills_at_random_moments(undisturbed, base, tmp_path):
     kills = runs = 0
     while kills < 20:
         words = command(base, folder / "pairs.tsv", tmp_path / f"run-{runs}")
-        while chance.random() < 0.7 and kill(words, chance.uniform(0, seconds)):
-            kills += 1
+        for _ in range(4):
+            kills += kill(words, chance.uniform(0, 0.8 * seconds))
         finish(words)
         assert same(tmp_path / f"run-{runs}", folder / "run"), f"run {runs} after {kills} kills"
         runs += 1

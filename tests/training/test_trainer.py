@@ -1,4 +1,4 @@
-"""The loop: accumulation, resuming to the same bytes, stopping, and refusing what does not belong together."""
+"""The loop: accumulation, resuming to the same bytes, stopping, refusing what does not belong together."""
 
 import json
 import os
@@ -62,7 +62,10 @@ def test_the_log_says_rates_and_losses_of_every_step(undisturbed):
         assert set(CLOCK) <= set(line)
         assert line["loss"] == pytest.approx(sum(line["losses"].values()))
         assert set(line["losses"]) == {"tlm", "moco"}
-    assert sorted(p.name for p in (undisturbed / "checkpoints").iterdir()) == ["step-00000008", "step-00000009"]
+    assert sorted(p.name for p in (undisturbed / "checkpoints").iterdir()) == [
+        "step-00000008",
+        "step-00000009",
+    ]
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -91,7 +94,7 @@ def losses_and_weights(make_encoder, store, run, **settings):
 
 @pytest.mark.parametrize("objectives", ["ppa", "moco-mlm"])
 def test_four_parts_a_step_are_the_same_as_one(objectives, make_encoder, store, tmp_path):
-    # Adam divides by the size of the gradient: a larger eps keeps it from magnifying the rounding of tiny ones.
+    # Adam divides by the size of the gradient: a larger eps keeps it from magnifying tiny differences.
     settings = {"objectives": objectives, "eps": 1e-3}
     one, whole = losses_and_weights(make_encoder, store, tmp_path / "1", accumulate=1, **settings)
     four, parts = losses_and_weights(make_encoder, store, tmp_path / "4", accumulate=4, **settings)
@@ -236,8 +239,8 @@ class Constant(Objective):
 
 
 def test_a_run_stuck_at_chance_raises_an_alarm_in_log_and_outcome(make_encoder, store, tmp_path):
-    from paralign.training import CorpusBatches, Learner, Trainer
     from paralign.text.views import ViewsConfig
+    from paralign.training import CorpusBatches, Learner, Trainer
 
     encoder = make_encoder()
     config = TrainingConfig(batch=12, steps=10, precision="fp32", log_every=1)

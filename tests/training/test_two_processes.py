@@ -38,7 +38,9 @@ def compare(make_encoder, store, tmp_path, steps):
         assert a == pytest.approx(b, abs=1e-5)
     assert alone["objectives.moco.queue_ids"].tolist() == together["objectives.moco.queue_ids"].tolist()
     for name, value in alone.items():
-        torch.testing.assert_close(value, together[name], atol=1e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            value, together[name], atol=1e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_two_processes_train_as_one(make_encoder, store, tmp_path):

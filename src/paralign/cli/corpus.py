@@ -57,7 +57,8 @@ def split(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")],
     pairs: Pairs = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help="Files of test sentences (text, TSV, CoNLL-U) to keep out; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Files of test sentences (text, TSV, CoNLL-U) to keep out; may be repeated."),
     ] = None,
     lenient: Lenient = False,
 ) -> None:

@@ -16,7 +16,9 @@ def command(
     model: Annotated[str, typer.Option(help="Encoder, or a fine-tuned OUT/seed-K/model.")],
     task: Annotated[str, typer.Option(help="See `paralign list tasks`.")],
     data: Annotated[list[str], typer.Option(help="SRC-TGT=PATH (retrieval) or LANG=PATH, may be repeated.")],
-    layer: Annotated[int | None, typer.Option(help="Hidden state to read, 0 = embeddings; the last by default.")] = None,
+    layer: Annotated[
+        int | None, typer.Option(help="Hidden state to read, 0 = embeddings; the last by default.")
+    ] = None,
     limit: Limit = None,
     split: Split = "test",
     system: System = None,

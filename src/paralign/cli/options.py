@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Lenient", "Limit", "Out", "Overrides", "Pairs", "Quiet", "Resume", "Seed", "Split", "System", "given"]
+__all__ = [
+    "Lenient",
+    "Limit",
+    "Out",
+    "Overrides",
+    "Pairs",
+    "Quiet",
+    "Resume",
+    "Seed",
+    "Split",
+    "System",
+    "given",
+]
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; must be new unless --resume.")]
 Pairs = Annotated[

@@ -13,7 +13,9 @@ __all__ = ["command"]
 
 def command(
     out: Out,
-    text: Annotated[list[str], typer.Option(help="LANG=PATH, one sentence a line, may be repeated; .gz, -, smallworld.")],
+    text: Annotated[
+        list[str], typer.Option(help="LANG=PATH, one sentence a line, may be repeated; .gz, -, smallworld.")
+    ],
     arch: Annotated[str | None, typer.Option(help="From scratch: bert:4x256, roberta:4x256, xlm-r:4x256.")] = None,
     model: Annotated[str | None, typer.Option(help="Or go on from this encoder.")] = None,
     tokenizer: Annotated[str, typer.Option(help="wordpiece or bpe, trained on the text; or a folder.")] = "wordpiece",

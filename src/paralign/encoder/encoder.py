@@ -144,7 +144,8 @@ class Encoder(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.model.parameters()).device
+        parameter: nn.Parameter = next(self.model.parameters())
+        return parameter.device
 
     @property
     def embeddings(self) -> nn.Parameter:
@@ -199,7 +200,8 @@ class Encoder(nn.Module):
         longest = int(view.lengths.max(initial=0))
         if longest > self.max_pieces:
             raise UserError(
-                f"a row of {longest} pieces is longer than the model's {self.max_pieces}", mend="lower data.max_pieces"
+                f"a row of {longest} pieces is longer than the model's {self.max_pieces}",
+                mend="lower data.max_pieces",
             )
         base = hf.base_of(self.model)
         device = self.device

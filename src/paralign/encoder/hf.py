@@ -107,7 +107,11 @@ def load_model(name: str) -> Any:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model, info = AutoModelForMaskedLM.from_pretrained(
-                name, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+                name,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"cannot load the model: {_first_line(error)}", where=name) from error
@@ -258,7 +262,6 @@ def hidden_layers(model: Any) -> int:
 def width_of(model: Any) -> int:
     """Size of a hidden state."""
     return int(model.config.hidden_size)
-
 
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -23,9 +23,7 @@ def sentence_view(encoder: Encoder, pieces: Pieces) -> View:
     lengths = np.array([len(p) for p in pieces], np.int64)
     flat = np.concatenate(pieces) if len(pieces) else np.empty(0, np.int64)
     rows = np.arange(len(pieces))
-    ids, types, total, special = assemble(
-        [("const", prefix), ("ragged", (flat, lengths)), ("const", suffix)], (0, 0, 0), rows
-    )
+    ids, types, total, special = assemble([prefix, (flat, lengths), suffix], (0, 0, 0), len(pieces))
     return View(ids, types, total, rows, special, np.empty(0, np.int64), np.empty(0, np.int64))
 
 

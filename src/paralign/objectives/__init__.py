@@ -1,5 +1,13 @@
 """Objectives: what is minimised. One file each; found by name or as ``my_module:Class``."""
 
-from paralign.objectives.base import OBJECTIVES, Batches, Objective, ObjectiveConfig, Step, find_objective, masked_loss
+from paralign.objectives.base import (
+    OBJECTIVES,
+    Batches,
+    Objective,
+    ObjectiveConfig,
+    Step,
+    find_objective,
+    masked_loss,
+)
 
 __all__ = ["OBJECTIVES", "Batches", "Objective", "ObjectiveConfig", "Step", "find_objective", "masked_loss"]

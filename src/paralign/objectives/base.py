@@ -21,7 +21,16 @@ from paralign.encoder import Encoder, States
 from paralign.errors import UserError
 from paralign.text.views import Batch
 
-__all__ = ["OBJECTIVES", "Batches", "Objective", "ObjectiveConfig", "Step", "find_objective", "masked_loss", "spread"]
+__all__ = [
+    "OBJECTIVES",
+    "Batches",
+    "Objective",
+    "ObjectiveConfig",
+    "Step",
+    "find_objective",
+    "masked_loss",
+    "spread",
+]
 
 Gather = Callable[[Tensor], Tensor]
 OBJECTIVES = {
@@ -178,4 +187,6 @@ def find_objective(name: str) -> type[Objective]:
         raise UserError(f"the module {module!r} has no {attribute!r}") from error
     if not (isinstance(found, type) and issubclass(found, Objective)):
         raise UserError(f"{name!r} is not a paralign.objectives.Objective")
+    if not isinstance(getattr(found, "name", None), str) or not found.name.isidentifier():
+        raise UserError(f"the objective {name!r} has no usable name", mend='set name = "..." in the class')
     return found

@@ -174,4 +174,4 @@ class MomentumContrast(Objective):
         own = (*self.key_encoder.base_parameters(), *self.key_projection.parameters())
         query = (*encoder.base_parameters(), *self.projection.parameters())
         move = get_ema_multi_avg_fn(self.config.momentum)  # one fused operation over all tensors
-        move(list(own), [parameter.detach() for parameter in query], 0)  # type: ignore[no-untyped-call]
+        move(list(own), [parameter.detach() for parameter in query], 0)

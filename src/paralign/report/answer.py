@@ -75,19 +75,13 @@ def _difference(table: Table, row: Row) -> str:
     named = table.control if table.control != "control" else ""
     aside = "; ".join(part for part in (named, _interval(comparison, share) or "no interval") if part)
     text = f", {_amount(difference, share)} the control ({aside})."
-    return (
-        text
-        if comparison is None or comparison.p < SIGNIFICANT
-        else text + " Such a difference may be chance."
-    )
+    return text if comparison is None or comparison.p < SIGNIFICANT else text + " Such a difference may be chance."
 
 
 def _interval(comparison: Comparison | None, share: bool) -> str:
     if comparison is None:
         return ""
-    return (
-        f"95\N{NO-BREAK SPACE}% interval {number(comparison.low, share)} to {number(comparison.high, share)}"
-    )
+    return f"95\N{NO-BREAK SPACE}% interval {number(comparison.low, share)} to {number(comparison.high, share)}"
 
 
 def _amount(difference: float, share: bool) -> str:

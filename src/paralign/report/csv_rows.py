@@ -44,9 +44,7 @@ def csv_text(runs: Sequence[Run], tables: Sequence[Table], controls: set[str]) -
     for table in tables:
         writer.writerows(_lines(table))
     for direction in directions if several else []:
-        part = [
-            replace(r, rows=tuple(row for row in r.rows if row.where.direction == direction)) for r in runs
-        ]
+        part = [replace(r, rows=tuple(row for row in r.rows if row.where.direction == direction)) for r in runs]
         for table in build_tables(part, controls):
             writer.writerows(_lines(table))
     return out.getvalue()

@@ -9,13 +9,13 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from paralign.version import __version__
 from paralign.report.answer import answer
 from paralign.report.costs import COST_COLUMNS, cost_rows, fairness
 from paralign.report.figures import CurveGroup, curve_groups, styles
 from paralign.report.runs import Run
 from paralign.report.shown import ShownTable, show
 from paralign.report.tables import Table
+from paralign.version import __version__
 
 __all__ = ["Page", "build_page", "html"]
 
@@ -27,9 +27,7 @@ _LEGEND = (
     " depends on the test items; how much depends on the seed, the standard deviation tells."
     " Bold: the best of its column."
 )
-_LEGEND_ALONE = (
-    "Scores are means over seeds, ± their sample standard deviation. Bold: the best of its column."
-)
+_LEGEND_ALONE = "Scores are means over seeds, ± their sample standard deviation. Bold: the best of its column."
 
 
 @dataclass(frozen=True)
@@ -106,17 +104,13 @@ def _remarks(runs: Sequence[Run]) -> list[str]:
             if log.torn:
                 out.append(f"The last line of {run.name}/{name} is cut off and was passed over.")
             if log.unreadable:
-                out.append(
-                    f"{log.unreadable} lines of {run.name}/{name} cannot be read and were passed over."
-                )
+                out.append(f"{log.unreadable} lines of {run.name}/{name} cannot be read and were passed over.")
     return out
 
 
 def html(page: Page) -> str:
     """The page as one HTML document without any outside address. Everything is escaped but our own SVG."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["drawn"] = Markup  # only for the SVG of paralign.report.figures
     source = files("paralign.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(page=page)

@@ -76,9 +76,7 @@ def show(table: Table) -> ShownTable:
         columns[language] = [_cell(row, language, table) for row in table.rows]
         if language == table.pivot:
             if table.control and len(table.rows) > 1:
-                columns[f"change on {language}"] = [
-                    _change(row, language, table.key.metric) for row in table.rows
-                ]
+                columns[f"change on {language}"] = [_change(row, language, table.key.metric) for row in table.rows]
             if table.others:
                 columns[f"gap to {language}"] = [_gap(row, table.key.metric) for row in table.rows]
     ranked = [cells for name, cells in columns.items() if name == "average" or name in table.languages]

@@ -107,9 +107,7 @@ def build_tables(runs: Sequence[Run], controls: set[str]) -> list[Table]:
             key = Key(row.task, row.metric, row.split, row.train, row.where.pool, row.where.layer)
             groups.setdefault(key, []).append((run, row))
     parts = [part for key, members in groups.items() for part in _by_dataset(key, members)]
-    return [
-        _table(key, members, controls) for key, members in sorted(parts, key=lambda part: part[0].order())
-    ]
+    return [_table(key, members, controls) for key, members in sorted(parts, key=lambda part: part[0].order())]
 
 
 def _by_dataset(key: Key, members: list[Member]) -> Iterable[tuple[Key, list[Member]]]:

@@ -68,9 +68,7 @@ def write_report(
 
 def _check(out: Path) -> None:
     if out.is_dir():
-        raise UserError(
-            "the report is a file, this is a folder", where=out, mend=f"--out {out / 'report.html'}"
-        )
+        raise UserError("the report is a file, this is a folder", where=out, mend=f"--out {out / 'report.html'}")
     if out.suffix.lower() not in (".html", ".htm"):
         raise UserError("the report is an HTML page", where=out, mend=f"--out {out.with_suffix('.html')}")
     if not out.parent.is_dir():

@@ -271,9 +271,7 @@ VERBS: dict[str, Verb] = {
     "sleep": _intransitive("human animal"),
     "work": Verb("intransitive", (("human", "workplace"),), manner=True),
     "like": _transitive("liked", stative=True),
-    "drink": Verb(
-        "transitive", (("human", "drink"), ("human", "drink"), ("animal", "drunk_by_animals")), manner=True
-    ),
+    "drink": Verb("transitive", (("human", "drink"), ("human", "drink"), ("animal", "drunk_by_animals")), manner=True),
     "write": _transitive("written", manner=True),
     "open": _transitive("opened", manner=True),
     "love": _transitive("loved", stative=True),

@@ -204,9 +204,7 @@ class German(Grammar):
             tokens.append(Token("kein" + _INDEFINITE[case][column], "kein", "DET", keys).under(head, "det"))
         elif not e.plural:
             endings = _MIXED
-            tokens.append(
-                Token("ein" + _INDEFINITE[case][column], "ein", "DET", key + ".det").under(head, "det")
-            )
+            tokens.append(Token("ein" + _INDEFINITE[case][column], "ein", "DET", key + ".det").under(head, "det"))
         if e.owner is not None and not e.owner.is_name:
             late = self.entity(e.owner, key + "w", "gen").under(head, "nmod")
         if e.count:
@@ -256,14 +254,10 @@ class German(Grammar):
             middle += time
         if c.frequency:
             middle.append(
-                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(
-                    head, "advmod"
-                )
+                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod")
             )
         negation = [Token("nicht", "nicht", "PART", key + "n").under(head, "advmod")] if c.negated else []
-        recipient = (
-            self.entity(c.recipient, key + "r", "dat").under(head, "iobj") if c.recipient is not None else []
-        )
+        recipient = self.entity(c.recipient, key + "r", "dat").under(head, "iobj") if c.recipient is not None else []
         objects: list[Token] = []
         if c.object is not None:
             case = "dat" if c.verb in _DATIVE_VERBS else "acc"
@@ -285,9 +279,7 @@ class German(Grammar):
             middle += [*settings, *manner, *recipient, *negation, *objects]
         else:
             middle += [*recipient, *objects, *negation, *settings, *manner]
-        subject = (
-            self.entity(c.subject, key + "s", "nom").under(head, "nsubj") if c.subject is not None else []
-        )
+        subject = self.entity(c.subject, key + "s", "nom").under(head, "nsubj") if c.subject is not None else []
         first = [asked] if asked is not None else []
         verbs = [finite]
         if order == "last":

@@ -134,11 +134,7 @@ class English(Grammar):
         asked: list[Token] = []
         if c.asks in ("who", "what", "where"):
             upos = "ADV" if c.asks == "where" else "PRON"
-            asked = [
-                Token(
-                    c.asks, c.asks, upos, key + ("s" if c.asks == "who" else "o" if c.asks == "what" else "p")
-                )
-            ]
+            asked = [Token(c.asks, c.asks, upos, key + ("s" if c.asks == "who" else "o" if c.asks == "what" else "p"))]
         if c.verb == "be":
             aux = self.be(c, plural, key)
             if c.adjective:

@@ -220,9 +220,7 @@ class French(Grammar):
             role = gap_role(e.relative)
             clause = self.clause(e.relative, key + "r", gap=e)
             form = "qui" if role == "subject" else "que"
-            relative = Token(form, form, "PRON", key + "r.rel").under(
-                clause.head, "nsubj" if form == "qui" else "obj"
-            )
+            relative = Token(form, form, "PRON", key + "r.rel").under(clause.head, "nsubj" if form == "qui" else "obj")
             tokens += [relative, *clause.under(head, "acl:relcl")]
         return Phrase(head, tokens)
 
@@ -239,9 +237,7 @@ class French(Grammar):
             form = (("est", "sont"), ("était", "étaient"))[c.tense == "past"][plural]
             late: list[Token] = []
             if c.adjective:
-                head = Token(
-                    self.adjective(c.adjective, gender, plural), self.lemma(c.adjective), "ADJ", key + "v"
-                )
+                head = Token(self.adjective(c.adjective, gender, plural), self.lemma(c.adjective), "ADJ", key + "v")
                 late = [head]
             elif c.place is not None:
                 place = self.setting(c.place, key + "p")
@@ -281,9 +277,7 @@ class French(Grammar):
             verbs = [ne, *verbs, pas]
         if c.frequency:
             verbs.append(
-                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(
-                    head, "advmod"
-                )
+                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod")
             )
         rest = [*verbs, *late, *(self.complements(c, key, head) if c.verb != "be" else [])]
         subject = self.entity(c.subject, key + "s").under(head, "nsubj") if c.subject is not None else []
@@ -304,9 +298,7 @@ class French(Grammar):
         """What follows the verb: manner, object, recipient, goal, company and place."""
         tokens: list[Token] = []
         if c.manner:
-            tokens.append(
-                Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod")
-            )
+            tokens.append(Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod"))
         if c.object is not None:
             tokens += self.entity(c.object, key + "o", negated=c.negated).under(head, "obj")
         for role, e in (("r", c.recipient), ("g", c.goal)):

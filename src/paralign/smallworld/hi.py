@@ -148,9 +148,7 @@ class Hindi(Grammar):
     language = "hi"
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
     stop = "।"
-    forms: ClassVar = {
-        concept: noun_forms(entry[0], entry[1], len(entry) > 2) for concept, entry in _NOUNS.items()
-    }
+    forms: ClassVar = {concept: noun_forms(entry[0], entry[1], len(entry) > 2) for concept, entry in _NOUNS.items()}
 
     def lemma(self, concept: str) -> str:
         """The dictionary form; of a conjunct verb both words (मदद करना)."""
@@ -184,11 +182,7 @@ class Hindi(Grammar):
             token = Token(ergative if post == "ने" else direct, direct, "PRON", key)
             return Phrase(token, [token])
         later = e.conjunct is not None
-        phrase = (
-            self.name(e, key)
-            if e.is_name
-            else self.noun(e, key, "" if later else post, case, oblique=bool(post))
-        )
+        phrase = self.name(e, key) if e.is_name else self.noun(e, key, "" if later else post, case, oblique=bool(post))
         if e.conjunct is not None:
             other = self.entity(e.conjunct, key + "c", post, case)
             mark = Token("और", "और", "CCONJ", key + ".and").under(other.head, "cc")
@@ -274,16 +268,12 @@ class Hindi(Grammar):
             opening = [Token("क्या", "क्या", "PART", key + "ask").under(head, "discourse")]
         subject: list[Token] = []
         if c.subject is not None:
-            subject = self.entity(c.subject, key + "s", "ने" if ergative else "", key + "s.case").under(
-                head, "nsubj"
-            )
+            subject = self.entity(c.subject, key + "s", "ने" if ergative else "", key + "s.case").under(head, "nsubj")
         time = self.time(c.time, key + "t", head) if c.time else []
         tokens = [*opening, *time, *subject] if c.fronted else [*opening, *subject, *time]
         if c.frequency:
             tokens.append(
-                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(
-                    head, "advmod"
-                )
+                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod")
             )
         for role, setting in (("x", c.company), ("p", c.place)):
             if setting is not None:
@@ -293,14 +283,10 @@ class Hindi(Grammar):
         if c.object is not None:
             tokens += self.entity(c.object, key + "o", marker, key + "o.case").under(head, "obj")
         if c.manner:
-            tokens.append(
-                Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod")
-            )
+            tokens.append(Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod"))
         if c.goal is not None:
             goal = (
-                self.entity(c.goal, key + "g")
-                if c.goal.is_name
-                else self.noun(c.goal, key + "g", "", "", oblique=True)
+                self.entity(c.goal, key + "g") if c.goal.is_name else self.noun(c.goal, key + "g", "", "", oblique=True)
             )
             tokens += goal.under(head, "obl")
         if c.asks in ("who", "what", "where"):

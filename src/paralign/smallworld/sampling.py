@@ -22,13 +22,11 @@ _VERB["what"] = Pool(  # verbs done to things: one may ask "what"
     [
         verb
         for verb, entry in C.VERBS.items()
-        if entry.frame == "transitive"
-        and any(not C.ANIMATE.issuperset(C.POOLS[pool]) for _, pool in entry.pairs)
+        if entry.frame == "transitive" and any(not C.ANIMATE.issuperset(C.POOLS[pool]) for _, pool in entry.pairs)
     ]
 )
 _ADJECTIVES = {
-    kind: Pool([name for name, entry in C.ADJECTIVES.items() if kind in entry.kinds])
-    for kind in set(C.NOUNS.values())
+    kind: Pool([name for name, entry in C.ADJECTIVES.items() if kind in entry.kinds]) for kind in set(C.NOUNS.values())
 }
 _PREDICATES = {
     kind: Pool([name for name, entry in C.ADJECTIVES.items() if kind in entry.kinds and entry.predicate])
@@ -68,9 +66,7 @@ def _noun(
     plural = style < 36
     definite = draw.chance(88 if subject else 48)
     owner = None
-    owned = (
-        concept in C.POOLS["offspring"] if kind == "human" else kind not in ("ground", "landmark", "plant")
-    )
+    owned = concept in C.POOLS["offspring"] if kind == "human" else kind not in ("ground", "landmark", "plant")
     if owned and definite and not plural and draw.chance(14):
         owner = _owner(draw, concept)
     return Entity(concept, plural=plural, definite=definite, adjective=adjective, owner=owner)
@@ -254,9 +250,7 @@ def _state(draw: Draw, *, place: bool) -> Clause:
     else:
         subject = replace(_noun(draw, kind, subject=True), count=None, definite=True)
     if not place:
-        adjective = (
-            draw.pick(_PREDICATES[kind]) if subject.is_name else _adjective(draw, subject.concept, True)
-        )
+        adjective = draw.pick(_PREDICATES[kind]) if subject.is_name else _adjective(draw, subject.concept, True)
         subject = replace(subject, adjective=None)
         return Clause("be", subject=subject, adjective=adjective, tense=tense, negated=draw.chance(15))
     relation = draw.choose(("in", "near", "behind", "under", "on_top", "on_top"))

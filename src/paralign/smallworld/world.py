@@ -57,9 +57,7 @@ def link(source: Sentence, target: Sentence) -> tuple[tuple[int, int], ...]:
     for j, anchors in enumerate(target.anchors):
         for anchor in anchors:
             where.setdefault(anchor, []).append(j)
-    return tuple(
-        sorted({(i, j) for i, keys in enumerate(source.anchors) for key in keys for j in where.get(key, ())})
-    )
+    return tuple(sorted({(i, j) for i, keys in enumerate(source.anchors) for key in keys for j in where.get(key, ())}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +109,7 @@ class World:
             lines.append(f"{sentence.language}  {sentence.text}")
         for sentence in sentences:
             tagged = (
-                f"{n}:{word}/{upos}"
-                for n, (word, upos) in enumerate(zip(sentence.words, sentence.upos, strict=True))
+                f"{n}:{word}/{upos}" for n, (word, upos) in enumerate(zip(sentence.words, sentence.upos, strict=True))
             )
             lines.append(f"{sentence.language}  {' '.join(tagged)}")
         for target in sentences[1:]:

@@ -164,9 +164,7 @@ class Chinese(Grammar):
             tokens = self.predicate(c, key, head, relative)
         if c.frequency:
             before.append(
-                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(
-                    head, "advmod"
-                )
+                Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod")
             )
         subjects = subject.under(head, "nsubj") if subject is not None else []
         if c.asks == "who":
@@ -222,9 +220,7 @@ class Chinese(Grammar):
             where = Token("哪里", "哪里", "PRON", key + "p").under(head, "obl")
             tokens += [Token("在", "在", "ADP").under(where, "case"), where]
         if c.manner:
-            tokens.append(
-                Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod")
-            )
+            tokens.append(Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod"))
         coverb = self.lexicon[c.verb][1] if c.recipient is not None else ""
         recipient = self.entity(c.recipient, key + "r") if c.recipient is not None else None
         if recipient is not None and coverb != "-":

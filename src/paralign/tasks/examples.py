@@ -43,7 +43,9 @@ def example_view(encoder: Encoder, examples: Sequence[Example]) -> View:
     before = len(encoder.template.single[0])
     places = [e.targets + start + before for e, start in zip(examples, view.starts, strict=True)]
     return replace(
-        view, masked=np.concatenate(places), labels=np.concatenate([e.labels for e in examples]).astype(np.int64)
+        view,
+        masked=np.concatenate(places),
+        labels=np.concatenate([e.labels for e in examples]).astype(np.int64),
     )
 
 

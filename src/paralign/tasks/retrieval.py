@@ -73,7 +73,10 @@ class Retrieval(Task):
         source, target = data.languages
         scores = []
         for pool in ("cls", "mean"):
-            for metric, k in (("accuracy_cosine", None), ("accuracy_csls", min(NEIGHBOURS, len(data.source) - 1))):
+            for metric, k in (
+                ("accuracy_cosine", None),
+                ("accuracy_csls", min(NEIGHBOURS, len(data.source) - 1)),
+            ):
                 there, back = retrieval(a[pool], b[pool], k)
                 for direction, hits in ((f"{source}-{target}", there), (f"{target}-{source}", back)):
                     items = np.stack([hits.astype(np.float64), np.ones(len(hits))], 1)

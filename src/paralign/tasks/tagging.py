@@ -85,7 +85,7 @@ def tag_examples(encoder: Encoder, trees: Sequence[Tree], labels: Sequence[str])
         tags = np.array([number[tag] for tag in tree.upos], np.int64)
         start = 0
         while start < len(targets):
-            begin = int(targets[start]) if start else 0
+            begin = int(targets[start]) if start or targets[0] >= room else 0
             stop = int(np.searchsorted(targets, begin + room))
             end = int(targets[stop]) if stop < len(targets) else len(ids)
             piece = ids[begin : min(end, begin + room)]
@@ -135,6 +135,6 @@ class PartOfSpeech(Task):
             view = example_view(encoder, chosen)
             right = head.scores(encoder.encode(view)).argmax(1).cpu().numpy() == view.labels
             sentence = np.repeat([row.sentence for row in chosen], [len(row.labels) for row in chosen])
-            np.add.at(items, (sentence, 0), right)
-            np.add.at(items, (sentence, 1), 1)
+            items[:, 0] += np.bincount(sentence, right, len(items))
+            items[:, 1] += np.bincount(sentence, minlength=len(items))
         return [Score("accuracy", items)]

@@ -296,9 +296,7 @@ class _Build:
             "specs": specs,
             "arrays": {n: {"dtype": self.dtypes[n], "bytes": self.sizes[n]} for n in self.dtypes},
         }
-        (self.part / "meta.json").write_text(
-            json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        (self.part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def _nothing_left(self) -> str:
         dropped = sum(self.dropped, Counter())

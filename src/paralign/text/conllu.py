@@ -59,9 +59,7 @@ class _Bad(Exception):
         self.line, self.reason = line, reason
 
 
-def read_trees(
-    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None
-) -> Iterator[Tree]:
+def read_trees(spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Tree]:
     """Trees of a CoNLL-U file or of the small world; arguments and errors as in :func:`read_conllu`."""
     indices = smallworld_range(spec.path)
     if indices is not None:
@@ -69,9 +67,7 @@ def read_trees(
     return read_conllu(spec.path, lenient=lenient, dropped=dropped)
 
 
-def read_conllu(
-    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None
-) -> Iterator[Tree]:
+def read_conllu(path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Tree]:
     """Read a CoNLL-U file, plain or gzip, sentence by sentence.
 
     Empty nodes (``8.1``) and enhanced dependencies are skipped; forms are brought to normal form.
@@ -112,9 +108,7 @@ def write_conllu(trees: Iterable[Tree], path: str | Path) -> None:
     with Path(path).open("w", encoding="utf-8", newline="\n") as out:
         for tree in trees:
             out.write(f"# sent_id = {tree.sent_id}\n# text = {tree.text}\n")
-            columns = zip(
-                tree.words, tree.lemmas, tree.upos, tree.xpos, tree.heads, tree.deprels, strict=True
-            )
+            columns = zip(tree.words, tree.lemmas, tree.upos, tree.xpos, tree.heads, tree.deprels, strict=True)
             for k, (word, lemma, upos, xpos, head, deprel) in enumerate(columns):
                 glued = k + 1 < len(tree.spans) and tree.spans[k + 1][0] == tree.spans[k][1]
                 misc = "SpaceAfter=No" if glued else "_"
@@ -132,9 +126,7 @@ def spans_of(words: Iterable[str], glued: Iterable[bool]) -> tuple[str, tuple[Sp
     return text, tuple(spans)
 
 
-def _trees(
-    path: str | Path, block: list[tuple[int, str]], lenient: bool, dropped: Counter[str]
-) -> Iterator[Tree]:
+def _trees(path: str | Path, block: list[tuple[int, str]], lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:
     if all(line.startswith("#") for _, line in block):
         return
     try:
@@ -162,9 +154,7 @@ def _tree(block: list[tuple[int, str]]) -> Tree:
             continue
         row = line.split("\t")
         if len(row) != 10:
-            raise _Bad(
-                number, "not 10 columns", f"{len(row)} columns, not 10 (columns are separated by tabs)"
-            )
+            raise _Bad(number, "not 10 columns", f"{len(row)} columns, not 10 (columns are separated by tabs)")
         glue = "SpaceAfter=No" in row[9].split("|")
         if _EMPTY_ID.fullmatch(row[0]):
             continue

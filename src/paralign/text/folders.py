@@ -58,7 +58,5 @@ def _disk_errors(where: Path) -> Iterator[None]:
         reasons = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
         reasons |= {errno.EACCES: "the folder may not be written to", errno.EROFS: "the disk is read-only"}
         if error.errno in reasons:
-            raise UserError(
-                reasons[error.errno], where=where, mend="make room, or name another place"
-            ) from error
+            raise UserError(reasons[error.errno], where=where, mend="make room, or name another place") from error
         raise

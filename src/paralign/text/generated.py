@@ -49,6 +49,4 @@ def conllu_from_smallworld(language: str, indices: range) -> Iterator[Tree]:
     for index in indices:
         s = world.sentence(index, language)
         xpos = ("_",) * len(s.words)
-        yield Tree(
-            f"smallworld-{index}", s.text, s.words, s.spans, s.upos, xpos, s.heads, s.deprels, s.lemmas, index
-        )
+        yield Tree(f"smallworld-{index}", s.text, s.words, s.spans, s.upos, xpos, s.heads, s.deprels, s.lemmas, index)

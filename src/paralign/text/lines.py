@@ -135,9 +135,7 @@ def _decode(raw: bytes, name: str, number: int, lenient: bool, dropped: Counter[
             f"invalid UTF-8 (0x{raw[error.start]:02x} at byte {error.start + 1} of the line)",
         )
     if not lenient:
-        raise UserError(
-            detail, where=located(name, number), mend="mend the line, or drop such lines with --lenient"
-        )
+        raise UserError(detail, where=located(name, number), mend="mend the line, or drop such lines with --lenient")
     dropped[reason] += 1
     return None
 
@@ -159,9 +157,7 @@ def _open(name: str) -> IO[bytes] | nullcontext[IO[bytes]]:
 def _siblings(path: Path) -> str | None:
     if not path.parent.is_dir():
         return f"there is no folder {str(path.parent)!r} either"
-    near = difflib.get_close_matches(
-        path.name, [file.name for file in path.parent.iterdir()], n=1, cutoff=0.6
-    )
+    near = difflib.get_close_matches(path.name, [file.name for file in path.parent.iterdir()], n=1, cutoff=0.6)
     return f"did you mean {str(path.with_name(near[0]))!r}?" if near else None
 
 

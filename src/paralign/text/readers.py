@@ -31,9 +31,7 @@ class Pair:
     """Gold links (source word, target word), from 0, over the small world's own words; files have none."""
 
 
-def read_pairs(
-    spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None
-) -> Iterator[Pair]:
+def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, empty sides included.
 
     The format is seen from the path and the first line that is not blank: Moses twins (``a.en,a.de``), TSV
@@ -79,9 +77,7 @@ def _separated(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair
             separator = "\t" if "\t" in line else _BAR if _BAR in line else None
             if separator is None:
                 mend = "give TSV, 'source ||| target', or two files with a comma between"
-                raise UserError(
-                    "missing tab: the line holds one column", where=located(path, number), mend=mend
-                )
+                raise UserError("missing tab: the line holds one column", where=located(path, number), mend=mend)
         columns = line.split(separator, 2) if separator else ["", ""]
         if len(columns) >= 2:
             yield Pair(normalise(columns[0]), normalise(columns[1]), number)

@@ -134,6 +134,4 @@ def _check_twins(spec: PairSpec) -> None:
         raise UserError(f"two files are needed, not {spec.path!r}", mend="write SOURCE_FILE,TARGET_FILE")
     # realpath sees through ./ and symbolic links; it does not need the files to exist.
     if os.path.realpath(paths[0]) == os.path.realpath(paths[1]):
-        raise UserError(
-            "the same file is given for both sides", where=spec.path, mend="name the file of each language"
-        )
+        raise UserError("the same file is given for both sides", where=spec.path, mend="name the file of each language")

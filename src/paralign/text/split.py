@@ -117,9 +117,7 @@ def split_corpus(
         for batch in _batched(pairs):
             _share_out(batch, key, other, held_out, mono_share, shelves, rivals, count, taken)
             read[str(spec)] += len(batch)
-        rows.append(
-            {"spec": str(spec), "read": read[str(spec)], "dropped": dict(+count), "given": dict(taken)}
-        )
+        rows.append({"spec": str(spec), "read": read[str(spec)], "dropped": dict(+count), "given": dict(taken)})
         total.update(+count)
     _take_back(shelves, rivals)
     if not any(shelf.texts for shelf in shelves.values()):
@@ -128,9 +126,7 @@ def split_corpus(
     with whole_folder(Path(out)) as part:
         for name, shelf in sorted(shelves.items()):
             _write(part, name, shelf.texts, heldout_share, counts)
-        (part / "split.json").write_text(
-            json.dumps(counts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        (part / "split.json").write_text(json.dumps(counts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return counts
 
 

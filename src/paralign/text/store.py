@@ -74,13 +74,9 @@ class TokenStore:
         try:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(
-                "no token store here", where=path, mend="build one with paralign corpus build"
-            ) from None
+            raise UserError("no token store here", where=path, mend="build one with paralign corpus build") from None
         except ValueError:
-            raise UserError(
-                "not valid JSON", where=path / "meta.json", mend="build the store again"
-            ) from None
+            raise UserError("not valid JSON", where=path / "meta.json", mend="build the store again") from None
         if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
             found = meta.get("schema") if isinstance(meta, dict) else None
             raise UserError(f"store schema {found!r}, not {SCHEMA}", where=path, mend="build the store again")
@@ -165,8 +161,6 @@ def share_kept(kept: int, dropped: dict[str, int]) -> str:
     """What :meth:`TokenStore.share_kept` says, most frequent reason first."""
     total = kept + sum(dropped.values())
     share = f"{kept / total:.1%}".replace("%", " %") if total else "nothing"
-    reasons = sorted(
-        ((n, reason) for reason, n in dropped.items() if n), key=lambda item: (-item[0], item[1])
-    )
+    reasons = sorted(((n, reason) for reason, n in dropped.items() if n), key=lambda item: (-item[0], item[1]))
     tail = ", ".join(f"{n:,} {reason}" for n, reason in reasons)
     return f"kept {share} ({kept:,} of {total:,})" + (f": {tail}" if tail else "")

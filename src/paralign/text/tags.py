@@ -247,9 +247,7 @@ for _row in _TABLE.split("\n"):
         (_CODES if _word.islower() else _NAMES)[_plain(_word)] = _row.split()[0]
 
 # What may follow the language in a locale form: script, region, variant, encoding (zh-Hant-TW, de_DE.UTF-8).
-_LOCALE = re.compile(
-    r"([A-Za-z]{2,3})(?:[-_](?:[A-Za-z]{4}|[A-Za-z]{2}|\d{3}|\d\w{3}|\w{5,8}))*(?:[.@][\w-]+)?"
-)
+_LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_](?:[A-Za-z]{4}|[A-Za-z]{2}|\d{3}|\d\w{3}|\w{5,8}))*(?:[.@][\w-]+)?")
 _PRIVATE = re.compile(r"(.+?)-x-([a-z0-9]{1,8}(?:-[a-z0-9]{1,8})*)", re.IGNORECASE)
 
 

@@ -120,42 +120,38 @@ class Records(Protocol):
         ...
 
 
-Segment = tuple[int, ...] | tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
+Ragged = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
+Segment = tuple[int, ...] | Ragged
 
 
 def assemble(
-    segments: Sequence[tuple[str, object]], types: Sequence[int], rows: Ints
+    segments: Sequence[Segment], types: Sequence[int], rows: int
 ) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
     """Lay constant and ragged segments side by side in every row.
 
     Args:
-        segments: ``("const", ids)`` repeated in every row, or ``("ragged", (flat, lengths))``.
+        segments: piece ids repeated in every row, or arrays (flat, lengths) with a stretch for each row.
         types: token type of each segment.
-        rows: [B], only its size is used.
+        rows: B.
 
     Returns:
-        ids [T], types [T], lengths [B], special [T].
+        ids [T], types [T], lengths [B], special [T] (True in the constant segments).
     """
-    n = len(rows)
-    widths = np.zeros((len(segments), n), np.int64)
-    for k, (kind, value) in enumerate(segments):
-        widths[k] = len(value) if kind == "const" else value[1]  # type: ignore[arg-type,index]
+    constant = [not isinstance(segment[0], np.ndarray) if len(segment) else True for segment in segments]
+    widths = np.zeros((len(segments), rows), np.int64)
+    for k, segment in enumerate(segments):
+        widths[k] = len(segment) if constant[k] else segment[1]
     lengths = widths.sum(0)
     begin = np.cumsum(widths, 0) - widths + (np.cumsum(lengths) - lengths)
-    total = int(lengths.sum())
-    ids = np.empty(total, np.int64)
-    kinds = np.zeros(total, np.int64)
-    special = np.zeros(total, np.bool_)
-    for k, (kind, value) in enumerate(segments):
-        if kind == "const":
-            place = (begin[k][:, None] + np.arange(len(value))).ravel()  # type: ignore[arg-type]
-            ids[place] = np.tile(np.asarray(value, np.int64), n)
-            special[place] = True
-        else:
-            flat, size = value  # type: ignore[misc]
-            place = np.repeat(begin[k] - (np.cumsum(size) - size), size) + np.arange(len(flat))
-            ids[place] = flat
+    ids = np.empty(int(lengths.sum()), np.int64)
+    kinds = np.zeros(len(ids), np.int64)
+    special = np.zeros(len(ids), np.bool_)
+    for k, segment in enumerate(segments):
+        size = widths[k]
+        place = np.repeat(begin[k] - (np.cumsum(size) - size), size) + np.arange(int(size.sum()))
+        ids[place] = np.tile(np.asarray(segment, np.int64), rows) if constant[k] else segment[0]
         kinds[place] = types[k]
+        special[place] = constant[k]
     return ids, kinds, lengths, special
 
 
@@ -242,15 +238,13 @@ class PairBatch:
     def _single(self, records: Ints, sides: Ints, rows: Ints) -> View:
         prefix, suffix = self._template.single
         body = self._store.gather(records, sides)
-        ids, types, lengths, special = assemble(
-            [("const", prefix), ("ragged", body), ("const", suffix)], (0, 0, 0), rows
-        )
+        ids, types, lengths, special = assemble([prefix, body, suffix], (0, 0, 0), len(rows))
         return View(ids, types, lengths, rows, special, np.empty(0, np.int64), np.empty(0, np.int64))
 
     def _joint(self, first: Ints, second: Ints) -> View:
         prefix, middle, suffix = self._template.pair
         rows = np.arange(self.size)
         one, two = self._store.gather(self.ids, first), self._store.gather(self.ids, second)
-        parts = [("const", prefix), ("ragged", one), ("const", middle), ("ragged", two), ("const", suffix)]
-        ids, types, lengths, special = assemble(parts, self._template.pair_types, rows)
+        parts: list[Segment] = [prefix, one, middle, two, suffix]
+        ids, types, lengths, special = assemble(parts, self._template.pair_types, self.size)
         return View(ids, types, lengths, rows, special, np.empty(0, np.int64), np.empty(0, np.int64))

@@ -2,6 +2,6 @@
 
 from paralign.training.learner import Learner
 from paralign.training.sampler import CorpusBatches
-from paralign.training.trainer import Outcome, Stopped, Trainer, TrainingConfig
+from paralign.training.trainer import Outcome, Stopped, Trainer, TrainingConfig, best_device
 
-__all__ = ["CorpusBatches", "Learner", "Outcome", "Stopped", "Trainer", "TrainingConfig"]
+__all__ = ["CorpusBatches", "Learner", "Outcome", "Stopped", "Trainer", "TrainingConfig", "best_device"]

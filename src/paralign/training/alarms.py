@@ -14,7 +14,8 @@ class Alarms:
     """Watches losses and metrics for collapse and for losses stuck at chance.
 
     * collapse: the mean cosine of vectors of different sentences above ``cosine``, or their effective rank below
-      ``rank``, after the first fifth of the run (at most 1,000 steps), at ``patience`` looks in a row (all similarities 1.0 go unnoticed in many trainers);
+      ``rank``, after the first fifth of the run (at most 1,000 steps), at ``patience`` looks in a row: similarities
+      of 1.0 everywhere go unnoticed in many trainers;
     * stuck: after the first fifth of the run a loss still within 0.5 % of chance, log(K+1) for MoCo.
 
     Args:
@@ -26,7 +27,13 @@ class Alarms:
     """
 
     def __init__(
-        self, chance: Mapping[str, float], steps: int, *, cosine: float = 0.98, rank: float = 2.0, patience: int = 3
+        self,
+        chance: Mapping[str, float],
+        steps: int,
+        *,
+        cosine: float = 0.98,
+        rank: float = 2.0,
+        patience: int = 3,
     ) -> None:
         self._chance, self._steps = dict(chance), steps
         self._cosine, self._rank, self._patience = cosine, rank, patience

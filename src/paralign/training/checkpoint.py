@@ -118,7 +118,9 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError("the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before") from error
+        raise UserError(
+            "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
+        ) from error
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise UserError("the checkpoint was written by another version of paralign", where=checkpoint)
     return state
@@ -134,7 +136,9 @@ def load(checkpoint: Path, module: nn.Module, optimiser: optim.Optimizer) -> Non
         weights = load_file(checkpoint / "module.safetensors")
         moments = load_file(checkpoint / "optimiser.safetensors")
     except (OSError, SafetensorError) as error:
-        raise UserError("the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before") from error
+        raise UserError(
+            "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
+        ) from error
     own = module.state_dict()
     kept = _unshared(own)
     if set(weights) != set(kept) or any(weights[name].shape != own[name].shape for name in weights):

@@ -31,7 +31,7 @@ class RunLog:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.touch()
         with self._path.open("r+b") as file:
-            file.truncate(keep)
+            file.truncate(min(keep, file.seek(0, 2)))
         self._file = self._path.open("a", encoding="utf-8")
 
     def write(self, **entry: Any) -> None:

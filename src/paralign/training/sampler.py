@@ -28,7 +28,13 @@ class CorpusBatches:
     """
 
     def __init__(
-        self, store: TokenStore, template: Template, views: ViewsConfig, training: TrainingConfig, *, longest: int
+        self,
+        store: TokenStore,
+        template: Template,
+        views: ViewsConfig,
+        training: TrainingConfig,
+        *,
+        longest: int,
     ) -> None:
         lengths = store.lengths.sum(1)
         dress = sum(map(len, template.pair if store.sides == 2 else template.single))

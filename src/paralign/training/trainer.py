@@ -20,7 +20,7 @@ from accelerate.state import AcceleratorState
 from pydantic import Field
 from torch import Tensor
 
-from paralign.config import Config
+from paralign.config import Config, difference
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
 from paralign.text.batching import padding_waste
@@ -32,7 +32,7 @@ from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimiser import learning_rate, make_optimiser
 
-__all__ = ["Outcome", "Stopped", "Trainer", "TrainingConfig"]
+__all__ = ["Outcome", "Stopped", "Trainer", "TrainingConfig", "best_device"]
 
 _DROPOUT, _PREPARE = 21, 22
 
@@ -111,16 +111,22 @@ class Outcome:
 
 
 def only_cpu() -> bool:
-    """Whether training runs on the CPU: accelerate must be told, or processes of torchrun do not find each other."""
+    """Whether training runs on the CPU; accelerate must be told, or processes of torchrun do not meet."""
     asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
     return asked or not torch.accelerator.is_available()
+
+
+def best_device() -> torch.device:
+    """Where this machine computes fastest, unless it was told to stay on the CPU."""
+    found = None if only_cpu() else torch.accelerator.current_accelerator()
+    return found or torch.device("cpu")
 
 
 def has_bf16() -> bool:
     """Whether this machine multiplies bf16 faster than fp32."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
 
@@ -152,7 +158,7 @@ class Trainer:
         quiet: bool = False,
     ) -> None:
         self.precision = ("bf16" if has_bf16() else "fp32") if config.precision == "auto" else config.precision
-        # A process may train twice in different precision (align, then fine-tune): accelerate keeps the first otherwise.
+        # One process may align, then fine-tune, in different precision; accelerate would keep the first.
         AcceleratorState._reset_state()
         self.accelerator = Accelerator(
             cpu=only_cpu(),
@@ -171,9 +177,7 @@ class Trainer:
         self.title, self.quiet = title, quiet
         self.steps = config.total_steps(batches.steps_per_epoch)
         self.module = self.accelerator.prepare_model(learner)
-        self.optimiser = make_optimiser(
-            learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
-        )
+        self.optimiser = make_optimiser(learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps)
         self.weights = learner.weights()
         self.views = sorted({name for o in learner.each().values() for name in o.reads})
         self.alarms = Alarms(learner.chance(), self.steps)
@@ -225,9 +229,11 @@ class Trainer:
         state = checkpoint.read_state(found)
         if state["data"] != self.batches.fingerprint:
             raise UserError(
-                "the data are not those the run began with", where=found, mend="start a new run with another --out"
+                "the data are not those the run began with",
+                where=found,
+                mend="start a new run with another --out",
             )
-        changed = _difference(state["settings"], self.settings)
+        changed = difference(state["settings"], self.settings)
         if changed:
             raise UserError(f"settings differ from those the run began with: {changed}", where=found)
         checkpoint.load(found, self.learner, self.optimiser)
@@ -348,7 +354,13 @@ class Trainer:
                 self._seen["positions"] += padded
 
     def _log_step(
-        self, losses: dict[str, float], rate: float, norm: float, pieces: float, pairs: float, progress: ProgressLine
+        self,
+        losses: dict[str, float],
+        rate: float,
+        norm: float,
+        pieces: float,
+        pairs: float,
+        progress: ProgressLine,
     ) -> None:
         metrics = self.learner.metrics()
         total = sum(self.weights[n] * v for n, v in losses.items())
@@ -386,16 +398,3 @@ class Trainer:
             precision=self.precision,
             ranks=self.ranks,
         )
-
-
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:
-    """Names and values of settings that differ."""
-    out = []
-    for key in sorted(set(old) | set(new)):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            inner = _difference(a, b, f"{prefix}{key}.")
-            out += [inner] if inner else []
-        elif a != b:
-            out.append(f"{prefix}{key} was {a!r}, now {b!r}")
-    return ", ".join(out)

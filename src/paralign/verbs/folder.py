@@ -8,20 +8,21 @@ import os
 import shlex
 import shutil
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paralign.version import __version__
-from paralign.config import dump_toml
+from paralign.config import difference, dump_toml, load_toml
 from paralign.errors import UserError
+from paralign.version import __version__
 
 __all__ = ["RunFolder", "say"]
 
 
 def say(text: str, *, quiet: bool = False) -> None:
     """One line for the person watching, on standard error."""
-    if not quiet:
+    if not quiet and _main_process():
         print(text, file=sys.stderr, flush=True)
 
 
@@ -62,8 +63,9 @@ class RunFolder:
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "status": "running",
         }
-        if used:
-            self.facts |= {k: v for k, v in self._read().items() if k in ("started", "command")}
+        self.before = self._read() if used else {}
+        """What ``run.json`` said when the run was taken up again."""
+        self.facts |= {k: v for k, v in self.before.items() if k in ("started", "command")}
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -77,13 +79,33 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run was already brought to its end."""
-        return self.resumed and self._read().get("status") == "done"
+        return self.before.get("status") == "done"
+
+    def agree(self, settings: Mapping[str, Any]) -> None:
+        """Refuse to go on with other settings than the run began with.
+
+        Args:
+            settings: those that decide the result; paths are not compared, what they hold is (by fingerprint).
+
+        Raises:
+            UserError: naming what differs.
+        """
+        path = self.path / "config.toml"
+        began = load_toml(path) if self.resumed and path.is_file() else {}
+        if began:
+            now = tomllib.loads(dump_toml(settings))
+            changed = difference({key: began[key] for key in began if key in now}, now)
+            if changed:
+                raise UserError(f"settings differ from those the run began with: {changed}", where=self.path)
 
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
         """Write the resolved settings and what is known at the start."""
         self.facts |= facts
         if self.main:
-            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"cannot make the output folder: {error.strerror}", where=self.path) from error
             self.save()  # first: a folder with run.json can be resumed
             _write(self.path / "config.toml", dump_toml(settings))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from safetensors.torch import load_file, save_file
 
 from paralign.config import Config, load_toml, merge, parse_override, resolve
@@ -20,7 +21,7 @@ from paralign.objectives import Objective
 from paralign.results import Items, Measurement, Seeds, read_results, write_results
 from paralign.tasks import Task, find_task
 from paralign.text.draws import seed_for
-from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig
+from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig, best_device
 from paralign.training.checkpoint import beside
 from paralign.verbs.folder import RunFolder, say
 
@@ -29,10 +30,18 @@ __all__ = ["FinetuneConfig", "evaluate", "finetune"]
 _HEAD = 41
 
 
-class FinetuneConfig(Config):
-    """Settings of fine-tuning; the usual ones for small heads on BERT-like encoders."""
+class FinetuneTraining(TrainingConfig):
+    """The loop's settings with the usual defaults of fine-tuning (Devlin et al. 2019)."""
 
-    training: TrainingConfig = TrainingConfig(batch=32, epochs=3, learning_rate=5e-5)
+    batch: int = Field(default=32, ge=1)
+    epochs: float = Field(default=3, gt=0)
+    learning_rate: float = Field(default=5e-5, gt=0)
+
+
+class FinetuneConfig(Config):
+    """Settings of fine-tuning."""
+
+    training: FinetuneTraining = FinetuneTraining()
 
 
 def finetune(
@@ -92,6 +101,7 @@ def finetune(
     _say_dropped(dropped, quiet)
     folder = RunFolder(Path(out), "finetune", resume=resume, command=command)
     rows, language = folder.path / "results.jsonl", work.language(data)
+    folder.agree({"task": task, "train": train, "eval": list(eval), **config.model_dump(mode="json")})
     had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
     if folder.finished and had.issuperset(range(config.training.seed, config.training.seed + seeds)):
         say(f"{out} is finished", quiet=quiet)
@@ -100,8 +110,11 @@ def finetune(
     about = _about(encoder, model, system)
     folder.begin({"model": model, "task": task, "train": train, "eval": list(eval), **config.model_dump(mode="json")},
                  **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip
+    if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
+        raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
     outcomes: list[Outcome] = []
+    before = folder.before if folder.before.get("status") == "done" else {}
     try:
         for seed in range(config.training.seed, config.training.seed + seeds):
             if seed in had:
@@ -118,13 +131,17 @@ def finetune(
                 measured += _rows(
                     work, encoder, head, test, spec, about, folder.name, seeds_of, split=split, train=language
                 )
-            if keep_models:
+            if keep_models and folder.main:
                 with beside(place / "model") as part:
                     encoder.save_pretrained(part)
                     save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
-                    (part / "task.json").write_text(json.dumps({"task": task, "train": language, "of": about | {"seeds": seeds_of.model_dump()}}), encoding="utf-8")
-            write_results(folder.path, measured)  # last: what has rows is finished
-            shutil.rmtree(place / "checkpoints", ignore_errors=True)
+                    (part / "task.json").write_text(
+                        json.dumps({"task": task, "train": language, "of": about | {"seeds": seeds_of.model_dump()}}),
+                        encoding="utf-8",
+                    )
+            if folder.main:
+                write_results(folder.path, measured)  # last: what has rows is finished
+                shutil.rmtree(place / "checkpoints", ignore_errors=True)
             _say_scores([row for row, _ in measured], quiet)
     except Stopped:
         folder.save(status="stopped")
@@ -134,10 +151,10 @@ def finetune(
         raise
     folder.save(
         status="done",
-        seconds=round(sum(o.seconds for o in outcomes), 2),
-        steps=sum(o.steps for o in outcomes),
-        pairs_seen=sum(o.records_seen for o in outcomes),
-        tokens_seen=sum(o.pieces_seen for o in outcomes),
+        seconds=round(before.get("seconds", 0) + sum(o.seconds for o in outcomes), 2),
+        steps=before.get("steps", 0) + sum(o.steps for o in outcomes),
+        pairs_seen=before.get("pairs_seen", 0) + sum(o.records_seen for o in outcomes),
+        tokens_seen=before.get("tokens_seen", 0) + sum(o.pieces_seen for o in outcomes),
         alarms=[alarm for o in outcomes for alarm in o.alarms],
         device=str(encoder.device.type),
         threads=torch.get_num_threads(),
@@ -165,7 +182,13 @@ def _train_head(
     settings = training.model_dump(mode="json") | {"base": about["model_hash"]}
     learner = Learner(encoder, {head.name: head})
     trainer = Trainer(
-        learner, batches, training, run=place, settings=settings, title=f"{title} seed {training.seed}", quiet=quiet
+        learner,
+        batches,
+        training,
+        run=place,
+        settings=settings,
+        title=f"{title} seed {training.seed}",
+        quiet=quiet,
     )
     return head, trainer.train(resume=resume)
 
@@ -207,7 +230,7 @@ def evaluate(
     read = [_read(work, spec, lenient, limit) for spec in data]
     _say_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
-    encoder = Encoder.from_pretrained(model)
+    encoder = Encoder.from_pretrained(model).to(best_device())
     head, about, train = _head(work, encoder, model, system)
     facts = {k: about[k] for k in ("method", "control", "model_hash", "parent")}
     folder.begin({"model": model, "task": task, "data": list(data)}, **facts)
@@ -220,8 +243,14 @@ def evaluate(
         folder.abandon()
         raise
     write_results(folder.path, measured)
-    folder.save(status="done", parameters=encoder.parameter_count(), device="cpu", threads=torch.get_num_threads())
-    rows = [row for row, _ in measured]
+    folder.save(
+        status="done",
+        parameters=encoder.parameter_count(),
+        device=encoder.device.type,
+        threads=torch.get_num_threads(),
+    )
+    keys = {row.key() for row, _ in measured}
+    rows = [row for row in read_results(folder.path / "results.jsonl") if row.key() in keys]
     _say_scores(rows, quiet)
     return rows
 
@@ -263,6 +292,7 @@ def _head(
         raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {work.name!r}", where=model)
     head = work.head(encoder)
     head.load_state_dict(load_file(saved))
+    head.to(encoder.device)
     return head, facts["of"] | ({"method": system} if system else {}), facts["train"]
 
 
@@ -309,4 +339,7 @@ def _say_scores(rows: Sequence[Measurement], quiet: bool) -> None:
     for row in rows:
         where = " ".join(str(v) for v in (row.where.pool, row.where.direction) if v is not None)
         seed = "" if row.seeds.finetune is None else f" seed {row.seeds.finetune}"
-        say(f"{row.task} {row.language} {row.metric} {where} {100 * row.value:.1f} (n={row.n:,}){seed}", quiet=quiet)
+        say(
+            f"{row.task} {row.language} {row.metric} {where} {100 * row.value:.1f} (n={row.n:,}){seed}",
+            quiet=quiet,
+        )

@@ -84,7 +84,12 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     found = {_section(name): find_objective(name) for name in names}
     if len(found) < len(names):
         raise UserError(f"objectives of one name twice: {', '.join(names)}")
-    parts: dict[str, Any] = {name: (kind.Config, kind.Config()) for name, kind in found.items()}
+    taken = [name for name in found if name in RunConfig.model_fields]
+    if taken:
+        raise UserError(f"an objective cannot be called {taken[0]!r}", mend="that is a section of the settings already")
+    parts: dict[str, Any] = {
+        name: (kind.Config, Field(default_factory=dict, validate_default=True)) for name, kind in found.items()
+    }
     composed = create_model("Run", __base__=RunConfig, **parts)
     # A recipe that drops an objective of the one it extends need not repeat the rest of its section.
     usual = {k: v for k, v in given.items() if k in composed.model_fields or k not in OBJECTIVES}

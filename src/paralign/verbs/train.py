@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.card import read_provenance, write_card
 from paralign.encoder.hf import load_tokenizer, parse_arch
+from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.objectives import Objective, find_objective
 from paralign.text import (
@@ -81,6 +83,7 @@ def align(
     if bool(specs) == bool(corpus):
         raise UserError("give either --pairs or --corpus")
     folder = RunFolder(Path(out), "align", resume=resume, command=command)
+    folder.agree(config.model_dump(mode="json"))
     if folder.finished:
         say(f"{out} is finished", quiet=quiet)
         return folder.path / "encoder"
@@ -125,7 +128,11 @@ def pretrain(
         raise UserError("no text is given", mend="--text en=PATH")
     if arch:
         parse_arch(arch)
+    meant = get_close_matches(tokenizer, KINDS, n=1, cutoff=0.7)
+    if meant and tokenizer not in KINDS and not Path(tokenizer).exists():
+        raise UserError(f"unknown tokenizer {tokenizer!r}", mend=f"did you mean {meant[0]!r}?")
     folder = RunFolder(Path(out), "pretrain", resume=resume, command=command)
+    folder.agree(config.model_dump(mode="json"))
     if folder.finished:
         say(f"{out} is finished", quiet=quiet)
         return folder.path / "encoder"
@@ -166,7 +173,7 @@ def _fresh(
         return Encoder.from_pretrained(model, chunks=chunks)
     family = parse_arch(str(arch))[0]
     kept = folder.path / "tokenizer"
-    if tokenizer not in ("wordpiece", "bpe"):
+    if tokenizer not in KINDS:
         made = load_tokenizer(tokenizer)
     elif kept.is_dir():
         made = load_tokenizer(str(kept))
@@ -249,9 +256,7 @@ def _store(
     return store
 
 
-def _check_same_text(
-    store: TokenStore, specs: Sequence[PairSpec] | Sequence[TextSpec], config: FilterConfig
-) -> None:
+def _check_same_text(store: TokenStore, specs: Sequence[PairSpec] | Sequence[TextSpec], config: FilterConfig) -> None:
     """Refuse to go on with a store that was made from other text or by other rules.
 
     Files that are gone by now are not asked for: the store holds all that is needed of them.
@@ -264,7 +269,8 @@ def _check_same_text(
     entries = store.meta["specs"]
     if [entry["languages"] for entry in entries] != [list(spec.languages) for spec in specs]:
         raise UserError("the data are not those the run began with", where=store.path, mend=mend)
-    for entry, spec in zip(entries, specs, strict=True):
+    given: list[PairSpec | TextSpec] = [*specs]
+    for entry, spec in zip(entries, given, strict=True):
         if not (entry["files"] or spec.paths) and entry["spec"] != str(spec):
             raise UserError(f"the data are not those the run began with: {entry['spec']}", where=store.path, mend=mend)
         for file, path in zip_longest(entry["files"], spec.paths):
@@ -298,7 +304,13 @@ def _train(
         batches = CorpusBatches(store, encoder.template, *views, longest=encoder.max_pieces)
         learner = Learner(encoder, make_objectives(config, encoder))
         trainer = Trainer(
-            learner, batches, config.training, run=folder.path, settings=settings, title=folder.name, quiet=quiet
+            learner,
+            batches,
+            config.training,
+            run=folder.path,
+            settings=settings,
+            title=folder.name,
+            quiet=quiet,
         )
         outcome = trainer.train(resume=resume)
     except Stopped:

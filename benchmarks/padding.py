@@ -1,0 +1,74 @@
+"""How much of what is encoded is padding: by view, chunks a view, with and without sorting by length.
+
+    python benchmarks/padding.py [--store STORE --tokenizer FOLDER] [--batches 200]
+
+Nothing is encoded: the lengths alone decide. ``window 1`` is plain shuffling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from corpora import add_arguments, open_or_make
+from machine import finish, table
+
+from paralign.encoder.tokenizer import probe_template
+from paralign.text import TokenStore
+from paralign.text.batching import padding_waste
+from paralign.text.views import Template, ViewsConfig
+from paralign.training import CorpusBatches, TrainingConfig
+
+VIEWS = ("joint", "first", "second", "text")
+CHUNKS = (1, 2, 4, 8)
+
+
+def measure(
+    store: TokenStore, template: Template, *, batch: int, batches: int, window: int
+) -> dict[str, dict[str, float]]:
+    """Share of positions that are padding, by view (and over all of PPA's views) and number of chunks."""
+    training = TrainingConfig(batch=batch, window=window)
+    source = CorpusBatches(store, template, ViewsConfig(), training, longest=1 << 30)
+    real = dict.fromkeys(VIEWS, 0)
+    padded = {(view, chunks): 0 for view in VIEWS for chunks in CHUNKS}
+    for step in range(batches):
+        made = source.batch(step)
+        for view in VIEWS:
+            lengths = made.view(view).lengths
+            real[view] += int(lengths.sum())
+            for chunks in CHUNKS:
+                padded[view, chunks] += padding_waste(lengths, chunks)[1]
+    shares = {view: {str(c): 1 - real[view] / padded[view, c] for c in CHUNKS} for view in VIEWS}
+    ppa = VIEWS[:3]
+    total = sum(real[view] for view in ppa)
+    shares["ppa"] = {str(c): 1 - total / sum(padded[view, c] for view in ppa) for c in CHUNKS}
+    return shares
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the tables and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    parser.add_argument("--batch", type=int, default=128, help="pairs a batch")
+    parser.add_argument("--batches", type=int, default=200, help="batches looked at; whole windows are fair")
+    parser.add_argument("--windows", type=int, nargs="+", default=[1, 50], help="batches sorted together")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        store, tokenizer = open_or_make(given, Path(folder))
+        template = probe_template(tokenizer, types=True)
+        shares: dict[str, Any] = {}
+        for window in given.windows:
+            shares[str(window)] = measure(store, template, batch=given.batch, batches=given.batches, window=window)
+        facts = {"records": len(store), "filter": store.meta["filter"]}
+    print(f"{len(store):,} pairs, filter {facts['filter']}")
+    for window, by_view in shares.items():
+        rows = [[view, *(f"{s:.1%}" for s in by_chunks.values())] for view, by_chunks in by_view.items()]
+        print(f"\nwindow of {window}, padding by chunks a view\n" + table(["view", *map(str, CHUNKS)], rows))
+    finish("padding", {"batch": given.batch, "batches": given.batches, **facts, "waste_by_window": shares})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Typical mistakes: exit code 2, one line that says what, no traceback, nothing left behind."""
+
+import gzip
+import os
+import subprocess
+import sys
+
+import pytest
+
+from paralign.__main__ import main
+
+COMMANDS = [
+    [], ["align"], ["pretrain"], ["finetune"], ["evaluate"], ["report"], ["list"], ["doctor"], ["demo"],
+    ["corpus"], ["corpus", "build"], ["corpus", "split"], ["corpus", "show"],
+]  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path):
+    lines = "".join(f"sentence number {k} .\tSatz Nummer {k} .\n" for k in range(50)).encode()
+    (tmp_path / "good.tsv").write_bytes(lines)
+    (tmp_path / "nul.tsv").write_bytes(lines + b"a\0b\tc\n")
+    (tmp_path / "latin.tsv").write_bytes(lines + "Fähre\tferry\n".encode("latin-1"))
+    (tmp_path / "columns.tsv").write_bytes(lines + b"only one side\n")
+    (tmp_path / "cut.tsv.gz").write_bytes(gzip.compress(lines * 20)[:-30])
+    (tmp_path / "empty.tsv").write_bytes(b"")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "something").write_text("x")
+    return tmp_path
+
+
+ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("align --out {out}", "Missing option '--model'"),
+        ("align --model {base}", "Missing option '--out'"),
+        (ALIGN + " --pears x", "--pears"),
+        (ALIGN + " --limit many --pairs en-de={files}/good.tsv", "--limit"),
+        (ALIGN + " --limit 0 --pairs en-de={files}/good.tsv", "--limit"),
+        ("aling --model x", "aling"),
+        ("corpus bild", "bild"),
+        (ALIGN, "either --pairs or --corpus"),
+        (ALIGN + " --pairs en-de={files}/good.tsv --set moco.qeue=3", "did you mean 'queue'"),
+        (ALIGN + " --pairs en-de={files}/good.tsv --set moco", "section.key=value"),
+        (ALIGN + " --pairs en-de={files}/good.tsv --set training.batch=big", "training.batch"),
+        (
+            ALIGN + ' --pairs en-de={files}/good.tsv --set objectives=["no_such:Thing"]',
+            "cannot import 'no_such'",
+        ),
+        (ALIGN + " --pairs en-de={files}/missing.tsv", "missing.tsv"),
+        (ALIGN + " --pairs en-de={files}/used", "used"),
+        (ALIGN + " --pairs en-de={files}/empty.tsv", "empty.tsv"),
+        (ALIGN + " --pairs en-de={files}/nul.tsv", "nul.tsv:51"),
+        (ALIGN + " --pairs en-de={files}/latin.tsv", "latin.tsv:51"),
+        (ALIGN + " --pairs en-de={files}/columns.tsv", "columns.tsv:51"),
+        (ALIGN + " --pairs en-de={files}/cut.tsv.gz", "cut.tsv.gz"),
+        (ALIGN + " --pairs en-de={files}/good.tsv,{files}/good.tsv", "same file"),
+        (ALIGN + " --pairs en-qq={files}/good.tsv", "qq"),
+        (ALIGN + " --pairs {files}/good.tsv", "write SOURCE-TARGET=PATH"),
+        (ALIGN + " --pairs en-en={files}/good.tsv", "are the same"),
+        (ALIGN + " --pairs en-de={files}/good.tsv --recipe pppa", "did you mean 'ppa'"),
+        (ALIGN + " --pairs en-de={files}/good.tsv --recipe {files}/no.toml", "no such settings file"),
+        (ALIGN + " --corpus {files}/used", "no token store here"),
+        (ALIGN + " --pairs en-de={files}/good.tsv --model {files}/nowhere", "no such model folder"),
+        (
+            "align --model {base} --pairs en-de={files}/good.tsv --out {files}/used",
+            "the output folder is in use",
+        ),
+        ("align --model {base} --pairs en-de={files}/good.tsv --out {files}/good.tsv", "in use"),
+        ("align --model {base} --pairs en-de={files}/good.tsv --out {files}/good.tsv/run", "good.tsv"),
+        ("pretrain --out {out} --text en={files}/good.tsv", "--arch"),
+        ("finetune --model {base} --task pso --train en=a --eval en=b --out {out}", "did you mean 'pos'"),
+        (
+            "finetune --model {base} --task pos --train en={files}/good.tsv --eval en=b --out {out}",
+            "good.tsv:1",
+        ),
+        ("evaluate --model {base} --task retrieval --data en-de={files}/nul.tsv --out {out}", "nul.tsv:51"),
+        ("report {files}/nothing --out {out}.html", "nothing"),
+        ("list recipies", "did you mean 'recipes'"),
+        ("corpus show en-de={files}/missing.tsv", "missing.tsv"),
+        ("corpus build --model {base} --out {out} --text en={files}/missing.txt", "missing.txt"),
+        (
+            "corpus build --model {base} --out {out} --pairs en-de={files}/good.tsv --set moco.queue=3",
+            "only data.*",
+        ),
+        ("corpus split --out {out} --pairs en-de={files}/missing.tsv", "missing.tsv"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(words, message, files, base, capsys):
+    out = files / "out"
+    arguments = [word.format(base=base, out=out, files=files) for word in words.split(" ")]
+    before = sorted(files.rglob("*"))
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1, said.err
+    assert said.err.startswith("paralign: ")
+    assert message in said.err
+    assert "Traceback" not in said.err
+    assert sorted(files.rglob("*")) == before
+
+
+@pytest.mark.parametrize("spoiled", ["nul.tsv", "latin.tsv", "columns.tsv"])
+def test_lenient_drops_and_counts_instead(spoiled, files, base, capsys):
+    words = f"corpus build --model {base} --out {files}/store --pairs en-de={files}/{spoiled} --lenient"
+    assert main([*words.split(), "--set", "data.min_pieces=1"]) == 0
+    assert "kept 98.0 % (50 of 51)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command, capsys):
+    assert main([*command, "--help"]) == 0
+    said = capsys.readouterr()
+    assert "Usage: " in said.out
+    assert "--help" in said.out
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("what", ["recipes", "objectives", "tasks", "languages"])
+def test_lists_name_what_there_is(what, capsys):
+    assert main(["list", what]) == 0
+    known = {"recipes": "ppa-mini", "objectives": "moco", "tasks": "retrieval", "languages": "zh"}
+    assert known[what] in capsys.readouterr().out.split()
+
+
+def test_the_version(capsys):
+    import paralign
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == paralign.__version__
+
+
+def test_a_fault_of_ours_is_code_1_and_shows_where(monkeypatch, capsys):
+    import paralign.verbs
+
+    def fault(*_, **__):
+        raise RuntimeError("an invariant broke")
+
+    monkeypatch.setattr(paralign.verbs, "align", fault)
+    assert main(["align", "--model", "x", "--out", "y", "--pairs", "en-de=z"]) == 1
+    error = capsys.readouterr().err
+    assert "Traceback" in error
+    assert "please report it" in error
+
+
+def test_being_stopped_is_130_or_143(monkeypatch, capsys):
+    import paralign.verbs
+    from paralign.training import Stopped
+
+    for raised, code in ((KeyboardInterrupt(), 130), (Stopped(2, 5), 130), (Stopped(15, 5), 143)):
+
+        def stop(*_, raised=raised, **__):
+            raise raised
+
+        monkeypatch.setattr(paralign.verbs, "align", stop)
+        assert main(["align", "--model", "x", "--out", "y", "--pairs", "en-de=z"]) == code
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_command_line_is_light_until_a_command_needs_more():
+    code = (
+        "import sys, paralign.cli, paralign\n"
+        "from paralign.__main__ import main\n"
+        "heavy = {'torch', 'transformers', 'matplotlib', 'accelerate', 'numpy'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+        "main(['align', '--help'])\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert not {"torch", "transformers", "matplotlib", "accelerate"} & set(eval(lines[0]))
+    assert lines[-1] == lines[0]
+
+
+def test_the_module_runs_as_a_command_in_a_process_of_its_own(tmp_path):
+    environment = os.environ | {"COLUMNS": "100"}
+    words = [sys.executable, "-m", "paralign", "list", "recepies"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == ["paralign: nothing to list called 'recepies' (did you mean 'recipes'?)"]

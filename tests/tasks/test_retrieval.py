@@ -1,0 +1,70 @@
+"""Retrieval of planted vectors, and of a text from itself."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from paralign.errors import UserError
+from paralign.tasks import find_task, retrieval
+from paralign.tasks.retrieval import Parallel, Retrieval
+
+TEXTS = [f"text {k}" for k in range(6)]
+
+
+def test_planted_vectors_give_planted_hits(encoder, monkeypatch):
+    source = np.eye(6, dtype=np.float32)
+    target = source.copy()
+    target[[0, 1]] = target[[1, 0]]  # two translations exchanged: neither is found, either way
+    one_way = np.vstack([source[:5], 0.9 * source[0] + 0.1 * source[5]]).astype(np.float32)  # 5 goes to 0
+
+    def planted(encoder, texts, *, pools, layer):
+        first = texts[0] == "text 0"
+        return {"cls": source if first else target, "mean": source if first else one_way}, 0
+
+    monkeypatch.setattr(retrieval, "sentence_vectors", planted)
+    data = Parallel(("en", "de"), TEXTS, [t.upper() for t in TEXTS])
+    scores = Retrieval().evaluate(encoder, None, data)
+    found = {(s.where.pool, s.metric, s.where.direction): s for s in scores}
+    assert len(found) == 8
+    assert {s.where.layer for s in scores} == {encoder.layers}
+    for direction in ("en-de", "de-en"):
+        assert found["cls", "accuracy_cosine", direction].items[:, 0].tolist() == [0, 0, 1, 1, 1, 1]
+    # From de, sentence 5 is nearest to en 0; from en, it still finds its own, all others being orthogonal.
+    assert found["mean", "accuracy_cosine", "de-en"].items[:, 0].tolist() == [1, 1, 1, 1, 1, 0]
+    assert found["mean", "accuracy_cosine", "en-de"].items[:, 0].tolist() == [1, 1, 1, 1, 1, 1]
+    assert all((s.items[:, 1] == 1).all() for s in scores)
+
+
+@pytest.mark.parametrize("layer", [0, 1, None])
+def test_a_text_finds_itself(layer, encoder, sentences):
+    texts = sorted(set(sentences[:40]))
+    scores = Retrieval(layer).evaluate(encoder, None, Parallel(("en", "fr"), texts, texts))
+    # [CLS] of the embeddings is the same for every sentence: nothing to tell them apart.
+    told = [s for s in scores if layer != 0 or s.where.pool == "mean"]
+    assert {s.value for s in told if s.metric == "accuracy_cosine"} == {1.0}
+    assert {s.where.layer for s in scores} == {2 if layer is None else layer}
+
+
+def test_data_and_their_language(tmp_path):
+    (tmp_path / "p.tsv").write_text("one\teins\ntwo\tzwei\nthree\tdrei\n")
+    task = find_task("retrieval")
+    data = task.read(f"en-de={tmp_path / 'p.tsv'}", lenient=False, dropped=Counter(), limit=2)
+    assert (data.source, data.target) == (["one", "two"], ["eins", "zwei"])
+    assert task.language(data) == "de"
+    assert task.language(Parallel(("de", "en"), [], [])) == "de"
+    with pytest.raises(UserError, match="at least two pairs"):
+        task.read(f"en-de={tmp_path / 'p.tsv'}", lenient=False, dropped=Counter(), limit=1)
+
+
+@pytest.mark.parametrize("layer", [-1, 3])
+def test_a_layer_the_encoder_does_not_have(layer, encoder):
+    with pytest.raises(UserError, match=rf"there is no layer {layer} \(0 \(embeddings\) to 2\)"):
+        Retrieval(layer).evaluate(encoder, None, Parallel(("en", "de"), TEXTS, TEXTS))
+
+
+def test_unknown_tasks_and_tasks_without_head(encoder):
+    with pytest.raises(UserError, match="did you mean 'retrieval'"):
+        find_task("retreival")
+    with pytest.raises(UserError, match="use paralign evaluate"):
+        find_task("retrieval").head(encoder)

@@ -1,0 +1,133 @@
+"""Every word is labelled exactly once, at its first piece."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paralign.encoder import Encoder
+from paralign.objectives import ObjectiveConfig, Step
+from paralign.smallworld import World
+from paralign.tasks.examples import ExampleBatches
+from paralign.tasks.tagging import PartOfSpeech, TagHead, Treebank, tag_examples
+from paralign.text import UPOS, Tree
+from paralign.text.conllu import spans_of
+from paralign.training import TrainingConfig
+from tests.encoder.test_tokenizer import metaspace
+
+WORDS = [word for index in range(60) for word in World(0).sentence(index, "en").words]
+
+
+def tree(words, tags=None, glued=None) -> Tree:
+    n = len(words)
+    text, spans = spans_of(words, glued or [False] * n)
+    upos = tuple(tags or [UPOS[(7 * k) % 17] for k in range(n)])
+    return Tree("s", text, tuple(words), spans, upos, ("_",) * n, (0,) + (1,) * (n - 1), ("dep",) * n, tuple(words), 1)
+
+
+def first_pieces(tokenizer, words) -> list[int]:
+    """The first piece of each word by the tokenizer's own word ids."""
+    encoded = tokenizer(list(words), is_split_into_words=True, add_special_tokens=False)
+    first = {}
+    for piece, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
+        first.setdefault(word, piece)
+    return [first[k] for k in range(len(words))]
+
+
+def labelled(rows) -> list[tuple[int, int]]:
+    return [(int(row.pieces[t]), int(tag)) for row in rows for t, tag in zip(row.targets, row.labels, strict=True)]
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh"])
+def test_labels_stand_at_the_first_piece_of_each_word(language, encoder):
+    for index in range(40):
+        sentence = World(0).sentence(index, language)
+        glued = [b[0] == a[1] for a, b in zip(sentence.spans, sentence.spans[1:], strict=False)] + [False]
+        made = tree(sentence.words, sentence.upos, glued)
+        assert made.text == sentence.text
+        wanted = zip(first_pieces(encoder.tokenizer, sentence.words), map(UPOS.index, sentence.upos), strict=True)
+        assert labelled(tag_examples(encoder, [made], UPOS)) == list(wanted)
+
+
+@pytest.fixture(scope="module")
+def short(make_encoder):
+    return make_encoder("bert:1x32")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=90), st.integers(4, 30))
+def test_a_sentence_longer_than_the_model_is_split_between_words_and_no_word_lost(short, words, room):
+    short.tokenizer.model_max_length = room + 2
+    try:
+        made = tree(words)
+        rows = tag_examples(short, [made, made], UPOS)
+        half = len(rows) // 2
+        assert [row.sentence for row in rows] == [0] * half + [1] * half
+        wanted = zip(first_pieces(short.tokenizer, words), map(UPOS.index, made.upos), strict=True)
+        assert labelled(rows[:half]) == list(wanted)
+        assert max(len(row.pieces) for row in rows) <= room
+    finally:
+        short.tokenizer.model_max_length = 140
+
+
+def test_words_that_share_a_piece_are_each_labelled_there():
+    """A SentencePiece tokenizer makes one piece of two Chinese words, and one word of the whole line."""
+    tokenizer = metaspace()
+    encoder = Encoder.from_scratch("xlm-r:1x32", tokenizer, max_length=16, dropout=0.0)
+    made = tree(["the", "老", "师", "a"], ["DET", "NOUN", "PART", "DET"], [False, True, False, False])
+    (row,) = tag_examples(encoder, [made], UPOS)
+    pieces = tokenizer.convert_ids_to_tokens(row.pieces.tolist())
+    assert pieces == ["▁the", "▁", "老师", "▁a"]
+    assert row.targets.tolist() == [0, 2, 2, 3]
+    assert [UPOS[k] for k in row.labels] == ["DET", "NOUN", "PART", "DET"]
+
+
+def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encoder):
+    trees = [tree(WORDS[k : k + 2 + k % 9]) for k in range(30)]
+    rows = tag_examples(encoder, trees, UPOS)
+    batches = ExampleBatches(encoder, rows, TrainingConfig(batch=10, seed=3))
+    seen = []
+    for step in range(batches.steps_per_epoch):
+        batch = batches.batch(step)
+        view = batch.view("example")
+        seen += batch.ids.tolist()
+        wanted = [pair for i in batch.ids for pair in labelled([rows[i]])]
+        assert list(zip(view.ids[view.masked].tolist(), view.labels.tolist(), strict=True)) == wanted
+        halves = [batches.batch(step, part, 2) for part in (0, 1)]
+        assert sorted(np.concatenate([h.ids for h in halves])) == sorted(batch.ids)
+    assert sorted(seen) == list(range(30))
+    other = ExampleBatches(encoder, [*rows[:-1], rows[0]], TrainingConfig(batch=10, seed=3))
+    assert other.fingerprint != batches.fingerprint
+    few = ExampleBatches(encoder, rows[:4], TrainingConfig(batch=10))
+    assert (few.size, few.steps_per_epoch) == (4, 1)
+
+
+def test_the_heads_loss_is_cross_entropy_of_its_scores(encoder):
+    trees = [tree(WORDS[k : k + 7]) for k in range(6)]
+    batch = ExampleBatches(encoder, tag_examples(encoder, trees, UPOS), TrainingConfig(batch=6)).batch(0)
+    head = TagHead(ObjectiveConfig(), encoder).eval()
+    with torch.no_grad():
+        total = head(Step(encoder, batch))["tag"]
+        states = encoder.encode(batch.view("example"))
+        view = states.view
+        scores = states.flat[view.masked] @ head.linear.weight.T + head.linear.bias
+        wanted = torch.nn.functional.cross_entropy(scores, torch.tensor(view.labels), reduction="sum")
+    torch.testing.assert_close(total, wanted)
+    assert head.counts(batch) == {"tag": 42}
+
+
+def test_accuracy_counts_every_word_of_every_sentence_once(make_encoder):
+    """A head that always says NOUN is right as often as there are nouns."""
+    encoder = make_encoder()
+    head = TagHead(ObjectiveConfig(), encoder)
+    with torch.no_grad():
+        head.linear.weight.zero_()
+        head.linear.bias[UPOS.index("NOUN")] = 1
+    trees = [tree(WORDS[k : k + n], ["NOUN" if (k + j) % 3 == 0 else "VERB" for j in range(n)])
+             for k, n in enumerate([3, 1, 8, 200, 12])]  # fmt: skip
+    (score,) = PartOfSpeech().evaluate(encoder, head, Treebank("en", trees))
+    assert score.metric == "accuracy"
+    assert score.items[:, 1].tolist() == [3, 1, 8, 200, 12]
+    assert score.items[:, 0].tolist() == [sum(tag == "NOUN" for tag in t.upos) for t in trees]
+    assert score.value == pytest.approx(score.items[:, 0].sum() / 224)

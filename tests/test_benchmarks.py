@@ -1,0 +1,149 @@
+"""The benchmarks run at tiny size, and what they compare is equal work. No times are asserted."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paralign.encoder.tokenizer import probe_template
+
+SCRIPTS = ("padding", "ppa_step", "startup", "token_store")
+STEP = ("--arch", "bert:1x32", "--batch", "8", "--queue", "20", "--pad-to", "128", "--repeats", "2",
+        "--block", "2", "--rival-block", "1", "--warm", "1", "--rival-warm", "0")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts import what lies beside them."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+
+
+@pytest.fixture
+def given(store: Any, base: Path) -> list[str]:
+    """The options that name the small store and its tokenizer."""
+    return ["--store", str(store.path), "--tokenizer", str(base)]
+
+
+def result_of(module: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Run a script; what the JSON line at its end says."""
+    module.main(arguments)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["machine"]["cores"] >= 1
+    return found
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(name).main(["--help"])
+    assert stop.value.code == 0
+    assert f"python benchmarks/{name}.py" in capsys.readouterr().out
+
+
+def test_startup_measures_every_command(capsys):
+    found = result_of(importlib.import_module("startup"), ["--repeats", "1"], capsys)
+    assert set(found["seconds"]) == {"python -c pass", "import paralign", "paralign --help"}
+    assert all(len(seconds["each"]) == 1 for seconds in found["seconds"].values())
+
+
+# -- padding
+
+
+def test_a_chunk_of_one_row_pads_nothing_and_fewer_chunks_pad_more(given, capsys):
+    arguments = [*given, "--batch", "8", "--batches", "5", "--windows", "1", "5"]
+    found = result_of(importlib.import_module("padding"), arguments, capsys)["waste_by_window"]
+    for shares in found.values():
+        for view in ("joint", "first", "second"):
+            assert shares[view]["8"] == 0
+            assert 1 > shares[view]["1"] >= shares[view]["2"] >= shares[view]["4"] >= 0
+    assert found["1"]["joint"]["1"] > found["5"]["joint"]["1"]
+
+
+def test_padding_is_the_share_of_a_matrix_no_row_fills(store, tokenizer):
+    padding = importlib.import_module("padding")
+    template = probe_template(tokenizer, types=True)
+    whole = len(store)  # one batch of everything: every row as wide as the longest
+    found = padding.measure(store, template, batch=whole, batches=1, window=1)["joint"]["1"]
+    lengths = [len(store.pieces(r, 0)) + len(store.pieces(r, 1)) + 3 for r in range(whole)]
+    assert found == pytest.approx(1 - sum(lengths) / (max(lengths) * whole), abs=1e-12)
+
+
+# -- the store
+
+
+def test_the_store_is_built_at_n_and_at_4n(base, tmp_path, capsys, monkeypatch):
+    module = importlib.import_module("token_store")
+
+    def in_this_process(words: list[str], **_: Any) -> SimpleNamespace:
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            module.main(words[2:])
+        return SimpleNamespace(stdout=out.getvalue())
+
+    monkeypatch.setattr(module.subprocess, "run", in_this_process)
+    text = tmp_path / "pairs.tsv"
+    text.write_text("".join(f"the cat {i}\tdie Katze {i}\n" for i in range(90)), encoding="utf-8")
+    arguments = [str(text), "--tokenizer", str(base), "--pairs", "20", "--min-pieces", "1"]
+    found = result_of(module, arguments, capsys)
+    assert [found[size]["lines"] for size in ("n", "4n")] == [20, 80]
+    assert found["n"]["kept"] <= 20 < found["4n"]["kept"] <= 80
+    assert all(found[size]["peak_mb"] >= found[size]["imports_mb"] > 1 for size in ("n", "4n"))
+    with pytest.raises(SystemExit, match="has 90 lines: give --pairs 22"):
+        module.main([*arguments, "--pairs", "30"])
+
+
+def test_long_pairs_of_the_small_world_are_different():
+    pairs = importlib.import_module("corpora").long_pairs("de")
+    drawn = [next(pairs) for _ in range(9_000)]  # more than two turns
+    assert len(set(drawn)) > 0.98 * len(drawn)
+    words = np.array([len(source.split()) for source, _ in drawn])
+    assert np.quantile(words, 0.9) > 3 * np.quantile(words, 0.1)
+
+
+# -- the step
+
+
+def test_the_steps_compared_take_turns_and_give_the_same_losses(given, capsys):
+    found = result_of(importlib.import_module("ppa_step"), [*given, *STEP], capsys)
+    assert max(found["loss_difference"].values()) <= 1e-4
+    assert {name: row["steps"] for name, row in found["rows"].items()} == {
+        "paralign": 4, "obvious": 2, "careful": 2, "careful-sorted": 2,
+    }  # fmt: skip
+    assert all(len(row["pairs_per_s"]["each"]) == 2 for row in found["rows"].values())
+    assert set(found["ratios"]) == {"obvious", "careful", "careful-sorted"}
+    padding = {name: row["padding"]["all"] for name, row in found["rows"].items()}
+    assert padding["obvious"] > padding["careful"] > padding["careful-sorted"] > padding["paralign"]
+
+
+def _no_average(step: Any, keys: Any) -> None:
+    place = (step.pointer + np.arange(len(keys))) % len(step.queue)
+    step.queue[place] = keys
+    step.pointer = (step.pointer + len(keys)) % len(step.queue)
+
+
+def _no_queue(step: Any, keys: Any) -> None:
+    for own, query in zip(
+        [*step.key_model.parameters(), *step.key_projection.parameters()],
+        [*step.model.base_model.parameters(), *step.projection.parameters()],
+        strict=True,
+    ):
+        own.data.lerp_(query.data, 1 - step.config.momentum)
+
+
+@pytest.mark.parametrize("broken", [_no_average, _no_queue])
+def test_a_step_that_does_less_is_not_compared(broken, given, capsys, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("hf_step").HuggingFaceStep, "_after", broken)
+    with pytest.raises(AssertionError, match="do not compute the same losses"):
+        importlib.import_module("ppa_step").main([*given, *STEP])
+
+
+def test_store_and_tokenizer_belong_together(given, capsys):
+    with pytest.raises(ValueError, match="give both or neither"):
+        importlib.import_module("ppa_step").main(given[:2])

@@ -1,0 +1,200 @@
+"""The examples run, and what the documents tell a newcomer to type is understood."""
+
+import importlib.util
+import itertools
+import json
+import math
+import re
+import shlex
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import typer
+
+from paralign.__main__ import main
+from paralign.cli import app
+from paralign.objectives import OBJECTIVES
+from paralign.verbs.settings import run_settings
+from tests.training.runs import losses_of
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+DOCUMENTS = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")) if path.name != "results.md")
+
+
+def example(name):
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", EXAMPLES / f"{name}.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where pydantic looks for types
+    spec.loader.exec_module(module)
+    return module
+
+
+# -- ppa_small_world
+
+
+def test_the_whole_story_as_a_script(tmp_path):
+    page = example("ppa_small_world").main(tmp_path / "run", arch="bert:1x32", sentences=100, epochs=1)
+    assert page.is_file()
+    assert "PPA" in page.read_text(encoding="utf-8")
+    found = {path.parent.name for path in (tmp_path / "run").glob("*/results.jsonl")}
+    assert found == {f"{task}-{name}" for task in ("pos", "retrieval") for name in ("base", "ppa", "mlm")}
+    rows = [json.loads(line) for line in (tmp_path / "run" / "pos-ppa" / "results.jsonl").open()]
+    assert {row["language"] for row in rows} == {"en", "de", "zh"}
+
+
+# -- in_batch_contrastive
+
+
+def loss_of(first, second, ids, **settings):
+    """The loss of given sentence vectors."""
+    module = example("in_batch_contrastive")
+    objective = module.InBatchContrast(module.InBatchConfig(**settings), None)
+    views = {"first": torch.tensor(first), "second": torch.tensor(second)}
+    step = SimpleNamespace(
+        batch=SimpleNamespace(ids=np.array(ids), size=len(ids)),
+        hidden=lambda view: SimpleNamespace(pool=lambda how: views[view]),
+    )
+    assert objective.counts(step.batch) == {"in_batch": len(ids)}
+    return float(objective(step)["in_batch"])
+
+
+def unit(vector):
+    return [x / math.hypot(*vector) for x in vector]
+
+
+def slow(first, second, ids, temperature):
+    """Both directions, one pair after the other, by the definition."""
+    total = 0.0
+    for a, b in ((first, second), (second, first)):
+        for i, query in enumerate(map(unit, a)):
+            scores = [sum(x * y for x, y in zip(query, unit(key), strict=True)) / temperature for key in b]
+            kept = [s for j, s in enumerate(scores) if j == i or ids[j] != ids[i]]
+            total += math.log(sum(map(math.exp, kept))) - scores[i]
+    return total / 2
+
+
+def test_the_in_batch_loss_is_the_definition():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 5, 7)).tolist()
+    for ids in ([4, 1, 0, 2, 9], [4, 1, 4, 2, 1]):
+        found = loss_of(first, second, ids, temperature=0.3)
+        assert found == pytest.approx(slow(first, second, ids, 0.3), rel=1e-5)
+
+
+def test_the_in_batch_loss_in_closed_form():
+    same = [[3.0, 4.0]] * 6
+    assert loss_of(same, same, range(6)) == pytest.approx(6 * math.log(6), rel=1e-6)
+    axes = np.eye(4, dtype=np.float32)
+    expected = 4 * math.log(1 + 3 * math.exp(-1 / 0.5))
+    assert loss_of(axes, axes, range(4), temperature=0.5) == pytest.approx(expected, rel=1e-5)
+    assert loss_of(same, same, [7] * 6) == pytest.approx(0, abs=1e-6)  # one pair six times: no negatives
+
+
+def test_the_objective_outside_the_package_trains(base, tmp_path, monkeypatch):
+    monkeypatch.chdir(EXAMPLES)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "in_batch_contrastive", raising=False)
+    settings = (
+        'objectives=["in_batch_contrastive:InBatchContrast"]', "in_batch.temperature=0.1",
+        "training.batch=12", "training.steps=60", "training.learning_rate=1e-2", "training.precision=fp32",
+        "training.log_every=1", "data.min_pieces=2",
+    )  # fmt: skip
+    command = f"align --model {base} --pairs en-de=smallworld:0-60 --recipe ppa-mini --out {tmp_path}/run --quiet"
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    assert main([*command.split(), *overrides]) == 0
+    losses = [step["in_batch"] for step in losses_of(tmp_path / "run")]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+# -- documents
+
+
+def commands(path):
+    """Every ``paralign ...`` of the document's shell blocks, continued lines joined, as (line, words)."""
+    text = path.read_text(encoding="utf-8")
+    for block in re.finditer(r"^```(?:bash|sh)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        before = text[: block.start(1)].count("\n") + 1
+        body = block[1].replace("\\\n", "  ")
+        for number, line in enumerate(body.split("\n"), before):
+            words = shlex.split(line, comments=True)
+            words = list(itertools.dropwhile(lambda word: word != "paralign", words))
+            if words:
+                yield number, words[1:]
+
+
+def understood(words):
+    """Parse as the command line would, without running: the settings the command would be given."""
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+        command, words = command.commands[words[0]], words[1:]
+    if hasattr(command, "commands"):
+        return None
+    return command.make_context(command.name, list(words)).params
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_in_the_documents_are_understood(path, monkeypatch):
+    monkeypatch.chdir(EXAMPLES)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for number, words in commands(path):
+        if words[-1:] == ["--help"]:
+            continue
+        try:
+            given = understood(words)
+            if words[0] in ("align", "pretrain") and not given["recipe"].endswith(".toml"):
+                run_settings(given["recipe"], {}, given["overrides"] or [])
+        except Exception as error:
+            raise AssertionError(f"{path.name}, block at line {number}: {shlex.join(words)}") from error
+
+
+def test_a_command_that_does_not_exist_would_be_noticed():
+    with pytest.raises(Exception, match="bogus"):
+        understood(["align", "--model", "x", "--out", "y", "--bogus", "z"])
+    with pytest.raises(KeyError):
+        understood(["realign", "--model", "x"])
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_python_in_the_documents_compiles(path):
+    for block in re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        compile(block, path.name, "exec")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_in_the_documents_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        if not target.startswith(("http:", "https:")):
+            assert (path.parent / target).exists(), target
+
+
+def test_the_readme_names_every_recipe_and_objective():
+    from paralign.verbs.settings import recipes
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in (*recipes(), *OBJECTIVES) if f"`{name}`" not in text] == []
+
+
+def test_the_task_of_the_document_measures(base, tmp_path, monkeypatch):
+    """What docs/add-a-task.md gives as a whole file is one."""
+    from paralign.encoder import Encoder
+    from paralign.smallworld import World
+    from paralign.tasks.base import TASKS
+
+    text = (ROOT / "docs" / "add-a-task.md").read_text(encoding="utf-8")
+    source = re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
+    (tmp_path / "whole_words.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(TASKS, "whole-words", "whole_words:WholeWords")
+    command = f"evaluate --model {base} --task whole-words --data en=smallworld:0-40 --out {tmp_path}/run --quiet"
+    assert main(command.split()) == 0
+    row = json.loads((tmp_path / "run" / "results.jsonl").read_text())
+
+    vocabulary = Encoder.from_pretrained(base).tokenizer.get_vocab()
+    texts = [World(0).sentence(index, "en").text for index in range(40)]
+    words = [word for text in texts for word in re.findall(r"\w+(?:'\w+)?|[^\w\s]", text)]
+    assert row["value"] == pytest.approx(sum(word in vocabulary for word in words) / len(words))
+    assert row["n"] == 40
