@@ -22,7 +22,7 @@ from pathlib import Path
 from paralign.text import read_conllu, write_conllu
 
 LANGUAGES = {"de": ("deu", "German"), "fr": ("fra", "French"), "es": ("spa", "Spanish")}
-STEPS = 500
+STEPS = 400
 METHODS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
 FINETUNE = ("training.epochs=3", "training.learning_rate=3e-4")
 
@@ -97,7 +97,7 @@ def base(out: Path) -> None:
     """Pretrain on plain text of which no pair gives both sides."""
     text = [f"{tag}={out}/split/mono/{tag}.txt.gz" for tag in ("en", *LANGUAGES)]
     paralign(
-        *("pretrain", "--arch", "bert:4x256", "--vocab", 12000, *each("--text", text)),
+        *("pretrain", "--arch", "bert:4x256", "--vocab", 12000, "--max-length", 128, *each("--text", text)),
         *("--set", "training.epochs=3", "--out", out / "base", "--resume"),
     )
 
@@ -109,7 +109,7 @@ def align(out: Path) -> None:
         pairs = [f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz" for tag in LANGUAGES]
         paralign(
             *("corpus", "build", "--model", out / "base/encoder", *each("--pairs", pairs)),
-            *("--set", "data.min_pieces=3", "--out", store),
+            *("--set", "data.min_pieces=3", "--set", "data.max_pieces=125", "--out", store),
         )
     for name, recipe in METHODS.items():
         paralign(

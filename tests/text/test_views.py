@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paralign.errors import UserError
 from paralign.text.views import PairBatch, ViewsConfig
 
 PLAIN = ViewsConfig(mask_probability=1e-9)  # nothing is selected: the rows as they are
@@ -148,3 +149,17 @@ def test_masks_and_coins_do_not_depend_on_how_a_batch_is_cut(store, encoder, dat
 def test_impossible_shares_are_refused(settings):
     with pytest.raises(ValueError, match=r"mask_|random_"):
         ViewsConfig(**settings)
+
+
+def test_plain_text_refuses_the_views_of_pairs(encoder):
+    class OneSide:
+        sides = 1
+
+        def gather(self, records, sides):
+            raise AssertionError("nothing is to be read")
+
+    rows = np.arange(2)
+    batch = PairBatch(OneSide(), rows, rows, template=encoder.template, config=ViewsConfig(), seed=0, epoch=0)
+    for name in ("joint", "second"):
+        with pytest.raises(UserError, match="need pairs"):
+            batch.view(name)

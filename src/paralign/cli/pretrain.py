@@ -20,7 +20,7 @@ def command(
     model: Annotated[str | None, typer.Option(help="Or go on from this encoder.")] = None,
     tokenizer: Annotated[str, typer.Option(help="wordpiece or bpe, trained on the text; or a folder.")] = "wordpiece",
     vocab: Annotated[int, typer.Option(help="Pieces of a trained tokenizer.")] = 12_000,
-    max_length: Annotated[int, typer.Option(help="Positions of an encoder from scratch.")] = 128,
+    max_length: Annotated[int, typer.Option(help="Positions of an encoder from scratch.")] = 256,
     recipe: Annotated[str, typer.Option(help="Name or TOML file.")] = "pretrain",
     overrides: Overrides = None,
     limit: Limit = None,

@@ -49,7 +49,7 @@ tags:
 
 # {facts["method"]}
 
-A masked-LM encoder trained with [paralign](https://pypi.org/project/paralign/) {__version__}.
+A masked-LM encoder trained with paralign {__version__}.
 
 | | |
 |---|---|

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from paralign.config import Config
+from paralign.errors import UserError
 from paralign.text.draws import draw, uniform
 
 __all__ = ["Batch", "PairBatch", "Records", "Template", "View", "ViewsConfig", "assemble", "mask_view"]
@@ -221,6 +222,8 @@ class PairBatch:
 
     def _make(self, name: str) -> View:
         first, second = self.swapped, 1 - self.swapped
+        if name in ("joint", "second") and self._store.sides < 2:
+            raise UserError(f"plain text has no view {name!r}", mend="tlm and moco need pairs: paralign align --pairs")
         if name == "joint":
             return self._masked(self._joint(first, second), name, self.ids)
         if name == "text":

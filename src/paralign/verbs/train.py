@@ -99,7 +99,7 @@ def pretrain(
     model: str | None = None,
     tokenizer: str = "wordpiece",
     vocab: int = 12_000,
-    max_length: int = 128,
+    max_length: int = 256,
     recipe: str = "pretrain",
     settings: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
@@ -128,6 +128,10 @@ def pretrain(
         raise UserError("no text is given", mend="--text en=PATH")
     if arch:
         parse_arch(arch)
+        if any("-" in spec.paths for spec in specs):
+            raise UserError(
+                "text for a new tokenizer is read several times, standard input only once", mend="give files"
+            )
     meant = get_close_matches(tokenizer, KINDS, n=1, cutoff=0.7)
     if meant and tokenizer not in KINDS and not Path(tokenizer).exists():
         raise UserError(f"unknown tokenizer {tokenizer!r}", mend=f"did you mean {meant[0]!r}?")
