@@ -27,7 +27,7 @@ from paralign.text import TokenStore
 from paralign.text.batching import padding_waste
 from paralign.text.views import Batch
 from paralign.training import CorpusBatches, Learner, Trainer, TrainingConfig
-from paralign.training.trainer import has_bf16
+from paralign.training.device import has_bf16
 from paralign.verbs.settings import RunConfig, run_settings
 from paralign.verbs.train import make_objectives
 

@@ -14,8 +14,8 @@ from paralign.version import __version__
 _LAZY = {
     "align": "paralign.verbs.train",
     "pretrain": "paralign.verbs.train",
-    "finetune": "paralign.verbs.measure",
-    "evaluate": "paralign.verbs.measure",
+    "finetune": "paralign.verbs.finetune",
+    "evaluate": "paralign.verbs.evaluate",
     "demo": "paralign.recipes.demo",
     "Encoder": "paralign.encoder",
     "Objective": "paralign.objectives",
@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from paralign.results import read_results
     from paralign.smallworld import World
     from paralign.text import TokenStore
-    from paralign.verbs.measure import evaluate, finetune
+    from paralign.verbs.evaluate import evaluate
+    from paralign.verbs.finetune import finetune
     from paralign.verbs.train import align, pretrain
 
 

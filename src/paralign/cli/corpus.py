@@ -32,7 +32,7 @@ def build(
     from paralign.encoder.hf import load_tokenizer
     from paralign.encoder.tokenizer import tokenize, tokenizer_id
     from paralign.text import FilterConfig, parse_pairs, parse_text
-    from paralign.verbs.train import build_corpus
+    from paralign.verbs.corpus import build_corpus
 
     if bool(pairs) == bool(text):
         raise UserError("give either --pairs or --text")

@@ -15,8 +15,9 @@ from paralign.smallworld import LANGUAGES, World
 from paralign.text import read_trees, write_conllu
 from paralign.text.specs import TextSpec
 from paralign.training.checkpoint import beside
+from paralign.verbs.evaluate import evaluate
+from paralign.verbs.finetune import finetune
 from paralign.verbs.folder import say
-from paralign.verbs.measure import evaluate, finetune
 from paralign.verbs.train import align, pretrain
 
 __all__ = ["demo"]

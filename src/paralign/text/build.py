@@ -21,7 +21,7 @@ from paralign.text.readers import read_pairs, read_text
 from paralign.text.specs import PairSpec, TextSpec
 from paralign.text.store import SCHEMA, TokenStore
 
-__all__ = ["Tokenize", "build_store"]
+__all__ = ["Tokenize", "build_store", "file_digest"]
 
 Tokenize = Callable[[list[str]], list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]
 """Texts → for each its piece ids [k] and character offsets [k, 2], without special tokens."""
@@ -312,10 +312,16 @@ class _Build:
         return f"all {dropped.total():,} {what} dropped: {said}{mend.get(dropped.most_common(1)[0][0], '')}"
 
 
+def file_digest(path: str | Path) -> str:
+    """Hash (BLAKE2b, 128 bits) of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
 def _file(path: str) -> dict[str, Any]:
     """Size and hash of a source file; standard input is named only."""
-    if path == "-":
-        return {"path": path}
-    with Path(path).open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-    return {"path": path, "bytes": Path(path).stat().st_size, "blake2b": digest.hexdigest()}
+    return (
+        {"path": path}
+        if path == "-"
+        else {"path": path, "bytes": Path(path).stat().st_size, "blake2b": file_digest(path)}
+    )

@@ -8,7 +8,7 @@ from paralign.errors import UserError
 from paralign.text import TokenStore
 from paralign.text.batching import BatchPlan
 from paralign.text.views import Batch, PairBatch, Template, ViewsConfig
-from paralign.training.trainer import TrainingConfig
+from paralign.training.config import TrainingConfig
 
 __all__ = ["CorpusBatches"]
 

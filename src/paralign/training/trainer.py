@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import signal
 import threading
 import time
@@ -12,15 +10,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
-from pydantic import Field
 from torch import Tensor
 
-from paralign.config import Config, difference
+from paralign.config import difference
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
 from paralign.text.batching import padding_waste
@@ -28,58 +25,15 @@ from paralign.text.draws import seed_for
 from paralign.text.views import Batch
 from paralign.training import checkpoint
 from paralign.training.alarms import Alarms, is_bad
+from paralign.training.config import TrainingConfig
+from paralign.training.device import has_bf16, only_cpu
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimiser import learning_rate, make_optimiser
 
-__all__ = ["Outcome", "Stopped", "Trainer", "TrainingConfig", "best_device"]
+__all__ = ["Outcome", "Stopped", "Trainer"]
 
 _DROPOUT, _PREPARE = 21, 22
-
-
-class TrainingConfig(Config):
-    """Settings of the loop; defaults are PPA's (Pan et al. 2021, section 3.4)."""
-
-    batch: int = Field(default=128, ge=1)
-    """Records in a global batch: over all processes and accumulation steps."""
-    epochs: float = Field(default=10, gt=0)
-    steps: int | None = Field(default=None, ge=1)
-    """Optimiser steps; overrides ``epochs``."""
-    learning_rate: float = Field(default=3e-5, gt=0)
-    """Peak of the schedule."""
-    warmup: float = Field(default=0.1, ge=0)
-    """Share of all steps below 1, else a number of steps."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = Field(default=1e-8, gt=0)
-    clip: float = Field(default=1.0, gt=0)
-    """Largest norm of the gradient."""
-    accumulate: int = Field(default=1, ge=1)
-    """Forward and backward passes a step, each over its share of the batch."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """``auto``: bf16 autocast where the hardware multiplies bf16."""
-    seed: int = Field(default=0, ge=0)
-    """Of order, coins, masks, dropout and fresh weights."""
-    temperature: float = Field(default=1.0, gt=0)
-    """Of sampling over languages: 1 is proportional."""
-    window: int = Field(default=50, ge=1)
-    """Batches sorted by length together."""
-    chunks: int = Field(default=4, ge=1)
-    """Parts in which each view is encoded, by length."""
-    log_every: int = Field(default=10, ge=1)
-    """Steps."""
-    checkpoint_every: int = Field(default=500, ge=1)
-    """Steps."""
-    keep: int = Field(default=2, ge=1)
-    """Checkpoints kept."""
-
-    def total_steps(self, steps_per_epoch: int) -> int:
-        """Length of the run."""
-        return self.steps or max(1, math.ceil(self.epochs * steps_per_epoch))
-
-    def warmup_steps(self, steps: int) -> int:
-        """Length of the warm-up."""
-        return int(self.warmup * steps if self.warmup < 1 else min(self.warmup, steps))
 
 
 class Stopped(Exception):
@@ -108,26 +62,6 @@ class Outcome:
     device: str
     precision: str
     ranks: int
-
-
-def only_cpu() -> bool:
-    """Whether training runs on the CPU; accelerate must be told, or processes of torchrun do not meet."""
-    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-    return asked or not torch.accelerator.is_available()
-
-
-def best_device() -> torch.device:
-    """Where this machine computes fastest, unless it was told to stay on the CPU."""
-    found = None if only_cpu() else torch.accelerator.current_accelerator()
-    return found or torch.device("cpu")
-
-
-def has_bf16() -> bool:
-    """Whether this machine multiplies bf16 faster than fp32."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
 
 
 class Trainer:
@@ -244,11 +178,18 @@ class Trainer:
         if state["place"] != self._place():
             self.log.write(event="resumed elsewhere", step=self.step, was=state["place"], now=self._place())
             if self.accelerator.is_main_process:
-                self.accelerator.print("note: other threads, processes or torch than before: equal up to rounding")
+                self.accelerator.print(
+                    "note: other threads, processes, precision or torch than before: equal up to rounding"
+                )
 
     def _place(self) -> dict[str, Any]:
         """What equal bytes depend on beside data and settings."""
-        return {"threads": torch.get_num_threads(), "ranks": self.ranks, "torch": torch.__version__}
+        return {
+            "threads": torch.get_num_threads(),
+            "ranks": self.ranks,
+            "torch": torch.__version__,
+            "precision": self.precision,
+        }
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:

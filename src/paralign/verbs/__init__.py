@@ -1,6 +1,8 @@
 """The verbs: what the commands do, as functions. ``paralign.align(...)`` and the like."""
 
-from paralign.verbs.measure import evaluate, finetune
-from paralign.verbs.train import align, build_corpus, pretrain
+from paralign.verbs.corpus import build_corpus
+from paralign.verbs.evaluate import evaluate
+from paralign.verbs.finetune import finetune
+from paralign.verbs.train import align, pretrain
 
 __all__ = ["align", "build_corpus", "evaluate", "finetune", "pretrain"]

@@ -1,271 +1,37 @@
-"""Fine-tune a head and measure an encoder: both end in rows of ``results.jsonl``."""
+"""What fine-tuning and evaluation share: data in, rows of ``results.jsonl`` out."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from pydantic import Field
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from paralign.config import Config, load_toml, merge, parse_override, resolve
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import UserError
 from paralign.objectives import Objective
-from paralign.results import Items, Measurement, Seeds, read_results, write_results
-from paralign.tasks import Task, find_task
-from paralign.text.draws import seed_for
-from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig, best_device
-from paralign.training.checkpoint import beside
-from paralign.verbs.folder import RunFolder, say
+from paralign.results import Items, Measurement, Seeds
+from paralign.tasks import Task
+from paralign.verbs.folder import say
 
-__all__ = ["FinetuneConfig", "evaluate", "finetune"]
-
-_HEAD = 41
+__all__ = ["about_encoder", "measure", "read_data", "saved_head", "say_dropped", "say_scores"]
 
 
-class FinetuneTraining(TrainingConfig):
-    """The loop's settings with the usual defaults of fine-tuning (Devlin et al. 2019)."""
-
-    batch: int = Field(default=32, ge=1)
-    epochs: float = Field(default=3, gt=0)
-    learning_rate: float = Field(default=5e-5, gt=0)
-
-
-class FinetuneConfig(Config):
-    """Settings of fine-tuning."""
-
-    training: FinetuneTraining = FinetuneTraining()
-
-
-def finetune(
-    model: str,
-    *,
-    task: str,
-    train: str,
-    eval: Sequence[str],
-    out: str | Path,
-    seeds: int = 1,
-    recipe: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
-    limit: int | None = None,
-    split: str = "test",
-    system: str | None = None,
-    keep_models: bool = True,
-    lenient: bool = False,
-    resume: bool = False,
-    quiet: bool = False,
-    command: str | None = None,
-) -> list[Measurement]:
-    """Fine-tune a task's head and the encoder on one language, score it on others (zero-shot).
-
-    Args:
-        model: the encoder; its folder is left as it is.
-        task: name of a task that trains.
-        train: ``LANG=PATH``.
-        eval: ``LANG=PATH``, several; the training language among them gives the gap.
-        out: the run's folder: ``seed-K/`` holds each seed's log and model, ``results.jsonl`` all rows.
-        seeds: fine-tuning seeds 0, 1, ...
-        recipe: TOML file with ``[training]``.
-        settings: nested settings that win over the recipe.
-        overrides: ``training.key=value``.
-        limit: first so many training and test sentences.
-        split: recorded with the rows.
-        system: what tables call the encoder; its own method by default.
-        keep_models: keep each seed's fine-tuned encoder and head.
-        lenient: drop and count items that cannot be read.
-        resume: go on with the run in ``out``; finished seeds are not repeated.
-
-    Returns:
-        All rows.
-
-    Raises:
-        UserError: for input or settings that cannot be used.
-    """
-    given = load_toml(Path(recipe)) if recipe else {}
-    config = resolve(FinetuneConfig, given, merge(settings or {}, *map(parse_override, overrides)), where=recipe)
-    work = find_task(task)
-    if not work.trains:
-        raise UserError(f"the task {task!r} is not trained", mend="use paralign evaluate")
-    if not eval:
-        raise UserError("nothing to evaluate on", mend="--eval LANG=PATH")
-    data, dropped = _read(work, train, lenient, limit)
-    tests = [_read(work, spec, lenient, limit)[0] for spec in eval]
-    _say_dropped(dropped, quiet)
-    folder = RunFolder(Path(out), "finetune", resume=resume, command=command)
-    rows, language = folder.path / "results.jsonl", work.language(data)
-    folder.agree({"task": task, "train": train, "eval": list(eval), **config.model_dump(mode="json")})
-    had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
-    if folder.finished and had.issuperset(range(config.training.seed, config.training.seed + seeds)):
-        say(f"{out} is finished", quiet=quiet)
-        return read_results(rows)
-    encoder = Encoder.from_pretrained(model, chunks=config.training.chunks)
-    about = _about(encoder, model, system)
-    folder.begin({"model": model, "task": task, "train": train, "eval": list(eval), **config.model_dump(mode="json")},
-                 **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip
-    if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
-        raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
-    start = {name: value.clone() for name, value in encoder.state_dict().items()}
-    outcomes: list[Outcome] = []
-    before = folder.before if folder.before.get("status") == "done" else {}
-    try:
-        for seed in range(config.training.seed, config.training.seed + seeds):
-            if seed in had:
-                say(f"{folder.name}: seed {seed} is done", quiet=quiet)
-                continue
-            encoder.load_state_dict(start)
-            training = config.training.model_copy(update={"seed": seed})
-            place = folder.path / f"seed-{seed}"
-            head, outcome = _train_head(work, encoder, data, training, place, about, resume, quiet, folder.name)
-            outcomes.append(outcome)
-            seeds_of = Seeds(**about["seeds"], finetune=seed)
-            measured = []
-            for spec, test in zip(eval, tests, strict=True):
-                measured += _rows(
-                    work, encoder, head, test, spec, about, folder.name, seeds_of, split=split, train=language
-                )
-            if keep_models and folder.main:
-                with beside(place / "model") as part:
-                    encoder.save_pretrained(part)
-                    save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
-                    (part / "task.json").write_text(
-                        json.dumps({"task": task, "train": language, "of": about | {"seeds": seeds_of.model_dump()}}),
-                        encoding="utf-8",
-                    )
-            if folder.main:
-                write_results(folder.path, measured)  # last: what has rows is finished
-                shutil.rmtree(place / "checkpoints", ignore_errors=True)
-            _say_scores([row for row, _ in measured], quiet)
-    except Stopped:
-        folder.save(status="stopped")
-        raise
-    except BaseException:
-        folder.abandon()
-        raise
-    folder.save(
-        status="done",
-        seconds=round(before.get("seconds", 0) + sum(o.seconds for o in outcomes), 2),
-        steps=before.get("steps", 0) + sum(o.steps for o in outcomes),
-        pairs_seen=before.get("pairs_seen", 0) + sum(o.records_seen for o in outcomes),
-        tokens_seen=before.get("tokens_seen", 0) + sum(o.pieces_seen for o in outcomes),
-        alarms=[alarm for o in outcomes for alarm in o.alarms],
-        device=str(encoder.device.type),
-        threads=torch.get_num_threads(),
-        parameters=encoder.parameter_count(),
-    )
-    return read_results(rows)
-
-
-def _train_head(
-    work: Task,
-    encoder: Encoder,
-    data: Any,
-    training: TrainingConfig,
-    place: Path,
-    about: Mapping[str, Any],
-    resume: bool,
-    quiet: bool,
-    title: str,
-) -> tuple[Objective, Outcome]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(training.seed, _HEAD))
-        head = work.head(encoder)
-    batches = work.batches(encoder, data, training)
-    training = training.model_copy(update={"batch": batches.size})
-    settings = training.model_dump(mode="json") | {"base": about["model_hash"]}
-    learner = Learner(encoder, {head.name: head})
-    trainer = Trainer(
-        learner,
-        batches,
-        training,
-        run=place,
-        settings=settings,
-        title=f"{title} seed {training.seed}",
-        quiet=quiet,
-    )
-    return head, trainer.train(resume=resume)
-
-
-def evaluate(
-    model: str,
-    *,
-    task: str,
-    data: Sequence[str],
-    out: str | Path,
-    limit: int | None = None,
-    split: str = "test",
-    system: str | None = None,
-    layer: int | None = None,
-    lenient: bool = False,
-    quiet: bool = False,
-    command: str | None = None,
-) -> list[Measurement]:
-    """Measure an encoder, or a fine-tuned model, on a task.
-
-    Rows are added to ``out/results.jsonl``; those of an earlier measurement of the same thing are replaced.
-
-    Args:
-        model: an encoder, or a fine-tuned ``seed-K/model`` for tasks with a head.
-        task: name of a task.
-        data: ``LANG=PATH`` or ``SRC-TGT=PATH``, several.
-        out: the run's folder; may exist if it is a run of ``evaluate``.
-        layer: hidden state to read, for tasks that read one.
-
-    The other arguments and errors are those of :func:`finetune`.
-    """
-    work = find_task(task)
-    if layer is not None:
-        if not hasattr(work, "layer"):
-            raise UserError(f"the task {task!r} reads no single layer")
-        work.layer = layer
-    if not data:
-        raise UserError("nothing to evaluate on", mend="--data LANG=PATH")
-    read = [_read(work, spec, lenient, limit) for spec in data]
-    _say_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
-    folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
-    encoder = Encoder.from_pretrained(model).to(best_device())
-    head, about, train = _head(work, encoder, model, system)
-    facts = {k: about[k] for k in ("method", "control", "model_hash", "parent")}
-    folder.begin({"model": model, "task": task, "data": list(data)}, **facts)
-    measured = []
-    seeds = Seeds(**about["seeds"])
-    try:
-        for spec, (test, _) in zip(data, read, strict=True):
-            measured += _rows(work, encoder, head, test, spec, about, folder.name, seeds, split=split, train=train)
-    except BaseException:
-        folder.abandon()
-        raise
-    write_results(folder.path, measured)
-    folder.save(
-        status="done",
-        parameters=encoder.parameter_count(),
-        device=encoder.device.type,
-        threads=torch.get_num_threads(),
-    )
-    keys = {row.key() for row, _ in measured}
-    rows = [row for row in read_results(folder.path / "results.jsonl") if row.key() in keys]
-    _say_scores(rows, quiet)
-    return rows
-
-
-def _read(work: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
+def read_data(work: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
     dropped: Counter[str] = Counter()
     return work.read(spec, lenient=lenient, dropped=dropped, limit=limit), dropped
 
 
-def _say_dropped(dropped: Counter[str], quiet: bool) -> None:
+def say_dropped(dropped: Counter[str], quiet: bool) -> None:
     if dropped:
         say("dropped: " + ", ".join(f"{n:,} {reason}" for reason, n in dropped.most_common()), quiet=quiet)
 
 
-def _about(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
+def about_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
     """What the rows say of the encoder."""
     known = read_provenance(model)
     digest = encoder.digest()
@@ -280,13 +46,13 @@ def _about(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
     }
 
 
-def _head(
+def saved_head(
     work: Task, encoder: Encoder, model: str, system: str | None
 ) -> tuple[Objective | None, dict[str, Any], str | None]:
     """The saved head of a fine-tuned model, what its rows say, and the language it was trained on."""
     saved = Path(model) / "head.safetensors"
     if not work.trains or not saved.is_file():
-        return None, _about(encoder, model, system), None
+        return None, about_encoder(encoder, model, system), None
     facts = json.loads((Path(model) / "task.json").read_text(encoding="utf-8"))
     if facts["task"] != work.name:
         raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {work.name!r}", where=model)
@@ -296,7 +62,7 @@ def _head(
     return head, facts["of"] | ({"method": system} if system else {}), facts["train"]
 
 
-def _rows(
+def measure(
     work: Task,
     encoder: Encoder,
     head: Objective | None,
@@ -335,7 +101,7 @@ def _rows(
     ]
 
 
-def _say_scores(rows: Sequence[Measurement], quiet: bool) -> None:
+def say_scores(rows: Sequence[Measurement], quiet: bool) -> None:
     for row in rows:
         where = " ".join(str(v) for v in (row.where.pool, row.where.direction) if v is not None)
         seed = "" if row.seeds.finetune is None else f" seed {row.seeds.finetune}"

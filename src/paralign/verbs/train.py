@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
-from itertools import chain, zip_longest
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,20 @@ from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.objectives import Objective, find_objective
 from paralign.text import (
-    FilterConfig,
     PairSpec,
     TextSpec,
-    Tokenize,
-    TokenStore,
-    build_store,
     parse_pairs,
     parse_text,
     read_text,
-    share_kept,
 )
 from paralign.text.draws import seed_for
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 from paralign.training.checkpoint import beside
-from paralign.training.trainer import only_cpu
+from paralign.verbs.corpus import first_process_first, kept_lines, open_corpus
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.settings import RunConfig, run_settings
 
-__all__ = ["align", "build_corpus", "pretrain"]
+__all__ = ["align", "make_objectives", "pretrain"]
 
 _HEADS = 31
 
@@ -192,101 +186,6 @@ def _fresh(
     )
 
 
-def build_corpus(
-    tokenize: Tokenize,
-    tokenizer_id: str,
-    vocabulary: int,
-    specs: Sequence[PairSpec] | Sequence[TextSpec],
-    out: Path,
-    config: FilterConfig,
-    *,
-    lenient: bool = False,
-    quiet: bool = False,
-) -> TokenStore:
-    """Tokenise text into a store and say what was kept of it."""
-    state = {"shown": 0}
-
-    def progress(read: int, kept: int) -> None:
-        if read - state["shown"] >= 100_000:
-            state["shown"] = read
-            say(f"tokenising: {read:,} lines read, {kept:,} kept", quiet=quiet)
-
-    store = build_store(
-        specs,
-        tokenize,
-        out,
-        filter=config,
-        tokenizer_id=tokenizer_id,
-        vocabulary=vocabulary,
-        lenient=lenient,
-        progress=progress,
-    )
-    for line in _kept(store):
-        say(line, quiet=quiet)
-    return store
-
-
-def _kept(store: TokenStore) -> list[str]:
-    return [f"{entry['spec']}: {share_kept(entry['kept'], entry['dropped'])}" for entry in store.meta["specs"]]
-
-
-def _store(
-    folder: RunFolder,
-    encoder: Encoder,
-    specs: Sequence[PairSpec] | Sequence[TextSpec],
-    corpus: str | Path | None,
-    config: RunConfig,
-    lenient: bool,
-    quiet: bool,
-) -> TokenStore:
-    place = Path(corpus) if corpus else folder.path / "corpus"
-    if corpus or place.is_dir():
-        store = TokenStore.open(place)
-        if not corpus:
-            _check_same_text(store, specs, config.data)
-    else:
-        store = build_corpus(
-            encoder.tokenize,
-            encoder.tokenizer_id,
-            encoder.template.vocabulary,
-            specs,
-            place,
-            config.data,
-            lenient=lenient,
-            quiet=quiet,
-        )
-    if store.meta["tokenizer"] != encoder.tokenizer_id:
-        raise UserError("the store was made with another tokenizer", where=place, mend="build it again for this model")
-    return store
-
-
-def _check_same_text(store: TokenStore, specs: Sequence[PairSpec] | Sequence[TextSpec], config: FilterConfig) -> None:
-    """Refuse to go on with a store that was made from other text or by other rules.
-
-    Files that are gone by now are not asked for: the store holds all that is needed of them.
-    """
-    was, now = store.meta["filter"], config.model_dump()
-    changed = [f"data.{key} was {was.get(key)!r}, now {value!r}" for key, value in now.items() if was.get(key) != value]
-    if changed:
-        raise UserError(f"settings differ from those the run began with: {', '.join(changed)}", where=store.path)
-    mend = "start a new run with another --out"
-    entries = store.meta["specs"]
-    if [entry["languages"] for entry in entries] != [list(spec.languages) for spec in specs]:
-        raise UserError("the data are not those the run began with", where=store.path, mend=mend)
-    given: list[PairSpec | TextSpec] = [*specs]
-    for entry, spec in zip(entries, given, strict=True):
-        if not (entry["files"] or spec.paths) and entry["spec"] != str(spec):
-            raise UserError(f"the data are not those the run began with: {entry['spec']}", where=store.path, mend=mend)
-        for file, path in zip_longest(entry["files"], spec.paths):
-            if file is None or path is None or (Path(path).is_file() and _digest(path) != file.get("blake2b")):
-                raise UserError("the data are not those the run began with", where=path, mend=mend)
-
-
-def _digest(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
 def _train(
     folder: RunFolder,
     encoder: Encoder,
@@ -303,7 +202,9 @@ def _train(
     run = {"model": base, "text": [str(s) for s in specs] or [str(corpus)]}
     try:
         folder.begin({**run, **config.model_dump(mode="json")}, **facts)
-        store = _prepare(folder, lambda: _store(folder, encoder, specs, corpus, config, lenient, quiet))
+        store = first_process_first(
+            lambda: open_corpus(folder.path, encoder, specs, corpus, config.data, lenient, quiet)
+        )
         views = config.views, config.training
         batches = CorpusBatches(store, encoder.template, *views, longest=encoder.max_pieces)
         learner = Learner(encoder, make_objectives(config, encoder))
@@ -335,7 +236,7 @@ def _train(
         "languages": store.languages,
         "base": base,
         "objectives": config.objectives,
-        "data": _kept(store),
+        "data": kept_lines(store),
         "steps": outcome.steps,
         "records_seen": outcome.records_seen,
         "command": folder.facts["command"],
@@ -365,17 +266,6 @@ def _train(
         say(f"ALARM {alarm}", quiet=quiet)
     say(f"{final}  ({outcome.seconds:,.0f} s, {outcome.records_seen:,} records seen)", quiet=quiet)
     return final
-
-
-def _prepare(folder: RunFolder, work: Callable[[], TokenStore]) -> TokenStore:
-    """Let the first process build what the others then open."""
-    from accelerate import PartialState
-
-    state = PartialState(cpu=only_cpu())
-    if state.num_processes == 1:
-        return work()
-    with state.main_process_first():
-        return work()
 
 
 def make_objectives(config: RunConfig, encoder: Encoder) -> dict[str, Objective]:

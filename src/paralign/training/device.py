@@ -1,0 +1,30 @@
+"""What this machine computes on, and in which precision."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+__all__ = ["best_device", "has_bf16", "only_cpu"]
+
+
+def only_cpu() -> bool:
+    """Whether training runs on the CPU; accelerate must be told, or processes of torchrun do not meet."""
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return asked or not torch.accelerator.is_available()
+
+
+def best_device() -> torch.device:
+    """Where this machine computes fastest, unless it was told to stay on the CPU."""
+    found = None if only_cpu() else torch.accelerator.current_accelerator()
+    return found or torch.device("cpu")
+
+
+def has_bf16() -> bool:
+    """Whether this machine multiplies bf16 faster than fp32."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
