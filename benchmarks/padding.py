@@ -18,12 +18,12 @@ from machine import finish, table
 
 from paralign.encoder.tokenizer import probe_template
 from paralign.text import TokenStore
-from paralign.text.batching import padding_waste
+from paralign.text.batching import cut_by_length, padded_size, split_by_length
 from paralign.text.views import Template, ViewsConfig
 from paralign.training import CorpusBatches, TrainingConfig
 
 VIEWS = ("joint", "first", "second", "text")
-CHUNKS = (1, 2, 4, 8)
+CHUNKS = ("1", "2", "4", "8", "auto")  # auto: what the loop does, training.padding = 0.04
 
 
 def measure(
@@ -40,7 +40,8 @@ def measure(
             lengths = made.view(view).lengths
             real[view] += int(lengths.sum())
             for chunks in CHUNKS:
-                padded[view, chunks] += padding_waste(lengths, chunks)[1]
+                parts = split_by_length(lengths, 0.04) if chunks == "auto" else cut_by_length(lengths, int(chunks))
+                padded[view, chunks] += padded_size(lengths, parts)
     shares = {view: {str(c): 1 - real[view] / padded[view, c] for c in CHUNKS} for view in VIEWS}
     ppa = VIEWS[:3]
     total = sum(real[view] for view in ppa)

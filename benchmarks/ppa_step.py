@@ -24,7 +24,7 @@ from machine import finish, median_of, table
 
 from paralign.encoder import Encoder
 from paralign.text import TokenStore
-from paralign.text.batching import padding_waste
+from paralign.text.batching import padded_size, split_by_length
 from paralign.text.views import Batch
 from paralign.training import CorpusBatches, Learner, Trainer, TrainingConfig
 from paralign.training.device import has_bf16
@@ -143,7 +143,7 @@ def new_learner(given: argparse.Namespace, config: RunConfig, store: TokenStore,
         tokenizer,
         max_length=max(longest, given.pad_to),
         dropout=dropout,
-        chunks=config.training.chunks,
+        padding=config.training.padding,
     )
     return Learner(encoder, make_objectives(config, encoder))
 
@@ -225,9 +225,9 @@ def compare(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder
     trainer.train()
     for batch in turns.timed:
         for name in VIEWS:
-            real, padded = padding_waste(batch.view(name).lengths, config.training.chunks)
-            turns.clock.seen[name][0] += real
-            turns.clock.seen[name][1] += padded
+            lengths = batch.view(name).lengths
+            turns.clock.seen[name][0] += int(lengths.sum())
+            turns.clock.seen[name][1] += padded_size(lengths, split_by_length(lengths, config.training.padding))
     rows = {"paralign": _row(turns.clock, given, given.block, trainer.precision)}
     for name, rival in rivals.items():
         precision = "bf16" if rival.made.style.bf16 else "fp32"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.text.batching import BatchPlan, padding_waste, split_by_length
+from paralign.text.batching import MOST_CHUNKS, BatchPlan, cut_by_length, padded_size, split_by_length
 
 
 def lengths_like_text(n: int, seed: int = 0) -> np.ndarray:
@@ -80,31 +80,43 @@ def test_too_small_a_corpus_is_told():
         plan(n=7)
 
 
+def padded_by_hand(lengths, parts):
+    return sum(max(lengths[i] for i in part) * len(part) for part in parts)
+
+
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(1, 6))
 def test_chunks_hold_every_row_once_and_waste_is_what_padding_each_to_its_longest_costs(lengths, chunks):
-    parts = split_by_length(np.array(lengths), chunks)
+    parts = cut_by_length(np.array(lengths), chunks)
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(lengths)))
     assert len(parts) == min(chunks, len(lengths))
-    real, padded = padding_waste(np.array(lengths), chunks)
-    assert real == sum(lengths)
-    assert padded == sum(max(lengths[i] for i in part) * len(part) for part in parts)
+    assert padded_size(np.array(lengths), parts) == padded_by_hand(lengths, parts)
 
 
-def test_windows_and_four_chunks_keep_padding_below_5_percent():
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.floats(0, 0.5))
+def test_the_fewest_chunks_that_keep_to_the_padding(lengths, padding):
+    parts = split_by_length(np.array(lengths), padding)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(lengths)))
+    fits = [
+        chunks
+        for chunks in (1, 2, 4, 8, MOST_CHUNKS)
+        if 1 - sum(lengths) / padded_by_hand(lengths, cut_by_length(np.array(lengths), chunks)) <= padding + 1e-9
+    ]
+    assert len(parts) == min(len(lengths), fits[0] if fits else MOST_CHUNKS)
+
+
+def test_windows_and_chunks_keep_padding_below_5_percent():
     # Two sides whose lengths go together but are not equal, batches of 128 as in PPA.
     rng = np.random.default_rng(1)
     first = lengths_like_text(12_800, seed=2)
     second = np.maximum(3, (first * rng.normal(1.1, 0.15, len(first))).astype(np.int64))
     made = BatchPlan(first + second, np.zeros(len(first), np.int64), batch=128, seed=0)
 
-    def waste(chunks: int, view: np.ndarray) -> float:
-        each = [padding_waste(view[made.records(step)], chunks) for step in range(100)]
-        real, padded = np.sum(each, axis=0)
-        return 1 - real / padded
+    def waste(padding: float, view: np.ndarray, batches: BatchPlan = made) -> float:
+        rows = [view[batches.records(step)] for step in range(100)]
+        return 1 - view.sum() / sum(padded_size(row, split_by_length(row, padding)) for row in rows)
 
     for view in (first + second + 3, first + 2, second + 2):
-        assert waste(4, view) < 0.05
-        assert waste(4, view) < waste(1, view)
+        assert waste(0.04, view) < 0.05
+        assert waste(0.04, view) < waste(0.99, view)
     shuffled = BatchPlan(first + second, np.zeros(len(first), np.int64), batch=128, seed=0, window=1)
-    unsorted = [padding_waste((first + second)[shuffled.records(step)], 1) for step in range(100)]
-    assert 1 - np.sum(unsorted, axis=0)[0] / np.sum(unsorted, axis=0)[1] > 0.3  # what sorting saves
+    assert waste(0.99, first + second, shuffled) > 0.3  # what sorting saves

@@ -68,10 +68,10 @@ class Encoder(nn.Module):
         model: any ``...ForMaskedLM``.
         tokenizer: its fast tokenizer.
         name: how the user called it.
-        chunks: parts in which a view is encoded, each padded to its own longest row.
+        padding: share of padded positions allowed; a view is encoded in the fewest chunks by length that keep to it.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, name: str = "", chunks: int = 4) -> None:
+    def __init__(self, model: Any, tokenizer: Any, *, name: str = "", padding: float = 0.04) -> None:
         super().__init__()
         if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
             raise UserError(
@@ -82,7 +82,7 @@ class Encoder(nn.Module):
         self.model = model
         self.tokenizer = tokenizer
         self.name = name
-        self.chunks = chunks
+        self.padding = padding
         self.types = hf.takes_types(model)
         self.template = tok.probe_template(tokenizer, types=self.types)
         self._head = hf.head_of(model)
@@ -90,13 +90,13 @@ class Encoder(nn.Module):
     # -- making and saving
 
     @classmethod
-    def from_pretrained(cls: type[E], name: str | Path, *, chunks: int = 4) -> E:
+    def from_pretrained(cls: type[E], name: str | Path, *, padding: float = 0.04) -> E:
         """Load an encoder from a folder or the hub (safetensors only).
 
         Raises:
             UserError: naming what is missing.
         """
-        return cls(hf.load_model(str(name)), hf.load_tokenizer(str(name)), name=str(name), chunks=chunks)
+        return cls(hf.load_model(str(name)), hf.load_tokenizer(str(name)), name=str(name), padding=padding)
 
     @classmethod
     def from_scratch(
@@ -107,12 +107,12 @@ class Encoder(nn.Module):
         max_length: int = 512,
         dropout: float = 0.1,
         seed: int = 0,
-        chunks: int = 4,
+        padding: float = 0.04,
     ) -> E:
         """An encoder with random weights, ``arch`` as in ``bert:4x256``."""
         model = hf.build(arch, tokenizer, max_length=max_length, dropout=dropout, seed=seed)
         tokenizer.model_max_length = max_length
-        return cls(model, tokenizer, name=arch, chunks=chunks)
+        return cls(model, tokenizer, name=arch, padding=padding)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write a plain folder that ``AutoModel.from_pretrained`` loads without paralign."""
@@ -122,7 +122,7 @@ class Encoder(nn.Module):
     def headless_twin(self) -> Encoder:
         """A copy with its own weights, without gradient and without vocabulary head: a momentum encoder."""
         model = hf.without_head(copy.deepcopy(self.model)).requires_grad_(False)
-        return type(self)(model, self.tokenizer, name=self.name, chunks=self.chunks)
+        return type(self)(model, self.tokenizer, name=self.name, padding=self.padding)
 
     # -- facts
 
@@ -207,7 +207,7 @@ class Encoder(nn.Module):
         device = self.device
         every = list(layers) != [self.layers]
         parts: list[list[Tensor]] = [[] for _ in layers]
-        order = split_by_length(view.lengths, self.chunks)
+        order = split_by_length(view.lengths, self.padding)
         for rows in order:
             lengths = view.lengths[rows]
             wide = int(lengths.max())

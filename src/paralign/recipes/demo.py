@@ -1,6 +1,6 @@
 """The whole story on the small world, in minutes: does alignment with parallel text make languages agree?
 
-Grammar, steps and rates were settled before the first comparison was looked at; see docs/design.md.
+How grammar, steps and rates were settled is told in docs/design.md.
 """
 
 from __future__ import annotations

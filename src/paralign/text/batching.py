@@ -1,7 +1,7 @@
 """Which records make up which batch: a pure function of (seed, epoch, step), and how to pad little.
 
 Windows of some batches are sorted by length, so that a batch holds records of like length; every batch has the
-same number of records; within a batch each view is encoded in a few chunks by its own length.
+same number of records; within a batch each view is encoded in as few chunks by its own length as keep padding low.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import numpy.typing as npt
 from paralign.errors import UserError
 from paralign.text.draws import seed_for
 
-__all__ = ["BatchPlan", "padding_waste", "split_by_length"]
+__all__ = ["BatchPlan", "cut_by_length", "padded_size", "split_by_length"]
+
+MOST_CHUNKS = 16
 
 Ints = npt.NDArray[np.int64]
 
@@ -94,13 +96,26 @@ class BatchPlan:
         return rng.permutation(np.concatenate(drawn))[:n]
 
 
-def split_by_length(lengths: npt.NDArray[np.integer], chunks: int) -> list[Ints]:
+def cut_by_length(lengths: npt.NDArray[np.integer], chunks: int) -> list[Ints]:
     """Rows sorted by length and cut into ``chunks`` nearly equal parts (fewer for few rows), longest first."""
     order = np.argsort(-np.asarray(lengths), kind="stable")
     return [part for part in np.array_split(order, min(chunks, max(1, len(order)))) if len(part)]
 
 
-def padding_waste(lengths: npt.NDArray[np.integer], chunks: int) -> tuple[int, int]:
-    """(real, padded) positions when ``lengths`` are encoded in ``chunks`` chunks, each padded to its longest."""
-    parts = split_by_length(lengths, chunks)
-    return int(np.sum(lengths)), sum(len(part) * int(lengths[part].max()) for part in parts)
+def split_by_length(lengths: npt.NDArray[np.integer], padding: float) -> list[Ints]:
+    """The fewest parts (1, 2, 4, 8 or 16) that keep the share of padding within ``padding``.
+
+    Few large parts are fast, many small ones waste little: a view already sorted by its length needs one, the single
+    sides of pairs sorted by their sum need several.
+    """
+    real = int(np.sum(lengths))
+    for chunks in (1, 2, 4, 8, MOST_CHUNKS):
+        parts = cut_by_length(lengths, chunks)
+        if padded_size(lengths, parts) * (1 - padding) <= real:
+            break
+    return parts
+
+
+def padded_size(lengths: npt.NDArray[np.integer], parts: list[Ints]) -> int:
+    """Positions encoded when each part is padded to its longest row."""
+    return sum(len(part) * int(lengths[part].max()) for part in parts)

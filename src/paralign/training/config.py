@@ -39,8 +39,8 @@ class TrainingConfig(Config):
     """Of sampling over languages: 1 is proportional."""
     window: int = Field(default=50, ge=1)
     """Batches sorted by length together."""
-    chunks: int = Field(default=4, ge=1)
-    """Parts in which each view is encoded, by length."""
+    padding: float = Field(default=0.04, ge=0, lt=1)
+    """Each view is encoded in the fewest chunks by length that keep the share of padded positions within this."""
     log_every: int = Field(default=10, ge=1)
     """Steps."""
     checkpoint_every: int = Field(default=500, ge=1)

@@ -20,7 +20,7 @@ from torch import Tensor
 from paralign.config import difference
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
-from paralign.text.batching import padding_waste
+from paralign.text.batching import padded_size, split_by_length
 from paralign.text.draws import seed_for
 from paralign.text.views import Batch
 from paralign.training import checkpoint
@@ -290,9 +290,9 @@ class Trainer:
         self._seen["records"] += self.config.batch
         for batch in slices:
             for name in self.views:
-                real, padded = padding_waste(batch.view(name).lengths, self.config.chunks)
-                self._seen["pieces"] += real
-                self._seen["positions"] += padded
+                lengths = batch.view(name).lengths
+                self._seen["pieces"] += int(lengths.sum())
+                self._seen["positions"] += padded_size(lengths, split_by_length(lengths, self.config.padding))
 
     def _log_step(
         self,

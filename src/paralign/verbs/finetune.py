@@ -105,7 +105,7 @@ def finetune(
     if folder.finished and had.issuperset(range(config.training.seed, config.training.seed + seeds)):
         say(f"{out} is finished", quiet=quiet)
         return read_results(rows)
-    encoder = Encoder.from_pretrained(model, chunks=config.training.chunks)
+    encoder = Encoder.from_pretrained(model, padding=config.training.padding)
     about = about_encoder(encoder, model, system)
     folder.begin({"model": model, "task": task, "train": train, "eval": list(eval), **config.model_dump(mode="json")},
                  **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip

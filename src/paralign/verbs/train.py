@@ -81,7 +81,7 @@ def align(
     if folder.finished:
         say(f"{out} is finished", quiet=quiet)
         return folder.path / "encoder"
-    encoder = Encoder.from_pretrained(model, chunks=config.training.chunks)
+    encoder = Encoder.from_pretrained(model, padding=config.training.padding)
     return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet)
 
 
@@ -166,9 +166,9 @@ def _fresh(
     quiet: bool,
 ) -> Encoder:
     """The encoder pretraining begins with; a trained tokenizer is kept in the run, so a resumed run has the same."""
-    chunks = config.training.chunks
+    padding = config.training.padding
     if model:
-        return Encoder.from_pretrained(model, chunks=chunks)
+        return Encoder.from_pretrained(model, padding=padding)
     family = parse_arch(str(arch))[0]
     kept = folder.path / "tokenizer"
     if tokenizer not in KINDS:
@@ -182,7 +182,7 @@ def _fresh(
         with beside(kept) as part:
             made.save_pretrained(part)
     return Encoder.from_scratch(
-        str(arch), made, max_length=max_length, seed=seed_for(config.training.seed, _HEADS, 1), chunks=chunks
+        str(arch), made, max_length=max_length, seed=seed_for(config.training.seed, _HEADS, 1), padding=padding
     )
 
 
