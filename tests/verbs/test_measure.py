@@ -10,6 +10,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_items, read_results
 from paralign.training import Trainer
+from paralign.verbs.measure import dataset_name
 
 TRAIN = "en=smallworld:0-60"
 EVAL = ["en=smallworld:200-230", "de=smallworld:200-220"]
@@ -173,3 +174,17 @@ def test_what_cannot_be_fine_tuned_is_told_and_nothing_stays_behind(more, messag
     with pytest.raises(UserError, match=message):
         finetune(base, tmp_path / "run", **more)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("en-de=halves/ntrex.en-de.test.tsv", "ntrex.test"),
+        ("de=UD_German-PUD/de_pud-ud-test.conllu.gz", "pud-ud-test"),
+        ("en-fr=test.en.txt,test.fr.txt", "test"),
+        ("en=smallworld:0-30", "smallworld:0-30"),
+        ("en=en.txt", "en"),
+    ],
+)
+def test_languages_of_one_set_share_its_name(spec, name):
+    assert dataset_name(spec) == name

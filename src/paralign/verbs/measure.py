@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from paralign.results import Items, Measurement, Seeds
 from paralign.tasks import Task
 from paralign.verbs.folder import say
 
-__all__ = ["about_encoder", "measure", "read_data", "saved_head", "say_dropped", "say_scores"]
+__all__ = ["about_encoder", "dataset_name", "measure", "read_data", "saved_head", "say_dropped", "say_scores"]
 
 
 def read_data(work: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
@@ -62,6 +63,14 @@ def saved_head(
     return head, facts["of"] | ({"method": system} if system else {}), facts["train"]
 
 
+def dataset_name(spec: str) -> str:
+    """The name a data set's languages share: ``en-de=ntrex.en-de.test.tsv`` and its French sister are ``ntrex.test``."""
+    tags, _, path = spec.partition("=")
+    name = re.sub(r"\.(gz|tsv|txt|conllu)\b", "", Path(path.split(",")[0]).name)
+    own = {tags, *re.split("[-:]", tags)}
+    return ".".join(part for part in re.split(r"[._]", name) if part and part not in own) or name
+
+
 def measure(
     work: Task,
     encoder: Encoder,
@@ -75,7 +84,7 @@ def measure(
     split: str,
     train: str | None,
 ) -> list[tuple[Measurement, Items | None]]:
-    dataset = Path(spec.partition("=")[2].split(",")[0]).name
+    dataset = dataset_name(spec)
     return [
         (
             Measurement(
