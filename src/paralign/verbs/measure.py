@@ -64,7 +64,7 @@ def saved_head(
 
 
 def dataset_name(spec: str) -> str:
-    """The name a data set's languages share: ``en-de=ntrex.en-de.test.tsv`` and its French sister are ``ntrex.test``."""
+    """The name a data set's languages share: ``en-de=ntrex.en-de.test.tsv`` and its French sister: ``ntrex.test``."""
     tags, _, path = spec.partition("=")
     name = re.sub(r"\.(gz|tsv|txt|conllu)\b", "", Path(path.split(",")[0]).name)
     own = {tags, *re.split("[-:]", tags)}
