@@ -24,7 +24,8 @@ def train(base, store, run, steps, processes):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count(f"processes {processes}") == processes
+    seen = [(run / f"rank-{rank}").read_text() for rank in range(processes)]
+    assert seen == [str(processes)] * processes  # each knew of the other
     module = load_file(run / "checkpoints" / f"step-{steps:08d}" / "module.safetensors")
     return losses_of(run), module
 

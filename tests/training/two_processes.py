@@ -1,5 +1,6 @@
 """Run by torch.distributed.run (or alone): a short training whose log and weights are compared."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,4 +16,4 @@ if __name__ == "__main__":
     encoder = Encoder.from_pretrained(base)
     settings = {"steps": int(steps), "eps": 1e-3, "checkpoint_every": 1000}
     outcome = trainer(encoder, TokenStore.open(store), Path(run), objectives="ppa", **settings).train()
-    print("processes", outcome.ranks)
+    (Path(run) / f"rank-{os.environ.get('RANK', '0')}").write_text(f"{outcome.ranks}")
