@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from pydantic import Field
@@ -162,10 +162,6 @@ def spread(vectors: Tensor) -> dict[str, float]:
     share = values / values.sum().clamp_min(1e-12)
     rank = torch.exp(-(share * share.clamp_min(1e-12).log()).sum())
     return {"mean_cosine": float(cosine), "effective_rank": float(rank)}
-
-
-class _Found(Protocol):
-    def __call__(self, config: Any, encoder: Encoder) -> Objective: ...
 
 
 def find_objective(name: str) -> type[Objective]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from paralign.encoder import Encoder
@@ -62,8 +61,3 @@ class Learner(nn.Module):
         if self._vectors is not None:
             out |= {f"sentence_{name}": value for name, value in spread(self._vectors).items()}
         return out
-
-    @torch.no_grad()
-    def release(self) -> None:
-        """Forget what the last step left for ``metrics``."""
-        self._vectors = None
