@@ -1,7 +1,7 @@
 """paralign: make the languages inside a multilingual encoder agree, and measure what changed.
 
 The verbs of the command line are functions here: :func:`align`, :func:`pretrain`, :func:`finetune`,
-:func:`evaluate`, :func:`report`, :func:`demo`. They are imported when first used.
+:func:`evaluate`, :func:`predict`, :func:`report`, :func:`demo`. They are imported when first used.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ _LAZY = {
     "pretrain": "paralign.verbs.train",
     "finetune": "paralign.verbs.finetune",
     "evaluate": "paralign.verbs.evaluate",
+    "predict": "paralign.verbs.predict",
     "demo": "paralign.recipes.demo",
     "Encoder": "paralign.encoder",
     "Objective": "paralign.objectives",
@@ -36,6 +37,7 @@ __all__ = [
     "demo",
     "evaluate",
     "finetune",
+    "predict",
     "pretrain",
     "read_results",
     "write_report",
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from paralign.text import TokenStore
     from paralign.verbs.evaluate import evaluate
     from paralign.verbs.finetune import finetune
+    from paralign.verbs.predict import predict
     from paralign.verbs.train import align, pretrain
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ __all__ = [
     "did_you_mean",
     "difference",
     "dump_toml",
+    "find_class",
     "load_toml",
     "merge",
     "parse_override",
@@ -34,11 +37,14 @@ class Config(BaseModel):
 
 
 C = TypeVar("C", bound=Config)
+T = TypeVar("T")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for a mistyped name: the nearest known one, or the list of all."""
     known = sorted(known)
+    if not known:
+        return "there are none here"
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
@@ -160,3 +166,31 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
         elif a != b:
             out.append(f"{prefix}{key} was {a!r}, now {b!r}")
     return ", ".join(out)
+
+
+def find_class(kind: str, name: str, known: Mapping[str, str], base: type[T]) -> type[T]:
+    """The class behind a name of a table, or behind ``my_module:Class``.
+
+    Args:
+        kind: what errors call it: ``objective``, ``task``.
+        name: as the user gave it.
+        known: name -> ``module:Class``.
+        base: what the class must derive from.
+
+    Raises:
+        UserError: if there is none, or it is of another kind.
+    """
+    module, colon, attribute = known.get(name, name).partition(":")
+    if not colon:
+        raise UserError(f"unknown {kind} {name!r}", mend=f"{did_you_mean(name, known)} or my_module:Class")
+    if name not in known and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # the installed command, unlike python -m, does not look there
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise UserError(f"cannot import {module!r} for the {kind} {name!r}: {error}") from error
+    except AttributeError as error:
+        raise UserError(f"the module {module!r} has no {attribute!r}") from error
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise UserError(f"{name!r} is no {kind}", mend=f"derive it from paralign's {base.__name__}")
+    return found

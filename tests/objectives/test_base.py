@@ -133,7 +133,7 @@ def test_fresh_weights_come_from_the_runs_seed(make_encoder):
         ("mocco", "did you mean 'moco'"),
         ("no_such_module:Class", "cannot import 'no_such_module'"),
         ("json:NoSuchClass", "has no 'NoSuchClass'"),
-        ("json:JSONDecoder", "not a paralign.objectives.Objective"),
+        ("json:JSONDecoder", "is no objective"),
     ],
 )
 def test_what_is_no_objective_is_told(name, message):

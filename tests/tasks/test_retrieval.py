@@ -1,13 +1,15 @@
 """Retrieval of planted vectors, and of a text from itself."""
 
+import importlib.util
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from paralign.errors import UserError
 from paralign.tasks import find_task, retrieval
-from paralign.tasks.retrieval import Parallel, Retrieval
+from paralign.tasks.retrieval import Parallel, Retrieval, RetrievalConfig
 
 TEXTS = [f"text {k}" for k in range(6)]
 
@@ -39,7 +41,7 @@ def test_planted_vectors_give_planted_hits(encoder, monkeypatch):
 @pytest.mark.parametrize("layer", [0, 1, None])
 def test_a_text_finds_itself(layer, encoder, sentences):
     texts = sorted(set(sentences[:40]))
-    scores = Retrieval(layer).evaluate(encoder, None, Parallel(("en", "fr"), texts, texts))
+    scores = Retrieval(RetrievalConfig(layer=layer)).evaluate(encoder, None, Parallel(("en", "fr"), texts, texts))
     # [CLS] of the embeddings is the same for every sentence: nothing to tell them apart.
     told = [s for s in scores if layer != 0 or s.where.pool == "mean"]
     assert {s.value for s in told if s.metric == "accuracy_cosine"} == {1.0}
@@ -60,11 +62,46 @@ def test_data_and_their_language(tmp_path):
 @pytest.mark.parametrize("layer", [-1, 3])
 def test_a_layer_the_encoder_does_not_have(layer, encoder):
     with pytest.raises(UserError, match=rf"there is no layer {layer} \(0 \(embeddings\) to 2\)"):
-        Retrieval(layer).evaluate(encoder, None, Parallel(("en", "de"), TEXTS, TEXTS))
+        Retrieval(RetrievalConfig(layer=layer)).evaluate(encoder, None, Parallel(("en", "de"), TEXTS, TEXTS))
 
 
-def test_unknown_tasks_and_tasks_without_head(encoder):
+def test_chance_is_one_sentence_of_all():
+    task = Retrieval()
+    chance = task.baselines(Parallel(("en", "de"), TEXTS, TEXTS))["chance"]
+    assert chance == {"accuracy_cosine": 1 / 6, "accuracy_csls": 1 / 6}
+
+
+def test_the_layer_is_a_setting(encoder):
+    task = find_task("retrieval", {"layer": 1})
+    scores = task.evaluate(encoder, None, Parallel(("en", "de"), TEXTS, TEXTS))
+    assert {s.where.layer for s in scores} == {1}
+    assert {s.metric for s in scores} == set(task.baselines(Parallel(("en", "de"), TEXTS, TEXTS))["chance"])
+    with pytest.raises(UserError, match=r"unknown setting 'layr' \(did you mean 'layer'"):
+        find_task("retrieval", {"layr": 1})
+
+
+def test_a_note_of_sentences_that_are_too_long(encoder, capsys):
+    long = [" ".join([text] * 200) for text in TEXTS]
+    Retrieval().evaluate(encoder, None, Parallel(("en", "de"), TEXTS, long))
+    assert f"6 sentences were cut to {encoder.max_pieces} pieces" in capsys.readouterr().err
+
+
+def test_the_texts_that_training_text_must_not_hold():
+    data = Parallel(("en", "de"), ["one", "two"], ["eins", "zwei"])
+    assert list(Retrieval().texts_of(data)) == [("one", "eins"), ("two", "zwei")]
+    assert len(data) == 2
+
+
+def test_unknown_tasks():
     with pytest.raises(UserError, match="did you mean 'retrieval'"):
         find_task("retreival")
-    with pytest.raises(UserError, match="use paralign evaluate"):
-        find_task("retrieval").head(encoder)
+
+
+def test_the_example(base, tmp_path):
+    path = Path(__file__).parents[2] / "examples" / "retrieval.py"
+    spec = importlib.util.spec_from_file_location("examples_retrieval", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = module.main(str(base), tmp_path, "en-de=smallworld:0-50")
+    assert list(found) == [0, 1, 2]
+    assert all(0 < value <= 1 for value in found.values())

@@ -1,17 +1,23 @@
 """Every word is labelled exactly once, at its first piece."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
+import seqeval.metrics
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.encoder import Encoder
-from paralign.objectives import ObjectiveConfig, Step
+from paralign.objectives import Step
 from paralign.smallworld import World
+from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import ExampleBatches
-from paralign.tasks.tagging import PartOfSpeech, TagHead, Treebank, tag_examples
-from paralign.text import UPOS, Tree
+from paralign.tasks.label_head import LabelHead
+from paralign.tasks.tagging import EntityConfig, NamedEntities, PartOfSpeech
+from paralign.text import UPOS, Tree, parse_text, read_trees
+from paralign.text.columns import Tagged, read_tagged
 from paralign.text.conllu import spans_of
 from paralign.training import TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
@@ -35,8 +41,18 @@ def first_pieces(tokenizer, words) -> list[int]:
     return [first[k] for k in range(len(words))]
 
 
+POS = PartOfSpeech()
+
+
 def labelled(rows) -> list[tuple[int, int]]:
-    return [(int(row.pieces[t]), int(tag)) for row in rows for t, tag in zip(row.targets, row.labels, strict=True)]
+    """Piece and label of each target; places in a row count its [CLS]."""
+    return [
+        (int(row.pieces[0][t - 1]), int(tag)) for row in rows for t, tag in zip(row.targets, row.labels, strict=True)
+    ]
+
+
+def dataset(items, language="en") -> Dataset:
+    return Dataset("made", language, lambda dropped: iter(items), limit=None, dropped=Counter())
 
 
 @pytest.mark.parametrize("language", ["en", "de", "zh"])
@@ -47,7 +63,7 @@ def test_labels_stand_at_the_first_piece_of_each_word(language, encoder):
         made = tree(sentence.words, sentence.upos, glued)
         assert made.text == sentence.text
         wanted = zip(first_pieces(encoder.tokenizer, sentence.words), map(UPOS.index, sentence.upos), strict=True)
-        assert labelled(tag_examples(encoder, [made], UPOS)) == list(wanted)
+        assert labelled(POS.examples(encoder, [made])) == list(wanted)
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +77,12 @@ def test_a_sentence_longer_than_the_model_is_split_between_words_and_no_word_los
     short.tokenizer.model_max_length = room + 2
     try:
         made = tree(words)
-        rows = tag_examples(short, [made, made], UPOS)
+        rows = POS.examples(short, [made, made])
         half = len(rows) // 2
-        assert [row.sentence for row in rows] == [0] * half + [1] * half
+        assert [row.item for row in rows] == [0] * half + [1] * half
         wanted = zip(first_pieces(short.tokenizer, words), map(UPOS.index, made.upos), strict=True)
         assert labelled(rows[:half]) == list(wanted)
-        assert max(len(row.pieces) for row in rows) <= room
+        assert max(len(row.pieces[0]) for row in rows) <= room
     finally:
         short.tokenizer.model_max_length = 140
 
@@ -76,17 +92,17 @@ def test_words_that_share_a_piece_are_each_labelled_there():
     tokenizer = metaspace()
     encoder = Encoder.from_scratch("xlm-r:1x32", tokenizer, max_length=16, dropout=0.0)
     made = tree(["the", "老", "师", "a"], ["DET", "NOUN", "PART", "DET"], [False, True, False, False])
-    (row,) = tag_examples(encoder, [made], UPOS)
-    pieces = tokenizer.convert_ids_to_tokens(row.pieces.tolist())
+    (row,) = POS.examples(encoder, [made])
+    pieces = tokenizer.convert_ids_to_tokens(row.pieces[0].tolist())
     assert pieces == ["▁the", "▁", "老师", "▁a"]
-    assert row.targets.tolist() == [0, 2, 2, 3]
+    assert row.targets.tolist() == [1, 3, 3, 4]  # [CLS] stands before
     assert [UPOS[k] for k in row.labels] == ["DET", "NOUN", "PART", "DET"]
 
 
 def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encoder):
     trees = [tree(WORDS[k : k + 2 + k % 9]) for k in range(30)]
-    rows = tag_examples(encoder, trees, UPOS)
-    batches = ExampleBatches(encoder, rows, TrainingConfig(batch=10, seed=3))
+    rows = POS.examples(encoder, trees)
+    batches = ExampleBatches(encoder, ([row] for row in rows), TrainingConfig(batch=10, seed=3))
     seen = []
     for step in range(batches.steps_per_epoch):
         batch = batches.batch(step)
@@ -97,37 +113,91 @@ def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encod
         halves = [batches.batch(step, part, 2) for part in (0, 1)]
         assert sorted(np.concatenate([h.ids for h in halves])) == sorted(batch.ids)
     assert sorted(seen) == list(range(30))
-    other = ExampleBatches(encoder, [*rows[:-1], rows[0]], TrainingConfig(batch=10, seed=3))
+    other = ExampleBatches(encoder, ([row] for row in [*rows[:-1], rows[0]]), TrainingConfig(batch=10, seed=3))
     assert other.fingerprint != batches.fingerprint
-    few = ExampleBatches(encoder, rows[:4], TrainingConfig(batch=10))
+    few = ExampleBatches(encoder, ([row] for row in rows[:4]), TrainingConfig(batch=10))
     assert (few.size, few.steps_per_epoch) == (4, 1)
 
 
 def test_the_heads_loss_is_cross_entropy_of_its_scores(encoder):
     trees = [tree(WORDS[k : k + 7]) for k in range(6)]
-    batch = ExampleBatches(encoder, tag_examples(encoder, trees, UPOS), TrainingConfig(batch=6)).batch(0)
-    head = TagHead(ObjectiveConfig(), encoder).eval()
+    batch = ExampleBatches(encoder, ([row] for row in POS.examples(encoder, trees)), TrainingConfig(batch=6)).batch(0)
+    head = LabelHead(encoder, UPOS).eval()
     with torch.no_grad():
-        total = head(Step(encoder, batch))["tag"]
+        total = head(Step(encoder, batch))["label"]
         states = encoder.encode(batch.view("example"))
         view = states.view
         scores = states.flat[view.masked] @ head.linear.weight.T + head.linear.bias
         wanted = torch.nn.functional.cross_entropy(scores, torch.tensor(view.labels), reduction="sum")
     torch.testing.assert_close(total, wanted)
-    assert head.counts(batch) == {"tag": 42}
+    assert head.counts(batch) == {"label": 42}
 
 
 def test_accuracy_counts_every_word_of_every_sentence_once(make_encoder):
     """A head that always says NOUN is right as often as there are nouns."""
     encoder = make_encoder()
-    head = TagHead(ObjectiveConfig(), encoder)
+    head = LabelHead(encoder, UPOS)
     with torch.no_grad():
         head.linear.weight.zero_()
         head.linear.bias[UPOS.index("NOUN")] = 1
     trees = [tree(WORDS[k : k + n], ["NOUN" if (k + j) % 3 == 0 else "VERB" for j in range(n)])
              for k, n in enumerate([3, 1, 8, 200, 12])]  # fmt: skip
-    (score,) = PartOfSpeech().evaluate(encoder, head, Treebank("en", trees))
+    (score,) = PartOfSpeech().evaluate(encoder, head, dataset(trees))
     assert score.metric == "accuracy"
     assert score.items[:, 1].tolist() == [3, 1, 8, 200, 12]
     assert score.items[:, 0].tolist() == [sum(tag == "NOUN" for tag in t.upos) for t in trees]
     assert score.value == pytest.approx(score.items[:, 0].sum() / 224)
+
+
+def test_the_most_frequent_tag_is_the_baseline():
+    trees = [tree(["a", "b", "c"], ["NOUN", "NOUN", "VERB"]), tree(["d"], ["VERB"]), tree(["e"], ["NOUN"])]
+    assert PartOfSpeech().baselines(dataset(trees)) == {"majority": {"accuracy": pytest.approx(3 / 5)}}
+
+
+def entities(words, tags) -> Tagged:
+    text, spans = spans_of(words, [False] * len(words))
+    return Tagged(text, tuple(words), spans, tuple(tags), 1)
+
+
+def test_entity_scores_are_seqevals(encoder):
+    """Whatever a head says, over whole sentences and windows."""
+    rng = np.random.default_rng(0)
+    task = NamedEntities(EntityConfig(types=("LOC", "PER")))
+    names = task.names()
+    assert names == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+    items = []
+    for n in [3, 1, 8, 160, 12] + [6] * 200:
+        drawn = [names[k] for k in rng.integers(0, 5, n)]
+        valid = [t if t[0] != "I" or (k and drawn[k - 1][2:] == t[2:]) else "B" + t[1:] for k, t in enumerate(drawn)]
+        items.append(entities([WORDS[k] for k in rng.integers(0, len(WORDS), n)], valid))
+    torch.manual_seed(1)
+    head = LabelHead(encoder, names)
+    torch.nn.init.normal_(head.linear.weight, std=3.0)
+    data = dataset(items)
+    scores = {score.metric: score for score in task.evaluate(encoder, head, data)}
+    answers = [answer for _, answer in task.answers(encoder, head, data)]
+    gold = [list(item.tags) for item in items]
+    assert [len(a) for a in answers] == [len(g) for g in gold]
+    assert scores["f1"].value == pytest.approx(seqeval.metrics.f1_score(gold, answers), abs=1e-12)
+    assert scores["precision"].value == pytest.approx(seqeval.metrics.precision_score(gold, answers), abs=1e-12)
+    assert scores["recall"].value == pytest.approx(seqeval.metrics.recall_score(gold, answers), abs=1e-12)
+    assert scores["accuracy"].value == pytest.approx(seqeval.metrics.accuracy_score(gold, answers), abs=1e-12)
+    assert task.baselines(data)["majority"]["f1"] == 0.0
+
+
+def test_types_of_entities_come_from_the_training_data():
+    task = NamedEntities()
+    task.fit([dataset([entities(["a", "b"], ["B-PER", "O"])]), dataset([entities(["c"], ["B-LOC"])], "de")])
+    assert task.config.types == ("LOC", "PER")
+    task.fit([dataset([entities(["c"], ["B-ORG"])])])
+    assert task.config.types == ("LOC", "PER")  # a saved head is not changed by other data
+
+
+def test_predictions_are_written_as_they_are_read(tmp_path):
+    item = entities(["Anna", "lebt", "in", "Rom"], ["B-PER", "O", "O", "B-LOC"])
+    (path,) = NamedEntities().write(tmp_path / "p.tsv", [(item, item.tags)] * 2)
+    assert [(i.words, i.tags) for i in read_tagged(parse_text(f"de={path}"))] == [(item.words, item.tags)] * 2
+    made = tree(["Anna", "lebt"], ["PROPN", "VERB"])
+    (path,) = PartOfSpeech().write(tmp_path / "p.conllu", [(made, ["NOUN", "VERB"])])
+    (back,) = read_trees(parse_text(f"de={path}"))
+    assert (back.words, back.upos, back.heads) == (made.words, ("NOUN", "VERB"), made.heads)

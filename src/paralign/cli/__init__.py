@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from paralign.cli import align, corpus, demo, doctor, evaluate, finetune, listing, pretrain, report
+from paralign.cli import align, corpus, demo, doctor, evaluate, finetune, listing, predict, pretrain, report
 
 __all__ = ["app"]
 
@@ -39,6 +39,7 @@ app.command("pretrain")(pretrain.command)
 app.command("align")(align.command)
 app.command("finetune")(finetune.command)
 app.command("evaluate")(evaluate.command)
+app.command("predict")(predict.command)
 app.command("report")(report.command)
 app.command("list")(listing.command)
 app.command("doctor")(doctor.command)

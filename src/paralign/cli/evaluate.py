@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Out, Quiet, Split, System
+from paralign.cli.options import Lenient, Limit, Out, Overrides, Quiet, Split, System
 
 __all__ = ["command"]
 
@@ -14,11 +14,14 @@ __all__ = ["command"]
 def command(
     out: Out,
     model: Annotated[str, typer.Option(help="Encoder, or a fine-tuned OUT/seed-K/model.")],
-    task: Annotated[str, typer.Option(help="See `paralign list tasks`.")],
     data: Annotated[list[str], typer.Option(help="SRC-TGT=PATH (retrieval) or LANG=PATH, may be repeated.")],
+    task: Annotated[
+        str | None, typer.Option(help="See `paralign list tasks`; a fine-tuned model's own by default.")
+    ] = None,
     layer: Annotated[
         int | None, typer.Option(help="Hidden state to read, 0 = embeddings; the last by default.")
     ] = None,
+    overrides: Overrides = None,
     limit: Limit = None,
     split: Split = "test",
     system: System = None,
@@ -33,6 +36,7 @@ def command(
         task=task,
         data=data,
         out=out,
+        overrides=overrides or [],
         limit=limit,
         split=split,
         system=system,

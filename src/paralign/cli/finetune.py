@@ -15,10 +15,20 @@ def command(
     out: Out,
     model: Annotated[str, typer.Option(help="Encoder to start from; left as it is.")],
     task: Annotated[str, typer.Option(help="See `paralign list tasks`.")],
-    train: Annotated[str, typer.Option(help="LANG=PATH.")],
+    train: Annotated[list[str], typer.Option(help="LANG=PATH, may be repeated: trained on together.")],
     eval: Annotated[list[str], typer.Option(help="LANG=PATH, may be repeated.")],
+    dev: Annotated[
+        str | None, typer.Option(help="LANG=PATH: measured each epoch, the best epoch's weights are kept.")
+    ] = None,
+    code_switch: Annotated[
+        bool,
+        typer.Option("--code-switch", help="Train on twins that mix each --train set with its English originals."),
+    ] = False,
+    target_examples: Annotated[
+        int | None, typer.Option(help="Few-shot: only so many items of the sets not in the first language.", min=1)
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Fine-tuning seeds 0, 1, ...", min=1)] = 1,
-    recipe: Annotated[str | None, typer.Option(help="TOML file with [training].")] = None,
+    recipe: Annotated[str | None, typer.Option(help="TOML file with [training] and [task].")] = None,
     overrides: Overrides = None,
     limit: Limit = None,
     split: Split = "test",
@@ -28,7 +38,10 @@ def command(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fine-tune on one language, score on others (zero-shot), over several seeds."""
+    """Fine-tune on one or more languages, score on others, over several seeds.
+
+    Zero-shot: --train en=... --eval de=...; translate-train: --train de=...; both can be code-switched or few-shot.
+    """
     from paralign.verbs import finetune
 
     finetune(
@@ -37,6 +50,9 @@ def command(
         train=train,
         eval=eval,
         out=out,
+        dev=dev,
+        code_switch=code_switch,
+        target_examples=target_examples,
         seeds=seeds,
         recipe=recipe,
         overrides=overrides or [],

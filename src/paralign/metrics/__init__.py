@@ -1,8 +1,32 @@
 """Scores: rows of numbers in, numbers out. Pure numpy."""
 
+from paralign.metrics.attachment import attachment
 from paralign.metrics.bootstrap import Comparison, paired_bootstrap, paired_bootstrap_mean
+from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalise
 from paralign.metrics.ratios import ratio
 from paralign.metrics.retrieval import retrieval
+from paralign.metrics.spanning_tree import spanning_tree
+from paralign.metrics.spans import bad_bio, entities, span_counts, span_f1
 from paralign.metrics.spread import mean_sd
+from paralign.metrics.squad import exact_match, f1, normalise_answer
 
-__all__ = ["Comparison", "mean_sd", "paired_bootstrap", "paired_bootstrap_mean", "ratio", "retrieval"]
+__all__ = [
+    "Comparison",
+    "attachment",
+    "bad_bio",
+    "entities",
+    "exact_match",
+    "f1",
+    "mean_sd",
+    "mlqa_exact",
+    "mlqa_f1",
+    "mlqa_normalise",
+    "normalise_answer",
+    "paired_bootstrap",
+    "paired_bootstrap_mean",
+    "ratio",
+    "retrieval",
+    "span_counts",
+    "span_f1",
+    "spanning_tree",
+]

@@ -6,17 +6,14 @@ same states. A task's head is an objective too.
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import ClassVar, Protocol
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from paralign.config import Config, did_you_mean
+from paralign.config import Config, find_class
 from paralign.encoder import Encoder, States
 from paralign.errors import UserError
 from paralign.text.views import Batch
@@ -170,19 +167,7 @@ def find_objective(name: str) -> type[Objective]:
     Raises:
         UserError: if there is none, or it is not an objective.
     """
-    module, colon, attribute = OBJECTIVES.get(name, name).partition(":")
-    if not colon:
-        raise UserError(f"unknown objective {name!r}", mend=f"{did_you_mean(name, OBJECTIVES)} or my_module:Class")
-    if name not in OBJECTIVES and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # the installed command, unlike python -m, does not look there
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise UserError(f"cannot import {module!r} for the objective {name!r}: {error}") from error
-    except AttributeError as error:
-        raise UserError(f"the module {module!r} has no {attribute!r}") from error
-    if not (isinstance(found, type) and issubclass(found, Objective)):
-        raise UserError(f"{name!r} is not a paralign.objectives.Objective")
+    found = find_class("objective", name, OBJECTIVES, Objective)
     if not isinstance(getattr(found, "name", None), str) or not found.name.isidentifier():
         raise UserError(f"the objective {name!r} has no usable name", mend='set name = "..." in the class')
     return found

@@ -1,25 +1,39 @@
-"""What a task is: it reads its data, owns a head (an objective), decodes and scores."""
+"""What a task is: it reads its data, decodes and scores; most own a head (see ``supervised``)."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from paralign.config import did_you_mean
+from paralign.config import Config, find_class, resolve
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.objectives import Batches, Objective
+from paralign.objectives import Objective
 from paralign.results import Where
-from paralign.training import TrainingConfig
 
-__all__ = ["TASKS", "Score", "Task", "find_task"]
+__all__ = ["TASKS", "Score", "Task", "TaskConfig", "find_task"]
 
-TASKS = {"pos": "paralign.tasks.tagging:PartOfSpeech", "retrieval": "paralign.tasks.retrieval:Retrieval"}
+TASKS = {
+    "nli": "paralign.tasks.classification:Inference",
+    "paraphrase": "paralign.tasks.classification:Paraphrase",
+    "qa": "paralign.tasks.question_answering:QuestionAnswering",
+    "pos": "paralign.tasks.tagging:PartOfSpeech",
+    "ner": "paralign.tasks.tagging:NamedEntities",
+    "parsing": "paralign.tasks.parsing:Parsing",
+    "retrieval": "paralign.tasks.retrieval:Retrieval",
+    "mining": "paralign.tasks.mining:Mining",
+    "lexicon": "paralign.tasks.lexicon:LexiconInduction",
+}
+
+
+class TaskConfig(Config):
+    """Settings of a task, the section ``[task]``."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +60,28 @@ class Task(ABC):
     """Base of every task. ``trains`` says whether it has a head to be fine-tuned.
 
     Data are whatever ``read`` returns; the other methods take it back.
+
+    Args:
+        config: settings, defaults where none are given.
     """
 
     name: ClassVar[str]
     trains: ClassVar[bool]
+    Config: ClassVar[type[TaskConfig]] = TaskConfig
+
+    def __init__(self, config: Any = None) -> None:
+        self.config: Any = self.Config() if config is None else config
 
     @abstractmethod
-    def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None) -> Any:
+    def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True) -> Any:
         """Read one data set, ``LANG=PATH`` (or ``SRC-TGT=PATH``).
+
+        Args:
+            spec: as the user gave it.
+            lenient: drop items that cannot be used instead of raising.
+            dropped: counts what was dropped, by reason.
+            limit: the first so many items.
+            labelled: off for data to predict on, which may lack labels.
 
         Raises:
             UserError: with file and line.
@@ -67,25 +95,26 @@ class Task(ABC):
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Any) -> list[Score]:
         """Score one data set."""
 
-    def head(self, encoder: Encoder) -> Objective:
-        """A fresh head on an encoder."""
-        raise UserError(f"the task {self.name!r} is not trained", mend="use paralign evaluate")
+    def texts_of(self, data: Any) -> Iterable[Sequence[str]]:
+        """The texts of each item of a data set, to look for in training text."""
+        return ()
 
-    def batches(self, encoder: Encoder, data: Any, training: TrainingConfig) -> Batches:
-        """Training batches of one data set."""
-        raise UserError(f"the task {self.name!r} is not trained", mend="use paralign evaluate")
+    def labels_of(self, data: Any) -> Iterable[Sequence[str]]:
+        """The labels of each item of a data set, to look for a constant."""
+        return ()
+
+    def baselines(self, data: Any) -> Mapping[str, Mapping[str, float]]:
+        """What knowing nothing scores on a data set: ``{"chance": {metric: value}, "majority": {...}}``."""
+        return {}
 
 
-def find_task(name: str) -> Task:
-    """The task of that name.
+def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
+    """The task of that name, or ``my_module:Class``, with settings.
 
     Raises:
-        UserError: if there is none.
+        UserError: if there is none, or a setting is wrong.
     """
-    import importlib
-
-    if name not in TASKS:
-        raise UserError(f"unknown task {name!r}", mend=did_you_mean(name, TASKS))
-    module, _, attribute = TASKS[name].partition(":")
-    task: Task = getattr(importlib.import_module(module), attribute)()
-    return task
+    kind = find_class("task", name, TASKS, Task)  # type: ignore[type-abstract]
+    if not isinstance(getattr(kind, "name", None), str):
+        raise UserError(f"the task {name!r} has no name", mend='set name = "..." in the class')
+    return kind(resolve(kind.Config, settings or {}))

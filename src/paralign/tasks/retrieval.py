@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar
@@ -16,10 +17,10 @@ from paralign.errors import UserError
 from paralign.metrics.retrieval import retrieval
 from paralign.objectives import Objective
 from paralign.results import Where
-from paralign.tasks.base import Score, Task
+from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.text import parse_pairs, read_pairs
 
-__all__ = ["Retrieval"]
+__all__ = ["Retrieval", "RetrievalConfig", "about", "chosen_layer", "note_cut"]
 
 NEIGHBOURS = 10
 
@@ -32,24 +33,56 @@ class Parallel:
     source: list[str]
     target: list[str]
 
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+class RetrievalConfig(TaskConfig):
+    """Settings, as ``--set task.layer=8``."""
+
+    layer: int | None = None
+    """Hidden state to read, 0 = embeddings; the last by default."""
+
+
+def chosen_layer(encoder: Encoder, layer: int | None) -> int:
+    """The hidden state to read, the last by default.
+
+    Raises:
+        UserError: if the encoder has no such layer.
+    """
+    layer = encoder.layers if layer is None else layer
+    if not 0 <= layer <= encoder.layers:
+        raise UserError(f"there is no layer {layer}", mend=f"0 (embeddings) to {encoder.layers}")
+    return layer
+
+
+def about(languages: tuple[str, str]) -> str:
+    """The language a row of results is about: the one that is not English, else the second."""
+    source, target = languages
+    return source if target == "en" else target
+
+
+def note_cut(encoder: Encoder, cut: int) -> None:
+    """Say on standard error that sentences were too long for the encoder."""
+    if cut:
+        print(f"note: {cut:,} sentences were cut to {encoder.max_pieces} pieces", file=sys.stderr)
+
 
 class Retrieval(Task):
     """Accuracy of finding the translation among all sentences of the set, in both directions.
 
     [CLS] and mean-pooled vectors; cosine, and CSLS with 10 neighbours (Conneau et al. 2018). Nothing is trained.
-
-    Args:
-        layer: hidden state to read, 0 = embeddings; the last by default.
     """
 
     name: ClassVar[str] = "retrieval"
     trains: ClassVar[bool] = False
+    Config: ClassVar[type[TaskConfig]] = RetrievalConfig
+    config: RetrievalConfig
 
-    def __init__(self, layer: int | None = None) -> None:
-        self.layer = layer
-
-    def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None) -> Parallel:
-        """``SRC-TGT=PATH`` in any format of pairs."""
+    def read(
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+    ) -> Parallel:
+        """``SRC-TGT=PATH`` in any format of pairs: Tatoeba and NTREX are Moses twins, PUD CoNLL-U twins."""
         where = parse_pairs(spec)
         pairs = list(islice(read_pairs(where, lenient=lenient, dropped=dropped), limit))
         if len(pairs) < 2:
@@ -58,18 +91,22 @@ class Retrieval(Task):
 
     def language(self, data: Parallel) -> str:
         """The one that is not English, else the second."""
-        source, target = data.languages
-        return source if target == "en" else target
+        return about(data.languages)
+
+    def texts_of(self, data: Parallel) -> Iterable[Sequence[str]]:
+        """Both sides of each pair."""
+        return zip(data.source, data.target, strict=True)
+
+    def baselines(self, data: Parallel) -> Mapping[str, Mapping[str, float]]:
+        """Drawing one of the n sentences."""
+        return {"chance": dict.fromkeys(("accuracy_cosine", "accuracy_csls"), 1 / len(data.source))}
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Parallel) -> list[Score]:
         """Hits of every sentence, both directions, each pooling, cosine and CSLS."""
-        layer = encoder.layers if self.layer is None else self.layer
-        if not 0 <= layer <= encoder.layers:
-            raise UserError(f"there is no layer {layer}", mend=f"0 (embeddings) to {encoder.layers}")
+        layer = chosen_layer(encoder, self.config.layer)
         a, cut_a = sentence_vectors(encoder, data.source, pools=("cls", "mean"), layer=layer)
         b, cut_b = sentence_vectors(encoder, data.target, pools=("cls", "mean"), layer=layer)
-        if cut_a + cut_b:
-            print(f"note: {cut_a + cut_b} sentences were cut to {encoder.max_pieces} pieces", file=sys.stderr)
+        note_cut(encoder, cut_a + cut_b)
         source, target = data.languages
         scores = []
         for pool in ("cls", "mean"):

@@ -1,140 +1,227 @@
-"""Part-of-speech tagging: the first sub-word of each word is labelled."""
+"""Tagging: part of speech and named entities. The first sub-word of each word is labelled."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+import numpy.typing as npt
 
-from paralign.encoder import Encoder, States
+from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.objectives import Batches, Objective, ObjectiveConfig, Step
-from paralign.tasks.base import Score, Task
-from paralign.tasks.examples import Example, ExampleBatches, example_view
+from paralign.metrics.spans import span_counts
+from paralign.tasks.base import TaskConfig
+from paralign.tasks.dataset import Dataset
+from paralign.tasks.examples import Example, room
+from paralign.tasks.label_head import LabelHead
+from paralign.tasks.supervised import Judgement, Supervised
 from paralign.text import UPOS, Tree, parse_text, read_trees, word_pieces
-from paralign.text.views import Batch
-from paralign.training import TrainingConfig
+from paralign.text.columns import Tagged, read_tagged
+from paralign.text.conllu import write_conllu
+from paralign.text.lines import write_lines
+from paralign.text.words import Span
 
-__all__ = ["PartOfSpeech", "TagHead", "tag_examples"]
+__all__ = ["EntityConfig", "NamedEntities", "PartOfSpeech", "word_rows"]
 
-
-@dataclass(frozen=True)
-class Treebank:
-    """Trees of one language."""
-
-    language: str
-    trees: list[Tree]
+Ints = npt.NDArray[np.int64]
 
 
-class TagHead(Objective):
-    """Dropout and a linear layer over the states of labelled pieces; cross-entropy, a mean over words.
+class Words(Protocol):
+    """A sentence whose words are known."""
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+        ...
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Characters of each word."""
+        ...
+
+
+def word_rows(
+    encoder: Encoder, sentences: Sequence[Words], *, whole: bool = False
+) -> Iterator[tuple[int, int, Example]]:
+    """Rows that show every word once: long sentences are split between words.
 
     Args:
-        config: weight.
-        encoder: for its width.
-        labels: names of the labels.
-        dropout: on the states.
+        encoder: for tokenizer and longest row.
+        sentences: with the spans of their words.
+        whole: a sentence that does not fit is shown to its last word that does, in one row.
+
+    Yields:
+        index of the sentence, its first word in the row, and the row; its targets are the words' first pieces,
+        its labels the words' numbers in the sentence.
+
+    Raises:
+        UserError: for a sentence the tokenizer makes nothing of.
     """
-
-    name: ClassVar[str] = "tag"
-    reads: ClassVar[tuple[str, ...]] = ("example",)
-
-    def __init__(
-        self, config: ObjectiveConfig, encoder: Encoder, labels: Sequence[str] = UPOS, dropout: float = 0.1
-    ) -> None:
-        super().__init__(config, encoder)
-        self.names = tuple(labels)
-        self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(encoder.width, len(self.names))
-        nn.init.normal_(self.linear.weight, std=0.02)
-        nn.init.zeros_(self.linear.bias)
-
-    def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Labelled words."""
-        return {self.name: len(batch.view("example").labels)}
-
-    def scores(self, states: States) -> Tensor:
-        """[M, labels] scores of the labelled pieces of a view."""
-        out: Tensor = self.linear(self.dropout(states.at(states.view.masked)))
-        return out.float()
-
-    def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Summed cross-entropy."""
-        states = step.hidden("example")
-        labels = torch.from_numpy(states.view.labels).to(states.flat.device)
-        return {self.name: nn.functional.cross_entropy(self.scores(states), labels, reduction="sum")}
-
-
-def tag_examples(encoder: Encoder, trees: Sequence[Tree], labels: Sequence[str]) -> list[Example]:
-    """Rows for the encoder: every word is labelled once, long sentences are split between words."""
-    number = {label: k for k, label in enumerate(labels)}
-    room = encoder.max_pieces - sum(map(len, encoder.template.single))
-    rows: list[Example] = []
-    for index, (tree, (ids, offsets)) in enumerate(
-        zip(trees, encoder.tokenize([tree.text for tree in trees]), strict=True)
+    space = room(encoder, 1)
+    before = len(encoder.template.single[0])
+    for index, (sentence, (ids, offsets)) in enumerate(
+        zip(sentences, encoder.tokenize([sentence.text for sentence in sentences]), strict=True)
     ):
         if not len(ids):
-            raise UserError("the tokenizer makes no piece of this sentence", where=f"{tree.sent_id}:{tree.line}")
-        targets = word_pieces(offsets, tree.spans)
-        tags = np.array([number[tag] for tag in tree.upos], np.int64)
+            raise UserError("the tokenizer makes no piece of this sentence", where=repr(sentence.text[:60]))
+        targets = word_pieces(offsets, sentence.spans)
         start = 0
         while start < len(targets):
-            begin = int(targets[start]) if start or targets[0] >= room else 0
-            stop = int(np.searchsorted(targets, begin + room))
+            begin = int(targets[start]) if start or targets[0] >= space else 0
+            stop = int(np.searchsorted(targets, begin + space))
             end = int(targets[stop]) if stop < len(targets) else len(ids)
-            piece = ids[begin : min(end, begin + room)]
-            rows.append(Example(piece, targets[start:stop] - begin, tags[start:stop], index))
+            pieces = ids[begin : min(end, begin + space)]
+            yield index, start, Example((pieces,), targets[start:stop] - begin + before, np.arange(start, stop), index)
+            if whole:
+                break
             start = stop
-    return rows
 
 
-class PartOfSpeech(Task):
-    """UPOS tagging of CoNLL-U treebanks, scored by accuracy over syntactic words; items are sentences."""
+class _Tagging(Supervised):
+    """What tagging tasks share; ``tags`` names an item's tags, ``names`` the labels."""
+
+    def names(self) -> Sequence[str]:
+        raise NotImplementedError
+
+    def head(self, encoder: Encoder) -> LabelHead:
+        """A linear layer on the first piece of each word."""
+        return LabelHead(encoder, self.names())
+
+    def examples(self, encoder: Encoder, items: Sequence[Any]) -> list[Example]:
+        """Every word is labelled once, long sentences are split between words."""
+        number = {label: k for k, label in enumerate(self.names())}
+        # A label the head does not know (a type of entity absent from its training) cannot be learnt or found.
+        tags = [np.array([number.get(tag, 0) for tag in self.labels(item)], np.int64) for item in items]
+        rows = []
+        for index, _, row in word_rows(encoder, items):
+            labels = tags[index][row.labels] if len(tags[index]) else np.zeros(len(row.labels), np.int64)
+            rows.append(Example(row.pieces, row.targets, labels, index))
+        return rows
+
+    def answer(self, item: Any, parts: Sequence[tuple[Example, Any]]) -> list[str]:
+        """The most probable tag of each word."""
+        names = self.names()
+        return [names[k] for _, found in parts for k in found.argmax(1)]
+
+    def texts(self, item: Any) -> Sequence[str]:
+        """The sentence."""
+        return (item.text,)
+
+
+class PartOfSpeech(_Tagging):
+    """UPOS tagging of CoNLL-U treebanks: accuracy over syntactic words."""
 
     name: ClassVar[str] = "pos"
-    trains: ClassVar[bool] = True
+    suffix: ClassVar[str] = ".conllu"
 
-    def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None) -> Treebank:
+    def names(self) -> Sequence[str]:
+        """The 17 universal tags."""
+        return UPOS
+
+    def read(
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+    ) -> Dataset[Tree]:
         """``LANG=FILE.conllu`` (also ``.gz``) or ``LANG=smallworld:START-STOP``."""
         where = parse_text(spec)
-        trees = list(islice(read_trees(where, lenient=lenient, dropped=dropped), limit))
-        if not trees:
-            raise UserError("no sentences", where=where.path)
-        return Treebank(where.language, trees)
 
-    def language(self, data: Treebank) -> str:
-        """The treebank's."""
-        return data.language
+        def read(count: Counter[str]) -> Iterator[Tree]:
+            return read_trees(where, lenient=lenient, dropped=count, labelled=labelled)
 
-    def head(self, encoder: Encoder) -> TagHead:
-        """A fresh head for the 17 universal tags."""
-        return TagHead(ObjectiveConfig(), encoder)
+        return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
 
-    def batches(self, encoder: Encoder, data: Treebank, training: TrainingConfig) -> Batches:
-        """Rows of the treebank."""
-        return ExampleBatches(encoder, tag_examples(encoder, data.trees, UPOS), training)
+    def labels(self, item: Tree) -> Sequence[str]:
+        """The tags."""
+        return item.upos
 
-    @torch.no_grad()
-    def evaluate(self, encoder: Encoder, head: Objective | None, data: Treebank) -> list[Score]:
-        """Accuracy; every word of every sentence is scored."""
-        if not isinstance(head, TagHead):
-            raise UserError("this model has no tagging head", mend="fine-tune it first: paralign finetune --task pos")
-        encoder.eval()
-        head.eval()
-        items = np.zeros((len(data.trees), 2))
-        rows = tag_examples(encoder, data.trees, head.names)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i].pieces))
-        for start in range(0, len(order), 64):
-            chosen = [rows[i] for i in order[start : start + 64]]
-            view = example_view(encoder, chosen)
-            right = head.scores(encoder.encode(view)).argmax(1).cpu().numpy() == view.labels
-            sentence = np.repeat([row.sentence for row in chosen], [len(row.labels) for row in chosen])
-            items[:, 0] += np.bincount(sentence, right, len(items))
-            items[:, 1] += np.bincount(sentence, minlength=len(items))
-        return [Score("accuracy", items)]
+    def judge(self, item: Tree, answer: Sequence[str], language: str) -> Judgement:
+        """Accuracy over words."""
+        right = sum(a == b for a, b in zip(item.upos, answer, strict=True))
+        return {"accuracy": (float(right), float(len(item.upos)))}
+
+    def guesses(self, data: Dataset[Tree]) -> Mapping[str, Callable[[Tree], list[str]]]:
+        """The most frequent tag."""
+        most = Counter(tag for tree in data for tag in tree.upos).most_common(1)[0][0]
+        return {"majority": lambda item: [most] * len(item.upos)}
+
+    def write(self, path: Path, answered: Iterable[tuple[Tree, Sequence[str]]]) -> list[Path]:
+        """CoNLL-U with predicted UPOS."""
+        write_conllu((_with(tree, upos=tuple(tags)) for tree, tags in answered), path)
+        return [path]
+
+
+def _with(tree: Tree, **changed: Any) -> Tree:
+    from dataclasses import replace
+
+    return replace(tree, **changed)
+
+
+class EntityConfig(TaskConfig):
+    """Settings of named-entity recognition."""
+
+    scheme: Literal["bio", "conll"] = "bio"
+    """``bio``: an I- without its B- is an error; ``conll``: it begins an entity, as conlleval and seqeval read it."""
+    types: tuple[str, ...] = ()
+    """Types of entities; those of the training data by default."""
+
+
+class NamedEntities(_Tagging):
+    """Named entities in columns (PAN-X, CoNLL-2002/2003): span F1 as seqeval's, precision, recall, token accuracy."""
+
+    name: ClassVar[str] = "ner"
+    Config: ClassVar[type[TaskConfig]] = EntityConfig
+    suffix: ClassVar[str] = ".tsv"
+
+    def names(self) -> Sequence[str]:
+        """O, and B- and I- of each type."""
+        return ("O", *(f"{mark}-{kind}" for kind in self.config.types for mark in "BI"))
+
+    def fit(self, data: Sequence[Dataset[Tagged]]) -> None:
+        """The types of entities in the training data."""
+        if not self.config.types:
+            found = {tag[2:] for one in data for item in one for tag in item.tags if tag != "O"}
+            self.config = self.config.model_copy(update={"types": tuple(sorted(found))})
+
+    def read(
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+    ) -> Dataset[Tagged]:
+        """``LANG=FILE``, one word and its tag a line, or ``LANG=smallworld:START-STOP``."""
+        where, scheme = parse_text(spec), self.config.scheme
+
+        def read(count: Counter[str]) -> Iterator[Tagged]:
+            return read_tagged(where, scheme=scheme, lenient=lenient, dropped=count, labelled=labelled)
+
+        return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
+
+    def labels(self, item: Tagged) -> Sequence[str]:
+        """The tags."""
+        return item.tags
+
+    def judge(self, item: Tagged, answer: Sequence[str], language: str) -> Judgement:
+        """Micro F1 over entities, its two halves, and accuracy over words."""
+        correct, gold, predicted = span_counts(item.tags, answer)
+        right = sum(a == b for a, b in zip(item.tags, answer, strict=True))
+        return {
+            "f1": (2.0 * correct, float(gold + predicted)),
+            "precision": (float(correct), float(predicted)),
+            "recall": (float(correct), float(gold)),
+            "accuracy": (float(right), float(len(item.tags))),
+        }
+
+    def guesses(self, data: Dataset[Tagged]) -> Mapping[str, Callable[[Tagged], list[str]]]:
+        """No entity anywhere."""
+        return {"majority": lambda item: ["O"] * len(item.tags)}
+
+    def write(self, path: Path, answered: Iterable[tuple[Tagged, Sequence[str]]]) -> list[Path]:
+        """Word, tab, predicted tag; a blank line after each sentence."""
+        write_lines(
+            path,
+            (
+                line
+                for item, tags in answered
+                for line in (*(f"{word}\t{tag}" for word, tag in zip(item.words, tags, strict=True)), "")
+            ),
+        )
+        return [path]

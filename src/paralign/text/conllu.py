@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.config import did_you_mean
-from paralign.errors import UserError, located
+from paralign.text.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
 from paralign.text.generated import conllu_from_smallworld
-from paralign.text.lines import read_lines
 from paralign.text.normalise import normalise
 from paralign.text.specs import TextSpec, smallworld_range
 from paralign.text.words import Span
 
-__all__ = ["UPOS", "Tree", "read_conllu", "read_trees", "write_conllu"]
+__all__ = ["UPOS", "Tree", "comments", "read_conllu", "read_trees", "tree_of", "write_conllu"]
 
 UPOS = (
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT",
@@ -24,8 +23,7 @@ UPOS = (
 )  # fmt: skip
 """The 17 universal part-of-speech tags."""
 
-_WORD_ID = re.compile(r"[1-9]\d*")
-_RANGE_ID = re.compile(r"([1-9]\d*)-([1-9]\d*)")
+_RANGE_ID = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
 _EMPTY_ID = re.compile(r"\d+\.[1-9]\d*")
 
 
@@ -53,21 +51,19 @@ class Tree:
     """Line of the first word (in the small world the sentence's index)."""
 
 
-class _Bad(Exception):
-    def __init__(self, line: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.line, self.reason = line, reason
-
-
-def read_trees(spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Tree]:
+def read_trees(
+    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+) -> Iterator[Tree]:
     """Trees of a CoNLL-U file or of the small world; arguments and errors as in :func:`read_conllu`."""
     indices = smallworld_range(spec.path)
     if indices is not None:
         return conllu_from_smallworld(spec.language, indices)
-    return read_conllu(spec.path, lenient=lenient, dropped=dropped)
+    return read_conllu(spec.path, lenient=lenient, dropped=dropped, labelled=labelled)
 
 
-def read_conllu(path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Tree]:
+def read_conllu(
+    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+) -> Iterator[Tree]:
     """Read a CoNLL-U file, plain or gzip, sentence by sentence.
 
     Empty nodes (``8.1``) and enhanced dependencies are skipped; forms are brought to normal form.
@@ -76,28 +72,27 @@ def read_conllu(path: str | Path, *, lenient: bool = False, dropped: Counter[str
         path: the file, or ``-``.
         lenient: drop sentences that are not well-formed instead of raising.
         dropped: counts what ``lenient`` dropped, by reason.
+        labelled: with ``False`` no sentence is refused or dropped for its analysis: an UPOS or relation that is missing
+            or unknown is ``_``, and all heads are 0 where they are not those of a tree.
 
     Raises:
         UserError: with ``file:line``, for a line without 10 columns, ids out of order, a missing or unknown
             UPOS, a head out of range, none or several roots, a cycle, and what ``read_lines`` refuses.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
-    block: list[tuple[int, str]] = []
     found = False
-    for number, line in read_lines(path, lenient=lenient, dropped=count):
-        if line.strip():
-            block.append((number, line))
+    for block in sentence_blocks(path, lenient=lenient, dropped=count):
+        if all(line.startswith("#") for _, line in block):
             continue
-        for tree in _trees(path, block, lenient, count):
-            found = True
-            yield tree
-        block = []
-    for tree in _trees(path, block, lenient, count):
+        try:
+            tree = tree_of(block, labelled=labelled)
+        except Fault as fault:
+            raise_or_count(fault, path, "sentence", lenient=lenient, dropped=count)
+            continue
         found = True
         yield tree
     if not found:
-        why = ", ".join(f"{n} {reason}" for reason, n in count.items())
-        raise UserError("no sentence in the file" + (f" (dropped: {why})" if why else ""), where=path)
+        raise nothing_found(path, "sentence", count)
 
 
 def write_conllu(trees: Iterable[Tree], path: str | Path) -> None:
@@ -126,85 +121,99 @@ def spans_of(words: Iterable[str], glued: Iterable[bool]) -> tuple[str, tuple[Sp
     return text, tuple(spans)
 
 
-def _trees(path: str | Path, block: list[tuple[int, str]], lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:
-    if all(line.startswith("#") for _, line in block):
-        return
-    try:
-        tree = _tree(block)
-    except _Bad as error:
-        if not lenient:
-            mend = "mend the sentence, or drop such sentences with --lenient"
-            raise UserError(str(error), where=located(path, error.line), mend=mend) from None
-        dropped[error.reason] += 1
-        return
-    yield tree
+def comments(block: Block) -> dict[str, str]:
+    """The ``# name = value`` of a sentence's lines."""
+    pairs = (line[1:].partition("=") for _, line in block if line.startswith("#"))
+    return {name.strip(): value.strip() for name, sign, value in pairs if sign}
 
 
-def _tree(block: list[tuple[int, str]]) -> Tree:
-    sent_id, glued = "", []
+def tree_of(block: Block, *, labelled: bool = True) -> Tree:
+    """The tree of one sentence's lines.
+
+    Raises:
+        Fault: if it is not well-formed.
+    """
+    glued: list[bool] = []
     rows: list[tuple[int, list[str]]] = []
-    token_end, token_glued = (
-        0,
-        False,
-    )  # the multi-word token under way: its last word, and whether it is glued
+    # The multi-word token under way: its last word, and whether it is glued.
+    token_end, token_glued = 0, False
     for number, line in block:
         if line.startswith("#"):
-            name, sign, value = line[1:].partition("=")
-            sent_id = value.strip() if sign and name.strip() == "sent_id" else sent_id
             continue
         row = line.split("\t")
         if len(row) != 10:
-            raise _Bad(number, "not 10 columns", f"{len(row)} columns, not 10 (columns are separated by tabs)")
+            raise Fault("not 10 columns", f"{len(row)} columns, not 10 (columns are separated by tabs)", number)
         glue = "SpaceAfter=No" in row[9].split("|")
         if _EMPTY_ID.fullmatch(row[0]):
             continue
         if match := _RANGE_ID.fullmatch(row[0]):
             if int(match[1]) != len(rows) + 1 or int(match[2]) < int(match[1]) or len(rows) < token_end:
-                raise _Bad(
-                    number,
-                    "id out of order",
-                    f"the range {row[0]} does not begin at the next id {len(rows) + 1}",
-                )
+                message = f"the range {row[0]} does not begin at the next id {len(rows) + 1}"
+                raise Fault("id out of order", message, number)
             token_end, token_glued = int(match[2]), glue
             continue
-        if not _WORD_ID.fullmatch(row[0]) or int(row[0]) != len(rows) + 1:
-            raise _Bad(number, "id out of order", f"id {row[0]!r} where {len(rows) + 1} should stand")
+        if row[0] != str(len(rows) + 1):
+            raise Fault("id out of order", f"id {row[0]!r} where {len(rows) + 1} should stand", number)
         rows.append((number, row))
         inside = len(rows) <= token_end
         glued.append(token_glued if inside and len(rows) == token_end else glue and not inside)
     last = block[-1][0]
     if not rows:
-        raise _Bad(last, "no words", "a sentence without words")
+        raise Fault("no words", "a sentence without words", last)
     if len(rows) < token_end:
-        raise _Bad(last, "id out of order", f"the sentence ends inside a range that goes to {token_end}")
+        raise Fault("id out of order", f"the sentence ends inside a range that goes to {token_end}", last)
     for number, row in rows:
-        _check_row(number, row, len(rows))
-    heads = tuple(int(row[6]) for _, row in rows)
-    _check_heads(heads, [number for number, _ in rows])
+        if not row[1].strip():
+            raise Fault("missing form", "the form is empty", number)
+    heads = _heads(rows, labelled)
     words = tuple(normalise(row[1]) or row[1] for _, row in rows)
     text, spans = spans_of(words, glued)
     pick = [tuple(row[column] for _, row in rows) for column in (2, 3, 4, 7)]
+    sent_id = comments(block).get("sent_id", "")
     return Tree(sent_id, text, words, spans, pick[1], pick[2], heads, pick[3], pick[0], rows[0][0])
 
 
+def _heads(rows: list[tuple[int, list[str]]], labelled: bool) -> tuple[int, ...]:
+    """The heads; the labels of all rows are checked, those of unlabelled data that cannot be used are blanked."""
+    if labelled:
+        for number, row in rows:
+            _check_row(number, row, len(rows))
+        heads = tuple(int(row[6]) for _, row in rows)
+        _check_heads(heads, [number for number, _ in rows])
+        return heads
+    for _, row in rows:
+        row[3] = row[3] if row[3] in UPOS else "_"
+        row[7] = row[7] or "_"
+    if not all(_is_head(row[6], len(rows)) for _, row in rows):
+        return (0,) * len(rows)
+    heads = tuple(int(row[6]) for _, row in rows)
+    try:
+        _check_heads(heads, [number for number, _ in rows])
+    except Fault:
+        return (0,) * len(rows)
+    return heads
+
+
+def _is_head(text: str, n: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= n
+
+
 def _check_row(number: int, row: list[str], n: int) -> None:
-    if not row[1].strip():
-        raise _Bad(number, "missing form", "the form is empty")
     if row[3] in ("_", ""):
-        raise _Bad(number, "missing UPOS", f"{row[1]!r} has no UPOS tag (column 4)")
+        raise Fault("missing UPOS", f"{row[1]!r} has no UPOS tag (column 4)", number)
     if row[3] not in UPOS:
-        raise _Bad(number, "unknown UPOS", f"unknown UPOS {row[3]!r}; {did_you_mean(row[3], UPOS)}")
-    if not row[6].isascii() or not row[6].isdigit() or int(row[6]) > n:
-        raise _Bad(number, "head out of range", f"head {row[6]!r} is not a number from 0 to {n} (column 7)")
+        raise Fault("unknown UPOS", f"unknown UPOS {row[3]!r}; {did_you_mean(row[3], UPOS)}", number)
+    if not _is_head(row[6], n):
+        raise Fault("head out of range", f"head {row[6]!r} is not a number from 0 to {n} (column 7)", number)
     if row[7] in ("_", ""):
-        raise _Bad(number, "missing relation", f"{row[1]!r} has no dependency relation (column 8)")
+        raise Fault("missing relation", f"{row[1]!r} has no dependency relation (column 8)", number)
 
 
 def _check_heads(heads: tuple[int, ...], lines: list[int]) -> None:
     roots = [k for k, head in enumerate(heads) if head == 0]
     if len(roots) != 1:
         where = lines[roots[1]] if roots else lines[0]
-        raise _Bad(where, "not one root", f"{len(roots) or 'no'} words have head 0; a tree has one root")
+        raise Fault("not one root", f"{len(roots) or 'no'} words have head 0; a tree has one root", where)
     # Climb from every word; words known to reach the root are not climbed again.
     safe = set(roots)
     for k in range(len(heads)):
@@ -212,7 +221,7 @@ def _check_heads(heads: tuple[int, ...], lines: list[int]) -> None:
         at = k
         while at not in safe:
             if at in path:
-                raise _Bad(lines[at], "cycle", f"word {at + 1} is its own ancestor")
+                raise Fault("cycle", f"word {at + 1} is its own ancestor", lines[at])
             path.append(at)
             at = heads[at] - 1
         safe.update(path)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
@@ -15,7 +16,7 @@ import numpy as np
 
 from paralign.errors import UserError, located
 
-__all__ = ["MAX_LINE", "numbered_lines", "read_lines"]
+__all__ = ["MAX_LINE", "numbered_lines", "read_lines", "write_lines"]
 
 MAX_LINE = 65_535
 """Longest line in bytes, without its end: so that a character's place in it fits 16 bits."""
@@ -200,3 +201,25 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
         data = member.unused_data.lstrip(b"\0")
         while len(data) < len(_GZIP) and (more := stream.read(_BLOCK)):
             data = (data + more).lstrip(b"\0")
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file, beside its place first: a reader never sees half of it.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as out:
+            for line in lines:
+                out.write(line + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(f"cannot be written: {error.strerror}", where=path) from None
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from paralign.errors import UserError, located
+from paralign.text.faults import CUT
 from paralign.text.generated import smallworld_pairs, smallworld_text
 from paralign.text.lines import numbered_lines, read_lines
 from paralign.text.normalise import normalise
 from paralign.text.specs import PairSpec, TextSpec, smallworld_range
+from paralign.text.treebank_pairs import is_treebank, treebank_texts
 
 __all__ = ["Pair", "read_pairs", "read_text"]
 
 _BAR = "|||"
-_CUT = ("truncated gzip", "damaged gzip", "foreign bytes after the gzip data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,16 @@ class Pair:
 def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, empty sides included.
 
-    The format is seen from the path and the first line that is not blank: Moses twins (``a.en,a.de``), TSV
-    (two or more columns, of which the first two are read; no quoting), ``source ||| target``, or the small
-    world.
+    The format is seen from the path and the first line that is not blank: Moses twins (``a.en,a.de``), two treebanks
+    (``a.conllu,b.conllu``, joined by ``# sent_id``), TSV (two or more columns, of which the first two are read; no
+    quoting), ``source ||| target``, or the small world.
 
     Args:
         spec: languages and path.
         lenient: drop lines that cannot be read instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing separator`` for a
-            line without the separator, ``missing twin`` where the twin line was dropped or cut off.
+            line without the separator, ``missing twin`` where the twin line was dropped or cut off; those of
+            ``treebank_texts``.
 
     Raises:
         UserError: with ``file:line``; for twins of different length with both counts.
@@ -51,6 +53,8 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
     indices = smallworld_range(spec.path)
     if indices is not None:
         return smallworld_pairs(spec, indices)
+    if len(spec.paths) == 2 and any(map(is_treebank, spec.paths)):
+        return _treebanks(*spec.paths, lenient, count)
     if len(spec.paths) == 2:
         return _twins(*spec.paths, lenient, count)
     return _separated(spec.path, lenient, count)
@@ -91,9 +95,17 @@ def _separated(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair
             raise UserError(f"{missing}: the line holds one column", where=located(path, number), mend=mend)
 
 
+def _treebanks(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
+    if not (is_treebank(first) and is_treebank(second)):
+        other = second if is_treebank(first) else first
+        raise UserError("is not .conllu, its twin is", where=other, mend="give two treebanks, or two plain files")
+    for source, target, line in treebank_texts(first, second, lenient, dropped):
+        yield Pair(source, target, line)
+
+
 def _twins(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
     # Dropped lines come as None and keep their place: they must not shift the rest.
-    cut = sum(dropped[reason] for reason in _CUT)
+    cut = sum(dropped[reason] for reason in CUT)
     left = numbered_lines(first, lenient=lenient, dropped=dropped)
     right = numbered_lines(second, lenient=lenient, dropped=dropped)
     unpaired: list[int] = [0, 0]
@@ -109,7 +121,7 @@ def _twins(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Ite
             dropped["missing twin"] += 1
     if not any(unpaired):
         return
-    if lenient and sum(dropped[reason] for reason in _CUT) > cut:
+    if lenient and sum(dropped[reason] for reason in CUT) > cut:
         dropped["missing twin"] += sum(unpaired)
         return
     more_right, more_left = unpaired

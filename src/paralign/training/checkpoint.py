@@ -18,7 +18,7 @@ from torch import Tensor, nn, optim
 
 from paralign.errors import UserError
 
-__all__ = ["beside", "latest", "load", "prune", "save"]
+__all__ = ["beside", "latest", "load", "load_best", "prune", "save", "save_best"]
 
 SCHEMA = 1
 
@@ -84,6 +84,17 @@ def _moments(optimiser: optim.Optimizer) -> dict[str, Tensor]:
     return {f"{index}.{name}": value.detach().cpu() for index, entry in state.items() for name, value in entry.items()}
 
 
+def save_best(folder: Path, module: nn.Module) -> None:
+    """Keep these weights as the best so far, in ``folder/best``."""
+    with beside(folder / "best") as part:
+        save_file(_unshared(module.state_dict()), part / "module.safetensors")
+
+
+def load_best(folder: Path, module: nn.Module) -> None:
+    """Bring the module back to the weights ``save_best`` kept; errors as in :func:`load`."""
+    _load_weights(folder / "best", module)
+
+
 def save(folder: Path, step: int, module: nn.Module, optimiser: optim.Optimizer, state: Mapping[str, Any]) -> Path:
     """Write ``folder/step-00000100`` whole or not at all.
 
@@ -132,9 +143,24 @@ def load(checkpoint: Path, module: nn.Module, optimiser: optim.Optimizer) -> Non
     Raises:
         UserError: if the checkpoint is damaged or was written for other settings.
     """
+    _load_weights(checkpoint, module)
+    try:
+        moments = load_file(checkpoint / "optimiser.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
+        ) from error
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in moments.items():
+        index, _, entry = name.partition(".")
+        state.setdefault(int(index), {})[entry] = value
+    whole = optimiser.state_dict()
+    optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+
+
+def _load_weights(checkpoint: Path, module: nn.Module) -> None:
     try:
         weights = load_file(checkpoint / "module.safetensors")
-        moments = load_file(checkpoint / "optimiser.safetensors")
     except (OSError, SafetensorError) as error:
         raise UserError(
             "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
@@ -146,12 +172,6 @@ def load(checkpoint: Path, module: nn.Module, optimiser: optim.Optimizer) -> Non
     with torch.no_grad():
         for name, value in weights.items():
             own[name].copy_(value)
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in moments.items():
-        index, _, entry = name.partition(".")
-        state.setdefault(int(index), {})[entry] = value
-    whole = optimiser.state_dict()
-    optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,7 @@ class Trainer:
         settings: everything that decides the result, as JSON; a checkpoint of other settings is refused.
         title: of the progress line.
         quiet: no progress line.
+        score: measures the learner after every epoch; the weights of the best epoch are the result.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Trainer:
         settings: Mapping[str, Any],
         title: str = "train",
         quiet: bool = False,
+        score: Callable[[], float] | None = None,
     ) -> None:
         self.precision = ("bf16" if has_bf16() else "fp32") if config.precision == "auto" else config.precision
         # One process may align, then fine-tune, in different precision; accelerate would keep the first.
@@ -116,6 +119,7 @@ class Trainer:
         self.views = sorted({name for o in learner.each().values() for name in o.reads})
         self.alarms = Alarms(learner.chance(), self.steps)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
+        self._score, self.best = score, {"step": 0, "score": -math.inf}
         self.step, self._signal = 0, 0
         self._seen = {"records": 0, "pieces": 0, "positions": 0, "seconds": 0.0}
 
@@ -152,6 +156,8 @@ class Trainer:
             self.log.close()
             for signum, handler in old.items():
                 signal.signal(signum, handler)
+        if self._score is not None:
+            checkpoint.load_best(self.run_folder / "checkpoints", self.learner)
         return self._outcome()
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
@@ -174,6 +180,7 @@ class Trainer:
         self.step = state["step"]
         self._seen = state["seen"]
         self.alarms.load_state_dict(state["alarms"])
+        self.best = state.get("best", self.best)
         self.log.open(state["log_bytes"])
         if state["place"] != self._place():
             self.log.write(event="resumed elsewhere", step=self.step, was=state["place"], now=self._place())
@@ -200,6 +207,7 @@ class Trainer:
                 "place": self._place(),
                 "seen": self._seen,
                 "alarms": self.alarms.state_dict(),
+                **({"best": self.best} if self._score is not None else {}),
                 "log_bytes": self.log.size(),
             }
             checkpoint.save(folder, self.step, self.learner, self.optimiser, state)
@@ -241,10 +249,23 @@ class Trainer:
                 self._log_step(losses, rate, norm, pieces, pairs, progress)
                 mark = (now, self.step, self._seen["pieces"])
             last = self.step == self.steps
+            if self._score is not None and (last or self.step % self.batches.steps_per_epoch == 0):
+                self._look(self._score)
             if stop or last or self.step % self.config.checkpoint_every == 0:
                 self._save()
             if stop and not last:
                 raise Stopped(stop, self.step)
+
+    def _look(self, score: Callable[[], float]) -> None:
+        """Measure, and keep the weights if they are the best so far."""
+        value = score()
+        self.module.train()
+        self.log.write(event="score", step=self.step, score=value)
+        if value > self.best["score"]:
+            self.best = {"step": self.step, "score": value}
+            if self.accelerator.is_main_process:
+                checkpoint.save_best(self.run_folder / "checkpoints", self.learner)
+            self.accelerator.wait_for_everyone()
 
     def _optimise(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
         """One optimiser step; returns the losses, the gradient's norm and a pending signal (of any rank)."""

@@ -3,6 +3,7 @@
 from paralign.verbs.corpus import build_corpus
 from paralign.verbs.evaluate import evaluate
 from paralign.verbs.finetune import finetune
+from paralign.verbs.predict import predict
 from paralign.verbs.train import align, pretrain
 
-__all__ = ["align", "build_corpus", "evaluate", "finetune", "pretrain"]
+__all__ = ["align", "build_corpus", "evaluate", "finetune", "predict", "pretrain"]

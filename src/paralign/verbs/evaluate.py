@@ -8,13 +8,15 @@ from pathlib import Path
 
 import torch
 
+from paralign.config import merge, parse_override
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import Measurement, Seeds, read_results, write_results
-from paralign.tasks import find_task
 from paralign.training import best_device
-from paralign.verbs.folder import RunFolder
-from paralign.verbs.measure import measure, read_data, saved_head, say_dropped, say_scores
+from paralign.verbs.checks import known_text, warn_of_data, warn_of_scores
+from paralign.verbs.folder import RunFolder, say
+from paralign.verbs.measure import about_encoder, measure, read_data, saved_head, saved_task, say_dropped, say_scores
+from paralign.verbs.settings import task_section
 
 __all__ = ["evaluate"]
 
@@ -22,9 +24,10 @@ __all__ = ["evaluate"]
 def evaluate(
     model: str,
     *,
-    task: str,
+    task: str | None = None,
     data: Sequence[str],
     out: str | Path,
+    overrides: Sequence[str] = (),
     limit: int | None = None,
     split: str = "test",
     system: str | None = None,
@@ -39,43 +42,51 @@ def evaluate(
 
     Args:
         model: an encoder, or a fine-tuned ``seed-K/model`` for tasks with a head.
-        task: name of a task.
+        task: name of a task; a fine-tuned model's own by default.
         data: ``LANG=PATH`` or ``SRC-TGT=PATH``, several.
         out: the run's folder; may exist if it is a run of ``evaluate``.
-        layer: hidden state to read, for tasks that read one.
+        overrides: ``task.key=value``.
+        layer: hidden state to read, for tasks that read one: short for ``task.layer``.
 
     The other arguments and errors are those of :func:`finetune`.
     """
-    work = find_task(task)
-    if layer is not None:
-        if not hasattr(work, "layer"):
-            raise UserError(f"the task {task!r} reads no single layer")
-        work.layer = layer
+    asked = merge(*map(parse_override, overrides), {"task": {"layer": layer}})
+    work, facts = saved_task(task, model, task_section(asked))
     if not data:
         raise UserError("nothing to evaluate on", mend="--data LANG=PATH")
     read = [read_data(work, spec, lenient, limit) for spec in data]
     say_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
     encoder = Encoder.from_pretrained(model).to(best_device())
-    head, about, train = saved_head(work, encoder, model, system)
-    facts = {k: about[k] for k in ("method", "control", "model_hash", "parent")}
-    folder.begin({"model": model, "task": task, "data": list(data)}, **facts)
-    measured = []
-    seeds = Seeds(**about["seeds"])
+    head = saved_head(work, encoder, model) if work.trains else None
+    about = facts["of"] | ({"method": system} if system else {}) if facts else about_encoder(encoder, model, system)
+    known = {k: about[k] for k in ("method", "control", "model_hash", "parent")}
+    settings = {"model": model, "task": work.name, "data": list(data), "settings": work.config.model_dump(mode="json")}
+    folder.begin(settings, **known)
+    measured, seeds = [], Seeds(**about["seeds"])
     try:
+        seen = known_text(encoder, model, work, [])
+        warnings = warn_of_data(work, encoder, [(s, d) for s, (d, _) in zip(data, read, strict=True)], seen)
         for spec, (test, _) in zip(data, read, strict=True):
-            measured += measure(work, encoder, head, test, spec, about, folder.name, seeds, split=split, train=train)
+            measured += measure(
+                work, encoder, head, test, spec, about, folder.name, seeds,
+                split=split, train=facts["train"] if facts else None,
+            )  # fmt: skip
     except BaseException:
         folder.abandon()
         raise
+    warnings += warn_of_scores([row for row, _ in measured])
     write_results(folder.path, measured)
     folder.save(
         status="done",
         parameters=encoder.parameter_count(),
         device=encoder.device.type,
         threads=torch.get_num_threads(),
+        alarms=warnings,
     )
     keys = {row.key() for row, _ in measured}
     rows = [row for row in read_results(folder.path / "results.jsonl") if row.key() in keys]
     say_scores(rows, quiet)
+    for warning in warnings:
+        say(f"WARNING {warning}", quiet=quiet)
     return rows

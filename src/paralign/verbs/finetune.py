@@ -1,28 +1,33 @@
-"""Fine-tune a task's head on one language, score it on others, over several seeds."""
+"""Fine-tune a task's head on one or several languages, score it on others, over several seeds."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, create_model
 from safetensors.torch import save_file
 
-from paralign.config import Config, load_toml, merge, parse_override, resolve
+from paralign.config import Config, find_class, load_toml, merge, parse_override, resolve
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.objectives import Objective
 from paralign.results import Measurement, Seeds, read_results, write_results
-from paralign.tasks import Task, find_task
+from paralign.tasks import Task
+from paralign.tasks.base import TASKS, TaskConfig
+from paralign.tasks.dataset import Dataset
+from paralign.tasks.supervised import Head, Supervised
 from paralign.text.draws import seed_for
 from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig
 from paralign.training.checkpoint import beside
+from paralign.verbs.checks import known_text, warn_of_data, warn_of_scores
 from paralign.verbs.folder import RunFolder, say
-from paralign.verbs.measure import about_encoder, measure, read_data, say_dropped, say_scores
+from paralign.verbs.measure import about_encoder, measure, read_data, say_dropped, say_scores, say_summary
 
 __all__ = ["FinetuneConfig", "finetune"]
 
@@ -38,18 +43,47 @@ class FinetuneTraining(TrainingConfig):
 
 
 class FinetuneConfig(Config):
-    """Settings of fine-tuning."""
+    """Settings of fine-tuning; the section ``[task]`` is the task's own."""
 
     training: FinetuneTraining = FinetuneTraining()
+    task: TaskConfig = TaskConfig()
+
+
+@dataclass(frozen=True)
+class _Transfer:
+    """What is trained on."""
+
+    sets: list[Dataset[Any]]
+    originals: Dataset[Any] | None
+    target_examples: int | None
+    dev: Dataset[Any] | None
+
+    @property
+    def language(self) -> str:
+        """As rows of results say it: ``en``, ``en+de``, ``en+de:100`` (few-shot)."""
+        names = list(dict.fromkeys(one.language for one in self.sets))
+        if self.target_examples is not None:
+            names = [name if k == 0 else f"{name}:{self.target_examples}" for k, name in enumerate(names)]
+        return "+".join(names)
+
+    def drawn(self, seed: int) -> list[Dataset[Any]]:
+        """The sets of one fine-tuning seed."""
+        if self.target_examples is None:
+            return self.sets
+        source = self.sets[0].language
+        return [one if one.language == source else one.sample(self.target_examples, seed) for one in self.sets]
 
 
 def finetune(
     model: str,
     *,
     task: str,
-    train: str,
+    train: str | Sequence[str],
     eval: Sequence[str],
     out: str | Path,
+    dev: str | None = None,
+    code_switch: bool = False,
+    target_examples: int | None = None,
     seeds: int = 1,
     recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -63,19 +97,26 @@ def finetune(
     quiet: bool = False,
     command: str | None = None,
 ) -> list[Measurement]:
-    """Fine-tune a task's head and the encoder on one language, score it on others (zero-shot).
+    """Fine-tune a task's head and the encoder, and score them on other languages.
+
+    One training set in English is zero-shot transfer; its translations are translate-train; several are trained on
+    together. Every seed's rows are written as soon as it ends; a seed that fails does not stop the others.
 
     Args:
         model: the encoder; its folder is left as it is.
-        task: name of a task that trains.
-        train: ``LANG=PATH``.
-        eval: ``LANG=PATH``, several; the training language among them gives the gap.
+        task: name of a task that trains, or ``my_module:Class``.
+        train: ``LANG=PATH``, or several.
+        eval: ``LANG=PATH``, several; English among them gives the gap.
         out: the run's folder: ``seed-K/`` holds each seed's log and model, ``results.jsonl`` all rows.
+        dev: ``LANG=PATH``: measured after each epoch, the weights of the best are the result (English by custom).
+        code_switch: train on code-switched twins of each set and its originals, the English set among ``train``
+            (the first where none is English), which is not trained on itself (Pan et al. 2021, section 2.4).
+        target_examples: few-shot: of the sets in other languages than the first only so many items, drawn by seed.
         seeds: fine-tuning seeds 0, 1, ...
-        recipe: TOML file with ``[training]``.
+        recipe: TOML file with ``[training]`` and ``[task]``.
         settings: nested settings that win over the recipe.
-        overrides: ``training.key=value``.
-        limit: first so many training and test sentences.
+        overrides: ``training.key=value``, ``task.key=value``.
+        limit: first so many items of every set.
         split: recorded with the rows.
         system: what tables call the encoder; its own method by default.
         keep_models: keep each seed's fine-tuned encoder and head.
@@ -86,107 +127,215 @@ def finetune(
         All rows.
 
     Raises:
-        UserError: for input or settings that cannot be used.
+        UserError: for input or settings that cannot be used, and at the end if a seed failed.
     """
-    given = load_toml(Path(recipe)) if recipe else {}
-    config = resolve(FinetuneConfig, given, merge(settings or {}, *map(parse_override, overrides)), where=recipe)
-    work = find_task(task)
-    if not work.trains:
-        raise UserError(f"the task {task!r} is not trained", mend="use paralign evaluate")
+    config, work = _settings(task, recipe, settings, overrides)
     if not eval:
         raise UserError("nothing to evaluate on", mend="--eval LANG=PATH")
-    data, dropped = read_data(work, train, lenient, limit)
-    tests = [read_data(work, spec, lenient, limit)[0] for spec in eval]
-    say_dropped(dropped, quiet)
+    specs = [train] if isinstance(train, str) else list(train)
+    transfer, dropped = _transfer(work, specs, dev, code_switch, target_examples, lenient, limit)
+    tests = [read_data(work, spec, lenient, limit) for spec in eval]
+    say_dropped(sum((some for _, some in tests), dropped), quiet)
+    work.fit(transfer.sets)
     folder = RunFolder(Path(out), "finetune", resume=resume, command=command)
-    rows, language = folder.path / "results.jsonl", work.language(data)
-    folder.agree({"task": task, "train": train, "eval": list(eval), **config.model_dump(mode="json")})
+    rows = folder.path / "results.jsonl"
+    chosen = {
+        "task": config.task.model_dump(mode="json") | work.config.model_dump(mode="json"),
+        "training": config.training.model_dump(mode="json"),
+    }
+    what = {"name": task, "train": specs, "eval": list(eval), "dev": dev, "code_switch": code_switch,
+            "target_examples": target_examples, "limit": limit}  # fmt: skip
+    folder.agree({"data": what, **chosen})
     had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
-    if folder.finished and had.issuperset(range(config.training.seed, config.training.seed + seeds)):
+    wanted = range(config.training.seed, config.training.seed + seeds)
+    if folder.finished and had.issuperset(wanted):
         say(f"{out} is finished", quiet=quiet)
         return read_results(rows)
     encoder = Encoder.from_pretrained(model, padding=config.training.padding)
     about = about_encoder(encoder, model, system)
-    folder.begin({"model": model, "task": task, "train": train, "eval": list(eval), **config.model_dump(mode="json")},
+    if code_switch and not system:
+        about["method"] += ", code-switched"
+    folder.begin({"model": model, "data": what, **chosen},
                  **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip
     if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
         raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
     outcomes: list[Outcome] = []
-    before = folder.before if folder.before.get("status") == "done" else {}
+    failed: dict[int, Exception] = {}
+    before = folder.before if folder.before.get("status") in ("done", "failed") else {}
+    named = [(spec, data) for spec, (data, _) in zip(eval, tests, strict=True)]
     try:
-        for seed in range(config.training.seed, config.training.seed + seeds):
+        seen = known_text(encoder, model, work, [("the training data", one) for one in transfer.sets])
+        warnings = warn_of_data(work, encoder, named, seen)
+        for warning in warnings:
+            say(f"WARNING {warning}", quiet=quiet)
+        for seed in wanted:
             if seed in had:
                 say(f"{folder.name}: seed {seed} is done", quiet=quiet)
                 continue
             encoder.load_state_dict(start)
             training = config.training.model_copy(update={"seed": seed})
             place = folder.path / f"seed-{seed}"
-            head, outcome = _train_head(work, encoder, data, training, place, about, resume, quiet, folder.name)
-            outcomes.append(outcome)
-            seeds_of = Seeds(**about["seeds"], finetune=seed)
-            measured = []
-            for spec, test in zip(eval, tests, strict=True):
-                measured += measure(
-                    work, encoder, head, test, spec, about, folder.name, seeds_of, split=split, train=language
+            try:
+                head, outcome = _train_head(
+                    work, encoder, transfer, training, place, about, resume, quiet, f"{folder.name} seed {seed}"
                 )
-            if keep_models and folder.main:
-                with beside(place / "model") as part:
-                    encoder.save_pretrained(part)
-                    save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
-                    (part / "task.json").write_text(
-                        json.dumps({"task": task, "train": language, "of": about | {"seeds": seeds_of.model_dump()}}),
-                        encoding="utf-8",
-                    )
-            if folder.main:
-                write_results(folder.path, measured)  # last: what has rows is finished
-                shutil.rmtree(place / "checkpoints", ignore_errors=True)
+                seeds_of = Seeds(**about["seeds"], finetune=seed)
+                measured = []
+                for spec, test in named:
+                    measured += measure(
+                        work, encoder, head, test, spec, about, folder.name, seeds_of,
+                        split=split, train=transfer.language, settings=_recorded(work),
+                    )  # fmt: skip
+                if keep_models and folder.main:
+                    facts = {"train": transfer.language, "of": about | {"seeds": seeds_of.model_dump()}}
+                    _save(place / "model", task, work, encoder, head, facts)
+                if folder.main:
+                    write_results(folder.path, measured)  # last: what has rows is finished
+                    shutil.rmtree(place / "checkpoints", ignore_errors=True)
+            except Exception as error:
+                if isinstance(error, Stopped):
+                    raise
+                failed[seed] = error
+                say(f"seed {seed} failed: {error}", quiet=quiet)
+                continue
+            outcomes.append(outcome)
             say_scores([row for row, _ in measured], quiet)
+            warnings += [w for w in warn_of_scores([row for row, _ in measured]) if w not in warnings]
+        if failed and not outcomes and not had:
+            raise next(iter(failed.values()))
     except Stopped:
         folder.save(status="stopped")
         raise
     except BaseException:
         folder.abandon()
         raise
+    for reason, count in work.cut.items():
+        say(f"{count:,} {reason}", quiet=quiet)
     folder.save(
-        status="done",
+        status="failed" if failed else "done",
         seconds=round(before.get("seconds", 0) + sum(o.seconds for o in outcomes), 2),
         steps=before.get("steps", 0) + sum(o.steps for o in outcomes),
         pairs_seen=before.get("pairs_seen", 0) + sum(o.records_seen for o in outcomes),
         tokens_seen=before.get("tokens_seen", 0) + sum(o.pieces_seen for o in outcomes),
-        alarms=[alarm for o in outcomes for alarm in o.alarms],
+        padding=round(max((o.padding for o in outcomes), default=0.0), 4),
+        alarms=[alarm for o in outcomes for alarm in o.alarms] + warnings,
         device=str(encoder.device.type),
         threads=torch.get_num_threads(),
         parameters=encoder.parameter_count(),
     )
-    return read_results(rows)
+    found = read_results(rows)
+    say_summary(found, quiet)
+    _raise_failed(failed, len(wanted), folder.path)
+    return found
+
+
+def _settings(
+    task: str, recipe: str | None, settings: Mapping[str, Any] | None, overrides: Sequence[str]
+) -> tuple[FinetuneConfig, Supervised]:
+    kind = find_class("task", task, TASKS, Task)  # type: ignore[type-abstract]
+    if not issubclass(kind, Supervised):
+        raise UserError(f"the task {task!r} is not trained", mend="use paralign evaluate")
+    composed = create_model(
+        "Finetune", __base__=FinetuneConfig, task=(kind.Config, Field(default_factory=dict, validate_default=True))
+    )
+    given = load_toml(Path(recipe)) if recipe else {}
+    asked = merge(settings or {}, *map(parse_override, overrides))
+    config = resolve(composed, {"training": kind.training}, given, asked, where=recipe)
+    return config, kind(config.task)
+
+
+def _transfer(
+    work: Supervised,
+    specs: Sequence[str],
+    dev: str | None,
+    code_switch: bool,
+    target_examples: int | None,
+    lenient: bool,
+    limit: int | None,
+) -> tuple[_Transfer, Counter[str]]:
+    read = [read_data(work, spec, lenient, limit) for spec in specs]
+    dropped = sum((some for _, some in read), Counter[str]())
+    sets = [data for data, _ in read]
+    if not sets:
+        raise UserError("nothing to train on", mend="--train LANG=PATH")
+    kept = read_data(work, dev, lenient, limit)[0] if dev else None
+    languages = [one.language for one in sets]
+    others = [one for one in sets if one.language != languages[0]]
+    if target_examples is not None and (not others or code_switch):
+        raise UserError(
+            "few-shot needs a source language first and examples of another",
+            mend="--train en=... --train de=... --target-examples N, without --code-switch",
+        )
+    if not code_switch:
+        return _Transfer(sets, None, target_examples, kept), dropped
+    origin = "en" if "en" in languages else languages[0]
+    originals = [one for one in sets if one.language == origin]
+    if len(originals) > 1 or len(sets) < 2:
+        raise UserError(
+            "code-switching needs one set of originals and their translations",
+            mend="--train en=train.en --train de=train.de --code-switch",
+        )
+    return _Transfer([one for one in sets if one.language != origin], originals[0], None, kept), dropped
+
+
+def _recorded(work: Supervised) -> dict[str, Any]:
+    chosen = work.config.model_dump(mode="json")
+    return {"task": chosen} if chosen else {}
 
 
 def _train_head(
-    work: Task,
+    work: Supervised,
     encoder: Encoder,
-    data: Any,
+    transfer: _Transfer,
     training: TrainingConfig,
     place: Path,
     about: Mapping[str, Any],
     resume: bool,
     quiet: bool,
     title: str,
-) -> tuple[Objective, Outcome]:
+) -> tuple[Head, Outcome]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(training.seed, _HEAD))
         head = work.head(encoder)
-    batches = work.batches(encoder, data, training)
+    batches = work.batches(encoder, transfer.drawn(training.seed), training, switch_with=transfer.originals)
     training = training.model_copy(update={"batch": batches.size})
-    settings = training.model_dump(mode="json") | {"base": about["model_hash"]}
-    learner = Learner(encoder, {head.name: head})
+    settings = training.model_dump(mode="json") | {"base": about["model_hash"], "dev": transfer.dev is not None}
+    dev = transfer.dev
     trainer = Trainer(
-        learner,
+        Learner(encoder, {head.name: head}),
         batches,
         training,
         run=place,
         settings=settings,
-        title=f"{title} seed {training.seed}",
+        title=title,
         quiet=quiet,
+        score=None if dev is None else lambda: work.evaluate(encoder, head, dev)[0].value,
     )
     return head, trainer.train(resume=resume)
+
+
+def _save(folder: Path, task: str, work: Supervised, encoder: Encoder, head: Head, facts: Mapping[str, Any]) -> None:
+    with beside(folder) as part:
+        encoder.save_pretrained(part)
+        save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
+        about = {"task": task, "settings": work.config.model_dump(mode="json"), **facts}
+        (part / "task.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+
+def _raise_failed(failed: Mapping[int, Exception], seeds: int, folder: Path) -> None:
+    """Say which seeds failed, when the others are safe.
+
+    Raises:
+        UserError: if what failed was the user's to mend; else the error itself.
+    """
+    if not failed:
+        return
+    seed, error = next(iter(failed.items()))
+    if not isinstance(error, UserError):
+        raise error
+    raise UserError(
+        f"{len(failed)} of {seeds} seeds failed, the others are kept; seed {seed}: {error}",
+        where=folder,
+        mend="--resume repeats them",
+    )

@@ -11,18 +11,32 @@ from typing import Any
 
 from safetensors.torch import load_file
 
+from paralign.config import merge
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import UserError
+from paralign.metrics import mean_sd
 from paralign.objectives import Objective
 from paralign.results import Items, Measurement, Seeds
-from paralign.tasks import Task
+from paralign.tasks import Task, find_task
+from paralign.tasks.supervised import Supervised
 from paralign.verbs.folder import say
 
-__all__ = ["about_encoder", "dataset_name", "measure", "read_data", "saved_head", "say_dropped", "say_scores"]
+__all__ = [
+    "about_encoder",
+    "dataset_name",
+    "measure",
+    "read_data",
+    "saved_head",
+    "saved_task",
+    "say_dropped",
+    "say_scores",
+    "say_summary",
+]
 
 
 def read_data(work: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
+    """A data set and what was dropped of it."""
     dropped: Counter[str] = Counter()
     return work.read(spec, lenient=lenient, dropped=dropped, limit=limit), dropped
 
@@ -47,20 +61,39 @@ def about_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str,
     }
 
 
-def saved_head(
-    work: Task, encoder: Encoder, model: str, system: str | None
-) -> tuple[Objective | None, dict[str, Any], str | None]:
-    """The saved head of a fine-tuned model, what its rows say, and the language it was trained on."""
+def saved_task(task: str | None, model: str, settings: Mapping[str, Any]) -> tuple[Task, dict[str, Any] | None]:
+    """A task with the settings its head was saved with, if ``model`` is a fine-tuned one, and the saved facts.
+
+    Raises:
+        UserError: if the model was fine-tuned for another task, or no task is named.
+    """
+    saved = Path(model) / "task.json"
+    facts = json.loads(saved.read_text(encoding="utf-8")) if saved.is_file() else None
+    name = task or (facts and facts["task"])
+    if not name:
+        raise UserError("this model was not fine-tuned for a task", where=model, mend="name one with --task")
+    work = find_task(name, merge(facts.get("settings", {}) if facts and facts["task"] == name else {}, settings))
+    if work.trains and facts and facts["task"] != name:
+        raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model)
+    return work, facts if work.trains else None
+
+
+def saved_head(work: Task, encoder: Encoder, model: str) -> Objective:
+    """The saved head of a fine-tuned model.
+
+    Raises:
+        UserError: if there is none.
+    """
     saved = Path(model) / "head.safetensors"
-    if not work.trains or not saved.is_file():
-        return None, about_encoder(encoder, model, system), None
-    facts = json.loads((Path(model) / "task.json").read_text(encoding="utf-8"))
-    if facts["task"] != work.name:
-        raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {work.name!r}", where=model)
+    if not isinstance(work, Supervised) or not saved.is_file():
+        raise UserError(
+            f"this model has no head for {work.name!r}",
+            where=model,
+            mend=f"fine-tune it first: paralign finetune --task {work.name}; the model is then OUT/seed-0/model",
+        )
     head = work.head(encoder)
     head.load_state_dict(load_file(saved))
-    head.to(encoder.device)
-    return head, facts["of"] | ({"method": system} if system else {}), facts["train"]
+    return head.to(encoder.device)
 
 
 def dataset_name(spec: str) -> str:
@@ -83,38 +116,64 @@ def measure(
     *,
     split: str,
     train: str | None,
+    settings: Mapping[str, Any] | None = None,
 ) -> list[tuple[Measurement, Items | None]]:
+    """Score one data set: rows and their items. ``settings`` are recorded with every row."""
     dataset = dataset_name(spec)
-    return [
-        (
-            Measurement(
-                task=work.name,
-                dataset=dataset,
-                split=split,
-                train=train,
-                language=work.language(data),
-                metric=score.metric,
-                value=score.value,
-                n=len(score.items),
-                seeds=seeds,
-                model=about["model"],
-                model_hash=about["model_hash"],
-                parent=about["parent"],
-                run=run,
-                where=score.where,
-                settings={"system": about["method"], "control": about["control"]},
-            ),
-            score.items,
+    baselines = work.baselines(data)
+    every = {"system": about["method"], "control": about["control"]} | dict(settings or {})
+    rows: list[tuple[Measurement, Items | None]] = []
+    for score in work.evaluate(encoder, head, data):
+        known = {name: values[score.metric] for name, values in baselines.items() if score.metric in values}
+        row = Measurement(
+            task=work.name,
+            dataset=dataset,
+            split=split,
+            train=train,
+            language=work.language(data),
+            metric=score.metric,
+            value=score.value,
+            n=len(score.items),
+            seeds=seeds,
+            model=about["model"],
+            model_hash=about["model_hash"],
+            parent=about["parent"],
+            run=run,
+            where=score.where,
+            settings=every | ({"baselines": known} if known else {}),
         )
-        for score in work.evaluate(encoder, head, data)
-    ]
+        rows.append((row, score.items))
+    return rows
 
 
 def say_scores(rows: Sequence[Measurement], quiet: bool) -> None:
+    """A line for each score."""
     for row in rows:
         where = " ".join(str(v) for v in (row.where.pool, row.where.direction) if v is not None)
         seed = "" if row.seeds.finetune is None else f" seed {row.seeds.finetune}"
+        beside = "".join(f", {name} {100 * value:.1f}" for name, value in row.settings.get("baselines", {}).items())
         say(
-            f"{row.task} {row.language} {row.metric} {where} {100 * row.value:.1f} (n={row.n:,}){seed}",
+            f"{row.task} {row.language} {row.metric} {where} {100 * row.value:.1f} (n={row.n:,}{beside}){seed}",
             quiet=quiet,
         )
+
+
+def say_summary(rows: Sequence[Measurement], quiet: bool) -> None:
+    """Mean and spread over seeds of each main metric, and the gap to English."""
+    groups: dict[tuple[str, ...], list[Measurement]] = {}
+    main: dict[tuple[str, ...], str] = {}
+    for row in rows:
+        place = (row.task, row.dataset, row.language, str(row.where.direction))
+        if main.setdefault(place, row.metric) == row.metric:
+            groups.setdefault(place, []).append(row)
+    english = {place[0]: _mean(found) for place, found in groups.items() if place[2] == "en"}
+    for (task, dataset, language, _), found in groups.items():
+        mean, sd = mean_sd([row.value for row in found])
+        gap = f", {100 * (mean - english[task]):+.1f} against en" if task in english and language != "en" else ""
+        spread = "" if sd is None else f" ± {100 * sd:.1f}"
+        seeds = f"{len(found)} fine-tuning seed{'s' * (len(found) > 1)}"
+        say(f"{task} {dataset} {language}: {found[0].metric} {100 * mean:.1f}{spread} ({seeds}{gap})", quiet=quiet)
+
+
+def _mean(rows: Sequence[Measurement]) -> float:
+    return mean_sd([row.value for row in rows])[0]

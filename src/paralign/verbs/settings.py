@@ -16,7 +16,7 @@ from paralign.text import FilterConfig
 from paralign.text.views import ViewsConfig
 from paralign.training import TrainingConfig
 
-__all__ = ["RunConfig", "load_recipe", "recipes", "run_settings"]
+__all__ = ["RunConfig", "load_recipe", "recipes", "run_settings", "task_section"]
 
 
 class RunConfig(Config):
@@ -95,3 +95,15 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     usual = {k: v for k, v in given.items() if k in composed.model_fields or k not in OBJECTIVES}
     usual.setdefault("method", Path(recipe).stem)
     return resolve(composed, usual, asked)
+
+
+def task_section(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a task where only those may be given.
+
+    Raises:
+        UserError: for any other section.
+    """
+    for name in asked:
+        if name != "task":
+            raise UserError(f"unknown setting {name!r}", mend="only task.KEY can be set here")
+    return dict(asked.get("task", {}))

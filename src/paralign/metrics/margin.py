@@ -1,0 +1,231 @@
+"""Mining translations by margin: candidates of two sets of vectors, their scores, precision, recall and F1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from paralign.metrics.retrieval import _unit as unit_rows
+
+__all__ = ["Candidates", "Margin", "Strategy", "best_threshold", "extraction_items", "mine", "nearest"]
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Margin = Literal["ratio", "distance", "absolute"]
+Strategy = Literal["max", "intersect", "forward", "backward"]
+
+_ROWS, _COLUMNS = 1024, 8192
+"""Cosines held at once: 32 MB, whatever the sizes of the two sets."""
+_SMALL = 1e-6
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidate pairs, the best first.
+
+    Attributes:
+        source: [m] rows of the first set.
+        target: [m] rows of the second set.
+        score: [m] margins, descending.
+    """
+
+    source: Ints
+    target: Ints
+    score: Doubles
+
+
+def nearest(a: npt.ArrayLike, b: npt.ArrayLike, k: int) -> tuple[Ints, Doubles]:
+    """The ``k`` rows of ``b`` nearest to each row of ``a`` by cosine, the nearest first.
+
+    Neighbours are found in float32 a tile at a time; their cosines are then computed in float64, so that they
+    do not depend on where a tile ends. Among equal cosines the lower row comes first; which of them are kept at
+    the ``k``-th place is open.
+
+    Args:
+        a: [n, d] vectors.
+        b: [m, d] vectors.
+        k: neighbours; at most the number of rows of ``b`` that have a direction is used.
+
+    Returns:
+        [n, k] rows of ``b`` and [n, k] cosines. A row of ``a`` that is zero or not finite has cosines of 0.
+
+    Raises:
+        ValueError: if the widths differ or ``k`` is below 1.
+    """
+    queries, _ = unit_rows(a)
+    others, valid = unit_rows(b)
+    if queries.shape[1] != others.shape[1]:
+        raise ValueError(f"vectors of {queries.shape[1]} and {others.shape[1]} dimensions cannot be compared")
+    if k < 1:
+        raise ValueError(f"at least 1 neighbour is needed, not {k}")
+    number = np.flatnonzero(valid)
+    others = others[number]
+    k = min(k, len(others))
+    best = np.zeros((len(queries), k), np.int64)
+    for start in range(0, len(queries) if k else 0, _ROWS):
+        best[start : start + _ROWS] = _tiled(queries[start : start + _ROWS], others, k)
+    cosine = np.zeros(best.shape)
+    for place in range(k):
+        for start in range(0, len(queries), _ROWS):
+            here = slice(start, start + _ROWS)
+            cosine[here, place] = np.einsum("nd,nd->n", queries[here], others[best[here, place]], dtype=np.float64)
+    order = np.lexsort((best, -cosine), axis=1)
+    return number[np.take_along_axis(best, order, 1)], np.take_along_axis(cosine, order, 1)
+
+
+def _tiled(queries: Floats, others: Floats, k: int) -> Ints:
+    """[n, k] nearest rows in no order, over tiles of ``others``."""
+    best, found = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+    for start in range(0, len(others), _COLUMNS):
+        cosine = queries @ others[start : start + _COLUMNS].T
+        top = _top(cosine, k)
+        best = np.concatenate([best, top + start], 1)
+        found = np.concatenate([found, np.take_along_axis(cosine, top, 1)], 1)
+        kept = _top(found, k)
+        best, found = np.take_along_axis(best, kept, 1), np.take_along_axis(found, kept, 1)
+    return best
+
+
+def _top(values: Floats, k: int) -> Ints:
+    """Columns of the ``k`` greatest of each row, all columns if there are fewer."""
+    if values.shape[1] <= k:
+        return np.broadcast_to(np.arange(values.shape[1]), values.shape).astype(np.int64)
+    return np.argpartition(values, values.shape[1] - k, axis=1)[:, -k:].astype(np.int64)
+
+
+def _margin(cosine: Doubles, around: Doubles, kind: Margin) -> Doubles:
+    """Margin of a pair given the average cosine around it. A ratio to what is not positive would turn the order
+    round; a very small average is put in its place."""
+    if kind == "absolute":
+        return cosine
+    return cosine - around if kind == "distance" else np.asarray(cosine / np.maximum(around, _SMALL))
+
+
+def mine(
+    a: npt.ArrayLike, b: npt.ArrayLike, *, k: int = 4, margin: Margin = "ratio", strategy: Strategy = "max"
+) -> Candidates:
+    """Candidate translations between two sets of sentences that are not parallel (Artetxe & Schwenk 2019).
+
+    A pair's score is ``margin(cos(x, y), avg)``, their eq. 1-2, where ``avg`` is the mean of two means: cosines of
+    ``x`` with its ``k`` nearest in ``b``, and of ``y`` with its ``k`` nearest in ``a``. Ratio ``cos / avg`` and
+    distance ``cos - avg`` as in section 3.1; absolute is the cosine itself. Each row's candidate is the best scored
+    of its ``k`` nearest.
+
+    Args:
+        a: [n, d] vectors of one language.
+        b: [m, d] vectors of the other.
+        k: neighbours (4 in the paper).
+        margin: ``ratio``, ``distance`` or ``absolute``.
+        strategy: ``forward`` takes each row of ``a`` with its candidate, ``backward`` each row of ``b``,
+            ``intersect`` the pairs of both, ``max`` all of both, walked from the best down, a row being used once.
+
+    Returns:
+        The candidates. Rows that are zero or not finite have none.
+
+    Raises:
+        ValueError: for unknown settings, or vectors that do not go together.
+    """
+    if margin not in get_args(Margin) or strategy not in get_args(Strategy):
+        raise ValueError(f"unknown margin {margin!r} or strategy {strategy!r}")
+    forward, forth = nearest(a, b, k)
+    backward, back = nearest(b, a, k)
+    if not forward.size or not backward.size:
+        return Candidates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+    around_a, around_b = forth.mean(1), back.mean(1)
+    score_a = _margin(forth, (around_a[:, None] + around_b[forward]) / 2, margin)
+    score_b = _margin(back, (around_b[:, None] + around_a[backward]) / 2, margin)
+    rows_a, rows_b = (np.flatnonzero(unit_rows(side)[1]) for side in (a, b))
+    choice_a, choice_b = score_a.argmax(1)[rows_a], score_b.argmax(1)[rows_b]
+    there = Candidates(rows_a, forward[rows_a, choice_a], score_a[rows_a, choice_a])
+    hence = Candidates(backward[rows_b, choice_b], rows_b, score_b[rows_b, choice_b])
+    if strategy == "forward":
+        return _sorted(there)
+    if strategy == "backward":
+        return _sorted(hence)
+    if strategy == "intersect":
+        mutual = set(zip(hence.source.tolist(), hence.target.tolist(), strict=True))
+        pairs = zip(there.source.tolist(), there.target.tolist(), strict=True)
+        return _sorted(_chosen(there, np.array([pair in mutual for pair in pairs], bool)))
+    both = zip(*[(x.source, x.target, x.score) for x in (there, hence)], strict=True)
+    return _one_to_one(_sorted(Candidates(*[np.concatenate(part) for part in both])))
+
+
+def _chosen(pairs: Candidates, which: npt.NDArray[np.generic]) -> Candidates:
+    return Candidates(pairs.source[which], pairs.target[which], pairs.score[which])
+
+
+def _sorted(pairs: Candidates) -> Candidates:
+    return _chosen(pairs, np.lexsort((pairs.target, pairs.source, -pairs.score)))
+
+
+def _one_to_one(pairs: Candidates) -> Candidates:
+    """From the best down, leaving out pairs of which a side has been used."""
+    used_a: set[int] = set()
+    used_b: set[int] = set()
+    keep = []
+    for place, (i, j) in enumerate(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)):
+        if i not in used_a and j not in used_b:
+            used_a.add(i)
+            used_b.add(j)
+            keep.append(place)
+    return _chosen(pairs, np.array(keep, np.int64))
+
+
+def best_threshold(score: npt.ArrayLike, right: npt.ArrayLike, gold: int) -> float:
+    """The threshold at which extracting ``score >= threshold`` has the best F1; the highest of several.
+
+    It lies halfway between the last score kept and the first left out, as in LASER's scorer for BUCC; at the
+    lowest score if all are kept. Equal scores are kept or left out together.
+
+    Args:
+        score: [m] scores of candidates.
+        right: [m] whether each is a gold pair.
+        gold: number of gold pairs, those that are no candidates included.
+
+    Returns:
+        The threshold; infinity if no candidate is right.
+    """
+    scores, hits = np.asarray(score, np.float64), np.asarray(right, bool)
+    order = np.argsort(-scores, kind="stable")
+    scores, correct = scores[order], np.cumsum(hits[order])
+    if not len(scores) or not correct[-1]:
+        return float("inf")
+    f1 = 2 * correct / (np.arange(1, len(scores) + 1) + gold)
+    f1[:-1][scores[:-1] == scores[1:]] = 0
+    last = int(f1.argmax())
+    if last + 1 == len(scores):
+        return float(scores[last])
+    halfway = scores[last + 1] / 2 + scores[last] / 2
+    return float(halfway if scores[last + 1] < halfway <= scores[last] else scores[last])
+
+
+def extraction_items(
+    size: int, extracted: npt.ArrayLike, right: npt.ArrayLike, gold: npt.ArrayLike
+) -> dict[str, Doubles]:
+    """Per source sentence what precision, recall and F1 are ratios of the sums of.
+
+    Args:
+        size: number of source sentences, n.
+        extracted: [e] source sentence of each extracted pair.
+        right: [e] whether it is a gold pair.
+        gold: [g] source sentence of each gold pair.
+
+    Returns:
+        ``precision``, ``recall`` and ``f1``, [n, 2] each: right / extracted, right / gold and
+        2 right / (extracted + gold).
+    """
+    rows, hits = np.asarray(extracted, np.int64), np.asarray(right, bool)
+    out, found = np.bincount(rows, minlength=size), np.bincount(rows[hits], minlength=size)
+    want = np.bincount(np.asarray(gold, np.int64), minlength=size)
+    return {
+        name: np.stack([top, bottom], 1).astype(np.float64)
+        for name, top, bottom in (
+            ("precision", found, out),
+            ("recall", found, want),
+            ("f1", 2 * found, out + want),
+        )
+    }

@@ -1,0 +1,136 @@
+"""Classification of sentence pairs: natural language inference and paraphrase."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.tasks.base import TaskConfig
+from paralign.tasks.dataset import Dataset
+from paralign.tasks.examples import Example, room
+from paralign.tasks.label_head import LabelHead
+from paralign.tasks.supervised import Judgement, Supervised
+from paralign.text import parse_text
+from paralign.text.lines import write_lines
+from paralign.text.sentence_pairs import SentencePair, read_sentence_pairs
+
+__all__ = ["Inference", "PairConfig", "Paraphrase"]
+
+
+class PairConfig(TaskConfig):
+    """Settings of sentence-pair classification."""
+
+    max_pieces: int = Field(default=128, ge=8)
+    """Longest row, specials included (Pan et al. 2021, section 3.4); the longer sentence is cut first, and counted."""
+
+
+class _PairTask(Supervised):
+    Config: ClassVar[type[TaskConfig]] = PairConfig
+    training: ClassVar[Mapping[str, Any]] = {"epochs": 2}
+    suffix: ClassVar[str] = ".tsv"
+    names: ClassVar[tuple[str, ...]]
+
+    def read(
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+    ) -> Dataset[SentencePair]:
+        """``LANG=PATH``: TSV of three columns or with a header, or JSONL; or ``LANG=smallworld:START-STOP``."""
+        where = parse_text(spec)
+
+        def pairs(count: Counter[str]) -> Iterator[SentencePair]:
+            for pair in read_sentence_pairs(where, lenient=lenient, dropped=count, labelled=labelled):
+                if pair.label in self.names or (not pair.label and not labelled):
+                    yield pair
+                elif lenient:
+                    count["unknown label"] += 1
+                else:
+                    raise UserError(
+                        f"{pair.label!r} is no label of the task {self.name!r} ({', '.join(self.names)})",
+                        where=f"{where.path}:{pair.line}",
+                        mend="mend the line, name the task the data are of, or drop such lines with --lenient",
+                    )
+
+        return Dataset(spec, where.language, pairs, limit=limit, dropped=dropped)
+
+    def head(self, encoder: Encoder) -> LabelHead:
+        """A linear layer on the state of [CLS]."""
+        return LabelHead(encoder, self.names)
+
+    def examples(self, encoder: Encoder, items: Sequence[SentencePair]) -> list[Example]:
+        """One row a pair: [CLS] premise [SEP] hypothesis [SEP]."""
+        most = min(self.config.max_pieces - (encoder.max_pieces - room(encoder, 2)), room(encoder, 2))
+        firsts = encoder.tokenize([item.first for item in items])
+        seconds = encoder.tokenize([item.second for item in items])
+        rows = []
+        for index, (item, (one, _), (two, _)) in enumerate(zip(items, firsts, seconds, strict=True)):
+            if len(one) + len(two) > most:
+                self.cut[f"sentence pairs cut to {self.config.max_pieces} pieces"] += 1
+                keep = min(len(two), max(most // 2, most - len(one)))  # what cutting the longer one leaves
+                one, two = one[: most - keep], two[:keep]
+            label = np.array([self.names.index(item.label) if item.label else 0])
+            rows.append(Example((one, two), np.zeros(1, np.int64), label, index))
+        return rows
+
+    def answer(self, item: SentencePair, parts: Sequence[tuple[Example, Any]]) -> str:
+        """The most probable label."""
+        return self.names[int(parts[0][1][0].argmax())]
+
+    def judge(self, item: SentencePair, answer: str, language: str) -> Judgement:
+        """Accuracy."""
+        return {"accuracy": (float(item.label == answer), 1.0)}
+
+    def write(self, path: Path, answered: Iterable[tuple[SentencePair, str]]) -> list[Path]:
+        """Three columns as XNLI's TSV: premise, hypothesis, predicted label."""
+        write_lines(path, (f"{item.first}\t{item.second}\t{answer}" for item, answer in answered))
+        return [path]
+
+    def texts(self, item: SentencePair) -> Sequence[str]:
+        """Both sentences."""
+        return item.first, item.second
+
+    def labels(self, item: SentencePair) -> Sequence[str]:
+        """The label."""
+        return (item.label,)
+
+    def key(self, item: SentencePair) -> str:
+        """The pair's id."""
+        return item.id
+
+    def switch(self, own: SentencePair, other: SentencePair) -> tuple[SentencePair, SentencePair]:
+        """Premise in one language, hypothesis in the other, both ways."""
+        if own.label != other.label:
+            raise UserError(
+                f"pair {own.id} is {own.label!r}, its original {other.label!r}: they are not translations",
+                mend="give the same pairs in both languages, in the same order or with equal ids",
+            )
+        return replace(own, second=other.second), replace(own, first=other.first)
+
+    def baselines(self, data: Dataset[SentencePair]) -> Mapping[str, Mapping[str, float]]:
+        """Chance, and the most frequent label of the set."""
+        return {"chance": {"accuracy": 1 / len(self.names)}, **super().baselines(data)}
+
+    def guesses(self, data: Dataset[SentencePair]) -> Mapping[str, Callable[[SentencePair], str]]:
+        """The most frequent label."""
+        most = Counter(item.label for item in data).most_common(1)[0][0]
+        return {"majority": lambda item: most}
+
+
+class Inference(_PairTask):
+    """Natural language inference (MultiNLI, XNLI, SNLI): accuracy over three labels."""
+
+    name: ClassVar[str] = "nli"
+    names: ClassVar[tuple[str, ...]] = ("entailment", "neutral", "contradiction")
+
+
+class Paraphrase(_PairTask):
+    """Paraphrase identification (PAWS-X): accuracy over two labels."""
+
+    name: ClassVar[str] = "paraphrase"
+    names: ClassVar[tuple[str, ...]] = ("0", "1")

@@ -1,0 +1,211 @@
+"""Bilingual lexicon induction: is the translation among the words nearest to a word?"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from paralign.encoder import Encoder
+from paralign.encoder.vectors import sentence_vectors
+from paralign.errors import UserError
+from paralign.metrics.lexicon import chance_precision, precision_items, translation_ranks
+from paralign.objectives import Objective
+from paralign.results import Where
+from paralign.smallworld.concepts import CONCEPTS
+from paralign.smallworld.world import grammar
+from paralign.tasks.base import Score, Task, TaskConfig
+from paralign.tasks.retrieval import about, chosen_layer
+from paralign.text import PairSpec, normalise, parse_pairs, read_lines
+from paralign.text.lexicon import read_lexicon
+from paralign.text.specs import smallworld_range
+
+__all__ = ["Lexicon", "LexiconConfig", "LexiconInduction", "word_vectors"]
+
+NEIGHBOURS = 10
+PLACES = (1, 5, 10)
+
+
+class LexiconConfig(TaskConfig):
+    """Settings, as ``--set task.vectors=contextual``."""
+
+    vectors: Literal["static", "contextual"] = "static"
+    """``static``: mean of the input-embedding rows of a word's pieces. ``contextual``: the word alone through the
+    encoder, mean over its pieces."""
+    layer: int | None = None
+    """Hidden state of contextual vectors, 0 = embeddings; the last by default."""
+    candidates: str | None = None
+    """A file of target words to choose from, one a line, besides the lexicon's own; ``{target}`` in its name stands
+    for the target language. Without it the lexicon's distinct target words."""
+    identical: bool = True
+    """Whether source words that have themselves as a translation count. Without them, metric names end in
+    ``_without_identical``."""
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Words and which translate which.
+
+    Attributes:
+        languages: source and target.
+        source: distinct source words.
+        target: distinct target words, those of the lexicon first.
+        gold: [p, 2] right pairs, as indices into both.
+    """
+
+    languages: tuple[str, str]
+    source: list[str]
+    target: list[str]
+    gold: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.gold)
+
+    @property
+    def identical(self) -> npt.NDArray[np.bool_]:
+        """Which source words have themselves as a translation."""
+        out = np.zeros(len(self.source), bool)
+        out[[i for i, j in self.gold.tolist() if self.source[i] == self.target[j]]] = True
+        return out
+
+
+class LexiconInduction(Task):
+    """Precision@1, @5 and @10 by cosine and CSLS with 10 neighbours (Conneau et al. 2018), source to target.
+
+    Items are the distinct source words. A word with several translations is right if one of them stands among the
+    first k, as MUSE scores. Words of unknown pieces only have no vector: unlike MUSE, which leaves them out, they
+    count as wrong, so that all encoders are measured on the same words. Nothing is trained.
+    """
+
+    name: ClassVar[str] = "lexicon"
+    trains: ClassVar[bool] = False
+    Config: ClassVar[type[TaskConfig]] = LexiconConfig
+    config: LexiconConfig
+
+    def read(
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+    ) -> Lexicon:
+        """``SRC-TGT=FILE`` with a pair of words a line, as MUSE's, or ``smallworld``: the lemmas of its concepts.
+
+        ``limit`` keeps the first pairs.
+        """
+        where = parse_pairs(spec)
+        concepts = smallworld_range(where.path)
+        pairs = (
+            read_lexicon(where.path, lenient=lenient, dropped=dropped)
+            if concepts is None
+            else _lemmas(where, CONCEPTS[concepts.start : concepts.stop])
+        )
+        pairs = list(dict.fromkeys(pairs))[:limit]
+        source = {word: row for row, word in enumerate(dict.fromkeys(s for s, _ in pairs))}
+        target = {word: row for row, word in enumerate(dict.fromkeys(t for _, t in pairs))}
+        gold = np.array([(source[s], target[t]) for s, t in pairs], np.int64).reshape(-1, 2)
+        words = dict.fromkeys(target)
+        if self.config.candidates is not None:
+            path = self.config.candidates.replace("{target}", where.target)
+            lines = read_lines(path, lenient=lenient, dropped=dropped)
+            words |= dict.fromkeys(word for _, line in lines if (word := normalise(line)))
+        if len(words) < 2:
+            raise UserError("lexicon induction needs at least two target words", where=where.path)
+        data = Lexicon(where.languages, list(source), list(words), gold)
+        if not self.config.identical and data.identical.all():
+            raise UserError(
+                "every source word has itself as a translation", where=where.path, mend="--set task.identical=true"
+            )
+        return data
+
+    def language(self, data: Lexicon) -> str:
+        """The one that is not English, else the second."""
+        return about(data.languages)
+
+    def texts_of(self, data: Lexicon) -> Iterable[Sequence[str]]:
+        """Both words of each pair."""
+        return ((data.source[i], data.target[j]) for i, j in data.gold.tolist())
+
+    def baselines(self, data: Lexicon) -> Mapping[str, Mapping[str, float]]:
+        """Candidates in random order."""
+        right = np.bincount(data.gold[:, 0], minlength=len(data.source))[self._counted(data)]
+        return {
+            "chance": {
+                self._metric(k, similarity): chance_precision(right, len(data.target), k)
+                for k in PLACES
+                for similarity in ("cosine", "csls")
+            }
+        }
+
+    def evaluate(self, encoder: Encoder, head: Objective | None, data: Lexicon) -> list[Score]:
+        """Hits of every source word."""
+        direction = "-".join(data.languages)
+        static = self.config.vectors == "static"
+        layer = None if static else chosen_layer(encoder, self.config.layer)
+        (a, lost_a), (b, lost_b) = (word_vectors(encoder, words, layer) for words in (data.source, data.target))
+        for lost, words, side in ((lost_a, data.source, "source"), (lost_b, data.target, "target")):
+            if lost:
+                print(
+                    f"note: lexicon {direction}: {lost} of {len(words):,} {side} words are of unknown pieces only; "
+                    "they are neither found nor find",
+                    file=sys.stderr,
+                )
+        same = data.identical
+        if same.any():
+            what = "counted; leave out: --set task.identical=false" if self.config.identical else "left out"
+            print(
+                f"note: lexicon {direction}: {100 * same.mean():.1f} % of the source words have themselves as a "
+                f"translation ({what})",
+                file=sys.stderr,
+            )
+        where = Where(layer=layer, pool="static" if static else "mean", direction=direction)
+        scores = []
+        for similarity, neighbours in (("cosine", None), ("csls", NEIGHBOURS)):
+            ranks = translation_ranks(a, b, data.gold, neighbours)[self._counted(data)]
+            scores += [Score(self._metric(k, similarity), precision_items(ranks, k), where) for k in PLACES]
+        return scores
+
+    def _counted(self, data: Lexicon) -> npt.NDArray[np.bool_]:
+        """Which source words are items."""
+        return np.ones(len(data.source), bool) if self.config.identical else ~data.identical
+
+    def _metric(self, k: int, similarity: str) -> str:
+        return f"precision_at_{k}_{similarity}" + ("" if self.config.identical else "_without_identical")
+
+
+@torch.no_grad()
+def word_vectors(encoder: Encoder, words: list[str], layer: int | None) -> tuple[npt.NDArray[np.float32], int]:
+    """Vectors of single words, each the mean over its pieces.
+
+    Args:
+        encoder: left in the mode it was in.
+        words: n words.
+        layer: hidden state, 0 = embeddings with positions and all; ``None`` for the rows of the embedding table.
+
+    Returns:
+        [n, d] vectors, zero for words of unknown pieces only (or of none), and how many those are.
+    """
+    pieces = [ids for ids, _ in encoder.tokenize(words)]
+    unknown = encoder.tokenizer.unk_token_id
+    lost = np.array([all(piece == unknown for piece in ids.tolist()) for ids in pieces], bool)
+    if layer is None:
+        lengths = np.array([len(ids) for ids in pieces], np.int64)
+        flat, starts = np.concatenate(pieces), np.cumsum(lengths) - lengths
+        device = encoder.device
+        out = torch.nn.functional.embedding_bag(
+            torch.from_numpy(flat).to(device), encoder.embeddings, torch.from_numpy(starts).to(device), mode="mean"
+        )
+        vectors = out.float().cpu().numpy()
+    else:
+        vectors = sentence_vectors(encoder, words, pools=("mean",), layer=layer)[0]["mean"]
+    vectors[lost] = 0
+    return vectors, int(lost.sum())
+
+
+def _lemmas(spec: PairSpec, concepts: Sequence[str]) -> list[tuple[str, str]]:
+    """Words of both languages for the concepts they both have a word for."""
+    first, second = grammar(spec.source), grammar(spec.target)
+    pairs = [(first.lemma(concept), second.lemma(concept)) for concept in concepts]
+    return [pair for pair in pairs if "-" not in pair]

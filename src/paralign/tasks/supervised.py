@@ -1,0 +1,222 @@
+"""What every task with a head shares: rows in and out of the encoder, windows, code-switching, scoring."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from paralign.encoder import Encoder, States
+from paralign.errors import UserError
+from paralign.objectives import Batches, Objective
+from paralign.results import Where
+from paralign.tasks.base import Score, Task
+from paralign.tasks.dataset import Dataset
+from paralign.tasks.examples import Example, ExampleBatches, example_view
+from paralign.training import TrainingConfig
+
+__all__ = ["Head", "Supervised", "padded_batches"]
+
+WINDOW = 4096
+"""Items tokenised and sorted by length together in evaluation: this bounds the memory."""
+BUDGET = 8192
+"""Pieces encoded at once in evaluation."""
+
+Judgement = Mapping[str, tuple[float, float]]
+
+
+class Head(Objective):
+    """An objective over the view ``example`` that can say what it finds."""
+
+    reads: ClassVar[tuple[str, ...]] = ("example",)
+
+    def decode(self, states: States) -> list[Any]:
+        """What the head finds in each row of a view, as numpy."""
+        raise NotImplementedError
+
+
+class Supervised(Task):
+    """Base of every task that is trained.
+
+    A subclass reads items, turns them into rows, makes a head, and reads its answers; the rest is here. An item is
+    whatever the reader gives, an answer whatever ``answer`` returns.
+    """
+
+    trains: ClassVar[bool] = True
+    training: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the loop in which the task differs from BERT's (Devlin et al. 2019)."""
+    suffix: ClassVar[str] = ".txt"
+    """Of files of predictions."""
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self.cut: Counter[str] = Counter()
+        """What had to be shortened to fit, by reason."""
+
+    # -- what a subclass says
+
+    @abstractmethod
+    def head(self, encoder: Encoder) -> Head:
+        """A fresh head on an encoder."""
+
+    @abstractmethod
+    def examples(self, encoder: Encoder, items: Sequence[Any]) -> list[Example]:
+        """Rows of items, ``Example.item`` counting from 0; every item gives at least one."""
+
+    @abstractmethod
+    def answer(self, item: Any, parts: Sequence[tuple[Example, Any]]) -> Any:
+        """The answer for an item from its rows and what the head found in each."""
+
+    @abstractmethod
+    def judge(self, item: Any, answer: Any, language: str) -> Judgement:
+        """(numerator, denominator) of each metric for one item; the first metric is the main one."""
+
+    @abstractmethod
+    def write(self, path: Path, answered: Iterable[tuple[Any, Any]]) -> list[Path]:
+        """Write items with their answers in the task's own format; returns the files written."""
+
+    def texts(self, item: Any) -> Sequence[str]:
+        """The texts of an item, to look for in training text."""
+        return ()
+
+    def labels(self, item: Any) -> Sequence[str]:
+        """The labels of an item, to look for a constant."""
+        return ()
+
+    def fit(self, data: Sequence[Dataset[Any]]) -> None:
+        """Learn from training data what the head must know: names of labels. Kept in ``config``."""
+
+    def key(self, item: Any) -> str:
+        """What an item and its translations share."""
+        raise UserError(f"the task {self.name!r} has no code-switched twins", mend="leave --code-switch out")
+
+    def switch(self, own: Any, other: Any) -> tuple[Any, Any]:
+        """The code-switched twins of an item and its original in another language."""
+        raise UserError(f"the task {self.name!r} has no code-switched twins", mend="leave --code-switch out")
+
+    def guesses(self, data: Dataset[Any]) -> Mapping[str, Callable[[Any], Any]]:
+        """Answers that need no model, by the name of the baseline."""
+        return {}
+
+    # -- what follows
+
+    def language(self, data: Dataset[Any]) -> str:
+        """The data set's."""
+        return data.language
+
+    def batches(
+        self,
+        encoder: Encoder,
+        data: Sequence[Dataset[Any]],
+        training: TrainingConfig,
+        *,
+        switch_with: Dataset[Any] | None = None,
+    ) -> Batches:
+        """Training batches.
+
+        Args:
+            encoder: for tokenizer and template.
+            data: sets that are trained on together.
+            training: of the loop.
+            switch_with: the originals of all sets, item for item: code-switched twins replace the items
+                (Pan et al. 2021, section 2.4).
+        """
+        if switch_with is None:
+            records = ([row] for one in data for items in _windows(one) for row in self.examples(encoder, items))
+            return ExampleBatches(encoder, records, training)
+        return ExampleBatches(encoder, self._twins(encoder, data, switch_with), training)
+
+    def _twins(
+        self, encoder: Encoder, data: Sequence[Dataset[Any]], originals: Dataset[Any]
+    ) -> Iterator[list[Example]]:
+        known = {self.key(item): item for item in originals}
+        for one in data:
+            missing = 0
+            for items in _windows(one):
+                found = [(item, known.get(self.key(item))) for item in items]
+                missing += sum(other is None for _, other in found)
+                pairs = [self.switch(item, other) for item, other in found if other is not None]
+                rows: dict[int, list[Example]] = defaultdict(list)
+                for row in self.examples(encoder, [twin for pair in pairs for twin in pair]):
+                    rows[row.item // 2].append(row)
+                yield from rows.values()
+            if 2 * missing > len(one):
+                raise UserError(
+                    f"{missing:,} of {len(one):,} items have no original in {originals.name}",
+                    where=one.name,
+                    mend="code-switching needs the same items in both languages: equal ids, or equal lines",
+                )
+            if missing:
+                self.cut["items without an original"] += missing
+
+    @torch.no_grad()
+    def answers(self, encoder: Encoder, head: Head, data: Dataset[Any]) -> Iterator[tuple[Any, Any]]:
+        """Items and their answers, in order; memory is bounded by a window of items."""
+        encoder.eval()
+        head.eval()
+        for items in _windows(data):
+            rows = self.examples(encoder, items)
+            found: dict[int, Any] = {}
+            for batch in padded_batches([len(row) for row in rows], BUDGET):
+                states = encoder.encode(example_view(encoder, [rows[i] for i in batch]))
+                found |= zip(batch, head.decode(states), strict=True)
+            parts: dict[int, list[tuple[Example, Any]]] = defaultdict(list)
+            for place, row in enumerate(rows):
+                parts[row.item].append((row, found[place]))
+            for index, item in enumerate(items):
+                yield item, self.answer(item, parts[index])
+
+    def evaluate(self, encoder: Encoder, head: Objective | None, data: Dataset[Any]) -> list[Score]:
+        """Scores of every item."""
+        if not isinstance(head, Head):
+            raise UserError(
+                f"this model has no head for {self.name!r}",
+                mend=f"fine-tune it first: paralign finetune --task {self.name}",
+            )
+        return self._scores(self.answers(encoder, head, data), data)
+
+    def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
+        rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for item, answer in answered:
+            for metric, row in self.judge(item, answer, data.language).items():
+                rows[metric].append(row)
+        where = Where(direction=data.direction)
+        return [Score(metric, np.array(judged, np.float64), where) for metric, judged in rows.items()]
+
+    def texts_of(self, data: Dataset[Any]) -> Iterable[Sequence[str]]:
+        """The texts of each item."""
+        return map(self.texts, data)
+
+    def labels_of(self, data: Dataset[Any]) -> Iterable[Sequence[str]]:
+        """The labels of each item."""
+        return map(self.labels, data)
+
+    def baselines(self, data: Dataset[Any]) -> Mapping[str, Mapping[str, float]]:
+        """Scores of the answers that need no model."""
+        out = {}
+        for name, guess in self.guesses(data).items():
+            scores = self._scores(((item, guess(item)) for item in data), data)
+            out[name] = {score.metric: score.value for score in scores}
+        return out
+
+
+def _windows(data: Iterable[Any]) -> Iterator[list[Any]]:
+    items = iter(data)
+    while window := list(islice(items, WINDOW)):
+        yield window
+
+
+def padded_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices sorted by length, longest first, cut so that a batch holds about ``budget`` pieces."""
+    order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
+    start = 0
+    while start < len(order):
+        stop = start + max(1, budget // (lengths[order[start]] + 4))
+        yield order[start:stop]
+        start = stop

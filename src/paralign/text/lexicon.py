@@ -1,0 +1,63 @@
+"""Bilingual lexicons in the format of the MUSE dictionaries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from paralign.text.faults import Fault, nothing_found, raise_or_count
+from paralign.text.lines import read_lines
+from paralign.text.normalise import normalise
+
+__all__ = ["read_lexicon"]
+
+
+def read_lexicon(
+    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None
+) -> list[tuple[str, str]]:
+    """Read a lexicon, one pair a line: the word, a tab or spaces, its translation (Conneau et al. 2018).
+
+    A word with several translations has several lines. Entries of more than one word need the tab. Both sides are
+    brought to normal form; case is left as it is. Blank lines are skipped.
+
+    Args:
+        path: the file, or ``-``.
+        lenient: drop lines that are not well-formed instead of raising.
+        dropped: counts what was dropped: the reasons of ``read_lines``, ``wrong columns``, ``empty side``, and always
+            ``duplicate``, a pair that came before.
+
+    Returns:
+        the pairs in the order of the file, each once.
+
+    Raises:
+        UserError: with ``file:line``.
+    """
+    count: Counter[str] = Counter() if dropped is None else dropped
+    pairs: dict[tuple[str, str], None] = {}
+    for number, line in read_lines(path, lenient=lenient, dropped=count):
+        if not line.strip():
+            continue
+        try:
+            pair = _pair(line, number)
+        except Fault as fault:
+            raise_or_count(fault, path, "line", lenient=lenient, dropped=count)
+            continue
+        if pair in pairs:
+            count["duplicate"] += 1
+        pairs[pair] = None
+    if not pairs:
+        raise nothing_found(path, "pair of words", count)
+    return list(pairs)
+
+
+def _pair(line: str, number: int) -> tuple[str, str]:
+    tabs = "\t" in line
+    cells = line.split("\t") if tabs else line.split()
+    if len(cells) != 2:
+        mend = None if tabs else "put a tab between entries of more than one word"
+        message = f"{len(cells)} {'columns' if tabs else 'words without a tab'}, not 2"
+        raise Fault("wrong columns", message, number, mend)
+    first, second = map(normalise, cells)
+    if not first or not second:
+        raise Fault("empty side", f"the {'second' if first else 'first'} side is empty", number)
+    return first, second

@@ -1,0 +1,99 @@
+import math
+import warnings
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqeval.metrics import f1_score, precision_score, recall_score
+from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import IOB2, Entities
+
+from paralign.metrics import bad_bio, entities, ratio, span_counts, span_f1
+
+BIOES = ["O", *(f"{prefix}-{kind}" for prefix in "BIES" for kind in ("LOC", "PER", "a-b")), "B", "I", "E", "S"]
+BIO = ["O", *(f"{prefix}-{kind}" for prefix in "BI" for kind in ("LOC", "PER", "ORG"))]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(st.sampled_from(BIOES), max_size=12))
+def test_spans_are_seqevals(tags):
+    assert entities(tags) == [(start, end + 1, kind) for kind, start, end in get_entities(tags)]
+
+
+def sentences(tags):
+    """A few sentences, twice tagged; of the second tagging about half is the first."""
+    word = st.tuples(st.sampled_from(tags), st.sampled_from(tags), st.booleans())
+    return st.lists(st.lists(word.map(lambda w: (w[0], w[0] if w[2] else w[1])), max_size=8), min_size=1, max_size=5)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.sampled_from([BIO, BIOES]).flatmap(sentences))
+def test_ratio_of_sums_is_seqevals_micro_score(words):
+    gold = [[word[0] for word in sentence] for sentence in words]
+    guess = [[word[1] for word in sentence] for sentence in words]
+    pairs = list(zip(gold, guess, strict=True))
+    counts = [span_counts(*pair) for pair in pairs]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # seqeval's, at 0/0
+        wanted = f1_score(gold, guess), precision_score(gold, guess), recall_score(gold, guess)
+    ours = ([span_f1(*pair) for pair in pairs], [(c[0], c[2]) for c in counts], [(c[0], c[1]) for c in counts])
+    for items, score in zip(ours, wanted, strict=True):
+        assert (0 if math.isnan(ratio(items)) else ratio(items)) == pytest.approx(score, abs=1e-12)
+
+
+def test_a_hand_made_sentence():
+    gold = ["B-PER", "I-PER", "O", "B-LOC", "B-LOC", "O"]
+    guess = ["B-PER", "I-PER", "O", "I-LOC", "I-LOC", "I-ORG"]
+    assert entities(gold) == [(0, 2, "PER"), (3, 4, "LOC"), (4, 5, "LOC")]
+    assert entities(guess) == [(0, 2, "PER"), (3, 5, "LOC"), (5, 6, "ORG")]
+    assert span_counts(gold, guess) == (1, 3, 3)
+    assert span_f1(gold, guess) == (2.0, 6.0)
+
+
+def test_no_span_on_either_side_counts_for_nothing():
+    assert span_f1(["O", "O"], ["O", "O"]) == (0, 0)
+    assert span_f1([], []) == (0, 0)
+    assert span_f1(["O"], ["B-X"]) == (0, 1)
+    assert math.isnan(ratio([span_f1(["O"], ["O"])]))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.lists(st.sampled_from(BIO), max_size=8))
+def test_bad_bio_is_where_the_strict_reading_first_loses_a_word(tags):
+    """seqeval's IOB2 reads a strictly well-formed sentence as the lenient one does, and covers all its tags."""
+
+    def broken(prefix):
+        spans = Entities([prefix], IOB2).entities[0]
+        return sum(span.end - span.start for span in spans) != sum(tag != "O" for tag in prefix)
+
+    assert bad_bio(tags) == next((n for n in range(len(tags)) if broken(tags[: n + 1])), None)
+
+
+@pytest.mark.parametrize(
+    ("tags", "index"),
+    [
+        (["B-A", "I-A", "O", "I-A"], 3),
+        (["I-A"], 0),
+        (["B-A", "I-B"], 1),
+        (["B-A", "B-A", "I-A"], None),
+        ([], None),
+        (["O", "E-A"], 1),
+        (["O", "B"], 1),
+        (["B-"], 0),
+        (["O", "O-A"], 1),
+        (["B-A", "S-A"], 1),
+    ],
+)
+def test_bad_bio(tags, index):
+    assert bad_bio(tags) == index
+
+
+@pytest.mark.parametrize("tag", ["X-LOC", "", "BLOC", "O-LOC", "b-LOC", "LOC", "o"])
+def test_other_tags_are_refused(tag):
+    with pytest.raises(ValueError, match="not a BIO"):
+        entities(["O", tag])
+
+
+def test_lengths_must_agree():
+    with pytest.raises(ValueError, match="2 gold tags but 1"):
+        span_f1(["O", "O"], ["O"])
