@@ -142,3 +142,36 @@ def test_nothing_in_the_file(tmp_path: Path) -> None:
         list(read_conllu(save(tmp_path / "a.conllu", "# only a remark\n\n")))
     with pytest.raises(UserError, match=r"no sentence.*1 missing UPOS"):
         list(read_conllu(save(tmp_path / "a.conllu", row(1, 0, upos="_")), lenient=True))
+
+
+def test_unlabelled_trees_blank_what_cannot_be_used(tmp_path: Path) -> None:
+    sentences = [
+        row(1, 0) + row(2, 1),  # as it should be
+        row(1, "_", upos="_", deprel="_") + row(2, "_", upos="_", deprel="_"),
+        row(1, 0, upos="NOUNN") + row(2, 1, upos="NOUN", deprel=""),
+        row(1, 2) + row(2, 1),  # a cycle
+        row(1, 0) + row(2, "1" * 5_000),
+    ]
+    file = save(tmp_path / "a.conllu", "\n".join(sentences))
+    dropped: Counter[str] = Counter()
+    trees = list(read_trees(TextSpec("en", str(file)), labelled=False, dropped=dropped))
+    assert [t.heads for t in trees] == [(0, 1), (0, 0), (0, 1), (0, 0), (0, 0)]
+    assert [t.upos for t in trees] == [("X", "X"), ("_", "_"), ("_", "NOUN"), ("X", "X"), ("X", "X")]
+    assert [t.deprels[1] for t in trees] == ["dep", "_", "_", "dep", "dep"]
+    assert not dropped
+    with pytest.raises(UserError, match=r"a\.conllu:4: .*no UPOS"):
+        list(read_conllu(file))
+    # Words must be there all the same.
+    with pytest.raises(UserError, match="form is empty"):
+        list(read_conllu(save(file, row(1, 0, form="")), labelled=False))
+
+
+def test_a_sentence_that_lost_a_line_is_dropped(tmp_path: Path) -> None:
+    # Without its last line the sentence would still be a tree.
+    (tmp_path / "a.conllu").write_bytes(
+        (GOOD + row(1, 0)).encode() + b"2\t\xff\tw\tX\t_\t_\t1\tdep\t_\t_\n\n" + GOOD.encode()
+    )
+    dropped: Counter[str] = Counter()
+    trees = list(read_conllu(tmp_path / "a.conllu", lenient=True, dropped=dropped))
+    assert [t.line for t in trees] == [1, 6]
+    assert dropped == {"invalid UTF-8": 1, "incomplete sentence": 1}

@@ -127,3 +127,50 @@ def test_smallworld_has_parallel_text_with_links() -> None:
     assert all(p.links for p in got)
     with pytest.raises(UserError, match="does not speak"):
         list(read_pairs(PairSpec("en", "sw", "smallworld:0-2")))
+
+
+def tree(sent_id: str, *words: str, text: str | None = None) -> str:
+    head = (f"# sent_id = {sent_id}\n" if sent_id else "# newdoc\n") + (
+        f"# text = {text}\n" if text is not None else ""
+    )
+    rows = (f"{k}\t{w}\t_\tX\t_\t_\t{k - 1}\tdep\t_\t_\n" for k, w in enumerate(words, 1))
+    return head + "".join(rows) + "\n"
+
+
+def save_trees(folder: Path, first: str, second: str) -> str:
+    (folder / "a.conllu").write_text(first, encoding="utf-8")
+    (folder / "b.conllu.gz").write_bytes(gzip.compress(second.encode()))
+    return f"{folder}/a.conllu,{folder}/b.conllu.gz"
+
+
+def test_treebanks_are_joined_by_sent_id(tmp_path: Path) -> None:
+    first = tree("n1", "Of", "the", "cat", text="Of  the cat.") + "# a remark\n\n" + tree("n2", "Two", text="")
+    second = tree("n2", "Zwei", "hier") + tree("n1", "x", text="Von der Katze.")
+    got = pairs(save_trees(tmp_path, first, second))
+    # A tree without a text has that of its words.
+    assert got == [Pair("Of the cat.", "Von der Katze.", 3), Pair("Two", "Zwei hier", 11)]
+
+
+FAULTS = [
+    (tree("3", "c"), "", "missing twin", r"a\.conllu:5: no sentence with sent_id '3' in .*b\.conllu\.gz"),
+    ("", tree("3", "c"), "missing twin", r"b\.conllu\.gz:5: no sentence with sent_id '3' in .*a\.conllu"),
+    (tree("", "c"), "", "missing sent_id", r"a\.conllu:5: .*no '# sent_id"),
+    (tree("1", "c"), "", "duplicate sent_id", r"a\.conllu:5: the sent_id '1' came before"),
+    (tree("3", ""), tree("3", "c", text="c"), "missing form", r"a\.conllu:5: the form is empty"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "reason", "message"), FAULTS)
+def test_treebanks_that_do_not_match(tmp_path: Path, first: str, second: str, reason: str, message: str) -> None:
+    path = save_trees(tmp_path, tree("1", "a") + first, tree("1", "b") + second)
+    with pytest.raises(UserError, match=message + r".*--lenient"):
+        pairs(path)
+    dropped: Counter[str] = Counter()
+    assert pairs(path, lenient=True, dropped=dropped) == [Pair("a", "b", 2)]
+    assert dropped[reason] == 1
+
+
+def test_a_treebank_and_a_plain_file_are_no_twins(tmp_path: Path) -> None:
+    path = save_trees(tmp_path, tree("1", "a"), tree("1", "b"))
+    with pytest.raises(UserError, match=r"x\.txt: is not \.conllu, its twin is"):
+        pairs(path.replace("a.conllu,", "x.txt,"))

@@ -122,6 +122,8 @@ def train_tokenizer(
         pad_token=names["pad"],
         unk_token=names["unk"],
         mask_token=names["mask"],
+        # Without this others would call the second segment of a pair the first, unlike in training.
+        model_input_names=["input_ids", *(["token_type_ids"] if family == "bert" else []), "attention_mask"],
         **({} if family == "bert" else {"bos_token": names["cls"], "eos_token": names["sep"]}),
     )
 

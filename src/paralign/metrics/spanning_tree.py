@@ -57,12 +57,12 @@ def _weights(table: npt.NDArray[np.float64]) -> Complexes:
     """[n + 1, n + 1] weights, row 0 (the root as a dependent) unused.
 
     numpy orders complex numbers by their real part, then the imaginary one, and adds them part by part: a score is
-    the imaginary part, minus the price of an arc the real one. A root arc costs 1 and a forbidden one more than all
-    root arcs; -inf is no arc at all.
+    the imaginary part, minus the price of an arc the real one. A root arc costs 1 and a forbidden one too: trees of
+    price 1, the least there is, have one root word and nothing forbidden. -inf is no arc at all.
     """
     weights = np.full((len(table) + 1, len(table) + 1), complex(-np.inf, 0))
     allowed = np.isfinite(table)
-    price = np.where(allowed, 0, len(table) + 1)
+    price = np.where(allowed, 0, 1)
     price[:, 0] += 1
     weights[1:] = -price + 1j * np.where(allowed, table, 0)
     np.fill_diagonal(weights, complex(-np.inf, 0))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from paralign.errors import UserError
-from paralign.smallworld import LANGUAGES, World
+from paralign.smallworld import World
 from paralign.text import read_trees, write_conllu
 from paralign.text.specs import TextSpec
 from paralign.training.checkpoint import beside
@@ -25,6 +25,7 @@ __all__ = ["demo"]
 # Ranges of meanings; no two overlap, so no sentence of a test was trained on for its meaning.
 _MONO, _PAIRS, _TRAIN, _TEST = 8_000, 4_000, 2_000, 500
 _START = {"mono": 0, "pairs": 1_000_000, "train": 2_000_000, "test": 3_000_000}
+_LANGUAGES = ("en", "de", "fr", "zh", "hi")
 _ARCH, _VOCAB = "bert:2x128", 3_000
 _RATE = "training.learning_rate=1e-3"  # everywhere: small encoders from scratch bear it
 _WIDE = "training.padding=0.25"  # so small an encoder is faster with some padding than with many small parts
@@ -62,7 +63,7 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
     out = Path(out)
     if out.exists() and any(out.iterdir()) and not resume:
         raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
-    others = [language for language in LANGUAGES if language != "en"]
+    others = [language for language in _LANGUAGES if language != "en"]
     data = out / "data"
     if not data.is_dir():
         say("1/5 writing the small world", quiet=quiet)
@@ -73,7 +74,7 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
         say(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
 
     note("2/5 pretraining on plain text")
-    text = [f"{language}={data / f'mono.{language}.txt'}" for language in LANGUAGES]
+    text = [f"{language}={data / f'mono.{language}.txt'}" for language in _LANGUAGES]
     base = pretrain(
         out=out / "base",
         text=text,
@@ -104,7 +105,7 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
                              *_each("--set", sets), "--out", out / name),
         )  # fmt: skip
     note("4/5 tagging (trained on English, tested on all) and retrieval")
-    test = [f"{language}={data / f'test.{language}.conllu'}" for language in LANGUAGES]
+    test = [f"{language}={data / f'test.{language}.conllu'}" for language in _LANGUAGES]
     parallel = [f"en-{language}={data / f'test.en-{language}.tsv'}" for language in others]
     train = f"en={data / 'train.en.conllu'}"
     runs = [out / name for name in encoders]
@@ -156,7 +157,7 @@ def _write_data(folder: Path, seed: int, others: Sequence[str]) -> None:
     def lines(name: str, texts: Iterable[str]) -> None:
         (folder / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
 
-    for place, language in enumerate(LANGUAGES):  # each language tells of other meanings: no pair shows both sides
+    for place, language in enumerate(_LANGUAGES):  # each language tells of other meanings: no pair shows both sides
         start = _START["mono"] + place * _MONO
         lines(f"mono.{language}.txt", (world.sentence(i, language).text for i in range(start, start + _MONO)))
     for place, language in enumerate(others):
@@ -167,6 +168,6 @@ def _write_data(folder: Path, seed: int, others: Sequence[str]) -> None:
         ):
             lines(name, (f"{world.sentence(i, 'en').text}\t{world.sentence(i, language).text}" for i in span))
     spans = {"train.en.conllu": ("en", _START["train"], _TRAIN)}
-    spans |= {f"test.{language}.conllu": (language, _START["test"], _TEST) for language in LANGUAGES}
+    spans |= {f"test.{language}.conllu": (language, _START["test"], _TEST) for language in _LANGUAGES}
     for name, (language, start, count) in spans.items():
         write_conllu(read_trees(TextSpec(language, f"smallworld:{start}-{start + count}")), folder / name)

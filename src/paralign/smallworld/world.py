@@ -22,6 +22,7 @@ _GRAMMARS: dict[str, str] = {
     "fr": "French",
     "zh": "Chinese",
     "hi": "Hindi",
+    "es": "Spanish",
 }
 """Language -> class in the module of the language's name. A new language adds its file and one line here."""
 

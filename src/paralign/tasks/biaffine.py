@@ -92,7 +92,9 @@ class BiaffineHead(Head):
         nn.init.zeros_(self.arc.weight)
         nn.init.zeros_(self.arc.bias)
         # Universal Dependencies: the word at the root is `root`, no other is.
-        self._root = torch.tensor([name.partition(":")[0] == "root" for name in self.names])
+        roots = torch.tensor([name.partition(":")[0] == "root" for name in self.names])
+        self.register_buffer("_root", roots, persistent=False)
+        self._root: Tensor
 
     def weights(self) -> Mapping[str, float]:
         """Both losses, equally."""
@@ -136,7 +138,7 @@ class BiaffineHead(Head):
     def _best_relations(self, scores: Tensor) -> Tensor:
         """[m, m + 1] from [m, relations, m + 1]."""
         best = scores.argmax(1)
-        known = self._root.to(scores.device)
+        known = self._root
         if known.any():
             best[:, 0] = scores[:, :, 0].masked_fill(~known, -torch.inf).argmax(1)
         if known.any() and not known.all():
@@ -150,25 +152,29 @@ class BiaffineHead(Head):
 
     def _arc_scores(self, states: States, words: _Words) -> Tensor:
         """[M, L + 1] equation 6: scores of every word's heads, ``-inf`` behind its row's end and for itself."""
-        own = states.at(words.words)
+        own, wide = states.at(words.words), words.longest
         wanted = self.arc(self._represent("arc_dependent", own))
-        rows, wide = len(words.counts), words.longest
-        place = torch.from_numpy(words.row * wide + words.column).to(own.device)
-        places = torch.from_numpy(words.row * (wide + 1) + words.column + 1).to(own.device)
-        roots = torch.arange(rows, device=own.device) * (wide + 1)
-        offered = self._represent("arc_head", torch.cat([own, states.cls()]))
-        dependents = wanted.new_zeros(rows * wide, wanted.shape[1]).index_copy(0, place, wanted)
-        heads = offered.new_zeros(rows * (wide + 1), offered.shape[1]).index_copy(0, torch.cat([places, roots]), offered)
-        table = dependents.view(rows, wide, -1) @ heads.view(rows, wide + 1, -1).transpose(1, 2)
-        scores = table.view(rows * wide, wide + 1).index_select(0, place).float()
+        offered = self._represent("arc_head", torch.cat([states.cls(), own]))
+        cells = words.row * wide + words.column
+        roots = np.arange(len(words.counts)) * (wide + 1)
+        dependents = _padded(wanted, cells, wide, len(roots))
+        heads = _padded(offered, np.append(roots, cells + words.row + 1), wide + 1, len(roots))
+        table = (dependents @ heads.transpose(1, 2)).view(-1, wide + 1)
         columns = np.arange(wide + 1)
         banned = (columns > words.counts[words.row][:, None]) | (columns == words.column[:, None] + 1)
+        scores = table.index_select(0, torch.from_numpy(cells).to(own.device)).float()
         return scores.masked_fill(torch.from_numpy(banned).to(own.device), -torch.inf)
 
     def _relate(self, states: Tensor) -> Tensor:
         """[M, relations, relation + 1] equation 3 of dependents, still to be multiplied with their heads."""
         dependent = _with_one(self._represent("relation_dependent", states))
         return torch.einsum("kij,mj->mki", self.relation, dependent)
+
+
+def _padded(vectors: Tensor, places: Ints, wide: int, rows: int) -> Tensor:
+    """[rows, wide, d] with the vectors at places counted row after row, 0 elsewhere."""
+    out = vectors.new_zeros(rows * wide, vectors.shape[1])
+    return out.index_copy(0, torch.from_numpy(places).to(vectors.device), vectors).view(rows, wide, -1)
 
 
 def _with_one(vectors: Tensor) -> Tensor:

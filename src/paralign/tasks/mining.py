@@ -146,7 +146,7 @@ class Mining(Task):
         (source, source_row), (target, target_row) = _distinct(texts.source), _distinct(texts.target)
         repeated = int(np.count_nonzero(source_row < 0) + np.count_nonzero(target_row < 0))
         if repeated:
-            print(f"note: {repeated:,} sentences occur more than once: their pairs are not extracted", file=sys.stderr)
+            print(f"note: sentences that occur more than once, not extracted: {repeated:,}", file=sys.stderr)
         a, cut_a = sentence_vectors(encoder, source, pools=(config.pool,), layer=layer)
         b, cut_b = sentence_vectors(encoder, target, pools=(config.pool,), layer=layer)
         note_cut(encoder, cut_a + cut_b)

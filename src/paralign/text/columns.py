@@ -138,7 +138,7 @@ class _Layout:
         for number, line in block:
             cells = _split(line, self.tabs) if self.width > 1 else [line]
             word, tag = cells[0], cells[-1] if len(cells) > 1 else ""
-            if word == "-DOCSTART-" or (line.startswith("# ") and not _TAG.fullmatch(tag)):
+            if line.startswith("-DOCSTART-") or (line.startswith("# ") and not _TAG.fullmatch(tag)):
                 continue
             if labelled and len(cells) != self.width and len(cells) > 1:
                 raise Fault("wrong columns", f"{len(cells)} columns, not {self.width} as in the lines before", number)

@@ -50,9 +50,9 @@ def read_questions(
 ) -> Iterator[Question]:
     """Read questions in SQuAD v1.1's JSON (Rajpurkar et al. 2016), plain or gzip, or of the small world.
 
-    The whole file is held in memory (SQuAD's training set, 30 MB, takes about 100). Where every id begins with the name
-    of a language, as in a TyDiQA-GoldP file, only the questions of the context's language are read. Where different questions have
-    one id, as in XTREME's TyDiQA training file, all but the first get a number behind it (``12#2``); in unlabelled data
+    The whole file is held in memory, up to seven times its size. Where every id begins with the name of a language, as
+    in a TyDiQA-GoldP file, only the questions of the context's language are read. Where different questions have one
+    id, as in XTREME's TyDiQA training file, all but the first get a number behind it (``12#2``); in unlabelled data
     this is an error: predictions are told apart by ids.
 
     Args:
@@ -116,11 +116,12 @@ def _load(path: str | Path) -> Any:
     try:
         with _open(name) as stream:
             data = b"".join(_blocks(stream, name)).removeprefix(b"\xef\xbb\xbf")
-        if not data.strip():
-            raise UserError("the file is empty", where=name)
-        return json.loads(data.decode())
     except _Damaged as damage:
         raise UserError(str(damage), where=name, mend="fetch the file again") from None
+    if not data.strip():
+        raise UserError("the file is empty", where=name)
+    try:
+        return json.loads(data.decode())
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"invalid UTF-8 (0x{data[error.start]:02x})", where=located(name, line)) from None
@@ -128,8 +129,6 @@ def _load(path: str | Path) -> Any:
         message = f"is not JSON: {error.msg} at column {error.colno}"
         raise UserError(message, where=located(name, error.lineno)) from None
     except (ValueError, RecursionError) as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(f"is not JSON that can be read: {error}", where=name) from None
 
 

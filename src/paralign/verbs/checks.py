@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.config import load_toml
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import Measurement
@@ -76,15 +77,23 @@ def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
 def known_text(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[str, Any]]) -> list[tuple[str, Keys]]:
     """Sorted keys of the texts a model was fine-tuned on, and aligned or pretrained on where its run has them."""
     out = [(name, np.unique(np.concatenate(list(_keys(encoder, work, data))))) for name, data in train]
-    corpus = Path(model).parent / "corpus"
-    if corpus.is_dir():
+    for corpus in _corpora(Path(model).parent):
         try:
             store = TokenStore.open(corpus)
         except UserError:
-            return out
-        if store.meta["tokenizer_id"] == encoder.tokenizer_id:
+            continue
+        if store.meta["tokenizer"] == encoder.tokenizer_id:
             out.append((f"the text the encoder was trained on ({corpus})", _store_keys(store)))
     return out
+
+
+def _corpora(run: Path) -> list[Path]:
+    """Where the text of a run may still lie: its own store, or the one it was given."""
+    try:
+        given = load_toml(run / "config.toml").get("text", [])
+    except UserError:
+        given = []
+    return [place for place in (run / "corpus", *map(Path, map(str, given))) if place.is_dir()]
 
 
 def _store_keys(store: TokenStore) -> Keys:

@@ -15,7 +15,16 @@ from paralign.results import Measurement, Seeds, read_results, write_results
 from paralign.training import best_device
 from paralign.verbs.checks import known_text, warn_of_data, warn_of_scores
 from paralign.verbs.folder import RunFolder, say
-from paralign.verbs.measure import about_encoder, measure, read_data, saved_head, saved_task, say_dropped, say_scores
+from paralign.verbs.measure import (
+    about_encoder,
+    measure,
+    read_data,
+    recorded,
+    saved_head,
+    saved_task,
+    say_dropped,
+    say_scores,
+)
 from paralign.verbs.settings import task_section
 
 __all__ = ["evaluate"]
@@ -70,7 +79,7 @@ def evaluate(
         for spec, (test, _) in zip(data, read, strict=True):
             measured += measure(
                 work, encoder, head, test, spec, about, folder.name, seeds,
-                split=split, train=facts["train"] if facts else None,
+                split=split, train=facts["train"] if facts else None, settings=recorded(work),
             )  # fmt: skip
     except BaseException:
         folder.abandon()

@@ -27,7 +27,7 @@ from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig
 from paralign.training.checkpoint import beside
 from paralign.verbs.checks import known_text, warn_of_data, warn_of_scores
 from paralign.verbs.folder import RunFolder, say
-from paralign.verbs.measure import about_encoder, measure, read_data, say_dropped, say_scores, say_summary
+from paralign.verbs.measure import about_encoder, measure, read_data, recorded, say_dropped, say_scores, say_summary
 
 __all__ = ["FinetuneConfig", "finetune"]
 
@@ -185,7 +185,7 @@ def finetune(
                 for spec, test in named:
                     measured += measure(
                         work, encoder, head, test, spec, about, folder.name, seeds_of,
-                        split=split, train=transfer.language, settings=_recorded(work),
+                        split=split, train=transfer.language, settings=recorded(work),
                     )  # fmt: skip
                 if keep_models and folder.main:
                     facts = {"train": transfer.language, "of": about | {"seeds": seeds_of.model_dump()}}
@@ -277,11 +277,6 @@ def _transfer(
             mend="--train en=train.en --train de=train.de --code-switch",
         )
     return _Transfer([one for one in sets if one.language != origin], originals[0], None, kept), dropped
-
-
-def _recorded(work: Supervised) -> dict[str, Any]:
-    chosen = work.config.model_dump(mode="json")
-    return {"task": chosen} if chosen else {}
 
 
 def _train_head(

@@ -27,6 +27,7 @@ __all__ = [
     "dataset_name",
     "measure",
     "read_data",
+    "recorded",
     "saved_head",
     "saved_task",
     "say_dropped",
@@ -144,6 +145,12 @@ def measure(
         )
         rows.append((row, score.items))
     return rows
+
+
+def recorded(work: Task) -> dict[str, Any]:
+    """The settings of a task, for its rows."""
+    chosen = work.config.model_dump(mode="json")
+    return {"task": chosen} if chosen else {}
 
 
 def say_scores(rows: Sequence[Measurement], quiet: bool) -> None:
