@@ -227,7 +227,7 @@ def test_chinese_classifiers() -> None:
     assert checked > 40
 
 
-@pytest.mark.parametrize("language", ["en", "de", "fr", "zh", "hi"])
+@pytest.mark.parametrize("language", ["en", "de", "fr", "zh", "hi", "es"])
 def test_questions_end_in_question_marks(language: str) -> None:
     world = World(8)
     for index in range(SENTENCES):

@@ -1,5 +1,6 @@
 """Questions: windows, spans, no lost characters, scores."""
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -164,10 +165,9 @@ def test_windows_show_every_piece_and_every_short_span(encoder, pieces, asked, l
     room = space - kept
     if answer <= room // 2:
         assert any({at, at + long - 1} <= set(window) for window in shown) or not pieces
-    if stride <= room // 2:  # windows long enough: BERT's own
-        spans = all_spans.document_spans(pieces, room, min(stride, room - answer + 1) if answer > room // 2 else stride)
-        if room - answer + 1 >= stride:
-            assert [(w[0], w[-1] + 1) for w in shown if w] == [span for span in spans if pieces]
+    if stride <= room - answer + 1:  # windows long enough: BERT's own
+        wanted = all_spans.document_spans(pieces, room, stride)
+        assert [(window[0], window[-1] + 1) for window in shown if window] == [span for span in wanted if pieces]
     assert (task.cut[f"questions cut to {kept} pieces"] == 1) == (asked > kept)
 
 
@@ -203,7 +203,7 @@ def test_the_loss_is_cross_entropy_over_the_candidates_row_by_row(encoder):
         all_spans.row_loss(states[start : start + length], weight, bias, *row.targets.tolist(), row.labels.tolist())
         for row, start, length in zip(rows, view.starts, view.lengths, strict=True)
     )
-    assert float(loss) == pytest.approx(wanted, rel=1e-5)
+    assert loss.item() == pytest.approx(wanted, rel=1e-5)
     assert head.counts(batch) == {"span": len(rows)}
 
 
@@ -213,7 +213,7 @@ def test_a_head_that_knows_nothing_loses_the_logarithm_of_the_candidates(encoder
     head = SpanHead(encoder)
     torch.nn.init.zeros_(head.linear.weight)
     loss = head(Step(encoder, type("Batch", (), {"view": lambda self, name: view})()))["span"]
-    assert float(loss) == pytest.approx(sum(math.log(len(row.pieces[1]) + 1) for row in rows), rel=1e-5)
+    assert loss.item() == pytest.approx(sum(math.log(len(row.pieces[1]) + 1) for row in rows), rel=1e-5)
 
 
 def test_scores_are_those_of_cls_and_the_context(encoder):
@@ -267,7 +267,7 @@ def test_spans_of_long_windows_come_best_first_and_all_of_them():
 def test_the_answers_are_the_best_of_all_spans_of_all_windows(data):
     context = data.draw(st.text("ab \u3000", min_size=1, max_size=14))
     cuts = sorted(data.draw(st.sets(st.integers(0, len(context)), min_size=2, max_size=8)))
-    offsets = np.array(list(zip(cuts, cuts[1:], strict=False)))
+    offsets = np.array(list(itertools.pairwise(cuts)))
     longest, n = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 6))
     windows, parts = [], []
     for _ in range(data.draw(st.integers(1, 3))):
@@ -314,19 +314,19 @@ def test_an_answer_in_a_later_window_wins_by_its_score(encoder):
 
 HAND = {
     "zh": [
-        ("巴黎是法国的首都，人口约二百一十万。它位于塞纳河畔。", ["巴黎", "法国", "约二百一十万", "塞纳河", "塞纳河畔。"]),
+        ("巴黎是法国的首都，人口约二百一十万。它位于塞纳河畔。", ["巴黎", "法国", "约二百一十万", "塞纳河畔。"]),
         ("《红楼梦》的作者是曹雪芹　（清代）。1791年出版。", ["《红楼梦》", "曹雪芹", "1791年", "曹雪芹　（清代）"]),
     ],
     "hi": [
         ("दिल्ली भारत की राजधानी है। यहाँ लगभग १.९ करोड़ लोग रहते हैं।", ["दिल्ली", "१.९ करोड़", "भारत की राजधानी", "हैं।"]),
-        ("राष्ट्रपति डॉ॰ कलाम ने कहा, क्\u200dष की बात", ["डॉ॰ कलाम", "क्\u200dष", "क्", "राष्ट्रपति"]),
+        ("राष्ट्रपति डॉ॰ कलाम ने कहा, जगत्\u200d में क्\u200dष की बात", ["डॉ॰ कलाम", "क्\u200dष", "जगत्\u200d", "राष्ट्रपति"]),
     ],
     "ar": [
         ("وُلِدَ الشَّاعِرُ في القاهرة عام ١٩٣٢، ثم انتقل إلى بيروت.", ["الشَّاعِرُ", "القاهرة", "١٩٣٢", "بيروت", "في القاهرة"]),
         ("تقع \u200fالمدينة\u200f على نهر النيل؛", ["\u200fالمدينة\u200f", "نهر النيل", "النيل؛"]),
     ],
     "de": [
-        ("Die Straße „Zur Mühle“ in Köln-Nippes (1898) ist 3,5 km lang.", ["„Zur Mühle“", "Köln-Nippes", "3,5 km", "(1898)"]),
+        ("Die Straße „Zur Mühle“ in Köln-Nippes (1898) ist 3,5 km.", ["„Zur Mühle“", "Köln-Nippes", "3,5 km"]),
         ("Er  zahlte 1.000 €\tund 5 % Zins\u00adsatz.", ["1.000 €", "5 %", "1.000 €\tund 5 %", "Zins\u00adsatz", "Er"]),
     ],
 }  # fmt: skip
@@ -376,12 +376,10 @@ def test_what_is_found_is_the_answer_to_the_last_character(kind):
             for n, answer in enumerate(answers)
         ]
         for item, answer in task.answers(encoder, head, dataset(items, language)):
-            # A piece may be more than the answer where letters and the joiners in them are one.
-            assert answer.text == item.answers[0] or (item.answers[0], kind) == ("क्", "uncased")
+            assert answer.text == item.answers[0]
             assert answer.start == item.starts[0]
-        plain = [item for item in items if item.answers[0] != "क्"]
         for normalise in ("squad", "mlqa"):
-            assert scored(encoder, head, plain, language, normalise=normalise, max_pieces=80, max_answer=60) == {
+            assert scored(encoder, head, items, language, normalise=normalise, max_pieces=80, max_answer=60) == {
                 "f1": 1.0, "exact_match": 1.0}  # fmt: skip
 
 
@@ -413,7 +411,7 @@ def test_scores_are_squads_or_mlqas():
     assert squad_task.judge(item, there, "de") == {"f1": (0.5, 1.0), "exact_match": (0.0, 1.0)}
     assert mlqa_task.judge(item, there, "de") == {"f1": (1.0, 1.0), "exact_match": (1.0, 1.0)}
     assert mlqa_task.judge(item, there, "en")["exact_match"] == (0.0, 1.0)  # the context's language has the articles
-    assert list(squad_task.judge(item, there, "de"))[0] == "f1"
+    assert next(iter(squad_task.judge(item, there, "de"))) == "f1"
 
 
 def test_the_direction_of_generalised_transfer_is_recorded(encoder, tmp_path):

@@ -177,14 +177,21 @@ def test_a_sentence_that_lost_a_line_is_dropped(tmp_path: Path) -> None:
 
 
 def test_the_sentence_in_which_a_gzip_breaks_off_is_dropped(tmp_path: Path) -> None:
-    lines = [f"w{k}\tO\nv{k}\tO\n\n" for k in range(2_000)]
+    lines = ["".join(f"w{k}-{n}\tO\n" for n in range(100)) + "\n" for k in range(300)]
     file = save(tmp_path / "a.tsv.gz", "".join(lines))
     file.write_bytes(file.read_bytes()[:-500])
     dropped: Counter[str] = Counter()
     got = read(file, lenient=True, dropped=dropped)
-    assert 0 < len(got) < 2_000
-    assert all(len(s.words) == 2 for s in got)
-    assert dropped["truncated gzip"] == 1
+    assert 0 < len(got) < 300
+    assert {len(s.words) for s in got} == {100}
+    assert dropped == {"truncated gzip": 1, "incomplete sentence": 1}
+
+
+def test_a_line_without_a_tag_does_not_speak_for_the_file(tmp_path: Path) -> None:
+    file = save(tmp_path / "a", "x y\n\nAnna NN B-PER\n\n")
+    with pytest.raises(UserError, match="a:1: 2 columns, not 3"):
+        read(file)
+    assert [s.words for s in read(file, lenient=True)] == [("Anna",)]
 
 
 def test_nothing_in_the_file(tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from paralign.metrics.retrieval import _chunks, _first_equal, _neighbourhood
-from paralign.metrics.retrieval import _unit as unit_rows
+from paralign.metrics.neighbours import cosine_chunks, first_equal, neighbourhood, unit_rows
 
 __all__ = ["chance_precision", "precision_items", "translation_ranks"]
 
@@ -47,14 +46,14 @@ def translation_ranks(
         raise ValueError(f"csls_k must be at least 1, not {csls_k}")
     around = np.zeros(len(right), np.float32)
     if csls_k is not None:
-        around = _neighbourhood(right, left[left_valid], csls_k)
+        around = neighbourhood(right, left[left_valid], csls_k)
     penalty = np.where(right_valid, around, np.inf).astype(np.float32)
     ranks = np.zeros(len(left), np.int64)
     pairs = pairs[left_valid[pairs[:, 0]] & right_valid[pairs[:, 1]]]
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     # Equal rows get equal scores: a matrix product may round them differently, and an unlucky one must not win.
-    same = _first_equal(right)
-    for here, cosine in _chunks(left, right):
+    same = first_equal(right)
+    for here, cosine in cosine_chunks(left, right):
         # A query's own neighbourhood moves all its scores alike.
         scores = (2 * cosine - penalty)[:, same]
         begin, end = np.searchsorted(pairs[:, 0], (here.start, here.start + len(scores)))

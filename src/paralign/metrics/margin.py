@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from paralign.metrics.retrieval import _unit as unit_rows
+from paralign.metrics.neighbours import unit_rows
 
 __all__ = ["Candidates", "Margin", "Strategy", "best_threshold", "extraction_items", "mine", "nearest"]
 

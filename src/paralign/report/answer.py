@@ -13,13 +13,16 @@ from paralign.report.wording import is_share, listing, lower_is_better, number, 
 __all__ = ["answer"]
 
 
+_MANY = 8
+"""More languages than these are counted, not named: the table names them."""
+
 Told = tuple[str, str]
 """What it is about (may be empty), and a sentence or two."""
 
 
 def answer(tables: Sequence[Table]) -> list[Told]:
-    """The finding of each table, and a word on it if there is no control. Variants (CSLS) are passed over."""
-    chosen = [table for table in tables if not table.key.variant] or list(tables)
+    """The finding of each table that leads its task, and a word on it if there is no control."""
+    chosen = [table for table in tables if table.key.leading] or list(tables)
     told = [(table_title(table.key), text) for table in chosen if (text := _finding(table))]
     if not any(table.control for table in tables):
         told.append(("", "No run is marked as the control, so nothing is compared with one."))
@@ -60,7 +63,10 @@ def _finding(table: Table) -> str | None:
 def _where(table: Table, row: Row) -> str:
     if row.average is None:
         return f"on {next(iter(row.cells))}"
-    return f"on average over {listing(table.others)}" if len(table.others) > 1 else f"on {table.others[0]}"
+    if len(table.others) == 1:
+        return f"on {table.others[0]}"
+    many = len(table.others) > _MANY
+    return f"on average over {f'{len(table.others)} languages' if many else listing(table.others)}"
 
 
 def _difference(table: Table, row: Row) -> str:

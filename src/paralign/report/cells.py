@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paralign.errors import UserError
@@ -37,6 +37,8 @@ class Cell:
     missing: str | None = None
     """Why there are no items."""
     n_items: int | None = None
+    baselines: dict[str, float] = field(default_factory=dict)
+    """What knowing nothing scores on the same data; the mean over directions."""
     difference: float | None = None
     """Mean minus the control's mean."""
     comparison: Comparison | None = None
@@ -85,7 +87,19 @@ def gather(members: Iterable[Member], notes: list[str]) -> Cell:
         items=[] if missing else items,
         missing=missing,
         n_items=len(items[0]) if items and not missing else None,
+        baselines=_baselines(rows),
     )
+
+
+def _baselines(rows: Sequence[Measurement]) -> dict[str, float]:
+    """``settings["baselines"]`` of the rows: name → mean, of those that every row has."""
+    known: dict[str, list[float]] = {}
+    for row in rows:
+        told = row.settings.get("baselines")
+        for name, value in told.items() if isinstance(told, Mapping) else ():
+            if isinstance(value, int | float) and math.isfinite(value):
+                known.setdefault(str(name), []).append(float(value))
+    return {name: math.fsum(values) / len(values) for name, values in known.items() if len(values) == len(rows)}
 
 
 def _items(run: Run, row: Measurement) -> Items | str:

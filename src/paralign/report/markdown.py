@@ -19,10 +19,11 @@ def markdown(page: Page) -> str:
     for table in page.tables:
         blocks += [f"### {_escape(table.title)}", _table(table), _escape(f"{table.caption} {table.seeds}")]
         blocks += [_escape(note) for note in table.notes]
-    if any(table.compared for table in page.tables):
-        blocks.append(_escape(page.legend))
-    blocks.append("## Alarms")
-    blocks.append("\n".join(f"* {_escape(alarm)}" for alarm in page.alarms) or "None.")
+    if any(table.compared for table in page.tables) or page.baseline_legend:
+        blocks.append(_escape(" ".join(part for part in (page.legend, page.baseline_legend) if part)))
+    blocks.append("## Warnings")
+    rest = [f"{len(page.more_alarms)} more: see the page."] if page.more_alarms else []
+    blocks.append("\n".join(f"* {_escape(alarm)}" for alarm in [*page.alarms, *rest]) or "None.")
     if page.costs:
         blocks.append("## Cost")
         blocks.append(
@@ -46,7 +47,7 @@ def _told(about: str, finding: str) -> str:
 
 
 def _table(table: ShownTable) -> str:
-    lines: list[list[str | Shown]] = [[row.name, *row.cells] for row in table.rows]
+    lines: list[list[str | Shown]] = [[row.name, *row.cells] for row in (*table.rows, *table.baselines)]
     return _grid(["system", *table.columns], lines)
 
 
@@ -60,7 +61,9 @@ def _grid(head: Sequence[str], lines: Iterable[Sequence[str | Shown]]) -> str:
 
 
 def _score(cell: Shown) -> str:
-    score = " ".join(part for part in (f"**{cell.text}**" if cell.best else cell.text, cell.sd) if part)
+    score = " ".join(
+        part for part in (f"**{cell.text}**{cell.dagger}" if cell.best else cell.text + cell.dagger, cell.sd) if part
+    )
     difference = " ".join(part for part in (cell.delta + _escape(cell.star), cell.interval) if part)
     return "<br>".join(part for part in (score, difference) if part)
 

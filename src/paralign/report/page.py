@@ -15,6 +15,7 @@ from paralign.report.figures import CurveGroup, curve_groups, styles
 from paralign.report.runs import Run
 from paralign.report.shown import ShownTable, show
 from paralign.report.tables import Table
+from paralign.report.wording import shortened
 from paralign.version import __version__
 
 __all__ = ["Page", "build_page", "html"]
@@ -28,6 +29,18 @@ _LEGEND = (
     " Bold: the best of its column."
 )
 _LEGEND_ALONE = "Scores are means over seeds, ± their sample standard deviation. Bold: the best of its column."
+_BASELINES = {
+    "chance": "chance draws an answer at random",
+    "majority": "majority always gives the most frequent one",
+    "adjacent": "adjacent hangs every word on its neighbour",
+    "sentence": "sentence answers with the sentence most like the question",
+}
+_LEGEND_DAGGER = " † marks scores that are not better than a baseline on the same data."
+
+_ALARMS = 12
+"""More alarms than these are folded."""
+_RUNS = 20
+"""More runs than these have their costs, commands and settings folded."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +52,13 @@ class Page:
     """What it is about, and the finding."""
     tables: list[ShownTable]
     legend: str
+    baseline_legend: str
+    """Empty where no table has baselines."""
     curves: list[CurveGroup]
     alarms: list[str]
+    """Each once, whichever runs it came from."""
+    more_alarms: list[str]
+    """Those beyond the first, to be folded."""
     cost_columns: tuple[str, ...]
     costs: list[tuple[str, list[tuple[str, str]]]]
     fairness: list[str]
@@ -48,6 +66,8 @@ class Page:
     settings: list[tuple[str, str]]
     versions: str
     remarks: list[str]
+    long: bool
+    """Whether there are so many runs that what is told of each is folded."""
 
 
 def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str], title: str) -> Page:
@@ -61,13 +81,16 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
     """
     shown = [show(table) for table in tables]
     look = styles(list(dict.fromkeys(run.label for run in runs)), controls | _marked(runs))
+    alarms = _alarms(runs)
     return Page(
         title=title,
         answer=answer(tables),
         tables=shown,
         legend=_LEGEND if any(table.compared for table in shown) else _LEGEND_ALONE,
+        baseline_legend=_about_baselines(shown),
         curves=curve_groups(runs, look),
-        alarms=[_alarm(run, step, text) for run in runs for step, text in run.alarms],
+        alarms=alarms[:_ALARMS],
+        more_alarms=alarms[_ALARMS:],
         cost_columns=COST_COLUMNS,
         costs=cost_rows(runs),
         fairness=fairness(runs, controls),
@@ -75,12 +98,32 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         settings=[(run.name, run.config) for run in runs if run.config is not None],
         versions=_versions(runs),
         remarks=_remarks(runs),
+        long=len(runs) > _RUNS,
     )
 
 
-def _alarm(run: Run, step: int | None, text: str) -> str:
-    told = step is None or text.startswith(f"step {step}")  # some messages name their step themselves
-    return f"{run.name}: {text}" if told else f"{run.name}, step {step:,}: {text}"
+def _about_baselines(tables: Sequence[ShownTable]) -> str:
+    used = {row.system for table in tables for row in table.baselines}
+    if not used:
+        return ""
+    known = "; ".join(text for name, text in _BASELINES.items() if name in used)
+    weak = any(cell.weak for table in tables for row in table.rows for cell in row.cells)
+    return f"Baselines need no model{f': {known}' if known else ''}.{_LEGEND_DAGGER * weak}"
+
+
+def _alarms(runs: Sequence[Run]) -> list[str]:
+    """Alarms of training and warnings about data and scores, with the runs that raised them."""
+    raised: dict[tuple[int | None, str], list[str]] = {}
+    for run in runs:
+        for step, text in run.alarms:
+            told = step is None or text.startswith(f"step {step}")  # some messages name their step themselves
+            names = raised.setdefault((None if told else step, text), [])
+            if run.name not in names:
+                names.append(run.name)
+    return [
+        f"{shortened(names, 3, 'other runs')}{'' if step is None else f', step {step:,}'}: {text}"
+        for (step, text), names in raised.items()
+    ]
 
 
 def _marked(runs: Sequence[Run]) -> set[str]:

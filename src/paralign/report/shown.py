@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from paralign.metrics import Comparison
+from paralign.report.baselines import Baseline, unbeaten
 from paralign.report.cells import SIGNIFICANT, describe_seeds
+from paralign.report.keys import opposite
 from paralign.report.tables import Row, Table
-from paralign.report.wording import count, is_share, listing, lower_is_better, number, signed, table_title
+from paralign.report.wording import count, is_share, listing, lower_is_better, number, shortened, signed, table_title
 
 __all__ = ["Shown", "ShownRow", "ShownTable", "show"]
+
+
+_MANY = 6
+"""More systems than these, alike in their seeds, are "all others"."""
 
 
 @dataclass
@@ -26,8 +32,15 @@ class Shown:
     tone: str = ""
     """``better`` or ``worse`` where p < .05, otherwise empty."""
     best: bool = False
+    weak: str = ""
+    """The baselines it is not better than, if any: ``not above majority (33.9)``."""
     sort: str = ""
     """Unrounded, for sorting; empty where there is no number."""
+
+    @property
+    def dagger(self) -> str:
+        """Marks what is not better than a baseline."""
+        return "†" if self.weak else ""
 
     @property
     def star(self) -> str:
@@ -37,15 +50,18 @@ class Shown:
 
 @dataclass
 class ShownRow:
-    """One system."""
+    """One system, or one baseline."""
 
     system: str
     control: bool
     cells: list[Shown]
+    baseline: bool = False
 
     @property
     def name(self) -> str:
-        """The system, marked if it is the control and its name does not say so."""
+        """The system, marked if it is the control and its name does not say so; or the baseline."""
+        if self.baseline:
+            return f"{self.system} (baseline)"
         return f"{self.system} (control)" if self.control and "control" not in self.system else self.system
 
 
@@ -56,6 +72,7 @@ class ShownTable:
     title: str
     columns: list[str]
     rows: list[ShownRow]
+    baselines: list[ShownRow]
     caption: str
     seeds: str
     folded: bool
@@ -71,7 +88,7 @@ def show(table: Table) -> ShownTable:
     """
     columns: dict[str, list[Shown]] = {}
     if len(table.others) > 1:
-        columns["average"] = [_average(row, table.key.metric) for row in table.rows]
+        columns["average"] = [_average(row, table) for row in table.rows]
     for language in table.languages:
         columns[language] = [_cell(row, language, table) for row in table.rows]
         if language == table.pivot:
@@ -86,6 +103,7 @@ def show(table: Table) -> ShownTable:
         title=table_title(table.key),
         columns=list(columns),
         rows=[ShownRow(row.system, row.control, list(cells)) for row, cells in lines],
+        baselines=[_baseline(baseline, list(columns), table) for baseline in table.baselines],
         caption=_caption(table),
         seeds=_seeds(table),
         folded=table.key.variant,
@@ -94,8 +112,27 @@ def show(table: Table) -> ShownTable:
     )
 
 
-def _average(row: Row, metric: str) -> Shown:
+def _baseline(baseline: Baseline, columns: Sequence[str], table: Table) -> ShownRow:
+    values = {"average": baseline.average} | baseline.values
+    told = [name in ("average", *table.languages) for name in columns]
+    cells = [
+        _scored(values.get(name), None, table.key.metric) if known else Shown("")
+        for name, known in zip(columns, told, strict=True)
+    ]
+    return ShownRow(baseline.name, False, cells, baseline=True)
+
+
+def _weak(score: float | None, baselines: Iterable[tuple[str, float]], metric: str) -> str:
+    lower = lower_is_better(metric)
+    found = [f"{name} ({number(value, is_share(metric))})" for name, value in unbeaten(score, baselines, lower)]
+    return f"not {'below' if lower else 'above'} {listing(found)}" if found else ""
+
+
+def _average(row: Row, table: Table) -> Shown:
+    metric = table.key.metric
     shown = _scored(row.average, row.average_sd, metric)
+    known = [(one.name, one.average) for one in table.baselines if one.average is not None]
+    shown.weak = _weak(row.average, known, metric)
     _differ(shown, row.average_difference, row.average_comparison, metric)
     return shown
 
@@ -116,6 +153,7 @@ def _cell(row: Row, language: str, table: Table) -> Shown:
     if cell is None:
         return Shown()
     shown = _scored(cell.mean, cell.sd, table.key.metric)
+    shown.weak = _weak(cell.mean, cell.baselines.items(), table.key.metric)
     if language != table.pivot:  # the pivot's difference has a column of its own
         _differ(shown, cell.difference, cell.comparison, table.key.metric)
     return shown
@@ -159,9 +197,8 @@ def _caption(table: Table) -> str:
     if sizes:
         span = count(sizes[0]) if len(sizes) == 1 else f"{count(sizes[0])} to {count(sizes[-1])}"
         parts.append(f"{span} test items a language")
-    parts.append(f"data: {', '.join(table.datasets)} ({table.key.split})")
-    if any(len(cell.directions) > 1 for row in table.rows for cell in row.cells.values()):
-        parts.append("mean of both directions")
+    parts.append(f"data: {shortened(table.datasets)} ({table.key.split})")
+    parts.append(_directions(table))
     if len(table.others) > 1:
         parts.append(f"average over {listing(table.others)}")
     if lower_is_better(table.key.metric):
@@ -178,4 +215,24 @@ def _seeds(table: Table) -> str:
         told.setdefault(f"n = {len(row.units)}, {seeds}", []).append(row.system)
     if len(told) == 1:
         return f"Each system: {next(iter(told))}."
+    if len(most := max(told.values(), key=len)) > _MANY:
+        (text,) = (text for text, systems in told.items() if systems is most)
+        del told[text]
+        told[text] = ["All others"]
     return " ".join(f"{listing(systems)}: {text}." for text, systems in told.items())
+
+
+def _directions(table: Table) -> str:
+    """``mean of both directions``, ``from en``, ``questions in en``."""
+    found = {(language, name) for row in table.rows for language, cell in row.cells.items() for name in cell.directions}
+    others = sorted({opposite(name, language) for language, name in found})
+    if not others:
+        return ""
+    named = listing(others)
+    if table.key.task == "qa":
+        return f"questions in {named}, texts in the language of the column"
+    if table.averages_directions:
+        return "mean of both directions"
+    if all(name == f"{opposite(name, language)}-{language}" for language, name in found):
+        return f"from {named}"
+    return f"into {named}" if all(name.startswith(f"{language}-") for language, name in found) else ""

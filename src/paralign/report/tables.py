@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from paralign.errors import UserError
 from paralign.metrics import Comparison, mean_sd, paired_bootstrap_mean
+from paralign.report.baselines import Baseline, gather_baselines
 from paralign.report.cells import Cell, Member, Unit, compare, gather
+from paralign.report.keys import Key, parted, training_languages
 from paralign.report.runs import Run
+from paralign.report.wording import shortened
 
-__all__ = ["Key", "Row", "Table", "build_tables"]
-
-
-@dataclass(frozen=True)
-class Key:
-    """What all numbers of a table share."""
-
-    task: str
-    metric: str
-    split: str
-    train: str | None
-    pool: str | None
-    layer: int | None
-    dataset: str | None = None
-    """Set only where a language was measured on several data sets, which then get a table each."""
-
-    @property
-    def variant(self) -> bool:
-        """Whether the table is a variation on another one, shown folded: CSLS beside cosine."""
-        return self.metric.endswith("_csls")
-
-    def order(self) -> tuple[object, ...]:
-        """Tables with a training language first (zero-shot transfer), then by name."""
-        layer = -1 if self.layer is None else self.layer
-        named = (
-            self.task,
-            self.train or "",
-            self.split,
-            self.dataset or "",
-            self.metric,
-            self.pool or "",
-            layer,
-        )
-        return (self.train is None, *named)
+__all__ = ["Row", "Table", "build_tables"]
 
 
 @dataclass
@@ -79,11 +48,18 @@ class Table:
     languages: list[str]
     """The pivot first, then by name."""
     pivot: str | None
-    """The language of training if it was measured, otherwise English if it was."""
+    """The language of training if it was measured, otherwise English if it was; where there are directions, neither
+    is: German asked about in English is no English."""
     others: list[str]
     """What the average is over: all but the pivot that every system was measured on."""
     control: str | None
+    baselines: list[Baseline]
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def averages_directions(self) -> bool:
+        """Whether a score is the mean of several directions."""
+        return any(len(cell.directions) > 1 for row in self.rows for cell in row.cells.values())
 
     @property
     def datasets(self) -> list[str]:
@@ -104,21 +80,9 @@ def build_tables(runs: Sequence[Run], controls: set[str]) -> list[Table]:
     groups: dict[Key, list[Member]] = {}
     for run in runs:
         for row in run.rows:
-            key = Key(row.task, row.metric, row.split, row.train, row.where.pool, row.where.layer)
-            groups.setdefault(key, []).append((run, row))
-    parts = [part for key, members in groups.items() for part in _by_dataset(key, members)]
+            groups.setdefault(Key.of(row), []).append((run, row))
+    parts = [part for key, members in groups.items() for part in parted(key, members)]
     return [_table(key, members, controls) for key, members in sorted(parts, key=lambda part: part[0].order())]
-
-
-def _by_dataset(key: Key, members: list[Member]) -> Iterable[tuple[Key, list[Member]]]:
-    """One part, or one a data set if any language was measured on more than one."""
-    sets: dict[str, set[str]] = {}
-    for _, row in members:
-        sets.setdefault(row.language, set()).add(row.dataset)
-    if all(len(found) == 1 for found in sets.values()):
-        return [(key, members)]
-    names = sorted({row.dataset for _, row in members})
-    return [(replace(key, dataset=name), [m for m in members if m[1].dataset == name]) for name in names]
 
 
 def _table(key: Key, members: list[Member], controls: set[str]) -> Table:
@@ -138,13 +102,15 @@ def _table(key: Key, members: list[Member], controls: set[str]) -> Table:
         for system, cells in sorted(systems.items(), key=lambda item: item[0] != control)
     ]
     measured = {language for row in rows for language in row.cells}
-    pivot = next((language for language in _pivots(key.train) if language in measured), None)
+    directed = any(row.where.direction for _, row in members)
+    pivot = None if directed else next((name for name in _pivots(key.train) if name in measured), None)
     languages = sorted(measured, key=lambda language: (language != pivot, language))
     rest = [language for language in languages if language != pivot]
     others = [language for language in rest if all(language in row.cells for row in rows)]
     if others != rest:
         absent = ", ".join(language for language in rest if language not in others)
         notes.append(f"Left out of the average, as not every system was measured on it: {absent}.")
+    baselines = gather_baselines([row.cells for row in rows], others, notes)
     reasons: dict[tuple[str, str], list[str]] = {}
     for line in rows:
         _average(line, pivot, others)
@@ -152,14 +118,14 @@ def _table(key: Key, members: list[Member], controls: set[str]) -> Table:
             for reason, found in _against(line, rows[0], others).items():
                 reasons.setdefault((reason, ", ".join(sorted(found))), []).append(line.system)
     for (reason, where), who in reasons.items():
-        notes.append(f"No interval on {where} for {', '.join(who)}, nor for an average over it: {reason}.")
-    return Table(key, rows, languages, pivot, others, control, list(dict.fromkeys(notes)))
+        notes.append(f"No interval on {where} for {shortened(who)}, nor for an average over it: {reason}.")
+    return Table(key, rows, languages, pivot, others, control, baselines, list(dict.fromkeys(notes)))
 
 
 def _pivots(train: str | None) -> list[str]:
-    """Candidates for the pivot: a single training language, then English."""
-    trained = [part for part in re.split(r"[\s,+]+", train or "") if part]
-    return [*trained, "en"] if len(trained) == 1 else ["en"]
+    """Candidates for the pivot: a single language of training, few-shot examples aside, then English."""
+    whole, _ = training_languages(train)
+    return [*whole, "en"] if len(whole) == 1 else ["en"]
 
 
 def _average(row: Row, pivot: str | None, others: Sequence[str]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
-from paralign.report.tables import Key
+from paralign.report.keys import Key, training_languages
 
 __all__ = [
     "clock",
@@ -15,31 +16,33 @@ __all__ = [
     "lower_is_better",
     "metric_name",
     "number",
+    "shortened",
     "signed",
     "table_title",
     "task_name",
+    "trained_on",
 ]
 
 _TASKS = {
     "pos": "Part-of-speech tagging",
     "ner": "Named entity recognition",
-    "xnli": "Natural language inference",
     "nli": "Natural language inference",
-    "pawsx": "Paraphrase identification",
+    "paraphrase": "Paraphrase identification",
     "qa": "Question answering",
     "parsing": "Dependency parsing",
     "retrieval": "Sentence retrieval",
+    "mining": "Bitext mining",
+    "lexicon": "Bilingual lexicon induction",
 }
 _METRICS = {
-    "accuracy_cosine": "accuracy, cosine",
-    "accuracy_csls": "accuracy, CSLS",
     "f1": "F1",
-    "em": "exact match",
     "uas": "UAS",
     "las": "LAS",
     "aer": "AER",
 }
-_POOLS = {"cls": "[CLS]", "mean": "mean pooling"}
+_SIMILARITIES = {"cosine": "cosine", "csls": "CSLS"}
+_CONDITIONS = {"best_threshold": "at the best threshold", "without_identical": "without identical words"}
+_POOLS = {"cls": "[CLS]", "mean": "mean pooling", "static": "static vectors"}
 _LOWER = {"loss", "perplexity", "aer", "error"}
 _NOT_SHARES = {"loss", "perplexity"}
 
@@ -92,14 +95,39 @@ def listing(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def shortened(words: Sequence[str], most: int = 6, what: str = "others") -> str:
+    """``a, b, c`` up to ``most`` words, otherwise the first of them ``and 27 others``."""
+    if len(words) <= most + 1:  # "and 1 other" would save nothing
+        return ", ".join(words)
+    return f"{', '.join(words[:most])} and {len(words) - most} {what}"
+
+
 def task_name(task: str) -> str:
     """``pos`` → ``Part-of-speech tagging``; unknown names stay as they are."""
     return _TASKS.get(task, task)
 
 
 def metric_name(metric: str) -> str:
-    """``accuracy_csls`` → ``accuracy, CSLS``."""
-    return _METRICS.get(metric, metric.replace("_", " "))
+    """``accuracy_csls`` → ``accuracy, CSLS``; ``precision_at_1_cosine`` → ``precision@1, cosine``."""
+    conditions = []
+    for ending, words in _CONDITIONS.items():
+        if metric.endswith(f"_{ending}"):
+            metric = metric.removesuffix(f"_{ending}")
+            conditions.append(words)
+    stem, _, last = metric.rpartition("_")
+    if stem and last in _SIMILARITIES:
+        metric = stem
+        conditions.insert(0, _SIMILARITIES[last])
+    name = _METRICS.get(metric) or re.sub(r"_at_(\d+)$", r"@\1", metric).replace("_", " ")
+    return ", ".join([name, *conditions])
+
+
+def trained_on(train: str) -> str:
+    """``en+de:100`` → ``trained on en + 100 examples of de``."""
+    whole, few = training_languages(train)
+    if not whole:
+        return f"trained on {train}"
+    return f"trained on {' + '.join([listing(whole), *(f'{n:,} examples of {name}' for name, n in few)])}"
 
 
 def table_title(key: Key) -> str:
@@ -111,6 +139,8 @@ def table_title(key: Key) -> str:
         parts.append(f"layer {key.layer}")
     if key.dataset:
         parts.append(key.dataset)
+    if key.partner:
+        parts.append(f"{'questions in' if key.task == 'qa' else 'with'} {key.partner}")
     if key.train:
-        parts.append(f"trained on {key.train}")
+        parts.append(trained_on(key.train))
     return f"{task_name(key.task)}: {', '.join(parts)}"

@@ -25,6 +25,7 @@ other nouns, times or places of an event.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from paralign.smallworld import concepts as C
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
@@ -89,7 +90,7 @@ def _between(p: Clause, h: Clause) -> str | None:
         return "entailment" if "time" not in extra else None
     if not p.negated and not h.negated:
         if other:
-            settled = not missing and all(excludes(ours[name], theirs[name]) for name in other)
+            settled = not missing and "place" not in other and all(excludes(ours[n], theirs[n]) for n in other)
             return "contradiction" if settled else None
         if "frequency" in missing and h.frequency == "sometimes":  # as good as said by the present tense
             return None
@@ -176,6 +177,7 @@ def with_detail(clause: Clause, name: str, value: object) -> Clause:
     return replace(clause, **{role: replace(getattr(clause, role), **{field: value})})
 
 
+@lru_cache(maxsize=1024)
 def _core(clause: Clause) -> Clause:
     """What two clauses must have in common: no details, no negation, no predicate."""
     for name, value in details(clause).items():

@@ -51,7 +51,8 @@ give dar da dio dieron dará dado dé | go ir va fue fueron irá ido vaya
 sleep dormir duerme durmió durmieron dormirá dormido duerma
 work trabajar trabaja trabajó trabajaron trabajará trabajado trabaje
 like apreciar aprecia apreció apreciaron apreciará apreciado aprecie
-drink beber bebe bebió bebieron beberá bebido beba | write escribir escribe escribió escribieron escribirá escrito escriba
+drink beber bebe bebió bebieron beberá bebido beba
+write escribir escribe escribió escribieron escribirá escrito escriba
 open abrir abre abrió abrieron abrirá abierto abra | love amar ama amó amaron amará amado ame
 come venir viene vino vinieron vendrá venido venga | hear oír oye oyó oyeron oirá oído oiga
 live vivir vive vivió vivieron vivirá vivido viva | wait aguardar aguarda aguardó aguardaron aguardará aguardado aguarde
@@ -79,7 +80,8 @@ explain explicar explica explicó explicaron explicará explicado explique
 push empujar empuja empujó empujaron empujará empujado empuje
 pull arrastrar arrastra arrastró arrastraron arrastrará arrastrado arrastre
 lift levantar levanta levantó levantaron levantará levantado levante
-smile sonreír sonríe sonrió sonrieron sonreirá sonreído sonría | admire admirar admira admiró admiraron admirará admirado admire
+smile sonreír sonríe sonrió sonrieron sonreirá sonreído sonría
+admire admirar admira admiró admiraron admirará admirado admire
 touch tocar toca tocó tocaron tocará tocado toque | say decir dice dijo dijeron dirá dicho diga
 think pensar piensa pensó pensaron pensará pensado piense | know saber sabe supo supieron sabrá sabido sepa
 believe creer cree creyó creyeron creerá creído crea | hope esperar espera esperó esperaron esperará esperado espere

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from paralign.errors import UserError
 from paralign.smallworld import concepts as C
 from paralign.smallworld.draw import Draw
 from paralign.smallworld.entailment import AFFIRMED, LABELS, ROLES, details, excludes, predicate, relation, with_detail
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
+from paralign.smallworld.realise import Sentence
 from paralign.smallworld.sampling import _adjective, _place, _time, sample
+from paralign.smallworld.world import grammar
 
-__all__ = ["Inference", "inference"]
+__all__ = ["Inference", "inference", "say"]
 
 _STREAM = 0x4E4C49
 """Keeps these clauses apart from the sentences of the world of the same seed."""
@@ -52,6 +55,20 @@ def inference(index: int, seed: int = 0) -> Inference:
     """
     if index < 0:
         raise UserError(f"inference {index} of the small world does not exist", mend="count from 0")
+    return _inference(index, seed)
+
+
+def say(meaning: Meaning, language: str) -> Sentence:
+    """A meaning in ``language``.
+
+    Raises:
+        UserError: for a language the small world does not speak.
+    """
+    return grammar(language).sentence(meaning)
+
+
+@lru_cache(maxsize=8192)
+def _inference(index: int, seed: int) -> Inference:
     draw = Draw(seed ^ _STREAM, index)
     source = _clauses(draw, seed)
     hypothesis = _hypothesis(draw, source)
@@ -78,7 +95,7 @@ def _clauses(draw: Draw, seed: int) -> Iterator[Clause]:
 
 
 def _hypothesis(draw: Draw, source: Iterator[Clause]) -> Clause:
-    """A statement with a detail or two, negated in two of five cases where that is clear."""
+    """A statement with a detail or two, negated in about half of the cases where that is clear."""
     while True:
         clause = next(source)
         if not _clear(clause):

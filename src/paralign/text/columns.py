@@ -141,7 +141,7 @@ class _Layout:
             if line.startswith("-DOCSTART-") or (line.startswith("# ") and not _TAG.fullmatch(tag)):
                 continue
             if labelled and len(cells) != self.width and len(cells) > 1:
-                raise Fault("wrong columns", f"{len(cells)} columns, not {self.width} as in the lines before", number)
+                raise Fault("wrong columns", f"{len(cells)} columns, not {self.width} as in other lines", number)
             if self.prefix:
                 if not word.startswith(self.prefix):
                     raise Fault("missing prefix", f"the word {word!r} does not begin with {self.prefix!r}", number)

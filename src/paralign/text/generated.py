@@ -1,4 +1,4 @@
-"""The small world in the readers' forms: pairs, plain text and trees."""
+"""The small world in the readers' forms: pairs, plain text, trees, and the data of the tasks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING
 from paralign.text.specs import PairSpec
 
 if TYPE_CHECKING:
+    from paralign.text.columns import Tagged
     from paralign.text.conllu import Tree
     from paralign.text.readers import Pair
+    from paralign.text.sentence_pairs import SentencePair
+    from paralign.text.squad import Question
 
-__all__ = ["SEED", "conllu_from_smallworld", "smallworld_pairs", "smallworld_text"]
+__all__ = [
+    "SEED",
+    "conllu_from_smallworld",
+    "smallworld_pairs",
+    "smallworld_questions",
+    "smallworld_sentence_pairs",
+    "smallworld_tagged",
+    "smallworld_text",
+]
 
 SEED = 0
 """The world that ``smallworld`` names."""
@@ -50,3 +61,41 @@ def conllu_from_smallworld(language: str, indices: range) -> Iterator[Tree]:
         s = world.sentence(index, language)
         xpos = ("_",) * len(s.words)
         yield Tree(f"smallworld-{index}", s.text, s.words, s.spans, s.upos, xpos, s.heads, s.deprels, s.lemmas, index)
+
+
+def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
+    """Inference pairs with their labels, index-aligned over languages; errors as in :func:`smallworld_pairs`."""
+    from paralign.smallworld import inference, say
+    from paralign.text.sentence_pairs import SentencePair
+
+    for index in indices:
+        pair = inference(index, SEED)
+        first, second = say(pair.premise, language).text, say(pair.hypothesis, language).text
+        yield SentencePair(first, second, pair.label, f"smallworld-{index}", index)
+
+
+def smallworld_questions(context_language: str, question_language: str, indices: range) -> Iterator[Question]:
+    """Questions about paragraphs, one answer each, index-aligned; errors as in :func:`smallworld_pairs`."""
+    from paralign.smallworld import ask, question
+    from paralign.text.squad import Question
+
+    for index in indices:
+        context, asked, answer, start = ask(question(index, SEED), context_language, question_language)
+        yield Question(f"smallworld-{index}", asked, context, (answer,), (start,))
+
+
+def smallworld_tagged(language: str, indices: range) -> Iterator[Tagged]:
+    """Sentences with persons and places in BIO tags (``B-PER`` ...); errors as in :func:`smallworld_pairs`.
+
+    ``text`` is the sentence as it is written, in Chinese without spaces.
+    """
+    from paralign.smallworld import World
+    from paralign.text.columns import Tagged
+
+    world = World(SEED)
+    for index in indices:
+        s = world.sentence(index, language)
+        tags = ["O"] * len(s.words)
+        for first, end, label in s.entities:
+            tags[first:end] = [f"B-{label}"] + [f"I-{label}"] * (end - first - 1)
+        yield Tagged(s.text, s.words, s.spans, tuple(tags), index)

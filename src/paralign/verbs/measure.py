@@ -20,6 +20,7 @@ from paralign.objectives import Objective
 from paralign.results import Items, Measurement, Seeds
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import Supervised
+from paralign.text.tags import canonical
 from paralign.verbs.folder import say
 
 __all__ = [
@@ -100,9 +101,25 @@ def saved_head(work: Task, encoder: Encoder, model: str) -> Objective:
 def dataset_name(spec: str) -> str:
     """The name a data set's languages share: ``en-de=ntrex.en-de.test.tsv`` and its French sister: ``ntrex.test``."""
     tags, _, path = spec.partition("=")
-    name = re.sub(r"\.(gz|tsv|txt|conllu)\b", "", Path(path.split(",")[0]).name)
-    own = {tags, *re.split("[-:]", tags)}
-    return ".".join(part for part in re.split(r"[._]", name) if part and part not in own) or name
+    name = re.sub(r"\.(gz|tsv|txt|conllu|jsonl?)\b", "", Path(path.split(",")[0]).name)
+    own = {_tag(tag) for tag in re.split("[-:]", tags)} | {tags}
+
+    def foreign(part: str) -> bool:
+        return part not in own and not (len(part) in (2, 3) and _tag(part) in own)
+
+    kept = []
+    for part in re.split(r"[._]", name):
+        words = [word for word in part.split("-") if foreign(word)] if part not in own else []
+        kept.append("-".join(words))
+    return ".".join(part for part in kept if part) or name
+
+
+def _tag(word: str) -> str:
+    """The canonical tag a word is, else the word."""
+    try:
+        return canonical(word)
+    except UserError:
+        return word
 
 
 def measure(

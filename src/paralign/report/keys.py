@@ -1,0 +1,126 @@
+"""What all numbers of a table share, and how measurements are parted into tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from paralign.report.cells import Member
+from paralign.results import Measurement
+
+__all__ = ["Key", "opposite", "parted", "training_languages"]
+
+_MAIN = {
+    "qa": ("f1", "exact_match"),
+    "parsing": ("las", "uas"),
+    "ner": ("f1",),
+    "mining": ("f1",),
+    "retrieval": ("accuracy_cosine",),
+    "lexicon": ("precision_at_1_cosine",),
+}
+"""The metrics by which a task is told, the first of which is the finding; the others are folded."""
+
+_ENDINGS = re.compile(r"(_best_threshold|_without_identical)+$")
+"""Of metrics that are measured under a condition their name tells."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What all numbers of a table share."""
+
+    task: str
+    metric: str
+    split: str
+    train: str | None
+    pool: str | None
+    layer: int | None
+    dataset: str | None = None
+    """Set only where a language was measured on several data sets, which then get a table each."""
+    partner: str | None = None
+    """The other language of each number's direction; set only where numbers of several partners, or some without a
+    direction, would meet in one table."""
+
+    @classmethod
+    def of(cls, row: Measurement) -> Key:
+        """The key of a row before :func:`parted` looks at what else there is."""
+        return cls(row.task, row.metric, row.split, row.train, row.where.pool, row.where.layer)
+
+    @property
+    def _rank(self) -> int:
+        """Place of the metric among the main ones of its task; behind them for all others."""
+        main = _MAIN.get(self.task, ())
+        metric = _ENDINGS.sub("", self.metric)
+        if metric in main:
+            return main.index(metric)
+        return len(main) if self.task in _MAIN or metric.endswith("_csls") else 0
+
+    @property
+    def variant(self) -> bool:
+        """Whether the table is a variation on another one, shown folded: precision beside F1, CSLS beside cosine,
+        questions in another language than the text."""
+        return self._rank >= max(1, len(_MAIN.get(self.task, ()))) or (self.task == "qa" and self.partner is not None)
+
+    @property
+    def leading(self) -> bool:
+        """Whether the table tells the finding of its task: no variant, and the first of the main metrics."""
+        return not self.variant and self._rank == 0
+
+    def order(self) -> tuple[object, ...]:
+        """Tables with a training language first (zero-shot transfer), then by name, the main metrics first."""
+        named = (self.task, self.train or "", self.split, self.dataset or "", self.partner or "")
+        layer = -1 if self.layer is None else self.layer
+        return (self.train is None, *named, self._rank, _natural(self.metric), self.pool or "", layer)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """For sorting: 5 before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def opposite(direction: str, language: str) -> str:
+    """The other side of a direction: ``en`` of ``en-de`` and ``de-en`` for German.
+
+    The whole direction if the language is on neither side.
+    """
+    other = direction.removesuffix(f"-{language}")
+    return other if other != direction else direction.removeprefix(f"{language}-")
+
+
+def _partner(member: Member) -> str | None:
+    _, row = member
+    return None if row.where.direction is None else opposite(row.where.direction, row.language)
+
+
+def parted(key: Key, members: list[Member]) -> Iterable[tuple[Key, list[Member]]]:
+    """One part, or one a partner where there are several, and of these one a data set where a language has several.
+
+    Both directions between two languages stay together, as the same task asked both ways. Other directions are
+    other data (German text asked about in German, in English, in Arabic) and never averaged.
+    """
+    partners = sorted(set(map(_partner, members)), key=lambda name: name or "")
+    for partner in partners:
+        part = [member for member in members if _partner(member) == partner]
+        yield from _by_dataset(replace(key, partner=partner) if len(partners) > 1 else key, part)
+
+
+def _by_dataset(key: Key, members: list[Member]) -> Iterable[tuple[Key, list[Member]]]:
+    sets: dict[str, set[str]] = {}
+    for _, row in members:
+        sets.setdefault(row.language, set()).add(row.dataset)
+    if all(len(found) == 1 for found in sets.values()):
+        return [(key, members)]
+    names = sorted({row.dataset for _, row in members})
+    return [(replace(key, dataset=name), [m for m in members if m[1].dataset == name]) for name in names]
+
+
+def training_languages(train: str | None) -> tuple[list[str], list[tuple[str, int]]]:
+    """``en+de:100`` → English, and 100 examples of German (few-shot)."""
+    whole, few = [], []
+    for part in (train or "").split("+"):
+        language, _, examples = part.rpartition(":")
+        if language and examples.isdecimal():
+            few.append((language, int(examples)))
+        elif part:
+            whole.append(part)
+    return whole, few

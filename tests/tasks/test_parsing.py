@@ -1,0 +1,459 @@
+"""The biaffine head is the paper's equations; every answer is a tree with one root word, windows or not."""
+
+import importlib.util
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from paralign.encoder import Encoder, train_tokenizer
+from paralign.errors import UserError
+from paralign.objectives import Step
+from paralign.smallworld import World
+from paralign.tasks import find_task
+from paralign.tasks.biaffine import Arcs, BiaffineHead
+from paralign.tasks.dataset import Dataset
+from paralign.tasks.examples import Example, ExampleBatches, example_view
+from paralign.tasks.parsing import Analysis, ParserConfig, Parsing, joined
+from paralign.tasks.supervised import Head
+from paralign.text import Tree, parse_text, read_trees
+from paralign.text.conllu import spans_of
+from paralign.training import Learner, Trainer, TrainingConfig
+from tests.encoder.test_tokenizer import metaspace
+from tests.oracles import attachment_loops, biaffine_loops, window_trees
+from tests.oracles.all_trees import is_tree
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+WORDS = [word for index in range(60) for word in World(0).sentence(index, "en").words]
+NAMES = ("det", "nsubj", "obj", "root")
+
+
+def tree(heads, relations=None, words=None, glued=None) -> Tree:
+    n = len(heads)
+    words = tuple(words or WORDS[:n])
+    text, spans = spans_of(words, glued or [False] * n)
+    relations = tuple(relations or ("root" if head == 0 else NAMES[head % 3] for head in heads))
+    return Tree("s", text, words, spans, ("X",) * n, ("_",) * n, tuple(heads), relations, words, 1)
+
+
+def dataset(items) -> Dataset:
+    return Dataset("made", "en", lambda dropped: iter(items), limit=None, dropped=Counter())
+
+
+def parsing(**config) -> Parsing:
+    return Parsing(ParserConfig(**{"relations": NAMES} | config))
+
+
+@pytest.fixture(scope="module")
+def short_encoder(sentences):
+    """An encoder of 10 pieces beside [CLS] and [SEP]."""
+    return Encoder.from_scratch("bert:1x32", train_tokenizer(sentences, size=800), max_length=12, dropout=0.0).eval()
+
+
+# -- the head
+
+
+def random_head(encoder, names=NAMES, seed=0) -> BiaffineHead:
+    """Small, and away from its start, where all weights that matter are 0."""
+    torch.manual_seed(seed)
+    head = BiaffineHead(encoder, names, arc=5, relation=3, dropout=0.5).eval()
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.normal_(std=0.4)
+    return head
+
+
+def rows_of(encoder, labels) -> list[Example]:
+    """Rows of as many words as there are labels, a piece each, with another piece before the words."""
+    rng = np.random.default_rng(3)
+    return [
+        Example((rng.integers(20, 200, len(row) + 1),), np.arange(2, len(row) + 2), np.array(row, np.int64), k)
+        for k, row in enumerate(labels)
+    ]
+
+
+LABELS = [
+    [(2, 0), (0, 3), (2, 1), (5, 1), (2, 2)],
+    [(0, 3)],
+    [(-1, 1), (0, 3), (-1, -1), (2, -1)],
+    [(2, 1), (3, 0), (0, 3)],
+]
+
+
+class Slow:
+    """Scores of one row by the loops."""
+
+    def __init__(self, head, states, row) -> None:
+        view = states.view
+        inside = (view.masked >= view.starts[row]) & (view.masked < view.starts[row] + view.lengths[row])
+        self.words = states.flat[view.masked[inside]].tolist()
+        self.heads = [states.flat[view.starts[row]].tolist(), *self.words]
+        self.head, self.m = head, len(self.words)
+
+    def _represented(self, name, state):
+        layer = self.head.layers[name]
+        return biaffine_loops.represent((layer.weight.tolist(), layer.bias.tolist()), state)
+
+    def arcs(self, word):
+        """Scores of heads 0..m of a word, and those that may be its head."""
+        u1, u2 = self.head.arc.weight.tolist(), self.head.arc.bias.tolist()
+        dependent = self._represented("arc_dependent", self.words[word])
+        heads = [self._represented("arc_head", state) for state in self.heads]
+        scores = [biaffine_loops.arc_score(one, dependent, u1, u2) for one in heads]
+        return scores, [k for k in range(self.m + 1) if k != word + 1]
+
+    def relations(self, word, at):
+        dependent = self._represented("relation_dependent", self.words[word])
+        head = self._represented("relation_head", self.heads[at])
+        every = self.head.relation.tolist()
+        return [
+            biaffine_loops.relation_score(
+                head, dependent, [row[:-1] for row in w[:-1]], ([row[-1] for row in w[:-1]], w[-1][:-1]), w[-1][-1]
+            )
+            for w in every
+        ]
+
+
+@pytest.fixture
+def scored(encoder):
+    """A head, its losses and counts over a batch of rows of different lengths, and the states it read."""
+    head = random_head(encoder)
+    batch = ExampleBatches(encoder, [[row] for row in rows_of(encoder, LABELS)], TrainingConfig(batch=4)).batch(0)
+    with torch.no_grad():
+        step = Step(encoder, batch)
+        losses = head(step)
+    return head, batch, losses, step.hidden("example")
+
+
+def test_the_losses_are_the_equations_a_score_at_a_time(scored):
+    head, batch, losses, states = scored
+    edges = np.searchsorted(states.view.masked, states.view.starts)
+    arc = relation = 0.0
+    for row, labels in enumerate(np.split(states.view.labels, edges[1:])):
+        slow = Slow(head, states, row)
+        for word, (gold, name) in enumerate(labels.tolist()):
+            if gold >= 0:
+                scores, candidates = slow.arcs(word)
+                arc += biaffine_loops.surprise(scores, gold, candidates)
+            if gold >= 0 and name >= 0:
+                relation += biaffine_loops.surprise(slow.relations(word, gold), name, range(4))
+    assert float(losses["arc"]) == pytest.approx(arc, rel=1e-4)
+    assert float(losses["relation"]) == pytest.approx(relation, rel=1e-4)
+    assert head.counts(batch) == {"arc": 11, "relation": 10}
+    assert head.weights().keys() == losses.keys() == head.counts(batch).keys()
+
+
+def test_what_is_decoded_is_what_the_loss_scores(scored):
+    head, _, losses, states = scored
+    with torch.no_grad():
+        found = head.decode(states)
+    gold = states.view.labels[:, 0]
+    chances = [row.scores[k] for row in found for k in range(len(row.scores))]
+    total = -sum(float(chance[h]) for chance, h in zip(chances, gold, strict=True) if h >= 0)
+    assert total == pytest.approx(float(losses["arc"]), rel=1e-5)
+    for row, arcs in enumerate(found):
+        slow = Slow(head, states, row)
+        m = slow.m
+        assert arcs.scores.shape == arcs.relations.shape == (m, m + 1)
+        np.testing.assert_allclose(np.exp(arcs.scores).sum(1), 1, rtol=1e-5)
+        assert np.isneginf(arcs.scores[np.arange(m), np.arange(m) + 1]).all()
+        for word in range(m):
+            assert NAMES[arcs.relations[word, 0]] == "root"
+            for at in range(1, m + 1):
+                scores = slow.relations(word, at)[:3]
+                assert arcs.relations[word, at] == int(np.argmax(scores))
+
+
+def test_without_a_relation_called_root_every_relation_may_be_found_everywhere(encoder):
+    names = ("ROOT", "a", "b")
+    head = random_head(encoder, names)
+    with torch.no_grad():
+        head.relation.zero_()
+        head.relation[2, -1, -1] = 1
+        states = encoder.encode(example_view(encoder, rows_of(encoder, LABELS)))
+        assert all((row.relations == 2).all() for row in head.decode(states))
+        only = random_head(encoder, ("root",))
+        assert all((row.relations == 0).all() for row in only.decode(states))
+
+
+def test_a_row_is_decoded_alike_whatever_stands_beside_it(encoder):
+    head, rows = random_head(encoder), rows_of(encoder, LABELS)
+    with torch.no_grad():
+        together = head.decode(encoder.encode(example_view(encoder, rows)))
+        for row, found in zip(rows, together, strict=True):
+            (alone,) = head.decode(encoder.encode(example_view(encoder, [row])))
+            np.testing.assert_allclose(found.scores, alone.scores, atol=1e-5)
+            np.testing.assert_array_equal(found.relations, alone.relations)
+
+
+def test_a_fresh_head_finds_all_heads_and_relations_equally_probable(encoder):
+    head = BiaffineHead(encoder, NAMES)
+    batch = ExampleBatches(encoder, [[row] for row in rows_of(encoder, LABELS)], TrainingConfig(batch=4)).batch(0)
+    with torch.no_grad():
+        losses = head(Step(encoder, batch))
+    known = [(len(row), *label) for row in LABELS for label in row if label[0] >= 0]
+    assert float(losses["arc"]) == pytest.approx(sum(np.log(m) for m, _, _ in known), rel=1e-5)
+    assert float(losses["relation"]) == pytest.approx(10 * np.log(4), rel=1e-5)
+
+
+def test_a_word_of_unknown_head_teaches_nothing_but_can_be_a_head(encoder):
+    head = random_head(encoder)
+
+    def learnt(labels):
+        batch = ExampleBatches(encoder, [[row] for row in rows_of(encoder, labels)], TrainingConfig(batch=1)).batch(0)
+        losses = head(Step(encoder, batch))
+        return {name: loss.item() for name, loss in losses.items()}, head.counts(batch), losses
+
+    whole, full, _ = learnt(LABELS[:1])
+    parts = [[[(-1, relation) if k != keep else (h, relation) for k, (h, relation) in enumerate(LABELS[0])]]
+             for keep in range(5)]  # fmt: skip
+    each = [learnt(part) for part in parts]
+    assert [counts for _, counts, _ in each] == [{"arc": 1, "relation": 1}] * 5
+    for name in whole:
+        assert sum(losses[name] for losses, _, _ in each) == pytest.approx(whole[name], rel=1e-5)
+    assert full == {"arc": 5, "relation": 5}
+    none, counts, losses = learnt([[(-1, 2), (-1, -1)]])
+    assert (none, counts) == ({"arc": 0, "relation": 0}, {"arc": 0, "relation": 0})
+    sum(losses.values()).backward()  # a scalar with gradient all the same
+    assert all(p.grad is None or not p.grad.abs().any() for p in head.parameters())
+
+
+# -- rows
+
+
+def test_labels_are_heads_in_the_row_and_relations_without_subtypes(encoder):
+    made = tree([2, 0, 2, 3], ["nsubj:pass", "root", "obj", "unheard"])
+    (row,) = parsing().examples(encoder, [made])
+    assert row.labels.tolist() == [[2, 1], [0, 3], [2, 2], [3, -1]]
+    whole = parsing(subtypes=True, relations=("nsubj", "nsubj:pass", "root"))
+    assert whole.examples(encoder, [made])[0].labels[:, 1].tolist() == [1, 2, -1, -1]
+
+
+@st.composite
+def gold_trees(draw, most=60):
+    """Any single-rooted tree: words join one after the other, in any order."""
+    n = draw(st.integers(1, most))
+    order = draw(st.permutations(range(1, n + 1)))
+    heads = [0] * n
+    for k, word in enumerate(order[1:], 1):
+        heads[word - 1] = order[draw(st.integers(0, k - 1))]
+    return heads
+
+
+@settings(max_examples=30, deadline=None)
+@given(heads=gold_trees())
+def test_in_windows_every_word_is_shown_once_and_heads_outside_are_not_learnt(short_encoder, heads):
+    work = parsing()
+    made = tree(heads)
+    rows = work.examples(short_encoder, [made, tree([0])])
+    assert rows[-1].labels.tolist() == [[0, 3]]
+    *own, _ = rows
+    start = 0
+    for row in own:
+        stop = start + len(row.targets)
+        wanted = [h if h == 0 else h - start if start < h <= stop else -1 for h in heads[start:stop]]
+        assert row.labels[:, 0].tolist() == wanted
+        start = stop
+    assert start == len(heads)
+    assert work.cut == ({"sentences parsed in several windows": 1} if len(own) > 1 else {})
+    batch = ExampleBatches(short_encoder, [[row] for row in rows], TrainingConfig(batch=len(rows))).batch(0)
+    known = sum(int((row.labels[:, 0] >= 0).sum()) for row in rows)
+    assert random_head(short_encoder).counts(batch) == {"arc": known, "relation": known}
+
+
+# -- trees
+
+
+class Gold(Head):
+    """Finds what the rows say, and of words of unknown head that they are a little like a root."""
+
+    name = "gold"
+
+    def __init__(self, encoder) -> None:
+        super().__init__(None, encoder)
+
+    def decode(self, states):
+        edges = np.searchsorted(states.view.masked, states.view.starts[1:])
+        return [self._row(labels) for labels in np.split(states.view.labels, edges)]
+
+    def _row(self, labels):
+        m = len(labels)
+        scores = np.full((m, m + 1), -20, np.float32)
+        known = labels[:, 0] >= 0
+        scores[known, labels[known, 0]] = 0
+        scores[~known, 0] = -9
+        scores[np.arange(m), np.arange(m) + 1] = -np.inf
+        return Arcs(scores, np.repeat(labels[:, 1:], m + 1, 1).astype(np.int16))
+
+
+@settings(max_examples=30, deadline=None)
+@given(trees=st.lists(gold_trees(9), min_size=1, max_size=4))
+def test_a_head_that_knows_the_answer_scores_all(encoder, trees):
+    las, uas = parsing().evaluate(encoder, Gold(encoder), dataset([tree(heads) for heads in trees]))
+    assert (las.metric, uas.metric) == ("las", "uas")
+    assert las.items.tolist() == uas.items.tolist() == [[len(heads)] * 2 for heads in trees]
+
+
+def test_in_windows_it_scores_all_where_each_window_hangs_on_the_root_word(short_encoder):
+    """Windows of 10 words, each a tree; the tops hang on that of the second, the root."""
+    words = ["the"] * 30
+    chunk = len(parsing().examples(short_encoder, [tree([0] * 30, words=words)])[0].targets)
+    assert chunk == 10
+    heads = [0 if d == 13 else 14 if d % 10 == 3 else d if d % 10 > 3 else d + 2 for d in range(30)]
+    assert is_tree(tuple(heads))
+    work = parsing()
+    las, uas = work.evaluate(short_encoder, Gold(short_encoder), dataset([tree(heads, words=words)]))
+    assert las.items.tolist() == uas.items.tolist() == [[30, 30]]
+    assert work.cut == {"sentences parsed in several windows": 1}
+
+
+@settings(max_examples=40, deadline=None)
+@given(heads=gold_trees())
+def test_in_windows_what_is_known_is_found_and_the_rest_is_a_tree(short_encoder, heads):
+    work, made = parsing(), tree(heads)
+    ((_, found),) = work.answers(short_encoder, Gold(short_encoder), dataset([made]))
+    assert is_tree(found.heads)
+    known = [int(label) for row in work.examples(short_encoder, [made]) for label in row.labels[:, 0] >= 0]
+    assert all(a == b for a, b, there in zip(found.heads, heads, known, strict=True) if there)
+
+
+def windows_of(draw, sizes, elements):
+    out = []
+    for m in sizes:
+        scores = draw(arrays(np.float32, (m, m + 1), elements=elements))
+        scores[np.arange(m), np.arange(m) + 1] = -np.inf
+        out.append(Arcs(scores, draw(arrays(np.int16, (m, m + 1), elements=st.integers(0, 5)))))
+    return out
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_windows_are_joined_to_the_best_tree_of_fewest_arcs_between_them(data):
+    sizes = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=4).filter(lambda sizes: sum(sizes) <= 5))
+    windows = windows_of(data.draw, sizes, st.integers(-64, 0).map(lambda k: k / 4))
+    heads, relations = joined(windows)
+    assert is_tree(tuple(heads.tolist()))
+    scores = [window.scores.tolist() for window in windows]
+    fewest, value = window_trees.best(scores)
+    assert window_trees.crossings(scores, heads) == fewest == len(sizes) - 1
+    assert window_trees.value(scores, heads) == value
+    where = window_trees.places(scores)
+    for d, h in enumerate(heads.tolist()):
+        window, place = where[d]
+        own = windows[window]
+        at = 0 if h == 0 else where[h - 1][1] + 1
+        if h and where[h - 1][0] != window:
+            others = [k for k in range(1, len(own.scores) + 1) if k != place + 1] or [1]
+            at = max(others, key=lambda k: own.scores[place, k])
+        assert relations[d] == own.relations[place, at]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_is_found_the_answer_is_a_tree(data):
+    """Ties everywhere, and scores as far apart as float32 knows them."""
+    sizes = data.draw(st.lists(st.integers(1, 25), min_size=1, max_size=4))
+    elements = data.draw(st.sampled_from([st.just(np.float32(-1)), st.floats(-(2**60), 0, width=32)]))
+    heads, _ = joined(windows_of(data.draw, sizes, elements))
+    assert is_tree(tuple(heads.tolist()))
+
+
+def test_words_that_share_a_piece_hang_in_a_tree():
+    tokenizer = metaspace()
+    encoder = Encoder.from_scratch("xlm-r:1x32", tokenizer, max_length=16, dropout=0.0)
+    made = tree([2, 0, 2, 2], words=["the", "老", "师", "a"], glued=[False, True, False, False])
+    (row,) = parsing().examples(encoder, [made])
+    assert row.targets.tolist() == [1, 3, 3, 4]
+    ((_, found),) = parsing().answers(encoder, random_head(encoder), dataset([made]))
+    assert is_tree(found.heads)
+    assert [name == "root" for name in found.relations] == [head == 0 for head in found.heads]
+
+
+# -- the task
+
+
+def test_relations_are_learnt_from_the_training_data_and_kept_in_the_settings(encoder):
+    sets = [dataset([tree([2, 0], ["nsubj:pass", "root"])]), dataset([tree([0, 1], ["root", "advmod"])])]
+    for subtypes, wanted in ((False, ("advmod", "nsubj", "root")), (True, ("advmod", "nsubj:pass", "root"))):
+        work = Parsing(ParserConfig(subtypes=subtypes))
+        with pytest.raises(UserError, match="knows no relation"):
+            work.head(encoder)
+        work.fit(sets)
+        assert work.config.relations == wanted
+        again = find_task("parsing", json.loads(json.dumps(work.config.model_dump(mode="json"))))
+        again.head(encoder).load_state_dict(work.head(encoder).state_dict())
+        again.fit([dataset([tree([0], ["other"])])])
+        assert again.config == work.config
+
+
+def test_scores_follow_the_settings():
+    gold = tree([2, 0, 2, 2], ["nsubj:pass", "root", "obj", "punct"])
+    found = Analysis((2, 0, 2, 3), ("nsubj", "root", "obl", "punct"))
+    assert parsing().judge(gold, found, "en") == {"las": (2, 4), "uas": (3, 4)}
+    assert parsing(punctuation=False).judge(gold, found, "en") == {"las": (2, 3), "uas": (3, 3)}
+    assert parsing(subtypes=True).judge(gold, found, "en") == {"las": (1, 4), "uas": (3, 4)}
+    assert next(iter(parsing().judge(gold, found, "en"))) == "las"  # the main score
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_baseline_hangs_every_word_on_its_neighbour(side):
+    """Of 4 words that hang on the neighbour of the better side, 3 are det."""
+    chain = [2, 3, 4, 0] if side == 1 else [0, 1, 2, 3]
+    names = [("root" if head == 0 else "det") for head in chain]
+    other = [3, 0, 1] if side == 1 else [3, 1, 0]
+    both = tree(chain, names), tree(other, ["obj" if head else "root" for head in other])
+    work = parsing()
+    guess = work.guesses(dataset(both))["adjacent"]
+    assert guess(both[0]) == Analysis(tuple(chain), tuple(names))
+    assert is_tree(guess(both[1]).heads)
+    assert guess(tree([0])) == Analysis((0,), ("root",))
+    found = work.baselines(dataset(both))["adjacent"]
+    right = 4 + sum(a == b for a, b in zip(guess(both[1]).heads, other, strict=True))
+    assert found["uas"] == pytest.approx(right / 7)
+
+
+def test_predictions_are_trees_that_can_be_read_back(encoder, tmp_path):
+    work = parsing()
+    data = work.read("de=smallworld:0-20", lenient=False, dropped=Counter(), limit=None, labelled=False)
+    answered = list(work.answers(encoder, random_head(encoder), data))
+    (path,) = work.write(tmp_path / "found.conllu", answered)
+    read = list(read_trees(parse_text(f"de={path}")))
+    assert [(t.heads, t.deprels) for t in read] == [tuple(found) for _, found in answered]
+    assert [t.words for t in read] == [t.words for t, _ in answered]
+
+
+def test_32_sentences_are_learnt_by_heart(make_encoder, tmp_path):
+    torch.manual_seed(0)
+    encoder, work = make_encoder(), Parsing()
+    data = work.read("en=smallworld:0-32", lenient=False, dropped=Counter(), limit=None)
+    work.fit([data])
+    head = work.head(encoder)
+    training = TrainingConfig(batch=32, steps=70, learning_rate=5e-3, precision="fp32", log_every=1)
+    batches = work.batches(encoder, [data], training)
+    Trainer(Learner(encoder, {head.name: head}), batches, training, run=tmp_path, settings={}, quiet=True).train()
+    assert [score.value for score in work.evaluate(encoder, head, data)] == [1, 1]
+    first = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
+    assert first["losses"].keys() == {"arc", "relation"}
+
+
+def test_the_example_scores_what_the_file_it_writes_holds(tmp_path):
+    spec = importlib.util.spec_from_file_location("examples_parsing", EXAMPLES / "parsing.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    path = example.main(tmp_path, arch="bert:1x32", sentences=200, epochs=1)
+    found = list(read_trees(parse_text(f"de={path}")))
+    gold = list(read_trees(parse_text("de=smallworld:3000000-3000020")))
+    rows = [json.loads(line) for line in (tmp_path / "parser" / "results.jsonl").open()]
+    stated = {row["metric"]: row["value"] for row in rows if row["language"] == "de"}
+    total = Counter()
+    for one, other in zip(gold, found, strict=True):
+        pairs = [list(zip(t.heads, t.deprels, strict=True)) for t in (one, other)]
+        counts = attachment_loops.attachment(*pairs, punctuation=True, subtypes=False)
+        total.update({f"{name}{k}": v for name, both in counts.items() for k, v in enumerate(both)})
+    assert stated == {name: pytest.approx(total[f"{name}0"] / total[f"{name}1"]) for name in ("las", "uas")}
