@@ -182,15 +182,13 @@ def test_the_task_of_the_document_measures(base, tmp_path, monkeypatch):
     """What docs/add-a-task.md gives as a whole file is one."""
     from paralign.encoder import Encoder
     from paralign.smallworld import World
-    from paralign.tasks.base import TASKS
 
     text = (ROOT / "docs" / "add-a-task.md").read_text(encoding="utf-8")
     source = re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
     (tmp_path / "whole_words.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(TASKS, "whole-words", "whole_words:WholeWords")
-    command = f"evaluate --model {base} --task whole-words --data en=smallworld:0-40 --out {tmp_path}/run --quiet"
-    assert main(command.split()) == 0
+    command = f"evaluate --model {base} --task whole_words:WholeWords --data en=smallworld:0-40"
+    assert main([*command.split(), "--out", str(tmp_path / "run"), "--quiet"]) == 0
     row = json.loads((tmp_path / "run" / "results.jsonl").read_text())
 
     vocabulary = Encoder.from_pretrained(base).tokenizer.get_vocab()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from paralign.report import ReportPaths
+
 
 @dataclass
 class Read(HTMLParser):
@@ -58,3 +60,9 @@ def read(html: str) -> Read:
     page.feed(html)
     page.close()
     return page
+
+
+def text_of(paths: ReportPaths) -> tuple[Read, str]:
+    """The page, and all its text with plain spaces."""
+    page = read(paths.html.read_text(encoding="utf-8"))
+    return page, " ".join(page.text).replace("\N{NO-BREAK SPACE}", " ")

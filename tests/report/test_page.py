@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from paralign.report import write_report
-from paralign.results import Seeds, Where, read_results, write_results
-from tests.report.reading import read
-from tests.report.synthetic import describe, make_runs, measurement
+from paralign.results import Seeds, Where, read_results
+from tests.report.reading import read, text_of
+from tests.report.synthetic import add, describe, make_runs
 
 BAD = "<script>alert(1)</script>\"'&|`*_$x$"
 
@@ -21,24 +21,6 @@ BAD = "<script>alert(1)</script>\"'&|`*_$x$"
 def hits(share, n=100, seed=0):
     rng = np.random.default_rng(seed)
     return np.stack([rng.random(n) < share, np.ones(n)], axis=1).astype(float)
-
-
-def add(run, items, *, save=True, **fields):
-    usual = {
-        "task": "pos",
-        "metric": "accuracy",
-        "language": "de",
-        "model": "m",
-        "model_hash": run.name,
-        "run": run.name,
-    }
-    write_results(run, [(measurement(items, **{**usual, **fields}), items if save else None)])
-    return run
-
-
-def text_of(paths):
-    page = read(paths.html.read_text(encoding="utf-8"))
-    return page, " ".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_nothing_is_fetched(report):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.report.wording import clock, count, listing, number, signed
+from paralign.report.wording import clock, count, listing, metric_name, number, shortened, signed
 
 
 @given(st.floats(-2, 2))
@@ -38,3 +38,28 @@ def test_small_things():
     assert [number(None), number(float("nan")), count(None), count(1234.6)] == ["–", "–", "–", "1,235"]
     assert [listing(["de"]), listing(["de", "fr", "zh"])] == ["de", "de, fr and zh"]
     assert [number(12.346, share=False), signed(0.5, share=False)] == ["12.35", "+0.50"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        ("accuracy", "accuracy"),
+        ("accuracy_csls", "accuracy, CSLS"),
+        ("f1", "F1"),
+        ("exact_match", "exact match"),
+        ("precision_at_1_cosine", "precision@1, cosine"),
+        ("precision_at_10_csls_without_identical", "precision@10, CSLS, without identical words"),
+        ("f1_best_threshold", "F1, at the best threshold"),
+        ("recall_best_threshold", "recall, at the best threshold"),
+        ("_csls", " csls"),
+        ("", ""),
+    ],
+)
+def test_metrics_have_their_usual_names(metric, name):
+    assert metric_name(metric) == name
+
+
+def test_long_lists_are_shortened():
+    assert shortened(["a", "b", "c"], 3) == "a, b, c"
+    assert shortened(["a", "b", "c", "d"], 3) == "a, b, c, d", "a single other is named"
+    assert shortened(["a", "b", "c", "d", "e"], 3, "other runs") == "a, b, c and 2 other runs"

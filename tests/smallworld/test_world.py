@@ -84,7 +84,7 @@ def test_links_are_symmetric_and_in_range(seed: int, index: int) -> None:
             assert (m - 1, n - 1) in links, "final punctuation"
 
 
-@pytest.mark.parametrize("target", ["de", "fr", "zh", "hi"])
+@pytest.mark.parametrize("target", ["de", "fr", "zh", "hi", "es"])
 def test_content_words_link_to_their_translation(target: str) -> None:
     """Each English content word has one counterpart, the lexicon's (a Hindi conjunct verb is two words)."""
     world, ours, theirs = World(5), grammar("en"), grammar(target)
@@ -193,7 +193,7 @@ def test_every_concept_has_a_lemma_of_its_own() -> None:
 
 
 def test_unknown_language() -> None:
-    with pytest.raises(UserError, match="en, de, fr, zh, hi"):
+    with pytest.raises(UserError, match="en, de, fr, zh, hi, es"):
         World(0).sentence(0, "xx")
     with pytest.raises(UserError, match="did you mean"):
         World(0).links(0, "en", "dee")

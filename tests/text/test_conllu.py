@@ -92,7 +92,7 @@ def _fields(tree: Tree) -> dict[str, object]:
 
 
 def test_the_small_world_gives_gold_trees() -> None:
-    for language in ("en", "de", "fr", "zh", "hi"):
+    for language in ("en", "de", "fr", "zh", "hi", "es"):
         trees = list(read_trees(TextSpec(language, "smallworld:3-8")))
         assert [t.line for t in trees] == list(range(3, 8))
         for tree in trees:

@@ -1,5 +1,6 @@
 """``finetune`` and ``evaluate``: rows of results that can be found again."""
 
+import itertools
 import json
 
 import numpy as np
@@ -182,6 +183,8 @@ def test_what_cannot_be_fine_tuned_is_told_and_nothing_stays_behind(more, messag
         ("en-de=halves/ntrex.en-de.test.tsv", "ntrex.test"),
         ("de=UD_German-PUD/de_pud-ud-test.conllu.gz", "pud-ud-test"),
         ("en-fr=test.en.txt,test.fr.txt", "test"),
+        ("en-zh=tatoeba.cmn-eng.eng,tatoeba.cmn-eng.cmn", "tatoeba"),
+        ("de=mlqa/dev-context-de-question-de.json", "dev-context-question"),
         ("en=smallworld:0-30", "smallworld:0-30"),
         ("en=en.txt", "en"),
     ],
@@ -313,7 +316,7 @@ def test_traps_are_warned_of(base, tmp_path):
     from paralign.smallworld import World
 
     texts = [World(0).sentence(k, "en").text for k in range(40)]
-    same.write_text("".join(f"{a}\t{b}\tneutral\n" for a, b in zip(texts, texts[1:], strict=False)))
+    same.write_text("".join(f"{a}\t{b}\tneutral\n" for a, b in itertools.pairwise(texts)))
     nli(base, tmp_path / "run", eval=["en=smallworld:0-30", f"en={same}"])
     alarms = json.loads((tmp_path / "run" / "run.json").read_text())["alarms"]
     assert any("30 of 30 items have a text that is also in the training data" in alarm for alarm in alarms)

@@ -78,7 +78,7 @@ def styles(systems: Sequence[str], controls: set[str]) -> dict[str, Style]:
 def curve_groups(runs: Sequence[Run], look: Mapping[str, Style]) -> list[CurveGroup]:
     """The curves of all runs with a log, one group a stage (verb), one panel a loss.
 
-    The total is left out where a stage has a single loss, which it would only repeat.
+    The total of a run with a single loss is left out, as it would only repeat it.
     """
     stages: dict[str, list[Curves]] = {}
     for run in runs:
@@ -89,9 +89,11 @@ def curve_groups(runs: Sequence[Run], look: Mapping[str, Style]) -> list[CurveGr
     for verb in sorted(stages, key=lambda verb: (list(_VERBS).index(verb) if verb in _VERBS else 9, verb)):
         members = stages[verb]
         names = sorted({name for _, curves in members for name in curves} - {"loss"})
-        total = ["loss"] if len(names) != 1 and any("loss" in curves for _, curves in members) else []
+        totals = [(name, curves) for name, curves in members if "loss" in curves and len(curves.keys() - {"loss"}) != 1]
         used = list(dict.fromkeys(system for system, _ in members))
-        panels = [_panel(f"{verb}/{name}", name, members, look) for name in [*names, *total]]
+        panels = [_panel(f"{verb}/{name}", name, members, look) for name in names]
+        if totals:
+            panels.append(_panel(f"{verb}/loss", "loss", totals, look))
         groups.append(CurveGroup(_VERBS.get(verb, verb), [look[system] for system in used], panels))
     return groups
 

@@ -112,17 +112,23 @@ def _about_baselines(tables: Sequence[ShownTable]) -> str:
 
 
 def _alarms(runs: Sequence[Run]) -> list[str]:
-    """Alarms of training and warnings about data and scores, with the runs that raised them."""
+    """Alarms of training and warnings about data and scores, each once, with the runs that raised them.
+
+    The first of each run come first, so that a run that raises many does not hide the others.
+    """
     raised: dict[tuple[int | None, str], list[str]] = {}
+    place: dict[tuple[int | None, str], int] = {}
     for run in runs:
-        for step, text in run.alarms:
+        for number, (step, text) in enumerate(run.alarms):
             told = step is None or text.startswith(f"step {step}")  # some messages name their step themselves
-            names = raised.setdefault((None if told else step, text), [])
+            key = (None if told else step, text)
+            place[key] = min(number, place.get(key, number))
+            names = raised.setdefault(key, [])
             if run.name not in names:
                 names.append(run.name)
     return [
         f"{shortened(names, 3, 'other runs')}{'' if step is None else f', step {step:,}'}: {text}"
-        for (step, text), names in raised.items()
+        for (step, text), names in sorted(raised.items(), key=lambda item: place[item[0]])
     ]
 
 

@@ -8,16 +8,12 @@ from dataclasses import dataclass, field
 
 from paralign.metrics import Comparison
 from paralign.report.baselines import Baseline, unbeaten
-from paralign.report.cells import SIGNIFICANT, describe_seeds
-from paralign.report.keys import opposite
+from paralign.report.captions import caption, seeds
+from paralign.report.cells import SIGNIFICANT
 from paralign.report.tables import Row, Table
-from paralign.report.wording import count, is_share, listing, lower_is_better, number, shortened, signed, table_title
+from paralign.report.wording import is_share, listing, lower_is_better, number, signed, table_title
 
 __all__ = ["Shown", "ShownRow", "ShownTable", "show"]
-
-
-_MANY = 6
-"""More systems than these, alike in their seeds, are "all others"."""
 
 
 @dataclass
@@ -104,8 +100,8 @@ def show(table: Table) -> ShownTable:
         columns=list(columns),
         rows=[ShownRow(row.system, row.control, list(cells)) for row, cells in lines],
         baselines=[_baseline(baseline, list(columns), table) for baseline in table.baselines],
-        caption=_caption(table),
-        seeds=_seeds(table),
+        caption=caption(table),
+        seeds=seeds(table),
         folded=table.key.variant,
         compared=any(cell.delta for cells in columns.values() for cell in cells),
         notes=table.notes,
@@ -189,50 +185,3 @@ def _mark_best(columns: Iterable[list[Shown]], best: Callable[[list[float]], flo
             text = next(cell.text for cell in known if float(cell.sort) == top)
             for cell in known:
                 cell.best = cell.text == text
-
-
-def _caption(table: Table) -> str:
-    parts = ["Per cent" if is_share(table.key.metric) else ""]
-    sizes = sorted({cell.n_items for row in table.rows for cell in row.cells.values() if cell.n_items})
-    if sizes:
-        span = count(sizes[0]) if len(sizes) == 1 else f"{count(sizes[0])} to {count(sizes[-1])}"
-        parts.append(f"{span} test items a language")
-    parts.append(f"data: {shortened(table.datasets)} ({table.key.split})")
-    parts.append(_directions(table))
-    if len(table.others) > 1:
-        parts.append(f"average over {listing(table.others)}")
-    if lower_is_better(table.key.metric):
-        parts.append("lower is better")
-    text = "; ".join(part for part in parts if part) + "."
-    return text[0].upper() + text[1:]
-
-
-def _seeds(table: Table) -> str:
-    """What ``n`` is, systems of equal seeds together."""
-    told: dict[str, list[str]] = {}
-    for row in table.rows:
-        seeds = describe_seeds([seeds for seeds, _ in row.units])
-        told.setdefault(f"n = {len(row.units)}, {seeds}", []).append(row.system)
-    if len(told) == 1:
-        return f"Each system: {next(iter(told))}."
-    if len(most := max(told.values(), key=len)) > _MANY:
-        (text,) = (text for text, systems in told.items() if systems is most)
-        del told[text]
-        told[text] = ["All others"]
-    return " ".join(f"{listing(systems)}: {text}." for text, systems in told.items())
-
-
-def _directions(table: Table) -> str:
-    """``mean of both directions``, ``from en``, ``questions in en``."""
-    found = {(language, name) for row in table.rows for language, cell in row.cells.items() for name in cell.directions}
-    others = sorted({opposite(name, language) for language, name in found})
-    if not others:
-        return ""
-    named = listing(others)
-    if table.key.task == "qa":
-        return f"questions in {named}, texts in the language of the column"
-    if table.averages_directions:
-        return "mean of both directions"
-    if all(name == f"{opposite(name, language)}-{language}" for language, name in found):
-        return f"from {named}"
-    return f"into {named}" if all(name.startswith(f"{language}-") for language, name in found) else ""

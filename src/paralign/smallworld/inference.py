@@ -27,7 +27,7 @@ __all__ = ["Inference", "inference", "say"]
 _STREAM = 0x4E4C49
 """Keeps these clauses apart from the sentences of the world of the same seed."""
 _TRIES = 5000
-"""Premises tried before giving up: twenty are usual, and every hypothesis has some for every label."""
+"""Premises tried before giving up: ten are usual, and every hypothesis has some for every label."""
 _PATIENCE = 60
 """After that many the sentence around the clause is one that always does."""
 _STYLES = ("plain",) * 11 + ("known",) * 3 + ("joined",) * 3 + ("said",) * 3

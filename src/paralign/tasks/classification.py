@@ -35,7 +35,6 @@ class PairConfig(TaskConfig):
 class _PairTask(Supervised):
     Config: ClassVar[type[TaskConfig]] = PairConfig
     training: ClassVar[Mapping[str, Any]] = {"epochs": 2}
-    suffix: ClassVar[str] = ".tsv"
     names: ClassVar[tuple[str, ...]]
 
     def read(

@@ -60,8 +60,8 @@ class Parsing(Supervised):
     """
 
     name: ClassVar[str] = "parsing"
+    window: ClassVar[int] = 512  # a sentence of m words holds m² scores until its window is done
     Config: ClassVar[type[TaskConfig]] = ParserConfig
-    suffix: ClassVar[str] = ".conllu"
 
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True

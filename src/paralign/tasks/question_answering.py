@@ -90,7 +90,6 @@ class QuestionAnswering(Supervised):
     Config: ClassVar[type[TaskConfig]] = AnswerConfig
     training: ClassVar[Mapping[str, Any]] = {"epochs": 2, "learning_rate": 3e-5}
     """As Pan et al. 2021, section 3.4."""
-    suffix: ClassVar[str] = ".json"
 
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True

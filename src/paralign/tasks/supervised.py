@@ -23,8 +23,6 @@ from paralign.training import TrainingConfig
 
 __all__ = ["Head", "Supervised", "padded_batches"]
 
-WINDOW = 4096
-"""Items tokenised and sorted by length together in evaluation: this bounds the memory."""
 BUDGET = 8192
 """Pieces encoded at once in evaluation."""
 
@@ -51,8 +49,8 @@ class Supervised(Task):
     trains: ClassVar[bool] = True
     training: ClassVar[Mapping[str, Any]] = {}
     """Settings of the loop in which the task differs from BERT's (Devlin et al. 2019)."""
-    suffix: ClassVar[str] = ".txt"
-    """Of files of predictions."""
+    window: ClassVar[int] = 4096
+    """Items tokenised and sorted by length together: this bounds the memory."""
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
@@ -128,9 +126,14 @@ class Supervised(Task):
                 (Pan et al. 2021, section 2.4).
         """
         if switch_with is None:
-            records = ([row] for one in data for items in _windows(one) for row in self.examples(encoder, items))
+            records = ([row] for one in data for items in self._windows(one) for row in self.examples(encoder, items))
             return ExampleBatches(encoder, records, training)
         return ExampleBatches(encoder, self._twins(encoder, data, switch_with), training)
+
+    def _windows(self, data: Iterable[Any]) -> Iterator[list[Any]]:
+        items = iter(data)
+        while window := list(islice(items, self.window)):
+            yield window
 
     def _twins(
         self, encoder: Encoder, data: Sequence[Dataset[Any]], originals: Dataset[Any]
@@ -138,7 +141,7 @@ class Supervised(Task):
         known = {self.key(item): item for item in originals}
         for one in data:
             missing = 0
-            for items in _windows(one):
+            for items in self._windows(one):
                 found = [(item, known.get(self.key(item))) for item in items]
                 missing += sum(other is None for _, other in found)
                 pairs = [self.switch(item, other) for item, other in found if other is not None]
@@ -160,7 +163,7 @@ class Supervised(Task):
         """Items and their answers, in order; memory is bounded by a window of items."""
         encoder.eval()
         head.eval()
-        for items in _windows(data):
+        for items in self._windows(data):
             rows = self.examples(encoder, items)
             found: dict[int, Any] = {}
             for batch in padded_batches([len(row) for row in rows], BUDGET):
@@ -204,12 +207,6 @@ class Supervised(Task):
             scores = self._scores(((item, guess(item)) for item in data), data)
             out[name] = {score.metric: score.value for score in scores}
         return out
-
-
-def _windows(data: Iterable[Any]) -> Iterator[list[Any]]:
-    items = iter(data)
-    while window := list(islice(items, WINDOW)):
-        yield window
 
 
 def padded_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -115,7 +115,6 @@ class PartOfSpeech(_Tagging):
     """UPOS tagging of CoNLL-U treebanks: accuracy over syntactic words."""
 
     name: ClassVar[str] = "pos"
-    suffix: ClassVar[str] = ".conllu"
 
     def names(self) -> Sequence[str]:
         """The 17 universal tags."""
@@ -172,7 +171,6 @@ class NamedEntities(_Tagging):
 
     name: ClassVar[str] = "ner"
     Config: ClassVar[type[TaskConfig]] = EntityConfig
-    suffix: ClassVar[str] = ".tsv"
 
     def names(self) -> Sequence[str]:
         """O, and B- and I- of each type."""

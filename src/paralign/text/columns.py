@@ -29,7 +29,7 @@ class Tagged:
     """A sentence and one tag a word."""
 
     text: str
-    """The words joined by spaces."""
+    """The words joined by spaces (in the small world, the sentence as its language writes it)."""
     words: tuple[str, ...]
     spans: tuple[Span, ...]
     """Characters of each word in ``text``."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from paralign.errors import UserError, located
 
-__all__ = ["MAX_LINE", "numbered_lines", "read_lines", "write_lines"]
+__all__ = ["MAX_LINE", "Damaged", "numbered_lines", "open_text", "plain_blocks", "read_lines", "write_lines"]
 
 MAX_LINE = 65_535
 """Longest line in bytes, without its end: so that a character's place in it fits 16 bits."""
@@ -35,7 +35,7 @@ _FOREIGN = {
 }
 
 
-class _Damaged(Exception):
+class Damaged(Exception):
     """The compressed stream cannot be read on; the message is the reason it is counted under."""
 
 
@@ -70,12 +70,12 @@ def numbered_lines(
     name, number = str(path), 0
     count: Counter[str] = Counter() if dropped is None else dropped
     carry = b""
-    with _open(name) as stream:
-        blocks = _blocks(stream, name)
+    with open_text(name) as stream:
+        blocks = plain_blocks(stream, name)
         while True:
             try:
                 block = next(blocks, None)
-            except _Damaged as error:
+            except Damaged as error:
                 if not lenient:
                     mend = "fetch the file again, or keep what can be read with --lenient"
                     raise UserError(str(error), where=located(name, number + 1), mend=mend) from None
@@ -141,7 +141,8 @@ def _decode(raw: bytes, name: str, number: int, lenient: bool, dropped: Counter[
     return None
 
 
-def _open(name: str) -> IO[bytes] | nullcontext[IO[bytes]]:
+def open_text(name: str) -> IO[bytes] | nullcontext[IO[bytes]]:
+    """A file of bytes, or standard input for ``-``; errors say what is there instead."""
     if name == "-":
         return nullcontext(sys.stdin.buffer)
     path = Path(name)
@@ -162,7 +163,7 @@ def _siblings(path: Path) -> str | None:
     return f"did you mean {str(path.with_name(near[0]))!r}?" if near else None
 
 
-def _blocks(stream: IO[bytes], name: str) -> Iterator[bytes]:
+def plain_blocks(stream: IO[bytes], name: str) -> Iterator[bytes]:
     """Non-empty blocks of at most ``_BLOCK`` bytes of plain text."""
     first = stream.read(_BLOCK)
     for magic, what in _FOREIGN.items():
@@ -183,7 +184,7 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
     """Blocks of a gzip stream of one or more members; zero bytes after a member are padding."""
     while data:
         if not data.startswith(_GZIP):
-            raise _Damaged("foreign bytes after the gzip data")
+            raise Damaged("foreign bytes after the gzip data")
         # The gzip module's reader loses what it has read of a block when the file is cut; zlib does not.
         member = zlib.decompressobj(wbits=31)
         while not member.eof:
@@ -193,11 +194,11 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
                 cut = not data and not member.eof
                 block += member.flush() if cut else b""
             except zlib.error:
-                raise _Damaged("damaged gzip") from None
+                raise Damaged("damaged gzip") from None
             if block:
                 yield block
             if cut:
-                raise _Damaged("truncated gzip")
+                raise Damaged("truncated gzip")
         data = member.unused_data.lstrip(b"\0")
         while len(data) < len(_GZIP) and (more := stream.read(_BLOCK)):
             data = (data + more).lstrip(b"\0")

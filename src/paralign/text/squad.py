@@ -11,7 +11,7 @@ from typing import Any
 
 from paralign.errors import UserError, located
 from paralign.text.faults import Fault, nothing_found, raise_or_count
-from paralign.text.lines import _blocks, _Damaged, _open
+from paralign.text.lines import Damaged, open_text, plain_blocks
 from paralign.text.specs import smallworld_range
 from paralign.text.tags import canonical
 
@@ -114,9 +114,9 @@ def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str],
 def _load(path: str | Path) -> Any:
     name = str(path)
     try:
-        with _open(name) as stream:
-            data = b"".join(_blocks(stream, name)).removeprefix(b"\xef\xbb\xbf")
-    except _Damaged as damage:
+        with open_text(name) as stream:
+            data = b"".join(plain_blocks(stream, name)).removeprefix(b"\xef\xbb\xbf")
+    except Damaged as damage:
         raise UserError(str(damage), where=name, mend="fetch the file again") from None
     if not data.strip():
         raise UserError("the file is empty", where=name)

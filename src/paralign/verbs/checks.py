@@ -66,9 +66,11 @@ def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
         if where in seen or not baselines:
             continue
         seen.add(where)  # the first metric of a data set is the main one
-        majority, chance = baselines.get("majority"), baselines.get("chance")
-        if majority is not None and row.value <= majority + 1e-9:
-            out.append(f"{where}: {row.metric} {row.value:.1%} is no better than always the same answer")
+        chance = baselines.get("chance")
+        better = {name: value for name, value in baselines.items() if name != "chance" and row.value <= value + 1e-9}
+        if better:
+            name, value = max(better.items(), key=lambda item: item[1])
+            out.append(f"{where}: {row.metric} {row.value:.1%} is no better than without a model ({name} {value:.1%})")
         elif chance is not None and abs(row.value - chance) < 1.96 * math.sqrt(chance * (1 - chance) / row.n):
             out.append(f"{where}: {row.metric} {row.value:.1%} cannot be told from chance ({chance:.1%})")
     return out

@@ -22,6 +22,7 @@ from paralign.verbs.measure import (
     recorded,
     saved_head,
     saved_task,
+    say_cut,
     say_dropped,
     say_scores,
 )
@@ -72,7 +73,7 @@ def evaluate(
     known = {k: about[k] for k in ("method", "control", "model_hash", "parent")}
     settings = {"model": model, "task": work.name, "data": list(data), "settings": work.config.model_dump(mode="json")}
     folder.begin(settings, **known)
-    measured, seeds = [], Seeds(**about["seeds"])
+    measured, seeds, said = [], Seeds(**about["seeds"]), set[str]()
     try:
         seen = known_text(encoder, model, work, [])
         warnings = warn_of_data(work, encoder, [(s, d) for s, (d, _) in zip(data, read, strict=True)], seen)
@@ -81,6 +82,7 @@ def evaluate(
                 work, encoder, head, test, spec, about, folder.name, seeds,
                 split=split, train=facts["train"] if facts else None, settings=recorded(work),
             )  # fmt: skip
+            say_cut(work, spec, said, quiet)
     except BaseException:
         folder.abandon()
         raise

@@ -27,7 +27,16 @@ from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig
 from paralign.training.checkpoint import beside
 from paralign.verbs.checks import known_text, warn_of_data, warn_of_scores
 from paralign.verbs.folder import RunFolder, say
-from paralign.verbs.measure import about_encoder, measure, read_data, recorded, say_dropped, say_scores, say_summary
+from paralign.verbs.measure import (
+    about_encoder,
+    measure,
+    read_data,
+    recorded,
+    say_cut,
+    say_dropped,
+    say_scores,
+    say_summary,
+)
 
 __all__ = ["FinetuneConfig", "finetune"]
 
@@ -162,6 +171,7 @@ def finetune(
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
     outcomes: list[Outcome] = []
     failed: dict[int, Exception] = {}
+    said: set[str] = set()
     before = folder.before if folder.before.get("status") in ("done", "failed") else {}
     named = [(spec, data) for spec, (data, _) in zip(eval, tests, strict=True)]
     try:
@@ -180,6 +190,7 @@ def finetune(
                 head, outcome = _train_head(
                     work, encoder, transfer, training, place, about, resume, quiet, f"{folder.name} seed {seed}"
                 )
+                say_cut(work, "training", said, quiet)
                 seeds_of = Seeds(**about["seeds"], finetune=seed)
                 measured = []
                 for spec, test in named:
@@ -187,6 +198,7 @@ def finetune(
                         work, encoder, head, test, spec, about, folder.name, seeds_of,
                         split=split, train=transfer.language, settings=recorded(work),
                     )  # fmt: skip
+                    say_cut(work, spec, said, quiet)
                 if keep_models and folder.main:
                     facts = {"train": transfer.language, "of": about | {"seeds": seeds_of.model_dump()}}
                     _save(place / "model", task, work, encoder, head, facts)
@@ -210,8 +222,6 @@ def finetune(
     except BaseException:
         folder.abandon()
         raise
-    for reason, count in work.cut.items():
-        say(f"{count:,} {reason}", quiet=quiet)
     folder.save(
         status="failed" if failed else "done",
         seconds=round(before.get("seconds", 0) + sum(o.seconds for o in outcomes), 2),

@@ -31,6 +31,7 @@ __all__ = [
     "recorded",
     "saved_head",
     "saved_task",
+    "say_cut",
     "say_dropped",
     "say_scores",
     "say_summary",
@@ -168,6 +169,17 @@ def recorded(work: Task) -> dict[str, Any]:
     """The settings of a task, for its rows."""
     chosen = work.config.model_dump(mode="json")
     return {"task": chosen} if chosen else {}
+
+
+def say_cut(work: Task, where: str, said: set[str], quiet: bool) -> None:
+    """Tell what a task had to shorten since it was last asked, each note once."""
+    if isinstance(work, Supervised):
+        for reason, count in work.cut.items():
+            note = f"{where}: {count:,} {reason}"
+            if note not in said:
+                said.add(note)
+                say(f"note: {note}", quiet=quiet)
+        work.cut.clear()
 
 
 def say_scores(rows: Sequence[Measurement], quiet: bool) -> None:

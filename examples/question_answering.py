@@ -1,0 +1,40 @@
+"""Answer questions about paragraphs in languages the head was not trained on (zero-shot); write the answers down.
+
+    python examples/question_answering.py ENCODER OUT --train en=train-v1.1.json --eval es=xquad.es.json
+
+The files are SQuAD's JSON; ``CONTEXT-QUESTION=PATH``, as ``de-en=dev-context-de-question-en.json``, where questions are
+in another language than their paragraphs; or ``LANG=smallworld:START-STOP``. MLQA's scores are had with
+``--set task.normalise=mlqa``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import paralign
+
+
+def main(encoder: str, out: Path, train: str, tests: Sequence[str], overrides: Sequence[str] = ()) -> list[Path]:
+    """Fine-tune, score every test set, and write answers as the official scorers read them, with n-best lists."""
+    rows = paralign.finetune(encoder, task="qa", train=train, eval=tests, out=out / "run", overrides=overrides)
+    for row in rows:
+        guess = row.settings["baselines"]["sentence"]
+        print(f"{row.language} {row.metric} {100 * row.value:.1f} (most similar sentence: {100 * guess:.1f})")
+    model = str(out / "run" / "seed-0" / "model")
+    written: list[Path] = []
+    for number, test in enumerate(tests):
+        written += paralign.predict(model, data=test, out=out / f"predictions-{number}.json")
+    return written
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("encoder", help="folder of an encoder")
+    parser.add_argument("out", type=Path, help="folder of the results")
+    parser.add_argument("--train", required=True, help="LANG=PATH")
+    parser.add_argument("--eval", required=True, nargs="+", help="LANG=PATH ...")
+    parser.add_argument("--set", action="append", default=[], help="task.key=value or training.key=value")
+    given = parser.parse_args()
+    print(*main(given.encoder, given.out, given.train, given.eval, given.set), sep="\n")

@@ -1,0 +1,209 @@
+"""Every task told as its field tells it: what is a table, what is folded, what may be averaged."""
+
+import csv
+import json
+
+import pytest
+
+from paralign.report import write_report
+from paralign.report.keys import opposite
+from paralign.results import Where
+from tests.report.reading import text_of
+from tests.report.synthetic import EVERY_TASK, add, describe, make_large, share
+
+
+def folded(paths):
+    """Titles of the tables inside <details class="folded">."""
+    parts = paths.html.read_text(encoding="utf-8").split('<details class="folded"><summary>')[1:]
+    return [part.split("</summary>")[0] for part in parts]
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory):
+    root = tmp_path_factory.mktemp("large")
+    return write_report(make_large(root, 2, ("en", "de", "fr")), root / "r.html")
+
+
+def test_main_metrics_are_tables_and_the_others_are_folded(every):
+    page, _ = text_of(every)
+    aside = folded(every)
+    shown = [title for title in page.tables if title not in (*aside, "Cost")]
+    assert shown == [
+        "Named entity recognition: F1, trained on en",
+        "Natural language inference: accuracy, trained on en",
+        "Paraphrase identification: accuracy, trained on en",
+        "Dependency parsing: LAS, trained on en",
+        "Dependency parsing: UAS, trained on en",
+        "Part-of-speech tagging: accuracy, trained on en",
+        "Question answering: F1, trained on en",
+        "Question answering: exact match, trained on en",
+        "Bilingual lexicon induction: precision@1, cosine, mean pooling",
+        "Bitext mining: F1, at the best threshold, mean pooling",
+        "Sentence retrieval: accuracy, cosine, mean pooling",
+    ]
+    assert len(shown) + len(aside) == sum(map(len, EVERY_TASK.values()))
+    lexicon = [title.split(": ")[1] for title in aside if title.startswith("Bilingual")]
+    assert [name.removesuffix(", mean pooling") for name in lexicon] == [
+        "precision@1, CSLS",
+        "precision@5, cosine",
+        "precision@5, CSLS",
+        "precision@10, cosine",
+        "precision@10, CSLS",
+    ]
+
+
+def test_a_finding_a_task_and_a_list_of_the_tables(every):
+    page, text = text_of(every)
+    answer = text.split("Results")[0]
+    assert answer.count(" reaches ") == len(EVERY_TASK)
+    assert "Question answering: F1" in answer
+    assert "exact match" not in answer
+    links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    assert links == [f"#table-{number}" for number in range(1, 12)]
+    assert set(links) <= {f"#{attrs['id']}" for _, attrs in page.tags if attrs.get("id")}
+
+
+def test_a_single_loss_is_not_drawn_again_as_the_total(every):
+    page, _ = text_of(every)
+    labels = [attrs["aria-label"].split(":")[0] for tag, attrs in page.tags if tag == "figure"]
+    assert labels == ["ner", "nli", "paraphrase", "parsing", "pos", "qa"]
+
+
+def test_questions_in_another_language_are_other_data(tmp_path):
+    f1 = {(None, "en"): 90, (None, "de"): 70, ("en", "de"): 60, ("en", "es"): 40, ("de", "en"): 50, ("es", "de"): 20}
+    f1[("de", "es")] = 30
+    for (question, context), right in f1.items():
+        where = Where(direction=question and f"{question}-{context}")
+        for metric in ("f1", "exact_match"):
+            items = share(right - 10 * (metric != "f1"))
+            add(tmp_path / "ppa", items, task="qa", metric=metric, language=context, train="en", where=where)
+    paths = write_report([tmp_path / "ppa"], tmp_path / "r.html")
+    page, text = text_of(paths)
+    title = "Question answering: F1{}, trained on en"
+    assert page.tables[title.format("")] == [["system", "en", "gap to en", "de"], ["ppa", "90.0", "20.0", "70.0"]]
+    crossed = page.tables[title.format(", questions in en")]
+    assert crossed == [["system", "average", "de", "es"], ["ppa", "50.0", "60.0", "40.0"]]
+    crossed = page.tables[title.format(", questions in de")]
+    assert crossed == [["system", "average", "en", "es"], ["ppa", "40.0", "50.0", "30.0"]], "English is no pivot here"
+    assert page.tables[title.format(", questions in es")] == [["system", "de"], ["ppa", "20.0"]]
+    aside = folded(paths)
+    assert len(aside) == 6
+    assert all("questions in" in name for name in aside)
+    assert "questions in en, texts in the language of the column" in text
+    with paths.csv.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["metric"] == "f1"]
+    found = {(row["direction"], row["language"]): round(100 * float(row["mean"])) for row in rows}
+    assert len(rows) == len(found) == len(f1), "every number once"
+    assert found == {(f"{q}-{c}" if q else "", c): right for (q, c), right in f1.items()}
+
+
+def test_questions_in_one_other_language_alone_are_the_table(tmp_path):
+    for language, right in (("de", 60), ("es", 40)):
+        where = Where(direction=f"en-{language}")
+        add(tmp_path / "a", share(right), task="qa", metric="f1", language=language, train="en", where=where)
+    paths = write_report([tmp_path / "a"], tmp_path / "r.html")
+    page, text = text_of(paths)
+    assert page.tables["Question answering: F1, trained on en"][1] == ["a", "50.0", "60.0", "40.0"]
+    assert not folded(paths)
+    assert "questions in en, texts in the language of the column" in text
+
+
+def test_both_directions_between_two_languages_are_averaged_but_not_those_with_a_third(tmp_path):
+    for direction, right in (("en-de", 60), ("de-en", 40), ("fr-de", 10), ("de-fr", 30)):
+        fields = {"task": "retrieval", "metric": "accuracy_cosine", "where": Where(direction=direction, pool="cls")}
+        add(tmp_path / "a", share(right), language="de", **fields)
+    fields["where"] = Where(direction="en-es", pool="cls")
+    add(tmp_path / "a", share(80), language="es", **fields)
+    paths = write_report([tmp_path / "a"], tmp_path / "r.html")
+    page, text = text_of(paths)
+    title = "Sentence retrieval: accuracy, cosine, [CLS], with {}"
+    assert page.tables[title.format("en")][1] == ["a", "65.0", "50.0", "80.0"]
+    assert page.tables[title.format("fr")][1] == ["a", "20.0"]
+    assert text.count("mean of both directions") == 2
+    with paths.csv.open(encoding="utf-8", newline="") as file:
+        found = sorted((row["direction"], round(float(row["mean"]), 9)) for row in csv.DictReader(file))
+    one_way = [("de-en", 0.4), ("de-fr", 0.3), ("en-de", 0.6), ("en-es", 0.8), ("fr-de", 0.1)]
+    assert found == [*one_way, ("mean", 0.2), ("mean", 0.5)], "every number once"
+
+
+@pytest.mark.parametrize(("direction", "says"), [("en-{}", "from en"), ("{}-en", "into en")])
+def test_a_single_direction_is_told(tmp_path, direction, says):
+    for language in ("de", "fr"):
+        where = Where(direction=direction.format(language), pool="mean")
+        add(tmp_path / "a", share(50), task="mining", metric="f1", language=language, where=where)
+    _, text = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
+    assert f"; {says}; average over" in text
+    assert "both directions" not in text
+
+
+@pytest.mark.parametrize(
+    ("direction", "language", "other"),
+    [("en-de", "de", "en"), ("de-en", "de", "en"), ("en-zh-CN", "zh-CN", "en"), ("zh-CN-en", "en", "zh-CN"),
+     ("fr-es", "de", "fr-es"), ("de-de", "de", "de")],
+)  # fmt: skip
+def test_the_other_side_of_a_direction(direction, language, other):
+    assert opposite(direction, language) == other
+
+
+@pytest.mark.parametrize(
+    ("train", "says", "pivot"),
+    [
+        ("en", "trained on en", "en"),
+        ("de", "trained on de", "de"),
+        ("de+fr", "trained on de and fr", "en"),
+        ("en+de+fr", "trained on en, de and fr", "en"),
+        ("en+de:100", "trained on en + 100 examples of de", "en"),
+        ("fr+de:1000", "trained on fr + 1,000 examples of de", "fr"),
+        ("en+de:10+fr:10", "trained on en + 10 examples of de + 10 examples of fr", "en"),
+    ],
+)
+def test_the_title_tells_the_training_and_the_gap_its_pivot(tmp_path, train, says, pivot):
+    scores = {"en": 90, "de": 70, "fr": 60}
+    for language, right in scores.items():
+        add(tmp_path / "a", share(right), language=language, train=train)
+    page, _ = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
+    head, row = page.tables[f"Part-of-speech tagging: accuracy, {says}"]
+    rest = [right for language, right in scores.items() if language != pivot]
+    found = dict(zip(head, row, strict=True))
+    assert float(found[f"gap to {pivot}"].replace("−", "-")) == scores[pivot] - sum(rest) / 2
+
+
+def test_a_warning_of_many_runs_is_told_once(tmp_path):
+    text = "de=test.tsv: every label is 'neutral'; published test sets may hold placeholders"
+    runs = []
+    for number in range(6):
+        run = add(tmp_path / f"r{number}", share(50))
+        describe(run, {"verb": "evaluate", "status": "done", "alarms": [text, text]})
+        runs.append(run)
+    paths = write_report(runs, tmp_path / "r.html")
+    _, page = text_of(paths)
+    assert page.count("every label is") == 1
+    assert f"r0, r1, r2 and 3 other runs: {text}" in page
+    assert paths.markdown.read_text(encoding="utf-8").count("every label is") == 1
+
+
+def test_a_long_list_of_warnings_is_folded_and_hides_no_other_run(tmp_path):
+    loud, quiet = add(tmp_path / "loud", share(50)), add(tmp_path / "quiet", share(50))
+    describe(loud, {"alarms": [f"warning number {number}" for number in range(40)]})
+    describe(quiet, {"alarms": ["the queue collapsed"]})
+    (quiet / "log.jsonl").write_text(json.dumps({"event": "alarm", "step": 9, "message": "the queue collapsed"}) + "\n")
+    paths = write_report([loud, quiet], tmp_path / "r.html")
+    _, text = text_of(paths)
+    before, after = text.split("29 more")
+    assert "quiet, step 9: the queue collapsed" in before
+    assert text.count("the queue collapsed") == 1, "once, though both files tell it"
+    assert text.count("warning number") == 40
+    assert after.count("warning number") == 29
+    told = paths.markdown.read_text(encoding="utf-8")
+    assert told.count("warning number") == 11
+    assert "29 more: see the page." in told
+
+
+def test_many_systems_are_counted_not_listed(tmp_path):
+    runs = make_large(tmp_path, 14, ("en", *(f"l{number:02d}" for number in range(10))), tasks=("pos",), n=20)
+    rows = runs[3] / "results.jsonl"
+    rows.write_text(rows.read_text().replace('"finetune":null', '"finetune":5'))
+    page, text = text_of(write_report(runs, tmp_path / "r.html"))
+    assert "on average over 10 languages" in text.split("Results")[0]
+    assert "method-03: n = 1, 1 fine-tuning seed (5). All others: n = 1, seeds not recorded." in text
+    assert any(attrs.get("class") == "box tall" for _, attrs in page.tags)

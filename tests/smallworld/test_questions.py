@@ -1,0 +1,196 @@
+"""Questions about paragraphs: exactly one answer, an exact slice in every language, rivals of its kind beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from paralign.errors import UserError
+from paralign.smallworld import LANGUAGES, Asked, Clause, Entity, Meaning, Setting, ask, question
+from paralign.smallworld.concepts import HUMAN, PERSONS
+from paralign.smallworld.questions import _question
+from paralign.smallworld.world import grammar
+from paralign.text.generated import smallworld_questions, smallworld_tagged
+
+ITEMS = [question(index) for index in range(1200)]
+ROLE = {"who": "subject", "what": "object", "where": "place"}
+
+
+def named(clause: Clause) -> dict[str, str]:
+    """Participants by role, each by its noun."""
+    found = {role: getattr(clause, role) for role in ("subject", "object", "recipient", "goal")}
+    found["place"] = clause.place.ground if clause.place is not None else None
+    return {role: entity.concept for role, entity in found.items() if entity is not None}
+
+
+def answers(sentence: Clause, asked: Clause) -> bool:
+    """Whether a sentence answers a question: it affirms the verb of all the question names."""
+    if sentence.negated or sentence.verb != asked.verb or sentence.tense != asked.tense:
+        return False
+    return named(asked).items() <= named(sentence).items() and ROLE[str(asked.asks)] in named(sentence)
+
+
+def test_exactly_one_sentence_answers() -> None:
+    for item in ITEMS:
+        found = [n for n, meaning in enumerate(item.meanings) if answers(meaning.clause, item.asked.clause)]
+        assert found == [item.sentence]
+
+
+def test_neither_the_verb_nor_the_noun_is_enough() -> None:
+    """Another sentence has the verb, another one what the question names, and each offers an answer of the kind."""
+    styles = Counter[str]()
+    for item in ITEMS:
+        asked = item.asked.clause
+        others = [meaning.clause for n, meaning in enumerate(item.meanings) if n != item.sentence]
+        assert any(other.verb == asked.verb and not other.negated for other in others)
+        subjects = named(asked).get("subject")
+        if asked.asks == "who":
+            goal = set(named(asked).values())
+            assert any(other.verb != asked.verb and goal & set(named(other).values()) for other in others)
+        else:
+            assert any(other.verb != asked.verb and named(other)["subject"] == subjects for other in others)
+        assert all(named(other)["subject"] in HUMAN.union(PERSONS) for other in others)
+        if asked.asks == "where":
+            assert all(other.place is not None for other in others)
+        assert 3 <= len(item.meanings) <= 5
+        styles[str(asked.asks)] += 1
+        styles["denied"] += any(other.negated for other in others)
+        styles[f"sentence {item.sentence}"] += 1
+    assert min(styles[key] for key in ("who", "what", "where", "denied", "sentence 0", "sentence 2")) > 150
+
+
+def test_the_answer_is_named_once() -> None:
+    for item in ITEMS:
+        role = ROLE[str(item.asked.clause.asks)]
+        answer = named(item.meanings[item.sentence].clause)[role]
+        every = [concept for meaning in item.meanings for concept in named(meaning.clause).values()]
+        if role == "object" or role == "place":
+            assert every.count(answer) == 1
+        assert answer not in named(item.asked.clause).values()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_answers_are_slices_of_one_sentence(language: str) -> None:
+    spoken = grammar(language)
+    for item in ITEMS:
+        context, asked, answer, start = ask(item, language)
+        assert context[start : start + len(answer)] == answer
+        assert answer == answer.strip()
+        assert asked[-1] in "?？"
+        texts = [spoken.sentence(meaning).text for meaning in item.meanings]
+        assert context == (" " if spoken.spaced else "").join(texts)
+        before = len(context.partition(texts[item.sentence])[0])
+        assert before <= start < start + len(answer) < before + len(texts[item.sentence])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_answers_are_whole_phrases(language: str) -> None:
+    """The words of the answer hang together under one word outside it: a complete, connected phrase."""
+    spoken = grammar(language)
+    for item in ITEMS:
+        context, _, answer, start = ask(item, language)
+        sentence = spoken.sentence(item.meanings[item.sentence])
+        start -= context.index(sentence.text)
+        inside = [n for n, (a, b) in enumerate(sentence.spans) if a >= start and b <= start + len(answer)]
+        assert sentence.spans[inside[0]][0] == start
+        assert sentence.spans[inside[-1]][1] == start + len(answer)
+        outside = [n for n in inside if sentence.heads[n] - 1 not in inside]
+        assert len(outside) == 1, (language, answer)
+        left = [n for n, head in enumerate(sentence.heads) if head - 1 in inside and n not in inside]
+        assert {sentence.deprels[n] for n in left} <= {"case"}, (language, answer)
+        assert not left or item.key != "p"
+
+
+GOLD = Asked(
+    (
+        Meaning(Clause("buy", subject=Entity("Anna"), object=Entity("car", definite=False), tense="past")),
+        Meaning(
+            Clause(
+                "buy",
+                subject=Entity("man", adjective="old"),
+                object=Entity("hat", adjective="red", definite=False),
+                tense="past",
+                place=Setting("in", Entity("park", adjective="big")),
+            )
+        ),
+        Meaning(Clause("find", subject=Entity("man"), object=Entity("key", owner=Entity("Lisa")), tense="past")),
+    ),
+    Meaning(Clause("buy", subject=Entity("man"), tense="past", asks="what")),
+    1,
+    "o",
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "key", "text"),
+    [
+        ("en", "o", "a red hat"),
+        ("en", "s", "The old man"),
+        ("en", "p", "in the big park"),
+        ("de", "o", "einen roten Hut"),
+        ("de", "s", "Der alte Mann"),
+        ("de", "p", "im großen Park"),
+        ("zh", "o", "一顶红色的帽子"),
+        ("zh", "s", "年老的男人"),
+        ("zh", "p", "在大公园里"),
+        ("hi", "s", "बूढ़े आदमी"),
+        ("hi", "p", "बड़े पार्क में"),
+    ],
+)
+def test_spans_that_a_person_can_check(language: str, key: str, text: str) -> None:
+    context, _, answer, start = ask(Asked(GOLD.meanings, GOLD.asked, GOLD.sentence, key), language)
+    assert answer == text
+    assert context[start:].startswith(text)
+
+
+def test_a_paragraph_that_a_person_can_check() -> None:
+    context, asked, answer, start = ask(GOLD, "en", "de")
+    assert context == "Anna bought a car. The old man bought a red hat in the big park. The man found Lisa's key."
+    assert asked == "Was hat der Mann gekauft?"
+    assert (answer, start) == ("a red hat", 38)
+    assert ask(GOLD, "zh")[1] == "男人买了什么？"
+
+
+def test_questions_as_squad_has_them() -> None:
+    german, mixed = (list(smallworld_questions("de", asked, range(5, 9))) for asked in ("de", "hi"))
+    english = list(smallworld_questions("hi", "hi", range(5, 9)))
+    assert [q.id for q in german] == [q.id for q in mixed] == [f"smallworld-{n}" for n in range(5, 9)]
+    assert [q.context for q in german] == [q.context for q in mixed]
+    assert [q.question for q in mixed] == [q.question for q in english]
+    for q in german:
+        assert q.context[q.starts[0] :].startswith(q.answers[0])
+        assert len(q.answers) == len(q.starts) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_tagged_sentences(language: str) -> None:
+    seen = Counter[str]()
+    for index, tagged in enumerate(smallworld_tagged(language, range(400))):
+        assert tagged.line == index
+        assert tuple(tagged.text[a:b] for a, b in tagged.spans) == tagged.words
+        assert len(tagged.tags) == len(tagged.words)
+        seen.update(tagged.tags)
+        before = "O"
+        for tag in tagged.tags:
+            assert tag[0] != "I" or before[1:] == tag[1:]
+            before = tag
+    assert {"O", "B-PER", "B-LOC", "I-LOC"} - set(seen) <= {"I-LOC"}  # New York is one word in some
+    assert seen["B-PER"] > 100
+
+
+def test_new_york_is_one_place() -> None:
+    tagged = next(t for t in smallworld_tagged("en", range(5000)) if "York" in t.words)
+    place = tagged.words.index("York")
+    assert tagged.tags[place - 1 : place + 1] == ("B-LOC", "I-LOC")
+
+
+def test_any_index_comes_out_the_same_alone() -> None:
+    for index in (7, 1100):
+        _question.cache_clear()
+        assert question(index) == ITEMS[index]
+    assert question(7, seed=1) != ITEMS[7]
+    with pytest.raises(UserError, match="count from 0"):
+        question(-1)
+    with pytest.raises(UserError, match="does not speak"):
+        ask(ITEMS[0], "en", "xx")

@@ -1,0 +1,35 @@
+"""Every task that is trained learns 32 examples by heart, through the verb that users call."""
+
+import pytest
+
+import paralign
+from paralign.smallworld import World
+from paralign.tasks.base import TASKS, find_task
+
+STEPS = {"nli": 150, "paraphrase": 150, "qa": 100, "pos": 80, "ner": 80, "parsing": 110}
+
+
+def test_no_task_is_forgotten():
+    assert {name for name in TASKS if find_task(name).trains} == set(STEPS)
+
+
+@pytest.mark.parametrize("task", sorted(STEPS))
+def test_32_examples_are_learnt_by_heart(task, make_encoder, tmp_path):
+    make_encoder("bert:2x64").save_pretrained(tmp_path / "base")
+    data = "de=smallworld:0-32"
+    if task == "paraphrase":
+        path = tmp_path / "pairs.tsv"
+        texts = [World(0).sentence(k, "de").text for k in range(64)]
+        path.write_text("".join(f"{texts[k]}\t{texts[k + 32]}\t{k % 2}\n" for k in range(32)), encoding="utf-8")
+        data = f"de={path}"
+    rows = paralign.finetune(
+        str(tmp_path / "base"),
+        task=task,
+        train=data,
+        eval=[data],
+        out=tmp_path / "run",
+        settings={"training": {"steps": STEPS[task], "batch": 32, "learning_rate": 3e-3, "precision": "fp32"}},
+        keep_models=False,
+        quiet=True,
+    )
+    assert {row.metric: row.value for row in rows} == {row.metric: 1.0 for row in rows}
