@@ -6,7 +6,7 @@ import paralign
 from paralign.smallworld import World
 from paralign.tasks.base import TASKS, find_task
 
-STEPS = {"nli": 150, "paraphrase": 150, "qa": 100, "pos": 80, "ner": 80, "parsing": 110}
+STEPS = {"nli": 150, "paraphrase": 150, "qa": 100, "pos": 80, "ner": 160, "parsing": 110}
 
 
 def test_no_task_is_forgotten():
