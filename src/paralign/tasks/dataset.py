@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -51,6 +51,8 @@ class Dataset(Generic[I]):
         first = self._kept if self._kept is not None else islice(read(dropped), limit)
         self.size = sum(1 for _ in first)
         self._chosen: frozenset[int] | None = None
+        self.known: Mapping[str, Mapping[str, float]] | None = None
+        """What baselines score on it, once a task has computed them."""
         if not self.size:
             why = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
             raise UserError("nothing to learn from or score" + (f" (dropped: {why})" if why else ""), where=name)
@@ -75,5 +77,5 @@ class Dataset(Generic[I]):
             raise UserError(f"{count:,} examples are asked for, there are {self.size:,}", where=self.name)
         drawn = np.argsort(uniform(seed, _CHOOSE, np.arange(self.size)), kind="stable")[:count]
         few: Dataset[I] = object.__new__(Dataset)
-        few.__dict__ |= self.__dict__ | {"size": count, "_chosen": frozenset(drawn.tolist())}
+        few.__dict__ |= self.__dict__ | {"size": count, "_chosen": frozenset(drawn.tolist()), "known": None}
         return few

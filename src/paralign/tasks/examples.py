@@ -59,11 +59,12 @@ def example_view(encoder: Encoder, examples: Sequence[Example]) -> View:
         for k in range(texts)
     ]
     if texts == 1:
-        segments, types = [template.single[0], body[0], template.single[1]], (0, 0, 0)
+        prefix, suffix = template.single
+        made = assemble([prefix, body[0], suffix], (0, 0, 0), len(examples))
     else:
-        prefix, middle, suffix = template.pair
-        segments, types = [prefix, body[0], middle, body[1], suffix], template.pair_types
-    ids, kinds, lengths, special = assemble(segments, types, len(examples))
+        before, middle, after = template.pair
+        made = assemble([before, body[0], middle, body[1], after], template.pair_types, len(examples))
+    ids, kinds, lengths, special = made
     starts = np.cumsum(lengths) - lengths
     return View(
         ids,

@@ -201,11 +201,14 @@ class Supervised(Task):
         return map(self.labels, data)
 
     def baselines(self, data: Dataset[Any]) -> Mapping[str, Mapping[str, float]]:
-        """Scores of the answers that need no model."""
-        out = {}
+        """Scores of the answers that need no model, computed once a data set."""
+        if data.known is not None:
+            return data.known
+        out: dict[str, Mapping[str, float]] = {}
         for name, guess in self.guesses(data).items():
             scores = self._scores(((item, guess(item)) for item in data), data)
             out[name] = {score.metric: score.value for score in scores}
+        data.known = out
         return out
 
 

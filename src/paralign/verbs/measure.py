@@ -74,7 +74,8 @@ def saved_task(task: str | None, model: str, settings: Mapping[str, Any]) -> tup
     facts = json.loads(saved.read_text(encoding="utf-8")) if saved.is_file() else None
     name = task or (facts and facts["task"])
     if not name:
-        raise UserError("this model was not fine-tuned for a task", where=model, mend="name one with --task")
+        mend = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
+        raise UserError("this model was not fine-tuned for a task", where=model, mend=mend)
     work = find_task(name, merge(facts.get("settings", {}) if facts and facts["task"] == name else {}, settings))
     if work.trains and facts and facts["task"] != name:
         raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model)
@@ -202,7 +203,7 @@ def say_summary(rows: Sequence[Measurement], quiet: bool) -> None:
         place = (row.task, row.dataset, row.language, str(row.where.direction))
         if main.setdefault(place, row.metric) == row.metric:
             groups.setdefault(place, []).append(row)
-    english = {place[0]: _mean(found) for place, found in groups.items() if place[2] == "en"}
+    english = {place[0]: _mean(found) for place, found in groups.items() if place[2:] == ("en", "None")}
     for (task, dataset, language, _), found in groups.items():
         mean, sd = mean_sd([row.value for row in found])
         gap = f", {100 * (mean - english[task]):+.1f} against en" if task in english and language != "en" else ""

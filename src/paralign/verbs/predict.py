@@ -51,6 +51,9 @@ def predict(
         raise UserError("exists already", where=path, mend="--force replaces it")
     if not path.parent.is_dir():
         raise UserError("there is no such folder", where=path.parent)
+    if not (Path(model) / "task.json").is_file():
+        mend = "give a fine-tuned one, OUT/seed-0/model: paralign finetune makes it"
+        raise UserError("this model was not fine-tuned for a task", where=model, mend=mend)
     work, _ = saved_task(None, model, task_section(merge(*map(parse_override, overrides))))
     if not isinstance(work, Supervised):
         raise UserError(f"the task {work.name!r} predicts nothing", mend="use paralign evaluate")
