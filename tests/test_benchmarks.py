@@ -15,7 +15,7 @@ import pytest
 
 from paralign.encoder.tokenizer import probe_template
 
-SCRIPTS = ("padding", "ppa_step", "startup", "token_store")
+SCRIPTS = ("padding", "ppa_step", "startup", "tasks", "token_store")
 STEP = ("--arch", "bert:1x32", "--batch", "8", "--queue", "20", "--pad-to", "128", "--repeats", "2",
         "--block", "2", "--rival-block", "1", "--warm", "1", "--rival-warm", "0")  # fmt: skip
 
@@ -52,6 +52,15 @@ def test_startup_measures_every_command(capsys):
     found = result_of(importlib.import_module("startup"), ["--repeats", "1"], capsys)
     assert set(found["seconds"]) == {"python -c pass", "import paralign", "paralign --help"}
     assert all(len(seconds["each"]) == 1 for seconds in found["seconds"].values())
+
+
+def test_tasks_are_scored_alike_and_every_figure_is_there(capsys):
+    arguments = ["--arch", "bert:1x32", "--nli", "en=smallworld:0-40", "--ner", "en=smallworld:0-50", "--repeats", "1"]
+    found = result_of(importlib.import_module("tasks"), [*arguments, "--memory", "5", "10"], capsys)
+    assert found["evaluation"]["equal"] == 1.0
+    assert found["reading"]["sentences"] == 50
+    assert all(0 <= share < 0.2 for shares in found["padding"].values() for share in shares.values())
+    assert set(found["memory_mb"]) == {"5", "10"}
 
 
 # -- padding

@@ -1,6 +1,5 @@
 """Ranks of translations, against sorting by the definition."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -109,7 +109,7 @@ def test_rewritten_tags_hold_the_chunks_of_conlleval(tags: list[str]) -> None:
 def test_conll_scheme(tmp_path: Path, tags: str, wanted: str) -> None:
     file = save(tmp_path / "a.tsv", "".join(f"w\t{tag}\n" for tag in tags.split()))
     assert read(file, scheme="conll")[0].tags == tuple(wanted.split())
-    with pytest.raises(UserError, match=r"a\.tsv:[12]: .*scheme conll"):
+    with pytest.raises(UserError, match=r"a\.tsv:[12]: .*scheme=conll"):
         read(file)
 
 
@@ -120,7 +120,7 @@ FAULTS = {
     "I- without B-  ": ("a\tI-PER\n", 3, "'I-PER' stands behind 'O'"),
     "malformed tag": ("a\tO\nb\tPER\n", 4, "'PER' is neither"),
     "malformed tag ": ("a\tB-\n", 3, "'B-' is neither"),
-    "malformed tag  ": ("a\tE-PER\n", 3, "'E-PER' is neither.*scheme conll"),
+    "malformed tag  ": ("a\tE-PER\n", 3, "'E-PER' is neither.*scheme=conll"),
     "missing tag": ("a\tO\nb\n", 4, "'b' has no tag"),
     "missing tag ": ("a\tO\nb\t\n", 4, "'b' has no tag"),
     "wrong columns": ("a\tX\tO\n", 3, "3 columns, not 2"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -43,15 +44,12 @@ class Words(Protocol):
         ...
 
 
-def word_rows(
-    encoder: Encoder, sentences: Sequence[Words], *, whole: bool = False
-) -> Iterator[tuple[int, int, Example]]:
+def word_rows(encoder: Encoder, sentences: Sequence[Words]) -> Iterator[tuple[int, int, Example]]:
     """Rows that show every word once: long sentences are split between words.
 
     Args:
         encoder: for tokenizer and longest row.
         sentences: with the spans of their words.
-        whole: a sentence that does not fit is shown to its last word that does, in one row.
 
     Yields:
         index of the sentence, its first word in the row, and the row; its targets are the words' first pieces,
@@ -75,8 +73,6 @@ def word_rows(
             end = int(targets[stop]) if stop < len(targets) else len(ids)
             pieces = ids[begin : min(end, begin + space)]
             yield index, start, Example((pieces,), targets[start:stop] - begin + before, np.arange(start, stop), index)
-            if whole:
-                break
             start = stop
 
 
@@ -147,14 +143,8 @@ class PartOfSpeech(_Tagging):
 
     def write(self, path: Path, answered: Iterable[tuple[Tree, Sequence[str]]]) -> list[Path]:
         """CoNLL-U with predicted UPOS."""
-        write_conllu((_with(tree, upos=tuple(tags)) for tree, tags in answered), path)
+        write_conllu((replace(tree, upos=tuple(tags)) for tree, tags in answered), path)
         return [path]
-
-
-def _with(tree: Tree, **changed: Any) -> Tree:
-    from dataclasses import replace
-
-    return replace(tree, **changed)
 
 
 class EntityConfig(TaskConfig):

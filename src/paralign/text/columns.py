@@ -183,13 +183,13 @@ def _tags(rows: Sequence[tuple[int, str, str]], scheme: str, labelled: bool) -> 
             if not tag:
                 raise Fault("missing tag", f"{word!r} has no tag", number)
             if not _TAG.fullmatch(tag) or (scheme == "bio" and tag[0] in "ES"):
-                mend = "read IOB1 and BIOES with the scheme conll" if tag[1:2] == "-" else None
+                mend = "read IOB1 and BIOES with --set task.scheme=conll" if tag[1:2] == "-" else None
                 raise Fault("malformed tag", f"{tag!r} is neither O nor B-TYPE nor I-TYPE", number, mend)
         if scheme == "conll":
             return tuple(to_bio(tags))
         for (number, _, tag), before in zip(rows, ["O", *tags], strict=False):
             if tag[0] == "I" and before[2:] != tag[2:]:
-                mend = "read it as conlleval does with the scheme conll"
+                mend = "read it as conlleval does with --set task.scheme=conll"
                 raise Fault("I- without B-", f"{tag!r} stands behind {before!r}, not in an entity", number, mend)
     except Fault:
         if labelled:
