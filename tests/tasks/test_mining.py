@@ -173,3 +173,21 @@ def test_files_of_bucc(prefix):
     assert (few.source[-1], few.target_ids[-1], few.gold) == ("Satz 3", "en-3", {("de-3", "en-1")})
     with pytest.raises(UserError, match=r"no gold pair among the sentences.*raise --limit"):
         task.read(f"de-en={prefix}", lenient=False, dropped=Counter(), limit=2)
+
+
+def test_extracted_pairs_are_written_as_a_gold_file_and_score_the_same(encoder, monkeypatch, tmp_path):
+    source, target, vectors = table(30, 24, 10)
+    gold = {(i, i) for i in range(10)} | {(20, 3)}
+    planted(monkeypatch, vectors)
+    data = corpora(source, target, gold)
+    task = find_task("mining", {"threshold": 1.2, "neighbours": 3})
+    (path,) = task.predict(encoder, None, data, tmp_path / "pairs.tsv")
+    said = {tuple(line.split("\t")) for line in path.read_text().splitlines()}
+    right = len(said & data.texts.gold)
+    score = values(task.evaluate(encoder, None, data))
+    assert (score["precision"], score["recall"]) == (pytest.approx(right / len(said)), pytest.approx(right / 11))
+    assert right > 0
+    with pytest.raises(UserError, match="depends on a threshold"):
+        find_task("mining").predict(encoder, None, data, tmp_path / "no.tsv")
+    with pytest.raises(UserError, match="predicts nothing"):
+        find_task("retrieval").predict(encoder, None, None, tmp_path / "no.tsv")

@@ -355,7 +355,7 @@ def test_predictions_come_in_the_tasks_own_format(base, tmp_path, capsys):
     assert {row[2] for row in rows} <= {"entailment", "neutral", "contradiction"}
     with pytest.raises(UserError, match="exists already"):
         paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "out.tsv", quiet=True)
-    with pytest.raises(UserError, match="was not fine-tuned"):
+    with pytest.raises(UserError, match="was not fine-tuned for a task"):
         paralign.predict(str(base), data=f"en={bare}", out=tmp_path / "o.tsv", quiet=True)
     gold = paralign.evaluate(str(model), data=["en=smallworld:200-240"], out=tmp_path / "e", quiet=True)
     (path,) = paralign.predict(str(model), data="en=smallworld:200-240", out=tmp_path / "p.tsv", quiet=True)

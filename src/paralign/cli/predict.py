@@ -13,9 +13,12 @@ __all__ = ["command"]
 
 
 def command(
-    model: Annotated[str, typer.Option(help="A fine-tuned OUT/seed-K/model.")],
+    model: Annotated[str, typer.Option(help="A fine-tuned OUT/seed-K/model, or an encoder for tasks without a head.")],
     data: Annotated[str, typer.Option(help="LANG=PATH as for evaluate; labels may be missing.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file of predictions.")],
+    task: Annotated[
+        str | None, typer.Option(help="See `paralign list tasks`; a fine-tuned model's own by default.")
+    ] = None,
     overrides: Overrides = None,
     limit: Limit = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
@@ -29,6 +32,7 @@ def command(
         model,
         data=data,
         out=out,
+        task=task,
         overrides=overrides or [],
         limit=limit,
         force=force,

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -94,6 +95,10 @@ class Task(ABC):
     @abstractmethod
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Any) -> list[Score]:
         """Score one data set."""
+
+    def predict(self, encoder: Encoder, head: Objective | None, data: Any, path: Path) -> list[Path]:
+        """Write predictions in the task's own format; returns the files written."""
+        raise UserError(f"the task {self.name!r} predicts nothing", mend="use paralign evaluate")
 
     def texts_of(self, data: Any) -> Iterable[Sequence[str]]:
         """The texts of each item of a data set, to look for in training text."""

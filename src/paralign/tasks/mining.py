@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from paralign.results import Where
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about, chosen_layer, note_cut
 from paralign.text import parse_pairs
+from paralign.text.lines import write_lines
 from paralign.text.mining import MiningSet, read_mining
 
 __all__ = ["Corpora", "Mining", "MiningConfig"]
@@ -115,7 +117,7 @@ class Mining(Task):
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Corpora) -> list[Score]:
         """F1, precision and recall over the source sentences."""
         layer, direction = chosen_layer(encoder, self.config.layer), "-".join(data.languages)
-        rows, score, right = self._candidates(encoder, data, layer)
+        rows, _, score, right = self._candidates(encoder, data, layer)
         threshold = self.config.threshold
         if threshold is None:
             threshold = best_threshold(score, right, len(data.texts.gold))
@@ -133,15 +135,30 @@ class Mining(Task):
 
     def best_threshold(self, encoder: Encoder, data: Corpora) -> float:
         """The threshold of the best F1 on a set, to be used on another; infinity if no candidate is right."""
-        _, score, right = self._candidates(encoder, data, chosen_layer(encoder, self.config.layer))
+        _, _, score, right = self._candidates(encoder, data, chosen_layer(encoder, self.config.layer))
         return best_threshold(score, right, len(data.texts.gold))
+
+    def predict(self, encoder: Encoder, head: Objective | None, data: Corpora, path: Path) -> list[Path]:
+        """The extracted pairs, ``source-id<TAB>target-id`` as BUCC's gold file, the best first.
+
+        Raises:
+            UserError: without a threshold.
+        """
+        if self.config.threshold is None:
+            mend = "evaluate on the training set tells one: --set task.threshold=..."
+            raise UserError("which pairs are extracted depends on a threshold", mend=mend)
+        rows, others, score, _ = self._candidates(encoder, data, chosen_layer(encoder, self.config.layer))
+        kept = score >= self.config.threshold
+        pairs = zip(rows[kept].tolist(), others[kept].tolist(), strict=True)
+        write_lines(path, (f"{data.texts.source_ids[i]}\t{data.texts.target_ids[j]}" for i, j in pairs))
+        return [path]
 
     @property
     def _end(self) -> str:
         return BEST if self.config.threshold is None else ""
 
-    def _candidates(self, encoder: Encoder, data: Corpora, layer: int) -> tuple[Ints, Doubles, Booleans]:
-        """Source sentence and score of each candidate pair, and whether it is a gold pair."""
+    def _candidates(self, encoder: Encoder, data: Corpora, layer: int) -> tuple[Ints, Ints, Doubles, Booleans]:
+        """Source and target sentence and score of each candidate pair, and whether it is a gold pair."""
         config, texts = self.config, data.texts
         (source, source_row), (target, target_row) = _distinct(texts.source), _distinct(texts.target)
         repeated = int(np.count_nonzero(source_row < 0) + np.count_nonzero(target_row < 0))
@@ -158,7 +175,7 @@ class Mining(Task):
         rows, others = rows[single], others[single]
         pairs = zip(rows.tolist(), others.tolist(), strict=True)
         right = np.array([(texts.source_ids[i], texts.target_ids[j]) in texts.gold for i, j in pairs], bool)
-        return rows, found.score[single], right
+        return rows, others, found.score[single], right
 
 
 def _distinct(texts: Sequence[str]) -> tuple[list[str], Ints]:

@@ -175,6 +175,11 @@ class Supervised(Task):
             for index, item in enumerate(items):
                 yield item, self.answer(item, parts[index])
 
+    def predict(self, encoder: Encoder, head: Objective | None, data: Dataset[Any], path: Path) -> list[Path]:
+        """Write the answers of every item."""
+        assert isinstance(head, Head)
+        return self.write(path, self.answers(encoder, head, data))
+
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Dataset[Any]) -> list[Score]:
         """Scores of every item."""
         if not isinstance(head, Head):

@@ -1,4 +1,4 @@
-"""Write a fine-tuned model's predictions in the task's own format."""
+"""Write a model's predictions in the task's own format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from paralign.config import merge, parse_override
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.tasks.supervised import Head, Supervised
 from paralign.training import best_device
 from paralign.verbs.folder import say
 from paralign.verbs.measure import saved_head, saved_task, say_dropped
@@ -23,18 +22,21 @@ def predict(
     *,
     data: str,
     out: str | Path,
+    task: str | None = None,
     overrides: Sequence[str] = (),
     limit: int | None = None,
     lenient: bool = False,
     force: bool = False,
     quiet: bool = False,
 ) -> list[Path]:
-    """Predict with a fine-tuned model.
+    """Predict with a model.
 
     Args:
-        model: a fine-tuned ``seed-K/model``.
+        model: a fine-tuned ``seed-K/model``, or an encoder for tasks without a head.
         data: ``LANG=PATH`` as for ``evaluate``; labels may be missing.
-        out: the file of predictions, in the task's own format (XNLI's TSV, SQuAD's JSON, CoNLL-U, columns).
+        out: the file of predictions, in the task's own format: XNLI's TSV, SQuAD's JSON, CoNLL-U, columns, BUCC's
+            pairs.
+        task: name of a task; a fine-tuned model's own by default.
         overrides: ``task.key=value``.
         limit: first so many items.
         lenient: drop and count items that cannot be read.
@@ -51,19 +53,13 @@ def predict(
         raise UserError("exists already", where=path, mend="--force replaces it")
     if not path.parent.is_dir():
         raise UserError("there is no such folder", where=path.parent)
-    if not (Path(model) / "task.json").is_file():
-        mend = "give a fine-tuned one, OUT/seed-0/model: paralign finetune makes it"
-        raise UserError("this model was not fine-tuned for a task", where=model, mend=mend)
-    work, _ = saved_task(None, model, task_section(merge(*map(parse_override, overrides))))
-    if not isinstance(work, Supervised):
-        raise UserError(f"the task {work.name!r} predicts nothing", mend="use paralign evaluate")
+    work, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
     read = work.read(data, lenient=lenient, dropped=dropped, limit=limit, labelled=False)
     say_dropped(dropped, quiet)
     encoder = Encoder.from_pretrained(model).to(best_device())
-    head = saved_head(work, encoder, model)
-    assert isinstance(head, Head)
-    written = work.write(path, work.answers(encoder, head, read))
+    head = saved_head(work, encoder, model) if work.trains else None
+    written = work.predict(encoder, head, read, path)
     for file in written:
         say(str(file), quiet=quiet)
     return written
