@@ -1,7 +1,9 @@
 """``finetune`` and ``evaluate``: rows of results that can be found again."""
 
+import fcntl
 import itertools
 import json
+import os
 
 import numpy as np
 import pytest
@@ -364,3 +366,15 @@ def test_predictions_come_in_the_tasks_own_format(base, tmp_path, capsys):
     labels = [pair.label for pair in smallworld_sentence_pairs("en", range(200, 240))]
     said = [line.split("\t")[2] for line in path.read_text().splitlines()]
     assert gold[0].value == pytest.approx(np.mean([a == b for a, b in zip(labels, said, strict=True)]))
+
+
+def test_two_processes_cannot_work_on_one_run(base, tmp_path):
+    nli(base, tmp_path / "run")
+    handle = os.open(tmp_path / "run", os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another process is at work"):
+            nli(base, tmp_path / "run", seeds=2, resume=True)
+    finally:
+        os.close(handle)
+    assert {row.seeds.finetune for row in nli(base, tmp_path / "run", seeds=2, resume=True)} == {0, 1}

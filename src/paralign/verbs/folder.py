@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
 import json
 import os
 import shlex
@@ -54,6 +55,7 @@ class RunFolder:
             if self.main:  # the other processes may come when the first has made the folder
                 raise UserError("the output folder is in use", where=path, mend=mend)
         self.resumed = used
+        self._lock: int | None = None
         self.facts: dict[str, Any] = {
             "schema": 1,
             "name": self.name,
@@ -106,17 +108,42 @@ class RunFolder:
                 self.path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise UserError(f"cannot make the output folder: {error.strerror}", where=self.path) from error
+            self._take()
             self.save()  # first: a folder with run.json can be resumed
             _write(self.path / "config.toml", dump_toml(settings))
 
     def save(self, **facts: Any) -> None:
-        """Add facts to ``run.json``."""
+        """Add facts to ``run.json``; a status ends the run."""
         self.facts |= facts
         if self.main:
             _write(self.path / "run.json", json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n")
+        if "status" in facts:
+            self._leave()
+
+    def _take(self) -> None:
+        """Keep other processes out of the folder until the run ends, however it ends."""
+        if self._lock is not None:
+            return
+        self._lock = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._leave()
+            self.resumed = True  # what is in it is another's, not to be removed
+            raise UserError(
+                "another process is at work on this run", where=self.path, mend="wait for it to end"
+            ) from None
+        except OSError:  # a file system without locks
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def abandon(self) -> None:
         """Remove a run that failed before anything worth keeping was in it."""
+        self._leave()
         kept = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
         if self.main and not self.resumed and not kept:
             shutil.rmtree(self.path, ignore_errors=True)
