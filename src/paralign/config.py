@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -187,10 +188,15 @@ def find_class(kind: str, name: str, known: Mapping[str, str], base: type[T]) ->
         sys.path.append(str(Path.cwd()))  # the installed command, unlike python -m, does not look there
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
+    except (ImportError, SyntaxError, ValueError, TypeError) as error:
         raise UserError(f"cannot import {module!r} for the {kind} {name!r}: {error}") from error
     except AttributeError as error:
         raise UserError(f"the module {module!r} has no {attribute!r}") from error
     if not (isinstance(found, type) and issubclass(found, base)):
         raise UserError(f"{name!r} is no {kind}", mend=f"derive it from paralign's {base.__name__}")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+        raise UserError(f"the {kind} {name!r} is not complete: it lacks {missing}")
+    if not isinstance(getattr(found, "name", None), str):
+        raise UserError(f"the {kind} {name!r} has no usable name", mend='set name = "..." in the class')
     return found

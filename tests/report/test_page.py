@@ -154,6 +154,16 @@ def test_an_interval_that_cannot_be_is_left_out_and_explained(tmp_path, spoil, s
     assert says in text
 
 
+def test_items_of_other_texts_are_not_compared_one_by_one(tmp_path):
+    control = add(tmp_path / "control", hits(0.4), settings={"data": "a"})
+    treated = add(tmp_path / "x", hits(0.8), settings={"data": "b"})
+    _, text = text_of(write_report([control, treated], tmp_path / "r.html", control="control"))
+    assert "No interval on de for x, nor for an average over it: other test items than the control's" in text
+    same = add(tmp_path / "y", hits(0.8), settings={"data": "a"})
+    _, text = text_of(write_report([control, same], tmp_path / "s.html", control="control"))
+    assert "No interval" not in text
+
+
 def test_a_row_that_says_whether_it_is_the_control_has_the_last_word(tmp_path):
     control = add(tmp_path / "plain", hits(0.4), settings={"system": "mlm", "control": True})
     treated = add(tmp_path / "ppa", hits(0.8), settings={"system": "ppa", "control": False}, parent="plain")

@@ -207,3 +207,9 @@ def test_many_systems_are_counted_not_listed(tmp_path):
     assert "on average over 10 languages" in text.split("Results")[0]
     assert "method-03: n = 1, 1 fine-tuning seed (5). All others: n = 1, seeds not recorded." in text
     assert any(attrs.get("class") == "box tall" for _, attrs in page.tags)
+
+
+def test_code_switched_training_reads_as_such():
+    from paralign.report.wording import trained_on
+
+    assert trained_on("de*en") == "trained on de code-switched with en"

@@ -89,7 +89,9 @@ def test_nothing_right_is_said_and_scores_nothing(encoder, monkeypatch, capsys):
     vectors = {"a": [1, 0], "b": [0, 1], "c": [1, 0.1], "d": [0.1, 1]}
     planted(monkeypatch, vectors)
     data = corpora(["a", "b"], ["c", "d"], {(0, 1)})
-    assert set(values(Mining().evaluate(encoder, None, data)).values()) == {0.0}
+    found = values(Mining().evaluate(encoder, None, data))
+    assert found["f1_best_threshold"] == found["recall_best_threshold"] == 0.0
+    assert np.isnan(found["precision_best_threshold"])  # of nothing
     assert "none: no candidate is right" in capsys.readouterr().err
 
 

@@ -42,15 +42,15 @@ RAW = [
     (" C c", "D", "contradiction"),
 ]
 FORMS: dict[str, tuple[str, list[str], int]] = {
-    "xnli.tsv": ("".join(f"{a}\t{b}\t{c}\n" for a, b, c in RAW), ["0", "1", "2"], 1),
+    "xnli.tsv": ("".join(f"{a}\t{b}\t{c}\n" for a, b, c in RAW), ["#0", "#1", "#2"], 1),
     "mt.tsv": (
         "premise\thypo\tlabel\n" + "".join(f"{a}\t{b}\t{c.replace('tion', 'tory')}\n" for a, b, c in RAW),
-        ["0", "1", "2"],
+        ["#0", "#1", "#2"],
         2,
     ),
     "cad.tsv.gz": (
         "sentence1\tsentence2\tgold_label\n" + "".join(f"{a}\t{b}\t{c}\n" for a, b, c in RAW),
-        ["0", "1", "2"],
+        ["#0", "#1", "#2"],
         2,
     ),
     # The last columns are not filled in every line of the sets themselves.
@@ -87,7 +87,7 @@ FORMS: dict[str, tuple[str, list[str], int]] = {
     ),
     "export.tsv": (
         "premise\thypothesis\tlabel\n" + "".join(f"{a}\t{b}\t{LABELS.index(c)}\n" for a, b, c in RAW),
-        ["0", "1", "2"],
+        ["#0", "#1", "#2"],
         2,
     ),
 }
@@ -157,7 +157,7 @@ def test_any_tsv(tmp_path_factory, rows: list[tuple[str, str, str]]) -> None:  #
     file = tmp_path_factory.mktemp("tsv", numbered=True) / "a.tsv"
     text = "x\ty\tneutral\n" + "".join(f"{a}\t{b}\t{c}\n" for a, b, c in rows)
     file.write_bytes(text.encode())
-    wanted = [(normalise(a), normalise(b), c, str(k)) for k, (a, b, c) in enumerate(rows, 1)]
+    wanted = [(normalise(a), normalise(b), c, f"#{k}") for k, (a, b, c) in enumerate(rows, 1)]
     whole = [row for row in wanted if row[0] and row[1]]
     dropped: Counter[str] = Counter()
     got = read(file, lenient=True, dropped=dropped)[1:]
@@ -187,7 +187,7 @@ def test_faults(tmp_path: Path, reason: str) -> None:
         read(file)
     dropped: Counter[str] = Counter()
     # A pair's number does not depend on what was dropped before it: translations are joined by it.
-    assert [p.id for p in read(file, lenient=True, dropped=dropped)] == ["0", "2"]
+    assert [p.id for p in read(file, lenient=True, dropped=dropped)] == ["#0", "#2"]
     assert dropped == {reason.strip(): 1}
     if "label" in reason:
         assert [p.label for p in read(file, labelled=False)] == ["neutral", "", "neutral"]
@@ -263,7 +263,7 @@ def test_files_of_another_format(tmp_path: Path) -> None:
 
 def test_a_line_that_cannot_be_read_keeps_its_number(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_bytes(b"a\tb\tneutral\n\xff\tb\tneutral\nc\td\tneutral\n")
-    assert [p.id for p in read(tmp_path / "a.tsv", lenient=True)] == ["0", "2"]
+    assert [p.id for p in read(tmp_path / "a.tsv", lenient=True)] == ["#0", "#2"]
 
 
 def test_the_small_world(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,8 @@ class Cell:
     missing: str | None = None
     """Why there are no items."""
     n_items: int | None = None
+    data: frozenset[str] = frozenset()
+    """What the test items are, ``settings["data"]`` of the rows."""
     baselines: dict[str, float] = field(default_factory=dict)
     """What knowing nothing scores on the same data; the mean over directions."""
     difference: float | None = None
@@ -87,6 +89,7 @@ def gather(members: Iterable[Member], notes: list[str]) -> Cell:
         items=[] if missing else items,
         missing=missing,
         n_items=len(items[0]) if items and not missing else None,
+        data=frozenset(str(row.settings["data"]) for row in rows if "data" in row.settings),
         baselines=_baselines(rows),
     )
 
@@ -112,6 +115,8 @@ def _items(run: Run, row: Measurement) -> Items | str:
         return "no per-item scores were saved"
     if items.ndim != 2 or items.shape[1] != 2 or not len(items):
         return "per-item scores are not [n, 2]"
+    if math.isnan(row.value):
+        return "a score over nothing"
     if not abs(ratio(items) - row.value) <= _TOLERANCE:
         return "per-item scores do not give the score back"
     return items
@@ -128,6 +133,8 @@ def compare(cell: Cell, control: Cell) -> str | None:
         # Unequal directions a seed would make the mean of ratios another number than the mean that is shown.
         if abs(math.fsum(map(ratio, side.items)) / len(side.items) - side.mean) > _TOLERANCE:
             return f"{whose}seeds were not all measured in the same directions"
+    if cell.data and control.data and cell.data != control.data:
+        return "other test items than the control's"
     if cell.n_items != control.n_items:
         return f"{cell.n_items} items, but {control.n_items} of the control"
     cell.comparison = paired_bootstrap(cell.items, control.items)

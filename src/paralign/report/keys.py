@@ -21,7 +21,7 @@ _MAIN = {
 }
 """The metrics by which a task is told, the first of which is the finding; the others are folded."""
 
-_ENDINGS = re.compile(r"(_best_threshold|_without_identical)+$")
+_ENDINGS = re.compile(r"(_best_threshold|_without_identical|_mlqa|_without_punctuation|_with_subtypes)+$")
 """Of metrics that are measured under a condition their name tells."""
 
 

@@ -41,7 +41,13 @@ _METRICS = {
     "aer": "AER",
 }
 _SIMILARITIES = {"cosine": "cosine", "csls": "CSLS"}
-_CONDITIONS = {"best_threshold": "at the best threshold", "without_identical": "without identical words"}
+_CONDITIONS = {
+    "best_threshold": "at the best threshold",
+    "without_identical": "without identical words",
+    "with_subtypes": "with subtypes",
+    "without_punctuation": "without punctuation",
+    "mlqa": "as MLQA's",
+}
 _POOLS = {"cls": "[CLS]", "mean": "mean pooling", "static": "static vectors"}
 _LOWER = {"loss", "perplexity", "aer", "error"}
 _NOT_SHARES = {"loss", "perplexity"}
@@ -127,6 +133,7 @@ def trained_on(train: str) -> str:
     whole, few = training_languages(train)
     if not whole:
         return f"trained on {train}"
+    whole = [name.replace("*", " code-switched with ") for name in whole]
     return f"trained on {' + '.join([listing(whole), *(f'{n:,} examples of {name}' for name, n in few)])}"
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from paralign.config import Config, find_class, resolve
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.metrics import ratio
 from paralign.objectives import Objective
 from paralign.results import Where
 
@@ -53,8 +54,8 @@ class Score:
 
     @property
     def value(self) -> float:
-        """Ratio of the sums."""
-        return float(self.items[:, 0].sum() / max(1e-12, self.items[:, 1].sum()))
+        """Ratio of the sums; not a number over nothing."""
+        return ratio(self.items)
 
 
 class Task(ABC):
@@ -120,6 +121,4 @@ def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
         UserError: if there is none, or a setting is wrong.
     """
     kind = find_class("task", name, TASKS, Task)  # type: ignore[type-abstract]
-    if not isinstance(getattr(kind, "name", None), str):
-        raise UserError(f"the task {name!r} has no name", mend='set name = "..." in the class')
     return kind(resolve(kind.Config, settings or {}))

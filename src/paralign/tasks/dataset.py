@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -27,7 +28,7 @@ class Dataset(Generic[I]):
         read: opens the data; given a counter for what it drops.
         limit: the first so many items.
         dropped: counts what the first pass dropped.
-        keep: hold the items (standard input can be read only once, JSON is whole in memory anyway).
+        keep: hold the items (JSON is whole in memory anyway); those of pipes, which can be read only once, always are.
         direction: recorded with the results, for data of two languages.
 
     Raises:
@@ -47,7 +48,9 @@ class Dataset(Generic[I]):
     ) -> None:
         self.name, self.language, self.direction = name, language, direction
         self._read, self._limit = read, limit
-        self._kept: list[I] | None = list(islice(read(dropped), limit)) if keep or name.endswith("=-") else None
+        path = Path(name.partition("=")[2])
+        once = str(path) == "-" or (path.exists() and not path.is_file())  # standard input, or a pipe
+        self._kept: list[I] | None = list(islice(read(dropped), limit)) if keep or once else None
         first = self._kept if self._kept is not None else islice(read(dropped), limit)
         self.size = sum(1 for _ in first)
         self._chosen: frozenset[int] | None = None

@@ -15,6 +15,7 @@ from paralign.encoder import Encoder
 from paralign.text.batching import BatchPlan
 from paralign.text.views import Segment, View, assemble
 from paralign.training import TrainingConfig
+from paralign.training.device import processes
 
 __all__ = ["Example", "ExampleBatches", "ExampleStore", "example_view"]
 
@@ -148,6 +149,9 @@ class ExampleBatches:
         self.records, self._ends = len(lengths), np.array(ends)
         together = max(1, round(self._store.rows / max(1, self.records)))
         self.size = min(max(1, training.batch // together), self.records)
+        parts = training.accumulate * processes()
+        if self.size < training.batch:  # smaller than was asked for: still to be shared out equally
+            self.size = max(parts, self.size // parts * parts)
         groups = np.zeros(self.records, np.int64)
         self._plan = BatchPlan(np.array(lengths), groups, batch=self.size, seed=training.seed, window=training.window)
         self._encoder = encoder

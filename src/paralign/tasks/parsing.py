@@ -91,7 +91,7 @@ class Parsing(Supervised):
         """A row a sentence, several for one longer than the encoder: its windows."""
         number = {name: k for k, name in enumerate(self.config.relations)}
         rows = []
-        for index, start, row in word_rows(encoder, items):
+        for index, start, row in word_rows(encoder, items, self.cut):
             stop = start + len(row.targets)
             heads = np.array(items[index].heads[start:stop], np.int64)
             here = np.where(heads > 0, heads - start, 0)
@@ -119,7 +119,11 @@ class Parsing(Supervised):
             punctuation=self.config.punctuation,
             subtypes=self.config.subtypes,
         )
-        return {metric: (float(counts[metric][0]), float(counts[metric][1])) for metric in ("las", "uas")}
+        # Other words or relations counted are other metrics: they must not meet in one table.
+        end = ("" if self.config.punctuation else "_without_punctuation") + (
+            "_with_subtypes" if self.config.subtypes else ""
+        )
+        return {metric + end: (float(counts[metric][0]), float(counts[metric][1])) for metric in ("las", "uas")}
 
     def write(self, path: Path, answered: Iterable[tuple[Tree, Analysis]]) -> list[Path]:
         """CoNLL-U with predicted heads and relations."""

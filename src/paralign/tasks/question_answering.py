@@ -172,8 +172,8 @@ class QuestionAnswering(Supervised):
         """The best over the gold answers; articles and words are those of the context's language under ``mlqa``."""
         if self.config.normalise == "mlqa":
             return {
-                "f1": mlqa_f1(answer.text, item.answers, language),
-                "exact_match": mlqa_exact(answer.text, item.answers, language),
+                "f1_mlqa": mlqa_f1(answer.text, item.answers, language),
+                "exact_match_mlqa": mlqa_exact(answer.text, item.answers, language),
             }
         return {"f1": f1(answer.text, item.answers), "exact_match": exact_match(answer.text, item.answers)}
 

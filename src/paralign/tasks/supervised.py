@@ -130,6 +130,14 @@ class Supervised(Task):
             return ExampleBatches(encoder, records, training)
         return ExampleBatches(encoder, self._twins(encoder, data, switch_with), training)
 
+    def _by_key(self, data: Dataset[Any]) -> dict[str, Any]:
+        known: dict[str, Any] = {}
+        seen: set[str] = set()
+        for item in data:
+            _check_new(self.key(item), seen, data)
+            known[self.key(item)] = item
+        return known
+
     def _windows(self, data: Iterable[Any]) -> Iterator[list[Any]]:
         items = iter(data)
         while window := list(islice(items, self.window)):
@@ -138,13 +146,20 @@ class Supervised(Task):
     def _twins(
         self, encoder: Encoder, data: Sequence[Dataset[Any]], originals: Dataset[Any]
     ) -> Iterator[list[Example]]:
-        known = {self.key(item): item for item in originals}
+        known = self._by_key(originals)
         for one in data:
             missing = 0
+            seen: set[str] = set()
             for items in self._windows(one):
                 found = [(item, known.get(self.key(item))) for item in items]
                 missing += sum(other is None for _, other in found)
-                pairs = [self.switch(item, other) for item, other in found if other is not None]
+                for item, _ in found:
+                    _check_new(self.key(item), seen, one)
+                try:
+                    pairs = [self.switch(item, other) for item, other in found if other is not None]
+                except UserError as error:
+                    where = f"{one.name} and {originals.name}"
+                    raise UserError(error.message, where=where, mend=error.mend) from None
                 rows: dict[int, list[Example]] = defaultdict(list)
                 for row in self.examples(encoder, [twin for pair in pairs for twin in pair]):
                     rows[row.item // 2].append(row)
@@ -215,6 +230,16 @@ class Supervised(Task):
             out[name] = {score.metric: score.value for score in scores}
         data.known = out
         return out
+
+
+def _check_new(key: str, seen: set[str], data: Dataset[Any]) -> None:
+    if key in seen:
+        raise UserError(
+            f"two items have the id {key!r}, so translations cannot be told apart",
+            where=data.name,
+            mend="give each item an id of its own, or leave ids out in all languages",
+        )
+    seen.add(key)
 
 
 def padded_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.encoder import Encoder
-from paralign.errors import UserError
 from paralign.metrics.spans import span_counts
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
@@ -44,27 +43,26 @@ class Words(Protocol):
         ...
 
 
-def word_rows(encoder: Encoder, sentences: Sequence[Words]) -> Iterator[tuple[int, int, Example]]:
+def word_rows(encoder: Encoder, sentences: Sequence[Words], cut: Counter[str]) -> Iterator[tuple[int, int, Example]]:
     """Rows that show every word once: long sentences are split between words.
 
     Args:
         encoder: for tokenizer and longest row.
         sentences: with the spans of their words.
+        cut: counts what had to be mended, by reason.
 
     Yields:
         index of the sentence, its first word in the row, and the row; its targets are the words' first pieces,
         its labels the words' numbers in the sentence.
-
-    Raises:
-        UserError: for a sentence the tokenizer makes nothing of.
     """
     space = room(encoder, 1)
     before = len(encoder.template.single[0])
     for index, (sentence, (ids, offsets)) in enumerate(
         zip(sentences, encoder.tokenize([sentence.text for sentence in sentences]), strict=True)
     ):
-        if not len(ids):
-            raise UserError("the tokenizer makes no piece of this sentence", where=repr(sentence.text[:60]))
+        if not len(ids):  # nothing but joiners or the like: its words are read at a mask
+            cut["sentences the tokenizer makes no piece of"] += 1
+            ids, offsets = np.array([encoder.template.mask_id]), np.array([[0, len(sentence.text)]])
         targets = word_pieces(offsets, sentence.spans)
         start = 0
         while start < len(targets):
@@ -92,7 +90,7 @@ class _Tagging(Supervised):
         # A label the head does not know (a type of entity absent from its training) cannot be learnt or found.
         tags = [np.array([number.get(tag, 0) for tag in self.labels(item)], np.int64) for item in items]
         rows = []
-        for index, _, row in word_rows(encoder, items):
+        for index, _, row in word_rows(encoder, items, self.cut):
             labels = tags[index][row.labels] if len(tags[index]) else np.zeros(len(row.labels), np.int64)
             rows.append(Example(row.pieces, row.targets, labels, index))
         return rows

@@ -40,7 +40,7 @@ class SentencePair:
     label: str
     """``entailment``, ``neutral``, ``contradiction``; ``0``, ``1`` for paraphrase; empty in unlabelled data."""
     id: str
-    """The pair's own id where the file has one, else its number in the file, from 0."""
+    """The pair's own id where the file has one, else ``#`` and its number in the file, from 0."""
     line: int
 
 
@@ -213,7 +213,7 @@ def _pair(row: Row, form: _Form, number: int, line: int, labelled: bool, task: l
         if labelled:
             raise
         label = ""
-    return SentencePair(first, second, label, row.get("pairid", "").strip() or str(number), line)
+    return SentencePair(first, second, label, row.get("pairid", "").strip() or f"#{number}", line)
 
 
 def _check_encodable(text: str) -> None:

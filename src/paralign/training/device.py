@@ -7,13 +7,18 @@ from typing import Any
 
 import torch
 
-__all__ = ["best_device", "has_bf16", "only_cpu"]
+__all__ = ["best_device", "has_bf16", "only_cpu", "processes"]
 
 
 def only_cpu() -> bool:
     """Whether training runs on the CPU; accelerate must be told, or processes of torchrun do not meet."""
     asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
     return asked or not torch.accelerator.is_available()
+
+
+def processes() -> int:
+    """How many processes train together (torchrun says so)."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def best_device() -> torch.device:

@@ -63,6 +63,8 @@ class Outcome:
     device: str
     precision: str
     ranks: int
+    signal: int = 0
+    """One that came during the last step, or while the last epoch was scored: too late to stop this run."""
 
 
 class Trainer:
@@ -258,7 +260,8 @@ class Trainer:
 
     def _look(self, score: Callable[[], float]) -> None:
         """Measure, and keep the weights if they are the best so far."""
-        value = score()
+        # Scores may differ in their last bits between processes: what the first one found holds for all.
+        value = float(self._gather(torch.tensor([score()], device=self.accelerator.device))[0])
         self.module.train()
         self.log.write(event="score", step=self.step, score=value)
         if value > self.best["score"]:
@@ -359,4 +362,5 @@ class Trainer:
             device=str(self.accelerator.device.type),
             precision=self.precision,
             ranks=self.ranks,
+            signal=self._signal,
         )

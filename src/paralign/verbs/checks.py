@@ -20,9 +20,11 @@ from paralign.tasks import Task
 from paralign.text import TokenStore
 from paralign.text.draws import draw
 
-__all__ = ["known_text", "warn_of_data", "warn_of_scores"]
+__all__ = ["SEEN", "fine_tuned_on", "known_text", "warn_of_data", "warn_of_scores"]
 
 Keys = npt.NDArray[np.uint64]
+SEEN = "seen.npy"
+"""Keys of what a fine-tuning run has seen, beside its results."""
 _LOOK = 2000
 _LONG = 8
 _BLOCK = 100_000
@@ -87,6 +89,12 @@ def known_text(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[s
         if store.meta["tokenizer"] == encoder.tokenizer_id:
             out.append((f"the text the encoder was trained on ({corpus})", _store_keys(store)))
     return out
+
+
+def fine_tuned_on(model: str) -> list[tuple[str, Keys]]:
+    """Keys of what a fine-tuned ``seed-K/model`` was trained on, where its run still has them."""
+    path = Path(model).parent.parent / SEEN
+    return [("the data it was fine-tuned on", np.load(path))] if path.is_file() else []
 
 
 def _corpora(run: Path) -> list[Path]:

@@ -13,10 +13,11 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import Measurement, Seeds, read_results, write_results
 from paralign.training import best_device
-from paralign.verbs.checks import known_text, warn_of_data, warn_of_scores
+from paralign.verbs.checks import fine_tuned_on, known_text, warn_of_data, warn_of_scores
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.measure import (
     about_encoder,
+    dataset_names,
     measure,
     read_data,
     recorded,
@@ -64,39 +65,48 @@ def evaluate(
     work, facts = saved_task(task, model, task_section(asked))
     if not data:
         raise UserError("nothing to evaluate on", mend="--data LANG=PATH")
+    datasets = dataset_names(data)
     read = [read_data(work, spec, lenient, limit) for spec in data]
     say_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(work, encoder, model) if work.trains else None
-    about = facts["of"] | ({"method": system} if system else {}) if facts else about_encoder(encoder, model, system)
+    about = about_encoder(encoder, model, system)
+    if facts:
+        # The head's rows are about the encoder it was put on; without it, about the fine-tuned one, whoever it was.
+        of = facts["of"] | ({"method": system} if system else {})
+        about = of if work.trains else about | {k: of[k] for k in ("method", "control", "seeds")}
     known = {k: about[k] for k in ("method", "control", "model_hash", "parent")}
     settings = {"model": model, "task": work.name, "data": list(data), "settings": work.config.model_dump(mode="json")}
     folder.begin(settings, **known)
     measured, seeds, said = [], Seeds(**about["seeds"]), set[str]()
     try:
-        seen = known_text(encoder, model, work, [])
+        seen = known_text(encoder, facts["of"]["model"] if facts else model, work, [])
+        seen += fine_tuned_on(model) if facts else []
         warnings = warn_of_data(work, encoder, [(s, d) for s, (d, _) in zip(data, read, strict=True)], seen)
-        for spec, (test, _) in zip(data, read, strict=True):
+        for spec, dataset, (test, _) in zip(data, datasets, read, strict=True):
             measured += measure(
-                work, encoder, head, test, spec, about, folder.name, seeds,
-                split=split, train=facts["train"] if facts else None, settings=recorded(work),
+                work, encoder, head, test, dataset, about, folder.name, seeds,
+                split=split, train=facts["train"] if facts and work.trains else None, settings=recorded(work),
             )  # fmt: skip
             say_cut(work, spec, said, quiet)
     except BaseException:
         folder.abandon()
         raise
     warnings += warn_of_scores([row for row, _ in measured])
-    write_results(folder.path, measured)
+    if folder.main:
+        write_results(folder.path, measured)
     folder.save(
         status="done",
         parameters=encoder.parameter_count(),
         device=encoder.device.type,
         threads=torch.get_num_threads(),
-        alarms=warnings,
+        alarms=list(dict.fromkeys([*folder.before.get("alarms", []), *warnings])),
     )
     keys = {row.key() for row, _ in measured}
-    rows = [row for row in read_results(folder.path / "results.jsonl") if row.key() in keys]
+    rows = [row for row, _ in measured]
+    if folder.main:
+        rows = [row for row in read_results(folder.path / "results.jsonl") if row.key() in keys]
     say_scores(rows, quiet)
     for warning in warnings:
         say(f"WARNING {warning}", quiet=quiet)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import Field, create_model
 from safetensors.torch import save_file
@@ -17,6 +16,7 @@ from safetensors.torch import save_file
 from paralign.config import Config, find_class, load_toml, merge, parse_override, resolve
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.objectives import Batches
 from paralign.results import Measurement, Seeds, read_results, write_results
 from paralign.tasks import Task
 from paralign.tasks.base import TASKS, TaskConfig
@@ -25,10 +25,11 @@ from paralign.tasks.supervised import Head, Supervised
 from paralign.text.draws import seed_for
 from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig
 from paralign.training.checkpoint import beside
-from paralign.verbs.checks import known_text, warn_of_data, warn_of_scores
+from paralign.verbs.checks import SEEN, known_text, warn_of_data, warn_of_scores
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.measure import (
     about_encoder,
+    dataset_names,
     measure,
     read_data,
     recorded,
@@ -37,6 +38,7 @@ from paralign.verbs.measure import (
     say_scores,
     say_summary,
 )
+from paralign.verbs.transfer import read_transfer
 
 __all__ = ["FinetuneConfig", "finetune"]
 
@@ -56,31 +58,6 @@ class FinetuneConfig(Config):
 
     training: FinetuneTraining = FinetuneTraining()
     task: TaskConfig = TaskConfig()
-
-
-@dataclass(frozen=True)
-class _Transfer:
-    """What is trained on."""
-
-    sets: list[Dataset[Any]]
-    originals: Dataset[Any] | None
-    target_examples: int | None
-    dev: Dataset[Any] | None
-
-    @property
-    def language(self) -> str:
-        """As rows of results say it: ``en``, ``en+de``, ``en+de:100`` (few-shot)."""
-        names = list(dict.fromkeys(one.language for one in self.sets))
-        if self.target_examples is not None:
-            names = [name if k == 0 else f"{name}:{self.target_examples}" for k, name in enumerate(names)]
-        return "+".join(names)
-
-    def drawn(self, seed: int) -> list[Dataset[Any]]:
-        """The sets of one fine-tuning seed."""
-        if self.target_examples is None:
-            return self.sets
-        source = self.sets[0].language
-        return [one if one.language == source else one.sample(self.target_examples, seed) for one in self.sets]
 
 
 def finetune(
@@ -142,7 +119,8 @@ def finetune(
     if not eval:
         raise UserError("nothing to evaluate on", mend="--eval LANG=PATH")
     specs = [train] if isinstance(train, str) else list(train)
-    transfer, dropped = _transfer(work, specs, dev, code_switch, target_examples, lenient, limit)
+    transfer, dropped = read_transfer(work, specs, dev, code_switch, target_examples, lenient, limit)
+    datasets = dataset_names(eval)
     tests = [read_data(work, spec, lenient, limit) for spec in eval]
     say_dropped(sum((some for _, some in tests), dropped), quiet)
     work.fit(transfer.sets)
@@ -153,7 +131,7 @@ def finetune(
         "training": config.training.model_dump(mode="json"),
     }
     what = {"name": task, "train": specs, "eval": list(eval), "dev": dev, "code_switch": code_switch,
-            "target_examples": target_examples, "limit": limit}  # fmt: skip
+            "target_examples": target_examples, "limit": limit, "split": split, "system": system}  # fmt: skip
     folder.agree({"data": what, **chosen})
     had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
     wanted = range(config.training.seed, config.training.seed + seeds)
@@ -162,23 +140,20 @@ def finetune(
         return read_results(rows)
     encoder = Encoder.from_pretrained(model, padding=config.training.padding)
     about = about_encoder(encoder, model, system)
-    if code_switch and not system:
-        about["method"] += ", code-switched"
     folder.begin({"model": model, "data": what, **chosen},
                  **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip
     if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
         raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
-    outcomes: list[Outcome] = []
+    cost, found = _Cost(folder), list[Measurement]()
     failed: dict[int, Exception] = {}
     said: set[str] = set()
-    before = folder.before if folder.before.get("status") in ("done", "failed") else {}
     named = [(spec, data) for spec, (data, _) in zip(eval, tests, strict=True)]
     try:
-        seen = known_text(encoder, model, work, [("the training data", one) for one in transfer.sets])
-        warnings = warn_of_data(work, encoder, named, seen)
-        for warning in warnings:
-            say(f"WARNING {warning}", quiet=quiet)
+        seen = known_text(encoder, model, work, transfer.texts(wanted[0]))
+        if folder.main:
+            np.save(folder.path / SEEN, np.unique(np.concatenate([keys for _, keys in seen])))
+        cost.warn(warn_of_data(work, encoder, named, seen), quiet)
         for seed in wanted:
             if seed in had:
                 say(f"{folder.name}: seed {seed} is done", quiet=quiet)
@@ -186,16 +161,19 @@ def finetune(
             encoder.load_state_dict(start)
             training = config.training.model_copy(update={"seed": seed})
             place = folder.path / f"seed-{seed}"
+            # What is wrong with the data is wrong for every seed: this may raise.
+            batches = work.batches(encoder, transfer.drawn(seed), training, switch_with=transfer.originals)
+            say_cut(work, "training", said, quiet)
             try:
                 head, outcome = _train_head(
-                    work, encoder, transfer, training, place, about, resume, quiet, f"{folder.name} seed {seed}"
-                )
-                say_cut(work, "training", said, quiet)
+                    work, encoder, batches, transfer.dev, training, place, about, resume, quiet,
+                    f"{folder.name} seed {seed}",
+                )  # fmt: skip
                 seeds_of = Seeds(**about["seeds"], finetune=seed)
                 measured = []
-                for spec, test in named:
+                for (spec, test), dataset in zip(named, datasets, strict=True):
                     measured += measure(
-                        work, encoder, head, test, spec, about, folder.name, seeds_of,
+                        work, encoder, head, test, dataset, about, folder.name, seeds_of,
                         split=split, train=transfer.language, settings=recorded(work),
                     )  # fmt: skip
                     say_cut(work, spec, said, quiet)
@@ -211,10 +189,13 @@ def finetune(
                 failed[seed] = error
                 say(f"seed {seed} failed: {error}", quiet=quiet)
                 continue
-            outcomes.append(outcome)
+            found += [row for row, _ in measured]
             say_scores([row for row, _ in measured], quiet)
-            warnings += [w for w in warn_of_scores([row for row, _ in measured]) if w not in warnings]
-        if failed and not outcomes and not had:
+            cost.warn([*outcome.alarms, *warn_of_scores([row for row, _ in measured])], quiet)
+            cost.add(outcome)
+            if outcome.signal:
+                raise Stopped(outcome.signal, outcome.steps)
+        if failed and not found and not had:
             raise next(iter(failed.values()))
     except Stopped:
         folder.save(status="stopped")
@@ -224,20 +205,43 @@ def finetune(
         raise
     folder.save(
         status="failed" if failed else "done",
-        seconds=round(before.get("seconds", 0) + sum(o.seconds for o in outcomes), 2),
-        steps=before.get("steps", 0) + sum(o.steps for o in outcomes),
-        pairs_seen=before.get("pairs_seen", 0) + sum(o.records_seen for o in outcomes),
-        tokens_seen=before.get("tokens_seen", 0) + sum(o.pieces_seen for o in outcomes),
-        padding=round(max((o.padding for o in outcomes), default=0.0), 4),
-        alarms=[alarm for o in outcomes for alarm in o.alarms] + warnings,
         device=str(encoder.device.type),
         threads=torch.get_num_threads(),
         parameters=encoder.parameter_count(),
     )
-    found = read_results(rows)
+    if folder.main:  # the others may come before the first has written
+        found = read_results(rows)
     say_summary(found, quiet)
     _raise_failed(failed, len(wanted), folder.path)
     return found
+
+
+class _Cost:
+    """What a run amounted to over all its seeds and resumptions, written as each seed ends."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        names = ("seconds", "steps", "pairs_seen", "tokens_seen", "padding")
+        self.facts: dict[str, Any] = {name: folder.before.get(name, 0) for name in names}
+        self.facts["alarms"] = list(folder.before.get("alarms", []))
+
+    def add(self, outcome: Outcome) -> None:
+        """A seed has ended."""
+        facts = self.facts
+        facts["seconds"] = round(facts["seconds"] + outcome.seconds, 2)
+        facts["steps"] += outcome.steps
+        facts["pairs_seen"] += outcome.records_seen
+        facts["tokens_seen"] += outcome.pieces_seen
+        facts["padding"] = max(facts["padding"], round(outcome.padding, 4))
+        self.folder.save(**facts)
+
+    def warn(self, texts: Sequence[str], quiet: bool) -> None:
+        """Say and keep what was not said before."""
+        for text in texts:
+            if text not in self.facts["alarms"]:
+                say(f"WARNING {text}", quiet=quiet)
+                self.facts["alarms"].append(text)
+        self.folder.save(alarms=self.facts["alarms"])
 
 
 def _settings(
@@ -255,44 +259,11 @@ def _settings(
     return config, kind(config.task)
 
 
-def _transfer(
-    work: Supervised,
-    specs: Sequence[str],
-    dev: str | None,
-    code_switch: bool,
-    target_examples: int | None,
-    lenient: bool,
-    limit: int | None,
-) -> tuple[_Transfer, Counter[str]]:
-    read = [read_data(work, spec, lenient, limit) for spec in specs]
-    dropped = sum((some for _, some in read), Counter[str]())
-    sets = [data for data, _ in read]
-    if not sets:
-        raise UserError("nothing to train on", mend="--train LANG=PATH")
-    kept = read_data(work, dev, lenient, limit)[0] if dev else None
-    languages = [one.language for one in sets]
-    others = [one for one in sets if one.language != languages[0]]
-    if target_examples is not None and (not others or code_switch):
-        raise UserError(
-            "few-shot needs a source language first and examples of another",
-            mend="--train en=... --train de=... --target-examples N, without --code-switch",
-        )
-    if not code_switch:
-        return _Transfer(sets, None, target_examples, kept), dropped
-    origin = "en" if "en" in languages else languages[0]
-    originals = [one for one in sets if one.language == origin]
-    if len(originals) > 1 or len(sets) < 2:
-        raise UserError(
-            "code-switching needs one set of originals and their translations",
-            mend="--train en=train.en --train de=train.de --code-switch",
-        )
-    return _Transfer([one for one in sets if one.language != origin], originals[0], None, kept), dropped
-
-
 def _train_head(
     work: Supervised,
     encoder: Encoder,
-    transfer: _Transfer,
+    batches: Batches,
+    dev: Dataset[Any] | None,
     training: TrainingConfig,
     place: Path,
     about: Mapping[str, Any],
@@ -303,10 +274,15 @@ def _train_head(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(training.seed, _HEAD))
         head = work.head(encoder)
-    batches = work.batches(encoder, transfer.drawn(training.seed), training, switch_with=transfer.originals)
     training = training.model_copy(update={"batch": batches.size})
-    settings = training.model_dump(mode="json") | {"base": about["model_hash"], "dev": transfer.dev is not None}
-    dev = transfer.dev
+    settings = training.model_dump(mode="json") | {"base": about["model_hash"], "dev": dev is not None}
+
+    def score() -> float:
+        assert dev is not None
+        value = work.evaluate(encoder, head, dev)[0].value
+        work.cut.clear()  # the development set is looked at every epoch
+        return value
+
     trainer = Trainer(
         Learner(encoder, {head.name: head}),
         batches,
@@ -315,7 +291,7 @@ def _train_head(
         settings=settings,
         title=title,
         quiet=quiet,
-        score=None if dev is None else lambda: work.evaluate(encoder, head, dev)[0].value,
+        score=None if dev is None else score,
     )
     return head, trainer.train(resume=resume)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,6 +28,7 @@ from paralign.verbs.folder import say
 __all__ = [
     "about_encoder",
     "dataset_name",
+    "dataset_names",
     "measure",
     "read_data",
     "recorded",
@@ -65,13 +68,13 @@ def about_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str,
 
 
 def saved_task(task: str | None, model: str, settings: Mapping[str, Any]) -> tuple[Task, dict[str, Any] | None]:
-    """A task with the settings its head was saved with, if ``model`` is a fine-tuned one, and the saved facts.
+    """A task with the settings its head was saved with, and what was saved beside ``model`` if it is a fine-tuned one.
 
     Raises:
         UserError: if the model was fine-tuned for another task, or no task is named.
     """
     saved = Path(model) / "task.json"
-    facts = json.loads(saved.read_text(encoding="utf-8")) if saved.is_file() else None
+    facts: dict[str, Any] | None = json.loads(saved.read_text(encoding="utf-8")) if saved.is_file() else None
     name = task or (facts and facts["task"])
     if not name:
         mend = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
@@ -79,7 +82,7 @@ def saved_task(task: str | None, model: str, settings: Mapping[str, Any]) -> tup
     work = find_task(name, merge(facts.get("settings", {}) if facts and facts["task"] == name else {}, settings))
     if work.trains and facts and facts["task"] != name:
         raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model)
-    return work, facts if work.trains else None
+    return work, facts
 
 
 def saved_head(work: Task, encoder: Encoder, model: str) -> Objective:
@@ -96,7 +99,11 @@ def saved_head(work: Task, encoder: Encoder, model: str) -> Objective:
             mend=f"fine-tune it first: paralign finetune --task {work.name}; the model is then OUT/seed-0/model",
         )
     head = work.head(encoder)
-    head.load_state_dict(load_file(saved))
+    try:
+        head.load_state_dict(load_file(saved))
+    except RuntimeError as error:
+        mend = "leave out the task settings that make another head"
+        raise UserError("the saved head is of another shape than these settings", where=saved, mend=mend) from error
     return head.to(encoder.device)
 
 
@@ -113,7 +120,28 @@ def dataset_name(spec: str) -> str:
     for part in re.split(r"[._]", name):
         words = [word for word in part.split("-") if foreign(word)] if part not in own else []
         kept.append("-".join(words))
-    return ".".join(part for part in kept if part) or name
+    return ".".join(part for part in kept if part) or Path(path.split(",")[0]).parent.name or name
+
+
+def dataset_names(specs: Sequence[str]) -> list[str]:
+    """A name for each data set; those of one language that would share theirs are told apart by their folders.
+
+    Raises:
+        UserError: if that does not tell them apart: one would replace the other in the results.
+    """
+    names = [dataset_name(spec) for spec in specs]
+    tags = [spec.partition("=")[0] for spec in specs]
+    clashes = {pair for pair, count in Counter(zip(tags, names, strict=True)).items() if count > 1}
+    shared = {name for _, name in clashes}
+    for k, spec in enumerate(specs):
+        if names[k] in shared:
+            folder = Path(spec.partition("=")[2].split(",")[0]).parent.name
+            names[k] = f"{folder}/{names[k]}" if folder else names[k]
+    for pair, count in Counter(zip(tags, names, strict=True)).items():
+        if count > 1:
+            first = [spec for spec, *own in zip(specs, tags, names, strict=True) if tuple(own) == pair]
+            raise UserError(f"two data sets would have one name: {' and '.join(first)}", mend="rename a file")
+    return names
 
 
 def _tag(word: str) -> str:
@@ -129,7 +157,7 @@ def measure(
     encoder: Encoder,
     head: Objective | None,
     data: Any,
-    spec: str,
+    dataset: str,
     about: Mapping[str, Any],
     run: str,
     seeds: Seeds,
@@ -139,12 +167,13 @@ def measure(
     settings: Mapping[str, Any] | None = None,
 ) -> list[tuple[Measurement, Items | None]]:
     """Score one data set: rows and their items. ``settings`` are recorded with every row."""
-    dataset = dataset_name(spec)
     baselines = work.baselines(data)
-    every = {"system": about["method"], "control": about["control"]} | dict(settings or {})
+    every = {"system": about["method"], "control": about["control"], "data": _digest(work, data)}
+    every |= dict(settings or {})
     rows: list[tuple[Measurement, Items | None]] = []
     for score in work.evaluate(encoder, head, data):
-        known = {name: values[score.metric] for name, values in baselines.items() if score.metric in values}
+        known = {name: values.get(score.metric, math.nan) for name, values in baselines.items()}
+        known = {name: value for name, value in known.items() if math.isfinite(value)}
         row = Measurement(
             task=work.name,
             dataset=dataset,
@@ -164,6 +193,16 @@ def measure(
         )
         rows.append((row, score.items))
     return rows
+
+
+def _digest(work: Task, data: Any) -> str:
+    """Of the texts in their order: only scores of the same items are compared pair by pair."""
+    hasher = hashlib.blake2b(digest_size=8)
+    for texts in work.texts_of(data):
+        for text in texts:
+            hasher.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        hasher.update(b"\1")
+    return hasher.hexdigest()
 
 
 def recorded(work: Task) -> dict[str, Any]:
@@ -203,10 +242,11 @@ def say_summary(rows: Sequence[Measurement], quiet: bool) -> None:
         place = (row.task, row.dataset, row.language, str(row.where.direction))
         if main.setdefault(place, row.metric) == row.metric:
             groups.setdefault(place, []).append(row)
-    english = {place[0]: _mean(found) for place, found in groups.items() if place[2:] == ("en", "None")}
+    english = {place[:2]: _mean(found) for place, found in groups.items() if place[2:] == ("en", "None")}
     for (task, dataset, language, _), found in groups.items():
         mean, sd = mean_sd([row.value for row in found])
-        gap = f", {100 * (mean - english[task]):+.1f} against en" if task in english and language != "en" else ""
+        own = english.get((task, dataset)) if language != "en" else None
+        gap = "" if own is None else f", {100 * (mean - own):+.1f} against en"
         spread = "" if sd is None else f" ± {100 * sd:.1f}"
         seeds = f"{len(found)} fine-tuning seed{'s' * (len(found) > 1)}"
         say(f"{task} {dataset} {language}: {found[0].metric} {100 * mean:.1f}{spread} ({seeds}{gap})", quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.training import best_device
 from paralign.verbs.folder import say
-from paralign.verbs.measure import saved_head, saved_task, say_dropped
+from paralign.verbs.measure import saved_head, saved_task, say_cut, say_dropped
 from paralign.verbs.settings import task_section
 
 __all__ = ["predict"]
@@ -59,7 +60,15 @@ def predict(
     say_dropped(dropped, quiet)
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(work, encoder, model) if work.trains else None
-    written = work.predict(encoder, head, read, path)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        made = work.predict(encoder, head, read, Path(folder) / path.name)
+        written = [path.parent / file.name for file in made]
+        for file in written:
+            if file.exists() and not force:
+                raise UserError("exists already", where=file, mend="--force replaces it")
+        for file, final in zip(made, written, strict=True):
+            file.replace(final)
+    say_cut(work, data, set(), quiet)
     for file in written:
         say(str(file), quiet=quiet)
     return written
