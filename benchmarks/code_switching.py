@@ -18,10 +18,13 @@ import argparse
 from pathlib import Path
 
 import paralign
+from paralign.metrics import mean_sd, paired_bootstrap
+from paralign.results import read_items
 from paralign.smallworld import LANGUAGES, World
 
-TRAIN, TEST = "smallworld:2000000-2004000", "smallworld:3000000-3001000"
+TRAIN, TEST = "smallworld:2000000-2008000", "smallworld:3000000-3001000"
 MONO = 8_000
+WAYS = ("zero-shot", "translate-train", "code-switched")
 RATE = {"learning_rate": 1e-3, "padding": 0.25}
 
 
@@ -36,11 +39,34 @@ def base(out: Path) -> str:
             span = range(place * MONO, (place + 1) * MONO)
             path.write_text("".join(world.sentence(i, language).text + "\n" for i in span), encoding="utf-8")
         specs.append(f"{language}={path}")
-    settings = {"training": {"epochs": 8, "batch": 64, **RATE}}
+    settings = {"training": {"epochs": 6, "batch": 64, **RATE}}
     made = paralign.pretrain(
         out=out / "base", text=specs, arch="bert:2x128", vocab=3_000, settings=settings, resume=True
     )
     return str(made)
+
+
+def compare(task: str, languages: list[str], out: Path) -> None:
+    """Each way's mean over seeds, and code-switched against plain translate-train, paired over items."""
+    for language in languages:
+        items = {}
+        for way in WAYS:
+            run = out / f"{task}-{language}-{way}"
+            for tested in ("en", language):
+                rows = [r for r in paralign.read_results(run / "results.jsonl") if r.language == tested]
+                metric = rows[0].metric  # the main one
+                rows = [row for row in rows if row.metric == metric]
+                mean, sd = mean_sd([row.value for row in rows])
+                items[way, tested] = [table for row in rows if (table := read_items(run, row)) is not None]
+                spread = "" if sd is None else f" ± {100 * sd:.1f}"
+                seeds = f"{len(rows)} seeds"
+                print(f"{task} {language} {way}, tested on {tested}: {metric} {100 * mean:.1f}{spread} ({seeds})")
+        for tested in ("en", language):
+            found = paired_bootstrap(items["code-switched", tested], items["translate-train", tested])
+            print(
+                f"{task} {language}, tested on {tested}: code-switched - translate-train {100 * found.difference:+.1f} "
+                f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}], p {found.p:.3f}"
+            )
 
 
 def main() -> None:
@@ -50,7 +76,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", nargs="+", default=["nli", "qa"])
     parser.add_argument("--languages", nargs="+", default=["de", "hi"])
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=float, default=4)
     given = parser.parse_args()
     encoder = base(given.out)
     for task in given.tasks:
@@ -79,6 +105,7 @@ def main() -> None:
                     resume=True,
                 )
                 runs.append(run)
+        compare(task, given.languages, given.out)
         paralign.write_report(runs, given.out / f"{task}.html", title=f"Code-switching, {task}")
 
 

@@ -179,7 +179,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     given = parser.parse_args()
     limit: list[object] = ["--limit", given.limit] if given.limit else []
-    runs = [TASKS[name](given.data, given.model, given.out, limit) for name in given.only]
+    for name in given.only:
+        TASKS[name](given.data, given.model, given.out, limit)
+    runs = [given.out / name for name in TASKS if (given.out / name / "run.json").exists()]
     paralign("report", *runs, "--out", given.out / "report.html", "--title", "Every task on real text")
 
 
