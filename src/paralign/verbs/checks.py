@@ -80,7 +80,10 @@ def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
 
 def known_text(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[str, Any]]) -> list[tuple[str, Keys]]:
     """Sorted keys of the texts a model was fine-tuned on, and aligned or pretrained on where its run has them."""
-    out = [(name, np.unique(np.concatenate(list(_keys(encoder, work, data))))) for name, data in train]
+    parts: dict[str, list[Keys]] = {}
+    for name, data in train:
+        parts.setdefault(name, []).extend(_keys(encoder, work, data))
+    out = [(name, np.unique(np.concatenate(keys))) for name, keys in parts.items()]
     for corpus in _corpora(Path(model).parent):
         try:
             store = TokenStore.open(corpus)
