@@ -194,3 +194,11 @@ def test_any_index_comes_out_the_same_alone() -> None:
         question(-1)
     with pytest.raises(UserError, match="does not speak"):
         ask(ITEMS[0], "en", "xx")
+
+
+def test_a_paragraph_that_runs_out_of_nouns_is_drawn_anew():
+    """At index 2,000,138 the first draw asks for one more thing than people do the verb to."""
+    item = question(2_000_138)
+    assert 3 <= len(item.meanings) <= 5
+    context, _, answer, start = ask(item, "de")
+    assert context[start : start + len(answer)] == answer

@@ -118,6 +118,18 @@ def question(index: int, seed: int = 0) -> Asked:
 @lru_cache(maxsize=8192)
 def _question(index: int, seed: int) -> Asked:
     draw = Draw(seed ^ _STREAM, index)
+    while True:
+        try:
+            return _paragraph(draw)
+        except _Exhausted:  # every noun that suits a verb is taken: rare, and another draw has another verb
+            continue
+
+
+class _Exhausted(Exception):
+    """There is nothing left that has not been mentioned."""
+
+
+def _paragraph(draw: Draw) -> Asked:
     asks = draw.choose(("who", "what", "where"))
     tense = draw.choose(("past", "past", "past", "present", "future"))
     cast = _Cast(draw, tense)
@@ -189,7 +201,10 @@ class _Cast:
 
     def fresh(self, concepts: tuple[str, ...] | list[str]) -> str:
         """One that has not been mentioned."""
-        concept = self.draw.choose([concept for concept in concepts if concept not in self.used])
+        free = [concept for concept in concepts if concept not in self.used]
+        if not free:
+            raise _Exhausted
+        concept = self.draw.choose(free)
         self.used.add(concept)
         return concept
 
