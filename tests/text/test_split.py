@@ -9,7 +9,8 @@ import pytest
 
 from paralign.errors import UserError
 from paralign.text import PairSpec, TextSpec, plain_key
-from paralign.text.split import excluded_sentences, split_corpus
+from paralign.text.excluded import excluded_sentences
+from paralign.text.split import split_corpus
 
 
 def lines(path: Path) -> list[str]:

@@ -56,19 +56,33 @@ def build(
 def split(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")],
     pairs: Pairs = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="LANG=PATH, plain text to add to the plain side; may be repeated.")
+    ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(help="Files of test sentences (text, TSV, CoNLL-U) to keep out; may be repeated."),
+        typer.Option(help="Files of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON) to keep out; repeatable."),
     ] = None,
+    key_share: Annotated[
+        float, typer.Option(help="Share of the plain half's pairs that give their English side.", min=0, max=1)
+    ] = 0.5,
     lenient: Lenient = False,
 ) -> None:
     """Half the pairs become plain text (one side of each), half stay pairs; test sentences are left out, counted."""
-    from paralign.text import parse_pairs
+    from paralign.text import parse_pairs, parse_text
     from paralign.text.split import split_corpus
 
     if not pairs:
         raise UserError("no text is given", mend="--pairs en-de=PATH")
-    split_corpus([parse_pairs(p) for p in pairs], out, exclude=exclude or [], lenient=lenient)
+    plain = [parse_text(t) for t in text or []]
+    split_corpus(
+        [parse_pairs(p) for p in pairs],
+        out,
+        text=plain,
+        exclude=exclude or [],
+        key_share=key_share,
+        lenient=lenient,
+    )
     typer.echo((out / "split.json").read_text(encoding="utf-8"), nl=False)
 
 

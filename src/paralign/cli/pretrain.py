@@ -21,6 +21,9 @@ def command(
     tokenizer: Annotated[str, typer.Option(help="wordpiece or bpe, trained on the text; or a folder.")] = "wordpiece",
     vocab: Annotated[int, typer.Option(help="Pieces of a trained tokenizer.")] = 12_000,
     max_length: Annotated[int, typer.Option(help="Positions of an encoder from scratch.")] = 256,
+    heldout: Annotated[
+        list[str] | None, typer.Option(help="LANG=PATH, text whose loss is logged by language; may be repeated.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Name or TOML file.")] = "pretrain",
     overrides: Overrides = None,
     limit: Limit = None,
@@ -40,6 +43,7 @@ def command(
         tokenizer=tokenizer,
         vocab=vocab,
         max_length=max_length,
+        heldout=heldout or [],
         recipe=recipe,
         settings=given(data={"limit": limit}, training={"seed": seed}),
         overrides=overrides or [],

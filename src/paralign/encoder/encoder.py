@@ -114,9 +114,17 @@ class Encoder(nn.Module):
         tokenizer.model_max_length = max_length
         return cls(model, tokenizer, name=arch, padding=padding)
 
-    def save_pretrained(self, folder: Path) -> None:
-        """Write a plain folder that ``AutoModel.from_pretrained`` loads without paralign."""
-        self.model.save_pretrained(folder)
+    def save_pretrained(self, folder: Path, *, weights: str = "fp32") -> None:
+        """Write a plain folder that ``AutoModel.from_pretrained`` loads without paralign.
+
+        Args:
+            folder: where to.
+            weights: ``fp16`` halves the file; loaded they are fp32 again. This encoder's own are rounded to match.
+        """
+        if weights == "fp16":
+            hf.save_half(self.model, folder)
+        else:
+            self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
     def headless_twin(self) -> Encoder:

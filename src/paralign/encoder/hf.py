@@ -34,6 +34,8 @@ __all__ = [
     "load_tokenizer",
     "max_pieces",
     "parse_arch",
+    "save_half",
+    "set_dropout",
     "takes_types",
     "width_of",
     "without_head",
@@ -95,6 +97,12 @@ def _check_tokenizer(name: str) -> None:
         raise UserError("the model folder has no tokenizer", where=name, mend="save the tokenizer beside the model")
 
 
+def attention() -> str:
+    """How attention is computed: on a CPU plainly, which for rows of some hundred pieces is 2.5 times as fast as the
+    fused kernel with its backward pass."""
+    return "sdpa" if torch.accelerator.is_available() else "eager"
+
+
 def load_model(name: str) -> Any:
     """A masked LM from a folder or the hub, in fp32; only safetensors are read, no foreign code is run.
 
@@ -111,6 +119,7 @@ def load_model(name: str) -> Any:
                 use_safetensors=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
+                attn_implementation=attention(),
                 output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -191,7 +200,18 @@ def build(arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return AutoModelForMaskedLM.from_config(config)
+        return AutoModelForMaskedLM.from_config(config, attn_implementation=attention())
+
+
+def save_half(model: Any, folder: Path) -> None:
+    """Write a model in half precision, its config asking for fp32 when loaded; its own weights are rounded alike."""
+    half = copy.deepcopy(model).half()
+    half.save_pretrained(folder)
+    config = model.config.to_dict() | {"dtype": "float32", "architectures": [type(model).__name__]}
+    type(model.config).from_dict(config).save_pretrained(folder)
+    with torch.no_grad():
+        for mine, rounded in zip(model.parameters(), half.parameters(), strict=True):
+            mine.copy_(rounded)
 
 
 def base_of(model: Any) -> nn.Module:
@@ -235,6 +255,16 @@ def without_head(model: Any) -> Any:
         if child is not base:
             setattr(model, name, nn.Identity())
     return model
+
+
+def set_dropout(model: Any, share: float) -> None:
+    """Drop this share of states and attention from now on; the model's config keeps what it says."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+        for name in ("attention_dropout", "activation_dropout", "dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, share)
 
 
 def max_pieces(model: Any, tokenizer: Any) -> int:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from paralign.config import did_you_mean
+from paralign.config import Config, did_you_mean
 from paralign.errors import UserError
 from paralign.text.views import Template
 
-__all__ = ["KINDS", "probe_template", "tokenize", "tokenizer_id", "train_tokenizer"]
+__all__ = ["KINDS", "TokenizerConfig", "probe_template", "tokenize", "tokenizer_id", "train_tokenizer"]
 
 KINDS = ("wordpiece", "bpe")
 _BERT_NAMES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
@@ -88,16 +90,31 @@ def _around(ids: list[int], parts: list[list[int]]) -> list[tuple[int, ...]]:
     return [*out, tuple(ids[at:])]
 
 
+class TokenizerConfig(Config):
+    """Settings of a tokenizer that is trained."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """Languages have p^(1/T) of the characters it is trained on: 1 is proportional, larger values favour small ones."""
+    coverage: float = Field(default=1.0, gt=0, le=1)
+    """Share of the text's characters that ``wordpiece`` must know; the rarest beyond that are unknown pieces."""
+
+
 def train_tokenizer(
-    texts: Iterable[str], *, kind: str = "wordpiece", size: int = 12_000, family: str = "bert"
+    texts: Iterable[str],
+    *,
+    kind: str = "wordpiece",
+    size: int = 12_000,
+    family: str = "bert",
+    coverage: float = 1.0,
 ) -> PreTrainedTokenizerFast:
     """Train a cased tokenizer that keeps accents, in the family's template.
 
     Args:
-        texts: sentences; read twice, so not a generator. Equal text gives an equal tokenizer.
+        texts: sentences; read several times, so not a generator. Equal text gives an equal tokenizer.
         kind: ``wordpiece`` (words split at spaces, punctuation and around CJK characters, as BERT does) or ``bpe``
             (byte-level, no unknown pieces).
         size: pieces, specials included.
+        coverage: see :class:`TokenizerConfig`.
         family: ``bert`` for [CLS] A [SEP] B [SEP]; ``roberta`` and ``xlm-r`` for <s> A </s></s> B </s>.
 
     Raises:
@@ -106,7 +123,7 @@ def train_tokenizer(
     if kind not in KINDS:
         raise UserError(f"unknown tokenizer {kind!r}", mend=did_you_mean(kind, KINDS))
     names = _BERT_NAMES if family == "bert" else _ROBERTA_NAMES
-    backend = _wordpiece(texts, size, names) if kind == "wordpiece" else _bpe(texts, size, names)
+    backend = _wordpiece(texts, size, names, coverage) if kind == "wordpiece" else _bpe(texts, size, names)
     made = backend.get_vocab_size()
     if made > size:
         raise UserError(f"{size:,} pieces cannot hold the text's characters: {made:,} are needed", mend="raise --vocab")
@@ -139,14 +156,21 @@ def _words(model: Any) -> Tokenizer:
     return backend
 
 
-def _wordpiece(texts: Iterable[str], size: int, names: Mapping[str, str]) -> Tokenizer:
+def _wordpiece(texts: Iterable[str], size: int, names: Mapping[str, str], coverage: float) -> Tokenizer:
     """The trainer numbers ``##`` characters in the order of a randomly seeded hash map, which then breaks ties: equal
     text gives different vocabularies. So they are found in a first pass and given fixed numbers in the second."""
     special, unknown = list(names.values()), names["unk"]
+    letters = _alphabet(texts, coverage) if coverage < 1 else None
 
     def trained(limit: int, fixed: list[str]) -> dict[str, int]:
         backend = _words(models.WordPiece(unk_token=unknown, max_input_chars_per_word=100))
-        trainer = trainers.WordPieceTrainer(vocab_size=limit, special_tokens=special + fixed, show_progress=False)
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=limit,
+            special_tokens=special + fixed,
+            show_progress=False,
+            limit_alphabet=None if letters is None else len(letters),
+            initial_alphabet=letters or [],
+        )
         backend.train_from_iterator(_blocks(texts), trainer)
         return dict(backend.get_vocab())
 
@@ -154,6 +178,22 @@ def _wordpiece(texts: Iterable[str], size: int, names: Mapping[str, str]) -> Tok
     backend = _words(models.WordPiece(trained(size, inner), unk_token=unknown, max_input_chars_per_word=100))
     backend.add_special_tokens(special)
     return backend
+
+
+def _alphabet(texts: Iterable[str], coverage: float) -> list[str]:
+    """The most frequent characters, so many that they cover the share of all."""
+    normal = _words(models.WordPiece()).normalizer
+    counts: Counter[str] = Counter()
+    for block in _blocks(texts):
+        counts.update(normal.normalize_str(" ".join(block)))
+    del counts[" "]
+    wanted, out = coverage * counts.total(), []
+    for letter, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if wanted <= 0:
+            break
+        out.append(letter)
+        wanted -= count
+    return out
 
 
 def _bpe(texts: Iterable[str], size: int, names: Mapping[str, str]) -> Tokenizer:

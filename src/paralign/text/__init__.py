@@ -4,6 +4,7 @@ from paralign.text.build import Tokenize, build_store
 from paralign.text.clean import FilterConfig, Seen, hash_texts, sentence_hashes
 from paralign.text.columns import Tagged, read_tagged
 from paralign.text.conllu import UPOS, Tree, read_conllu, read_trees, write_conllu
+from paralign.text.excluded import excluded_sentences
 from paralign.text.generated import conllu_from_smallworld
 from paralign.text.lexicon import read_lexicon
 from paralign.text.lines import MAX_LINE, read_lines
@@ -12,7 +13,7 @@ from paralign.text.normalise import normalise, plain_key
 from paralign.text.readers import Pair, read_pairs, read_text
 from paralign.text.sentence_pairs import SentencePair, read_sentence_pairs
 from paralign.text.specs import PairSpec, TextSpec, parse_pairs, parse_text
-from paralign.text.split import excluded_sentences, split_corpus
+from paralign.text.split import split_corpus
 from paralign.text.squad import Question, read_questions
 from paralign.text.store import TokenStore, share_kept
 from paralign.text.tags import canonical, known_tags

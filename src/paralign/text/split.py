@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,15 @@ import numpy.typing as npt
 
 from paralign.errors import UserError
 from paralign.text.clean import Hashes, Seen, hash_texts, sentence_hashes
+from paralign.text.excluded import Source, batched, excluded_sentences
 from paralign.text.folders import whole_folder
-from paralign.text.lines import read_lines
-from paralign.text.normalise import normalise
 from paralign.text.readers import read_pairs, read_text
 from paralign.text.specs import PairSpec, TextSpec
 
-__all__ = ["excluded_sentences", "split_corpus"]
+__all__ = ["split_corpus"]
 
-_BATCH = 10_000
 # Each use of a hash draws bits of its own.
 _HALF, _SIDE, _HELD = "half", "side", "heldout"
-Source = Path | str | PairSpec | TextSpec
 Mask = npt.NDArray[np.bool_]
 
 
@@ -47,31 +44,14 @@ class _Shelf:
         self.texts.extend(text for text, fresh in zip(texts, new, strict=True) if fresh)
 
 
-def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> Seen:
-    """Hashes of every sentence that must not be trained on.
-
-    Args:
-        sources: specs (all sides), or files: every ``# text…`` comment of a ``.conllu`` file, otherwise every
-            column of every line (columns are separated by tabs or ``|||``). Plain or gzip.
-        lenient: skip lines that cannot be read.
-
-    Returns:
-        a set of :func:`paralign.text.clean.sentence_hashes`; text without letters and digits is left out.
-    """
-    out = Seen()
-    for source in sources:
-        for batch in _batched(_sentences(source, lenient)):
-            hashes = sentence_hashes(batch)
-            out.fresh(hashes[hashes != 0])
-    return out
-
-
 def split_corpus(
     specs: Sequence[PairSpec],
     out: Path,
     *,
+    text: Sequence[TextSpec] = (),
     exclude: Sequence[Source] = (),
     mono_share: float = 0.5,
+    key_share: float = 0.5,
     heldout_share: float = 0.01,
     lenient: bool = False,
     dropped: Counter[str] | None = None,
@@ -80,10 +60,11 @@ def split_corpus(
 
     Which half a pair falls into is a function of its English sentence alone (its key: NFKC, casefolded,
     letters, marks and digits only; the source side where a pair has no English), so one English sentence
-    falls into the same half in every language pair. A pair of the monolingual half gives one side, drawn from
-    (English key, other language). As one sentence may stand in several pairs, an English sentence is taken
-    back where any of its pairs gives the other side: no pair of the corpus has both sides in the monolingual
-    text. (Translations of one English sentence in two *other* languages may both be there.)
+    falls into the same half in every language pair. Which side a pair of the monolingual half gives is a function of it
+    too. As one sentence of another language may stand in several pairs, an English sentence is taken back where any of
+    its pairs has its other side there as well: no pair of the corpus has both sides in the monolingual
+    text. (Translations of one English sentence in two *other* languages may both be there.) Plain text is
+    added to the monolingual text under the same rule, without the sentences that stand in a pair kept for alignment.
 
     Writes ``mono/XX.txt.gz``, ``heldout/XX.txt.gz``, ``pairs/en-XX.tsv.gz`` (English first) and
     ``split.json`` (what is returned). Sentences are written once a file and in the order of their hashes: the
@@ -93,8 +74,11 @@ def split_corpus(
     Args:
         specs: the corpora; several of the same languages are put together.
         out: the folder to make.
+        text: plain text to add.
         exclude: see :func:`excluded_sentences`; a pair is removed and counted if either side is among them.
         mono_share: expected share of English sentences in the monolingual half.
+        key_share: expected share of its pairs that give their English side. Less than a half where English is
+            plentiful and the others are not.
         heldout_share: expected share of the monolingual sentences of each language held out.
         lenient: drop lines that cannot be read.
         dropped: counts of dropped lines are added here too.
@@ -107,6 +91,7 @@ def split_corpus(
     read: Counter[str] = Counter()
     total: Counter[str] = Counter() if dropped is None else dropped
     rivals: dict[str, tuple[list[Hashes], list[Hashes]]] = {}
+    reserved: dict[str, Seen] = {}
     rows = []
     for spec in specs:
         count: Counter[str] = Counter()
@@ -114,15 +99,24 @@ def split_corpus(
         pairs = ((p.target, p.source) if key == spec.target else (p.source, p.target)
                  for p in read_pairs(spec, lenient=lenient, dropped=count))  # fmt: skip
         taken: Counter[str] = Counter()
-        for batch in _batched(pairs):
-            _share_out(batch, key, other, held_out, mono_share, shelves, rivals, count, taken)
+        for batch in batched(pairs):
+            _share_out(batch, key, other, held_out, (mono_share, key_share), shelves, rivals, reserved, count, taken)
             read[str(spec)] += len(batch)
         rows.append({"spec": str(spec), "read": read[str(spec)], "dropped": dict(+count), "given": dict(taken)})
+        total.update(+count)
+    for plain in text:
+        count, taken = Counter(), Counter()
+        lines = (line for _, line in read_text(plain, lenient=lenient, dropped=count))
+        for some in batched(lines):
+            _add_text(some, plain.language, held_out, shelves, reserved, count, taken)
+            read[str(plain)] += len(some)
+        rows.append({"spec": str(plain), "read": read[str(plain)], "dropped": dict(+count), "given": dict(taken)})
         total.update(+count)
     _take_back(shelves, rivals)
     if not any(shelf.texts for shelf in shelves.values()):
         raise UserError(f"nothing left to split: {dict(total)}")
-    counts: dict[str, Any] = {"specs": rows, "mono_share": mono_share, "heldout_share": heldout_share}
+    shares = {"mono_share": mono_share, "key_share": key_share, "heldout_share": heldout_share}
+    counts: dict[str, Any] = {"specs": rows, **shares}
     with whole_folder(Path(out)) as part:
         for name, shelf in sorted(shelves.items()):
             _write(part, name, shelf.texts, heldout_share, counts)
@@ -135,9 +129,10 @@ def _share_out(
     key: str,
     other: str,
     held_out: Seen,
-    mono_share: float,
+    shares: tuple[float, float],
     shelves: dict[str, _Shelf],
     rivals: dict[str, tuple[list[Hashes], list[Hashes]]],
+    reserved: dict[str, Seen],
     count: Counter[str],
     taken: Counter[str],
 ) -> None:
@@ -147,8 +142,8 @@ def _share_out(
     excluded = (held_out.contains(left) | held_out.contains(right)) & ~empty
     count.update({"empty": int(empty.sum()), "excluded": int(excluded.sum())})
     good = ~empty & ~excluded
-    mono = good & (_draw(left, _HALF) < mono_share)
-    gives_key = _draw(left, _SIDE, other) < 0.5
+    mono = good & (_draw(left, _HALF) < shares[0])
+    gives_key = _draw(left, _SIDE) < shares[1]
     choices = {
         f"mono/{key}": (mono & gives_key, [a for a, _ in batch], left),
         f"mono/{other}": (mono & ~gives_key, [b for _, b in batch], right),
@@ -161,6 +156,29 @@ def _share_out(
     pairs = rivals.setdefault(f"{key} {other}", ([], []))
     pairs[0].append(left[mono])
     pairs[1].append(right[mono])
+    for tag, side in ((key, left), (other, right)):
+        reserved.setdefault(tag, Seen()).fresh(side[good & ~mono])
+
+
+def _add_text(
+    batch: list[str],
+    language: str,
+    held_out: Seen,
+    shelves: dict[str, _Shelf],
+    reserved: dict[str, Seen],
+    count: Counter[str],
+    taken: Counter[str],
+) -> None:
+    """Put the sentences of a batch on the shelf of their language, but for those of a test or of a reserved pair."""
+    hashes = sentence_hashes(batch)
+    empty = hashes == 0
+    excluded = held_out.contains(hashes) & ~empty
+    kept = reserved.get(language, Seen()).contains(hashes) & ~empty & ~excluded
+    count.update({"empty": int(empty.sum()), "excluded": int(excluded.sum()), "in a reserved pair": int(kept.sum())})
+    chosen = np.flatnonzero(~(empty | excluded | kept))
+    name = f"mono/{language}"
+    shelves.setdefault(name, _Shelf()).add([batch[k] for k in chosen], hashes[chosen])
+    taken[name] += len(chosen)
 
 
 def _take_back(shelves: dict[str, _Shelf], rivals: dict[str, tuple[list[Hashes], list[Hashes]]]) -> None:
@@ -200,29 +218,3 @@ def _draw(hashes: Hashes, *names: str) -> npt.NDArray[np.float64]:
         state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
     bits = (state ^ (state >> np.uint64(31))) >> np.uint64(11)
     return np.asarray(bits * 2.0**-53, np.float64)
-
-
-def _sentences(source: Source, lenient: bool) -> Iterator[str]:
-    if isinstance(source, PairSpec):
-        for pair in read_pairs(source, lenient=lenient):
-            yield from (pair.source, pair.target)
-    elif isinstance(source, TextSpec):
-        yield from (text for _, text in read_text(source, lenient=lenient))
-    else:
-        treebank = str(source).removesuffix(".gz").endswith(".conllu")
-        for _, line in read_lines(source, lenient=lenient):
-            if not treebank:
-                yield from map(normalise, line.replace("|||", "\t").split("\t"))
-            elif line.startswith("# text"):
-                yield normalise(line.partition("=")[2])
-
-
-def _batched(items: Iterator[Any]) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -15,7 +15,7 @@ from paralign.text.lines import Damaged, open_text, plain_blocks
 from paralign.text.specs import smallworld_range
 from paralign.text.tags import canonical
 
-__all__ = ["Question", "read_questions"]
+__all__ = ["Question", "load_json", "read_questions"]
 
 # How the ids of a TyDiQA-GoldP file begin.
 _TYDI = frozenset(
@@ -79,7 +79,7 @@ def read_questions(
 
 
 def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[Question]:
-    paragraphs = _paragraphs(_load(path), path)
+    paragraphs = _paragraphs(load_json(path), path)
     prefix = _prefix(paragraphs, language, path)
     seen: dict[str, set[int]] = {}
     found = False
@@ -111,7 +111,8 @@ def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str],
         raise nothing_found(path, "question", dropped)
 
 
-def _load(path: str | Path) -> Any:
+def load_json(path: str | Path) -> Any:
+    """A JSON file, plain or gzip; a UserError names line and column of what is wrong."""
     name = str(path)
     try:
         with open_text(name) as stream:

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.errors import UserError
+from paralign.text.words import piece_words, word_spans
 
 __all__ = ["SCHEMA", "TokenStore", "share_kept"]
 
@@ -140,6 +141,18 @@ class TokenStore:
         """As :meth:`gather`, for the character offsets: [sum of lengths, 2] and lengths [r]."""
         place, lengths = self._places(records, sides)
         return self._offsets[place].astype(np.int64), lengths
+
+    def gather_word_places(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """As :meth:`gather`, for the place of each piece within its word (``word_spans``): 0 for the first."""
+        offsets, lengths = self.gather_offsets(records, sides)
+        out, stop = np.zeros(len(offsets), np.int64), 0
+        for record, side, length in zip(records.tolist(), sides.tolist(), lengths.tolist(), strict=True):
+            start, stop = stop, stop + length
+            words = piece_words(offsets[start:stop], word_spans(self.text(record, side)))
+            if len(words):
+                new = np.append(True, (words[1:] != words[:-1]) | (words[1:] < 0))
+                out[start:stop] = np.arange(length) - np.flatnonzero(new)[np.cumsum(new) - 1]
+        return out, lengths
 
     def _places(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
         slots = np.asarray(records, np.int64) * self.sides + np.asarray(sides, np.int64)

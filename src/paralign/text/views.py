@@ -7,10 +7,10 @@ gave · ``text``: single sides, masked · ``example``: a task's own. Masks and c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,11 @@ from paralign.config import Config
 from paralign.errors import UserError
 from paralign.text.draws import draw, uniform
 
-__all__ = ["Batch", "PairBatch", "Records", "Template", "View", "ViewsConfig", "assemble", "mask_view"]
+__all__ = ["Batch", "PairBatch", "Records", "Template", "View", "ViewsConfig", "assemble", "dress", "mask_view"]
 
 Ints = npt.NDArray[np.int64]
 _COIN, _SELECT, _REPLACE, _RANDOM = 11, 12, 13, 14
-_STREAM = {"joint": 0, "text": 1}
+STREAM = {"joint": 0, "text": 1}
 
 
 class ViewsConfig(Config):
@@ -38,6 +38,11 @@ class ViewsConfig(Config):
     """Share of selected pieces replaced by the mask token."""
     random_share: float = Field(default=0.1, ge=0, le=1)
     """Share of selected pieces replaced by a random non-special piece; the rest stay."""
+    whole_words: bool = False
+    """Select words instead of pieces, each with that probability: all pieces of a word or none."""
+    pack: int | None = Field(default=None, ge=8)
+    """Plain text only: sentences of one language are laid end to end into rows of at most so many pieces, specials
+    included, in an order drawn anew every epoch. ``training.batch`` then counts rows."""
 
     @model_validator(mode="after")
     def _shares(self) -> ViewsConfig:
@@ -120,6 +125,10 @@ class Records(Protocol):
         """Pieces of the given sides laid end to end, and their lengths."""
         ...
 
+    def gather_word_places(self, records: Ints, sides: Ints) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
+        """As ``gather``, for the place of each piece within its word: 0 for the first."""
+        ...
+
 
 Ragged = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
 Segment = tuple[int, ...] | Ragged
@@ -156,16 +165,36 @@ def assemble(
     return ids, kinds, lengths, special
 
 
-def mask_view(view: View, template: Template, config: ViewsConfig, keys: Ints, *stream: int) -> View:
+Part = tuple[int, ...] | tuple[Ints, Ints]
+"""Special pieces, or the sides (records, sides) of each row."""
+_NONE = np.empty(0, np.int64)
+
+
+def dress(
+    parts: Sequence[Part], types: Sequence[int], rows: int, gather: Callable[[Ints, Ints], Ragged]
+) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
+    """What :func:`assemble` makes of special pieces and of what ``gather`` says of the sides."""
+    return assemble([gather(*p) if _is_sides(p) else p for p in parts], types, rows)
+
+
+def _is_sides(part: Part) -> TypeGuard[tuple[Ints, Ints]]:
+    return len(part) == 2 and isinstance(part[0], np.ndarray)
+
+
+def mask_view(
+    view: View, template: Template, config: ViewsConfig, keys: Ints, *stream: int, heads: Ints | None = None
+) -> View:
     """Select pieces and replace them 80/10/10 (Devlin et al. 2019).
 
     Args:
         view: an unmasked view.
         keys: [B] identity of each row; with ``stream`` (seed, epoch, ...) it decides every draw.
+        heads: [T] position in ``ids`` of the first piece of each piece's word: pieces of a word are selected together.
     """
     row = np.repeat(np.arange(len(view.lengths)), view.lengths)
     place = np.arange(len(view.ids)) - view.starts[row]
-    chosen = uniform(*stream, _SELECT, keys[row], place) < config.mask_probability
+    unit = place if heads is None else place[heads]
+    chosen = uniform(*stream, _SELECT, keys[row], unit) < config.mask_probability
     masked = np.flatnonzero(chosen & ~view.special)
     kind = uniform(*stream, _REPLACE, keys[row[masked]], place[masked])
     ids = view.ids.copy()
@@ -187,6 +216,7 @@ class PairBatch:
         config: masking and shuffling.
         seed: of masks and coins.
         epoch: masks and coins are redrawn each epoch.
+        keys: [size] what draws go by, where a record may come twice in an epoch; ``records`` by default.
     """
 
     def __init__(
@@ -199,16 +229,18 @@ class PairBatch:
         config: ViewsConfig,
         seed: int,
         epoch: int,
+        keys: Ints | None = None,
     ) -> None:
         self.size = len(records)
         self.positions = positions
         self.ids = records
+        self._keys = records if keys is None else keys
         self._store, self._template, self._config = store, template, config
         self._stream = (seed, epoch)
         self._views: dict[str, View] = {}
         self.swapped = np.zeros(self.size, np.int64)
         if config.shuffle and store.sides == 2:
-            self.swapped = (uniform(seed, epoch, _COIN, records) < 0.5).astype(np.int64)
+            self.swapped = (uniform(seed, epoch, _COIN, self._keys) < 0.5).astype(np.int64)
 
     def view(self, name: str) -> View:
         """The named view.
@@ -224,30 +256,32 @@ class PairBatch:
         first, second = self.swapped, 1 - self.swapped
         if name in ("joint", "second") and self._store.sides < 2:
             raise UserError(f"plain text has no view {name!r}", mend="tlm and moco need pairs: paralign align --pairs")
+        rows = np.arange(self.size)
         if name == "joint":
-            return self._masked(self._joint(first, second), name, self.ids)
+            return self._masked(name, self._keys, *self._joint(first, second))
         if name == "text":
             sides = np.arange(self._store.sides)
-            records, chosen = np.repeat(self.ids, len(sides)), np.tile(sides, self.size)
-            rows = np.repeat(np.arange(self.size), len(sides))
-            return self._masked(self._single(records, chosen, rows), name, records * 2 + chosen)
+            rows, chosen = np.repeat(rows, len(sides)), np.tile(sides, self.size)
+            return self._masked(name, self._keys[rows] * 2 + chosen, *self._single(self.ids[rows], chosen, rows))
         if name in ("first", "second"):
-            return self._single(self.ids, first if name == "first" else second, np.arange(self.size))
+            return self._single(self.ids, first if name == "first" else second, rows)[0]
         raise KeyError(f"pairs have no view {name!r}")
 
-    def _masked(self, view: View, name: str, keys: Ints) -> View:
-        return mask_view(view, self._template, self._config, keys, *self._stream, _STREAM[name])
+    def _masked(self, name: str, keys: Ints, view: View, heads: Ints | None) -> View:
+        return mask_view(view, self._template, self._config, keys, *self._stream, STREAM[name], heads=heads)
 
-    def _single(self, records: Ints, sides: Ints, rows: Ints) -> View:
+    def _single(self, records: Ints, sides: Ints, rows: Ints) -> tuple[View, Ints | None]:
         prefix, suffix = self._template.single
-        body = self._store.gather(records, sides)
-        ids, types, lengths, special = assemble([prefix, body, suffix], (0, 0, 0), len(rows))
-        return View(ids, types, lengths, rows, special, np.empty(0, np.int64), np.empty(0, np.int64))
+        return self._dress([prefix, (records, sides), suffix], (0, 0, 0), rows)
 
-    def _joint(self, first: Ints, second: Ints) -> View:
+    def _joint(self, first: Ints, second: Ints) -> tuple[View, Ints | None]:
         prefix, middle, suffix = self._template.pair
-        rows = np.arange(self.size)
-        one, two = self._store.gather(self.ids, first), self._store.gather(self.ids, second)
-        parts: list[Segment] = [prefix, one, middle, two, suffix]
-        ids, types, lengths, special = assemble(parts, self._template.pair_types, self.size)
-        return View(ids, types, lengths, rows, special, np.empty(0, np.int64), np.empty(0, np.int64))
+        parts: list[Part] = [prefix, (self.ids, first), middle, (self.ids, second), suffix]
+        return self._dress(parts, self._template.pair_types, np.arange(self.size))
+
+    def _dress(self, parts: Sequence[Part], types: Sequence[int], rows: Ints) -> tuple[View, Ints | None]:
+        ids, kinds, lengths, special = dress(parts, types, len(rows), self._store.gather)
+        heads = None
+        if self._config.whole_words:
+            heads = np.arange(len(ids)) - dress(parts, types, len(rows), self._store.gather_word_places)[0] * ~special
+        return View(ids, kinds, lengths, rows, special, _NONE, _NONE), heads

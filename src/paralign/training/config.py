@@ -31,6 +31,8 @@ class TrainingConfig(Config):
     """Largest norm of the gradient."""
     accumulate: int = Field(default=1, ge=1)
     """Forward and backward passes a step, each over its share of the batch."""
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    """Of states and attention in this run; the encoder's own by default. Its config keeps what it says."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """``auto``: bf16 autocast where the hardware multiplies bf16."""
     seed: int = Field(default=0, ge=0)
@@ -41,6 +43,8 @@ class TrainingConfig(Config):
     """Batches sorted by length together."""
     padding: float = Field(default=0.04, ge=0, lt=1)
     """Each view is encoded in the fewest chunks by length that keep the share of padded positions within this."""
+    heldout_every: int = Field(default=500, ge=1)
+    """Steps between two looks at held-out text, where there is some."""
     log_every: int = Field(default=10, ge=1)
     """Steps."""
     checkpoint_every: int = Field(default=500, ge=1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from paralign.errors import UserError
 from paralign.text import TokenStore
-from paralign.text.batching import BatchPlan
+from paralign.text.batching import BatchPlan, PackedPlan
+from paralign.text.packed import PackedBatch
 from paralign.text.views import Batch, PairBatch, Template, ViewsConfig
 from paralign.training.config import TrainingConfig
 
@@ -14,7 +17,7 @@ __all__ = ["CorpusBatches"]
 
 
 class CorpusBatches:
-    """Batches of pairs (or of single sentences) whose views are made on demand.
+    """Batches of pairs, of single sentences, or of rows packed with sentences, whose views are made on demand.
 
     Args:
         store: the corpus.
@@ -45,14 +48,22 @@ class CorpusBatches:
                 mend=f"set data.max_pieces={longest - dress}",
             )
         groups = store.language.astype(np.int64) @ (256 ** np.arange(store.sides))
-        self._plan = BatchPlan(
-            lengths,
-            groups,
-            batch=training.batch,
-            seed=training.seed,
-            window=training.window,
-            temperature=training.temperature,
-        )
+        order: dict[str, Any] = {
+            "batch": training.batch,
+            "seed": training.seed,
+            "window": training.window,
+            "temperature": training.temperature,
+        }
+        self._plan: BatchPlan | PackedPlan
+        if views.pack is None:
+            self._plan = BatchPlan(lengths, groups, **order)
+        else:
+            if store.sides != 1:
+                raise UserError("only plain text can be packed", mend="leave views.pack out")
+            if views.pack > longest:
+                raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", mend="lower it")
+            around = (len(template.single[0]), len(template.single[1]))
+            self._plan = PackedPlan(lengths, groups, row=views.pack, dress=around, **order)
         self._store, self._template, self._views, self._seed = store, template, views, training.seed
         self.size = training.batch
         self.records = len(store)
@@ -62,12 +73,29 @@ class CorpusBatches:
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
         """Slice ``part`` of ``parts`` of global batch ``step``: every ``parts``-th record, so that slices are alike
         in length."""
+        positions = np.arange(self.size)[part::parts]
+        epoch = self._plan.epoch_of(step)
+        if isinstance(self._plan, PackedPlan):
+            sentences, rounds, sizes = self._plan.rows(step, part, parts)
+            return PackedBatch(
+                self._store,
+                sentences,
+                sentences + rounds * self.records,
+                sizes,
+                positions,
+                template=self._template,
+                config=self._views,
+                seed=self._seed,
+                epoch=epoch,
+            )
+        records = self._plan.records(step)[part::parts]
         return PairBatch(
             self._store,
-            self._plan.records(step)[part::parts],
-            np.arange(self.size)[part::parts],
+            records,
+            positions,
             template=self._template,
             config=self._views,
             seed=self._seed,
-            epoch=self._plan.epoch_of(step),
+            epoch=epoch,
+            keys=records + self._plan.rounds(step)[part::parts] * self.records,
         )

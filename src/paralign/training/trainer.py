@@ -27,7 +27,7 @@ from paralign.text.views import Batch
 from paralign.training import checkpoint
 from paralign.training.alarms import Alarms, is_bad
 from paralign.training.config import TrainingConfig
-from paralign.training.device import has_bf16, only_cpu
+from paralign.training.device import has_bf16, keep_memory, only_cpu
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimiser import learning_rate, make_optimiser
@@ -82,6 +82,7 @@ class Trainer:
         title: of the progress line.
         quiet: no progress line.
         score: measures the learner after every epoch; the weights of the best epoch are the result.
+        watch: losses of the learner on held-out text by name, for the log, every ``config.heldout_every`` steps.
     """
 
     def __init__(
@@ -95,10 +96,13 @@ class Trainer:
         title: str = "train",
         quiet: bool = False,
         score: Callable[[], float] | None = None,
+        watch: Callable[[], Mapping[str, float]] | None = None,
     ) -> None:
         self.precision = ("bf16" if has_bf16() else "fp32") if config.precision == "auto" else config.precision
         # One process may align, then fine-tune, in different precision; accelerate would keep the first.
         AcceleratorState._reset_state()
+        if only_cpu():
+            keep_memory()
         self.accelerator = Accelerator(
             cpu=only_cpu(),
             mixed_precision="bf16" if self.precision == "bf16" else "no",
@@ -122,6 +126,7 @@ class Trainer:
         self.alarms = Alarms(learner.chance(), self.steps)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self._score, self.best = score, {"step": 0, "score": -math.inf}
+        self._watch = watch
         self.step, self._signal = 0, 0
         self._seen = {"records": 0, "pieces": 0, "positions": 0, "seconds": 0.0}
 
@@ -251,12 +256,22 @@ class Trainer:
                 self._log_step(losses, rate, norm, pieces, pairs, progress)
                 mark = (now, self.step, self._seen["pieces"])
             last = self.step == self.steps
+            if self._watch is not None and (last or self.step % self.config.heldout_every == 0):
+                self._glance(self._watch, progress)
             if self._score is not None and (last or self.step % self.batches.steps_per_epoch == 0):
                 self._look(self._score)
             if stop or last or self.step % self.config.checkpoint_every == 0:
                 self._save()
             if stop and not last:
                 raise Stopped(stop, self.step)
+
+    def _glance(self, watch: Callable[[], Mapping[str, float]], progress: ProgressLine) -> None:
+        """Measure held-out text."""
+        began = time.monotonic()
+        losses = dict(watch())
+        self.module.train()
+        self.log.write(event="heldout", step=self.step, losses=losses, seconds=round(time.monotonic() - began, 2))
+        progress.update(self.step, "held out  " + "  ".join(f"{name} {value:.3f}" for name, value in losses.items()))
 
     def _look(self, score: Callable[[], float]) -> None:
         """Measure, and keep the weights if they are the best so far."""

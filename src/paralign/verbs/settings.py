@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, create_model
 
 from paralign.config import Config, did_you_mean, load_toml, merge, parse_override, resolve
+from paralign.encoder.tokenizer import TokenizerConfig
 from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES, find_objective
 from paralign.text import FilterConfig
@@ -28,6 +29,9 @@ class RunConfig(Config):
     """What tables call the result; the recipe's name by default."""
     control: bool = False
     """Whether tables compare the others with this one."""
+    weights: Literal["fp32", "fp16"] = "fp32"
+    """Of the encoder's file; fp16 halves it, loaded it is fp32 again."""
+    tokenizer: TokenizerConfig = TokenizerConfig()
     data: FilterConfig = FilterConfig()
     views: ViewsConfig = ViewsConfig()
     training: TrainingConfig = TrainingConfig()

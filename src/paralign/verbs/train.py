@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.card import read_provenance, write_card
-from paralign.encoder.hf import load_tokenizer, parse_arch
+from paralign.encoder.hf import load_tokenizer, parse_arch, set_dropout
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.objectives import Objective, find_objective
@@ -22,13 +21,14 @@ from paralign.text import (
     TextSpec,
     parse_pairs,
     parse_text,
-    read_text,
 )
 from paralign.text.draws import seed_for
+from paralign.text.mixing import MixedText
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 from paralign.training.checkpoint import beside
 from paralign.verbs.corpus import first_process_first, kept_lines, open_corpus
 from paralign.verbs.folder import RunFolder, say
+from paralign.verbs.heldout import HeldOut
 from paralign.verbs.settings import RunConfig, run_settings
 
 __all__ = ["align", "make_objectives", "pretrain"]
@@ -94,6 +94,7 @@ def pretrain(
     tokenizer: str = "wordpiece",
     vocab: int = 12_000,
     max_length: int = 256,
+    heldout: Sequence[str] = (),
     recipe: str = "pretrain",
     settings: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
@@ -111,13 +112,14 @@ def pretrain(
         tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one.
         vocab: pieces of a trained tokenizer.
         max_length: positions of an encoder from scratch.
+        heldout: ``LANG=PATH``, several: text whose masked-LM loss is logged by language.
 
     The other arguments, the result and the errors are those of :func:`align`.
     """
     config = run_settings(recipe, settings or {}, overrides)
     if bool(arch) == bool(model):
         raise UserError("give either --arch, to start from scratch, or --model")
-    specs = [parse_text(spec) for spec in text]
+    specs, watched = [parse_text(spec) for spec in text], [parse_text(spec) for spec in heldout]
     if not specs:
         raise UserError("no text is given", mend="--text en=PATH")
     if arch:
@@ -136,21 +138,11 @@ def pretrain(
         return folder.path / "encoder"
     try:
         encoder = _fresh(folder, arch, model, specs, tokenizer, vocab, max_length, config, lenient, quiet)
+        watch = HeldOut(encoder, watched, lenient=lenient).losses if watched else None
     except BaseException:
         folder.abandon()
         raise
-    return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet)
-
-
-class _Sentences:
-    """All sentences of some corpora, read anew at every pass."""
-
-    def __init__(self, specs: Sequence[TextSpec], lenient: bool) -> None:
-        self._specs, self._lenient = specs, lenient
-
-    def __iter__(self) -> Any:
-        each = (read_text(spec, lenient=self._lenient) for spec in self._specs)
-        return (text for _, text in chain.from_iterable(each))
+    return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet, watch)
 
 
 def _fresh(
@@ -177,7 +169,13 @@ def _fresh(
         made = load_tokenizer(str(kept))
     else:
         say(f"training a {tokenizer} tokenizer of {vocab:,} pieces", quiet=quiet)
-        made = train_tokenizer(_Sentences(specs, lenient), kind=tokenizer, size=vocab, family=family)
+        made = train_tokenizer(
+            MixedText(specs, config.tokenizer.temperature, lenient=lenient),
+            kind=tokenizer,
+            size=vocab,
+            family=family,
+            coverage=config.tokenizer.coverage,
+        )
         folder.begin({})
         with beside(kept) as part:
             made.save_pretrained(part)
@@ -196,7 +194,10 @@ def _train(
     lenient: bool,
     resume: bool,
     quiet: bool,
+    watch: Callable[[], Mapping[str, float]] | None = None,
 ) -> Path:
+    if config.training.dropout is not None:
+        set_dropout(encoder.model, config.training.dropout)
     facts = {"method": config.method, "control": config.control}
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
     run = {"model": base, "text": [str(s) for s in specs] or [str(corpus)]}
@@ -216,6 +217,7 @@ def _train(
             settings=settings,
             title=folder.name,
             quiet=quiet,
+            watch=watch,
         )
         outcome = trainer.train(resume=resume)
     except Stopped:
@@ -225,8 +227,11 @@ def _train(
         folder.abandon()
         raise
     made = asdict(outcome)
-    digest = encoder.digest()
     final = folder.path / "encoder"
+    if trainer.rank == 0:
+        with beside(final) as part:
+            encoder.save_pretrained(part, weights=config.weights)
+    digest = encoder.digest()
     provenance = read_provenance(base)
     facts |= {
         "model_hash": digest,
@@ -243,9 +248,7 @@ def _train(
         "settings": config.model_dump(mode="json"),
     }
     if trainer.rank == 0:
-        with beside(final) as part:
-            encoder.save_pretrained(part)
-            write_card(part, facts)
+        write_card(final, facts)
     folder.save(
         status="done",
         steps=outcome.steps,
