@@ -120,3 +120,17 @@ def test_windows_and_chunks_keep_padding_below_5_percent():
         assert waste(0.04, view) < waste(0.99, view)
     shuffled = BatchPlan(first + second, np.zeros(len(first), np.int64), batch=128, seed=0, window=1)
     assert waste(0.99, first + second, shuffled) > 0.3  # what sorting saves
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_rounds_count_how_often_a_record_came_before_in_its_epoch(temperature):
+    groups = np.repeat([0, 1], [900, 60])
+    made = BatchPlan(lengths_like_text(960), groups, batch=8, seed=1, temperature=temperature)
+    for epoch in (0, 1):
+        steps = range(epoch * made.steps_per_epoch, (epoch + 1) * made.steps_per_epoch)
+        seen: Counter[int] = Counter()
+        for step in steps:
+            for record, round_ in zip(made.records(step).tolist(), made.rounds(step).tolist(), strict=True):
+                assert round_ == seen[record]
+                seen[record] += 1
+        assert (max(seen.values()) > 1) == (temperature > 1)

@@ -127,3 +127,46 @@ def test_one_english_sentence_gives_the_same_side_with_all_its_translations(tmp_
     german = {row for kind in ("mono", "heldout") for row in lines(tmp_path / "out" / kind / "de.txt.gz")}
     assert german == {b for a, b in rows if a not in english}
     assert 60 < len(english) < 140
+
+
+def test_plain_text_is_added_but_for_tests_and_reserved_pairs(tmp_path: Path, corpora) -> None:
+    lines_en = [a for a, _ in corpora["de"]] + ["only here", "a test"]
+    lines_de = [b for _, b in corpora["de"]] + ["nur hier"]
+    (tmp_path / "more.en.txt").write_text("\n".join(lines_en))
+    (tmp_path / "more.de.txt").write_text("\n".join(lines_de))
+    (tmp_path / "test.txt").write_text("A test!\n")
+    text = [TextSpec(tag, str(tmp_path / f"more.{tag}.txt")) for tag in ("en", "de")]
+    out = tmp_path / "out"
+    split_corpus(
+        [PairSpec("en", "de", str(tmp_path / "de.tsv"))], out, text=text, exclude=[tmp_path / "test.txt"], key_share=0.3
+    )
+    without = tmp_path / "without"
+    split_corpus([PairSpec("en", "de", str(tmp_path / "de.tsv"))], without, key_share=0.3)
+    shown = {
+        tag: {plain_key(line) for kind in ("mono", "heldout") for line in lines(out / kind / f"{tag}.txt.gz")}
+        for tag in ("en", "de")
+    }
+    reserved = [line.split("\t") for line in lines(out / "pairs" / "en-de.tsv.gz")]
+    assert plain_key("only here") in shown["en"]
+    assert plain_key("nur hier") in shown["de"]
+    assert plain_key("a test") not in shown["en"]
+    given = {
+        plain_key(line) for line in lines(without / "mono" / "de.txt.gz") + lines(without / "heldout" / "de.txt.gz")
+    }
+    for a, b in reserved:
+        assert plain_key(a) not in shown["en"]
+        # A German sentence may also stand in a pair of the other half; the plain text does not add it.
+        assert plain_key(b) not in shown["de"] - given
+    for a, b in corpora["de"]:
+        assert not (plain_key(a) in shown["en"] and plain_key(b) in shown["de"])
+
+
+def test_the_share_of_pairs_that_give_english(tmp_path: Path, corpora) -> None:
+    sizes = {}
+    for share in (0.0, 0.25, 1.0):
+        out = tmp_path / str(share)
+        split_corpus([PairSpec("en", "de", str(tmp_path / "de.tsv"))], out, key_share=share, heldout_share=0.0)
+        given = json.loads((out / "split.json").read_text())["specs"][0]["given"]
+        sizes[share] = given["mono/en"] / (given["mono/en"] + given["mono/de"])
+    assert (sizes[0.0], sizes[1.0]) == (0, 1)
+    assert abs(sizes[0.25] - 0.25) < 0.08

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from paralign.errors import UserError
 from paralign.text.views import PairBatch, ViewsConfig
+from paralign.text.words import piece_words, word_spans
 
 PLAIN = ViewsConfig(mask_probability=1e-9)  # nothing is selected: the rows as they are
 ROWS = np.array([3, 170, 41, 0, 199])
@@ -163,3 +164,46 @@ def test_plain_text_refuses_the_views_of_pairs(encoder):
     for name in ("joint", "second"):
         with pytest.raises(UserError, match="need pairs"):
             batch.view(name)
+
+
+def test_whole_words_are_selected_whole_and_as_often_as_pieces(store, encoder):
+    config = ViewsConfig(mask_probability=0.3, whole_words=True)
+    everything = np.arange(len(store))
+    count = total = several = 0
+    for name, sides in (("joint", 2), ("text", 1)):
+        view = batch_of(store, encoder, everything, config=config).view(name)
+        masked = np.zeros(len(view.ids), bool)
+        masked[view.masked] = True
+        assert not masked[view.special].any()
+        count, total = count + masked.sum(), total + (~view.special).sum()
+        plain = batch_of(store, encoder, everything, config=PLAIN).view(name)
+        for ids, hit in zip(rows_of(plain), np.split(masked, np.cumsum(view.lengths)[:-1]), strict=True):
+            pieces = encoder.tokenizer.convert_ids_to_tokens(ids)
+            for place, piece in enumerate(pieces):
+                if piece.startswith("##"):  # of the same word as the piece before, in text without hyphens
+                    several += hit[place]
+                    assert hit[place] == hit[place - 1]
+        assert sides in (1, 2)
+    assert several > 20
+    assert abs(count / total - 0.3) < 0.02
+
+
+def test_the_place_of_a_piece_in_its_word(store):
+    records, sides = np.array([3, 170, 41]), np.array([0, 1, 1])
+    places, lengths = store.gather_word_places(records, sides)
+    expected = []
+    for record, side in zip(records, sides, strict=True):
+        words = piece_words(store.offsets(record, side), word_spans(store.text(record, side))).tolist()
+        expected += [place - words.index(word) if word >= 0 else 0 for place, word in enumerate(words)]
+    assert places.tolist() == expected
+    assert lengths.tolist() == [store.lengths[r, s] for r, s in zip(records, sides, strict=True)]
+
+
+def test_keys_decide_draws(store, encoder):
+    config = ViewsConfig(mask_probability=0.5)
+    views = [
+        PairBatch(store, ROWS, np.arange(5), template=encoder.template, config=config, seed=1, epoch=0, keys=keys)
+        .view("text").masked.tolist()
+        for keys in (None, ROWS, ROWS + len(store))
+    ]  # fmt: skip
+    assert views[0] == views[1] != views[2]

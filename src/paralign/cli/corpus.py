@@ -71,12 +71,14 @@ def split(
     """Half the pairs become plain text (one side of each), half stay pairs; test sentences are left out, counted."""
     from paralign.text import parse_pairs, parse_text
     from paralign.text.split import split_corpus
+    from paralign.verbs.corpus import judge_languages
 
     if not pairs:
         raise UserError("no text is given", mend="--pairs en-de=PATH")
-    plain = [parse_text(t) for t in text or []]
+    both, plain = [parse_pairs(p) for p in pairs], [parse_text(t) for t in text or []]
+    judge_languages([*both, *plain], lenient=lenient)
     split_corpus(
-        [parse_pairs(p) for p in pairs],
+        both,
         out,
         text=plain,
         exclude=exclude or [],

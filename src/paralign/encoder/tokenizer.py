@@ -160,16 +160,15 @@ def _wordpiece(texts: Iterable[str], size: int, names: Mapping[str, str], covera
     """The trainer numbers ``##`` characters in the order of a randomly seeded hash map, which then breaks ties: equal
     text gives different vocabularies. So they are found in a first pass and given fixed numbers in the second."""
     special, unknown = list(names.values()), names["unk"]
-    letters = _alphabet(texts, coverage) if coverage < 1 else None
+    limits: dict[str, Any] = {}
+    if coverage < 1:
+        letters = _alphabet(texts, coverage)
+        limits = {"initial_alphabet": letters, "limit_alphabet": len(letters)}
 
     def trained(limit: int, fixed: list[str]) -> dict[str, int]:
         backend = _words(models.WordPiece(unk_token=unknown, max_input_chars_per_word=100))
         trainer = trainers.WordPieceTrainer(
-            vocab_size=limit,
-            special_tokens=special + fixed,
-            show_progress=False,
-            limit_alphabet=None if letters is None else len(letters),
-            initial_alphabet=letters or [],
+            vocab_size=limit, special_tokens=special + fixed, show_progress=False, **limits
         )
         backend.train_from_iterator(_blocks(texts), trainer)
         return dict(backend.get_vocab())

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
+
+import numpy as np
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.text import FilterConfig, PairSpec, TextSpec, Tokenize, TokenStore, build_store, share_kept
 from paralign.text.build import file_digest
+from paralign.text.identify import check_languages
+from paralign.text.mixing import tempered
+from paralign.text.words import word_spans
 from paralign.training.device import only_cpu
 from paralign.verbs.folder import say
 
-__all__ = ["build_corpus", "first_process_first", "kept_lines", "open_corpus"]
+_LOOK = 2_000
+_LITTLE = 100_000  # pieces
+
+__all__ = [
+    "build_corpus",
+    "first_process_first",
+    "judge_languages",
+    "kept_lines",
+    "language_rows",
+    "open_corpus",
+    "say_languages",
+]
 
 
 def build_corpus(
@@ -28,6 +44,7 @@ def build_corpus(
     quiet: bool = False,
 ) -> TokenStore:
     """Tokenise text into a store and say what was kept of it."""
+    judge_languages(specs, lenient=lenient, quiet=quiet)
     state = {"shown": 0}
 
     def progress(read: int, kept: int) -> None:
@@ -50,8 +67,65 @@ def build_corpus(
     return store
 
 
+def judge_languages(specs: Sequence[PairSpec | TextSpec], *, lenient: bool = False, quiet: bool = False) -> None:
+    """Refuse text in another language than its tag says; with ``lenient`` say so and go on."""
+    for spec in specs:
+        try:
+            check_languages([spec])
+        except UserError as error:
+            if not lenient:
+                raise
+            say(f"WARNING {spec}: {error.message}", quiet=quiet)
+
+
 def kept_lines(store: TokenStore) -> list[str]:
     return [f"{entry['spec']}: {share_kept(entry['kept'], entry['dropped'])}" for entry in store.meta["specs"]]
+
+
+def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> dict[str, dict[str, float]]:
+    """What each language of a plain store amounts to.
+
+    Returns:
+        by language: ``sentences``, ``pieces``, ``share`` of all sentences, ``drawn`` (the share sampling makes of it),
+        ``pieces_per_word`` and ``unknown`` (share of pieces) in up to 2,000 of its sentences.
+    """
+    unknown = encoder.tokenizer.unk_token_id
+    counts = {tag: int((store.language[:, 0] == k).sum()) for k, tag in enumerate(store.languages)}
+    shares, drawn = tempered(counts, 1.0), tempered(counts, temperature)
+    out = {}
+    for number, tag in enumerate(store.languages):
+        records = np.flatnonzero(store.language[:, 0] == number)
+        some = records[:: -(-len(records) // _LOOK) or 1]
+        ids, lengths = store.gather(some, np.zeros(len(some), np.int64))
+        words = sum(len(word_spans(store.text(record, 0))) for record in some.tolist())
+        out[tag] = {
+            "sentences": counts[tag],
+            "pieces": int(store.lengths[records, 0].sum()),
+            "share": round(shares[tag], 5),
+            "drawn": round(drawn[tag], 5),
+            "pieces_per_word": round(int(lengths.sum()) / max(1, words), 3),
+            "unknown": round(float((ids == unknown).mean()), 6) if unknown is not None and len(ids) else 0.0,
+        }
+    return out
+
+
+def say_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = False) -> None:
+    """One line a language, and what to beware of."""
+    for tag, row in rows.items():
+        say(
+            f"{tag}: {row['sentences']:,} sentences, {row['pieces']:,} pieces, {row['share']:.1%} of the text, drawn "
+            f"as {row['drawn']:.1%}; {row['pieces_per_word']:.2f} pieces a word, {row['unknown']:.2%} unknown",
+            quiet=quiet,
+        )
+    for tag, row in rows.items():
+        if len(rows) > 1 and row["pieces"] < _LITTLE:
+            say(
+                f"WARNING {tag}: only {row['pieces']:,} pieces ({row['share']:.1%} of the text, drawn as "
+                f"{row['drawn']:.1%}): too little to learn a language from",
+                quiet=quiet,
+            )
+        if row["unknown"] > 0.01:
+            say(f"WARNING {tag}: {row['unknown']:.1%} of the pieces are unknown to the tokenizer", quiet=quiet)
 
 
 def open_corpus(

@@ -26,7 +26,14 @@ from paralign.text.draws import seed_for
 from paralign.text.mixing import MixedText
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 from paralign.training.checkpoint import beside
-from paralign.verbs.corpus import first_process_first, kept_lines, open_corpus
+from paralign.verbs.corpus import (
+    first_process_first,
+    judge_languages,
+    kept_lines,
+    language_rows,
+    open_corpus,
+    say_languages,
+)
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.heldout import HeldOut
 from paralign.verbs.settings import RunConfig, run_settings
@@ -168,6 +175,7 @@ def _fresh(
     elif kept.is_dir():
         made = load_tokenizer(str(kept))
     else:
+        judge_languages(specs, lenient=lenient, quiet=True)
         say(f"training a {tokenizer} tokenizer of {vocab:,} pieces", quiet=quiet)
         made = train_tokenizer(
             MixedText(specs, config.tokenizer.temperature, lenient=lenient),
@@ -206,6 +214,9 @@ def _train(
         store = first_process_first(
             lambda: open_corpus(folder.path, encoder, specs, corpus, config.data, lenient, quiet)
         )
+        if store.sides == 1:
+            folder.facts["languages"] = language_rows(store, encoder, config.training.temperature)
+            say_languages(folder.facts["languages"], quiet=quiet)
         views = config.views, config.training
         batches = CorpusBatches(store, encoder.template, *views, longest=encoder.max_pieces)
         learner = Learner(encoder, make_objectives(config, encoder))

@@ -1,0 +1,76 @@
+"""Is a text in the language its tag says? Asked of py3langid before anything long is begun."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from paralign.errors import UserError
+from paralign.text.readers import read_pairs, read_text
+from paralign.text.specs import PairSpec, TextSpec
+
+__all__ = ["check_languages", "wrong_language"]
+
+_LINES, _JOINED, _FEWEST = 1_000, 4, 25
+# Languages that an identifier cannot be asked to tell apart.
+_NEAR = (
+    {"bs", "hr", "sr", "sh"},
+    {"id", "ms"},
+    {"no", "nb", "nn", "da"},
+    {"zh", "wuu", "yue"},
+    {"ar", "ary", "arz"},
+    {"hi", "mr", "ne"},
+    {"gl", "pt"},
+)
+
+
+def wrong_language(texts: Iterable[str], tag: str) -> str | None:
+    """What speaks against a text being in the language of its tag.
+
+    Args:
+        texts: sentences; the first thousand are looked at, four at a time, as single ones say too little.
+        tag: canonical.
+
+    Returns:
+        ``looks like fr (93 % of 250 samples, de 2 %)`` where most samples are of one other language and hardly any of
+        this one; ``None`` otherwise, for less than 100 sentences and for languages the identifier does not know.
+    """
+    import py3langid
+
+    some = list(islice(texts, _LINES))
+    samples = [" ".join(some[k : k + _JOINED]) for k in range(0, len(some) - _JOINED + 1, _JOINED)]
+    if len(samples) < _FEWEST or tag not in {name for name, _ in py3langid.rank("a")}:
+        return None
+    found = Counter(str(py3langid.classify(sample)[0]) for sample in samples)
+    same = next((near for near in _NEAR if tag in near), {tag})
+    own = sum(found[name] for name in same)
+    other, count = next(((name, n) for name, n in found.most_common() if name not in same), ("", 0))
+    if own >= 0.2 * len(samples) or count <= 0.5 * len(samples):
+        return None
+    return f"looks like {other} ({count / len(samples):.0%} of {len(samples)} samples, {tag} {own / len(samples):.0%})"
+
+
+def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
+    """Look at the beginning of every corpus that can be read twice.
+
+    Raises:
+        UserError: naming the corpus whose text is in another language than its tag says.
+    """
+    for spec in specs:
+        if not spec.paths or "-" in spec.paths:
+            continue
+        for side, tag in enumerate(spec.languages):
+            message = wrong_language(_texts(spec, side), tag)
+            if message:
+                raise UserError(
+                    f"the text tagged {tag!r} {message}",
+                    where=spec.paths[min(side, len(spec.paths) - 1)],
+                    mend="correct the tag (or the order of the sides); --lenient goes on all the same",
+                )
+
+
+def _texts(spec: PairSpec | TextSpec, side: int) -> Iterator[str]:
+    if isinstance(spec, PairSpec):
+        return (pair.target if side else pair.source for pair in read_pairs(spec, lenient=True))
+    return (text for _, text in read_text(spec, lenient=True))
