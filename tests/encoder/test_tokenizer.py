@@ -147,3 +147,16 @@ def test_the_fingerprint_follows_the_pieces_and_nothing_else():
 def test_wrong_settings_are_told(settings, message):
     with pytest.raises(UserError, match=message):
         train_tokenizer(TEXTS, **{"size": 120} | settings)
+
+
+def test_coverage_leaves_out_the_rarest_characters_and_only_them():
+    texts = ["the cat sat on the mat"] * 200 + ["naïve déjà", "猫坐在垫子上"]
+    whole = train_tokenizer(texts, size=200)
+    cut = train_tokenizer(texts, size=200, coverage=0.998)
+    assert whole.unk_token_id not in whole("naïve 猫")["input_ids"]
+    assert cut.unk_token_id in cut("猫")["input_ids"]
+    assert cut.unk_token_id not in cut("the cat sat")["input_ids"]
+    total = sum(len(text.replace(" ", "")) for text in texts)
+    unknown = sum(not set(letter) & set("".join(cut.get_vocab())) for text in texts for letter in text if letter != " ")
+    assert unknown <= 0.002 * total
+    assert train_tokenizer(texts, size=200, coverage=0.998).get_vocab() == cut.get_vocab()

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import paralign
@@ -13,7 +12,6 @@ from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import UserError
 from paralign.training import Stopped, trainer
-from tests.training.killed import kill_when
 from tests.training.runs import log_of
 
 QUICK = {
@@ -192,74 +190,3 @@ def test_an_objective_in_one_file_outside_the_package_trains(base, tmp_path, mon
     assert lines[0]["loss"] == pytest.approx(lines[0]["losses"]["mlm"] + 3 * lines[0]["losses"]["norm"])
     assert lines[-1]["losses"]["norm"] < 0.8 * lines[0]["losses"]["norm"]
     assert main([*arguments, "--set", "norm.tarqet=2", "--out", "other"]) == 2
-
-
-# -- pretraining
-
-PRETRAIN = {
-    "training": {"batch": 8, "steps": 3, "precision": "fp32", "checkpoint_every": 2},
-    "data": {"min_pieces": 2},
-}
-
-
-def pretrain(out, **more):
-    text = ["en=smallworld:0-80", "de=smallworld:0-80"]
-    settings = {"settings": PRETRAIN, "vocab": 500, "max_length": 140} | more
-    return paralign.pretrain(out=out, text=text, arch="bert:1x32", quiet=True, **settings)
-
-
-def test_an_encoder_from_nothing(tmp_path):
-    made = pretrain(tmp_path / "run")
-    encoder = Encoder.from_pretrained(made)
-    assert (encoder.layers, encoder.width, encoder.max_pieces) == (1, 32, 140)
-    assert encoder.template.vocabulary <= 500
-    known = read_provenance(made)
-    assert (known["seeds"], known["parent"], known["languages"]) == ({"pretrain": 0}, None, ["de", "en"])
-    assert set(log_of(tmp_path / "run")[-1]["losses"]) == {"mlm"}
-
-
-def test_killed_behind_the_tokenizer_it_resumes_to_the_same_bytes(tmp_path):
-    whole = pretrain(tmp_path / "whole")
-    words = [
-        sys.executable,
-        "-m",
-        "paralign",
-        "pretrain",
-        "--arch",
-        "bert:1x32",
-        "--vocab",
-        "500",
-        "--max-length",
-        "140",
-    ]
-    for language in ("en", "de"):
-        words += ["--text", f"{language}=smallworld:0-80"]
-    for section, values in PRETRAIN.items():
-        for key, value in values.items():
-            words += ["--set", f"{section}.{key}={value}"]
-    kill_when([*words, "--out", str(tmp_path / "run"), "--quiet"], tmp_path / "run" / "tokenizer")
-    made = pretrain(tmp_path / "run", resume=True)
-    assert (made / "tokenizer.json").read_bytes() == (whole / "tokenizer.json").read_bytes()
-    assert load_file(made / "model.safetensors").keys() == load_file(whole / "model.safetensors").keys()
-    assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"arch": None}, "either --arch"),
-        ({"model": "x"}, "either --arch"),
-        ({"text": []}, "no text"),
-        ({"arch": "bret:1x32"}, "did you mean 'bert'"),
-        ({"vocab": 20}, "raise --vocab"),
-        ({"tokenizer": "wordpeice"}, "wordpeice"),
-        ({"max_length": 10}, r"set data\.max_pieces=8"),
-    ],
-)
-def test_wrong_ways_to_pretrain_leave_nothing_behind(more, message, tmp_path):
-    text = more.pop("text", ["en=smallworld:0-40"])
-    given = {"arch": "bert:1x32", "vocab": 400, "settings": PRETRAIN, "quiet": True} | more
-    with pytest.raises(UserError, match=message) as caught:
-        paralign.pretrain(out=tmp_path / "run", text=text, **given)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "run").exists()

@@ -14,11 +14,20 @@ __all__ = ["command"]
 
 def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")] = Path("runs/demo"),
+    real: Annotated[
+        list[str] | None, typer.Option(help="SRC-TGT=PATH: the same story on your own pairs; may be repeated.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="With --real: the encoder to align.")] = "paralign-mini",
     seed: Annotated[int, typer.Option(help="Of the whole pipeline.", min=0)] = 0,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """The whole story in minutes: pretrain, align, fine-tune, measure, report, on a generated small world."""
+    """The whole story in minutes: pretrain, align, fine-tune, report: on a small world, or on your pairs."""
     from paralign.recipes.demo import demo
 
+    if real:
+        from paralign.recipes.real import demo_real
+
+        typer.echo(f"report: {demo_real(out, real, model=model, seed=seed, resume=resume, quiet=quiet)}")
+        return
     typer.echo(f"report: {demo(out, seed=seed, resume=resume, quiet=quiet)}")

@@ -11,11 +11,11 @@ from paralign.errors import UserError
 
 __all__ = ["command"]
 
-_WHAT = ("recipes", "objectives", "tasks", "languages")
+_WHAT = ("recipes", "objectives", "tasks", "models", "languages")
 
 
 def command(what: Annotated[str, typer.Argument(help=", ".join(_WHAT))] = "recipes") -> None:
-    """List recipes, objectives, tasks or language tags."""
+    """List recipes, objectives, tasks, shipped models or language tags."""
     if what == "recipes":
         from importlib import resources
 
@@ -33,6 +33,12 @@ def command(what: Annotated[str, typer.Argument(help=", ".join(_WHAT))] = "recip
 
         for name in TASKS:
             typer.echo(f"{name:16} {_first(type(find_task(name)))}")
+    elif what == "models":
+        from paralign.encoder.card import read_provenance
+        from paralign.models import shipped_names
+
+        for name in shipped_names():
+            typer.echo(f"{name:16} {' '.join(read_provenance(name).get('languages', []))}")
     elif what == "languages":
         from paralign.text.tags import known_tags
 

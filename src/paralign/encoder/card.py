@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from paralign.models import shipped
 from paralign.version import __version__
 
 __all__ = ["read_provenance", "write_card"]
@@ -17,7 +18,7 @@ FILE = "paralign.json"
 def read_provenance(folder: str | Path) -> dict[str, Any]:
     """What paralign wrote beside an encoder; empty for encoders from elsewhere."""
     try:
-        facts: dict[str, Any] = json.loads((Path(folder) / FILE).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads(((shipped(str(folder)) or Path(folder)) / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return facts

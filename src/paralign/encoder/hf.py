@@ -23,6 +23,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
+from paralign.models import shipped
 
 __all__ = [
     "ARCHITECTURES",
@@ -59,6 +60,9 @@ _TOKENIZERS = (
 
 def _local(name: str) -> Path | None:
     """The folder a model name means, or ``None`` if it is a name on the hub."""
+    ours = shipped(name)
+    if ours is not None:
+        return ours
     path = Path(name)
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         return path.expanduser()
@@ -115,7 +119,7 @@ def load_model(name: str) -> Any:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model, info = AutoModelForMaskedLM.from_pretrained(
-                name,
+                str(_local(name) or name),
                 use_safetensors=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
@@ -141,7 +145,7 @@ def load_tokenizer(name: str) -> Any:
     """
     _check_tokenizer(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(str(_local(name) or name), use_fast=True, trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds here
         raise UserError(f"cannot load the tokenizer: {_first_line(error)}", where=name) from error
     if not tokenizer.is_fast:

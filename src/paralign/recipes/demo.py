@@ -20,7 +20,7 @@ from paralign.verbs.finetune import finetune
 from paralign.verbs.folder import say
 from paralign.verbs.train import align, pretrain
 
-__all__ = ["demo"]
+__all__ = ["command_line", "demo", "each"]
 
 # Ranges of meanings; no two overlap, so no sentence of a test was trained on for its meaning.
 _MONO, _PAIRS, _TRAIN, _TEST = 8_000, 4_000, 2_000, 500
@@ -84,8 +84,8 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
         overrides=_PRETRAIN,
         resume=resume,
         quiet=quiet,
-        command=_command("pretrain", "--arch", _ARCH, "--vocab", _VOCAB, *_each("--text", text), "--seed", seed,
-                         *_each("--set", _PRETRAIN), "--out", out / "base"),
+        command=command_line("pretrain", "--arch", _ARCH, "--vocab", _VOCAB, *each("--text", text), "--seed", seed,
+                         *each("--set", _PRETRAIN), "--out", out / "base"),
     )  # fmt: skip
     note("3/5 aligning: PPA, and the control on the same sentences")
     pairs = [f"en-{language}={data / f'pairs.en-{language}.tsv'}" for language in others]
@@ -101,8 +101,8 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             overrides=sets,
             resume=resume,
             quiet=quiet,
-            command=_command("align", "--model", base, *_each("--pairs", pairs), "--recipe", recipe, "--seed", seed,
-                             *_each("--set", sets), "--out", out / name),
+            command=command_line("align", "--model", base, *each("--pairs", pairs), "--recipe", recipe, "--seed", seed,
+                             *each("--set", sets), "--out", out / name),
         )  # fmt: skip
     note("4/5 tagging (trained on English, tested on all) and retrieval")
     test = [f"{language}={data / f'test.{language}.conllu'}" for language in _LANGUAGES]
@@ -122,8 +122,9 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             keep_models=False,
             resume=resume,
             quiet=True,
-            command=_command("finetune", "--model", encoder, "--task", "pos", "--train", train, *_each("--eval", test),
-                             "--seeds", _SEEDS, *_each("--set", _FINETUNE), "--no-keep-models", "--out", run),
+            command=command_line("finetune", "--model", encoder, "--task", "pos", "--train", train,
+                                 *each("--eval", test), "--seeds", _SEEDS, *each("--set", _FINETUNE),
+                                 "--no-keep-models", "--out", run),
         )  # fmt: skip
         runs.append(run)
         run = out / f"retrieval-{name}"
@@ -133,7 +134,7 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             data=parallel,
             out=run,
             quiet=True,
-            command=_command("evaluate", "--model", encoder, "--task", "retrieval", *_each("--data", parallel),
+            command=command_line("evaluate", "--model", encoder, "--task", "retrieval", *each("--data", parallel),
                              "--out", run),
         )  # fmt: skip
         runs.append(run)
@@ -142,11 +143,13 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
     return write_report(runs, out / "report.html", title="The small world, aligned").html
 
 
-def _command(*words: object) -> str:
+def command_line(*words: object) -> str:
+    """The command a person would type."""
     return shlex.join(["paralign", *map(str, words)])
 
 
-def _each(option: str, values: Iterable[str]) -> list[str]:
+def each(option: str, values: Iterable[str]) -> list[str]:
+    """``option value`` for every value."""
     return [word for value in values for word in (option, value)]
 
 

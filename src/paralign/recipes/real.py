@@ -1,0 +1,146 @@
+"""The demo's story on a user's own pairs: an encoder as it is, a control, and PPA, measured on pairs held out."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from paralign.errors import UserError
+from paralign.recipes.demo import command_line, each
+from paralign.text import PairSpec, parse_pairs, read_pairs
+from paralign.text.clean import sentence_hashes
+from paralign.text.identify import check_languages
+from paralign.text.lines import write_lines
+from paralign.training.checkpoint import beside
+from paralign.verbs.evaluate import evaluate
+from paralign.verbs.folder import say
+from paralign.verbs.train import align
+
+__all__ = ["demo_real"]
+
+_TEST, _MOST = 500, 50_000
+_RECIPES = {"control": "mlm-mini", "ppa": "ppa-mini"}
+_SEEN = 25_600
+"""Pairs seen by each method: some minutes on two cores."""
+
+
+def demo_real(
+    out: str | Path,
+    pairs: Sequence[str],
+    *,
+    model: str = "paralign-mini",
+    seed: int = 0,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Align an encoder with a user's pairs and tell what came of it.
+
+    1. up to 500 pairs of each file are held out, chosen by a hash; no sentence of them stays in the others;
+    2. PPA aligns the encoder with up to 50,000 others of each language; a control goes on with masked LM on the same
+       sentences, as many pairs seen;
+    3. all are measured on finding each other's translations among the held-out pairs;
+    4. one page tells what came of it.
+
+    Args:
+        out: folder for everything.
+        pairs: ``SRC-TGT=PATH``, several.
+        model: the encoder to align.
+        seed: of alignment.
+        resume: go on with what is in ``out``.
+        quiet: say nothing.
+
+    Returns:
+        The report.
+
+    Raises:
+        UserError: if ``out`` is in use and ``resume`` is off, and for pairs that cannot be used: in other languages
+            than their tags say, or fewer than 1,000.
+    """
+    from paralign.report import write_report
+
+    began = time.monotonic()
+    out = Path(out)
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
+    specs = [parse_pairs(text) for text in pairs]
+
+    def note(text: str) -> None:
+        say(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
+
+    data = out / "data"
+    if not data.is_dir():
+        check_languages(specs)
+        note("1/4 holding out pairs to test with")
+        with beside(data) as part:
+            _write_data(part, specs)
+    names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))
+    train, test = ([f"{name}={data / f'{kind}.{name}.tsv'}" for name in names] for kind in ("train", "test"))
+    note("2/4 aligning: PPA, and the control on the same sentences")
+    encoders = {"base": model}
+    for name, recipe in _RECIPES.items():
+        sets = (f"training.steps={_SEEN // 64}", "training.batch=64")
+        encoders[name] = str(
+            align(
+                model,
+                out=out / name,
+                pairs=train,
+                recipe=recipe,
+                settings={"training": {"seed": seed}},
+                overrides=sets,
+                lenient=True,
+                resume=resume,
+                quiet=quiet,
+                command=command_line("align", "--model", model, *each("--pairs", train), "--recipe", recipe, "--seed",
+                                     seed, *each("--set", sets), "--lenient", "--out", out / name),
+            )
+        )  # fmt: skip
+    note("3/4 finding translations among the pairs held out")
+    runs = [out / name for name in _RECIPES]
+    for name, encoder in encoders.items():
+        run = out / f"retrieval-{name}"
+        evaluate(
+            encoder,
+            task="retrieval",
+            data=test,
+            out=run,
+            system="base" if name == "base" else None,
+            quiet=True,
+            command=command_line("evaluate", "--model", encoder, "--task", "retrieval", *each("--data", test),
+                                 "--out", run),
+        )  # fmt: skip
+        runs.append(run)
+        note(f"    {name} measured")
+    note("4/4 the report")
+    return write_report(runs, out / "report.html", title="Your pairs, aligned").html
+
+
+def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
+    """Files a person can open: of each two languages the pairs to align with and those to test with."""
+    known: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+    tags = {f"{spec.source}-{spec.target}": spec.languages for spec in specs}
+    for spec in specs:
+        name = f"{spec.source}-{spec.target}"
+        rows = [(pair.source, pair.target) for pair in read_pairs(spec, lenient=True) if pair.source and pair.target]
+        known[name] |= dict(zip(rows, sentence_hashes(a for a, _ in rows).tolist(), strict=True))
+    tests: dict[str, list[tuple[str, str]]] = {}
+    held: dict[str, set[str]] = defaultdict(set)
+    for name, found in known.items():
+        if len(found) < 2 * _TEST:
+            raise UserError(f"{name}: {len(found):,} pairs, fewer than {2 * _TEST:,}", mend="give more pairs")
+        test = tests[name] = []
+        sides: tuple[set[str], set[str]] = (set(), set())
+        for a, b in sorted(found, key=lambda pair: (found[pair], pair)):
+            if len(test) < _TEST and a not in sides[0] and b not in sides[1]:  # none has two translations
+                test.append((a, b))
+                sides[0].add(a)
+                sides[1].add(b)
+        for tag, sentences in zip(tags[name], sides, strict=True):
+            held[tag] |= sentences
+    for name, found in known.items():
+        first, second = (held[tag] for tag in tags[name])
+        order = sorted(found, key=lambda pair: (found[pair], pair))
+        kept = [pair for pair in order if pair[0] not in first and pair[1] not in second][:_MOST]
+        for kind, chosen in (("train", kept), ("test", tests[name])):
+            write_lines(folder / f"{kind}.{name}.tsv", ["\t".join(pair) for pair in chosen])
