@@ -1,6 +1,6 @@
 """paralign-mini from the raw files: split, pretrain, ship, then align it and measure. paralign's own commands only.
 
-    python benchmarks/mini.py DATA OUT [--stage prepare|base|...] [--half dev|test]
+    python benchmarks/mini.py DATA OUT [--stage STAGE]
 
 DATA holds the public sets under the names of docs/results.md (not part of the project). Every command is printed;
 finished runs are not repeated, interrupted ones go on.
@@ -9,13 +9,32 @@ finished runs are not repeated, interrupted ones go on.
 from __future__ import annotations
 
 import argparse
+import gzip
+import hashlib
+import json
+import shutil
 from pathlib import Path
 
-from real_text import each, paralign
+import numpy as np
+from real_text import each, half, paralign
 
+import paralign.models as paralign_models
+from paralign.results import read_results
+from paralign.text import read_conllu, write_conllu
+from paralign.text.excluded import sentences_of
+from paralign.text.normalise import plain_key
+
+NAME = "paralign-mini"
 LANGUAGES = ("ar", "bg", "de", "es", "fr", "hi", "zh")
 # Half the pairs give plain text; of these one in three gives English, which is plentiful.
 KEY_SHARE = 0.33
+NTREX = {"ar": "arb", "bg": "bul", "de": "deu", "es": "spa", "fr": "fra", "hi": "hin", "zh": "zho-CN"}
+PUD = {"en": "English", "de": "German", "es": "Spanish", "fr": "French", "hi": "Hindi"}
+MEAN = ("de", "es", "fr")
+METHODS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
+SEEDS = {"ppa": 3, "control": 3, "no-moco": 1, "no-tlm": 1}
+RATES = (1e-4, 2e-4, 4e-4)
+TUNE_STEPS, STEPS = 300, 1_000
 
 
 def tests(data: Path) -> list[Path]:
@@ -81,17 +100,155 @@ def base(out: Path) -> None:
     )
 
 
+def ship(out: Path) -> None:
+    """Copy the encoder into the package: what is installed is what the last run wrote, byte for byte."""
+    made, place = out / "base/encoder", Path(paralign_models.__file__).parent / NAME
+    place.mkdir(exist_ok=True)
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "paralign.json"):
+        shutil.copyfile(made / name, place / name)
+        same = hashlib.sha256((made / name).read_bytes()).hexdigest()
+        print(f"{same}  {NAME}/{name}  {(place / name).stat().st_size:,} bytes")
+
+
+def halves(data: Path, out: Path) -> None:
+    """NTREX by document and PUD by sentence, cut into development and test halves."""
+    folder = out / "halves"
+    folder.mkdir(parents=True, exist_ok=True)
+    ntrex, pud = data / "retrieval/ntrex", data / "pos-parse"
+
+    def lines(path: Path) -> list[str]:
+        return path.read_text(encoding="utf-8").split("\n")
+
+    documents, source = lines(ntrex / "DOCUMENT_IDS.tsv"), lines(ntrex / "newstest2019-src.eng.txt")
+    for tag, code in NTREX.items():
+        target = lines(ntrex / f"newstest2019-ref.{code}.txt")
+        for which in ("dev", "test"):
+            rows = zip(documents, source, target, strict=True)
+            text = "".join(f"{a}\t{b}\n" for doc, a, b in rows if doc and half(doc) == which)
+            (folder / f"ntrex.en-{tag}.{which}.tsv").write_text(text, encoding="utf-8")
+    for tag, name in PUD.items():
+        trees = list(read_conllu(pud / f"UD_{name}-PUD/{tag}_pud-ud-test.conllu"))
+        for which in ("dev", "test"):
+            write_conllu((t for t in trees if half(t.sent_id) == which), folder / f"pud.{tag}.{which}.conllu")
+
+
+def leaks(data: Path, out: Path) -> None:
+    """Look for every test sentence in the text trained on, string by string, and say what is found."""
+    seen: dict[str, str] = {}
+    for path in sorted((out / "split").glob("*/*.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                for text in line.rstrip("\n").split("\t"):
+                    seen[plain_key(text)] = path.parent.name
+    seen.pop("", None)
+    rows = []
+    for path in tests(data):
+        sentences = {plain_key(text) for text in sentences_of(path, lenient=True)} - {""}
+        rows.append({"file": str(path.relative_to(data)), "sentences": len(sentences),
+                     "found": sum(sentence in seen for sentence in sentences)})  # fmt: skip
+    report = {"sentences": len(seen), "found": sum(row["found"] for row in rows), "tests": rows}
+    (out / "leaks.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(f"{report['found']} of {sum(r['sentences'] for r in rows):,} test sentences among {len(seen):,} trained on")
+
+
+def measure(data: Path, out: Path, encoder: str | Path, name: str, which: str, *, epochs: int = 3) -> None:
+    """Retrieval on NTREX, and tagging from the English treebank to PUD, on one half."""
+    trained = data / "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
+    paralign(
+        *("evaluate", "--model", encoder, "--task", "retrieval", "--split", which),
+        *each("--data", [f"en-{tag}={out}/halves/ntrex.en-{tag}.{which}.tsv" for tag in LANGUAGES]),
+        *("--out", out / f"{which}/ntrex-{name}"),
+    )
+    paralign(
+        *("finetune", "--model", encoder, "--task", "pos", "--train", f"en={trained}", "--split", which),
+        *each("--eval", [f"{tag}={out}/halves/pud.{tag}.{which}.conllu" for tag in PUD]),
+        *each("--set", [f"training.epochs={epochs}", "training.learning_rate=3e-4"]),
+        *("--no-keep-models", "--out", out / f"{which}/pos-{name}", "--resume"),
+    )
+
+
+def align(out: Path, method: str, rate: float, seed: int, steps: int) -> Path:
+    """Align with all languages mixed; where the encoder is."""
+    store, run = out / "pairs", out / f"align/{method}-{rate:g}-{steps}-{seed}"
+    if not store.is_dir():
+        pairs = [f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz" for tag in LANGUAGES]
+        filters = ["data.min_pieces=3", "data.max_pieces=125"]
+        paralign(
+            *("corpus", "build", "--model", out / "base/encoder", *each("--pairs", pairs), *each("--set", filters)),
+            *("--out", store),
+        )
+    sets = [f"training.steps={steps}", f"training.learning_rate={rate:g}"]
+    paralign(
+        *("align", "--model", out / "base/encoder", "--corpus", store, "--recipe", METHODS[method], "--seed", seed),
+        *each("--set", sets),
+        *("--out", run, "--resume"),
+    )
+    return run / "encoder"
+
+
+def score(out: Path, name: str, which: str) -> dict[str, float]:
+    """Means over de fr es: tagging, and retrieval of both poolings in both directions."""
+    tagged = [r.value for r in read_results(out / f"{which}/pos-{name}/results.jsonl") if r.language in MEAN]
+    found = read_results(out / f"{which}/ntrex-{name}/results.jsonl")
+    chosen = [r for r in found if r.metric == "accuracy" and r.language.removeprefix("en-") in MEAN]
+    pooled = {p: [r.value for r in chosen if r.where.pool == p] for p in ("cls", "mean")}
+    return {"pos": float(np.mean(tagged)), **{pool: float(np.mean(v)) for pool, v in pooled.items()}}
+
+
+def tune(data: Path, out: Path) -> dict[str, float]:
+    """For every method the rate whose tagging and [CLS] retrieval are best together on the development halves."""
+    best = {}
+    for method in METHODS:
+        table = {}
+        for rate in RATES:
+            name = f"{method}-{rate:g}-tune"
+            measure(data, out, align(out, method, rate, 0, TUNE_STEPS), name, "dev", epochs=1)
+            table[rate] = score(out, name, "dev")
+        best[method] = max(table, key=lambda rate: table[rate]["pos"] + table[rate]["cls"])
+        print(method, {f"{rate:g}": values for rate, values in table.items()}, "->", f"{best[method]:g}", flush=True)
+    (out / "rates.json").write_text(json.dumps(best) + "\n", encoding="utf-8")
+    return best
+
+
+def compare(data: Path, out: Path) -> None:
+    """The test halves, once: the base, and each method at its rate over its seeds."""
+    rates = json.loads((out / "rates.json").read_text(encoding="utf-8"))
+    measure(data, out, out / "base/encoder", "base", "test")
+    for method, seeds in SEEDS.items():
+        for seed in range(seeds):
+            made = align(out, method, rates[method], seed, STEPS)
+            measure(data, out, made, f"{method}-{seed}", "test")
+    runs = [*out.glob("test/*"), *(path.parent for path in out.glob(f"align/*-{STEPS}-*/run.json"))]
+    paralign("report", *sorted(runs), "--out", out / "report.html", "--title", "paralign-mini, aligned")
+
+
 def main() -> None:
     """Read the arguments and run the stages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--stage", choices=("prepare", "base", "all"), default="all")
+    stages = ("prepare", "leaks", "base", "ship", "development", "tune", "compare", "all")
+    parser.add_argument("--stage", choices=stages, default="all")
     given = parser.parse_args()
-    if given.stage in ("prepare", "all"):
+
+    def on(stage: str) -> bool:
+        return given.stage in (stage, "all")
+
+    if on("prepare"):
         prepare(given.data, given.out)
-    if given.stage in ("base", "all"):
+        halves(given.data, given.out)
+    if on("leaks"):
+        leaks(given.data, given.out)
+    if on("base"):
         base(given.out)
+    if on("ship"):
+        ship(given.out)
+    if on("development"):
+        measure(given.data, given.out, given.out / "base/encoder", "base", "dev")
+    if on("tune"):
+        tune(given.data, given.out)
+    if on("compare"):
+        compare(given.data, given.out)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.models import shipped
 from paralign.recipes.demo import command_line, each
 from paralign.text import PairSpec, parse_pairs, read_pairs
 from paralign.text.clean import sentence_hashes
@@ -64,6 +65,8 @@ def demo_real(
     out = Path(out)
     if out.exists() and any(out.iterdir()) and not resume:
         raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
+    if model == "paralign-mini" and shipped(model) is None and not Path(model).exists():
+        raise UserError("paralign-mini does not come with this version", mend="--model ENCODER")
     specs = [parse_pairs(text) for text in pairs]
 
     def note(text: str) -> None:
