@@ -193,7 +193,7 @@ def test_held_out_loss_is_the_models_own_sentence_by_sentence(encoder, tmp_path)
         ).view("text")
         scores = encoder.model(input_ids=torch.from_numpy(view.ids)[None]).logits[0].log_softmax(-1)
         for position, label in zip(view.masked.tolist(), view.labels.tolist(), strict=True):
-            total -= float(scores[position, label])
+            total -= scores[position, label].item()
             count += 1
     assert count > 20
     assert losses == {"de": pytest.approx(total / count, rel=1e-5)}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from paralign.report.runs import Run
+from paralign.report.runs import HELD_OUT, Run
 
 Floats = npt.NDArray[np.float64]
 Curves = tuple[str, Mapping[str, Mapping[int, float]]]
@@ -89,13 +89,17 @@ def curve_groups(runs: Sequence[Run], look: Mapping[str, Style]) -> list[CurveGr
     for verb in sorted(stages, key=lambda verb: (list(_VERBS).index(verb) if verb in _VERBS else 9, verb)):
         members = stages[verb]
         names = sorted({name for _, curves in members for name in curves} - {"loss"})
-        totals = [(name, curves) for name, curves in members if "loss" in curves and len(curves.keys() - {"loss"}) != 1]
+        totals = [(name, curves) for name, curves in members if "loss" in curves and len(_minimised(curves)) != 1]
         used = list(dict.fromkeys(system for system, _ in members))
         panels = [_panel(f"{verb}/{name}", name, members, look) for name in names]
         if totals:
             panels.append(_panel(f"{verb}/loss", "loss", totals, look))
         groups.append(CurveGroup(_VERBS.get(verb, verb), [look[system] for system in used], panels))
     return groups
+
+
+def _minimised(curves: Mapping[str, Mapping[int, float]]) -> list[str]:
+    return [name for name in curves if name != "loss" and not name.startswith(HELD_OUT)]
 
 
 def _panel(salt: str, name: str, members: Sequence[Curves], look: Mapping[str, Style]) -> Panel:

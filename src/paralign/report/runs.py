@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from paralign.errors import UserError, located
 from paralign.results import Measurement, read_results
 
-__all__ = ["Log", "Run", "RunInfo", "read_runs"]
+__all__ = ["HELD_OUT", "Log", "Run", "RunInfo", "read_runs"]
 
 _FILES = ("results.jsonl", "run.json", "log.jsonl", "config.toml")
 
@@ -42,6 +42,10 @@ class RunInfo(BaseModel):
     control: bool = False
     alarms: list[str] = []
     status: str | None = None
+
+
+HELD_OUT = "held out, "
+"""How the curves of a run's held-out losses begin; the language follows."""
 
 
 @dataclass
@@ -177,10 +181,12 @@ def _take(log: Log, entry: Mapping[str, Any], where: str) -> None:
         log.alarms.append((step, str(entry.get("message", ""))))
         return
     losses = entry.get("losses") or {}
-    if "event" in entry or step is None:
+    if entry.get("event", "heldout") != "heldout" or step is None:
         return
     if not isinstance(losses, Mapping):
         raise UserError("losses must be an object of numbers", where=where)
+    if "event" in entry:
+        losses = {f"{HELD_OUT}{name}": value for name, value in losses.items()}
     for name, value in [("loss", entry.get("loss")), *losses.items()]:
         if isinstance(value, int | float) and not isinstance(value, bool):
             # A loss that is not finite stays in as a gap of the curve.
