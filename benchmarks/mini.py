@@ -16,6 +16,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from mini_card import card
 from real_text import each, half, paralign
 
 import paralign.models as paralign_models
@@ -108,6 +109,7 @@ def ship(out: Path) -> None:
         shutil.copyfile(made / name, place / name)
         same = hashlib.sha256((made / name).read_bytes()).hexdigest()
         print(f"{same}  {NAME}/{name}  {(place / name).stat().st_size:,} bytes")
+    (place / "README.md").write_text(card(out), encoding="utf-8")
 
 
 def halves(data: Path, out: Path) -> None:
