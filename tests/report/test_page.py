@@ -313,14 +313,15 @@ def test_importing_the_report_loads_neither_torch_nor_matplotlib():
     assert done.stdout.strip() == "[]"
 
 
-def test_held_out_losses_are_curves_of_their_own(tmp_path):
-    run = add(tmp_path / "run", hits(0.5))
+def test_held_out_losses_are_curves_of_their_own_and_need_no_results(tmp_path):
+    run = tmp_path / "run"
     describe(run, {"verb": "pretrain", "status": "done"})
     lines: list[dict[str, object]] = [{"step": k, "loss": 9.0 - k, "losses": {"mlm": 9.0 - k}} for k in range(1, 5)]
     lines.insert(2, {"event": "heldout", "step": 2, "losses": {"de": 6.5, "hi": 8.25}, "seconds": 1.0})
     lines.append({"event": "heldout", "step": 4, "losses": {"de": 5.5, "hi": 7.25}, "seconds": 1.0})
     (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    page, _ = text_of(write_report([run], tmp_path / "r.html"))
+    page, text = text_of(write_report([run], tmp_path / "r.html"))
+    assert "Nothing was measured yet" in text
     labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
     # Still a run with one loss: its total would only repeat it.
     assert len(labels) == 3

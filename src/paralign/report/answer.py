@@ -24,6 +24,8 @@ def answer(tables: Sequence[Table]) -> list[Told]:
     """The finding of each table that leads its task, and a word on it if there is no control."""
     chosen = [table for table in tables if table.key.leading] or list(tables)
     told = [(table_title(table.key), text) for table in chosen if (text := _finding(table))]
+    if not tables:
+        return [("", "Nothing was measured yet: these are the curves of training alone.")]
     if not any(table.control for table in tables):
         told.append(("", "No run is marked as the control, so nothing is compared with one."))
     return told

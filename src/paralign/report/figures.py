@@ -88,7 +88,9 @@ def curve_groups(runs: Sequence[Run], look: Mapping[str, Style]) -> list[CurveGr
     groups = []
     for verb in sorted(stages, key=lambda verb: (list(_VERBS).index(verb) if verb in _VERBS else 9, verb)):
         members = stages[verb]
-        names = sorted({name for _, curves in members for name in curves} - {"loss"})
+        names = sorted(
+            {n for _, curves in members for n in curves} - {"loss"}, key=lambda n: (n.startswith(HELD_OUT), n)
+        )
         totals = [(name, curves) for name, curves in members if "loss" in curves and len(_minimised(curves)) != 1]
         used = list(dict.fromkeys(system for system, _ in members))
         panels = [_panel(f"{verb}/{name}", name, members, look) for name in names]
@@ -140,7 +142,10 @@ def _draw(salt: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
         axes = figure.add_subplot()
         for style, steps, values in lines:
             dashes = (0, style.dash) if style.dash else "solid"
-            axes.plot(steps, values, color=style.colour, linestyle=dashes, linewidth=1.2, alpha=0.85)
+            alone = "o" if len(steps) == 1 else None  # a line of one point would not be seen
+            axes.plot(
+                steps, values, color=style.colour, linestyle=dashes, linewidth=1.2, alpha=0.85, marker=alone, ms=3
+            )
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color("#999999")
         axes.tick_params(colors="#555555", length=3)

@@ -103,7 +103,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     """Read run folders, in the order given; a folder named twice is read once.
 
     Raises:
-        UserError: if a folder is missing, is no run, holds a file that cannot be read, or none holds results.
+        UserError: if a folder is missing, is no run, holds a file that cannot be read, or none holds results or a log.
     """
     paths = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
     names = [path.name for path in paths]
@@ -111,10 +111,10 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     for path in paths:
         name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
         runs.append(_read_run(path, name))
-    if not any(run.rows for run in runs):
+    if not any(run.rows or any(log.curves for log in run.logs.values()) for run in runs):
         where = str(folders[0]) if len(folders) == 1 else None
         raise UserError(
-            "no run holds results",
+            "no run holds results or a log",
             where=where,
             mend="measure first: paralign evaluate or paralign finetune --eval",
         )

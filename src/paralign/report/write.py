@@ -45,7 +45,7 @@ def write_report(
         title: of the page.
 
     Raises:
-        UserError: if ``out`` is no HTML file in an existing folder, a folder is no run, no run holds results,
+        UserError: if ``out`` is no HTML file in an existing folder, a folder is no run, no run holds results or a log,
             ``control`` names nothing, or two controls meet in one table.
     """
     out = Path(out)
