@@ -21,8 +21,8 @@ from real_text import each, half, paralign
 
 import paralign.models as paralign_models
 from paralign.results import read_results
-from paralign.text import read_conllu, write_conllu
-from paralign.text.excluded import sentences_of
+from paralign.text import TextSpec, read_conllu, write_conllu
+from paralign.text.columns import read_tagged
 from paralign.text.normalise import plain_key
 
 NAME = "paralign-mini"
@@ -36,6 +36,7 @@ METHODS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "con
 SEEDS = {"ppa": 3, "control": 3, "no-moco": 1, "no-tlm": 1}
 RATES = (1e-4, 2e-4, 4e-4)
 TUNE_STEPS, STEPS = 300, 1_000
+INSIDE = 30
 
 
 def tests(data: Path) -> list[Path]:
@@ -55,7 +56,11 @@ def tests(data: Path) -> list[Path]:
         "ner/panx/dev-*.tsv",
         "mono/news/??.txt",
     )
-    return sorted(path for pattern in patterns for path in data.glob(pattern))
+    found = {pattern: sorted(data.glob(pattern)) for pattern in patterns}
+    empty = [pattern for pattern, paths in found.items() if not paths]
+    if empty:
+        raise SystemExit(f"no test set at {', '.join(empty)} in {data}")
+    return sorted(path for paths in found.values() for path in paths)
 
 
 def corpora(data: Path) -> tuple[list[str], list[str]]:
@@ -104,12 +109,13 @@ def base(out: Path) -> None:
 def ship(out: Path) -> None:
     """Copy the encoder into the package: what is installed is what the last run wrote, byte for byte."""
     made, place = out / "base/encoder", Path(paralign_models.__file__).parent / NAME
+    text = card(out)
     place.mkdir(exist_ok=True)
     for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "paralign.json"):
         shutil.copyfile(made / name, place / name)
         same = hashlib.sha256((made / name).read_bytes()).hexdigest()
         print(f"{same}  {NAME}/{name}  {(place / name).stat().st_size:,} bytes")
-    (place / "README.md").write_text(card(out), encoding="utf-8")
+    (place / "README.md").write_text(text, encoding="utf-8")
 
 
 def halves(data: Path, out: Path) -> None:
@@ -135,22 +141,53 @@ def halves(data: Path, out: Path) -> None:
 
 
 def leaks(data: Path, out: Path) -> None:
-    """Look for every test sentence in the text trained on, string by string, and say what is found."""
-    seen: dict[str, str] = {}
+    """Look for every test sentence in all text given away, as the readers of tasks see it, and say what is found.
+
+    Of paragraphs, any sentence of the text with at least 30 letters and digits counts that stands anywhere in them.
+    """
+    seen: set[str] = set()
     for path in sorted((out / "split").glob("*/*.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             for line in lines:
                 for text in line.rstrip("\n").split("\t"):
-                    seen[plain_key(text)] = path.parent.name
-    seen.pop("", None)
+                    seen.add(plain_key(text))
+    seen.discard("")
+    begin: dict[str, list[str]] = {}
+    for key in seen:
+        if len(key) >= INSIDE:
+            begin.setdefault(key[:INSIDE], []).append(key)
     rows = []
     for path in tests(data):
-        sentences = {plain_key(text) for text in sentences_of(path, lenient=True)} - {""}
-        rows.append({"file": str(path.relative_to(data)), "sentences": len(sentences),
-                     "found": sum(sentence in seen for sentence in sentences)})  # fmt: skip
-    report = {"sentences": len(seen), "found": sum(row["found"] for row in rows), "tests": rows}
-    (out / "leaks.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"{report['found']} of {sum(r['sentences'] for r in rows):,} test sentences among {len(seen):,} trained on")
+        whole, paragraphs = ({plain_key(text) for text in texts} - {""} for texts in test_texts(path))
+        inside = {key for text in paragraphs for at in range(len(text) - INSIDE + 1)
+                  for key in begin.get(text[at : at + INSIDE], ()) if text.startswith(key, at)}  # fmt: skip
+        if not whole:
+            raise SystemExit(f"{path}: no sentence found")
+        rows.append({"file": str(path.relative_to(data)), "sentences": len(whole), "found": sorted(whole & seen),
+                     "paragraphs": len(paragraphs), "found_inside": sorted(inside)})  # fmt: skip
+    report = {"sentences": len(seen), "tests": rows,
+              **{name: sum(len(row[name]) for row in rows) for name in ("found", "found_inside")}}  # fmt: skip
+    (out / "leaks.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    tested = sum(row["sentences"] for row in rows)
+    print(f"of {tested:,} test sentences {report['found']} are among the {len(seen):,} given away")
+    print(f"{report['found_inside']} of those stand inside a paragraph of a test")
+
+
+def test_texts(path: Path) -> tuple[list[str], list[str]]:
+    """Sentences of a test set, and paragraphs, read otherwise than ``corpus split`` reads them."""
+    name = path.name.removesuffix(".gz")
+    if name.endswith(".conllu"):
+        return [tree.text for tree in read_conllu(path, labelled=False)], []
+    if path.parent.name == "panx":
+        spec = TextSpec(name[4:6], str(path))
+        return [row.text for row in read_tagged(spec, lenient=True, labelled=False)], []
+    if name.endswith(".json"):
+        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+        places = [place for article in articles for place in article["paragraphs"]]
+        return [qa["question"] for place in places for qa in place["qas"]], [place["context"] for place in places]
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as lines:
+        return [cell for line in lines for cell in line.rstrip("\n").replace("|||", "\t").split("\t")], []
 
 
 def measure(data: Path, out: Path, encoder: str | Path, name: str, which: str, *, epochs: int = 3) -> None:
@@ -192,7 +229,7 @@ def score(out: Path, name: str, which: str) -> dict[str, float]:
     """Means over de fr es: tagging, and retrieval of both poolings in both directions."""
     tagged = [r.value for r in read_results(out / f"{which}/pos-{name}/results.jsonl") if r.language in MEAN]
     found = read_results(out / f"{which}/ntrex-{name}/results.jsonl")
-    chosen = [r for r in found if r.metric == "accuracy" and r.language.removeprefix("en-") in MEAN]
+    chosen = [r for r in found if r.metric == "accuracy_cosine" and r.language in MEAN]
     pooled = {p: [r.value for r in chosen if r.where.pool == p] for p in ("cls", "mean")}
     return {"pos": float(np.mean(tagged)), **{pool: float(np.mean(v)) for pool, v in pooled.items()}}
 
@@ -229,7 +266,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    stages = ("prepare", "leaks", "base", "ship", "development", "tune", "compare", "all")
+    stages = ("prepare", "leaks", "base", "development", "ship", "tune", "compare", "all")
     parser.add_argument("--stage", choices=stages, default="all")
     given = parser.parse_args()
 
@@ -243,10 +280,10 @@ def main() -> None:
         leaks(given.data, given.out)
     if on("base"):
         base(given.out)
-    if on("ship"):
-        ship(given.out)
     if on("development"):
         measure(given.data, given.out, given.out / "base/encoder", "base", "dev")
+    if on("ship"):
+        ship(given.out)
     if on("tune"):
         tune(given.data, given.out)
     if on("compare"):

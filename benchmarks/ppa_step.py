@@ -23,11 +23,11 @@ from hf_step import VIEWS, HuggingFaceStep, Style
 from machine import finish, median_of, table
 
 from paralign.encoder import Encoder
+from paralign.encoder.device import has_bf16
 from paralign.text import TokenStore
 from paralign.text.batching import padded_size, split_by_length
 from paralign.text.views import Batch
 from paralign.training import CorpusBatches, Learner, Trainer, TrainingConfig
-from paralign.training.device import has_bf16
 from paralign.verbs.settings import RunConfig, run_settings
 from paralign.verbs.train import make_objectives
 

@@ -41,6 +41,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         (ALIGN + " --limit many --pairs en-de={files}/good.tsv", "--limit"),
         (ALIGN + " --limit 0 --pairs en-de={files}/good.tsv", "--limit"),
         ("aling --model x", "aling"),
+        ("demo --model {base} --out {out}", "add --real SRC-TGT=PATH"),
         ("corpus bild", "bild"),
         (ALIGN, "either --pairs or --corpus"),
         (ALIGN + " --pairs en-de={files}/good.tsv --set moco.qeue=3", "did you mean 'queue'"),

@@ -1,5 +1,7 @@
 """Text in another language than its tag says."""
 
+import os
+
 import pytest
 
 from paralign.errors import UserError
@@ -38,3 +40,10 @@ def test_a_corpus_is_refused_with_the_side_that_is_wrong(told, tmp_path):
     assert error.value.where == str(tmp_path / "a.tsv")
     with pytest.raises(UserError, match="tagged 'fr' looks like en"):
         check_languages([PairSpec("fr", "en", str(tmp_path / "a.tsv"))])
+
+
+def test_blank_lines_say_nothing_and_pipes_are_not_read(told, tmp_path):
+    assert wrong_language([""] * 1200 + told["de"], "de") is None
+    assert wrong_language([""] * 1200 + told["de"], "fr")
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
+    check_languages([TextSpec("de", str(tmp_path / "pipe"))])

@@ -36,7 +36,7 @@ def epoch_of(made: PackedPlan, epoch: int = 0) -> tuple[list[list[int]], list[li
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(60, 400), st.integers(32, 90), st.sampled_from([1.0, 2.0, 5.0]), st.integers(0, 5))
-def test_rows_are_of_one_language_fit_and_hold_a_sentence_once(n, row, temperature, seed):
+def test_rows_are_of_one_language_fit_and_hold_a_sentence_once_a_round(n, row, temperature, seed):
     lengths, groups = text(n, seed)
     made = plan(lengths, groups, row=row, temperature=temperature, seed=seed)
     rows, rounds = epoch_of(made)

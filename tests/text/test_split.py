@@ -105,7 +105,7 @@ def test_excluded_specs(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("one\teins\n")
     (tmp_path / "b.txt").write_text("two\tthree\n")
     sources = [PairSpec("en", "de", str(tmp_path / "a.tsv")), TextSpec("en", str(tmp_path / "b.txt"))]
-    assert len(excluded_sentences(sources)) == 3
+    assert len(excluded_sentences(sources)[0]) == 3
 
 
 def test_in_use_and_nothing_left(tmp_path: Path) -> None:
@@ -170,3 +170,27 @@ def test_the_share_of_pairs_that_give_english(tmp_path: Path, corpora) -> None:
         sizes[share] = given["mono/en"] / (given["mono/en"] + given["mono/de"])
     assert (sizes[0.0], sizes[1.0]) == (0, 1)
     assert abs(sizes[0.25] - 0.25) < 0.08
+
+
+def test_a_pair_without_english_does_not_show_both_its_sides_through_english(tmp_path: Path) -> None:
+    names = [f"number {n}" for n in range(300)]
+    for tag in ("de", "fr"):
+        (tmp_path / f"{tag}.tsv").write_text("".join(f"{name} in {tag}\t{tag} {name}\n" for name in names))
+    rows = [(f"de {name}", f"fr {name}") for name in names]
+    (tmp_path / "both.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows))
+    specs = [PairSpec(a, b, str(tmp_path / c)) for a, b, c in
+             (("en", "de", "de.tsv"), ("en", "fr", "fr.tsv"), ("de", "fr", "both.tsv"))]  # fmt: skip
+    split_corpus(specs, tmp_path / "out")
+    shown = {tag: {row for kind in ("mono", "heldout") for row in lines(tmp_path / "out" / kind / f"{tag}.txt.gz")}
+             for tag in ("de", "fr")}  # fmt: skip
+    assert all(shown.values())
+    assert not [(a, b) for a, b in rows if a in shown["de"] and b in shown["fr"]]
+
+
+def test_no_empty_file_is_written(tmp_path: Path, corpora) -> None:
+    split_corpus([PairSpec("en", "de", str(tmp_path / "de.tsv"))], tmp_path / "out", key_share=0.0, heldout_share=0.0)
+    assert sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.gz")) == [
+        "mono/de.txt.gz",
+        "pairs/en-de.tsv.gz",
+    ]
+    assert json.loads((tmp_path / "out/split.json").read_text())["lines"]["mono/en.txt.gz"] == 0

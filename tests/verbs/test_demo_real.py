@@ -7,6 +7,7 @@ import pytest
 from paralign.errors import UserError
 from paralign.recipes import real
 from paralign.smallworld import World
+from paralign.text.normalise import plain_key
 
 
 @pytest.fixture
@@ -48,6 +49,46 @@ def test_the_story_is_told_on_pairs_that_training_never_saw(base, tmp_path, quic
     assert real.demo_real(out, pairs, model=str(base), quiet=True, resume=True) == page
     with pytest.raises(UserError, match="in use"):
         real.demo_real(out, pairs, model=str(base), quiet=True)
+
+
+def test_taken_up_again_with_other_pairs_or_another_encoder_it_refuses(base, tmp_path, quick, make_encoder):
+    pairs = [write(tmp_path / "de.tsv", "de", range(300))]
+    out = tmp_path / "out"
+    real.demo_real(out, pairs, model=str(base), quiet=True)
+    make_encoder(seed=5).save_pretrained(tmp_path / "other")
+    with pytest.raises(UserError, match="model: not what this was begun with"):
+        real.demo_real(out, pairs, model=str(tmp_path / "other"), quiet=True, resume=True)
+    with pytest.raises(UserError, match="pairs: not what this was begun with"):
+        real.demo_real(out, [write(tmp_path / "more.tsv", "de", range(310))], model=str(base), quiet=True, resume=True)
+    with pytest.raises(UserError, match="seed: not what"):
+        real.demo_real(out, pairs, model=str(base), seed=1, quiet=True, resume=True)
+
+
+def test_an_encoder_that_cannot_be_loaded_leaves_nothing_behind(tmp_path, quick):
+    with pytest.raises(UserError):
+        real.demo_real(
+            tmp_path / "out", [write(tmp_path / "de.tsv", "de", range(300))], model=str(tmp_path), quiet=True
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_signs_and_near_duplicates_are_no_test_pairs_and_long_pairs_do_no_harm(make_encoder, tmp_path, quick):
+    make_encoder(max_length=40).save_pretrained(tmp_path / "short")
+    spec = write(tmp_path / "de.tsv", "de", range(300))
+    rows = (tmp_path / "de.tsv").read_text().splitlines()
+    louder = ["\t".join(side.rstrip(".!?") + " !!" for side in row.split("\t")) for row in rows]
+    (tmp_path / "de.tsv").write_text(
+        "\n".join([*rows, *louder, *(f"{'.' * n}\t{'-' * n}" for n in range(1, 60))]) + "\n"
+    )
+    out = tmp_path / "out"
+    real.demo_real(out, [spec], model=str(tmp_path / "short"), quiet=True)
+    texts = [(out / f"data/{kind}.en-de.tsv").read_text() for kind in ("train", "test")]
+    kinds = [[[plain_key(side) for side in row.split("\t")] for row in text.splitlines()] for text in texts]
+    for side in (0, 1):
+        train, test = ([row[side] for row in kind] for kind in kinds)
+        assert len(set(test)) == len(test) == 40
+        assert "" not in test
+        assert not set(test) & set(train)
 
 
 def test_too_few_pairs_and_wrong_tags_leave_nothing_behind(base, tmp_path, quick):

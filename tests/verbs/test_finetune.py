@@ -183,3 +183,12 @@ def test_two_processes_cannot_work_on_one_run(base, tmp_path):
     finally:
         os.close(handle)
     assert {row.seeds.finetune for row in nli(base, tmp_path / "run", seeds=2, resume=True)} == {0, 1}
+
+
+def test_dropout_is_a_setting(base, tmp_path):
+    losses = []
+    for share in (0.0, 0.5):
+        nli(base, tmp_path / str(share), overrides=[f"training.dropout={share}"])
+        log = (tmp_path / str(share) / "seed-0" / "log.jsonl").read_text().splitlines()
+        losses.append([json.loads(line)["losses"] for line in log if "losses" in json.loads(line)])
+    assert losses[0] != losses[1]

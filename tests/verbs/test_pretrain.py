@@ -17,7 +17,7 @@ from paralign.encoder.card import read_provenance
 from paralign.encoder.hf import set_dropout
 from paralign.errors import UserError
 from paralign.smallworld import World
-from paralign.text import TextSpec
+from paralign.text import TextSpec, TokenStore
 from paralign.text.views import PairBatch, ViewsConfig
 from paralign.training import Stopped, trainer
 from paralign.verbs.heldout import HeldOut
@@ -40,7 +40,7 @@ def sentences(path: Path, language: str, count: int = 120, start: int = 0) -> st
 def pretrain(out, **more):
     text = ["en=smallworld:0-80", "de=smallworld:0-80"]
     settings = {"settings": PRETRAIN, "vocab": 500, "max_length": 140} | more
-    return paralign.pretrain(out=out, text=text, arch="bert:1x32", quiet=True, **settings)
+    return paralign.pretrain(out=out, text=text, arch="bert:1x32", **{"quiet": True} | settings)
 
 
 def test_an_encoder_from_nothing(tmp_path):
@@ -88,11 +88,17 @@ def test_killed_behind_the_tokenizer_it_resumes_to_the_same_bytes(tmp_path):
         ({"arch": "bret:1x32"}, "did you mean 'bert'"),
         ({"vocab": 20}, "raise --vocab"),
         ({"tokenizer": "wordpeice"}, "wordpeice"),
-        ({"max_length": 10}, r"set data\.max_pieces=8"),
+        ({"max_length": 3}, r"set data\.max_pieces=1"),
+        ({"heldout": ["en=missing.txt"]}, "missing.txt"),
+        ({"heldout": ["en={tmp}/one.txt"]}, "too little held-out text of 'en'"),
     ],
 )
 def test_wrong_ways_to_pretrain_leave_nothing_behind(more, message, tmp_path):
+    (tmp_path / "one.txt").write_text("no\n")
     text = more.pop("text", ["en=smallworld:0-40"])
+    more = {
+        key: [str(x).format(tmp=tmp_path) for x in value] if key == "heldout" else value for key, value in more.items()
+    }
     given = {"arch": "bert:1x32", "vocab": 400, "settings": PRETRAIN, "quiet": True} | more
     with pytest.raises(UserError, match=message) as caught:
         paralign.pretrain(out=tmp_path / "run", text=text, **given)
@@ -202,7 +208,7 @@ def test_held_out_loss_is_the_models_own_sentence_by_sentence(encoder, tmp_path)
 
 def test_a_language_of_which_nothing_can_be_held_out_is_told(encoder, tmp_path):
     (tmp_path / "a.txt").write_text("a " * 400 + "\n")
-    with pytest.raises(UserError, match="no held-out text of 'de'"):
+    with pytest.raises(UserError, match="too little held-out text of 'de'"):
         HeldOut(encoder, [TextSpec("de", str(tmp_path / "a.txt"))])
 
 
@@ -242,3 +248,47 @@ def test_pairs_cannot_be_packed(base, tmp_path):
             str(base), out=tmp_path / "run", pairs=["en-de=smallworld:0-60"], recipe="mlm-mini", quiet=True,
             settings={"data": {"min_pieces": 2}}, overrides=["views.pack=64", "training.batch=8"],
         )  # fmt: skip
+
+
+def test_what_does_not_fit_the_encoder_is_left_out_and_said(tmp_path, capsys):
+    made = pretrain(tmp_path / "run", max_length=14)
+    store = TokenStore.open(tmp_path / "run" / "corpus")
+    assert store.meta["filter"]["max_pieces"] == 12
+    assert int(store.lengths.max()) <= 12
+    assert sum(entry["dropped"]["too long"] for entry in store.meta["specs"]) > 0
+    assert Encoder.from_pretrained(made).max_pieces == 14
+    pretrain(tmp_path / "loud", max_length=14, quiet=False)
+    assert "sentences of more than 12 pieces are left out: the encoder takes 14" in capsys.readouterr().err
+
+
+def test_held_out_text_stays_the_same_when_a_run_goes_on(tmp_path, monkeypatch):
+    def stop(self, slices):
+        self._signal = 15
+        return optimise(self, slices)
+
+    optimise = trainer.Trainer._optimise
+    monkeypatch.setattr(trainer.Trainer, "_optimise", stop)
+    held = sentences(tmp_path / "a.txt", "en", 20, 900)
+    with pytest.raises(Stopped):
+        pretrain(tmp_path / "run", heldout=[held])
+    monkeypatch.undo()
+    other = sentences(tmp_path / "b.txt", "en", 20, 950)
+    for wrong in ([other], []):
+        with pytest.raises(UserError, match="held-out text is not that the run began with"):
+            pretrain(tmp_path / "run", heldout=wrong, resume=True)
+    assert pretrain(tmp_path / "run", heldout=[held], resume=True).is_dir()
+
+
+def test_an_encoder_is_there_with_its_card_or_not_at_all(tmp_path, monkeypatch):
+    from paralign.verbs import train
+
+    def full(folder, facts):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(train, "write_card", full)
+    with pytest.raises(UserError, match="disk is full"):
+        pretrain(tmp_path / "run")
+    assert not (tmp_path / "run" / "encoder").exists()
+    monkeypatch.undo()
+    made = pretrain(tmp_path / "run", resume=True)
+    assert read_provenance(made)["model_hash"] == Encoder.from_pretrained(made).digest()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paralign.cli.options import Quiet, Resume
+from paralign.errors import UserError
 
 __all__ = ["command"]
 
@@ -17,7 +18,9 @@ def command(
     real: Annotated[
         list[str] | None, typer.Option(help="SRC-TGT=PATH: the same story on your own pairs; may be repeated.")
     ] = None,
-    model: Annotated[str, typer.Option(help="With --real: the encoder to align.")] = "paralign-mini",
+    model: Annotated[
+        str | None, typer.Option(help="With --real: the encoder to align.", show_default="paralign-mini")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the whole pipeline.", min=0)] = 0,
     resume: Resume = False,
     quiet: Quiet = False,
@@ -25,9 +28,13 @@ def command(
     """The whole story in minutes: pretrain, align, fine-tune, report: on a small world, or on your pairs."""
     from paralign.recipes.demo import demo
 
+    if model and not real:
+        raise UserError("--model says what to align with your pairs", mend="add --real SRC-TGT=PATH")
     if real:
         from paralign.recipes.real import demo_real
 
-        typer.echo(f"report: {demo_real(out, real, model=model, seed=seed, resume=resume, quiet=quiet)}")
+        typer.echo(
+            f"report: {demo_real(out, real, model=model or 'paralign-mini', seed=seed, resume=resume, quiet=quiet)}"
+        )
         return
     typer.echo(f"report: {demo(out, seed=seed, resume=resume, quiet=quiet)}")

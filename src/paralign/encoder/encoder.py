@@ -111,6 +111,7 @@ class Encoder(nn.Module):
     ) -> E:
         """An encoder with random weights, ``arch`` as in ``bert:4x256``."""
         model = hf.build(arch, tokenizer, max_length=max_length, dropout=dropout, seed=seed)
+        tokenizer = copy.deepcopy(tokenizer)
         tokenizer.model_max_length = max_length
         return cls(model, tokenizer, name=arch, padding=padding)
 

@@ -22,6 +22,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 
 from paralign.config import did_you_mean
+from paralign.encoder.device import only_cpu
 from paralign.errors import UserError
 from paralign.models import shipped
 
@@ -101,10 +102,10 @@ def _check_tokenizer(name: str) -> None:
         raise UserError("the model folder has no tokenizer", where=name, mend="save the tokenizer beside the model")
 
 
-def attention() -> str:
+def attention() -> str | None:
     """How attention is computed: on a CPU plainly, which for rows of some hundred pieces is 2.5 times as fast as the
-    fused kernel with its backward pass."""
-    return "sdpa" if torch.accelerator.is_available() else "eager"
+    fused kernel with its backward pass; elsewhere (``None``) as the family does by itself."""
+    return "eager" if only_cpu() else None
 
 
 def load_model(name: str) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.models import shipped
 from paralign.recipes.demo import command_line, each
 from paralign.text import PairSpec, parse_pairs, read_pairs
+from paralign.text.build import file_digest
 from paralign.text.clean import sentence_hashes
 from paralign.text.identify import check_languages
 from paralign.text.lines import write_lines
@@ -38,7 +41,8 @@ def demo_real(
 ) -> Path:
     """Align an encoder with a user's pairs and tell what came of it.
 
-    1. up to 500 pairs of each file are held out, chosen by a hash; no sentence of them stays in the others;
+    1. up to 500 pairs of each file are held out, chosen by a hash; no sentence of them stays in the others (case,
+       punctuation and spaces apart);
     2. PPA aligns the encoder with up to 50,000 others of each language; a control goes on with masked LM on the same
        sentences, as many pairs seen;
     3. all are measured on finding each other's translations among the held-out pairs;
@@ -57,7 +61,7 @@ def demo_real(
 
     Raises:
         UserError: if ``out`` is in use and ``resume`` is off, and for pairs that cannot be used: in other languages
-            than their tags say, or fewer than 1,000.
+            than their tags say, fewer than 1,000, or others than those it was begun with.
     """
     from paralign.report import write_report
 
@@ -68,6 +72,11 @@ def demo_real(
     if model == "paralign-mini" and shipped(model) is None and not Path(model).exists():
         raise UserError("paralign-mini does not come with this version", mend="--model ENCODER")
     specs = [parse_pairs(text) for text in pairs]
+    told = {
+        "pairs": [[str(spec), *(file_digest(path) for path in spec.paths if Path(path).is_file())] for spec in specs],
+        "model": Encoder.from_pretrained(model).digest(),
+        "seed": seed,
+    }
 
     def note(text: str) -> None:
         say(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
@@ -78,6 +87,11 @@ def demo_real(
         note("1/4 holding out pairs to test with")
         with beside(data) as part:
             _write_data(part, specs)
+            (part / "began.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
+    for name, value in told.items():
+        if began_with[name] != value:
+            raise UserError(f"{name}: not what this was begun with", where=out, mend="give the same, or another --out")
     names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))
     train, test = ([f"{name}={data / f'{kind}.{name}.tsv'}" for name in names] for kind in ("train", "test"))
     note("2/4 aligning: PPA, and the control on the same sentences")
@@ -121,29 +135,31 @@ def demo_real(
 
 def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
     """Files a person can open: of each two languages the pairs to align with and those to test with."""
-    known: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+    known: dict[str, dict[tuple[str, str], tuple[int, int]]] = defaultdict(dict)
     tags = {f"{spec.source}-{spec.target}": spec.languages for spec in specs}
     for spec in specs:
         name = f"{spec.source}-{spec.target}"
         rows = [(pair.source, pair.target) for pair in read_pairs(spec, lenient=True) if pair.source and pair.target]
-        known[name] |= dict(zip(rows, sentence_hashes(a for a, _ in rows).tolist(), strict=True))
+        keys = (sentence_hashes(row[side] for row in rows).tolist() for side in (0, 1))
+        both = zip(rows, zip(*keys, strict=True), strict=True)
+        known[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: nothing but signs
     tests: dict[str, list[tuple[str, str]]] = {}
-    held: dict[str, set[str]] = defaultdict(set)
+    held: dict[str, set[int]] = defaultdict(set)
     for name, found in known.items():
         if len(found) < 2 * _TEST:
             raise UserError(f"{name}: {len(found):,} pairs, fewer than {2 * _TEST:,}", mend="give more pairs")
         test = tests[name] = []
-        sides: tuple[set[str], set[str]] = (set(), set())
-        for a, b in sorted(found, key=lambda pair: (found[pair], pair)):
+        sides: tuple[set[int], set[int]] = (set(), set())
+        for pair, (a, b) in sorted(found.items(), key=lambda item: (item[1], item[0])):
             if len(test) < _TEST and a not in sides[0] and b not in sides[1]:  # none has two translations
-                test.append((a, b))
+                test.append(pair)
                 sides[0].add(a)
                 sides[1].add(b)
-        for tag, sentences in zip(tags[name], sides, strict=True):
-            held[tag] |= sentences
+        for tag, keys_of in zip(tags[name], sides, strict=True):
+            held[tag] |= keys_of
     for name, found in known.items():
         first, second = (held[tag] for tag in tags[name])
-        order = sorted(found, key=lambda pair: (found[pair], pair))
-        kept = [pair for pair in order if pair[0] not in first and pair[1] not in second][:_MOST]
+        order = sorted(found.items(), key=lambda item: (item[1], item[0]))
+        kept = [pair for pair, (a, b) in order if a not in first and b not in second][:_MOST]
         for kind, chosen in (("train", kept), ("test", tests[name])):
             write_lines(folder / f"{kind}.{name}.tsv", ["\t".join(pair) for pair in chosen])

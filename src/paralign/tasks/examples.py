@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.encoder import Encoder
+from paralign.encoder.device import processes
 from paralign.text.batching import BatchPlan
 from paralign.text.views import Segment, View, assemble
 from paralign.training import TrainingConfig
-from paralign.training.device import processes
 
 __all__ = ["Example", "ExampleBatches", "ExampleStore", "example_view"]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.text.normalise import plain_key
 from paralign.text.readers import read_pairs, read_text
 from paralign.text.specs import PairSpec, TextSpec
 
@@ -29,7 +31,8 @@ def wrong_language(texts: Iterable[str], tag: str) -> str | None:
     """What speaks against a text being in the language of its tag.
 
     Args:
-        texts: sentences; the first thousand are looked at, four at a time, as single ones say too little.
+        texts: sentences; the first thousand with letters or digits are looked at, four at a time, as single ones say
+            too little.
         tag: canonical.
 
     Returns:
@@ -38,7 +41,7 @@ def wrong_language(texts: Iterable[str], tag: str) -> str | None:
     """
     import py3langid
 
-    some = list(islice(texts, _LINES))
+    some = list(islice((text for text in texts if plain_key(text)), _LINES))
     samples = [" ".join(some[k : k + _JOINED]) for k in range(0, len(some) - _JOINED + 1, _JOINED)]
     if len(samples) < _FEWEST or tag not in {name for name, _ in py3langid.rank("a")}:
         return None
@@ -58,8 +61,8 @@ def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
         UserError: naming the corpus whose text is in another language than its tag says.
     """
     for spec in specs:
-        if not spec.paths or "-" in spec.paths:
-            continue
+        if not spec.paths or not all(Path(path).is_file() for path in spec.paths):
+            continue  # what is read from a pipe for a look is lost
         for side, tag in enumerate(spec.languages):
             message = wrong_language(_texts(spec, side), tag)
             if message:

@@ -61,15 +61,15 @@ def split_corpus(
     Which half a pair falls into is a function of its English sentence alone (its key: NFKC, casefolded,
     letters, marks and digits only; the source side where a pair has no English), so one English sentence
     falls into the same half in every language pair. Which side a pair of the monolingual half gives is a function of it
-    too. As one sentence of another language may stand in several pairs, an English sentence is taken back where any of
-    its pairs has its other side there as well: no pair of the corpus has both sides in the monolingual
-    text. (Translations of one English sentence in two *other* languages may both be there.) Plain text is
-    added to the monolingual text under the same rule, without the sentences that stand in a pair kept for alignment.
+    too. As one sentence may stand in several pairs, that of the key side is taken back where any of its pairs, reserved
+    ones too, has its other side there as well: no pair of the corpus has both sides in the monolingual text.
+    (Translations of one English sentence in two *other* languages may both be there.) Plain text is added to the
+    monolingual text under the same rule, without the sentences that stand in a pair kept for alignment.
 
-    Writes ``mono/XX.txt.gz``, ``heldout/XX.txt.gz``, ``pairs/en-XX.tsv.gz`` (English first) and
-    ``split.json`` (what is returned). Sentences are written once a file and in the order of their hashes: the
-    same input gives the same bytes, and nothing of a catalogue's order remains. Holds the texts in memory
-    (about 0.2 GB a million short pairs).
+    Writes ``mono/XX.txt.gz``, ``heldout/XX.txt.gz``, ``pairs/en-XX.tsv.gz`` (English first) and ``split.json`` (what is
+    returned), no file without a line. Sentences are written once a file and in the order of their hashes: the same
+    input gives the same bytes, and nothing of a catalogue's order remains. Holds the texts in memory (about 0.2 GB a
+    million short pairs).
 
     Args:
         specs: the corpora; several of the same languages are put together.
@@ -86,7 +86,7 @@ def split_corpus(
     Raises:
         UserError: for text that cannot be read, ``out`` in use, or nothing left.
     """
-    held_out = excluded_sentences(exclude, lenient=lenient)
+    held_out, kept_out = excluded_sentences(exclude, lenient=lenient)
     shelves: dict[str, _Shelf] = {}
     read: Counter[str] = Counter()
     total: Counter[str] = Counter() if dropped is None else dropped
@@ -116,7 +116,7 @@ def split_corpus(
     if not any(shelf.texts for shelf in shelves.values()):
         raise UserError(f"nothing left to split: {dict(total)}")
     shares = {"mono_share": mono_share, "key_share": key_share, "heldout_share": heldout_share}
-    counts: dict[str, Any] = {"specs": rows, **shares}
+    counts: dict[str, Any] = {"specs": rows, "exclude": kept_out, **shares}
     with whole_folder(Path(out)) as part:
         for name, shelf in sorted(shelves.items()):
             _write(part, name, shelf.texts, heldout_share, counts)
@@ -154,8 +154,8 @@ def _share_out(
         shelves.setdefault(name, _Shelf()).add([lines[k] for k in chosen], hashes[chosen])
         taken[name] += len(chosen)
     pairs = rivals.setdefault(f"{key} {other}", ([], []))
-    pairs[0].append(left[mono])
-    pairs[1].append(right[mono])
+    pairs[0].append(left[good])
+    pairs[1].append(right[good])
     for tag, side in ((key, left), (other, right)):
         reserved.setdefault(tag, Seen()).fresh(side[good & ~mono])
 
@@ -189,9 +189,8 @@ def _take_back(shelves: dict[str, _Shelf], rivals: dict[str, tuple[list[Hashes],
         gone = Seen()
         gone.fresh(np.concatenate(left)[both])
         shelf = shelves[f"mono/{key}"]
-        if shelf.texts:
-            stays = ~gone.contains(sentence_hashes(shelf.texts))
-            shelf.texts = [text for text, stay in zip(shelf.texts, stays, strict=True) if stay]
+        stays = ~gone.contains(sentence_hashes(shelf.texts)) if shelf.texts else ()
+        shelf.texts = [text for text, stay in zip(shelf.texts, stays, strict=True) if stay]
 
 
 def _write(part: Path, name: str, texts: list[str], heldout_share: float, counts: dict[str, Any]) -> None:
@@ -204,11 +203,13 @@ def _write(part: Path, name: str, texts: list[str], heldout_share: float, counts
         held = _draw(sentence_hashes(texts), _HELD)[order] < heldout_share
         files = {f"mono/{languages}.txt.gz": order[~held], f"heldout/{languages}.txt.gz": order[held]}
     for file, chosen in files.items():
+        counts.setdefault("lines", {})[file] = len(chosen)
+        if not len(chosen):
+            continue
         (part / file).parent.mkdir(exist_ok=True)
         # No name and no time in the header: equal text gives equal bytes.
         with (part / file).open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
             packed.writelines(texts[k].encode() + b"\n" for k in chosen)
-        counts.setdefault("lines", {})[file] = len(chosen)
 
 
 def _draw(hashes: Hashes, *names: str) -> npt.NDArray[np.float64]:

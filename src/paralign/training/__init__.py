@@ -1,7 +1,7 @@
 """The one training loop: trainer, schedule, checkpoints, log, alarms."""
 
+from paralign.encoder.device import best_device
 from paralign.training.config import TrainingConfig
-from paralign.training.device import best_device
 from paralign.training.learner import Learner
 from paralign.training.sampler import CorpusBatches
 from paralign.training.trainer import Outcome, Stopped, Trainer

@@ -19,6 +19,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from paralign.config import difference
+from paralign.encoder.device import has_bf16, keep_memory, only_cpu
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
 from paralign.text.batching import padded_size, split_by_length
@@ -27,7 +28,6 @@ from paralign.text.views import Batch
 from paralign.training import checkpoint
 from paralign.training.alarms import Alarms, is_bad
 from paralign.training.config import TrainingConfig
-from paralign.training.device import has_bf16, keep_memory, only_cpu
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimiser import learning_rate, make_optimiser

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from paralign.encoder import Encoder
+from paralign.encoder.device import only_cpu
 from paralign.errors import UserError
 from paralign.text import FilterConfig, PairSpec, TextSpec, Tokenize, TokenStore, build_store, share_kept
 from paralign.text.build import file_digest
 from paralign.text.identify import check_languages
 from paralign.text.mixing import tempered
 from paralign.text.words import word_spans
-from paralign.training.device import only_cpu
 from paralign.verbs.folder import say
 
 _LOOK = 2_000
@@ -137,6 +137,7 @@ def open_corpus(
     lenient: bool,
     quiet: bool,
 ) -> TokenStore:
+    config = _fitting(config, encoder, 1 if any(isinstance(spec, TextSpec) for spec in specs) else 2, corpus, quiet)
     place = Path(corpus) if corpus else folder / "corpus"
     if corpus or place.is_dir():
         store = TokenStore.open(place)
@@ -156,6 +157,19 @@ def open_corpus(
     if store.meta["tokenizer"] != encoder.tokenizer_id:
         raise UserError("the store was made with another tokenizer", where=place, mend="build it again for this model")
     return store
+
+
+def _fitting(
+    config: FilterConfig, encoder: Encoder, sides: int, corpus: str | Path | None, quiet: bool
+) -> FilterConfig:
+    """``max_pieces`` lowered to what the encoder takes, and said; a store made before stays as it is."""
+    template = encoder.template
+    room = encoder.max_pieces - sum(map(len, template.pair if sides == 2 else template.single))
+    if corpus or config.max_pieces <= room or room < config.min_pieces:
+        return config
+    what = "pairs" if sides == 2 else "sentences"
+    say(f"{what} of more than {room} pieces are left out: the encoder takes {encoder.max_pieces}", quiet=quiet)
+    return config.model_copy(update={"max_pieces": room})
 
 
 def _check_same_text(store: TokenStore, specs: Sequence[PairSpec] | Sequence[TextSpec], config: FilterConfig) -> None:

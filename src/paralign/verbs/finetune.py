@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from paralign.config import Config, find_class, load_toml, merge, parse_override, resolve
 from paralign.encoder import Encoder
+from paralign.encoder.hf import set_dropout
 from paralign.errors import UserError
 from paralign.objectives import Batches
 from paralign.results import Measurement, Seeds, read_results, write_results
@@ -139,6 +140,8 @@ def finetune(
         say(f"{out} is finished", quiet=quiet)
         return read_results(rows)
     encoder = Encoder.from_pretrained(model, padding=config.training.padding)
+    if config.training.dropout is not None:
+        set_dropout(encoder.model, config.training.dropout)
     about = about_encoder(encoder, model, system)
     folder.begin({"model": model, "data": what, **chosen},
                  **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip

@@ -115,10 +115,12 @@ class RunFolder:
     def save(self, **facts: Any) -> None:
         """Add facts to ``run.json``; a status ends the run."""
         self.facts |= facts
-        if self.main:
-            _write(self.path / "run.json", json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n")
-        if "status" in facts:
-            self._leave()
+        try:
+            if self.main:
+                _write(self.path / "run.json", json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n")
+        finally:
+            if "status" in facts:
+                self._leave()
 
     def _take(self) -> None:
         """Keep other processes out of the folder until the run ends, however it ends."""

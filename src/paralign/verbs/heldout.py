@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -11,7 +14,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.text import TextSpec, read_text
 from paralign.text.batching import cut_by_length
-from paralign.text.views import PairBatch, ViewsConfig
+from paralign.text.views import PairBatch, View, ViewsConfig
 
 __all__ = ["HeldOut"]
 
@@ -28,7 +31,7 @@ class HeldOut:
         lenient: skip lines that cannot be read.
 
     Raises:
-        UserError: if a language has no sentence that the encoder can take.
+        UserError: if a language has too little text that the encoder can take.
     """
 
     def __init__(self, encoder: Encoder, specs: Sequence[TextSpec], *, most: int = 500, lenient: bool = False) -> None:
@@ -36,13 +39,26 @@ class HeldOut:
         room = encoder.max_pieces - sum(map(len, encoder.template.single))
         self._pieces: dict[str, list[np.ndarray]] = {}
         for spec in specs:
-            texts = [text for _, text in read_text(spec, lenient=lenient) if text]
-            pieces = [ids for ids, _ in encoder.tokenize(texts) if 0 < len(ids) <= room]
-            self._pieces.setdefault(spec.language, []).extend(pieces)
-        self._pieces = {language: pieces[:most] for language, pieces in self._pieces.items()}
+            pieces = self._pieces.setdefault(spec.language, [])
+            texts = (text for _, text in read_text(spec, lenient=lenient) if text)
+            while len(pieces) < most and (some := list(islice(texts, most))):
+                pieces.extend(ids for ids, _ in encoder.tokenize(some) if 0 < len(ids) <= room)
+            del pieces[most:]
         for language, pieces in self._pieces.items():
-            if not pieces:
-                raise UserError(f"no held-out text of {language!r} that the encoder can take")
+            if not sum(len(view.masked) for view in self._views(pieces)):
+                where = ", ".join(spec.path for spec in specs if spec.language == language)
+                mend = "give more of it, or leave this --heldout out"
+                raise UserError(f"too little held-out text of {language!r}: nothing to mask", where=where, mend=mend)
+
+    @property
+    def digest(self) -> str:
+        """Of the pieces, language by language."""
+        out = hashlib.blake2b(digest_size=16)
+        for language, pieces in self._pieces.items():
+            lengths = [len(ids) for ids in pieces]
+            out.update(json.dumps([language, lengths]).encode())
+            out.update(np.concatenate(pieces).astype("<i8").tobytes())
+        return out.hexdigest()
 
     @torch.no_grad()
     def losses(self) -> dict[str, float]:
@@ -54,20 +70,22 @@ class HeldOut:
         return out
 
     def _loss(self, pieces: list[np.ndarray]) -> float:
-        store = _Sentences(pieces)
         total = count = 0.0
-        for rows in cut_by_length(np.array([len(ids) for ids in pieces]), -(-len(pieces) // _ROWS)):
-            batch = PairBatch(
-                store, rows, rows, template=self._encoder.template, config=ViewsConfig(shuffle=False), seed=0, epoch=0
-            )
-            view = batch.view("text")
+        for view in self._views(pieces):
             if not len(view.masked):
                 continue
             scores = self._encoder.scores(self._encoder.encode(view).at(view.masked)).float()
             labels = torch.from_numpy(view.labels).to(scores.device)
             total += float(torch.nn.functional.cross_entropy(scores, labels, reduction="sum"))
             count += len(labels)
-        return total / max(1.0, count)
+        return total / count
+
+    def _views(self, pieces: list[np.ndarray]) -> Iterator[View]:
+        """The sentences masked, some at a time, equally at every look."""
+        store, template = _Sentences(pieces), self._encoder.template
+        for rows in cut_by_length(np.array([len(ids) for ids in pieces]), -(-len(pieces) // _ROWS)) if pieces else ():
+            batch = PairBatch(store, rows, rows, template=template, config=ViewsConfig(shuffle=False), seed=0, epoch=0)
+            yield batch.view("text")
 
 
 class _Sentences:

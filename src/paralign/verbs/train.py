@@ -131,10 +131,10 @@ def pretrain(
         raise UserError("no text is given", mend="--text en=PATH")
     if arch:
         parse_arch(arch)
-        if any("-" in spec.paths for spec in specs):
-            raise UserError(
-                "text for a new tokenizer is read several times, standard input only once", mend="give files"
-            )
+        for path in (path for spec in specs for path in spec.paths):
+            if path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()):
+                message = "text for a new tokenizer is read several times, standard input and pipes only once"
+                raise UserError(message, where=path, mend="give files")
     meant = get_close_matches(tokenizer, KINDS, n=1, cutoff=0.7)
     if meant and tokenizer not in KINDS and not Path(tokenizer).exists():
         raise UserError(f"unknown tokenizer {tokenizer!r}", mend=f"did you mean {meant[0]!r}?")
@@ -143,13 +143,27 @@ def pretrain(
     if folder.finished:
         say(f"{out} is finished", quiet=quiet)
         return folder.path / "encoder"
+    judge_languages(watched, lenient=lenient, quiet=quiet)
     try:
         encoder = _fresh(folder, arch, model, specs, tokenizer, vocab, max_length, config, lenient, quiet)
-        watch = HeldOut(encoder, watched, lenient=lenient).losses if watched else None
+        watch = _watch(folder, encoder, watched, lenient)
     except BaseException:
         folder.abandon()
         raise
     return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet, watch)
+
+
+def _watch(
+    folder: RunFolder, encoder: Encoder, specs: Sequence[TextSpec], lenient: bool
+) -> Callable[[], Mapping[str, float]] | None:
+    """Losses on held-out text, the same from the beginning of a run to its end."""
+    held = HeldOut(encoder, specs, lenient=lenient) if specs else None
+    digest, before = held.digest if held else None, folder.before.get("heldout")
+    if before is not None and before != digest:
+        mend = "give the same --heldout, or start a new run with another --out"
+        raise UserError("the held-out text is not that the run began with", where=folder.path, mend=mend)
+    folder.facts["heldout"] = digest
+    return held.losses if held else None
 
 
 def _fresh(
@@ -239,13 +253,8 @@ def _train(
         raise
     made = asdict(outcome)
     final = folder.path / "encoder"
-    if trainer.rank == 0:
-        with beside(final) as part:
-            encoder.save_pretrained(part, weights=config.weights)
-    digest = encoder.digest()
     provenance = read_provenance(base)
     facts |= {
-        "model_hash": digest,
         "parent": settings["base"] if folder.verb == "align" or provenance else None,
         "seed": config.training.seed,
         "seeds": provenance.get("seeds", {}) | {folder.verb: config.training.seed},
@@ -259,7 +268,14 @@ def _train(
         "settings": config.model_dump(mode="json"),
     }
     if trainer.rank == 0:
-        write_card(final, facts)
+        try:
+            with beside(final) as part:
+                encoder.save_pretrained(part, weights=config.weights)
+                facts["model_hash"] = encoder.digest()  # of the weights as rounded for the file
+                write_card(part, facts)
+        except BaseException:
+            folder.save(status="stopped")  # the last checkpoint is there to go on from
+            raise
     folder.save(
         status="done",
         steps=outcome.steps,
@@ -273,7 +289,7 @@ def _train(
         threads=torch.get_num_threads(),
         parameters=encoder.parameter_count(),
         alarms=made["alarms"],
-        model_hash=digest,
+        model_hash=facts.get("model_hash") or encoder.digest(),
         parent=facts["parent"],
     )
     for alarm in outcome.alarms:
