@@ -22,8 +22,8 @@ from corpora import add_arguments, open_or_make
 from hf_step import VIEWS, HuggingFaceStep, Style
 from machine import finish, median_of, table
 
+from paralign.device import has_bf16
 from paralign.encoder import Encoder
-from paralign.encoder.device import has_bf16
 from paralign.text import TokenStore
 from paralign.text.batching import padded_size, split_by_length
 from paralign.text.views import Batch

@@ -13,6 +13,7 @@ from paralign.version import __version__
 
 _LAZY = {
     "align": "paralign.verbs.train",
+    "align_words": "paralign.verbs.words",
     "pretrain": "paralign.verbs.train",
     "finetune": "paralign.verbs.finetune",
     "evaluate": "paralign.verbs.evaluate",
@@ -34,6 +35,7 @@ __all__ = [
     "World",
     "__version__",
     "align",
+    "align_words",
     "demo",
     "evaluate",
     "finetune",
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from paralign.verbs.finetune import finetune
     from paralign.verbs.predict import predict
     from paralign.verbs.train import align, pretrain
+    from paralign.verbs.words import align_words
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from paralign.cli import align, corpus, demo, doctor, evaluate, finetune, listing, predict, pretrain, report
+from paralign.cli import align, corpus, demo, doctor, evaluate, finetune, listing, predict, pretrain, report, words
 
 __all__ = ["app"]
 
@@ -35,6 +35,7 @@ def _main(
 
 app.command("demo")(demo.command)
 app.add_typer(corpus.app, name="corpus")
+app.command("words")(words.command)
 app.command("pretrain")(pretrain.command)
 app.command("align")(align.command)
 app.command("finetune")(finetune.command)

@@ -14,7 +14,7 @@ def command() -> None:
 
     import torch
 
-    from paralign.encoder.device import has_bf16
+    from paralign.device import has_bf16
 
     typer.echo(f"python        {platform.python_version()} on {platform.machine()}")
     for package in ("paralign", "torch", "transformers", "accelerate", "tokenizers", "safetensors", "numpy"):

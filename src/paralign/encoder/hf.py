@@ -22,7 +22,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 
 from paralign.config import did_you_mean
-from paralign.encoder.device import only_cpu
+from paralign.device import only_cpu
 from paralign.errors import UserError
 from paralign.models import shipped
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.device import processes
 from paralign.encoder import Encoder
-from paralign.encoder.device import processes
 from paralign.text.batching import BatchPlan
 from paralign.text.views import Segment, View, assemble
 from paralign.training import TrainingConfig

@@ -43,6 +43,26 @@ def smallworld_pairs(spec: PairSpec, indices: range) -> Iterator[Pair]:
         yield Pair(source.text, target.text, index, world.links(index, spec.source, spec.target))
 
 
+def smallworld_gold(spec: PairSpec, indices: range) -> Iterator[set[tuple[int, int]]]:
+    """Gold links between the words of :func:`paralign.text.words.word_spans`, which are not always the small world's
+    own (a Chinese word is several); errors as in :func:`smallworld_pairs`."""
+    from paralign.smallworld import World
+    from paralign.text.words import word_spans
+
+    world = World(SEED)
+    for index in indices:
+        found = []
+        for language in spec.languages:
+            sentence = world.sentence(index, language)
+            spans = word_spans(sentence.text)
+            found.append([
+                [place for place, (start, end) in enumerate(spans) if start < own_end and own_start < end]
+                for own_start, own_end in sentence.spans
+            ])  # fmt: skip
+        source, target = found
+        yield {(a, b) for i, j in world.links(index, *spec.languages) for a in source[i] for b in target[j]}
+
+
 def smallworld_text(language: str, indices: range) -> Iterator[tuple[int, str]]:
     """``(index, text)`` of each sentence; errors as in :func:`smallworld_pairs`."""
     from paralign.smallworld import World

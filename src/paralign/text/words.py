@@ -6,17 +6,18 @@ ids (a SentencePiece tokenizer gives a whole Chinese sentence one id).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import regex
 
-__all__ = ["Span", "piece_words", "word_pieces", "word_spans"]
+__all__ = ["Span", "piece_words", "split_words", "word_pieces", "word_spans"]
 
 Span = tuple[int, int]
 Ints = npt.NDArray[np.int64]
 
+_KNOWN = 1_000_000
 _SPACE = regex.compile(r"\S+")
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f"
 _RUN = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{_CJK}]][[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{_CJK}]]*"
@@ -45,6 +46,27 @@ def word_spans(text: str, *, tokenised: bool = False) -> list[Span]:
             * every other sign is a word, together with its combining marks (an emoji sequence is one).
     """
     return [match.span() for match in (_SPACE if tokenised else _WORD).finditer(text)]
+
+
+def split_words(texts: Iterable[str], *, tokenised: bool = False) -> Iterator[list[str]]:
+    """The words of many texts, as :func:`word_spans` finds them.
+
+    What stands between spaces is looked at once: no word goes beyond.
+    """
+    known: dict[str, list[str]] = {}
+    for text in texts:
+        if tokenised:
+            yield text.split()
+            continue
+        words: list[str] = []
+        for run in text.split():
+            found = known.get(run)
+            if found is None:
+                found = [run[start:end] for start, end in word_spans(run)]
+                if len(known) < _KNOWN:
+                    known[run] = found
+            words += found
+        yield words
 
 
 def piece_words(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:

@@ -1,6 +1,6 @@
 """The one training loop: trainer, schedule, checkpoints, log, alarms."""
 
-from paralign.encoder.device import best_device
+from paralign.device import best_device
 from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
 from paralign.training.sampler import CorpusBatches

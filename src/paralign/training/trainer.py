@@ -19,7 +19,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from paralign.config import difference
-from paralign.encoder.device import has_bf16, keep_memory, only_cpu
+from paralign.device import has_bf16, keep_memory, only_cpu
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
 from paralign.text.batching import padded_size, split_by_length

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from paralign.device import only_cpu
 from paralign.encoder import Encoder
-from paralign.encoder.device import only_cpu
 from paralign.errors import UserError
 from paralign.text import FilterConfig, PairSpec, TextSpec, Tokenize, TokenStore, build_store, share_kept
 from paralign.text.build import file_digest

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["best_device", "has_bf16", "keep_memory", "only_cpu", "processes"]
+__all__ = ["best_device", "has_bf16", "keep_memory", "only_cpu", "processes", "return_memory"]
 
 
 def only_cpu() -> bool:
@@ -36,12 +36,30 @@ def keep_memory() -> bool:
     Returns:
         whether the C library agreed.
     """
+    trim_threshold, mmap_max, arena_max = -1, -4, -8  # malloc.h
+    return _mallopt((trim_threshold, -1), (mmap_max, 0), (arena_max, 1))
+
+
+def return_memory() -> bool:
+    """Give back to the system what this process has freed, and from now on large tensors whenever they are freed: for
+    work on few, large and long-lived ones.
+
+    Returns:
+        whether the C library (glibc) agreed.
+    """
+    mmap_threshold = -3
+    if not _mallopt((mmap_threshold, 4 << 20)):
+        return False
+    ctypes.CDLL(None).malloc_trim(0)
+    return True
+
+
+def _mallopt(*settings: tuple[int, int]) -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    trim_threshold, mmap_max, arena_max = -1, -4, -8  # malloc.h
-    return all(mallopt(name, value) == 1 for name, value in ((trim_threshold, -1), (mmap_max, 0), (arena_max, 1)))
+    return all(mallopt(name, value) == 1 for name, value in settings)
 
 
 def has_bf16() -> bool:

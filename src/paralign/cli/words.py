@@ -1,0 +1,57 @@
+"""``paralign words``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paralign.cli.options import Lenient, Overrides, Quiet
+
+__all__ = ["command"]
+
+
+def command(
+    pairs: Annotated[str, typer.Option("--pairs", help="SRC-TGT=PATH: the text to link; see `align --help`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File of links, i-j from 0, a line for each pair.")],
+    train: Annotated[
+        list[str] | None, typer.Option(help="SRC-TGT=PATH, more text to learn from; may be repeated.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="hmm (best), ibm (fast_align's model); settings: --set words.key=value.")
+    ] = "hmm",
+    symmetrise: Annotated[
+        str, typer.Option(help="intersect, union, grow-diag, grow-diag-final, grow-diag-final-and.")
+    ] = "grow-diag-final-and",
+    tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are split at spaces only.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Folder to keep the trained aligner in.")] = None,
+    load: Annotated[Path | None, typer.Option(help="Such a folder: link new text, train nothing.")] = None,
+    gold: Annotated[Path | None, typer.Option(help="Gold links of --pairs: say the alignment error rate.")] = None,
+    one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold count from 1.")] = False,
+    flipped: Annotated[bool, typer.Option("--flipped", help="--gold names the target word first.")] = False,
+    posteriors: Annotated[Path | None, typer.Option(help="File for how sure each link is, a number for each.")] = None,
+    overrides: Overrides = None,
+    lenient: Lenient = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say which word translates which."""
+    from paralign.verbs.words import align_words
+
+    align_words(
+        pairs,
+        out=out,
+        train=train or [],
+        method=method,
+        symmetrise=symmetrise,
+        tokenised=tokenised,
+        overrides=overrides or [],
+        save=save,
+        load=load,
+        gold=gold,
+        one_based=one_based,
+        flipped=flipped,
+        posteriors=posteriors,
+        lenient=lenient,
+        quiet=quiet,
+    )

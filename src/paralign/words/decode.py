@@ -1,0 +1,66 @@
+"""From posteriors of both directions to links."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from paralign.words.bitext import Bitext
+from paralign.words.cells import Cells
+from paralign.words.found import WordLinks
+from paralign.words.ibm import Posteriors, WordModel
+from paralign.words.symmetrise import symmetrise
+
+__all__ = ["decode"]
+
+
+def decode(
+    model: WordModel,
+    cells: Cells,
+    bitext: Bitext,
+    method: str = "grow-diag-final-and",
+    *,
+    pairs: int | None = None,
+    posteriors: bool = False,
+) -> WordLinks:
+    """Link each word with its likeliest counterpart in either direction, or none, and join the directions.
+
+    Args:
+        model: over these cells.
+        cells: of this text.
+        bitext: whose pairs are numbered.
+        method: see :func:`paralign.words.symmetrise.symmetrise`.
+        pairs: only of the first so many.
+        posteriors: tell of each link the geometric mean of both directions' posteriors.
+    """
+    pair, offset = bitext.pair.numpy(), bitext.offset.numpy()
+    pairs = bitext.pairs if pairs is None else pairs
+    rows, source, target, sure = [], [], [], []
+    for block in cells:
+        place = block.rows.cpu().numpy()
+        if (pair[place] >= pairs).all():
+            continue
+        found = model.posteriors(block, count=False)
+        forward, backward = _directed(found)
+        links = symmetrise(forward.cpu().numpy(), backward.cpu().numpy(), method)
+        k, i, j = np.nonzero(links & (pair[place] < pairs)[:, None, None])
+        row = place[k]
+        rows.append(pair[row])
+        source.append(i + offset[row, 0])
+        target.append(j + offset[row, 1])
+        if posteriors:
+            both = torch.sqrt(found.forward * found.backward).cpu().numpy()
+            sure.append(both[k, i, j].astype(np.float32))
+    return WordLinks.of(pairs, rows, source, target, sure if posteriors else None)
+
+
+def _directed(found: Posteriors) -> tuple[Tensor, Tensor]:
+    """[k, m, n] the likeliest source word of each target word, where likelier than none, and the other way round."""
+    best, place = found.forward.max(1, keepdim=True)
+    kept = (best > found.forward_none.unsqueeze(1)) & (best > 0)
+    forward = torch.zeros(found.forward.shape, dtype=torch.bool, device=best.device).scatter_(1, place, kept)
+    best, place = found.backward.max(2, keepdim=True)
+    kept = (best > found.backward_none.unsqueeze(2)) & (best > 0)
+    backward = torch.zeros(found.backward.shape, dtype=torch.bool, device=best.device).scatter_(2, place, kept)
+    return forward, backward
