@@ -94,7 +94,7 @@ def test_tokenised_text_is_split_at_spaces_only(tmp_path):
         ({"overrides": ["words.alpa=1"]}, "did you mean 'alpha'"),
         ({"overrides": ["moco.queue=1"]}, r"only words\.\* can be set"),
         ({"load": "nowhere"}, "no trained word aligner here"),
-        ({"load": "a", "save": "b"}, "exclude each other"),
+        ({"load": "a", "save": "b"}, "what is loaded is saved already"),
         ({"train": ["de-en=smallworld:0-9"]}, "same languages in the same order"),
         ({"gold": "missing.links"}, "missing.links"),
         ({"pairs": "en-de={tmp}/empty.tsv"}, "no pair has words on both sides"),
@@ -118,3 +118,44 @@ def test_a_model_of_other_languages_is_refused(tmp_path):
         link(tmp_path, "en-fr=smallworld:0-10", load=tmp_path / "kept")
     with pytest.raises(UserError, match="is in use"):
         link(tmp_path, save=tmp_path / "kept")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"method": "similarity"}, "--model ENCODER"),
+        ({"method": "similarity", "model": "{base}", "train": ["en-de=smallworld:0-9"]}, "--train makes no sense here"),
+        ({"method": "similarity", "model": "{base}", "symmetrise": "union"}, "itermax has no two directions"),
+        ({"method": "similarity", "model": "{base}", "posteriors": "x"}, "--posteriors makes no sense"),
+        ({"method": "similarity", "model": "{base}", "overrides": ["words.mathcing=argmax"]}, "'matching'"),
+        ({"model": "{base}"}, "--model makes no sense here"),
+        ({"method": "eflomal", "load": "kept"}, "--load makes no sense here"),
+        ({"method": "eflomal", "overrides": ["words.program=no-such"]}, "no program 'no-such'"),
+        ({"method": "file"}, "--links PATH"),
+        ({"links": "x"}, "--links makes no sense here"),
+    ],
+)
+def test_options_of_other_methods_are_refused(tmp_path, base, more, message):
+    more = {k: v.format(base=base) if isinstance(v, str) else v for k, v in more.items()}
+    with pytest.raises(UserError, match=message):
+        link(tmp_path, "en-de=smallworld:0-20", **more)
+    assert not (tmp_path / "out.links").exists()
+
+
+def test_an_encoder_links_words(tmp_path, base):
+    links, score = link(tmp_path, "en-de=smallworld:0-50", method="similarity", model=str(base), gold="smallworld")
+    assert len(links) == 50
+    assert all(links)
+    assert score.aer < 1
+
+
+def test_links_from_a_file_are_checked_and_scored(tmp_path):
+    links, first = link(tmp_path, "en-de=smallworld:0-60", gold="smallworld")
+    again, second = link(
+        tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "out.links", gold="smallworld"
+    )
+    assert list(again) == list(links)
+    assert second == first
+    (tmp_path / "short.links").write_text("0-0\n")
+    with pytest.raises(UserError, match="1 lines of links for 60 sentence pairs"):
+        link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "short.links")

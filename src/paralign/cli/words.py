@@ -19,11 +19,17 @@ def command(
         list[str] | None, typer.Option(help="SRC-TGT=PATH, more text to learn from; may be repeated.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="hmm (best), ibm (fast_align's model); settings: --set words.key=value.")
+        str, typer.Option(help="hmm, ibm (fast_align's model), similarity, eflomal, file; --set words.key=value.")
     ] = "hmm",
+    model: Annotated[str | None, typer.Option(help="For similarity: the encoder whose vectors are compared.")] = None,
+    links: Annotated[Path | None, typer.Option(help="For file: links made elsewhere.")] = None,
     symmetrise: Annotated[
-        str, typer.Option(help="intersect, union, grow-diag, grow-diag-final, grow-diag-final-and.")
-    ] = "grow-diag-final-and",
+        str | None,
+        typer.Option(
+            help="intersect, union, grow-diag, grow-diag-final, grow-diag-final-and.",
+            show_default="grow-diag-final-and; intersect for similarity",
+        ),
+    ] = None,
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are split at spaces only.")] = False,
     save: Annotated[Path | None, typer.Option(help="Folder to keep the trained aligner in.")] = None,
     load: Annotated[Path | None, typer.Option(help="Such a folder: link new text, train nothing.")] = None,
@@ -45,6 +51,8 @@ def command(
         method=method,
         symmetrise=symmetrise,
         tokenised=tokenised,
+        model=model,
+        links=links,
         overrides=overrides or [],
         save=save,
         load=load,

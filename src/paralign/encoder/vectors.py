@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import torch
 from paralign.encoder.encoder import Encoder
 from paralign.text.views import View, assemble
 
-__all__ = ["sentence_vectors", "sentence_view"]
+__all__ = ["piece_states", "sentence_vectors", "sentence_view"]
 
 Pieces = Sequence[npt.NDArray[np.int64]]
 Vectors = npt.NDArray[np.float32]
@@ -68,3 +69,49 @@ def sentence_vectors(
             out[pool][rows] = states.pool(pool).float().cpu().numpy()
     encoder.train(training)
     return out, cut
+
+
+@torch.no_grad()
+def piece_states(encoder: Encoder, pieces: Pieces, *, layer: int, budget: int = 8192) -> torch.Tensor:
+    """Hidden states of all pieces of sentences, in fp32 and without dropout.
+
+    A sentence longer than the encoder takes is read in windows that overlap by half; a piece's state is that of the
+    window in which it stands farthest from an edge.
+
+    Args:
+        encoder: left in the mode it was in.
+        pieces: ids of each sentence, without specials.
+        layer: hidden state, 0 = embeddings.
+        budget: padded pieces encoded at once.
+
+    Returns:
+        [sum of lengths, d], on the encoder's device, sentences end to end.
+    """
+    room = encoder.max_pieces - sum(map(len, encoder.template.single))
+    before = len(encoder.template.single[0])
+    starts = np.concatenate([[0], np.cumsum([len(p) for p in pieces])])
+    windows: list[npt.NDArray[np.int64]] = []
+    kept: list[tuple[int, int, int]] = []  # where in the result, first and last piece of the window that are kept
+    for ids, place in zip(pieces, starts.tolist(), strict=False):
+        last = max(0, len(ids) - room)
+        begins = sorted({*range(0, last, max(1, room // 2)), last})
+        edges = [0, *((a + b + room) // 2 for a, b in pairwise(begins)), len(ids)]
+        for begin, (first, stop) in zip(begins, pairwise(edges), strict=True):
+            if stop > first:
+                windows.append(ids[begin : begin + room])
+                kept.append((place + first, first - begin, stop - begin))
+    out = torch.zeros(int(starts[-1]), encoder.width, device=encoder.device)
+    training = encoder.training
+    encoder.eval()
+    for rows in _by_length(windows, budget):
+        view = sentence_view(encoder, [windows[r] for r in rows])
+        states = encoder.encode_layers(view, [layer])[0].flat.float()
+        source, target = [], []
+        for row, begin in zip(rows.tolist(), view.starts.tolist(), strict=True):
+            place, first, stop = kept[row]
+            source.append(np.arange(begin + before + first, begin + before + stop))
+            target.append(np.arange(place, place + stop - first))
+        take, put = (torch.from_numpy(np.concatenate(some)).to(out.device) for some in (source, target))
+        out[put] = states[take]
+    encoder.train(training)
+    return out

@@ -19,7 +19,7 @@ from torch import Tensor
 from paralign.device import return_memory
 from paralign.words.bitext import Bitext
 
-__all__ = ["Block", "Cells"]
+__all__ = ["Block", "Cells", "merged"]
 
 _SORTED = 1 << 18
 """Cells numbered at a time (a frequent word may have more)."""
@@ -175,7 +175,7 @@ class Cells:
         if rest:
             unlike = np.concatenate(rest)
             unlike = unlike[np.lexsort((n[unlike], m[unlike] // 4))]
-            plan += [(torch.from_numpy(some).to(self.device), 0) for some in _merged(unlike, m, n)]
+            plan += [(torch.from_numpy(some).to(self.device), 0) for some in merged(unlike, m, n)]
         return plan
 
     def __iter__(self) -> Iterator[Block]:
@@ -240,7 +240,7 @@ def _array(length: int, device: torch.device) -> Tensor:
         return torch.from_numpy(np.memmap(file, np.int32, "w+", shape=(length,)))
 
 
-def _merged(unlike: np.ndarray, m: np.ndarray, n: np.ndarray) -> Iterator[np.ndarray]:
+def merged(unlike: np.ndarray, m: np.ndarray, n: np.ndarray) -> Iterator[np.ndarray]:
     """Runs of pairs whose common rectangle wastes little."""
     start, longest, widest, own = 0, 0, 0, 0
     for at, pair in enumerate(unlike.tolist()):

@@ -1,0 +1,109 @@
+"""Links by similarity, against loops over one pair."""
+
+import numpy as np
+import pytest
+import torch
+
+from paralign.encoder.vectors import piece_states
+from paralign.errors import UserError
+from paralign.smallworld import World
+from paralign.text.words import piece_words, word_spans
+from paralign.words import similarity
+from paralign.words.similarity import SimilarityConfig, similar_words
+from tests.oracles import similarity_loops as loops
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    world = World(0)
+    made = [(world.sentence(k, "en").text, world.sentence(k, "de").text) for k in range(60)]
+    made += [(world.sentence(k, "en").text, world.sentence(k, "zh").text) for k in range(20)]
+    return [*made[:30], ("", "nichts"), ("One", ""), ("", ""), *made[30:]]
+
+
+def vectors(encoder, text, layer, unit):
+    """Of one sentence alone, and the word each is of."""
+    (ids, offsets), = encoder.tokenize([text])  # fmt: skip
+    states = piece_states(encoder, [ids], layer=layer).double().tolist()
+    owner = piece_words(offsets, word_spans(text)).tolist()
+    if unit == "word":
+        found = sorted(set(owner))
+        states = [np.mean([s for s, o in zip(states, owner, strict=True) if o == w], 0).tolist() for w in found]
+        owner = found
+    return states, owner
+
+
+@pytest.mark.parametrize("unit", ["piece", "word"])
+@pytest.mark.parametrize("matching", ["argmax", "itermax", "softmax"])
+def test_links_are_those_of_each_pair_alone(encoder, pairs, matching, unit):
+    config = SimilarityConfig(matching=matching, unit=unit, layer=1, threshold=0.05)
+    found = list(similar_words(encoder, pairs, config))
+    assert len(found) == len(pairs)
+    for (source, target), links in zip(pairs, found, strict=True):
+        if not source or not target:
+            assert links == []
+            continue
+        (x, xw), (y, yw) = (vectors(encoder, text, 1, unit) for text in (source, target))
+        if matching == "softmax":
+            right = loops.softmax(np.array(x) @ np.array(y).T, 0.05)
+        else:
+            values = [[(loops.cosine(a, b) + 1) / 2 for b in y] for a in x]
+            forward, backward = loops.directions(values)
+            right = loops.itermax(values) if matching == "itermax" else forward & backward
+        assert links == sorted({(xw[i], yw[j]) for i, j in right})
+
+
+def test_itermax_by_hand():
+    """0-0 and 1-1 are mutually best; then 2, free, takes 2 on the other side, and 3 shares what is taken."""
+    values = torch.tensor([[[0.9, 0.1, 0.2, 0.1], [0.1, 0.9, 0.1, 0.1], [0.8, 0.2, 0.7, 0.1], [0.1, 0.85, 0.1, 0.2]]])
+    inside = torch.ones_like(values, dtype=torch.bool)
+    once = similarity._itermax(values, inside, 1)
+    assert once.nonzero()[:, 1:].tolist() == [[0, 0], [1, 1]]
+    # 2-0: .8 · .9 = .72 beats 2-2: .7; column 0's best free is 2-0 (0-0 has weight 0).
+    twice = similarity._itermax(values, inside, 2)
+    assert twice.nonzero()[:, 1:].tolist() == [[0, 0], [1, 1], [2, 0], [3, 1]]
+
+
+def test_a_transport_plan_gives_every_word_its_weight():
+    cosine = torch.rand(2, 5, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    rows = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    columns = torch.tensor([[True] * 4, [True] * 2 + [False] * 2])
+    plan = torch.exp(similarity._plan(cosine, rows, columns, 0.1))
+    for k, (m, n) in enumerate(((5, 4), (3, 2))):
+        assert torch.allclose(plan[k].sum(1)[:m], torch.full((m,), 1 / m), atol=1e-3)
+        assert torch.allclose(plan[k].sum(0)[:n], torch.full((n,), 1 / n), atol=1e-3)
+        assert float(plan[k, m:].sum() + plan[k, :, n:].sum()) == 0
+    # A word that is like everything cannot take everything: the argmax would link 0 with all, the plan does not.
+    popular = torch.tensor([[[0.9, 0.9, 0.9], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]])
+    every = torch.ones(1, 3, dtype=torch.bool)
+    links, _ = similarity._largest(similarity._plan(popular, every, every, 0.05), torch.ones(1, 3, 3, dtype=torch.bool))
+    assert links.nonzero()[:, 1:].tolist() == [[0, 0], [1, 1], [2, 2]]
+
+
+def test_a_long_sentence_is_read_in_windows(make_encoder):
+    encoder = make_encoder(max_length=20).eval()
+    (ids, _), = encoder.tokenize(["The old dog sees a small house . " * 9])  # fmt: skip
+    assert len(ids) > 50
+    states = piece_states(encoder, [ids[:5], ids, ids[:18]], layer=2)
+    assert states.shape == (5 + len(ids) + 18, encoder.width)
+    assert torch.allclose(states[:5], piece_states(encoder, [ids[:5]], layer=2), atol=1e-5)
+    room = 18
+    begins = [*range(0, len(ids) - room, room // 2), len(ids) - room]
+    alone = {begin: piece_states(encoder, [ids[begin : begin + room]], layer=2) for begin in begins}
+    for place in range(len(ids)):
+        # Pieces to the nearest edge that is not the sentence's own.
+        margin = {begin: min(place - begin if begin else 99, begin + room - place if begin + room < len(ids) else 99)
+                  for begin in begins if begin <= place < begin + room}  # fmt: skip
+        good = [begin for begin, pieces in margin.items() if pieces >= max(margin.values()) - 1]
+        assert any(torch.allclose(states[5 + place], alone[begin][place - begin], atol=1e-5) for begin in good)
+
+
+def test_a_layer_that_is_not_there_is_told(encoder):
+    with pytest.raises(UserError, match="no layer 3"):
+        similar_words(encoder, [("a", "b")], SimilarityConfig(layer=3))
+
+
+def test_the_default_layer_is_two_thirds_up(encoder, pairs):
+    default = list(similar_words(encoder, pairs[:20], SimilarityConfig()))
+    assert default == list(similar_words(encoder, pairs[:20], SimilarityConfig(layer=2)))
+    assert default != list(similar_words(encoder, pairs[:20], SimilarityConfig(layer=0)))
