@@ -70,10 +70,30 @@ def test_states_and_scores_are_those_of_each_row_alone(family, store, tokenizer)
                 every = encoder.encode_layers(view, [*range(encoder.layers + 1)])
                 chosen = encoder.scores(states.at(view.masked))
             torch.testing.assert_close(states.flat, last, atol=1e-5, rtol=1e-5)
+            with torch.no_grad():
+                alone = [encoder.encode_layers(view, [layer])[0] for layer in range(encoder.layers + 1)]
             assert len(every) == len(layers)
+            for ours, theirs in zip(alone, every, strict=True):
+                torch.testing.assert_close(ours.flat, theirs.flat, atol=1e-6, rtol=1e-6)
             for ours, theirs in zip(every, layers, strict=True):
                 torch.testing.assert_close(ours.flat, theirs, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(chosen, scores[view.masked], atol=1e-5, rtol=1e-5)
+
+
+def test_layers_above_the_one_asked_for_are_not_computed(store, encoder):
+    view = views_of(store, encoder)[1]
+    calls = []
+    handles = [layer.register_forward_hook(lambda *_, k=k: calls.append(k))
+               for k, layer in enumerate(encoder.model.bert.encoder.layer, 1)]  # fmt: skip
+    try:
+        with torch.no_grad():
+            encoder.encode_layers(view, [1])
+            assert set(calls) == {1}
+            encoder.encode_layers(view, [2])
+            assert set(calls) == {1, 2}
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def test_token_types_reach_a_model_that_tells_them_apart(store, encoder):

@@ -214,7 +214,6 @@ class Encoder(nn.Module):
             )
         base = hf.base_of(self.model)
         device = self.device
-        every = list(layers) != [self.layers]
         parts: list[list[Tensor]] = [[] for _ in layers]
         order = split_by_length(view.lengths, self.padding)
         for rows in order:
@@ -229,10 +228,13 @@ class Encoder(nn.Module):
                 inputs["token_type_ids"] = np.zeros(inside.shape, np.int64)
                 inputs["token_type_ids"][inside] = view.types[source]
             tensors = {k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in inputs.items()}
-            out = base(**tensors, output_hidden_states=every, return_dict=True)
             keep = torch.from_numpy(np.flatnonzero(inside)).to(device)
-            for part, layer in zip(parts, layers, strict=True):
-                states = out.hidden_states[layer] if every else out.last_hidden_state
+            if len(layers) == 1 and layers[0]:
+                found = [hf.state_behind(self.model, layers[0], tensors)]
+            else:
+                whole = base(**tensors, output_hidden_states=True, return_dict=True).hidden_states
+                found = [whole[layer] for layer in layers]
+            for part, states in zip(parts, found, strict=True):
                 part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))
         back = torch.from_numpy(_undo(view, order)).to(device)
         return [States(torch.cat(part).index_select(0, back), view) for part in parts]

@@ -294,6 +294,34 @@ def hidden_layers(model: Any) -> int:
     return int(model.config.num_hidden_layers)
 
 
+class _Reached(Exception):
+    """The layer that was asked for has been computed."""
+
+
+def state_behind(model: Any, layer: int, inputs: dict[str, Tensor]) -> Tensor:
+    """[b, t, d] the hidden state behind layer 1 to L; the layers above it are not computed where that can be helped."""
+    base, count = base_of(model), hidden_layers(model)
+    stacks = [part for part in base.modules() if isinstance(part, nn.ModuleList) and len(part) == count]
+    if layer == count or len(stacks) != 1:  # the last may be normalised; shared or several stacks are run whole
+        out = base(**inputs, output_hidden_states=layer != count, return_dict=True)
+        state: Tensor = out.last_hidden_state if layer == count else out.hidden_states[layer]
+        return state
+    found: list[Tensor] = []
+
+    def stop(_: nn.Module, __: Any, output: Any) -> None:
+        found.append(output if isinstance(output, Tensor) else output[0])
+        raise _Reached
+
+    handle = stacks[0][layer - 1].register_forward_hook(stop)
+    try:
+        base(**inputs, return_dict=True)
+    except _Reached:
+        return found[0]
+    finally:
+        handle.remove()
+    raise AssertionError("the layers are not run one after the other")
+
+
 def width_of(model: Any) -> int:
     """Size of a hidden state."""
     return int(model.config.hidden_size)

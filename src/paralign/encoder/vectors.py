@@ -72,8 +72,10 @@ def sentence_vectors(
 
 
 @torch.no_grad()
-def piece_states(encoder: Encoder, pieces: Pieces, *, layer: int, budget: int = 8192) -> torch.Tensor:
-    """Hidden states of all pieces of sentences, in fp32 and without dropout.
+def piece_states(
+    encoder: Encoder, pieces: Pieces, *, layer: int, budget: int = 8192, half: bool = False
+) -> torch.Tensor:
+    """Hidden states of all pieces of sentences, without dropout.
 
     A sentence longer than the encoder takes is read in windows that overlap by half; a piece's state is that of the
     window in which it stands farthest from an edge.
@@ -83,9 +85,10 @@ def piece_states(encoder: Encoder, pieces: Pieces, *, layer: int, budget: int = 
         pieces: ids of each sentence, without specials.
         layer: hidden state, 0 = embeddings.
         budget: padded pieces encoded at once.
+        half: multiply in bf16, else all is fp32.
 
     Returns:
-        [sum of lengths, d], on the encoder's device, sentences end to end.
+        fp32 [sum of lengths, d], on the encoder's device, sentences end to end.
     """
     room = encoder.max_pieces - sum(map(len, encoder.template.single))
     before = len(encoder.template.single[0])
@@ -105,7 +108,8 @@ def piece_states(encoder: Encoder, pieces: Pieces, *, layer: int, budget: int = 
     encoder.eval()
     for rows in _by_length(windows, budget):
         view = sentence_view(encoder, [windows[r] for r in rows])
-        states = encoder.encode_layers(view, [layer])[0].flat.float()
+        with torch.autocast(out.device.type, torch.bfloat16, enabled=half):
+            states = encoder.encode_layers(view, [layer])[0].flat.float()
         source, target = [], []
         for row, begin in zip(rows.tolist(), view.starts.tolist(), strict=True):
             place, first, stop = kept[row]

@@ -49,6 +49,8 @@ class SimilarityConfig(Config):
     """Of ``softmax``."""
     rounds: int = Field(default=2, ge=1)
     """Of ``itermax``."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the encoder; bf16 is faster where the hardware has it, and some links differ."""
     smoothing: float = Field(default=0.1, gt=0)
     """Of the transport plan: weight of its entropy, in units of cosine."""
 
@@ -117,7 +119,7 @@ class _Vectors:
         self, encoder: Encoder, texts: Sequence[str], layer: int, config: SimilarityConfig, tokenised: bool
     ) -> None:
         pieces = encoder.tokenize(list(texts))
-        states = piece_states(encoder, [ids for ids, _ in pieces], layer=layer)
+        states = piece_states(encoder, [ids for ids, _ in pieces], layer=layer, half=config.precision == "bf16")
         owners = [
             piece_words(offsets, word_spans(text, tokenised=tokenised))
             for (_, offsets), text in zip(pieces, texts, strict=True)

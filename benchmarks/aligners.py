@@ -1,0 +1,239 @@
+"""Word aligners against each other: CPU seconds, memory, alignment error rate, on a synthetic set or on real text.
+
+    python benchmarks/aligners.py counting [--pairs 100000] [--method ibm --method hmm --method eflomal]
+    python benchmarks/aligners.py gold DATA [--languages en-de] [--half dev] [--method ...]
+    python benchmarks/aligners.py similarity ENCODER [--pairs 300] [--layer N]
+
+`counting` draws the set: source words of a Zipf law (exponent 1.05, 40,000 words), Poisson(22) of them cut to 3-80, a
+random one-to-one dictionary, target order by position + N(0, 2), before each word with probability 0.1 one of 500 noise
+words; gold is the dictionary. `gold` learns from the parallel text under DATA (names as in docs/results.md), scores the
+hand-made sets on one half. Every run is a process of its own; `above MB` is its peak above that of a process that has
+imported the same. `similarity` compares with simalign (if it can be imported) on the same encoder and layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import finish, table
+
+from paralign.metrics.alignment import alignment_score
+from paralign.text.links import GoldLinks, read_gold, read_links
+
+WORDS, ZIPF, NOISE = 40_000, 1.05, 500
+GOLD = {"en-de": ("de-en", True, 0), "en-fr": ("en-fr", False, 1), "en-zh": ("zh-en", True, 1)}
+"""Folder, whether the file names the other language first, and the first sentence's number."""
+
+
+def synthetic(folder: Path, pairs: int, seed: int = 0) -> tuple[Path, Path, Path]:
+    """Source, target and gold files."""
+    rng = np.random.default_rng(seed)
+    chance = 1 / np.arange(1, WORDS + 1) ** ZIPF
+    below = np.cumsum(chance / chance.sum())
+    translation = rng.permutation(WORDS)
+    paths = folder / "source", folder / "target", folder / "gold"
+    with paths[0].open("w") as source, paths[1].open("w") as target, paths[2].open("w") as gold:
+        for _ in range(pairs):
+            length = int(np.clip(rng.poisson(22), 3, 80))
+            words = np.minimum(np.searchsorted(below, rng.random(length)), WORDS - 1)
+            order = np.argsort(np.arange(length) + rng.normal(0, 2, length), kind="stable")
+            said: list[str] = []
+            links = []
+            for i in order.tolist():
+                if rng.random() < 0.1:
+                    said.append(f"n{rng.integers(NOISE)}")
+                links.append(f"{i}-{len(said)}")
+                said.append(f"t{translation[words[i]]}")
+            source.write(" ".join(f"s{word}" for word in words) + "\n")
+            target.write(" ".join(said) + "\n")
+            gold.write(" ".join(links) + "\n")
+    return paths
+
+
+def measured(command: Sequence[str]) -> dict[str, float]:
+    """CPU seconds, seconds and peak memory in MB of a process and its children."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{said}")
+    return {
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "seconds": time.monotonic() - began,
+        "peak_mb": usage.ru_maxrss / 1024,
+    }
+
+
+def words(*options: object) -> list[str]:
+    """The command."""
+    return [sys.executable, "-m", "paralign", "words", *map(str, options)]
+
+
+def compare(
+    text: tuple[Path, Path],
+    gold: Sequence[GoldLinks],
+    chosen: Sequence[int],
+    given: argparse.Namespace,
+    out: Path,
+    more: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Every method on one text, scored on the chosen pairs."""
+    imported = "import paralign.verbs.words"
+    bare = measured([sys.executable, "-c", imported])
+    rows = []
+    for method in given.method:
+        options = ["--pairs", f"en-de={text[0]},{text[1]}", "--tokenised", "--method", method, "--lenient", *more]
+        cost = measured(words(*options, "--out", out / f"{method}.links"))
+        links = [found.sure for found in read_links(out / f"{method}.links")]
+        score = alignment_score((links[k], gold[k].sure, gold[k].possible) for k in chosen)
+        rows.append({"method": method, **cost, "above_mb": cost["peak_mb"] - bare["peak_mb"],
+                     "aer": score.aer, "precision": score.precision, "recall": score.recall})  # fmt: skip
+    return rows
+
+
+def show(rows: Sequence[dict[str, Any]]) -> None:
+    """A table of methods."""
+    head = ["method", "CPU s", "s", "above MB", "AER", "precision", "recall"]
+    cells = [[r["method"], f"{r['cpu']:.1f}", f"{r['seconds']:.1f}", f"{r['above_mb']:.0f}",
+              *(f"{100 * r[k]:.2f}" for k in ("aer", "precision", "recall"))] for r in rows]  # fmt: skip
+    print(table(head, cells))
+
+
+def counting(given: argparse.Namespace) -> None:
+    """The synthetic set."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source, target, gold = synthetic(folder, given.pairs)
+        rows = compare((source, target), list(read_links(gold)), range(given.pairs), given, folder)
+    show(rows)
+    finish("aligners counting", {"pairs": given.pairs, "rows": rows})
+
+
+def gold(given: argparse.Namespace) -> None:
+    """Hand-made links of real sentences, learnt from other text."""
+    out: dict[str, Any] = {}
+    for name in given.languages:
+        folder, flipped, first = GOLD[name]
+        tag, place = name[3:], given.data / "wordalign" / folder
+        with tempfile.TemporaryDirectory() as temporary:
+            work = Path(temporary)
+            if tag == "zh":
+                sides = [line.split("|||") for line in (place / "zhen.src-tgt").read_text("utf-8").splitlines()]
+                text = [(b.split(), a.split()) for a, b in sides]
+                links = place / "zhen.gold"
+            else:
+                read = ((place / f"test.{side}").read_text("utf-8").splitlines() for side in ("en", tag))
+                text = [(a.split(), b.split()) for a, b in zip(*read, strict=True)]
+                links = place / "alignv2.txt"
+            for side, file in enumerate(("source", "target")):
+                (work / file).write_text("".join(" ".join(pair[side]) + "\n" for pair in text), "utf-8")
+            sizes = [(len(a), len(b)) for a, b in text]
+            if flipped and tag != "zh":
+                sizes = [(n, m) for m, n in sizes]
+            right = read_gold(links, sizes if tag != "zh" else [(n, m) for m, n in sizes], one_based=tag == "zh",
+                              lenient=True)  # fmt: skip
+            if flipped:
+                right = [GoldLinks(*({(j, i) for i, j in some} for some in (g.sure, g.possible))) for g in right]
+            half = [
+                k for k in range(len(text)) if (zlib.crc32(str(k + first).encode()) % 2 == 1) == (given.half == "test")
+            ]
+            parallel = [
+                *given.data.glob(f"parallel/tatoeba/{name}.tsv.gz"),
+                *(f"{base}.en.gz,{base}.{tag}.gz" for base in sorted(
+                    {str(p).removesuffix(".en.gz") for p in given.data.glob(f"parallel/*/*.{tag}-en.en.gz")})),
+            ]  # fmt: skip
+            more = [option for path in parallel for option in ("--train", f"en-de={path}")]
+            rows = compare((work / "source", work / "target"), right, half, given, work, more)
+        print(f"\n{name}, {given.half} half: {len(half)} pairs")
+        show(rows)
+        out[name] = rows
+    finish("aligners gold", {"half": given.half, "languages": out})
+
+
+def similarity(given: argparse.Namespace) -> None:
+    """simalign's links, and how much faster."""
+    from paralign.encoder import Encoder
+    from paralign.smallworld import World
+    from paralign.words.similarity import SimilarityConfig, similar_words
+
+    world = World(0)
+    pairs = [
+        (" ".join(world.sentence(k, "en").words), " ".join(world.sentence(k, "de").words)) for k in range(given.pairs)
+    ]
+    if given.text:
+        source, target = (Path(path).read_text("utf-8").splitlines() for path in given.text)
+        pairs = [pair for pair in zip(source, target, strict=True) if all(pair)][: given.pairs]
+    encoder = Encoder.from_pretrained(given.encoder).eval()
+    layer = -(-2 * encoder.layers // 3) if given.layer is None else given.layer
+    rows: list[dict[str, Any]] = []
+    kinds = (("argmax", "inter", "fp32"), ("itermax", "itermax", "fp32"), ("itermax", "itermax", "bf16"))
+    for matching, name, precision in kinds:
+        config = SimilarityConfig(matching=matching, layer=layer, precision=precision)
+        list(similar_words(encoder, pairs[:64], config, tokenised=True))
+        began = time.perf_counter()
+        ours = [set(links) for links in similar_words(encoder, pairs, config, tokenised=True)]
+        seconds = time.perf_counter() - began
+        row: dict[str, Any] = {"matching": matching, "precision": precision, "pairs_per_s": len(pairs) / seconds}
+        try:
+            from simalign import SentenceAligner
+        except ImportError:
+            print("simalign cannot be imported: nothing to compare with")
+        else:
+            rival = SentenceAligner(
+                model=str(given.encoder), matching_methods={"inter": "a", "itermax": "i"}[name], layer=layer
+            )
+            rival.get_word_aligns(*pairs[0])
+            began = time.perf_counter()
+            theirs = [set(rival.get_word_aligns(*pair)[name]) for pair in pairs]
+            row["simalign_pairs_per_s"] = len(pairs) / (time.perf_counter() - began)
+            row["times"] = row["pairs_per_s"] / row["simalign_pairs_per_s"]
+            row["equal_pairs"] = sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(pairs)
+            both = sum(len(a & b) for a, b in zip(ours, theirs, strict=True))
+            row["equal_links"] = both / sum(len(a | b) for a, b in zip(ours, theirs, strict=True))
+        rows.append(row)
+        print(json.dumps(row))
+    finish("aligners similarity", {"pairs": len(pairs), "layer": layer, "rows": rows}, torch_too=True)
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(required=True)
+    some = kinds.add_parser("counting")
+    some.add_argument("--pairs", type=int, default=100_000)
+    some.set_defaults(run=counting)
+    other = kinds.add_parser("gold")
+    other.add_argument("data", type=Path)
+    other.add_argument("--languages", nargs="+", choices=GOLD, default=list(GOLD))
+    other.add_argument("--half", choices=("dev", "test"), default="dev")
+    other.set_defaults(run=gold)
+    for one in (some, other):
+        one.add_argument("--method", action="append")
+    last = kinds.add_parser("similarity")
+    last.add_argument("encoder", type=Path)
+    last.add_argument("--pairs", type=int, default=300)
+    last.add_argument("--layer", type=int)
+    last.add_argument("--text", nargs=2, help="two files of tokenised sentences; the small world by default")
+    last.set_defaults(run=similarity)
+    given = parser.parse_args()
+    if "method" in given and not given.method:
+        given.method = ["ibm", "hmm"]
+    given.run(given)
+
+
+if __name__ == "__main__":
+    main()
