@@ -157,6 +157,23 @@ def test_how_pairs_are_put_into_blocks_does_not_matter(monkeypatch, config):
         assert sum(a != b for a, b in zip(links, found[0][1], strict=True)) <= 1
 
 
+@pytest.mark.parametrize("config", [{"iterations": 2}, {"iterations": 1, "hmm": 2}])
+def test_very_unlike_lengths_in_a_block_do_no_harm(config):
+    draw = random.Random(1)
+    sizes = [(1, 1), (2, 60), (60, 2), (1, 60), (3, 1)]
+    pairs = [
+        ([f"s{draw.randrange(9)}" for _ in range(m)], [f"t{draw.randrange(9)}" for _ in range(n)]) for m, n in sizes
+    ]
+    bitext, cells, model = made(pairs * 3, **config, tension=14.0)
+    for table in (*model.words, *model.none):
+        assert torch.isfinite(table).all()
+    assert sum(map(len, decode(model, cells, bitext))) > 0
+    wanted, _, _ = word_counts.train(pairs * 3, iterations=2, hmm=0, agreement=True, alpha=0.1, null=0.08, tension=14.0)
+    if "hmm" not in config:
+        for found, right in zip(tables(bitext, cells, model), wanted, strict=True):
+            assert found == pytest.approx(right, rel=5e-3, abs=1e-6)
+
+
 def test_links_are_the_likeliest_words_of_each_direction():
     pairs = random_pairs(60, seed=7)
     bitext, cells, model = made(pairs, iterations=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import torch
@@ -71,7 +72,9 @@ class Diagonal:
             distance = (i / m - j / n).abs()
             prior = torch.exp(-self.tension * distance)
         else:
-            distance = (i / sizes[0].view(-1, 1, 1) - j / sizes[1].view(-1, 1, 1)).abs()
+            # Behind the ends as at the ends: there the prior would be nothing at all.
+            places = ((some / size.view(-1, 1, 1)).clamp(max=1) for some, size in zip((i, j), sizes, strict=True))
+            distance = (next(places) - next(places)).abs()
             prior = torch.exp(-self.tension * distance) * (i <= sizes[0].view(-1, 1, 1))
         prior *= (1 - self.null) / prior.sum(-2, keepdim=True)
         if sizes is None:
@@ -93,6 +96,7 @@ class Diagonal:
     def update(self) -> None:
         """Take over what was counted since the last time."""
         words = sum(n * k for (_, n), k in self._sizes.items())
+        assert math.isfinite(self._distance + self._nulls)
         if self._passes and words:
             if self.learn_null:
                 self.null = min(max(self._nulls / words, 0.005), 0.4)

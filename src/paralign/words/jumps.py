@@ -88,6 +88,7 @@ class Jumps:
     def update(self) -> None:
         """Take over what was counted since the last time."""
         counts = self._jumps + _SMOOTH
+        assert bool(torch.isfinite(counts).all())
         self.weights = (counts / counts.sum()).float()
         if self._words:
             self.null = min(max(self._nulls / self._words, 0.005), 0.4)
