@@ -17,6 +17,10 @@ def command(
     model: Annotated[str, typer.Option(help="Encoder: a folder, or a name on the Hugging Face hub.")],
     pairs: Pairs = None,
     corpus: Annotated[Path | None, typer.Option(help="A token store of `paralign corpus build`.")] = None,
+    links: Annotated[
+        list[str] | None,
+        typer.Option(help="SRC-TGT=PATH, word links of `paralign words` for each --pairs; otherwise they are found."),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Name (see `paralign list recipes`) or TOML file.")] = "ppa",
     overrides: Overrides = None,
     limit: Limit = None,
@@ -33,6 +37,7 @@ def command(
         out=out,
         pairs=pairs or [],
         corpus=corpus,
+        links=links or [],
         recipe=recipe,
         settings=given(data={"limit": limit}, training={"seed": seed}),
         overrides=overrides or [],

@@ -243,6 +243,14 @@ class Encoder(nn.Module):
         """Vocabulary scores [M, V] by the model's own masked-LM head at states [M, d]."""
         return self._head(states)
 
+    def head_dense(self) -> nn.Linear:
+        """The vocabulary head's first dense layer, [d, d]."""
+        return hf.head_dense(self.model)
+
+    def scores_through(self, states: Tensor, dense: nn.Module) -> Tensor:
+        """Vocabulary scores [M, V] by the head with another first dense layer, the rest shared."""
+        return hf.head_through(self.model, dense)(states)
+
 
 def _undo(view: View, order: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
     """Index that brings pieces encoded in ``order`` back to the order of the view."""

@@ -34,6 +34,7 @@ OBJECTIVES = {
     "mlm": "paralign.objectives.mlm:MaskedLM",
     "tlm": "paralign.objectives.mlm:TranslationLM",
     "moco": "paralign.objectives.moco:MomentumContrast",
+    "bilingual": "paralign.objectives.bilingual:BilingualPrediction",
 }
 
 
@@ -97,6 +98,8 @@ class Objective(nn.Module):
     """Views whose hidden states it reads, with gradient."""
     needs_scores: ClassVar[bool] = False
     """Whether it uses the vocabulary head."""
+    needs_links: ClassVar[bool] = False
+    """Whether batches must know which words are linked (``batch.linked``)."""
     Config: ClassVar[type[ObjectiveConfig]] = ObjectiveConfig
 
     def __init__(self, config: ObjectiveConfig, encoder: Encoder) -> None:

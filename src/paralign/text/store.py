@@ -154,6 +154,10 @@ class TokenStore:
                 out[start:stop] = np.arange(length) - np.flatnonzero(new)[np.cumsum(new) - 1]
         return out, lengths
 
+    def places(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """As :meth:`gather`, for the places of the pieces among all of the store's."""
+        return self._places(records, sides)
+
     def _places(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
         slots = np.asarray(records, np.int64) * self.sides + np.asarray(sides, np.int64)
         begin = self._index[slots]

@@ -19,11 +19,24 @@ from pydantic import Field, model_validator
 from paralign.config import Config
 from paralign.errors import UserError
 from paralign.text.draws import draw, uniform
+from paralign.text.linked import LinkedWords, LinkStore, linked_pieces
+from paralign.text.store import TokenStore
 
-__all__ = ["Batch", "PairBatch", "Records", "Template", "View", "ViewsConfig", "assemble", "dress", "mask_view"]
+__all__ = [
+    "Batch",
+    "PairBatch",
+    "Records",
+    "Template",
+    "View",
+    "ViewsConfig",
+    "assemble",
+    "dress",
+    "linked_words",
+    "mask_view",
+]
 
 Ints = npt.NDArray[np.int64]
-_COIN, _SELECT, _REPLACE, _RANDOM = 11, 12, 13, 14
+_COIN, _SELECT, _REPLACE, _RANDOM, _APART = 11, 12, 13, 14, 15
 STREAM = {"joint": 0, "text": 1}
 
 
@@ -40,6 +53,8 @@ class ViewsConfig(Config):
     """Share of selected pieces replaced by a random non-special piece; the rest stay."""
     whole_words: bool = False
     """Select words instead of pieces, each with that probability: all pieces of a word or none."""
+    avoid_double_mask: bool = False
+    """Of linked pieces of a pair that are both selected leave one alone (AlignLM, Yang et al. 2021; needs links)."""
     pack: int | None = Field(default=None, ge=8)
     """Plain text only: sentences of one language are laid end to end into rows of at most so many pieces, specials
     included, in an order drawn anew every epoch. ``training.batch`` then counts rows."""
@@ -182,7 +197,13 @@ def _is_sides(part: Part) -> TypeGuard[tuple[Ints, Ints]]:
 
 
 def mask_view(
-    view: View, template: Template, config: ViewsConfig, keys: Ints, *stream: int, heads: Ints | None = None
+    view: View,
+    template: Template,
+    config: ViewsConfig,
+    keys: Ints,
+    *stream: int,
+    heads: Ints | None = None,
+    apart: tuple[Ints, Ints] | None = None,
 ) -> View:
     """Select pieces and replace them 80/10/10 (Devlin et al. 2019).
 
@@ -190,12 +211,19 @@ def mask_view(
         view: an unmasked view.
         keys: [B] identity of each row; with ``stream`` (seed, epoch, ...) it decides every draw.
         heads: [T] position in ``ids`` of the first piece of each piece's word: pieces of a word are selected together.
+        apart: ([x], [x]) positions of pieces that shall not both be selected; a coin decides which is left alone.
     """
     row = np.repeat(np.arange(len(view.lengths)), view.lengths)
     place = np.arange(len(view.ids)) - view.starts[row]
     unit = place if heads is None else place[heads]
     chosen = uniform(*stream, _SELECT, keys[row], unit) < config.mask_probability
-    masked = np.flatnonzero(chosen & ~view.special)
+    chosen &= ~view.special
+    if apart is not None:
+        both = chosen[apart[0]] & chosen[apart[1]]
+        first, second = apart[0][both], apart[1][both]
+        coin = uniform(*stream, _APART, keys[row[first]], place[first], place[second]) < 0.5
+        chosen[np.where(coin, first, second)] = False
+    masked = np.flatnonzero(chosen)
     kind = uniform(*stream, _REPLACE, keys[row[masked]], place[masked])
     ids = view.ids.copy()
     ids[masked[kind < config.mask_share]] = template.mask_id
@@ -217,6 +245,7 @@ class PairBatch:
         seed: of masks and coins.
         epoch: masks and coins are redrawn each epoch.
         keys: [size] what draws go by, where a record may come twice in an epoch; ``records`` by default.
+        links: word links of the store.
     """
 
     def __init__(
@@ -230,7 +259,9 @@ class PairBatch:
         seed: int,
         epoch: int,
         keys: Ints | None = None,
+        links: LinkStore | None = None,
     ) -> None:
+        self._links = links
         self.size = len(records)
         self.positions = positions
         self.ids = records
@@ -238,6 +269,7 @@ class PairBatch:
         self._store, self._template, self._config = store, template, config
         self._stream = (seed, epoch)
         self._views: dict[str, View] = {}
+        self._linked: dict[tuple[str, str], LinkedWords] = {}
         self.swapped = np.zeros(self.size, np.int64)
         if config.shuffle and store.sides == 2:
             self.swapped = (uniform(seed, epoch, _COIN, self._keys) < 0.5).astype(np.int64)
@@ -251,6 +283,38 @@ class PairBatch:
         if name not in self._views:
             self._views[name] = self._make(name)
         return self._views[name]
+
+    def linked(self, first: str, second: str) -> LinkedWords:
+        """The linked words, as pieces of ``joint`` twice (both sides stand in it) or of ``first`` and ``second``.
+
+        In ``joint`` the first word is that of the store's first side, otherwise that of the side in ``first``.
+
+        Raises:
+            UserError: without links.
+        """
+        if (first, second) not in self._linked:
+            self._linked[first, second] = self._find_linked(first, second)
+        return self._linked[first, second]
+
+    def _find_linked(self, first: str, second: str) -> LinkedWords:
+        if self._links is None or not isinstance(self._store, TokenStore):
+            raise UserError("the objective needs word links", mend="paralign align makes them")
+        joint = first == second == "joint"
+        sides = (np.zeros(self.size, np.int64), np.ones(self.size, np.int64))
+        if not joint:
+            sides = (self.swapped, 1 - self.swapped)
+        places, lengths = zip(*(self._store.places(self.ids, side) for side in sides), strict=True)
+        prefix, *rest = map(len, self._template.pair if joint else self._template.single)
+        begins = []
+        for side in (0, 1):
+            rows = sum(lengths) + prefix + sum(rest) if joint else lengths[side] + prefix + sum(rest)
+            before = np.where(self.swapped == side, 0, lengths[1 - side] + rest[0]) if joint else 0
+            begins.append(np.cumsum(rows) - rows + prefix + before)
+        pairs, counts = self._links.links(self.ids)
+        if not joint:
+            pairs = np.where(np.repeat(self.swapped, counts)[:, None] == 1, pairs[:, ::-1], pairs)
+        words = (self._links.words(places[0]), self._links.words(places[1]))
+        return linked_pieces((pairs, counts), words, (lengths[0], lengths[1]), (begins[0], begins[1]))
 
     def _make(self, name: str) -> View:
         first, second = self.swapped, 1 - self.swapped
@@ -268,7 +332,9 @@ class PairBatch:
         raise KeyError(f"pairs have no view {name!r}")
 
     def _masked(self, name: str, keys: Ints, view: View, heads: Ints | None) -> View:
-        return mask_view(view, self._template, self._config, keys, *self._stream, STREAM[name], heads=heads)
+        apart = self.linked("joint", "joint").pieces() if name == "joint" and self._config.avoid_double_mask else None
+        stream = (*self._stream, STREAM[name])
+        return mask_view(view, self._template, self._config, keys, *stream, heads=heads, apart=apart)
 
     def _single(self, records: Ints, sides: Ints, rows: Ints) -> tuple[View, Ints | None]:
         prefix, suffix = self._template.single
@@ -285,3 +351,14 @@ class PairBatch:
         if self._config.whole_words:
             heads = np.arange(len(ids)) - dress(parts, types, len(rows), self._store.gather_word_places)[0] * ~special
         return View(ids, kinds, lengths, rows, special, _NONE, _NONE), heads
+
+
+def linked_words(batch: Batch, first: str, second: str) -> LinkedWords:
+    """:meth:`PairBatch.linked` of any batch.
+
+    Raises:
+        UserError: for a batch of anything but pairs.
+    """
+    if not isinstance(batch, PairBatch):
+        raise UserError("the objective needs pairs with word links", mend="paralign align --pairs")
+    return batch.linked(first, second)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-__all__ = ["Span", "piece_words", "split_words", "word_pieces", "word_spans"]
+__all__ = ["Span", "piece_word_ranges", "piece_words", "split_words", "word_pieces", "word_spans"]
 
 Span = tuple[int, int]
 Ints = npt.NDArray[np.int64]
@@ -90,6 +90,21 @@ def piece_words(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints
     near = np.minimum(found, len(words) - 1)
     overlaps = (found < len(words)) & (words[near, 0] < end) & (start < end)
     return np.where(overlaps, near, -1)
+
+
+def piece_word_ranges(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:
+    """The first and the last word each piece overlaps: several where a SentencePiece piece covers several Han characters.
+
+    Args as in :func:`piece_words`.
+
+    Returns:
+        [k, 2] indices into ``spans``; -1, -1 for a piece that overlaps none.
+    """
+    first = piece_words(offsets, spans)
+    ends = np.asarray(offsets, np.int64).reshape(-1, 2)[:, 1]
+    starts = np.asarray(spans, np.int64).reshape(-1, 2)[:, 0]
+    last = np.searchsorted(starts, ends) - 1
+    return np.stack([first, np.where(first < 0, -1, last)], 1)
 
 
 def word_pieces(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:

@@ -9,6 +9,7 @@ import numpy as np
 from paralign.errors import UserError
 from paralign.text import TokenStore
 from paralign.text.batching import BatchPlan, PackedPlan
+from paralign.text.linked import LinkStore
 from paralign.text.packed import PackedBatch
 from paralign.text.views import Batch, PairBatch, Template, ViewsConfig
 from paralign.training.config import TrainingConfig
@@ -25,6 +26,7 @@ class CorpusBatches:
         views: masking and shuffling.
         training: batch size, seed, window and temperature.
         longest: the longest row the encoder takes, specials included.
+        links: word links of the pairs, where an objective needs them.
 
     Raises:
         UserError: if a pair is longer than that, or the corpus smaller than a batch.
@@ -38,6 +40,7 @@ class CorpusBatches:
         training: TrainingConfig,
         *,
         longest: int,
+        links: LinkStore | None = None,
     ) -> None:
         lengths = store.lengths.sum(1)
         dress = sum(map(len, template.pair if store.sides == 2 else template.single))
@@ -65,6 +68,7 @@ class CorpusBatches:
             around = (len(template.single[0]), len(template.single[1]))
             self._plan = PackedPlan(lengths, groups, row=views.pack, dress=around, **order)
         self._store, self._template, self._views, self._seed = store, template, views, training.seed
+        self._links = links
         self.size = training.batch
         self.records = len(store)
         self.steps_per_epoch = self._plan.steps_per_epoch
@@ -98,4 +102,5 @@ class CorpusBatches:
             seed=self._seed,
             epoch=epoch,
             keys=records + self._plan.rounds(step)[part::parts] * self.records,
+            links=self._links,
         )

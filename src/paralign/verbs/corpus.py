@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from paralign.text.mixing import tempered
 from paralign.text.words import word_spans
 from paralign.verbs.folder import say
 
+T = TypeVar("T")
 _LOOK = 2_000
 _LITTLE = 100_000  # pieces
 
@@ -194,7 +196,7 @@ def _check_same_text(store: TokenStore, specs: Sequence[PairSpec] | Sequence[Tex
                 raise UserError("the data are not those the run began with", where=path, mend=mend)
 
 
-def first_process_first(work: Callable[[], TokenStore]) -> TokenStore:
+def first_process_first(work: Callable[[], T]) -> T:
     """Let the first process build what the others then open."""
     from accelerate import PartialState
 

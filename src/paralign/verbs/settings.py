@@ -17,7 +17,18 @@ from paralign.text import FilterConfig
 from paralign.text.views import ViewsConfig
 from paralign.training import TrainingConfig
 
-__all__ = ["RunConfig", "load_recipe", "recipes", "run_settings", "task_section"]
+__all__ = ["LinksConfig", "RunConfig", "load_recipe", "recipes", "run_settings", "task_section"]
+
+
+class LinksConfig(Config):
+    """How words are linked for the objectives that need it, where links are not given (``--links``)."""
+
+    method: Literal["hmm", "ibm", "similarity", "eflomal"] = "hmm"
+    """``similarity`` looks in the encoder as it is before the run."""
+    symmetrise: str | None = None
+    """How both directions are joined; ``grow-diag-final-and`` by default, for ``similarity`` its own way."""
+    tokenised: bool = False
+    """Words are what stands between spaces."""
 
 
 class RunConfig(Config):
@@ -32,6 +43,7 @@ class RunConfig(Config):
     weights: Literal["fp32", "fp16"] = "fp32"
     """Of the encoder's file; fp16 halves it, loaded it is fp32 again."""
     tokenizer: TokenizerConfig = TokenizerConfig()
+    links: LinksConfig = LinksConfig()
     data: FilterConfig = FilterConfig()
     views: ViewsConfig = ViewsConfig()
     training: TrainingConfig = TrainingConfig()

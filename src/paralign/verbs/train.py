@@ -36,6 +36,7 @@ from paralign.verbs.corpus import (
 )
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.heldout import HeldOut
+from paralign.verbs.links import open_links
 from paralign.verbs.settings import RunConfig, run_settings
 
 __all__ = ["align", "make_objectives", "pretrain"]
@@ -49,6 +50,7 @@ def align(
     out: str | Path,
     pairs: Sequence[str] = (),
     corpus: str | Path | None = None,
+    links: Sequence[str] = (),
     recipe: str = "ppa",
     settings: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
@@ -64,6 +66,8 @@ def align(
         out: the run's folder; the encoder is written to ``out/encoder``.
         pairs: ``SRC-TGT=PATH``, several.
         corpus: a token store made before, instead of ``pairs``.
+        links: ``SRC-TGT=PATH``, word links for each of the pairs, in their order, for objectives that need them; found
+            by the settings under ``[links]`` where none are given.
         recipe: name or TOML file.
         settings: nested settings that win over the recipe.
         overrides: ``section.key=value``, which win over ``settings``.
@@ -89,7 +93,7 @@ def align(
         say(f"{out} is finished", quiet=quiet)
         return folder.path / "encoder"
     encoder = Encoder.from_pretrained(model, padding=config.training.padding)
-    return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet)
+    return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet, links=links)
 
 
 def pretrain(
@@ -217,7 +221,11 @@ def _train(
     resume: bool,
     quiet: bool,
     watch: Callable[[], Mapping[str, float]] | None = None,
+    links: Sequence[str] = (),
 ) -> Path:
+    needed = any(find_objective(name).needs_links for name in config.objectives)
+    if links and not needed:
+        raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     facts = {"method": config.method, "control": config.control}
@@ -231,8 +239,13 @@ def _train(
         if store.sides == 1:
             folder.facts["languages"] = language_rows(store, encoder, config.training.temperature)
             say_languages(folder.facts["languages"], quiet=quiet)
+        linked = None
+        if needed:
+            linked = first_process_first(
+                lambda: open_links(folder.path, store, config.links, model=base, files=links, quiet=quiet)
+            )
         views = config.views, config.training
-        batches = CorpusBatches(store, encoder.template, *views, longest=encoder.max_pieces)
+        batches = CorpusBatches(store, encoder.template, *views, longest=encoder.max_pieces, links=linked)
         learner = Learner(encoder, make_objectives(config, encoder))
         trainer = Trainer(
             learner,

@@ -1,0 +1,110 @@
+"""Word links for a token store: found in its own text, or read from files made for the text it was built from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paralign.errors import UserError
+from paralign.text import PairSpec, TokenStore, parse_pairs
+from paralign.text.linked import LinkStore, write_link_store
+from paralign.text.links import Link, read_links
+from paralign.text.specs import smallworld_range
+from paralign.text.words import split_words
+from paralign.verbs.aligners import AlignerOptions, WordPair, make_aligner
+from paralign.verbs.folder import say
+from paralign.verbs.settings import LinksConfig
+
+__all__ = ["open_links"]
+
+
+def open_links(
+    folder: Path,
+    store: TokenStore,
+    config: LinksConfig,
+    *,
+    model: str | None = None,
+    files: Sequence[str] = (),
+    quiet: bool = False,
+) -> LinkStore:
+    """The links of a run, made when first asked for and kept in ``folder/links``.
+
+    Args:
+        folder: the run's.
+        store: its pairs.
+        config: how links are found.
+        model: the encoder, for ``similarity``.
+        files: ``SRC-TGT=PATH`` in Pharaoh's format, one for each of the store's corpora, in their order.
+        quiet: say nothing.
+
+    Raises:
+        UserError: for links that do not fit the text.
+    """
+    place = folder / "links"
+    if place.is_dir():
+        return LinkStore.open(place, store)
+    rows: Iterable[list[Link]]
+    if files:
+        rows = _read(store, [parse_pairs(text) for text in files])
+        facts: dict[str, Any] = {"files": list(files)}
+    else:
+        rows = _find(store, config, model, place, quiet)
+        facts = {"method": config.method}
+    made = write_link_store(store, rows, place, tokenised=config.tokenised, facts=facts)
+    say(f"{len(made):,} word links in {len(store):,} pairs", quiet=quiet)
+    return made
+
+
+def _find(store: TokenStore, config: LinksConfig, model: str | None, place: Path, quiet: bool) -> list[list[Link]]:
+    rows: list[list[Link]] = [[] for _ in range(len(store))]
+    groups = store.language.astype(np.int64) @ (256 ** np.arange(store.sides))
+    for group in np.unique(groups).tolist():
+        records = np.flatnonzero(groups == group)
+        source, target = (store.languages[k] for k in store.language[records[0]].tolist())
+        spec = PairSpec(source, target, str(place))
+        say(f"linking the words of {spec.source}-{spec.target} ({config.method})", quiet=quiet)
+        needed = model if config.method == "similarity" else None
+        options = AlignerOptions(spec, config.symmetrise, config.tokenised, model=needed, quiet=quiet)
+        aligner = make_aligner(config.method, options, {})
+        aligner.read(_pairs(store, records, config.tokenised))
+        for record, links in zip(records.tolist(), aligner.align(len(records), False), strict=True):
+            rows[record] = links
+    return rows
+
+
+def _pairs(store: TokenStore, records: np.ndarray, tokenised: bool) -> Iterator[WordPair]:
+    def side(number: int) -> Iterator[str]:
+        return (store.text(record, number) for record in records.tolist())
+
+    words = (split_words(side(0), tokenised=tokenised), split_words(side(1), tokenised=tokenised))
+    for first, second, source, target in zip(side(0), side(1), *words, strict=True):
+        yield WordPair((first, second), (source, target))
+
+
+def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
+    """The links of each record, by the line it was read from."""
+    left = list(files)
+    tables: list[list[list[Link]]] = []
+    begins = []
+    for entry in store.meta["specs"]:
+        found = next((spec for spec in left if list(spec.languages) == entry["languages"]), None)
+        if found is None:
+            mend = "give a --links SRC-TGT=PATH for each --pairs"
+            raise UserError(f"there are no word links for {entry['spec']}", mend=mend)
+        left.remove(found)
+        tables.append([sorted(links.possible) for links in read_links(found.path)])
+        indices = smallworld_range(str(entry["spec"]).partition("=")[2])
+        begins.append(1 if indices is None else indices.start)
+    if left:
+        raise UserError(f"word links for no --pairs: {left[0]}", mend="give one for each --pairs, in their order")
+    for record in range(len(store)):
+        number = int(store.spec[record])
+        line = int(store.line[record]) - begins[number]
+        if line >= len(tables[number]):
+            entry = store.meta["specs"][number]
+            message = f"{len(tables[number]):,} lines of links, but {entry['spec']} has more"
+            raise UserError(message, where=files[number].path, mend="give a line of links for each line of the text")
+        yield tables[number][line]

@@ -1,0 +1,185 @@
+"""AlignLM's bilingual prediction."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import paralign
+from paralign.objectives import Step, find_objective
+from paralign.objectives.bilingual import BilingualConfig, BilingualPrediction
+from paralign.text.linked import write_link_store
+from paralign.text.views import ViewsConfig
+from paralign.text.words import word_spans
+from paralign.training import CorpusBatches, TrainingConfig
+
+
+@pytest.fixture(scope="module")
+def links(store, tmp_path_factory):
+    draw = random.Random(5)
+    rows = []
+    for record in range(len(store)):
+        sizes = [len(word_spans(store.text(record, side))) for side in (0, 1)]
+        rows.append(sorted({(draw.randrange(sizes[0]), draw.randrange(sizes[1])) for _ in range(5)}))
+    return write_link_store(store, rows, tmp_path_factory.mktemp("links") / "links")
+
+
+def batch_of(store, encoder, links, **views):
+    training = TrainingConfig(batch=12)
+    config = ViewsConfig(**{"mask_probability": 0.3} | views)
+    return CorpusBatches(store, encoder.template, config, training, longest=encoder.max_pieces, links=links).batch(2)
+
+
+@pytest.mark.parametrize("arch", ["bert:2x32", "roberta:2x32", "xlm-r:2x32"])
+@pytest.mark.parametrize("combine", ["mean", "sum"])
+def test_the_loss_is_the_equations_piece_by_piece(store, make_encoder, links, arch, combine):
+    encoder = make_encoder(arch).eval()
+    objective = BilingualPrediction(BilingualConfig(combine=combine), encoder)
+    with torch.no_grad():  # so that W2 and W3 are seen to be used, and in their places
+        for parameter in (objective.bridge.weight, objective.bridge.bias, objective.dense.weight):
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * 0.1)
+    batch = batch_of(store, encoder, links)
+    view = batch.view("joint")
+    first, second = batch.linked("joint", "joint").pieces()
+    matrix = np.zeros((len(view.ids), len(view.ids)))
+    matrix[first, second] = matrix[second, first] = 1
+    with torch.no_grad():
+        states = encoder.encode(view).flat
+        total, count = 0.0, 0
+        head = encoder.model.cls.predictions if arch.startswith("bert") else encoder.model.lm_head
+        dense, norm = (
+            (head.transform.dense, head.transform.LayerNorm)
+            if arch.startswith("bert")
+            else (head.dense, head.layer_norm)
+        )
+        assert objective.dense.weight.shape == dense.weight.shape
+        for position, label in zip(view.masked.tolist(), view.labels.tolist(), strict=True):
+            linked = np.flatnonzero(matrix[position])
+            if not len(linked):
+                continue
+            mixed = states[linked].sum(0) if combine == "sum" else states[linked].mean(0)
+            hidden = torch.nn.functional.gelu(objective.dense(objective.bridge(mixed)))
+            scores = norm(hidden) @ encoder.embeddings.T + head.bias
+            total -= float(torch.log_softmax(scores, 0)[label])
+            count += 1
+        loss = objective(Step(encoder, batch))["bilingual"]
+    assert objective.counts(batch) == {"bilingual": count}
+    assert 5 < count < len(view.masked)
+    assert float(loss) == pytest.approx(total, rel=1e-4)
+    assert objective.metrics() == {"bilingual_linked": pytest.approx(count / len(view.masked))}
+
+
+def test_it_begins_as_the_head_itself_on_the_mean_of_the_translations(store, make_encoder, links):
+    encoder = make_encoder().eval()
+    objective = BilingualPrediction(BilingualConfig(), encoder)
+    states = torch.randn(4, encoder.width)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            encoder.scores_through(objective.bridge(states), objective.dense), encoder.scores(states)
+        )
+
+
+def test_the_gradient_is_that_of_small_changes(store, make_encoder, links):
+    encoder = make_encoder().double().eval()
+    objective = BilingualPrediction(BilingualConfig(), encoder).double()
+    batch = batch_of(store, encoder, links)
+
+    def loss():
+        return objective(Step(encoder, batch))["bilingual"]
+
+    for parameter in (encoder.embeddings, objective.bridge.weight, objective.dense.weight):
+        encoder.zero_grad()
+        objective.zero_grad()
+        loss().backward()
+        where = int(parameter.grad.abs().argmax())
+        step = 1e-5
+        with torch.no_grad():
+            values = []
+            for sign in (1, -1):
+                parameter.view(-1)[where] += sign * step
+                values.append(loss().item())
+                parameter.view(-1)[where] -= sign * step
+        assert float(parameter.grad.view(-1)[where]) == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)
+
+
+def test_without_a_linked_masked_piece_it_is_a_zero_that_can_be_differentiated(store, make_encoder, tmp_path):
+    encoder = make_encoder()
+    none = write_link_store(store, [[] for _ in range(len(store))], tmp_path / "links")
+    objective = find_objective("bilingual")(BilingualConfig(), encoder)
+    batch = batch_of(store, encoder, none)
+    assert objective.counts(batch) == {"bilingual": 0}
+    loss = objective(Step(encoder, batch))["bilingual"]
+    assert loss.item() == 0
+    loss.backward()
+    assert all(not p.grad.any() for p in (objective.bridge.weight, objective.dense.weight))
+
+
+RUN = {"training": {"batch": 8, "steps": 5, "precision": "fp32", "checkpoint_every": 3, "log_every": 1}}
+
+
+def align(base, out, *, recipe="alignlm-mini", **more):
+    given = {"pairs": ["en-de=smallworld:0-60"], "settings": RUN, "quiet": True, "recipe": recipe} | more
+    return paralign.align(str(base), out=out, **given)
+
+
+def test_with_weight_nothing_it_is_tlm_bit_for_bit(base, tmp_path):
+    with_it = align(base, tmp_path / "a", overrides=["bilingual.weight=0"])
+    without = align(base, tmp_path / "b", recipe="alignlm-tlm-mini")
+    assert (with_it / "model.safetensors").read_bytes() == (without / "model.safetensors").read_bytes()
+    changed = align(base, tmp_path / "c")
+    name = "bert.embeddings.word_embeddings.weight"
+    assert not torch.equal(
+        load_file(changed / "model.safetensors")[name], load_file(without / "model.safetensors")[name]
+    )
+
+
+def test_links_given_are_those_found(base, tmp_path):
+    """Links that ``words`` writes for the file, and those the run finds itself, train alike."""
+    found = align(base, tmp_path / "a")
+    paralign.align_words("en-de=smallworld:0-60", out=tmp_path / "links", quiet=True)
+    read = align(base, tmp_path / "b", links=[f"en-de={tmp_path / 'links'}"])
+    assert (found / "model.safetensors").read_bytes() == (read / "model.safetensors").read_bytes()
+
+
+def test_links_follow_the_lines_of_their_text(base, tmp_path):
+    """Lines that are dropped, of two files, in any order of the store."""
+    from paralign.text import TokenStore
+    from paralign.text.linked import LinkStore
+
+    for tag, words in (("de", "eins zwei drei"), ("fr", "un deux trois")):
+        rows = [f"one two three {k} go\t{words} {k} los\n" for k in range(30)]
+        rows[4] = "one\t\n"
+        rows[9] = rows[8]
+        (tmp_path / f"{tag}.tsv").write_text("".join(rows))
+        (tmp_path / f"{tag}.links").write_text("".join(f"{k % 5}-{k % 3}\n" for k in range(30)))
+    align(base, tmp_path / "run", pairs=[f"en-{tag}={tmp_path / tag}.tsv" for tag in ("de", "fr")],
+          links=[f"en-{tag}={tmp_path / tag}.links" for tag in ("fr", "de")])  # fmt: skip
+    store = TokenStore.open(tmp_path / "run" / "corpus")
+    links = LinkStore.open(tmp_path / "run" / "links", store)
+    assert len(store) == 56
+    for record in range(len(store)):
+        line = int(store.line[record]) - 1
+        assert links.links(np.array([record]))[0].tolist() == [[line % 5, line % 3]]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"links": ["en-fr={tmp}/a.links"]}, "there are no word links for en-de=smallworld"),
+        ({"links": ["en-de={tmp}/a.links", "en-de={tmp}/a.links"]}, "word links for no --pairs"),
+        ({"links": ["en-de={tmp}/a.links"]}, "1 lines of links, but en-de=smallworld:0-60 has more"),
+        ({"links": ["en-de={tmp}/far.links"]}, "a link 99-0 between sentences"),
+        ({"links": ["en-de={tmp}/a.links"], "recipe": "alignlm-tlm-mini"}, "no objective of this run needs word links"),
+        ({"overrides": ["links.method=hmn"]}, "links.method"),
+    ],
+)
+def test_links_that_do_not_fit_are_told(base, tmp_path, more, message):
+    (tmp_path / "a.links").write_text("0-0\n")
+    (tmp_path / "far.links").write_text("99-0\n" * 60)
+    if "links" in more:
+        more = more | {"links": [text.format(tmp=tmp_path) for text in more["links"]]}
+    with pytest.raises(paralign.UserError, match=message):
+        align(base, tmp_path / "run", **more)
+    assert not (tmp_path / "run").exists()
