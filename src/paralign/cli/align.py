@@ -30,7 +30,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder."""
-    from paralign.verbs import align
+    from paralign.verbs.train import align
 
     align(
         model,

@@ -29,7 +29,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Measure an encoder; rows are added to OUT/results.jsonl."""
-    from paralign.verbs import evaluate
+    from paralign.verbs.evaluate import evaluate
 
     evaluate(
         model,

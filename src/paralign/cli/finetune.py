@@ -42,7 +42,7 @@ def command(
 
     Zero-shot: --train en=... --eval de=...; translate-train: --train de=...; both can be code-switched or few-shot.
     """
-    from paralign.verbs import finetune
+    from paralign.verbs.finetune import finetune
 
     finetune(
         model,

@@ -33,7 +33,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Train a masked LM on plain text, from scratch or from an encoder."""
-    from paralign.verbs import pretrain
+    from paralign.verbs.train import pretrain
 
     pretrain(
         out=out,

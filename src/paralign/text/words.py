@@ -93,7 +93,7 @@ def piece_words(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints
 
 
 def piece_word_ranges(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:
-    """The first and the last word each piece overlaps: several where a SentencePiece piece covers several Han characters.
+    """The first and last word each piece overlaps: several where a SentencePiece piece covers several Han characters.
 
     Args as in :func:`piece_words`.
 
