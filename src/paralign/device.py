@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-__all__ = ["best_device", "has_bf16", "keep_memory", "only_cpu", "processes", "return_memory"]
+__all__ = ["best_device", "has_bf16", "keep_memory", "one_thread", "only_cpu", "processes", "return_memory"]
 
 
 def only_cpu() -> bool:
@@ -60,6 +62,17 @@ def _mallopt(*settings: tuple[int, int]) -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     return all(mallopt(name, value) == 1 for name, value in settings)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: where work is on many small arrays more of them only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def has_bf16() -> bool:

@@ -35,6 +35,8 @@ OBJECTIVES = {
     "tlm": "paralign.objectives.mlm:TranslationLM",
     "moco": "paralign.objectives.moco:MomentumContrast",
     "bilingual": "paralign.objectives.bilingual:BilingualPrediction",
+    "word_l2": "paralign.objectives.word_l2:WordL2",
+    "word_contrastive": "paralign.objectives.word_contrastive:WordContrast",
 }
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "dress",
     "linked_words",
     "mask_view",
+    "take_rows",
 ]
 
 Ints = npt.NDArray[np.int64]
@@ -196,6 +197,14 @@ def _is_sides(part: Part) -> TypeGuard[tuple[Ints, Ints]]:
     return len(part) == 2 and isinstance(part[0], np.ndarray)
 
 
+def take_rows(view: View, rows: Ints) -> View:
+    """An unmasked view of some rows of an unmasked view."""
+    lengths = view.lengths[rows]
+    shift = view.starts[rows] - (np.cumsum(lengths) - lengths)
+    place = np.repeat(shift, lengths) + np.arange(int(lengths.sum()))
+    return View(view.ids[place], view.types[place], lengths, view.rows[rows], view.special[place], _NONE, _NONE)
+
+
 def mask_view(
     view: View,
     template: Template,
@@ -283,6 +292,20 @@ class PairBatch:
         if name not in self._views:
             self._views[name] = self._make(name)
         return self._views[name]
+
+    @property
+    def languages(self) -> list[str]:
+        """Those of the whole corpus."""
+        assert isinstance(self._store, TokenStore)
+        return self._store.languages
+
+    def speaks(self, name: str, language: str) -> npt.NDArray[np.bool_]:
+        """[size] whether the side in ``first`` or ``second`` is in a language."""
+        assert isinstance(self._store, TokenStore)
+        side = self.swapped if name == "first" else 1 - self.swapped
+        wanted = self.languages.index(language) if language in self.languages else -1
+        found: npt.NDArray[np.bool_] = self._store.language[self.ids, side].astype(np.int64) == wanted
+        return found
 
     def linked(self, first: str, second: str) -> LinkedWords:
         """The linked words, as pieces of ``joint`` twice (both sides stand in it) or of ``first`` and ``second``.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from paralign.config import did_you_mean, resolve
-from paralign.device import best_device, return_memory
+from paralign.device import best_device, one_thread, return_memory
 from paralign.errors import UserError
 from paralign.text import PairSpec
 from paralign.text.folders import whole_folder
@@ -108,6 +108,10 @@ class Counting(Aligner):
         self.bitext = Bitext.of((pair.words for pair in pairs), lowercase=self.lowercase)
 
     def align(self, count: int, posteriors: bool) -> WordLinks:
+        with one_thread():  # the second saves a tenth of the time at twice the cost
+            return self._align(count, posteriors)
+
+    def _align(self, count: int, posteriors: bool) -> WordLinks:
         given = self.options
         cells = Cells(self.bitext, device=best_device())
         if not len(cells):

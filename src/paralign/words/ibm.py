@@ -110,8 +110,8 @@ def _known(block: Block) -> Tensor:
 def train(cells: Cells, config: IbmConfig, *, progress: Callable[[str], None] | None = None) -> WordModel:
     """Learn the parameters by expectation maximisation.
 
-    Deterministic on a CPU for a given number of threads. One pass over the cells each iteration; 100,000 pairs of 22
-    words take about 1.5 CPU seconds a pass (docs/results.md).
+    Deterministic on a CPU for a given number of threads; one is nearly as fast as several. One pass over the cells each
+    iteration.
 
     Args:
         cells: of the text.

@@ -1,0 +1,178 @@
+"""Objectives that draw linked words together."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+
+import paralign
+from paralign.errors import UserError
+from paralign.objectives import Step, find_objective
+from paralign.text.linked import write_link_store
+from paralign.text.views import ViewsConfig
+from paralign.text.words import piece_word_ranges, word_spans
+from paralign.training import CorpusBatches, TrainingConfig
+
+
+def links_of(store):
+    draw = random.Random(5)
+    rows = []
+    for record in range(len(store)):
+        sizes = [len(word_spans(store.text(record, side))) for side in (0, 1)]
+        rows.append(sorted({(draw.randrange(sizes[0]), draw.randrange(sizes[1])) for _ in range(4)}))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def links(store, tmp_path_factory):
+    return write_link_store(store, links_of(store), tmp_path_factory.mktemp("links") / "links")
+
+
+def batch_of(store, encoder, links, step=2):
+    config = ViewsConfig()
+    training = TrainingConfig(batch=8)
+    return CorpusBatches(store, encoder.template, config, training, longest=encoder.max_pieces, links=links).batch(step)
+
+
+def words_of(store, encoder, batch):
+    """Every link's (row, word on the side in ``first``, word on the other) with both vectors, sentence by sentence."""
+    out = []
+    rows = links_of(store)
+    head = len(encoder.template.single[0])
+    for row, record in enumerate(batch.ids.tolist()):
+        order = (int(batch.swapped[row]), 1 - int(batch.swapped[row]))
+        states = []
+        for name, side in zip(("first", "second"), order, strict=True):
+            view = batch.view(name)
+            flat = encoder.encode(view).flat[view.starts[row] : view.starts[row] + view.lengths[row]]
+            states.append(
+                (flat[head:], piece_word_ranges(store.offsets(record, side), word_spans(store.text(record, side))))
+            )
+        for link in rows[record]:
+            vectors = []
+            for (flat, words), side in zip(states, order, strict=True):
+                mine = [p for p, (a, b) in enumerate(words.tolist()) if a <= link[side] <= b]
+                vectors.append(flat[mine].mean(0))
+            out.append(((row, link[order[0]]), (row, link[order[1]]), *vectors))
+    return out
+
+
+def test_l2_is_the_squared_distance_of_the_means(store, make_encoder, links):
+    encoder = make_encoder().eval()
+    objective = find_objective("word_l2")(find_objective("word_l2").Config(anchor=0.5), encoder)
+    batch = batch_of(store, encoder, links)
+    with torch.no_grad():
+        right = words_of(store, encoder, batch)
+        losses = objective(Step(encoder, batch))
+        assert float(losses["word_l2"]) == pytest.approx(
+            sum(float((x - y).square().sum()) for *_, x, y in right), rel=1e-4
+        )
+        assert float(losses["word_l2_anchor"]) == 0  # nothing has moved yet
+        # Now the encoder moves: English pieces are held, those of the other language are not.
+        before = {name: encoder.encode(batch.view(name)).flat.clone() for name in ("first", "second")}
+        encoder.embeddings.add_(
+            0.05 * torch.randn(encoder.embeddings.shape, generator=torch.Generator().manual_seed(0))
+        )
+        held, pieces = 0.0, 0
+        for name, flipped in (("first", 0), ("second", 1)):
+            view = batch.view(name)
+            after = encoder.encode(view).flat
+            for row, (start, length) in enumerate(zip(view.starts, view.lengths, strict=True)):
+                side = int(batch.swapped[row]) ^ flipped
+                if store.languages[store.language[batch.ids[row], side]] == "en":
+                    inner = slice(start + 1, start + length - 1)
+                    held += float((after[inner] - before[name][inner]).square().sum())
+                    pieces += length - 2
+        losses = objective(Step(encoder, batch))
+    assert float(losses["word_l2_anchor"]) == pytest.approx(held, rel=1e-3)
+    assert objective.counts(batch) == {"word_l2": len(right), "word_l2_anchor": pieces}
+    assert objective.weights() == {"word_l2": 1.0, "word_l2_anchor": 0.5}
+    assert not any(p.requires_grad for p in objective.initial.parameters())
+
+
+@pytest.mark.parametrize("negatives", ["other", "both"])
+def test_contrast_is_cross_entropy_over_the_other_words(store, make_encoder, links, negatives):
+    encoder = make_encoder().eval()
+    kind = find_objective("word_contrastive")
+    objective = kind(kind.Config(temperature=0.2, negatives=negatives), encoder)
+    batch = batch_of(store, encoder, links)
+    with torch.no_grad():
+        found = words_of(store, encoder, batch)
+        loss = float(objective(Step(encoder, batch))["word_contrastive"])
+    unit = [(a, b, (x / x.norm()).tolist(), (y / y.norm()).tolist()) for a, b, x, y in found]
+
+    def like(x, y):
+        return math.exp(sum(p * q for p, q in zip(x, y, strict=True)) / 0.2)
+
+    total = 0.0
+    for k, (a, b, x, y) in enumerate(unit):
+        others = [(c, d, u, v) for j, (c, d, u, v) in enumerate(unit) if j != k and c != a and d != b]
+        for mine, its, way in ((x, y, 3), (y, x, 2)):
+            rest = like(mine, its) + sum(like(mine, other[way]) for other in others)
+            if negatives == "both":
+                rest += sum(like(mine, other[5 - way]) for other in others)
+            total -= math.log(like(mine, its) / rest) / 2
+    assert loss == pytest.approx(total, rel=1e-4)
+    assert objective.counts(batch) == {"word_contrastive": len(unit)}
+    assert 0 <= objective.metrics()["word_contrastive_accuracy"] <= 1
+
+
+@pytest.mark.parametrize("name", ["word_l2", "word_contrastive"])
+def test_without_links_it_is_a_zero_that_can_be_differentiated(store, make_encoder, tmp_path, name):
+    encoder = make_encoder()
+    none = write_link_store(store, [[] for _ in range(len(store))], tmp_path / "links")
+    kind = find_objective(name)
+    objective = kind(kind.Config(), encoder)
+    batch = batch_of(store, encoder, none)
+    loss = sum(objective(Step(encoder, batch)).values())
+    assert loss.item() == pytest.approx(0, abs=1e-3)
+    loss.backward()
+    assert np.isfinite(float(encoder.embeddings.grad.abs().sum()))
+
+
+def test_a_pivot_that_nobody_speaks_is_told(store, make_encoder, links):
+    kind = find_objective("word_l2")
+    with pytest.raises(UserError, match=r"pivot language 'fr'.*word_l2\.pivot=de"):
+        kind(kind.Config(pivot="fr"), make_encoder()).counts(batch_of(store, make_encoder(), links))
+
+
+@pytest.mark.parametrize("recipe", ["word-l2-mini", "word-contrastive-mini"])
+def test_linked_words_draw_near_in_training(base, tmp_path, recipe):
+    made = paralign.align(
+        str(base), out=tmp_path / "run", pairs=["en-de=smallworld:0-120"], recipe=recipe, quiet=True,
+        overrides=["training.batch=12", "training.steps=30", "training.log_every=1", "training.learning_rate=1e-3"],
+    )  # fmt: skip
+    import json
+
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    name = recipe.removesuffix("-mini").replace("-", "_")
+    losses = [line["losses"][name] for line in log if name in line.get("losses", {})]
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+    assert (made / "model.safetensors").is_file()
+
+
+def test_it_resumes_to_the_same_bytes(base, tmp_path, monkeypatch):
+    from paralign.training import Stopped, trainer
+
+    def align(out, **more):
+        return paralign.align(
+            str(base), out=out, pairs=["en-de=smallworld:0-60"], recipe="word-l2-mini", quiet=True,
+            overrides=["training.batch=8", "training.steps=6", "training.checkpoint_every=2"], **more,
+        )  # fmt: skip
+
+    whole = align(tmp_path / "whole")
+    optimise = trainer.Trainer._optimise
+
+    def stop(self, slices):
+        if self.step == 3:
+            self._signal = 15
+        return optimise(self, slices)
+
+    monkeypatch.setattr(trainer.Trainer, "_optimise", stop)
+    with pytest.raises(Stopped):
+        align(tmp_path / "run")
+    monkeypatch.undo()
+    made = align(tmp_path / "run", resume=True)
+    assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
