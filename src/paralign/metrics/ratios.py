@@ -7,7 +7,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ratio"]
+__all__ = ["lower_is_better", "ratio"]
+
+_LOWER = {"loss", "perplexity", "aer", "error"}
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether small numbers are good, as for an error rate."""
+    return metric in _LOWER
 
 
 def ratio(items: npt.ArrayLike) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from paralign.metrics import Comparison
+from paralign.metrics import Comparison, lower_is_better
 from paralign.report.cells import SIGNIFICANT
 from paralign.report.tables import Row, Table
-from paralign.report.wording import is_share, listing, lower_is_better, number, table_title
+from paralign.report.wording import is_share, listing, number, table_title
 
 __all__ = ["answer"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from paralign.metrics import lower_is_better
 from paralign.report.cells import describe_seeds
 from paralign.report.keys import opposite
 from paralign.report.tables import Table
-from paralign.report.wording import count, is_share, listing, lower_is_better, shortened
+from paralign.report.wording import count, is_share, listing, shortened
 
 __all__ = ["caption", "seeds"]
 

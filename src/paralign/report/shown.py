@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from paralign.metrics import Comparison
+from paralign.metrics import Comparison, lower_is_better
 from paralign.report.baselines import Baseline, unbeaten
 from paralign.report.captions import caption, seeds
 from paralign.report.cells import SIGNIFICANT
 from paralign.report.tables import Row, Table
-from paralign.report.wording import is_share, listing, lower_is_better, number, signed, table_title
+from paralign.report.wording import is_share, listing, number, signed, table_title
 
 __all__ = ["Shown", "ShownRow", "ShownTable", "show"]
 

@@ -13,7 +13,6 @@ __all__ = [
     "count",
     "is_share",
     "listing",
-    "lower_is_better",
     "metric_name",
     "number",
     "shortened",
@@ -49,13 +48,7 @@ _CONDITIONS = {
     "mlqa": "as MLQA's",
 }
 _POOLS = {"cls": "[CLS]", "mean": "mean pooling", "static": "static vectors"}
-_LOWER = {"loss", "perplexity", "aer", "error"}
 _NOT_SHARES = {"loss", "perplexity"}
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether small numbers are good, as for an error rate."""
-    return metric in _LOWER
 
 
 def is_share(metric: str) -> bool:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from paralign.config import load_toml
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.metrics import lower_is_better
 from paralign.results import Measurement
 from paralign.tasks import Task
 from paralign.text import TokenStore
@@ -69,9 +70,11 @@ def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
             continue
         seen.add(where)  # the first metric of a data set is the main one
         chance = baselines.get("chance")
-        better = {name: value for name, value in baselines.items() if name != "chance" and row.value <= value + 1e-9}
+        sign = -1 if lower_is_better(row.metric) else 1
+        known = {name: value for name, value in baselines.items() if name != "chance"}
+        better = {name: value for name, value in known.items() if sign * row.value <= sign * value + 1e-9}
         if better:
-            name, value = max(better.items(), key=lambda item: item[1])
+            name, value = max(better.items(), key=lambda item: sign * item[1])
             out.append(f"{where}: {row.metric} {row.value:.1%} is no better than without a model ({name} {value:.1%})")
         elif chance is not None and abs(row.value - chance) < 1.96 * math.sqrt(chance * (1 - chance) / row.n):
             out.append(f"{where}: {row.metric} {row.value:.1%} cannot be told from chance ({chance:.1%})")

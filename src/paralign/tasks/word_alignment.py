@@ -1,0 +1,121 @@
+"""Word alignment: do an encoder's vectors say which word translates which?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.metrics.alignment import link_counts
+from paralign.objectives import Objective
+from paralign.results import Where
+from paralign.tasks.base import Score, Task, TaskConfig
+from paralign.tasks.retrieval import about
+from paralign.text import PairSpec, parse_pairs, read_pairs
+from paralign.text.generated import smallworld_gold
+from paralign.text.links import GoldLinks, Link, read_gold
+from paralign.text.specs import smallworld_range
+from paralign.text.words import word_spans
+from paralign.words.similarity import SimilarityConfig, similar_words
+
+__all__ = ["WordAlignment", "WordAlignmentConfig"]
+
+
+class WordAlignmentConfig(SimilarityConfig, TaskConfig):
+    """Settings, as ``--set task.layer=8``."""
+
+    tokenised: bool = True
+    """Words of the set are what stands between spaces, as in the published ones."""
+    one_based: bool = False
+    """Words of a Pharaoh gold file count from 1."""
+    flipped: bool = False
+    """The gold file names the target word first."""
+
+
+@dataclass(frozen=True)
+class Linked:
+    """Sentence pairs with gold links."""
+
+    languages: tuple[str, str]
+    pairs: list[tuple[str, str]]
+    sizes: list[tuple[int, int]]
+    gold: list[GoldLinks]
+    tokenised: bool
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+class WordAlignment(Task):
+    """Alignment error rate, precision, recall and F1 (Och and Ney 2003) of links by similarity; nothing is trained.
+
+    Items are sentence pairs.
+    """
+
+    name: ClassVar[str] = "alignment"
+    trains: ClassVar[bool] = False
+    Config: ClassVar[type[TaskConfig]] = WordAlignmentConfig
+    config: WordAlignmentConfig
+
+    def read(
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+    ) -> Linked:
+        """``SRC-TGT=SOURCE,TARGET,GOLD``, or ``smallworld``; gold as :func:`paralign.text.links.read_gold` reads it."""
+        head, _, path = spec.partition("=")
+        indices = smallworld_range(path.strip())
+        text, comma, links = path.rpartition(",")
+        if indices is None and (not comma or "," not in text):
+            mend = "write SRC-TGT=SOURCE,TARGET,GOLD"
+            raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", mend=mend)
+        where = parse_pairs(spec if indices is not None else f"{head}={text}")
+        pairs = [(pair.source, pair.target) for pair in read_pairs(where, lenient=lenient, dropped=dropped)]
+        tokenised = self.config.tokenised and indices is None
+        sizes = [(len(word_spans(a, tokenised=tokenised)), len(word_spans(b, tokenised=tokenised))) for a, b in pairs]
+        gold = self._gold(where, indices, links.strip(), sizes, lenient, dropped)
+        return Linked(where.languages, pairs[:limit], sizes[:limit], gold[:limit], tokenised)
+
+    def _gold(
+        self, where: PairSpec, indices: range | None, path: str, sizes: list[tuple[int, int]], lenient: bool,
+        dropped: Counter[str],
+    ) -> list[GoldLinks]:  # fmt: skip
+        if indices is not None:
+            return [GoldLinks(some, some) for some in smallworld_gold(where, indices)]
+        one_based, flipped = self.config.one_based, self.config.flipped
+        return read_gold(path, sizes, one_based=one_based, flipped=flipped, lenient=lenient, dropped=dropped)
+
+    def language(self, data: Linked) -> str:
+        """The one that is not English, else the second."""
+        return about(data.languages)
+
+    def texts_of(self, data: Linked) -> Iterable[Sequence[str]]:
+        """Both sides of each pair."""
+        return data.pairs
+
+    def baselines(self, data: Linked) -> Mapping[str, Mapping[str, float]]:
+        """The diagonal: each target word with the source word as far along."""
+        links = [[(i * m // n, i) for i in range(n)] if m else [] for m, n in data.sizes]
+        return {"diagonal": {score.metric: score.value for score in _scores(data, links, Where())}}
+
+    def evaluate(self, encoder: Encoder, head: Objective | None, data: Linked) -> list[Score]:
+        """Scores of the links by similarity."""
+        layer = -(-2 * encoder.layers // 3) if self.config.layer is None else self.config.layer
+        links = list(similar_words(encoder, data.pairs, self.config, tokenised=data.tokenised))
+        return _scores(data, links, Where(layer=layer))
+
+
+def _scores(data: Linked, links: Iterable[Sequence[Link]], where: Where) -> list[Score]:
+    counts = np.array(
+        [link_counts(some, gold.sure, gold.possible) for some, gold in zip(links, data.gold, strict=True)]
+    )
+    sure, possible, found, wanted = counts.reshape(-1, 4).astype(np.float64).T
+    ratios = {
+        "aer": (found + wanted - sure - possible, found + wanted),
+        "precision": (possible, found),
+        "recall": (sure, wanted),
+    }
+    return [Score(metric, np.stack(ratio, 1), where) for metric, ratio in ratios.items()]

@@ -1,0 +1,66 @@
+"""Word alignment of an encoder, on planted links and on the small world."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import paralign
+from paralign.errors import UserError
+from paralign.results import read_results
+from paralign.tasks import find_task, word_alignment
+from paralign.text.links import GoldLinks
+
+
+def data(tmp_path, gold="0-0 1p1\n0-0\n", **settings):
+    (tmp_path / "a.en").write_text("the dog\ndon't...\n")
+    (tmp_path / "a.de").write_text("der Hund da\nnicht\n")
+    (tmp_path / "gold").write_text(gold)
+    task = find_task("alignment", settings)
+    spec = f"en-de={tmp_path}/a.en,{tmp_path}/a.de,{tmp_path}/gold"
+    return task, task.read(spec, lenient=False, dropped=Counter(), limit=None)
+
+
+def test_planted_links_give_planted_scores(tmp_path, encoder, monkeypatch):
+    task, read = data(tmp_path)
+    assert read.sizes == [(2, 3), (1, 1)]
+    assert read.gold == [GoldLinks({(0, 0)}, {(0, 0), (1, 1)}), GoldLinks({(0, 0)}, {(0, 0)})]
+    monkeypatch.setattr(word_alignment, "similar_words", lambda *_, **__: [[(0, 0), (1, 1), (1, 2)], [(1, 0)]])
+    scores = {score.metric: score for score in task.evaluate(encoder, None, read)}
+    assert scores["precision"].items.tolist() == [[2, 3], [0, 1]]
+    assert scores["recall"].items.tolist() == [[1, 1], [0, 1]]
+    assert scores["aer"].value == pytest.approx(1 - (1 + 2) / (4 + 2))
+    assert {score.where.layer for score in scores.values()} == {2}
+    assert task.language(read) == "de"
+    assert len(read) == 2
+
+
+def test_the_diagonal_is_told_beside_it(tmp_path):
+    task, read = data(tmp_path)
+    # Links 0-0 0-1 1-2 and 0-0: two of four are possible and both sure ones are found.
+    assert task.baselines(read) == {"diagonal": {"aer": pytest.approx(1 - 4 / 6), "precision": 0.5, "recall": 1.0}}
+
+
+def test_settings_of_the_gold_file(tmp_path):
+    _, read = data(tmp_path, gold="1-1 3-2\n1-1\n", one_based=True, flipped=True)
+    assert read.gold[0].sure == {(0, 0), (1, 2)}
+    _, read = data(tmp_path, gold="0-0\n3-0\n", tokenised=False)
+    assert read.sizes[1] == (4, 1)
+    assert read.gold[1].sure == {(3, 0)}
+
+
+@pytest.mark.parametrize("spec", ["en-de=a.en,a.de", "en-de=a.tsv", "en-de=", "en-de"])
+def test_a_spec_that_lacks_a_part_is_told(spec):
+    with pytest.raises(UserError, match="SOURCE,TARGET,GOLD"):
+        find_task("alignment").read(spec, lenient=False, dropped=Counter(), limit=None)
+
+
+def test_it_is_measured_like_any_task(base, tmp_path, capsys):
+    paralign.evaluate(str(base), task="alignment", data=["en-de=smallworld:0-40"], out=tmp_path / "run")
+    rows = {row.metric: row for row in read_results(tmp_path / "run" / "results.jsonl")}
+    assert set(rows) == {"aer", "precision", "recall"}
+    assert rows["aer"].settings["baselines"]["diagonal"] == pytest.approx(0.5, abs=0.2)
+    shown = capsys.readouterr()
+    worse = rows["aer"].value >= rows["aer"].settings["baselines"]["diagonal"]
+    assert ("no better than without a model" in shown.err + shown.out) == worse
+    assert np.isfinite([row.value for row in rows.values()]).all()
