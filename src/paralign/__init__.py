@@ -14,6 +14,7 @@ from paralign.version import __version__
 _LAZY = {
     "align": "paralign.verbs.train",
     "align_words": "paralign.verbs.words",
+    "analyze_embeddings": "paralign.verbs.analyze",
     "pretrain": "paralign.verbs.train",
     "finetune": "paralign.verbs.finetune",
     "evaluate": "paralign.verbs.evaluate",
@@ -36,6 +37,7 @@ __all__ = [
     "__version__",
     "align",
     "align_words",
+    "analyze_embeddings",
     "demo",
     "evaluate",
     "finetune",
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from paralign.results import read_results
     from paralign.smallworld import World
     from paralign.text import TokenStore
+    from paralign.verbs.analyze import analyze_embeddings
     from paralign.verbs.evaluate import evaluate
     from paralign.verbs.finetune import finetune
     from paralign.verbs.predict import predict

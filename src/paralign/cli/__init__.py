@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from paralign.cli import align, corpus, demo, doctor, evaluate, finetune, listing, predict, pretrain, report, words
+from paralign.cli import (
+    align,
+    analyze,
+    corpus,
+    demo,
+    doctor,
+    evaluate,
+    finetune,
+    listing,
+    predict,
+    pretrain,
+    report,
+    words,
+)
 
 __all__ = ["app"]
 
@@ -41,6 +54,7 @@ app.command("align")(align.command)
 app.command("finetune")(finetune.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
+app.add_typer(analyze.app, name="analyze")
 app.command("report")(report.command)
 app.command("list")(listing.command)
 app.command("doctor")(doctor.command)

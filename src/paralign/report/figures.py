@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +19,9 @@ Floats = npt.NDArray[np.float64]
 Curves = tuple[str, Mapping[str, Mapping[int, float]]]
 """A system, and by loss its step → value."""
 
-__all__ = ["CurveGroup", "Panel", "Style", "curve_groups", "styles"]
+__all__ = ["COLOURS", "CurveGroup", "Panel", "Style", "curve_groups", "drawn", "styles"]
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe & Ito's palette: told apart with every common colour blindness."""
 _DASHES = ((), (5.0, 2.0), (1.5, 1.5), (6.0, 1.5, 1.5, 1.5))
 """A second sign beside colour, for print in grey."""
@@ -67,8 +69,8 @@ def styles(systems: Sequence[str], controls: set[str]) -> dict[str, Style]:
     out = {}
     treated = [system for system in systems if system not in controls]
     for number, system in enumerate(treated):
-        dash = _DASHES[(number + number // len(_COLOURS)) % len(_DASHES)]
-        out[system] = Style(system, _COLOURS[number % len(_COLOURS)], dash)
+        dash = _DASHES[(number + number // len(COLOURS)) % len(_DASHES)]
+        out[system] = Style(system, COLOURS[number % len(COLOURS)], dash)
     for system in systems:
         if system in controls:
             out[system] = Style(system, _CONTROL, (3.0, 3.0))
@@ -129,17 +131,9 @@ def _thin(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 
 def _draw(salt: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
-    # Imported here: half a second that no other command should pay. Figure, not pyplot: nothing global is
-    # touched.
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 9}):
-        figure = Figure(figsize=(3.5, 2.1), layout="constrained")
-        FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
+    def draw(axes: Any) -> None:
         for style, steps, values in lines:
             dashes = (0, style.dash) if style.dash else "solid"
             alone = "o" if len(steps) == 1 else None  # a line of one point would not be seen
@@ -153,8 +147,30 @@ def _draw(salt: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.set_xlabel("step", color="#555555")
+
+    return drawn(salt, draw)
+
+
+def drawn(salt: str, draw: Callable[[Any], None], *, size: tuple[float, float] = (3.5, 2.1)) -> str:
+    """An inline SVG of what ``draw`` puts on matplotlib's axes; ``salt`` makes its ids its own.
+
+    Args:
+        size: in inches.
+    """
+    # Imported here: half a second that no other command should pay. Figure, not pyplot: nothing global is
+    # touched.
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 9}):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure.add_subplot())
         out = io.StringIO()
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # the text is text: the reader's fonts draw it
+            figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(out.getvalue(), "f" + hashlib.sha256(salt.encode()).hexdigest()[:8])
 
 

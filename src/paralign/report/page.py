@@ -12,6 +12,7 @@ from markupsafe import Markup
 from paralign.report.answer import answer
 from paralign.report.costs import COST_COLUMNS, cost_rows, fairness
 from paralign.report.figures import CurveGroup, curve_groups, styles
+from paralign.report.pictures import LinkMatrix, WordPicture, link_matrices, word_pictures
 from paralign.report.runs import Run
 from paralign.report.shown import ShownTable, show
 from paralign.report.tables import Table
@@ -54,6 +55,8 @@ class Page:
     legend: str
     baseline_legend: str
     """Empty where no table has baselines."""
+    words: list[WordPicture]
+    matrices: list[LinkMatrix]
     curves: list[CurveGroup]
     alarms: list[str]
     """Each once, whichever runs it came from."""
@@ -88,6 +91,8 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         tables=shown,
         legend=_LEGEND if any(table.compared for table in shown) else _LEGEND_ALONE,
         baseline_legend=_about_baselines(shown),
+        words=word_pictures(runs),
+        matrices=link_matrices(runs),
         curves=curve_groups(runs, look),
         alarms=alarms[:_ALARMS],
         more_alarms=alarms[_ALARMS:],

@@ -74,6 +74,8 @@ class Run:
     logs: dict[str, Log]
     """By path inside the folder: ``log.jsonl``, and ``seed-0/log.jsonl`` where a run trains several seeds."""
     rows: tuple[Measurement, ...]
+    pictures: tuple[Mapping[str, Any], ...] = ()
+    """What ``figures/*.json`` hold."""
 
     @property
     def system(self) -> str:
@@ -135,7 +137,18 @@ def _read_run(path: Path, name: str) -> Run:
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
         logs={str(log.relative_to(path).as_posix()): _read_log(log) for log in _logs(path)},
         rows=tuple(read_results(results)) if results.is_file() else (),
+        pictures=tuple(_read_picture(file) for file in sorted(path.glob("figures/*.json"))),
     )
+
+
+def _read_picture(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError("not JSON", where=path, mend="make the figure again, or remove it") from error
+    if not isinstance(found, dict) or found.get("schema") != 1:
+        raise UserError("not a figure of this version", where=path, mend="make it again, or remove it")
+    return found
 
 
 def _read_info(path: Path) -> RunInfo:

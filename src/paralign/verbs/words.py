@@ -22,7 +22,7 @@ from paralign.verbs.aligners import AlignerOptions, WordPair, make_aligner
 from paralign.verbs.folder import say
 from paralign.words.found import WordLinks
 
-__all__ = ["align_words"]
+__all__ = ["align_words", "word_pairs"]
 
 Sizes = list[tuple[int, int]]
 
@@ -92,8 +92,9 @@ def align_words(
         raise UserError("--posteriors makes no sense here", mend="it is for hmm and ibm")
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
-    learnt = chain.from_iterable(_words(other, False, lenient, dropped) for other in more)
-    aligner.read(chain(_words(spec, tokenised, lenient, dropped, sizes), learnt))
+    learnt = chain.from_iterable(word_pairs(other, lenient=lenient, dropped=dropped) for other in more)
+    own = word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
+    aligner.read(chain(own, learnt))
     for reason, number in sorted(dropped.items()):
         say(f"{number:,} pairs dropped: {reason}", quiet=quiet)
     empty = sum(not m or not n for m, n in sizes)
@@ -123,10 +124,15 @@ def _asked(overrides: Sequence[str]) -> list[dict[str, Any]]:
     return [some["words"] for some in found]
 
 
-def _words(
-    spec: PairSpec, tokenised: bool, lenient: bool, dropped: Counter[str], sizes: Sizes | None = None
+def word_pairs(
+    spec: PairSpec,
+    *,
+    tokenised: bool = False,
+    lenient: bool = False,
+    dropped: Counter[str] | None = None,
+    sizes: Sizes | None = None,
 ) -> Iterator[WordPair]:
-    """The words of both sides of each pair; their numbers go to ``sizes``.
+    """The pairs of a corpus with the words of both sides; how many those are is added to ``sizes``.
 
     A line that was dropped is a pair without words, so that links stand in the line of their pair.
     """

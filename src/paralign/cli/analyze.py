@@ -1,0 +1,55 @@
+"""``paralign analyze``: look inside encoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paralign.cli.options import Lenient, Quiet
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Look inside encoders.", no_args_is_help=True)
+
+
+@app.callback()
+def _main() -> None:
+    """Look inside encoders."""
+
+
+@app.command()
+def embeddings(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    model: Annotated[list[str], typer.Option(help="Encoder; once for each, before and after.")],
+    pairs: Annotated[str, typer.Option(help="SRC-TGT=PATH: the text whose most frequent translations are looked at.")],
+    links: Annotated[Path | None, typer.Option(help="Word links of the pairs; found otherwise.")] = None,
+    method: Annotated[str, typer.Option(help="How they are found: hmm, ibm, eflomal.")] = "hmm",
+    tokenised: Annotated[bool, typer.Option("--tokenised", help="Words are split at spaces only.")] = False,
+    words: Annotated[int, typer.Option(help="Translations in the picture.", min=5)] = 20,
+    most: Annotated[int, typer.Option(help="Translations measured.", min=10)] = 1_000,
+    skip: Annotated[int, typer.Option(help="So many of the most frequent words are left out.", min=0)] = 100,
+    sentence: Annotated[
+        list[int] | None, typer.Option(help="Pair whose links are shown, from 1; may be repeated.")
+    ] = None,
+    lenient: Lenient = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do the static embeddings of translations lie together? Nearest neighbours, and a picture for the report."""
+    from paralign.verbs.analyze import analyze_embeddings
+
+    analyze_embeddings(
+        model,
+        pairs=pairs,
+        out=out,
+        links=links,
+        method=method,
+        tokenised=tokenised,
+        words=words,
+        most=most,
+        skip=skip,
+        sentences=sentence or [],
+        lenient=lenient,
+        quiet=quiet,
+    )
