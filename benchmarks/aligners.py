@@ -209,7 +209,7 @@ def similarity(given: argparse.Namespace) -> None:
     finish("aligners similarity", {"pairs": len(pairs), "layer": layer, "rows": rows}, torch_too=True)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(required=True)
@@ -229,7 +229,7 @@ def main() -> None:
     last.add_argument("--layer", type=int)
     last.add_argument("--text", nargs=2, help="two files of tokenised sentences; the small world by default")
     last.set_defaults(run=similarity)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if "method" in given and not given.method:
         given.method = ["ibm", "hmm"]
     given.run(given)

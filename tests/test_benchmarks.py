@@ -15,7 +15,7 @@ import pytest
 
 from paralign.encoder.tokenizer import probe_template
 
-SCRIPTS = ("padding", "ppa_step", "startup", "tasks", "token_store")
+SCRIPTS = ("aligners", "padding", "ppa_step", "startup", "tasks", "token_store")
 STEP = ("--arch", "bert:1x32", "--batch", "8", "--queue", "20", "--pad-to", "128", "--repeats", "2",
         "--block", "2", "--rival-block", "1", "--warm", "1", "--rival-warm", "0")  # fmt: skip
 
@@ -114,6 +114,35 @@ def test_long_pairs_of_the_small_world_are_different():
     assert len(set(drawn)) > 0.98 * len(drawn)
     words = np.array([len(source.split()) for source, _ in drawn])
     assert np.quantile(words, 0.9) > 3 * np.quantile(words, 0.1)
+
+
+# -- word aligners
+
+
+def test_aligners_are_scored_against_the_dictionary_of_the_synthetic_set(capsys):
+    found = result_of(importlib.import_module("aligners"), ["counting", "--pairs", "400", "--method", "ibm"], capsys)
+    (row,) = found["rows"]
+    assert row["method"] == "ibm"
+    assert 0 < row["aer"] < 0.5  # 400 pairs of 22 words of 40,000: most are seen once
+    assert row["cpu"] > 0
+
+
+def test_the_synthetic_set_is_what_it_says(tmp_path):
+    module = importlib.import_module("aligners")
+    source, target, gold = (path.read_text().splitlines() for path in module.synthetic(tmp_path, 300))
+    assert len(source) == len(target) == len(gold) == 300
+    noise = known = 0
+    translation: dict[str, str] = {}
+    for one, other, links in zip(source, target, gold, strict=True):
+        a, b = one.split(), other.split()
+        pairs = [tuple(map(int, link.split("-"))) for link in links.split()]
+        assert sorted(i for i, _ in pairs) == list(range(len(a)))
+        assert all(translation.setdefault(a[i], b[j]) == b[j] for i, j in pairs)
+        noise += len(b) - len(pairs)
+        known += len(pairs)
+    assert len(set(translation.values())) == len(translation)
+    assert noise / known == pytest.approx(0.1, abs=0.02)
+    assert known / 300 == pytest.approx(22, abs=1)
 
 
 # -- the step

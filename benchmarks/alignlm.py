@@ -1,0 +1,169 @@
+"""AlignLM on real text: from paralign-mini, against TLM, L2, contrastive word alignment and a control, on equal pairs.
+
+    python benchmarks/alignlm.py DATA OUT [--languages de fr] [--stage STAGE]
+
+OUT is the folder of benchmarks/mini.py, whose base, split and halves are used; DATA as there. Links are found once a
+language and given to every method, those of both directions to L2 and contrast. Three rates for each method are tried
+on development halves, and three λ for AlignLM at its rate; test halves are scored once. Every command is printed;
+finished runs are not repeated, interrupted ones go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from mini import PUD
+from real_text import each, paralign
+
+from paralign.results import read_results
+
+METHODS: dict[str, tuple[str, ...]] = {
+    "alignlm": ("alignlm-mini",),
+    "tlm": ("alignlm-tlm-mini",),
+    "l2": ("word-l2-mini",),
+    "contrast": ("word-contrastive-mini",),
+    "control": ("alignlm-tlm-mini", 'objectives=["mlm"]', "method=MLM control", "control=true"),
+}
+RATES = (5e-5, 2e-4, 8e-4)
+WEIGHTS = (0.1, 0.5, 1.0)
+SEEDS = 3
+TUNE_STEPS, STEPS = 400, 1_600
+EWT = "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
+
+
+def links(out: Path, tag: str) -> tuple[Path, dict[str, Path]]:
+    """The store of the reserved pairs, and their word links by how directions were joined."""
+    pairs, store, kept = (
+        f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz",
+        out / f"words/{tag}",
+        out / f"words/{tag}.aligner",
+    )
+    found = {join: out / f"words/{tag}.{join}.links" for join in ("grow-diag-final-and", "intersect")}
+    if not store.is_dir():
+        filters = ["data.min_pieces=3", "data.max_pieces=125"]
+        paralign(
+            *("corpus", "build", "--model", out / "base/encoder", "--pairs", pairs, *each("--set", filters)),
+            *("--out", store),
+        )
+    for join, path in found.items():
+        if not path.exists():
+            trained = ("--load", kept) if kept.is_dir() else ("--save", kept)
+            paralign("words", "--pairs", pairs, *trained, "--symmetrise", join, "--out", path)
+    return store, found
+
+
+def align(out: Path, tag: str, method: str, seed: int, steps: int, *sets: str) -> Path:
+    """One run; where the encoder is."""
+    store, found = links(out, tag)
+    recipe, *more = METHODS[method]
+    name = "-".join([tag, method, str(steps), *(s.rpartition("=")[2] for s in sets), str(seed)])
+    joined = {"alignlm": "grow-diag-final-and", "l2": "intersect", "contrast": "intersect"}.get(method)
+    given = ("--links", f"en-{tag}={found[joined]}") if joined else ()
+    paralign(
+        *("align", "--model", out / "base/encoder", "--corpus", store, *given, "--recipe", recipe, "--seed", seed),
+        *each("--set", [*more, *sets, f"training.steps={steps}"]),
+        *("--out", out / "words" / name, "--resume"),
+    )
+    return out / "words" / name / "encoder"
+
+
+def measure(
+    data: Path, out: Path, tag: str, encoder: Path, name: str, which: str, *, every: bool, epochs: int = 3
+) -> None:
+    """Retrieval and tagging; with ``every`` also parsing and entities."""
+    place = out / f"words/{which}"
+    ntrex = f"en-{tag}={out}/halves/ntrex.en-{tag}.{which}.tsv"
+    paralign(
+        *("evaluate", "--model", encoder, "--task", "retrieval", "--split", which, "--data", ntrex),
+        *("--out", place / f"ntrex-{name}"),
+    )
+    tasks = {"pos": (f"en={data / EWT}", f"pud.{tag}.{which}.conllu", epochs)}
+    if every:
+        tasks["parsing"] = (f"en={data / EWT}", f"pud.{tag}.{which}.conllu", epochs)
+        tasks["ner"] = (f"en={data}/ner/panx/train-en.tsv", f"panx.{tag}.{which}.tsv", epochs)
+    for task, (train, test, passes) in tasks.items():
+        english = test.replace(f".{tag}.", ".en.") if task != "ner" else f"panx.en.{which}.tsv"
+        evals = [f"en={out}/halves/{english}", f"{tag}={out}/halves/{test}"]
+        paralign(
+            *("finetune", "--model", encoder, "--task", task, "--train", train, *each("--eval", evals)),
+            *each("--set", [f"training.epochs={passes}", "training.learning_rate=3e-4"]),
+            *("--split", which, "--no-keep-models", "--out", place / f"{task}-{name}", "--resume"),
+        )
+
+
+def entities(data: Path, out: Path, tags: list[str]) -> None:
+    """PAN-X's development sets cut into halves, by sentence."""
+    for tag in ["en", *tags]:
+        text = (data / f"ner/panx/dev-{tag}.tsv").read_text(encoding="utf-8").strip("\n").split("\n\n")
+        for number, which in enumerate(("dev", "test")):
+            half = "\n\n".join(block for k, block in enumerate(text) if k % 2 == number)
+            (out / f"halves/panx.{tag}.{which}.tsv").write_text(half + "\n", encoding="utf-8")
+
+
+def score(out: Path, tag: str, name: str, which: str) -> float:
+    """What is chosen by: tagging, and retrieval by mean pooling, both directions."""
+    place = out / f"words/{which}"
+    tagged = [r.value for r in read_results(place / f"pos-{name}/results.jsonl") if r.language == tag]
+    found = [r.value for r in read_results(place / f"ntrex-{name}/results.jsonl")
+             if r.metric == "accuracy_cosine" and r.where.pool == "mean"]  # fmt: skip
+    return float(np.mean(tagged) + np.mean(found))
+
+
+def tune(data: Path, out: Path, tag: str) -> None:
+    """The rate of every method on the development half; for AlignLM then λ."""
+    best: dict[str, list[str]] = {}
+    for method in METHODS:
+        table = {}
+        for rate in RATES:
+            sets = (f"training.learning_rate={rate:g}",)
+            name = f"{tag}-{method}-{rate:g}-tune"
+            measure(data, out, tag, align(out, tag, method, 0, TUNE_STEPS, *sets), name, "dev", every=False, epochs=1)
+            table[sets] = score(out, tag, name, "dev")
+        if method == "alignlm":
+            rate_set = max(table, key=table.__getitem__)
+            for weight in WEIGHTS[:-1]:
+                sets = (*rate_set, f"bilingual.weight={weight}")
+                name = f"{tag}-{method}-λ{weight}-tune"
+                measure(
+                    data, out, tag, align(out, tag, method, 0, TUNE_STEPS, *sets), name, "dev", every=False, epochs=1
+                )
+                table[sets] = score(out, tag, name, "dev")
+        best[method] = list(max(table, key=table.__getitem__))
+        print(method, {" ".join(k): round(v, 4) for k, v in table.items()}, "->", best[method], flush=True)
+    (out / f"words/{tag}.best.json").write_text(json.dumps(best) + "\n", encoding="utf-8")
+
+
+def compare(data: Path, out: Path, tag: str) -> None:
+    """The test halves, once."""
+    best = json.loads((out / f"words/{tag}.best.json").read_text(encoding="utf-8"))
+    measure(data, out, tag, out / "base/encoder", f"{tag}-base", "test", every=True)
+    for seed in range(SEEDS):
+        for method in METHODS:
+            made = align(out, tag, method, seed, STEPS, *best[method])
+            measure(data, out, tag, made, f"{tag}-{method}-{seed}", "test", every=seed == 0)
+    runs = [*(out / "words/test").glob(f"*-{tag}-*"), *out.glob(f"words/{tag}-*-{STEPS}-*")]
+    paralign("report", *sorted(runs), "--out", out / f"words/{tag}.html", "--title", f"AlignLM, en-{tag}")
+
+
+def main() -> None:
+    """Read the arguments and run the stages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--languages", nargs="+", choices=sorted(set(PUD) - {"en"}), default=["de", "fr"])
+    parser.add_argument("--stage", choices=("tune", "compare", "all"), default="all")
+    given = parser.parse_args()
+    (given.out / "words").mkdir(parents=True, exist_ok=True)
+    entities(given.data, given.out, given.languages)
+    for tag in given.languages:
+        if given.stage in ("tune", "all"):
+            tune(given.data, given.out, tag)
+        if given.stage in ("compare", "all"):
+            compare(given.data, given.out, tag)
+
+
+if __name__ == "__main__":
+    main()
