@@ -11,7 +11,8 @@ from paralign.__main__ import main
 
 COMMANDS = [
     [], ["align"], ["pretrain"], ["finetune"], ["evaluate"], ["report"], ["list"], ["doctor"], ["demo"],
-    ["corpus"], ["corpus", "build"], ["corpus", "split"], ["corpus", "show"], ["words"], ["analyze"], ["analyze", "embeddings"],
+    ["corpus"], ["corpus", "build"], ["corpus", "split"], ["corpus", "show"], ["words"], ["analyze"],
+    ["analyze", "embeddings"],
 ]  # fmt: skip
 
 
