@@ -17,6 +17,7 @@ _LAZY = {
     "analyze_embeddings": "paralign.verbs.analyze",
     "pretrain": "paralign.verbs.train",
     "finetune": "paralign.verbs.finetune",
+    "make_map": "paralign.verbs.maps",
     "evaluate": "paralign.verbs.evaluate",
     "predict": "paralign.verbs.predict",
     "demo": "paralign.recipes.demo",
@@ -41,6 +42,7 @@ __all__ = [
     "demo",
     "evaluate",
     "finetune",
+    "make_map",
     "predict",
     "pretrain",
     "read_results",
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from paralign.verbs.analyze import analyze_embeddings
     from paralign.verbs.evaluate import evaluate
     from paralign.verbs.finetune import finetune
+    from paralign.verbs.maps import make_map
     from paralign.verbs.predict import predict
     from paralign.verbs.train import align, pretrain
     from paralign.verbs.words import align_words

@@ -13,6 +13,7 @@ from paralign.cli import (
     evaluate,
     finetune,
     listing,
+    maps,
     predict,
     pretrain,
     report,
@@ -49,6 +50,7 @@ def _main(
 app.command("demo")(demo.command)
 app.add_typer(corpus.app, name="corpus")
 app.command("words")(words.command)
+app.command("map")(maps.command)
 app.command("pretrain")(pretrain.command)
 app.command("align")(align.command)
 app.command("finetune")(finetune.command)

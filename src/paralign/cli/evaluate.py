@@ -21,6 +21,7 @@ def command(
     layer: Annotated[
         int | None, typer.Option(help="Hidden state to read, 0 = embeddings; the last by default.")
     ] = None,
+    map: Annotated[list[str] | None, typer.Option(help="Folder of `paralign map`; may be repeated.")] = None,
     overrides: Overrides = None,
     limit: Limit = None,
     split: Split = "test",
@@ -41,6 +42,7 @@ def command(
         split=split,
         system=system,
         layer=layer,
+        maps=map or [],
         lenient=lenient,
         quiet=quiet,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,6 +87,8 @@ class Encoder(nn.Module):
         self.types = hf.takes_types(model)
         self.template = tok.probe_template(tokenizer, types=self.types)
         self._head = hf.head_of(model)
+        self._maps: dict[str, tuple[int, Tensor]] = {}
+        self._language: str | None = None
 
     # -- making and saving
 
@@ -237,7 +240,25 @@ class Encoder(nn.Module):
             for part, states in zip(parts, found, strict=True):
                 part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))
         back = torch.from_numpy(_undo(view, order)).to(device)
-        return [States(torch.cat(part).index_select(0, back), view) for part in parts]
+        flat = [torch.cat(part).index_select(0, back) for part in parts]
+        if self._language in self._maps:
+            mapped, matrix = self._maps[self._language]
+            flat = [s @ matrix.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
+        return [States(states, view) for states in flat]
+
+    def use_map(self, language: str, layer: int, matrix: Tensor) -> None:
+        """Multiply the hidden states of a layer by a [d, d] matrix where sentences of a language are encoded (see
+        :meth:`speaking`)."""
+        self._maps[language] = (layer, matrix.to(self.device))
+
+    @contextmanager
+    def speaking(self, language: str | None) -> Iterator[None]:
+        """Within it sentences are in this language: its map is used, if it has one."""
+        before, self._language = self._language, language
+        try:
+            yield
+        finally:
+            self._language = before
 
     def scores(self, states: Tensor) -> Tensor:
         """Vocabulary scores [M, V] by the model's own masked-LM head at states [M, d]."""

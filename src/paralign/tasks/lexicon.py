@@ -144,7 +144,10 @@ class LexiconInduction(Task):
         direction = "-".join(data.languages)
         static = self.config.vectors == "static"
         layer = None if static else chosen_layer(encoder, self.config.layer)
-        (a, lost_a), (b, lost_b) = (word_vectors(encoder, words, layer) for words in (data.source, data.target))
+        with encoder.speaking(data.languages[0]):
+            a, lost_a = word_vectors(encoder, data.source, layer)
+        with encoder.speaking(data.languages[1]):
+            b, lost_b = word_vectors(encoder, data.target, layer)
         for lost, words, side in ((lost_a, data.source, "source"), (lost_b, data.target, "target")):
             if lost:
                 print(

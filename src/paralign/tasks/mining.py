@@ -164,8 +164,10 @@ class Mining(Task):
         repeated = int(np.count_nonzero(source_row < 0) + np.count_nonzero(target_row < 0))
         if repeated:
             print(f"note: sentences that occur more than once, not extracted: {repeated:,}", file=sys.stderr)
-        a, cut_a = sentence_vectors(encoder, source, pools=(config.pool,), layer=layer)
-        b, cut_b = sentence_vectors(encoder, target, pools=(config.pool,), layer=layer)
+        with encoder.speaking(data.languages[0]):
+            a, cut_a = sentence_vectors(encoder, source, pools=(config.pool,), layer=layer)
+        with encoder.speaking(data.languages[1]):
+            b, cut_b = sentence_vectors(encoder, target, pools=(config.pool,), layer=layer)
         note_cut(encoder, cut_a + cut_b)
         found = mine(
             a[config.pool], b[config.pool], k=config.neighbours, margin=config.margin, strategy=config.strategy

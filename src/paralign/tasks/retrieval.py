@@ -104,8 +104,10 @@ class Retrieval(Task):
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Parallel) -> list[Score]:
         """Hits of every sentence, both directions, each pooling, cosine and CSLS."""
         layer = chosen_layer(encoder, self.config.layer)
-        a, cut_a = sentence_vectors(encoder, data.source, pools=("cls", "mean"), layer=layer)
-        b, cut_b = sentence_vectors(encoder, data.target, pools=("cls", "mean"), layer=layer)
+        with encoder.speaking(data.languages[0]):
+            a, cut_a = sentence_vectors(encoder, data.source, pools=("cls", "mean"), layer=layer)
+        with encoder.speaking(data.languages[1]):
+            b, cut_b = sentence_vectors(encoder, data.target, pools=("cls", "mean"), layer=layer)
         note_cut(encoder, cut_a + cut_b)
         source, target = data.languages
         scores = []

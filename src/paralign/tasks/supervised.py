@@ -202,7 +202,8 @@ class Supervised(Task):
                 f"this model has no head for {self.name!r}",
                 mend=f"fine-tune it first: paralign finetune --task {self.name}",
             )
-        return self._scores(self.answers(encoder, head, data), data)
+        with encoder.speaking(data.language):
+            return self._scores(self.answers(encoder, head, data), data)
 
     def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
         rows: dict[str, list[tuple[float, float]]] = defaultdict(list)

@@ -104,7 +104,9 @@ class WordAlignment(Task):
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Linked) -> list[Score]:
         """Scores of the links by similarity."""
         layer = -(-2 * encoder.layers // 3) if self.config.layer is None else self.config.layer
-        links = list(similar_words(encoder, data.pairs, self.config, tokenised=data.tokenised))
+        links = list(
+            similar_words(encoder, data.pairs, self.config, tokenised=data.tokenised, languages=data.languages)
+        )
         return _scores(data, links, Where(layer=layer))
 
 

@@ -15,6 +15,7 @@ from paralign.results import Measurement, Seeds, read_results, write_results
 from paralign.training import best_device
 from paralign.verbs.checks import fine_tuned_on, known_text, warn_of_data, warn_of_scores
 from paralign.verbs.folder import RunFolder, say
+from paralign.verbs.maps import use_maps
 from paralign.verbs.measure import (
     about_encoder,
     dataset_names,
@@ -43,6 +44,7 @@ def evaluate(
     split: str = "test",
     system: str | None = None,
     layer: int | None = None,
+    maps: Sequence[str | Path] = (),
     lenient: bool = False,
     quiet: bool = False,
     command: str | None = None,
@@ -58,6 +60,7 @@ def evaluate(
         out: the run's folder; may exist if it is a run of ``evaluate``.
         overrides: ``task.key=value``.
         layer: hidden state to read, for tasks that read one: short for ``task.layer``.
+        maps: folders of linear maps (:func:`paralign.make_map`), one for each language that has one.
 
     The other arguments and errors are those of :func:`finetune`.
     """
@@ -72,12 +75,23 @@ def evaluate(
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(work, encoder, model) if work.trains else None
     about = about_encoder(encoder, model, system)
+    mapped = use_maps(encoder, about["model_hash"], maps)
+    if mapped and system is None:
+        about["method"] = f"{about['method']}, mapped"
     if facts:
         # The head's rows are about the encoder it was put on; without it, about the fine-tuned one, whoever it was.
         of = facts["of"] | ({"method": system} if system else {})
         about = of if work.trains else about | {k: of[k] for k in ("method", "control", "seeds")}
     known = {k: about[k] for k in ("method", "control", "model_hash", "parent")}
-    settings = {"model": model, "task": work.name, "data": list(data), "settings": work.config.model_dump(mode="json")}
+    if mapped and facts and system is None:
+        about = about | {"method": f"{about['method']}, mapped"}
+    settings = {
+        "maps": mapped,
+        "model": model,
+        "task": work.name,
+        "data": list(data),
+        "settings": work.config.model_dump(mode="json"),
+    }
     folder.begin(settings, **known)
     measured, seeds, said = [], Seeds(**about["seeds"]), set[str]()
     try:
@@ -87,7 +101,8 @@ def evaluate(
         for spec, dataset, (test, _) in zip(data, datasets, read, strict=True):
             measured += measure(
                 work, encoder, head, test, dataset, about, folder.name, seeds,
-                split=split, train=facts["train"] if facts and work.trains else None, settings=recorded(work),
+                split=split, train=facts["train"] if facts and work.trains else None,
+                settings=recorded(work) | ({"maps": mapped} if mapped else {}),
             )  # fmt: skip
             say_cut(work, spec, said, quiet)
     except BaseException:

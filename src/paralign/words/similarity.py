@@ -26,7 +26,7 @@ from paralign.words.cells import merged
 from paralign.words.found import WordLinks
 from paralign.words.symmetrise import symmetrise
 
-__all__ = ["SimilarityConfig", "similar_words"]
+__all__ = ["SimilarityConfig", "similar_words", "unit_vectors"]
 
 _WINDOW = 2_000
 _DISCOUNT = 0.9
@@ -62,6 +62,7 @@ def similar_words(
     *,
     method: str = "intersect",
     tokenised: bool = False,
+    languages: tuple[str | None, str | None] = (None, None),
     progress: Callable[[int], None] | None = None,
 ) -> WordLinks:
     """Link the words of sentence pairs.
@@ -73,6 +74,7 @@ def similar_words(
         config: layer and matching.
         method: see :func:`paralign.words.symmetrise.symmetrise`.
         tokenised: words are what stands between spaces.
+        languages: of both sides, for encoders that map one of them.
         progress: told the pairs done.
 
     Raises:
@@ -86,7 +88,10 @@ def similar_words(
     words: tuple[list[npt.NDArray[np.int64]], ...] = ([], [])
     done = 0
     for some in _windows(pairs):
-        sides = [_Vectors(encoder, [pair[side] for pair in some], layer, config, tokenised) for side in (0, 1)]
+        sides = []
+        for side, language in enumerate(languages):
+            with encoder.speaking(language):
+                sides.append(_Vectors(encoder, [pair[side] for pair in some], layer, config, tokenised))
         for place in _alike(sides[0].sizes, sides[1].sizes):
             k, i, j = np.nonzero(_links(sides[0].block(place), sides[1].block(place), config, method))
             pair = place[k]
@@ -148,10 +153,28 @@ class _Vectors:
         device = self._states.device
         return self._states[torch.from_numpy(place).to(device)], torch.from_numpy(inside).to(device)
 
+    @property
+    def states(self) -> Tensor:
+        """[sum of sizes, d] all vectors, sentence by sentence."""
+        return self._states
+
+    def pick(self, words: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
+        """Where the vectors of words (sentence, word) stand; -1 for a word that has none. For vectors of words."""
+        sentence = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        known = {key: place for place, key in enumerate(zip(sentence.tolist(), self._owner.tolist(), strict=True))}
+        return np.array([known.get(key, -1) for key in words], np.int64)
+
     def word(self, rows: npt.NDArray[np.int64], place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The word each vector is of."""
         found: npt.NDArray[np.int64] = self._owner[self._starts[rows] + place]
         return found
+
+
+def unit_vectors(
+    encoder: Encoder, texts: Sequence[str], layer: int, config: SimilarityConfig, tokenised: bool
+) -> _Vectors:
+    """Vectors of the pieces, or words, of sentences, of length 1."""
+    return _Vectors(encoder, texts, layer, config, tokenised)
 
 
 def _alike(m: npt.NDArray[np.int64], n: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:

@@ -1,0 +1,129 @@
+"""Linear maps: planted ones are found, and used where their language is spoken."""
+
+import numpy as np
+import pytest
+import torch
+
+import paralign
+from paralign.encoder.vectors import sentence_vectors
+from paralign.errors import UserError
+from paralign.results import read_results
+from paralign.words import linear
+from paralign.words.linear import LinearMap, fit_map
+
+TEXTS = [f"{a} {b} ." for a in ("red", "big", "old", "new") for b in ("house", "dog", "man", "book", "tree", "day")] * 4
+
+
+class Planted:
+    """Vectors of words drawn at random; those of the second side are the first's, turned."""
+
+    def __init__(self, turn, noise):
+        self.turn, self.noise, self.calls = turn, noise, 0
+
+    def __call__(self, encoder, texts, layer, config, tokenised):
+        draw = torch.Generator().manual_seed(7)
+        words = sum(len(text.split()) for text in texts)
+        states = torch.nn.functional.normalize(torch.randn(words, len(self.turn), generator=draw), dim=1)
+        second = self.calls % 2
+        self.calls += 1
+        if second:
+            states = states @ self.turn.T + self.noise * torch.randn(states.shape, generator=draw)
+        starts = np.cumsum([0, *(len(text.split()) for text in texts)])
+
+        class Some:
+            def pick(self, words):
+                return np.array([starts[k] + i for k, i in words])
+
+        some = Some()
+        some.states = states
+        return some
+
+
+def rotation(d, seed=0):
+    return torch.linalg.qr(torch.randn(d, d, generator=torch.Generator().manual_seed(seed)))[0]
+
+
+@pytest.mark.parametrize("kind", ["orthogonal", "linear"])
+def test_a_planted_turn_is_found(encoder, monkeypatch, kind):
+    turn = rotation(encoder.width)
+    monkeypatch.setattr(linear, "unit_vectors", Planted(turn, 0.0))
+    links = [[(0, 0), (1, 1), (2, 2)]] * len(TEXTS)
+    matrix, facts = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2, kind=kind)
+    assert torch.allclose(matrix, turn, atol=2e-3)
+    assert facts["words"] == 3 * len(TEXTS)
+    assert facts["after"] == pytest.approx(1, abs=1e-3)
+    assert abs(facts["before"]) < 0.3
+
+
+def test_the_orthogonal_map_is_a_turn_however_noisy_and_the_linear_one_the_least_squares(encoder, monkeypatch):
+    planted = Planted(rotation(encoder.width), 0.3)
+    links = [[(0, 0), (1, 1), (2, 2)]] * len(TEXTS)
+    monkeypatch.setattr(linear, "unit_vectors", planted)
+    matrix, _ = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2)
+    assert torch.allclose(matrix @ matrix.T, torch.eye(encoder.width), atol=1e-5)
+    free, _ = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2, kind="linear")
+    planted.calls = 0
+    y, x = (planted(encoder, TEXTS, 2, None, False).states.double().numpy() for _ in range(2))
+    right = np.linalg.lstsq(x, y, rcond=None)[0]
+    assert np.abs(free.numpy() - right).max() < 0.01
+
+
+def test_a_map_is_used_where_its_language_is_spoken_and_only_in_its_layer(make_encoder):
+    encoder = make_encoder().eval()
+    plain = {layer: sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=layer)[0]["mean"] for layer in (1, 2)}
+    turn = rotation(encoder.width, 3)
+    encoder.use_map("de", 2, turn)
+    assert np.array_equal(sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=2)[0]["mean"], plain[2])
+    with encoder.speaking("de"):
+        mapped = sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=2)[0]["mean"]
+        lower = sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=1)[0]["mean"]
+        with encoder.speaking("en"):
+            assert np.array_equal(sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=2)[0]["mean"], plain[2])
+    assert np.allclose(mapped, plain[2] @ turn.numpy(), atol=1e-5)
+    assert np.array_equal(lower, plain[1])
+
+
+def test_linked_words_come_nearer_and_the_map_is_told_with_the_scores(base, tmp_path):
+    made = paralign.make_map(str(base), pairs="en-de=smallworld:0-300", out=tmp_path / "map", quiet=True)
+    assert made.facts["after"] > made.facts["before"]
+    assert LinearMap.load(tmp_path / "map").facts == made.facts
+    found = {}
+    for name, maps in (("plain", []), ("mapped", [tmp_path / "map"])):
+        paralign.evaluate(str(base), task="retrieval", data=["en-de=smallworld:600-680"], maps=maps,
+                          out=tmp_path / name, quiet=True)  # fmt: skip
+        rows = read_results(tmp_path / name / "results.jsonl")
+        found[name] = np.mean([row.value for row in rows if row.where.pool == "mean" and row.metric.endswith("cosine")])
+        assert {"maps" in row.settings for row in rows} == {bool(maps)}
+    assert found["mapped"] != found["plain"]
+    assert rows[0].settings["system"].endswith(", mapped")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"layer": 9}, "no layer 9 to map"),
+        ({"layer": 0}, "no layer 0 to map"),
+        ({"kind": "crooked"}, "unknown kind 'crooked'"),
+        ({"pairs": "en-de=smallworld:0-2"}, "fewer than the 32 dimensions"),
+        ({"method": "hmn"}, "did you mean 'hmm'"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(base, tmp_path, more, message):
+    given = {"pairs": "en-de=smallworld:0-40", "out": tmp_path / "map", "quiet": True} | more
+    with pytest.raises(UserError, match=message):
+        paralign.make_map(str(base), **given)
+    assert not (tmp_path / "map").exists()
+
+
+def test_a_map_of_another_encoder_or_none_is_refused(base, make_encoder, tmp_path):
+    paralign.make_map(str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "map", quiet=True, method="ibm")
+    make_encoder(seed=9).save_pretrained(tmp_path / "other")
+    for model, place, message in (
+        (tmp_path / "other", tmp_path / "map", "learnt from another encoder"),
+        (base, tmp_path, "no linear map here"),
+    ):
+        with pytest.raises(UserError, match=message):
+            paralign.evaluate(str(model), task="retrieval", data=["en-de=smallworld:0-40"], maps=[place],
+                              out=tmp_path / "run", quiet=True)  # fmt: skip
+    with pytest.raises(UserError, match="is in use"):
+        paralign.make_map(str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "map", quiet=True)
