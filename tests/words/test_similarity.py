@@ -53,6 +53,21 @@ def test_links_are_those_of_each_pair_alone(encoder, pairs, matching, unit):
         assert links == sorted({(xw[i], yw[j]) for i, j in right})
 
 
+def test_a_piece_of_several_words_links_them_all(encoder, monkeypatch):
+    """As of a SentencePiece tokenizer for Chinese, where two characters, two words of ours, may be one piece."""
+    tokenize = encoder.tokenize
+
+    def coarse(texts):
+        ids = tokenize(["a"])[0][0]
+        cuts = {"红房子 大": [(0, 1), (1, 3), (4, 5)], "red house big": [(0, 3), (4, 9), (10, 13)]}
+        return [(np.repeat(ids, len(cuts[text])), np.array(cuts[text])) for text in texts]
+
+    monkeypatch.setattr(type(encoder), "tokenize", lambda self, texts: coarse(texts))
+    # Equal pieces at equal places have equal vectors: the diagonal is linked.
+    (links,) = similar_words(encoder, [("red house big", "红房子 大")], SimilarityConfig(matching="argmax"))
+    assert links == [(0, 0), (1, 1), (1, 2), (2, 3)]
+
+
 def test_itermax_by_hand():
     """0-0 and 1-1 are mutually best; then 2, free, takes 2 on the other side, and 3 shares what is taken."""
     values = torch.tensor([[[0.9, 0.1, 0.2, 0.1], [0.1, 0.9, 0.1, 0.1], [0.8, 0.2, 0.7, 0.1], [0.1, 0.85, 0.1, 0.2]]])

@@ -21,7 +21,7 @@ from paralign.config import Config
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import piece_states
 from paralign.errors import UserError
-from paralign.text.words import piece_words, word_spans
+from paralign.text.words import piece_word_ranges, word_spans
 from paralign.words.cells import merged
 from paralign.words.found import WordLinks
 from paralign.words.symmetrise import symmetrise
@@ -95,9 +95,14 @@ def similar_words(
         for place in _alike(sides[0].sizes, sides[1].sizes):
             k, i, j = np.nonzero(_links(sides[0].block(place), sides[1].block(place), config, method))
             pair = place[k]
-            rows.append(pair + done)
-            words[0].append(sides[0].word(pair, i))
-            words[1].append(sides[1].word(pair, j))
+            first, second = sides[0].words(pair, i), sides[1].words(pair, j)
+            # A piece may cover several words, each of which is linked.
+            wide, high = first[1] - first[0] + 1, second[1] - second[0] + 1
+            turn = np.arange(int((wide * high).sum())) - np.repeat(np.cumsum(wide * high) - wide * high, wide * high)
+            many = np.repeat(high, wide * high)
+            rows.append(np.repeat(pair, wide * high) + done)
+            words[0].append(np.repeat(first[0], wide * high) + turn // many)
+            words[1].append(np.repeat(second[0], wide * high) + turn % many)
         done += len(some)
         if progress is not None:
             progress(done)
@@ -126,13 +131,13 @@ class _Vectors:
         pieces = encoder.tokenize(list(texts))
         states = piece_states(encoder, [ids for ids, _ in pieces], layer=layer, half=config.precision == "bf16")
         owners = [
-            piece_words(offsets, word_spans(text, tokenised=tokenised))
+            piece_word_ranges(offsets, word_spans(text, tokenised=tokenised))
             for (_, offsets), text in zip(pieces, texts, strict=True)
         ]
-        owner = np.concatenate([np.empty(0, np.int64), *owners])
+        owner, last = np.concatenate([np.empty((0, 2), np.int64), *owners]).T
         sentence = np.repeat(np.arange(len(texts)), [len(some) for some in owners])
         kept = np.flatnonzero(owner >= 0)  # pieces of spaces are no part of a word
-        owner, sentence = owner[kept], sentence[kept]
+        owner, last, sentence = owner[kept], last[kept], sentence[kept]
         states = states[torch.from_numpy(kept).to(states.device)]
         if config.unit == "word" and len(owner):
             new = np.append(True, (owner[1:] != owner[:-1]) | (sentence[1:] != sentence[:-1]))
@@ -140,8 +145,9 @@ class _Vectors:
             total = torch.zeros(int(new.sum()), states.shape[1], device=states.device)
             states = total.index_add_(0, group, states) / torch.bincount(group).unsqueeze(1)
             owner, sentence = owner[new], sentence[new]
+            last = owner
         self._states = states if config.matching == "softmax" else torch.nn.functional.normalize(states, dim=1)
-        self._owner = owner
+        self._owner, self._last = owner, last
         self.sizes = np.bincount(sentence, minlength=len(texts))
         self._starts = np.cumsum(self.sizes) - self.sizes
 
@@ -164,10 +170,12 @@ class _Vectors:
         known = {key: place for place, key in enumerate(zip(sentence.tolist(), self._owner.tolist(), strict=True))}
         return np.array([known.get(key, -1) for key in words], np.int64)
 
-    def word(self, rows: npt.NDArray[np.int64], place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The word each vector is of."""
-        found: npt.NDArray[np.int64] = self._owner[self._starts[rows] + place]
-        return found
+    def words(
+        self, rows: npt.NDArray[np.int64], place: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The first and the last word each vector is of."""
+        at = self._starts[rows] + place
+        return self._owner[at], self._last[at]
 
 
 def unit_vectors(
