@@ -168,8 +168,9 @@ def test_links_follow_the_lines_of_their_text(base, tmp_path):
     ("more", "message"),
     [
         ({"links": ["en-fr={tmp}/a.links"]}, "there are no word links for en-de=smallworld"),
-        ({"links": ["en-de={tmp}/a.links", "en-de={tmp}/a.links"]}, "word links for no --pairs"),
-        ({"links": ["en-de={tmp}/a.links"]}, "1 lines of links, but en-de=smallworld:0-60 has more"),
+        ({"links": ["en-de={tmp}/ok.links", "en-de={tmp}/a.links"]}, "word links for no --pairs"),
+        ({"links": ["en-de={tmp}/a.links"]}, "1 lines of links for 60 lines of en-de=smallworld:0-60"),
+        ({"links": ["en-de={tmp}/many.links"]}, "61 lines of links for 60 lines of en-de=smallworld:0-60"),
         ({"links": ["en-de={tmp}/far.links"]}, "a link 99-0 between sentences"),
         ({"links": ["en-de={tmp}/a.links"], "recipe": "alignlm-tlm-mini"}, "no objective of this run needs word links"),
         ({"overrides": ["links.method=hmn"]}, "links.method"),
@@ -177,6 +178,8 @@ def test_links_follow_the_lines_of_their_text(base, tmp_path):
 )
 def test_links_that_do_not_fit_are_told(base, tmp_path, more, message):
     (tmp_path / "a.links").write_text("0-0\n")
+    (tmp_path / "ok.links").write_text("0-0\n" * 60)
+    (tmp_path / "many.links").write_text("0-0\n" * 61)
     (tmp_path / "far.links").write_text("99-0\n" * 60)
     if "links" in more:
         more = more | {"links": [text.format(tmp=tmp_path) for text in more["links"]]}

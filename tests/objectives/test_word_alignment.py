@@ -107,12 +107,15 @@ def test_contrast_is_cross_entropy_over_the_other_words(store, make_encoder, lin
         return math.exp(sum(p * q for p, q in zip(x, y, strict=True)) / 0.2)
 
     total = 0.0
-    for k, (a, b, x, y) in enumerate(unit):
-        others = [(c, d, u, v) for j, (c, d, u, v) in enumerate(unit) if j != k and c != a and d != b]
-        for mine, its, way in ((x, y, 3), (y, x, 2)):
-            rest = like(mine, its) + sum(like(mine, other[way]) for other in others)
+    known = {(a, b) for a, b, *_ in unit}
+    assert any((a, d) in known for a, b, *_ in unit for c, d, *_ in unit if (a, b) != (c, d) and c != a and d != b)
+    for a, b, x, y in unit:
+        for mine, its, word, own, far in ((x, y, a, 0, 1), (y, x, b, 1, 0)):
+            mates = {pair[far] for pair in known if pair[own] == word}
+            kin = {pair[own] for pair in known if pair[far] in mates}
+            rest = like(mine, its) + sum(like(mine, other[2 + far]) for other in unit if other[far] not in mates)
             if negatives == "both":
-                rest += sum(like(mine, other[5 - way]) for other in others)
+                rest += sum(like(mine, other[2 + own]) for other in unit if other[own] not in kin)
             total -= math.log(like(mine, its) / rest) / 2
     assert loss == pytest.approx(total, rel=1e-4)
     assert objective.counts(batch) == {"word_contrastive": len(unit)}

@@ -159,3 +159,18 @@ def test_links_from_a_file_are_checked_and_scored(tmp_path):
     (tmp_path / "short.links").write_text("0-0\n")
     with pytest.raises(UserError, match="1 lines of links for 60 sentence pairs"):
         link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "short.links")
+
+
+def test_what_is_read_is_not_written_over(tmp_path):
+    spec = write(tmp_path / "a.tsv", toy())
+    before = (tmp_path / "a.tsv").read_bytes()
+    for more, message in (
+        ({"out": tmp_path / "a.tsv"}, "written twice, or read too"),
+        ({"posteriors": tmp_path / "out.links"}, "written twice, or read too"),
+        ({"out": tmp_path / "no" / "x.links"}, "its folder does not exist"),
+        ({"posteriors": tmp_path / "no" / "x"}, "its folder does not exist"),
+    ):
+        with pytest.raises(UserError, match=message):
+            link(tmp_path, spec, **more)
+    assert (tmp_path / "a.tsv").read_bytes() == before
+    assert not (tmp_path / "out.links").exists()

@@ -127,3 +127,17 @@ def test_a_map_of_another_encoder_or_none_is_refused(base, make_encoder, tmp_pat
                               out=tmp_path / "run", quiet=True)  # fmt: skip
     with pytest.raises(UserError, match="is in use"):
         paralign.make_map(str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "map", quiet=True)
+
+
+def test_a_map_that_has_no_effect_is_told(base, tmp_path):
+    for name, pairs in (("de", "en-de=smallworld:0-60"), ("fr", "en-fr=smallworld:0-60")):
+        paralign.make_map(str(base), pairs=pairs, out=tmp_path / name, quiet=True, method="ibm")
+    given = {"task": "retrieval", "data": ["en-de=smallworld:0-40"], "out": tmp_path / "run", "quiet": True}
+    for more, message in (
+        ({"maps": [tmp_path / "fr"]}, "a map was not used"),
+        ({"maps": [tmp_path / "de"], "layer": 1}, "a map was not used"),
+        ({"maps": [tmp_path / "de", tmp_path / "de"]}, "a second map of 'de'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            paralign.evaluate(str(base), **given | more)
+    assert not (tmp_path / "run").exists()

@@ -89,6 +89,8 @@ class Encoder(nn.Module):
         self._head = hf.head_of(model)
         self._maps: dict[str, tuple[int, Tensor]] = {}
         self._language: str | None = None
+        self.mapped: set[str] = set()
+        """Languages whose map has been used."""
 
     # -- making and saving
 
@@ -243,6 +245,7 @@ class Encoder(nn.Module):
         flat = [torch.cat(part).index_select(0, back) for part in parts]
         if self._language in self._maps:
             mapped, matrix = self._maps[self._language]
+            self.mapped |= {self._language} if mapped in layers else set()
             flat = [s @ matrix.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
         return [States(states, view) for states in flat]
 

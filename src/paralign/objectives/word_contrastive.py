@@ -29,7 +29,7 @@ class WordContrast(Objective):
     """Contrastive word alignment (Wu and Dredze 2020, section 3.3): cosine of contextual vectors over a temperature.
 
     For every link and both directions the translation is told from the other linked words of the slice of the batch;
-    those that are the same occurrence, or another translation of it, are no negatives. A word's vector is the mean of
+    its other translations, and words that share a translation with it, are no negatives. A word's vector is the mean of
     its pieces' last states.
 
     Reads ``first`` and ``second``; loss ``word_contrastive``, a mean over links of both directions' mean.
@@ -52,15 +52,18 @@ class WordContrast(Objective):
         words = [F.normalize(some, dim=1) for some in word_vectors(step, linked)]
         with torch.autocast(words[0].device.type, enabled=False):
             same = [torch.from_numpy(keys[:, None] == keys).to(words[0].device) for keys in word_keys(linked)]
-            related = same[0] | same[1]  # the same occurrence, or another translation of it
+            # By both words of each link: which other sides' words translate it, and which own ones share a translation.
+            ones, others = same[0].float(), same[1].float()
+            translates = (ones @ others > 0, others @ ones > 0)
+            shares = (ones @ others @ ones > 0, others @ ones @ others > 0)
             total = words[0].sum() * 0
             found = 0.0
-            for one, other in ((words[0], words[1]), (words[1], words[0])):
+            for way, (one, other) in enumerate(((words[0], words[1]), (words[1], words[0]))):
                 scores = one @ other.T / self.config.temperature
                 here = torch.eye(len(one), dtype=torch.bool, device=one.device)
-                scores = scores.masked_fill(related & ~here, -torch.inf)
+                scores = scores.masked_fill(translates[way] & ~here, -torch.inf)
                 if self.config.negatives == "both":
-                    beside = (one @ one.T / self.config.temperature).masked_fill(related, -torch.inf)
+                    beside = (one @ one.T / self.config.temperature).masked_fill(shares[way], -torch.inf)
                     scores = torch.cat([scores, beside], 1)
                 target = torch.arange(len(one), device=one.device)
                 total = total + F.cross_entropy(scores, target, reduction="sum") / 2

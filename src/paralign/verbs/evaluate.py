@@ -109,6 +109,10 @@ def evaluate(
         folder.abandon()
         raise
     warnings += warn_of_scores([row for row, _ in measured])
+    if len(encoder.mapped) < len(mapped):
+        folder.abandon()
+        mend = "measure the layer and the language it was made for"
+        raise UserError("a map was not used: no state of its language and layer was read", where=maps[0], mend=mend)
     if folder.main:
         write_results(folder.path, measured)
     folder.save(

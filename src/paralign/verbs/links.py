@@ -13,6 +13,7 @@ from paralign.text import PairSpec, TokenStore, parse_pairs
 from paralign.text.linked import LinkStore, write_link_store
 from paralign.text.links import Link, read_links
 from paralign.text.specs import smallworld_range
+from paralign.text.treebank_pairs import is_treebank
 from paralign.text.words import split_words
 from paralign.verbs.aligners import AlignerOptions, WordPair, make_aligner
 from paralign.verbs.folder import say
@@ -45,7 +46,12 @@ def open_links(
     """
     place = folder / "links"
     if place.is_dir():
-        return LinkStore.open(place, store)
+        kept = LinkStore.open(place, store)
+        if files and kept.meta.get("files") != list(files):
+            raise UserError(
+                "the run has other word links already", where=place, mend="leave --links out, or another --out"
+            )
+        return kept
     rows: Iterable[list[Link]]
     if files:
         rows = _read(store, [parse_pairs(text) for text in files])
@@ -88,23 +94,33 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
     """The links of each record, by the line it was read from."""
     left = list(files)
     tables: list[list[list[Link]]] = []
-    begins = []
+    begins, names = [], []
     for entry in store.meta["specs"]:
         found = next((spec for spec in left if list(spec.languages) == entry["languages"]), None)
         if found is None:
             mend = "give a --links SRC-TGT=PATH for each --pairs"
             raise UserError(f"there are no word links for {entry['spec']}", mend=mend)
         left.remove(found)
-        tables.append([sorted(links.possible) for links in read_links(found.path)])
-        indices = smallworld_range(str(entry["spec"]).partition("=")[2])
+        path = str(entry["spec"]).partition("=")[2]
+        if any(is_treebank(file["path"]) for file in entry["files"]):
+            mend = "leave --links out: the run finds links itself"
+            raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, mend=mend)
+        rows = [sorted(links.possible) for links in read_links(found.path)]
+        indices = smallworld_range(path)
+        # Behind a limit nothing was counted: then there may be more lines of links than are known of.
+        known = entry["kept"] + sum(entry["dropped"].values())
+        wanted = len(indices) if indices is not None else known
+        if len(rows) < known or (len(rows) != wanted and store.meta["filter"].get("limit") is None):
+            message = f"{len(rows):,} lines of links for {wanted:,} lines of {entry['spec']}"
+            raise UserError(message, where=found.path, mend="give a line of links for each line of the text")
+        tables.append(rows)
         begins.append(1 if indices is None else indices.start)
+        names.append(found.path)
     if left:
         raise UserError(f"word links for no --pairs: {left[0]}", mend="give one for each --pairs, in their order")
     for record in range(len(store)):
         number = int(store.spec[record])
         line = int(store.line[record]) - begins[number]
         if line >= len(tables[number]):
-            entry = store.meta["specs"][number]
-            message = f"{len(tables[number]):,} lines of links, but {entry['spec']} has more"
-            raise UserError(message, where=files[number].path, mend="give a line of links for each line of the text")
+            raise UserError(f"no line {line + 1} of links", where=names[number], mend="give the links of the same text")
         yield tables[number][line]

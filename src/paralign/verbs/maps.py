@@ -51,6 +51,8 @@ def make_map(
     spec = parse_pairs(pairs)
     if Path(out).exists():
         raise UserError("is in use", where=out, mend="name another folder, or remove this one")
+    if kind not in ("orthogonal", "linear"):
+        raise UserError(f"unknown kind {kind!r}", mend="orthogonal or linear")
     encoder = Encoder.from_pretrained(model).to(best_device())
     layer = encoder.layers if layer is None else layer
     if not 1 <= layer <= encoder.layers:
@@ -79,9 +81,12 @@ def use_maps(encoder: Encoder, digest: str, folders: Sequence[str | Path]) -> li
     Raises:
         UserError: for maps of other encoders, or two of one language.
     """
-    told = []
+    told, known = [], set()
     for folder in folders:
         found = LinearMap.load(folder)
+        if found.facts["source"] in known:
+            raise UserError(f"a second map of {found.facts['source']!r}", where=folder, mend="give one a language")
+        known.add(found.facts["source"])
         found.use(encoder, digest, folder)
         told.append(f"{found.facts['source']}→{found.facts['target']} ({found.facts['kind']})")
     return told

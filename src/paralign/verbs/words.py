@@ -84,8 +84,14 @@ def align_words(
         if other.languages != spec.languages:
             message = f"the text to learn from is of {'-'.join(other.languages)}, not {'-'.join(spec.languages)}"
             raise UserError(message, where=other.path, mend="give the same languages in the same order")
-    if Path(out).is_dir():
-        raise UserError("is a folder, not a file", where=out, mend="name the file of links")
+    taken = {Path(path).resolve() for one in (spec, *more) for path in one.paths if path != "-"}
+    for place in (out, *([] if posteriors is None else [posteriors])):
+        if Path(place).is_dir() or not Path(place).resolve().parent.is_dir():
+            what = "is a folder, not a file" if Path(place).is_dir() else "its folder does not exist"
+            raise UserError(what, where=place, mend="name a file in a folder that is there")
+        if Path(place).resolve() in taken:
+            raise UserError("is written twice, or read too", where=place, mend="name another file")
+        taken.add(Path(place).resolve())
     options = AlignerOptions(spec, symmetrise, tokenised, model, links, save, load, lenient, quiet)
     aligner = make_aligner(method, options, merge(settings or {}, *_asked(overrides)), more=bool(more))
     if posteriors is not None and not aligner.unsure:
