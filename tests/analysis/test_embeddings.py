@@ -116,10 +116,18 @@ def test_a_figure_that_cannot_be_read_is_told(run, tmp_path, text, message):
         ({"skip": 10_000}, "only 0 translations are left"),
         ({"models": []}, "no encoder is given"),
         ({"method": "hmn"}, "did you mean 'hmm'"),
+        ({"models": ["{base}", "nowhere-at-all"]}, "nowhere-at-all"),
     ],
 )
 def test_mistakes_leave_nothing_behind(base, tmp_path, more, message):
     given = {"models": [str(base)], "pairs": "en-de=smallworld:0-40", "out": tmp_path / "run", "quiet": True} | more
+    given["models"] = [model.format(base=base) for model in given["models"]]
     with pytest.raises(UserError, match=message):
         paralign.analyze_embeddings(given.pop("models"), **given)
     assert not (tmp_path / "run").exists()
+
+
+def test_another_analysis_does_not_go_into_the_same_folder(run, base):
+    out, _ = run
+    with pytest.raises(UserError, match="settings differ"):
+        paralign.analyze_embeddings([str(base)], pairs="en-fr=smallworld:0-400", out=out, quiet=True)

@@ -54,6 +54,10 @@ def test_every_line_has_its_line_of_links(tmp_path):
     assert len(lines) == 63  # and what follows the last line end
     assert lines[3] == lines[7] == lines[60] == ""
     assert lines[61] == "0-0 1-1"
+    with (tmp_path / "a.tsv").open("ab") as file:
+        file.write(b"last \xff line\tx\n")
+    link(tmp_path, spec, lenient=True, method="ibm")
+    assert len((tmp_path / "out.links").read_text().split("\n")) == 64
 
 
 def test_what_is_learnt_from_gets_no_links_and_what_is_kept_links_alike(tmp_path):
@@ -95,6 +99,7 @@ def test_tokenised_text_is_split_at_spaces_only(tmp_path):
         ({"overrides": ["moco.queue=1"]}, r"only words\.\* can be set"),
         ({"load": "nowhere"}, "no trained word aligner here"),
         ({"load": "a", "save": "b"}, "what is loaded is saved already"),
+        ({"load": "{tmp}/kept", "overrides": ["words.alpha=1"]}, r"words\.alpha makes no sense here"),
         ({"train": ["de-en=smallworld:0-9"]}, "same languages in the same order"),
         ({"gold": "missing.links"}, "missing.links"),
         ({"pairs": "en-de={tmp}/empty.tsv"}, "no pair has words on both sides"),
@@ -105,7 +110,9 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path, more, message):
     (tmp_path / "empty.tsv").write_text("a\t\n\tb\n")
     (tmp_path / "one.tsv").write_text("a\tb\n")
     given = {"pairs": "en-de=smallworld:0-20", **more}
-    given["pairs"] = given["pairs"].format(tmp=tmp_path)
+    given = {k: v.format(tmp=tmp_path) if isinstance(v, str) else v for k, v in given.items()}
+    if more.get("load") == "{tmp}/kept":
+        link(tmp_path, save=tmp_path / "kept", method="ibm", out=tmp_path / "first.links")
     with pytest.raises(UserError, match=message) as error:
         link(tmp_path, given.pop("pairs"), **given)
     assert "\n" not in str(error.value)

@@ -97,6 +97,9 @@ class Counting(Aligner):
         self.method = method
         self.config = resolve(IbmConfig, _COUNTED[method], settings)
         self.loaded = None if options.load is None else SavedWords.load(options.load)
+        if self.loaded is not None and settings:
+            name = f"words.{min(settings)}"
+            raise UserError(f"{name} makes no sense here", where=options.load, mend="what is loaded has its settings")
         languages = list(options.spec.languages)
         if self.loaded is not None and self.loaded.facts["languages"] != languages:
             message = f"the aligner is of {'-'.join(self.loaded.facts['languages'])}, the text of {'-'.join(languages)}"

@@ -75,7 +75,13 @@ def analyze_embeddings(
     if not models:
         raise UserError("no encoder is given", mend="--model ENCODER, once for each")
     folder = RunFolder(Path(out), "analyze", resume=(Path(out) / "run.json").exists(), command=command)
-    settings = {"models": list(models), "pairs": pairs, "words": words, "most": most, "skip": skip}
+    settings = {
+        "models": list(models), "pairs": pairs, "links": None if links is None else str(links), "method": method,
+        "tokenised": tokenised, "words": words, "most": most, "skip": skip, "sentences": list(sentences),
+    }  # fmt: skip
+    folder.agree(settings)
+    for model in models:  # a mistyped one is told before the work
+        Encoder.from_pretrained(model)
     text, found = _linked(spec, links, method, tokenised, lenient, quiet)
     wrong = [number for number in sentences if not 1 <= number <= len(text)]
     if wrong:

@@ -13,7 +13,7 @@ from paralign.errors import UserError
 from paralign.metrics.alignment import AlignmentScore, alignment_score
 from paralign.text import PairSpec, parse_pairs, read_pairs
 from paralign.text.generated import smallworld_gold
-from paralign.text.lines import write_lines
+from paralign.text.lines import numbered_lines, write_lines
 from paralign.text.links import GoldLinks, read_gold, write_links
 from paralign.text.specs import smallworld_range
 from paralign.text.treebank_pairs import is_treebank
@@ -148,10 +148,13 @@ def word_pairs(
     def sides() -> Iterator[str]:
         last = 0
         for pair in read_pairs(spec, lenient=lenient, dropped=dropped):
-            for text in ["", ""] * max(0, pair.line - last - 1 if lines else 0) + [pair.source, pair.target]:
-                texts.append(text)
-                yield text
+            yield from _blank(texts, pair.line - last - 1 if lines else 0)
+            texts.extend((pair.source, pair.target))
+            yield from (pair.source, pair.target)
             last = pair.line
+        if lines and lenient and spec.path != "-":  # lines that were dropped at the end
+            end = sum(1 for _ in numbered_lines(spec.paths[0], lenient=True))
+            yield from _blank(texts, end - last)
 
     words = split_words(sides(), tokenised=tokenised)
     for source in words:
@@ -159,6 +162,13 @@ def word_pairs(
         if sizes is not None:
             sizes.append((len(source), len(target)))
         yield WordPair((texts.popleft(), texts.popleft()), (source, target))
+
+
+def _blank(texts: deque[str], pairs: int) -> Iterator[str]:
+    """So many pairs without words."""
+    for _ in range(2 * max(0, pairs)):
+        texts.append("")
+        yield ""
 
 
 def _gold(
