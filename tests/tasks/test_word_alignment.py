@@ -64,3 +64,17 @@ def test_it_is_measured_like_any_task(base, tmp_path, capsys):
     worse = rows["aer"].value >= rows["aer"].settings["baselines"]["diagonal"]
     assert ("no better than without a model" in shown.err + shown.out) == worse
     assert np.isfinite([row.value for row in rows.values()]).all()
+
+
+@pytest.mark.parametrize("gold", ["0-0\n0-0\n1-1\n0-0\n", "1 1 1\n2 1 1\n3 2 2\n4 1 1\n"])
+def test_the_gold_of_lines_that_are_dropped_goes_with_them(tmp_path, gold):
+    (tmp_path / "a.en").write_bytes(b"one\nbroken \xff\ntwo words\nlast \xff\n")
+    (tmp_path / "a.de").write_text("eins\nkaputt\nzwei Worte\nletzte\n")
+    (tmp_path / "gold").write_text(gold)
+    spec = f"en-de={tmp_path}/a.en,{tmp_path}/a.de,{tmp_path}/gold"
+    dropped = Counter()
+    read = find_task("alignment").read(spec, lenient=True, dropped=dropped, limit=None)
+    assert read.pairs == [("one", "eins"), ("two words", "zwei Worte")]
+    assert [some.sure for some in read.gold] == [{(0, 0)}, {(1, 1)}]
+    with pytest.raises(UserError, match=r"a\.en:2"):
+        find_task("alignment").read(spec, lenient=False, dropped=dropped, limit=None)

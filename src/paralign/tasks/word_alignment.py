@@ -18,8 +18,10 @@ from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about
 from paralign.text import PairSpec, parse_pairs, read_pairs
 from paralign.text.generated import smallworld_gold
+from paralign.text.lines import numbered_lines
 from paralign.text.links import GoldLinks, Link, read_gold
 from paralign.text.specs import smallworld_range
+from paralign.text.treebank_pairs import is_treebank
 from paralign.text.words import word_spans
 from paralign.words.similarity import SimilarityConfig, similar_words
 
@@ -73,10 +75,19 @@ class WordAlignment(Task):
             mend = "write SRC-TGT=SOURCE,TARGET,GOLD"
             raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", mend=mend)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
-        pairs = [(pair.source, pair.target) for pair in read_pairs(where, lenient=lenient, dropped=dropped)]
+        found = list(read_pairs(where, lenient=lenient, dropped=dropped))
+        pairs = [(pair.source, pair.target) for pair in found]
         tokenised = self.config.tokenised and indices is None
         sizes = [(len(word_spans(a, tokenised=tokenised)), len(word_spans(b, tokenised=tokenised))) for a, b in pairs]
-        gold = self._gold(where, indices, links.strip(), sizes, lenient, dropped)
+        if indices is None and lenient and not is_treebank(where.paths[0]):
+            # The gold of lines that were dropped is left out with them.
+            every = [(0, 0)] * sum(1 for _ in numbered_lines(where.paths[0], lenient=True))
+            for pair, size in zip(found, sizes, strict=True):
+                every[pair.line - 1] = size
+            whole = self._gold(where, indices, links.strip(), every, lenient, dropped)
+            gold = [whole[pair.line - 1] for pair in found]
+        else:
+            gold = self._gold(where, indices, links.strip(), sizes, lenient, dropped)
         return Linked(where.languages, pairs[:limit], sizes[:limit], gold[:limit], tokenised)
 
     def _gold(

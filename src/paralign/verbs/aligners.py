@@ -116,7 +116,8 @@ class Counting(Aligner):
 
     def _align(self, count: int, posteriors: bool) -> WordLinks:
         given = self.options
-        cells = Cells(self.bitext, device=best_device())
+        device = best_device()
+        cells = Cells(self.bitext, device=device if device.type == "cuda" else None)  # others lack double precision
         if not len(cells):
             raise UserError("no pair has words on both sides", where=given.spec.path)
         size = f"{len(cells):,} cells, {cells.distinct:,} distinct word pairs"

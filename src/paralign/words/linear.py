@@ -112,7 +112,7 @@ def fit_map(
         first = sides[0].pick([(k, i) for k, i, _ in linked])
         second = sides[1].pick([(k, j) for k, _, j in linked])
         both = (first >= 0) & (second >= 0)
-        y, x = (side.states[torch.from_numpy(at[both])].double().cpu() for side, at in
+        y, x = (side.states[torch.from_numpy(at[both])].cpu().double() for side, at in
                 zip(sides, (first, second), strict=True))  # fmt: skip
         gram += x.T @ x
         cross += x.T @ y
