@@ -30,6 +30,7 @@ from machine import finish, table
 
 from paralign.metrics.alignment import alignment_score
 from paralign.text.links import GoldLinks, read_gold, read_links
+from paralign.text.words import split_words
 
 WORDS, ZIPF, NOISE = 40_000, 1.05, 500
 GOLD = {"en-de": ("de-en", True, 0), "en-fr": ("en-fr", False, 1), "en-zh": ("zh-en", True, 1)}
@@ -97,6 +98,8 @@ def compare(
     rows = []
     for method in given.method:
         options = ["--pairs", f"en-de={text[0]},{text[1]}", "--tokenised", "--method", method, "--lenient", *more]
+        if method in ("ibm", "hmm"):
+            options += [word for text in given.set or [] for word in ("--set", text)]
         cost = measured(words(*options, "--out", out / f"{method}.links"))
         links = [found.sure for found in read_links(out / f"{method}.links")]
         score = alignment_score((links[k], gold[k].sure, gold[k].possible) for k in chosen)
@@ -142,12 +145,7 @@ def gold(given: argparse.Namespace) -> None:
             for side, file in enumerate(("source", "target")):
                 (work / file).write_text("".join(" ".join(pair[side]) + "\n" for pair in text), "utf-8")
             sizes = [(len(a), len(b)) for a, b in text]
-            if flipped and tag != "zh":
-                sizes = [(n, m) for m, n in sizes]
-            right = read_gold(links, sizes if tag != "zh" else [(n, m) for m, n in sizes], one_based=tag == "zh",
-                              lenient=True)  # fmt: skip
-            if flipped:
-                right = [GoldLinks(*({(j, i) for i, j in some} for some in (g.sure, g.possible))) for g in right]
+            right = read_gold(links, sizes, one_based=tag == "zh", flipped=flipped, lenient=True)
             half = [
                 k for k in range(len(text)) if (zlib.crc32(str(k + first).encode()) % 2 == 1) == (given.half == "test")
             ]
@@ -175,7 +173,9 @@ def similarity(given: argparse.Namespace) -> None:
         (" ".join(world.sentence(k, "en").words), " ".join(world.sentence(k, "de").words)) for k in range(given.pairs)
     ]
     if given.text:
-        source, target = (Path(path).read_text("utf-8").splitlines() for path in given.text)
+        source, target = (
+            [" ".join(words) for words in split_words(Path(path).read_text("utf-8").split("\n"))] for path in given.text
+        )
         pairs = [pair for pair in zip(source, target, strict=True) if all(pair)][: given.pairs]
     encoder = Encoder.from_pretrained(given.encoder).eval()
     layer = -(-2 * encoder.layers // 3) if given.layer is None else given.layer
@@ -223,11 +223,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     other.set_defaults(run=gold)
     for one in (some, other):
         one.add_argument("--method", action="append")
+        one.add_argument("--set", action="append", help="words.KEY=VALUE of ibm and hmm")
     last = kinds.add_parser("similarity")
     last.add_argument("encoder", type=Path)
     last.add_argument("--pairs", type=int, default=300)
     last.add_argument("--layer", type=int)
-    last.add_argument("--text", nargs=2, help="two files of tokenised sentences; the small world by default")
+    last.add_argument("--text", nargs=2, help="two files of sentences, line by line; the small world by default")
     last.set_defaults(run=similarity)
     given = parser.parse_args(arguments)
     if "method" in given and not given.method:

@@ -135,6 +135,13 @@ def test_with_weight_nothing_it_is_tlm_bit_for_bit(base, tmp_path):
     )
 
 
+def test_keeping_linked_pieces_from_being_masked_together_asks_for_links_by_itself(base, tmp_path):
+    plain = align(base, tmp_path / "a", recipe="alignlm-tlm-mini")
+    apart = align(base, tmp_path / "b", recipe="alignlm-tlm-mini", overrides=["views.avoid_double_mask=true"])
+    assert (tmp_path / "b" / "links").is_dir()
+    assert (plain / "model.safetensors").read_bytes() != (apart / "model.safetensors").read_bytes()
+
+
 def test_links_given_are_those_found(base, tmp_path):
     """Links that ``words`` writes for the file, and those the run finds itself, train alike."""
     found = align(base, tmp_path / "a")

@@ -14,6 +14,7 @@ from paralign.text.linked import write_link_store
 from paralign.text.views import ViewsConfig
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.training import CorpusBatches, TrainingConfig
+from tests.training.runs import log_of, stopped_at
 
 
 def links_of(store):
@@ -147,18 +148,14 @@ def test_linked_words_draw_near_in_training(base, tmp_path, recipe):
         str(base), out=tmp_path / "run", pairs=["en-de=smallworld:0-120"], recipe=recipe, quiet=True,
         overrides=["training.batch=12", "training.steps=30", "training.log_every=1", "training.learning_rate=1e-3"],
     )  # fmt: skip
-    import json
-
-    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    log = log_of(tmp_path / "run")
     name = recipe.removesuffix("-mini").replace("-", "_")
     losses = [line["losses"][name] for line in log if name in line.get("losses", {})]
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
     assert (made / "model.safetensors").is_file()
 
 
-def test_it_resumes_to_the_same_bytes(base, tmp_path, monkeypatch):
-    from paralign.training import Stopped, trainer
-
+def test_it_resumes_to_the_same_bytes(base, tmp_path):
     def align(out, **more):
         return paralign.align(
             str(base), out=out, pairs=["en-de=smallworld:0-60"], recipe="word-l2-mini", quiet=True,
@@ -166,16 +163,7 @@ def test_it_resumes_to_the_same_bytes(base, tmp_path, monkeypatch):
         )  # fmt: skip
 
     whole = align(tmp_path / "whole")
-    optimise = trainer.Trainer._optimise
-
-    def stop(self, slices):
-        if self.step == 3:
-            self._signal = 15
-        return optimise(self, slices)
-
-    monkeypatch.setattr(trainer.Trainer, "_optimise", stop)
-    with pytest.raises(Stopped):
+    with stopped_at(3):
         align(tmp_path / "run")
-    monkeypatch.undo()
     made = align(tmp_path / "run", resume=True)
     assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from paralign.text.views import ViewsConfig
-from paralign.training import CorpusBatches, Learner, Trainer
+from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 from paralign.verbs.settings import run_settings
 from paralign.verbs.train import make_objectives
 
@@ -21,6 +24,22 @@ QUICK = {
     "checkpoint_every": 4,
 }
 CLOCK = ("time", "tokens_per_s", "pairs_per_s", "eta_s")
+
+
+@contextmanager
+def stopped_at(step: int) -> Iterator[None]:
+    """Any run within it is told to stop, as by SIGTERM, once so many steps are done."""
+    optimise = Trainer._optimise
+
+    def stop(self: Trainer, slices: Any) -> Any:
+        if self.step >= step:
+            self._signal = 15
+        return optimise(self, slices)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_optimise", stop)
+        with pytest.raises(Stopped):
+            yield
 
 
 class Interrupted:

@@ -19,10 +19,9 @@ from paralign.errors import UserError
 from paralign.smallworld import World
 from paralign.text import TextSpec, TokenStore
 from paralign.text.views import PairBatch, ViewsConfig
-from paralign.training import Stopped, trainer
 from paralign.verbs.heldout import HeldOut
 from tests.training.killed import kill_when
-from tests.training.runs import log_of
+from tests.training.runs import log_of, stopped_at
 
 PRETRAIN = {
     "training": {"batch": 8, "steps": 3, "precision": "fp32", "checkpoint_every": 2},
@@ -136,19 +135,10 @@ def test_packed_rows_held_out_losses_and_languages_are_told(tmp_path):
         assert row["unknown"] <= 0.01
 
 
-def test_stopped_among_packed_rows_it_resumes_to_the_same_bytes(tmp_path, monkeypatch):
+def test_stopped_among_packed_rows_it_resumes_to_the_same_bytes(tmp_path):
     whole = packed(tmp_path / "whole", tmp_path)
-    optimise = trainer.Trainer._optimise
-
-    def stop(self, slices):
-        if self.step == 3:
-            self._signal = 15
-        return optimise(self, slices)
-
-    monkeypatch.setattr(trainer.Trainer, "_optimise", stop)
-    with pytest.raises(Stopped):
+    with stopped_at(3):
         packed(tmp_path / "run", tmp_path)
-    monkeypatch.undo()
     made = packed(tmp_path / "run", tmp_path, resume=True)
     assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     logs = [[line for line in log_of(tmp_path / name) if line.get("event") == "heldout"] for name in ("whole", "run")]
@@ -261,17 +251,10 @@ def test_what_does_not_fit_the_encoder_is_left_out_and_said(tmp_path, capsys):
     assert "sentences of more than 12 pieces are left out: the encoder takes 14" in capsys.readouterr().err
 
 
-def test_held_out_text_stays_the_same_when_a_run_goes_on(tmp_path, monkeypatch):
-    def stop(self, slices):
-        self._signal = 15
-        return optimise(self, slices)
-
-    optimise = trainer.Trainer._optimise
-    monkeypatch.setattr(trainer.Trainer, "_optimise", stop)
+def test_held_out_text_stays_the_same_when_a_run_goes_on(tmp_path):
     held = sentences(tmp_path / "a.txt", "en", 20, 900)
-    with pytest.raises(Stopped):
+    with stopped_at(0):
         pretrain(tmp_path / "run", heldout=[held])
-    monkeypatch.undo()
     other = sentences(tmp_path / "b.txt", "en", 20, 950)
     for wrong in ([other], []):
         with pytest.raises(UserError, match="held-out text is not that the run began with"):

@@ -163,6 +163,10 @@ def test_links_from_a_file_are_checked_and_scored(tmp_path):
     )
     assert list(again) == list(links)
     assert second == first
+    one = "\n".join(" ".join(f"{i + 1}-{j + 1}" for i, j in some) for some in links) + "\n"
+    (tmp_path / "one.links").write_text(one)
+    from_one, _ = link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "one.links", one_based=True)
+    assert list(from_one) == list(links)
     (tmp_path / "short.links").write_text("0-0\n")
     with pytest.raises(UserError, match="1 lines of links for 60 sentence pairs"):
         link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "short.links")

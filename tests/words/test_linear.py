@@ -46,7 +46,7 @@ def rotation(d, seed=0):
 @pytest.mark.parametrize("kind", ["orthogonal", "linear"])
 def test_a_planted_turn_is_found(encoder, monkeypatch, kind):
     turn = rotation(encoder.width)
-    monkeypatch.setattr(linear, "unit_vectors", Planted(turn, 0.0))
+    monkeypatch.setattr(linear, "WordVectors", Planted(turn, 0.0))
     links = [[(0, 0), (1, 1), (2, 2)]] * len(TEXTS)
     matrix, facts = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2, kind=kind)
     assert torch.allclose(matrix, turn, atol=2e-3)
@@ -58,7 +58,7 @@ def test_a_planted_turn_is_found(encoder, monkeypatch, kind):
 def test_the_orthogonal_map_is_a_turn_however_noisy_and_the_linear_one_the_least_squares(encoder, monkeypatch):
     planted = Planted(rotation(encoder.width), 0.3)
     links = [[(0, 0), (1, 1), (2, 2)]] * len(TEXTS)
-    monkeypatch.setattr(linear, "unit_vectors", planted)
+    monkeypatch.setattr(linear, "WordVectors", planted)
     matrix, _ = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2)
     assert torch.allclose(matrix @ matrix.T, torch.eye(encoder.width), atol=1e-5)
     free, _ = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2, kind="linear")

@@ -34,7 +34,7 @@ def command(
     save: Annotated[Path | None, typer.Option(help="Folder to keep the trained aligner in.")] = None,
     load: Annotated[Path | None, typer.Option(help="Such a folder: link new text, train nothing.")] = None,
     gold: Annotated[Path | None, typer.Option(help="Gold links of --pairs: say the alignment error rate.")] = None,
-    one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold count from 1.")] = False,
+    one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold and --links count from 1.")] = False,
     flipped: Annotated[bool, typer.Option("--flipped", help="--gold names the target word first.")] = False,
     posteriors: Annotated[Path | None, typer.Option(help="File for how sure each link is, a number for each.")] = None,
     overrides: Overrides = None,

@@ -9,7 +9,6 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from paralign.encoder import Encoder
@@ -26,7 +25,6 @@ class BilingualConfig(ObjectiveConfig):
 
     combine: Literal["mean", "sum"] = "mean"
     """States of the linked pieces: their mean, or their sum as equation 5 is printed."""
-    weight: float = Field(default=1.0, ge=0)
 
 
 class BilingualPrediction(Objective):

@@ -14,6 +14,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
 from paralign.objectives.linked import word_vectors
+from paralign.text.ragged import stretches
 from paralign.text.views import Batch, PairBatch, View, linked_words, take_rows
 
 __all__ = ["WordL2", "WordL2Config"]
@@ -70,8 +71,7 @@ class WordL2(Objective):
                 with torch.no_grad():
                     before = self.initial.encode(view).flat
                 whole = step.batch.view(name)
-                place = np.concatenate([np.arange(s, s + n) for s, n in
-                                        zip(whole.starts[rows], whole.lengths[rows], strict=True)])  # fmt: skip
+                place = stretches(whole.starts[rows], whole.lengths[rows])
                 inner = np.flatnonzero(~view.special)
                 now = step.hidden(name).at(place[inner])
                 kept = torch.from_numpy(inner).to(now.device)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from paralign.errors import UserError
@@ -20,7 +20,7 @@ from paralign.verbs.finetune import finetune
 from paralign.verbs.folder import say
 from paralign.verbs.train import align, pretrain
 
-__all__ = ["command_line", "demo", "each"]
+__all__ = ["begin", "command_line", "demo", "each"]
 
 # Ranges of meanings; no two overlap, so no sentence of a test was trained on for its meaning.
 _MONO, _PAIRS, _TRAIN, _TEST = 8_000, 4_000, 2_000, 500
@@ -59,19 +59,14 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
     """
     from paralign.report import write_report
 
-    began = time.monotonic()
     out = Path(out)
-    if out.exists() and any(out.iterdir()) and not resume:
-        raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
+    note = begin(out, resume, quiet)
     others = [language for language in _LANGUAGES if language != "en"]
     data = out / "data"
     if not data.is_dir():
         say("1/5 writing the small world", quiet=quiet)
         with beside(data) as part:
             _write_data(part, seed, others)
-
-    def note(text: str) -> None:
-        say(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
 
     note("2/5 pretraining on plain text")
     text = [f"{language}={data / f'mono.{language}.txt'}" for language in _LANGUAGES]
@@ -141,6 +136,18 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
         note(f"    {name} measured")
     note("5/5 the report")
     return write_report(runs, out / "report.html", title="The small world, aligned").html
+
+
+def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
+    """See that the folder is free, or taken up again; what tells each stage with the seconds since.
+
+    Raises:
+        UserError: if it is in use.
+    """
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
+    began = time.monotonic()
+    return lambda text: say(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
 
 
 def command_line(*words: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.models import shipped
-from paralign.recipes.demo import command_line, each
+from paralign.recipes.demo import begin, command_line, each
 from paralign.text import PairSpec, parse_pairs, read_pairs
 from paralign.text.build import file_digest
 from paralign.text.clean import sentence_hashes
@@ -19,7 +18,6 @@ from paralign.text.identify import check_languages
 from paralign.text.lines import write_lines
 from paralign.training.checkpoint import beside
 from paralign.verbs.evaluate import evaluate
-from paralign.verbs.folder import say
 from paralign.verbs.train import align
 
 __all__ = ["demo_real"]
@@ -65,10 +63,8 @@ def demo_real(
     """
     from paralign.report import write_report
 
-    began = time.monotonic()
     out = Path(out)
-    if out.exists() and any(out.iterdir()) and not resume:
-        raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
+    note = begin(out, resume, quiet)
     if model == "paralign-mini" and shipped(model) is None and not Path(model).exists():
         raise UserError("paralign-mini does not come with this version", mend="--model ENCODER")
     specs = [parse_pairs(text) for text in pairs]
@@ -77,9 +73,6 @@ def demo_real(
         "model": Encoder.from_pretrained(model).digest(),
         "seed": seed,
     }
-
-    def note(text: str) -> None:
-        say(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
 
     data = out / "data"
     if not data.is_dir():

@@ -7,21 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.metrics.alignment import link_counts
+from paralign.metrics.alignment import alignment_items
 from paralign.objectives import Objective
 from paralign.results import Where
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about
 from paralign.text import PairSpec, parse_pairs, read_pairs
 from paralign.text.generated import smallworld_gold
-from paralign.text.lines import numbered_lines
 from paralign.text.links import GoldLinks, Link, read_gold
+from paralign.text.readers import line_count
 from paralign.text.specs import smallworld_range
-from paralign.text.treebank_pairs import is_treebank
 from paralign.text.words import word_spans
 from paralign.words.similarity import SimilarityConfig, similar_words
 
@@ -79,15 +76,17 @@ class WordAlignment(Task):
         pairs = [(pair.source, pair.target) for pair in found]
         tokenised = self.config.tokenised and indices is None
         sizes = [(len(word_spans(a, tokenised=tokenised)), len(word_spans(b, tokenised=tokenised))) for a, b in pairs]
-        if indices is None and lenient and not is_treebank(where.paths[0]):
+        kept: Sequence[int] = range(len(found))
+        if lenient and (total := line_count(where)) is not None:
             # The gold of lines that were dropped is left out with them.
-            every = [(0, 0)] * sum(1 for _ in numbered_lines(where.paths[0], lenient=True))
-            for pair, size in zip(found, sizes, strict=True):
-                every[pair.line - 1] = size
-            whole = self._gold(where, indices, links.strip(), every, lenient, dropped)
-            gold = [whole[pair.line - 1] for pair in found]
+            every = [(0, 0)] * total
+            kept = [pair.line - 1 for pair in found]
+            for place, size in zip(kept, sizes, strict=True):
+                every[place] = size
         else:
-            gold = self._gold(where, indices, links.strip(), sizes, lenient, dropped)
+            every = sizes
+        whole = self._gold(where, indices, links.strip(), every, lenient, dropped)
+        gold = [whole[place] for place in kept]
         return Linked(where.languages, pairs[:limit], sizes[:limit], gold[:limit], tokenised)
 
     def _gold(
@@ -122,13 +121,5 @@ class WordAlignment(Task):
 
 
 def _scores(data: Linked, links: Iterable[Sequence[Link]], where: Where) -> list[Score]:
-    counts = np.array(
-        [link_counts(some, gold.sure, gold.possible) for some, gold in zip(links, data.gold, strict=True)]
-    )
-    sure, possible, found, wanted = counts.reshape(-1, 4).astype(np.float64).T
-    ratios = {
-        "aer": (found + wanted - sure - possible, found + wanted),
-        "precision": (possible, found),
-        "recall": (sure, wanted),
-    }
-    return [Score(metric, np.stack(ratio, 1), where) for metric, ratio in ratios.items()]
+    rows = ((some, gold.sure, gold.possible) for some, gold in zip(links, data.gold, strict=True))
+    return [Score(metric, items, where) for metric, items in alignment_items(rows).items()]

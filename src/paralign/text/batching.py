@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from paralign.errors import UserError
 from paralign.text.draws import seed_for
+from paralign.text.ragged import stretches
 
 __all__ = ["BatchPlan", "PackedPlan", "cut_by_length", "padded_size", "split_by_length"]
 
@@ -149,7 +150,7 @@ class PackedPlan:
         _, order, rounds, starts, sizes = self._epoch
         mine = np.arange(place * self.batch, (place + 1) * self.batch)[part::parts]
         size = sizes[mine]
-        at = np.repeat(starts[mine] - (np.cumsum(size) - size), size) + np.arange(int(size.sum()))
+        at = stretches(starts[mine], size)
         return order[at], rounds[at], size
 
     def _pack(self, epoch: int) -> tuple[Ints, Ints, Ints, Ints]:

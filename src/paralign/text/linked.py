@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from paralign.errors import UserError
 from paralign.text.folders import whole_folder
+from paralign.text.ragged import stretches
 from paralign.text.store import TokenStore
 from paralign.text.words import piece_word_ranges, word_spans
 
@@ -55,7 +56,7 @@ class LinkedWords:
         times = np.repeat(self.second_sizes, self.first_sizes)
         first = np.repeat(self.first, times)
         begin = np.repeat(np.cumsum(self.second_sizes) - self.second_sizes, self.first_sizes)
-        return first, self.second[np.repeat(begin, times) + _ramp(times)]
+        return first, self.second[stretches(begin, times)]
 
 
 class LinkStore:
@@ -101,7 +102,7 @@ class LinkStore:
         """[l, 2] links of records one after the other, and how many each has."""
         begin = self._index[records]
         counts = self._index[records + 1] - begin
-        return self._links[np.repeat(begin, counts) + _ramp(counts)].astype(np.int64), counts
+        return self._links[stretches(begin, counts)].astype(np.int64), counts
 
 
 def write_link_store(
@@ -176,7 +177,7 @@ def linked_pieces(
         start, size = start[whole], size[whole]
         # Places among the side's pieces, from there into the view.
         shift = begins[side] - (np.cumsum(lengths[side]) - lengths[side])
-        out += [np.repeat(start + shift[rows], size) + _ramp(size), size]
+        out += [stretches(start + shift[rows], size), size]
     return LinkedWords(rows, out[0], out[1], out[2], out[3])
 
 
@@ -190,8 +191,3 @@ def _stretches(rows: Ints, wanted: Ints, words: Ints, lengths: Ints) -> tuple[In
     first = real[np.minimum(begin, max(0, len(real) - 1))] if len(real) else np.zeros(len(asked), np.int64)
     last = real[np.maximum(end - 1, 0)] if len(real) else first
     return first, np.where(end > begin, last - first + 1, 0)
-
-
-def _ramp(sizes: Ints) -> Ints:
-    """0, 1, ... up to each size, end to end."""
-    return np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from paralign.errors import UserError, located
 from paralign.text.faults import CUT
@@ -15,7 +16,7 @@ from paralign.text.normalise import normalise
 from paralign.text.specs import PairSpec, TextSpec, smallworld_range
 from paralign.text.treebank_pairs import is_treebank, treebank_texts
 
-__all__ = ["Pair", "read_pairs", "read_text"]
+__all__ = ["Pair", "line_count", "read_pairs", "read_text"]
 
 _BAR = "|||"
 
@@ -72,6 +73,14 @@ def read_text(
         return smallworld_text(spec.language, indices)
     lines = read_lines(spec.path, lenient=lenient, dropped=dropped)
     return ((number, normalise(line)) for number, line in lines)
+
+
+def line_count(spec: PairSpec) -> int | None:
+    """Lines of a corpus whose pairs are its lines, those that a lenient reader drops among them; ``None`` for others
+    and for what cannot be read twice."""
+    if smallworld_range(spec.path) is not None or is_treebank(spec.paths[0]) or not Path(spec.paths[0]).is_file():
+        return None
+    return sum(1 for _ in numbered_lines(spec.paths[0], lenient=True))
 
 
 def _separated(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:

@@ -20,6 +20,7 @@ from paralign.config import Config
 from paralign.errors import UserError
 from paralign.text.draws import draw, uniform
 from paralign.text.linked import LinkedWords, LinkStore, linked_pieces
+from paralign.text.ragged import stretches
 from paralign.text.store import TokenStore
 
 __all__ = [
@@ -174,7 +175,7 @@ def assemble(
     special = np.zeros(len(ids), np.bool_)
     for k, segment in enumerate(segments):
         size = widths[k]
-        place = np.repeat(begin[k] - (np.cumsum(size) - size), size) + np.arange(int(size.sum()))
+        place = stretches(begin[k], size)
         ids[place] = np.tile(np.asarray(segment, np.int64), rows) if constant[k] else segment[0]
         kinds[place] = types[k]
         special[place] = constant[k]
@@ -200,8 +201,7 @@ def _is_sides(part: Part) -> TypeGuard[tuple[Ints, Ints]]:
 def take_rows(view: View, rows: Ints) -> View:
     """An unmasked view of some rows of an unmasked view."""
     lengths = view.lengths[rows]
-    shift = view.starts[rows] - (np.cumsum(lengths) - lengths)
-    place = np.repeat(shift, lengths) + np.arange(int(lengths.sum()))
+    place = stretches(view.starts[rows], lengths)
     return View(view.ids[place], view.types[place], lengths, view.rows[rows], view.special[place], _NONE, _NONE)
 
 

@@ -49,6 +49,7 @@ class AlignerOptions:
         tokenised: words of these pairs are split at spaces.
         model: an encoder, for ``similarity``.
         links: a file, for ``file``.
+        one_based: words count from 1 in it.
         save, load: where a trained aligner goes to, comes from.
         lenient: drop what cannot be read.
         quiet: say nothing.
@@ -59,6 +60,7 @@ class AlignerOptions:
     tokenised: bool = False
     model: str | None = None
     links: str | Path | None = None
+    one_based: bool = False
     save: str | Path | None = None
     load: str | Path | None = None
     lenient: bool = False
@@ -66,10 +68,10 @@ class AlignerOptions:
 
 
 class Aligner:
-    """Finds links. ``learns``: from further text too; ``unsure``: says how sure it is; ``keeps``: can be saved."""
+    """Finds links. ``learns``: from further text too; ``graded``: says how sure it is; ``keeps``: can be saved."""
 
     learns: ClassVar[bool] = False
-    unsure: ClassVar[bool] = False
+    graded: ClassVar[bool] = False
     keeps: ClassVar[bool] = False
     symmetrisation: ClassVar[str] = "grow-diag-final-and"
 
@@ -90,7 +92,7 @@ class Aligner:
 class Counting(Aligner):
     """``ibm`` and ``hmm``."""
 
-    learns = unsure = keeps = True
+    learns = graded = keeps = True
 
     def __init__(self, options: AlignerOptions, method: str, settings: Mapping[str, Any]) -> None:
         super().__init__(options)
@@ -196,12 +198,14 @@ class FromFile(Aligner):
     def align(self, count: int, posteriors: bool) -> WordLinks:
         path = self.options.links
         assert path is not None
-        found = [GoldLinks(some.possible, some.possible) for some in read_links(path, lenient=self.options.lenient)]
+        given = self.options
+        rows = read_links(path, one_based=given.one_based, lenient=given.lenient)
+        found = [GoldLinks(some.possible, some.possible) for some in rows]
         if len(found) != count:
             message = f"{len(found):,} lines of links for {count:,} sentence pairs"
             raise UserError(message, where=path, mend="give a line for each pair of the same text")
         sizes = [(len(pair.words[0]), len(pair.words[1])) for pair in self.pairs]
-        found = check_links(found, sizes, path, lenient=self.options.lenient)
+        found = check_links(found, sizes, path, one_based=given.one_based, lenient=given.lenient)
         links = np.array([(k, i, j) for k, some in enumerate(found) for i, j in some.sure], np.int64).reshape(-1, 3)
         return WordLinks.of(count, [links[:, 0]], [links[:, 1]], [links[:, 2]])
 

@@ -19,11 +19,10 @@ from paralign.tasks import find_task
 from paralign.tasks.lexicon import Lexicon, word_vectors
 from paralign.text import PairSpec, parse_pairs
 from paralign.text.lines import write_lines
-from paralign.verbs.aligners import AlignerOptions, WordPair, make_aligner
+from paralign.verbs.aligners import WordPair
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.measure import about_encoder, measure, say_scores
-from paralign.verbs.words import word_pairs
-from paralign.words.found import WordLinks
+from paralign.verbs.words import linked_text
 
 __all__ = ["analyze_embeddings"]
 
@@ -80,9 +79,8 @@ def analyze_embeddings(
         "tokenised": tokenised, "words": words, "most": most, "skip": skip, "sentences": list(sentences),
     }  # fmt: skip
     folder.agree(settings)
-    for model in models:  # a mistyped one is told before the work
-        Encoder.from_pretrained(model)
-    text, found = _linked(spec, links, method, tokenised, lenient, quiet)
+    encoders = {model: Encoder.from_pretrained(model) for model in models}  # a mistyped one is told before the work
+    text, found = linked_text(spec, links=links, method=method, tokenised=tokenised, lenient=lenient, quiet=quiet)
     wrong = [number for number in sentences if not 1 <= number <= len(text)]
     if wrong:
         raise UserError(f"there is no pair {wrong[0]}", where=spec.path, mend=f"1 to {len(text):,}")
@@ -94,12 +92,11 @@ def analyze_embeddings(
     name = f"{spec.source}-{spec.target}"
     write_lines(folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in known))
     say(f"{len(known):,} translations linked {known[-1].count:,} to {known[0].count:,} times", quiet=quiet)
-    measured, panels, hashes = [], [], []
+    measured, panels = [], []
     data = _lexicon(spec, known)
     for model in models:
-        encoder = Encoder.from_pretrained(model).to(best_device()).eval()
+        encoder = encoders[model].to(best_device()).eval()
         about = about_encoder(encoder, model, None)
-        hashes.append(about["model_hash"])
         seeds = Seeds(**about["seeds"])
         measured += measure(find_task("lexicon"), encoder, None, data, "frequent links", about, folder.name, seeds,
                             split="links", train=None)  # fmt: skip
@@ -120,18 +117,6 @@ def analyze_embeddings(
     rows = [row for row, _ in measured]
     say_scores(rows, quiet)
     return rows
-
-
-def _linked(
-    spec: PairSpec, links: str | Path | None, method: str, tokenised: bool, lenient: bool, quiet: bool
-) -> tuple[list[WordPair], WordLinks]:
-    """The pairs and their links."""
-    text = list(word_pairs(spec, tokenised=tokenised, lenient=lenient))
-    name = method if links is None else "file"
-    options = AlignerOptions(spec, tokenised=tokenised, links=links, lenient=lenient, quiet=quiet)
-    aligner = make_aligner(name, options, {})
-    aligner.read(text)
-    return text, aligner.align(len(text), False)
 
 
 def _lexicon(spec: PairSpec, known: Sequence[Translation]) -> Lexicon:

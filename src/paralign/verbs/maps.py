@@ -10,9 +10,8 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.text import parse_pairs
 from paralign.text.folders import whole_folder
-from paralign.verbs.aligners import AlignerOptions, make_aligner
 from paralign.verbs.folder import say
-from paralign.verbs.words import word_pairs
+from paralign.verbs.words import linked_text
 from paralign.words.linear import LinearMap, fit_map
 
 __all__ = ["make_map", "use_maps"]
@@ -57,13 +56,9 @@ def make_map(
     layer = encoder.layers if layer is None else layer
     if not 1 <= layer <= encoder.layers:
         raise UserError(f"there is no layer {layer} to map", mend=f"1 to {encoder.layers}")
-    text = list(word_pairs(spec, tokenised=tokenised, lenient=lenient))
-    name = method if links is None else "file"
-    joined = "intersect" if links is None else None
-    options = AlignerOptions(spec, joined, tokenised, links=links, lenient=lenient, quiet=quiet)
-    aligner = make_aligner(name, options, {})
-    aligner.read(text)
-    found = aligner.align(len(text), False)
+    text, found = linked_text(
+        spec, links=links, method=method, symmetrise="intersect", tokenised=tokenised, lenient=lenient, quiet=quiet
+    )
     matrix, facts = fit_map(encoder, (p.texts for p in text), found, layer=layer, kind=kind, tokenised=tokenised)
     about = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model,
              "model_hash": encoder.digest(), **facts}  # fmt: skip

@@ -223,7 +223,7 @@ def _train(
     watch: Callable[[], Mapping[str, float]] | None = None,
     links: Sequence[str] = (),
 ) -> Path:
-    needed = any(find_objective(name).needs_links for name in config.objectives)
+    needed = config.views.avoid_double_mask or any(find_objective(name).needs_links for name in config.objectives)
     if links and not needed:
         raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
     if config.training.dropout is not None:

@@ -8,13 +8,14 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
-from paralign.config import merge, parse_override
+from paralign.config import did_you_mean, merge, parse_override
 from paralign.errors import UserError
 from paralign.metrics.alignment import AlignmentScore, alignment_score
 from paralign.text import PairSpec, parse_pairs, read_pairs
 from paralign.text.generated import smallworld_gold
-from paralign.text.lines import numbered_lines, write_lines
+from paralign.text.lines import write_lines
 from paralign.text.links import GoldLinks, read_gold, write_links
+from paralign.text.readers import line_count
 from paralign.text.specs import smallworld_range
 from paralign.text.treebank_pairs import is_treebank
 from paralign.text.words import split_words
@@ -22,8 +23,10 @@ from paralign.verbs.aligners import AlignerOptions, WordPair, make_aligner
 from paralign.verbs.folder import say
 from paralign.words.found import WordLinks
 
-__all__ = ["align_words", "word_pairs"]
+__all__ = ["align_words", "linked_text", "word_pairs"]
 
+LEARNING = ("hmm", "ibm", "eflomal")
+"""The methods that need nothing but text."""
 Sizes = list[tuple[int, int]]
 
 
@@ -67,7 +70,7 @@ def align_words(
         load: such a folder; nothing is trained.
         gold: gold links of these pairs, to score against (:func:`paralign.text.links.read_gold`); ``smallworld`` for
             pairs of the small world.
-        one_based: words of the gold file count from 1.
+        one_based: words of the gold file, and of ``links``, count from 1.
         flipped: the gold file names the target word first.
         posteriors: a file for how sure each link is, a number for each link, lines as in ``out``.
         lenient: drop and count pairs and gold links that cannot be read; other lines' links keep their order.
@@ -92,9 +95,9 @@ def align_words(
         if Path(place).resolve() in taken:
             raise UserError("is written twice, or read too", where=place, mend="name another file")
         taken.add(Path(place).resolve())
-    options = AlignerOptions(spec, symmetrise, tokenised, model, links, save, load, lenient, quiet)
+    options = AlignerOptions(spec, symmetrise, tokenised, model, links, one_based, save, load, lenient, quiet)
     aligner = make_aligner(method, options, merge(settings or {}, *_asked(overrides)), more=bool(more))
-    if posteriors is not None and not aligner.unsure:
+    if posteriors is not None and not aligner.graded:
         raise UserError("--posteriors makes no sense here", mend="it is for hmm and ibm")
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
@@ -120,6 +123,31 @@ def align_words(
         write_lines(Path(posteriors), (" ".join(f"{value:.4f}" for value in row) for row in rows))
     say(f"{out}  ({len(found):,} pairs, {len(found.source):,} links)", quiet=quiet)
     return found, score
+
+
+def linked_text(
+    spec: PairSpec,
+    *,
+    links: str | Path | None = None,
+    method: str = "hmm",
+    symmetrise: str | None = None,
+    tokenised: bool = False,
+    lenient: bool = False,
+    quiet: bool = False,
+) -> tuple[list[WordPair], WordLinks]:
+    """The pairs of a corpus and their links: those of a file, or found (and joined by ``symmetrise``).
+
+    Raises:
+        UserError: for a method that needs more than the text.
+    """
+    if links is None and method not in LEARNING:
+        raise UserError(f"unknown method {method!r} here", mend=did_you_mean(method, LEARNING))
+    text = list(word_pairs(spec, tokenised=tokenised, lenient=lenient))
+    joined = symmetrise if links is None else None
+    options = AlignerOptions(spec, joined, tokenised, links=links, lenient=lenient, quiet=quiet)
+    aligner = make_aligner(method if links is None else "file", options, {})
+    aligner.read(text)
+    return text, aligner.align(len(text), False)
 
 
 def _asked(overrides: Sequence[str]) -> list[dict[str, Any]]:
@@ -152,8 +180,7 @@ def word_pairs(
             texts.extend((pair.source, pair.target))
             yield from (pair.source, pair.target)
             last = pair.line
-        if lines and lenient and spec.path != "-":  # lines that were dropped at the end
-            end = sum(1 for _ in numbered_lines(spec.paths[0], lenient=True))
+        if lenient and (end := line_count(spec)) is not None:  # lines that were dropped at the end
             yield from _blank(texts, end - last)
 
     words = split_words(sides(), tokenised=tokenised)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 __all__ = ["Bitext", "Side"]
 
-LONGEST = 400
+_LONGEST = 400
+"""Words. A pair with a longer side is cut along its diagonal: work and memory grow with the square of the length."""
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,18 @@ class Bitext:
     pairs: int
 
     @classmethod
-    def of(
-        cls, pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, lowercase: bool = False, longest: int = LONGEST
-    ) -> Bitext:
-        """Number the words of pairs of sentences.
+    def of(cls, pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, lowercase: bool = False) -> Bitext:
+        """Number the words of pairs of sentences; very long lines, which are no sentences, become several rows.
 
         Args:
             pairs: words of both sides; a side may be empty.
             lowercase: take words that differ in case for one.
-            longest: a pair with a longer side is cut along its diagonal into parts that are not: work and memory grow
-                with the square of the length, and so long a line is no sentence.
         """
         source, target = _Numbers(lowercase), _Numbers(lowercase)
         number, rows, offsets = -1, array("q"), array("q")
         for number, (first, second) in enumerate(pairs):
             m, n = len(first), len(second)
-            parts = -(-max(m, n) // longest) or 1
+            parts = -(-max(m, n) // _LONGEST) or 1
             for part in range(parts):
                 i, j = m * part // parts, n * part // parts
                 source.add(first[i : m * (part + 1) // parts])

@@ -92,11 +92,6 @@ class Cells:
         """How many distinct word pairs there are."""
         return len(self.target)
 
-    @property
-    def tokens(self) -> tuple[int, int]:
-        """Words of all pairs, on each side."""
-        return len(self._source), len(self._target)
-
     def source_of(self, start: int, stop: int) -> Tensor:
         """int64 [stop - start] the source word of distinct pairs ``start`` to ``stop``."""
         place = torch.arange(start, stop, device=self.device)

@@ -17,7 +17,7 @@ from torch import Tensor
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.text.links import Link
-from paralign.words.similarity import SimilarityConfig, unit_vectors
+from paralign.words.similarity import SimilarityConfig, WordVectors
 
 __all__ = ["LinearMap", "fit_map"]
 
@@ -108,7 +108,7 @@ def fit_map(
     config = SimilarityConfig(unit="word")
     while some := list(islice(every, _WINDOW)):
         linked = [(k, i, j) for k, (_, pair) in enumerate(some) for i, j in pair]
-        sides = [unit_vectors(encoder, [text[side] for text, _ in some], layer, config, tokenised) for side in (0, 1)]
+        sides = [WordVectors(encoder, [text[side] for text, _ in some], layer, config, tokenised) for side in (0, 1)]
         first = sides[0].pick([(k, i) for k, i, _ in linked])
         second = sides[1].pick([(k, j) for k, _, j in linked])
         both = (first >= 0) & (second >= 0)

@@ -21,12 +21,13 @@ from paralign.config import Config
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import piece_states
 from paralign.errors import UserError
+from paralign.text.ragged import ramp
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.words.cells import merged
 from paralign.words.found import WordLinks
 from paralign.words.symmetrise import symmetrise
 
-__all__ = ["SimilarityConfig", "similar_words", "unit_vectors"]
+__all__ = ["SimilarityConfig", "WordVectors", "similar_words"]
 
 _WINDOW = 2_000
 _DISCOUNT = 0.9
@@ -88,21 +89,21 @@ def similar_words(
     words: tuple[list[npt.NDArray[np.int64]], ...] = ([], [])
     done = 0
     for some in _windows(pairs):
-        sides = []
+        sides: list[WordVectors] = []
         for side, language in enumerate(languages):
             with encoder.speaking(language):
-                sides.append(_Vectors(encoder, [pair[side] for pair in some], layer, config, tokenised))
+                sides.append(WordVectors(encoder, [pair[side] for pair in some], layer, config, tokenised))
         for place in _alike(sides[0].sizes, sides[1].sizes):
             k, i, j = np.nonzero(_links(sides[0].block(place), sides[1].block(place), config, method))
             pair = place[k]
             first, second = sides[0].words(pair, i), sides[1].words(pair, j)
             # A piece may cover several words, each of which is linked.
-            wide, high = first[1] - first[0] + 1, second[1] - second[0] + 1
-            turn = np.arange(int((wide * high).sum())) - np.repeat(np.cumsum(wide * high) - wide * high, wide * high)
-            many = np.repeat(high, wide * high)
-            rows.append(np.repeat(pair, wide * high) + done)
-            words[0].append(np.repeat(first[0], wide * high) + turn // many)
-            words[1].append(np.repeat(second[0], wide * high) + turn % many)
+            high = second[1] - second[0] + 1
+            times = (first[1] - first[0] + 1) * high
+            turn, many = ramp(times), np.repeat(high, times)
+            rows.append(np.repeat(pair, times) + done)
+            words[0].append(np.repeat(first[0], times) + turn // many)
+            words[1].append(np.repeat(second[0], times) + turn % many)
         done += len(some)
         if progress is not None:
             progress(done)
@@ -118,11 +119,12 @@ def _windows(pairs: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]
         yield some
 
 
-class _Vectors:
-    """Vectors of the pieces, or words, of some sentences.
+class WordVectors:
+    """Vectors of the pieces, or words, of some sentences: of length 1, but for ``softmax``.
 
     Attributes:
         sizes: [n] vectors of each sentence.
+        states: [sum of sizes, d] all vectors, sentence by sentence.
     """
 
     def __init__(
@@ -146,7 +148,7 @@ class _Vectors:
             states = total.index_add_(0, group, states) / torch.bincount(group).unsqueeze(1)
             owner, sentence = owner[new], sentence[new]
             last = owner
-        self._states = states if config.matching == "softmax" else torch.nn.functional.normalize(states, dim=1)
+        self.states = states if config.matching == "softmax" else torch.nn.functional.normalize(states, dim=1)
         self._owner, self._last = owner, last
         self.sizes = np.bincount(sentence, minlength=len(texts))
         self._starts = np.cumsum(self.sizes) - self.sizes
@@ -156,13 +158,8 @@ class _Vectors:
         sizes = self.sizes[rows]
         inside = np.arange(int(sizes.max())) < sizes[:, None]
         place = np.where(inside, self._starts[rows][:, None] + np.arange(inside.shape[1]), 0)
-        device = self._states.device
-        return self._states[torch.from_numpy(place).to(device)], torch.from_numpy(inside).to(device)
-
-    @property
-    def states(self) -> Tensor:
-        """[sum of sizes, d] all vectors, sentence by sentence."""
-        return self._states
+        device = self.states.device
+        return self.states[torch.from_numpy(place).to(device)], torch.from_numpy(inside).to(device)
 
     def pick(self, words: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
         """Where the vectors of words (sentence, word) stand; -1 for a word that has none. For vectors of words."""
@@ -176,13 +173,6 @@ class _Vectors:
         """The first and the last word each vector is of."""
         at = self._starts[rows] + place
         return self._owner[at], self._last[at]
-
-
-def unit_vectors(
-    encoder: Encoder, texts: Sequence[str], layer: int, config: SimilarityConfig, tokenised: bool
-) -> _Vectors:
-    """Vectors of the pieces, or words, of sentences, of length 1."""
-    return _Vectors(encoder, texts, layer, config, tokenised)
 
 
 def _alike(m: npt.NDArray[np.int64], n: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
