@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
-from mini_card import card
+from mini_card import card, sha256
 from real_text import each, half, paralign
 
 import paralign.models as paralign_models
@@ -107,14 +106,16 @@ def base(out: Path) -> None:
 
 
 def ship(out: Path) -> None:
-    """Copy the encoder into the package: what is installed is what the last run wrote, byte for byte."""
+    """Copy the encoder into the package, byte for byte as its run wrote it; of what is said of it, the folder's name
+    becomes OUT."""
     made, place = out / "base/encoder", Path(paralign_models.__file__).parent / NAME
     text = card(out)
     place.mkdir(exist_ok=True)
-    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "paralign.json"):
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(made / name, place / name)
-        same = hashlib.sha256((made / name).read_bytes()).hexdigest()
-        print(f"{same}  {NAME}/{name}  {(place / name).stat().st_size:,} bytes")
+        print(f"{sha256(place / name)}  {NAME}/{name}  {(place / name).stat().st_size:,} bytes")
+    said = (made / "paralign.json").read_text(encoding="utf-8").replace(str(out), "OUT")
+    (place / "paralign.json").write_text(said, encoding="utf-8")
     (place / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -234,29 +235,31 @@ def score(out: Path, name: str, which: str) -> dict[str, float]:
     return {"pos": float(np.mean(tagged)), **{pool: float(np.mean(v)) for pool, v in pooled.items()}}
 
 
-def tune(data: Path, out: Path) -> dict[str, float]:
+def tune(data: Path, out: Path, methods: list[str]) -> None:
     """For every method the rate whose tagging and [CLS] retrieval are best together on the development halves."""
-    best = {}
-    for method in METHODS:
+    for method in methods:
         table = {}
         for rate in RATES:
             name = f"{method}-{rate:g}-tune"
             measure(data, out, align(out, method, rate, 0, TUNE_STEPS), name, "dev", epochs=1)
             table[rate] = score(out, name, "dev")
-        best[method] = max(table, key=lambda rate: table[rate]["pos"] + table[rate]["cls"])
-        print(method, {f"{rate:g}": values for rate, values in table.items()}, "->", f"{best[method]:g}", flush=True)
-    (out / "rates.json").write_text(json.dumps(best) + "\n", encoding="utf-8")
-    return best
+        best = max(table, key=lambda rate: table[rate]["pos"] + table[rate]["cls"])
+        print(method, {f"{rate:g}": values for rate, values in table.items()}, "->", f"{best:g}", flush=True)
+        told = {"rate": best, "development": {f"{rate:g}": values for rate, values in table.items()}}
+        (out / f"rate.{method}.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
-def compare(data: Path, out: Path) -> None:
+def compare(data: Path, out: Path, methods: list[str]) -> None:
     """The test halves, once: the base, and each method at its rate over its seeds."""
-    rates = json.loads((out / "rates.json").read_text(encoding="utf-8"))
     measure(data, out, out / "base/encoder", "base", "test")
-    for method, seeds in SEEDS.items():
-        for seed in range(seeds):
-            made = align(out, method, rates[method], seed, STEPS)
-            measure(data, out, made, f"{method}-{seed}", "test")
+    for method in methods:
+        rate = json.loads((out / f"rate.{method}.json").read_text(encoding="utf-8"))["rate"]
+        for seed in range(SEEDS[method]):
+            measure(data, out, align(out, method, rate, seed, STEPS), f"{method}-{seed}", "test")
+
+
+def report(out: Path) -> None:
+    """One page of all runs scored on the test halves."""
     runs = [*out.glob("test/*"), *(path.parent for path in out.glob(f"align/*-{STEPS}-*/run.json"))]
     paralign("report", *sorted(runs), "--out", out / "report.html", "--title", "paralign-mini, aligned")
 
@@ -266,8 +269,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    stages = ("prepare", "leaks", "base", "development", "ship", "tune", "compare", "all")
+    stages = ("prepare", "leaks", "base", "development", "ship", "tune", "compare", "report", "all")
     parser.add_argument("--stage", choices=stages, default="all")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="for tune and compare")
     given = parser.parse_args()
 
     def on(stage: str) -> bool:
@@ -285,9 +289,11 @@ def main() -> None:
     if on("ship"):
         ship(given.out)
     if on("tune"):
-        tune(given.data, given.out)
+        tune(given.data, given.out, given.methods)
     if on("compare"):
-        compare(given.data, given.out)
+        compare(given.data, given.out, given.methods)
+    if on("report"):
+        report(given.out)
 
 
 if __name__ == "__main__":

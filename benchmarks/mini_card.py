@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ sentence beside its translation. It is meant to be aligned, compared and taken a
 | shape | BERT, 4 layers, width 256, 4 heads, 128 positions, {facts["parameters"]:,} parameters, stored as fp16 |
 | tokenizer | WordPiece, cased, accents kept, 16,000 pieces, trained on the text below with languages at temperature 2 |
 | training | masked LM, {facts["steps"]:,} steps, {facts["tokens_seen"]:,} pieces seen, {facts["seconds"] / 3600:.1f} hours on two CPU cores |
-| weights | `{facts["model_hash"]}` (paralign's digest, of the fp32 values) |
+| weights | `{facts["model_hash"]}` (paralign's digest); SHA-256 of the file `{sha256(out / "base/encoder/model.safetensors")}` |
 
 ## Data
 
@@ -95,6 +96,11 @@ tokenizer = AutoTokenizer.from_pretrained("paralign-mini")
 with the path of this folder. Made by `python benchmarks/mini.py DATA OUT` of paralign, to the byte for one machine type and
 number of threads.
 """
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def scores(out: Path) -> str:

@@ -35,7 +35,7 @@ def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
     (folder / FILE).write_text(json.dumps(dict(facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     languages = "\n".join(f"- {tag}" for tag in facts["languages"])
     base = str(facts["base"])
-    hub = f"base_model: {base}\n" if base and not Path(base).exists() and ":" not in base else ""
+    hub = f"base_model: {base}\n" if _on_hub(base) else ""
     data = "\n".join(f"* {line}" for line in facts["data"])
     text = f"""---
 library_name: transformers
@@ -86,3 +86,7 @@ tokenizer = AutoTokenizer.from_pretrained("PATH")
 Scores: see `results.jsonl` of the runs that measured it, or the report made from them.
 """
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _on_hub(name: str) -> bool:
+    return bool(name) and ":" not in name and shipped(name) is None and not Path(name).exists()

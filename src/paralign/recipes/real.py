@@ -9,7 +9,6 @@ from pathlib import Path
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.models import shipped
 from paralign.recipes.demo import begin, command_line, each
 from paralign.text import PairSpec, parse_pairs, read_pairs
 from paralign.text.build import file_digest
@@ -65,8 +64,6 @@ def demo_real(
 
     out = Path(out)
     note = begin(out, resume, quiet)
-    if model == "paralign-mini" and shipped(model) is None and not Path(model).exists():
-        raise UserError("paralign-mini does not come with this version", mend="--model ENCODER")
     specs = [parse_pairs(text) for text in pairs]
     told = {
         "pairs": [[str(spec), *(file_digest(path) for path in spec.paths if Path(path).is_file())] for spec in specs],

@@ -142,7 +142,7 @@ def write_link_store(
                     i, j = array[((array >= sizes) | (array < 0)).any(1)][0].tolist()
                     line = int(store.line[count - 1])
                     message = f"line {line}: a link {i}-{j} between sentences of {sizes[0]} and {sizes[1]} words"
-                    raise UserError(message, mend="give the links of the same text, made with the same words")
+                    raise UserError(message, mend="give links of this text, words counted from 0")
                 pairs.write(array.astype("<u2").tobytes())
                 index[count] = index[count - 1] + len(array)
         if count != len(store):

@@ -18,6 +18,7 @@ from paralign.text.words import split_words
 from paralign.verbs.aligners import AlignerOptions, WordPair, make_aligner
 from paralign.verbs.folder import say
 from paralign.verbs.settings import LinksConfig
+from paralign.words.found import WordLinks
 
 __all__ = ["open_links"]
 
@@ -64,8 +65,8 @@ def open_links(
     return made
 
 
-def _find(store: TokenStore, config: LinksConfig, model: str | None, place: Path, quiet: bool) -> list[list[Link]]:
-    rows: list[list[Link]] = [[] for _ in range(len(store))]
+def _find(store: TokenStore, config: LinksConfig, model: str | None, place: Path, quiet: bool) -> WordLinks:
+    rows, sources, targets = [], [], []
     groups = store.language.astype(np.int64) @ (256 ** np.arange(store.sides))
     for group in np.unique(groups).tolist():
         records = np.flatnonzero(groups == group)
@@ -76,9 +77,11 @@ def _find(store: TokenStore, config: LinksConfig, model: str | None, place: Path
         options = AlignerOptions(spec, config.symmetrise, config.tokenised, model=needed, quiet=quiet)
         aligner = make_aligner(config.method, options, {})
         aligner.read(_pairs(store, records, config.tokenised))
-        for record, links in zip(records.tolist(), aligner.align(len(records), False), strict=True):
-            rows[record] = links
-    return rows
+        links = aligner.align(len(records), False)
+        rows.append(np.repeat(records, np.diff(links.starts)))
+        sources.append(links.source)
+        targets.append(links.target)
+    return WordLinks.of(len(store), rows, sources, targets)
 
 
 def _pairs(store: TokenStore, records: np.ndarray, tokenised: bool) -> Iterator[WordPair]:
@@ -93,7 +96,7 @@ def _pairs(store: TokenStore, records: np.ndarray, tokenised: bool) -> Iterator[
 def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
     """The links of each record, by the line it was read from."""
     left = list(files)
-    tables: list[list[list[Link]]] = []
+    tables: list[WordLinks] = []
     begins, names = [], []
     for entry in store.meta["specs"]:
         found = next((spec for spec in left if list(spec.languages) == entry["languages"]), None)
@@ -105,7 +108,7 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
         if any(is_treebank(file["path"]) for file in entry["files"]):
             mend = "leave --links out: the run finds links itself"
             raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, mend=mend)
-        rows = [sorted(links.possible) for links in read_links(found.path)]
+        rows = WordLinks.of_rows(links.possible for links in read_links(found.path))
         indices = smallworld_range(path)
         # Behind a limit nothing was counted: then there may be more lines of links than are known of.
         known = entry["kept"] + sum(entry["dropped"].values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -53,8 +54,23 @@ class WordLinks:
         sure = None if posterior is None else np.concatenate([np.empty(0, np.float32), *posterior])[order]
         return cls(starts, first[order].astype(np.int32), second[order].astype(np.int32), sure)
 
+    @classmethod
+    def of_rows(cls, rows: Iterable[Iterable[tuple[int, int]]]) -> WordLinks:
+        """Pack the links of each pair."""
+        starts, source, target = array("q", [0]), array("i"), array("i")
+        for row in rows:
+            for first, second in sorted(row):
+                source.append(first)
+                target.append(second)
+            starts.append(len(source))
+        return cls(np.array(starts, np.int64), np.array(source, np.int32), np.array(target, np.int32))
+
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    def __getitem__(self, pair: int) -> list[tuple[int, int]]:
+        begin, end = self.starts[pair : pair + 2].tolist()
+        return list(zip(self.source[begin:end].tolist(), self.target[begin:end].tolist(), strict=True))
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         starts = self.starts.tolist()
