@@ -15,7 +15,7 @@ import pytest
 
 from paralign.encoder.tokenizer import probe_template
 
-SCRIPTS = ("aligners", "padding", "ppa_step", "startup", "tasks", "token_store")
+SCRIPTS = ("aligners", "padding", "ppa_step", "recipe_cost", "startup", "tasks", "token_store")
 STEP = ("--arch", "bert:1x32", "--batch", "8", "--queue", "20", "--pad-to", "128", "--repeats", "2",
         "--block", "2", "--rival-block", "1", "--warm", "1", "--rival-warm", "0")  # fmt: skip
 
@@ -185,3 +185,13 @@ def test_a_step_that_does_less_is_not_compared(broken, given, capsys, monkeypatc
 def test_store_and_tokenizer_belong_together(given, capsys):
     with pytest.raises(ValueError, match="give both or neither"):
         importlib.import_module("ppa_step").main(given[:2])
+
+
+def test_the_cost_of_recipes_is_that_to_the_last(given, capsys):
+    recipes = ["alignlm-mini", "alignlm-tlm-mini"]
+    sizes = ["--arch", "bert:1x32", "--batch", "8", "--warm", "1", "--steps", "2", "--repeats", "1"]
+    found = result_of(importlib.import_module("recipe_cost"), [*recipes, *given, *sizes], capsys)
+    assert set(found["rows"]) == set(recipes)
+    assert found["rows"][recipes[1]]["cost"]["median"] == 1
+    rates = [found["rows"][recipe]["pairs_per_s"]["median"] for recipe in recipes]
+    assert found["rows"][recipes[0]]["cost"]["median"] == pytest.approx(rates[1] / rates[0], rel=1e-4)
