@@ -1,6 +1,8 @@
 """The counting aligner against its slow oracle and worked examples."""
 
+import errno
 import math
+import os
 import random
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paralign.errors import UserError
 from paralign.words import cells as cells_module
 from paralign.words.bitext import Bitext
 from paralign.words.cells import Cells
@@ -199,6 +202,21 @@ def test_runs_are_equal_and_a_numbering_counts_words():
     assert bitext.source.ids.tolist() == [0, 0, 1, 0]
     assert bitext.source.lengths.tolist() == [3, 1]
     assert bitext.target.lengths.tolist() == [0, 1]
+
+
+def test_numbers_in_a_file_are_the_same_and_no_room_for_them_is_told(monkeypatch):
+    pairs = random_pairs(100, seed=2)
+    here = made(pairs, iterations=2)[2]
+    monkeypatch.setattr(cells_module, "_IN_MEMORY", 0)
+    there = made(pairs, iterations=2)[2]
+    assert all(torch.equal(a, b) for a, b in zip(here.words, there.words, strict=True))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(UserError, match="No space left.*TMPDIR"):
+        made(pairs, iterations=2)
 
 
 def test_long_lines_are_cut_along_the_diagonal_and_linked():

@@ -8,6 +8,7 @@ all work is on plain three-dimensional arrays.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from paralign.device import return_memory
+from paralign.errors import UserError
 from paralign.words.bitext import Bitext
 
 __all__ = ["Block", "Cells", "merged"]
@@ -232,6 +234,12 @@ def _array(length: int, device: torch.device) -> Tensor:
     if device.type != "cpu" or length <= _IN_MEMORY:
         return torch.empty(length, dtype=torch.int32, device=device)
     with tempfile.TemporaryFile() as file:
+        try:
+            if hasattr(os, "posix_fallocate"):  # a full disk is told now, not by a signal in the midst of a pass
+                os.posix_fallocate(file.fileno(), 0, 4 * length)
+        except OSError as error:
+            message = f"no room for {4 * length / 1e9:.1f} GB of temporary numbers ({error.strerror})"
+            raise UserError(message, where=tempfile.gettempdir(), mend="name a roomier folder with TMPDIR") from None
         return torch.from_numpy(np.memmap(file, np.int32, "w+", shape=(length,)))
 
 
