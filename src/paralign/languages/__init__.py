@@ -1,0 +1,8 @@
+"""Languages that are derived from others by rule."""
+
+from __future__ import annotations
+
+from paralign.languages.derived import STEPS, Derived, derived, joined, spaced
+from paralign.languages.syntax import Analysed, Ordering, is_projective
+
+__all__ = ["STEPS", "Analysed", "Derived", "Ordering", "derived", "is_projective", "joined", "spaced"]

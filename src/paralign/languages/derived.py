@@ -1,0 +1,167 @@
+"""Languages derived from another by changing one property: ``en~trans+inv`` (Tang et al. 2022, section 3)."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from paralign.config import did_you_mean
+from paralign.errors import UserError
+from paralign.languages.syntax import Analysed, Ordering
+
+__all__ = ["SIGN", "STEPS", "Derived", "derived", "joined", "spaced"]
+
+SIGN = "~"
+STEPS = ("trans", "inv", "perm", "syn")
+_FINAL = frozenset(".!?。！？।؟…")
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A language and what is done to it.
+
+    * ``trans``: every piece becomes its twin of a doubled vocabulary; the text stays, an encoder does it.
+    * ``inv``: the words of a sentence in reverse; a final . ! ? stays.
+    * ``perm``: the words in a random order, always the same for the same sentence.
+    * ``syn``: the dependents of nouns and verbs as another language orders them; needs trees.
+
+    All but ``trans`` are orders of words: what belongs to a word goes with it.
+    """
+
+    base: str
+    steps: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """``en~trans+inv``."""
+        return self.base + SIGN + "+".join(self.steps)
+
+    @property
+    def twin(self) -> bool:
+        """Whether pieces become their twins."""
+        return "trans" in self.steps
+
+    @property
+    def reorders(self) -> bool:
+        """Whether words change places."""
+        return any(step != "trans" for step in self.steps)
+
+    def order(
+        self, words: Sequence[str], *, tree: Analysed | None = None, ordering: Ordering | None = None
+    ) -> list[int] | None:
+        """Where the words of a sentence go.
+
+        Args:
+            words: the sentence.
+            tree: its analysis, for ``syn``.
+            ordering: the preferences, for ``syn``.
+
+        Returns:
+            places (from 0) of the words in their new order; ``None`` for a tree that ``syn`` cannot order.
+        """
+        out = list(range(len(words)))
+        for step in self.steps:
+            if step == "inv":
+                out = _inverted([words[k] for k in out], out)
+            elif step == "perm":
+                random.Random(_key(words)).shuffle(out)
+            elif step == "syn":
+                assert tree is not None
+                assert ordering is not None
+                found = ordering.order(tree)
+                if found is None:
+                    return None
+                out = found
+        return out
+
+
+def derived(tag: str) -> Derived | None:
+    """What a tag says; ``None`` for a language that is not derived. The base is kept as it is written.
+
+    Raises:
+        UserError: for unknown steps, one twice, or an order that makes no sense.
+    """
+    base, sign, rest = tag.partition(SIGN)
+    if not sign:
+        return None
+    steps = tuple(step.strip().lower() for step in rest.split("+"))
+    for step in steps:
+        if step not in STEPS:
+            mend = did_you_mean(step, STEPS) if step else f"write {base}{SIGN}trans+inv; known: {', '.join(STEPS)}"
+            raise UserError(f"unknown transformation {step!r} in {tag!r}", mend=mend)
+    if len(set(steps)) < len(steps):
+        raise UserError(f"a transformation twice in {tag!r}", mend="write each once")
+    if "syn" in [step for step in steps if step != "trans"][1:]:
+        raise UserError(
+            f"syn behind another order in {tag!r}", mend="write syn first: it needs the sentence's own tree"
+        )
+    # Twins do not depend on the order of words: one name for both ways to write it.
+    return Derived(base, tuple(sorted(steps, key=lambda step: step != "trans")))
+
+
+def spaced(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:
+    """Whether each word has a space before it; the first as if there were others before it."""
+    return [start > spans[k - 1][1] if k else not _dense(text[start]) for k, (start, _) in enumerate(spans)]
+
+
+def joined(words: Sequence[str], spaces: Sequence[bool]) -> tuple[str, list[tuple[int, int]]]:
+    """Put words that changed places back into a text.
+
+    Each keeps its space, or its having none; letters that would run together get one.
+
+    Args:
+        words: in their new order.
+        spaces: whether each had a space before it where it stood.
+
+    Returns:
+        the text, and the characters of each word in it.
+    """
+    parts: list[str] = []
+    spans: list[tuple[int, int]] = []
+    at = 0
+    for k, (word, space) in enumerate(zip(words, spaces, strict=True)):
+        if k and (space or _together(words[k - 1], word)):
+            parts.append(" ")
+            at += 1
+        parts.append(word)
+        spans.append((at, at + len(word)))
+        at += len(word)
+    return "".join(parts), spans
+
+
+@lru_cache(1 << 16)
+def _together(before: str, after: str) -> bool:
+    """Whether two words would read as one."""
+    return _letter(before[-1:]) and _letter(after[:1])
+
+
+def _letter(sign: str) -> bool:
+    """A letter or digit of a script that is written with spaces."""
+    return sign.isalnum() and not _dense(sign)
+
+
+def _dense(sign: str) -> bool:
+    """Of a script that is written without spaces (Han, Kana)."""
+    return "\u2e80" <= sign <= "\u9fff" or "\U00020000" <= sign <= "\U0003ffff"
+
+
+def _inverted(words: Sequence[str], places: list[int]) -> list[int]:
+    """Reversed between signs that end a sentence: a final one stays, and so do first ones where they would become it.
+    Twice is as it was."""
+    start, end = 0, len(words)
+    if words and words[-1] in _FINAL:
+        end -= 1
+    else:
+        while start < end and words[start] in _FINAL:
+            start += 1
+    return places[:start] + places[start:end][::-1] + places[end:]
+
+
+def _key(words: Sequence[str]) -> int:
+    digest = hashlib.blake2b(digest_size=8)
+    for word in words:
+        digest.update(word.encode("utf-8", "surrogatepass") + b"\0")
+    return int.from_bytes(digest.digest(), "little")

@@ -1,0 +1,98 @@
+"""Derived languages: what moves where."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paralign.errors import UserError
+from paralign.languages import derived, joined, spaced
+from paralign.text.words import word_spans
+
+WORDS = st.lists(st.sampled_from(["a", "b", "c1", ".", "!", "?", ",", "'", "é", "我", "(", "n't"]), max_size=9)
+
+
+def arranged(tag, words):
+    return [words[k] for k in derived(tag).order(words)]
+
+
+@given(WORDS)
+def test_inverted_twice_is_as_it_was(words):
+    once = arranged("en~inv", words)
+    assert arranged("en~inv", once) == words
+    assert sorted(once) == sorted(words)
+
+
+def test_inversion_keeps_the_final_sign():
+    for words, turned in (
+        ("the dog sees me .", "me sees dog the ."),
+        ("the dog sees me", "me sees dog the"),
+        ("« oui ? » dit il", "il dit » ? oui «"),
+        (". . and so on", ". . on so and"),
+    ):
+        assert arranged("en~inv", words.split()) == turned.split()
+
+
+@given(WORDS)
+def test_a_random_order_is_of_all_words_and_always_the_same(words):
+    language = derived("en~perm")
+    order = language.order(words)
+    assert sorted(order) == list(range(len(words)))
+    assert order == language.order(list(words))
+
+
+def test_random_orders_differ_from_sentence_to_sentence():
+    orders = {tuple(derived("en~perm").order([f"w{k}", *"abcdefg"])) for k in range(50)}
+    assert len(orders) > 45
+
+
+def test_names():
+    assert derived("en") is None
+    found = derived("en~inv+trans")
+    assert (found.name, found.base, found.twin, found.reorders) == ("en~trans+inv", "en", True, True)
+    assert not derived("en~trans").reorders
+    assert derived("en~syn+inv").steps == ("syn", "inv")
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        ("en~invv", "did you mean 'inv'"),
+        ("en~", "known: trans, inv, perm, syn"),
+        ("en~inv+inv", "twice"),
+        ("en~inv+syn", "write syn first"),
+    ],
+)
+def test_names_that_say_nothing(tag, said):
+    with pytest.raises(UserError, match=said):
+        derived(tag)
+
+
+@pytest.mark.parametrize(
+    ("text", "turned"),
+    [
+        ("Hello, world!", "world, Hello!"),
+        ("I don't know.", "know don't I."),
+        ("(yes) no", "no)yes ("),
+        ("我爱你。", "你爱我。"),
+        ("", ""),
+        ("?", "?"),
+    ],
+)
+def test_words_keep_their_space(text, turned):
+    spans = word_spans(text)
+    words, spaces = [text[a:b] for a, b in spans], spaced(text, spans)
+    order = derived("en~inv").order(words)
+    made, places = joined([words[k] for k in order], [spaces[k] for k in order])
+    assert made == turned
+    assert [made[a:b] for a, b in places] == [words[k] for k in order]
+
+
+@given(st.text(alphabet="ab1 .,'我é", max_size=20))
+def test_no_word_runs_into_another(text):
+    text = " ".join(text.split())
+    spans = word_spans(text)
+    words, spaces = [text[a:b] for a, b in spans], spaced(text, spans)
+    order = derived("en~perm").order(words)
+    made, places = joined([words[k] for k in order], [spaces[k] for k in order])
+    assert [made[a:b] for a, b in places] == [words[k] for k in order]
+    assert sorted(made.replace(" ", "")) == sorted(text.replace(" ", ""))
