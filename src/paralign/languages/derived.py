@@ -16,6 +16,7 @@ __all__ = ["SIGN", "STEPS", "Derived", "derived", "joined", "spaced"]
 
 SIGN = "~"
 STEPS = ("trans", "inv", "perm", "syn")
+_INSIDE = frozenset("'’-_.,:·\u2010\u2011")
 _FINAL = frozenset(".!?。！？।؟…")
 
 
@@ -134,8 +135,8 @@ def joined(words: Sequence[str], spaces: Sequence[bool]) -> tuple[str, list[tupl
 
 @lru_cache(1 << 16)
 def _together(before: str, after: str) -> bool:
-    """Whether two words would read as one."""
-    return _letter(before[-1:]) and _letter(after[:1])
+    """Whether two words would read as one, or as part of one (the a of a ' a)."""
+    return _letter(after[:1]) and (_letter(before[-1:]) or before[-1:] in _INSIDE)
 
 
 def _letter(sign: str) -> bool:

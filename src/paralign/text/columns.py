@@ -10,9 +10,11 @@ from itertools import chain, islice
 from typing import Literal
 
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.text.conllu import spans_of
 from paralign.text.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
 from paralign.text.normalise import normalise
+from paralign.text.reordered import reordered_tagged
 from paralign.text.specs import TextSpec, smallworld_range
 from paralign.text.tags import canonical
 from paralign.text.words import Span
@@ -70,6 +72,11 @@ def read_tagged(
     """
     if scheme not in ("bio", "conll"):
         raise UserError(f"unknown scheme {scheme!r}", mend="known: bio, conll")
+    language = derived(spec.language)
+    if language is not None:
+        own = TextSpec(language.base, spec.path)
+        sentences = read_tagged(own, scheme=scheme, lenient=lenient, dropped=dropped, labelled=labelled)
+        return reordered_tagged(sentences, language)
     indices = smallworld_range(spec.path)
     if indices is not None:
         from paralign.text.generated import smallworld_tagged

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.config import did_you_mean
+from paralign.languages import Ordering, derived
 from paralign.text.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
 from paralign.text.generated import conllu_from_smallworld
 from paralign.text.normalise import normalise
+from paralign.text.reordered import reordered_trees
 from paralign.text.specs import TextSpec, smallworld_range
 from paralign.text.words import Span
 
@@ -54,7 +56,14 @@ class Tree:
 def read_trees(
     spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
 ) -> Iterator[Tree]:
-    """Trees of a CoNLL-U file or of the small world; arguments and errors as in :func:`read_conllu`."""
+    """Trees of a CoNLL-U file or of the small world, in a derived language if the spec's is one; arguments and errors
+    as in :func:`read_conllu`, further reason: ``not projective, or crowded`` (``syn``)."""
+    language = derived(spec.language)
+    if language is not None:
+        count: Counter[str] = Counter() if dropped is None else dropped
+        own = TextSpec(language.base, spec.path)
+        trees = read_trees(own, lenient=lenient, dropped=count, labelled=labelled)
+        return reordered_trees(trees, language, Ordering.load(spec.ordering) if spec.ordering else None, count)
     indices = smallworld_range(spec.path)
     if indices is not None:
         return conllu_from_smallworld(spec.language, indices)

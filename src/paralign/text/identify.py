@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.text.normalise import plain_key
 from paralign.text.readers import read_pairs, read_text
 from paralign.text.specs import PairSpec, TextSpec
@@ -64,7 +65,8 @@ def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
         if not spec.paths or not all(Path(path).is_file() for path in spec.paths):
             continue  # what is read from a pipe for a look is lost
         for side, tag in enumerate(spec.languages):
-            message = wrong_language(_texts(spec, side), tag)
+            made = derived(tag)
+            message = wrong_language(_texts(spec, side), tag if made is None else made.base)
             if message:
                 raise UserError(
                     f"the text tagged {tag!r} {message}",

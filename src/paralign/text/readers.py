@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.errors import UserError, located
+from paralign.languages import Derived, derived
+from paralign.text.conllu import read_trees
 from paralign.text.faults import CUT
 from paralign.text.generated import smallworld_pairs, smallworld_text
 from paralign.text.lines import numbered_lines, read_lines
 from paralign.text.normalise import normalise
+from paralign.text.reordered import reordered_text
 from paralign.text.specs import PairSpec, TextSpec, smallworld_range
 from paralign.text.treebank_pairs import is_treebank, treebank_texts
 
@@ -38,7 +41,8 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
 
     The format is seen from the path and the first line that is not blank: Moses twins (``a.en,a.de``), two treebanks
     (``a.conllu,b.conllu``, joined by ``# sent_id``), TSV (two or more columns, of which the first two are read; no
-    quoting), ``source ||| target``, or the small world.
+    quoting), ``source ||| target``, or the small world. Of a language and one derived of it, or of two derived of one,
+    plain text or one treebank is read, and each sentence comes in both.
 
     Args:
         spec: languages and path.
@@ -51,6 +55,9 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
         UserError: with ``file:line``; for twins of different length with both counts.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
+    made = tuple(map(derived, spec.languages))
+    if any(made):
+        return _derived_pairs(spec, made, lenient, count)
     indices = smallworld_range(spec.path)
     if indices is not None:
         return smallworld_pairs(spec, indices)
@@ -64,10 +71,18 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
 def read_text(
     spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Read plain text, one sentence a line, as ``(line number, normalised text)``, blank lines included.
+    """Read plain text, one sentence a line, as ``(line number, normalised text)``, blank lines included; or the
+    sentences of a treebank.
 
     Args and errors as in :func:`read_pairs`.
     """
+    made = derived(spec.language)
+    if made is not None and not is_treebank(spec.path) and "syn" not in made.steps:
+        rows = read_text(TextSpec(made.base, spec.path), lenient=lenient, dropped=dropped)
+        return ((number, reordered_text(text, made)) for number, text in rows)
+    if made is not None or is_treebank(spec.path):
+        trees = read_trees(spec, lenient=lenient, dropped=dropped, labelled=made is not None and "syn" in made.steps)
+        return ((tree.line, tree.text) for tree in trees)
     indices = smallworld_range(spec.path)
     if indices is not None:
         return smallworld_text(spec.language, indices)
@@ -81,6 +96,31 @@ def line_count(spec: PairSpec) -> int | None:
     if smallworld_range(spec.path) is not None or is_treebank(spec.paths[0]) or not Path(spec.paths[0]).is_file():
         return None
     return sum(1 for _ in numbered_lines(spec.paths[0], lenient=True))
+
+
+def _derived_pairs(
+    spec: PairSpec, made: tuple[Derived | None, ...], lenient: bool, dropped: Counter[str]
+) -> Iterator[Pair]:
+    """Both sides of one text where they are of one language, else the sides of pairs."""
+    bases = [tag if one is None else one.base for tag, one in zip(spec.languages, made, strict=True)]
+    if bases[0] != bases[1]:
+        for pair in read_pairs(PairSpec(bases[0], bases[1], spec.path), lenient=lenient, dropped=dropped):
+            source, target = (
+                text if one is None else reordered_text(text, one)
+                for text, one in zip((pair.source, pair.target), made, strict=True)
+            )
+            yield Pair(source, target, pair.line)
+        return
+    sides = [TextSpec(tag, spec.path, order) for tag, order in zip(spec.languages, spec.orderings, strict=True)]
+    unlike: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    left, right = (read_text(side, lenient=lenient, dropped=count) for side, count in zip(sides, unlike, strict=True))
+    waiting = next(right, None)
+    for number, source in left:  # lines that one of them has dropped are left out of both
+        while waiting is not None and waiting[0] < number:
+            waiting = next(right, None)
+        if waiting is not None and waiting[0] == number:
+            yield Pair(source, waiting[1], number)
+    dropped.update(unlike[0] | unlike[1])
 
 
 def _separated(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from paralign.errors import UserError, located
+from paralign.languages import derived
 from paralign.text.faults import Fault, nothing_found, raise_or_count
 from paralign.text.lines import numbered_lines
 from paralign.text.normalise import normalise
+from paralign.text.reordered import reordered_sentence_pairs
 from paralign.text.specs import TextSpec, smallworld_range
 from paralign.text.tags import canonical
 
@@ -68,6 +70,12 @@ def read_sentence_pairs(
     Raises:
         UserError: with ``file:line``; for a file without a pair of the language, with the languages it has.
     """
+    made = derived(spec.language)
+    if made is not None:
+        own = TextSpec(made.base, spec.path)
+        return reordered_sentence_pairs(
+            read_sentence_pairs(own, lenient=lenient, dropped=dropped, labelled=labelled), made
+        )
     indices = smallworld_range(spec.path)
     if indices is not None:
         from paralign.text.generated import smallworld_sentence_pairs

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.languages.derived import SIGN, derived
 from paralign.text.tags import canonical
 
 __all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "parse_pairs", "parse_text", "smallworld_range"]
 
+_DERIVED = re.compile(r"([^-:@]*(?:@[^-:]*)?)(-)([^-:@]*(?:@.*)?)|([^:@]*(?:@[^:]*)?)(:)([^:@]*(?:@.*)?)")
 SMALLWORLD_DEFAULT = range(20_000)
 """The indices behind a plain ``smallworld``."""
 
@@ -27,6 +29,8 @@ class PairSpec:
     source: str
     target: str
     path: str
+    orderings: tuple[str, str] = ("", "")
+    """Files of word order, where a side is derived by ``syn``."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -43,8 +47,9 @@ class PairSpec:
         return (self.source, self.target)
 
     def __str__(self) -> str:
+        source, target = map(_tagged, self.languages, self.orderings)
         sign = ":" if "-" in self.source + self.target else "-"
-        return f"{self.source}{sign}{self.target}={self.path}"
+        return f"{source}{sign}{target}={self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class TextSpec:
 
     language: str
     path: str
+    ordering: str = ""
+    """A file of word order, where the language is derived by ``syn``."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -65,7 +72,7 @@ class TextSpec:
         return (self.language,)
 
     def __str__(self) -> str:
-        return f"{self.language}={self.path}"
+        return f"{_tagged(self.language, self.ordering)}={self.path}"
 
 
 def smallworld_range(path: str) -> range | None:
@@ -95,13 +102,13 @@ def parse_pairs(text: str) -> PairSpec:
     """
     shape = "write SOURCE-TARGET=PATH, e.g. en-de=corpus.tsv.gz, or en:zh-CN=PATH where a tag has a hyphen"
     tags, path = _halves(text, shape)
-    parts = tags.split(":") if ":" in tags else tags.split("-")
+    parts = _split(tags)
     if len(parts) != 2 or not all(part.strip() for part in parts):
         raise UserError(f"cannot read the languages in {text!r}", mend=shape)
-    source, target = map(canonical, parts)
+    (source, first), (target, second) = map(_language, parts)
     if source == target:
         raise UserError(f"the two languages of {text!r} are the same ({source})", mend=shape)
-    spec = PairSpec(source, target, path)
+    spec = PairSpec(source, target, path, (first, second))
     _check_twins(spec)
     return spec
 
@@ -114,7 +121,35 @@ def parse_text(text: str) -> TextSpec:
     """
     tag, path = _halves(text, "write LANGUAGE=PATH, e.g. en=news.en.txt.gz")
     smallworld_range(path)
-    return TextSpec(canonical(tag), path)
+    language, ordering = _language(tag)
+    return TextSpec(language, path, ordering)
+
+
+def _split(tags: str) -> list[str]:
+    """The two tags; a file of word order may hold any sign but the one between the tags."""
+    if SIGN not in tags:
+        return tags.split(":") if ":" in tags else tags.split("-")
+    found = _DERIVED.fullmatch(tags)
+    return [] if found is None else [part for part in found.groups() if part is not None][::2]
+
+
+def _language(text: str) -> tuple[str, str]:
+    """The canonical tag, and the file of word order behind ``@``.
+
+    Raises:
+        UserError: for an unknown language; for ``syn`` without a file, or a file without ``syn``.
+    """
+    tag, _, ordering = text.partition("@") if SIGN in text else (text, "", "")
+    made = derived(tag)
+    needs = made is not None and "syn" in made.steps
+    if needs != bool(ordering.strip()):
+        message = f"whose word order shall {tag} have?" if needs else f"{tag} has no use for a file of word order"
+        raise UserError(message, mend=f"write {tag}@ORDER.json" if needs else f"write {tag}")
+    return canonical(tag), ordering.strip()
+
+
+def _tagged(language: str, ordering: str) -> str:
+    return f"{language}@{ordering}" if ordering else language
 
 
 def _halves(text: str, shape: str) -> tuple[str, str]:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from paralign.errors import UserError, located
+from paralign.languages import derived
 from paralign.text.faults import Fault, nothing_found, raise_or_count
 from paralign.text.lines import Damaged, open_text, plain_blocks
+from paralign.text.reordered import reordered_questions
 from paralign.text.specs import smallworld_range
 from paralign.text.tags import canonical
 
@@ -62,7 +64,7 @@ def read_questions(
             well-formed, instead of raising.
         dropped: counts what ``lenient`` dropped: answers as ``empty answer``, ``answer not at its offset``;
             questions as ``no answer`` (also those that lost all of them), ``impossible question``, ``duplicate id``,
-            ``incomplete question``.
+            ``incomplete question``; in a derived language also ``answer torn apart``.
         labelled: with ``False`` no question is refused or dropped for its answers: those that are not usable are
             left out.
 
@@ -70,6 +72,12 @@ def read_questions(
         UserError: naming file and question; for a file that is not such JSON, with line and column; for one without
             a question of the language, with the languages it has.
     """
+    made, asked = map(derived, languages)
+    if made is not None or asked is not None:
+        count: Counter[str] = Counter() if dropped is None else dropped
+        bases = (made.base if made else languages[0], asked.base if asked else languages[1])
+        own = read_questions(path, languages=bases, lenient=lenient, dropped=count, labelled=labelled)
+        return reordered_questions(own, made, asked, labelled, count)
     indices = smallworld_range(str(path))
     if indices is not None:
         from paralign.text.generated import smallworld_questions

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
+from paralign.languages import derived
 
 __all__ = ["canonical", "known_tags"]
 
@@ -256,12 +258,16 @@ def canonical(tag: str) -> str:
 
     ISO 639-1 codes stay, 639-2 and 639-3 codes and English names (in any case) are mapped to them; script,
     region and encoding are dropped (``zh-Hant-TW`` → ``zh``, ``de_DE.UTF-8`` → ``de``). A private-use part is
-    kept, as it names another language: ``eng-x-inv`` → ``en-x-inv``.
+    kept, as it names another language: ``eng-x-inv`` → ``en-x-inv``. So are the steps of a derived language
+    (:mod:`paralign.languages`): ``eng~inv+trans`` → ``en~trans+inv``.
 
     Raises:
-        UserError: for an unknown language, with the nearest known one.
+        UserError: for an unknown language or transformation, with the nearest known one.
     """
     text = tag.strip()
+    made = derived(text)
+    if made is not None:
+        return replace(made, base=canonical(made.base)).name
     private = _PRIVATE.fullmatch(text)
     if private:
         return f"{canonical(private[1])}-x-{private[2].lower()}"
