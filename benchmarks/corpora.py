@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def open_or_make(given: argparse.Namespace, folder: Path) -> tuple[TokenStore, A
         specs.append(parse_pairs(f"en-{language}={text}"))
     store = build_store(
         specs,
-        lambda texts: tokenize(tokenizer, texts),
+        partial(tokenize, tokenizer),
         folder / "store",
         filter=FilterConfig(min_pieces=given.min_pieces),
         tokenizer_id=tokenizer_id(tokenizer),

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def build(given: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     store = build_store(
         [parse_pairs(f"{given.languages}={given.text}")],
-        lambda texts: tokenize(tokenizer, texts),
+        partial(tokenize, tokenizer),
         given.out,
         filter=FilterConfig(min_pieces=given.min_pieces),
         tokenizer_id=tokenizer_id(tokenizer),

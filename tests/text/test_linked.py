@@ -111,7 +111,7 @@ def test_a_chinese_sentence_without_spaces_is_linked_by_its_characters(tmp_path)
     )
     (tmp_path / "a.tsv").write_text("the red house\t红色的房子\nthe house\t房子很大\n")
 
-    def tokenize(texts):
+    def tokenize(texts, _):
         found = backend.encode_batch(texts, add_special_tokens=False)
         return [(np.array(e.ids), np.array(e.offsets).reshape(-1, 2)) for e in found]
 

@@ -1,6 +1,5 @@
 """Data in derived languages: labels follow their words, through every reader."""
 
-import json
 from collections import Counter
 
 import pytest
@@ -95,7 +94,7 @@ def test_entities_in_reverse_begin_with_b():
 def test_answers_keep_their_words_and_what_is_torn_apart_is_counted():
     context = "Ann saw Bob in Paris. It was cold, he said!  Then they left"
     answers = ("Bob in Paris", "cold", "Paris. It", "o", "left")
-    starts = tuple(context.index(a) for a in answers[:3]) + (1, context.index("left"))
+    starts = (*(context.index(a) for a in answers[:3]), 1, context.index("left"))
     dropped = Counter()
     item = Question("1", "Who saw Bob?", context, answers, starts)
     made = next(reordered_questions([item], derived("en~inv"), derived("en~inv"), True, dropped))
@@ -129,7 +128,7 @@ def test_every_reader_speaks_derived_languages(tmp_path):
     assert list(read_text(spec)) == [(1, "me sees dog The."), (2, ""), (3, "know don't I")]
     twins = parse_pairs(f"en-en~trans+inv={tmp_path / 't.txt'}")
     assert twins.languages == ("en", "en~trans+inv")
-    assert [(p.source, p.target) for p in read_pairs(twins)][0] == ("The dog sees me.", "me sees dog The.")
+    assert next((p.source, p.target) for p in read_pairs(twins)) == ("The dog sees me.", "me sees dog The.")
     (tmp_path / "p.tsv").write_text("The dog.\tDer Hund.\n")
     pair = next(read_pairs(parse_pairs(f"de~inv-en={tmp_path / 'p.tsv'}")))
     assert (pair.source, pair.target) == ("dog The.", "Der Hund.")

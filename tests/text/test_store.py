@@ -19,7 +19,7 @@ from paralign.text import build as module
 SHORT = FilterConfig(min_pieces=1)
 
 
-def tokenize(texts: Sequence[str]) -> list[tuple[Any, Any]]:
+def tokenize(texts: Sequence[str], _: str = "") -> list[tuple[Any, Any]]:
     """Two-letter pieces of the words."""
     out = []
     for text in texts:
@@ -185,7 +185,7 @@ def test_nothing_left_says_why(tmp_path: Path, spec: PairSpec) -> None:
 def test_a_failed_build_leaves_nothing(tmp_path: Path, spec: PairSpec, error: BaseException) -> None:
     calls = []
 
-    def failing(texts: list[str]) -> list[tuple[Any, Any]]:
+    def failing(texts: list[str], _: str) -> list[tuple[Any, Any]]:
         calls.append(sorted(p.name for p in tmp_path.iterdir()))
         if len(calls) == 2:
             raise error
@@ -206,7 +206,7 @@ def test_in_use_and_under_way(tmp_path: Path, spec: PairSpec) -> None:
         build([spec], tmp_path / "out")
     assert len(TokenStore.open(store.path)) == 50
 
-    def nested(texts: list[str]) -> list[tuple[Any, Any]]:
+    def nested(texts: list[str], _: str) -> list[tuple[Any, Any]]:
         with pytest.raises(UserError, match="another process"):
             build([spec], tmp_path / "second")
         return tokenize(texts)

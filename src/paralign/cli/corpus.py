@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +42,7 @@ def build(
         raise UserError(f"unknown section {min(set(asked) - {'data'})!r}", mend="here only data.* can be set")
     made = load_tokenizer(model)
     build_corpus(
-        lambda texts: tokenize(made, texts),
+        partial(tokenize, made),
         tokenizer_id(made),
         len(made),
         [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],

@@ -85,7 +85,9 @@ class Encoder(nn.Module):
         self.name = name
         self.padding = padding
         self.types = hf.takes_types(model)
-        self.template = tok.probe_template(tokenizer, types=self.types)
+        self.twins = hf.twins_of(model)
+        """What a piece and its twin differ by, for languages derived by ``trans``; 0 where there are none."""
+        self.template = tok.probe_template(tokenizer, types=self.types, twins=self.twins)
         self._head = hf.head_of(model)
         self._maps: dict[str, tuple[int, Tensor]] = {}
         self._language: str | None = None
@@ -113,9 +115,10 @@ class Encoder(nn.Module):
         dropout: float = 0.1,
         seed: int = 0,
         padding: float = 0.04,
+        twins: bool = False,
     ) -> E:
-        """An encoder with random weights, ``arch`` as in ``bert:4x256``."""
-        model = hf.build(arch, tokenizer, max_length=max_length, dropout=dropout, seed=seed)
+        """An encoder with random weights, ``arch`` as in ``bert:4x256``; with ``twins`` a second row for each piece."""
+        model = hf.build(arch, tokenizer, max_length=max_length, dropout=dropout, seed=seed, twins=twins)
         tokenizer = copy.deepcopy(tokenizer)
         tokenizer.model_max_length = max_length
         return cls(model, tokenizer, name=arch, padding=padding)
@@ -190,14 +193,14 @@ class Encoder(nn.Module):
 
     # -- text in
 
-    def tokenize(self, texts: list[str]) -> list[tok.Pieces]:
-        """Piece ids and character offsets of each text, without specials."""
-        return tok.tokenize(self.tokenizer, texts)
+    def tokenize(self, texts: list[str], language: str | None = None) -> list[tok.Pieces]:
+        """Piece ids and character offsets of each text, without specials; in a language (see :meth:`speaking`)."""
+        return tok.tokenize(self.tokenizer, texts, language or self._language, twins=self.twins)
 
     @property
     def tokenizer_id(self) -> str:
         """Fingerprint of the tokenizer."""
-        return tok.tokenizer_id(self.tokenizer)
+        return tok.tokenizer_id(self.tokenizer, twins=self.twins)
 
     # -- states out
 
@@ -256,7 +259,8 @@ class Encoder(nn.Module):
 
     @contextmanager
     def speaking(self, language: str | None) -> Iterator[None]:
-        """Within it sentences are in this language: its map is used, if it has one."""
+        """Within it sentences are in this language: its map is used, if it has one, and its pieces are the twins where
+        it is derived by ``trans``."""
         before, self._language = self._language, language
         try:
             yield

@@ -39,6 +39,7 @@ __all__ = [
     "save_half",
     "set_dropout",
     "takes_types",
+    "twins_of",
     "width_of",
     "without_head",
 ]
@@ -57,6 +58,10 @@ _TOKENIZERS = (
     "spiece.model",
     "spm.model",
 )
+
+
+_TWINS = "paralign_twins"
+"""Key of a model's config."""
 
 
 def _local(name: str) -> Path | None:
@@ -176,7 +181,9 @@ def parse_arch(arch: str) -> tuple[str, int, int]:
     return family, int(match[1]), int(match[2])
 
 
-def build(arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 0.1, seed: int = 0) -> Any:
+def build(
+    arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 0.1, seed: int = 0, twins: bool = False
+) -> Any:
     """A masked LM with random weights by the family's own initialiser; heads of 64 (of 32 up to width 128).
 
     Args:
@@ -185,9 +192,10 @@ def build(arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 
         max_length: positions the model can tell apart.
         dropout: of hidden states and attention.
         seed: of the weights.
+        twins: a second row for every piece, for languages that are derived by ``trans``.
     """
     family, layers, width = parse_arch(arch)
-    rows = -(-len(tokenizer) // 8) * 8  # a multiple of 8 keeps matrix kernels on their fast path
+    rows = -(-len(tokenizer) * (1 + twins) // 8) * 8  # a multiple of 8 keeps matrix kernels on their fast path
     config = AutoConfig.for_model(
         ARCHITECTURES[family],
         vocab_size=rows,
@@ -202,6 +210,7 @@ def build(arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
+        **({_TWINS: len(tokenizer)} if twins else {}),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -217,6 +226,11 @@ def save_half(model: Any, folder: Path) -> None:
     with torch.no_grad():
         for mine, rounded in zip(model.parameters(), half.parameters(), strict=True):
             mine.copy_(rounded)
+
+
+def twins_of(model: Any) -> int:
+    """How many pieces have a twin: piece i's is i plus this; 0 in an encoder without twins."""
+    return int(getattr(model.config, _TWINS, 0) or 0)
 
 
 def base_of(model: Any) -> nn.Module:

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from paralign.config import Config, did_you_mean
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.text.views import Template
 
 __all__ = ["KINDS", "TokenizerConfig", "probe_template", "tokenize", "tokenizer_id", "train_tokenizer"]
@@ -26,32 +27,50 @@ _ROBERTA_NAMES = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "
 Pieces = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-def tokenize(tokenizer: Any, texts: list[str]) -> list[Pieces]:
-    """Piece ids [k] and character offsets [k, 2] of each text, without special pieces or truncation."""
+def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, twins: int = 0) -> list[Pieces]:
+    """Piece ids [k] and character offsets [k, 2] of each text, without special pieces or truncation.
+
+    Args:
+        tokenizer: a fast one.
+        texts: sentences.
+        language: in one that is derived by ``trans`` every piece but the special ones is its twin.
+        twins: what a piece and its twin differ by; 0 where there are none.
+
+    Raises:
+        UserError: for such a language where there are no twins.
+    """
     backend: Tokenizer = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
-    return [
+    found = [
         (np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2))
         for e in backend.encode_batch(texts, add_special_tokens=False)
     ]
+    made = derived(language) if language else None
+    if made is None or not made.twin:
+        return found
+    if not twins:
+        raise UserError(f"the encoder has no twin pieces for {language}", mend="pretrain one with text of it")
+    special = np.array(tokenizer.all_special_ids)
+    return [(np.where(np.isin(ids, special), ids, ids + twins), offsets) for ids, offsets in found]
 
 
-def tokenizer_id(tokenizer: Any) -> str:
+def tokenizer_id(tokenizer: Any, *, twins: int = 0) -> str:
     """A fingerprint of everything that decides pieces: equal ids mean equal pieces."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     for runtime in ("truncation", "padding"):
         state.pop(runtime, None)
     text = json.dumps(state, sort_keys=True, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest() + (f"+{twins}" if twins else "")
 
 
-def probe_template(tokenizer: Any, *, types: bool) -> Template:
+def probe_template(tokenizer: Any, *, types: bool, twins: int = 0) -> Template:
     """Read how a tokenizer dresses one sentence and two, by dressing known pieces.
 
     Args:
         tokenizer: a fast tokenizer with a mask token.
         types: whether the model tells segments apart by token types (else all types are 0).
+        twins: what a piece and its twin differ by; 0 where there are none.
 
     Raises:
         UserError: if the pieces cannot be found again inside what the tokenizer makes of them.
@@ -74,7 +93,8 @@ def probe_template(tokenizer: Any, *, types: bool) -> Template:
         mask_id=tokenizer.mask_token_id,
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0,
         special_ids=tuple(sorted(set(tokenizer.all_special_ids))),
-        vocabulary=len(tokenizer),
+        vocabulary=len(tokenizer) + twins,
+        twins=twins,
     )
 
 

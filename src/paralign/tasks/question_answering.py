@@ -18,6 +18,7 @@ from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalise
 from paralign.metrics.squad import exact_match, f1
 from paralign.tasks.base import TaskConfig
@@ -101,6 +102,8 @@ class QuestionAnswering(Supervised):
         ``QUESTION-CONTEXT``.
         """
         context, question, path = _languages(spec)
+        if len({made is not None and made.twin for made in map(derived, (context, question))}) > 1:
+            raise UserError(f"{context} and {question} have other pieces", mend="derive both by trans, or neither")
 
         def read(count: Counter[str]) -> Iterator[Question]:
             return read_questions(

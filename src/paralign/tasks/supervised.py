@@ -14,6 +14,7 @@ import torch
 
 from paralign.encoder import Encoder, States
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.objectives import Batches, Objective
 from paralign.results import Where
 from paralign.tasks.base import Score, Task
@@ -126,9 +127,16 @@ class Supervised(Task):
                 (Pan et al. 2021, section 2.4).
         """
         if switch_with is None:
-            records = ([row] for one in data for items in self._windows(one) for row in self.examples(encoder, items))
+            records = ([row] for one in data for items in self._windows(one) for row in self._rows(encoder, one, items))
             return ExampleBatches(encoder, records, training)
+        for one in (*data, switch_with):
+            if (made := derived(one.language)) is not None and made.twin:
+                raise UserError(f"twins of {one.language} would mix its pieces with another's", mend="leave trans out")
         return ExampleBatches(encoder, self._twins(encoder, data, switch_with), training)
+
+    def _rows(self, encoder: Encoder, data: Dataset[Any], items: Sequence[Any]) -> list[Example]:
+        with encoder.speaking(data.language):
+            return list(self.examples(encoder, items))
 
     def _by_key(self, data: Dataset[Any]) -> dict[str, Any]:
         known: dict[str, Any] = {}
@@ -179,7 +187,7 @@ class Supervised(Task):
         encoder.eval()
         head.eval()
         for items in self._windows(data):
-            rows = self.examples(encoder, items)
+            rows = self._rows(encoder, data, items)
             found: dict[int, Any] = {}
             for batch in padded_batches([len(row) for row in rows], BUDGET):
                 states = encoder.encode(example_view(encoder, [rows[i] for i in batch]))
@@ -202,7 +210,7 @@ class Supervised(Task):
                 f"this model has no head for {self.name!r}",
                 mend=f"fine-tune it first: paralign finetune --task {self.name}",
             )
-        with encoder.speaking(data.language):
+        with encoder.speaking(data.language):  # a map of the language is used
             return self._scores(self.answers(encoder, head, data), data)
 
     def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:

@@ -23,8 +23,8 @@ from paralign.text.store import SCHEMA, TokenStore
 
 __all__ = ["Tokenize", "build_store", "file_digest"]
 
-Tokenize = Callable[[list[str]], list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]
-"""Texts → for each its piece ids [k] and character offsets [k, 2], without special tokens."""
+Tokenize = Callable[[list[str], str], list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]
+"""Texts and their language → for each its piece ids [k] and character offsets [k, 2], without special tokens."""
 
 _BATCH_LINES = 2_000
 _BATCH_CHARACTERS = 2_000_000
@@ -76,7 +76,7 @@ def build_store(
 
     Args:
         specs: all of pairs or all of plain text.
-        tokenize: called with some thousand texts at a time.
+        tokenize: called with some thousand texts of a language at a time, and its tag.
         out: the folder to make.
         filter: what is kept.
         tokenizer_id: names the tokenizer exactly (a hash); part of the fingerprint.
@@ -174,7 +174,7 @@ class _Build:
         if room is not None and room <= 0:
             return False
         self._filter_text(rows, spec.languages)
-        ids, offsets, lengths = self._tokenise(rows, tokenize)
+        ids, offsets, lengths = self._tokenise(rows, spec.languages, tokenize)
         kept = self._filter_lengths(rows, lengths)
         if room is not None and len(kept) >= room:
             end = rows.alive()[room - 1] + 1
@@ -207,13 +207,17 @@ class _Build:
             rows.drop(alive, found, "excluded")
 
     def _tokenise(
-        self, rows: _Rows, tokenize: Tokenize
+        self, rows: _Rows, languages: tuple[str, ...], tokenize: Tokenize
     ) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]], npt.NDArray[np.int64]]:
         """Pieces of the rows still in: ids and offsets by slot, lengths [rows still in, sides]."""
-        texts = [text for row in rows.alive() for text in rows.texts[row]]
-        encoded = tokenize(texts) if texts else []
-        if len(encoded) != len(texts):
-            raise ValueError(f"the tokenizer gave {len(encoded)} results for {len(texts)} texts")
+        alive = rows.alive()
+        sides = []
+        for side, language in enumerate(languages):
+            texts = [rows.texts[row][side] for row in alive]
+            sides.append(tokenize(texts, language) if texts else [])
+            if len(sides[-1]) != len(texts):
+                raise ValueError(f"the tokenizer gave {len(sides[-1])} results for {len(texts)} texts")
+        encoded = [item for row in zip(*sides, strict=True) for item in row]
         ids, offsets = [item[0] for item in encoded], [item[1] for item in encoded]
         return ids, offsets, np.array([len(item) for item in ids], np.int64).reshape(-1, self.sides)
 

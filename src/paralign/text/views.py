@@ -83,11 +83,13 @@ class Template:
     pad_id: int
     special_ids: tuple[int, ...]
     vocabulary: int
+    twins: int = 0
+    """What a piece and its twin differ by, where each has one (languages derived by ``trans``)."""
 
     @cached_property
     def ordinary(self) -> Ints:
-        """All ids that are not special: what random replacements are drawn from."""
-        return np.setdiff1d(np.arange(self.vocabulary), np.asarray(self.special_ids))
+        """All ids that are neither special nor twins: what random replacements are drawn from."""
+        return np.setdiff1d(np.arange(self.vocabulary - self.twins), np.asarray(self.special_ids))
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,10 @@ def mask_view(
     ids[masked[kind < config.mask_share]] = template.mask_id
     swap = masked[(kind >= config.mask_share) & (kind < config.mask_share + config.random_share)]
     bits = draw(*stream, _RANDOM, keys[row[swap]], place[swap])
-    ids[swap] = template.ordinary[(bits % np.uint64(len(template.ordinary))).astype(np.int64)]
+    random = template.ordinary[(bits % np.uint64(len(template.ordinary))).astype(np.int64)]
+    if template.twins:  # in the language of the piece that is replaced
+        random += template.twins * (view.ids[swap] >= template.twins)
+    ids[swap] = random
     return View(ids, view.types, view.lengths, view.rows, view.special, masked, view.ids[masked])
 
 

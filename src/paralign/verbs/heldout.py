@@ -42,7 +42,7 @@ class HeldOut:
             pieces = self._pieces.setdefault(spec.language, [])
             texts = (text for _, text in read_text(spec, lenient=lenient) if text)
             while len(pieces) < most and (some := list(islice(texts, most))):
-                pieces.extend(ids for ids, _ in encoder.tokenize(some) if 0 < len(ids) <= room)
+                pieces.extend(ids for ids, _ in encoder.tokenize(some, spec.language) if 0 < len(ids) <= room)
             del pieces[most:]
         for language, pieces in self._pieces.items():
             if not sum(len(view.masked) for view in self._views(pieces)):

@@ -15,6 +15,7 @@ from paralign.encoder.card import read_provenance, write_card
 from paralign.encoder.hf import load_tokenizer, parse_arch, set_dropout
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.objectives import Objective, find_objective
 from paralign.text import (
     PairSpec,
@@ -205,9 +206,9 @@ def _fresh(
         folder.begin({})
         with beside(kept) as part:
             made.save_pretrained(part)
-    return Encoder.from_scratch(
-        str(arch), made, max_length=max_length, seed=seed_for(config.training.seed, _HEADS, 1), padding=padding
-    )
+    twins = any(one is not None and one.twin for one in (derived(spec.language) for spec in specs))
+    seed = seed_for(config.training.seed, _HEADS, 1)
+    return Encoder.from_scratch(str(arch), made, max_length=max_length, seed=seed, padding=padding, twins=twins)
 
 
 def _train(

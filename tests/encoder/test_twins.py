@@ -1,0 +1,92 @@
+"""Languages of twin pieces: the text stays, ids move by the size of the vocabulary."""
+
+import json
+
+import numpy as np
+import pytest
+
+import paralign
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.text.views import View, ViewsConfig, mask_view
+
+
+@pytest.fixture(scope="module")
+def twins(make_encoder):
+    return make_encoder(twins=True).eval()
+
+
+def test_every_piece_has_one_twin_and_special_ones_are_shared(twins, tokenizer):
+    size = len(tokenizer)
+    assert (twins.twins, twins.template.vocabulary) == (size, 2 * size)
+    assert len(twins.embeddings) >= 2 * size
+    texts = ["The dog sleeps.", "", "Ω the [MASK] dog"]
+    own, moved = twins.tokenize(texts, "en"), twins.tokenize(texts, "en~trans+inv")
+    special = set(tokenizer.all_special_ids)
+    seen = 0
+    for (ids, offsets), (other, same) in zip(own, moved, strict=True):
+        assert (offsets == same).all()
+        for a, b in zip(ids.tolist(), other.tolist(), strict=True):
+            seen += a in special
+            assert b == (a if a in special else a + size)
+    assert seen >= 2
+    with twins.speaking("en~trans"):
+        assert (twins.tokenize(texts)[0][0] == moved[0][0]).all()
+    assert (twins.tokenize(texts, "en~inv")[0][0] == own[0][0]).all()
+
+
+def test_without_twins_such_a_language_is_refused(encoder, twins):
+    with pytest.raises(UserError, match="no twin pieces for en~trans"):
+        encoder.tokenize(["a"], "en~trans")
+    assert encoder.tokenizer_id != twins.tokenizer_id
+
+
+def test_it_is_still_one_when_loaded(twins, tmp_path):
+    twins.save_pretrained(tmp_path / "m", weights="fp16")
+    assert Encoder.from_pretrained(tmp_path / "m").twins == twins.twins
+
+
+def test_random_replacements_are_of_the_language_of_the_piece(twins):
+    size, count = twins.twins, 6_000
+    plain = np.where(np.arange(count) % 2, 100 + size, 100)
+    none = np.empty(0, np.int64)
+    view = View(plain, np.zeros(count, np.int64), np.array([count]), np.zeros(1, np.int64),
+                np.zeros(count, np.bool_), none, none)  # fmt: skip
+    config = ViewsConfig(mask_probability=0.9, mask_share=0, random_share=1)
+    made = mask_view(view, twins.template, config, np.zeros(1, np.int64), 0)
+    changed = made.ids != plain
+    assert changed.sum() > 5_000
+    assert ((made.ids >= size) == (plain >= size)).all()
+    assert len(np.unique(made.ids)) > size
+    assert not np.isin(made.ids % size, twins.template.special_ids).any()
+
+
+def test_a_language_and_its_twin_are_pretrained_aligned_and_fine_tuned_by_name(tmp_path):
+    quick = ["training.steps=2", "training.batch=8", "training.warmup=0"]
+    base = paralign.pretrain(
+        out=tmp_path / "base", arch="bert:1x32", vocab=500, quiet=True, overrides=quick,
+        text=["en=smallworld:0-60", "en~trans+inv=smallworld:60-120"],
+    )  # fmt: skip
+    encoder = Encoder.from_pretrained(base)
+    assert encoder.twins == 500
+    facts = json.loads((tmp_path / "base" / "run.json").read_text())
+    assert set(facts["languages"]) == {"en", "en~trans+inv"}
+    made = paralign.align(
+        str(base), out=tmp_path / "tlm", recipe="tlm-mini", quiet=True, overrides=quick,
+        pairs=["en-en~trans+inv=smallworld:120-160"],
+    )  # fmt: skip
+    from paralign.text import TokenStore
+
+    store = TokenStore.open(tmp_path / "tlm" / "corpus")
+    assert store.languages == ["en", "en~trans+inv"]
+    for record in range(5):
+        own, moved = (set(store.gather(np.array([record]), np.array([side]))[0].tolist()) for side in (0, 1))
+        assert {i if i in encoder.template.special_ids else i + 500 for i in own} == moved
+    paralign.finetune(
+        str(made), task="pos", train=["en=smallworld:200-240"], out=tmp_path / "pos", quiet=True, seeds=1,
+        eval=["en=smallworld:300-320", "en~trans+inv=smallworld:300-320"],
+        overrides=["training.epochs=1", "training.learning_rate=1e-3"],
+    )  # fmt: skip
+    rows = [json.loads(line) for line in (tmp_path / "pos" / "results.jsonl").read_text().splitlines()]
+    assert {row["language"] for row in rows} == {"en", "en~trans+inv"}
+    assert len({row["n"] for row in rows}) == 1
