@@ -15,7 +15,7 @@ import pytest
 
 from paralign.encoder.tokenizer import probe_template
 
-SCRIPTS = ("aligners", "padding", "ppa_step", "recipe_cost", "startup", "tasks", "token_store")
+SCRIPTS = ("aligners", "language_gap", "padding", "ppa_step", "recipe_cost", "startup", "tasks", "token_store")
 STEP = ("--arch", "bert:1x32", "--batch", "8", "--queue", "20", "--pad-to", "128", "--repeats", "2",
         "--block", "2", "--rival-block", "1", "--warm", "1", "--rival-warm", "0")  # fmt: skip
 
@@ -195,3 +195,16 @@ def test_the_cost_of_recipes_is_that_to_the_last(given, capsys):
     assert found["rows"][recipes[1]]["cost"]["median"] == 1
     rates = [found["rows"][recipe]["pairs_per_s"]["median"] for recipe in recipes]
     assert found["rows"][recipes[0]]["cost"]["median"] == pytest.approx(rates[1] / rates[0], rel=1e-4)
+
+
+def test_a_language_and_itself_have_no_gap(base, capsys, monkeypatch):
+    module = importlib.import_module("language_gap")
+    found = result_of(module, [str(base), "--pairs", "en-de=smallworld:0-20"], capsys)["rows"]
+    assert -1 <= found[0]["linked"] <= 1
+    assert found[0]["gap"] > 0
+    encoder = module.Encoder.from_pretrained(base).eval()
+    same = module.gap(encoder, [("The dog sleeps.", "The dog sleeps.")] * 2, [[(0, 0), (1, 1), (3, 3)]] * 2, 2)
+    assert same == pytest.approx({"linked": 1, "centred": 1, "gap": 0}, abs=1e-5)
+    moved = [("The dog sleeps.", "sleeps The dog.")]
+    unlike = module.gap(encoder, moved, [[(0, 0)]], 2)
+    assert unlike["linked"] < 0.999

@@ -1,0 +1,83 @@
+"""Do linked words lie together, or only as far from each other as the languages do?
+
+    python benchmarks/language_gap.py ENCODER [ENCODER ...] --pairs en-de=smallworld:3000000-3000200 [--layer N]
+
+For each encoder and pair of languages: the mean cosine of linked words (links of the small world, or intersected links
+of `hmm`), as they are and with each language's mean taken off, and the distance of the two means in units of the words'
+own spread (root of the summed variances). A tagger trained on one language meets the uncentred vectors of the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from machine import finish, table
+
+from paralign.encoder import Encoder
+from paralign.text import parse_pairs, read_pairs
+from paralign.text.generated import smallworld_gold
+from paralign.text.specs import PairSpec, smallworld_range
+from paralign.verbs.words import linked_text
+from paralign.words.similarity import SimilarityConfig, WordVectors
+
+Vectors = npt.NDArray[np.float32]
+
+
+def linked(spec: PairSpec) -> tuple[list[tuple[str, str]], list[list[tuple[int, int]]]]:
+    """Sentences and the links of their words."""
+    indices = smallworld_range(spec.path)
+    if indices is not None:
+        texts = [(pair.source, pair.target) for pair in read_pairs(spec)]
+        return texts, [sorted(some) for some in smallworld_gold(spec, indices)]
+    pairs, links = linked_text(spec, symmetrise="intersect", quiet=True)
+    return [pair.texts for pair in pairs], list(links)
+
+
+def gap(encoder: Encoder, texts: Sequence[tuple[str, str]], links: Sequence[Sequence[tuple[int, int]]],
+        layer: int) -> dict[str, float]:  # fmt: skip
+    """Cosines and the distance of the means."""
+    config = SimilarityConfig(matching="softmax", unit="word", layer=layer)  # softmax: lengths as they are
+    sides = [WordVectors(encoder, [pair[side] for pair in texts], layer, config, False) for side in (0, 1)]
+    starts = [np.cumsum(side.sizes) - side.sizes for side in sides]
+    rows = [[starts[side][k] + link[side] for k, some in enumerate(links) for link in some] for side in (0, 1)]
+    vectors = [side.states.float().cpu().numpy() for side in sides]
+    means = [words.mean(0) for words in vectors]
+    spread = float(np.sqrt(np.concatenate(vectors).var(0).sum()))
+
+    def cosine(shift: Sequence[Vectors | float]) -> float:
+        a, b = (vectors[side][rows[side]] - shift[side] for side in (0, 1))
+        return float(((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).mean())
+
+    return {
+        "linked": cosine([0.0, 0.0]),
+        "centred": cosine(means),
+        "gap": float(np.linalg.norm(means[0] - means[1])) / spread,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("encoder", nargs="+")
+    parser.add_argument("--pairs", action="append", required=True)
+    parser.add_argument("--layer", type=int, help="the last by default")
+    given = parser.parse_args(arguments)
+    specs = [parse_pairs(text) for text in given.pairs]
+    known = [linked(spec) for spec in specs]
+    rows = []
+    for name in given.encoder:
+        encoder = Encoder.from_pretrained(name).eval()
+        layer = encoder.layers if given.layer is None else given.layer
+        for spec, (texts, links) in zip(specs, known, strict=True):
+            rows.append({"encoder": name, "languages": "-".join(spec.languages), **gap(encoder, texts, links, layer)})
+    print(table(["encoder", "languages", "cosine of linked words", "centred", "distance of means"],
+                [[str(row["encoder"]), str(row["languages"]), *(f"{row[k]:.2f}" for k in ("linked", "centred", "gap"))]
+                 for row in rows]))  # fmt: skip
+    finish("language_gap", {"rows": rows}, torch_too=True)
+
+
+if __name__ == "__main__":
+    main()
