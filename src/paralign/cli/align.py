@@ -21,6 +21,9 @@ def command(
         list[str] | None,
         typer.Option(help="SRC-TGT=PATH, word links of `paralign words` for each --pairs; otherwise they are found."),
     ] = None,
+    dictionary: Annotated[
+        list[str] | None, typer.Option(help="SRC-TGT=PATH, words and their translations; may be repeated.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Name (see `paralign list recipes`) or TOML file.")] = "ppa",
     overrides: Overrides = None,
     limit: Limit = None,
@@ -38,6 +41,7 @@ def command(
         pairs=pairs or [],
         corpus=corpus,
         links=links or [],
+        dictionary=dictionary or [],
         recipe=recipe,
         settings=given(data={"limit": limit}, training={"seed": seed}),
         overrides=overrides or [],

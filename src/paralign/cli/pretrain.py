@@ -24,6 +24,9 @@ def command(
     heldout: Annotated[
         list[str] | None, typer.Option(help="LANG=PATH, text whose loss is logged by language; may be repeated.")
     ] = None,
+    dictionary: Annotated[
+        list[str] | None, typer.Option(help="SRC-TGT=PATH, words and their translations; may be repeated.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Name or TOML file.")] = "pretrain",
     overrides: Overrides = None,
     limit: Limit = None,
@@ -44,6 +47,7 @@ def command(
         vocab=vocab,
         max_length=max_length,
         heldout=heldout or [],
+        dictionary=dictionary or [],
         recipe=recipe,
         settings=given(data={"limit": limit}, training={"seed": seed}),
         overrides=overrides or [],

@@ -35,6 +35,7 @@ OBJECTIVES = {
     "tlm": "paralign.objectives.mlm:TranslationLM",
     "moco": "paralign.objectives.moco:MomentumContrast",
     "bilingual": "paralign.objectives.bilingual:BilingualPrediction",
+    "static": "paralign.objectives.static:Static",
     "word_l2": "paralign.objectives.word_l2:WordL2",
     "word_contrastive": "paralign.objectives.word_contrastive:WordContrast",
 }
@@ -102,6 +103,8 @@ class Objective(nn.Module):
     """Whether it uses the vocabulary head."""
     needs_links: ClassVar[bool] = False
     """Whether batches must know which words are linked (``batch.linked``)."""
+    needs_dictionary: ClassVar[bool] = False
+    """Whether it is made with a third argument, the run's dictionary."""
     Config: ClassVar[type[ObjectiveConfig]] = ObjectiveConfig
 
     def __init__(self, config: ObjectiveConfig, encoder: Encoder) -> None:

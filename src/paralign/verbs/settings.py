@@ -17,7 +17,7 @@ from paralign.text import FilterConfig
 from paralign.text.views import ViewsConfig
 from paralign.training import TrainingConfig
 
-__all__ = ["LinksConfig", "RunConfig", "load_recipe", "recipes", "run_settings", "task_section"]
+__all__ = ["DictionaryConfig", "LinksConfig", "RunConfig", "load_recipe", "recipes", "run_settings", "task_section"]
 
 
 class LinksConfig(Config):
@@ -29,6 +29,18 @@ class LinksConfig(Config):
     """How both directions are joined; ``grow-diag-final-and`` by default, for ``similarity`` its own way."""
     tokenised: bool = False
     """Words are what stands between spaces."""
+
+
+class DictionaryConfig(Config):
+    """Where the dictionary comes from, for the objectives that need one; drawn once and kept with the run."""
+
+    source: Literal["auto", "files", "twins"] = "auto"
+    """``files``: those of ``--dictionary``; ``twins``: pieces and their twins, for languages derived by ``trans``.
+    ``auto``: the first of these there is."""
+    rate: float = Field(default=1.0, gt=0, le=1)
+    """Share of the entries that is kept (of all pieces, for ``twins``)."""
+    seed: int | None = None
+    """Of that draw; the run's by default."""
 
 
 class RunConfig(Config):
@@ -44,6 +56,7 @@ class RunConfig(Config):
     """Of the encoder's file; fp16 halves it, loaded it is fp32 again."""
     tokenizer: TokenizerConfig = TokenizerConfig()
     links: LinksConfig = LinksConfig()
+    dictionary: DictionaryConfig = DictionaryConfig()
     data: FilterConfig = FilterConfig()
     views: ViewsConfig = ViewsConfig()
     training: TrainingConfig = TrainingConfig()

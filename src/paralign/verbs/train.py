@@ -16,6 +16,7 @@ from paralign.encoder.hf import load_tokenizer, parse_arch, set_dropout
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.languages import derived
+from paralign.languages.dictionary import Dictionary
 from paralign.objectives import Objective, find_objective
 from paralign.text import (
     PairSpec,
@@ -35,6 +36,7 @@ from paralign.verbs.corpus import (
     open_corpus,
     say_languages,
 )
+from paralign.verbs.dictionary import open_dictionary
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.heldout import HeldOut
 from paralign.verbs.links import open_links
@@ -52,6 +54,7 @@ def align(
     pairs: Sequence[str] = (),
     corpus: str | Path | None = None,
     links: Sequence[str] = (),
+    dictionary: Sequence[str] = (),
     recipe: str = "ppa",
     settings: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
@@ -69,6 +72,8 @@ def align(
         corpus: a token store made before, instead of ``pairs``.
         links: ``SRC-TGT=PATH``, word links for each of the pairs, in their order, for objectives that need them; found
             by the settings under ``[links]`` where none are given.
+        dictionary: ``SRC-TGT=PATH``, several, for objectives that need one; made as the settings under ``[dictionary]``
+            say where none are given.
         recipe: name or TOML file.
         settings: nested settings that win over the recipe.
         overrides: ``section.key=value``, which win over ``settings``.
@@ -94,7 +99,8 @@ def align(
         say(f"{out} is finished", quiet=quiet)
         return folder.path / "encoder"
     encoder = Encoder.from_pretrained(model, padding=config.training.padding)
-    return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet, links=links)
+    return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet, links=links,
+                  dictionary=dictionary)  # fmt: skip
 
 
 def pretrain(
@@ -107,6 +113,7 @@ def pretrain(
     vocab: int = 12_000,
     max_length: int = 256,
     heldout: Sequence[str] = (),
+    dictionary: Sequence[str] = (),
     recipe: str = "pretrain",
     settings: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
@@ -125,6 +132,7 @@ def pretrain(
         vocab: pieces of a trained tokenizer.
         max_length: positions of an encoder from scratch.
         heldout: ``LANG=PATH``, several: text whose masked-LM loss is logged by language.
+        dictionary: as in :func:`align`.
 
     The other arguments, the result and the errors are those of :func:`align`.
     """
@@ -155,7 +163,8 @@ def pretrain(
     except BaseException:
         folder.abandon()
         raise
-    return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet, watch)
+    return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet, watch,
+                  dictionary=dictionary)  # fmt: skip
 
 
 def _watch(
@@ -223,10 +232,13 @@ def _train(
     quiet: bool,
     watch: Callable[[], Mapping[str, float]] | None = None,
     links: Sequence[str] = (),
+    dictionary: Sequence[str] = (),
 ) -> Path:
     needed = config.views.avoid_double_mask or any(find_objective(name).needs_links for name in config.objectives)
     if links and not needed:
         raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
+    if dictionary and not any(find_objective(name).needs_dictionary for name in config.objectives):
+        raise UserError("no objective of this run needs a dictionary", mend="leave --dictionary out")
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     facts = {"method": config.method, "control": config.control}
@@ -247,7 +259,15 @@ def _train(
             )
         views = config.views, config.training
         batches = CorpusBatches(store, encoder.template, *views, longest=encoder.max_pieces, links=linked)
-        learner = Learner(encoder, make_objectives(config, encoder))
+        entries = None
+        if any(find_objective(name).needs_dictionary for name in config.objectives):
+            entries = first_process_first(
+                lambda: open_dictionary(
+                    folder.path, encoder, store, config.dictionary, seed=config.training.seed, files=dictionary,
+                    lenient=lenient, quiet=quiet,
+                )
+            )  # fmt: skip
+        learner = Learner(encoder, make_objectives(config, encoder, entries))
         trainer = Trainer(
             learner,
             batches,
@@ -312,12 +332,13 @@ def _train(
     return final
 
 
-def make_objectives(config: RunConfig, encoder: Encoder) -> dict[str, Objective]:
-    """The objectives of a run, their fresh weights drawn from the run's seed."""
+def make_objectives(config: RunConfig, encoder: Encoder, dictionary: Dictionary | None = None) -> dict[str, Objective]:
+    """The objectives of a run, their fresh weights drawn from the run's seed; some are made with its dictionary."""
     out = {}
     for name in config.objectives:
         kind = find_objective(name)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(config.training.seed, _HEADS))
-            out[kind.name] = kind(config.section(name), encoder)
+            given = {"dictionary": dictionary} if kind.needs_dictionary else {}
+            out[kind.name] = kind(config.section(name), encoder, **given)
     return out

@@ -1,0 +1,101 @@
+"""The dictionary of a run: drawn once, kept with it, read back when it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.languages import derived
+from paralign.languages.dictionary import Dictionary
+from paralign.text import PairSpec, TokenStore, parse_pairs
+from paralign.text.lexicon import read_lexicon
+from paralign.text.lines import write_lines
+from paralign.verbs.folder import say
+from paralign.verbs.settings import DictionaryConfig
+
+__all__ = ["open_dictionary"]
+
+_FILE = "dictionary.tsv"
+
+
+def open_dictionary(
+    folder: Path,
+    encoder: Encoder,
+    store: TokenStore,
+    config: DictionaryConfig,
+    *,
+    seed: int,
+    files: Sequence[str] = (),
+    lenient: bool = False,
+    quiet: bool = False,
+) -> Dictionary:
+    """The dictionary of a run, made when first asked for and kept as ``folder/dictionary.tsv``.
+
+    Args:
+        folder: the run's.
+        encoder: its tokenizer makes the pieces.
+        store: whose languages it is for.
+        config: where it comes from, and how much of it is kept.
+        seed: of that draw, if the settings have none.
+        files: ``SRC-TGT=PATH``, several (:func:`paralign.text.lexicon.read_lexicon`).
+        lenient: drop lines of the files that cannot be read.
+        quiet: say nothing.
+
+    Raises:
+        UserError: for files that cannot be read, and where there is nothing to make a dictionary of.
+    """
+    place = folder / _FILE
+    if place.is_file():
+        return Dictionary.load(place, encoder.template.vocabulary)
+    specs = [parse_pairs(text) for text in files]
+    source = config.source if config.source != "auto" else "files" if specs else "twins"
+    if bool(specs) != (source == "files"):
+        mend = "give --dictionary SRC-TGT=PATH" if source == "files" else "leave --dictionary out"
+        raise UserError(f"a dictionary from {source}", mend=mend)
+    if source == "twins":
+        whole = _twins(encoder, store)
+    else:
+        whole = _of_files(encoder, specs, lenient, quiet)
+    kept = whole.sample(config.rate, np.random.default_rng(seed if config.seed is None else config.seed))
+    if not len(kept):
+        raise UserError("the dictionary is empty", mend="give a larger one, or a larger dictionary.rate")
+    write_lines(place, kept.lines())
+    say(f"{place}  ({len(kept):,} entries)", quiet=quiet)
+    return kept
+
+
+def _twins(encoder: Encoder, store: TokenStore) -> Dictionary:
+    if not any((made := derived(tag)) is not None and made.twin for tag in store.languages):
+        mend = "give --dictionary SRC-TGT=PATH"
+        raise UserError("there is no dictionary, and no language has twin pieces", mend=mend)
+    names = encoder.tokenizer.convert_ids_to_tokens(list(range(encoder.twins)))
+    return Dictionary.of_twins(names, encoder.template.ordinary.tolist(), encoder.twins)
+
+
+def _of_files(encoder: Encoder, specs: Sequence[PairSpec], lenient: bool, quiet: bool) -> Dictionary:
+    words: list[tuple[str, str]] = []
+    pieces: list[tuple[list[int], list[int]]] = []
+    unknown = encoder.tokenizer.unk_token_id
+    for spec in specs:
+        dropped: Counter[str] = Counter()
+        pairs = read_lexicon(spec.path, lenient=lenient, dropped=dropped)
+        sides = [
+            [ids.tolist() for ids, _ in encoder.tokenize([pair[side] for pair in pairs], language)]
+            for side, language in enumerate(spec.languages)
+        ]
+        for pair, first, second in zip(pairs, *sides, strict=True):
+            if not first or not second or unknown in (*first, *second):
+                dropped["not in the tokenizer"] += 1
+            elif first == second:
+                dropped["the same on both sides"] += 1
+            else:
+                words.append(pair)
+                pieces.append((first, second))
+        for reason, number in sorted(dropped.items()):
+            say(f"{spec}: {number:,} entries dropped: {reason}", quiet=quiet)
+    return Dictionary(words, pieces)

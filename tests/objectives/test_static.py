@@ -1,0 +1,161 @@
+"""Static embeddings drawn together: closed forms, the gradient, a resume."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import paralign
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.languages.dictionary import Dictionary
+from paralign.objectives.base import Step
+from paralign.objectives.static import Static, StaticConfig
+from tests.training.runs import log_of, stopped_at
+
+DICTIONARY = Dictionary([("a", "b"), ("c d", "e")], [((7,), (9,)), ((11, 12), (13,))])
+
+
+def value(encoder, dictionary=DICTIONARY, **settings):
+    objective = Static(StaticConfig(**settings), encoder, dictionary)
+    step = Step(encoder, None)
+    total = objective(step)["static"] / objective.counts(None)["static"]
+    return total * objective.weights()["static"], objective
+
+
+def test_equal_rows_give_exactly_minus_alpha(make_encoder):
+    encoder = make_encoder()
+    with torch.no_grad():
+        encoder.embeddings[9] = encoder.embeddings[7]
+        encoder.embeddings[12] = encoder.embeddings[11]
+        encoder.embeddings[13] = 2 * encoder.embeddings[11]
+    loss, objective = value(encoder)
+    assert loss.item() == pytest.approx(-10, abs=1e-5)
+    assert objective.metrics()["static_cosine"] == pytest.approx(1)
+
+
+def test_it_is_the_mean_cosine_by_hand_and_only_its_rows_get_a_gradient(make_encoder):
+    encoder = make_encoder()
+    loss, _ = value(encoder, weight=3.0)
+    table = encoder.embeddings.detach().double().numpy()
+
+    def cos(a, b):
+        return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+    right = -3 * (cos(table[7], table[9]) + cos((table[11] + table[12]) / 2, table[13])) / 2
+    assert loss.item() == pytest.approx(right, abs=1e-5)
+    loss.backward()
+    touched = torch.nonzero(encoder.embeddings.grad.abs().sum(1)).view(-1).tolist()
+    assert touched == [7, 9, 11, 12, 13]
+    assert all(p.grad is None for p in encoder.parameters() if p is not encoder.embeddings)
+
+
+def test_squared_distance_by_hand(make_encoder):
+    encoder = make_encoder()
+    loss, _ = value(encoder, weight=1.0, distance="l2")
+    table = encoder.embeddings.detach().double()
+    right = ((table[7] - table[9]).square().sum() + (table[11:13].mean(0) - table[13]).square().sum()) / 2
+    assert loss.item() == pytest.approx(right.item(), rel=1e-5)
+
+
+def test_samples_are_without_bias_and_redrawn(make_encoder):
+    encoder = make_encoder()
+    many = Dictionary([("a", "b")] * 40, [((7 + k,), (60 + k,)) for k in range(40)])
+    whole, _ = value(encoder, many)
+    _, objective = value(encoder, many, sample=10)
+    assert objective.counts(None) == {"static": 10}
+    drawn = []
+    for _ in range(400):
+        drawn.append(10 * objective(Step(encoder, None))["static"].item() / 10)
+        objective.after_step(encoder, lambda rows: rows)
+    assert len({round(d, 6) for d in drawn}) > 350
+    assert np.mean(drawn) == pytest.approx(whole.item(), abs=4 * np.std(drawn) / 20)
+    again = Static(objective.config, encoder, many)
+    again.load_state_dict(objective.state_dict())
+    again._seed = objective._seed
+    assert again(Step(encoder, None))["static"].item() == objective(Step(encoder, None))["static"].item()
+
+
+def test_a_dictionary_is_kept_and_read_back(tmp_path):
+    (tmp_path / "d.tsv").write_text("\n".join(DICTIONARY.lines()) + "\n")
+    read = Dictionary.load(tmp_path / "d.tsv", 14)
+    assert (read.words, read.pieces) == (DICTIONARY.words, DICTIONARY.pieces)
+    assert read.of_one_piece().tolist() == [[7, 9]]
+    with pytest.raises(UserError, match=r"d\.tsv:3: is no entry"):
+        Dictionary.load(tmp_path / "d.tsv", 13)
+    (tmp_path / "d.tsv").write_text("x\n")
+    with pytest.raises(UserError, match="no dictionary of pieces"):
+        Dictionary.load(tmp_path / "d.tsv", 13)
+
+
+def pretrain(out, **more):
+    return paralign.pretrain(
+        out=out, arch="bert:1x32", vocab=400, quiet=True, recipe="align-mlm",
+        text=["en=smallworld:0-80", "en~trans+inv=smallworld:80-160"],
+        overrides=["training.steps=6", "training.batch=16", "training.warmup=0", "training.learning_rate=1e-2",
+                   "dictionary.rate=0.5", "training.log_every=1", *more.pop("overrides", [])], **more,
+    )  # fmt: skip
+
+
+def test_the_dictionary_is_drawn_once_and_survives_a_resume(tmp_path):
+    whole = pretrain(tmp_path / "whole", overrides=["static.sample=30"])
+    with stopped_at(3):
+        pretrain(tmp_path / "run", overrides=["static.sample=30"])
+    kept = (tmp_path / "run" / "dictionary.tsv").read_bytes()
+    made = pretrain(tmp_path / "run", overrides=["static.sample=30"], resume=True)
+    assert (tmp_path / "run" / "dictionary.tsv").read_bytes() == kept
+    assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    encoder = Encoder.from_pretrained(made)
+    entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary)
+    assert len(entries) == round(0.5 * len(encoder.template.ordinary))
+    first, second = entries.of_one_piece().T
+    assert (second == first + encoder.twins).all()
+    assert not np.isin(first, encoder.template.special_ids).any()
+
+
+def test_twins_draw_near_and_those_outside_the_dictionary_do_not(tmp_path):
+    made = pretrain(tmp_path / "run")
+    encoder = Encoder.from_pretrained(made)
+    entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary).of_one_piece()[:, 0]
+    table = torch.nn.functional.normalize(encoder.embeddings.detach(), dim=1)
+    ids = torch.from_numpy(encoder.template.ordinary)
+    cosine = (table[ids] * table[ids + encoder.twins]).sum(1).numpy()
+    inside = np.isin(encoder.template.ordinary, entries)
+    assert cosine[inside].mean() > cosine[~inside].mean() + 0.3
+    losses = [line["losses"]["static"] for line in log_of(tmp_path / "run") if "losses" in line]
+    assert losses[-1] < losses[0] - 0.3
+
+
+def test_dictionaries_of_real_languages_in_alignment(base, tmp_path, capsys):
+    (tmp_path / "en-de.txt").write_text("dog Hund\nhouse Haus\nbig\tgroß\ncat Katze\n\u0378 x\n")
+    out = tmp_path / "run"
+    paralign.align(
+        str(base), out=out, pairs=["en-de=smallworld:0-40"], dictionary=[f"en-de={tmp_path / 'en-de.txt'}"],
+        recipe="tlm-mini", overrides=['objectives=["tlm", "static"]', "training.steps=3", "training.batch=8"],
+    )  # fmt: skip
+    said = capsys.readouterr().err
+    assert "entries dropped: not in the tokenizer" in said
+    rows = (out / "dictionary.tsv").read_text().splitlines()
+    assert 2 <= len(rows) <= 5
+    facts = json.loads((out / "run.json").read_text())
+    assert facts["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"recipe": "tlm-mini"}, "no objective of this run needs a dictionary"),
+        ({"dictionary": []}, "no language has twin pieces"),
+        ({"overrides": ["dictionary.source=twins"]}, "leave --dictionary out"),
+        ({"overrides": ["dictionary.rate=1.5"]}, "rate"),
+        ({"overrides": ["dictionary.rate=0.1"]}, "the dictionary is empty"),
+    ],
+)
+def test_what_does_not_fit_is_told(base, tmp_path, more, said):
+    (tmp_path / "d.txt").write_text("dog Hund\n")
+    given = {"dictionary": [f"en-de={tmp_path / 'd.txt'}"], "recipe": "tlm-mini"} | more
+    objectives = [] if "recipe" in more else ['objectives=["tlm", "static"]']
+    with pytest.raises(UserError, match=said):
+        paralign.align(str(base), out=tmp_path / "run", pairs=["en-de=smallworld:0-40"], quiet=True,
+                       **given | {"overrides": ["training.batch=8", *objectives, *more.get("overrides", [])]})  # fmt: skip
