@@ -156,6 +156,7 @@ def test_what_does_not_fit_is_told(base, tmp_path, more, said):
     (tmp_path / "d.txt").write_text("dog Hund\n")
     given = {"dictionary": [f"en-de={tmp_path / 'd.txt'}"], "recipe": "tlm-mini"} | more
     objectives = [] if "recipe" in more else ['objectives=["tlm", "static"]']
+    overrides = ["training.batch=8", *objectives, *more.get("overrides", [])]
     with pytest.raises(UserError, match=said):
         paralign.align(str(base), out=tmp_path / "run", pairs=["en-de=smallworld:0-40"], quiet=True,
-                       **given | {"overrides": ["training.batch=8", *objectives, *more.get("overrides", [])]})  # fmt: skip
+                       **given | {"overrides": overrides})  # fmt: skip
