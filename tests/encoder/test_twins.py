@@ -8,7 +8,8 @@ import pytest
 import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.text.views import View, ViewsConfig, mask_view
+from paralign.text.masking import mask_view
+from paralign.text.views import View, ViewsConfig
 
 
 @pytest.fixture(scope="module")

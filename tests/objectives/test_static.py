@@ -160,3 +160,17 @@ def test_what_does_not_fit_is_told(base, tmp_path, more, said):
     with pytest.raises(UserError, match=said):
         paralign.align(str(base), out=tmp_path / "run", pairs=["en-de=smallworld:0-40"], quiet=True,
                        **given | {"overrides": overrides})  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", ["xlm", "dict-mlm", "align-mlm", "pretrain"])
+def test_every_way_of_pretraining_reads_pairs(tmp_path, recipe):
+    made = paralign.pretrain(
+        out=tmp_path / "run", arch="bert:1x32", vocab=400, recipe=recipe, quiet=True,
+        pairs=["en-en~trans+inv=smallworld:0-120"],
+        overrides=["training.steps=12", "training.batch=16", "training.learning_rate=1e-2", "training.log_every=1"],
+    )  # fmt: skip
+    log = [line for line in log_of(tmp_path / "run") if "losses" in line]
+    wanted = {"xlm": {"mlm", "tlm"}, "dict-mlm": {"dict_mlm"}, "align-mlm": {"mlm", "static"}, "pretrain": {"mlm"}}
+    assert set().union(*(line["losses"] for line in log)) == wanted[recipe]
+    assert log[-1]["loss"] < log[0]["loss"]
+    assert Encoder.from_pretrained(made).twins > 0

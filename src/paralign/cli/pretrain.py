@@ -14,8 +14,9 @@ __all__ = ["command"]
 def command(
     out: Out,
     text: Annotated[
-        list[str], typer.Option(help="LANG=PATH, one sentence a line, may be repeated; .gz, -, smallworld.")
-    ],
+        list[str] | None, typer.Option(help="LANG=PATH, one sentence a line, may be repeated; .gz, -, smallworld.")
+    ] = None,
+    pairs: Annotated[list[str] | None, typer.Option(help="Or SRC-TGT=PATH, for objectives that read pairs.")] = None,
     arch: Annotated[str | None, typer.Option(help="From scratch: bert:4x256, roberta:4x256, xlm-r:4x256.")] = None,
     model: Annotated[str | None, typer.Option(help="Or go on from this encoder.")] = None,
     tokenizer: Annotated[str, typer.Option(help="wordpiece or bpe, trained on the text; or a folder.")] = "wordpiece",
@@ -40,7 +41,8 @@ def command(
 
     pretrain(
         out=out,
-        text=text,
+        text=text or [],
+        pairs=pairs or [],
         arch=arch,
         model=model,
         tokenizer=tokenizer,

@@ -235,6 +235,10 @@ class Encoder(nn.Module):
             if self.types:
                 inputs["token_type_ids"] = np.zeros(inside.shape, np.int64)
                 inputs["token_type_ids"][inside] = view.types[source]
+            if view.positions is not None:
+                inputs["position_ids"] = np.zeros(inside.shape, np.int64)
+                inputs["position_ids"][inside] = view.positions[source]
+                inputs["position_ids"] += hf.first_position(self.model)
             tensors = {k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in inputs.items()}
             keep = torch.from_numpy(np.flatnonzero(inside)).to(device)
             if len(layers) == 1 and layers[0]:

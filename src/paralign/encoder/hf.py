@@ -325,11 +325,15 @@ def max_pieces(model: Any, tokenizer: Any) -> int:
     """The longest input in pieces, specials included."""
     config = model.config
     positions = int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
+    positions -= first_position(model)
+    return min(positions, int(getattr(tokenizer, "model_max_length", 0) or 1 << 30))
+
+
+def first_position(model: Any) -> int:
+    """The number of a row's first position (RoBERTa counts from padding_idx + 1)."""
     embeddings = getattr(base_of(model), "embeddings", None)
     padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
-    if padding is not None:  # RoBERTa counts positions from padding_idx + 1
-        positions -= int(padding) + 1
-    return min(positions, int(getattr(tokenizer, "model_max_length", 0) or 1 << 30))
+    return 0 if padding is None else int(padding) + 1
 
 
 def takes_types(model: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from paralign.encoder.encoder import Encoder
-from paralign.text.views import View, assemble
+from paralign.text.rows import View, assemble
 
 __all__ = ["piece_states", "sentence_vectors", "sentence_view"]
 

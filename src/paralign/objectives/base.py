@@ -35,6 +35,7 @@ OBJECTIVES = {
     "tlm": "paralign.objectives.mlm:TranslationLM",
     "moco": "paralign.objectives.moco:MomentumContrast",
     "bilingual": "paralign.objectives.bilingual:BilingualPrediction",
+    "dict_mlm": "paralign.objectives.dict_mlm:DictionaryMLM",
     "static": "paralign.objectives.static:Static",
     "word_l2": "paralign.objectives.word_l2:WordL2",
     "word_contrastive": "paralign.objectives.word_contrastive:WordContrast",
@@ -105,6 +106,8 @@ class Objective(nn.Module):
     """Whether batches must know which words are linked (``batch.linked``)."""
     needs_dictionary: ClassVar[bool] = False
     """Whether it is made with a third argument, the run's dictionary."""
+    translates: ClassVar[bool] = False
+    """Whether batches must know the run's dictionary (view ``translated``)."""
     Config: ClassVar[type[ObjectiveConfig]] = ObjectiveConfig
 
     def __init__(self, config: ObjectiveConfig, encoder: Encoder) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from paralign.device import processes
 from paralign.encoder import Encoder
 from paralign.text.batching import BatchPlan
-from paralign.text.views import Segment, View, assemble
+from paralign.text.rows import Segment, View, assemble
 from paralign.training import TrainingConfig
 
 __all__ = ["Example", "ExampleBatches", "ExampleStore", "example_view"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from paralign.text.readers import read_text
-from paralign.text.specs import TextSpec
+from paralign.text.readers import read_pairs, read_text
+from paralign.text.specs import PairSpec, TextSpec
 
 __all__ = ["MixedText", "tempered"]
 
@@ -31,12 +31,18 @@ class MixedText:
         lenient: skip lines that cannot be read.
     """
 
-    def __init__(self, specs: Sequence[TextSpec], temperature: float = 1.0, *, lenient: bool = False) -> None:
+    def __init__(
+        self, specs: Sequence[TextSpec | PairSpec], temperature: float = 1.0, *, lenient: bool = False
+    ) -> None:
         self._specs, self._lenient, self._temperature = specs, lenient, temperature
         self._rates: dict[str, float] | None = None
 
     def _sentences(self) -> Iterator[tuple[str, str]]:
         for spec in self._specs:
+            if isinstance(spec, PairSpec):
+                for pair in read_pairs(spec, lenient=self._lenient):
+                    yield from zip(spec.languages, (pair.source, pair.target), strict=True)
+                continue
             for _, text in read_text(spec, lenient=self._lenient):
                 yield spec.language, text
 

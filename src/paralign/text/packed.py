@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from paralign.text.views import STREAM, Ints, Part, Records, Template, View, ViewsConfig, dress, mask_view
+from paralign.text.masking import STREAM, mask_view
+from paralign.text.rows import Ints, Part, Template, View, ViewsConfig, dress
+from paralign.text.views import Records
 
 __all__ = ["PackedBatch"]
 

@@ -1,123 +1,31 @@
 """The views of a batch: what an objective may ask to be encoded, as ragged arrays without padding.
 
 ``joint``: both sides concatenated and masked · ``first``, ``second``: single sides, unmasked, in the order the coin
-gave · ``text``: single sides, masked · ``example``: a task's own. Masks and coins are drawn from
-(seed, epoch, pair id), so they do not depend on how a batch is sliced.
+gave · ``text``: single sides, masked · ``translated``: the same, some masked pieces replaced by translations ·
+``example``: a task's own. Masks and coins are drawn from (seed, epoch, pair id), so they do not depend on how a batch
+is sliced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol, TypeGuard
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
 
-from paralign.config import Config
 from paralign.errors import UserError
-from paralign.text.draws import draw, uniform
+from paralign.text.draws import uniform
 from paralign.text.linked import LinkedWords, LinkStore, linked_pieces
-from paralign.text.ragged import stretches
+from paralign.text.masking import STREAM, Translations, mask_view, translate_view
+from paralign.text.rows import Ints, Part, Template, View, ViewsConfig, dress, take_rows
 from paralign.text.store import TokenStore
 
-__all__ = [
-    "Batch",
-    "PairBatch",
-    "Records",
-    "Template",
-    "View",
-    "ViewsConfig",
-    "assemble",
-    "dress",
-    "linked_words",
-    "mask_view",
-    "take_rows",
-]
+__all__ = ["Batch", "PairBatch", "Records", "Template", "View", "ViewsConfig", "linked_words", "take_rows"]
 
-Ints = npt.NDArray[np.int64]
-_COIN, _SELECT, _REPLACE, _RANDOM, _APART = 11, 12, 13, 14, 15
-STREAM = {"joint": 0, "text": 1}
-
-
-class ViewsConfig(Config):
-    """How views are made from pairs (METHODS of PPA, Pan et al. 2021, sections 2.1 and 2.2)."""
-
-    shuffle: bool = True
-    """Flip a coin per pair and epoch for which side comes first (off is the −shuffling ablation)."""
-    mask_probability: float = Field(default=0.15, gt=0, lt=1)
-    """Each piece is selected independently with this probability."""
-    mask_share: float = Field(default=0.8, ge=0, le=1)
-    """Share of selected pieces replaced by the mask token."""
-    random_share: float = Field(default=0.1, ge=0, le=1)
-    """Share of selected pieces replaced by a random non-special piece; the rest stay."""
-    whole_words: bool = False
-    """Select words instead of pieces, each with that probability: all pieces of a word or none."""
-    avoid_double_mask: bool = False
-    """Of linked pieces of a pair that are both selected leave one alone (AlignLM, Yang et al. 2021; needs links)."""
-    pack: int | None = Field(default=None, ge=8)
-    """Plain text only: sentences of one language are laid end to end into rows of at most so many pieces, specials
-    included, in an order drawn anew every epoch. ``training.batch`` then counts rows."""
-
-    @model_validator(mode="after")
-    def _shares(self) -> ViewsConfig:
-        if self.mask_share + self.random_share > 1:
-            raise ValueError("mask_share and random_share add up to more than 1")
-        return self
-
-
-@dataclass(frozen=True)
-class Template:
-    """How a tokenizer dresses sentences, read once by probing it.
-
-    ``single``: prefix and suffix around one sentence; ``pair``: prefix, middle, suffix around two.
-    ``pair_types``: the token type of (prefix, first, middle, second, suffix), all 0 where the model has no types.
-    """
-
-    single: tuple[tuple[int, ...], tuple[int, ...]]
-    pair: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-    pair_types: tuple[int, int, int, int, int]
-    mask_id: int
-    pad_id: int
-    special_ids: tuple[int, ...]
-    vocabulary: int
-    twins: int = 0
-    """What a piece and its twin differ by, where each has one (languages derived by ``trans``)."""
-
-    @cached_property
-    def ordinary(self) -> Ints:
-        """All ids that are neither special nor twins: what random replacements are drawn from."""
-        return np.setdiff1d(np.arange(self.vocabulary - self.twins), np.asarray(self.special_ids))
-
-
-@dataclass(frozen=True)
-class View:
-    """Rows of piece ids, laid end to end.
-
-    Attributes:
-        ids: [T] piece ids as the encoder reads them (after masking).
-        types: [T] token types.
-        lengths: [B] pieces in each row, specials included.
-        rows: [B] position in the batch of the record each row comes from.
-        special: [T] True where the piece belongs to the template.
-        masked: [M] positions in ``ids`` to be predicted.
-        labels: [M] the pieces that stood there.
-    """
-
-    ids: Ints
-    types: Ints
-    lengths: Ints
-    rows: Ints
-    special: npt.NDArray[np.bool_]
-    masked: Ints
-    labels: Ints
-
-    @cached_property
-    def starts(self) -> Ints:
-        """[B] where each row begins in ``ids``: the position of its first special piece, [CLS] or <s>."""
-        return np.cumsum(self.lengths) - self.lengths
+_COIN, _JOINT = 11, 18
+_NONE = np.empty(0, np.int64)
 
 
 class Batch(Protocol):
@@ -149,104 +57,6 @@ class Records(Protocol):
         ...
 
 
-Ragged = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
-Segment = tuple[int, ...] | Ragged
-
-
-def assemble(
-    segments: Sequence[Segment], types: Sequence[int], rows: int
-) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
-    """Lay constant and ragged segments side by side in every row.
-
-    Args:
-        segments: piece ids repeated in every row, or arrays (flat, lengths) with a stretch for each row.
-        types: token type of each segment.
-        rows: B.
-
-    Returns:
-        ids [T], types [T], lengths [B], special [T] (True in the constant segments).
-    """
-    constant = [not isinstance(segment[0], np.ndarray) if len(segment) else True for segment in segments]
-    widths = np.zeros((len(segments), rows), np.int64)
-    for k, segment in enumerate(segments):
-        widths[k] = len(segment) if constant[k] else segment[1]
-    lengths = widths.sum(0)
-    begin = np.cumsum(widths, 0) - widths + (np.cumsum(lengths) - lengths)
-    ids = np.empty(int(lengths.sum()), np.int64)
-    kinds = np.zeros(len(ids), np.int64)
-    special = np.zeros(len(ids), np.bool_)
-    for k, segment in enumerate(segments):
-        size = widths[k]
-        place = stretches(begin[k], size)
-        ids[place] = np.tile(np.asarray(segment, np.int64), rows) if constant[k] else segment[0]
-        kinds[place] = types[k]
-        special[place] = constant[k]
-    return ids, kinds, lengths, special
-
-
-Part = tuple[int, ...] | tuple[Ints, Ints]
-"""Special pieces, or the sides (records, sides) of each row."""
-_NONE = np.empty(0, np.int64)
-
-
-def dress(
-    parts: Sequence[Part], types: Sequence[int], rows: int, gather: Callable[[Ints, Ints], Ragged]
-) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
-    """What :func:`assemble` makes of special pieces and of what ``gather`` says of the sides."""
-    return assemble([gather(*p) if _is_sides(p) else p for p in parts], types, rows)
-
-
-def _is_sides(part: Part) -> TypeGuard[tuple[Ints, Ints]]:
-    return len(part) == 2 and isinstance(part[0], np.ndarray)
-
-
-def take_rows(view: View, rows: Ints) -> View:
-    """An unmasked view of some rows of an unmasked view."""
-    lengths = view.lengths[rows]
-    place = stretches(view.starts[rows], lengths)
-    return View(view.ids[place], view.types[place], lengths, view.rows[rows], view.special[place], _NONE, _NONE)
-
-
-def mask_view(
-    view: View,
-    template: Template,
-    config: ViewsConfig,
-    keys: Ints,
-    *stream: int,
-    heads: Ints | None = None,
-    apart: tuple[Ints, Ints] | None = None,
-) -> View:
-    """Select pieces and replace them 80/10/10 (Devlin et al. 2019).
-
-    Args:
-        view: an unmasked view.
-        keys: [B] identity of each row; with ``stream`` (seed, epoch, ...) it decides every draw.
-        heads: [T] position in ``ids`` of the first piece of each piece's word: pieces of a word are selected together.
-        apart: ([x], [x]) positions of pieces that shall not both be selected; a coin decides which is left alone.
-    """
-    row = np.repeat(np.arange(len(view.lengths)), view.lengths)
-    place = np.arange(len(view.ids)) - view.starts[row]
-    unit = place if heads is None else place[heads]
-    chosen = uniform(*stream, _SELECT, keys[row], unit) < config.mask_probability
-    chosen &= ~view.special
-    if apart is not None:
-        both = chosen[apart[0]] & chosen[apart[1]]
-        first, second = apart[0][both], apart[1][both]
-        coin = uniform(*stream, _APART, keys[row[first]], place[first], place[second]) < 0.5
-        chosen[np.where(coin, first, second)] = False
-    masked = np.flatnonzero(chosen)
-    kind = uniform(*stream, _REPLACE, keys[row[masked]], place[masked])
-    ids = view.ids.copy()
-    ids[masked[kind < config.mask_share]] = template.mask_id
-    swap = masked[(kind >= config.mask_share) & (kind < config.mask_share + config.random_share)]
-    bits = draw(*stream, _RANDOM, keys[row[swap]], place[swap])
-    random = template.ordinary[(bits % np.uint64(len(template.ordinary))).astype(np.int64)]
-    if template.twins:  # in the language of the piece that is replaced
-        random += template.twins * (view.ids[swap] >= template.twins)
-    ids[swap] = random
-    return View(ids, view.types, view.lengths, view.rows, view.special, masked, view.ids[masked])
-
-
 class PairBatch:
     """Views over records of a store, made when first asked for.
 
@@ -260,6 +70,7 @@ class PairBatch:
         epoch: masks and coins are redrawn each epoch.
         keys: [size] what draws go by, where a record may come twice in an epoch; ``records`` by default.
         links: word links of the store.
+        translations: of pieces, for the view ``translated``.
     """
 
     def __init__(
@@ -274,8 +85,9 @@ class PairBatch:
         epoch: int,
         keys: Ints | None = None,
         links: LinkStore | None = None,
+        translations: Translations | None = None,
     ) -> None:
-        self._links = links
+        self._links, self._translations = links, translations
         self.size = len(records)
         self.positions = positions
         self.ids = records
@@ -328,6 +140,8 @@ class PairBatch:
         if self._links is None or not isinstance(self._store, TokenStore):
             raise UserError("the objective needs word links", mend="paralign align makes them")
         joint = first == second == "joint"
+        if joint and self._config.joint_share < 1:
+            raise UserError("word links need all pairs side by side", mend="leave views.joint_share out")
         sides = (np.zeros(self.size, np.int64), np.ones(self.size, np.int64))
         if not joint:
             sides = (self.swapped, 1 - self.swapped)
@@ -350,8 +164,11 @@ class PairBatch:
             raise UserError(f"plain text has no view {name!r}", mend="tlm and moco need pairs: paralign align --pairs")
         rows = np.arange(self.size)
         if name == "joint":
-            return self._masked(name, self._keys, *self._joint(first, second))
-        if name == "text":
+            chosen = rows
+            if self._config.joint_share < 1:
+                chosen = np.flatnonzero(uniform(*self._stream, _JOINT, self._keys) < self._config.joint_share)
+            return self._masked(name, self._keys[chosen], *self._joint(chosen, first[chosen], second[chosen]))
+        if name in ("text", "translated"):
             sides = np.arange(self._store.sides)
             rows, chosen = np.repeat(rows, len(sides)), np.tile(sides, self.size)
             return self._masked(name, self._keys[rows] * 2 + chosen, *self._single(self.ids[rows], chosen, rows))
@@ -362,18 +179,47 @@ class PairBatch:
     def _masked(self, name: str, keys: Ints, view: View, heads: Ints | None) -> View:
         apart = self.linked("joint", "joint").pieces() if name == "joint" and self._config.avoid_double_mask else None
         stream = (*self._stream, STREAM[name])
-        return mask_view(view, self._template, self._config, keys, *stream, heads=heads, apart=apart)
+        made = mask_view(view, self._template, self._config, keys, *stream, heads=heads, apart=apart)
+        if name != "translated":
+            return made
+        if self._translations is None:
+            raise UserError("the objective needs a dictionary", mend="give --dictionary SRC-TGT=PATH")
+        return translate_view(made, self._translations, self._template, self._config, keys, *stream)
 
     def _single(self, records: Ints, sides: Ints, rows: Ints) -> tuple[View, Ints | None]:
         prefix, suffix = self._template.single
         return self._dress([prefix, (records, sides), suffix], (0, 0, 0), rows)
 
-    def _joint(self, first: Ints, second: Ints) -> tuple[View, Ints | None]:
+    def _joint(self, rows: Ints, first: Ints, second: Ints) -> tuple[View, Ints | None]:
         prefix, middle, suffix = self._template.pair
-        parts: list[Part] = [prefix, (self.ids, first), middle, (self.ids, second), suffix]
-        return self._dress(parts, self._template.pair_types, np.arange(self.size))
+        records = self.ids[rows]
+        parts: list[Part] = [prefix, (records, first), middle, (records, second), suffix]
+        types: Sequence[int | Ints] = self._template.pair_types
+        if self._config.language_types:
+            a, b = self._kinds(records, first), self._kinds(records, second)
+            types = (a, a, a, b, b)
+        view, heads = self._dress(parts, types, rows)
+        if self._config.restart_positions:
+            assert isinstance(self._store, TokenStore)
+            before = len(prefix) + self._store.places(records, first)[1] + len(middle)
+            place = np.arange(len(view.ids)) - np.repeat(view.starts, view.lengths)
+            shift = np.repeat(before, view.lengths)
+            view = replace(view, positions=np.where(place >= shift, place - shift, place))
+        return view, heads
 
-    def _dress(self, parts: Sequence[Part], types: Sequence[int], rows: Ints) -> tuple[View, Ints | None]:
+    def _kinds(self, records: Ints, sides: Ints) -> Ints:
+        """Token types by language.
+
+        Raises:
+            UserError: for more than two, or an encoder whose types do not tell sentences apart.
+        """
+        assert isinstance(self._store, TokenStore)
+        if len(self.languages) > 2 or not any(self._template.pair_types):
+            what = "an encoder without token types" if len(self.languages) <= 2 else f"{len(self.languages)} languages"
+            raise UserError(f"views.language_types with {what}", mend="leave it out: it needs two of each")
+        return self._store.language[records, sides].astype(np.int64)
+
+    def _dress(self, parts: Sequence[Part], types: Sequence[int | Ints], rows: Ints) -> tuple[View, Ints | None]:
         ids, kinds, lengths, special = dress(parts, types, len(rows), self._store.gather)
         heads = None
         if self._config.whole_words:

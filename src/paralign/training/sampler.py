@@ -10,6 +10,7 @@ from paralign.errors import UserError
 from paralign.text import TokenStore
 from paralign.text.batching import BatchPlan, PackedPlan
 from paralign.text.linked import LinkStore
+from paralign.text.masking import Translations
 from paralign.text.packed import PackedBatch
 from paralign.text.views import Batch, PairBatch, Template, ViewsConfig
 from paralign.training.config import TrainingConfig
@@ -27,6 +28,7 @@ class CorpusBatches:
         training: batch size, seed, window and temperature.
         longest: the longest row the encoder takes, specials included.
         links: word links of the pairs, where an objective needs them.
+        translations: of pieces, likewise.
 
     Raises:
         UserError: if a pair is longer than that, or the corpus smaller than a batch.
@@ -41,6 +43,7 @@ class CorpusBatches:
         *,
         longest: int,
         links: LinkStore | None = None,
+        translations: Translations | None = None,
     ) -> None:
         lengths = store.lengths.sum(1)
         dress = sum(map(len, template.pair if store.sides == 2 else template.single))
@@ -68,7 +71,7 @@ class CorpusBatches:
             around = (len(template.single[0]), len(template.single[1]))
             self._plan = PackedPlan(lengths, groups, row=views.pack, dress=around, **order)
         self._store, self._template, self._views, self._seed = store, template, views, training.seed
-        self._links = links
+        self._links, self._translations = links, translations
         self.size = training.batch
         self.records = len(store)
         self.steps_per_epoch = self._plan.steps_per_epoch
@@ -103,4 +106,5 @@ class CorpusBatches:
             epoch=epoch,
             keys=records + self._plan.rounds(step)[part::parts] * self.records,
             links=self._links,
+            translations=self._translations,
         )

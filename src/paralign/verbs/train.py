@@ -25,6 +25,7 @@ from paralign.text import (
     parse_text,
 )
 from paralign.text.draws import seed_for
+from paralign.text.masking import Translations
 from paralign.text.mixing import MixedText
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 from paralign.training.checkpoint import beside
@@ -106,7 +107,8 @@ def align(
 def pretrain(
     *,
     out: str | Path,
-    text: Sequence[str],
+    text: Sequence[str] = (),
+    pairs: Sequence[str] = (),
     arch: str | None = None,
     model: str | None = None,
     tokenizer: str = "wordpiece",
@@ -122,10 +124,11 @@ def pretrain(
     quiet: bool = False,
     command: str | None = None,
 ) -> Path:
-    """Train a masked LM on plain text, from scratch or from an encoder.
+    """Train a masked LM on plain text (or on pairs), from scratch or from an encoder.
 
     Args:
         text: ``LANG=PATH``, several.
+        pairs: or ``SRC-TGT=PATH``, several: both sides are trained on, for objectives that read pairs.
         arch: ``family:LAYERSxWIDTH`` for an encoder from scratch.
         model: or the encoder to start from.
         tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one.
@@ -139,9 +142,10 @@ def pretrain(
     config = run_settings(recipe, settings or {}, overrides)
     if bool(arch) == bool(model):
         raise UserError("give either --arch, to start from scratch, or --model")
-    specs, watched = [parse_text(spec) for spec in text], [parse_text(spec) for spec in heldout]
-    if not specs:
-        raise UserError("no text is given", mend="--text en=PATH")
+    if bool(text) == bool(pairs):
+        raise UserError("give either --text or --pairs", mend="--text en=PATH")
+    specs: list[TextSpec] | list[PairSpec] = [parse_pairs(spec) for spec in pairs] or [parse_text(t) for t in text]
+    watched = [parse_text(spec) for spec in heldout]
     if arch:
         parse_arch(arch)
         for path in (path for spec in specs for path in spec.paths):
@@ -184,7 +188,7 @@ def _fresh(
     folder: RunFolder,
     arch: str | None,
     model: str | None,
-    specs: Sequence[TextSpec],
+    specs: Sequence[TextSpec] | Sequence[PairSpec],
     tokenizer: str,
     vocab: int,
     max_length: int,
@@ -215,7 +219,7 @@ def _fresh(
         folder.begin({})
         with beside(kept) as part:
             made.save_pretrained(part)
-    twins = any(one is not None and one.twin for one in (derived(spec.language) for spec in specs))
+    twins = any(one is not None and one.twin for spec in specs for one in map(derived, spec.languages))
     seed = seed_for(config.training.seed, _HEADS, 1)
     return Encoder.from_scratch(str(arch), made, max_length=max_length, seed=seed, padding=padding, twins=twins)
 
@@ -237,7 +241,9 @@ def _train(
     needed = config.views.avoid_double_mask or any(find_objective(name).needs_links for name in config.objectives)
     if links and not needed:
         raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
-    if dictionary and not any(find_objective(name).needs_dictionary for name in config.objectives):
+    kinds = [find_objective(name) for name in config.objectives]
+    dictionary_needed = any(kind.needs_dictionary or kind.translates for kind in kinds)
+    if dictionary and not dictionary_needed:
         raise UserError("no objective of this run needs a dictionary", mend="leave --dictionary out")
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
@@ -257,16 +263,18 @@ def _train(
             linked = first_process_first(
                 lambda: open_links(folder.path, store, config.links, model=base, files=links, quiet=quiet)
             )
-        views = config.views, config.training
-        batches = CorpusBatches(store, encoder.template, *views, longest=encoder.max_pieces, links=linked)
         entries = None
-        if any(find_objective(name).needs_dictionary for name in config.objectives):
+        if dictionary_needed:
             entries = first_process_first(
                 lambda: open_dictionary(
                     folder.path, encoder, store, config.dictionary, seed=config.training.seed, files=dictionary,
                     lenient=lenient, quiet=quiet,
                 )
             )  # fmt: skip
+        batches = CorpusBatches(
+            store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=linked,
+            translations=entries and Translations(entries.of_one_piece(), encoder.template.vocabulary),
+        )  # fmt: skip
         learner = Learner(encoder, make_objectives(config, encoder, entries))
         trainer = Trainer(
             learner,
