@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,15 @@ from paralign.config import Config, did_you_mean
 from paralign.errors import UserError
 from paralign.text.views import Template
 
-__all__ = ["KINDS", "TokenizerConfig", "probe_template", "tokenize", "tokenizer_id", "train_tokenizer"]
+__all__ = [
+    "KINDS",
+    "TokenizerConfig",
+    "probe_template",
+    "save_tokenizer",
+    "tokenize",
+    "tokenizer_id",
+    "train_tokenizer",
+]
 
 KINDS = ("wordpiece", "bpe")
 _BERT_NAMES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
@@ -35,6 +44,18 @@ def tokenize(tokenizer: Any, texts: list[str]) -> list[Pieces]:
         (np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2))
         for e in backend.encode_batch(texts, add_special_tokens=False)
     ]
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write a tokenizer so that older transformers read it too, without what it remembers of how it was loaded."""
+    tokenizer.save_pretrained(folder)
+    file = folder / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    for name in ("backend", "is_local", "local_files_only"):
+        config.pop(name, None)
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    file.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def tokenizer_id(tokenizer: Any) -> str:
