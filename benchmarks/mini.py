@@ -19,6 +19,8 @@ from mini_card import card, sha256
 from real_text import each, half, paralign
 
 import paralign.models as paralign_models
+from paralign.encoder.hf import load_tokenizer
+from paralign.encoder.tokenizer import save_tokenizer
 from paralign.results import read_results
 from paralign.text import TextSpec, read_conllu, write_conllu
 from paralign.text.columns import read_tagged
@@ -33,7 +35,7 @@ PUD = {"en": "English", "de": "German", "es": "Spanish", "fr": "French", "hi": "
 MEAN = ("de", "es", "fr")
 METHODS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
 SEEDS = {"ppa": 3, "control": 3, "no-moco": 1, "no-tlm": 1}
-RATES = (1e-4, 2e-4, 4e-4)
+RATES = (2e-4, 5e-4, 1e-3)
 TUNE_STEPS, STEPS = 300, 1_000
 INSIDE = 30
 
@@ -106,13 +108,15 @@ def base(out: Path) -> None:
 
 
 def ship(out: Path) -> None:
-    """Copy the encoder into the package, byte for byte as its run wrote it; of what is said of it, the folder's name
-    becomes OUT."""
+    """Copy the encoder into the package, weights byte for byte as its run wrote them; in what is said of it, the
+    folder's name becomes OUT."""
     made, place = out / "base/encoder", Path(paralign_models.__file__).parent / NAME
     text = card(out)
     place.mkdir(exist_ok=True)
-    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+    save_tokenizer(load_tokenizer(str(made)), place)
+    for name in ("config.json", "model.safetensors"):
         shutil.copyfile(made / name, place / name)
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
         print(f"{sha256(place / name)}  {NAME}/{name}  {(place / name).stat().st_size:,} bytes")
     said = (made / "paralign.json").read_text(encoding="utf-8").replace(str(out), "OUT")
     (place / "paralign.json").write_text(said, encoding="utf-8")

@@ -1,5 +1,6 @@
 """Saving, loading, building from scratch, and folders that are no models."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -36,6 +37,10 @@ def test_a_saved_encoder_is_a_plain_folder(arch, sentences, tmp_path):
         torch.testing.assert_close(
             bare(**inputs).last_hidden_state, encoder.model.base_model(**inputs).last_hidden_state
         )
+    # A name that transformers 4 knows, and nothing of how it was loaded.
+    said = json.loads((tmp_path / "saved" / "tokenizer_config.json").read_text())
+    assert said["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert not {"backend", "is_local", "local_files_only"} & set(said)
     again = Encoder.from_pretrained(tmp_path / "saved")
     assert again.digest() == encoder.digest()
     assert again.tokenizer_id == encoder.tokenizer_id

@@ -134,7 +134,7 @@ class Encoder(nn.Module):
             hf.save_half(self.model, folder)
         else:
             self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        tok.save_tokenizer(self.tokenizer, folder)
 
     def headless_twin(self) -> Encoder:
         """A copy with its own weights, without gradient and without vocabulary head: a momentum encoder."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,15 @@ from paralign.errors import UserError
 from paralign.languages import derived
 from paralign.text.views import Template
 
-__all__ = ["KINDS", "TokenizerConfig", "probe_template", "tokenize", "tokenizer_id", "train_tokenizer"]
+__all__ = [
+    "KINDS",
+    "TokenizerConfig",
+    "probe_template",
+    "save_tokenizer",
+    "tokenize",
+    "tokenizer_id",
+    "train_tokenizer",
+]
 
 KINDS = ("wordpiece", "bpe")
 _BERT_NAMES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
@@ -53,6 +62,18 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         raise UserError(f"the encoder has no twin pieces for {language}", mend="pretrain one with text of it")
     special = np.array(tokenizer.all_special_ids)
     return [(np.where(np.isin(ids, special), ids, ids + twins), offsets) for ids, offsets in found]
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write a tokenizer so that older transformers read it too, without what it remembers of how it was loaded."""
+    tokenizer.save_pretrained(folder)
+    file = folder / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    for name in ("backend", "is_local", "local_files_only"):
+        config.pop(name, None)
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    file.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def tokenizer_id(tokenizer: Any, *, twins: int = 0) -> str:

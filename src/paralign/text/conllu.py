@@ -12,10 +12,11 @@ from paralign.config import did_you_mean
 from paralign.languages import Ordering, derived
 from paralign.text.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
 from paralign.text.generated import conllu_from_smallworld
+from paralign.text.lines import numbered_lines, read_lines
 from paralign.text.normalise import normalise
 from paralign.text.reordered import reordered_trees
 from paralign.text.specs import TextSpec, smallworld_range
-from paralign.text.words import Span
+from paralign.text.words import Span, word_spans
 
 __all__ = ["UPOS", "Tree", "comments", "read_conllu", "read_trees", "tree_of", "write_conllu"]
 
@@ -56,8 +57,12 @@ class Tree:
 def read_trees(
     spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
 ) -> Iterator[Tree]:
-    """Trees of a CoNLL-U file or of the small world, in a derived language if the spec's is one; arguments and errors
-    as in :func:`read_conllu`, further reason: ``not projective, or crowded`` (``syn``)."""
+    """Trees of a CoNLL-U file or of the small world, in a derived language if the spec's is one.
+
+    Unlabelled data may be plain text too, a sentence a line: its words are those of
+    :func:`paralign.text.words.word_spans`, without an analysis. Other arguments and errors as in :func:`read_conllu`;
+    further reason: ``not projective, or crowded`` (``syn``).
+    """
     language = derived(spec.language)
     if language is not None:
         count: Counter[str] = Counter() if dropped is None else dropped
@@ -67,7 +72,27 @@ def read_trees(
     indices = smallworld_range(spec.path)
     if indices is not None:
         return conllu_from_smallworld(spec.language, indices)
+    if not labelled and _is_plain(spec.path):
+        return _unanalysed(spec.path, lenient, Counter() if dropped is None else dropped)
     return read_conllu(spec.path, lenient=lenient, dropped=dropped, labelled=labelled)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether the first line of a file that can be read twice is neither a remark nor columns."""
+    if not Path(path).is_file():
+        return False
+    first = next((line for _, line in numbered_lines(path, lenient=True) if line is None or line.strip()), None)
+    return first is not None and "\t" not in first and not first.startswith("#")
+
+
+def _unanalysed(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:
+    for number, line in read_lines(path, lenient=lenient, dropped=dropped):
+        text = normalise(line)
+        spans = tuple(word_spans(text))
+        if spans:
+            none = ("_",) * len(spans)
+            words = tuple(text[start:end] for start, end in spans)
+            yield Tree(str(number), text, words, spans, none, none, (0,) * len(spans), none, none, number)
 
 
 def read_conllu(
