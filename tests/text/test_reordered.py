@@ -15,6 +15,7 @@ from paralign.text.reordered import reordered_questions, reordered_tagged, reord
 from paralign.text.sentence_pairs import read_sentence_pairs
 from paralign.text.squad import Question, read_questions
 from paralign.text.words import word_spans
+from paralign.verbs.order import learn_order
 from tests.oracles.orders import contiguous
 
 STEPS = ("inv", "perm", "syn", "syn+inv", "trans+inv")
@@ -142,7 +143,7 @@ def test_every_reader_speaks_derived_languages(tmp_path):
 
 def test_word_order_of_another_language_from_a_treebank(tmp_path):
     write_conllu(read_trees(TextSpec("en", "smallworld:0-60")), tmp_path / "en.conllu")
-    Ordering.learn(read_trees(TextSpec("hi", "smallworld:0-300"))).save(tmp_path / "hi-order.json")
+    learn_order(["hi=smallworld:0-300"], tmp_path / "hi-order.json", quiet=True)
     name = f"en~trans+syn@{tmp_path / 'hi-order.json'}"
     spec = parse_text(f"{name}={tmp_path / 'en.conllu'}")
     assert (spec.language, str(spec)) == ("en~trans+syn", f"{name}={tmp_path / 'en.conllu'}")

@@ -30,7 +30,7 @@ def build(
 ) -> None:
     """Clean and tokenise text once, for several runs (`align --corpus`). Settings: data.min_pieces and the like."""
     from paralign.config import merge, parse_override, resolve
-    from paralign.encoder.hf import load_tokenizer
+    from paralign.encoder.hf import load_tokenizer, load_twins
     from paralign.encoder.tokenizer import tokenize, tokenizer_id
     from paralign.text import FilterConfig, parse_pairs, parse_text
     from paralign.verbs.corpus import build_corpus
@@ -40,11 +40,11 @@ def build(
     asked = merge({"data": {"limit": limit}}, *map(parse_override, overrides or []))
     if set(asked) - {"data"}:
         raise UserError(f"unknown section {min(set(asked) - {'data'})!r}", mend="here only data.* can be set")
-    made = load_tokenizer(model)
+    made, twins = load_tokenizer(model), load_twins(model)
     build_corpus(
-        partial(tokenize, made),
-        tokenizer_id(made),
-        len(made),
+        partial(tokenize, made, twins=twins),
+        tokenizer_id(made, twins=twins),
+        len(made) + twins,
         [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],
         out,
         resolve(FilterConfig, asked["data"]),
@@ -87,6 +87,19 @@ def split(
         lenient=lenient,
     )
     typer.echo((out / "split.json").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def order(
+    text: Annotated[list[str], typer.Option(help="LANG=TREEBANK.conllu, several of one language.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file of word order.")],
+    lenient: Lenient = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn a language's word order from trees, for languages derived by `syn`: en~syn@FILE."""
+    from paralign.verbs.order import learn_order
+
+    learn_order(text, out, lenient=lenient, quiet=quiet)
 
 
 @app.command()

@@ -34,6 +34,7 @@ __all__ = [
     "hidden_layers",
     "load_model",
     "load_tokenizer",
+    "load_twins",
     "max_pieces",
     "parse_arch",
     "save_half",
@@ -159,6 +160,15 @@ def load_tokenizer(name: str) -> Any:
     if tokenizer.mask_token_id is None:
         raise UserError("the tokenizer has no mask token", where=name, mend="masked-LM encoders are needed")
     return tokenizer
+
+
+def load_twins(name: str) -> int:
+    """:func:`twins_of` the model a tokenizer belongs to, without loading its weights; 0 for a tokenizer alone."""
+    path = _folder(name)
+    if path is not None and not (path / "config.json").is_file():
+        return 0
+    config = AutoConfig.from_pretrained(str(path or name), trust_remote_code=False)
+    return int(getattr(config, _TWINS, 0) or 0)
 
 
 def _first_line(error: BaseException) -> str:

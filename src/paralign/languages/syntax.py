@@ -137,15 +137,14 @@ class Ordering:
 
         return best((1 << len(names)) - 1)[1]
 
-    def save(self, path: str | Path) -> None:
-        """Write JSON that a person can read."""
+    def lines(self) -> list[str]:
+        """JSON that a person can read, by line."""
         counts = {kind: {" ".join(pair): n for pair, n in sorted(some.items())} for kind, some in self.counts.items()}
-        text = json.dumps({"schema": 1, **self.facts, "counts": counts}, indent=1, ensure_ascii=False)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        return json.dumps({"schema": 1, **self.facts, "counts": counts}, indent=1, ensure_ascii=False).split("\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Ordering:
-        """Read what :meth:`save` wrote.
+        """Read a file of :meth:`lines`.
 
         Raises:
             UserError: for anything else.
