@@ -1,10 +1,13 @@
-"""Bilingual lexicons in the format of the MUSE dictionaries."""
+"""Bilingual lexicons: the MUSE dictionaries' format, TSV, Ding, FreeDict."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
+from paralign.text.dictionaries import dictd_files, is_ding, read_dictd, read_ding
 from paralign.text.faults import Fault, nothing_found, raise_or_count
 from paralign.text.lines import read_lines
 from paralign.text.normalise import normalise
@@ -15,10 +18,12 @@ __all__ = ["read_lexicon"]
 def read_lexicon(
     path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None
 ) -> list[tuple[str, str]]:
-    """Read a lexicon, one pair a line: the word, a tab or spaces, its translation (Conneau et al. 2018).
+    """Read a lexicon.
 
-    A word with several translations has several lines. Entries of more than one word need the tab. Both sides are
-    brought to normal form; case is left as it is. Blank lines are skipped.
+    One pair a line: the word, a tab or spaces, its translation (Conneau et al. 2018); a word with several translations
+    has several lines, entries of more than one word need the tab. Or Ding's ``Haus {n} :: house``, or a dictionary for
+    dictd (FreeDict): ``NAME.index`` and ``NAME.dict.dz``, either of which may be named. Both sides are brought to
+    normal form; case is left as it is. Blank lines are skipped.
 
     Args:
         path: the file, or ``-``.
@@ -34,20 +39,43 @@ def read_lexicon(
     """
     count: Counter[str] = Counter() if dropped is None else dropped
     pairs: dict[tuple[str, str], None] = {}
-    for number, line in read_lines(path, lenient=lenient, dropped=count):
-        if not line.strip():
-            continue
-        try:
-            pair = _pair(line, number)
-        except Fault as fault:
-            raise_or_count(fault, path, "line", lenient=lenient, dropped=count)
-            continue
+    for pair in _read(path, lenient, count):
         if pair in pairs:
             count["duplicate"] += 1
         pairs[pair] = None
     if not pairs:
         raise nothing_found(path, "pair of words", count)
     return list(pairs)
+
+
+def _read(path: str | Path, lenient: bool, dropped: Counter[str]) -> Iterator[tuple[str, str]]:
+    files = dictd_files(str(path))
+    if files is not None:
+        yield from ((a, b) for _, a, b in read_dictd(*files, lenient=lenient, dropped=dropped))
+        return
+    lines = iter(read_lines(path, lenient=lenient, dropped=dropped))
+    begin = []
+    for row in lines:
+        begin.append(row)
+        if row[1].strip() and not row[1].startswith("#"):
+            break
+    if begin and is_ding(begin[-1][1]):
+        rows = read_ding(chain(begin, lines), path, lenient=lenient, dropped=dropped)
+        yield from ((a, b) for _, a, b in rows)
+        return
+    yield from _columns(chain(begin, lines), path, lenient, dropped)
+
+
+def _columns(
+    lines: Iterable[tuple[int, str]], path: str | Path, lenient: bool, dropped: Counter[str]
+) -> Iterator[tuple[str, str]]:
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            yield _pair(line, number)
+        except Fault as fault:
+            raise_or_count(fault, path, "line", lenient=lenient, dropped=dropped)
 
 
 def _pair(line: str, number: int) -> tuple[str, str]:
