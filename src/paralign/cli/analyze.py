@@ -20,6 +20,18 @@ def _main() -> None:
 
 
 @app.command()
+def transfer(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finetune and evaluate runs.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    quiet: Quiet = False,
+) -> None:
+    """Zero-shot beside supervised on derived languages, and whether alignment tells how far they lie apart."""
+    from paralign.verbs.transferred import analyze_transfer
+
+    analyze_transfer(runs, out=out, quiet=quiet)
+
+
+@app.command()
 def embeddings(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
     model: Annotated[list[str], typer.Option(help="Encoder; once for each, before and after.")],

@@ -16,6 +16,7 @@ from paralign.report.pictures import LinkMatrix, WordPicture, link_matrices, wor
 from paralign.report.runs import Run
 from paralign.report.shown import ShownTable, show
 from paralign.report.tables import Table
+from paralign.report.transferred import TransferPicture, transfer_pictures
 from paralign.report.wording import shortened
 from paralign.version import __version__
 
@@ -55,6 +56,7 @@ class Page:
     legend: str
     baseline_legend: str
     """Empty where no table has baselines."""
+    transfers: list[TransferPicture]
     words: list[WordPicture]
     matrices: list[LinkMatrix]
     curves: list[CurveGroup]
@@ -91,6 +93,7 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         tables=shown,
         legend=_LEGEND if any(table.compared for table in shown) else _LEGEND_ALONE,
         baseline_legend=_about_baselines(shown),
+        transfers=transfer_pictures(runs, look),
         words=word_pictures(runs),
         matrices=link_matrices(runs),
         curves=curve_groups(runs, look),

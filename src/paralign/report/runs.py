@@ -113,7 +113,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     for path in paths:
         name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
         runs.append(_read_run(path, name))
-    if not any(run.rows or any(log.curves for log in run.logs.values()) for run in runs):
+    if not any(run.rows or run.pictures or any(log.curves for log in run.logs.values()) for run in runs):
         where = str(folders[0]) if len(folders) == 1 else None
         raise UserError(
             "no run holds results or a log",

@@ -31,6 +31,7 @@ TASKS = {
     "retrieval": "paralign.tasks.retrieval:Retrieval",
     "mining": "paralign.tasks.mining:Mining",
     "lexicon": "paralign.tasks.lexicon:LexiconInduction",
+    "twins": "paralign.tasks.twins:Twins",
     "alignment": "paralign.tasks.word_alignment:WordAlignment",
 }
 

@@ -1,0 +1,126 @@
+"""Pictures of transfer to derived languages: zero-shot beside supervised, and what alignment has to do with it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paralign.report.figures import Style, drawn
+from paralign.report.runs import Run
+
+__all__ = ["TransferPicture", "transfer_pictures"]
+
+_MARKS = ("o", "s", "^", "D", "v", "P", "X")
+_WIDTH = 0.8
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TransferPicture:
+    """One task of one analysis.
+
+    Attributes:
+        title: the task and its metric.
+        styles: of the systems.
+        bars, scatter: SVG; the latter empty where no alignment is known.
+        said_bars, said_scatter: what is to be seen, in words.
+        correlation: Spearman's, in words; empty where it is not known.
+    """
+
+    title: str
+    styles: list[Style]
+    bars: str
+    said_bars: str
+    scatter: str
+    said_scatter: str
+    correlation: str
+
+
+def transfer_pictures(runs: Sequence[Run], look: Mapping[str, Style]) -> list[TransferPicture]:
+    """Of every run that has some.
+
+    Args:
+        runs: in the order given.
+        look: how systems are drawn; those that are missing are drawn grey.
+    """
+    out = []
+    for run in runs:
+        for found in (p for p in run.pictures if p.get("kind") == "transfer"):
+            for task, metric in dict.fromkeys((p["task"], p["metric"]) for p in found["points"]):
+                rows = [p for p in found["points"] if p["task"] == task]
+                known = next((c for c in found["correlations"] if c["task"] == task), None)
+                out.append(_picture(f"{run.name}/{task}", task, metric, rows, known, look))
+    return out
+
+
+def _picture(
+    salt: str, task: str, metric: str, rows: Sequence[Row], known: Row | None, look: Mapping[str, Style]
+) -> TransferPicture:
+    systems = list(dict.fromkeys(row["system"] for row in rows))
+    languages = list(dict.fromkeys(row["language"] for row in rows))
+    made = [look.get(system, Style(system, "#555555", ())) for system in systems]
+    means = {key: _means([row for row in rows if (row["language"], row["system"]) == key])
+             for key in ((language, system) for language in languages for system in systems)}  # fmt: skip
+    near = [row for row in rows if row["alignment"] is not None]
+    return TransferPicture(
+        f"{task} ({metric})",
+        made,
+        drawn(f"{salt}/bars", lambda axes: _bars(axes, languages, made, means), size=(5.6, 3.2)),
+        "; ".join(f"{language}, {system}: zero-shot {zero:.1f}, supervised {own:.1f}"
+                  for (language, system), some in means.items() if some for zero, own in [some]),
+        drawn(f"{salt}/scatter", lambda axes: _scatter(axes, languages, made, near), size=(4.2, 3.2)) if near else "",
+        "; ".join(f"{row['language']}, {row['system']}: alignment {100 * row['alignment']:.1f}, "
+                  f"Δ {100 * row['delta']:+.1f}" for row in near),
+        _said(known),
+    )  # fmt: skip
+
+
+def _means(rows: Sequence[Row]) -> tuple[float, float] | None:
+    if not rows:
+        return None
+    zero, own = (100 * sum(row[name] for row in rows) / len(rows) for name in ("zero", "supervised"))
+    return zero, own
+
+
+def _said(known: Row | None) -> str:
+    if known is None or known["value"] is None:
+        return ""
+    text = f"Spearman's correlation of alignment and Δ: {known['value']:.2f} over {known['points']} points"
+    if known["low"] is None:
+        return text
+    return f"{text}; 95 % of resampled points: {known['low']:.2f} to {known['high']:.2f}"
+
+
+def _bars(
+    axes: Any, languages: Sequence[str], made: Sequence[Style],
+    means: Mapping[tuple[str, str], tuple[float, float] | None],
+) -> None:  # fmt: skip
+    step = _WIDTH / max(1, len(made))
+    for k, style in enumerate(made):
+        for place, language in enumerate(languages):
+            some = means[language, style.system]
+            if some:
+                x = place - _WIDTH / 2 + (k + 0.5) * step
+                axes.bar([x], [some[0]], width=0.9 * step, color=style.colour)
+                axes.plot([x - 0.45 * step, x + 0.45 * step], [some[1]] * 2, color="#222222", linewidth=1.2)
+    axes.set_xticks(range(len(languages)), languages, fontsize=8)
+    axes.set_ylabel("zero-shot; line: supervised", fontsize=8)
+    axes.set_ylim(0, None)
+
+
+def _scatter(axes: Any, languages: Sequence[str], made: Sequence[Style], rows: Sequence[Row]) -> None:
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["language"], row["system"]].append(row)
+    for style in made:
+        for number, language in enumerate(languages):
+            some = groups[language, style.system]
+            axes.plot([100 * row["alignment"] for row in some], [100 * row["delta"] for row in some], linestyle="",
+                      marker=_MARKS[number % len(_MARKS)], color=style.colour, ms=5)  # fmt: skip
+    for number, language in enumerate(languages):
+        axes.plot([], [], linestyle="", marker=_MARKS[number % len(_MARKS)], color="#555555", ms=5, label=language)
+    axes.legend(fontsize=7, frameon=False, loc="best")
+    axes.set_xlabel("pieces whose twin is nearest, per cent", fontsize=8)
+    axes.set_ylabel("Δ = zero-shot − supervised", fontsize=8)

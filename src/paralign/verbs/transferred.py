@@ -1,0 +1,75 @@
+"""Transfer to derived languages over a set of runs: points, correlation with alignment, pictures for the report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from paralign.analysis.transfer import Point, correlations, transfer_points
+from paralign.errors import UserError
+from paralign.results import read_results
+from paralign.text.lines import write_lines
+from paralign.verbs.folder import RunFolder, say
+
+__all__ = ["analyze_transfer"]
+
+
+def analyze_transfer(
+    runs: Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
+) -> list[Point]:
+    """How well do tasks transfer to derived languages, and does alignment tell?
+
+    Reads result files only: fine-tuning on the original scored on the derived language (BZ), fine-tuning on the derived
+    language scored there (BS), and the task ``twins`` (alignment), of the same encoders. Writes ``transfer.tsv`` and
+    ``figures/transfer.json``, which ``paralign report`` draws.
+
+    Args:
+        runs: folders with ``results.jsonl``, those inside them included.
+        out: the run's folder; a rerun replaces what it holds.
+        quiet: say nothing.
+        command: recorded with the run.
+
+    Raises:
+        UserError: for folders without results, or results without both scores of any encoder.
+    """
+    files = sorted({file for run in runs for file in Path(run).rglob("results.jsonl")})
+    missing = next((run for run in runs if not any(Path(run).rglob("results.jsonl"))), None)
+    if missing is not None or not files:
+        raise UserError("no results.jsonl in the folder", where=missing, mend="give folders of finetune and evaluate")
+    points = transfer_points(row for file in files for row in read_results(file))
+    if not points:
+        message = "no encoder was fine-tuned both on a language and on one derived of it"
+        mend = "paralign finetune --train en=... and --train en~trans+inv=..., both with --eval en~trans+inv=..."
+        raise UserError(message, mend=mend)
+    folder = RunFolder(Path(out), "analyze", resume=(Path(out) / "run.json").exists(), command=command)
+    folder.begin({"runs": [str(run) for run in runs]})
+    found = correlations(points)
+    head = "task\tmetric\tlanguage\tsystem\tmodel_hash\tpretrain_seed\tBZ\tBS\tdelta\talignment\tfinetune_seeds"
+    rows = (
+        f"{p.task}\t{p.metric}\t{p.language}\t{p.system}\t{p.model_hash}\t{'' if p.seed is None else p.seed}\t"
+        f"{p.zero:.4f}\t{p.supervised:.4f}\t{p.delta:.4f}\t{'' if math.isnan(p.alignment) else f'{p.alignment:.4f}'}"
+        f"\t{p.heads}"
+        for p in points
+    )
+    write_lines(folder.path / "transfer.tsv", [head, *rows])
+    (folder.path / "figures").mkdir(exist_ok=True)
+    told = {
+        "schema": 1, "kind": "transfer",
+        "points": [{**asdict(p), "delta": p.delta, "alignment": None if math.isnan(p.alignment) else p.alignment}
+                   for p in points],
+        "correlations": [{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(c).items()}
+                         for c in found],
+    }  # fmt: skip
+    write_lines(folder.path / "figures" / "transfer.json", [json.dumps(told, ensure_ascii=False)])
+    folder.save(status="done")
+    for p in points:
+        near = "" if math.isnan(p.alignment) else f", alignment {100 * p.alignment:.1f}"
+        shown = f"{p.task} {p.language} {p.system}: BZ {100 * p.zero:.1f}, BS {100 * p.supervised:.1f}"
+        say(f"{shown}, Δ {100 * p.delta:+.1f}{near}", quiet=quiet)
+    for c in found:
+        interval = "" if math.isnan(c.low) else f" (95 % of resampled points: {c.low:.2f} to {c.high:.2f})"
+        say(f"{c.task}: Spearman of alignment and Δ {c.value:.2f} over {c.points} points{interval}", quiet=quiet)
+    return points
