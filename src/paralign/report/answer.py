@@ -20,11 +20,14 @@ Told = tuple[str, str]
 """What it is about (may be empty), and a sentence or two."""
 
 
-def answer(tables: Sequence[Table]) -> list[Told]:
-    """The finding of each table that leads its task, and a word on it if there is no control."""
+def answer(tables: Sequence[Table], *, pictures: bool = False) -> list[Told]:
+    """The finding of each table that leads its task, and a word on it if there is no control, or (with or without
+    ``pictures``) no table."""
     chosen = [table for table in tables if table.key.leading] or list(tables)
     told = [(table_title(table.key), text) for table in chosen if (text := _finding(table))]
     if not tables:
+        if pictures:
+            return [("", "Pictures of what was measured elsewhere: no table of scores is among the runs.")]
         return [("", "Nothing was measured yet: these are the curves of training alone.")]
     if not any(table.control for table in tables):
         told.append(("", "No run is marked as the control, so nothing is compared with one."))

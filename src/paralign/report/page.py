@@ -89,7 +89,7 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
     alarms = _alarms(runs)
     return Page(
         title=title,
-        answer=answer(tables),
+        answer=answer(tables, pictures=any(run.pictures for run in runs)),
         tables=shown,
         legend=_LEGEND if any(table.compared for table in shown) else _LEGEND_ALONE,
         baseline_legend=_about_baselines(shown),

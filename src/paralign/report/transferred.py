@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paralign.report.figures import Style, drawn
+from paralign.report.figures import Style, drawn, styles
 from paralign.report.runs import Run
 
 __all__ = ["TransferPicture", "transfer_pictures"]
@@ -43,7 +43,7 @@ def transfer_pictures(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Tr
 
     Args:
         runs: in the order given.
-        look: how systems are drawn; those that are missing are drawn grey.
+        look: how systems are drawn, where they are in other pictures too.
     """
     out = []
     for run in runs:
@@ -59,18 +59,19 @@ def _picture(
     salt: str, task: str, metric: str, rows: Sequence[Row], known: Row | None, look: Mapping[str, Style]
 ) -> TransferPicture:
     systems = list(dict.fromkeys(row["system"] for row in rows))
+    look = styles(systems, set()) | dict(look)
     languages = list(dict.fromkeys(row["language"] for row in rows))
-    made = [look.get(system, Style(system, "#555555", ())) for system in systems]
+    made = [look[system] for system in systems]
     means = {key: _means([row for row in rows if (row["language"], row["system"]) == key])
              for key in ((language, system) for language in languages for system in systems)}  # fmt: skip
     near = [row for row in rows if row["alignment"] is not None]
     return TransferPicture(
         f"{task} ({metric})",
         made,
-        drawn(f"{salt}/bars", lambda axes: _bars(axes, languages, made, means), size=(5.6, 3.2)),
+        drawn(f"{salt}/bars", lambda axes: _bars(axes, languages, made, means), size=(5.0, 3.4)),
         "; ".join(f"{language}, {system}: zero-shot {zero:.1f}, supervised {own:.1f}"
                   for (language, system), some in means.items() if some for zero, own in [some]),
-        drawn(f"{salt}/scatter", lambda axes: _scatter(axes, languages, made, near), size=(4.2, 3.2)) if near else "",
+        drawn(f"{salt}/scatter", lambda axes: _scatter(axes, languages, made, near), size=(5.0, 3.4)) if near else "",
         "; ".join(f"{row['language']}, {row['system']}: alignment {100 * row['alignment']:.1f}, "
                   f"Δ {100 * row['delta']:+.1f}" for row in near),
         _said(known),
