@@ -91,3 +91,17 @@ def test_a_language_and_its_twin_are_pretrained_aligned_and_fine_tuned_by_name(t
     rows = [json.loads(line) for line in (tmp_path / "pos" / "results.jsonl").read_text().splitlines()]
     assert {row["language"] for row in rows} == {"en", "en~trans+inv"}
     assert len({row["n"] for row in rows}) == 1
+
+
+def test_pieces_in_reverse_keep_their_characters_and_a_final_sign_its_place(encoder, twins):
+    from paralign.text.words import word_pieces, word_spans
+
+    text = "The happy student chooses hotels."
+    (ids, offsets), (turned, moved) = (encoder.tokenize([text], tag)[0] for tag in ("en", "en~tinv"))
+    assert turned.tolist() == [*ids[-2::-1].tolist(), ids[-1]]
+    assert moved.tolist() == [*offsets[-2::-1].tolist(), offsets[-1].tolist()]
+    spans = word_spans(text)
+    before, after = word_pieces(offsets, spans), word_pieces(moved, spans)
+    assert (offsets[before] == moved[after]).all()
+    both = twins.tokenize([text], "en~tinv+trans")[0][0]
+    assert both.tolist() == [i + twins.twins for i in turned.tolist()]

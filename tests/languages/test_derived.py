@@ -57,7 +57,7 @@ def test_names():
     ("tag", "said"),
     [
         ("en~invv", "did you mean 'inv'"),
-        ("en~", "known: trans, inv, perm, syn"),
+        ("en~", "known: trans, inv, perm, syn, tinv"),
         ("en~inv+inv", "twice"),
         ("en~inv+syn", "write syn first"),
     ],

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from paralign.config import Config, did_you_mean
 from paralign.errors import UserError
 from paralign.languages import derived
+from paralign.languages.derived import inverted
 from paralign.text.views import Template
 
 __all__ = [
@@ -42,7 +43,8 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
     Args:
         tokenizer: a fast one.
         texts: sentences.
-        language: in one that is derived by ``trans`` every piece but the special ones is its twin.
+        language: in one that is derived by ``trans`` every piece but the special ones is its twin; in one derived by
+            ``tinv`` they stand in reverse.
         twins: what a piece and its twin differ by; 0 where there are none.
 
     Raises:
@@ -56,12 +58,22 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         for e in backend.encode_batch(texts, add_special_tokens=False)
     ]
     made = derived(language) if language else None
-    if made is None or not made.twin:
+    if made is None:
+        return found
+    if made.backwards:
+        found = [_backwards(text, *pieces) for text, pieces in zip(texts, found, strict=True)]
+    if not made.twin:
         return found
     if not twins:
         raise UserError(f"the encoder has no twin pieces for {language}", mend="pretrain one with text of it")
     special = np.array(tokenizer.all_special_ids)
     return [(np.where(np.isin(ids, special), ids, ids + twins), offsets) for ids, offsets in found]
+
+
+def _backwards(text: str, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Pieces:
+    shown = [text[start:end].strip() for start, end in offsets.tolist()]
+    order = np.array(inverted(shown, list(range(len(ids)))), np.int64)
+    return ids[order], offsets[order]
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:

@@ -12,10 +12,11 @@ from paralign.config import did_you_mean
 from paralign.errors import UserError
 from paralign.languages.syntax import Analysed, Ordering
 
-__all__ = ["SIGN", "STEPS", "Derived", "derived", "joined", "spaced"]
+__all__ = ["SIGN", "STEPS", "Derived", "derived", "inverted", "joined", "spaced"]
 
 SIGN = "~"
-STEPS = ("trans", "inv", "perm", "syn")
+STEPS = ("trans", "inv", "perm", "syn", "tinv")
+_OF_PIECES = ("trans", "tinv")
 _INSIDE = frozenset("'’-_.,:·\u2010\u2011")
 _FINAL = frozenset(".!?。！？।؟…")
 
@@ -28,8 +29,9 @@ class Derived:
     * ``inv``: the words of a sentence in reverse; a final . ! ? stays.
     * ``perm``: the words in a random order, always the same for the same sentence.
     * ``syn``: the dependents of nouns and verbs as another language orders them; needs trees.
+    * ``tinv``: the pieces of a sentence in reverse, as ``inv`` has its words; the text stays, an encoder does it.
 
-    All but ``trans`` are orders of words: what belongs to a word goes with it.
+    ``inv``, ``perm`` and ``syn`` are orders of words: what belongs to a word goes with it.
     """
 
     base: str
@@ -48,7 +50,12 @@ class Derived:
     @property
     def reorders(self) -> bool:
         """Whether words change places."""
-        return any(step != "trans" for step in self.steps)
+        return any(step not in _OF_PIECES for step in self.steps)
+
+    @property
+    def backwards(self) -> bool:
+        """Whether pieces stand in reverse."""
+        return "tinv" in self.steps
 
     def order(
         self, words: Sequence[str], *, tree: Analysed | None = None, ordering: Ordering | None = None
@@ -66,7 +73,7 @@ class Derived:
         out = list(range(len(words)))
         for step in self.steps:
             if step == "inv":
-                out = _inverted([words[k] for k in out], out)
+                out = inverted([words[k] for k in out], out)
             elif step == "perm":
                 random.Random(_key(words)).shuffle(out)
             elif step == "syn":
@@ -95,12 +102,12 @@ def derived(tag: str) -> Derived | None:
             raise UserError(f"unknown transformation {step!r} in {tag!r}", mend=mend)
     if len(set(steps)) < len(steps):
         raise UserError(f"a transformation twice in {tag!r}", mend="write each once")
-    if "syn" in [step for step in steps if step != "trans"][1:]:
+    if "syn" in [step for step in steps if step not in _OF_PIECES][1:]:
         raise UserError(
             f"syn behind another order in {tag!r}", mend="write syn first: it needs the sentence's own tree"
         )
-    # Twins do not depend on the order of words: one name for both ways to write it.
-    return Derived(base, tuple(sorted(steps, key=lambda step: step != "trans")))
+    # What is done to pieces does not depend on the order of words: one name for all ways to write it.
+    return Derived(base, tuple(sorted(steps, key=lambda step: (step != "trans", step == "tinv"))))
 
 
 def spaced(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:
@@ -149,9 +156,9 @@ def _dense(sign: str) -> bool:
     return "\u2e80" <= sign <= "\u9fff" or "\U00020000" <= sign <= "\U0003ffff"
 
 
-def _inverted(words: Sequence[str], places: list[int]) -> list[int]:
-    """Reversed between signs that end a sentence: a final one stays, and so do first ones where they would become it.
-    Twice is as it was."""
+def inverted(words: Sequence[str], places: list[int]) -> list[int]:
+    """Places of words reversed between signs that end a sentence: a final one stays, and so do first ones where they
+    would become it. Twice is as it was."""
     start, end = 0, len(words)
     if words and words[-1] in _FINAL:
         end -= 1

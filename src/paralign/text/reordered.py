@@ -86,6 +86,10 @@ def reordered_questions(
         UserError: for ``perm``, which leaves no answer in one piece.
     """
     for language in (context, question):
+        if language is not None and language.backwards:
+            raise UserError(
+                f"{language.name}: answers are stretches of pieces in the order of the text", mend="use inv"
+            )
         if language is not None and "perm" in _needs_no_tree(language).steps:
             raise UserError(f"{language.name}: words in random order leave no answer in one piece", mend="use inv")
     for item in questions:

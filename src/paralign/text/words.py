@@ -111,8 +111,7 @@ def word_pieces(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints
     """The first piece of each word: the place where a tagger reads and labels it.
 
     Args:
-        offsets: [k, 2] as in :func:`piece_words`, in the order of the text; empty ones (special tokens) may
-            stand anywhere.
+        offsets: [k, 2] as in :func:`piece_words`, in any order; empty ones (special tokens) may stand anywhere.
         spans: words in order.
 
     Returns:
@@ -125,5 +124,6 @@ def word_pieces(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints
     real = np.flatnonzero(pieces[:, 0] < pieces[:, 1])
     if not len(real):
         return np.full(len(words), -1, np.int64)
+    real = real[np.argsort(pieces[real, 0], kind="stable")]  # pieces may stand in reverse
     found = np.searchsorted(pieces[real, 1], words[:, 0], side="right")
     return real[np.minimum(found, len(real) - 1)]
