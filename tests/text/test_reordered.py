@@ -163,7 +163,6 @@ def test_word_order_of_another_language_from_a_treebank(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("en~syn=x.conllu", "whose word order shall en~syn have"),
         ("en~inv@o.json=x.txt", "en~inv has no use for a file of word order"),
         ("en~inw=x.txt", "did you mean 'inv'"),
     ],
@@ -181,6 +180,8 @@ def test_what_needs_trees_says_so(tmp_path):
         list(read_sentence_pairs(spec))
     with pytest.raises(UserError, match="not 10"):
         list(read_text(spec))
+    with pytest.raises(UserError, match="whose word order shall en~syn have"):
+        list(read_trees(TextSpec("en~syn", "smallworld:0-3")))
 
 
 def test_tags_of_pairs_with_files_of_word_order():

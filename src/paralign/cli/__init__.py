@@ -12,6 +12,7 @@ from paralign.cli import (
     doctor,
     evaluate,
     finetune,
+    grid,
     listing,
     maps,
     predict,
@@ -48,6 +49,7 @@ def _main(
 
 
 app.command("demo")(demo.command)
+app.command("grid")(grid.command)
 app.add_typer(corpus.app, name="corpus")
 app.command("words")(words.command)
 app.command("map")(maps.command)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.config import did_you_mean
+from paralign.errors import UserError
 from paralign.languages import Ordering, derived
 from paralign.text.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
 from paralign.text.generated import conllu_from_smallworld
@@ -68,6 +69,9 @@ def read_trees(
         count: Counter[str] = Counter() if dropped is None else dropped
         own = TextSpec(language.base, spec.path)
         trees = read_trees(own, lenient=lenient, dropped=count, labelled=labelled)
+        if "syn" in language.steps and not spec.ordering:
+            mend = f"write {language.name}@ORDER.json; `paralign corpus order` makes one of a treebank"
+            raise UserError(f"whose word order shall {language.name} have?", where=spec.path, mend=mend)
         return reordered_trees(trees, language, Ordering.load(spec.ordering) if spec.ordering else None, count)
     indices = smallworld_range(spec.path)
     if indices is not None:

@@ -137,14 +137,12 @@ def _language(text: str) -> tuple[str, str]:
     """The canonical tag, and the file of word order behind ``@``.
 
     Raises:
-        UserError: for an unknown language; for ``syn`` without a file, or a file without ``syn``.
+        UserError: for an unknown language, or a file without ``syn``.
     """
     tag, _, ordering = text.partition("@") if SIGN in text else (text, "", "")
     made = derived(tag)
-    needs = made is not None and "syn" in made.steps
-    if needs != bool(ordering.strip()):
-        message = f"whose word order shall {tag} have?" if needs else f"{tag} has no use for a file of word order"
-        raise UserError(message, mend=f"write {tag}@ORDER.json" if needs else f"write {tag}")
+    if ordering and (made is None or "syn" not in made.steps):
+        raise UserError(f"{tag} has no use for a file of word order", mend=f"write {tag}")
     return canonical(tag), ordering.strip()
 
 
