@@ -115,7 +115,7 @@ def _words(text: str, between: str) -> list[str]:
 
 def _unstressed(text: str) -> str:
     """Without the marks of stress that dictionaries put on Cyrillic vowels."""
-    out = []
+    out: list[str] = []
     for sign in unicodedata.normalize("NFD", text):
         if sign in "\u0300\u0301" and out and "\u0400" <= out[-1] <= "\u04ff":
             continue

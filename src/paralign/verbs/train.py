@@ -273,7 +273,7 @@ def _train(
             )  # fmt: skip
         batches = CorpusBatches(
             store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=linked,
-            translations=entries and Translations(entries.of_one_piece(), encoder.template.vocabulary),
+            translations=None if entries is None else Translations(entries.of_one_piece(), encoder.template.vocabulary),
         )  # fmt: skip
         learner = Learner(encoder, make_objectives(config, encoder, entries))
         trainer = Trainer(
