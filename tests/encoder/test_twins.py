@@ -105,3 +105,16 @@ def test_pieces_in_reverse_keep_their_characters_and_a_final_sign_its_place(enco
     assert (offsets[before] == moved[after]).all()
     both = twins.tokenize([text], "en~tinv+trans")[0][0]
     assert both.tolist() == [i + twins.twins for i in turned.tolist()]
+
+
+def test_a_text_and_its_twins_are_no_identical_sides(twins, tmp_path):
+    from paralign.text import FilterConfig, build_store, parse_pairs
+
+    specs = [parse_pairs(f"en-{tag}=smallworld:0-30") for tag in ("en~trans", "en~tinv")]
+    for spec, kept in zip(specs, (30, 0), strict=True):
+        given = {"filter": FilterConfig(min_pieces=2), "tokenizer_id": "x", "vocabulary": twins.template.vocabulary}
+        if not kept:
+            with pytest.raises(UserError):
+                build_store([spec], twins.tokenize, tmp_path / "b", **given)
+        else:
+            assert len(build_store([spec], twins.tokenize, tmp_path / "a", **given)) > 25

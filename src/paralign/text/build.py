@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.text.clean import Excluded, FilterConfig, Seen, hash_texts, sentence_hashes
 from paralign.text.folders import whole_folder
 from paralign.text.readers import read_pairs, read_text
@@ -189,7 +190,8 @@ class _Build:
     def _filter_text(self, rows: _Rows, languages: tuple[str, ...]) -> None:
         everything = range(len(rows.texts))
         rows.drop(everything, [not all(sides) for sides in rows.texts], "empty")
-        if self.config.drop_identical and self.sides == 2:
+        twins = {made is not None and made.twin for made in map(derived, languages)}
+        if self.config.drop_identical and self.sides == 2 and len(twins) == 1:  # a text and its twins have other pieces
             alive = rows.alive()
             rows.drop(alive, [rows.texts[row][0] == rows.texts[row][1] for row in alive], "identical")
         if self.config.drop_duplicates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,24 +103,37 @@ def _derived_pairs(
 ) -> Iterator[Pair]:
     """Both sides of one text where they are of one language, else the sides of pairs."""
     bases = [tag if one is None else one.base for tag, one in zip(spec.languages, made, strict=True)]
-    if bases[0] != bases[1]:
-        for pair in read_pairs(PairSpec(bases[0], bases[1], spec.path), lenient=lenient, dropped=dropped):
-            source, target = (
-                text if one is None else reordered_text(text, one)
-                for text, one in zip((pair.source, pair.target), made, strict=True)
-            )
-            yield Pair(source, target, pair.line)
+    if bases[0] == bases[1] and any(one is not None and "syn" in one.steps for one in made):
+        yield from _derived_trees(spec, lenient, dropped)
         return
+    rows: Iterable[tuple[int, tuple[str, str]]]
+    if bases[0] == bases[1]:
+        own = read_text(TextSpec(bases[0], spec.path), lenient=lenient, dropped=dropped)
+        rows = ((number, (text, text)) for number, text in own)
+    else:
+        both = read_pairs(PairSpec(bases[0], bases[1], spec.path), lenient=lenient, dropped=dropped)
+        rows = ((pair.line, (pair.source, pair.target)) for pair in both)
+    for number, texts in rows:
+        source, target = (
+            text if one is None else reordered_text(text, one) for text, one in zip(texts, made, strict=True)
+        )
+        yield Pair(source, target, number)
+
+
+def _derived_trees(spec: PairSpec, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
+    """Both sides of a treebank; a sentence that one of them cannot have is left out."""
     sides = [TextSpec(tag, spec.path, order) for tag, order in zip(spec.languages, spec.orderings, strict=True)]
-    unlike: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-    left, right = (read_text(side, lenient=lenient, dropped=count) for side, count in zip(sides, unlike, strict=True))
+    counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    left, right = (read_text(side, lenient=lenient, dropped=count) for side, count in zip(sides, counts, strict=True))
     waiting = next(right, None)
-    for number, source in left:  # lines that one of them has dropped are left out of both
+    for number, source in left:
         while waiting is not None and waiting[0] < number:
             waiting = next(right, None)
         if waiting is not None and waiting[0] == number:
             yield Pair(source, waiting[1], number)
-    dropped.update(unlike[0] | unlike[1])
+    for _ in right:  # to the end, so that all is counted
+        pass
+    dropped.update(counts[0] | counts[1])
 
 
 def _separated(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
