@@ -290,3 +290,18 @@ def test_the_example_scores_what_the_file_it_writes_holds(tmp_path):
         counts = attachment_loops.attachment(*pairs, punctuation=True, subtypes=False)
         total.update({f"{name}{k}": v for name, both in counts.items() for k, v in enumerate(both)})
     assert stated == {name: pytest.approx(total[f"{name}0"] / total[f"{name}1"]) for name in ("las", "uas")}
+
+
+def test_plain_text_is_parsed_and_can_be_put_into_another_order(encoder, tmp_path):
+    """The way of plain text into a language derived by ``syn``: parse it once, keep it as CoNLL-U."""
+    (tmp_path / "t.txt").write_text("The dog, it sleeps.\n\nCooks don't see hotels!\n")
+    task = find_task("parsing")
+    task.fit([task.read("en=smallworld:0-20", lenient=False, dropped=Counter(), limit=None)])
+    spec = f"en={tmp_path / 't.txt'}"
+    data = task.read(spec, lenient=False, dropped=Counter(), limit=None, labelled=False)
+    (path,) = task.predict(encoder, task.head(encoder), data, tmp_path / "t.conllu")
+    trees = list(read_trees(parse_text(f"en={path}")))
+    assert [tree.text for tree in trees] == ["The dog, it sleeps.", "Cooks don't see hotels!"]
+    assert trees[0].words == ("The", "dog", ",", "it", "sleeps", ".")
+    with pytest.raises(UserError, match="columns"):
+        list(task.read(spec, lenient=False, dropped=Counter(), limit=None))
