@@ -292,16 +292,19 @@ def test_the_example_scores_what_the_file_it_writes_holds(tmp_path):
     assert stated == {name: pytest.approx(total[f"{name}0"] / total[f"{name}1"]) for name in ("las", "uas")}
 
 
-def test_plain_text_is_parsed_and_can_be_put_into_another_order(encoder, tmp_path):
-    """The way of plain text into a language derived by ``syn``: parse it once, keep it as CoNLL-U."""
+def test_plain_text_is_tagged_and_parsed_and_then_a_treebank(encoder, tmp_path):
+    """The way of plain text into a language derived by ``syn``: done once, kept as CoNLL-U."""
     (tmp_path / "t.txt").write_text("The dog, it sleeps.\n\nCooks don't see hotels!\n")
-    task = find_task("parsing")
-    task.fit([task.read("en=smallworld:0-20", lenient=False, dropped=Counter(), limit=None)])
     spec = f"en={tmp_path / 't.txt'}"
-    data = task.read(spec, lenient=False, dropped=Counter(), limit=None, labelled=False)
-    (path,) = task.predict(encoder, task.head(encoder), data, tmp_path / "t.conllu")
-    trees = list(read_trees(parse_text(f"en={path}")))
+    for name in ("pos", "parsing"):
+        task = find_task(name)
+        if name == "parsing":
+            task.fit([task.read("en=smallworld:0-20", lenient=False, dropped=Counter(), limit=None)])
+        with pytest.raises(UserError, match="columns|UPOS|head"):
+            list(task.read(spec, lenient=False, dropped=Counter(), limit=None))
+        data = task.read(spec, lenient=False, dropped=Counter(), limit=None, labelled=False)
+        (path,) = task.predict(encoder, task.head(encoder), data, tmp_path / f"{name}.conllu")
+        spec = f"en={path}"
+    trees = list(read_trees(parse_text(spec)))
     assert [tree.text for tree in trees] == ["The dog, it sleeps.", "Cooks don't see hotels!"]
     assert trees[0].words == ("The", "dog", ",", "it", "sleeps", ".")
-    with pytest.raises(UserError, match="columns"):
-        list(task.read(spec, lenient=False, dropped=Counter(), limit=None))
