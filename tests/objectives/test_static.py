@@ -11,7 +11,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives.base import Step
-from paralign.objectives.static import Static, StaticConfig
+from paralign.objectives.static import Static, StaticConfig, _RowCosines
 from tests.training.runs import log_of, stopped_at
 
 DICTIONARY = Dictionary([("a", "b"), ("c d", "e")], [((7,), (9,)), ((11, 12), (13,))])
@@ -49,6 +49,19 @@ def test_it_is_the_mean_cosine_by_hand_and_only_its_rows_get_a_gradient(make_enc
     touched = torch.nonzero(encoder.embeddings.grad.abs().sum(1)).view(-1).tolist()
     assert touched == [7, 9, 11, 12, 13]
     assert all(p.grad is None for p in encoder.parameters() if p is not encoder.embeddings)
+
+
+def test_the_gradient_in_closed_form_is_that_of_the_composed_one():
+    torch.manual_seed(0)
+    table = torch.randn(9, 5, dtype=torch.double, requires_grad=True)
+    first, second = torch.tensor([0, 1, 1, 8]), torch.tensor([2, 3, 2, 0])  # some rows come several times
+    weights = torch.tensor([1.0, -2.0, 0.5, 3.0])
+    found = _RowCosines.apply(table, first, second)
+    (given,) = torch.autograd.grad((found * weights).sum(), table)
+    right = torch.nn.functional.cosine_similarity(table[first], table[second], dim=1)
+    (wanted,) = torch.autograd.grad((right * weights).sum(), table)
+    assert torch.allclose(found.double(), right, atol=1e-6)
+    assert torch.allclose(given, wanted, atol=1e-6)
 
 
 def test_squared_distance_by_hand(make_encoder):

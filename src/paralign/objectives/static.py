@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -27,6 +27,33 @@ class StaticConfig(ObjectiveConfig):
     """What is minimised: minus the cosine, or the squared distance."""
     sample: int | None = Field(default=None, ge=1)
     """Entries drawn anew for each step; all of them by default."""
+
+
+class _RowCosines(torch.autograd.Function):
+    """Cosines of rows of a table with other rows, and their gradient in closed form: a fifth of the passes over memory
+    that the composed operations make."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        a, b = table.index_select(0, first).float(), table.index_select(0, second).float()
+        ctx.norms = [torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min_(1e-8) for rows in (a, b)]
+        for rows, norms in zip((a, b), ctx.norms, strict=True):
+            rows.div_(norms)
+        cosines = torch.linalg.vecdot(a, b)
+        ctx.save_for_backward(a, b, cosines, first, second)
+        ctx.like = table
+        return cosines
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """d cos / d a = (b/|b| - cos · a/|a|) / |a|."""
+        a, b, cosines, first, second = ctx.saved_tensors
+        out = torch.zeros_like(ctx.like)
+        scale = gradient.unsqueeze(1)
+        for own, other, place, norms in ((a, b, first, ctx.norms[0]), (b, a, second, ctx.norms[1])):
+            rows = torch.addcmul(other, own, cosines.unsqueeze(1), value=-1).mul_(scale / norms)
+            out.index_add_(0, place, rows.to(out.dtype))
+        return out, None, None
 
 
 class Static(Objective):
@@ -61,12 +88,16 @@ class Static(Objective):
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Minus the summed cosines, or the summed squared distances."""
-        chosen = self._chosen()
-        first, second = (self._rows(step.encoder.embeddings, side, chosen) for side in (0, 1))
+        chosen, table = self._chosen(), step.encoder.embeddings
         if self.config.distance == "l2":
+            first, second = (self._rows(table, side, chosen) for side in (0, 1))
             return {self.name: (first - second).square().sum()}
-        total = nn.functional.cosine_similarity(first, second, dim=1).sum()
-        self._cosine = float(total.detach()) / max(1, len(first))
+        if self._single:
+            found = _RowCosines.apply(table, self._ids(0, chosen), self._ids(1, chosen))
+        else:
+            found = nn.functional.cosine_similarity(*(self._rows(table, side, chosen) for side in (0, 1)), dim=1)
+        total = found.sum()
+        self._cosine = float(total.detach()) / max(1, len(found))
         return {self.name: -total}
 
     def _chosen(self) -> Tensor | None:
@@ -77,10 +108,17 @@ class Static(Objective):
         generator = torch.Generator().manual_seed(seed_for(self._seed, int(steps)))
         return torch.randperm(self.entries, generator=generator)[:wanted].to(steps.device)
 
+    @property
+    def _single(self) -> bool:
+        """Whether all words are single pieces."""
+        return all(len(self.get_buffer(f"pieces_{side}")) == self.entries for side in (0, 1))
+
+    def _ids(self, side: int, chosen: Tensor | None) -> Tensor:
+        flat = self.get_buffer(f"pieces_{side}")
+        return flat if chosen is None else flat.index_select(0, chosen)
+
     def _rows(self, table: Tensor, side: int, chosen: Tensor | None) -> Tensor:
         flat, starts = self.get_buffer(f"pieces_{side}"), self.get_buffer(f"starts_{side}")
-        if len(flat) == self.entries:  # all words are single pieces
-            return table.index_select(0, flat if chosen is None else flat.index_select(0, chosen)).float()
         means = nn.functional.embedding_bag(flat, table, starts, mode="mean").float()
         return means if chosen is None else means.index_select(0, chosen)
 
