@@ -39,7 +39,7 @@ class _RowCosines(torch.autograd.Function):
         ctx.norms = [torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min_(1e-8) for rows in (a, b)]
         for rows, norms in zip((a, b), ctx.norms, strict=True):
             rows.div_(norms)
-        cosines = torch.linalg.vecdot(a, b)
+        cosines: Tensor = torch.linalg.vecdot(a, b)
         ctx.save_for_backward(a, b, cosines, first, second)
         ctx.like = table
         return cosines
@@ -93,9 +93,10 @@ class Static(Objective):
             first, second = (self._rows(table, side, chosen) for side in (0, 1))
             return {self.name: (first - second).square().sum()}
         if self._single:
-            found = _RowCosines.apply(table, self._ids(0, chosen), self._ids(1, chosen))
+            found: Tensor = _RowCosines.apply(table, *self._ids(chosen))  # type: ignore[no-untyped-call]
         else:
-            found = nn.functional.cosine_similarity(*(self._rows(table, side, chosen) for side in (0, 1)), dim=1)
+            first, second = (self._rows(table, side, chosen) for side in (0, 1))
+            found = nn.functional.cosine_similarity(first, second, dim=1)
         total = found.sum()
         self._cosine = float(total.detach()) / max(1, len(found))
         return {self.name: -total}
@@ -113,9 +114,9 @@ class Static(Objective):
         """Whether all words are single pieces."""
         return all(len(self.get_buffer(f"pieces_{side}")) == self.entries for side in (0, 1))
 
-    def _ids(self, side: int, chosen: Tensor | None) -> Tensor:
-        flat = self.get_buffer(f"pieces_{side}")
-        return flat if chosen is None else flat.index_select(0, chosen)
+    def _ids(self, chosen: Tensor | None) -> list[Tensor]:
+        flat = [self.get_buffer(f"pieces_{side}") for side in (0, 1)]
+        return flat if chosen is None else [ids.index_select(0, chosen) for ids in flat]
 
     def _rows(self, table: Tensor, side: int, chosen: Tensor | None) -> Tensor:
         flat, starts = self.get_buffer(f"pieces_{side}"), self.get_buffer(f"starts_{side}")
