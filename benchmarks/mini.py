@@ -35,8 +35,15 @@ PUD = {"en": "English", "de": "German", "es": "Spanish", "fr": "French", "hi": "
 MEAN = ("de", "es", "fr")
 METHODS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
 SEEDS = {"ppa": 3, "control": 3, "no-moco": 1, "no-tlm": 1}
-RATES = (2e-4, 5e-4, 1e-3)
-TUNE_STEPS, STEPS = 300, 1_000
+RATES = {
+    "ppa": (1e-4, 2e-4, 5e-4),
+    "no-moco": (2e-4, 5e-4, 1e-3),
+    "no-tlm": (1e-4, 2e-4, 5e-4),
+    "control": (2e-4, 5e-4, 1e-3),
+}
+"""Three for each; contrast wants lower ones than prediction."""
+TUNE, FINAL = (300, 128), (2_000, 64)
+"""Steps and pairs a step: of equal pairs, more and smaller steps teach [CLS] more."""
 INSIDE = 30
 
 
@@ -211,8 +218,9 @@ def measure(data: Path, out: Path, encoder: str | Path, name: str, which: str, *
     )
 
 
-def align(out: Path, method: str, rate: float, seed: int, steps: int) -> Path:
-    """Align with all languages mixed; where the encoder is."""
+def align(out: Path, method: str, rate: float, seed: int, size: tuple[int, int]) -> Path:
+    """Align with all languages mixed, in steps of so many pairs; where the encoder is."""
+    steps, batch = size
     store, run = out / "pairs", out / f"align/{method}-{rate:g}-{steps}-{seed}"
     if not store.is_dir():
         pairs = [f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz" for tag in LANGUAGES]
@@ -221,7 +229,7 @@ def align(out: Path, method: str, rate: float, seed: int, steps: int) -> Path:
             *("corpus", "build", "--model", out / "base/encoder", *each("--pairs", pairs), *each("--set", filters)),
             *("--out", store),
         )
-    sets = [f"training.steps={steps}", f"training.learning_rate={rate:g}"]
+    sets = [f"training.steps={steps}", f"training.batch={batch}", f"training.learning_rate={rate:g}"]
     paralign(
         *("align", "--model", out / "base/encoder", "--corpus", store, "--recipe", METHODS[method], "--seed", seed),
         *each("--set", sets),
@@ -243,9 +251,9 @@ def tune(data: Path, out: Path, methods: list[str]) -> None:
     """For every method the rate whose tagging and [CLS] retrieval are best together on the development halves."""
     for method in methods:
         table = {}
-        for rate in RATES:
+        for rate in RATES[method]:
             name = f"{method}-{rate:g}-tune"
-            measure(data, out, align(out, method, rate, 0, TUNE_STEPS), name, "dev", epochs=1)
+            measure(data, out, align(out, method, rate, 0, TUNE), name, "dev", epochs=1)
             table[rate] = score(out, name, "dev")
         best = max(table, key=lambda rate: table[rate]["pos"] + table[rate]["cls"])
         print(method, {f"{rate:g}": values for rate, values in table.items()}, "->", f"{best:g}", flush=True)
@@ -259,12 +267,12 @@ def compare(data: Path, out: Path, methods: list[str]) -> None:
     for method in methods:
         rate = json.loads((out / f"rate.{method}.json").read_text(encoding="utf-8"))["rate"]
         for seed in range(SEEDS[method]):
-            measure(data, out, align(out, method, rate, seed, STEPS), f"{method}-{seed}", "test")
+            measure(data, out, align(out, method, rate, seed, FINAL), f"{method}-{seed}", "test")
 
 
 def report(out: Path) -> None:
     """One page of all runs scored on the test halves."""
-    runs = [*out.glob("test/*"), *(path.parent for path in out.glob(f"align/*-{STEPS}-*/run.json"))]
+    runs = [*out.glob("test/*"), *(path.parent for path in out.glob(f"align/*-{FINAL[0]}-*/run.json"))]
     paralign("report", *sorted(runs), "--out", out / "report.html", "--title", "paralign-mini, aligned")
 
 

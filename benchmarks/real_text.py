@@ -114,7 +114,7 @@ def align(out: Path) -> None:
     for name, recipe in METHODS.items():
         paralign(
             *("align", "--model", out / "base/encoder", "--corpus", store, "--recipe", recipe),
-            *("--set", f"training.steps={STEPS}", "--out", out / name, "--resume"),
+            *("--set", f"training.steps={STEPS}", "--set", "training.batch=128", "--out", out / name, "--resume"),
         )
 
 

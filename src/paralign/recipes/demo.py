@@ -30,7 +30,7 @@ _ARCH, _VOCAB = "bert:2x128", 3_000
 _RATE = "training.learning_rate=1e-3"  # everywhere: small encoders from scratch bear it
 _WIDE = "training.padding=0.25"  # so small an encoder is faster with some padding than with many small parts
 _PRETRAIN = ("training.epochs=4", _RATE, _WIDE)
-_ALIGN = ("training.epochs=2", _RATE, _WIDE)
+_ALIGN = ("training.epochs=2", "training.batch=128", _RATE, _WIDE)
 _MOCO = ("moco.queue=1024", "moco.momentum=0.99")
 _FINETUNE = ("training.epochs=3", _RATE)
 _SEEDS = 2
