@@ -143,7 +143,7 @@ def pretrain(
     if bool(arch) == bool(model):
         raise UserError("give either --arch, to start from scratch, or --model")
     if bool(text) == bool(pairs):
-        raise UserError("give either --text or --pairs", mend="--text en=PATH")
+        raise UserError("give either --text or --pairs" if text else "no text is given", mend="--text en=PATH")
     specs: list[TextSpec] | list[PairSpec] = [parse_pairs(spec) for spec in pairs] or [parse_text(t) for t in text]
     watched = [parse_text(spec) for spec in heldout]
     if arch:
