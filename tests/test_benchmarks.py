@@ -15,7 +15,17 @@ import pytest
 
 from paralign.encoder.tokenizer import probe_template
 
-SCRIPTS = ("aligners", "language_gap", "padding", "ppa_step", "recipe_cost", "startup", "tasks", "token_store")
+SCRIPTS = (
+    "aligners",
+    "derived",
+    "language_gap",
+    "padding",
+    "ppa_step",
+    "recipe_cost",
+    "startup",
+    "tasks",
+    "token_store",
+)
 STEP = ("--arch", "bert:1x32", "--batch", "8", "--queue", "20", "--pad-to", "128", "--repeats", "2",
         "--block", "2", "--rival-block", "1", "--warm", "1", "--rival-warm", "0")  # fmt: skip
 
@@ -208,3 +218,10 @@ def test_a_language_and_itself_have_no_gap(base, capsys, monkeypatch):
     moved = [("The dog sleeps.", "sleeps The dog.")]
     unlike = module.gap(encoder, moved, [[(0, 0)]], 2)
     assert unlike["linked"] < 0.999
+
+
+def test_derived_languages_are_timed_by_transformation(capsys):
+    arguments = ["--text", "en=smallworld:0-50", "--trees", "en=smallworld:0-50"]
+    found = result_of(importlib.import_module("derived"), arguments, capsys)
+    assert [row["steps"] for row in found["rows"]] == ["trans", "inv", "perm", "inv", "perm", "syn", "syn+inv"]
+    assert found["words"]["text"] > 100
