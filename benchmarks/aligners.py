@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -62,21 +61,24 @@ def synthetic(folder: Path, pairs: int, seed: int = 0) -> tuple[Path, Path, Path
     return paths
 
 
+# A process inherits the peak of the one it was forked from: a small one must stand between and look at its child.
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({"code": code, "cpu": used.ru_utime + used.ru_stime, "seconds": time.monotonic() - began,
+                  "peak_mb": used.ru_maxrss / 1024}))
+"""
+
+
 def measured(command: Sequence[str]) -> dict[str, float]:
     """CPU seconds, seconds and peak memory in MB of a process and its children."""
-    began = time.monotonic()
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{said}")
-    return {
-        "cpu": usage.ru_utime + usage.ru_stime,
-        "seconds": time.monotonic() - began,
-        "peak_mb": usage.ru_maxrss / 1024,
-    }
+    run = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *command], capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(run.stdout)
+    if found.pop("code"):
+        raise SystemExit(f"{' '.join(command)}\n{run.stderr}")
+    return found
 
 
 def words(*options: object) -> list[str]:

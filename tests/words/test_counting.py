@@ -154,7 +154,7 @@ def test_how_pairs_are_put_into_blocks_does_not_matter(monkeypatch, config):
         monkeypatch.setattr(cells_module, "_ALIKE", alike)
         monkeypatch.setattr(cells_module, "_BLOCK", block)
         bitext, cells, model = made(pairs, **config)
-        found.append((torch.stack(model.words), list(decode(model, cells, bitext))))
+        found.append((torch.stack(model.words), list(decode(model, cells, bitext).links())))
     for words, links in found[1:]:
         assert torch.allclose(words, found[0][0], rtol=1e-3, atol=1e-6)
         assert sum(a != b for a, b in zip(links, found[0][1], strict=True)) <= 1
@@ -170,7 +170,7 @@ def test_very_unlike_lengths_in_a_block_do_no_harm(config):
     bitext, cells, model = made(pairs * 3, **config, tension=14.0)
     for table in (*model.words, *model.none):
         assert torch.isfinite(table).all()
-    assert sum(map(len, decode(model, cells, bitext))) > 0
+    assert sum(map(len, decode(model, cells, bitext).links())) > 0
     wanted, _, _ = word_counts.train(pairs * 3, iterations=2, hmm=0, agreement=True, alpha=0.1, null=0.08, tension=14.0)
     if "hmm" not in config:
         for found, right in zip(tables(bitext, cells, model), wanted, strict=True):
@@ -180,7 +180,7 @@ def test_very_unlike_lengths_in_a_block_do_no_harm(config):
 def test_links_are_the_likeliest_words_of_each_direction():
     pairs = random_pairs(60, seed=7)
     bitext, cells, model = made(pairs, iterations=3)
-    union, intersect = (list(decode(model, cells, bitext, method)) for method in ("union", "intersect"))
+    union, intersect = (list(decode(model, cells, bitext, method).links()) for method in ("union", "intersect"))
     for block in cells:
         found = model.posteriors(block, count=False)
         for k, row in enumerate(block.rows.tolist()):
@@ -225,7 +225,7 @@ def test_long_lines_are_cut_along_the_diagonal_and_linked():
     bitext = Bitext.of([*short, (words, [word.upper() for word in words]), (words, ["W3"]), ([], words)])
     assert bitext.source.lengths.max() <= 400
     cells = Cells(bitext)
-    links = list(decode(train(cells, IbmConfig(iterations=2)), cells, bitext))
+    links = list(decode(train(cells, IbmConfig(iterations=2)), cells, bitext).links())
     assert links[2000] == [(k, k) for k in range(1000)]
     assert len(links) == 2003
     assert links[2002] == []
@@ -234,7 +234,7 @@ def test_long_lines_are_cut_along_the_diagonal_and_linked():
 def test_posteriors_of_links_are_geometric_means():
     pairs = random_pairs(80, seed=9)
     bitext, cells, model = made(pairs, iterations=3)
-    links = decode(model, cells, bitext, "union", posteriors=True)
+    links = decode(model, cells, bitext, "union", posteriors=True).links()
     for block in cells:
         found = model.posteriors(block, count=False)
         for k, row in enumerate(block.rows.tolist()):

@@ -120,6 +120,7 @@ class Counting(Aligner):
         given = self.options
         device = best_device()
         cells = Cells(self.bitext, device=device if device.type == "cuda" else None)  # others lack double precision
+        self.bitext = self.bitext.without_ids()
         if not len(cells):
             raise UserError("no pair has words on both sides", where=given.spec.path)
         size = f"{len(cells):,} cells, {cells.distinct:,} distinct word pairs"
@@ -133,7 +134,9 @@ class Counting(Aligner):
                      "settings": self.config.model_dump(mode="json")}  # fmt: skip
             with whole_folder(Path(given.save)) as part:
                 SavedWords.of(model, cells, self.bitext, facts).save(part)
-        return decode(model, cells, self.bitext, self.joined, pairs=count, posteriors=posteriors)
+        found = decode(model, cells, self.bitext, self.joined, pairs=count, posteriors=posteriors)
+        del model, cells  # most of the memory
+        return found.links()
 
 
 class Similar(Aligner):

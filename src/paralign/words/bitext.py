@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -75,6 +75,11 @@ class Bitext:
                 offsets.extend((i, j))
         place = torch.tensor(offsets, dtype=torch.int64).view(-1, 2)
         return cls(source.side(), target.side(), torch.tensor(rows, dtype=torch.int64), place, number + 1)
+
+    def without_ids(self) -> Bitext:
+        """The same pairs without their words' numbers, which :class:`paralign.words.cells.Cells` has copied."""
+        none = torch.empty(0, dtype=torch.int32)
+        return replace(self, source=replace(self.source, ids=none), target=replace(self.target, ids=none))
 
 
 class _Numbers:

@@ -27,7 +27,7 @@ _SORTED = 1 << 18
 """Cells numbered at a time (a frequent word may have more)."""
 _IN_MEMORY = 1 << 28
 """Cells whose numbers are kept in memory (1 GiB); of more they are in a temporary file."""
-_BLOCK = 1 << 18
+_BLOCK = 1 << 17
 """Cells of a block."""
 _ALIKE = 16
 """Pairs of equal lengths from which on they make blocks of their own."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,7 +15,29 @@ from paralign.words.found import WordLinks
 from paralign.words.ibm import Posteriors, WordModel
 from paralign.words.symmetrise import symmetrise
 
-__all__ = ["decode"]
+__all__ = ["Linked", "decode"]
+
+
+@dataclass
+class Linked:
+    """Links by block, before they are put in order: the model and the cells are not needed for that.
+
+    Attributes:
+        pairs: how many there are.
+        rows, source, target: int32 parts: pair, words.
+        sure: float32 parts, posteriors; ``None`` where they are not wanted.
+    """
+
+    pairs: int
+    rows: list[Any]
+    source: list[Any]
+    target: list[Any]
+    sure: list[Any] | None
+
+    def links(self) -> WordLinks:
+        """In order; what was held is let go."""
+        sure = None if self.sure is None else _joined(self.sure)
+        return WordLinks.of(self.pairs, _joined(self.rows), _joined(self.source), _joined(self.target), sure)
 
 
 def decode(
@@ -23,7 +48,7 @@ def decode(
     *,
     pairs: int | None = None,
     posteriors: bool = False,
-) -> WordLinks:
+) -> Linked:
     """Link each word with its likeliest counterpart in either direction, or none, and join the directions.
 
     Args:
@@ -36,7 +61,7 @@ def decode(
     """
     pair, offset = bitext.pair.numpy(), bitext.offset.numpy()
     pairs = bitext.pairs if pairs is None else pairs
-    rows, source, target, sure = [], [], [], []
+    out = Linked(pairs, [], [], [], [] if posteriors else None)
     for block in cells:
         place = block.rows.cpu().numpy()
         if (pair[place] >= pairs).all():
@@ -46,13 +71,20 @@ def decode(
         links = symmetrise(forward.cpu().numpy(), backward.cpu().numpy(), method)
         k, i, j = np.nonzero(links & (pair[place] < pairs)[:, None, None])
         row = place[k]
-        rows.append(pair[row])
-        source.append(i + offset[row, 0])
-        target.append(j + offset[row, 1])
-        if posteriors:
+        some = (out.rows, pair[row]), (out.source, i + offset[row, 0]), (out.target, j + offset[row, 1])
+        for parts, values in some:
+            parts.append(values.astype(np.int32))  # half the bytes while all are held
+        if out.sure is not None:
             both = torch.sqrt(found.forward * found.backward).cpu().numpy()
-            sure.append(both[k, i, j].astype(np.float32))
-    return WordLinks.of(pairs, rows, source, target, sure if posteriors else None)
+            out.sure.append(both[k, i, j].astype(np.float32))
+    return out
+
+
+def _joined(parts: list[Any]) -> list[Any]:
+    """The parts as one, which are let go."""
+    whole = np.concatenate([np.empty(0, np.int32), *parts]) if parts else np.empty(0, np.int32)
+    parts.clear()
+    return [whole]
 
 
 def _directed(found: Posteriors) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +47,12 @@ class WordLinks:
             pairs: how many there are.
             rows, source, target, posterior: pair, words and posterior of links, in parts of any order.
         """
-        none = [np.empty(0, np.int32)]
-        which, first, second = (np.concatenate([*none, *parts]) for parts in (rows, source, target))
+        which, first, second = map(_whole, (rows, source, target))
         order = np.lexsort((second, first, which))
         starts = np.zeros(pairs + 1, np.int64)
         np.cumsum(np.bincount(which, minlength=pairs), out=starts[1:])
-        sure = None if posterior is None else np.concatenate([np.empty(0, np.float32), *posterior])[order]
-        return cls(starts, first[order].astype(np.int32), second[order].astype(np.int32), sure)
+        sure = None if posterior is None else _whole(posterior)[order].astype(np.float32)
+        return cls(starts, first[order].astype(np.int32, copy=False), second[order].astype(np.int32, copy=False), sure)
 
     @classmethod
     def of_rows(cls, rows: Iterable[Iterable[tuple[int, int]]]) -> WordLinks:
@@ -76,3 +76,8 @@ class WordLinks:
         starts = self.starts.tolist()
         for begin, end in pairwise(starts):
             yield list(zip(self.source[begin:end].tolist(), self.target[begin:end].tolist(), strict=True))
+
+
+def _whole(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """One array of several; of one alone nothing is copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int32), *parts])

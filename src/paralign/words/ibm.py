@@ -25,7 +25,7 @@ __all__ = ["FLOOR", "IbmConfig", "Posteriors", "WordModel", "train"]
 
 FLOOR = 1e-9
 """No word pair and no word is less likely."""
-_PART = 1 << 18
+_PART = 1 << 16
 
 
 class IbmConfig(Config):
