@@ -94,6 +94,14 @@ def test_what_is_no_dictionary_for_dictd(tmp_path):
         read_lexicon(tmp_path / "none")
 
 
+def test_counts_of_links_are_passed_over(tmp_path):
+    (tmp_path / "d.tsv").write_text("dog\tHund\t12\nbig dog\tgroßer Hund\t3\n")
+    assert read_lexicon(tmp_path / "d.tsv") == [("dog", "Hund"), ("big dog", "großer Hund")]
+    (tmp_path / "d.tsv").write_text("a\tb\tc\n")
+    with pytest.raises(UserError, match="3 columns"):
+        read_lexicon(tmp_path / "d.tsv")
+
+
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "pair", "least"),

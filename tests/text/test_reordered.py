@@ -198,3 +198,21 @@ def test_a_paragraph_keeps_its_words(text):
     assert sorted(text[a:b] for a, b in word_spans(text)) == sorted(
         made.context[a:b] for a, b in word_spans(made.context)
     )
+
+
+def test_pairs_of_a_treebank_have_the_order_of_its_own_words(tmp_path):
+    words = ("I", "did", "n't", "go", ".")
+    text, spans = spans_of(words, [False, True, False, True, False])
+    tree = Tree("a", text, words, spans, ("PRON", "AUX", "PART", "VERB", "PUNCT"), ("_",) * 5, (4, 4, 4, 0, 4),
+                ("nsubj", "aux", "advmod", "root", "punct"), words, 1)  # fmt: skip
+    write_conllu([tree], tmp_path / "t.conllu")
+    pair = next(read_pairs(parse_pairs(f"en-en~inv={tmp_path / 't.conllu'}")))
+    assert (pair.source, pair.target) == ("I didn't go.", "go n't did I.")
+    assert [row[1] for row in read_text(TextSpec("en~inv", str(tmp_path / "t.conllu")))] == [pair.target]
+
+
+def test_gold_links_of_words_that_moved_are_refused(tmp_path):
+    from paralign.tasks import find_task
+
+    with pytest.raises(UserError, match="gold links are of words in their order, en~inv has another"):
+        find_task("alignment").read("en~inv-de=smallworld:0-5", lenient=False, dropped=Counter(), limit=None)

@@ -222,6 +222,8 @@ class Encoder(nn.Module):
             )
         base = hf.base_of(self.model)
         device = self.device
+        if not len(view.lengths):  # a slice of which no pair was drawn
+            return [States(self.embeddings.new_zeros(0, self.width), view) for _ in layers]
         parts: list[list[Tensor]] = [[] for _ in layers]
         order = split_by_length(view.lengths, self.padding)
         for rows in order:

@@ -56,9 +56,9 @@ def mlqa_normalise(text: str, language: str) -> str:
     Args:
         text: an answer, in the form of its file: neither the official script nor this one composes characters, and
             Vietnamese articles are found in NFC only.
-        language: a tag; of ``zh-TW`` the first part counts.
+        language: a tag; of ``zh-TW`` and ``en~trans`` the first part counts.
     """
-    tag = language.replace("_", "-").partition("-")[0].lower()
+    tag = language.replace("_", "-").partition("~")[0].partition("-")[0].lower()
     text = "".join(char for char in text.lower() if not _is_punctuation(char))
     if tag in _ARTICLES:
         text = re.sub(_ARTICLES[tag], " ", text)

@@ -104,7 +104,8 @@ def run_grid(
         for side, tested in ((0, other), (1, other[1:])):
             runs.append(out / task / f"{name}-on-{'derived' if side else 'original'}")
             _finetuned(runs[-1], encoder, task, own[side], tested, config, quiet)
-        if "trans" in steps:
+        made = derived(tags[steps])
+        if made is not None and made.twin:
             runs.append(out / "twins" / name)
             _aligned(runs[-1], encoder, f"{spec.language}:{tags[steps]}=pieces")
     found = out / f"transfer-{task}"

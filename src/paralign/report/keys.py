@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from paralign.languages.derived import SIGN, STEPS
 from paralign.report.cells import Member
 from paralign.results import Measurement
 
@@ -116,8 +117,11 @@ def _by_dataset(key: Key, members: list[Member]) -> Iterable[tuple[Key, list[Mem
 
 def training_languages(train: str | None) -> tuple[list[str], list[tuple[str, int]]]:
     """``en+de:100`` → English, and 100 examples of German (few-shot)."""
-    whole, few = [], []
+    whole: list[str] = []
+    few: list[tuple[str, int]] = []
     for part in (train or "").split("+"):
+        if part.partition(":")[0] in STEPS and whole and SIGN in whole[-1]:  # en~trans+inv is one language
+            part = f"{whole.pop()}+{part}"
         language, _, examples = part.rpartition(":")
         if language and examples.isdecimal():
             few.append((language, int(examples)))

@@ -64,6 +64,11 @@ def word_rows(encoder: Encoder, sentences: Sequence[Words], cut: Counter[str]) -
             cut["sentences the tokenizer makes no piece of"] += 1
             ids, offsets = np.array([encoder.template.mask_id]), np.array([[0, len(sentence.text)]])
         targets = word_pieces(offsets, sentence.spans)
+        if (np.diff(targets) < 0).any():  # pieces in reverse: one row, of what has room
+            cut["sentences in reverse cut"] += len(ids) > space
+            targets = np.minimum(targets, space - 1)
+            yield index, 0, Example((ids[:space],), targets + before, np.arange(len(targets)), index)
+            continue
         start = 0
         while start < len(targets):
             begin = int(targets[start]) if start or targets[0] >= space else 0

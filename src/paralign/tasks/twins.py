@@ -41,7 +41,7 @@ class Twins(Task):
 
     def language(self, data: PairSpec) -> str:
         """The derived one."""
-        return next(tag for tag in data.languages if derived(tag) is not None)
+        return next(tag for tag in data.languages if (made := derived(tag)) is not None and made.twin)
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: PairSpec) -> list[Score]:
         """Hits of every piece.
@@ -54,7 +54,7 @@ class Twins(Task):
         ids = encoder.template.ordinary
         table = encoder.embeddings.detach().float().cpu().numpy()
         halves = {data.source: table[ids], data.target: table[ids + encoder.twins]}
-        if derived(data.source) is not None:
+        if self.language(data) == data.source:
             halves = dict(zip(halves, reversed(halves.values()), strict=True))
         own = np.arange(len(ids)).repeat(2).reshape(-1, 2)
         scores = []

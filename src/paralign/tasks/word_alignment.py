@@ -18,7 +18,7 @@ from paralign.text import PairSpec, parse_pairs, read_pairs
 from paralign.text.generated import smallworld_gold
 from paralign.text.links import GoldLinks, Link, read_gold
 from paralign.text.readers import line_count
-from paralign.text.specs import smallworld_range
+from paralign.text.specs import check_order, smallworld_range
 from paralign.text.words import word_spans
 from paralign.words.similarity import SimilarityConfig, similar_words
 
@@ -72,6 +72,7 @@ class WordAlignment(Task):
             mend = "write SRC-TGT=SOURCE,TARGET,GOLD"
             raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", mend=mend)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
+        check_order(where)
         found = list(read_pairs(where, lenient=lenient, dropped=dropped))
         pairs = [(pair.source, pair.target) for pair in found]
         tokenised = self.config.tokenised and indices is None

@@ -190,8 +190,9 @@ class _Build:
     def _filter_text(self, rows: _Rows, languages: tuple[str, ...]) -> None:
         everything = range(len(rows.texts))
         rows.drop(everything, [not all(sides) for sides in rows.texts], "empty")
-        twins = {made is not None and made.twin for made in map(derived, languages)}
-        if self.config.drop_identical and self.sides == 2 and len(twins) == 1:  # a text and its twins have other pieces
+        # A text and the same in twin pieces, or in reverse, are not identical.
+        pieces = {(made.twin, made.backwards) if made else (False, False) for made in map(derived, languages)}
+        if self.config.drop_identical and self.sides == 2 and len(pieces) == 1:
             alive = rows.alive()
             rows.drop(alive, [rows.texts[row][0] == rows.texts[row][1] for row in alive], "identical")
         if self.config.drop_duplicates:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
-from paralign.languages import Ordering, derived
+from paralign.languages import Derived, Ordering, derived
 from paralign.text.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
 from paralign.text.generated import conllu_from_smallworld
 from paralign.text.lines import numbered_lines, read_lines
@@ -19,7 +19,7 @@ from paralign.text.reordered import reordered_trees
 from paralign.text.specs import TextSpec, smallworld_range
 from paralign.text.words import Span, word_spans
 
-__all__ = ["UPOS", "Tree", "comments", "read_conllu", "read_trees", "tree_of", "write_conllu"]
+__all__ = ["UPOS", "Tree", "comments", "ordering_of", "read_conllu", "read_trees", "tree_of", "write_conllu"]
 
 UPOS = (
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT",
@@ -69,16 +69,27 @@ def read_trees(
         count: Counter[str] = Counter() if dropped is None else dropped
         own = TextSpec(language.base, spec.path)
         trees = read_trees(own, lenient=lenient, dropped=count, labelled=labelled)
-        if "syn" in language.steps and not spec.ordering:
-            mend = f"write {language.name}@ORDER.json; `paralign corpus order` makes one of a treebank"
-            raise UserError(f"whose word order shall {language.name} have?", where=spec.path, mend=mend)
-        return reordered_trees(trees, language, Ordering.load(spec.ordering) if spec.ordering else None, count)
+        return reordered_trees(trees, language, ordering_of(language, spec.ordering, spec.path), count)
     indices = smallworld_range(spec.path)
     if indices is not None:
         return conllu_from_smallworld(spec.language, indices)
     if not labelled and _is_plain(spec.path):
         return _unanalysed(spec.path, lenient, Counter() if dropped is None else dropped)
     return read_conllu(spec.path, lenient=lenient, dropped=dropped, labelled=labelled)
+
+
+def ordering_of(language: Derived | None, ordering: str, path: str) -> Ordering | None:
+    """The word order that ``syn`` needs.
+
+    Raises:
+        UserError: if none is named, or the file is none.
+    """
+    if language is None or "syn" not in language.steps:
+        return None
+    if not ordering:
+        mend = f"write {language.name}@ORDER.json; `paralign corpus order` makes one of a treebank"
+        raise UserError(f"whose word order shall {language.name} have?", where=path, mend=mend)
+    return Ordering.load(ordering)
 
 
 def _is_plain(path: str) -> bool:

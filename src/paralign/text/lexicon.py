@@ -21,9 +21,10 @@ def read_lexicon(
     """Read a lexicon.
 
     One pair a line: the word, a tab or spaces, its translation (Conneau et al. 2018); a word with several translations
-    has several lines, entries of more than one word need the tab. Or Ding's ``Haus {n} :: house``, or a dictionary for
-    dictd (FreeDict): ``NAME.index`` and ``NAME.dict.dz``, either of which may be named. Both sides are brought to
-    normal form; case is left as it is. Blank lines are skipped.
+    has several lines, entries of more than one word need the tab, and a third column may hold a count (as in the
+    dictionaries of ``analyze embeddings``). Or Ding's ``Haus {n} :: house``, or a dictionary for dictd (FreeDict):
+    ``NAME.index`` and ``NAME.dict.dz``, either of which may be named. Both sides are brought to normal form; case is
+    left as it is. Blank lines are skipped.
 
     Args:
         path: the file, or ``-``.
@@ -81,6 +82,8 @@ def _columns(
 def _pair(line: str, number: int) -> tuple[str, str]:
     tabs = "\t" in line
     cells = line.split("\t") if tabs else line.split()
+    if tabs and len(cells) == 3 and cells[2].strip().isdecimal():  # how often they are linked
+        cells = cells[:2]
     if len(cells) != 2:
         mend = None if tabs else "put a tab between entries of more than one word"
         message = f"{len(cells)} {'columns' if tabs else 'words without a tab'}, not 2"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from paralign.errors import UserError, located
 from paralign.languages import Derived, derived
-from paralign.text.conllu import read_trees
+from paralign.text.conllu import ordering_of, read_trees
 from paralign.text.faults import CUT
 from paralign.text.generated import smallworld_pairs, smallworld_text
 from paralign.text.lines import numbered_lines, read_lines
 from paralign.text.normalise import normalise
-from paralign.text.reordered import reordered_text
+from paralign.text.reordered import reordered_text, reordered_trees
 from paralign.text.specs import PairSpec, TextSpec, smallworld_range
 from paralign.text.treebank_pairs import is_treebank, treebank_texts
 
@@ -103,8 +103,8 @@ def _derived_pairs(
 ) -> Iterator[Pair]:
     """Both sides of one text where they are of one language, else the sides of pairs."""
     bases = [tag if one is None else one.base for tag, one in zip(spec.languages, made, strict=True)]
-    if bases[0] == bases[1] and any(one is not None and "syn" in one.steps for one in made):
-        yield from _derived_trees(spec, lenient, dropped)
+    if bases[0] == bases[1] and (is_treebank(spec.path) or any(one is not None and "syn" in one.steps for one in made)):
+        yield from _derived_trees(spec, made, bases[0], lenient, dropped)
         return
     rows: Iterable[tuple[int, tuple[str, str]]]
     if bases[0] == bases[1]:
@@ -120,20 +120,22 @@ def _derived_pairs(
         yield Pair(source, target, number)
 
 
-def _derived_trees(spec: PairSpec, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
-    """Both sides of a treebank; a sentence that one of them cannot have is left out."""
-    sides = [TextSpec(tag, spec.path, order) for tag, order in zip(spec.languages, spec.orderings, strict=True)]
-    counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-    left, right = (read_text(side, lenient=lenient, dropped=count) for side, count in zip(sides, counts, strict=True))
-    waiting = next(right, None)
-    for number, source in left:
-        while waiting is not None and waiting[0] < number:
-            waiting = next(right, None)
-        if waiting is not None and waiting[0] == number:
-            yield Pair(source, waiting[1], number)
-    for _ in right:  # to the end, so that all is counted
-        pass
-    dropped.update(counts[0] | counts[1])
+def _derived_trees(
+    spec: PairSpec, made: tuple[Derived | None, ...], base: str, lenient: bool, dropped: Counter[str]
+) -> Iterator[Pair]:
+    """Both sides of a treebank, in the order of its own words; a sentence that one of them cannot have is left out."""
+    needed = any(one is not None and "syn" in one.steps for one in made)
+    orders = [ordering_of(one, path, spec.path) for one, path in zip(made, spec.orderings, strict=True)]
+    own = TextSpec(base, spec.path)
+    for tree in read_trees(own, lenient=lenient, dropped=dropped, labelled=needed):
+        sides: list[str] = []
+        for one, order in zip(made, orders, strict=True):
+            found = [tree] if one is None else list(reordered_trees([tree], one, order, dropped))
+            sides += [side.text for side in found]
+            if not found:
+                break
+        if len(sides) == 2:
+            yield Pair(sides[0], sides[1], tree.line)
 
 
 def _separated(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:

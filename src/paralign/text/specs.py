@@ -11,7 +11,7 @@ from paralign.errors import UserError
 from paralign.languages.derived import SIGN, derived
 from paralign.text.tags import canonical
 
-__all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "parse_pairs", "parse_text", "smallworld_range"]
+__all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "check_order", "parse_pairs", "parse_text", "smallworld_range"]
 
 _DERIVED = re.compile(r"([^-:@]*(?:@[^-:]*)?)(-)([^-:@]*(?:@.*)?)|([^:@]*(?:@[^:]*)?)(:)([^:@]*(?:@.*)?)")
 SMALLWORLD_DEFAULT = range(20_000)
@@ -48,7 +48,7 @@ class PairSpec:
 
     def __str__(self) -> str:
         source, target = map(_tagged, self.languages, self.orderings)
-        sign = ":" if "-" in self.source + self.target else "-"
+        sign = ":" if "-" in self.source + self.target or any(self.orderings) else "-"
         return f"{source}{sign}{target}={self.path}"
 
 
@@ -73,6 +73,19 @@ class TextSpec:
 
     def __str__(self) -> str:
         return f"{_tagged(self.language, self.ordering)}={self.path}"
+
+
+def check_order(spec: PairSpec) -> None:
+    """Refuse languages whose words changed places where something is told of words by their place.
+
+    Raises:
+        UserError: naming the language.
+    """
+    for tag in spec.languages:
+        made = derived(tag)
+        if made is not None and made.reorders:
+            mend = "use the language it is derived from"
+            raise UserError(f"gold links are of words in their order, {tag} has another", where=spec.path, mend=mend)
 
 
 def smallworld_range(path: str) -> range | None:

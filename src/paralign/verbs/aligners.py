@@ -169,7 +169,7 @@ class Similar(Aligner):
 
         return similar_words(
             self.encoder, (pair.texts for pair in self.pairs[:count]), self.config,
-            method=self.joined, tokenised=self.options.tokenised, progress=told,
+            method=self.joined, tokenised=self.options.tokenised, languages=self.options.spec.languages, progress=told,
         )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def analyze_embeddings(
         measured += measure(find_task("lexicon"), encoder, None, data, "frequent links", about, folder.name, seeds,
                             split="links", train=None)  # fmt: skip
         panels.append(
-            {"system": about["method"], "model_hash": about["model_hash"], **_picture(encoder, known[:words])}
+            {"system": about["method"], "model_hash": about["model_hash"], **_picture(encoder, spec, known[:words])}
         )
     figures = folder.path / "figures"
     figures.mkdir(exist_ok=True)
@@ -124,9 +124,14 @@ def _lexicon(spec: PairSpec, known: Sequence[Translation]) -> Lexicon:
     return Lexicon(spec.languages, [t.source for t in known], [t.target for t in known], gold)
 
 
-def _picture(encoder: Encoder, known: Sequence[Translation]) -> dict[str, Any]:
+def _picture(encoder: Encoder, spec: PairSpec, known: Sequence[Translation]) -> dict[str, Any]:
     """Where the words lie, source words first."""
-    vectors, _ = word_vectors(encoder, [t.source for t in known] + [t.target for t in known], None)
+    sides = ([t.source for t in known], [t.target for t in known])
+    found = []
+    for language, words in zip(spec.languages, sides, strict=True):
+        with encoder.speaking(language):
+            found.append(word_vectors(encoder, words, None)[0])
+    vectors = np.concatenate(found)
     return {"places": [[round(float(x), 5) for x in place] for place in project(vectors)]}
 
 

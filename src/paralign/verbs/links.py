@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.text import PairSpec, TokenStore, parse_pairs
 from paralign.text.linked import LinkStore, write_link_store
 from paralign.text.links import Link, read_links
@@ -45,6 +46,9 @@ def open_links(
     Raises:
         UserError: for links that do not fit the text.
     """
+    backwards = [tag for tag in store.languages if (made := derived(tag)) is not None and made.backwards]
+    if backwards:
+        raise UserError(f"word links of {backwards[0]}, whose pieces stand in reverse", mend="use inv")
     place = folder / "links"
     if place.is_dir():
         kept = LinkStore.open(place, store)
@@ -60,9 +64,9 @@ def open_links(
     else:
         rows = _find(store, config, model, place, quiet)
         facts = {"method": config.method}
-    made = write_link_store(store, rows, place, tokenised=config.tokenised, facts=facts)
-    say(f"{len(made):,} word links in {len(store):,} pairs", quiet=quiet)
-    return made
+    written = write_link_store(store, rows, place, tokenised=config.tokenised, facts=facts)
+    say(f"{len(written):,} word links in {len(store):,} pairs", quiet=quiet)
+    return written
 
 
 def _find(store: TokenStore, config: LinksConfig, model: str | None, place: Path, quiet: bool) -> WordLinks:

@@ -59,7 +59,8 @@ def make_map(
     text, found = linked_text(
         spec, links=links, method=method, symmetrise="intersect", tokenised=tokenised, lenient=lenient, quiet=quiet
     )
-    matrix, facts = fit_map(encoder, (p.texts for p in text), found, layer=layer, kind=kind, tokenised=tokenised)
+    matrix, facts = fit_map(encoder, (p.texts for p in text), found, layer=layer, kind=kind, tokenised=tokenised,
+                            languages=spec.languages)  # fmt: skip
     about = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model,
              "model_hash": encoder.digest(), **facts}  # fmt: skip
     made = LinearMap(matrix.cpu(), about)

@@ -242,6 +242,9 @@ def _train(
     if links and not needed:
         raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
     kinds = [find_objective(name) for name in config.objectives]
+    wanted = sorted({view for kind in kinds for view in kind.reads if view != "text"})
+    if config.views.pack is not None and wanted:
+        raise UserError(f"packed rows have no view {wanted[0]!r}", mend="leave views.pack out, or use mlm")
     dictionary_needed = any(kind.needs_dictionary or kind.translates for kind in kinds)
     if dictionary and not dictionary_needed:
         raise UserError("no objective of this run needs a dictionary", mend="leave --dictionary out")
@@ -271,6 +274,10 @@ def _train(
                     lenient=lenient, quiet=quiet,
                 )
             )  # fmt: skip
+        if entries is not None and any(kind.translates for kind in kinds) and not len(entries.of_one_piece()):
+            raise UserError(
+                "no entry of the dictionary has one piece on both sides", mend="dict_mlm needs such entries"
+            )
         batches = CorpusBatches(
             store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=linked,
             translations=None if entries is None else Translations(entries.of_one_piece(), encoder.template.vocabulary),

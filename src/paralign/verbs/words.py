@@ -16,7 +16,7 @@ from paralign.text.generated import smallworld_gold
 from paralign.text.lines import write_lines
 from paralign.text.links import GoldLinks, read_gold, write_links
 from paralign.text.readers import line_count
-from paralign.text.specs import smallworld_range
+from paralign.text.specs import check_order, smallworld_range
 from paralign.text.treebank_pairs import is_treebank
 from paralign.text.words import split_words
 from paralign.verbs.aligners import AlignerOptions, WordPair, make_aligner
@@ -201,6 +201,7 @@ def _blank(texts: deque[str], pairs: int) -> Iterator[str]:
 def _gold(
     spec: PairSpec, path: str | Path, sizes: Sizes, one_based: bool, flipped: bool, lenient: bool, quiet: bool
 ) -> list[GoldLinks]:
+    check_order(spec)
     indices = smallworld_range(spec.path)
     if str(path) == "smallworld":
         if indices is None:

@@ -80,6 +80,7 @@ def fit_map(
     layer: int,
     kind: str = "orthogonal",
     tokenised: bool = False,
+    languages: tuple[str | None, str | None] = (None, None),
 ) -> tuple[Tensor, dict[str, Any]]:
     """Learn the map that brings the second side's words nearest to the first side's.
 
@@ -94,6 +95,7 @@ def fit_map(
         layer: hidden state, 1 to L.
         kind: ``orthogonal`` or ``linear``.
         tokenised: words are what stands between spaces.
+        languages: of both sides, where one is derived by what is done to pieces.
 
     Returns:
         [d, d] the matrix for vectors of the second side, and ``words``, ``before``, ``after``.
@@ -108,7 +110,10 @@ def fit_map(
     config = SimilarityConfig(unit="word")
     while some := list(islice(every, _WINDOW)):
         linked = [(k, i, j) for k, (_, pair) in enumerate(some) for i, j in pair]
-        sides = [WordVectors(encoder, [text[side] for text, _ in some], layer, config, tokenised) for side in (0, 1)]
+        sides = []
+        for side, language in enumerate(languages):
+            with encoder.speaking(language):
+                sides.append(WordVectors(encoder, [text[side] for text, _ in some], layer, config, tokenised))
         first = sides[0].pick([(k, i) for k, i, _ in linked])
         second = sides[1].pick([(k, j) for k, _, j in linked])
         both = (first >= 0) & (second >= 0)
