@@ -41,8 +41,9 @@ def gap(encoder: Encoder, texts: Sequence[tuple[str, str]], links: Sequence[Sequ
     """Cosines and the distance of the means."""
     config = SimilarityConfig(matching="softmax", unit="word", layer=layer)  # softmax: lengths as they are
     sides = [WordVectors(encoder, [pair[side] for pair in texts], layer, config, False) for side in (0, 1)]
-    starts = [np.cumsum(side.sizes) - side.sizes for side in sides]
-    rows = [[starts[side][k] + link[side] for k, some in enumerate(links) for link in some] for side in (0, 1)]
+    linked = [(k, i, j) for k, some in enumerate(links) for i, j in some]
+    rows = np.array([side.pick([(link[0], link[1 + number]) for link in linked]) for number, side in enumerate(sides)])
+    rows = rows[:, (rows >= 0).all(0)]  # words of no pieces have no vector
     vectors = [side.states.float().cpu().numpy() for side in sides]
     means = [words.mean(0) for words in vectors]
     spread = float(np.sqrt(np.concatenate(vectors).var(0).sum()))

@@ -1,6 +1,7 @@
 """Languages of twin pieces: the text stays, ids move by the size of the vocabulary."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ def test_whatever_reads_text_reads_twins_as_twins(twins, base, tmp_path):
     assert same["before"] == pytest.approx(1)
     assert other["before"] < 0.9
     config = SimilarityConfig(layer=1)
-    assert list(similar_words(twins, texts[:1], config, languages=("en", "en")))[0] == links[0]  # noqa: RUF015
+    assert similar_words(twins, texts[:1], config, languages=("en", "en"))[0] == links[0]
     empty = View(*(np.empty(0, np.int64) for _ in range(4)), np.empty(0, np.bool_), *[np.empty(0, np.int64)] * 2)
     states = twins.encode(empty)
     assert states.flat.shape == (0, 32)
@@ -152,10 +153,22 @@ def test_long_sentences_in_reverse_keep_a_piece_for_every_word(make_encoder):
 
     encoder = make_encoder(max_length=12).eval()
     trees = list(read_trees(TextSpec("en", "smallworld:0-30")))
-    cut = __import__("collections").Counter()
+    cut = Counter()
     with encoder.speaking("en~tinv"):
         for index, start, row in word_rows(encoder, trees, cut):
             assert start == 0
             assert len(row.targets) == len(trees[index].words)
             assert row.targets.max() <= len(row.pieces[0])
     assert cut["sentences in reverse cut"] > 0
+
+
+def test_a_finished_run_of_another_shape_or_text_is_not_taken_for_this_one(tmp_path):
+    given = {"arch": "bert:1x32", "vocab": 300, "text": ["en=smallworld:0-40"], "out": tmp_path / "run", "quiet": True,
+             "overrides": ["training.steps=1", "training.batch=8"]}  # fmt: skip
+    made = paralign.pretrain(**given)
+    assert paralign.pretrain(**given, resume=True) == made
+    for other, said in (({"arch": "bert:2x32"}, "scratch.arch"), ({"vocab": 310}, "scratch.vocab"),
+                        ({"text": ["en=smallworld:40-80"]}, "not those the run began with"),
+                        ({"text": ["en~trans=smallworld:0-40"]}, "not those the run began with")):  # fmt: skip
+        with pytest.raises(UserError, match=said):
+            paralign.pretrain(**given | other, resume=True)

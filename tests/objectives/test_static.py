@@ -160,7 +160,6 @@ def test_dictionaries_of_real_languages_in_alignment(base, tmp_path, capsys):
     [
         ({"recipe": "tlm-mini"}, "no objective of this run needs a dictionary"),
         ({"dictionary": []}, "no language has twin pieces"),
-        ({"overrides": ["dictionary.source=twins"]}, "leave --dictionary out"),
         ({"overrides": ["dictionary.rate=1.5"]}, "rate"),
         ({"overrides": ["dictionary.rate=0.1"]}, "the dictionary is empty"),
     ],

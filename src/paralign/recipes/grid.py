@@ -89,7 +89,10 @@ def run_grid(
     spec = parse_text(text)
     if derived(spec.language) is not None:
         raise UserError(f"the text is of {spec.language}", mend="give the original: the grid derives it")
-    tags = {steps: parse_text(f"{spec.language}~{steps}={spec.path}").language for steps in config.languages}
+    made_of = {steps: parse_text(f"{spec.language}~{steps}={spec.path}") for steps in config.languages}
+    tags = {steps: one.language for steps, one in made_of.items()}
+    names = {steps: tags[steps] + (f"@{Path(one.ordering).stem}" if one.ordering else "")
+             for steps, one in made_of.items()}  # fmt: skip
     out = Path(out)
     note = begin(out, resume, quiet)
     runs: list[Path] = []
@@ -97,7 +100,7 @@ def run_grid(
              for seed in range(config.seeds)]  # fmt: skip
     for number, (steps, method, seed) in enumerate(cells, 1):
         note(f"{number}/{len(cells)}  {tags[steps]}  {method}  seed {seed}")
-        name, twin = f"{tags[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
+        name, twin = f"{names[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
         pairs = f"{spec.language}:{twin}={spec.path}"
         encoder = _pretrained(out / "encoders" / name, pairs, method, seed, config, quiet)
         own, other = ([f"{tag}={path}" for tag in (spec.language, twin)] for path in (train, eval))

@@ -25,6 +25,7 @@ _LITTLE = 100_000  # pieces
 
 __all__ = [
     "build_corpus",
+    "check_same_text",
     "first_process_first",
     "judge_languages",
     "kept_lines",
@@ -144,7 +145,7 @@ def open_corpus(
     if corpus or place.is_dir():
         store = TokenStore.open(place)
         if not corpus:
-            _check_same_text(store, specs, config)
+            check_same_text(store, specs, config)
     else:
         store = build_corpus(
             encoder.tokenize,
@@ -174,12 +175,14 @@ def _fitting(
     return config.model_copy(update={"max_pieces": room})
 
 
-def _check_same_text(store: TokenStore, specs: Sequence[PairSpec] | Sequence[TextSpec], config: FilterConfig) -> None:
-    """Refuse to go on with a store that was made from other text or by other rules.
+def check_same_text(
+    store: TokenStore, specs: Sequence[PairSpec] | Sequence[TextSpec], config: FilterConfig | None = None
+) -> None:
+    """Refuse to go on with a store that was made from other text or (where they are given) by other rules.
 
     Files that are gone by now are not asked for: the store holds all that is needed of them.
     """
-    was, now = store.meta["filter"], config.model_dump()
+    was, now = store.meta["filter"], {} if config is None else config.model_dump()
     changed = [f"data.{key} was {was.get(key)!r}, now {value!r}" for key, value in now.items() if was.get(key) != value]
     if changed:
         raise UserError(f"settings differ from those the run began with: {', '.join(changed)}", where=store.path)

@@ -40,9 +40,10 @@ def open_dictionary(
         folder: the run's.
         encoder: its tokenizer makes the pieces.
         store: whose languages it is for.
-        config: where it comes from, and how much of it is kept.
+        config: how much of it is kept.
         seed: of that draw, if the settings have none.
-        files: ``SRC-TGT=PATH``, several (:func:`paralign.text.lexicon.read_lexicon`).
+        files: ``SRC-TGT=PATH``, several (:func:`paralign.text.lexicon.read_lexicon`); pieces and their twins where
+            there are none.
         lenient: drop lines of the files that cannot be read.
         quiet: say nothing.
 
@@ -53,14 +54,7 @@ def open_dictionary(
     if place.is_file():
         return Dictionary.load(place, encoder.template.vocabulary)
     specs = [parse_pairs(text) for text in files]
-    source = config.source if config.source != "auto" else "files" if specs else "twins"
-    if bool(specs) != (source == "files"):
-        mend = "give --dictionary SRC-TGT=PATH" if source == "files" else "leave --dictionary out"
-        raise UserError(f"a dictionary from {source}", mend=mend)
-    if source == "twins":
-        whole = _twins(encoder, store)
-    else:
-        whole = _of_files(encoder, specs, lenient, quiet)
+    whole = _of_files(encoder, specs, lenient, quiet) if specs else _twins(encoder, store)
     kept = whole.sample(config.rate, np.random.default_rng(seed if config.seed is None else config.seed))
     if not len(kept):
         raise UserError("the dictionary is empty", mend="give a larger one, or a larger dictionary.rate")

@@ -32,11 +32,8 @@ class LinksConfig(Config):
 
 
 class DictionaryConfig(Config):
-    """Where the dictionary comes from, for the objectives that need one; drawn once and kept with the run."""
+    """How much of the dictionary is kept, for the objectives that need one; drawn once and kept with the run."""
 
-    source: Literal["auto", "files", "twins"] = "auto"
-    """``files``: those of ``--dictionary``; ``twins``: pieces and their twins, for languages derived by ``trans``.
-    ``auto``: the first of these there is."""
     rate: float = Field(default=1.0, gt=0, le=1)
     """Share of the entries that is kept (of all pieces, for ``twins``)."""
     seed: int | None = None

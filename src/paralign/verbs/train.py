@@ -21,6 +21,7 @@ from paralign.objectives import Objective, find_objective
 from paralign.text import (
     PairSpec,
     TextSpec,
+    TokenStore,
     parse_pairs,
     parse_text,
 )
@@ -30,6 +31,7 @@ from paralign.text.mixing import MixedText
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 from paralign.training.checkpoint import beside
 from paralign.verbs.corpus import (
+    check_same_text,
     first_process_first,
     judge_languages,
     kept_lines,
@@ -156,8 +158,10 @@ def pretrain(
     if meant and tokenizer not in KINDS and not Path(tokenizer).exists():
         raise UserError(f"unknown tokenizer {tokenizer!r}", mend=f"did you mean {meant[0]!r}?")
     folder = RunFolder(Path(out), "pretrain", resume=resume, command=command)
-    folder.agree(config.model_dump(mode="json"))
+    scratch = {"arch": arch, "tokenizer": tokenizer, "vocab": vocab, "max_length": max_length} if arch else {}
+    folder.agree({"scratch": scratch, **config.model_dump(mode="json")})
     if folder.finished:
+        check_same_text(TokenStore.open(folder.path / "corpus"), specs)
         say(f"{out} is finished", quiet=quiet)
         return folder.path / "encoder"
     judge_languages(watched, lenient=lenient, quiet=quiet)
@@ -168,7 +172,7 @@ def pretrain(
         folder.abandon()
         raise
     return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet, watch,
-                  dictionary=dictionary)  # fmt: skip
+                  dictionary=dictionary, scratch=scratch)  # fmt: skip
 
 
 def _watch(
@@ -237,6 +241,7 @@ def _train(
     watch: Callable[[], Mapping[str, float]] | None = None,
     links: Sequence[str] = (),
     dictionary: Sequence[str] = (),
+    scratch: Mapping[str, Any] | None = None,
 ) -> Path:
     needed = config.views.avoid_double_mask or any(find_objective(name).needs_links for name in config.objectives)
     if links and not needed:
@@ -254,7 +259,7 @@ def _train(
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
     run = {"model": base, "text": [str(s) for s in specs] or [str(corpus)]}
     try:
-        folder.begin({**run, **config.model_dump(mode="json")}, **facts)
+        folder.begin({**run, "scratch": scratch or {}, **config.model_dump(mode="json")}, **facts)
         store = first_process_first(
             lambda: open_corpus(folder.path, encoder, specs, corpus, config.data, lenient, quiet)
         )

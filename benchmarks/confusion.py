@@ -1,0 +1,47 @@
+"""Which tags a tagger takes for which, in a file that `paralign predict` wrote.
+
+    python benchmarks/confusion.py GOLD.conllu PREDICTED.conllu [--merge NOUN,PROPN]
+
+For each tag of the gold file: its words, the share tagged rightly, and the three most frequent tags given. ``--merge``
+also says the accuracy with those tags taken as one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+
+from machine import finish, table
+
+from paralign.text import TextSpec, read_trees
+
+
+def main() -> None:
+    """Read both files and count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("gold")
+    parser.add_argument("predicted")
+    parser.add_argument("--merge", default="", help="tags taken as one, by commas")
+    args = parser.parse_args()
+    merged = frozenset(args.merge.split(",")) - {""}
+    given: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for tree, own in zip(*(read_trees(TextSpec("und", path)) for path in (args.gold, args.predicted)), strict=True):
+        if tree.words != own.words:
+            raise SystemExit(f"{args.predicted}: not the sentences of {args.gold} at its line {tree.line}")
+        for right, tag in zip(tree.upos, own.upos, strict=True):
+            given[right][tag] += 1
+    words = sum(sum(tags.values()) for tags in given.values())
+    accuracy = sum(tags[right] for right, tags in given.items()) / words
+    as_one = sum(n for right, tags in given.items() for tag, n in tags.items()
+                 if tag == right or {tag, right} <= merged) / words  # fmt: skip
+    rows = [
+        [right, str(sum(tags.values())), f"{tags[right] / sum(tags.values()):.3f}",
+         "  ".join(f"{tag} {n}" for tag, n in tags.most_common(3))]
+        for right, tags in sorted(given.items(), key=lambda item: -sum(item[1].values()))
+    ]  # fmt: skip
+    print(table(["tag", "words", "right", "most given"], rows))
+    finish("confusion", {"words": words, "accuracy": accuracy, "merged": sorted(merged), "accuracy_merged": as_one})
+
+
+if __name__ == "__main__":
+    main()
