@@ -102,11 +102,12 @@ def test_english_in_the_order_of_hindi_has_its_objects_before_the_verb():
 
 def test_preferences_are_log_odds_and_survive_a_file(tmp_path):
     tree = SimpleNamespace(heads=[2, 0, 2], upos=["NOUN", "VERB", "NOUN"], deprels=["nsubj", "root", "obj"])
-    made = Ordering.learn([tree, tree], {"language": "en"})
+    crossing = SimpleNamespace(heads=[3, 0, 2, 1], upos=["NOUN"] * 4, deprels=["obj"] * 4)
+    made = Ordering.learn([tree, crossing, tree], {"language": "en"})
     (tmp_path / "en.json").write_text("\n".join(made.lines()))
     read = Ordering.load(tmp_path / "en.json")
     assert read.counts == made.counts
-    assert read.facts == {"trees": 2, "language": "en"}
+    assert read.facts == {"trees": 2, "crossing": 1, "language": "en"}
     assert read.preference("verb", "nsubj", "head") == pytest.approx(1.6094379)  # ln(2.5 / 0.5)
     assert read.preference("verb", "obj", "nsubj") == pytest.approx(-1.6094379)
     assert read.preference("noun", "obj", "nsubj") == 0

@@ -186,3 +186,18 @@ def test_every_way_of_pretraining_reads_pairs(tmp_path, recipe):
     assert set().union(*(line["losses"] for line in log)) == wanted[recipe]
     assert log[-1]["loss"] < log[0]["loss"]
     assert Encoder.from_pretrained(made).twins > 0
+
+
+def test_another_dictionary_is_refused_when_a_run_goes_on(base, tmp_path):
+    lexicon = tmp_path / "en-de.txt"
+    lexicon.write_text("dog Hund\nhouse Haus\n", encoding="utf-8")
+    given = {"model": str(base), "out": tmp_path / "run", "pairs": ["en-de=smallworld:0-40"], "quiet": True,
+             "dictionary": [f"en-de={lexicon}"], "recipe": "tlm-mini",
+             "overrides": ['objectives=["tlm", "static"]', "training.steps=4", "training.batch=8"]}  # fmt: skip
+    with stopped_at(2):
+        paralign.align(**given)
+    lexicon.write_text("dog Hund\ncat Katze\n", encoding="utf-8")
+    with pytest.raises(UserError, match="not that the run began with"):
+        paralign.align(**given, resume=True)
+    lexicon.unlink()  # the run has its own
+    paralign.align(**given, resume=True)

@@ -33,6 +33,17 @@ def test_by_hand(tmp_path: Path) -> None:
     assert read_mining(parse_pairs(save(tmp_path))) == WANTED
 
 
+def test_derived_languages_are_read_from_their_originals(tmp_path: Path) -> None:
+    spec = save(tmp_path).replace("de-en=", "de:en~inv=")
+    made = read_mining(parse_pairs(spec))
+    assert made.source == WANTED.source
+    assert made.target == ["One.", "here Two."]
+    assert made.gold == WANTED.gold
+    (tmp_path / "o.json").write_text('{"schema": 1, "counts": {}}')
+    with pytest.raises(UserError, match="en~syn@o needs trees"):
+        read_mining(parse_pairs(spec.replace("~inv", f"~syn@{tmp_path / 'o.json'}")))
+
+
 def test_without_gold(tmp_path: Path) -> None:
     spec = parse_pairs(save(tmp_path, gold=None))
     assert read_mining(spec, labelled=False).gold == frozenset()

@@ -146,7 +146,7 @@ def test_word_order_of_another_language_from_a_treebank(tmp_path):
     learn_order(["hi=smallworld:0-300"], tmp_path / "hi-order.json", quiet=True)
     name = f"en~trans+syn@{tmp_path / 'hi-order.json'}"
     spec = parse_text(f"{name}={tmp_path / 'en.conllu'}")
-    assert (spec.language, str(spec)) == ("en~trans+syn", f"{name}={tmp_path / 'en.conllu'}")
+    assert (spec.language, str(spec)) == ("en~trans+syn@hi_order", f"{name}={tmp_path / 'en.conllu'}")
     trees = {tree.sent_id: tree for tree in read_trees(spec)}
     texts = dict(read_text(spec))
     pairs = list(read_pairs(parse_pairs(f"en-{name}={tmp_path / 'en.conllu'}")))
@@ -163,7 +163,7 @@ def test_word_order_of_another_language_from_a_treebank(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("en~inv@o.json=x.txt", "en~inv has no use for a file of word order"),
+        ("en~inv@o.json=x.txt", "en~inv has no use for a word order"),
         ("en~inw=x.txt", "did you mean 'inv'"),
     ],
 )
@@ -176,8 +176,10 @@ def test_what_needs_trees_says_so(tmp_path):
     (tmp_path / "n.tsv").write_text("A.\tB.\tneutral\n")
     (tmp_path / "o.json").write_text('{"schema": 1, "counts": {}}')
     spec = parse_text(f"en~syn@{tmp_path / 'o.json'}={tmp_path / 'n.tsv'}")
-    with pytest.raises(UserError, match="en~syn needs trees"):
+    with pytest.raises(UserError, match="en~syn@o needs trees"):
         list(read_sentence_pairs(spec))
+    with pytest.raises(UserError, match="en~syn@o needs trees"):
+        list(read_pairs(parse_pairs(f"de:en~syn@{tmp_path / 'o.json'}={tmp_path / 'n.tsv'}")))
     with pytest.raises(UserError, match="not 10"):
         list(read_text(spec))
     with pytest.raises(UserError, match="whose word order shall en~syn have"):
@@ -186,7 +188,7 @@ def test_what_needs_trees_says_so(tmp_path):
 
 def test_tags_of_pairs_with_files_of_word_order():
     spec = parse_pairs("en:en~syn@a-b/c.json=t.conllu")
-    assert spec == PairSpec("en", "en~syn", "t.conllu", ("", "a-b/c.json"))
+    assert spec == PairSpec("en", "en~syn@c", "t.conllu", ("", "a-b/c.json"))
     assert parse_pairs(str(spec)) == spec
     assert parse_pairs("en-en~syn@a-b/c:d.json=t.conllu").orderings == ("", "a-b/c:d.json")
 

@@ -48,7 +48,7 @@ def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, m
     assert len(set(calls)) == 4
     told = json.loads((files / "out" / "transfer-pos" / "figures" / "transfer.json").read_text())
     points = {(p["system"], p["language"]): p for p in told["points"]}
-    assert set(points) == {(m, f"en~trans+{x}") for m in ("MLM", "ALIGN-MLM") for x in ("inv", "syn")}
+    assert set(points) == {(m, f"en~trans+{x}") for m in ("MLM", "ALIGN-MLM") for x in ("inv", "syn@hi")}
     assert all(p["alignment"] is not None for p in points.values())
     assert told["correlations"][0]["points"] == 4
     assert "Transfer to derived languages" in page.read_text()
@@ -64,6 +64,14 @@ def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, m
         ({"recipe": "mlm"}, "only grid.KEY can be set here"),
         ({"overrides": ('grid.languages=["inw"]',)}, "did you mean 'inv'"),
         ({"overrides": ("grid.seedz=3",)}, "seeds"),
+        ({"overrides": ('grid.methods=["mlm-scratsh"]',)}, "did you mean 'mlm-scratch'"),
+        ({"overrides": ('grid.pretrain=["training.stepz=1"]',)}, "steps"),
+        ({"overrides": ('grid.finetune=["training.epoch=1"]',)}, "epochs"),
+        ({"overrides": ("grid.arch=bertt:1x32",)}, "bert"),
+        ({"overrides": ('grid.languages=["syn"]',)}, "whose word order"),
+        ({"task": "retrieval"}, "not trained"),
+        ({"train": "nowhere.conllu"}, "nowhere.conllu"),
+        ({"text": "en=nowhere.txt"}, "nowhere.txt"),
     ],
 )
 def test_grids_that_cannot_be(files, more, said):

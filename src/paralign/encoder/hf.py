@@ -167,7 +167,10 @@ def load_twins(name: str) -> int:
     path = _folder(name)
     if path is not None and not (path / "config.json").is_file():
         return 0
-    config = AutoConfig.from_pretrained(str(path or name), trust_remote_code=False)
+    try:
+        config = AutoConfig.from_pretrained(str(path or name), trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read the model's settings: {_first_line(error)}", where=name) from error
     return int(getattr(config, _TWINS, 0) or 0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paralign.languages.derived import STEPS, Derived, derived, joined, spaced
+from paralign.languages.derived import SIGN, STEPS, Derived, derived, joined, spaced
 from paralign.languages.syntax import Analysed, Ordering, is_projective
 
-__all__ = ["STEPS", "Analysed", "Derived", "Ordering", "derived", "is_projective", "joined", "spaced"]
+__all__ = ["SIGN", "STEPS", "Analysed", "Derived", "Ordering", "derived", "is_projective", "joined", "spaced"]

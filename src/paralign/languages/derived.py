@@ -36,11 +36,13 @@ class Derived:
 
     base: str
     steps: tuple[str, ...]
+    example: str = ""
+    """Name of the word order that ``syn`` follows."""
 
     @property
     def name(self) -> str:
-        """``en~trans+inv``."""
-        return self.base + SIGN + "+".join(self.steps)
+        """``en~trans+inv``, ``en~syn@fr``."""
+        return self.base + SIGN + "+".join(self.steps) + (f"@{self.example}" if self.example else "")
 
     @property
     def twin(self) -> bool:
@@ -95,6 +97,7 @@ def derived(tag: str) -> Derived | None:
     base, sign, rest = tag.partition(SIGN)
     if not sign:
         return None
+    rest, _, example = rest.partition("@")
     steps = tuple(step.strip().lower() for step in rest.split("+"))
     for step in steps:
         if step not in STEPS:
@@ -102,12 +105,14 @@ def derived(tag: str) -> Derived | None:
             raise UserError(f"unknown transformation {step!r} in {tag!r}", mend=mend)
     if len(set(steps)) < len(steps):
         raise UserError(f"a transformation twice in {tag!r}", mend="write each once")
+    if example and "syn" not in steps:
+        raise UserError(f"{base}{SIGN}{rest} has no use for a word order", mend=f"write {base}{SIGN}{rest}")
     if "syn" in [step for step in steps if step not in _OF_PIECES][1:]:
         raise UserError(
             f"syn behind another order in {tag!r}", mend="write syn first: it needs the sentence's own tree"
         )
     # What is done to pieces does not depend on the order of words: one name for all ways to write it.
-    return Derived(base, tuple(sorted(steps, key=lambda step: (step != "trans", step == "tinv"))))
+    return Derived(base, tuple(sorted(steps, key=lambda step: (step != "trans", step == "tinv"))), example.strip())
 
 
 def spaced(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:

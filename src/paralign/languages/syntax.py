@@ -61,17 +61,18 @@ class Ordering:
 
     @classmethod
     def learn(cls, trees: Iterable[Analysed], facts: dict[str, Any] | None = None) -> Ordering:
-        """Count the orders in projective trees."""
+        """Count the orders in projective trees; others are counted as ``crossing``."""
         counts: dict[str, Counter[tuple[str, str]]] = {kind: Counter() for kind in sorted(set(_KINDS.values()))}
-        seen = 0
+        seen = crossing = 0
         for tree in trees:
             if not is_projective(tree.heads):
+                crossing += 1
                 continue
             seen += 1
             for head, parts in _families(tree):
                 names = [_HEAD if part == head else _relation(tree.deprels[part]) for part in parts]
                 counts[_KINDS[tree.upos[head]]].update(pair for pair in combinations(names, 2) if pair[0] != pair[1])
-        return cls(counts, {"trees": seen, **(facts or {})})
+        return cls(counts, {"trees": seen, "crossing": crossing, **(facts or {})})
 
     def preference(self, kind: str, first: str, second: str) -> float:
         """Log-odds of ``first`` before ``second`` among the parts of a ``noun`` or ``verb``; 0 for unknown ones."""

@@ -9,13 +9,15 @@ from typing import Any
 from pydantic import Field
 
 from paralign.config import Config, merge, parse_override, resolve
+from paralign.encoder.hf import parse_arch
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.languages import SIGN, derived
 from paralign.recipes.demo import begin, command_line, each
-from paralign.text import parse_text
+from paralign.text import parse_pairs, parse_text, read_pairs
 from paralign.verbs.evaluate import evaluate
-from paralign.verbs.finetune import finetune
-from paralign.verbs.settings import load_recipe
+from paralign.verbs.finetune import finetune, finetune_settings
+from paralign.verbs.measure import read_data
+from paralign.verbs.settings import load_recipe, run_settings
 from paralign.verbs.train import pretrain
 from paralign.verbs.transferred import analyze_transfer
 
@@ -89,10 +91,8 @@ def run_grid(
     spec = parse_text(text)
     if derived(spec.language) is not None:
         raise UserError(f"the text is of {spec.language}", mend="give the original: the grid derives it")
-    made_of = {steps: parse_text(f"{spec.language}~{steps}={spec.path}") for steps in config.languages}
-    tags = {steps: one.language for steps, one in made_of.items()}
-    names = {steps: tags[steps] + (f"@{Path(one.ordering).stem}" if one.ordering else "")
-             for steps, one in made_of.items()}  # fmt: skip
+    tags = {steps: parse_text(f"{spec.language}~{steps}={spec.path}").language for steps in config.languages}
+    _check(config, spec.path, tags, task, train, eval)
     out = Path(out)
     note = begin(out, resume, quiet)
     runs: list[Path] = []
@@ -100,7 +100,7 @@ def run_grid(
              for seed in range(config.seeds)]  # fmt: skip
     for number, (steps, method, seed) in enumerate(cells, 1):
         note(f"{number}/{len(cells)}  {tags[steps]}  {method}  seed {seed}")
-        name, twin = f"{names[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
+        name, twin = f"{tags[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
         pairs = f"{spec.language}:{twin}={spec.path}"
         encoder = _pretrained(out / "encoders" / name, pairs, method, seed, config, quiet)
         own, other = ([f"{tag}={path}" for tag in (spec.language, twin)] for path in (train, eval))
@@ -114,6 +114,23 @@ def run_grid(
     found = out / f"transfer-{task}"
     analyze_transfer(runs, out=found, quiet=quiet)
     return write_report([found, *runs], out / f"report-{task}.html", title=f"Derived languages, {task}").html
+
+
+def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train: str, eval: str) -> None:
+    """Refuse at once what would fail after hours of pretraining."""
+    if len(set(tags.values())) < len(tags):
+        raise UserError(f"languages of one name: {', '.join(tags)}", mend="rename a file of word order")
+    parse_arch(config.arch)
+    for method in config.methods:
+        run_settings(method, {}, config.pretrain)
+    _, work = finetune_settings(task, None, None, config.finetune)
+    for steps, tag in tags.items():
+        base = tag.partition(SIGN)[0]
+        twin = f"{base}{SIGN}{steps}"
+        for path in (train, eval):
+            read_data(work, f"{twin}={path}", lenient=True, limit=1)
+        if next(read_pairs(parse_pairs(f"{base}:{twin}={text}"), lenient=True), None) is None:
+            raise UserError(f"no sentence can become {twin}", where=text)
 
 
 def _pretrained(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, quiet: bool) -> Path:

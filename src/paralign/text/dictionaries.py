@@ -56,6 +56,8 @@ def dictd_files(path: str) -> tuple[Path, Path] | None:
     if path == "-" or (stem == path and not index.is_file()):
         return None
     text = next((Path(stem + end) for end in (".dict.dz", ".dict") if Path(stem + end).is_file()), None)
+    if path.endswith(".dict") and text is not None and not index.is_file():
+        return None  # a dictionary of columns by that name
     if text is None or not index.is_file():
         missing = index if text is not None else f"{stem}.dict.dz"
         raise UserError("a dictionary for dictd has two files, .index and .dict.dz", where=missing, mend="fetch both")

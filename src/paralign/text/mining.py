@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.errors import UserError, located
+from paralign.languages import derived
 from paralign.text.faults import Fault, nothing_found, raise_or_count
 from paralign.text.lines import read_lines
 from paralign.text.normalise import normalise
+from paralign.text.reordered import reordered_text
 from paralign.text.specs import PairSpec, smallworld_range
 
 __all__ = ["MiningSet", "read_mining"]
@@ -50,13 +52,22 @@ def read_mining(
     if smallworld_range(spec.path) is not None:
         raise UserError("the small world has no mining set", mend="name files in BUCC's format")
     count: Counter[str] = Counter() if dropped is None else dropped
-    sides = [_sentences(_file(spec, tag), lenient, count) for tag in spec.languages]
+    sides = [_side(spec, tag, lenient, count) for tag in spec.languages]
     gold: frozenset[tuple[str, str]] = frozenset()
     file = _file(spec, "gold")
     if labelled or file.exists():
         gold = _gold(file, spec, sides[0], sides[1], lenient, count)
     (source, target) = sides
     return MiningSet(list(source.values()), list(source), list(target.values()), list(target), gold)
+
+
+def _side(spec: PairSpec, tag: str, lenient: bool, dropped: Counter[str]) -> dict[str, str]:
+    """Sentences by id; a derived language is read from the files of its original."""
+    made = derived(tag)
+    if made is None:
+        return _sentences(_file(spec, tag), lenient, dropped)
+    found = _sentences(_file(spec, made.base), lenient, dropped)
+    return {name: reordered_text(text, made) for name, text in found.items()}
 
 
 def _file(spec: PairSpec, suffix: str) -> Path:

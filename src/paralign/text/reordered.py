@@ -32,7 +32,12 @@ Moved = tuple[str, list[Span], list[int]]
 
 
 def reordered_text(text: str, language: Derived) -> str:
-    """A sentence."""
+    """A sentence.
+
+    Raises:
+        UserError: for ``syn``, which needs its tree.
+    """
+    _needs_no_tree(language)
     return _moved(text, word_spans(text), language)[0] if language.reorders else text
 
 

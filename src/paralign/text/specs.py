@@ -147,20 +147,18 @@ def _split(tags: str) -> list[str]:
 
 
 def _language(text: str) -> tuple[str, str]:
-    """The canonical tag, and the file of word order behind ``@``.
+    """The canonical tag, and the file of word order behind ``@``, whose name becomes part of the tag.
 
     Raises:
         UserError: for an unknown language, or a file without ``syn``.
     """
     tag, _, ordering = text.partition("@") if SIGN in text else (text, "", "")
-    made = derived(tag)
-    if ordering and (made is None or "syn" not in made.steps):
-        raise UserError(f"{tag} has no use for a file of word order", mend=f"write {tag}")
-    return canonical(tag), ordering.strip()
+    example = re.sub(r"\W+", "_", Path(ordering.strip()).name.partition(".")[0])
+    return canonical(f"{tag}@{example}" if example else tag), ordering.strip()
 
 
 def _tagged(language: str, ordering: str) -> str:
-    return f"{language}@{ordering}" if ordering else language
+    return f"{language.partition('@')[0]}@{ordering}" if ordering else language
 
 
 def _halves(text: str, shape: str) -> tuple[str, str]:

@@ -161,7 +161,7 @@ class PairBatch:
     def _make(self, name: str) -> View:
         first, second = self.swapped, 1 - self.swapped
         if name in ("joint", "second") and self._store.sides < 2:
-            raise UserError(f"plain text has no view {name!r}", mend="tlm and moco need pairs: paralign align --pairs")
+            raise UserError(f"plain text has no view {name!r}", mend="give pairs: --pairs SRC-TGT=PATH")
         rows = np.arange(self.size)
         if name == "joint":
             chosen = rows

@@ -51,11 +51,17 @@ def open_dictionary(
         UserError: for files that cannot be read, and where there is nothing to make a dictionary of.
     """
     place = folder / _FILE
-    if place.is_file():
-        return Dictionary.load(place, encoder.template.vocabulary)
     specs = [parse_pairs(text) for text in files]
+    kept = Dictionary.load(place, encoder.template.vocabulary) if place.is_file() else None
+    if kept is not None and not all(Path(spec.path).is_file() for spec in specs):
+        return kept
     whole = _of_files(encoder, specs, lenient, quiet) if specs else _twins(encoder, store)
-    kept = whole.sample(config.rate, np.random.default_rng(seed if config.seed is None else config.seed))
+    drawn = whole.sample(config.rate, np.random.default_rng(seed if config.seed is None else config.seed))
+    if kept is not None:
+        if list(drawn.lines()) != list(kept.lines()):
+            raise UserError("the dictionary is not that the run began with", where=place, mend="give the one it had")
+        return kept
+    kept = drawn
     if not len(kept):
         raise UserError("the dictionary is empty", mend="give a larger one, or a larger dictionary.rate")
     write_lines(place, kept.lines())

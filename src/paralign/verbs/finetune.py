@@ -116,7 +116,7 @@ def finetune(
     Raises:
         UserError: for input or settings that cannot be used, and at the end if a seed failed.
     """
-    config, work = _settings(task, recipe, settings, overrides)
+    config, work = finetune_settings(task, recipe, settings, overrides)
     if not eval:
         raise UserError("nothing to evaluate on", mend="--eval LANG=PATH")
     specs = [train] if isinstance(train, str) else list(train)
@@ -247,9 +247,14 @@ class _Cost:
         self.folder.save(alarms=self.facts["alarms"])
 
 
-def _settings(
+def finetune_settings(
     task: str, recipe: str | None, settings: Mapping[str, Any] | None, overrides: Sequence[str]
 ) -> tuple[FinetuneConfig, Supervised]:
+    """The settings of a fine-tuning, and its task.
+
+    Raises:
+        UserError: for a task that does not train, and settings that cannot be.
+    """
     kind = find_class("task", task, TASKS, Task)  # type: ignore[type-abstract]
     if not issubclass(kind, Supervised):
         raise UserError(f"the task {task!r} is not trained", mend="use paralign evaluate")

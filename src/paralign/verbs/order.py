@@ -34,8 +34,10 @@ def learn_order(text: Sequence[str], out: str | Path, *, lenient: bool = False, 
     dropped: Counter[str] = Counter()
     trees = chain.from_iterable(read_trees(spec, lenient=lenient, dropped=dropped) for spec in specs)
     found = Ordering.learn(trees, {"language": specs[0].language, "text": [str(spec) for spec in specs]})
+    dropped["not projective"] = found.facts["crossing"]
     for reason, number in sorted(dropped.items()):
-        say(f"{number:,} sentences dropped: {reason}", quiet=quiet)
+        if number:
+            say(f"{number:,} sentences dropped: {reason}", quiet=quiet)
     if not found.facts["trees"]:
         raise UserError("no projective tree", where=specs[0].path)
     write_lines(Path(out), found.lines())
