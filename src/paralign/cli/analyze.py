@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Quiet
+from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet
 
 __all__ = ["app"]
 
@@ -29,6 +29,37 @@ def transfer(
     from paralign.verbs.transferred import analyze_transfer
 
     analyze_transfer(runs, out=out, quiet=quiet)
+
+
+@app.command()
+def similarity(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    model: Annotated[list[str], typer.Option(help="Encoder; once for each, the one before training first.")],
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="LANG=PATH for each language, parallel line by line; others are compared with the first."),
+    ] = None,
+    pairs: Pairs = None,
+    compat: Annotated[
+        bool, typer.Option("--compat", help="As first published: biased, RBF kernel. Reads high on noise.")
+    ] = False,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    quiet: Quiet = False,
+) -> None:
+    """How similar are translations in every layer (CKA), and what did training change?"""
+    from paralign.verbs.similarity import analyze_similarity
+
+    analyze_similarity(
+        model,
+        out=out,
+        text=text or [],
+        pairs=pairs or [],
+        compat=compat,
+        overrides=overrides or [],
+        limit=limit,
+        quiet=quiet,
+    )
 
 
 @app.command()

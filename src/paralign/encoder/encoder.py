@@ -247,6 +247,8 @@ class Encoder(nn.Module):
                 found = [hf.state_behind(self.model, layers[0], tensors)]
             else:
                 whole = base(**tensors, output_hidden_states=True, return_dict=True).hidden_states
+                if whole is None:
+                    raise UserError("this encoder does not give its hidden states", where=self.name or None)
                 found = [whole[layer] for layer in layers]
             for part, states in zip(parts, found, strict=True):
                 part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))

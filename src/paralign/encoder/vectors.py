@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from paralign.encoder.encoder import Encoder
+from paralign.encoder.encoder import Encoder, States
 from paralign.text.rows import View, assemble
 
-__all__ = ["piece_states", "sentence_vectors", "sentence_view"]
+__all__ = ["layer_vectors", "piece_states", "sentence_vectors", "sentence_view"]
 
 Pieces = Sequence[npt.NDArray[np.int64]]
 Vectors = npt.NDArray[np.float32]
@@ -55,20 +55,50 @@ def sentence_vectors(
     Returns:
         [n, d] vectors by pool, and how many sentences had to be cut to the encoder's longest row.
     """
+    pieces, cut = _cut_pieces(encoder, texts)
+    out = {pool: np.zeros((len(texts), encoder.width), np.float32) for pool in pools}
+    for rows, (states,) in _encoded(encoder, pieces, [encoder.layers if layer is None else layer], budget):
+        for pool in pools:
+            out[pool][rows] = states.pool(pool).float().cpu().numpy()
+    return out, cut
+
+
+@torch.no_grad()
+def layer_vectors(encoder: Encoder, texts: list[str], *, budget: int = 8192) -> tuple[Vectors, int]:
+    """Mean-pooled vectors of sentences from all hidden states, in fp32 and without dropout.
+
+    Args:
+        encoder: left in the mode it was in.
+        texts: n sentences.
+        budget: padded pieces encoded at once.
+
+    Returns:
+        [L + 1, n, d], 0 = embeddings, and how many sentences had to be cut to the encoder's longest row.
+    """
+    pieces, cut = _cut_pieces(encoder, texts)
+    out = np.zeros((encoder.layers + 1, len(texts), encoder.width), np.float32)
+    for rows, found in _encoded(encoder, pieces, list(range(encoder.layers + 1)), budget):
+        for layer, states in enumerate(found):
+            out[layer, rows] = states.mean().float().cpu().numpy()
+    return out, cut
+
+
+def _cut_pieces(encoder: Encoder, texts: list[str]) -> tuple[Pieces, int]:
     room = encoder.max_pieces - sum(map(len, encoder.template.single))
     pieces = [ids for ids, _ in encoder.tokenize(texts)]
-    cut = sum(len(p) > room for p in pieces)
-    pieces = [p[:room] for p in pieces]
-    out = {pool: np.zeros((len(texts), encoder.width), np.float32) for pool in pools}
+    return [p[:room] for p in pieces], sum(len(p) > room for p in pieces)
+
+
+def _encoded(
+    encoder: Encoder, pieces: Pieces, layers: Sequence[int], budget: int
+) -> Iterator[tuple[npt.NDArray[np.int64], list[States]]]:
+    """Sentences in parts of like length, without dropout."""
     training = encoder.training
     encoder.eval()
     for rows in _by_length(pieces, budget):
         view = sentence_view(encoder, [pieces[r] for r in rows])
-        states = encoder.encode_layers(view, [encoder.layers if layer is None else layer])[0]
-        for pool in pools:
-            out[pool][rows] = states.pool(pool).float().cpu().numpy()
+        yield rows, encoder.encode_layers(view, layers)
     encoder.train(training)
-    return out, cut
 
 
 @torch.no_grad()

@@ -1,0 +1,200 @@
+"""Centred kernel alignment of two sets of vectors of the same things (Kornblith et al. 2019).
+
+Biased CKA reads high on noise when there are not many more things than dimensions; the debiased one (Song et al. 2012's
+unbiased HSIC, as in Nguyen et al. 2021) is zero there in expectation. Linear CKA needs only sums over the things, so a
+stream of any length is measured in memory of width x width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Sums", "cka", "cka_of_sums", "half_sampled", "interval", "kernel_cka", "rbf_kernel"]
+
+Floats = npt.NDArray[np.float64]
+_FEWEST = 4
+"""Things below which debiasing divides by zero."""
+
+
+class Sums:
+    """What linear CKA has to know of pairs (x_i, y_i): every sum is over i, with k_i = x_i·x_i and l_i = y_i·y_i.
+
+    CKA does not change when all x (or all y) are shifted; taking off something like their mean keeps digits.
+
+    Attributes:
+        n: pairs.
+        cross: [d, e] Σ x_i y_iᵀ.
+        x, y: Σ x_i and Σ y_i.
+        ky, lx: Σ k_i y_i and Σ l_i x_i.
+        k, l, kl: Σ k_i, Σ l_i, Σ k_i l_i.
+    """
+
+    def __init__(self, d: int, e: int) -> None:
+        self.n = 0
+        self.cross = np.zeros((d, e))
+        self.x, self.lx = np.zeros((2, d))
+        self.y, self.ky = np.zeros((2, e))
+        self.k = self.l = self.kl = 0.0
+
+    def add(self, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> None:
+        """Take in pairs: x [n, d], y [n, e]."""
+        a, b = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        k, l = np.einsum("nd,nd->n", a, a), np.einsum("nd,nd->n", b, b)  # noqa: E741
+        self.n += len(a)
+        self.cross += a.T @ b
+        self.x += a.sum(0)
+        self.y += b.sum(0)
+        self.ky += k @ b
+        self.lx += l @ a
+        self.k += float(k.sum())
+        self.l += float(l.sum())
+        self.kl += float(k @ l)
+
+    @classmethod
+    def together(cls, parts: Sequence[Sums]) -> Sums:
+        """The sums of several streams at once."""
+        out = cls(*parts[0].cross.shape)
+        for name in vars(out):
+            setattr(out, name, sum((getattr(part, name) for part in parts[1:]), getattr(parts[0], name)))
+        return out
+
+
+def _hsic(sums: Sums, debiased: bool) -> Floats:
+    """The Hilbert-Schmidt independence criterion of linear kernels, up to a factor of n alone.
+
+    Biased: tr(KHLH). Debiased: eq. 5 of Song et al. 2012, the diagonals of K and L being zero.
+    """
+    n = np.asarray(sums.n, np.float64)
+    if not debiased:
+        centred = sums.cross - np.einsum("...d,...e->...de", sums.x, sums.y) / n[..., None, None]
+        return np.asarray(np.einsum("...de,...de->...", centred, centred))
+    trace = np.einsum("...de,...de->...", sums.cross, sums.cross) - sums.kl
+    ones_k = np.einsum("...d,...d->...", sums.x, sums.x) - sums.k
+    ones_l = np.einsum("...e,...e->...", sums.y, sums.y) - sums.l
+    crossed = np.einsum("...d,...de,...e->...", sums.x, sums.cross, sums.y, optimize=True)
+    apart = np.einsum("...e,...e->...", sums.ky, sums.y) + np.einsum("...d,...d->...", sums.lx, sums.x)
+    both = crossed - apart + sums.kl
+    return np.asarray(trace + ones_k * ones_l / ((n - 1) * (n - 2)) - 2 * both / (n - 2))
+
+
+def cka_of_sums(xy: Sums, xx: Sums, yy: Sums, *, debiased: bool = True) -> float:
+    """Linear CKA of x and y from the sums of (x, y), (x, x) and (y, y); nan where it is not defined."""
+    if debiased and xy.n < _FEWEST:
+        return math.nan
+    return _ratio(*(float(_hsic(sums, debiased)) for sums in (xy, xx, yy)))
+
+
+def half_sampled(
+    x: npt.NDArray[np.floating],
+    y: npt.NDArray[np.floating],
+    *,
+    debiased: bool = True,
+    draws: int = 100,
+    groups: int = 32,
+    seed: int = 0,
+) -> Floats:
+    """Linear CKA of half-samples drawn without replacement: [draws].
+
+    Things are parted at random into groups, and a half-sample is half of the groups. The estimates of half-samples
+    spread around that of the whole as this does around the truth (Politis & Romano 1994), so that their quantiles give
+    an interval; a bootstrap with replacement does not, as equal things count as alike.
+    """
+    a, b = (np.asarray(side, np.float64) for side in (x, y))
+    rng = np.random.default_rng(seed)
+    groups = min(groups, len(a) // 2 * 2)
+    order = np.array_split(rng.permutation(len(a)), groups)
+    parts = []
+    for first, second in ((a, b), (a, a), (b, b)):
+        found = []
+        for rows in order:
+            found.append(Sums(first.shape[1], second.shape[1]))
+            found[-1].add(first[rows], second[rows])
+        parts.append(found)
+    chosen = np.zeros((draws, groups))
+    for row in chosen:
+        row[rng.permutation(groups)[: groups // 2]] = 1
+    out = []
+    for some in np.array_split(chosen, -(-draws // 16)):  # at most 16 d x d tables at once
+        three = [_hsic(_mixed(some, groupwise), debiased) for groupwise in parts]
+        out += [_ratio(*map(float, values)) for values in zip(*three, strict=True)]
+    return np.array(out)
+
+
+def _mixed(chosen: Floats, parts: Sequence[Sums]) -> Sums:
+    """Sums over chosen groups, a row of ``chosen`` each: attributes with one axis more, in front."""
+    out = Sums(0, 0)
+    for name in vars(out):
+        values = np.array([getattr(part, name) for part in parts], np.float64)
+        setattr(out, name, np.tensordot(chosen, values, 1))
+    return out
+
+
+def cka(x: npt.ArrayLike, y: npt.ArrayLike, *, debiased: bool = True) -> float:
+    """Linear CKA.
+
+    Args:
+        x, y: [n, d] and [n, e], a row for each thing.
+        debiased: with fewer than four things it is not defined.
+
+    Returns:
+        1 for equal up to rotation, shift and scale; around 0 for independent ones (the debiased one on either side of
+        0); nan where a side is constant.
+    """
+    a, b = (np.asarray(side, np.float64) for side in (x, y))
+    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
+        raise ValueError(f"x and y must be [n, d] and [n, e], not {list(a.shape)} and {list(b.shape)}")
+    a, b = (side - side.mean(0) if len(side) else side for side in (a, b))
+    found = []
+    for first, second in ((a, b), (a, a), (b, b)):
+        sums = Sums(first.shape[1], second.shape[1])
+        sums.add(first, second)
+        found.append(sums)
+    return cka_of_sums(*found, debiased=debiased) if len(a) else math.nan
+
+
+def interval(whole: float, halves: Floats, *, level: float = 0.95) -> tuple[float, float]:
+    """Around an estimate, from those of half-samples; nan without any. Of a biased estimate it is no interval of the
+    truth, but of what that bias makes of it."""
+    known = halves[~np.isnan(halves)]
+    if not len(known) or math.isnan(whole):
+        return math.nan, math.nan
+    low, high = np.quantile(known - known.mean(), [(1 - level) / 2, (1 + level) / 2])
+    return float(whole - high), float(whole - low)
+
+
+def rbf_kernel(x: npt.ArrayLike) -> Floats:
+    """[n, n] exp(-‖x_i - x_j‖² / 2σ²), σ² the median of the squared distances that are not zero."""
+    rows = np.asarray(x, np.float64)
+    squares = np.einsum("nd,nd->n", rows, rows)
+    distances = np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0)
+    np.fill_diagonal(distances, 0)
+    apart = distances[distances > 0]
+    return np.asarray(np.exp(distances / (-2 * (np.median(apart) if len(apart) else 1.0))), np.float64)
+
+
+def kernel_cka(k: npt.ArrayLike, l: npt.ArrayLike, *, debiased: bool) -> float:  # noqa: E741
+    """CKA of two kernels over the same n things, [n, n] each."""
+    a, b = np.array(k, np.float64), np.array(l, np.float64)
+    n = len(a)
+    if not debiased:
+        a, b = (m - m.mean(0) - m.mean(1)[:, None] + m.mean() for m in (a, b))
+        return _ratio(float((a * b).sum()), float((a * a).sum()), float((b * b).sum()))
+    if n < _FEWEST:
+        return math.nan
+    np.fill_diagonal(a, 0)
+    np.fill_diagonal(b, 0)
+
+    def hsic(first: Floats, second: Floats) -> float:
+        sums, others = first.sum(1), second.sum(1)
+        crossed = float((first * second).sum()) + float(sums.sum() * others.sum()) / ((n - 1) * (n - 2))
+        return crossed - 2 * float(sums @ others) / (n - 2)
+
+    return _ratio(hsic(a, b), hsic(a, a), hsic(b, b))
+
+
+def _ratio(xy: float, xx: float, yy: float) -> float:
+    return xy / math.sqrt(xx * yy) if xx > 0 and yy > 0 else math.nan
