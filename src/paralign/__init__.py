@@ -15,6 +15,8 @@ _LAZY = {
     "align": "paralign.verbs.train",
     "align_words": "paralign.verbs.words",
     "analyze_embeddings": "paralign.verbs.analyze",
+    "analyze_similarity": "paralign.verbs.similarity",
+    "analyze_transfer": "paralign.verbs.transferred",
     "pretrain": "paralign.verbs.train",
     "finetune": "paralign.verbs.finetune",
     "make_map": "paralign.verbs.maps",
@@ -39,6 +41,8 @@ __all__ = [
     "align",
     "align_words",
     "analyze_embeddings",
+    "analyze_similarity",
+    "analyze_transfer",
     "demo",
     "evaluate",
     "finetune",
@@ -63,7 +67,9 @@ if TYPE_CHECKING:
     from paralign.verbs.finetune import finetune
     from paralign.verbs.maps import make_map
     from paralign.verbs.predict import predict
+    from paralign.verbs.similarity import analyze_similarity
     from paralign.verbs.train import align, pretrain
+    from paralign.verbs.transferred import analyze_transfer
     from paralign.verbs.words import align_words
 
 

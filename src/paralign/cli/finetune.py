@@ -27,8 +27,11 @@ def command(
     target_examples: Annotated[
         int | None, typer.Option(help="Few-shot: only so many items of the sets not in the first language.", min=1)
     ] = None,
+    reset_layers: Annotated[
+        str | None, typer.Option(help="Draw layers anew first: 0-1, or 0,3-5, or all. The first is 0.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Fine-tuning seeds 0, 1, ...", min=1)] = 1,
-    recipe: Annotated[str | None, typer.Option(help="TOML file with [training] and [task].")] = None,
+    recipe: Annotated[str | None, typer.Option(help="TOML file with [training], [layers] and [task].")] = None,
     overrides: Overrides = None,
     limit: Limit = None,
     split: Split = "test",
@@ -54,6 +57,7 @@ def command(
         code_switch=code_switch,
         target_examples=target_examples,
         seeds=seeds,
+        settings={"layers": {"reset": reset_layers}} if reset_layers is not None else None,
         recipe=recipe,
         overrides=overrides or [],
         limit=limit,

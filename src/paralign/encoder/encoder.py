@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from paralign.encoder import hf
+from paralign.encoder import heads, hf
 from paralign.encoder import tokenizer as tok
 from paralign.errors import UserError
 from paralign.text.batching import split_by_length
@@ -88,7 +88,7 @@ class Encoder(nn.Module):
         self.twins = hf.twins_of(model)
         """What a piece and its twin differ by, for languages derived by ``trans``; 0 where there are none."""
         self.template = tok.probe_template(tokenizer, types=self.types, twins=self.twins)
-        self._head = hf.head_of(model)
+        self._head = heads.head_of(model)
         self._maps: dict[str, tuple[int, Tensor]] = {}
         self._language: str | None = None
         self.mapped: set[str] = set()
@@ -138,7 +138,7 @@ class Encoder(nn.Module):
 
     def headless_twin(self) -> Encoder:
         """A copy with its own weights, without gradient and without vocabulary head: a momentum encoder."""
-        model = hf.without_head(copy.deepcopy(self.model)).requires_grad_(False)
+        model = heads.without_head(copy.deepcopy(self.model)).requires_grad_(False)
         return type(self)(model, self.tokenizer, name=self.name, padding=self.padding)
 
     # -- facts
@@ -281,11 +281,11 @@ class Encoder(nn.Module):
 
     def head_dense(self) -> nn.Linear:
         """The vocabulary head's first dense layer, [d, d]."""
-        return hf.head_dense(self.model)
+        return heads.head_dense(self.model)
 
     def scores_through(self, states: Tensor, dense: nn.Module) -> Tensor:
         """Vocabulary scores [M, V] by the head with another first dense layer, the rest shared."""
-        return hf.head_through(self.model, dense)(states)
+        return heads.head_through(self.model, dense)(states)
 
 
 def _undo(view: View, order: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:

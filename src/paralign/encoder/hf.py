@@ -1,8 +1,4 @@
-"""The one file that knows transformers' inner names: loading, building, and taking a masked LM apart.
-
-No code per family: any ``...ForMaskedLM`` gives vocabulary scores at chosen positions by running its own head on
-gathered states, its base model replaced by a stub.
-"""
+"""The one file that knows transformers' inner names: loading and building masked LMs, and facts about them."""
 
 from __future__ import annotations
 
@@ -28,21 +24,21 @@ from paralign.models import shipped
 
 __all__ = [
     "ARCHITECTURES",
+    "Stub",
     "base_of",
     "build",
-    "head_of",
     "hidden_layers",
     "load_model",
     "load_tokenizer",
     "load_twins",
     "max_pieces",
+    "new_twin",
     "parse_arch",
     "save_half",
     "set_dropout",
     "takes_types",
     "twins_of",
     "width_of",
-    "without_head",
 ]
 
 transformers.logging.set_verbosity_error()
@@ -254,74 +250,11 @@ def base_of(model: Any) -> nn.Module:
     return base
 
 
-class _Stub(nn.Module):
+class Stub(nn.Module):
     """Stands where the base model stood: hands back the states it is given."""
 
     def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> BaseModelOutput:
         return BaseModelOutput(last_hidden_state=inputs_embeds)
-
-
-class _Head:
-    """The vocabulary head of a masked LM as a function of states; shares every parameter with the model."""
-
-    def __init__(self, model: Any) -> None:
-        shell = copy.copy(model)
-        shell._modules = dict(model._modules)
-        shell._modules[model.base_model_prefix] = _Stub()
-        self._shell = shell
-
-    def __call__(self, states: Tensor) -> Tensor:
-        scores: Tensor = self._shell(inputs_embeds=states[None]).logits[0]
-        return scores
-
-
-def head_of(model: Any) -> _Head:
-    """Scores over the vocabulary from hidden states: [M, d] → [M, V]. Make it again after a deep copy."""
-    return _Head(model)
-
-
-def head_dense(model: Any) -> nn.Linear:
-    """The first dense layer of the vocabulary head, d → d: W1 and b1 of GELU(W1·h + b1).
-
-    Raises:
-        UserError: for a head without one.
-    """
-    return _dense_of(model)[1]
-
-
-def head_through(model: Any, dense: nn.Module) -> _Head:
-    """The vocabulary head with another first layer, all else shared with the model."""
-    head = _Head(model)
-    *path, name = _dense_of(model)[0].split(".")
-    place = head._shell
-    for step in path:  # copies along the way, so that the model keeps its own
-        part = copy.copy(place._modules[step])
-        part._modules = dict(part._modules)
-        place._modules[step] = part
-        place = part
-    place._modules[name] = dense
-    return head
-
-
-def _dense_of(model: Any) -> tuple[str, nn.Linear]:
-    base, width = f"{model.base_model_prefix}.", width_of(model)
-    for name, part in model.named_modules():
-        if (
-            isinstance(part, nn.Linear)
-            and not name.startswith(base)
-            and (part.in_features, part.out_features) == (width, width)
-        ):
-            return name, part
-    raise UserError(f"the vocabulary head of {type(model).__name__} has no dense layer", mend="use tlm for this family")
-
-
-def without_head(model: Any) -> Any:
-    """Remove the vocabulary head from a masked LM, in place."""
-    base = base_of(model)
-    for name, child in list(model.named_children()):
-        if child is not base:
-            setattr(model, name, nn.Identity())
-    return model
 
 
 def set_dropout(model: Any, share: float) -> None:
@@ -358,6 +291,20 @@ def takes_types(model: Any) -> bool:
 def hidden_layers(model: Any) -> int:
     """Number of layers; there is one hidden state more than that."""
     return int(model.config.num_hidden_layers)
+
+
+def new_twin(model: Any, seed: int) -> Any:
+    """A masked LM of the same layers, drawn by the family's own initialiser; its embeddings are fewer.
+
+    ``_init_weights`` on a model that was loaded would do nothing: its weights are marked as initialised.
+    """
+    config = copy.deepcopy(model.config)
+    special = [getattr(config, name) for name in vars(config) if name.endswith("_token_id")]
+    highest = max([7, *(number for number in special if isinstance(number, int))])
+    config.vocab_size = min(config.vocab_size, highest + 1)  # the embeddings are not asked for
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModelForMaskedLM.from_config(config)
 
 
 class _Reached(Exception):

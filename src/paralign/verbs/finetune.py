@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from paralign.config import Config, find_class, load_toml, merge, parse_override, resolve
 from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
+from paralign.encoder.layers import LayersConfig, chosen_layers, layer_hashes, prepare_layers, reset_layers
 from paralign.errors import UserError
 from paralign.objectives import Batches
 from paralign.results import Measurement, Seeds, read_results, write_results
@@ -43,7 +44,7 @@ from paralign.verbs.transfer import read_transfer
 
 __all__ = ["FinetuneConfig", "finetune"]
 
-_HEAD = 41
+_HEAD, _RESET = 41, 42
 
 
 class FinetuneTraining(TrainingConfig):
@@ -58,6 +59,7 @@ class FinetuneConfig(Config):
     """Settings of fine-tuning; the section ``[task]`` is the task's own."""
 
     training: FinetuneTraining = FinetuneTraining()
+    layers: LayersConfig = LayersConfig()
     task: TaskConfig = TaskConfig()
 
 
@@ -100,9 +102,10 @@ def finetune(
             (the first where none is English), which is not trained on itself (Pan et al. 2021, section 2.4).
         target_examples: few-shot: of the sets in other languages than the first only so many items, drawn by seed.
         seeds: fine-tuning seeds 0, 1, ...
-        recipe: TOML file with ``[training]`` and ``[task]``.
+        recipe: TOML file with ``[training]``, ``[layers]`` and ``[task]``.
         settings: nested settings that win over the recipe.
-        overrides: ``training.key=value``, ``task.key=value``.
+        overrides: ``training.key=value``, ``layers.key=value`` (:class:`paralign.encoder.layers.LayersConfig`: layers
+            drawn anew, frozen, left out), ``task.key=value``.
         limit: first so many items of every set.
         split: recorded with the rows.
         system: what tables call the encoder; its own method by default.
@@ -130,6 +133,7 @@ def finetune(
     chosen = {
         "task": config.task.model_dump(mode="json") | work.config.model_dump(mode="json"),
         "training": config.training.model_dump(mode="json"),
+        "layers": config.layers.model_dump(mode="json"),
     }
     what = {"name": task, "train": specs, "eval": list(eval), "dev": dev, "code_switch": code_switch,
             "target_examples": target_examples, "limit": limit, "split": split, "system": system}  # fmt: skip
@@ -143,12 +147,17 @@ def finetune(
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     about = about_encoder(encoder, model, system)
+    prepare_layers(encoder, config.layers)
+    changed = {"layers": config.layers.model_dump(mode="json")} if config.layers.said else {}
+    if changed and system is None:
+        about["method"] = f"{about['method']}, {config.layers.said}"
     folder.begin({"model": model, "data": what, **chosen},
                  **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip
     if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
         raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
     cost, found = _Cost(folder), list[Measurement]()
+    hashes = folder.before.get("layer_hashes", {"encoder": layer_hashes(encoder)} if changed else {})
     failed: dict[int, Exception] = {}
     said: set[str] = set()
     named = [(spec, data) for spec, (data, _) in zip(eval, tests, strict=True)]
@@ -162,6 +171,10 @@ def finetune(
                 say(f"{folder.name}: seed {seed} is done", quiet=quiet)
                 continue
             encoder.load_state_dict(start)
+            reset_layers(encoder, chosen_layers(config.layers.reset, encoder.layers), seed=seed_for(seed, _RESET))
+            if changed:
+                hashes[f"seed {seed}"] = layer_hashes(encoder)
+                folder.save(layer_hashes=hashes)
             training = config.training.model_copy(update={"seed": seed})
             place = folder.path / f"seed-{seed}"
             # What is wrong with the data is wrong for every seed: this may raise.
@@ -177,7 +190,7 @@ def finetune(
                 for (spec, test), dataset in zip(named, datasets, strict=True):
                     measured += measure(
                         work, encoder, head, test, dataset, about, folder.name, seeds_of,
-                        split=split, train=transfer.language, settings=recorded(work),
+                        split=split, train=transfer.language, settings=recorded(work) | changed,
                     )  # fmt: skip
                     say_cut(work, spec, said, quiet)
                 if keep_models and folder.main:
