@@ -14,6 +14,7 @@ from paralign.version import __version__
 _LAZY = {
     "align": "paralign.verbs.train",
     "align_words": "paralign.verbs.words",
+    "analyze_ablation": "paralign.verbs.ablation",
     "analyze_embeddings": "paralign.verbs.analyze",
     "analyze_similarity": "paralign.verbs.similarity",
     "analyze_transfer": "paralign.verbs.transferred",
@@ -40,6 +41,7 @@ __all__ = [
     "__version__",
     "align",
     "align_words",
+    "analyze_ablation",
     "analyze_embeddings",
     "analyze_similarity",
     "analyze_transfer",
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from paralign.results import read_results
     from paralign.smallworld import World
     from paralign.text import TokenStore
+    from paralign.verbs.ablation import analyze_ablation
     from paralign.verbs.analyze import analyze_embeddings
     from paralign.verbs.evaluate import evaluate
     from paralign.verbs.finetune import finetune

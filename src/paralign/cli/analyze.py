@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet
+from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet, Resume
 
 __all__ = ["app"]
 
@@ -29,6 +29,44 @@ def transfer(
     from paralign.verbs.transferred import analyze_transfer
 
     analyze_transfer(runs, out=out, quiet=quiet)
+
+
+@app.command()
+def ablation(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")],
+    model: Annotated[list[str], typer.Option(help="Encoder; may be repeated.")],
+    task: Annotated[str, typer.Option(help="A task that trains: pos, parsing, ner, nli, qa.")],
+    train: Annotated[list[str], typer.Option(help="LANG=PATH, may be repeated: each a source by itself.")],
+    eval: Annotated[list[str], typer.Option(help="LANG=PATH, may be repeated; the source should be among them.")],
+    layers: Annotated[
+        list[str] | None, typer.Option(help="Layers drawn anew together, 0-1; may be repeated. All neighbours else.")
+    ] = None,
+    width: Annotated[int, typer.Option(help="So many neighbours together.", min=1)] = 2,
+    seeds: Annotated[int, typer.Option(help="Fine-tuning seeds 0, 1, ...", min=1)] = 1,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    lenient: Lenient = False,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Which layers does transfer need? Fine-tune with some drawn anew, from each source to all targets, and compare."""
+    from paralign.verbs.ablation import analyze_ablation
+
+    analyze_ablation(
+        model,
+        task=task,
+        train=train,
+        eval=eval,
+        out=out,
+        layers=layers or [],
+        width=width,
+        seeds=seeds,
+        overrides=overrides or [],
+        limit=limit,
+        lenient=lenient,
+        resume=resume,
+        quiet=quiet,
+    )
 
 
 @app.command()

@@ -5,12 +5,9 @@ How grammar, steps and rates were settled is told in docs/design.md.
 
 from __future__ import annotations
 
-import shlex
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from paralign.errors import UserError
 from paralign.smallworld import World
 from paralign.text import read_trees, write_conllu
 from paralign.text.specs import TextSpec
@@ -18,9 +15,10 @@ from paralign.training.checkpoint import beside
 from paralign.verbs.evaluate import evaluate
 from paralign.verbs.finetune import finetune
 from paralign.verbs.folder import say
+from paralign.verbs.several import begin, command_line, each
 from paralign.verbs.train import align, pretrain
 
-__all__ = ["begin", "command_line", "demo", "each"]
+__all__ = ["demo"]
 
 # Ranges of meanings; no two overlap, so no sentence of a test was trained on for its meaning.
 _MONO, _PAIRS, _TRAIN, _TEST = 8_000, 4_000, 2_000, 500
@@ -136,28 +134,6 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
         note(f"    {name} measured")
     note("5/5 the report")
     return write_report(runs, out / "report.html", title="The small world, aligned").html
-
-
-def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
-    """See that the folder is free, or taken up again; what tells each stage with the seconds since.
-
-    Raises:
-        UserError: if it is in use.
-    """
-    if out.exists() and any(out.iterdir()) and not resume:
-        raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
-    began = time.monotonic()
-    return lambda text: say(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
-
-
-def command_line(*words: object) -> str:
-    """The command a person would type."""
-    return shlex.join(["paralign", *map(str, words)])
-
-
-def each(option: str, values: Iterable[str]) -> list[str]:
-    """``option value`` for every value."""
-    return [word for value in values for word in (option, value)]
 
 
 def _write_data(folder: Path, seed: int, others: Sequence[str]) -> None:

@@ -12,12 +12,12 @@ from paralign.config import Config, merge, parse_override, resolve
 from paralign.encoder.hf import parse_arch
 from paralign.errors import UserError
 from paralign.languages import SIGN, derived
-from paralign.recipes.demo import begin, command_line, each
 from paralign.text import parse_pairs, parse_text, read_pairs
 from paralign.verbs.evaluate import evaluate
 from paralign.verbs.finetune import finetune, finetune_settings
 from paralign.verbs.measure import read_data
 from paralign.verbs.settings import load_recipe, run_settings
+from paralign.verbs.several import begin, command_line, each
 from paralign.verbs.train import pretrain
 from paralign.verbs.transferred import analyze_transfer
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.recipes.demo import begin, command_line, each
 from paralign.text import PairSpec, parse_pairs, read_pairs
 from paralign.text.build import file_digest
 from paralign.text.clean import sentence_hashes
@@ -17,6 +16,7 @@ from paralign.text.identify import check_languages
 from paralign.text.lines import write_lines
 from paralign.training.checkpoint import beside
 from paralign.verbs.evaluate import evaluate
+from paralign.verbs.several import begin, command_line, each
 from paralign.verbs.train import align
 
 __all__ = ["demo_real"]

@@ -148,7 +148,7 @@ def finetune(
         set_dropout(encoder.model, config.training.dropout)
     about = about_encoder(encoder, model, system)
     prepare_layers(encoder, config.layers)
-    changed = {"layers": config.layers.model_dump(mode="json")} if config.layers.said else {}
+    changed = {"layers": {"of": about["method"], **config.layers.model_dump(mode="json")}} if config.layers.said else {}
     if changed and system is None:
         about["method"] = f"{about['method']}, {config.layers.said}"
     folder.begin({"model": model, "data": what, **chosen},

@@ -1,0 +1,126 @@
+"""The ablation of layers: every cell, its comparison, where it stopped; and planted encoders."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import paralign
+from paralign.analysis.ablation import ablation_cells
+from paralign.errors import UserError
+from paralign.metrics import paired_bootstrap
+from paralign.results import Measurement, Seeds, write_results
+from paralign.verbs import ablation
+
+TINY = ("training.epochs=1", "training.batch=16")
+
+
+def run(base, out, **more):
+    given = {"task": "pos", "train": ["en=smallworld:0-40"], "quiet": True, "overrides": TINY,
+             "eval": ["en=smallworld:50-70", "de=smallworld:50-70"]} | more  # fmt: skip
+    return ablation.analyze_ablation([str(base)], out=out, **given)
+
+
+def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch):
+    whole, calls = ablation.finetune, []
+
+    def stopped(model, **given):
+        calls.append(given["out"].name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(model, **given)
+
+    monkeypatch.setattr(ablation, "finetune", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(base, tmp_path / "out", width=1)
+    cells = run(base, tmp_path / "out", width=1, resume=True)
+    assert calls == ["whole", "reset-0", "whole", "reset-0", "reset-1"]
+    assert [(c.target, c.reset) for c in cells] == [(t, r) for t in ("en", "de") for r in ("", "0", "1")]
+    assert {c.system for c in cells} == {"base"}
+    assert len({c.model_hash for c in cells}) == 1
+    told = json.loads((tmp_path / "out" / "ablation-pos" / "figures" / "ablation.json").read_text())
+    assert [c["reset"] for c in told["cells"]] == [c.reset for c in cells]
+    lines = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_text().splitlines()
+    assert len(lines) == 1 + len(cells)
+    with pytest.raises(UserError, match="in use"):
+        run(base, tmp_path / "out")
+    more = run(base, tmp_path / "out", layers=["0-1"], resume=True)  # others may be added
+    assert [c.reset for c in more if c.target == "en"] == ["", "0", "0-1", "1"]
+
+
+def test_two_encoders_of_one_name_and_two_sources(base, tmp_path, make_encoder):
+    for folder, depth in (("a", 1), ("b", 3)):
+        make_encoder(f"bert:{depth}x32", seed=depth).save_pretrained(tmp_path / folder / "x" / "encoder")
+    models = [str(tmp_path / folder / "x" / "encoder") for folder in ("a", "b")]
+    cells = paralign.analyze_ablation(
+        models, task="pos", train=["en=smallworld:0-20", "de=smallworld:0-20"], eval=["zh=smallworld:50-60"],
+        out=tmp_path / "out", overrides=TINY, quiet=True,
+    )  # fmt: skip
+    found = [(c.model_hash, c.source, c.reset) for c in cells]
+    first, second = dict.fromkeys(hashed for hashed, _, _ in found)
+    assert sorted(found[:4]) == sorted((first, s, r) for s in ("en", "de") for r in ("", "0"))
+    assert sorted(found[4:]) == sorted((second, s, r) for s in ("en", "de") for r in ("", "0-1", "2"))
+    assert {path.name for path in (tmp_path / "out" / "pos").iterdir()} == {"x", "x-2"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"layers": ["1-2"]}, "no layers 1-2"),
+        ({"task": "retrieval"}, "not trained"),
+        ({"eval": []}, "test data"),
+        ({"train": ["en=smallworld:0-9", "en=smallworld:9-19"]}, "two sources"),
+        ({"eval": ["de=nowhere.conllu"]}, "nowhere.conllu"),
+        ({"overrides": ("training.epoch=1",)}, "epochs"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_trained(base, tmp_path, more, said):
+    with pytest.raises(UserError, match=said):
+        run(base, tmp_path / "out", **more)
+    assert not (tmp_path / "out").exists()
+
+
+def row(reset, seed, value, items, folder, **more):
+    settings = {"system": "X", "data": "d", "layers": {"of": "base", "reset": reset, "freeze": "", "keep": None}}
+    if not reset:
+        settings = {"system": "base", "data": "d"}
+    made = Measurement(task="pos", dataset="t", train="en", language="de", metric="accuracy", value=value, n=len(items),
+                       seeds=Seeds(finetune=seed), model="m", model_hash="h", run=folder.name,
+                       settings=settings | more)  # fmt: skip
+    write_results(folder, [(made, np.stack([items, np.ones(len(items))], 1))])
+    return [(folder, found) for found in paralign.read_results(folder / "results.jsonl")]
+
+
+def test_cells_are_compared_seed_by_seed_with_the_bootstrap(tmp_path):
+    rng = np.random.default_rng(0)
+    scores = {(reset, seed): (rng.random(200) < 0.8 - 0.3 * bool(reset)).astype(float)
+              for reset in ("", "0-1") for seed in (0, 1)}  # fmt: skip
+    scores["", 2] = np.zeros(200)  # no partner: it counts for the mean alone
+    rows = [found for (reset, seed), items in scores.items()
+            for found in row(reset, seed, items.mean(), items, tmp_path / f"{reset}-{seed}")]  # fmt: skip
+    (whole, reset), notes = ablation_cells(rows)
+    assert notes == []
+    assert (whole.seeds, reset.seeds) == (3, 2)
+    assert whole.score == pytest.approx(np.mean([scores["", seed].mean() for seed in range(3)]))
+    gaps = [scores["0-1", seed].mean() - scores["", seed].mean() for seed in (0, 1)]
+    assert reset.difference == pytest.approx(np.mean(gaps))
+    assert reset.spread == pytest.approx(np.std(gaps, ddof=1))
+    pairs = [[np.stack([scores[r, s], np.ones(200)], 1) for s in (0, 1)] for r in ("0-1", "")]
+    wanted = paired_bootstrap(*pairs)
+    assert (reset.low, reset.high) == (wanted.low, wanted.high)
+    assert math.isnan(whole.difference)
+
+
+def test_what_cannot_be_compared_is_told(tmp_path):
+    items = np.ones(10)
+    alone, notes = ablation_cells(row("0-1", 0, 1.0, items, tmp_path / "a"))
+    assert math.isnan(alone[0].difference)
+    assert "no run without a reset" in notes[0]
+    rows = row("0-1", 0, 1.0, items, tmp_path / "a") + row("", 0, 1.0, items, tmp_path / "b", data="other")
+    cells, notes = ablation_cells(rows)
+    assert math.isnan(cells[1].low)
+    assert "other test items" in notes[0]
+    rows = row("0-1", 0, 1.0, items, tmp_path / "a") + row("", 0, 1.0, items, tmp_path / "c", task={"x": 1})
+    assert "no run without a reset" in ablation_cells(rows)[1][0]  # other settings are another comparison
+    assert ablation_cells(row("", 0, 1.0, items, tmp_path / "d")) == ([], [])
