@@ -7,10 +7,11 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from paralign.report.plate import Plate
 from paralign.report.runs import Run
 from paralign.report.tables import Table, build_tables
 
-__all__ = ["COLUMNS", "csv_text"]
+__all__ = ["COLUMNS", "csv_text", "figures_csv"]
 
 COLUMNS = (
     *(
@@ -57,6 +58,18 @@ def csv_text(runs: Sequence[Run], tables: Sequence[Table], controls: set[str]) -
         part = [replace(run, rows=some) for run, some in zip(runs, one_way, strict=True)]
         for table in build_tables(part, controls):
             writer.writerows(line for line in _lines(table) if tuple(line[:_SCORES]) not in told)
+    return out.getvalue()
+
+
+def figures_csv(sections: Iterable[tuple[str, Sequence[Plate]]]) -> str:
+    """What is drawn, as CSV: a line for each point, unrounded."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("section", "figure", "panel", "series", "at", "value", "low", "high"))
+    for section, plates in sections:
+        for plate in plates:
+            for number in plate.numbers:
+                writer.writerow([_plain(field) for field in (section, plate.title, *number)])
     return out.getvalue()
 
 

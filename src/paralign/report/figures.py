@@ -1,9 +1,10 @@
-"""Training curves as small inline SVGs, one a loss, systems overlaid."""
+"""Small inline SVGs, and training curves among them, one a loss, systems overlaid."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.report.plate import Number, Panel, Plate, Sign
 from paralign.report.runs import HELD_OUT, Run
 
 Floats = npt.NDArray[np.float64]
 Curves = tuple[str, Mapping[str, Mapping[int, float]]]
 """A system, and by loss its step → value."""
 
-__all__ = ["COLOURS", "CurveGroup", "Panel", "Style", "curve_groups", "drawn", "styles"]
+__all__ = ["COLOURS", "Style", "curve_plates", "drawn", "hover", "styles"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe & Ito's palette: told apart with every common colour blindness."""
@@ -27,6 +29,7 @@ _DASHES = ((), (5.0, 2.0), (1.5, 1.5), (6.0, 1.5, 1.5, 1.5))
 """A second sign beside colour, for print in grey."""
 _CONTROL = "#555555"
 _POINTS = 120
+_CURVES = "One line a run. Long runs are drawn as means over neighbouring steps."
 _VERBS = {"pretrain": "Pretraining", "align": "Alignment", "finetune": "Fine-tuning"}
 
 
@@ -43,25 +46,15 @@ class Style:
         """For SVG's ``stroke-dasharray``."""
         return " ".join(f"{2 * length:g}" for length in self.dash) or "none"
 
+    @property
+    def sign(self) -> Sign:
+        """For the key of a picture with lines."""
+        return Sign(self.system, self.colour, self.dasharray)
 
-@dataclass(frozen=True)
-class Panel:
-    """One loss."""
-
-    name: str
-    svg: str
-    """Markup without ids that another panel has."""
-    last: str
-    """Where the curves end, in words: for those who cannot see them."""
-
-
-@dataclass(frozen=True)
-class CurveGroup:
-    """The panels of one stage, and the systems in them."""
-
-    title: str
-    styles: list[Style]
-    panels: list[Panel]
+    @property
+    def dot(self) -> Sign:
+        """For the key of one with dots or bars."""
+        return Sign(self.system, self.colour)
 
 
 def styles(systems: Sequence[str], controls: set[str]) -> dict[str, Style]:
@@ -77,8 +70,8 @@ def styles(systems: Sequence[str], controls: set[str]) -> dict[str, Style]:
     return out
 
 
-def curve_groups(runs: Sequence[Run], look: Mapping[str, Style]) -> list[CurveGroup]:
-    """The curves of all runs with a log, one group a stage (verb), one panel a loss.
+def curve_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plate]:
+    """The curves of all runs with a log, one plate a stage (verb), one panel a loss.
 
     The total of a run with a single loss is left out, as it would only repeat it.
     """
@@ -87,7 +80,7 @@ def curve_groups(runs: Sequence[Run], look: Mapping[str, Style]) -> list[CurveGr
         curves = [(run.label, log.curves) for log in run.logs.values() if log.curves]
         if curves:
             stages.setdefault(run.info.verb or "training", []).extend(curves)
-    groups = []
+    plates = []
     for verb in sorted(stages, key=lambda verb: (list(_VERBS).index(verb) if verb in _VERBS else 9, verb)):
         members = stages[verb]
         names = sorted(
@@ -98,8 +91,16 @@ def curve_groups(runs: Sequence[Run], look: Mapping[str, Style]) -> list[CurveGr
         panels = [_panel(f"{verb}/{name}", name, members, look) for name in names]
         if totals:
             panels.append(_panel(f"{verb}/loss", "loss", totals, look))
-        groups.append(CurveGroup(_VERBS.get(verb, verb), [look[system] for system in used], panels))
-    return groups
+        numbers: list[Number] = [
+            (name, system, str(step), value, None, None)
+            for system, curves in members
+            for name, curve in curves.items()
+            for step, value in sorted(curve.items())
+            if math.isfinite(value)
+        ]
+        title, key = _VERBS.get(verb, verb), [look[system].sign for system in used]
+        plates.append(Plate("Training", title, key, panels, caption=_CURVES, numbers=numbers))
+    return plates
 
 
 def _minimised(curves: Mapping[str, Mapping[int, float]]) -> list[str]:
@@ -174,11 +175,17 @@ def drawn(salt: str, draw: Callable[[Any], None], *, size: tuple[float, float] =
     return _inline(out.getvalue(), "f" + hashlib.sha256(salt.encode()).hexdigest()[:8])
 
 
+def hover(artist: Any, text: str) -> None:
+    """Say this when one points at what was drawn."""
+    artist.set_gid(f"hover {text}")
+
+
 def _inline(svg: str, prefix: str) -> str:
     """A whole SVG file as an element of a page: no prolog, no metadata, no addresses, ids of its own."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"', "", svg)
+    svg = re.sub(r'<g id="hover ([^"]*)">', r"<g><title>\1</title>", svg)
     svg = re.sub(r'\sid="(?!m|p)[^"]*"', "", svg)  # only marks and clip paths are referred to
     svg = re.sub(r'\sid="', f' id="{prefix}-', svg)
     svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)

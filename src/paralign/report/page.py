@@ -11,12 +11,14 @@ from markupsafe import Markup
 
 from paralign.report.answer import answer
 from paralign.report.costs import COST_COLUMNS, cost_rows, fairness
-from paralign.report.figures import CurveGroup, curve_groups, styles
-from paralign.report.pictures import LinkMatrix, WordPicture, link_matrices, word_pictures
+from paralign.report.figures import curve_plates, styles
+from paralign.report.layers import ablation_plates, similarity_plates
+from paralign.report.pictures import link_plates, word_plates
+from paralign.report.plate import Plate
 from paralign.report.runs import Run
 from paralign.report.shown import ShownTable, show
 from paralign.report.tables import Table
-from paralign.report.transferred import TransferPicture, transfer_pictures
+from paralign.report.transferred import transfer_plates
 from paralign.report.wording import shortened
 from paralign.version import __version__
 
@@ -56,10 +58,8 @@ class Page:
     legend: str
     baseline_legend: str
     """Empty where no table has baselines."""
-    transfers: list[TransferPicture]
-    words: list[WordPicture]
-    matrices: list[LinkMatrix]
-    curves: list[CurveGroup]
+    sections: list[tuple[str, list[Plate]]]
+    """Pictures under their headings."""
     alarms: list[str]
     """Each once, whichever runs it came from."""
     more_alarms: list[str]
@@ -93,10 +93,16 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         tables=shown,
         legend=_LEGEND if any(table.compared for table in shown) else _LEGEND_ALONE,
         baseline_legend=_about_baselines(shown),
-        transfers=transfer_pictures(runs, look),
-        words=word_pictures(runs),
-        matrices=link_matrices(runs),
-        curves=curve_groups(runs, look),
+        sections=_sections(
+            [
+                *ablation_plates(runs),
+                *similarity_plates(runs, look),
+                *transfer_plates(runs, look),
+                *word_plates(runs),
+                *link_plates(runs),
+                *curve_plates(runs, look),
+            ]
+        ),
         alarms=alarms[:_ALARMS],
         more_alarms=alarms[_ALARMS:],
         cost_columns=COST_COLUMNS,
@@ -108,6 +114,11 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         remarks=_remarks(runs),
         long=len(runs) > _RUNS,
     )
+
+
+def _sections(plates: Sequence[Plate]) -> list[tuple[str, list[Plate]]]:
+    names = dict.fromkeys(plate.section for plate in plates)
+    return [(name, [plate for plate in plates if plate.section == name]) for name in names]
 
 
 def _about_baselines(tables: Sequence[ShownTable]) -> str:

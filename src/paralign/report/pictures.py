@@ -3,52 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paralign.report.figures import COLOURS, drawn
+from paralign.report.plate import Grid, Number, Panel, Plate, Sign, Square
 from paralign.report.runs import Run
 
-__all__ = ["LinkMatrix", "WordPicture", "link_matrices", "word_pictures"]
+__all__ = ["link_plates", "word_plates"]
 
 Place = Sequence[float]
+_WORDS = (
+    "Rows of the input embedding table, projected by t-SNE encoder by encoder; dotted lines join translations. A"
+    " picture shows some words; how many of all have their translation nearest is in the tables."
+)
 
 
-@dataclass(frozen=True)
-class WordPicture:
-    """Where the words of two languages lie, encoder by encoder."""
-
-    title: str
-    key: list[tuple[str, str]]
-    """Language and colour."""
-    panels: list[tuple[str, str, str]]
-    """System, SVG, and what is to be seen, in words."""
-
-
-@dataclass(frozen=True)
-class LinkMatrix:
-    """The links of a sentence pair."""
-
-    title: str
-    source: list[str]
-    target: list[str]
-    linked: list[list[bool]]
-    """By target word, then by source word."""
-    said: str
-    """The links in words."""
-
-
-def word_pictures(runs: Sequence[Run]) -> list[WordPicture]:
-    """Of every run that has some."""
+def word_plates(runs: Sequence[Run]) -> list[Plate]:
+    """Where the words of two languages lie, encoder by encoder, of every run that has that picture."""
     out = []
     for run in runs:
         for number, found in enumerate(p for p in run.pictures if p.get("kind") == "words"):
-            key = list(zip(found["languages"], COLOURS, strict=False))
+            key = [Sign(language, colour) for language, colour in zip(found["languages"], COLOURS, strict=False)]
             panels = [
-                (panel["system"], _words(f"{run.name}/{number}/{k}", found, panel), _said(panel))
+                Panel(panel["system"], _words(f"{run.name}/{number}/{k}", found, panel), _said(panel))
                 for k, panel in enumerate(found["panels"])
             ]
-            out.append(WordPicture("-".join(found["languages"]), key, panels))
+            words = [word for side in zip(*found["words"], strict=True) for word in side]
+            numbers: list[Number] = [
+                (panel["system"], axis, word, place[k], None, None)
+                for panel in found["panels"]
+                for word, place in zip(words, panel["places"], strict=True)
+                for k, axis in enumerate(("x", "y"))
+            ]
+            title = f"Static embeddings, {'-'.join(found['languages'])}"
+            out.append(Plate("Words", title, key, panels, [], True, _WORDS, run.info.command or "", numbers))
     return out
 
 
@@ -82,16 +70,25 @@ def _words(salt: str, found: Mapping[str, Any], panel: Mapping[str, Any]) -> str
     return drawn(salt, draw, size=(4.6, 4.2))
 
 
-def link_matrices(runs: Sequence[Run]) -> list[LinkMatrix]:
-    """Of every run that has some."""
+def link_plates(runs: Sequence[Run]) -> list[Plate]:
+    """Which word of a sentence is linked with which, of every run that has that picture."""
     out = []
     for run in runs:
         for found in (p for p in run.pictures if p.get("kind") == "links"):
             for one in found["sentences"]:
                 links = {(i, j) for i, j in one["links"]}
                 source, target = one["source"], one["target"]
-                linked = [[(i, j) in links for i in range(len(source))] for j in range(len(target))]
+                rows = [
+                    (word, [_square(other, word, (i, j) in links) for i, other in enumerate(source)])
+                    for j, word in enumerate(target)
+                ]
                 said = "; ".join(f"{source[i]} = {target[j]}" for i, j in sorted(links)) or "no links"
-                title = f"{'-'.join(found['languages'])}, pair {one['number']:,}"
-                out.append(LinkMatrix(title, source, target, linked, said))
+                title = f"Word links, {'-'.join(found['languages'])}, pair {one['number']:,}"
+                numbers: list[Number] = [(title, source[i], target[j], 1.0, None, None) for i, j in sorted(links)]
+                grid = Grid(source, rows, said, "links")
+                out.append(Plate("Words", title, grids=[grid], command=run.info.command or "", numbers=numbers))
     return out
+
+
+def _square(source: str, target: str, linked: bool) -> Square:
+    return Square("", "on" if linked else "", f"{source} – {target}{': linked' if linked else ''}")

@@ -79,7 +79,8 @@ def build_tables(runs: Sequence[Run], controls: set[str]) -> list[Table]:
     """
     groups: dict[Key, list[Member]] = {}
     for run in runs:
-        for row in run.rows:
+        drawn = {"similarity", "change"} if any(p.get("kind") == "similarity" for p in run.pictures) else set()
+        for row in (row for row in run.rows if row.task not in drawn):  # a number a layer: curves tell more
             groups.setdefault(Key.of(row), []).append((run, row))
     parts = [part for key, members in groups.items() for part in parted(key, members)]
     return [_table(key, members, controls) for key, members in sorted(parts, key=lambda part: part[0].order())]

@@ -4,42 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paralign.report.figures import Style, drawn, styles
+from paralign.report.plate import Number, Panel, Plate
 from paralign.report.runs import Run
 
-__all__ = ["TransferPicture", "transfer_pictures"]
+__all__ = ["transfer_plates"]
 
 _MARKS = ("o", "s", "^", "D", "v", "P", "X")
 _WIDTH = 0.8
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class TransferPicture:
-    """One task of one analysis.
-
-    Attributes:
-        title: the task and its metric.
-        styles: of the systems.
-        bars, scatter: SVG; the latter empty where no alignment is known.
-        said_bars, said_scatter: what is to be seen, in words.
-        correlation: Spearman's, in words; empty where it is not known.
-    """
-
-    title: str
-    styles: list[Style]
-    bars: str
-    said_bars: str
-    scatter: str
-    said_scatter: str
-    correlation: str
-
-
-def transfer_pictures(runs: Sequence[Run], look: Mapping[str, Style]) -> list[TransferPicture]:
-    """Of every run that has some.
+def transfer_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plate]:
+    """One for each task of every run of ``analyze transfer``.
 
     Args:
         runs: in the order given.
@@ -51,13 +30,14 @@ def transfer_pictures(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Tr
             for task, metric in dict.fromkeys((p["task"], p["metric"]) for p in found["points"]):
                 rows = [p for p in found["points"] if p["task"] == task]
                 known = next((c for c in found["correlations"] if c["task"] == task), None)
-                out.append(_picture(f"{run.name}/{task}", task, metric, rows, known, look))
+                out.append(_plate(run, task, metric, rows, known, look))
     return out
 
 
-def _picture(
-    salt: str, task: str, metric: str, rows: Sequence[Row], known: Row | None, look: Mapping[str, Style]
-) -> TransferPicture:
+def _plate(
+    run: Run, task: str, metric: str, rows: Sequence[Row], known: Row | None, look: Mapping[str, Style]
+) -> Plate:  # fmt: skip
+    salt = f"{run.name}/{task}"
     systems = list(dict.fromkeys(row["system"] for row in rows))
     look = styles(systems, set()) | dict(look)
     languages = list(dict.fromkeys(row["language"] for row in rows))
@@ -65,17 +45,23 @@ def _picture(
     means = {key: _means([row for row in rows if (row["language"], row["system"]) == key])
              for key in ((language, system) for language in languages for system in systems)}  # fmt: skip
     near = [row for row in rows if row["alignment"] is not None]
-    return TransferPicture(
-        f"{task} ({metric})",
-        made,
-        drawn(f"{salt}/bars", lambda axes: _bars(axes, languages, made, means), size=(5.0, 3.4)),
-        "; ".join(f"{language}, {system}: zero-shot {zero:.1f}, supervised {own:.1f}"
-                  for (language, system), some in means.items() if some for zero, own in [some]),
-        drawn(f"{salt}/scatter", lambda axes: _scatter(axes, languages, made, near), size=(5.0, 3.4)) if near else "",
-        "; ".join(f"{row['language']}, {row['system']}: alignment {100 * row['alignment']:.1f}, "
-                  f"Δ {100 * row['delta']:+.1f}" for row in near),
-        _said(known),
-    )  # fmt: skip
+    told = "; ".join(f"{language}, {system}: zero-shot {zero:.1f}, supervised {own:.1f}"
+                     for (language, system), some in means.items() if some for zero, own in [some])  # fmt: skip
+    bars = drawn(f"{salt}/bars", lambda axes: _bars(axes, languages, made, means), size=(5.0, 3.4))
+    panels = [Panel("Trained on the original (bars), on the language itself (lines)", bars, told)]
+    if near:
+        told = "; ".join(f"{row['language']}, {row['system']}: alignment {100 * row['alignment']:.1f}, "
+                         f"Δ {100 * row['delta']:+.1f}" for row in near)  # fmt: skip
+        dots = drawn(f"{salt}/scatter", lambda axes: _scatter(axes, languages, made, near), size=(5.0, 3.4))
+        panels.append(Panel("What alignment has to do with it", dots, told))
+    numbers: list[Number] = [
+        (f"{row['language']}, {name}", row["system"], row["model_hash"], row[name], None, None)
+        for row in rows for name in ("zero", "supervised", "delta", "alignment") if row[name] is not None
+    ]  # fmt: skip
+    said = _said(known)
+    caption = f"{said}. A point is an encoder on a language." if said else ""
+    return Plate("Transfer to derived languages", f"{task} ({metric})", [style.dot for style in made], panels, [], True,
+                 caption, run.info.command or "", numbers)  # fmt: skip
 
 
 def _means(rows: Sequence[Row]) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paralign.errors import UserError
 from paralign.report.controls import control_systems
-from paralign.report.csv_rows import csv_text
+from paralign.report.csv_rows import csv_text, figures_csv
 from paralign.report.markdown import markdown
 from paralign.report.page import build_page, html
 from paralign.report.runs import read_runs
@@ -19,11 +19,14 @@ __all__ = ["ReportPaths", "write_report"]
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """The three files of a report."""
+    """The files of a report."""
 
     html: Path
     markdown: Path
     csv: Path
+    """The tables."""
+    figures: Path
+    """The numbers behind every picture, CSV."""
 
 
 def write_report(
@@ -33,13 +36,14 @@ def write_report(
     control: str | None = None,
     title: str = "Cross-lingual alignment report",
 ) -> ReportPaths:
-    """Write one offline HTML page about a set of runs, and Markdown and CSV beside it.
+    """Write one offline HTML page about a set of runs, and Markdown and CSV (of tables and of pictures) beside it.
 
     Reads result files only, never a model. The same folders give the same bytes.
 
     Args:
         runs: run folders.
-        out: the page, ``*.html``; ``*.md`` and ``*.csv`` of the same name are written beside it.
+        out: the page, ``*.html``; ``*.md``, ``*.csv`` and ``*.figures.csv`` of the same name are written
+            beside it.
         control: the system (or run) the others are compared with; by default the one whose ``run.json`` says
             so.
         title: of the page.
@@ -56,11 +60,12 @@ def write_report(
     controls = control_systems(found, control)
     tables = build_tables(found, controls)
     page = build_page(found, tables, controls, title)
-    paths = ReportPaths(out, out.with_suffix(".md"), out.with_suffix(".csv"))
+    paths = ReportPaths(out, out.with_suffix(".md"), out.with_suffix(".csv"), out.with_suffix(".figures.csv"))
     for path, text in (
         (paths.html, html(page)),
         (paths.markdown, markdown(page)),
         (paths.csv, csv_text(found, tables, controls)),
+        (paths.figures, figures_csv(page.sections)),
     ):
         _replace(path, text)
     return paths

@@ -1,0 +1,266 @@
+"""Pictures of layers: how similar languages are in each, what training changed, what transfer loses without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paralign.report.figures import Style, drawn, hover, styles
+from paralign.report.plate import Grid, Number, Panel, Plate, Square
+from paralign.report.runs import Run
+
+__all__ = ["ablation_plates", "similarity_plates"]
+
+Row = Mapping[str, Any]
+Line = tuple[Style, Sequence[Row]]
+_LOSS, _GREAT = 0.02, 0.05
+"""Losses that are shaded lightly and darkly (Muller et al. 2021, table 2)."""
+
+
+def similarity_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plate]:
+    """Of every run of ``analyze similarity``: languages compared in each encoder, and encoders in each language.
+
+    Args:
+        runs: in the order given.
+        look: how systems are drawn, where they are in other pictures too.
+    """
+    out = []
+    for run in runs:
+        for found in (p for p in run.pictures if p.get("kind") == "similarity"):
+            across = [curve for curve in found["curves"] if curve["before"] is None]
+            over = [curve for curve in found["curves"] if curve["before"] is not None]
+            if across:
+                out.append(_across(run, across, found["settings"], look))
+            if over:
+                out.append(_over(run, over, found["settings"]))
+    return out
+
+
+def _across(run: Run, curves: Sequence[Row], settings: Row, look: Mapping[str, Style]) -> Plate:
+    systems = list(dict.fromkeys(curve["system"] for curve in curves))
+    pairs = list(dict.fromkeys("-".join(curve["languages"]) for curve in curves))
+    if len(systems) == 1:
+        made = styles(pairs, set())
+        lines = [(made["-".join(curve["languages"])], curve["layers"]) for curve in curves]
+        panels = [_curves(f"{run.name}/{systems[0]}", systems[0], lines)]
+        key = [made[pair].sign for pair in pairs]
+    else:
+        made = styles(systems, {curve["system"] for curve in curves if curve["control"]}) | dict(look)
+        panels = [
+            _curves(f"{run.name}/{pair}", pair, [(made[c["system"]], c["layers"]) for c in curves
+                                                 if "-".join(c["languages"]) == pair])
+            for pair in pairs
+        ]  # fmt: skip
+        key = [made[system].sign for system in systems]
+    heads = [("-".join(c["languages"]) if len(systems) == 1 else f"{c['system']}, {'-'.join(c['languages'])}")
+             for c in curves]  # fmt: skip
+    grids = [_grid(heads, curves, name) for name in ("cka", "retrieval", "cosine") if _any(curves, name)]
+    sizes = sorted({curve["n"] for curve in curves})
+    caption = (
+        f"{_said_kind(settings)} of mean-pooled sentence vectors, {_listed(sizes)} sentences; layer 0 is the"
+        " embeddings. Bands: 95 % intervals from half-samples. Dotted: sentences paired with others' translations."
+    )
+    return Plate("Similarity of languages, layer by layer", run.name, key, panels, grids, len(panels) < 3, caption,
+                 run.info.command or "", _numbers(heads, curves))  # fmt: skip
+
+
+def _over(run: Run, curves: Sequence[Row], settings: Row) -> Plate:
+    systems = list(dict.fromkeys((curve["before"], curve["system"]) for curve in curves))
+    languages = list(dict.fromkeys(curve["languages"][1] for curve in curves))
+    made = styles(languages, set())
+    panels = []
+    for before, system in systems:
+        some = [c for c in curves if (c["before"], c["system"]) == (before, system)]
+        lines = [(made[c["languages"][1]], c["layers"]) for c in some]
+        panels.append(_curves(f"{run.name}/{before}/{system}", f"{before} and {system}", lines, shuffled=False))
+    heads = [f"{c['before']} and {c['system']}, {c['languages'][1]}" for c in curves]
+    caption = (
+        f"{_said_kind(settings)} of the same sentences in two encoders: where training changed little it is near 1."
+    )
+    return Plate("What training changed, layer by layer", run.name, [made[tag].sign for tag in languages], panels,
+                 [_grid(heads, curves, "cka")], len(panels) < 3, caption, run.info.command or "",
+                 _numbers(heads, curves))  # fmt: skip
+
+
+def _curves(salt: str, name: str, lines: Sequence[Line], *, shuffled: bool = True) -> Panel:
+    def draw(axes: Any) -> None:
+        for style, rows in lines:
+            x = [row["layer"] for row in rows if row["cka"] is not None]
+            y = [row["cka"] for row in rows if row["cka"] is not None]
+            dashes = (0, style.dash) if style.dash else "solid"
+            axes.plot(x, y, color=style.colour, linestyle=dashes, linewidth=1.3)
+            band = [(r["layer"], r["low"], r["high"]) for r in rows if r["low"] is not None]
+            if band:
+                axes.fill_between(*zip(*band, strict=True), color=style.colour, alpha=0.15, linewidth=0)
+            beside = [(r["layer"], r["shuffled"]) for r in rows if r["shuffled"] is not None]
+            if shuffled and beside:
+                axes.plot(*zip(*beside, strict=True), color=style.colour, linestyle=(0, (1, 2)), linewidth=0.8)
+            for row in rows:
+                if row["cka"] is not None:
+                    (dot,) = axes.plot([row["layer"]], [row["cka"]], "o", ms=3.5, color=style.colour)
+                    hover(dot, f"{style.system}, layer {row['layer']}: {_value(row)}")
+        _plain(axes, "layer")
+        axes.set_ylim(min(0, *(axes.get_ylim()[:1])), 1.02)
+
+    said = "; ".join(
+        f"{style.system} " + " ".join("?" if r["cka"] is None else f"{r['cka']:.2f}" for r in rows)
+        for style, rows in lines
+    )
+    return Panel(name, drawn(salt, draw), said)
+
+
+def _grid(heads: Sequence[str], curves: Sequence[Row], name: str) -> Grid:
+    depth = max(len(curve["layers"]) for curve in curves)
+    rows = []
+    for head, curve in zip(heads, curves, strict=True):
+        squares = []
+        for row in curve["layers"]:
+            value = row[name]
+            tone = "" if value is None else f"g{min(9, max(0, int(10 * value)))}"
+            said = f"{head}, layer {row['layer']}: {_value(row)}"
+            squares.append(Square("" if value is None else f"{value:.2f}", tone, said))
+        rows.append((head, squares + [Square("")] * (depth - len(squares))))
+    caption = {
+        "cka": "CKA by layer.",
+        "retrieval": "Share of sentences whose nearest neighbour by cosine is their translation, mean of directions.",
+        "cosine": "Mean cosine of translations; high everywhere where all sentences lie in one direction: compare"
+        " shuffled pairs, shown when one hovers.",
+    }[name]
+    return Grid([str(layer) for layer in range(depth)], rows, caption)
+
+
+def _value(row: Row) -> str:
+    parts = [f"CKA {row['cka']:.3f}" if row["cka"] is not None else "no CKA"]
+    parts += [f"{row['low']:.3f} to {row['high']:.3f}"] if row["low"] is not None else []
+    parts += [f"shuffled {row['shuffled']:.3f}"] if row["shuffled"] is not None else []
+    parts += [f"cosine {row['cosine']:.3f}, shuffled {row['cosine_shuffled']:.3f}"] if row["cosine"] is not None else []
+    parts += [f"retrieval {100 * row['retrieval']:.1f}"] if row["retrieval"] is not None else []
+    return "; ".join(parts)
+
+
+def _numbers(heads: Sequence[str], curves: Sequence[Row]) -> list[Number]:
+    return [
+        (head, name, str(row["layer"]), row[name], *((row["low"], row["high"]) if name == "cka" else (None, None)))
+        for head, curve in zip(heads, curves, strict=True)
+        for row in curve["layers"]
+        for name in ("cka", "shuffled", "cosine", "cosine_shuffled", "retrieval")
+        if row[name] is not None
+    ]
+
+
+def _any(curves: Sequence[Row], name: str) -> bool:
+    return any(row[name] is not None for curve in curves for row in curve["layers"])
+
+
+def _said_kind(settings: Row) -> str:
+    return f"{'Debiased' if settings['debiased'] else 'Biased'} {settings['kernel'].replace('rbf', 'RBF')} CKA"
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+
+
+def _plain(axes: Any, label: str) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#999999")
+    axes.tick_params(colors="#555555", length=3)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
+    axes.set_xlabel(label, color="#555555")
+
+
+def ablation_plates(runs: Sequence[Run]) -> list[Plate]:
+    """One for each task of every run of ``analyze ablation``."""
+    out = []
+    for run in runs:
+        for found in (p for p in run.pictures if p.get("kind") == "ablation"):
+            for task, metric in dict.fromkeys((c["task"], c["metric"]) for c in found["cells"]):
+                cells = [c for c in found["cells"] if (c["task"], c["metric"]) == (task, metric)]
+                out.append(_ablation(run, task, metric, cells))
+    return out
+
+
+def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
+    resets = sorted({cell["reset"] for cell in cells} - {""}, key=_first_layer)
+    systems = list(dict.fromkeys((cell["system"], cell["model_hash"]) for cell in cells))
+    names = {key: key[0] if [s for s, _ in systems].count(key[0]) == 1 else f"{key[0]} {key[1][:6]}" for key in systems}
+    rows, panels, numbers = [], [], []
+    for system in systems:
+        own = [cell for cell in cells if (cell["system"], cell["model_hash"]) == system]
+        places = list(dict.fromkeys((cell["source"], cell["target"], cell["dataset"]) for cell in own))
+        for place in places:
+            some = {c["reset"]: c for c in own if (c["source"], c["target"], c["dataset"]) == place}
+            prefix = f"{names[system]}, " if len(systems) > 1 else ""
+            head = f"{prefix}{place[0]} → {place[1]}"
+            head += f" ({place[2]})" if [p[:2] for p in places].count(place[:2]) > 1 else ""
+            rows.append((head, [_cell(some.get(reset), head) for reset in ("", *resets)]))
+            numbers += [_number(head, cell) for cell in some.values()]
+        panels.append(_losses(f"{run.name}/{task}/{system}", names[system], own, resets))
+    seeds = sorted({cell["seeds"] for cell in cells})
+    caption = (
+        f"{metric.upper() if metric in ('las', 'uas', 'f1') else metric} on 100; then what is lost when these layers"
+        f" are drawn anew before fine-tuning: light from {100 * _LOSS:.0f} points, dark from {100 * _GREAT:.0f},"
+        f" blue gains. * 95 % interval without 0 (paired bootstrap over test items). {_listed(seeds)} fine-tuning"
+        f" seed{'s' * (seeds != [1])}; layers are counted from 0."
+    )
+    look = styles(["on the source", "on the targets, mean"], set())
+    grid = Grid(["no reset", *resets], rows, caption)
+    key = [style.sign for style in look.values()]
+    return Plate("Layers drawn anew", task, key, panels, [grid], len(panels) < 3, "", run.info.command or "", numbers)
+
+
+def _first_layer(reset: str) -> tuple[int, str]:
+    digits = reset.replace(",", "-").partition("-")[0]
+    return (int(digits) if digits.isdecimal() else 10**6, reset)
+
+
+def _cell(cell: Row | None, head: str) -> Square:
+    if cell is None or cell["score"] is None:
+        return Square("")
+    sd = "" if cell["sd"] is None else f" ± {100 * cell['sd']:.1f}"
+    what = f"layers {cell['reset']} anew" if cell["reset"] else "no reset"
+    said = f"{head}, {what}: {100 * cell['score']:.1f}{sd}"
+    gap = cell["difference"]
+    if gap is None:
+        return Square(f"{100 * cell['score']:.1f}", "", said)
+    known = cell["low"] is not None
+    sure = known and not cell["low"] <= 0 <= cell["high"]
+    tone = "much-worse" if gap <= -_GREAT else "worse" if gap <= -_LOSS else "gain" if gap >= _LOSS else ""
+    interval = f", 95 % {100 * cell['low']:+.1f} to {100 * cell['high']:+.1f}" if known else ""
+    text = f"{100 * gap:+.1f}".replace("-", "−") + "*" * sure
+    return Square(text, tone, f"{said}; {100 * gap:+.1f}{interval}")
+
+
+def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str]) -> Panel:
+    look = styles(["on the source", "on the targets, mean"], set())
+    own = [c for c in cells if c["source"] == c["target"]]
+    other = [c for c in cells if c["source"] != c["target"]]
+    lines = []
+    for style, some in zip(look.values(), (own, other), strict=True):
+        means = []
+        for place, reset in enumerate(resets):
+            gaps = [100 * c["difference"] for c in some if c["reset"] == reset and c["difference"] is not None]
+            if gaps:
+                means.append((place, reset, sum(gaps) / len(gaps)))
+        lines.append((style, means))
+
+    def draw(axes: Any) -> None:
+        axes.axhline(0, color="#999999", linewidth=0.8)
+        for style, means in lines:
+            dashes = (0, style.dash) if style.dash else "solid"
+            axes.plot([m[0] for m in means], [m[2] for m in means], color=style.colour, linestyle=dashes, linewidth=1.3)
+            for place, reset, value in means:
+                (dot,) = axes.plot([place], [value], "o", ms=4, color=style.colour)
+                hover(dot, f"{style.system}, layers {reset}: {value:+.1f}")
+        axes.set_xticks(range(len(resets)), resets)
+        _plain(axes, "layers drawn anew")
+
+    said = "; ".join(
+        f"{style.system}: " + ", ".join(f"{reset} {value:+.1f}" for _, reset, value in means) for style, means in lines
+    )
+    return Panel(name, drawn(salt, draw), said)
+
+
+def _number(head: str, cell: Row) -> Number:
+    if cell["difference"] is None:
+        return (head, "score", cell["reset"] or "no reset", cell["score"], None, None)
+    return (head, "difference", cell["reset"], cell["difference"], cell["low"], cell["high"])
