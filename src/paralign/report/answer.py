@@ -20,11 +20,13 @@ Told = tuple[str, str]
 """What it is about (may be empty), and a sentence or two."""
 
 
-def answer(tables: Sequence[Table], *, pictures: bool = False) -> list[Told]:
+def answer(tables: Sequence[Table], *, pictures: bool = False, found: Sequence[Told] = ()) -> list[Told]:
     """The finding of each table that leads its task, and a word on it if there is no control, or (with or without
-    ``pictures``) no table."""
+    ``pictures``) no table and nothing ``found`` elsewhere."""
     chosen = [table for table in tables if table.key.leading] or list(tables)
     told = [(table_title(table.key), text) for table in chosen if (text := _finding(table))]
+    if not tables and found:
+        return []
     if not tables:
         if pictures:
             return [("", "Pictures of what was measured elsewhere: no table of scores is among the runs.")]

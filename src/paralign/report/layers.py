@@ -61,7 +61,28 @@ def _across(run: Run, curves: Sequence[Row], settings: Row, look: Mapping[str, S
         " embeddings. Bands: 95 % intervals from half-samples. Dotted: sentences paired with others' translations."
     )
     return Plate("Similarity of languages, layer by layer", run.name, key, panels, grids, len(panels) < 3, caption,
-                 run.info.command or "", _numbers(heads, curves))  # fmt: skip
+                 run.info.command or "", _numbers(heads, curves), _found_across(curves, systems))  # fmt: skip
+
+
+def _found_across(curves: Sequence[Row], systems: Sequence[str]) -> str:
+    parts = []
+    for system in systems:
+        layers = [curve["layers"] for curve in curves if curve["system"] == system]
+        depth = min(len(rows) for rows in layers)
+        means = [_mean([rows[k]["cka"] for rows in layers]) for k in range(depth)]
+        inner = [value for value in means[1:] if value is not None]
+        if inner and means[-1] is not None:
+            best = max(range(1, depth), key=lambda k: means[k] or -1.0)
+            parts.append(
+                f"{system}: {means[0] or 0:.2f} at the embeddings, {max(inner):.2f} at layer {best} where it is"
+                f" greatest above them, {means[-1]:.2f} at the last"
+            )
+    return f"CKA, mean of {len(curves) // len(systems)} pairs of languages. {'; '.join(parts)}." if parts else ""
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _over(run: Run, curves: Sequence[Row], settings: Row) -> Plate:
@@ -205,7 +226,29 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
     look = styles(["on the source", "on the targets, mean"], set())
     grid = Grid(["no reset", *resets], rows, caption)
     key = [style.sign for style in look.values()]
-    return Plate("Layers drawn anew", task, key, panels, [grid], len(panels) < 3, "", run.info.command or "", numbers)
+    found = " ".join(_found_losses(names[system], [c for c in cells if (c["system"], c["model_hash"]) == system])
+                     for system in systems)  # fmt: skip
+    command = run.info.command or ""
+    return Plate("Layers drawn anew", task, key, panels, [grid], len(panels) < 3, "", command, numbers, found)
+
+
+def _found_losses(name: str, cells: Sequence[Row]) -> str:
+    """Which layers transfer loses most by, and what they cost the source."""
+    known = [cell for cell in cells if cell["difference"] is not None]
+    losses = {
+        reset: [_mean([c["difference"] for c in known if c["reset"] == reset and (c["source"] == c["target"]) == own])
+                for own in (True, False)]
+        for reset in dict.fromkeys(cell["reset"] for cell in known)
+    }  # fmt: skip
+    told = {reset: both for reset, both in losses.items() if both[1] is not None}
+    if not told:
+        return ""
+    worst = min(told, key=lambda reset: told[reset][1] or 0.0)
+    own, other = told[worst]
+    if other is None or other > -_LOSS:
+        return f"{name}: transfer loses less than {100 * _LOSS:.0f} points by any of these layers."
+    source = "" if own is None else f", {100 * own:+.1f} on the source"
+    return f"{name}: transfer loses most by layers {worst}, {100 * other:+.1f} points{source}."
 
 
 def _first_layer(reset: str) -> tuple[int, str]:

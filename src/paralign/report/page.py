@@ -87,22 +87,22 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
     shown = [show(table) for table in tables]
     look = styles(list(dict.fromkeys(run.label for run in runs)), controls | _marked(runs))
     alarms = _alarms(runs)
+    plates = [
+        *ablation_plates(runs),
+        *similarity_plates(runs, look),
+        *transfer_plates(runs, look),
+        *word_plates(runs),
+        *link_plates(runs),
+        *curve_plates(runs, look),
+    ]
+    found = [(f"{plate.section}, {plate.title}", plate.finding) for plate in plates if plate.finding]
     return Page(
         title=title,
-        answer=answer(tables, pictures=any(run.pictures for run in runs)),
+        answer=[*answer(tables, pictures=any(run.pictures for run in runs), found=found), *found],
         tables=shown,
         legend=_LEGEND if any(table.compared for table in shown) else _LEGEND_ALONE,
         baseline_legend=_about_baselines(shown),
-        sections=_sections(
-            [
-                *ablation_plates(runs),
-                *similarity_plates(runs, look),
-                *transfer_plates(runs, look),
-                *word_plates(runs),
-                *link_plates(runs),
-                *curve_plates(runs, look),
-            ]
-        ),
+        sections=_sections(plates),
         alarms=alarms[:_ALARMS],
         more_alarms=alarms[_ALARMS:],
         cost_columns=COST_COLUMNS,

@@ -68,3 +68,5 @@ class Plate:
     command: str = ""
     """What a person types to make it again; empty where it is not known."""
     numbers: list[Number] = field(default_factory=list)
+    finding: str = ""
+    """A sentence for the head of the page."""
