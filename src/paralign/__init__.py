@@ -15,6 +15,7 @@ _LAZY = {
     "align": "paralign.verbs.train",
     "align_words": "paralign.verbs.words",
     "analyze_ablation": "paralign.verbs.ablation",
+    "analyze_correlation": "paralign.verbs.correlation",
     "analyze_embeddings": "paralign.verbs.analyze",
     "analyze_similarity": "paralign.verbs.similarity",
     "analyze_transfer": "paralign.verbs.transferred",
@@ -42,6 +43,7 @@ __all__ = [
     "align",
     "align_words",
     "analyze_ablation",
+    "analyze_correlation",
     "analyze_embeddings",
     "analyze_similarity",
     "analyze_transfer",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from paralign.text import TokenStore
     from paralign.verbs.ablation import analyze_ablation
     from paralign.verbs.analyze import analyze_embeddings
+    from paralign.verbs.correlation import analyze_correlation
     from paralign.verbs.evaluate import evaluate
     from paralign.verbs.finetune import finetune
     from paralign.verbs.maps import make_map

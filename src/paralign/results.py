@@ -84,8 +84,12 @@ class Measurement(Config):
         return (*map(str, parts), self.seeds.model_dump_json(), self.where.model_dump_json())
 
 
-def read_results(path: Path) -> list[Measurement]:
+def read_results(path: Path, *, torn: list[str] | None = None) -> list[Measurement]:
     """Read a ``results.jsonl``.
+
+    Args:
+        path: the file.
+        torn: takes a last line that is cut in the middle, as ``file:line``, instead of an error.
 
     Raises:
         UserError: if the file is missing, or naming the line that is not a measurement.
@@ -102,6 +106,9 @@ def read_results(path: Path) -> list[Measurement]:
         try:
             rows.append(Measurement.model_validate_json(line))
         except ValueError as error:
+            if torn is not None and number == len(lines):  # no line end behind it
+                torn.append(located(path, number))
+                continue
             raise UserError("not a measurement", where=located(path, number), mend="remove the line") from error
     return rows
 

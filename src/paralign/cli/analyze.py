@@ -32,6 +32,18 @@ def transfer(
 
 
 @app.command()
+def correlation(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finetune, evaluate, analyze similarity.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    quiet: Quiet = False,
+) -> None:
+    """Does similarity, retrieval or static alignment tell how a task will transfer?"""
+    from paralign.verbs.correlation import analyze_correlation
+
+    analyze_correlation(runs, out=out, quiet=quiet)
+
+
+@app.command()
 def ablation(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")],
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated.")],

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 Curves = tuple[str, Mapping[str, Mapping[int, float]]]
 """A system, and by loss its step → value."""
 
-__all__ = ["COLOURS", "Style", "curve_plates", "drawn", "hover", "styles"]
+__all__ = ["COLOURS", "Style", "curve_plates", "drawn", "hover", "plain_axes", "styles"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe & Ito's palette: told apart with every common colour blindness."""
@@ -141,13 +141,9 @@ def _draw(salt: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
             axes.plot(
                 steps, values, color=style.colour, linestyle=dashes, linewidth=1.2, alpha=0.85, marker=alone, ms=3
             )
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color("#999999")
-        axes.tick_params(colors="#555555", length=3)
-        axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
+        plain_axes(axes, "step")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.set_xlabel("step", color="#555555")
 
     return drawn(salt, draw)
 
@@ -173,6 +169,15 @@ def drawn(salt: str, draw: Callable[[Any], None], *, size: tuple[float, float] =
             warnings.filterwarnings("ignore", "Glyph .* missing")  # the text is text: the reader's fonts draw it
             figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(out.getvalue(), "f" + hashlib.sha256(salt.encode()).hexdigest()[:8])
+
+
+def plain_axes(axes: Any, label: str) -> None:
+    """Little ink around what is drawn."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#999999")
+    axes.tick_params(colors="#555555", length=3)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
+    axes.set_xlabel(label, color="#555555")
 
 
 def hover(artist: Any, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paralign.report.figures import Style, drawn, hover, styles
+from paralign.report.figures import Style, drawn, hover, plain_axes, styles
 from paralign.report.plate import Grid, Number, Panel, Plate, Square
 from paralign.report.runs import Run
 
@@ -120,7 +120,7 @@ def _curves(salt: str, name: str, lines: Sequence[Line], *, shuffled: bool = Tru
                 if row["cka"] is not None:
                     (dot,) = axes.plot([row["layer"]], [row["cka"]], "o", ms=3.5, color=style.colour)
                     hover(dot, f"{style.system}, layer {row['layer']}: {_value(row)}")
-        _plain(axes, "layer")
+        plain_axes(axes, "layer")
         axes.set_ylim(min(0, *(axes.get_ylim()[:1])), 1.02)
 
     said = "; ".join(
@@ -179,14 +179,6 @@ def _said_kind(settings: Row) -> str:
 
 def _listed(sizes: Sequence[int]) -> str:
     return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-
-
-def _plain(axes: Any, label: str) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#999999")
-    axes.tick_params(colors="#555555", length=3)
-    axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
-    axes.set_xlabel(label, color="#555555")
 
 
 def ablation_plates(runs: Sequence[Run]) -> list[Plate]:
@@ -295,7 +287,7 @@ def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str]) -
                 (dot,) = axes.plot([place], [value], "o", ms=4, color=style.colour)
                 hover(dot, f"{style.system}, layers {reset}: {value:+.1f}")
         axes.set_xticks(range(len(resets)), resets)
-        _plain(axes, "layers drawn anew")
+        plain_axes(axes, "layers drawn anew")
 
     said = "; ".join(
         f"{style.system}: " + ", ".join(f"{reset} {value:+.1f}" for _, reset, value in means) for style, means in lines

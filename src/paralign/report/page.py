@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from paralign.report.answer import answer
+from paralign.report.correlated import correlation_plates
 from paralign.report.costs import COST_COLUMNS, cost_rows, fairness
 from paralign.report.figures import curve_plates, styles
 from paralign.report.layers import ablation_plates, similarity_plates
@@ -90,6 +91,7 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
     plates = [
         *ablation_plates(runs),
         *similarity_plates(runs, look),
+        *correlation_plates(runs, look),
         *transfer_plates(runs, look),
         *word_plates(runs),
         *link_plates(runs),
@@ -168,6 +170,7 @@ def _remarks(runs: Sequence[Run]) -> list[str]:
             out.append(f"{run.name} has no run.json: its cost, command and status are unknown.")
         if run.info.status not in (None, "done"):
             out.append(f"{run.name} is not finished (status: {run.info.status}).")
+        out += [f"{place} is cut off and was passed over." for place in run.torn]
         for name, log in run.logs.items():
             if log.torn:
                 out.append(f"The last line of {run.name}/{name} is cut off and was passed over.")

@@ -74,6 +74,8 @@ class Run:
     logs: dict[str, Log]
     """By path inside the folder: ``log.jsonl``, and ``seed-0/log.jsonl`` where a run trains several seeds."""
     rows: tuple[Measurement, ...]
+    torn: tuple[str, ...] = ()
+    """Lines of the results that are cut off, ``file:line``."""
     pictures: tuple[Mapping[str, Any], ...] = ()
     """What ``figures/*.json`` hold."""
 
@@ -129,6 +131,7 @@ def _read_run(path: Path, name: str) -> Run:
     if not path.is_dir() or not any((path / file).is_file() for file in _FILES):
         raise UserError("not a run folder", where=path, mend=f"a run holds one of {', '.join(_FILES)}")
     described, results, config = path / "run.json", path / "results.jsonl", path / "config.toml"
+    torn: list[str] = []
     return Run(
         name=name,
         path=path,
@@ -136,7 +139,8 @@ def _read_run(path: Path, name: str) -> Run:
         described=described.is_file(),
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
         logs={str(log.relative_to(path).as_posix()): _read_log(log) for log in _logs(path)},
-        rows=tuple(read_results(results)) if results.is_file() else (),
+        rows=tuple(read_results(results, torn=torn)) if results.is_file() else (),
+        torn=tuple(torn),
         pictures=tuple(_read_picture(file) for file in sorted(path.glob("figures/*.json"))),
     )
 

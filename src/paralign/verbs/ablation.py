@@ -13,13 +13,12 @@ from paralign.analysis.ablation import AblationCell, ablation_cells
 from paralign.encoder import Encoder
 from paralign.encoder.layers import chosen_layers
 from paralign.errors import UserError
-from paralign.results import read_results
 from paralign.text import parse_text
 from paralign.text.lines import write_lines
 from paralign.verbs.finetune import finetune, finetune_settings
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.measure import read_data
-from paralign.verbs.several import begin, command_line, each
+from paralign.verbs.several import begin, command_line, each, results_of
 
 __all__ = ["analyze_ablation"]
 
@@ -93,8 +92,7 @@ def analyze_ablation(
             command=command_line("finetune", "--model", model, "--task", task, "--train", source, *options, "--out",
                                  runs[-1], "--resume"),
         )  # fmt: skip
-    every = sorted({*runs, *(file.parent for file in (out / task).rglob("results.jsonl"))})
-    return _tell(every, out / f"ablation-{task}", command, quiet)
+    return _tell(out / task, out / f"ablation-{task}", command, quiet)
 
 
 def neighbours(depth: int, width: int) -> list[str]:
@@ -139,12 +137,13 @@ def _numbered(name: str) -> Iterator[str]:
         number += 1
 
 
-def _tell(runs: Sequence[Path], out: Path, command: str | None, quiet: bool) -> list[AblationCell]:
+def _tell(runs: Path, out: Path, command: str | None, quiet: bool) -> list[AblationCell]:
     """Bring the cells of all runs together."""
-    rows = [(run, row) for run in runs for row in read_results(run / "results.jsonl")]
+    rows, torn = results_of([runs])
     cells, notes = ablation_cells(rows)
+    notes = torn + notes
     folder = RunFolder(out, "analyze", resume=(out / "run.json").exists(), command=command)
-    folder.begin({"runs": [str(run) for run in runs]})
+    folder.begin({"runs": [str(runs)]})
     known = [
         {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(cell).items()} for cell in cells
     ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.results import Measurement, read_results
 from paralign.verbs.folder import say
 
-__all__ = ["begin", "command_line", "each"]
+__all__ = ["begin", "command_line", "each", "results_of"]
 
 
 def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
@@ -33,3 +34,22 @@ def command_line(*words: object) -> str:
 def each(option: str, values: Iterable[str]) -> list[str]:
     """``option value`` for every value."""
     return [word for value in values for word in (option, value)]
+
+
+def results_of(runs: Sequence[str | Path]) -> tuple[list[tuple[Path, Measurement]], list[str]]:
+    """All measurements in folders and those inside them, with the folder of each; and what could not be read, in words.
+
+    Raises:
+        UserError: for a folder without results.
+    """
+    files: set[Path] = set()
+    for run in runs:
+        inside = set(Path(run).rglob("results.jsonl"))
+        if not inside:
+            raise UserError("no results.jsonl in the folder", where=run, mend="give folders of finetune and evaluate")
+        files |= inside
+    if not files:
+        raise UserError("no folders are given", mend="give folders of finetune and evaluate")
+    torn: list[str] = []
+    rows = [(file.parent, row) for file in sorted(files) for row in read_results(file, torn=torn)]
+    return rows, [f"{place}: the line is cut off and was passed over" for place in torn]

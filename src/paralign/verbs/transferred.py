@@ -10,9 +10,9 @@ from pathlib import Path
 
 from paralign.analysis.transfer import Point, correlations, transfer_points
 from paralign.errors import UserError
-from paralign.results import read_results
 from paralign.text.lines import write_lines
 from paralign.verbs.folder import RunFolder, say
+from paralign.verbs.several import results_of
 
 __all__ = ["analyze_transfer"]
 
@@ -35,11 +35,8 @@ def analyze_transfer(
     Raises:
         UserError: for folders without results, or results without both scores of any encoder.
     """
-    files = sorted({file for run in runs for file in Path(run).rglob("results.jsonl")})
-    missing = next((run for run in runs if not any(Path(run).rglob("results.jsonl"))), None)
-    if missing is not None or not files:
-        raise UserError("no results.jsonl in the folder", where=missing, mend="give folders of finetune and evaluate")
-    points = transfer_points(row for file in files for row in read_results(file))
+    rows, notes = results_of(runs)
+    points = transfer_points(row for _, row in rows)
     if not points:
         message = "no encoder was fine-tuned both on a language and on one derived of it"
         mend = "paralign finetune --train en=... and --train en~trans+inv=..., both with --eval en~trans+inv=..."
@@ -48,13 +45,13 @@ def analyze_transfer(
     folder.begin({"runs": [str(run) for run in runs]})
     found = correlations(points)
     head = "task\tmetric\tlanguage\tsystem\tmodel_hash\tpretrain_seed\tBZ\tBS\tdelta\talignment\tfinetune_seeds"
-    rows = (
+    lines = (
         f"{p.task}\t{p.metric}\t{p.language}\t{p.system}\t{p.model_hash}\t{'' if p.seed is None else p.seed}\t"
         f"{p.zero:.4f}\t{p.supervised:.4f}\t{p.delta:.4f}\t{'' if math.isnan(p.alignment) else f'{p.alignment:.4f}'}"
         f"\t{p.heads}"
         for p in points
     )
-    write_lines(folder.path / "transfer.tsv", [head, *rows])
+    write_lines(folder.path / "transfer.tsv", [head, *lines])
     (folder.path / "figures").mkdir(exist_ok=True)
     told = {
         "schema": 1, "kind": "transfer",
@@ -64,7 +61,9 @@ def analyze_transfer(
                          for c in found],
     }  # fmt: skip
     write_lines(folder.path / "figures" / "transfer.json", [json.dumps(told, ensure_ascii=False)])
-    folder.save(status="done")
+    folder.save(status="done", alarms=notes)
+    for note in notes:
+        say(f"WARNING {note}", quiet=quiet)
     for p in points:
         near = "" if math.isnan(p.alignment) else f", alignment {100 * p.alignment:.1f}"
         shown = f"{p.task} {p.language} {p.system}: BZ {100 * p.zero:.1f}, BS {100 * p.supervised:.1f}"

@@ -1,0 +1,92 @@
+"""Pictures of what goes with transfer: a scatter for each task and each thing that may tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paralign.report.figures import Style, drawn, hover, plain_axes, styles
+from paralign.report.plate import Grid, Number, Panel, Plate, Square
+from paralign.report.runs import Run
+
+__all__ = ["correlation_plates"]
+
+Row = Mapping[str, Any]
+_MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_CAPTION = (
+    "A point is an encoder on a language; up: less is lost on the way from the source. Spearman's correlation over all"
+    " points, with the interval of resampled ones; and, with four encoders or more, over encoders alone, mean of"
+    " languages: over all points near languages may lead far ones in everything, whatever was done to the encoder."
+)
+
+
+def correlation_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plate]:
+    """One for each task of every run of ``analyze correlation``.
+
+    Args:
+        runs: in the order given.
+        look: how systems are drawn, where they are in other pictures too.
+    """
+    out = []
+    for run in runs:
+        for found in (p for p in run.pictures if p.get("kind") == "correlation"):
+            for task in dict.fromkeys(c["task"] for c in found["correlations"]):
+                points = [p for p in found["points"] if p["task"] == task]
+                known = [c for c in found["correlations"] if c["task"] == task]
+                out.append(_plate(run, task, points, known, look))
+    return out
+
+
+def _plate(run: Run, task: str, points: Sequence[Row], known: Sequence[Row], look: Mapping[str, Style]) -> Plate:
+    systems = list(dict.fromkeys(point["system"] for point in points))
+    made = styles(systems, set()) | dict(look)
+    languages = sorted({point["language"] for point in points})
+    panels, numbers = [], list[Number]()
+    for one in known:
+        name = one["predictor"]
+        some = [point for point in points if name in point["known"]]
+        svg = drawn(f"{run.name}/{task}/{name}", _scatter(name, some, made, languages), size=(4.4, 3.2))
+        panels.append(Panel(name, svg, f"Spearman {one['value']:.2f} over {one['points']} points" if one["value"] is not
+                            None else "no correlation"))  # fmt: skip
+        numbers += [
+            (name, f"{p['system']}, {p['source']} to {p['language']}", repr(p["known"][name]), -p["loss"], None, None)
+            for p in some
+        ]
+    rows = [(one["predictor"], _row(one)) for one in known]
+    grid = Grid(["Spearman", "95 %", "encoders alone", "points", "encoders", "languages"], rows)
+    key = [made[system].dot for system in systems]
+    best = max((one for one in known if one["value"] is not None), key=lambda one: abs(one["value"]), default=None)
+    finding = "" if best is None else (
+        f"what a language keeps goes most with {best['predictor']}: Spearman {best['value']:.2f} over"
+        f" {best['points']} points."
+    )  # fmt: skip
+    title = f"{task} ({known[0]['metric']})"
+    return Plate("What tells transfer", title, key, panels, [grid], True, _CAPTION, run.info.command or "", numbers,
+                 finding)  # fmt: skip
+
+
+def _row(one: Row) -> list[Square]:
+    value, low, high, within = (one[name] for name in ("value", "low", "high", "within"))
+    return [
+        Square("" if value is None else f"{value:.2f}"),
+        Square("" if low is None else f"{low:.2f} to {high:.2f}"),
+        Square("" if within is None else f"{within:.2f}"),
+        *(Square(str(one[name])) for name in ("points", "encoders", "languages")),
+    ]
+
+
+def _scatter(name: str, points: Sequence[Row], made: Mapping[str, Style], languages: Sequence[str]) -> Any:
+    def draw(axes: Any) -> None:
+        for point in points:
+            mark = _MARKS[languages.index(point["language"]) % len(_MARKS)]
+            colour = made[point["system"]].colour
+            x, y = point["known"][name], -100 * point["loss"]
+            (dot,) = axes.plot([x], [y], linestyle="", marker=mark, color=colour, ms=5)
+            hover(dot, f"{point['system']}, {point['source']} to {point['language']}: {x:.3f}, {y:+.1f}")
+        for number, language in enumerate(languages):
+            axes.plot([], [], linestyle="", marker=_MARKS[number % len(_MARKS)], color="#555555", ms=5, label=language)
+        axes.legend(fontsize=7, frameon=False, loc="best")
+        plain_axes(axes, name)
+        axes.set_ylabel("target − source, points", color="#555555")
+
+    return draw

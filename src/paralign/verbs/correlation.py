@@ -1,0 +1,72 @@
+"""Does similarity, retrieval or static alignment tell how a task will transfer? Over all runs at hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from paralign.analysis.correlation import PREDICTORS, Predicted, predicted, transferred
+from paralign.errors import UserError
+from paralign.text.lines import write_lines
+from paralign.verbs.folder import RunFolder, say
+from paralign.verbs.several import results_of
+
+__all__ = ["analyze_correlation"]
+
+
+def analyze_correlation(
+    runs: Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
+) -> list[Predicted]:
+    """What of an encoder, measured without fine-tuning, goes with how little a task loses on its way to a language.
+
+    Reads result files only: fine-tunings (``finetune``) scored on their source and on targets, and of the same
+    encoders ``analyze similarity``, ``evaluate --task retrieval``, ``lexicon``, ``twins``. Writes ``correlation.tsv``
+    and the figure that ``paralign report`` draws.
+
+    Args:
+        runs: folders with ``results.jsonl``, those inside them included.
+        out: the run's folder; a rerun replaces what it holds.
+        quiet: say nothing.
+        command: recorded with the run.
+
+    Raises:
+        UserError: for folders without results, or fewer than four points of any task.
+    """
+    rows, notes = results_of(runs)
+    points = transferred(row for _, row in rows)
+    found = predicted(points)
+    if not found:
+        message = "fewer than four encoders or languages have both a score of transfer and something to tell it by"
+        mend = "paralign finetune --eval, and of the same encoders paralign analyze similarity or evaluate"
+        raise UserError(message, mend=mend)
+    folder = RunFolder(Path(out), "analyze", resume=(Path(out) / "run.json").exists(), command=command)
+    folder.begin({"runs": [str(run) for run in runs]})
+    names = [name for name in PREDICTORS if any(name in point.known for point in points)]
+    head = ("task", "metric", "source", "language", "system", "model_hash", "score", "loss", *names)
+    lines = [
+        (p.task, p.metric, p.source, p.language, p.system, p.model_hash, f"{p.score:.4f}", f"{p.loss:.4f}",
+         *(f"{p.known[name]:.4f}" if name in p.known else "" for name in names))
+        for p in points
+    ]  # fmt: skip
+    write_lines(folder.path / "correlation.tsv", ["\t".join(line) for line in (head, *lines)])
+    (folder.path / "figures").mkdir(exist_ok=True)
+    told = {"schema": 1, "kind": "correlation", "points": [asdict(p) for p in points],
+            "correlations": [_plain(asdict(c)) for c in found]}  # fmt: skip
+    write_lines(folder.path / "figures" / "correlation.json", [json.dumps(told, ensure_ascii=False)])
+    folder.save(status="done", alarms=notes)
+    for c in found:
+        interval = "" if math.isnan(c.low) else f" ({c.low:.2f} to {c.high:.2f})"
+        within = "" if math.isnan(c.within) else f"; over encoders alone {c.within:.2f}"
+        many = f"{c.points} points of {c.encoders} encoders and {c.languages} languages"
+        say(f"{c.task}, {c.predictor}: Spearman {c.value:.2f}{interval}{within}; {many}", quiet=quiet)
+    for note in notes:
+        say(f"WARNING {note}", quiet=quiet)
+    return found
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}

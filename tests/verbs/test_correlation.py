@@ -1,0 +1,105 @@
+"""What goes with transfer, over a set of runs."""
+
+import json
+import math
+
+import pytest
+
+from paralign.analysis.correlation import predicted, transferred
+from paralign.errors import UserError
+from paralign.metrics.correlation import spearman
+from paralign.report import write_report
+from paralign.results import Measurement, Seeds, Where, write_results
+from paralign.verbs.correlation import analyze_correlation
+
+
+def row(task, metric, language, value, model, *, train=None, head=None, layer=None, pool=None, **settings):
+    return Measurement(
+        task=task, dataset="d", language=language, metric=metric, value=value, n=10, train=train, model=model,
+        model_hash=model, run="r", seeds=Seeds(finetune=head), where=Where(layer=layer, pool=pool),
+        settings={"system": model.upper(), **settings},
+    )  # fmt: skip
+
+
+CKA = {"a": 0.2, "b": 0.4, "c": 0.6, "d": 0.8}
+
+
+def rows():
+    out = []
+    for model, cka in CKA.items():
+        for head in (0, 1):
+            out.append(row("pos", "accuracy", "en", 0.9 + 0.02 * head, model, train="en", head=head))
+            out.append(row("pos", "other", "en", 0.1, model, train="en", head=head))
+            for language, far in (("de", 0.1), ("zh", 0.4)):
+                value = 0.9 - far + 0.05 * cka + 0.02 * head
+                out.append(row("pos", "accuracy", language, value, model, train="en", head=head))
+        for language, near in (("de", 0.1), ("zh", 0.0)):
+            out += [row("similarity", "cka", language, cka + near * k, model, layer=k, pool="mean") for k in range(3)]
+            for pool, sign in (("mean", -1), ("cls", 1)):
+                out.append(row("retrieval", "accuracy_cosine", language, 0.5 + sign * cka / 2, model, pool=pool))
+    return out
+
+
+def test_points_and_correlations_by_hand():
+    points = transferred(rows())
+    assert len(points) == 8
+    one = next(p for p in points if (p.system, p.language) == ("B", "de"))
+    assert one.score == pytest.approx(0.9 - 0.1 + 0.02 + 0.01)
+    assert one.loss == pytest.approx(0.91 - one.score)
+    assert one.known["cka, last layer"] == pytest.approx(0.6)
+    assert one.known["cka, mean of layers"] == pytest.approx((0.5 + 0.6) / 2)  # the embeddings left out
+    assert one.known["retrieval, mean"] == pytest.approx(0.3)
+    found = {c.predictor: c for c in predicted(points)}
+    assert list(found) == ["cka, last layer", "cka, mean of layers", "retrieval, mean", "retrieval, cls"]
+    kept = [-p.loss for p in points]
+    for name, c in found.items():
+        assert (c.points, c.encoders, c.languages) == (8, 4, 2)
+        assert c.value == pytest.approx(spearman([p.known[name] for p in points], kept))
+        assert c.low <= c.value <= c.high
+    assert found["retrieval, mean"].within == pytest.approx(-1)  # encoders that find more lose more, in each language
+    assert found["cka, last layer"].within == pytest.approx(1)
+
+
+def test_what_does_not_count():
+    some = [r for r in rows() if not (r.task == "pos" and r.language == "en")]
+    assert transferred(some) == []  # no score of the source
+    changed = [r.model_copy(update={"settings": r.settings | {"layers": {"reset": "0"}}}) for r in rows()]
+    assert transferred(changed) == []
+    assert transferred([r for r in rows() if r.task == "pos"]) == []  # nothing to tell it by
+    few = transferred([r for r in rows() if r.model == "a"])
+    assert len(few) == 2
+    assert predicted(few) == []
+    three = predicted(transferred([r for r in rows() if r.model != "a"]))
+    assert all(math.isnan(c.within) for c in three)
+
+
+def test_files_and_the_page(tmp_path, capsys):
+    write_results(tmp_path / "runs" / "x", [(r, None) for r in rows()])
+    file = tmp_path / "runs" / "x" / "results.jsonl"
+    with file.open("a") as out:
+        out.write('{"schema": 1, "task": "po')  # a copy that was cut
+    analyze_correlation([tmp_path / "runs"], out=tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "pos, cka, last layer: Spearman" in said
+    assert f"{file}:{len(rows()) + 1}: the line is cut off" in said
+    lines = (tmp_path / "out" / "correlation.tsv").read_text().splitlines()
+    assert len(lines) == 9
+    assert lines[0].split("\t")[:8] == ["task", "metric", "source", "language", "system", "model_hash", "score", "loss"]
+    told = json.loads((tmp_path / "out" / "figures" / "correlation.json").read_text())
+    assert len(told["points"]) == 8
+    page = write_report([tmp_path / "out", tmp_path / "runs" / "x"], tmp_path / "page.html").html.read_text()
+    assert "what a language keeps goes most with" in page
+    assert "B, en to de: 0.600, " in page
+    assert f"results.jsonl:{len(rows()) + 1} is cut off and was passed over" in page
+
+
+def test_what_cannot_be_told(tmp_path):
+    (tmp_path / "r").mkdir()
+    with pytest.raises(UserError, match=r"no results\.jsonl"):
+        analyze_correlation([tmp_path], out=tmp_path / "out")
+    with pytest.raises(UserError, match="no folders"):
+        analyze_correlation([], out=tmp_path / "out")
+    write_results(tmp_path / "r", [(r, None) for r in rows()[:5]])
+    with pytest.raises(UserError, match="fewer than four"):
+        analyze_correlation([tmp_path], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
