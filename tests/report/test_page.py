@@ -1,5 +1,6 @@
 """The page as a document: offline, escaped, the same bytes, and honest about what is missing."""
 
+import csv
 import json
 import re
 import shutil
@@ -232,6 +233,24 @@ def test_a_language_with_two_data_sets_gets_two_tables(tmp_path):
     page, _ = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
     tables = [title for title in page.tables if title.startswith("Part")]
     assert tables == ["Part-of-speech tagging: accuracy, gsd", "Part-of-speech tagging: accuracy, pud"]
+
+
+def test_numbers_of_other_settings_are_not_compared(tmp_path):
+    common = {"language": "de", "task": "qa", "metric": "f1"}
+    for name, pieces, stride in (("control", 384, 128), ("ppa", 384, 128), ("long", 512, 128)):
+        settings = {"system": name, "control": name == "control", "task": {"max_pieces": pieces, "stride": stride}}
+        add(tmp_path / name, hits(0.5), settings=settings, **common)
+    add(tmp_path / "old", hits(0.6), settings={"system": "old"}, **common)
+    paths = write_report([tmp_path / name for name in ("control", "ppa", "long", "old")], tmp_path / "r.html")
+    page, _ = text_of(paths)
+    tables = {title: [row[0] for row in rows[1:]] for title, rows in page.tables.items() if "Question" in title}
+    assert tables == {
+        "Question answering: F1, max_pieces 384": ["control", "ppa", "old"],
+        "Question answering: F1, max_pieces 512": ["long"],
+    }
+    rows = list(csv.DictReader(paths.csv.open()))
+    assert {row["system"]: row["settings"] for row in rows}["long"] == "max_pieces 512"
+    assert {row["system"]: row["diff_to_control"] for row in rows}["long"] == ""
 
 
 def test_seeds_of_runs_are_grouped_by_name_and_a_repeated_measurement_counts_once(tmp_path):

@@ -29,6 +29,7 @@ COLUMNS = (
     ),
     *("mean", "sd", "n_seeds", "n_items", "diff_to_control", "low", "high", "p"),
     "baseline",
+    "settings",
 )
 
 _SCORES = COLUMNS.index("mean")
@@ -108,7 +109,7 @@ def _line(
     key = table.key
     direction = "mean" if len(directions) > 1 else next(iter(directions), "")
     about = (system, str(control).lower(), key.task, " ".join(datasets), key.split, key.train)
-    fields = (*about, key.metric, key.pool, key.layer, direction, language, *numbers)
+    fields = (*about, key.metric, key.pool, key.layer, direction, language, *numbers, key.settings)
     return [_plain(field) for field in fields]
 
 

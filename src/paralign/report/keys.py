@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,9 @@ _MAIN = {
     "lexicon": ("precision_at_1_cosine",),
 }
 """The metrics by which a task is told, the first of which is the finding; the others are folded."""
+
+_NO_MEASURE = {"layer", "threshold", "candidates", "relations", "types"}
+"""Settings that another column tells, or that come from the data."""
 
 _ENDINGS = re.compile(r"(_best_threshold|_without_identical|_mlqa|_without_punctuation|_with_subtypes)+$")
 """Of metrics that are measured under a condition their name tells."""
@@ -41,6 +45,8 @@ class Key:
     partner: str | None = None
     """The other language of each number's direction; set only where numbers of several partners, or some without a
     direction, would meet in one table."""
+    settings: str | None = None
+    """Those of the task, ``max_pieces 64``; set only where numbers of several would meet in one table."""
 
     @classmethod
     def of(cls, row: Measurement) -> Key:
@@ -69,7 +75,7 @@ class Key:
 
     def order(self) -> tuple[object, ...]:
         """Tables with a training language first (zero-shot transfer), then by name, the main metrics first."""
-        named = (self.task, self.train or "", self.split, self.dataset or "", self.partner or "")
+        named = (self.task, self.train or "", self.split, self.dataset or "", self.partner or "", self.settings or "")
         layer = -1 if self.layer is None else self.layer
         return (self.train is None, *named, self._rank, _natural(self.metric), self.pool or "", layer)
 
@@ -88,17 +94,36 @@ def opposite(direction: str, language: str) -> str:
     return other if other != direction else direction.removeprefix(f"{language}-")
 
 
+def _differing(members: list[Member]) -> list[str]:
+    """Of each number the settings of the task that others have otherwise; one that is not recorded is the usual one."""
+    found = [row.settings.get("task") for _, row in members]
+    given = [{k: str(v) for k, v in one.items()} if isinstance(one, dict) else {} for one in found]
+    values = {
+        name: Counter(one[name] for one in given if name in one) for name in sorted({k for one in given for k in one})
+    }
+    several = [name for name, counts in values.items() if len(counts) > 1 and name not in _NO_MEASURE]
+    return [", ".join(f"{n} {one.get(n, values[n].most_common(1)[0][0])}" for n in several) for one in given]
+
+
 def _partner(member: Member) -> str | None:
     _, row = member
     return None if row.where.direction is None else opposite(row.where.direction, row.language)
 
 
 def parted(key: Key, members: list[Member]) -> Iterable[tuple[Key, list[Member]]]:
-    """One part, or one a partner where there are several, and of these one a data set where a language has several.
+    """One part, or one for each of several settings of the task, of these one a partner where there are several, and of
+    these one a data set where a language has several.
 
-    Both directions between two languages stay together, as the same task asked both ways. Other directions are
-    other data (German text asked about in German, in English, in Arabic) and never averaged.
+    Numbers of other settings are other measures and are not compared. Both directions between two languages stay
+    together, as the same task asked both ways. Other directions are other data (German text asked about in German, in
+    English, in Arabic) and never averaged.
     """
+    asked = _differing(members)
+    if len(set(asked)) > 1:
+        for told in sorted(set(asked)):
+            some = [member for member, one in zip(members, asked, strict=True) if one == told]
+            yield from parted(replace(key, settings=told), some)
+        return
     partners = sorted(set(map(_partner, members)), key=lambda name: name or "")
     for partner in partners:
         part = [member for member in members if _partner(member) == partner]

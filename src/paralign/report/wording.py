@@ -141,6 +141,8 @@ def table_title(key: Key) -> str:
         parts.append(key.dataset)
     if key.partner:
         parts.append(f"{'questions in' if key.task == 'qa' else 'with'} {key.partner}")
+    if key.settings:
+        parts.append(key.settings)
     if key.train:
         parts.append(trained_on(key.train))
     return f"{task_name(key.task)}: {', '.join(parts)}"
