@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from machine import finish, table
 
 from paralign.text import TextSpec, read_trees
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read both files and count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gold")
     parser.add_argument("predicted")
     parser.add_argument("--merge", default="", help="tags taken as one, by commas")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     merged = frozenset(args.merge.split(",")) - {""}
     given: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for tree, own in zip(*(read_trees(TextSpec("und", path)) for path in (args.gold, args.predicted)), strict=True):

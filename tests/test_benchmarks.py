@@ -17,11 +17,14 @@ from paralign.encoder.tokenizer import probe_template
 
 SCRIPTS = (
     "aligners",
+    "confusion",
     "derived",
     "language_gap",
+    "layer_similarity",
     "padding",
     "ppa_step",
     "recipe_cost",
+    "report_pages",
     "startup",
     "tasks",
     "token_store",
@@ -71,6 +74,32 @@ def test_tasks_are_scored_alike_and_every_figure_is_there(capsys):
     assert found["reading"]["sentences"] == 50
     assert all(0 <= share < 0.2 for shares in found["padding"].values() for share in shares.values())
     assert set(found["memory_mb"]) == {"5", "10"}
+
+
+def test_both_ways_to_similarity_agree(base, capsys):
+    arguments = ["--model", str(base), "--slow", "30", "--limit", "60"]
+    arguments += [word for tag in ("en", "zh") for word in ("--text", f"{tag}=smallworld:0-80")]
+    found = result_of(importlib.import_module("layer_similarity"), arguments, capsys)
+    assert found["sentences"] == 60
+    assert found["apart"] < 1e-4
+
+
+def test_a_report_of_some_runs(capsys):
+    found = result_of(
+        importlib.import_module("report_pages"), ["--runs", "11", "--items", "20", "--steps", "30"], capsys
+    )
+    assert found["bytes"] > 50_000
+
+
+def test_confusion_by_hand(tmp_path, capsys):
+    rows = [("A", "DET"), ("dog", "NOUN"), ("runs", "VERB")]
+    for name, tags in (("gold", ["DET", "NOUN", "VERB"]), ("found", ["DET", "PROPN", "NOUN"])):
+        lines = [f"{k}\t{word}\t_\t{tag}\t_\t_\t{(0, 1, 1)[k - 1]}\t{('root', 'x', 'x')[k - 1]}\t_\t_"
+                 for k, ((word, _), tag) in enumerate(zip(rows, tags, strict=True), 1)]  # fmt: skip
+        (tmp_path / f"{name}.conllu").write_text("\n".join(lines) + "\n\n")
+    files = [str(tmp_path / f"{name}.conllu") for name in ("gold", "found")]
+    found = result_of(importlib.import_module("confusion"), [*files, "--merge", "NOUN,PROPN"], capsys)
+    assert (found["accuracy"], found["accuracy_merged"]) == pytest.approx((1 / 3, 2 / 3), abs=1e-5)
 
 
 # -- padding

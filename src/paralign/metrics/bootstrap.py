@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Comparison", "paired_bootstrap", "paired_bootstrap_mean"]
+__all__ = ["Comparison", "Resampled", "compare_resampled", "paired_bootstrap", "paired_bootstrap_mean", "resampled"]
 
 Floats = npt.NDArray[np.float64]
 
 _CELLS = 4_000_000
 """Resamples × items held at once: 32 MB of indices and as much of counts, whatever the number of items."""
+_LARGE = 20_000
+"""Items of a test set beyond which equal ones are drawn together where that is faster."""
 
 
 @dataclass(frozen=True)
@@ -76,23 +78,75 @@ def paired_bootstrap_mean(
     """
     if not pairs or resamples < 1:
         raise ValueError("the bootstrap needs at least one test set and one resample")
-    by_size: dict[int, list[tuple[Floats, float]]] = {}
+    observed, drawn = 0.0, np.zeros(resamples)
+    small: list[Floats] = []
     for treated, control in pairs:
         one, other = _stacked(treated), _stacked(control)
         if one.shape[1] != other.shape[1] or one.shape[1] == 0:
             raise ValueError(f"not the same items: {one.shape[1]} treated, {other.shape[1]} control")
-        weighted = by_size.setdefault(one.shape[1], [])
-        weighted += [(items, 1 / len(one) / len(pairs)) for items in one]
-        weighted += [(items, -1 / len(other) / len(pairs)) for items in other]
-    observed = 0.0
-    drawn = np.zeros(resamples)
-    for size, weighted in by_size.items():
-        table = np.concatenate([items for items, _ in weighted], axis=1)
-        weights = np.array([weight for _, weight in weighted])
+        if one.shape[1] <= _LARGE:
+            small += [one, other]
+            continue
+        table = np.concatenate([*one, *other], axis=1)
+        weights = np.array([1 / len(one)] * len(one) + [-1 / len(other)] * len(other)) / len(pairs)
         observed += float(_difference(table.sum(axis=0, keepdims=True), weights)[0])
-        sums = _resampled_sums(table, resamples, np.random.default_rng([seed, size]))
+        sums = _resampled_sums(table, resamples, np.random.default_rng([seed, one.shape[1]]))
         drawn += _difference(sums, weights)
+    found = [some for some in resampled(small, resamples, seed) if some is not None]
+    for treated_, control_ in zip(found[::2], found[1::2], strict=True):
+        observed += (treated_.score - control_.score) / len(pairs)
+        drawn += (treated_.drawn - control_.drawn) / len(pairs)
     return _comparison(observed, drawn)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A system on a test set: its score, mean over seeds, on the items as they are and on every resample of them."""
+
+    score: float
+    drawn: Floats
+    """[resamples]; the n-th draw of two systems is of the same items, if their test sets have one size."""
+    items: int
+
+
+def resampled(tables: Sequence[npt.ArrayLike], resamples: int = 10_000, seed: int = 0) -> list[Resampled | None]:
+    """Scores on all resamples, for many comparisons at once: a page compares many systems with one.
+
+    Args:
+        tables: items of a system on a test set, as in :func:`paired_bootstrap`.
+        resamples: number of bootstrap resamples.
+        seed: of the random draws.
+
+    Returns:
+        one for each; ``None`` for test sets of more than 20,000 items.
+    """
+    stacks = [_stacked(table) for table in tables]
+    out: list[Resampled | None] = [None] * len(stacks)
+    for size in sorted({stack.shape[1] for stack in stacks if 0 < stack.shape[1] <= _LARGE}):
+        places = [k for k, stack in enumerate(stacks) if stack.shape[1] == size]
+        table = np.concatenate([seeds for k in places for seeds in stacks[k]], axis=1)
+        sums = _index_sums(table, resamples, np.random.default_rng([seed, size]))
+        at = 0
+        for k in places:
+            width = 2 * len(stacks[k])
+            whole = table[:, at : at + width].sum(axis=0, keepdims=True)
+            weights = np.full(len(stacks[k]), 1 / len(stacks[k]))
+            drawn = _difference(sums[:, at : at + width], weights)
+            out[k] = Resampled(float(_difference(whole, weights)[0]), drawn, size)
+            at += width
+    return out
+
+
+def compare_resampled(pairs: Sequence[tuple[Resampled, Resampled]]) -> Comparison:
+    """:func:`paired_bootstrap_mean` of what was resampled before.
+
+    Raises:
+        ValueError: if sizes do not fit.
+    """
+    if any(one.items != other.items for one, other in pairs):
+        raise ValueError("not the same items")
+    observed = sum((one.score - other.score) / len(pairs) for one, other in pairs)
+    return _comparison(observed, np.sum([(one.drawn - other.drawn) / len(pairs) for one, other in pairs], axis=0))
 
 
 def _stacked(items: npt.ArrayLike) -> Floats:
@@ -118,6 +172,12 @@ def _resampled_sums(table: Floats, resamples: int, rng: np.random.Generator) -> 
         # Equal rows are one kind, drawn with its share: hits and misses are a handful of kinds, however many
         # items.
         return np.asarray(rng.multinomial(size, often / size, size=resamples) @ kinds, dtype=np.float64)
+    return _index_sums(table, resamples, rng)
+
+
+def _index_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+    """The same, item by item: draws do not depend on what the table holds."""
+    size = len(table)
     out = np.empty((resamples, table.shape[1]))
     chunk = max(1, _CELLS // size)
     for start in range(0, resamples, chunk):

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from paralign.errors import UserError
 from paralign.metrics import Comparison, mean_sd, paired_bootstrap, ratio
+from paralign.metrics.bootstrap import Resampled, compare_resampled, resampled
 from paralign.report.runs import Run
 from paralign.results import Items, Measurement, Seeds, read_items
 
-__all__ = ["SIGNIFICANT", "Cell", "Member", "Unit", "compare", "describe_seeds", "gather"]
+__all__ = ["SIGNIFICANT", "Cell", "Member", "Unit", "compare", "describe_seeds", "draw", "gather"]
 
 Member = tuple[Run, Measurement]
 Unit = tuple[Seeds, str]
@@ -45,6 +46,8 @@ class Cell:
     """Mean minus the control's mean."""
     comparison: Comparison | None = None
     """With its interval; ``None`` where items are missing or do not pair."""
+    drawn: Resampled | None = None
+    """Its score on resamples of the items, where these were drawn for the whole table."""
 
     @property
     def mean(self) -> float:
@@ -137,8 +140,18 @@ def compare(cell: Cell, control: Cell) -> str | None:
         return "other test items than the control's"
     if cell.n_items != control.n_items:
         return f"{cell.n_items} items, but {control.n_items} of the control"
-    cell.comparison = paired_bootstrap(cell.items, control.items)
+    if cell.drawn is not None and control.drawn is not None:
+        cell.comparison = compare_resampled([(cell.drawn, control.drawn)])
+    else:
+        cell.comparison = paired_bootstrap(cell.items, control.items)
     return None
+
+
+def draw(cells: Iterable[Cell]) -> None:
+    """Resample the items of all cells at once."""
+    some = [cell for cell in cells if cell.items and not cell.missing]
+    for cell, found in zip(some, resampled([cell.items for cell in some]), strict=True):
+        cell.drawn = found
 
 
 def describe_seeds(seeds: Sequence[Seeds]) -> str:

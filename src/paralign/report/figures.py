@@ -92,10 +92,10 @@ def curve_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plate]:
         if totals:
             panels.append(_panel(f"{verb}/loss", "loss", totals, look))
         numbers: list[Number] = [
-            (name, system, str(step), value, None, None)
+            (name, system, f"{step:g}", float(value), None, None)
             for system, curves in members
             for name, curve in curves.items()
-            for step, value in sorted(curve.items())
+            for step, value in zip(*_drawn(curve), strict=True)
             if math.isfinite(value)
         ]
         title, key = _VERBS.get(verb, verb), [look[system].sign for system in used]
@@ -113,18 +113,18 @@ def _panel(salt: str, name: str, members: Sequence[Curves], look: Mapping[str, S
     for system, curves in members:
         curve = curves.get(name)
         if curve:
-            steps = np.array(sorted(curve), dtype=np.float64)
-            values = np.array([curve[int(step)] for step in steps])
-            lines.append((look[system], *_thin(steps, values)))
-            ends.setdefault(system, []).append(float(values[-1]))
+            lines.append((look[system], *_drawn(curve)))
+            ends.setdefault(system, []).append(curve[max(curve)])
     last = "; ".join(
         f"{system} ends at {', '.join(f'{value:.3g}' for value in values)}" for system, values in ends.items()
     )
     return Panel("total loss" if name == "loss" else name, _draw(salt, lines), last)
 
 
-def _thin(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
+def _drawn(curve: Mapping[int, float]) -> tuple[Floats, Floats]:
     """At most ``_POINTS`` points, each the mean of a bin of neighbours: a small page, a readable curve."""
+    steps = np.array(sorted(curve), dtype=np.float64)
+    values = np.array([curve[int(step)] for step in steps])
     if len(steps) <= _POINTS:
         return steps, values
     bins = np.array_split(np.arange(len(steps)), _POINTS)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from paralign.errors import UserError
 from paralign.metrics import Comparison, mean_sd, paired_bootstrap_mean
+from paralign.metrics.bootstrap import compare_resampled
 from paralign.report.baselines import Baseline, gather_baselines
-from paralign.report.cells import Cell, Member, Unit, compare, gather
+from paralign.report.cells import Cell, Member, Unit, compare, draw, gather
 from paralign.report.keys import Key, parted, training_languages
 from paralign.report.runs import Run
 from paralign.report.wording import shortened
@@ -113,6 +114,8 @@ def _table(key: Key, members: list[Member], controls: set[str]) -> Table:
         notes.append(f"Left out of the average, as not every system was measured on it: {absent}.")
     baselines = gather_baselines([row.cells for row in rows], others, notes)
     reasons: dict[tuple[str, str], list[str]] = {}
+    if control:
+        draw(cell for line in rows for cell in line.cells.values())
     for line in rows:
         _average(line, pivot, others)
         if control and not line.control:
@@ -157,7 +160,10 @@ def _against(row: Row, control: Row, others: Sequence[str]) -> dict[str, list[st
     if row.average is not None and control.average is not None:
         row.average_difference = row.average - control.average
         if all(row.cells[language].comparison for language in others):
-            row.average_comparison = paired_bootstrap_mean(
-                [(row.cells[language].items, control.cells[language].items) for language in others]
-            )
+            cells = [(row.cells[language], control.cells[language]) for language in others]
+            known = [(one.drawn, other.drawn) for one, other in cells if one.drawn and other.drawn]
+            if len(known) == len(cells):
+                row.average_comparison = compare_resampled(known)
+            else:
+                row.average_comparison = paired_bootstrap_mean([(one.items, other.items) for one, other in cells])
     return reasons
