@@ -162,7 +162,7 @@ def test_plain_text_refuses_the_views_of_pairs(encoder):
     rows = np.arange(2)
     batch = PairBatch(OneSide(), rows, rows, template=encoder.template, config=ViewsConfig(), seed=0, epoch=0)
     for name in ("joint", "second"):
-        with pytest.raises(UserError, match="need pairs"):
+        with pytest.raises(UserError, match="no view"):
             batch.view(name)
 
 
