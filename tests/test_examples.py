@@ -33,6 +33,20 @@ def example(name):
     return module
 
 
+# -- layers
+
+
+def test_layers_before_and_after_alignment(tmp_path, monkeypatch):
+    module = example("layers")
+    monkeypatch.setattr(module, "TEXT", [f"{tag}=smallworld:0-60" for tag in ("en", "de", "hi")])
+    monkeypatch.setattr(module, "PAIRS", ["en-de=smallworld:100-160", "en-hi=smallworld:100-160"])
+    page = module.main(tmp_path, arch="bert:1x32", epochs=1, sentences=30).read_text()
+    for heading in ("Layers drawn anew", "Similarity of languages, layer by layer", "What training changed"):
+        assert f"<h2>{heading}" in page
+    assert "base" in page
+    assert "PPA" in page
+
+
 # -- ppa_small_world
 
 
