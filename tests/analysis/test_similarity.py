@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import paralign
 from paralign.analysis.similarity import LayerSimilarityConfig, Streams, compared
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import layer_vectors, sentence_vectors
@@ -117,6 +118,19 @@ def test_a_run_tells_where_and_what_changed(texts, base, tmp_path, make_encoder)
     assert any("1 layers" in alarm for alarm in facts["alarms"])
     again = analyze_similarity(models[:1], **given)  # a rerun replaces its own rows
     assert len(again) == 2 * 3 * 5
+
+
+def test_what_fine_tuning_changed(base, tmp_path):
+    rate = ["training.epochs=1", "training.learning_rate=1e-2"]
+    paralign.finetune(str(base), task="pos", train="en=smallworld:0-40", eval=["en=smallworld:50-60"],
+                      out=tmp_path / "pos", overrides=rate, quiet=True)  # fmt: skip
+    tuned = str(tmp_path / "pos" / "seed-0" / "model")
+    rows = analyze_similarity([str(base), tuned], pairs=["en-de=smallworld:0-80"], out=tmp_path / "run", quiet=True)
+    change = [r for r in rows if r.task == "change" and r.metric == "cka"]
+    assert {r.settings["system"] for r in change} == {"base, fine-tuned for pos"}
+    assert {r.seeds.finetune for r in change} == {0}
+    assert {r.parent for r in change} == {rows[0].model_hash}
+    assert min(r.value for r in change) < 0.999
 
 
 def test_pairs_are_compared_each_by_itself(base, tmp_path):

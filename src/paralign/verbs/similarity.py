@@ -54,7 +54,7 @@ def analyze_similarity(
     ``results.jsonl``, the curves to ``figures/similarity.json``, which ``paralign report`` draws.
 
     Args:
-        models: encoders, the one before training first.
+        models: encoders or fine-tuned models, the one before training first.
         out: the run's folder; a rerun replaces what it holds.
         text: ``LANG=PATH``, several, parallel line by line; the first language is the one others are compared with.
         pairs: or ``SRC-TGT=PATH``, several, each by itself.
@@ -73,7 +73,7 @@ def analyze_similarity(
     sets = _sets(text, pairs)
     folder = RunFolder(Path(out), "analyze", resume=(Path(out) / "run.json").exists(), command=command)
     encoders = [Encoder.from_pretrained(model).to(best_device()).eval() for model in models]
-    about = [about_encoder(encoder, model, None) for encoder, model in zip(encoders, models, strict=True)]
+    about = [_about(encoder, model) for encoder, model in zip(encoders, models, strict=True)]
     folder.begin({"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit,
                   "similarity": config.model_dump(mode="json")},
                  method=about[0]["method"], model_hash=about[0]["model_hash"])  # fmt: skip
@@ -104,6 +104,17 @@ def analyze_similarity(
     for alarm in alarms:
         say(f"WARNING {alarm}", quiet=quiet)
     return rows
+
+
+def _about(encoder: Encoder, model: str) -> dict[str, Any]:
+    """What the rows say of an encoder; one that was fine-tuned is named by what it was, and for what."""
+    about = about_encoder(encoder, model, None)
+    task = Path(model) / "task.json"
+    if task.is_file():
+        facts = json.loads(task.read_text(encoding="utf-8"))
+        about |= {k: facts["of"][k] for k in ("control", "seeds")} | {"parent": facts["of"]["model_hash"]}
+        about["method"] = f"{facts['of']['method']}, fine-tuned for {facts['task']}"
+    return about
 
 
 def _settings(compat: bool, overrides: Sequence[str]) -> LayerSimilarityConfig:
