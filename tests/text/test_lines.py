@@ -156,7 +156,6 @@ def test_damaged_and_foreign_gzip(tmp_path: Path) -> None:
         ("a.txt", b"", "empty"),
         ("b.txt", b"\xef\xbb\xbf", "empty"),
         ("c.zip", b"PK\x03\x04....", "zip archive"),
-        ("d.zst", b"\x28\xb5\x2f\xfd....", "zstd"),
         ("e.txt", "hello\n".encode("utf-16"), "UTF-16"),
     ],
 )

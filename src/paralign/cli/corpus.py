@@ -90,6 +90,23 @@ def split(
 
 
 @app.command()
+def convert(
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="x.tsv, x.tmx, x.jsonl, each also .gz or .zst, or two files x.en,x.de.")
+    ],
+    pairs: Pairs = None,
+    limit: Limit = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    lenient: Lenient = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write pairs in another format."""
+    from paralign.verbs.convert import convert_corpus
+
+    convert_corpus(pairs or [], out, limit=limit, lenient=lenient, force=force, quiet=quiet)
+
+
+@app.command()
 def order(
     text: Annotated[list[str], typer.Option(help="LANG=TREEBANK.conllu, several of one language.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file of word order.")],

@@ -26,8 +26,8 @@ Pairs = Annotated[
     list[str] | None,
     typer.Option(
         "--pairs",
-        help="SRC-TGT=PATH, may be repeated. PATH: TSV, 'a ||| b', Moses twins (a.en,a.de), any of them .gz; "
-        "- for standard input; smallworld or smallworld:START-STOP.",
+        help="SRC-TGT=PATH, may be repeated. PATH: TSV, 'a ||| b', JSON lines, TMX, Moses twins (a.en,a.de), any of "
+        "them .gz or .zst; a zip of OPUS; - for standard input; smallworld or smallworld:START-STOP.",
     ),
 ]
 Overrides = Annotated[

@@ -11,7 +11,8 @@ from paralign.text.lines import numbered_lines
 
 __all__ = ["CUT", "Block", "Fault", "nothing_found", "raise_or_count", "sentence_blocks"]
 
-CUT = ("truncated gzip", "damaged gzip", "foreign bytes after the gzip data")
+CUT = ("truncated gzip", "damaged gzip", "foreign bytes after the gzip data", "truncated zstd", "damaged zstd",
+       "foreign bytes after the zstd data", "damaged zip")  # fmt: skip
 """The reasons under which the rest of a file is counted as lost."""
 
 Block = list[tuple[int, str]]

@@ -1,42 +1,51 @@
-"""Lines of a text file, read in bounded blocks: plain, gzip or standard input, strict UTF-8."""
+"""Lines of a text file, read in bounded blocks: plain, gzip, zstd, in a zip archive or standard input; strict UTF-8."""
 
 from __future__ import annotations
 
 import difflib
+import gzip
 import os
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from paralign.errors import UserError, located
+from paralign.text.archives import MEMBER, Damaged, open_member
 
-__all__ = ["MAX_LINE", "Damaged", "numbered_lines", "open_text", "plain_blocks", "read_lines", "write_lines"]
+__all__ = [
+    "MAX_LINE",
+    "Damaged",
+    "numbered_lines",
+    "open_text",
+    "plain_blocks",
+    "read_lines",
+    "write_lines",
+    "written",
+]
 
 MAX_LINE = 65_535
 """Longest line in bytes, without its end: so that a character's place in it fits 16 bits."""
 
 _BLOCK = 1 << 18
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_SIP = 1 << 12
+"""Bytes of zstd unpacked at once: what they may grow to is bounded by 32,768 times that."""
 _BOM = b"\xef\xbb\xbf"
 # Openings of other containers: read as text they would only give a puzzling message.
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive",
-    b"\x28\xb5\x2f\xfd": "a zstd file",
     b"BZh": "a bzip2 file",
     b"\xfd7zXZ": "an xz file",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
-
-
-class Damaged(Exception):
-    """The compressed stream cannot be read on; the message is the reason it is counted under."""
 
 
 def read_lines(
@@ -48,10 +57,10 @@ def read_lines(
     skipped. Memory is bounded by the block (256 KiB), whatever the lengths of lines.
 
     Args:
-        path: a plain or gzip file (a name in ``.gz`` must be gzip; other names are recognised by content) or
-            ``-``.
+        path: a plain, gzip or zstd file (a name in ``.gz`` or ``.zst`` must be that; other names are recognised by
+            content), a file in an archive, ``ARCHIVE.zip!FILE``, or ``-``.
         lenient: drop lines that are not UTF-8, hold a NUL or are longer than ``MAX_LINE`` bytes, and keep the
-            whole lines before the place where a gzip file is cut or damaged, instead of raising.
+            whole lines before the place where a packed file is cut or damaged, instead of raising.
         dropped: counts what ``lenient`` dropped, by reason.
 
     Raises:
@@ -141,10 +150,12 @@ def _decode(raw: bytes, name: str, number: int, lenient: bool, dropped: Counter[
     return None
 
 
-def open_text(name: str) -> IO[bytes] | nullcontext[IO[bytes]]:
+def open_text(name: str) -> AbstractContextManager[IO[bytes]]:
     """A file of bytes, or standard input for ``-``; errors say what is there instead."""
     if name == "-":
         return nullcontext(sys.stdin.buffer)
+    if MEMBER in name and not Path(name).exists():
+        return open_member(name)
     path = Path(name)
     try:
         return path.open("rb")
@@ -163,18 +174,22 @@ def _siblings(path: Path) -> str | None:
     return f"did you mean {str(path.with_name(near[0]))!r}?" if near else None
 
 
-def plain_blocks(stream: IO[bytes], name: str) -> Iterator[bytes]:
-    """Non-empty blocks of at most ``_BLOCK`` bytes of plain text."""
+def plain_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) -> Iterator[bytes]:
+    """Non-empty blocks of at most ``_BLOCK`` bytes of plain text; ``utf16`` text is refused unless asked for."""
     first = stream.read(_BLOCK)
     for magic, what in _FOREIGN.items():
-        if first.startswith(magic):
+        if first.startswith(magic) and not (utf16 and "UTF" in what):
             mend = "save it as UTF-8" if "UTF" in what else "unpack it, or pack it with gzip"
             raise UserError(f"is {what}", where=name, mend=mend)
     if first.startswith(_GZIP):
         yield from _inflate(stream, first)
         return
-    if first and name.endswith(".gz"):
-        raise UserError("is not gzip, in spite of its name", where=name, mend="rename it, or fetch it again")
+    if first.startswith(_ZSTD):
+        yield from _unzstd(stream, first)
+        return
+    if first and name.endswith((".gz", ".zst")):
+        kind = "gzip" if name.endswith(".gz") else "zstd"
+        raise UserError(f"is not {kind}, in spite of its name", where=name, mend="rename it, or fetch it again")
     while first:
         yield first
         first = stream.read(_BLOCK)
@@ -204,19 +219,54 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
             data = (data + more).lstrip(b"\0")
 
 
+def _unzstd(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
+    """Blocks of a zstd stream of one or more frames."""
+    import zstandard
+
+    while data:
+        if not data.startswith(_ZSTD):
+            raise Damaged("foreign bytes after the zstd data")
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        while not frame.eof:
+            sip, data = data[:_SIP], data[_SIP:] or stream.read(_BLOCK)
+            if not sip:
+                raise Damaged("truncated zstd")
+            try:
+                block = frame.decompress(sip)
+            except zstandard.ZstdError:
+                raise Damaged("damaged zstd") from None
+            yield from (block[at : at + _BLOCK] for at in range(0, len(block), _BLOCK))
+        data = frame.unused_data + data
+        while len(data) < len(_ZSTD) and (more := stream.read(_BLOCK)):
+            data += more
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file, beside its place first: a reader never sees half of it.
+    """Write a text file, beside its place first: a reader never sees half of it. Packed if its name ends so.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    with written(path) as out:
+        for line in lines:
+            out.write(f"{line}\n".encode())
+
+
+@contextmanager
+def written(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write bytes to, packed if its name ends in ``.gz`` or ``.zst`` (the same bytes for the same text); it
+    comes to its place when all is written, and is not there if that fails.
 
     Raises:
         UserError: if it cannot be written.
     """
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as out:
-            for line in lines:
-                out.write(line + "\n")
-            out.flush()
-            os.fsync(out.fileno())
+        with part.open("wb") as file:
+            with _packed(file, path.suffix) as out:
+                yield out
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -224,3 +274,13 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _packed(file: IO[bytes], suffix: str) -> AbstractContextManager[IO[bytes]]:
+    if suffix == ".gz":
+        return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)  # type: ignore[return-value]
+    if suffix == ".zst":
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=9).stream_writer(file, closefd=False)
+    return nullcontext(file)

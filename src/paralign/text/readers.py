@@ -10,13 +10,17 @@ from pathlib import Path
 
 from paralign.errors import UserError, located
 from paralign.languages import Derived, derived
+from paralign.text.archives import is_archive, twins_in
 from paralign.text.conllu import ordering_of, read_trees
 from paralign.text.faults import CUT
 from paralign.text.generated import smallworld_pairs, smallworld_text
 from paralign.text.lines import numbered_lines, read_lines
 from paralign.text.normalise import normalise
+from paralign.text.records import read_records
 from paralign.text.reordered import reordered_text, reordered_trees
 from paralign.text.specs import PairSpec, TextSpec, smallworld_range
+from paralign.text.tags import canonical
+from paralign.text.tmx import is_tmx, read_tmx
 from paralign.text.treebank_pairs import is_treebank, treebank_texts
 
 __all__ = ["Pair", "line_count", "read_pairs", "read_text"]
@@ -39,10 +43,11 @@ class Pair:
 def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, empty sides included.
 
-    The format is seen from the path and the first line that is not blank: Moses twins (``a.en,a.de``), two treebanks
-    (``a.conllu,b.conllu``, joined by ``# sent_id``), TSV (two or more columns, of which the first two are read; no
-    quoting), ``source ||| target``, or the small world. Of a language and one derived of it, or of two derived of one,
-    plain text or one treebank is read, and each sentence comes in both.
+    The format is seen from the path and the first line that is not blank: Moses twins (``a.en,a.de``), such in a zip
+    archive of OPUS, two treebanks (``a.conllu,b.conllu``, joined by ``# sent_id``), a translation memory (``.tmx``),
+    TSV (two or more columns, of which the first two are read; no quoting), ``source ||| target``, JSON lines
+    (:class:`paralign.text.records.Columns`), or the small world. Of a language and one derived of it, or of two
+    derived of one, plain text or one treebank is read, and each sentence comes in both.
 
     Args:
         spec: languages and path.
@@ -65,7 +70,11 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
         return _treebanks(*spec.paths, lenient, count)
     if len(spec.paths) == 2:
         return _twins(*spec.paths, lenient, count)
-    return _separated(spec.path, lenient, count)
+    if is_archive(spec.path):
+        return _twins(*twins_in(spec.path, spec.languages, canonical), lenient, count)
+    if is_tmx(spec.path):
+        return _units(read_tmx(spec.path, spec.languages, lenient=lenient, dropped=count))
+    return _separated(spec, lenient, count)
 
 
 def read_text(
@@ -93,7 +102,8 @@ def read_text(
 def line_count(spec: PairSpec) -> int | None:
     """Lines of a corpus whose pairs are its lines, those that a lenient reader drops among them; ``None`` for others
     and for what cannot be read twice."""
-    if smallworld_range(spec.path) is not None or is_treebank(spec.paths[0]) or not Path(spec.paths[0]).is_file():
+    whole = smallworld_range(spec.path) is not None or is_tmx(spec.path) or is_archive(spec.path)
+    if whole or is_treebank(spec.paths[0]) or not Path(spec.paths[0]).is_file():
         return None
     return sum(1 for _ in numbered_lines(spec.paths[0], lenient=True))
 
@@ -138,13 +148,22 @@ def _derived_trees(
             yield Pair(sides[0], sides[1], tree.line)
 
 
-def _separated(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
-    separator = None
-    for number, line in read_lines(path, lenient=lenient, dropped=dropped):
+def _units(rows: Iterable[tuple[int, str, str]]) -> Iterator[Pair]:
+    return (Pair(normalise(source), normalise(target), line) for line, source, target in rows)
+
+
+def _separated(spec: PairSpec, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
+    path, separator = spec.path, None
+    lines = read_lines(path, lenient=lenient, dropped=dropped)
+    for number, line in lines:
+        if separator is None and line.startswith("{"):
+            rest = itertools.chain([(number, line)], lines)
+            yield from _units(read_records(rest, path, spec.languages, lenient=lenient, dropped=dropped))
+            return
         if separator is None and line.strip():
             separator = "\t" if "\t" in line else _BAR if _BAR in line else None
             if separator is None:
-                mend = "give TSV, 'source ||| target', or two files with a comma between"
+                mend = "give TSV, 'source ||| target', JSON lines, TMX, or two files with a comma between"
                 raise UserError("missing tab: the line holds one column", where=located(path, number), mend=mend)
         columns = line.split(separator, 2) if separator else ["", ""]
         if len(columns) >= 2:
