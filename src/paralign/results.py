@@ -113,7 +113,7 @@ def read_results(path: Path, *, torn: list[str] | None = None) -> list[Measureme
     return rows
 
 
-def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]]) -> None:
+def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]], *, fresh: bool = False) -> None:
     """Add measurements to ``run/results.jsonl``, replacing rows of equal key, and save their per-item scores.
 
     The new file is written beside the old one and renamed, so a reader never sees half of it.
@@ -121,10 +121,11 @@ def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]]) -
     Args:
         run: the run's folder; made if missing.
         rows: measurements with their [n, 2] per-item scores, or ``None``.
+        fresh: replace all rows that are there.
     """
     run.mkdir(parents=True, exist_ok=True)
     path = run / "results.jsonl"
-    kept = {row.key(): row for row in read_results(path)} if path.exists() else {}
+    kept = {row.key(): row for row in read_results(path)} if path.exists() and not fresh else {}
     for row, items in rows:
         if items is not None:
             readable = re.sub(r"[^\w.-]", "_", f"{row.task}-{row.language}-{row.metric}")

@@ -15,6 +15,7 @@ from paralign.metrics.cka import cka, kernel_cka, rbf_kernel
 from paralign.results import read_results
 from paralign.text import parse_text, read_text
 from paralign.text.lines import write_lines
+from paralign.verbs.folder import RunFolder
 from paralign.verbs.similarity import analyze_similarity
 
 
@@ -116,8 +117,16 @@ def test_a_run_tells_where_and_what_changed(texts, base, tmp_path, make_encoder)
     assert {(c["system"], c["before"], *c["languages"]) for c in drawn["curves"]} >= {("base", None, "en", "de")}
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert any("1 layers" in alarm for alarm in facts["alarms"])
-    again = analyze_similarity(models[:1], **given)  # a rerun replaces its own rows
+    again = analyze_similarity(models[:1], **given, command="paralign again")  # a rerun replaces all
     assert len(again) == 2 * 3 * 5
+    assert read_results(tmp_path / "run" / "results.jsonl") == again
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["command"] == "paralign again"
+    before = {path: path.read_bytes() for path in sorted((tmp_path / "run").rglob("*")) if path.is_file()}
+    with pytest.raises(UserError, match="no such"):
+        analyze_similarity(models[:1], **given | {"text": [*given["text"], f"fr={tmp_path / 'nowhere'}"]})
+    assert {path: path.read_bytes() for path in sorted((tmp_path / "run").rglob("*")) if path.is_file()} == before
+    with pytest.raises(UserError, match="a run of paralign analyze similarity"):
+        RunFolder(tmp_path / "run", "analyze ablation", fresh=True)
 
 
 def test_what_fine_tuning_changed(base, tmp_path):
@@ -140,11 +149,23 @@ def test_pairs_are_compared_each_by_itself(base, tmp_path):
     assert "retrieval" not in {r.metric for r in rows}
 
 
+def test_two_files_of_one_name_are_two_data_sets(base, tmp_path):
+    for folder, indices in (("a", "0-40"), ("b", "40-80")):
+        (tmp_path / folder).mkdir()
+        both = [[text for _, text in read_text(parse_text(f"{tag}=smallworld:{indices}"))] for tag in ("en", "de")]
+        write_lines(tmp_path / folder / "test.tsv", map("\t".join, zip(*both, strict=True)))
+    pairs = [f"en-de={tmp_path / folder / 'test.tsv'}" for folder in ("a", "b")]
+    rows = analyze_similarity([str(base)], pairs=pairs, out=tmp_path / "run", quiet=True)
+    assert read_results(tmp_path / "run" / "results.jsonl") == rows
+    assert len({row.dataset for row in rows}) == 2
+
+
 def test_what_is_not_parallel_is_told(texts, base, tmp_path, capsys):
     lines = (texts / "de").read_text().splitlines()
     (tmp_path / "short").write_text("\n".join(lines[:-2]) + "\n")
     with pytest.raises(UserError, match=r"not parallel: .*short ends before this line") as found:
         analyze_similarity([str(base)], text=[f"en={texts / 'en'}", f"de={tmp_path / 'short'}"], out=tmp_path / "x")
+    assert not (tmp_path / "x").exists()
     assert found.value.where == f"{texts / 'en'}:119"
     order = np.random.default_rng(0).permutation(len(lines))
     (tmp_path / "mixed").write_text("\n".join(lines[k] for k in order) + "\n")
@@ -177,6 +198,7 @@ def test_what_cannot_be_compared(base, tmp_path, more, said):
         analyze_similarity([str(base)], out=tmp_path / "run", quiet=True, **more)
     with pytest.raises(UserError, match="no encoder"):
         analyze_similarity([], out=tmp_path / "run", **more)
+    assert not (tmp_path / "run").exists()
 
 
 def test_encoders_without_hidden_states(encoder, monkeypatch):

@@ -2,13 +2,15 @@
 
 import csv
 import json
-import math
+import re
 
+import numpy as np
 import pytest
 
 from paralign.report import write_report
 from paralign.results import Measurement, Where, write_results
 from tests.report.reading import read
+from tests.report.synthetic import add
 
 
 def layer(number, cka, **more):
@@ -56,7 +58,7 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
         cell("de", "", 0.7), cell("de", "0-1", 0.4, -0.3), cell("de", "2-3", 0.675, -0.025, half=0.03),
     ]  # fmt: skip
     page, paths = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells, notes=[]))
-    assert page.tables["pos"] == [["", "no reset", "0-1", "2-3"], ["en → en", "90.0", "−1.5*", "+3.0*"],
+    assert page.tables["pos"] == [["⇅", "no reset", "0-1", "2-3"], ["en → en", "90.0", "−1.5*", "+3.0*"],
                                   ["en → de", "70.0", "−30.0*", "−2.5"]]  # fmt: skip
     assert [tone for _, tone, _ in squares(page)] == [None, None, "gain", None, "much-worse", "worse"]
     assert squares(page)[4][2] == "en → de, layers 0-1 anew: 40.0 ± 0.2; -30.0, 95 % -31.0 to -29.0"
@@ -75,8 +77,8 @@ def test_several_encoders_and_cells_that_are_missing(tmp_path):
              cell("de", "", 0.6, model_hash="other"), cell("de", "2", 0.5, -0.1, model_hash="other"),
              cell("de", "10", 0.6, None, model_hash="other")]  # fmt: skip
     page, _ = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells, notes=[]))
-    assert page.tables["pos"] == [["", "no reset", "1", "2", "10"], ["base h, en → de", "70.0", "−1.0", "", "+1.0"],
-                                  ["base other, en → de", "60.0", "", "−10.0*", "60.0"]]  # fmt: skip
+    assert page.tables["pos"] == [["⇅", "no reset", "1", "2", "10"], ["base h, en → de", "70.0", "−1.0", "", "+1.0"],
+                                  ["base other, en → de", "60.0", "", "−10.0*", "[60.0]"]]  # fmt: skip
     assert "base h: transfer loses less than 2 points by any of these layers." in " ".join(page.text)
 
 
@@ -120,11 +122,51 @@ def test_rows_that_are_drawn_get_no_tables(tmp_path):
                         model_hash="h", run="sim", where=Where(layer=k, pool="mean")) for k in range(2)]  # fmt: skip
     write_results(folder, [(row, None) for row in rows])
     page, _ = report(tmp_path, folder)
-    assert set(page.tables) == {"sim", "Cost"} - ({"Cost"} - set(page.tables))
+    assert not any("CKA" in title or "cka" in title for title in page.tables)
+    assert list(page.tables["sim"][0]) == ["⇅", "0", "1"]
 
 
-@pytest.mark.parametrize("low", [-math.inf, 0.0])
-def test_curves_below_zero_are_seen(tmp_path, low):
-    curves = [curve("base", ["en", "de"], [max(low, -0.2), 0.1])]
-    page, _ = report(tmp_path, similarity(tmp_path / "sim", curves))
-    assert any("layer 0: CKA" in text for text in page.text)
+def test_encoders_of_one_name_and_runs_of_one_task_are_told_apart(tmp_path):
+    curves = [curve("PPA", ["en", "de"], [0.8, 0.5]), curve("PPA", ["en", "de"], [0.8, 0.4]) | {"model_hash": "other"}]
+    first = figure(tmp_path / "a", "ablation", cells=[cell("de", "", 0.7), cell("de", "1", 0.6, -0.1)], notes=[])
+    second = figure(tmp_path / "b", "ablation", cells=[cell("de", "", 0.5), cell("de", "1", 0.4, -0.1)], notes=[])
+    page, paths = report(tmp_path, similarity(tmp_path / "sim", curves), first, second)
+    assert {"pos, a", "pos, b"} <= set(page.tables)
+    assert [row[0] for row in page.tables["sim"][1:3]] == ["PPA h, en-de", "PPA other, en-de"]
+    rows = [tuple(row.values()) for row in csv.DictReader(paths.figures.open())]
+    assert len(set(rows)) == len(rows)
+    assert "mean of 1 pair of languages" in " ".join(page.text)
+
+
+def test_systems_of_pictures_and_of_runs_never_look_alike(tmp_path):
+    curves = [curve(name, ["en", "de"], [0.8, 0.5]) for name in ("base", "A", "B")]
+    add(tmp_path / "B", np.ones((5, 2)), settings={"system": "B"})
+    (tmp_path / "B" / "log.jsonl").write_text('{"step": 1, "loss": 2, "losses": {"mlm": 2}}\n')
+    page, _ = report(tmp_path, tmp_path / "B", similarity(tmp_path / "sim", curves))
+    signs = [(attrs["stroke"], attrs["stroke-dasharray"]) for tag, attrs in page.tags
+             if tag == "line" and attrs.get("stroke-dasharray")]  # fmt: skip
+    assert len(signs) == 4
+    assert len(set(signs)) == 3
+
+
+def test_numbers_below_zero_are_numbers(tmp_path):
+    common = {"task": "pos", "metric": "accuracy", "source": "en", "system": "S", "model_hash": "h", "score": 0.5}
+    points = [common | {"language": f"l{k}", "loss": 0.1 * k, "known": {"cka, last layer": -0.01 * k}}
+              for k in range(1, 5)]  # fmt: skip
+    about = {"task": "pos", "metric": "accuracy", "predictor": "cka, last layer", "points": 4, "encoders": 1,
+             "languages": 4, "value": 1.0, "low": None, "high": None, "within": None}  # fmt: skip
+    folder = figure(tmp_path / "c", "correlation", points=points, correlations=[about])
+    _, paths = report(tmp_path, folder)
+    rows = list(csv.DictReader(paths.figures.open()))
+    assert [float(row["at"]) for row in rows] == pytest.approx([-0.01, -0.02, -0.03, -0.04])
+
+
+def test_curves_below_zero_are_seen(tmp_path):
+    """The axis reaches down to the lowest point: -0.2 is drawn above the frame's lower edge."""
+    whole = {}
+    for low in (-0.2, 0.0):
+        folder = similarity(tmp_path / f"sim{low}", [curve("base", ["en", "de"], [low, 0.1])])
+        paths = write_report([folder], tmp_path / "page.html")
+        whole[low] = re.findall(r">(−?[\d.]+)</text>", paths.html.read_text())
+    assert any(text.startswith("−") and float(text.replace("−", "-")) <= -0.2 for text in whole[-0.2])
+    assert not any(text.startswith("−") and float(text.replace("−", "-")) < -0.1 for text in whole[0.0])

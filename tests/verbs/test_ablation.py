@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from transformers import AutoConfig, AutoModelForMaskedLM
 
 import paralign
 from paralign.analysis.ablation import ablation_cells
@@ -64,10 +65,62 @@ def test_two_encoders_of_one_name_and_two_sources(base, tmp_path, make_encoder):
     assert {path.name for path in (tmp_path / "out" / "pos").iterdir()} == {"x", "x-2"}
 
 
+def test_another_encoder_of_the_same_name_gets_its_own_cells(tmp_path, make_encoder):
+    for folder in ("a", "b"):
+        make_encoder("bert:1x32", seed=ord(folder)).save_pretrained(tmp_path / folder / "x" / "encoder")
+    given = {"layers": ["0"], "eval": ["de=smallworld:50-60"]}
+    first = run(tmp_path / "a" / "x" / "encoder", tmp_path / "out", **given)
+    both = run(tmp_path / "b" / "x" / "encoder", tmp_path / "out", **given, resume=True)
+    assert len({c.model_hash for c in both}) == 2
+    assert [c for c in both if c.model_hash == first[0].model_hash] == first
+    assert {path.name for path in (tmp_path / "out" / "pos").iterdir()} == {"x", "x-2"}
+    with pytest.raises(UserError, match="not the one the run began with"):
+        paralign.finetune(str(tmp_path / "b" / "x" / "encoder"), task="pos", train="en=smallworld:0-40", resume=True,
+                          eval=given["eval"], overrides=TINY,
+                          out=tmp_path / "out" / "pos" / "x" / "en" / "whole")  # fmt: skip
+
+
+def test_sets_are_spelled_one_way_and_layers_that_are_left_out_do_not_count(tmp_path, make_encoder):
+    make_encoder("bert:4x32").save_pretrained(tmp_path / "four")
+    cells = run(tmp_path / "four", tmp_path / "out", layers=["0-1", "1,0", "00-01"], eval=["de=smallworld:50-60"],
+                overrides=(*TINY, "layers.keep=2"))  # fmt: skip
+    assert [c.reset for c in cells] == ["", "0-1"]
+    assert {c.system for c in cells} == {"four"}
+
+
+def test_a_cell_that_fails_does_not_stop_the_others(base, tmp_path, monkeypatch):
+    whole = ablation.finetune
+
+    def failing(model, **given):
+        if given["out"].name == "reset-0":
+            raise UserError("it burns", where="here")
+        return whole(model, **given)
+
+    monkeypatch.setattr(ablation, "finetune", failing)
+    with pytest.raises(UserError, match="1 of 3 cells failed, the first: it burns"):
+        run(base, tmp_path / "out", width=1)
+    lines = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 2
+    monkeypatch.setattr(ablation, "finetune", whole)
+    assert len(run(base, tmp_path / "out", width=1, resume=True)) == 6
+
+
+def test_shared_layers_are_refused_before_anything_is_trained(tokenizer, tmp_path):
+    config = AutoConfig.for_model("albert", hidden_size=32, num_hidden_layers=3, num_attention_heads=4,
+                                  intermediate_size=32, embedding_size=32, vocab_size=len(tokenizer))  # fmt: skip
+    AutoModelForMaskedLM.from_config(config).save_pretrained(tmp_path / "albert")
+    tokenizer.save_pretrained(tmp_path / "albert")
+    with pytest.raises(UserError, match="no layers of its own weights"):
+        run(tmp_path / "albert", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         ({"layers": ["1-2"]}, "no layers 1-2"),
+        ({"layers": [","]}, "no layers in"),
+        ({"overrides": ("layers.reset=0",)}, "set for every cell"),
         ({"task": "retrieval"}, "not trained"),
         ({"eval": []}, "test data"),
         ({"train": ["en=smallworld:0-9", "en=smallworld:9-19"]}, "two sources"),

@@ -41,7 +41,8 @@ def rows():
 
 
 def test_points_and_correlations_by_hand():
-    points = transferred(rows())
+    points, notes = transferred(rows())
+    assert notes == []
     assert len(points) == 8
     one = next(p for p in points if (p.system, p.language) == ("B", "de"))
     assert one.score == pytest.approx(0.9 - 0.1 + 0.02 + 0.01)
@@ -62,15 +63,39 @@ def test_points_and_correlations_by_hand():
 
 def test_what_does_not_count():
     some = [r for r in rows() if not (r.task == "pos" and r.language == "en")]
-    assert transferred(some) == []  # no score of the source
+    assert transferred(some)[0] == []  # no score of the source
     changed = [r.model_copy(update={"settings": r.settings | {"layers": {"reset": "0"}}}) for r in rows()]
-    assert transferred(changed) == []
-    assert transferred([r for r in rows() if r.task == "pos"]) == []  # nothing to tell it by
-    few = transferred([r for r in rows() if r.model == "a"])
+    assert transferred(changed)[0] == []
+    assert transferred([r for r in rows() if r.task == "pos"])[0] == []  # nothing to tell it by
+    few, _ = transferred([r for r in rows() if r.model == "a"])
     assert len(few) == 2
     assert predicted(few) == []
-    three = predicted(transferred([r for r in rows() if r.model != "a"]))
+    three = predicted(transferred([r for r in rows() if r.model != "a"])[0])
     assert all(math.isnan(c.within) for c in three)
+
+
+def test_two_sources_are_not_two_encoders():
+    more = [r.model_copy(update={"train": "fr", "language": {"en": "fr"}.get(r.language, r.language)})
+            for r in rows() if r.task == "pos"]  # fmt: skip
+    near = [r.model_copy(update={"where": r.where.model_copy(update={"direction": f"fr-{r.language}"})})
+            for r in rows() if r.task == "similarity"]  # fmt: skip
+    points, _ = transferred([r for r in rows() + more + near if r.model in ("a", "b")])
+    assert {p.source for p in points} == {"en", "fr"}
+    assert all(math.isnan(c.within) for c in predicted(points))
+
+
+def test_ways_to_measure_are_not_mixed():
+    biased = [r.model_copy(update={"value": 0.99, "settings": r.settings | {"similarity": {"debiased": False}}})
+              for r in rows() if r.task == "similarity" and r.model == "a"]  # fmt: skip
+    other = [r.model_copy(update={"dataset": "x", "value": 0.1})
+             for r in rows() if (r.language, r.model, r.task) == ("de", "b", "pos")]  # fmt: skip
+    points, notes = transferred(biased + rows() + other)
+    assert points == transferred(rows())[0]
+    assert len(notes) == 2
+    assert any("CKA of d  counts" in note and "debiased=False does not" in note for note in notes)
+    turned = [r.model_copy(update={"where": r.where.model_copy(update={"direction": f"{r.language}-en"})})
+              if r.task == "similarity" else r for r in rows()]  # fmt: skip
+    assert transferred(turned)[0] == points  # whichever side was named first
 
 
 def test_files_and_the_page(tmp_path, capsys):

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from paralign.config import Config
 from paralign.metrics import retrieval
@@ -35,11 +35,18 @@ class LayerSimilarityConfig(Config):
     debiased: bool = True
     """Biased CKA reads high on noise: 0.49 on 800 independent vectors of 768 dimensions."""
     halves: int = Field(default=100, ge=0)
-    """Half-samples behind the interval; 0: none."""
+    """Half-samples behind the interval; 0: none, else 20 at least."""
     streamed: bool = False
     """Keep sums instead of vectors: memory of layers x width², however long the text; no interval, no retrieval."""
     seed: int = 0
     """Of shuffling and half-samples."""
+
+    @field_validator("halves")
+    @classmethod
+    def _enough(cls, value: int) -> int:
+        if 0 < value < 20:
+            raise ValueError("0, or 20 and more")
+        return value
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ __all__ = [
     "layer_stacks",
     "prepare_layers",
     "reset_layers",
+    "spelled",
 ]
 
 _EMBEDDINGS = "embeddings"
@@ -83,7 +84,20 @@ def chosen_layers(text: str, count: int, *, embeddings: bool = False) -> list[in
             if last >= count or first > last:
                 raise UserError(f"there are no layers {part}", mend=known)
             found |= set(range(first, last + 1))
+    if text and not found:
+        raise UserError(f"no layers in {text!r}", mend=f"write 0-1 or 0,3-5 or all; {known}")
     return sorted(found)
+
+
+def spelled(layers: Iterable[int]) -> str:
+    """The one spelling of a set of layers: ``0-2,5``."""
+    runs: list[list[int]] = []
+    for layer in sorted(set(layers)):
+        if runs and layer == runs[-1][1] + 1:
+            runs[-1][1] = layer
+        else:
+            runs.append([layer, layer])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def layer_stacks(model: Any) -> list[nn.ModuleList]:
@@ -94,21 +108,26 @@ def layer_stacks(model: Any) -> list[nn.ModuleList]:
     """
     count = hf.hidden_layers(model)
     lists = {name: part for name, part in hf.base_of(model).named_modules() if isinstance(part, nn.ModuleList)}
-    fitting = {name: part for name, part in lists.items() if len(part) == count}
-    outer = [part for name, part in fitting.items() if not any(name.startswith(f"{other}.") for other in fitting)]
-    if not outer or (count > 1 and any(len(part) == 1 for part in lists.values())):
+    outermost = {name: part for name, part in lists.items() if not any(name.startswith(f"{o}.") for o in lists)}
+    outer = [part for part in outermost.values() if len(part) == count]
+    if not outer or (count > 1 and any(len(part) == 1 for part in outermost.values())):
         raise UserError(f"{type(model).__name__} has no layers of its own weights: they cannot be changed one by one")
     return outer
 
 
 def keep_layers(model: Any, count: int) -> None:
     """Drop all layers above the first ``count``, in place; the config says so."""
+    before = hf.hidden_layers(model)
     for stack in layer_stacks(model):
         del stack[count:]
+    for module in model.modules():  # a family that counts them itself
+        if getattr(module, "n_layers", None) == before:
+            module.n_layers = count
     model.config.num_hidden_layers = count
-    kinds = getattr(model.config, "layer_types", None)  # in families that mix kinds of layers
-    if isinstance(kinds, list):
-        model.config.layer_types = kinds[:count]
+    for name in ("layer_types", "attention_window"):  # families whose layers differ
+        kinds = getattr(model.config, name, None)
+        if isinstance(kinds, list) and len(kinds) == before:
+            setattr(model.config, name, kinds[:count])
 
 
 def prepare_layers(encoder: Encoder, config: LayersConfig) -> None:

@@ -16,6 +16,8 @@ import numpy.typing as npt
 __all__ = ["Sums", "cka", "cka_of_sums", "half_sampled", "interval", "kernel_cka", "rbf_kernel"]
 
 Floats = npt.NDArray[np.float64]
+_HALVED = 16
+"""Things below which halves are too few to tell anything."""
 _FEWEST = 4
 """Things below which debiasing divides by zero."""
 
@@ -101,9 +103,11 @@ def half_sampled(
 
     Things are parted at random into groups, and a half-sample is half of the groups. The estimates of half-samples
     spread around that of the whole as this does around the truth (Politis & Romano 1994), so that their quantiles give
-    an interval; a bootstrap with replacement does not, as equal things count as alike.
+    an interval; a bootstrap with replacement does not, as equal things count as alike. Below 16 things all are nan.
     """
     a, b = (np.asarray(side, np.float64) for side in (x, y))
+    if len(a) < _HALVED:
+        return np.full(draws, math.nan)
     rng = np.random.default_rng(seed)
     groups = min(groups, len(a) // 2 * 2)
     order = np.array_split(rng.permutation(len(a)), groups)
@@ -160,7 +164,7 @@ def interval(whole: float, halves: Floats, *, level: float = 0.95) -> tuple[floa
     """Around an estimate, from those of half-samples; nan without any. Of a biased estimate it is no interval of the
     truth, but of what that bias makes of it."""
     known = halves[~np.isnan(halves)]
-    if not len(known) or math.isnan(whole):
+    if len(known) < 2 or math.isnan(whole):
         return math.nan, math.nan
     low, high = np.quantile(known - known.mean(), [(1 - level) / 2, (1 + level) / 2])
     return float(whole - high), float(whole - low)

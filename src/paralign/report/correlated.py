@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from paralign.report.figures import Style, drawn, hover, plain_axes, styles
@@ -33,13 +34,13 @@ def correlation_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[P
             for task in dict.fromkeys(c["task"] for c in found["correlations"]):
                 points = [p for p in found["points"] if p["task"] == task]
                 known = [c for c in found["correlations"] if c["task"] == task]
-                out.append(_plate(run, task, points, known, look))
+                out.append(replace(_plate(run, task, points, known, look), run=run.name))
     return out
 
 
 def _plate(run: Run, task: str, points: Sequence[Row], known: Sequence[Row], look: Mapping[str, Style]) -> Plate:
     systems = list(dict.fromkeys(point["system"] for point in points))
-    made = styles(systems, set()) | dict(look)
+    made = dict(look) if set(systems) <= set(look) else styles(systems, set())
     languages = sorted({point["language"] for point in points})
     panels, numbers = [], list[Number]()
     for one in known:

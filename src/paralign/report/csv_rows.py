@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -114,6 +115,13 @@ def _line(
 
 
 def _plain(field: object) -> object:
-    if isinstance(field, str) and field[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(field, str) and field[:1] in ("=", "+", "-", "@", "\t", "\r") and not _number(field):
         return f"'{field}"
     return repr(field) if isinstance(field, float) else field
+
+
+def _number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -92,7 +92,7 @@ def curve_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plate]:
         if totals:
             panels.append(_panel(f"{verb}/loss", "loss", totals, look))
         numbers: list[Number] = [
-            (name, system, f"{step:g}", float(value), None, None)
+            (name, system, repr(float(step)).removesuffix(".0"), float(value), None, None)
             for system, curves in members
             for name, curve in curves.items()
             for step, value in zip(*_drawn(curve), strict=True)

@@ -145,7 +145,7 @@ def training_languages(train: str | None) -> tuple[list[str], list[tuple[str, in
     whole: list[str] = []
     few: list[tuple[str, int]] = []
     for part in (train or "").split("+"):
-        if part.partition(":")[0] in STEPS and whole and SIGN in whole[-1]:  # en~trans+inv is one language
+        if re.split("[:@]", part)[0] in STEPS and whole and SIGN in whole[-1]:  # en~trans+inv is one language
             part = f"{whole.pop()}+{part}"
         language, _, examples = part.rpartition(":")
         if language and examples.isdecimal():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from paralign.report.figures import Style, drawn, hover, plain_axes, styles
@@ -37,6 +38,7 @@ def similarity_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Pl
 
 
 def _across(run: Run, curves: Sequence[Row], settings: Row, look: Mapping[str, Style]) -> Plate:
+    curves = _told_apart(curves)
     systems = list(dict.fromkeys(curve["system"] for curve in curves))
     pairs = list(dict.fromkeys("-".join(curve["languages"]) for curve in curves))
     if len(systems) == 1:
@@ -45,7 +47,7 @@ def _across(run: Run, curves: Sequence[Row], settings: Row, look: Mapping[str, S
         panels = [_curves(f"{run.name}/{systems[0]}", systems[0], lines)]
         key = [made[pair].sign for pair in pairs]
     else:
-        made = styles(systems, {curve["system"] for curve in curves if curve["control"]}) | dict(look)
+        made = dict(look) if set(systems) <= set(look) else styles(systems, set())
         panels = [
             _curves(f"{run.name}/{pair}", pair, [(made[c["system"]], c["layers"]) for c in curves
                                                  if "-".join(c["languages"]) == pair])
@@ -77,7 +79,8 @@ def _found_across(curves: Sequence[Row], systems: Sequence[str]) -> str:
                 f"{system}: {means[0] or 0:.2f} at the embeddings, {max(inner):.2f} at layer {best} where it is"
                 f" greatest above them, {means[-1]:.2f} at the last"
             )
-    return f"CKA, mean of {len(curves) // len(systems)} pairs of languages. {'; '.join(parts)}." if parts else ""
+    count = len({tuple(curve["languages"]) for curve in curves})
+    return f"CKA, mean of {count} pair{'s' * (count > 1)} of languages. {'; '.join(parts)}." if parts else ""
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -85,7 +88,17 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+def _told_apart(curves: Sequence[Row]) -> list[Row]:
+    """Encoders of one name get their fingerprint behind it."""
+    hashes: dict[str, set[str]] = {}
+    for curve in curves:
+        hashes.setdefault(curve["system"], set()).add(curve["model_hash"])
+    shared = {system for system, some in hashes.items() if len(some) > 1}
+    return [{**c, "system": c["system"] + f" {c['model_hash'][:6]}" * (c["system"] in shared)} for c in curves]
+
+
 def _over(run: Run, curves: Sequence[Row], settings: Row) -> Plate:
+    curves = _told_apart(curves)
     systems = list(dict.fromkeys((curve["before"], curve["system"]) for curve in curves))
     languages = list(dict.fromkeys(curve["languages"][1] for curve in curves))
     made = styles(languages, set())
@@ -188,7 +201,7 @@ def ablation_plates(runs: Sequence[Run]) -> list[Plate]:
         for found in (p for p in run.pictures if p.get("kind") == "ablation"):
             for task, metric in dict.fromkeys((c["task"], c["metric"]) for c in found["cells"]):
                 cells = [c for c in found["cells"] if (c["task"], c["metric"]) == (task, metric)]
-                out.append(_ablation(run, task, metric, cells))
+                out.append(replace(_ablation(run, task, metric, cells), run=run.name))
     return out
 
 
@@ -256,7 +269,8 @@ def _cell(cell: Row | None, head: str) -> Square:
     said = f"{head}, {what}: {100 * cell['score']:.1f}{sd}"
     gap = cell["difference"]
     if gap is None:
-        return Square(f"{100 * cell['score']:.1f}", "", said)
+        score, alone = f"{100 * cell['score']:.1f}", bool(cell["reset"])
+        return Square(f"[{score}]" if alone else score, "", said + "; nothing to compare with" * alone)
     known = cell["low"] is not None
     sure = known and not cell["low"] <= 0 <= cell["high"]
     tone = "much-worse" if gap <= -_GREAT else "worse" if gap <= -_LOSS else "gain" if gap >= _LOSS else ""

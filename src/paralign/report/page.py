@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
@@ -86,7 +87,7 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         title: of the page.
     """
     shown = [show(table) for table in tables]
-    look = styles(list(dict.fromkeys(run.label for run in runs)), controls | _marked(runs))
+    look = styles(list(dict.fromkeys([*(run.label for run in runs), *_drawn(runs)])), controls | _marked(runs))
     alarms = _alarms(runs)
     plates = [
         *ablation_plates(runs),
@@ -97,6 +98,9 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         *link_plates(runs),
         *curve_plates(runs, look),
     ]
+    names = Counter((plate.section, plate.title) for plate in plates)
+    plates = [replace(plate, title=f"{plate.title}, {plate.run}") if plate.run and names[plate.section, plate.title] > 1
+              else plate for plate in plates]  # fmt: skip
     found = [(f"{plate.section}, {plate.title}", plate.finding) for plate in plates if plate.finding]
     return Page(
         title=title,
@@ -153,8 +157,16 @@ def _alarms(runs: Sequence[Run]) -> list[str]:
     ]
 
 
+def _drawn(runs: Sequence[Run]) -> list[str]:
+    """Systems of pictures that are no run's own."""
+    rows = [row for run in runs for picture in run.pictures for name in ("curves", "points")
+            for row in picture.get(name, ())]  # fmt: skip
+    return list(dict.fromkeys(row["system"] for row in rows))
+
+
 def _marked(runs: Sequence[Run]) -> set[str]:
-    return {run.label for run in runs if run.info.control}
+    curves = (curve for run in runs for picture in run.pictures for curve in picture.get("curves", ()))
+    return {run.label for run in runs if run.info.control} | {c["system"] for c in curves if c.get("control")}
 
 
 def _versions(runs: Sequence[Run]) -> str:

@@ -70,3 +70,5 @@ class Plate:
     numbers: list[Number] = field(default_factory=list)
     finding: str = ""
     """A sentence for the head of the page."""
+    run: str = ""
+    """Whose it is: told in the title where two have the same."""

@@ -121,6 +121,9 @@ def _table(key: Key, members: list[Member], controls: set[str]) -> Table:
         if control and not line.control:
             for reason, found in _against(line, rows[0], others).items():
                 reasons.setdefault((reason, ", ".join(sorted(found))), []).append(line.system)
+    for line in rows:
+        for cell in line.cells.values():
+            cell.drawn = None  # 80 kB each
     for (reason, where), who in reasons.items():
         notes.append(f"No interval on {where} for {shortened(who)}, nor for an average over it: {reason}.")
     return Table(key, rows, languages, pivot, others, control, baselines, list(dict.fromkeys(notes)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from paralign.report.figures import Style, drawn, styles
@@ -30,7 +31,7 @@ def transfer_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plat
             for task, metric in dict.fromkeys((p["task"], p["metric"]) for p in found["points"]):
                 rows = [p for p in found["points"] if p["task"] == task]
                 known = next((c for c in found["correlations"] if c["task"] == task), None)
-                out.append(_plate(run, task, metric, rows, known, look))
+                out.append(replace(_plate(run, task, metric, rows, known, look), run=run.name))
     return out
 
 
@@ -39,7 +40,7 @@ def _plate(
 ) -> Plate:  # fmt: skip
     salt = f"{run.name}/{task}"
     systems = list(dict.fromkeys(row["system"] for row in rows))
-    look = styles(systems, set()) | dict(look)
+    look = look if set(systems) <= set(look) else styles(systems, set())
     languages = list(dict.fromkeys(row["language"] for row in rows))
     made = [look[system] for system in systems]
     means = {key: _means([row for row in rows if (row["language"], row["system"]) == key])

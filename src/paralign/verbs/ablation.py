@@ -6,12 +6,12 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from paralign.analysis.ablation import AblationCell, ablation_cells
 from paralign.encoder import Encoder
-from paralign.encoder.layers import chosen_layers
+from paralign.encoder.layers import chosen_layers, layer_stacks, prepare_layers, spelled
 from paralign.errors import UserError
 from paralign.text import parse_text
 from paralign.text.lines import write_lines
@@ -65,68 +65,104 @@ def analyze_ablation(
     Raises:
         UserError: for input and settings that cannot be used, before anything is trained.
     """
-    depths = _check(models, task, train, eval, overrides, lenient)
+    known = _check(models, task, train, eval, overrides, lenient)
     out = Path(out)
-    wanted = [list(layers) or neighbours(depth, width) for depth in depths]
-    for depth, some in zip(depths, wanted, strict=True):
-        for name in some:
-            chosen_layers(name, depth)
+    wanted = []
+    for one in known:
+        sets = [chosen_layers(name, one.depth) for name in layers or neighbours(one.depth, width)]
+        wanted.append(list(dict.fromkeys(map(spelled, sets))))
     note = begin(out, resume, quiet)
-    names = _names(models)
-    cells = [(model, names[model], source, reset) for model, some in zip(models, wanted, strict=True)
+    names = _names(known, out / task)
+    cells = [(one.model, name, source, reset) for one, name, some in zip(known, names, wanted, strict=True)
              for source in train for reset in ("", *some)]  # fmt: skip
-    runs = []
+    failed: list[tuple[str, UserError]] = []
     for number, (model, name, source, reset) in enumerate(cells, 1):
         language = parse_text(source).language
-        note(
-            f"{number}/{len(cells)}  {task}  {name}  from {language}  {f'layers {reset} anew' if reset else 'no reset'}"
-        )
-        runs.append(out / task / name / language / (f"reset-{reset}" if reset else "whole"))
+        what = f"layers {reset} anew" if reset else "no reset"
+        note(f"{number}/{len(cells)}  {task}  {name}  from {language}  {what}")
+        run = out / task / name / language / (f"reset-{reset}" if reset else "whole")
         options = [*each("--eval", eval), "--seeds", seeds, *each("--set", overrides), "--no-keep-models"]
         options += ["--reset-layers", reset] * bool(reset) + ["--lenient"] * lenient
         options += ["--limit", limit] if limit is not None else []
-        finetune(
-            model, task=task, train=source, eval=eval, out=runs[-1], seeds=seeds, overrides=overrides, limit=limit,
-            settings={"layers": {"reset": reset}} if reset else None, keep_models=False, lenient=lenient, resume=True,
-            quiet=quiet,
-            command=command_line("finetune", "--model", model, "--task", task, "--train", source, *options, "--out",
-                                 runs[-1], "--resume"),
-        )  # fmt: skip
-    return _tell(out / task, out / f"ablation-{task}", command, quiet)
+        try:
+            finetune(
+                model, task=task, train=source, eval=eval, out=run, seeds=seeds, overrides=overrides, limit=limit,
+                settings={"layers": {"reset": reset}} if reset else None, keep_models=False, lenient=lenient,
+                resume=True, quiet=quiet,
+                command=command_line("finetune", "--model", model, "--task", task, "--train", source, *options,
+                                     "--out", run, "--resume"),
+            )  # fmt: skip
+        except UserError as error:  # the other cells are worth having
+            say(f"WARNING {run}: {error}", quiet=quiet)
+            failed.append((str(run), error))
+    if not any((out / task).rglob("results.jsonl")):
+        raise failed[0][1]
+    cells_found = _tell(out / task, out / f"ablation-{task}", command, quiet)
+    if failed:
+        raise UserError(f"{len(failed)} of {len(cells)} cells failed, the first: {failed[0][1].message}",
+                        where=failed[0][0], mend="the others are told; mend it and --resume")  # fmt: skip
+    return cells_found
 
 
 def neighbours(depth: int, width: int) -> list[str]:
     """``0-1``, ``2-3``, ...; a last set may be smaller."""
-    sets = [(first, min(first + width, depth) - 1) for first in range(0, depth, width)]
-    return [str(first) if first == last else f"{first}-{last}" for first, last in sets]
+    return [spelled(range(first, min(first + width, depth))) for first in range(0, depth, width)]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An encoder that is to be looked into."""
+
+    model: str
+    digest: str
+    depth: int
+    """Layers that are used."""
 
 
 def _check(
     models: Sequence[str], task: str, train: Sequence[str], eval: Sequence[str], overrides: Sequence[str], lenient: bool
-) -> list[int]:
-    """Everything that can be seen to be wrong before hours of fine-tuning; the encoders' depths."""
+) -> list[_Known]:
+    """Everything that can be seen to be wrong before hours of fine-tuning; what is known of the encoders."""
     if not models or not train or not eval:
         what = "encoder is given" if not models else "training data" if not train else "test data"
         raise UserError(f"no {what}", mend="--model ENCODER --train LANG=PATH --eval LANG=PATH")
-    _, work = finetune_settings(task, None, None, overrides)
+    config, work = finetune_settings(task, None, None, overrides)
+    if config.layers.reset:
+        raise UserError("layers.reset is set for every cell", mend="name the layers with --layers")
     for spec in (*train, *eval):
         read_data(work, spec, lenient, 1)
     sources = [parse_text(source).language for source in train]
     if len(set(sources)) < len(sources):
         raise UserError("two sources of one language", mend="each --train is a source by itself; see paralign finetune")
-    return [Encoder.from_pretrained(model).layers for model in models]
+    known = []
+    for model in dict.fromkeys(models):
+        encoder = Encoder.from_pretrained(model)
+        digest = encoder.digest()
+        prepare_layers(encoder, config.layers)
+        layer_stacks(encoder.model)  # refuses shared layers
+        known.append(_Known(model, digest, encoder.layers))
+    return known
 
 
-def _names(models: Sequence[str]) -> dict[str, str]:
-    """A folder's name for each encoder: ``runs/ppa/encoder`` is ``ppa``."""
-    out: dict[str, str] = {}
-    for model in models:
-        path = Path(model)
+def _names(known: Sequence[_Known], folder: Path) -> list[str]:
+    """A folder's name for each encoder: ``runs/ppa/encoder`` is ``ppa``; another encoder of that name ``ppa-2``."""
+    out: list[str] = []
+    for one in known:
+        path = Path(one.model)
         base = path.parent.name if path.name in ("encoder", "model") and path.parent.name else path.name
         base = re.sub(r"[^\w.-]", "_", base)
-        taken = set(out.values())
-        out.setdefault(model, next(n for n in _numbered(base) if n not in taken))
+        free = (name for name in _numbered(base) if name not in out and _holds(folder / name) in (None, one.digest))
+        out.append(next(free))
     return out
+
+
+def _holds(folder: Path) -> str | None:
+    """The encoder whose cells lie in a folder, by its fingerprint."""
+    for file in sorted(folder.glob("*/*/run.json")):
+        found = json.loads(file.read_text(encoding="utf-8")).get("model_hash")
+        if found:
+            return str(found)
+    return None
 
 
 def _numbered(name: str) -> Iterator[str]:
@@ -142,13 +178,15 @@ def _tell(runs: Path, out: Path, command: str | None, quiet: bool) -> list[Ablat
     rows, torn = results_of([runs])
     cells, notes = ablation_cells(rows)
     notes = torn + notes
-    folder = RunFolder(out, "analyze", resume=(out / "run.json").exists(), command=command)
+    folder = RunFolder(out, "analyze ablation", command=command, fresh=True)
     folder.begin({"runs": [str(runs)]})
     known = [
         {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(cell).items()} for cell in cells
     ]
     names = list(asdict(cells[0])) if cells else []
     lines = ["\t".join("" if row[name] is None else str(row[name]) for name in names) for row in known]
+    if not folder.main:
+        return cells
     write_lines(out / "ablation.tsv", ["\t".join(names), *lines])
     (out / "figures").mkdir(exist_ok=True)
     told = {"schema": 1, "kind": "ablation", "cells": known, "notes": notes}

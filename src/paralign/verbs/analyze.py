@@ -73,7 +73,7 @@ def analyze_embeddings(
     spec = parse_pairs(pairs)
     if not models:
         raise UserError("no encoder is given", mend="--model ENCODER, once for each")
-    folder = RunFolder(Path(out), "analyze", resume=(Path(out) / "run.json").exists(), command=command)
+    folder = RunFolder(Path(out), "analyze embeddings", resume=(Path(out) / "run.json").exists(), command=command)
     settings = {
         "models": list(models), "pairs": pairs, "links": None if links is None else str(links), "method": method,
         "tokenised": tokenised, "words": words, "most": most, "skip": skip, "sentences": list(sentences),

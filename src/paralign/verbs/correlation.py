@@ -37,13 +37,14 @@ def analyze_correlation(
         UserError: for folders without results, or fewer than four points of any task.
     """
     rows, notes = results_of(runs)
-    points = transferred(row for _, row in rows)
+    points, left_out = transferred(row for _, row in rows)
+    notes += left_out
     found = predicted(points)
     if not found:
         message = "fewer than four encoders or languages have both a score of transfer and something to tell it by"
         mend = "paralign finetune --eval, and of the same encoders paralign analyze similarity or evaluate"
         raise UserError(message, mend=mend)
-    folder = RunFolder(Path(out), "analyze", resume=(Path(out) / "run.json").exists(), command=command)
+    folder = RunFolder(Path(out), "analyze correlation", command=command, fresh=True)
     folder.begin({"runs": [str(run) for run in runs]})
     names = [name for name in PREDICTORS if any(name in point.known for point in points)]
     head = ("task", "metric", "source", "language", "system", "model_hash", "score", "loss", *names)

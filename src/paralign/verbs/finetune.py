@@ -30,7 +30,7 @@ from paralign.training.checkpoint import beside
 from paralign.verbs.checks import SEEN, known_text, warn_of_data, warn_of_scores
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.measure import (
-    about_encoder,
+    about_model,
     dataset_names,
     measure,
     read_data,
@@ -140,21 +140,21 @@ def finetune(
     folder.agree({"data": what, **chosen})
     had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
     wanted = range(config.training.seed, config.training.seed + seeds)
+    encoder = Encoder.from_pretrained(model, padding=config.training.padding)
+    about = about_model(encoder, model) | ({"method": system} if system else {})
+    if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
+        raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
     if folder.finished and had.issuperset(wanted):
         say(f"{out} is finished", quiet=quiet)
         return read_results(rows)
-    encoder = Encoder.from_pretrained(model, padding=config.training.padding)
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
-    about = about_encoder(encoder, model, system)
     prepare_layers(encoder, config.layers)
     changed = {"layers": {"of": about["method"], **config.layers.model_dump(mode="json")}} if config.layers.said else {}
     if changed and system is None:
         about["method"] = f"{about['method']}, {config.layers.said}"
     folder.begin({"model": model, "data": what, **chosen},
                  **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip
-    if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
-        raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
     cost, found = _Cost(folder), list[Measurement]()
     hashes = folder.before.get("layer_hashes", {"encoder": layer_hashes(encoder)} if changed else {})
@@ -185,7 +185,7 @@ def finetune(
                     work, encoder, batches, transfer.dev, training, place, about, resume, quiet,
                     f"{folder.name} seed {seed}",
                 )  # fmt: skip
-                seeds_of = Seeds(**about["seeds"], finetune=seed)
+                seeds_of = Seeds(**about["seeds"] | {"finetune": seed})
                 measured = []
                 for (spec, test), dataset in zip(named, datasets, strict=True):
                     measured += measure(

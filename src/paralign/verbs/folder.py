@@ -18,16 +18,17 @@ from paralign.config import difference, dump_toml, load_toml
 from paralign.errors import UserError
 from paralign.version import __version__
 
-__all__ = ["RunFolder", "say"]
+__all__ = ["RunFolder", "main_process", "say"]
 
 
 def say(text: str, *, quiet: bool = False) -> None:
     """One line for the person watching, on standard error."""
-    if not quiet and _main_process():
+    if not quiet and main_process():
         print(text, file=sys.stderr, flush=True)
 
 
-def _main_process() -> bool:
+def main_process() -> bool:
+    """Whether this is the only process, or the first of several."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
@@ -39,15 +40,19 @@ class RunFolder:
         verb: which command it belongs to.
         resume: whether an existing run may go on.
         command: as typed; read from the process by default.
+        fresh: a rerun replaces what is there: its own command and time count.
 
     Raises:
         UserError: if the folder is in use and ``resume`` is off, or is no run's folder.
     """
 
-    def __init__(self, path: Path, verb: str, *, resume: bool = False, command: str | None = None) -> None:
+    def __init__(
+        self, path: Path, verb: str, *, resume: bool = False, command: str | None = None, fresh: bool = False
+    ) -> None:
+        resume = resume or (fresh and (path / "run.json").is_file())
         self.path, self.verb = path, verb
         self.name = path.resolve().name
-        self.main = _main_process()
+        self.main = main_process()
         # A kill while the very first file was being written leaves only its .part: nothing that is in use.
         used = path.exists() and (not path.is_dir() or any(f.suffix != ".part" for f in path.iterdir()))
         if used and not (resume and (path / "run.json").is_file()):
@@ -67,7 +72,8 @@ class RunFolder:
         }
         self.before = self._read() if used else {}
         """What ``run.json`` said when the run was taken up again."""
-        self.facts |= {k: v for k, v in self.before.items() if k in ("started", "command")}
+        if not fresh:
+            self.facts |= {k: v for k, v in self.before.items() if k in ("started", "command")}
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -27,6 +27,7 @@ from paralign.verbs.folder import say
 
 __all__ = [
     "about_encoder",
+    "about_model",
     "dataset_name",
     "dataset_names",
     "measure",
@@ -65,6 +66,17 @@ def about_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str,
         "control": bool(known.get("control")),
         "seeds": {k: seeds.get(k) for k in ("pretrain", "align") if k in seeds},
     }
+
+
+def about_model(encoder: Encoder, model: str) -> dict[str, Any]:
+    """The same of an encoder or a fine-tuned model, which is named by what it was, and for what."""
+    about = about_encoder(encoder, model, None)
+    task = Path(model) / "task.json"
+    if task.is_file():
+        facts = json.loads(task.read_text(encoding="utf-8"))
+        about |= {k: facts["of"][k] for k in ("control", "seeds")} | {"parent": facts["of"]["model_hash"]}
+        about["method"] = f"{facts['of']['method']}, fine-tuned for {facts['task']}"
+    return about
 
 
 def saved_task(task: str | None, model: str, settings: Mapping[str, Any]) -> tuple[Task, dict[str, Any] | None]:

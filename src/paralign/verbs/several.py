@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paralign.errors import UserError
 from paralign.results import Measurement, read_results
-from paralign.verbs.folder import say
+from paralign.verbs.folder import main_process, say
 
 __all__ = ["begin", "command_line", "each", "results_of"]
 
@@ -20,7 +20,9 @@ def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
     Raises:
         UserError: if it is in use.
     """
-    if out.exists() and any(out.iterdir()) and not resume:
+    if out.exists() and not out.is_dir():
+        raise UserError("is a file, not a folder", where=out, mend="another --out")
+    if main_process() and out.exists() and any(out.iterdir()) and not resume:
         raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
     began = time.monotonic()
     return lambda text: say(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)

@@ -22,14 +22,17 @@ from paralign.errors import UserError, located
 from paralign.metrics.correlation import spearman
 from paralign.results import Measurement, Seeds, Where, write_results
 from paralign.text import PairSpec, TextSpec, parse_pairs, parse_text, read_pairs, read_text
+from paralign.text.lines import write_lines
 from paralign.verbs.folder import RunFolder, say
-from paralign.verbs.measure import about_encoder, dataset_name
+from paralign.verbs.measure import about_model, dataset_names
 
 __all__ = ["analyze_similarity"]
 
 _FEW = 50
 _CHUNK = 512
 """Sentences encoded and shuffled together."""
+_UNLIKE = 0.02
+"""CKA above that of shuffled pairs, below which they are not told apart."""
 _GOES_TOGETHER = 0.3
 """Spearman's of the lengths of lines below which two texts hardly are translations; above .8 as a rule."""
 
@@ -71,16 +74,14 @@ def analyze_similarity(
         raise UserError("no encoder is given", mend="--model ENCODER, once for each")
     config = _settings(compat, overrides)
     sets = _sets(text, pairs)
-    folder = RunFolder(Path(out), "analyze", resume=(Path(out) / "run.json").exists(), command=command)
+    folder = RunFolder(Path(out), "analyze similarity", command=command, fresh=True)
+    names = dataset_names([f"{'-'.join(spec.languages)}={spec.path}" for spec in sets])
     encoders = [Encoder.from_pretrained(model).to(best_device()).eval() for model in models]
-    about = [_about(encoder, model) for encoder, model in zip(encoders, models, strict=True)]
-    folder.begin({"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit,
-                  "similarity": config.model_dump(mode="json")},
-                 method=about[0]["method"], model_hash=about[0]["model_hash"])  # fmt: skip
+    about = [about_model(encoder, model) for encoder, model in zip(encoders, models, strict=True)]
     rows: list[Measurement] = []
     curves: list[dict[str, Any]] = []
     alarms: list[str] = []
-    for spec in sets:
+    for spec, dataset in zip(sets, names, strict=True):
         streams = Streams(compared([e.layers for e in encoders], spec.languages), config)
         cut = _encode(encoders, streams, spec, limit, alarms, quiet)
         alarms += _few(streams.n, spec, cut)
@@ -88,7 +89,7 @@ def analyze_similarity(
             found = streams.similarity(first, second)
             which = about[second[0]]
             alarms += _unlike(found, first, second)
-            made = _rows(found, first, second, about, spec, folder.name, streams.n, config)
+            made = _rows(found, first, second, about, dataset, folder.name, streams.n, config)
             rows += made
             curves.append(_curve(found, first, second, about, streams.n))
             _say(found, first, second, which["method"], quiet)
@@ -96,25 +97,19 @@ def analyze_similarity(
         if encoder.layers != encoders[0].layers:
             alarms.append(f"{about[number]['method']} has {encoder.layers} layers, {about[0]['method']} "
                           f"{encoders[0].layers}: they are not compared")  # fmt: skip
-    (folder.path / "figures").mkdir(exist_ok=True)
+    # Only now, when all is known: what the folder held before stays if anything goes wrong.
+    folder.begin({"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit,
+                  "similarity": config.model_dump(mode="json")},
+                 method=about[0]["method"], model_hash=about[0]["model_hash"])  # fmt: skip
     told = {"schema": 1, "kind": "similarity", "settings": config.model_dump(mode="json"), "curves": curves}
-    (folder.path / "figures" / "similarity.json").write_text(json.dumps(told, ensure_ascii=False) + "\n", "utf-8")
-    write_results(folder.path, [(row, None) for row in rows])
+    if folder.main:
+        (folder.path / "figures").mkdir(exist_ok=True)
+        write_lines(folder.path / "figures" / "similarity.json", [json.dumps(told, ensure_ascii=False)])
+        write_results(folder.path, [(row, None) for row in rows], fresh=True)
     folder.save(status="done", alarms=alarms, threads=torch.get_num_threads(), device=encoders[0].device.type)
     for alarm in alarms:
         say(f"WARNING {alarm}", quiet=quiet)
     return rows
-
-
-def _about(encoder: Encoder, model: str) -> dict[str, Any]:
-    """What the rows say of an encoder; one that was fine-tuned is named by what it was, and for what."""
-    about = about_encoder(encoder, model, None)
-    task = Path(model) / "task.json"
-    if task.is_file():
-        facts = json.loads(task.read_text(encoding="utf-8"))
-        about |= {k: facts["of"][k] for k in ("control", "seeds")} | {"parent": facts["of"]["model_hash"]}
-        about["method"] = f"{facts['of']['method']}, fine-tuned for {facts['task']}"
-    return about
 
 
 def _settings(compat: bool, overrides: Sequence[str]) -> LayerSimilarityConfig:
@@ -175,12 +170,12 @@ def _encode(
     encoders: Sequence[Encoder], streams: Streams, spec: _Texts | PairSpec, limit: int | None, alarms: list[str],
     quiet: bool,
 ) -> int:  # fmt: skip
-    """Bring all sentences through all encoders, a chunk at a time; returns how many were cut."""
+    """Bring all sentences through all encoders, a chunk at a time; returns how many were cut in the worst language."""
     wanted: dict[Stream, None] = dict.fromkeys(stream for pair in streams.pairs for stream in pair)
     whole = (texts for texts in _sentences(spec) if all(text.strip() for text in texts))
     rows = islice(whole, limit)
     lengths: list[tuple[int, ...]] = []
-    cut = 0
+    cut: Counter[Stream] = Counter()
     ahead = list(islice(rows, _CHUNK))
     while ahead:
         chunk, ahead = ahead, list(islice(rows, _CHUNK))
@@ -192,7 +187,7 @@ def _encode(
             place = spec.languages.index(language)
             with encoder.speaking(language):
                 found[number, language], more = layer_vectors(encoder, [texts[place] for texts in chunk])
-            cut += more
+            cut[number, language] += more
         streams.add(found)
         lengths += [tuple(map(len, texts)) for texts in chunk]
         say(f"{spec.languages[0]} and {len(spec.languages) - 1} more: {streams.n:,} sentences", quiet=quiet)
@@ -203,11 +198,11 @@ def _encode(
         if len(lengths) >= _FEW and (math.isnan(together) or together < _GOES_TOGETHER):
             alarms.append(f"{spec.languages[0]} and {language}: the lengths of their lines have a correlation of "
                           f"{together:.2f}; are the files parallel?")  # fmt: skip
-    return cut
+    return max(cut.values())
 
 
 def _few(n: int, spec: _Texts | PairSpec, cut: int) -> list[str]:
-    out = [f"{cut:,} sentences were cut to the encoder's longest row"] if cut else []
+    out = [f"{cut:,} sentences of a language were cut to the encoder's longest row"] if cut else []
     if n < _FEW:
         out.append(f"{'-'.join(spec.languages)}: {n} sentences are too few, the interval is too wide to tell anything; "
                    f"give {_FEW} at least, better 1,000")  # fmt: skip
@@ -216,14 +211,14 @@ def _few(n: int, spec: _Texts | PairSpec, cut: int) -> list[str]:
 
 def _unlike(found: Sequence[LayerSimilarity], first: Stream, second: Stream) -> list[str]:
     """Said where translations are nowhere more alike than shuffled ones."""
-    if first[1] == second[1] or any(layer.low > 0 for layer in found) or all(math.isnan(f.low) for f in found):
+    if first[1] == second[1] or any(layer.cka - layer.shuffled > _UNLIKE for layer in found):
         return []
     return [f"{first[1]} and {second[1]}: nowhere more similar than by chance; are the files parallel?"]
 
 
 def _rows(
     found: Sequence[LayerSimilarity], first: Stream, second: Stream, about: Sequence[dict[str, Any]],
-    spec: _Texts | PairSpec, run: str, n: int, config: LayerSimilarityConfig,
+    dataset: str, run: str, n: int, config: LayerSimilarityConfig,
 ) -> list[Measurement]:  # fmt: skip
     which = about[second[0]]
     over = first[1] == second[1]
@@ -242,7 +237,7 @@ def _rows(
             out.append(
                 Measurement(
                     task="change" if over else "similarity",
-                    dataset=dataset_name(f"{second[1]}={spec.path}"),
+                    dataset=dataset,
                     language=second[1],
                     metric=metric,
                     value=values[name],

@@ -41,7 +41,7 @@ def analyze_transfer(
         message = "no encoder was fine-tuned both on a language and on one derived of it"
         mend = "paralign finetune --train en=... and --train en~trans+inv=..., both with --eval en~trans+inv=..."
         raise UserError(message, mend=mend)
-    folder = RunFolder(Path(out), "analyze", resume=(Path(out) / "run.json").exists(), command=command)
+    folder = RunFolder(Path(out), "analyze transfer", command=command, fresh=True)
     folder.begin({"runs": [str(run) for run in runs]})
     found = correlations(points)
     head = "task\tmetric\tlanguage\tsystem\tmodel_hash\tpretrain_seed\tBZ\tBS\tdelta\talignment\tfinetune_seeds"
