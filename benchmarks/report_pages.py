@@ -3,7 +3,7 @@
     python benchmarks/report_pages.py [--runs 200]
 
 Runs of made-up numbers: tagging in eight languages with three seeds and 500 items each, retrieval, a training log of
-500 lines; every tenth holds curves of similarity and an ablation.
+500 lines; every tenth holds curves of similarity.
 """
 
 from __future__ import annotations

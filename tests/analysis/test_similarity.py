@@ -16,6 +16,7 @@ from paralign.results import read_results
 from paralign.text import parse_text, read_text
 from paralign.text.lines import write_lines
 from paralign.verbs.folder import RunFolder
+from paralign.verbs.several import begin
 from paralign.verbs.similarity import analyze_similarity
 
 
@@ -206,3 +207,18 @@ def test_encoders_without_hidden_states(encoder, monkeypatch):
     monkeypatch.setattr(type(base), "forward", lambda self, **_: type("Out", (), {"hidden_states": None})())
     with pytest.raises(UserError, match="does not give its hidden states"):
         layer_vectors(encoder, ["hotel"])
+
+
+def test_only_the_first_of_several_processes_writes(base, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    rows = analyze_similarity([str(base)], pairs=["en-de=smallworld:0-60"], out=tmp_path / "run", quiet=True)
+    assert rows
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "grid" / "x").mkdir(parents=True)
+    begin(tmp_path / "grid", resume=False, quiet=True)  # the first may have made it
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(UserError, match="in use"):
+        begin(tmp_path / "grid", resume=False, quiet=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="is a file"):
+        begin(tmp_path / "file", resume=True, quiet=True)

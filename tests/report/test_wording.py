@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paralign.report.keys import training_languages
 from paralign.report.wording import clock, count, listing, metric_name, number, shortened, signed
 
 
@@ -63,3 +64,8 @@ def test_long_lists_are_shortened():
     assert shortened(["a", "b", "c"], 3) == "a, b, c"
     assert shortened(["a", "b", "c", "d"], 3) == "a, b, c, d", "a single other is named"
     assert shortened(["a", "b", "c", "d", "e"], 3, "other runs") == "a, b, c and 2 other runs"
+
+
+def test_word_orders_of_derived_languages_are_part_of_their_names():
+    assert training_languages("en~trans+syn@hi") == (["en~trans+syn@hi"], [])
+    assert training_languages("en+en~trans+syn@hi:100") == (["en"], [("en~trans+syn@hi", 100)])
