@@ -29,7 +29,7 @@ METHODS: dict[str, tuple[str, ...]] = {
 RATES = (5e-5, 2e-4, 8e-4)
 WEIGHTS = (0.1, 0.5, 1.0)
 SEEDS = 3
-TUNE_STEPS, STEPS = 300, 800
+TUNE_STEPS, STEPS = 300, 600
 EWT = "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
 
 

@@ -20,7 +20,7 @@ from pydantic import BeforeValidator, Field
 from paralign.config import Config
 from paralign.errors import UserError, located
 
-__all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "read_items", "read_results", "write_results"]
+__all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural", "read_items", "read_results", "write_results"]
 
 SCHEMA = 1
 Items = npt.NDArray[np.float64]
@@ -173,3 +173,8 @@ def _replace(path: Path, lines: Iterable[str]) -> None:
         out.flush()
         os.fsync(out.fileno())
     beside.replace(path)
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """For sorting names with numbers in them: 5 before 10, numbers before words."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -187,6 +187,13 @@ def test_json_lines(tmp_path, record):
     assert read(file) == [Pair(a, b, k) for k, (a, b) in enumerate(WANTED, 1)]
 
 
+@pytest.mark.parametrize("first", ["{\ta", "{x}\ta", '{"x"}\ta'])
+def test_a_table_may_begin_with_a_brace(tmp_path, first):
+    file = tmp_path / "a.tsv"
+    file.write_text(first + "\nb\tc\n")
+    assert read(file) == [Pair(first[:-2], "a", 1), Pair("b", "c", 2)]
+
+
 @pytest.mark.parametrize(
     ("line", "reason", "message"),
     [

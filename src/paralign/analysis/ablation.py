@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from paralign.metrics import mean_sd, paired_bootstrap
-from paralign.results import Measurement, read_items
+from paralign.results import Measurement, natural, read_items
 
 __all__ = ["AblationCell", "ablation_cells"]
 
@@ -87,7 +87,7 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
         task, metric, dataset, system, model_hash, source, target = key[:7]
         if not whole:
             notes.append(f"{task}, {system}, {source} to {target}: nothing to compare with, no run without a reset")
-        for reset, some in sorted(resets.items(), key=lambda item: (item[0] != "", _natural(item[0]))):
+        for reset, some in sorted(resets.items(), key=lambda item: (item[0] != "", natural(item[0]))):
             mean, sd = mean_sd([row.value for _, row in some.values()])
             shared = sorted(set(some) & set(whole), key=str) if reset else []
             gaps = [some[seed][1].value - whole[seed][1].value for seed in shared]
@@ -117,8 +117,3 @@ def _interval(
         return math.nan, math.nan, "no items of every seed"
     compared = paired_bootstrap(np.stack(known[0]), np.stack(known[1]))
     return compared.low, compared.high, None
-
-
-def _natural(reset: str) -> tuple[int, str]:
-    digits = reset.replace(",", "-").partition("-")[0]
-    return (int(digits) if digits.isdecimal() else -1, reset)

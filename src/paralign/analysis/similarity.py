@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from paralign.metrics.neighbours import unit_rows
 
 __all__ = ["LayerSimilarity", "LayerSimilarityConfig", "Stream", "Streams", "compared"]
 
+K = TypeVar("K")
+Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
 Stream = tuple[int, str]
 """Number of the encoder, language."""
@@ -88,8 +90,10 @@ class Streams:
         self._shift: dict[Stream, Vectors] = {}
         self._own: dict[Stream, list[Sums]] = {}
         self._cross: dict[tuple[Stream, Stream, bool], list[Sums]] = {}
-        self._cosines: dict[tuple[Stream, Stream, bool], npt.NDArray[np.float64]] = {}
+        self._cosines: dict[tuple[Stream, Stream, bool], Floats] = {}
         self._kept: dict[Stream, list[Vectors]] = {}
+        self._others: list[npt.NDArray[np.int64]] = []
+        """Whose translation each sentence meets when shuffled."""
 
     def add(self, chunk: Mapping[Stream, Vectors]) -> None:
         """Take in sentences: [layers + 1, n, d] of every stream, the same sentences in all of them.
@@ -100,79 +104,77 @@ class Streams:
         order = self._rng.permutation(n)
         other = np.empty(n, np.int64)
         other[order] = np.roll(order, 1)  # nobody's own, unless alone
+        self._others.append(other + self.n)
         self.n += n
         moved = {}
         for stream, states in chunk.items():
             # CKA does not see a shift; far from the origin it would cost digits.
-            shift = self._shift.setdefault(stream, states.mean(1, keepdims=True))
-            moved[stream] = states - shift
-            own = self._own.setdefault(stream, [Sums(states.shape[2], states.shape[2]) for _ in states])
+            moved[stream] = states - self._shift.setdefault(stream, states.mean(1, keepdims=True))
             if self.config.kernel == "linear":
-                for sums, rows in zip(own, moved[stream], strict=True):
-                    sums.add(rows, rows)
+                _add(self._own, stream, moved[stream], moved[stream])
             if not self.config.streamed:
                 self._kept.setdefault(stream, []).append(states)
         for first, second in self.pairs:
-            a, b = chunk[first], chunk[second]
             for shuffled in (False, True):
                 rows = other if shuffled else slice(None)
                 key = (first, second, shuffled)
-                cross = self._cross.setdefault(key, [Sums(a.shape[2], b.shape[2]) for _ in a])
                 if self.config.kernel == "linear":
-                    for sums, x, y in zip(cross, moved[first], moved[second][:, rows], strict=True):
-                        sums.add(x, y)
-                self._cosines[key] = self._cosines.get(key, 0) + _cosines(a, b[:, rows]).sum(1)
+                    _add(self._cross, key, moved[first], moved[second][:, rows])
+                cosines = _cosines(chunk[first], chunk[second][:, rows]).sum(1)
+                self._cosines[key] = self._cosines.get(key, 0) + cosines
 
     def similarity(self, first: Stream, second: Stream) -> list[LayerSimilarity]:
         """Of a pair, from the embeddings up."""
-        layers = range(len(self._own[first]))
         cosine, shuffled = (self._cosines[first, second, other] / max(1, self.n) for other in (False, True))
+        of_kernel = self._linear if self.config.kernel == "linear" else self._rbf
         out = []
-        for layer in layers:
-            values = [self._cka(first, second, layer, other) for other in (False, True)]
-            low = high = found = math.nan
+        for layer in range(len(self._shift[first])):
+            whole, apart, halves = of_kernel(first, second, layer)
+            low, high = interval(whole, halves)
+            found = math.nan
             if not self.config.streamed:
-                a, b = (self._rows(stream, layer) for stream in (first, second))
-                if self.config.halves:
-                    low, high = interval(values[0], self._halves(a, b))
-                there, back = retrieval(a, b, None)
+                there, back = retrieval(self._rows(first, layer), self._rows(second, layer), None)
                 found = float((there.mean() + back.mean()) / 2)
             out.append(
-                LayerSimilarity(
-                    layer, values[0], low, high, values[1], float(cosine[layer]), float(shuffled[layer]), found
-                )
+                LayerSimilarity(layer, whole, low, high, apart, float(cosine[layer]), float(shuffled[layer]), found)
             )
         return out
 
-    def _cka(self, first: Stream, second: Stream, layer: int, shuffled: bool) -> float:
-        debiased = self.config.debiased
-        if self.config.kernel == "linear":
-            three = self._cross[first, second, shuffled], self._own[first], self._own[second]
-            return cka_of_sums(*(sums[layer] for sums in three), debiased=debiased)
-        a, b = (rbf_kernel(self._rows(stream, layer)) for stream in (first, second))
-        if shuffled:
-            order = np.random.default_rng((self.config.seed, _SHUFFLE)).permutation(len(b))
-            order[order] = np.roll(order.copy(), 1)
-            b = b[np.ix_(order, order)]
-        return kernel_cka(a, b, debiased=debiased)
+    def _linear(self, first: Stream, second: Stream, layer: int) -> tuple[float, float, Floats]:
+        """CKA of a layer, of shuffled pairs, and of half-samples."""
+        own = self._own[first][layer], self._own[second][layer]
+        whole, apart = (
+            cka_of_sums(self._cross[first, second, shuffled][layer], *own, debiased=self.config.debiased)
+            for shuffled in (False, True)
+        )
+        if self.config.streamed or not self.config.halves:
+            return whole, apart, np.empty(0)
+        a, b = self._rows(first, layer), self._rows(second, layer)
+        halves = half_sampled(a, b, debiased=self.config.debiased, draws=self.config.halves, seed=self.config.seed)
+        return whole, apart, halves
 
-    def _halves(self, a: Vectors, b: Vectors) -> npt.NDArray[np.float64]:
-        if self.config.kernel == "linear":
-            return half_sampled(a, b, debiased=self.config.debiased, draws=self.config.halves, seed=self.config.seed)
+    def _rbf(self, first: Stream, second: Stream, layer: int) -> tuple[float, float, Floats]:
+        k, l = rbf_kernel(self._rows(first, layer)), rbf_kernel(self._rows(second, layer))  # noqa: E741
+        other = np.concatenate(self._others)
         rng = np.random.default_rng((self.config.seed, _HALVES))
-        k, l = rbf_kernel(a), rbf_kernel(b)  # noqa: E741
-        found = []
+        halves = []
         for _ in range(self.config.halves):
-            rows = np.sort(rng.permutation(len(a))[: len(a) // 2])
-            here = np.ix_(rows, rows)
-            found.append(kernel_cka(k[here], l[here], debiased=self.config.debiased))
-        return np.array(found)
+            here = np.ix_(*[np.sort(rng.permutation(self.n)[: self.n // 2])] * 2)
+            halves.append(kernel_cka(k[here], l[here], debiased=self.config.debiased))
+        whole, apart = (kernel_cka(k, m, debiased=self.config.debiased) for m in (l, l[np.ix_(other, other)]))
+        return whole, apart, np.array(halves)
 
     def _rows(self, stream: Stream, layer: int) -> Vectors:
         return np.concatenate([part[layer] for part in self._kept[stream]])
 
 
-def _cosines(a: Vectors, b: Vectors) -> npt.NDArray[np.float64]:
+def _add(sums: dict[K, list[Sums]], key: K, a: Vectors, b: Vectors) -> None:
+    """Layer by layer."""
+    for one, x, y in zip(sums.setdefault(key, [Sums(a.shape[2], b.shape[2]) for _ in a]), a, b, strict=True):
+        one.add(x, y)
+
+
+def _cosines(a: Vectors, b: Vectors) -> Floats:
     """[layers + 1, n] of rows with their opposite."""
     found = [np.einsum("nd,nd->n", unit_rows(x)[0], unit_rows(y)[0]) for x, y in zip(a, b, strict=True)]
     return np.array(found, np.float64)

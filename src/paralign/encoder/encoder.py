@@ -20,7 +20,7 @@ from paralign.errors import UserError
 from paralign.text.batching import split_by_length
 from paralign.text.views import View
 
-__all__ = ["Encoder", "States"]
+__all__ = ["Encoder", "States", "raw_bytes"]
 
 E = TypeVar("E", bound="Encoder")
 
@@ -188,7 +188,7 @@ class Encoder(nn.Module):
         hasher = hashlib.blake2b(digest_size=8)
         for name, value in sorted(self.model.state_dict().items()):
             hasher.update(f"{name}{tuple(value.shape)}".encode())
-            hasher.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            hasher.update(raw_bytes(value))
         return hasher.hexdigest()
 
     # -- text in
@@ -286,6 +286,12 @@ class Encoder(nn.Module):
     def scores_through(self, states: Tensor, dense: nn.Module) -> Tensor:
         """Vocabulary scores [M, V] by the head with another first dense layer, the rest shared."""
         return heads.head_through(self.model, dense)(states)
+
+
+def raw_bytes(value: Tensor) -> bytes:
+    """The bytes of a tensor, row by row."""
+    raw: bytes = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return raw
 
 
 def _undo(view: View, order: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:

@@ -16,7 +16,7 @@ from torch import nn
 
 from paralign.config import Config
 from paralign.encoder import hf
-from paralign.encoder.encoder import Encoder
+from paralign.encoder.encoder import Encoder, raw_bytes
 from paralign.errors import UserError
 
 __all__ = [
@@ -172,7 +172,7 @@ def layer_hashes(encoder: Encoder) -> dict[str, str]:
     for layer, parameters in _groups(encoder):
         hasher = hashlib.blake2b(digest_size=8)
         for parameter in parameters:
-            hasher.update(parameter.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            hasher.update(raw_bytes(parameter))
         out[_EMBEDDINGS if layer < 0 else str(layer)] = hasher.hexdigest()
     return out
 

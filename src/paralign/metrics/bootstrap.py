@@ -7,7 +7,7 @@ is a vector of counts, how often each item was drawn; all its sums are then one 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 __all__ = ["Comparison", "Resampled", "compare_resampled", "paired_bootstrap", "paired_bootstrap_mean", "resampled"]
 
 Floats = npt.NDArray[np.float64]
+Sums = Callable[[Floats, int, np.random.Generator], Floats]
 
 _CELLS = 4_000_000
 """Resamples × items held at once: 32 MB of indices and as much of counts, whatever the number of items."""
@@ -78,25 +79,17 @@ def paired_bootstrap_mean(
     """
     if not pairs or resamples < 1:
         raise ValueError("the bootstrap needs at least one test set and one resample")
-    observed, drawn = 0.0, np.zeros(resamples)
-    small: list[Floats] = []
-    for treated, control in pairs:
-        one, other = _stacked(treated), _stacked(control)
+    stacks = [(_stacked(treated), _stacked(control)) for treated, control in pairs]
+    for one, other in stacks:
         if one.shape[1] != other.shape[1] or one.shape[1] == 0:
             raise ValueError(f"not the same items: {one.shape[1]} treated, {other.shape[1]} control")
-        if one.shape[1] <= _LARGE:
-            small += [one, other]
-            continue
-        table = np.concatenate([*one, *other], axis=1)
-        weights = np.array([1 / len(one)] * len(one) + [-1 / len(other)] * len(other)) / len(pairs)
-        observed += float(_difference(table.sum(axis=0, keepdims=True), weights)[0])
-        sums = _resampled_sums(table, resamples, np.random.default_rng([seed, one.shape[1]]))
-        drawn += _difference(sums, weights)
-    found = [some for some in resampled(small, resamples, seed) if some is not None]
-    for treated_, control_ in zip(found[::2], found[1::2], strict=True):
-        observed += (treated_.score - control_.score) / len(pairs)
-        drawn += (treated_.drawn - control_.drawn) / len(pairs)
-    return _comparison(observed, drawn)
+    found = resampled([stack for both in stacks for stack in both], resamples, seed)
+    known = []
+    for both, treated_, control_ in zip(stacks, found[::2], found[1::2], strict=True):
+        if treated_ is None or control_ is None:
+            treated_, control_ = _together(both, _resampled_sums, resamples, seed)
+        known.append((treated_, control_))
+    return compare_resampled(known)
 
 
 @dataclass(frozen=True)
@@ -124,16 +117,23 @@ def resampled(tables: Sequence[npt.ArrayLike], resamples: int = 10_000, seed: in
     out: list[Resampled | None] = [None] * len(stacks)
     for size in sorted({stack.shape[1] for stack in stacks if 0 < stack.shape[1] <= _LARGE}):
         places = [k for k, stack in enumerate(stacks) if stack.shape[1] == size]
-        table = np.concatenate([seeds for k in places for seeds in stacks[k]], axis=1)
-        sums = _index_sums(table, resamples, np.random.default_rng([seed, size]))
-        at = 0
-        for k in places:
-            width = 2 * len(stacks[k])
-            whole = table[:, at : at + width].sum(axis=0, keepdims=True)
-            weights = np.full(len(stacks[k]), 1 / len(stacks[k]))
-            drawn = _difference(sums[:, at : at + width], weights)
-            out[k] = Resampled(float(_difference(whole, weights)[0]), drawn, size)
-            at += width
+        found = _together([stacks[k] for k in places], _index_sums, resamples, seed)
+        for k, one in zip(places, found, strict=True):
+            out[k] = one
+    return out
+
+
+def _together(stacks: Sequence[Floats], sums_of: Sums, resamples: int, seed: int) -> list[Resampled]:
+    """Systems on the same draws of one test set."""
+    size = stacks[0].shape[1]
+    table = np.concatenate([seeds for stack in stacks for seeds in stack], axis=1)
+    sums = sums_of(table, resamples, np.random.default_rng([seed, size]))
+    out, at = [], 0
+    for stack in stacks:
+        own = slice(at, at + 2 * len(stack))
+        score = float(_mean_ratio(table[:, own].sum(axis=0, keepdims=True))[0])
+        out.append(Resampled(score, _mean_ratio(sums[:, own]), size))
+        at = own.stop
     return out
 
 
@@ -158,10 +158,10 @@ def _stacked(items: npt.ArrayLike) -> Floats:
     return table
 
 
-def _difference(sums: Floats, weights: Floats) -> Floats:
-    """Weighted sum of ratios: [r, 2 k] sums (numerator, denominator, …) and [k] weights → [r]. 0/0 is NaN."""
+def _mean_ratio(sums: Floats) -> Floats:
+    """Mean over seeds of their ratios: [r, 2 k] sums (numerator, denominator, …) → [r]. 0/0 is NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((sums[:, 0::2] / sums[:, 1::2]) @ weights)
+        return np.asarray((sums[:, 0::2] / sums[:, 1::2]).mean(axis=1))
 
 
 def _resampled_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:

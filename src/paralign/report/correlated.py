@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from paralign.report.figures import Style, drawn, hover, plain_axes, styles
+from paralign.report.figures import Style, styles
 from paralign.report.plate import Grid, Number, Panel, Plate, Square
 from paralign.report.runs import Run
+from paralign.report.scatter import Dot, scatter
 
 __all__ = ["correlation_plates"]
 
 Row = Mapping[str, Any]
-_MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _CAPTION = (
     "A point is an encoder on a language; up: less is lost on the way from the source. Spearman's correlation over all"
     " points, with the interval of resampled ones; and, with four encoders or more, over encoders alone, mean of"
@@ -30,7 +30,7 @@ def correlation_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[P
     """
     out = []
     for run in runs:
-        for found in (p for p in run.pictures if p.get("kind") == "correlation"):
+        for found in run.figures("correlation"):
             for task in dict.fromkeys(c["task"] for c in found["correlations"]):
                 points = [p for p in found["points"] if p["task"] == task]
                 known = [c for c in found["correlations"] if c["task"] == task]
@@ -46,7 +46,12 @@ def _plate(run: Run, task: str, points: Sequence[Row], known: Sequence[Row], loo
     for one in known:
         name = one["predictor"]
         some = [point for point in points if name in point["known"]]
-        svg = drawn(f"{run.name}/{task}/{name}", _scatter(name, some, made, languages), size=(4.4, 3.2))
+        dots = [
+            Dot(made[p["system"]], p["language"], p["known"][name], -100 * p["loss"],
+                f"{p['system']}, {p['source']} to {p['language']}: {p['known'][name]:.3f}, {-100 * p['loss']:+.1f}")
+            for p in some
+        ]  # fmt: skip
+        svg = scatter(f"{run.name}/{task}/{name}", dots, languages, name, "target − source, points")
         panels.append(Panel(name, svg, f"Spearman {one['value']:.2f} over {one['points']} points" if one["value"] is not
                             None else "no correlation"))  # fmt: skip
         numbers += [
@@ -74,20 +79,3 @@ def _row(one: Row) -> list[Square]:
         Square("" if within is None else f"{within:.2f}"),
         *(Square(str(one[name])) for name in ("points", "encoders", "languages")),
     ]
-
-
-def _scatter(name: str, points: Sequence[Row], made: Mapping[str, Style], languages: Sequence[str]) -> Any:
-    def draw(axes: Any) -> None:
-        for point in points:
-            mark = _MARKS[languages.index(point["language"]) % len(_MARKS)]
-            colour = made[point["system"]].colour
-            x, y = point["known"][name], -100 * point["loss"]
-            (dot,) = axes.plot([x], [y], linestyle="", marker=mark, color=colour, ms=5)
-            hover(dot, f"{point['system']}, {point['source']} to {point['language']}: {x:.3f}, {y:+.1f}")
-        for number, language in enumerate(languages):
-            axes.plot([], [], linestyle="", marker=_MARKS[number % len(_MARKS)], color="#555555", ms=5, label=language)
-        axes.legend(fontsize=7, frameon=False, loc="best")
-        plain_axes(axes, name)
-        axes.set_ylabel("target − source, points", color="#555555")
-
-    return draw

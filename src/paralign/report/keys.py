@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from paralign.languages.derived import SIGN, STEPS
 from paralign.report.cells import Member
-from paralign.results import Measurement
+from paralign.results import Measurement, natural
 
 __all__ = ["Key", "opposite", "parted", "training_languages"]
 
@@ -77,12 +77,7 @@ class Key:
         """Tables with a training language first (zero-shot transfer), then by name, the main metrics first."""
         named = (self.task, self.train or "", self.split, self.dataset or "", self.partner or "", self.settings or "")
         layer = -1 if self.layer is None else self.layer
-        return (self.train is None, *named, self._rank, _natural(self.metric), self.pool or "", layer)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """For sorting: 5 before 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+        return (self.train is None, *named, self._rank, natural(self.metric), self.pool or "", layer)
 
 
 def opposite(direction: str, language: str) -> str:

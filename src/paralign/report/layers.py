@@ -1,21 +1,19 @@
-"""Pictures of layers: how similar languages are in each, what training changed, what transfer loses without them."""
+"""Pictures of layers: how similar languages are in each, and what training changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from paralign.report.figures import Style, drawn, hover, plain_axes, styles
 from paralign.report.plate import Grid, Number, Panel, Plate, Square
 from paralign.report.runs import Run
+from paralign.report.wording import counts_said, mean_known
 
-__all__ = ["ablation_plates", "similarity_plates"]
+__all__ = ["similarity_plates"]
 
 Row = Mapping[str, Any]
 Line = tuple[Style, Sequence[Row]]
-_LOSS, _GREAT = 0.02, 0.05
-"""Losses that are shaded lightly and darkly (Muller et al. 2021, table 2)."""
 
 
 def similarity_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plate]:
@@ -27,7 +25,7 @@ def similarity_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Pl
     """
     out = []
     for run in runs:
-        for found in (p for p in run.pictures if p.get("kind") == "similarity"):
+        for found in run.figures("similarity"):
             across = [curve for curve in found["curves"] if curve["before"] is None]
             over = [curve for curve in found["curves"] if curve["before"] is not None]
             if across:
@@ -59,7 +57,7 @@ def _across(run: Run, curves: Sequence[Row], settings: Row, look: Mapping[str, S
     grids = [_grid(heads, curves, name) for name in ("cka", "retrieval", "cosine") if _any(curves, name)]
     sizes = sorted({curve["n"] for curve in curves})
     caption = (
-        f"{_said_kind(settings)} of mean-pooled sentence vectors, {_listed(sizes)} sentences; layer 0 is the"
+        f"{_said_kind(settings)} of mean-pooled sentence vectors, {counts_said(sizes)} sentences; layer 0 is the"
         " embeddings. Bands: 95 % intervals from half-samples. Dotted: sentences paired with others' translations."
     )
     return Plate("Similarity of languages, layer by layer", run.name, key, panels, grids, len(panels) < 3, caption,
@@ -71,7 +69,7 @@ def _found_across(curves: Sequence[Row], systems: Sequence[str]) -> str:
     for system in systems:
         layers = [curve["layers"] for curve in curves if curve["system"] == system]
         depth = min(len(rows) for rows in layers)
-        means = [_mean([rows[k]["cka"] for rows in layers]) for k in range(depth)]
+        means = [mean_known([rows[k]["cka"] for rows in layers]) for k in range(depth)]
         inner = [value for value in means[1:] if value is not None]
         if inner and means[-1] is not None:
             best = max(range(1, depth), key=lambda k: means[k] or -1.0)
@@ -81,11 +79,6 @@ def _found_across(curves: Sequence[Row], systems: Sequence[str]) -> str:
             )
     count = len({tuple(curve["languages"]) for curve in curves})
     return f"CKA, mean of {count} pair{'s' * (count > 1)} of languages. {'; '.join(parts)}." if parts else ""
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _told_apart(curves: Sequence[Row]) -> list[Row]:
@@ -188,128 +181,3 @@ def _any(curves: Sequence[Row], name: str) -> bool:
 
 def _said_kind(settings: Row) -> str:
     return f"{'Debiased' if settings['debiased'] else 'Biased'} {settings['kernel'].replace('rbf', 'RBF')} CKA"
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-
-
-def ablation_plates(runs: Sequence[Run]) -> list[Plate]:
-    """One for each task of every run of ``analyze ablation``."""
-    out = []
-    for run in runs:
-        for found in (p for p in run.pictures if p.get("kind") == "ablation"):
-            for task, metric in dict.fromkeys((c["task"], c["metric"]) for c in found["cells"]):
-                cells = [c for c in found["cells"] if (c["task"], c["metric"]) == (task, metric)]
-                out.append(replace(_ablation(run, task, metric, cells), run=run.name))
-    return out
-
-
-def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
-    resets = sorted({cell["reset"] for cell in cells} - {""}, key=_first_layer)
-    systems = list(dict.fromkeys((cell["system"], cell["model_hash"]) for cell in cells))
-    names = {key: key[0] if [s for s, _ in systems].count(key[0]) == 1 else f"{key[0]} {key[1][:6]}" for key in systems}
-    rows, panels, numbers = [], [], []
-    for system in systems:
-        own = [cell for cell in cells if (cell["system"], cell["model_hash"]) == system]
-        places = list(dict.fromkeys((cell["source"], cell["target"], cell["dataset"]) for cell in own))
-        for place in places:
-            some = {c["reset"]: c for c in own if (c["source"], c["target"], c["dataset"]) == place}
-            prefix = f"{names[system]}, " if len(systems) > 1 else ""
-            head = f"{prefix}{place[0]} → {place[1]}"
-            head += f" ({place[2]})" if [p[:2] for p in places].count(place[:2]) > 1 else ""
-            rows.append((head, [_cell(some.get(reset), head) for reset in ("", *resets)]))
-            numbers += [_number(head, cell) for cell in some.values()]
-        panels.append(_losses(f"{run.name}/{task}/{system}", names[system], own, resets))
-    seeds = sorted({cell["seeds"] for cell in cells})
-    caption = (
-        f"{metric.upper() if metric in ('las', 'uas', 'f1') else metric} on 100; then what is lost when these layers"
-        f" are drawn anew before fine-tuning: light from {100 * _LOSS:.0f} points, dark from {100 * _GREAT:.0f},"
-        f" blue gains. * 95 % interval without 0 (paired bootstrap over test items). {_listed(seeds)} fine-tuning"
-        f" seed{'s' * (seeds != [1])}; layers are counted from 0."
-    )
-    look = styles(["on the source", "on the targets, mean"], set())
-    grid = Grid(["no reset", *resets], rows, caption)
-    key = [style.sign for style in look.values()]
-    found = " ".join(_found_losses(names[system], [c for c in cells if (c["system"], c["model_hash"]) == system])
-                     for system in systems)  # fmt: skip
-    command = run.info.command or ""
-    return Plate("Layers drawn anew", task, key, panels, [grid], len(panels) < 3, "", command, numbers, found)
-
-
-def _found_losses(name: str, cells: Sequence[Row]) -> str:
-    """Which layers transfer loses most by, and what they cost the source."""
-    known = [cell for cell in cells if cell["difference"] is not None]
-    losses = {
-        reset: [_mean([c["difference"] for c in known if c["reset"] == reset and (c["source"] == c["target"]) == own])
-                for own in (True, False)]
-        for reset in dict.fromkeys(cell["reset"] for cell in known)
-    }  # fmt: skip
-    told = {reset: both for reset, both in losses.items() if both[1] is not None}
-    if not told:
-        return ""
-    worst = min(told, key=lambda reset: told[reset][1] or 0.0)
-    own, other = told[worst]
-    if other is None or other > -_LOSS:
-        return f"{name}: transfer loses less than {100 * _LOSS:.0f} points by any of these layers."
-    source = "" if own is None else f", {100 * own:+.1f} on the source"
-    return f"{name}: transfer loses most by layers {worst}, {100 * other:+.1f} points{source}."
-
-
-def _first_layer(reset: str) -> tuple[int, str]:
-    digits = reset.replace(",", "-").partition("-")[0]
-    return (int(digits) if digits.isdecimal() else 10**6, reset)
-
-
-def _cell(cell: Row | None, head: str) -> Square:
-    if cell is None or cell["score"] is None:
-        return Square("")
-    sd = "" if cell["sd"] is None else f" ± {100 * cell['sd']:.1f}"
-    what = f"layers {cell['reset']} anew" if cell["reset"] else "no reset"
-    said = f"{head}, {what}: {100 * cell['score']:.1f}{sd}"
-    gap = cell["difference"]
-    if gap is None:
-        score, alone = f"{100 * cell['score']:.1f}", bool(cell["reset"])
-        return Square(f"[{score}]" if alone else score, "", said + "; nothing to compare with" * alone)
-    known = cell["low"] is not None
-    sure = known and not cell["low"] <= 0 <= cell["high"]
-    tone = "much-worse" if gap <= -_GREAT else "worse" if gap <= -_LOSS else "gain" if gap >= _LOSS else ""
-    interval = f", 95 % {100 * cell['low']:+.1f} to {100 * cell['high']:+.1f}" if known else ""
-    text = f"{100 * gap:+.1f}".replace("-", "−") + "*" * sure
-    return Square(text, tone, f"{said}; {100 * gap:+.1f}{interval}")
-
-
-def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str]) -> Panel:
-    look = styles(["on the source", "on the targets, mean"], set())
-    own = [c for c in cells if c["source"] == c["target"]]
-    other = [c for c in cells if c["source"] != c["target"]]
-    lines = []
-    for style, some in zip(look.values(), (own, other), strict=True):
-        means = []
-        for place, reset in enumerate(resets):
-            gaps = [100 * c["difference"] for c in some if c["reset"] == reset and c["difference"] is not None]
-            if gaps:
-                means.append((place, reset, sum(gaps) / len(gaps)))
-        lines.append((style, means))
-
-    def draw(axes: Any) -> None:
-        axes.axhline(0, color="#999999", linewidth=0.8)
-        for style, means in lines:
-            dashes = (0, style.dash) if style.dash else "solid"
-            axes.plot([m[0] for m in means], [m[2] for m in means], color=style.colour, linestyle=dashes, linewidth=1.3)
-            for place, reset, value in means:
-                (dot,) = axes.plot([place], [value], "o", ms=4, color=style.colour)
-                hover(dot, f"{style.system}, layers {reset}: {value:+.1f}")
-        axes.set_xticks(range(len(resets)), resets)
-        plain_axes(axes, "layers drawn anew")
-
-    said = "; ".join(
-        f"{style.system}: " + ", ".join(f"{reset} {value:+.1f}" for _, reset, value in means) for style, means in lines
-    )
-    return Panel(name, drawn(salt, draw), said)
-
-
-def _number(head: str, cell: Row) -> Number:
-    if cell["difference"] is None:
-        return (head, "score", cell["reset"] or "no reset", cell["score"], None, None)
-    return (head, "difference", cell["reset"], cell["difference"], cell["low"], cell["high"])

@@ -10,11 +10,12 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from paralign.report.ablated import ablation_plates
 from paralign.report.answer import answer
 from paralign.report.correlated import correlation_plates
 from paralign.report.costs import COST_COLUMNS, cost_rows, fairness
 from paralign.report.figures import curve_plates, styles
-from paralign.report.layers import ablation_plates, similarity_plates
+from paralign.report.layers import similarity_plates
 from paralign.report.pictures import link_plates, word_plates
 from paralign.report.plate import Plate
 from paralign.report.runs import Run

@@ -22,7 +22,7 @@ def word_plates(runs: Sequence[Run]) -> list[Plate]:
     """Where the words of two languages lie, encoder by encoder, of every run that has that picture."""
     out = []
     for run in runs:
-        for number, found in enumerate(p for p in run.pictures if p.get("kind") == "words"):
+        for number, found in enumerate(run.figures("words")):
             key = [Sign(language, colour) for language, colour in zip(found["languages"], COLOURS, strict=False)]
             panels = [
                 Panel(panel["system"], _words(f"{run.name}/{number}/{k}", found, panel), _said(panel))
@@ -74,7 +74,7 @@ def link_plates(runs: Sequence[Run]) -> list[Plate]:
     """Which word of a sentence is linked with which, of every run that has that picture."""
     out = []
     for run in runs:
-        for found in (p for p in run.pictures if p.get("kind") == "links"):
+        for found in run.figures("links"):
             for one in found["sentences"]:
                 links = {(i, j) for i, j in one["links"]}
                 source, target = one["source"], one["target"]

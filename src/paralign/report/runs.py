@@ -95,6 +95,10 @@ class Run:
         labels = {self.system_of(row) for row in self.rows}
         return labels.pop() if len(labels) == 1 else self.info.method or self.system
 
+    def figures(self, kind: str) -> list[Mapping[str, Any]]:
+        """Those of :attr:`pictures` that are of a kind."""
+        return [found for found in self.pictures if found.get("kind") == kind]
+
     @property
     def alarms(self) -> list[tuple[int | None, str]]:
         """Alarms of the log with their step, and those only ``run.json`` tells."""

@@ -80,7 +80,7 @@ def build_tables(runs: Sequence[Run], controls: set[str]) -> list[Table]:
     """
     groups: dict[Key, list[Member]] = {}
     for run in runs:
-        drawn = {"similarity", "change"} if any(p.get("kind") == "similarity" for p in run.pictures) else set()
+        drawn = {"similarity", "change"} if run.figures("similarity") else set()
         for row in (row for row in run.rows if row.task not in drawn):  # a number a layer: curves tell more
             groups.setdefault(Key.of(row), []).append((run, row))
     parts = [part for key, members in groups.items() for part in parted(key, members)]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from paralign.report.figures import Style, drawn, styles
+from paralign.report.figures import Style, drawn, plain_axes, styles
 from paralign.report.plate import Number, Panel, Plate
 from paralign.report.runs import Run
+from paralign.report.scatter import Dot, scatter
 
 __all__ = ["transfer_plates"]
 
-_MARKS = ("o", "s", "^", "D", "v", "P", "X")
 _WIDTH = 0.8
 Row = Mapping[str, Any]
 
@@ -27,7 +26,7 @@ def transfer_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plat
     """
     out = []
     for run in runs:
-        for found in (p for p in run.pictures if p.get("kind") == "transfer"):
+        for found in run.figures("transfer"):
             for task, metric in dict.fromkeys((p["task"], p["metric"]) for p in found["points"]):
                 rows = [p for p in found["points"] if p["task"] == task]
                 known = next((c for c in found["correlations"] if c["task"] == task), None)
@@ -53,8 +52,14 @@ def _plate(
     if near:
         told = "; ".join(f"{row['language']}, {row['system']}: alignment {100 * row['alignment']:.1f}, "
                          f"Δ {100 * row['delta']:+.1f}" for row in near)  # fmt: skip
-        dots = drawn(f"{salt}/scatter", lambda axes: _scatter(axes, languages, made, near), size=(5.0, 3.4))
-        panels.append(Panel("What alignment has to do with it", dots, told))
+        dots = [
+            Dot(look[row["system"]], row["language"], 100 * row["alignment"], 100 * row["delta"],
+                f"{row['system']}, {row['language']}: {100 * row['alignment']:.1f}, {100 * row['delta']:+.1f}")
+            for row in near
+        ]  # fmt: skip
+        x, y = "pieces whose twin is nearest, per cent", "Δ = zero-shot − supervised"
+        svg = scatter(f"{salt}/scatter", dots, languages, x, y)
+        panels.append(Panel("What alignment has to do with it", svg, told))
     numbers: list[Number] = [
         (f"{row['language']}, {name}", row["system"], row["model_hash"], row[name], None, None)
         for row in rows for name in ("zero", "supervised", "delta", "alignment") if row[name] is not None
@@ -93,22 +98,7 @@ def _bars(
                 x = place - _WIDTH / 2 + (k + 0.5) * step
                 axes.bar([x], [some[0]], width=0.9 * step, color=style.colour)
                 axes.plot([x - 0.45 * step, x + 0.45 * step], [some[1]] * 2, color="#222222", linewidth=1.2)
-    axes.set_xticks(range(len(languages)), languages, fontsize=8)
-    axes.set_ylabel("zero-shot; line: supervised", fontsize=8)
+    axes.set_xticks(range(len(languages)), languages)
+    plain_axes(axes, "")
+    axes.set_ylabel("zero-shot; line: supervised", color="#555555")
     axes.set_ylim(0, None)
-
-
-def _scatter(axes: Any, languages: Sequence[str], made: Sequence[Style], rows: Sequence[Row]) -> None:
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row["language"], row["system"]].append(row)
-    for style in made:
-        for number, language in enumerate(languages):
-            some = groups[language, style.system]
-            axes.plot([100 * row["alignment"] for row in some], [100 * row["delta"] for row in some], linestyle="",
-                      marker=_MARKS[number % len(_MARKS)], color=style.colour, ms=5)  # fmt: skip
-    for number, language in enumerate(languages):
-        axes.plot([], [], linestyle="", marker=_MARKS[number % len(_MARKS)], color="#555555", ms=5, label=language)
-    axes.legend(fontsize=7, frameon=False, loc="best")
-    axes.set_xlabel("pieces whose twin is nearest, per cent", fontsize=8)
-    axes.set_ylabel("Δ = zero-shot − supervised", fontsize=8)

@@ -11,8 +11,10 @@ from paralign.report.keys import Key, training_languages
 __all__ = [
     "clock",
     "count",
+    "counts_said",
     "is_share",
     "listing",
+    "mean_known",
     "metric_name",
     "number",
     "shortened",
@@ -146,3 +148,14 @@ def table_title(key: Key) -> str:
     if key.train:
         parts.append(trained_on(key.train))
     return f"{task_name(key.task)}: {', '.join(parts)}"
+
+
+def counts_said(sizes: Sequence[int]) -> str:
+    """One count, or the least and the greatest of several in order."""
+    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+
+
+def mean_known(values: Sequence[float | None]) -> float | None:
+    """Of those that are known; ``None`` if none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

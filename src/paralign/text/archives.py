@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import PurePosixPath
 from types import TracebackType
 from typing import IO, cast
 
 from paralign.errors import UserError
+from paralign.text.tags import canonical
 
 __all__ = ["MEMBER", "Damaged", "is_archive", "open_member", "twins_in"]
 
@@ -27,13 +27,12 @@ def is_archive(path: str) -> bool:
     return path.lower().endswith(".zip")
 
 
-def twins_in(path: str, languages: tuple[str, str], canonical: Callable[[str], str]) -> tuple[str, str]:
+def twins_in(path: str, languages: tuple[str, str]) -> tuple[str, str]:
     """The two files of a corpus in an archive, ``ARCHIVE.zip!NAME.en`` and ``ARCHIVE.zip!NAME.de``.
 
     Args:
         path: the archive.
         languages: canonical tags of both sides.
-        canonical: tag of a file's ending.
 
     Raises:
         UserError: if the archive cannot be read, holds none or several such, names files outside of itself, or is

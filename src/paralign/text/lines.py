@@ -226,17 +226,19 @@ def _unzstd(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
     while data:
         if not data.startswith(_ZSTD):
             raise Damaged("foreign bytes after the zstd data")
-        frame = zstandard.ZstdDecompressor().decompressobj()
+        frame, at = zstandard.ZstdDecompressor().decompressobj(), 0
         while not frame.eof:
-            sip, data = data[:_SIP], data[_SIP:] or stream.read(_BLOCK)
-            if not sip:
+            if at == len(data):
+                data, at = stream.read(_BLOCK), 0
+            if not data:
                 raise Damaged("truncated zstd")
             try:
-                block = frame.decompress(sip)
+                block = frame.decompress(data[at : at + _SIP])
             except zstandard.ZstdError:
                 raise Damaged("damaged zstd") from None
-            yield from (block[at : at + _BLOCK] for at in range(0, len(block), _BLOCK))
-        data = frame.unused_data + data
+            at = min(at + _SIP, len(data))
+            yield from (block[k : k + _BLOCK] for k in range(0, len(block), _BLOCK))
+        data = frame.unused_data + data[at:]
         while len(data) < len(_ZSTD) and (more := stream.read(_BLOCK)):
             data += more
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,13 +20,13 @@ from paralign.text.normalise import normalise
 from paralign.text.records import read_records
 from paralign.text.reordered import reordered_text, reordered_trees
 from paralign.text.specs import PairSpec, TextSpec, smallworld_range
-from paralign.text.tags import canonical
 from paralign.text.tmx import is_tmx, read_tmx
 from paralign.text.treebank_pairs import is_treebank, treebank_texts
 
 __all__ = ["Pair", "line_count", "read_pairs", "read_text"]
 
 _BAR = "|||"
+_OBJECT = re.compile(r'\{\s*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
     if len(spec.paths) == 2:
         return _twins(*spec.paths, lenient, count)
     if is_archive(spec.path):
-        return _twins(*twins_in(spec.path, spec.languages, canonical), lenient, count)
+        return _twins(*twins_in(spec.path, spec.languages), lenient, count)
     if is_tmx(spec.path):
         return _units(read_tmx(spec.path, spec.languages, lenient=lenient, dropped=count))
     return _separated(spec, lenient, count)
@@ -156,7 +157,7 @@ def _separated(spec: PairSpec, lenient: bool, dropped: Counter[str]) -> Iterator
     path, separator = spec.path, None
     lines = read_lines(path, lenient=lenient, dropped=dropped)
     for number, line in lines:
-        if separator is None and line.startswith("{"):
+        if separator is None and _OBJECT.match(line) and "\t" not in line:
             rest = itertools.chain([(number, line)], lines)
             yield from _units(read_records(rest, path, spec.languages, lenient=lenient, dropped=dropped))
             return

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from paralign.analysis.ablation import AblationCell, ablation_cells
@@ -180,17 +180,11 @@ def _tell(runs: Path, out: Path, command: str | None, quiet: bool) -> list[Ablat
     notes = torn + notes
     folder = RunFolder(out, "analyze ablation", command=command, fresh=True)
     folder.begin({"runs": [str(runs)]})
-    known = [
-        {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(cell).items()} for cell in cells
-    ]
-    names = list(asdict(cells[0])) if cells else []
-    lines = ["\t".join("" if row[name] is None else str(row[name]) for name in names) for row in known]
-    if not folder.main:
-        return cells
-    write_lines(out / "ablation.tsv", ["\t".join(names), *lines])
-    (out / "figures").mkdir(exist_ok=True)
-    told = {"schema": 1, "kind": "ablation", "cells": known, "notes": notes}
-    write_lines(out / "figures" / "ablation.json", [json.dumps(told, ensure_ascii=False)])
+    names = [field.name for field in fields(AblationCell)]
+    if folder.main:
+        lines = ["\t".join(_shown(getattr(cell, name)) for name in names) for cell in cells]
+        write_lines(out / "ablation.tsv", ["\t".join(names), *lines])
+    folder.figure("ablation", "ablation", cells=cells, notes=notes)
     folder.save(status="done", alarms=notes)
     for cell in cells:
         gap = "" if math.isnan(cell.difference) else f" ({100 * cell.difference:+.1f})"
@@ -200,3 +194,7 @@ def _tell(runs: Path, out: Path, command: str | None, quiet: bool) -> list[Ablat
     for text in notes:
         say(f"WARNING {text}", quiet=quiet)
     return cells
+
+
+def _shown(value: object) -> str:
+    return "" if isinstance(value, float) and math.isnan(value) else str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -103,15 +102,12 @@ def analyze_embeddings(
         panels.append(
             {"system": about["method"], "model_hash": about["model_hash"], **_picture(encoder, spec, known[:words])}
         )
-    figures = folder.path / "figures"
-    figures.mkdir(exist_ok=True)
-    about_words = {"kind": "words", "languages": list(spec.languages), "panels": panels,
-                   "words": [[t.source, t.target] for t in known[:words]]}  # fmt: skip
-    _write(figures / "embeddings.json", about_words)
+    shown_words = [[t.source, t.target] for t in known[:words]]
+    folder.figure("embeddings", "words", languages=spec.languages, panels=panels, words=shown_words)
     if sentences:
         every = list(found)
         shown = [_matrix(text[number - 1], every[number - 1], number) for number in sentences]
-        _write(figures / "links.json", {"kind": "links", "languages": list(spec.languages), "sentences": shown})
+        folder.figure("links", "links", languages=spec.languages, sentences=shown)
     write_results(folder.path, measured)
     folder.save(status="done")
     rows = [row for row, _ in measured]
@@ -137,7 +133,3 @@ def _picture(encoder: Encoder, spec: PairSpec, known: Sequence[Translation]) -> 
 
 def _matrix(pair: WordPair, links: Sequence[tuple[int, int]], number: int) -> dict[str, Any]:
     return {"number": number, "source": pair.words[0], "target": pair.words[1], "links": [list(link) for link in links]}
-
-
-def _write(path: Path, data: dict[str, Any]) -> None:
-    write_lines(path, [json.dumps({"schema": 1, **data}, ensure_ascii=False)])

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from paralign.analysis.correlation import PREDICTORS, Predicted, predicted, transferred
 from paralign.errors import UserError
@@ -54,10 +51,7 @@ def analyze_correlation(
         for p in points
     ]  # fmt: skip
     write_lines(folder.path / "correlation.tsv", ["\t".join(line) for line in (head, *lines)])
-    (folder.path / "figures").mkdir(exist_ok=True)
-    told = {"schema": 1, "kind": "correlation", "points": [asdict(p) for p in points],
-            "correlations": [_plain(asdict(c)) for c in found]}  # fmt: skip
-    write_lines(folder.path / "figures" / "correlation.json", [json.dumps(told, ensure_ascii=False)])
+    folder.figure("correlation", "correlation", points=points, correlations=found)
     folder.save(status="done", alarms=notes)
     for c in found:
         interval = "" if math.isnan(c.low) else f" ({c.low:.2f} to {c.high:.2f})"
@@ -67,7 +61,3 @@ def analyze_correlation(
     for note in notes:
         say(f"WARNING {note}", quiet=quiet)
     return found
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}

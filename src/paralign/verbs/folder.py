@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import fcntl
 import json
+import math
 import os
 import shlex
 import shutil
 import sys
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,13 @@ class RunFolder:
             if "status" in facts:
                 self._leave()
 
+    def figure(self, name: str, kind: str, **what: Any) -> None:
+        """Write ``figures/NAME.json``, what a picture of the report is drawn from; nan becomes null."""
+        if self.main:
+            (self.path / "figures").mkdir(exist_ok=True)
+            told = json.dumps(_plain({"schema": 1, "kind": kind, **what}), ensure_ascii=False)
+            _write(self.path / "figures" / f"{name}.json", told + "\n")
+
     def _take(self) -> None:
         """Keep other processes out of the folder until the run ends, however it ends."""
         if self._lock is not None:
@@ -155,6 +164,17 @@ class RunFolder:
         kept = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
         if self.main and not self.resumed and not kept:
             shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _typed() -> str:

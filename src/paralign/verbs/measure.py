@@ -71,9 +71,8 @@ def about_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str,
 def about_model(encoder: Encoder, model: str) -> dict[str, Any]:
     """The same of an encoder or a fine-tuned model, which is named by what it was, and for what."""
     about = about_encoder(encoder, model, None)
-    task = Path(model) / "task.json"
-    if task.is_file():
-        facts = json.loads(task.read_text(encoding="utf-8"))
+    facts = _saved_facts(model)
+    if facts:
         about |= {k: facts["of"][k] for k in ("control", "seeds")} | {"parent": facts["of"]["model_hash"]}
         about["method"] = f"{facts['of']['method']}, fine-tuned for {facts['task']}"
     return about
@@ -85,8 +84,7 @@ def saved_task(task: str | None, model: str, settings: Mapping[str, Any]) -> tup
     Raises:
         UserError: if the model was fine-tuned for another task, or no task is named.
     """
-    saved = Path(model) / "task.json"
-    facts: dict[str, Any] | None = json.loads(saved.read_text(encoding="utf-8")) if saved.is_file() else None
+    facts = _saved_facts(model)
     name = task or (facts and facts["task"])
     if not name:
         mend = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
@@ -95,6 +93,13 @@ def saved_task(task: str | None, model: str, settings: Mapping[str, Any]) -> tup
     if work.trains and facts and facts["task"] != name:
         raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model)
     return work, facts
+
+
+def _saved_facts(model: str) -> dict[str, Any] | None:
+    """What ``finetune`` wrote beside a model."""
+    saved = Path(model) / "task.json"
+    facts: dict[str, Any] | None = json.loads(saved.read_text(encoding="utf-8")) if saved.is_file() else None
+    return facts
 
 
 def saved_head(work: Task, encoder: Encoder, model: str) -> Objective:

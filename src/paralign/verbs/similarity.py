@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,6 @@ from paralign.errors import UserError, located
 from paralign.metrics.correlation import spearman
 from paralign.results import Measurement, Seeds, Where, write_results
 from paralign.text import PairSpec, TextSpec, parse_pairs, parse_text, read_pairs, read_text
-from paralign.text.lines import write_lines
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.measure import about_model, dataset_names
 
@@ -101,10 +99,8 @@ def analyze_similarity(
     folder.begin({"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit,
                   "similarity": config.model_dump(mode="json")},
                  method=about[0]["method"], model_hash=about[0]["model_hash"])  # fmt: skip
-    told = {"schema": 1, "kind": "similarity", "settings": config.model_dump(mode="json"), "curves": curves}
+    folder.figure("similarity", "similarity", settings=config.model_dump(mode="json"), curves=curves)
     if folder.main:
-        (folder.path / "figures").mkdir(exist_ok=True)
-        write_lines(folder.path / "figures" / "similarity.json", [json.dumps(told, ensure_ascii=False)])
         write_results(folder.path, [(row, None) for row in rows], fresh=True)
     folder.save(status="done", alarms=alarms, threads=torch.get_num_threads(), device=encoders[0].device.type)
     for alarm in alarms:
@@ -262,8 +258,7 @@ def _curve(
         "system": which["method"], "model_hash": which["model_hash"], "control": which["control"], "n": n,
         "before": about[first[0]]["method"] if over else None,
         "languages": [first[1], second[1]],
-        "layers": [{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(layer).items()}
-                   for layer in found],
+        "layers": list(found),
     }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -52,15 +51,8 @@ def analyze_transfer(
         for p in points
     )
     write_lines(folder.path / "transfer.tsv", [head, *lines])
-    (folder.path / "figures").mkdir(exist_ok=True)
-    told = {
-        "schema": 1, "kind": "transfer",
-        "points": [{**asdict(p), "delta": p.delta, "alignment": None if math.isnan(p.alignment) else p.alignment}
-                   for p in points],
-        "correlations": [{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(c).items()}
-                         for c in found],
-    }  # fmt: skip
-    write_lines(folder.path / "figures" / "transfer.json", [json.dumps(told, ensure_ascii=False)])
+    drawn = [asdict(point) | {"delta": point.delta} for point in points]
+    folder.figure("transfer", "transfer", points=drawn, correlations=found)
     folder.save(status="done", alarms=notes)
     for note in notes:
         say(f"WARNING {note}", quiet=quiet)

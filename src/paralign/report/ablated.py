@@ -1,0 +1,137 @@
+"""Pictures of what transfer loses when layers are drawn anew before fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from paralign.report.figures import drawn, hover, plain_axes, styles
+from paralign.report.plate import Grid, Number, Panel, Plate, Square
+from paralign.report.runs import Run
+from paralign.report.wording import counts_said, mean_known
+from paralign.results import natural
+
+__all__ = ["ablation_plates"]
+
+Row = Mapping[str, Any]
+_LOSS, _GREAT = 0.02, 0.05
+"""Losses that are shaded lightly and darkly (Muller et al. 2021, table 2)."""
+
+
+def ablation_plates(runs: Sequence[Run]) -> list[Plate]:
+    """One for each task of every run of ``analyze ablation``."""
+    out = []
+    for run in runs:
+        for found in run.figures("ablation"):
+            for task, metric in dict.fromkeys((c["task"], c["metric"]) for c in found["cells"]):
+                cells = [c for c in found["cells"] if (c["task"], c["metric"]) == (task, metric)]
+                out.append(replace(_ablation(run, task, metric, cells), run=run.name))
+    return out
+
+
+def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
+    resets = sorted({cell["reset"] for cell in cells} - {""}, key=natural)
+    systems = list(dict.fromkeys((cell["system"], cell["model_hash"]) for cell in cells))
+    names = {key: key[0] if [s for s, _ in systems].count(key[0]) == 1 else f"{key[0]} {key[1][:6]}" for key in systems}
+    rows, panels, numbers = [], [], []
+    for system in systems:
+        own = [cell for cell in cells if (cell["system"], cell["model_hash"]) == system]
+        places = list(dict.fromkeys((cell["source"], cell["target"], cell["dataset"]) for cell in own))
+        for place in places:
+            some = {c["reset"]: c for c in own if (c["source"], c["target"], c["dataset"]) == place}
+            prefix = f"{names[system]}, " if len(systems) > 1 else ""
+            head = f"{prefix}{place[0]} → {place[1]}"
+            head += f" ({place[2]})" if [p[:2] for p in places].count(place[:2]) > 1 else ""
+            rows.append((head, [_cell(some.get(reset), head) for reset in ("", *resets)]))
+            numbers += [_number(head, cell) for cell in some.values()]
+        panels.append(_losses(f"{run.name}/{task}/{system}", names[system], own, resets))
+    seeds = sorted({cell["seeds"] for cell in cells})
+    caption = (
+        f"{metric.upper() if metric in ('las', 'uas', 'f1') else metric} on 100; then what is lost when these layers"
+        f" are drawn anew before fine-tuning: light from {100 * _LOSS:.0f} points, dark from {100 * _GREAT:.0f},"
+        f" blue gains. * 95 % interval without 0 (paired bootstrap over test items). {counts_said(seeds)} fine-tuning"
+        f" seed{'s' * (seeds != [1])}; layers are counted from 0."
+    )
+    look = styles(["on the source", "on the targets, mean"], set())
+    grid = Grid(["no reset", *resets], rows, caption)
+    key = [style.sign for style in look.values()]
+    found = " ".join(_found_losses(names[system], [c for c in cells if (c["system"], c["model_hash"]) == system])
+                     for system in systems)  # fmt: skip
+    command = run.info.command or ""
+    return Plate("Layers drawn anew", task, key, panels, [grid], len(panels) < 3, "", command, numbers, found)
+
+
+def _found_losses(name: str, cells: Sequence[Row]) -> str:
+    """Which layers transfer loses most by, and what they cost the source."""
+    known = [cell for cell in cells if cell["difference"] is not None]
+    losses = {
+        reset: [
+            mean_known([c["difference"] for c in known if (c["reset"], c["source"] == c["target"]) == (reset, own)])
+            for own in (True, False)
+        ]
+        for reset in dict.fromkeys(cell["reset"] for cell in known)
+    }  # fmt: skip
+    told = {reset: both for reset, both in losses.items() if both[1] is not None}
+    if not told:
+        return ""
+    worst = min(told, key=lambda reset: told[reset][1] or 0.0)
+    own, other = told[worst]
+    if other is None or other > -_LOSS:
+        return f"{name}: transfer loses less than {100 * _LOSS:.0f} points by any of these layers."
+    source = "" if own is None else f", {100 * own:+.1f} on the source"
+    return f"{name}: transfer loses most by layers {worst}, {100 * other:+.1f} points{source}."
+
+
+def _cell(cell: Row | None, head: str) -> Square:
+    if cell is None or cell["score"] is None:
+        return Square("")
+    sd = "" if cell["sd"] is None else f" ± {100 * cell['sd']:.1f}"
+    what = f"layers {cell['reset']} anew" if cell["reset"] else "no reset"
+    said = f"{head}, {what}: {100 * cell['score']:.1f}{sd}"
+    gap = cell["difference"]
+    if gap is None:
+        score, alone = f"{100 * cell['score']:.1f}", bool(cell["reset"])
+        return Square(f"[{score}]" if alone else score, "", said + "; nothing to compare with" * alone)
+    known = cell["low"] is not None
+    sure = known and not cell["low"] <= 0 <= cell["high"]
+    tone = "much-worse" if gap <= -_GREAT else "worse" if gap <= -_LOSS else "gain" if gap >= _LOSS else ""
+    interval = f", 95 % {100 * cell['low']:+.1f} to {100 * cell['high']:+.1f}" if known else ""
+    text = f"{100 * gap:+.1f}".replace("-", "−") + "*" * sure
+    return Square(text, tone, f"{said}; {100 * gap:+.1f}{interval}")
+
+
+def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str]) -> Panel:
+    look = styles(["on the source", "on the targets, mean"], set())
+    own = [c for c in cells if c["source"] == c["target"]]
+    other = [c for c in cells if c["source"] != c["target"]]
+    lines = []
+    for style, some in zip(look.values(), (own, other), strict=True):
+        means = []
+        for place, reset in enumerate(resets):
+            gaps = [100 * c["difference"] for c in some if c["reset"] == reset and c["difference"] is not None]
+            if gaps:
+                means.append((place, reset, sum(gaps) / len(gaps)))
+        lines.append((style, means))
+
+    def draw(axes: Any) -> None:
+        axes.axhline(0, color="#999999", linewidth=0.8)
+        for style, means in lines:
+            dashes = (0, style.dash) if style.dash else "solid"
+            axes.plot([m[0] for m in means], [m[2] for m in means], color=style.colour, linestyle=dashes, linewidth=1.3)
+            for place, reset, value in means:
+                (dot,) = axes.plot([place], [value], "o", ms=4, color=style.colour)
+                hover(dot, f"{style.system}, layers {reset}: {value:+.1f}")
+        axes.set_xticks(range(len(resets)), resets)
+        plain_axes(axes, "layers drawn anew")
+
+    said = "; ".join(
+        f"{style.system}: " + ", ".join(f"{reset} {value:+.1f}" for _, reset, value in means) for style, means in lines
+    )
+    return Panel(name, drawn(salt, draw), said)
+
+
+def _number(head: str, cell: Row) -> Number:
+    if cell["difference"] is None:
+        return (head, "score", cell["reset"] or "no reset", cell["score"], None, None)
+    return (head, "difference", cell["reset"], cell["difference"], cell["low"], cell["high"])
