@@ -13,15 +13,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 done; 2 the user's input or settings (one line on standard error, no traceback); 1 our fault; 130 or 143
-        stopped by Ctrl-C or SIGTERM, with a checkpoint saved where there was something to save.
+        0 done; 2 the user's input or settings (one line on standard error, no traceback); 1 our fault; 3 faults found
+        in text (``corpus check``); 130 or 143 stopped by Ctrl-C or SIGTERM, with a checkpoint saved
+        where there was something to save.
     """
     from paralign.cli import app
     from paralign.errors import UserError
 
     try:
         code = app(args=arguments, standalone_mode=False)
-        return _fail("stopped", code) if code == 130 else 0  # typer makes an exit code of Ctrl-C
+        if code == 130:  # typer makes an exit code of Ctrl-C
+            return _fail("stopped", code)
+        return code if isinstance(code, int) else 0
     except UserError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

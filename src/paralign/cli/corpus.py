@@ -14,6 +14,11 @@ from paralign.errors import UserError
 
 __all__ = ["app"]
 
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="Files of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON) to keep out; repeatable."),
+]
+
 app = typer.Typer(help="Prepare and look at text.", no_args_is_help=True)
 
 
@@ -23,6 +28,7 @@ def build(
     model: Annotated[str, typer.Option(help="Encoder (or tokenizer) the text is cut into pieces for.")],
     pairs: Pairs = None,
     text: Annotated[list[str] | None, typer.Option(help="LANG=PATH, plain text instead of pairs.")] = None,
+    exclude: Exclude = None,
     overrides: Overrides = None,
     limit: Limit = None,
     lenient: Lenient = False,
@@ -48,6 +54,7 @@ def build(
         [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],
         out,
         resolve(FilterConfig, asked["data"]),
+        exclude=exclude or [],
         lenient=lenient,
         quiet=quiet,
     )
@@ -60,10 +67,7 @@ def split(
     text: Annotated[
         list[str] | None, typer.Option(help="LANG=PATH, plain text to add to the plain side; may be repeated.")
     ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(help="Files of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON) to keep out; repeatable."),
-    ] = None,
+    exclude: Exclude = None,
     key_share: Annotated[
         float, typer.Option(help="Share of the plain half's pairs that give their English side.", min=0, max=1)
     ] = 0.5,
@@ -87,6 +91,42 @@ def split(
         lenient=lenient,
     )
     typer.echo((out / "split.json").read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def check(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; holds the page, report.html.")],
+    pairs: Pairs = None,
+    text: Annotated[list[str] | None, typer.Option(help="LANG=PATH, plain text; may be repeated.")] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(help="File of test sentences, of any task: do they stand in the text? May be repeated."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Encoder: count its unknown pieces, and what is too long.")] = None,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    lenient: Lenient = False,
+    quiet: Quiet = False,
+) -> None:
+    """Duplicates, misfits, wrong languages, leaking test sentences: a page, and exit code 3 if there are faults."""
+    from paralign.report import write_report
+    from paralign.verbs.check import check_corpus
+
+    faults = check_corpus(
+        pairs or [],
+        out=out,
+        text=text or [],
+        test=test or [],
+        model=model,
+        overrides=overrides or [],
+        limit=limit,
+        lenient=lenient,
+        quiet=quiet,
+    )
+    write_report([out], out / "report.html", title="Corpus check")
+    typer.echo(out / "report.html")
+    if faults:
+        raise typer.Exit(3)
 
 
 @app.command()

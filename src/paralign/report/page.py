@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from paralign.report.ablated import ablation_plates
 from paralign.report.answer import answer
+from paralign.report.checked import check_plates
 from paralign.report.correlated import correlation_plates
 from paralign.report.costs import COST_COLUMNS, cost_rows, fairness
 from paralign.report.figures import curve_plates, styles
@@ -91,6 +92,7 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
     look = styles(list(dict.fromkeys([*(run.label for run in runs), *_drawn(runs)])), controls | _marked(runs))
     alarms = _alarms(runs)
     plates = [
+        *check_plates(runs),
         *ablation_plates(runs),
         *similarity_plates(runs, look),
         *correlation_plates(runs, look),

@@ -50,7 +50,7 @@ class Grid:
     rows: list[tuple[str, list[Square]]]
     caption: str = ""
     kind: str = "shaded"
-    """``shaded``, or ``links``: small squares without text, words on both sides."""
+    """``shaded``; ``links``: small squares without text, words on both sides; ``lines``: sentences."""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def sentences_of(source: Source, *, lenient: bool = False, dropped: Counter[str]
     if isinstance(source, TextSpec):
         yield from (text for _, text in read_text(source, lenient=lenient, dropped=count))
         return
-    kind = str(source).removesuffix(".gz").rpartition(".")[2]
+    kind = str(source).removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
     if kind == "json":
         yield from _texts(load_json(source))
     elif kind == "conllu":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from paralign.text.normalise import plain_key
 from paralign.text.readers import read_pairs, read_text
 from paralign.text.specs import PairSpec, TextSpec
 
-__all__ = ["check_languages", "wrong_language"]
+__all__ = ["Identified", "check_languages", "identified", "wrong_language"]
 
 _LINES, _JOINED, _FEWEST = 1_000, 4, 25
 # Languages that an identifier cannot be asked to tell apart.
@@ -28,17 +29,33 @@ _NEAR = (
 )
 
 
-def wrong_language(texts: Iterable[str], tag: str) -> str | None:
-    """What speaks against a text being in the language of its tag.
+@dataclass(frozen=True)
+class Identified:
+    """What py3langid makes of samples of a text: each is of four sentences, as single ones say too little."""
+
+    samples: int
+    own: float
+    """Share of samples in the language of the tag, or one an identifier cannot tell from it."""
+    other: str
+    """The language most of the others are in; empty if there are none."""
+    share: float
+    """Of samples, that one's."""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether most samples are of one other language and hardly any of this one."""
+        return self.own < 0.2 and self.share > 0.5
+
+
+def identified(texts: Iterable[str], tag: str) -> Identified | None:
+    """In which language is a text?
 
     Args:
-        texts: sentences; the first thousand with letters or digits are looked at, four at a time, as single ones say
-            too little.
+        texts: sentences; the first thousand with letters or digits are looked at.
         tag: canonical.
 
     Returns:
-        ``looks like fr (93 % of 250 samples, de 2 %)`` where most samples are of one other language and hardly any of
-        this one; ``None`` otherwise, for less than 100 sentences and for languages the identifier does not know.
+        ``None`` for less than 100 sentences and for languages the identifier does not know.
     """
     import py3langid
 
@@ -50,9 +67,19 @@ def wrong_language(texts: Iterable[str], tag: str) -> str | None:
     same = next((near for near in _NEAR if tag in near), {tag})
     own = sum(found[name] for name in same)
     other, count = next(((name, n) for name, n in found.most_common() if name not in same), ("", 0))
-    if own >= 0.2 * len(samples) or count <= 0.5 * len(samples):
+    return Identified(len(samples), own / len(samples), other, count / len(samples))
+
+
+def wrong_language(texts: Iterable[str], tag: str) -> str | None:
+    """What speaks against a text being in the language of its tag.
+
+    Returns:
+        ``looks like fr (93 % of 250 samples, de 2 %)``, or ``None``; see :func:`identified`.
+    """
+    found = identified(texts, tag)
+    if found is None or not found.wrong:
         return None
-    return f"looks like {other} ({count / len(samples):.0%} of {len(samples)} samples, {tag} {own / len(samples):.0%})"
+    return f"looks like {found.other} ({found.share:.0%} of {found.samples} samples, {tag} {found.own:.0%})"
 
 
 def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:

@@ -12,7 +12,16 @@ import numpy as np
 from paralign.device import only_cpu
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.text import FilterConfig, PairSpec, TextSpec, Tokenize, TokenStore, build_store, share_kept
+from paralign.text import (
+    FilterConfig,
+    PairSpec,
+    TextSpec,
+    Tokenize,
+    TokenStore,
+    build_store,
+    excluded_sentences,
+    share_kept,
+)
 from paralign.text.build import file_digest
 from paralign.text.identify import check_languages
 from paralign.text.mixing import tempered
@@ -43,11 +52,13 @@ def build_corpus(
     out: Path,
     config: FilterConfig,
     *,
+    exclude: Sequence[str] = (),
     lenient: bool = False,
     quiet: bool = False,
 ) -> TokenStore:
-    """Tokenise text into a store and say what was kept of it."""
+    """Tokenise text into a store, without the sentences of test files (``exclude``), and say what was kept of it."""
     judge_languages(specs, lenient=lenient, quiet=quiet)
+    unseen = excluded_sentences(map(Path, exclude), lenient=lenient)[0] if exclude else None
     state = {"shown": 0}
 
     def progress(read: int, kept: int) -> None:
@@ -63,6 +74,7 @@ def build_corpus(
         tokenizer_id=tokenizer_id,
         vocabulary=vocabulary,
         lenient=lenient,
+        exclude=unseen,
         progress=progress,
     )
     for line in kept_lines(store):
