@@ -27,7 +27,8 @@ Pairs = Annotated[
     typer.Option(
         "--pairs",
         help="SRC-TGT=PATH, may be repeated. PATH: TSV, 'a ||| b', JSON lines, TMX, Moses twins (a.en,a.de), any of "
-        "them .gz or .zst; a zip of OPUS; - for standard input; smallworld or smallworld:START-STOP.",
+        "them .gz or .zst; a zip of OPUS; hub:NAME#CONFIG@SPLIT; - for standard input; smallworld or "
+        "smallworld:START-STOP.",
     ),
 ]
 Overrides = Annotated[

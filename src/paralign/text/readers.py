@@ -15,6 +15,7 @@ from paralign.text.archives import is_archive, twins_in
 from paralign.text.conllu import ordering_of, read_trees
 from paralign.text.faults import CUT
 from paralign.text.generated import smallworld_pairs, smallworld_text
+from paralign.text.hub import is_hub, read_hub_pairs, read_hub_text
 from paralign.text.lines import numbered_lines, read_lines
 from paralign.text.normalise import normalise
 from paralign.text.records import read_records
@@ -67,6 +68,8 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
     indices = smallworld_range(spec.path)
     if indices is not None:
         return smallworld_pairs(spec, indices)
+    if is_hub(spec.path):
+        return _units(read_hub_pairs(spec.path, spec.languages, lenient=lenient, dropped=count))
     if len(spec.paths) == 2 and any(map(is_treebank, spec.paths)):
         return _treebanks(*spec.paths, lenient, count)
     if len(spec.paths) == 2:
@@ -96,14 +99,18 @@ def read_text(
     indices = smallworld_range(spec.path)
     if indices is not None:
         return smallworld_text(spec.language, indices)
-    lines = read_lines(spec.path, lenient=lenient, dropped=dropped)
+    if is_hub(spec.path):
+        count: Counter[str] = Counter() if dropped is None else dropped
+        lines = read_hub_text(spec.path, spec.language, lenient=lenient, dropped=count)
+    else:
+        lines = read_lines(spec.path, lenient=lenient, dropped=dropped)
     return ((number, normalise(line)) for number, line in lines)
 
 
 def line_count(spec: PairSpec) -> int | None:
     """Lines of a corpus whose pairs are its lines, those that a lenient reader drops among them; ``None`` for others
     and for what cannot be read twice."""
-    whole = smallworld_range(spec.path) is not None or is_tmx(spec.path) or is_archive(spec.path)
+    whole = not spec.paths or is_tmx(spec.path) or is_archive(spec.path)
     if whole or is_treebank(spec.paths[0]) or not Path(spec.paths[0]).is_file():
         return None
     return sum(1 for _ in numbered_lines(spec.paths[0], lenient=True))

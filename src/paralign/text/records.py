@@ -33,7 +33,7 @@ class Columns:
             Fault: if they are not there, or are no texts.
         """
         if not isinstance(record, Mapping):
-            raise Fault("not JSON", "the line is no JSON object", line)
+            raise Fault("not JSON", "no JSON object", line)
         inner = record.get("translation", record)
         if not isinstance(inner, Mapping):
             raise Fault("missing language", "'translation' is no object of languages", line)

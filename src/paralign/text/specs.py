@@ -9,6 +9,7 @@ from pathlib import Path
 
 from paralign.errors import UserError
 from paralign.languages.derived import SIGN, derived
+from paralign.text.hub import is_hub
 from paralign.text.tags import canonical
 
 __all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "check_order", "parse_pairs", "parse_text", "smallworld_range"]
@@ -22,8 +23,8 @@ SMALLWORLD_DEFAULT = range(20_000)
 class PairSpec:
     """Parallel text: two canonical language tags and where the text lies.
 
-    ``path`` is kept as given: a file, ``-`` (standard input), two files with a comma between (Moses twins,
-    the source side first) or ``smallworld[:START-STOP]``.
+    ``path`` is kept as given: a file, ``-`` (standard input), ``hub:NAME`` (a dataset), two files with a comma
+    between (Moses twins, the source side first) or ``smallworld[:START-STOP]``.
     """
 
     source: str
@@ -34,8 +35,8 @@ class PairSpec:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files behind the pair: two for Moses twins, one for a file, none for the small world."""
-        if smallworld_range(self.path) is not None:
+        """The files behind the pair: two for Moses twins, one for a file, none for the small world and datasets."""
+        if smallworld_range(self.path) is not None or is_hub(self.path):
             return ()
         if "," in self.path and not Path(self.path).exists():
             return tuple(part.strip() for part in self.path.split(","))
@@ -63,8 +64,8 @@ class TextSpec:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The file behind the text, none for the small world."""
-        return () if smallworld_range(self.path) is not None else (self.path,)
+        """The file behind the text, none for the small world and datasets."""
+        return () if smallworld_range(self.path) is not None or is_hub(self.path) else (self.path,)
 
     @property
     def languages(self) -> tuple[str]:

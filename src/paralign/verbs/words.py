@@ -170,7 +170,7 @@ def word_pairs(
 
     A line that was dropped is a pair without words, so that links stand in the line of their pair.
     """
-    lines = smallworld_range(spec.path) is None and not is_treebank(spec.paths[0])
+    lines = smallworld_range(spec.path) is None and not any(map(is_treebank, spec.paths))
     texts: deque[str] = deque()
 
     def sides() -> Iterator[str]:
