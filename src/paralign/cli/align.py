@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Out, Overrides, Pairs, Quiet, Resume, Seed, given
+from paralign.cli.options import DryRun, Lenient, Limit, Out, Overrides, Pairs, Quiet, Resume, Seed, Show, given
 
 __all__ = ["command"]
 
@@ -30,22 +30,26 @@ def command(
     seed: Seed = None,
     lenient: Lenient = False,
     resume: Resume = False,
+    dry_run: DryRun = False,
+    show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
     """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder."""
+    from paralign.verbs.preview import preview
     from paralign.verbs.train import align
 
-    align(
-        model,
-        out=out,
-        pairs=pairs or [],
-        corpus=corpus,
-        links=links or [],
-        dictionary=dictionary or [],
-        recipe=recipe,
-        settings=given(data={"limit": limit}, training={"seed": seed}),
-        overrides=overrides or [],
-        lenient=lenient,
-        resume=resume,
-        quiet=quiet,
-    )
+    arguments: dict[str, Any] = {
+        "model": model,
+        "pairs": pairs or [],
+        "corpus": corpus,
+        "links": links or [],
+        "dictionary": dictionary or [],
+        "recipe": recipe,
+        "settings": given(data={"limit": limit}, training={"seed": seed}),
+        "overrides": overrides or [],
+        "lenient": lenient,
+    }
+    if dry_run or show:
+        preview(align, measure=dry_run, show=show, **arguments)
+        return
+    align(out=out, resume=resume, quiet=quiet, **arguments)

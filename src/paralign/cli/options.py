@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 __all__ = [
+    "DryRun",
     "Lenient",
     "Limit",
     "Out",
@@ -16,6 +17,7 @@ __all__ = [
     "Quiet",
     "Resume",
     "Seed",
+    "Show",
     "Split",
     "System",
     "given",
@@ -38,6 +40,13 @@ Seed = Annotated[int | None, typer.Option(help="Of order, coins, masks, dropout 
 Limit = Annotated[int | None, typer.Option(help="Use the first so many.", min=1)]
 Lenient = Annotated[bool, typer.Option("--lenient", help="Drop and count lines that cannot be read.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what the run would cost, from a few steps of it; train nothing.")
+]
+Show = Annotated[
+    int,
+    typer.Option("--show", min=0, help="Print so many records as the encoder sees them (masks, links); train nothing."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Split = Annotated[str, typer.Option(help="Recorded with the results.")]
 System = Annotated[str | None, typer.Option(help="What tables call this encoder; its own method by default.")]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Out, Overrides, Quiet, Resume, Seed, given
+from paralign.cli.options import DryRun, Lenient, Limit, Out, Overrides, Quiet, Resume, Seed, Show, given
 
 __all__ = ["command"]
 
@@ -34,26 +34,30 @@ def command(
     seed: Seed = None,
     lenient: Lenient = False,
     resume: Resume = False,
+    dry_run: DryRun = False,
+    show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
     """Train a masked LM on plain text, from scratch or from an encoder."""
+    from paralign.verbs.preview import preview
     from paralign.verbs.train import pretrain
 
-    pretrain(
-        out=out,
-        text=text or [],
-        pairs=pairs or [],
-        arch=arch,
-        model=model,
-        tokenizer=tokenizer,
-        vocab=vocab,
-        max_length=max_length,
-        heldout=heldout or [],
-        dictionary=dictionary or [],
-        recipe=recipe,
-        settings=given(data={"limit": limit}, training={"seed": seed}),
-        overrides=overrides or [],
-        lenient=lenient,
-        resume=resume,
-        quiet=quiet,
-    )
+    arguments: dict[str, Any] = {
+        "text": text or [],
+        "pairs": pairs or [],
+        "arch": arch,
+        "model": model,
+        "tokenizer": tokenizer,
+        "vocab": vocab,
+        "max_length": max_length,
+        "heldout": heldout or [],
+        "dictionary": dictionary or [],
+        "recipe": recipe,
+        "settings": given(data={"limit": limit}, training={"seed": seed}),
+        "overrides": overrides or [],
+        "lenient": lenient,
+    }
+    if dry_run or show:
+        preview(pretrain, measure=dry_run, show=show, **arguments)
+        return
+    pretrain(out=out, resume=resume, quiet=quiet, **arguments)

@@ -21,6 +21,7 @@ from paralign.text.linked import LinkedWords, LinkStore, linked_pieces
 from paralign.text.masking import STREAM, Translations, mask_view, translate_view
 from paralign.text.rows import Ints, Part, Template, View, ViewsConfig, dress, take_rows
 from paralign.text.store import TokenStore
+from paralign.text.words import word_spans
 
 __all__ = ["Batch", "PairBatch", "Records", "Template", "View", "ViewsConfig", "linked_words", "take_rows"]
 
@@ -123,6 +124,16 @@ class PairBatch:
         wanted = self.languages.index(language) if language in self.languages else -1
         found: npt.NDArray[np.bool_] = self._store.language[self.ids, side].astype(np.int64) == wanted
         return found
+
+    def word_links(self, place: int) -> list[tuple[str, str]] | None:
+        """The linked words of a record of the slice, the store's first side first; ``None`` without links."""
+        if self._links is None or not isinstance(self._store, TokenStore):
+            return None
+        record, tokenised = int(self.ids[place]), bool(self._links.meta["tokenised"])
+        texts = [self._store.text(record, side) for side in (0, 1)]
+        words = [[text[a:b] for a, b in word_spans(text, tokenised=tokenised)] for text in texts]
+        pairs, _ = self._links.links(self.ids[place : place + 1])
+        return [(words[0][i], words[1][j]) for i, j in pairs.tolist()]
 
     def linked(self, first: str, second: str) -> LinkedWords:
         """The linked words, as pieces of ``joint`` twice (both sides stand in it) or of ``first`` and ``second``.

@@ -143,15 +143,12 @@ class Trainer:
             UserError: on a checkpoint of other data or settings, and when the loss is not finite.
         """
         found = checkpoint.latest(self.run_folder / "checkpoints") if resume else None
-        self.module.train()
         if found is not None:
+            self.module.train()
             self._resume(found)
         else:
             self.log.open()
-            torch.manual_seed(seed_for(self.config.seed, _PREPARE, self.rank))
-            with self.accelerator.autocast():
-                for objective in self.learner.each().values():
-                    objective.prepare(self.learner.encoder, self.batches, self.rank, self.ranks, self._gather)
+            self.begin()
         # Python hands signals to the main thread only; elsewhere they are left to whoever owns it.
         caught = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
         old = {s: signal.signal(s, self._on_signal) for s in caught}
@@ -166,6 +163,36 @@ class Trainer:
         if self._score is not None:
             checkpoint.load_best(self.run_folder / "checkpoints", self.learner)
         return self._outcome()
+
+    def begin(self) -> None:
+        """What a fresh start does before its first step."""
+        self.module.train()
+        torch.manual_seed(seed_for(self.config.seed, _PREPARE, self.rank))
+        with self.accelerator.autocast():
+            for objective in self.learner.each().values():
+                objective.prepare(self.learner.encoder, self.batches, self.rank, self.ranks, self._gather)
+
+    def once(self) -> tuple[dict[str, float], float, float, int]:
+        """One optimiser step: losses, the gradient's norm, the learning rate, and a pending signal (of any rank)."""
+        slices = self._slices()
+        rate = learning_rate(
+            self.step,
+            steps=self.steps,
+            warmup=self.config.warmup_steps(self.steps),
+            peak=self.config.learning_rate,
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        losses, norm, stop = self._optimise(slices)
+        self.step += 1
+        self._count(slices)
+        return losses, norm, rate, stop
+
+    @property
+    def pieces_seen(self) -> int:
+        """By all processes, since the run began."""
+        seen: int = int(self._seen["pieces"]) * self.ranks
+        return seen
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         if self._signal:  # the second time, at once
@@ -235,18 +262,7 @@ class Trainer:
         began, before = time.monotonic(), self._seen["seconds"]
         mark = (began, self.step, self._seen["pieces"])
         while self.step < self.steps:
-            slices = self._slices()
-            rate = learning_rate(
-                self.step,
-                steps=self.steps,
-                warmup=self.config.warmup_steps(self.steps),
-                peak=self.config.learning_rate,
-            )
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate
-            losses, norm, stop = self._optimise(slices)
-            self.step += 1
-            self._count(slices)
+            losses, norm, rate, stop = self.once()
             now = time.monotonic()
             self._seen["seconds"] = before + now - began
             if self.step % self.config.log_every == 0 or self.step == self.steps:
@@ -370,7 +386,7 @@ class Trainer:
         return Outcome(
             steps=self.step,
             records_seen=int(self._seen["records"]),
-            pieces_seen=int(self._seen["pieces"]) * self.ranks,
+            pieces_seen=self.pieces_seen,
             seconds=float(self._seen["seconds"]),
             padding=self._padding(),
             alarms=list(self.alarms.raised.values()),

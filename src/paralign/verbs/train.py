@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from paralign.device import best_device
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.card import read_provenance, write_card
 from paralign.encoder.hf import load_tokenizer, parse_arch, set_dropout
@@ -30,6 +31,7 @@ from paralign.text.masking import Translations
 from paralign.text.mixing import MixedText
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 from paralign.training.checkpoint import beside
+from paralign.training.memory import check_memory
 from paralign.verbs.corpus import (
     check_same_text,
     first_process_first,
@@ -45,9 +47,10 @@ from paralign.verbs.heldout import HeldOut
 from paralign.verbs.links import open_links
 from paralign.verbs.settings import RunConfig, run_settings
 
-__all__ = ["align", "make_objectives", "pretrain"]
+__all__ = ["Look", "align", "make_objectives", "pretrain"]
 
 _HEADS = 31
+Look = Callable[[Trainer, TokenStore], None]
 
 
 def align(
@@ -65,6 +68,7 @@ def align(
     resume: bool = False,
     quiet: bool = False,
     command: str | None = None,
+    look: Look | None = None,
 ) -> Path:
     """Align an encoder with parallel text.
 
@@ -84,6 +88,7 @@ def align(
         resume: go on with the run in ``out``.
         quiet: say nothing.
         command: recorded with the run.
+        look: called when all is ready, instead of training.
 
     Returns:
         The folder of the aligned encoder.
@@ -103,7 +108,7 @@ def align(
         return folder.path / "encoder"
     encoder = Encoder.from_pretrained(model, padding=config.training.padding)
     return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet, links=links,
-                  dictionary=dictionary)  # fmt: skip
+                  dictionary=dictionary, look=look)  # fmt: skip
 
 
 def pretrain(
@@ -125,6 +130,7 @@ def pretrain(
     resume: bool = False,
     quiet: bool = False,
     command: str | None = None,
+    look: Look | None = None,
 ) -> Path:
     """Train a masked LM on plain text (or on pairs), from scratch or from an encoder.
 
@@ -172,7 +178,7 @@ def pretrain(
         folder.abandon()
         raise
     return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet, watch,
-                  dictionary=dictionary, scratch=scratch)  # fmt: skip
+                  dictionary=dictionary, scratch=scratch, look=look)  # fmt: skip
 
 
 def _watch(
@@ -242,7 +248,9 @@ def _train(
     links: Sequence[str] = (),
     dictionary: Sequence[str] = (),
     scratch: Mapping[str, Any] | None = None,
+    look: Look | None = None,
 ) -> Path:
+    check_memory(encoder, best_device())
     needed = config.views.avoid_double_mask or any(find_objective(name).needs_links for name in config.objectives)
     if links and not needed:
         raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
@@ -298,6 +306,9 @@ def _train(
             quiet=quiet,
             watch=watch,
         )
+        if look is not None:
+            look(trainer, store)
+            return folder.path
         outcome = trainer.train(resume=resume)
     except Stopped:
         folder.save(status="stopped")

@@ -1,0 +1,192 @@
+"""A look at a run before it is begun: what it would cost, and what the encoder would see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.text import Text
+
+from paralign.config import merge
+from paralign.errors import UserError
+from paralign.text import PairSpec, TextSpec, TokenStore, parse_pairs, parse_text
+from paralign.text.readers import line_count
+from paralign.text.views import PairBatch, View
+from paralign.training import Trainer
+from paralign.training.memory import GIB, free_memory
+from paralign.training.probe import Probed, probe
+from paralign.verbs.corpus import kept_lines
+from paralign.verbs.folder import main_process, say
+
+__all__ = ["preview"]
+
+_LOOKED = 5_000
+"""Records of each language pair that are read."""
+_COLOURS = ("cyan", "magenta", "green", "blue", "yellow", "red")
+
+
+def preview(
+    run: Callable[..., Path],
+    *,
+    measure: bool = False,
+    show: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> None:
+    """Say what a run would do and cost; nothing is left behind.
+
+    Only the first 5,000 records of each language pair are read.
+
+    Args:
+        run: :func:`paralign.verbs.train.align` or ``pretrain``.
+        measure: run a few steps: time, memory.
+        show: so many records as the encoder sees them: masks, and word links where there are some.
+        settings: as the verb's.
+        arguments: its others, but ``out``.
+    """
+    asked = dict(settings or {})
+    limit = asked.get("data", {}).get("limit")
+    small = {"data": {"limit": min(limit or _LOOKED, _LOOKED)}}
+    specs: list[PairSpec | TextSpec] = [
+        *map(parse_pairs, arguments.get("pairs") or []),
+        *map(parse_text, arguments.get("text") or []),
+    ]
+
+    def look(trainer: Trainer, store: TokenStore) -> None:
+        if show and main_process():
+            _show(trainer, store, show)
+        if measure:
+            found = probe(trainer)
+            for line in _cost(trainer, store, found, specs, limit):
+                say(line)
+
+    if any(spec.path == "-" for spec in specs):
+        raise UserError("standard input can be read only once", mend="give a file to look at a run beforehand")
+    with TemporaryDirectory(prefix="paralign-") as place:
+        run(out=Path(place) / "run", settings=merge(asked, small), look=look, **{**arguments, "quiet": True})
+
+
+def _cost(
+    trainer: Trainer, store: TokenStore, found: Probed, specs: Sequence[PairSpec | TextSpec], limit: int | None
+) -> list[str]:
+    encoder, config = trainer.learner.encoder, trainer.config
+    device = trainer.accelerator.device
+    weights = encoder.parameter_count()
+    free = free_memory(device)
+    out = [
+        f"encoder  {encoder.layers} layers, {weights / 1e6:,.1f} M weights; {trainer.precision} on {device.type}, "
+        f"{torch.get_num_threads()} threads",
+        *(f"text     {line}" for line in kept_lines(store)),
+        f"step     {config.batch} records, {found.pieces:,.0f} pieces: {found.seconds:.2f} s, "
+        f"{config.batch / found.seconds:,.0f} records a second",
+        f"memory   {found.peak / GIB:.2f} GiB at most, {found.fixed / GIB:.2f} of it weights, gradients and moments"
+        + ("" if free is None else f"; {free / GIB:.1f} GiB are still free"),
+    ]
+    steps = config.steps
+    records = len(store) if not specs else _records(store, specs, limit)
+    if steps is None and records is not None:
+        steps = config.total_steps(max(1, records // config.batch))
+    if steps is None:
+        out.append(f"run      {config.epochs:g} epochs of a text whose size is not known")
+    else:
+        passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
+        out.append(f"run      {steps:,} steps{passes}: about {_said(steps * found.seconds)} here, "
+                   f"checkpoints of {found.fixed * 3 / 4 / GIB:.2f} GiB, {config.keep} of them")  # fmt: skip
+    return out
+
+
+def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None) -> int | None:
+    """How many the whole text has, if the rest is like what was read; ``None`` if that cannot be told."""
+    total = 0.0
+    for entry, spec in zip(store.meta["specs"], specs, strict=True):
+        kept, read = entry["kept"], entry["kept"] + sum(entry["dropped"].values())
+        if kept < _LOOKED:  # it was read to its end
+            total += kept
+            continue
+        pairs = spec if isinstance(spec, PairSpec) else PairSpec("", "", spec.path)
+        lines = line_count(pairs)
+        if lines is None:
+            return None
+        total += min(lines * kept / max(1, read), limit or np.inf)
+    return round(total)
+
+
+def _said(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min" if seconds > 90 else f"{seconds:.0f} s"
+
+
+def _show(trainer: Trainer, store: TokenStore, count: int) -> None:
+    """The first records of the first batch, view by view; colours where the terminal has them, signs everywhere."""
+    console = Console(soft_wrap=True, highlight=False)
+    batch = trainer.batches.batch(0)
+    tokens = _Tokens(trainer)
+    for record in range(min(count, batch.size)):
+        place = int(batch.ids[record])
+        number = int(store.line[place])
+        console.print(Text(f"{store.meta['specs'][int(store.spec[place])]['spec']}, line {number:,}", style="bold"))
+        for name in trainer.views:
+            view = batch.view(name)
+            linked = _linked(batch, name, record)
+            for row in np.flatnonzero(view.rows == record).tolist():
+                console.print(Text(f"  {name:10}"), tokens.row(view, row, linked), sep="")
+        words = batch.word_links(record) if isinstance(batch, PairBatch) else None
+        if words is not None:
+            console.print(Text("  links     "), _pairs(words), sep="")
+    console.print(Text("  <stands there:is to be predicted>", style="dim"))
+
+
+def _linked(batch: Any, name: str, record: int) -> dict[int, str]:
+    """Colour of each linked piece of a record, by its place in the view ``joint``."""
+    if name != "joint" or not isinstance(batch, PairBatch) or batch.word_links(record) is None:
+        return {}
+    found = batch.linked("joint", "joint")
+    ends = np.cumsum(found.first_sizes), np.cumsum(found.second_sizes)
+    out: dict[int, str] = {}
+    for number, link in enumerate(np.flatnonzero(found.rows == record).tolist()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        for pieces, sizes, end in zip((found.first, found.second), (found.first_sizes, found.second_sizes), ends,
+                                      strict=True):  # fmt: skip
+            for piece in pieces[end[link] - sizes[link] : end[link]].tolist():
+                out.setdefault(piece, colour)
+    return out
+
+
+def _pairs(found: Sequence[tuple[str, str]]) -> Text:
+    out = Text()
+    for number, (source, target) in enumerate(found):
+        out.append(f"{source} = {target}", style=_COLOURS[number % len(_COLOURS)])
+        out.append("; " if number + 1 < len(found) else "")
+    return out if found else Text("none", style="dim")
+
+
+class _Tokens:
+    """Pieces as people read them."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._tokenizer = trainer.learner.encoder.tokenizer
+        self._template = trainer.learner.encoder.template
+
+    def row(self, view: View, row: int, colours: Mapping[int, str]) -> Text:
+        """A row of a view: what stands in the place of a piece to be predicted, and that piece."""
+        start = int(view.starts[row])
+        wanted = dict(zip(view.masked.tolist(), view.labels.tolist(), strict=True))
+        out = Text()
+        for place in range(start, start + int(view.lengths[row])):
+            token = self._token(int(view.ids[place]))
+            if place in wanted:
+                out.append(f"<{token}:{self._token(wanted[place])}>", style="bold reverse")
+            else:
+                out.append(token, style="dim" if view.special[place] else colours.get(place, ""))
+            out.append(" ")
+        return out
+
+    def _token(self, piece: int) -> str:
+        twins = self._template.twins
+        twin = bool(twins) and piece >= self._template.vocabulary - twins
+        return str(self._tokenizer.convert_ids_to_tokens(piece - twins if twin else piece)) + "′" * twin
