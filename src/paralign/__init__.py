@@ -23,6 +23,7 @@ _LAZY = {
     "finetune": "paralign.verbs.finetune",
     "make_map": "paralign.verbs.maps",
     "evaluate": "paralign.verbs.evaluate",
+    "export": "paralign.verbs.export",
     "predict": "paralign.verbs.predict",
     "demo": "paralign.recipes.demo",
     "Encoder": "paralign.encoder",
@@ -49,6 +50,7 @@ __all__ = [
     "analyze_transfer",
     "demo",
     "evaluate",
+    "export",
     "finetune",
     "make_map",
     "predict",
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from paralign.verbs.analyze import analyze_embeddings
     from paralign.verbs.correlation import analyze_correlation
     from paralign.verbs.evaluate import evaluate
+    from paralign.verbs.export import export
     from paralign.verbs.finetune import finetune
     from paralign.verbs.maps import make_map
     from paralign.verbs.predict import predict

@@ -11,6 +11,7 @@ from paralign.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     finetune,
     grid,
     listing,
@@ -58,6 +59,7 @@ app.command("align")(align.command)
 app.command("finetune")(finetune.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("export")(export.command)
 app.add_typer(analyze.app, name="analyze")
 app.command("report")(report.command)
 app.command("list")(listing.command)

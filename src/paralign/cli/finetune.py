@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Out, Overrides, Quiet, Resume, Split, System
+from paralign.cli.options import Lenient, Limit, Out, Overrides, Quiet, Resume, Split, System, Track
 
 __all__ = ["command"]
 
@@ -39,6 +39,7 @@ def command(
     keep_models: Annotated[bool, typer.Option(help="Keep each seed's fine-tuned model.")] = True,
     lenient: Lenient = False,
     resume: Resume = False,
+    track: Track = None,
     quiet: Quiet = False,
 ) -> None:
     """Fine-tune on one or more languages, score on others, over several seeds.
@@ -67,4 +68,5 @@ def command(
         lenient=lenient,
         resume=resume,
         quiet=quiet,
+        track=track or [],
     )

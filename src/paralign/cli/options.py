@@ -20,6 +20,7 @@ __all__ = [
     "Show",
     "Split",
     "System",
+    "Track",
     "given",
 ]
 
@@ -48,6 +49,10 @@ Show = Annotated[
     typer.Option("--show", min=0, help="Print so many records as the encoder sees them (masks, links); train nothing."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option("--track", help="tensorboard, wandb, mlflow, ...: follow the run there; may be repeated."),
+]
 Split = Annotated[str, typer.Option(help="Recorded with the results.")]
 System = Annotated[str | None, typer.Option(help="What tables call this encoder; its own method by default.")]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from paralign.cli.options import DryRun, Lenient, Limit, Out, Overrides, Quiet, Resume, Seed, Show, given
+from paralign.cli.options import DryRun, Lenient, Limit, Out, Overrides, Quiet, Resume, Seed, Show, Track, given
 
 __all__ = ["command"]
 
@@ -34,6 +34,7 @@ def command(
     seed: Seed = None,
     lenient: Lenient = False,
     resume: Resume = False,
+    track: Track = None,
     dry_run: DryRun = False,
     show: Show = 0,
     quiet: Quiet = False,
@@ -56,6 +57,7 @@ def command(
         "settings": given(data={"limit": limit}, training={"seed": seed}),
         "overrides": overrides or [],
         "lenient": lenient,
+        "track": track or [],
     }
     if dry_run or show:
         preview(pretrain, measure=dry_run, show=show, **arguments)

@@ -10,7 +10,7 @@ from typing import Any
 from paralign.models import shipped
 from paralign.version import __version__
 
-__all__ = ["read_provenance", "write_card"]
+__all__ = ["read_provenance", "write_card", "write_provenance"]
 
 FILE = "paralign.json"
 
@@ -24,6 +24,11 @@ def read_provenance(folder: str | Path) -> dict[str, Any]:
     return facts
 
 
+def write_provenance(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``paralign.json``."""
+    (folder / FILE).write_text(json.dumps(dict(facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write ``README.md`` (Hugging Face model card) and ``paralign.json``.
 
@@ -32,7 +37,7 @@ def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
         facts: ``model_hash``, ``parent``, ``method``, ``control``, ``base``, ``languages``, ``objectives``, ``data``
             (kept and dropped lines by corpus), ``steps``, ``records_seen``, ``command``, ``settings``.
     """
-    (folder / FILE).write_text(json.dumps(dict(facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_provenance(folder, facts)
     languages = "\n".join(f"- {tag}" for tag in facts["languages"])
     base = str(facts["base"])
     hub = f"base_model: {base}\n" if _on_hub(base) else ""

@@ -10,6 +10,8 @@ from typing import IO, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from paralign.training.track import Trackers
+
 __all__ = ["ProgressLine", "RunLog"]
 
 
@@ -18,10 +20,12 @@ class RunLog:
 
     Args:
         path: the file, or ``None`` to write nothing (ranks other than the first).
+        trackers: get every entry, too.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, trackers: Trackers | None = None) -> None:
         self._path = path
+        self._trackers = trackers if path is not None else None
         self._file: IO[str] | None = None
 
     def open(self, keep: int = 0) -> None:
@@ -33,12 +37,16 @@ class RunLog:
         with self._path.open("r+b") as file:
             file.truncate(min(keep, file.seek(0, 2)))
         self._file = self._path.open("a", encoding="utf-8")
+        if self._trackers is not None:
+            self._trackers.open()
 
     def write(self, **entry: Any) -> None:
         """Append one entry and hand it to the operating system."""
         if self._file is not None:
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
+            if self._trackers is not None:
+                self._trackers.write(entry)
 
     def size(self) -> int:
         """Bytes written so far: kept in checkpoints."""
@@ -48,6 +56,8 @@ class RunLog:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+            if self._trackers is not None:
+                self._trackers.close()
 
 
 class ProgressLine:

@@ -6,9 +6,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,40 +30,12 @@ from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimiser import learning_rate, make_optimiser
+from paralign.training.outcome import Outcome, Stopped
+from paralign.training.track import Trackers
 
-__all__ = ["Outcome", "Stopped", "Trainer"]
+__all__ = ["Trainer"]
 
 _DROPOUT, _PREPARE = 21, 22
-
-
-class Stopped(Exception):
-    """The run was asked to stop and has saved a checkpoint.
-
-    Attributes:
-        code: exit code, 130 for Ctrl-C and 143 for SIGTERM.
-    """
-
-    def __init__(self, signum: int, step: int) -> None:
-        self.code = 128 + signum
-        super().__init__(f"stopped after step {step:,}; the checkpoint is saved, go on with --resume")
-
-
-@dataclass
-class Outcome:
-    """What a run amounted to, over all its resumptions."""
-
-    steps: int
-    records_seen: int
-    pieces_seen: int
-    seconds: float
-    padding: float
-    """Share of encoded positions that were padding."""
-    alarms: list[str]
-    device: str
-    precision: str
-    ranks: int
-    signal: int = 0
-    """One that came during the last step, or while the last epoch was scored: too late to stop this run."""
 
 
 class Trainer:
@@ -83,6 +54,7 @@ class Trainer:
         quiet: no progress line.
         score: measures the learner after every epoch; the weights of the best epoch are the result.
         watch: losses of the learner on held-out text by name, for the log, every ``config.heldout_every`` steps.
+        track: trackers that follow the log (TensorBoard writes to ``run/track``).
     """
 
     def __init__(
@@ -97,6 +69,7 @@ class Trainer:
         quiet: bool = False,
         score: Callable[[], float] | None = None,
         watch: Callable[[], Mapping[str, float]] | None = None,
+        track: Sequence[str] = (),
     ) -> None:
         self.precision = ("bf16" if has_bf16() else "fp32") if config.precision == "auto" else config.precision
         # One process may align, then fine-tune, in different precision; accelerate would keep the first.
@@ -106,6 +79,8 @@ class Trainer:
         self.accelerator = Accelerator(
             cpu=only_cpu(),
             mixed_precision="bf16" if self.precision == "bf16" else "no",
+            log_with=list(track) or None,
+            project_dir=run / "track" if track else None,
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
         )
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
@@ -124,7 +99,8 @@ class Trainer:
         self.weights = learner.weights()
         self.views = sorted({name for o in learner.each().values() for name in o.reads})
         self.alarms = Alarms(learner.chance(), self.steps)
-        self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
+        trackers = Trackers(self.accelerator, title, settings) if track else None
+        self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None, trackers)
         self._score, self.best = score, {"step": 0, "score": -math.inf}
         self._watch = watch
         self.step, self._signal = 0, 0

@@ -25,8 +25,10 @@ from paralign.tasks.base import TASKS, TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.supervised import Head, Supervised
 from paralign.text.draws import seed_for
-from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig
+from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig, best_device
 from paralign.training.checkpoint import beside
+from paralign.training.memory import check_memory
+from paralign.training.track import check_trackers
 from paralign.verbs.checks import SEEN, known_text, warn_of_data, warn_of_scores
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.measure import (
@@ -85,6 +87,7 @@ def finetune(
     resume: bool = False,
     quiet: bool = False,
     command: str | None = None,
+    track: Sequence[str] = (),
 ) -> list[Measurement]:
     """Fine-tune a task's head and the encoder, and score them on other languages.
 
@@ -140,7 +143,9 @@ def finetune(
     folder.agree({"data": what, **chosen})
     had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
     wanted = range(config.training.seed, config.training.seed + seeds)
+    check_trackers(track)
     encoder = Encoder.from_pretrained(model, padding=config.training.padding)
+    check_memory(encoder, best_device())
     about = about_model(encoder, model) | ({"method": system} if system else {})
     if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
         raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
@@ -182,7 +187,7 @@ def finetune(
             say_cut(work, "training", said, quiet)
             try:
                 head, outcome = _train_head(
-                    work, encoder, batches, transfer.dev, training, place, about, resume, quiet,
+                    work, encoder, batches, transfer.dev, training, place, about, resume, quiet, track,
                     f"{folder.name} seed {seed}",
                 )  # fmt: skip
                 seeds_of = Seeds(**about["seeds"] | {"finetune": seed})
@@ -290,6 +295,7 @@ def _train_head(
     about: Mapping[str, Any],
     resume: bool,
     quiet: bool,
+    track: Sequence[str],
     title: str,
 ) -> tuple[Head, Outcome]:
     with torch.random.fork_rng(devices=[]):
@@ -313,6 +319,7 @@ def _train_head(
         title=title,
         quiet=quiet,
         score=None if dev is None else score,
+        track=track,
     )
     return head, trainer.train(resume=resume)
 

@@ -32,6 +32,7 @@ from paralign.text.mixing import MixedText
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 from paralign.training.checkpoint import beside
 from paralign.training.memory import check_memory
+from paralign.training.track import check_trackers
 from paralign.verbs.corpus import (
     check_same_text,
     first_process_first,
@@ -69,6 +70,7 @@ def align(
     quiet: bool = False,
     command: str | None = None,
     look: Look | None = None,
+    track: Sequence[str] = (),
 ) -> Path:
     """Align an encoder with parallel text.
 
@@ -89,6 +91,7 @@ def align(
         quiet: say nothing.
         command: recorded with the run.
         look: called when all is ready, instead of training.
+        track: trackers that follow the log: ``tensorboard``, ``wandb``, whatever accelerate knows.
 
     Returns:
         The folder of the aligned encoder.
@@ -108,7 +111,7 @@ def align(
         return folder.path / "encoder"
     encoder = Encoder.from_pretrained(model, padding=config.training.padding)
     return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet, links=links,
-                  dictionary=dictionary, look=look)  # fmt: skip
+                  dictionary=dictionary, look=look, track=track)  # fmt: skip
 
 
 def pretrain(
@@ -131,6 +134,7 @@ def pretrain(
     quiet: bool = False,
     command: str | None = None,
     look: Look | None = None,
+    track: Sequence[str] = (),
 ) -> Path:
     """Train a masked LM on plain text (or on pairs), from scratch or from an encoder.
 
@@ -178,7 +182,7 @@ def pretrain(
         folder.abandon()
         raise
     return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet, watch,
-                  dictionary=dictionary, scratch=scratch, look=look)  # fmt: skip
+                  dictionary=dictionary, scratch=scratch, look=look, track=track)  # fmt: skip
 
 
 def _watch(
@@ -249,8 +253,10 @@ def _train(
     dictionary: Sequence[str] = (),
     scratch: Mapping[str, Any] | None = None,
     look: Look | None = None,
+    track: Sequence[str] = (),
 ) -> Path:
     check_memory(encoder, best_device())
+    check_trackers(track)
     needed = config.views.avoid_double_mask or any(find_objective(name).needs_links for name in config.objectives)
     if links and not needed:
         raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
@@ -305,6 +311,7 @@ def _train(
             title=folder.name,
             quiet=quiet,
             watch=watch,
+            track=() if look else track,
         )
         if look is not None:
             look(trainer, store)

@@ -1,0 +1,37 @@
+"""How a run ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Outcome", "Stopped"]
+
+
+class Stopped(Exception):
+    """The run was asked to stop and has saved a checkpoint.
+
+    Attributes:
+        code: exit code, 130 for Ctrl-C and 143 for SIGTERM.
+    """
+
+    def __init__(self, signum: int, step: int) -> None:
+        self.code = 128 + signum
+        super().__init__(f"stopped after step {step:,}; the checkpoint is saved, go on with --resume")
+
+
+@dataclass
+class Outcome:
+    """What a run amounted to, over all its resumptions."""
+
+    steps: int
+    records_seen: int
+    pieces_seen: int
+    seconds: float
+    padding: float
+    """Share of encoded positions that were padding."""
+    alarms: list[str]
+    device: str
+    precision: str
+    ranks: int
+    signal: int = 0
+    """One that came during the last step, or while the last epoch was scored: too late to stop this run."""
