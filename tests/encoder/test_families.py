@@ -198,12 +198,37 @@ def test_from_scratch_every_family_trains_and_is_loaded_again(arch, sentences, t
     encoder = Encoder.from_pretrained(made)
     assert (encoder.layers, encoder.width, encoder.max_pieces) == (2, 32, 40)
     assert encoder.types == (arch == "bert")
+    config = json.loads((made / "config.json").read_text())
+    numbers = [number for name, number in config.items() if name.endswith("_token_id") and number is not None]
+    assert numbers
+    assert max(numbers) < len(encoder.tokenizer)
     model = AutoModel.from_pretrained(made).eval()
     inputs = AutoTokenizer.from_pretrained(made)(FIRST[1], SECOND[2], return_tensors="pt")
+    assert ("token_type_ids" in inputs) == encoder.types
     assert model(**inputs).last_hidden_state.isfinite().all()
     assert Encoder.from_scratch(f"{arch}:2x32", encoder.tokenizer, max_length=40, dropout=0.3).encode(
         pair_view(encoder, FIRST[1:2], SECOND[2:])
     ).flat.shape == (inputs["input_ids"].shape[1], 32)
+
+
+def test_the_head_of_deberta_is_read_as_its_authors_named_it(sentences, tmp_path, capsys):
+    """Their weights call it ``lm_predictions``, and their config does not say so."""
+    tokenizer = tokenizer_for("unigram", sentences)
+    model = made("deberta-v2", tokenizer, legacy=False)
+    folder = save(model, tokenizer, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    del config["legacy"]
+    (folder / "config.json").write_text(json.dumps(config))
+    encoder = Encoder.from_pretrained(folder).eval()
+    assert capsys.readouterr().err == ""
+    encoder.save_pretrained(tmp_path / "again")
+    again = AutoModelForMaskedLM.from_pretrained(tmp_path / "again").eval()
+    ids = torch.tensor([[7, 8, 9]])
+    with torch.no_grad():
+        wanted = model(input_ids=ids)
+        torch.testing.assert_close(again(input_ids=ids).logits, wanted.logits)
+        states = model.base_model(input_ids=ids).last_hidden_state[0]
+        torch.testing.assert_close(encoder.scores(states), wanted.logits[0])
 
 
 def test_distances_cannot_be_restarted(sentences, tmp_path):

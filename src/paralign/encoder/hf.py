@@ -6,6 +6,7 @@ import copy
 import inspect
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer
+from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 
 from paralign.encoder.families import TWINS, attention, class_of, first_line, read_family
@@ -109,6 +110,21 @@ def load_model(name: str) -> Any:
     config = read_family(path, name)
     loader = class_of(config)
     options = {"add_pooling_layer": False} if loader is AutoModel and _pools(config) else {}
+    model, info = _load(loader, path, name, options)
+    if any(key.startswith("lm_predictions.") for key in info["unexpected_keys"]) and hasattr(config, "legacy"):
+        model, info = _load(loader, path, name, {"legacy": False})  # the head as DeBERTa's authors named it
+    missing = sorted(info["missing_keys"])
+    lost = [key for key in missing if not has_head(model) or key.startswith(f"{model.base_model_prefix}.")]
+    if lost:
+        raise UserError(f"{len(lost)} weights of the encoder are missing, the first {lost[0]}", where=name)
+    if missing:
+        print(f"note: {name} has no vocabulary head of its own; it begins with a random one", file=sys.stderr)
+    _try_out(model, name)
+    return model
+
+
+def _load(loader: Any, path: str, name: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A model, and which weights it lacks (``missing_keys``) or has no place for (``unexpected_keys``)."""
     try:
         # Weights the folder lacks are drawn at random: from a fixed seed, so that a resumed run has the same.
         with torch.random.fork_rng(devices=[]):
@@ -124,14 +140,7 @@ def load_model(name: str) -> Any:
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"cannot load the model: {first_line(error)}", where=name) from error
-    missing = sorted(info["missing_keys"])
-    lost = [key for key in missing if not has_head(model) or key.startswith(f"{model.base_model_prefix}.")]
-    if lost:
-        raise UserError(f"{len(lost)} weights of the encoder are missing, the first {lost[0]}", where=name)
-    if missing:
-        print(f"note: {name} has no vocabulary head of its own; it begins with a random one", file=sys.stderr)
-    _try_out(model, name)
-    return model
+    return model, info
 
 
 def _pools(config: Any) -> bool:
@@ -198,10 +207,7 @@ def load_twins(name: str) -> int:
     path = _folder(name)
     if path is not None and not (path / "config.json").is_file():
         return 0
-    try:
-        config = AutoConfig.from_pretrained(str(path or name), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read the model's settings: {first_line(error)}", where=name) from error
+    config = read_family(str(path or name), name)
     return int(getattr(config, TWINS, 0) or 0)
 
 
