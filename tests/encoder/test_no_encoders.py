@@ -95,7 +95,7 @@ def test_a_decoder_is_told_by_what_it_does(tokenizer, tmp_path, monkeypatch):
     from paralign.encoder import hf
 
     monkeypatch.setattr(hf, "read_family", lambda path, name: AutoConfig.from_pretrained(path))
-    with pytest.raises(UserError, match=r"gpt2 model reads from left to right.*not an encoder"):
+    with pytest.raises(UserError, match=r"in this gpt2 model a piece does not see those behind it"):
         load_model(str(_gpt2(tmp_path / "model", tokenizer)))
 
 
@@ -162,6 +162,17 @@ def test_it_is_analysed_and_aligned_by_words(bare, tmp_path):
     assert {row.where.layer for row in rows if row.metric.startswith("cka")} == {0, 1, 2}
     paralign.align_words(PAIRS, method="similarity", model=str(bare), out=tmp_path / "links", quiet=True)
     assert len((tmp_path / "links").read_text().splitlines()) == 14
+
+
+def test_an_encoder_within_an_encoder_is_no_vocabulary_head(tokenizer, tmp_path):
+    """DPR's question encoder, whose base is not itself."""
+    torch.manual_seed(0)
+    folder = save(AutoModel.from_config(AutoConfig.for_model("dpr", **TINY)), tokenizer, tmp_path / "dpr")
+    encoder = Encoder.from_pretrained(folder)
+    assert not encoder.has_head
+    with pytest.raises(UserError, match="needs a vocabulary head"):
+        encoder.scores(torch.zeros(1, 32))
+    assert Encoder.from_pretrained(align(folder, tmp_path / "run", "moco")).digest() != encoder.digest()
 
 
 def test_half_precision_without_a_head(bare, tmp_path):

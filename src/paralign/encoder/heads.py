@@ -22,7 +22,7 @@ class _Head:
     def __init__(self, model: Any) -> None:
         shell = copy.copy(model)
         shell._modules = dict(model._modules)
-        shell._modules[model.base_model_prefix] = Stub()
+        shell._modules[model.base_model_prefix] = Stub(base_of(model))
         self._shell = shell
 
     def __call__(self, states: Tensor) -> Tensor:

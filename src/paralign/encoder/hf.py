@@ -180,7 +180,7 @@ def _try_out(model: Any, name: str) -> None:
         message = f"{kind} models cannot be used: the states of a sentence depend on the padding beside it"
         raise UserError(message, where=name, mend=mend)
     if float((states[0, 0] - states[1, 0]).abs().max()) <= 1e-6 * largest:
-        message = f"this {kind} model reads from left to right (a piece does not see later ones): not an encoder"
+        message = f"in this {kind} model a piece does not see those behind it: a decoder, not an encoder"
         raise UserError(message, where=name, mend=mend)
 
 
@@ -229,7 +229,7 @@ def twins_of(model: Any) -> int:
 
 def has_head(model: Any) -> bool:
     """Whether there is a vocabulary head around the encoder."""
-    return model.base_model is not model
+    return model.base_model is not model and class_of(model.config) is not AutoModel
 
 
 def base_of(model: Any) -> nn.Module:
@@ -239,7 +239,15 @@ def base_of(model: Any) -> nn.Module:
 
 
 class Stub(nn.Module):
-    """Stands where the base model stood: hands back the states it is given."""
+    """Stands where the base model stood: hands back the states it is given. What a head asks of the base itself, as
+    DeBERTa's asks for the word embeddings, is the base's; it is not a part of this."""
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.__dict__["_stood_here"] = base
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_stood_here"], name)
 
     def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> BaseModelOutput:
         return BaseModelOutput(last_hidden_state=inputs_embeds)
