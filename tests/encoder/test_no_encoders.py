@@ -2,15 +2,28 @@
 
 import inspect
 import json
+import shutil
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, BertConfig, BertModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BertConfig,
+    BertModel,
+    DistilBertModel,
+    ElectraForPreTraining,
+    MarkupLMModel,
+    ModernBertModel,
+    XLMRobertaModel,
+)
 
 import paralign
 from paralign.__main__ import main
 from paralign.encoder import Encoder
-from paralign.encoder.hf import load_model
+from paralign.encoder.hf import load_model, load_tokenizer
 from paralign.errors import UserError
 from tests.encoder.made_families import HEADLESS, made, save
 
@@ -99,6 +112,17 @@ def test_a_decoder_is_told_by_what_it_does(tokenizer, tmp_path, monkeypatch):
         load_model(str(_gpt2(tmp_path / "model", tokenizer)))
 
 
+def test_a_sentencepiece_file_without_its_package(bare, tmp_path, monkeypatch):
+    from paralign.encoder import hf
+
+    shutil.copytree(bare, tmp_path / "model")
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    (tmp_path / "model" / "spm.model").write_bytes(b"\x0a\x05abc")
+    monkeypatch.setattr(hf, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"cannot load the tokenizer.*pip install 'paralign\[sentencepiece\]'"):
+        load_tokenizer(str(tmp_path / "model"))
+
+
 @pytest.fixture(scope="module")
 def bare(tokenizer, tmp_path_factory):
     """A family without vocabulary head."""
@@ -181,6 +205,21 @@ def test_half_precision_without_a_head(bare, tmp_path):
     assert Encoder.from_pretrained(tmp_path / "half").digest() == encoder.digest()
 
 
+@pytest.mark.parametrize("kind", [ElectraForPreTraining, DistilBertModel, ModernBertModel, XLMRobertaModel])
+def test_the_encoder_alone_is_found_in_weights_of_any_kind(kind, tokenizer, tmp_path, capsys):
+    """A discriminator, encoders with and without pooling: the head begins anew, the encoder does not."""
+    known = kind.config_class()
+    ids = {"cls_token_id": 2, "sep_token_id": 3, "dim": 32, "n_heads": 2, "hidden_dim": 64, "n_layers": 1}
+    config = kind.config_class(**{k: v for k, v in (TINY | ids).items() if hasattr(known, k)})
+    model = kind(config).eval()
+    encoder = Encoder.from_pretrained(save(model, tokenizer, tmp_path / "alone")).eval()
+    assert "begins with a random one" in capsys.readouterr().err
+    inputs = {"input_ids": torch.tensor([[7, 8, 9]])}
+    with torch.no_grad():
+        wanted = model.base_model(**inputs).last_hidden_state
+        torch.testing.assert_close(encoder.model.base_model(**inputs).last_hidden_state, wanted)
+
+
 def test_the_encoder_of_a_known_family_alone_gets_a_random_head_and_is_kept_as_it_was_made(tokenizer, tmp_path, capsys):
     """Sentence encoders lie about as ``BertModel``: alignment without scores leaves their random head alone."""
     torch.manual_seed(0)
@@ -202,8 +241,6 @@ def test_the_encoder_of_a_known_family_alone_gets_a_random_head_and_is_kept_as_i
 
 def test_a_pooling_layer_is_left_out(tokenizer, tmp_path):
     """It would be saved untrained, and get no gradient where several processes wait for one."""
-    from transformers import MarkupLMModel
-
     assert "add_pooling_layer" in inspect.signature(MarkupLMModel).parameters
     config = AutoConfig.for_model("markuplm", **TINY, max_xpath_tag_unit_embeddings=8, max_xpath_subs_unit_embeddings=8,
                                   tag_pad_id=6, subs_pad_id=6, xpath_unit_hidden_size=8, max_depth=4)  # fmt: skip

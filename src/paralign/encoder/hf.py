@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,10 @@ def load_tokenizer(name: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(_local(name) or name), use_fast=True, trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds here
-        raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name) from error
+        path, mend = _local(name), None
+        if find_spec("sentencepiece") is None and (path is None or any(path.glob("*.model"))):
+            mend = "a SentencePiece vocabulary needs its package: pip install 'paralign[sentencepiece]'"
+        raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, mend=mend) from error
     if not tokenizer.is_fast:
         raise UserError("the tokenizer has no fast form, so no character offsets", where=name)
     if tokenizer.mask_token_id is None:
