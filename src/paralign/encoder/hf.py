@@ -163,7 +163,7 @@ def _try_out(model: Any, name: str) -> None:
     base = base_of(model).eval()
     try:
         rows = model.get_input_embeddings().weight.shape[0]
-        pad = getattr(model.config, "pad_token_id", None) or 0
+        pad = min(max(0, getattr(model.config, "pad_token_id", None) or 0), rows - 1)
         ids = torch.tensor([[rows // 2, rows // 2 + 1, last, pad] for last in (rows // 3, rows // 4)])
         mask = torch.tensor([[1, 1, 1, 0]] * 2)
         out = base(input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True)
