@@ -265,7 +265,7 @@ def test_held_out_text_stays_the_same_when_a_run_goes_on(tmp_path):
 def test_an_encoder_is_there_with_its_card_or_not_at_all(tmp_path, monkeypatch):
     from paralign.verbs import train
 
-    def full(folder, facts):
+    def full(folder, facts, **_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(train, "write_card", full)

@@ -17,7 +17,9 @@ def command(
         list[str] | None, typer.Option(help="LANG=PATH, one sentence a line, may be repeated; .gz, -, smallworld.")
     ] = None,
     pairs: Annotated[list[str] | None, typer.Option(help="Or SRC-TGT=PATH, for objectives that read pairs.")] = None,
-    arch: Annotated[str | None, typer.Option(help="From scratch: bert:4x256, roberta:4x256, xlm-r:4x256.")] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="From scratch: bert:4x256; also roberta, xlm-r, distilbert, deberta, modernbert.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Or go on from this encoder.")] = None,
     tokenizer: Annotated[str, typer.Option(help="wordpiece or bpe, trained on the text; or a folder.")] = "wordpiece",
     vocab: Annotated[int, typer.Option(help="Pieces of a trained tokenizer.")] = 12_000,

@@ -29,13 +29,14 @@ def write_provenance(folder: Path, facts: Mapping[str, Any]) -> None:
     (folder / FILE).write_text(json.dumps(dict(facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
+def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> None:
     """Write ``README.md`` (Hugging Face model card) and ``paralign.json``.
 
     Args:
         folder: the encoder's.
         facts: ``model_hash``, ``parent``, ``method``, ``control``, ``base``, ``languages``, ``objectives``, ``data``
             (kept and dropped lines by corpus), ``steps``, ``records_seen``, ``command``, ``settings``.
+        head: whether it has a vocabulary head.
     """
     write_provenance(folder, facts)
     languages = "\n".join(f"- {tag}" for tag in facts["languages"])
@@ -44,7 +45,7 @@ def write_card(folder: Path, facts: Mapping[str, Any]) -> None:
     data = "\n".join(f"* {line}" for line in facts["data"])
     text = f"""---
 library_name: transformers
-pipeline_tag: fill-mask
+pipeline_tag: {"fill-mask" if head else "feature-extraction"}
 {hub}language:
 {languages}
 tags:
@@ -55,7 +56,7 @@ tags:
 
 # {facts["method"]}
 
-A masked-LM encoder trained with paralign {__version__}.
+{"A masked-LM encoder" if head else "An encoder"} trained with paralign {__version__}.
 
 | | |
 |---|---|

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from paralign.encoder import heads, hf
+from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
 from paralign.errors import UserError
 from paralign.text.batching import split_by_length
@@ -63,10 +63,10 @@ class States:
 
 
 class Encoder(nn.Module):
-    """Thin owner of a Hugging Face masked LM and its tokenizer.
+    """Thin owner of a Hugging Face encoder, a masked LM where its family has one, and its tokenizer.
 
     Args:
-        model: any ``...ForMaskedLM``.
+        model: any ``...ForMaskedLM``; or an encoder alone, which has no vocabulary scores.
         tokenizer: its fast tokenizer.
         name: how the user called it.
         padding: share of padded positions allowed; a view is encoded in the fewest chunks by length that keep to it.
@@ -88,7 +88,7 @@ class Encoder(nn.Module):
         self.twins = hf.twins_of(model)
         """What a piece and its twin differ by, for languages derived by ``trans``; 0 where there are none."""
         self.template = tok.probe_template(tokenizer, types=self.types, twins=self.twins)
-        self._head = heads.head_of(model)
+        self._head = heads.head_of(model) if hf.has_head(model) else None
         self._maps: dict[str, tuple[int, Tensor]] = {}
         self._language: str | None = None
         self.mapped: set[str] = set()
@@ -118,7 +118,7 @@ class Encoder(nn.Module):
         twins: bool = False,
     ) -> E:
         """An encoder with random weights, ``arch`` as in ``bert:4x256``; with ``twins`` a second row for each piece."""
-        model = hf.build(arch, tokenizer, max_length=max_length, dropout=dropout, seed=seed, twins=twins)
+        model = families.build(arch, tokenizer, max_length=max_length, dropout=dropout, seed=seed, twins=twins)
         tokenizer = copy.deepcopy(tokenizer)
         tokenizer.model_max_length = max_length
         return cls(model, tokenizer, name=arch, padding=padding)
@@ -152,6 +152,21 @@ class Encoder(nn.Module):
     def layers(self) -> int:
         """Number of layers L; hidden states are numbered 0 (embeddings) to L."""
         return hf.hidden_layers(self.model)
+
+    @property
+    def family(self) -> str:
+        """transformers' name of the family."""
+        return str(self.model.config.model_type)
+
+    @property
+    def has_head(self) -> bool:
+        """Whether it gives vocabulary scores."""
+        return self._head is not None
+
+    @property
+    def reads_positions(self) -> bool:
+        """Whether positions may be given to it, as for ``views.restart_positions``."""
+        return hf.reads_positions(self.model)
 
     @property
     def max_pieces(self) -> int:
@@ -276,11 +291,36 @@ class Encoder(nn.Module):
             self._language = before
 
     def scores(self, states: Tensor) -> Tensor:
-        """Vocabulary scores [M, V] by the model's own masked-LM head at states [M, d]."""
+        """Vocabulary scores [M, V] by the model's own masked-LM head at states [M, d].
+
+        Raises:
+            UserError: if it has none.
+        """
+        self.check_head("scoring pieces")
+        assert self._head is not None
         return self._head(states)
 
+    def check_head(self, who: str) -> None:
+        """Refuse an encoder without vocabulary head.
+
+        Args:
+            who: what needs one.
+
+        Raises:
+            UserError: if there is none.
+        """
+        if self._head is None:
+            message = f"{who} needs a vocabulary head, and {self.family} models have none"
+            mend = "use moco, word_l2 or word_contrastive, or a masked LM"
+            raise UserError(message, where=self.name or None, mend=mend)
+
     def head_dense(self) -> nn.Linear:
-        """The vocabulary head's first dense layer, [d, d]."""
+        """The vocabulary head's first dense layer, [d, d].
+
+        Raises:
+            UserError: if there is no head, or one without a dense layer.
+        """
+        self.check_head("this layer")
         return heads.head_dense(self.model)
 
     def scores_through(self, states: Tensor, dense: nn.Module) -> Tensor:

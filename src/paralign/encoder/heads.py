@@ -22,7 +22,7 @@ class _Head:
     def __init__(self, model: Any) -> None:
         shell = copy.copy(model)
         shell._modules = dict(model._modules)
-        shell._modules[model.base_model_prefix] = Stub()
+        shell._modules[model.base_model_prefix] = Stub(base_of(model))
         self._shell = shell
 
     def __call__(self, states: Tensor) -> Tensor:
@@ -36,7 +36,8 @@ def head_of(model: Any) -> _Head:
 
 
 def head_dense(model: Any) -> nn.Linear:
-    """The first dense layer of the vocabulary head, d → d: W1 and b1 of GELU(W1·h + b1).
+    """The first dense layer of the vocabulary head, d → d (d → e where embeddings are of another size): W1 and b1 of
+    GELU(W1·h + b1).
 
     Raises:
         UserError: for a head without one.
@@ -60,11 +61,13 @@ def head_through(model: Any, dense: nn.Module) -> _Head:
 
 def _dense_of(model: Any) -> tuple[str, nn.Linear]:
     base, width = f"{model.base_model_prefix}.", width_of(model)
+    vocabulary = model.get_output_embeddings()
     for name, part in model.named_modules():
         if (
             isinstance(part, nn.Linear)
+            and part is not vocabulary
             and not name.startswith(base)
-            and (part.in_features, part.out_features) == (width, width)
+            and part.in_features == width
         ):
             return name, part
     raise UserError(f"the vocabulary head of {type(model).__name__} has no dense layer", mend="use tlm for this family")
@@ -74,6 +77,6 @@ def without_head(model: Any) -> Any:
     """Remove the vocabulary head from a masked LM, in place."""
     base = base_of(model)
     for name, child in list(model.named_children()):
-        if child is not base:
+        if base is not model and child is not base:
             setattr(model, name, nn.Identity())
     return model

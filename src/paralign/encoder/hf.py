@@ -1,12 +1,13 @@
-"""The one file that knows transformers' inner names: loading and building masked LMs, and facts about them."""
+"""With ``families.py`` all that knows transformers' inner names: loading encoders, and facts about them."""
 
 from __future__ import annotations
 
 import copy
 import inspect
 import os
-import re
 import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,23 @@ import torch
 import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
+from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 
-from paralign.config import did_you_mean
-from paralign.device import only_cpu
+from paralign.encoder.families import TWINS, attention, class_of, first_line, read_family
 from paralign.errors import UserError
 from paralign.models import shipped
 
 __all__ = [
-    "ARCHITECTURES",
     "Stub",
     "base_of",
-    "build",
+    "has_head",
     "hidden_layers",
     "load_model",
     "load_tokenizer",
     "load_twins",
     "max_pieces",
-    "new_twin",
-    "parse_arch",
+    "reads_positions",
     "save_half",
     "set_dropout",
     "takes_types",
@@ -44,7 +42,6 @@ __all__ = [
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
-ARCHITECTURES = {"bert": "bert", "roberta": "roberta", "xlm-r": "xlm-roberta"}
 _PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "pytorch_model.bin.index.json")
 _TOKENIZERS = (
     "tokenizer.json",
@@ -55,10 +52,6 @@ _TOKENIZERS = (
     "spiece.model",
     "spm.model",
 )
-
-
-_TWINS = "paralign_twins"
-"""Key of a model's config."""
 
 
 def _local(name: str) -> Path | None:
@@ -104,40 +97,92 @@ def _check_tokenizer(name: str) -> None:
         raise UserError("the model folder has no tokenizer", where=name, mend="save the tokenizer beside the model")
 
 
-def attention() -> str | None:
-    """How attention is computed: on a CPU plainly, which for rows of some hundred pieces is 2.5 times as fast as the
-    fused kernel with its backward pass; elsewhere (``None``) as the family does by itself."""
-    return "eager" if only_cpu() else None
-
-
 def load_model(name: str) -> Any:
-    """A masked LM from a folder or the hub, in fp32; only safetensors are read, no foreign code is run.
+    """An encoder from a folder or the hub, in fp32; only safetensors are read, no foreign code is run.
+
+    A masked LM where the family has one: its vocabulary head is random where the weights have none. Else the encoder
+    alone, without its pooling layer.
 
     Raises:
-        UserError: naming what is missing or unreadable.
+        UserError: naming what is missing or unreadable, or why it is not an encoder.
     """
     _check_weights(name)
+    path = str(_local(name) or name)
+    config = read_family(path, name)
+    loader = class_of(config)
+    options = {"add_pooling_layer": False} if loader is AutoModel and _pools(config) else {}
+    model, info = _load(loader, path, name, options)
+    if any(key.startswith("lm_predictions.") for key in info["unexpected_keys"]) and hasattr(config, "legacy"):
+        model, info = _load(loader, path, name, {"legacy": False})  # the head as DeBERTa's authors named it
+    missing = sorted(info["missing_keys"])
+    lost = [key for key in missing if not has_head(model) or key.startswith(f"{model.base_model_prefix}.")]
+    if lost:
+        raise UserError(f"{len(lost)} weights of the encoder are missing, the first {lost[0]}", where=name)
+    if missing:
+        print(f"note: {name} has no vocabulary head of its own; it begins with a random one", file=sys.stderr)
+    _try_out(model, name)
+    return model
+
+
+def _load(loader: Any, path: str, name: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A model, and which weights it lacks (``missing_keys``) or has no place for (``unexpected_keys``)."""
     try:
         # Weights the folder lacks are drawn at random: from a fixed seed, so that a resumed run has the same.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model, info = AutoModelForMaskedLM.from_pretrained(
-                str(_local(name) or name),
+            model, info = loader.from_pretrained(
+                path,
                 use_safetensors=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
                 attn_implementation=attention(),
                 output_loading_info=True,
+                **options,
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"cannot load the model: {_first_line(error)}", where=name) from error
-    missing = sorted(info["missing_keys"])
-    lost = [key for key in missing if key.startswith(f"{model.base_model_prefix}.")]
-    if lost:
-        raise UserError(f"{len(lost)} weights of the encoder are missing, the first {lost[0]}", where=name)
-    if missing:
-        print(f"note: {name} has no vocabulary head of its own; it begins with a random one", file=sys.stderr)
-    return model
+        raise UserError(f"cannot load the model: {first_line(error)}", where=name) from error
+    return model, info
+
+
+def _pools(config: Any) -> bool:
+    found: Any = MODEL_MAPPING[type(config)]
+    kinds = found if isinstance(found, tuple) else (found,)  # a few families have several
+    return all("add_pooling_layer" in inspect.signature(kind).parameters for kind in kinds)
+
+
+@torch.no_grad()
+def _try_out(model: Any, name: str) -> None:
+    """Encode two short rows, as all else relies on it: ids and a mask in, a state for every piece out, which padding
+    does not change and later pieces do.
+
+    Raises:
+        UserError: saying which of these the model does not do.
+    """
+    kind = model.config.model_type
+    mend = "docs/families.md says which families are encoders"
+    base = base_of(model).eval()
+    try:
+        rows = model.get_input_embeddings().weight.shape[0]
+        pad = min(max(0, getattr(model.config, "pad_token_id", None) or 0), rows - 1)
+        ids = torch.tensor([[rows // 2, rows // 2 + 1, last, pad] for last in (rows // 3, rows // 4)])
+        mask = torch.tensor([[1, 1, 1, 0]] * 2)
+        out = base(input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True)
+        alone = base(input_ids=ids[:1, :3], attention_mask=mask[:1, :3], return_dict=True).last_hidden_state
+        states = out.last_hidden_state
+        layers = [tuple(layer.shape) for layer in out.hidden_states]
+        wanted = [(2, 4, width_of(model))] * (hidden_layers(model) + 1)
+        if layers != wanted or tuple(states.shape) != wanted[0]:
+            raise ValueError("not every layer gives one state a piece")
+    except Exception as error:  # whatever a family may raise
+        message = f"{kind} models cannot be used as encoders of text: {first_line(error)}"
+        raise UserError(message, where=name, mend=mend) from error
+    largest = float(states.abs().max())
+    if float((states[0, :3] - alone[0]).abs().max()) > 1e-4 * largest:
+        message = f"{kind} models cannot be used: the states of a sentence depend on the padding beside it"
+        raise UserError(message, where=name, mend=mend)
+    if float((states[0, 0] - states[1, 0]).abs().max()) <= 1e-6 * largest:
+        message = f"in this {kind} model a piece does not see those behind it: a decoder, not an encoder"
+        raise UserError(message, where=name, mend=mend)
 
 
 def load_tokenizer(name: str) -> Any:
@@ -150,11 +195,14 @@ def load_tokenizer(name: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(_local(name) or name), use_fast=True, trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds here
-        raise UserError(f"cannot load the tokenizer: {_first_line(error)}", where=name) from error
+        path, mend = _local(name), None
+        if find_spec("sentencepiece") is None and (path is None or any(path.glob("*.model"))):
+            mend = "a SentencePiece vocabulary needs its package: pip install 'paralign[sentencepiece]'"
+        raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, mend=mend) from error
     if not tokenizer.is_fast:
         raise UserError("the tokenizer has no fast form, so no character offsets", where=name)
     if tokenizer.mask_token_id is None:
-        raise UserError("the tokenizer has no mask token", where=name, mend="masked-LM encoders are needed")
+        raise UserError("the tokenizer has no mask token", where=name, mend="an encoder's tokenizer has one")
     return tokenizer
 
 
@@ -163,67 +211,8 @@ def load_twins(name: str) -> int:
     path = _folder(name)
     if path is not None and not (path / "config.json").is_file():
         return 0
-    try:
-        config = AutoConfig.from_pretrained(str(path or name), trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read the model's settings: {_first_line(error)}", where=name) from error
-    return int(getattr(config, _TWINS, 0) or 0)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return re.split(r"\n|(?<=\.)\s", text)[0][:300]
-
-
-def parse_arch(arch: str) -> tuple[str, int, int]:
-    """``bert:4x256`` as (family, layers, width).
-
-    Raises:
-        UserError: for an unknown family or an unreadable shape.
-    """
-    family, _, shape = arch.partition(":")
-    match = re.fullmatch(r"(\d+)x(\d+)", shape)
-    if family not in ARCHITECTURES:
-        raise UserError(f"unknown architecture {family!r}", mend=did_you_mean(family, ARCHITECTURES))
-    if not match or int(match[1]) < 1 or int(match[2]) < 32 or int(match[2]) % 32:
-        raise UserError(f"cannot read the shape in {arch!r}", mend="write layers x width, as in bert:4x256")
-    return family, int(match[1]), int(match[2])
-
-
-def build(
-    arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 0.1, seed: int = 0, twins: bool = False
-) -> Any:
-    """A masked LM with random weights by the family's own initialiser; heads of 64 (of 32 up to width 128).
-
-    Args:
-        arch: ``family:LAYERSxWIDTH``; the feed-forward width is four times the width.
-        tokenizer: gives vocabulary size and special ids.
-        max_length: positions the model can tell apart.
-        dropout: of hidden states and attention.
-        seed: of the weights.
-        twins: a second row for every piece, for languages that are derived by ``trans``.
-    """
-    family, layers, width = parse_arch(arch)
-    rows = -(-len(tokenizer) * (1 + twins) // 8) * 8  # a multiple of 8 keeps matrix kernels on their fast path
-    config = AutoConfig.for_model(
-        ARCHITECTURES[family],
-        vocab_size=rows,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=max(1, width // (32 if width <= 128 else 64)),
-        intermediate_size=4 * width,
-        max_position_embeddings=max_length if family == "bert" else max_length + tokenizer.pad_token_id + 1,
-        type_vocab_size=2 if family == "bert" else 1,
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        **({_TWINS: len(tokenizer)} if twins else {}),
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return AutoModelForMaskedLM.from_config(config, attn_implementation=attention())
+    config = read_family(str(path or name), name)
+    return int(getattr(config, TWINS, 0) or 0)
 
 
 def save_half(model: Any, folder: Path) -> None:
@@ -239,19 +228,30 @@ def save_half(model: Any, folder: Path) -> None:
 
 def twins_of(model: Any) -> int:
     """How many pieces have a twin: piece i's is i plus this; 0 in an encoder without twins."""
-    return int(getattr(model.config, _TWINS, 0) or 0)
+    return int(getattr(model.config, TWINS, 0) or 0)
+
+
+def has_head(model: Any) -> bool:
+    """Whether there is a vocabulary head around the encoder."""
+    return model.base_model is not model and class_of(model.config) is not AutoModel
 
 
 def base_of(model: Any) -> nn.Module:
-    """The encoder inside a masked LM, without its vocabulary head."""
+    """The encoder inside a masked LM, without its vocabulary head; a model without head is its own."""
     base: nn.Module = model.base_model
-    if base is model:
-        raise UserError(f"{type(model).__name__} has no vocabulary head apart from its encoder")
     return base
 
 
 class Stub(nn.Module):
-    """Stands where the base model stood: hands back the states it is given."""
+    """Stands where the base model stood: hands back the states it is given. What a head asks of the base itself, as
+    DeBERTa's asks for the word embeddings, is the base's; it is not a part of this."""
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.__dict__["_stood_here"] = base
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_stood_here"], name)
 
     def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> BaseModelOutput:
         return BaseModelOutput(last_hidden_state=inputs_embeds)
@@ -259,12 +259,15 @@ class Stub(nn.Module):
 
 def set_dropout(model: Any, share: float) -> None:
     """Drop this share of states and attention from now on; the model's config keeps what it says."""
-    for module in model.modules():
+    for module in list(model.modules()):
         if isinstance(module, nn.Dropout):
             module.p = share
-        for name in ("attention_dropout", "activation_dropout", "dropout"):
-            if isinstance(getattr(module, name, None), float):
+        for name, value in vars(module).items():  # families that call the function have the share beside it
+            if isinstance(value, float) and "dropout" in name:
                 setattr(module, name, share)
+        for name, child in module.named_children():  # families that leave the layer out where the share is 0
+            if type(child) is nn.Identity and "drop" in name:
+                setattr(module, name, nn.Dropout(share))
 
 
 def max_pieces(model: Any, tokenizer: Any) -> int:
@@ -288,23 +291,26 @@ def takes_types(model: Any) -> bool:
     return known and int(getattr(model.config, "type_vocab_size", 0) or 0) >= 2
 
 
+@torch.no_grad()
+def reads_positions(model: Any) -> bool:
+    """Whether positions can be given, and change the states: not so where distances alone count."""
+    base = base_of(model)
+    if "position_ids" not in inspect.signature(base.forward).parameters:
+        return False
+    ids = torch.arange(3, device=model.device)[None] + model.get_input_embeddings().weight.shape[0] // 2
+    training = base.training
+    base.eval()
+    one, other = (
+        base(input_ids=ids, position_ids=torch.tensor([places], device=ids.device) + first_position(model))
+        for places in ([0, 1, 2], [0, 1, 0])
+    )
+    base.train(training)
+    return not torch.allclose(one.last_hidden_state, other.last_hidden_state)
+
+
 def hidden_layers(model: Any) -> int:
     """Number of layers; there is one hidden state more than that."""
     return int(model.config.num_hidden_layers)
-
-
-def new_twin(model: Any, seed: int) -> Any:
-    """A masked LM of the same layers, drawn by the family's own initialiser; its embeddings are fewer.
-
-    ``_init_weights`` on a model that was loaded would do nothing: its weights are marked as initialised.
-    """
-    config = copy.deepcopy(model.config)
-    special = [getattr(config, name) for name in vars(config) if name.endswith("_token_id")]
-    highest = max([7, *(number for number in special if isinstance(number, int))])
-    config.vocab_size = min(config.vocab_size, highest + 1)  # the embeddings are not asked for
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return AutoModelForMaskedLM.from_config(config)
 
 
 class _Reached(Exception):

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from paralign.config import Config, did_you_mean
+from paralign.encoder.families import ARCHITECTURES
 from paralign.errors import UserError
 from paralign.languages import derived
 from paralign.languages.derived import inverted
@@ -168,20 +169,23 @@ def train_tokenizer(
             (byte-level, no unknown pieces).
         size: pieces, specials included.
         coverage: see :class:`TokenizerConfig`.
-        family: ``bert`` for [CLS] A [SEP] B [SEP]; ``roberta`` and ``xlm-r`` for <s> A </s></s> B </s>.
+        family: of :data:`paralign.encoder.families.ARCHITECTURES`: ``bert`` for [CLS] A [SEP] B [SEP]; ``roberta`` for
+            <s> A </s></s> B </s>.
 
     Raises:
         UserError: for an unknown kind, or a size too small for the text's characters.
     """
     if kind not in KINDS:
         raise UserError(f"unknown tokenizer {kind!r}", mend=did_you_mean(kind, KINDS))
-    names = _BERT_NAMES if family == "bert" else _ROBERTA_NAMES
+    arch = ARCHITECTURES[family]
+    bert = arch.dress == "bert"
+    names = _BERT_NAMES if bert else _ROBERTA_NAMES
     backend = _wordpiece(texts, size, names, coverage) if kind == "wordpiece" else _bpe(texts, size, names)
     made = backend.get_vocab_size()
     if made > size:
         raise UserError(f"{size:,} pieces cannot hold the text's characters: {made:,} are needed", mend="raise --vocab")
     c, s = names["cls"], names["sep"]
-    pair = f"{c} $A {s} $B:1 {s}:1" if family == "bert" else f"{c} $A {s} {s} $B {s}"
+    pair = f"{c} $A {s} $B:1 {s}:1" if bert else f"{c} $A {s} {s} $B {s}"
     backend.post_processor = processors.TemplateProcessing(
         single=f"{c} $A {s}", pair=pair, special_tokens=[(name, backend.token_to_id(name)) for name in (c, s)]
     )
@@ -193,8 +197,8 @@ def train_tokenizer(
         unk_token=names["unk"],
         mask_token=names["mask"],
         # Without this others would call the second segment of a pair the first, unlike in training.
-        model_input_names=["input_ids", *(["token_type_ids"] if family == "bert" else []), "attention_mask"],
-        **({} if family == "bert" else {"bos_token": names["cls"], "eos_token": names["sep"]}),
+        model_input_names=["input_ids", *(["token_type_ids"] if arch.types > 1 else []), "attention_mask"],
+        **({} if bert else {"bos_token": names["cls"], "eos_token": names["sep"]}),
     )
 
 

@@ -114,6 +114,16 @@ class Objective(nn.Module):
         super().__init__()
         self.config = config
 
+    @classmethod
+    def check(cls, encoder: Encoder) -> None:
+        """Look at the encoder before a run begins.
+
+        Raises:
+            UserError: if this objective cannot do with it: it needs a vocabulary head (``needs_scores``).
+        """
+        if cls.needs_scores:
+            encoder.check_head(cls.name)
+
     def weights(self) -> Mapping[str, float]:
         """Every loss this objective returns and its factor in the sum."""
         return {self.name: self.config.weight}

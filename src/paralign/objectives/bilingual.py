@@ -53,6 +53,12 @@ class BilingualPrediction(Objective):
         self.dense = copy.deepcopy(encoder.head_dense())
         self._share = 0.0
 
+    @classmethod
+    def check(cls, encoder: Encoder) -> None:
+        """It needs a vocabulary head with a dense layer."""
+        super().check(encoder)
+        encoder.head_dense()
+
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Masked pieces that have a link."""
         return {self.name: len(_linked_masked(batch)[0])}

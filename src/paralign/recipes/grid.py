@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from paralign.config import Config, merge, parse_override, resolve
-from paralign.encoder.hf import parse_arch
+from paralign.encoder.families import parse_arch
 from paralign.errors import UserError
 from paralign.languages import SIGN, derived
 from paralign.text import parse_pairs, parse_text, read_pairs

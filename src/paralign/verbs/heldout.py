@@ -31,10 +31,11 @@ class HeldOut:
         lenient: skip lines that cannot be read.
 
     Raises:
-        UserError: if a language has too little text that the encoder can take.
+        UserError: if a language has too little text that the encoder can take, and for an encoder without head.
     """
 
     def __init__(self, encoder: Encoder, specs: Sequence[TextSpec], *, most: int = 500, lenient: bool = False) -> None:
+        encoder.check_head("the loss on held-out text")
         self._encoder = encoder
         room = encoder.max_pieces - sum(map(len, encoder.template.single))
         self._pieces: dict[str, list[np.ndarray]] = {}

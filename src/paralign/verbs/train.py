@@ -13,7 +13,8 @@ import torch
 from paralign.device import best_device
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.card import read_provenance, write_card
-from paralign.encoder.hf import load_tokenizer, parse_arch, set_dropout
+from paralign.encoder.families import parse_arch
+from paralign.encoder.hf import load_tokenizer, set_dropout
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.languages import derived
@@ -75,7 +76,7 @@ def align(
     """Align an encoder with parallel text.
 
     Args:
-        model: folder or hub name of a masked-LM encoder.
+        model: folder or hub name of an encoder; of a masked LM, where an objective needs vocabulary scores.
         out: the run's folder; the encoder is written to ``out/encoder``.
         pairs: ``SRC-TGT=PATH``, several.
         corpus: a token store made before, instead of ``pairs``.
@@ -261,6 +262,11 @@ def _train(
     if links and not needed:
         raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
     kinds = [find_objective(name) for name in config.objectives]
+    for kind in kinds:
+        kind.check(encoder)
+    if config.views.restart_positions and not encoder.reads_positions:
+        message = f"positions cannot be restarted in {encoder.family} models, where distances count"
+        raise UserError(message, where=base, mend="leave views.restart_positions out")
     wanted = sorted({view for kind in kinds for view in kind.reads if view != "text"})
     if config.views.pack is not None and wanted:
         raise UserError(f"packed rows have no view {wanted[0]!r}", mend="leave views.pack out, or use mlm")
@@ -344,7 +350,7 @@ def _train(
             with beside(final) as part:
                 encoder.save_pretrained(part, weights=config.weights)
                 facts["model_hash"] = encoder.digest()  # of the weights as rounded for the file
-                write_card(part, facts)
+                write_card(part, facts, head=encoder.has_head)
         except BaseException:
             folder.save(status="stopped")  # the last checkpoint is there to go on from
             raise

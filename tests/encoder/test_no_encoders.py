@@ -1,0 +1,258 @@
+"""What is no encoder is told in one line before any work; what has no vocabulary head serves all that needs none."""
+
+import inspect
+import json
+import shutil
+
+import pytest
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BertConfig,
+    BertModel,
+    DistilBertModel,
+    ElectraForPreTraining,
+    MarkupLMModel,
+    ModernBertModel,
+    XLMRobertaModel,
+)
+
+import paralign
+from paralign.__main__ import main
+from paralign.encoder import Encoder
+from paralign.encoder.hf import load_model, load_tokenizer
+from paralign.errors import UserError
+from tests.encoder.made_families import HEADLESS, made, save
+
+TINY = {
+    "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 800,
+    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "max_position_embeddings": 64,
+}  # fmt: skip
+PAIRS = "en-de=smallworld:0-14"
+
+
+def _written(folder, tokenizer, text):
+    (folder / "config.json").write_text(json.dumps(text))
+    (folder / "model.safetensors").write_bytes(b"never looked at")
+    return folder
+
+
+def _t5(folder, tokenizer):
+    model = AutoModel.from_config(AutoConfig.for_model("t5", d_model=32, d_kv=16, d_ff=32, num_layers=1, num_heads=2))
+    return save(model, tokenizer, folder)
+
+
+def _gpt2(folder, tokenizer):
+    config = AutoConfig.for_model("gpt2", n_embd=32, n_layer=1, n_head=2, vocab_size=800)
+    return save(AutoModelForCausalLM.from_config(config), tokenizer, folder)
+
+
+def _bert_decoder(folder, tokenizer):
+    return save(BertModel(BertConfig(**TINY, is_decoder=True)), tokenizer, folder)
+
+
+def _unknown(folder, tokenizer):
+    return _written(folder, tokenizer, {"model_type": "bertolini"})
+
+
+def _foreign(folder, tokenizer):
+    return _written(folder, tokenizer, {"model_type": "bertolini", "auto_map": {"AutoModel": "modeling.Bertolini"}})
+
+
+def _nameless(folder, tokenizer):
+    return _written(folder, tokenizer, {"hidden_size": 32})
+
+
+def _fourier(folder, tokenizer):
+    """Mixes every piece with every other, padding too."""
+    return save(AutoModelForMaskedLM.from_config(AutoConfig.for_model("fnet", **TINY)), tokenizer, folder)
+
+
+def _pictures(folder, tokenizer):
+    config = AutoConfig.for_model("vit", image_size=32, **{k: TINY[k] for k in list(TINY)[:4]})
+    return save(AutoModel.from_config(config), tokenizer, folder)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (_t5, "t5 models are encoder-decoders, not encoders"),
+        (_gpt2, "this gpt2 model reads from left to right: a decoder, not an encoder"),
+        (_bert_decoder, "this bert model reads from left to right: a decoder, not an encoder"),
+        (_unknown, "does not know the family 'bertolini'"),
+        (_foreign, "the family 'bertolini' needs code that comes with the model, and paralign runs none"),
+        (_nameless, "cannot load the model"),
+        (_fourier, "the states of a sentence depend on the padding beside it"),
+        (_pictures, "vit models cannot be used as encoders of text"),
+    ],
+)
+def test_no_encoder_is_told_in_one_line_before_any_work(make, message, tokenizer, tmp_path, capsys):
+    (tmp_path / "model").mkdir()
+    folder = make(tmp_path / "model", tokenizer)
+    capsys.readouterr()
+    out = tmp_path / "run"
+    assert main(["align", "--model", str(folder), "--pairs", PAIRS, "--recipe", "moco-mini", "--out", str(out)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1, said
+    assert said[0].startswith(f"paralign: {folder}: ")
+    assert message in said[0]
+    assert "remote_code" not in said[0]
+    assert not out.exists()
+
+
+def test_a_decoder_is_told_by_what_it_does(tokenizer, tmp_path, monkeypatch):
+    """Whatever a family calls itself: here the settings are not looked at."""
+    from paralign.encoder import hf
+
+    monkeypatch.setattr(hf, "read_family", lambda path, name: AutoConfig.from_pretrained(path))
+    with pytest.raises(UserError, match=r"in this gpt2 model a piece does not see those behind it"):
+        load_model(str(_gpt2(tmp_path / "model", tokenizer)))
+
+
+def test_a_sentencepiece_file_without_its_package(bare, tmp_path, monkeypatch):
+    from paralign.encoder import hf
+
+    shutil.copytree(bare, tmp_path / "model")
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    (tmp_path / "model" / "spm.model").write_bytes(b"\x0a\x05abc")
+    monkeypatch.setattr(hf, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"cannot load the tokenizer.*pip install 'paralign\[sentencepiece\]'"):
+        load_tokenizer(str(tmp_path / "model"))
+
+
+@pytest.fixture(scope="module")
+def bare(tokenizer, tmp_path_factory):
+    """A family without vocabulary head."""
+    return save(made(HEADLESS, tokenizer), tokenizer, tmp_path_factory.mktemp("bare") / "bare")
+
+
+QUICK = {
+    "training": {"batch": 6, "steps": 2, "log_every": 1, "checkpoint_every": 2},
+    "data": {"min_pieces": 2},
+}
+MOCO = {"moco": {"queue": 12, "projection": 8}}
+
+
+def align(model, out, *objectives, **more):
+    settings = QUICK | {"objectives": list(objectives)} | (MOCO if "moco" in objectives else {})
+    return paralign.align(str(model), out=out, pairs=[PAIRS], recipe="moco-mini", settings=settings, quiet=True, **more)
+
+
+@pytest.mark.parametrize("objective", ["mlm", "tlm", "bilingual", "dict_mlm"])
+def test_what_needs_a_head_stops_before_any_work(objective, bare, tmp_path):
+    with pytest.raises(UserError, match=rf"{objective} needs a vocabulary head.*{HEADLESS} models have none") as said:
+        align(bare, tmp_path / "run", "moco", objective)
+    assert str(bare) in str(said.value)
+    assert "word_l2" in said.value.mend
+    assert not (tmp_path / "run").exists()
+
+
+def test_pretraining_and_held_out_text_need_a_head(bare, tmp_path):
+    for more in ({}, {"settings": QUICK | MOCO | {"objectives": ["moco"]}, "heldout": ["en=smallworld:90-99"]}):
+        given = {"pairs": [PAIRS]} if more else {"text": ["en=smallworld:0-30"]}
+        with pytest.raises(UserError, match="needs a vocabulary head"):
+            paralign.pretrain(model=str(bare), out=tmp_path / "run", quiet=True, **given, **more)
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_head_without_dense_layer_has_no_bilingual_prediction(tokenizer, tmp_path):
+    config = AutoConfig.for_model("xlm", emb_dim=32, n_layers=1, n_heads=2, n_words=800, max_position_embeddings=64,
+                                  pad_index=0, bos_index=1, eos_index=2)  # fmt: skip
+    folder = save(AutoModelForMaskedLM.from_config(config), tokenizer, tmp_path / "xlm")
+    with pytest.raises(UserError, match=r"has no dense layer.*use tlm"):
+        align(folder, tmp_path / "run", "tlm", "bilingual")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("objective", ["moco", "word_l2", "word_contrastive", "static"])
+def test_what_needs_no_head_trains_one_without(objective, bare, tmp_path):
+    (tmp_path / "words.txt").write_text("student Student\nhotel Hotel\nriver Fluss\nhouse Haus\nold alt\n")
+    words = {"dictionary": [f"en-de={tmp_path / 'words.txt'}"]} if objective == "static" else {}
+    folder = align(bare, tmp_path / "run", objective, **words)
+    start, end = Encoder.from_pretrained(bare), Encoder.from_pretrained(folder)
+    assert not end.has_head
+    assert end.digest() != start.digest()
+    config = json.loads((folder / "config.json").read_text())
+    assert config["architectures"] == ["SplinterModel"]
+
+
+def test_it_is_analysed_and_aligned_by_words(bare, tmp_path):
+    rows = paralign.analyze_similarity(
+        [str(bare)], pairs=["en-de=smallworld:0-60"], out=tmp_path / "similarity", quiet=True
+    )
+    assert {row.where.layer for row in rows if row.metric.startswith("cka")} == {0, 1, 2}
+    paralign.align_words(PAIRS, method="similarity", model=str(bare), out=tmp_path / "links", quiet=True)
+    assert len((tmp_path / "links").read_text().splitlines()) == 14
+
+
+def test_an_encoder_within_an_encoder_is_no_vocabulary_head(tokenizer, tmp_path):
+    """DPR's question encoder, whose base is not itself."""
+    torch.manual_seed(0)
+    folder = save(AutoModel.from_config(AutoConfig.for_model("dpr", **TINY)), tokenizer, tmp_path / "dpr")
+    encoder = Encoder.from_pretrained(folder)
+    assert not encoder.has_head
+    with pytest.raises(UserError, match="needs a vocabulary head"):
+        encoder.scores(torch.zeros(1, 32))
+    assert Encoder.from_pretrained(align(folder, tmp_path / "run", "moco")).digest() != encoder.digest()
+
+
+def test_half_precision_without_a_head(bare, tmp_path):
+    encoder = Encoder.from_pretrained(bare)
+    encoder.save_pretrained(tmp_path / "half", weights="fp16")
+    assert Encoder.from_pretrained(tmp_path / "half").digest() == encoder.digest()
+
+
+@pytest.mark.parametrize("kind", [ElectraForPreTraining, DistilBertModel, ModernBertModel, XLMRobertaModel])
+def test_the_encoder_alone_is_found_in_weights_of_any_kind(kind, tokenizer, tmp_path, capsys):
+    """A discriminator, encoders with and without pooling: the head begins anew, the encoder does not."""
+    known = kind.config_class()
+    ids = {"cls_token_id": 2, "sep_token_id": 3, "dim": 32, "n_heads": 2, "hidden_dim": 64, "n_layers": 1}
+    config = kind.config_class(**{k: v for k, v in (TINY | ids).items() if hasattr(known, k)})
+    model = kind(config).eval()
+    encoder = Encoder.from_pretrained(save(model, tokenizer, tmp_path / "alone")).eval()
+    assert "begins with a random one" in capsys.readouterr().err
+    inputs = {"input_ids": torch.tensor([[7, 8, 9]])}
+    with torch.no_grad():
+        wanted = model.base_model(**inputs).last_hidden_state
+        torch.testing.assert_close(encoder.model.base_model(**inputs).last_hidden_state, wanted)
+
+
+def test_the_encoder_of_a_known_family_alone_gets_a_random_head_and_is_kept_as_it_was_made(tokenizer, tmp_path, capsys):
+    """Sentence encoders lie about as ``BertModel``: alignment without scores leaves their random head alone."""
+    torch.manual_seed(0)
+    folder = save(BertModel(BertConfig(**TINY)), tokenizer, tmp_path / "bare")
+    start = Encoder.from_pretrained(folder)
+    assert "begins with a random one" in capsys.readouterr().err
+    made = align(folder, tmp_path / "run", "moco")
+    end = Encoder.from_pretrained(made)
+    assert end.digest() == json.loads((made / "paralign.json").read_text())["model_hash"]
+    for before, after in zip(start.head_parameters(), end.head_parameters(), strict=True):
+        assert torch.equal(before, after)
+    inputs = {"input_ids": torch.tensor([[7, 8, 9]])}
+    with torch.no_grad():
+        theirs = AutoModel.from_pretrained(made, attn_implementation="eager").eval()(**inputs).last_hidden_state
+        assert torch.equal(theirs, end.model.base_model(**inputs).last_hidden_state)
+        before = start.model.base_model(**inputs).last_hidden_state
+    assert not torch.equal(theirs, before)
+
+
+def test_a_pooling_layer_is_left_out(tokenizer, tmp_path):
+    """It would be saved untrained, and get no gradient where several processes wait for one."""
+    assert "add_pooling_layer" in inspect.signature(MarkupLMModel).parameters
+    config = AutoConfig.for_model("markuplm", **TINY, max_xpath_tag_unit_embeddings=8, max_xpath_subs_unit_embeddings=8,
+                                  tag_pad_id=6, subs_pad_id=6, xpath_unit_hidden_size=8, max_depth=4)  # fmt: skip
+    folder = save(AutoModel.from_config(config), tokenizer, tmp_path / "pooled")
+    encoder = Encoder.from_pretrained(folder)
+    assert not encoder.has_head
+    assert not any("pooler" in name for name, _ in encoder.model.named_parameters())
+
+
+def test_a_trial_of_an_encoder_leaves_the_random_generator_alone(bare):
+    torch.manual_seed(0)
+    wanted = torch.rand(3)
+    torch.manual_seed(0)
+    load_model(str(bare))
+    assert torch.equal(torch.rand(3), wanted)
