@@ -202,6 +202,7 @@ def test_a_table_may_begin_with_a_brace(tmp_path, first):
         ('{"translation": "a"}', "missing language", "'translation' is no object"),
         ('{"en": "a", "de": 3}', "not JSON", "a text is not a string"),
         ("[1]", "not JSON", "no JSON object"),
+        ("[" * 5_000, "not JSON", "the line is not JSON"),
     ],
 )
 def test_lines_that_are_no_pairs(tmp_path, line, reason, message):

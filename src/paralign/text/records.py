@@ -69,7 +69,7 @@ def read_records(
         try:
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise Fault("not JSON", "the line is not JSON", number) from None
             yield number, *columns.texts(record, number)
         except Fault as fault:
