@@ -134,14 +134,14 @@ def tune(data: Path, out: Path, tag: str, methods: list[str]) -> None:
         (out / f"words/{method}.best.json").write_text(json.dumps({"best": best, "tried": told}, indent=1) + "\n")
 
 
-def compare(data: Path, out: Path, tag: str, methods: list[str]) -> None:
-    """The test halves, once."""
-    measure(data, out, tag, out / "base/encoder", f"{tag}-base", "test", every=True)
-    for seed in range(SEEDS):
+def compare(data: Path, out: Path, tag: str, methods: list[str], seeds: list[int], *, every: bool) -> None:
+    """The test halves, once; parsing and entities of one seed, with ``every``."""
+    measure(data, out, tag, out / "base/encoder", f"{tag}-base", "test", every=every)
+    for seed in seeds:
         for method in methods:
             best = json.loads((out / f"words/{method}.best.json").read_text(encoding="utf-8"))["best"]
             made = align(out, tag, method, seed, STEPS, *best)
-            measure(data, out, tag, made, f"{tag}-{method}-{seed}", "test", every=seed == 0)
+            measure(data, out, tag, made, f"{tag}-{method}-{seed}", "test", every=every and seed == 0)
 
 
 def report(out: Path, tag: str) -> None:
@@ -158,6 +158,8 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", choices=sorted(set(PUD) - {"en"}), default=["de", "fr"])
     parser.add_argument("--stage", choices=("tune", "compare", "report", "all"), default="all")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(SEEDS)))
+    parser.add_argument("--main-tasks", action="store_true", help="tagging and retrieval alone")
     given = parser.parse_args()
     (given.out / "words").mkdir(parents=True, exist_ok=True)
     entities(given.data, given.out, given.languages)
@@ -165,7 +167,7 @@ def main() -> None:
         tune(given.data, given.out, given.languages[0], given.methods)
     for tag in given.languages:
         if given.stage in ("compare", "all"):
-            compare(given.data, given.out, tag, given.methods)
+            compare(given.data, given.out, tag, given.methods, given.seeds, every=not given.main_tasks)
         if given.stage in ("report", "all"):
             report(given.out, tag)
 
