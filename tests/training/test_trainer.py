@@ -250,3 +250,32 @@ def test_a_run_stuck_at_chance_raises_an_alarm_in_log_and_outcome(make_encoder, 
     stuck = [alarm for alarm in outcome.alarms if "stuck" in alarm]
     assert stuck == ["step 5: stuck: the loss constant is 5.000, that of knowing nothing (5.000)"]
     assert [line["step"] for line in log_of(tmp_path) if "stuck" in line.get("message", "")] == [5]
+
+
+def test_gradient_checkpointing_changes_nothing_but_what_is_kept(undisturbed, make_encoder, store, tmp_path):
+    kept = {}
+    for checkpointing in (False, True):
+        held = []
+
+        def hold(tensor, held=held):
+            held.append(tensor.numel())
+            return tensor
+
+        run = trainer(
+            make_encoder(dropout=0.1), store, tmp_path / f"{checkpointing}", gradient_checkpointing=checkpointing
+        )
+        run.begin()
+        with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
+            run.module(run.batches.batch(0))
+        kept[checkpointing] = sum(held)
+    assert kept[True] < 0.6 * kept[False]
+    trainer(make_encoder(dropout=0.1), store, tmp_path / "run", gradient_checkpointing=True).train()
+    assert log_of(tmp_path / "run") == log_of(undisturbed)
+    assert module_bytes(tmp_path / "run", 9) == module_bytes(undisturbed, 9)
+
+
+def test_a_family_without_gradient_checkpointing(make_encoder, store, tmp_path):
+    encoder = make_encoder()
+    encoder.model.supports_gradient_checkpointing = False
+    with pytest.raises(UserError, match="bert models have no gradient checkpointing"):
+        trainer(encoder, store, tmp_path, gradient_checkpointing=True)

@@ -25,6 +25,7 @@ from paralign.models import shipped
 __all__ = [
     "Stub",
     "base_of",
+    "checkpoint_gradients",
     "has_head",
     "hidden_layers",
     "load_model",
@@ -268,6 +269,20 @@ def set_dropout(model: Any, share: float) -> None:
         for name, child in module.named_children():  # families that leave the layer out where the share is 0
             if type(child) is nn.Identity and "drop" in name:
                 setattr(module, name, nn.Dropout(share))
+
+
+def checkpoint_gradients(model: Any) -> None:
+    """Keep only what enters each layer for the backward pass; the rest is computed again, with the same dropout.
+
+    Raises:
+        UserError: for a family that cannot.
+    """
+    if not getattr(model, "supports_gradient_checkpointing", False):
+        message = f"{model.config.model_type} models have no gradient checkpointing"
+        raise UserError(message, mend="leave training.gradient_checkpointing out, raise training.accumulate")
+    # Its name in newer releases of transformers 5; the older one warns there.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def max_pieces(model: Any, tokenizer: Any) -> int:

@@ -31,6 +31,9 @@ class TrainingConfig(Config):
     """Largest norm of the gradient."""
     accumulate: int = Field(default=1, ge=1)
     """Forward and backward passes a step, each over its share of the batch."""
+    gradient_checkpointing: bool = False
+    """Keep only what enters each layer and compute the rest again in the backward pass (Chen et al. 2016): less memory
+    for a third more time, the same numbers."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """Of states and attention in this run; the encoder's own by default. Its config keeps what it says."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"

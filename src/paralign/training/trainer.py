@@ -19,6 +19,7 @@ from torch import Tensor
 
 from paralign.config import difference
 from paralign.device import has_bf16, keep_memory, only_cpu
+from paralign.encoder.hf import checkpoint_gradients
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
 from paralign.text.batching import padded_size, split_by_length
@@ -90,6 +91,8 @@ class Trainer:
                 f"training.batch = {config.batch} does not divide by {self.ranks} processes x "
                 f"{config.accumulate} accumulation steps"
             )
+        if config.gradient_checkpointing:
+            checkpoint_gradients(learner.encoder.model)
         self.learner, self.batches, self.config = learner, batches, config
         self.run_folder, self.settings = run, dict(settings)
         self.title, self.quiet = title, quiet
