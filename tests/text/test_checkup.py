@@ -228,7 +228,7 @@ def test_faults_are_told_with_their_places_and_exit_code(world, capsys):
     faults = [line for line in said.splitlines() if line.startswith("FAULT")]
     assert len(faults) == 1
     first = next(n for n, row in enumerate(rows) if plain_key(row[1]) == plain_key(rows[long][1]))
-    assert f"{folder / 'test.txt'}: 1 of 2 sentences stand in the training text, first {folder / 'train.tsv'}:" in said
+    assert f"{folder / 'test.txt'}: 1 of 2 sentences stand in the training text, as in {folder / 'train.tsv'}:" in said
     assert f"train.tsv:{first + 1}:" in said
     assert "corpus build --exclude" in said
     page = (folder / "out/report.html").read_text()

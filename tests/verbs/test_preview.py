@@ -52,6 +52,9 @@ def test_the_rest_of_a_long_text_is_taken_to_be_like_its_beginning(base, tmp_pat
     assert main(given) == 0
     # 50 of the first 100 lines are kept, so 200 of all: 25 batches of 8, twice
     assert re.search(r"run      (49|50|51) steps", capsys.readouterr().err)
+    (tmp_path / "b.tsv").write_text("\n".join(line.replace("two", "two and") for line in lines) + "\n")
+    assert main([*given, "--pairs", f"en-de={tmp_path}/b.tsv"]) == 0
+    assert re.search(r"run      (99|100|101) steps", capsys.readouterr().err)
 
 
 def test_what_is_shown_are_the_pairs_with_their_masks(base, tmp_path, capsys):

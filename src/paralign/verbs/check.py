@@ -146,10 +146,10 @@ def _faults(found: CheckedText, config: CheckConfig) -> Iterator[str]:
 def _leaks(leaked: Sequence[Leaked], config: CheckConfig) -> Iterator[str]:
     for told in leaked:
         if told.long > config.leaks * told.sentences:
-            first = told.examples[0]
+            example = told.examples[0]
             yield (
-                f"{told.source}: {told.long:,} of {told.sentences:,} sentences stand in the training text, first "
-                f"{first.where}: leave them out, corpus build --exclude {told.source}"
+                f"{told.source}: {told.long:,} of {told.sentences:,} sentences stand in the training text, as in "
+                f"{example.where}: leave them out, corpus build --exclude {told.source}"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,18 +103,26 @@ def _cost(
 
 def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None) -> int | None:
     """How many the whole text has, if the rest is like what was read; ``None`` if that cannot be told."""
-    total = 0.0
+    kept: Counter[tuple[str, ...]] = Counter()
+    read: Counter[tuple[str, ...]] = Counter()
     for entry, spec in zip(store.meta["specs"], specs, strict=True):
-        kept, read = entry["kept"], entry["kept"] + sum(entry["dropped"].values())
-        if kept < _LOOKED:  # it was read to its end
-            total += kept
+        kept[spec.languages] += entry["kept"]
+        read[spec.languages] += entry["kept"] + sum(entry["dropped"].values())
+    total = 0.0
+    for languages in kept:
+        if kept[languages] < _LOOKED:  # it was read to its end
+            total += kept[languages]
             continue
-        pairs = spec if isinstance(spec, PairSpec) else PairSpec("", "", spec.path)
-        lines = line_count(pairs)
-        if lines is None:
+        lines = [_lines(spec) for spec in specs if spec.languages == languages]
+        if None in lines:
             return None
-        total += min(lines * kept / max(1, read), limit or np.inf)
+        share = kept[languages] / max(1, read[languages])
+        total += min(share * sum(n for n in lines if n is not None), limit or np.inf)
     return round(total)
+
+
+def _lines(spec: PairSpec | TextSpec) -> int | None:
+    return line_count(spec if isinstance(spec, PairSpec) else PairSpec("", "", spec.path))
 
 
 def _said(seconds: float) -> str:
