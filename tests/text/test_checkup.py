@@ -107,7 +107,7 @@ def test_leaks_are_those_a_slow_search_finds(tmp_path_factory, one, two, trainin
 def test_a_test_file_without_sentences(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("...\n!\n")
-    with pytest.raises(UserError, match="no sentence was found to look for"):
+    with pytest.raises(UserError, match="no sentence was found"):
         Leaks([file], short=5)
 
 
@@ -128,9 +128,6 @@ def test_counts_are_those_of_a_slow_look(tmp_path_factory, pairs):
     assert found.duplicates == len(full) - len(set(full))
     known = [key if all(key) else pair for key, pair in zip(keys, full, strict=True)]
     assert found.duplicates + found.nearly_duplicates == len(full) - len(set(known))
-    assert [side.characters for side in found.sides] == [sum(map(len, side)) for side in zip(*full, strict=True)] or (
-        not full and not any(side.characters for side in found.sides)
-    )
 
 
 def test_duplicates_count_over_files_and_either_way_round(tmp_path):

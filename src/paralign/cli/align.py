@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,22 +36,24 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder."""
-    from paralign.verbs.preview import preview
+    from paralign.verbs.preview import run_or_preview
     from paralign.verbs.train import align
 
-    arguments: dict[str, Any] = {
-        "model": model,
-        "pairs": pairs or [],
-        "corpus": corpus,
-        "links": links or [],
-        "dictionary": dictionary or [],
-        "recipe": recipe,
-        "settings": given(data={"limit": limit}, training={"seed": seed}),
-        "overrides": overrides or [],
-        "lenient": lenient,
-        "track": track or [],
-    }
-    if dry_run or show:
-        preview(align, measure=dry_run, show=show, **arguments)
-        return
-    align(out=out, resume=resume, quiet=quiet, **arguments)
+    run_or_preview(
+        align,
+        out=out,
+        resume=resume,
+        quiet=quiet,
+        measure=dry_run,
+        show=show,
+        model=model,
+        pairs=pairs or [],
+        corpus=corpus,
+        links=links or [],
+        dictionary=dictionary or [],
+        recipe=recipe,
+        settings=given(data={"limit": limit}, training={"seed": seed}),
+        overrides=overrides or [],
+        lenient=lenient,
+        track=track or [],
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -42,26 +42,28 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Train a masked LM on plain text, from scratch or from an encoder."""
-    from paralign.verbs.preview import preview
+    from paralign.verbs.preview import run_or_preview
     from paralign.verbs.train import pretrain
 
-    arguments: dict[str, Any] = {
-        "text": text or [],
-        "pairs": pairs or [],
-        "arch": arch,
-        "model": model,
-        "tokenizer": tokenizer,
-        "vocab": vocab,
-        "max_length": max_length,
-        "heldout": heldout or [],
-        "dictionary": dictionary or [],
-        "recipe": recipe,
-        "settings": given(data={"limit": limit}, training={"seed": seed}),
-        "overrides": overrides or [],
-        "lenient": lenient,
-        "track": track or [],
-    }
-    if dry_run or show:
-        preview(pretrain, measure=dry_run, show=show, **arguments)
-        return
-    pretrain(out=out, resume=resume, quiet=quiet, **arguments)
+    run_or_preview(
+        pretrain,
+        out=out,
+        resume=resume,
+        quiet=quiet,
+        measure=dry_run,
+        show=show,
+        text=text or [],
+        pairs=pairs or [],
+        arch=arch,
+        model=model,
+        tokenizer=tokenizer,
+        vocab=vocab,
+        max_length=max_length,
+        heldout=heldout or [],
+        dictionary=dictionary or [],
+        recipe=recipe,
+        settings=given(data={"limit": limit}, training={"seed": seed}),
+        overrides=overrides or [],
+        lenient=lenient,
+        track=track or [],
+    )

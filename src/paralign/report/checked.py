@@ -23,9 +23,10 @@ _COUNTS = (
 )
 _TOLD = 3
 _LINES = (
-    "Per cent of lines; counts when one hovers. Nearly: the same but for case, punctuation and spaces. Uneven: the"
-    " ratio of the sides' lengths in characters is {ratio:g} times the usual one, or less than one part in as many."
-    " Training drops by itself what is empty, identical, a duplicate, too short or too long (data.*)."
+    "Ratio: usual length of the second side over the first, in characters. The others are per cent of lines; counts"
+    " when one hovers. Nearly: the same but for case, punctuation and spaces. Uneven: {ratio:g} times the usual ratio,"
+    " or less than one part in as many. Training drops by itself what is empty, identical, a duplicate, too short or too long"
+    " (data.*)."
 )
 _SIDES = (
     "Another script: most words in a script the language is not written in. Identified: share of samples of four"
@@ -62,8 +63,9 @@ def _plates(run: Run, found: Row) -> list[Plate]:
             row.append(_share(value, text["lines"], f"{text['name']}, {name}"))
             if value is not None:
                 numbers.append((text["name"], name, "lines", float(value), None, None))
+        row.insert(1, Square("" if text["ratio"] is None else f"{text['ratio']:.2f}"))
         counts.append((text["name"], row))
-    lines = Grid(["lines", "unreadable", *names], counts, _LINES.format(ratio=found["ratio"]))
+    lines = Grid(["lines", "ratio", "unreadable", *names], counts, _LINES.format(ratio=found["ratio"]))
     sides = [(f"{text['name']}, {side['language']}", _side(side, text)) for text in texts for side in text["sides"]]
     heads = ["another script, %", "identified, %", "most of the others, %", "pieces a word", "unknown, %"][
         : 5 if cut else 3

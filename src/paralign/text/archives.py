@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO, cast
 
 from paralign.errors import UserError
-from paralign.text.tags import canonical
+from paralign.text.tags import tag_of
 
 __all__ = ["MEMBER", "Damaged", "is_archive", "open_member", "twins_in"]
 
@@ -46,11 +46,9 @@ def twins_in(path: str, languages: tuple[str, str]) -> tuple[str, str]:
                 raise UserError(f"names a file outside of itself, {entry.filename!r}", where=path, mend="do not use it")
             if entry.is_dir():
                 continue
-            try:
-                tag = canonical(name.suffix[1:]) if name.suffix else ""
-            except UserError:
-                continue
-            found.setdefault(entry.filename[: -len(name.suffix)], {})[tag] = entry.filename
+            tag = tag_of(name.suffix[1:])
+            if tag:
+                found.setdefault(entry.filename[: -len(name.suffix)], {})[tag] = entry.filename
     stems = [stem for stem, files in found.items() if set(languages) <= set(files)]
     if len(stems) != 1:
         what = "several corpora" if stems else "no files"

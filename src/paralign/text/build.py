@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.errors import UserError
-from paralign.languages import derived
-from paralign.text.clean import Excluded, FilterConfig, Seen, hash_texts, sentence_hashes
+from paralign.text.clean import Excluded, FilterConfig, Seen, comparable, hash_texts, sentence_hashes
 from paralign.text.folders import whole_folder
 from paralign.text.readers import read_pairs, read_text
 from paralign.text.specs import PairSpec, TextSpec
@@ -190,9 +189,7 @@ class _Build:
     def _filter_text(self, rows: _Rows, languages: tuple[str, ...]) -> None:
         everything = range(len(rows.texts))
         rows.drop(everything, [not all(sides) for sides in rows.texts], "empty")
-        # A text and the same in twin pieces, or in reverse, are not identical.
-        pieces = {(made.twin, made.backwards) if made else (False, False) for made in map(derived, languages)}
-        if self.config.drop_identical and self.sides == 2 and len(pieces) == 1:
+        if self.config.drop_identical and comparable(languages):
             alive = rows.alive()
             rows.drop(alive, [rows.texts[row][0] == rows.texts[row][1] for row in alive], "identical")
         if self.config.drop_duplicates:

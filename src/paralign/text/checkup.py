@@ -17,7 +17,7 @@ from paralign.config import Config
 from paralign.errors import located
 from paralign.languages import derived
 from paralign.text.build import Tokenize
-from paralign.text.clean import FilterConfig, Seen, hash_texts
+from paralign.text.clean import FilterConfig, Seen, comparable, hash_texts
 from paralign.text.identify import Identified, identified
 from paralign.text.leaks import Leaks
 from paralign.text.normalise import plain_key
@@ -75,7 +75,6 @@ class CheckedSide:
     """One language of a text."""
 
     language: str
-    characters: int = 0
     foreign: int = 0
     """Sentences in a script the language is not written in."""
     foreign_lines: list[Odd] = field(default_factory=list)
@@ -84,7 +83,7 @@ class CheckedSide:
     words: int = 0
     pieces: int = 0
     unknown: int = 0
-    """Words, pieces and unknown pieces of the sample; 0 without a tokenizer."""
+    """Words, pieces and unknown pieces of what is not empty; 0 without a tokenizer."""
 
 
 @dataclass
@@ -195,10 +194,7 @@ class _Look:
     def __init__(self, found: CheckedText, languages: tuple[str, ...], config: CheckConfig, seen: _Looked) -> None:
         self.found, self.languages, self.config, self.seen = found, languages, config, seen
         self.order = sorted(range(len(languages)), key=lambda side: languages[side])
-        # A text and the same in twin pieces, or in reverse, are not identical.
-        made = {(one.twin, one.backwards) if one else (False, False) for one in map(derived, languages)}
-        self.two = len(languages) == 2
-        self.comparable = self.two and len(made) == 1
+        self.two, self.comparable = len(languages) == 2, comparable(languages)
         self.rng = random.Random(0)
         self.samples: list[list[str]] = [[] for _ in languages]
         self.read = 0
@@ -223,7 +219,6 @@ class _Look:
         for side, (checked, tag) in enumerate(zip(found.sides, self.languages, strict=True)):
             for k in kept:
                 text = rows[k][side]
-                checked.characters += len(text)
                 if foreign_script(text, tag):
                     checked.foreign += 1
                     if len(checked.foreign_lines) < _SHOWN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from paralign.config import Config
+from paralign.languages import derived
 from paralign.text.normalise import plain_key
 
-__all__ = ["Excluded", "FilterConfig", "Seen", "hash_texts", "sentence_hashes"]
+__all__ = ["Excluded", "FilterConfig", "Seen", "comparable", "hash_texts", "sentence_hashes"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -41,6 +42,12 @@ class FilterConfig(Config):
         if self.max_pieces < self.min_pieces:
             raise ValueError(f"max_pieces {self.max_pieces} is less than min_pieces {self.min_pieces}")
         return self
+
+
+def comparable(languages: Sequence[str]) -> bool:
+    """Whether two sides of equal text are the same: not if one alone is in twin pieces, or in reverse."""
+    made = {(one.twin, one.backwards) if one else (False, False) for one in map(derived, languages)}
+    return len(languages) == 2 and len(made) == 1
 
 
 class Excluded(Protocol):

@@ -16,7 +16,7 @@ from paralign.text.faults import Block, Fault, nothing_found, raise_or_count, se
 from paralign.text.normalise import normalise
 from paralign.text.reordered import reordered_tagged
 from paralign.text.specs import TextSpec, smallworld_range
-from paralign.text.tags import canonical
+from paralign.text.tags import tag_of
 from paralign.text.words import Span
 
 __all__ = ["Tagged", "read_tagged", "to_bio"]
@@ -172,14 +172,11 @@ def _prefix(words: Sequence[str], spec: TextSpec) -> str:
     tag, colon, _ = words[0].partition(":") if words else ("", "", "")
     if not colon or not all(word.startswith(tag + ":") for word in words):
         return ""
-    try:
-        language = canonical(tag)
-    except UserError:
-        return ""
-    if language != spec.language:
+    language = tag_of(tag)
+    if language and language != spec.language:
         message = f"every word begins with {tag + ':'!r}, the file is not of the language {spec.language!r}"
         raise UserError(message, where=spec.path, mend=f"write {language}={spec.path}")
-    return f"{tag}:"
+    return f"{tag}:" if language else ""
 
 
 def _tags(rows: Sequence[tuple[int, str, str]], scheme: str, labelled: bool) -> tuple[str, ...]:

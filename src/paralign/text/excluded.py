@@ -20,7 +20,7 @@ from paralign.text.readers import read_pairs, read_text
 from paralign.text.specs import PairSpec, TextSpec
 from paralign.text.squad import load_json
 
-__all__ = ["Source", "batched", "excluded_sentences", "sentences_of"]
+__all__ = ["Source", "batched", "excluded_sentences", "nothing_said", "sentences_of"]
 
 Source = Path | str | PairSpec | TextSpec
 BATCH = 10_000
@@ -71,10 +71,15 @@ def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> t
             found += int((hashes != 0).sum())
             out.fresh(hashes[hashes != 0])
         if not found:
-            mend = "give a file of sentences: text, TSV, CoNLL, CoNLL-U, JSON"
-            raise UserError("no sentence to keep out was found", where=str(source), mend=mend)
+            raise nothing_said(source)
         rows.append({"source": str(source), "sentences": found, "dropped": dict(+dropped)})
     return out, rows
+
+
+def nothing_said(source: Source) -> UserError:
+    """The error for a file without a sentence."""
+    mend = "give a file of sentences: text, TSV, CoNLL, CoNLL-U, JSON"
+    return UserError("no sentence was found", where=str(source), mend=mend)
 
 
 def sentences_of(source: Source, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[str]:

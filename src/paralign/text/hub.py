@@ -12,7 +12,7 @@ from typing import Any
 from paralign.errors import UserError
 from paralign.text.faults import Fault, raise_or_count
 from paralign.text.records import Columns
-from paralign.text.tags import canonical
+from paralign.text.tags import tag_of
 
 __all__ = ["is_hub", "read_hub_pairs", "read_hub_text"]
 
@@ -66,18 +66,11 @@ def _text(row: Mapping[str, Any], language: str, number: int) -> str:
     inner = row.get("translation", row)
     inner = inner if isinstance(inner, Mapping) else row
     for key, value in inner.items():
-        if key in ("text", "sentence") or _tag(key) == language:
+        if key in ("text", "sentence") or tag_of(key) == language:
             if value is not None and not isinstance(value, str):
                 raise Fault("not JSON", f"the column {key!r} is no text", number)
             return value or ""
     raise Fault("missing language", f"no column 'text' or {language!r} among {_listed(inner)}", number)
-
-
-def _tag(key: str) -> str:
-    try:
-        return canonical(key)
-    except UserError:
-        return ""
 
 
 def _listed(keys: Mapping[str, Any]) -> str:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from paralign.errors import UserError
 from paralign.text.clean import hash_texts
-from paralign.text.excluded import Source, batched, sentences_of
+from paralign.text.excluded import Source, batched, nothing_said, sentences_of
 from paralign.text.normalise import plain_key
 
 __all__ = ["Leaked", "LeakedSentence", "Leaks"]
@@ -111,8 +110,7 @@ def _hashed(test: Source, short: int, lenient: bool) -> tuple[Hashes, Hashes, np
         exact.append(hash_texts(batch[row] for row in said))
         long.append(np.array([len(keys[row]) >= short for row in said], np.bool_))
     if not sum(map(len, plain)):
-        mend = "give a file of sentences: text, TSV, CoNLL, CoNLL-U, JSON"
-        raise UserError("no sentence was found to look for", where=str(test), mend=mend)
+        raise nothing_said(test)
     every, first = np.unique(np.concatenate(plain), return_index=True)
     return every, np.unique(np.concatenate(exact)), np.concatenate(long)[first]
 

@@ -107,9 +107,9 @@ def read_text(
     return ((number, normalise(line)) for number, line in lines)
 
 
-def line_count(spec: PairSpec) -> int | None:
-    """Lines of a corpus whose pairs are its lines, those that a lenient reader drops among them; ``None`` for others
-    and for what cannot be read twice."""
+def line_count(spec: PairSpec | TextSpec) -> int | None:
+    """Lines of a corpus whose pairs (sentences) are its lines, those that a lenient reader drops among them; ``None``
+    for others and for what cannot be read twice."""
     whole = not spec.paths or is_tmx(spec.path) or is_archive(spec.path)
     if whole or is_treebank(spec.paths[0]) or not Path(spec.paths[0]).is_file():
         return None

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from paralign.errors import UserError
 from paralign.text.faults import Fault, raise_or_count
-from paralign.text.tags import canonical
+from paralign.text.tags import tag_of
 
 __all__ = ["Columns", "read_records", "record_lines"]
 
@@ -24,7 +23,6 @@ class Columns:
 
     def __init__(self, languages: tuple[str, str]) -> None:
         self.languages = languages
-        self._tags: dict[str, str] = {}
 
     def texts(self, record: Any, line: int | None = None) -> tuple[str, str]:
         """Both texts; ``None`` is an empty one.
@@ -37,7 +35,7 @@ class Columns:
         inner = record.get("translation", record)
         if not isinstance(inner, Mapping):
             raise Fault("missing language", "'translation' is no object of languages", line)
-        known = {self._tag(key): value for key, value in reversed(list(inner.items()))}
+        known = {tag_of(key): value for key, value in reversed(list(inner.items()))}
         if not set(self.languages) <= set(known) and {"source", "target"} <= set(inner):
             known = dict(zip(self.languages, (inner["source"], inner["target"]), strict=True))
         missing = next((tag for tag in self.languages if tag not in known), None)
@@ -48,14 +46,6 @@ class Columns:
         if not all(isinstance(text, str) for text in found):
             raise Fault("not JSON", "a text is not a string", line)
         return found[0], found[1]
-
-    def _tag(self, key: str) -> str:
-        if key not in self._tags:
-            try:
-                self._tags[key] = canonical(key)
-            except UserError:
-                self._tags[key] = ""
-        return self._tags[key]
 
 
 def read_records(

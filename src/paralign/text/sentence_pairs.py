@@ -15,7 +15,7 @@ from paralign.text.lines import numbered_lines
 from paralign.text.normalise import normalise
 from paralign.text.reordered import reordered_sentence_pairs
 from paralign.text.specs import TextSpec, smallworld_range
-from paralign.text.tags import canonical
+from paralign.text.tags import tag_of
 
 __all__ = ["SentencePair", "read_sentence_pairs"]
 
@@ -106,7 +106,7 @@ def _read(spec: TextSpec, lenient: bool, dropped: Counter[str], labelled: bool) 
             language = row.get("language")
             if language is not None:
                 if language not in known:
-                    known[language] = _canonical(language)
+                    known[language] = tag_of(language) or language
                 if known[language] != spec.language:
                     others.add(known[language])
                     continue
@@ -199,13 +199,6 @@ def _object(line: str) -> Row:
         if value is not None:
             row[name] = str(value)
     return row
-
-
-def _canonical(language: str) -> str:
-    try:
-        return canonical(language)
-    except UserError:
-        return language
 
 
 def _pair(row: Row, form: _Form, number: int, line: int, labelled: bool, task: list[str]) -> SentencePair:

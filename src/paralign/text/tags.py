@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
 from paralign.languages import derived
 
-__all__ = ["canonical", "known_tags"]
+__all__ = ["canonical", "known_tags", "tag_of"]
 
 # One language a line: the tag used everywhere (ISO 639-1 where there is one, else 639-3), then every other
 # code (639-2 B and T, 639-3, members of a macrolanguage that corpora use for the whole), then English names
@@ -288,3 +289,12 @@ def canonical(tag: str) -> str:
 def known_tags() -> list[str]:
     """Every tag that :func:`canonical` can return, sorted (private-use ones aside)."""
     return sorted(set(_CODES.values()))
+
+
+@lru_cache(maxsize=4096)
+def tag_of(word: str) -> str:
+    """:func:`canonical` of a word that may be a language; empty if it is none."""
+    try:
+        return canonical(word)
+    except UserError:
+        return ""

@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 from paralign.errors import UserError, located
 from paralign.text.lines import MAX_LINE, Damaged, open_text, plain_blocks
-from paralign.text.tags import canonical
+from paralign.text.tags import tag_of
 
 __all__ = ["is_tmx", "read_tmx", "tmx_lines"]
 
@@ -77,7 +77,6 @@ class _Units:
         self.found = 0
         self.seen: set[str] = set()
         self._done: deque[tuple[int, str, str]] = deque()
-        self._tags: dict[str, str] = {}
         self._unit: dict[str, str] = {}
         self._language = ""
         self._text: list[str] | None = None
@@ -139,13 +138,9 @@ class _Units:
             self._size += len(data)
 
     def _tag(self, given: str) -> str:
-        if given not in self._tags:
-            try:
-                self._tags[given] = canonical(given)
-            except UserError:
-                self._tags[given] = ""
-            self.seen |= {self._tags[given] or given}
-        return self._tags[given]
+        found = tag_of(given)
+        self.seen.add(found or given)
+        return found
 
 
 def tmx_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -> Iterator[str]:

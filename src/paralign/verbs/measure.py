@@ -22,7 +22,7 @@ from paralign.objectives import Objective
 from paralign.results import Items, Measurement, Seeds
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import Supervised
-from paralign.text.tags import canonical
+from paralign.text.tags import tag_of
 from paralign.verbs.folder import say
 
 __all__ = [
@@ -128,10 +128,10 @@ def dataset_name(spec: str) -> str:
     """The name a data set's languages share: ``en-de=ntrex.en-de.test.tsv`` and its French sister: ``ntrex.test``."""
     tags, _, path = spec.partition("=")
     name = re.sub(r"\.(gz|tsv|txt|conllu|jsonl?)\b", "", Path(path.split(",")[0]).name)
-    own = {_tag(tag) for tag in re.split("[-:]", tags)} | {tags}
+    own = {(tag_of(tag) or tag) for tag in re.split("[-:]", tags)} | {tags}
 
     def foreign(part: str) -> bool:
-        return part not in own and not (len(part) in (2, 3) and _tag(part) in own)
+        return part not in own and not (len(part) in (2, 3) and (tag_of(part) or part) in own)
 
     kept = []
     for part in re.split(r"[._]", name):
@@ -159,14 +159,6 @@ def dataset_names(specs: Sequence[str]) -> list[str]:
             first = [spec for spec, *own in zip(specs, tags, names, strict=True) if tuple(own) == pair]
             raise UserError(f"two data sets would have one name: {' and '.join(first)}", mend="rename a file")
     return names
-
-
-def _tag(word: str) -> str:
-    """The canonical tag a word is, else the word."""
-    try:
-        return canonical(word)
-    except UserError:
-        return word
 
 
 def measure(

@@ -24,11 +24,21 @@ from paralign.training.probe import Probed, probe
 from paralign.verbs.corpus import kept_lines
 from paralign.verbs.folder import main_process, say
 
-__all__ = ["preview"]
+__all__ = ["preview", "run_or_preview"]
 
 _LOOKED = 5_000
 """Records of each language pair that are read."""
 _COLOURS = ("cyan", "magenta", "green", "blue", "yellow", "red")
+
+
+def run_or_preview(
+    run: Callable[..., Path], *, out: Path, resume: bool, quiet: bool, measure: bool, show: int, **arguments: Any
+) -> None:
+    """Run, or with ``measure`` or ``show`` only say what would come of it (:func:`preview`)."""
+    if measure or show:
+        preview(run, measure=measure, show=show, **arguments)
+    else:
+        run(out=out, resume=resume, quiet=quiet, **arguments)
 
 
 def preview(
@@ -113,16 +123,12 @@ def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int
         if kept[languages] < _LOOKED:  # it was read to its end
             total += kept[languages]
             continue
-        lines = [_lines(spec) for spec in specs if spec.languages == languages]
+        lines = [line_count(spec) for spec in specs if spec.languages == languages]
         if None in lines:
             return None
         share = kept[languages] / max(1, read[languages])
         total += min(share * sum(n for n in lines if n is not None), limit or np.inf)
     return round(total)
-
-
-def _lines(spec: PairSpec | TextSpec) -> int | None:
-    return line_count(spec if isinstance(spec, PairSpec) else PairSpec("", "", spec.path))
 
 
 def _said(seconds: float) -> str:
@@ -134,26 +140,25 @@ def _show(trainer: Trainer, store: TokenStore, count: int) -> None:
     """The first records of the first batch, view by view; colours where the terminal has them, signs everywhere."""
     console = Console(soft_wrap=True, highlight=False)
     batch = trainer.batches.batch(0)
+    pairs = batch if isinstance(batch, PairBatch) else None
     tokens = _Tokens(trainer)
     for record in range(min(count, batch.size)):
         place = int(batch.ids[record])
         number = int(store.line[place])
         console.print(Text(f"{store.meta['specs'][int(store.spec[place])]['spec']}, line {number:,}", style="bold"))
+        words = pairs.word_links(record) if pairs else None
         for name in trainer.views:
             view = batch.view(name)
-            linked = _linked(batch, name, record)
+            linked = _linked(pairs, record) if pairs and words and name == "joint" else {}
             for row in np.flatnonzero(view.rows == record).tolist():
                 console.print(Text(f"  {name:10}"), tokens.row(view, row, linked), sep="")
-        words = batch.word_links(record) if isinstance(batch, PairBatch) else None
         if words is not None:
             console.print(Text("  links     "), _pairs(words), sep="")
     console.print(Text("  <stands there:is to be predicted>", style="dim"))
 
 
-def _linked(batch: Any, name: str, record: int) -> dict[int, str]:
+def _linked(batch: PairBatch, record: int) -> dict[int, str]:
     """Colour of each linked piece of a record, by its place in the view ``joint``."""
-    if name != "joint" or not isinstance(batch, PairBatch) or batch.word_links(record) is None:
-        return {}
     found = batch.linked("joint", "joint")
     ends = np.cumsum(found.first_sizes), np.cumsum(found.second_sizes)
     out: dict[int, str] = {}
