@@ -25,8 +25,8 @@ _TOLD = 3
 _LINES = (
     "Ratio: usual length of the second side over the first, in characters. The others are per cent of lines; counts"
     " when one hovers. Nearly: the same but for case, punctuation and spaces. Uneven: {ratio:g} times the usual ratio,"
-    " or less than one part in as many. Training drops by itself what is empty, identical, a duplicate, too short or too long"
-    " (data.*)."
+    " or less than one part in as many. Training drops by itself what is empty, identical, a duplicate, too short or"
+    " too long (data.*)."
 )
 _SIDES = (
     "Another script: most words in a script the language is not written in. Identified: share of samples of four"
