@@ -20,7 +20,7 @@ from real_text import each, paralign
 METHODS = ("mlm-scratch", "xlm", "dict-mlm", "align-mlm")
 EWT = "pos-parse/UD_English-EWT"
 SHAPE = ("grid.arch=bert:2x192", "grid.vocab=6000", "grid.tokenizer=bpe")
-PRETRAIN = ("training.epochs=4", "training.learning_rate=1e-3")
+PRETRAIN = ("training.batch=128", "training.epochs=2", "training.learning_rate=1e-3")
 FINETUNE = ("training.epochs=2", "training.learning_rate=5e-4")
 HEADS = ("training.epochs=2", "training.learning_rate=3e-4")
 

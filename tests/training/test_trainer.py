@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from paralign.encoder.hf import layer_stack
 from paralign.errors import UserError
 from paralign.objectives import Objective
 from paralign.training import Stopped, TrainingConfig
@@ -279,3 +280,23 @@ def test_a_family_without_gradient_checkpointing(make_encoder, store, tmp_path):
     encoder.model.supports_gradient_checkpointing = False
     with pytest.raises(UserError, match="bert models have no gradient checkpointing"):
         trainer(encoder, store, tmp_path, gradient_checkpointing=True)
+
+
+@pytest.mark.slow  # a minute of the compiler's
+def test_compiled_layers_give_the_same_losses(make_encoder, store, tmp_path):
+    losses = {}
+    for compiled in (False, True):
+        encoder = make_encoder()
+        trainer(encoder, store, tmp_path / f"{compiled}", compile=compiled).train()
+        losses[compiled] = losses_of(tmp_path / f"{compiled}")
+        assert all((layer._compiled_call_impl is not None) == compiled for layer in layer_stack(encoder.model))
+    assert len(losses[True]) == 9
+    for plain, compiled in zip(losses[False], losses[True], strict=True):
+        assert plain == pytest.approx(compiled, rel=1e-4)
+
+
+def test_a_family_whose_layers_cannot_be_compiled(make_encoder, store, tmp_path):
+    encoder = make_encoder()
+    encoder.model.config.num_hidden_layers = 3  # as where one layer is run three times
+    with pytest.raises(UserError, match="bert models have no stack of layers to compile"):
+        trainer(encoder, store, tmp_path, compile=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,14 +16,15 @@ from tests.training.runs import losses_of
 ROOT = Path(__file__).parents[2]
 
 
-def train(base, store, run, steps, processes):
+def train(base, store, run, steps, processes, *more):
     start = [sys.executable, "-m"]
     if processes > 1:
         start += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
-    words = [*start, "tests.training.two_processes", str(base), str(store.path), str(run), str(steps)]
+    words = [*start, "tests.training.two_processes", str(base), str(store.path), str(run), str(steps), *more]
     # ACCELERATE_USE_CPU: gloo, also where there are GPUs.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    # If one process waits for a call the other does not make, they wait for ever.
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     seen = [(run / f"rank-{rank}").read_text() for rank in range(processes)]
     assert seen == [str(processes)] * processes  # each knew of the other
@@ -51,6 +53,29 @@ def test_two_processes_train_as_one(make_encoder, store, tmp_path):
 @pytest.mark.slow
 def test_two_processes_train_as_one_for_longer(make_encoder, store, tmp_path):
     compare(make_encoder, store, tmp_path, 20)
+
+
+def test_divided_weights_train_as_whole_ones(make_encoder, store, tmp_path):
+    """Losses, weights, checkpoints and the encoder given are those of undivided training."""
+    make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
+    one, alone = train(tmp_path / "base", store, tmp_path / "one", 5, 1)
+    two, divided = train(tmp_path / "base", store, tmp_path / "two", 5, 2, "shard")
+    assert len(one) == len(two) == 5
+    for a, b in zip(one, two, strict=True):
+        assert a == pytest.approx(b, abs=1e-5)
+    assert set(alone) == set(divided)
+    for name, value in alone.items():
+        torch.testing.assert_close(value, divided[name], atol=1e-4, rtol=0, msg=lambda text, name=name: name + text)
+    parts = [load_file(tmp_path / "two" / f"encoder-{rank}") for rank in (0, 1)]
+    for name, value in parts[0].items():
+        assert torch.equal(value, parts[1][name])
+        assert torch.equal(value, divided[f"encoder.model.{name}"])
+    # Killed, it goes on from a checkpoint, which does not know how many processes wrote it.
+    shutil.rmtree(tmp_path / "two" / "checkpoints" / "step-00000005")
+    again, _ = train(tmp_path / "base", store, tmp_path / "two", 5, 2, "shard")
+    assert len(again) == 5
+    for a, b in zip(two, again, strict=True):
+        assert a == pytest.approx(b, abs=1e-6)
 
 
 @pytest.mark.slow

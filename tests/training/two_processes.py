@@ -5,15 +5,18 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from paralign.encoder import Encoder
 from paralign.text import TokenStore
 from tests.training.runs import trainer
 
 if __name__ == "__main__":
-    base, store, run, steps = sys.argv[1:]
+    base, store, run, steps, *shard = sys.argv[1:]
     torch.set_num_threads(1)
     encoder = Encoder.from_pretrained(base)
-    settings = {"steps": int(steps), "eps": 1e-3, "checkpoint_every": 1000}
-    outcome = trainer(encoder, TokenStore.open(store), Path(run), objectives="ppa", **settings).train()
-    (Path(run) / f"rank-{os.environ.get('RANK', '0')}").write_text(f"{outcome.ranks}")
+    settings = {"steps": int(steps), "eps": 1e-3, "checkpoint_every": 2, "shard": bool(shard)}
+    outcome = trainer(encoder, TokenStore.open(store), Path(run), objectives="ppa", **settings).train(resume=True)
+    rank = os.environ.get("RANK", "0")
+    (Path(run) / f"rank-{rank}").write_text(f"{outcome.ranks}")
+    save_file({k: v.contiguous() for k, v in encoder.model.named_parameters()}, Path(run) / f"encoder-{rank}")

@@ -118,6 +118,10 @@ def test_too_little_memory_is_said_before_the_work(base, tmp_path, capsys, monke
     assert not (tmp_path / "run").exists()
     free["bytes"] += 1
     memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"))
+    free["bytes"] = 12 * weights // 4
+    memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"), parts=4)
+    with pytest.raises(UserError, match="GiB a process"):
+        memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"), parts=3)
     free["bytes"] = None
     memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"))
 

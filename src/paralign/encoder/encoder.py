@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,6 +89,8 @@ class Encoder(nn.Module):
         """What a piece and its twin differ by, for languages derived by ``trans``; 0 where there are none."""
         self.template = tok.probe_template(tokenizer, types=self.types, twins=self.twins)
         self._head = heads.head_of(model) if hf.has_head(model) else None
+        self.together: Callable[[int], int] | None = None
+        """Makes the number of chunks a view is encoded in the same in all processes, where that matters."""
         self._maps: dict[str, tuple[int, Tensor]] = {}
         self._language: str | None = None
         self.mapped: set[str] = set()
@@ -237,18 +239,20 @@ class Encoder(nn.Module):
             )
         base = hf.base_of(self.model)
         device = self.device
-        if not len(view.lengths):  # a slice of which no pair was drawn
+        order = split_by_length(view.lengths, self.padding) if len(view.lengths) else []
+        chunks = len(order) if self.together is None else self.together(len(order))
+        if not chunks:  # a slice of which no pair was drawn
             return [States(self.embeddings.new_zeros(0, self.width), view) for _ in layers]
         parts: list[list[Tensor]] = [[] for _ in layers]
-        order = split_by_length(view.lengths, self.padding)
-        for rows in order:
-            lengths = view.lengths[rows]
-            wide = int(lengths.max())
+        for rows in order + [None] * (chunks - len(order)):
+            # Where there are no more rows, one piece runs through the layers that nobody reads.
+            lengths, starts = (np.zeros(1, np.int64),) * 2 if rows is None else (view.lengths[rows], view.starts[rows])
+            wide = int(lengths.max(initial=1))
             inside = np.arange(wide) < lengths[:, None]
-            source = (view.starts[rows][:, None] + np.arange(wide))[inside]
+            source = (starts[:, None] + np.arange(wide))[inside]
             padded = np.full(inside.shape, self.template.pad_id)
             padded[inside] = view.ids[source]
-            inputs = {"input_ids": padded, "attention_mask": inside.astype(np.int64)}
+            inputs = {"input_ids": padded, "attention_mask": (inside | (lengths == 0)[:, None]).astype(np.int64)}
             if self.types:
                 inputs["token_type_ids"] = np.zeros(inside.shape, np.int64)
                 inputs["token_type_ids"][inside] = view.types[source]

@@ -26,8 +26,10 @@ __all__ = [
     "Stub",
     "base_of",
     "checkpoint_gradients",
+    "compile_layers",
     "has_head",
     "hidden_layers",
+    "layer_stack",
     "load_model",
     "load_tokenizer",
     "load_twins",
@@ -285,6 +287,19 @@ def checkpoint_gradients(model: Any) -> None:
     enable({"use_reentrant": False})
 
 
+def compile_layers(model: Any) -> None:
+    """Compile each layer for rows of any number and length (``torch.compile``).
+
+    Raises:
+        UserError: for a family whose layers are not one stack.
+    """
+    stack = layer_stack(model)
+    if not stack:
+        raise UserError(f"{model.config.model_type} models have no stack of layers to compile", mend="leave it out")
+    for layer in stack:
+        layer.compile(dynamic=True)
+
+
 def max_pieces(model: Any, tokenizer: Any) -> int:
     """The longest input in pieces, specials included."""
     config = model.config
@@ -328,15 +343,21 @@ def hidden_layers(model: Any) -> int:
     return int(model.config.num_hidden_layers)
 
 
+def layer_stack(model: Any) -> list[nn.Module]:
+    """Its layers, from the bottom; none where they are shared or stand in several stacks."""
+    count = hidden_layers(model)
+    stacks = [part for part in base_of(model).modules() if isinstance(part, nn.ModuleList) and len(part) == count]
+    return list(stacks[0]) if len(stacks) == 1 else []
+
+
 class _Reached(Exception):
     """The layer that was asked for has been computed."""
 
 
 def state_behind(model: Any, layer: int, inputs: dict[str, Tensor]) -> Tensor:
     """[b, t, d] the hidden state behind layer 1 to L; the layers above it are not computed where that can be helped."""
-    base, count = base_of(model), hidden_layers(model)
-    stacks = [part for part in base.modules() if isinstance(part, nn.ModuleList) and len(part) == count]
-    if layer == count or len(stacks) != 1:  # the last may be normalised; shared or several stacks are run whole
+    base, count, stack = base_of(model), hidden_layers(model), layer_stack(model)
+    if layer == count or not stack:  # the last may be normalised; shared or several stacks are run whole
         out = base(**inputs, output_hidden_states=layer != count, return_dict=True)
         state: Tensor = out.last_hidden_state if layer == count else out.hidden_states[layer]
         return state
@@ -346,7 +367,7 @@ def state_behind(model: Any, layer: int, inputs: dict[str, Tensor]) -> Tensor:
         found.append(output if isinstance(output, Tensor) else output[0])
         raise _Reached
 
-    handle = stacks[0][layer - 1].register_forward_hook(stop)
+    handle = stack[layer - 1].register_forward_hook(stop)
     try:
         base(**inputs, return_dict=True)
     except _Reached:

@@ -15,8 +15,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn, optim
+from torch.distributed.tensor import DTensor
 
 from paralign.errors import UserError
+from paralign.training.placement import like, whole
 
 __all__ = ["beside", "latest", "load", "load_best", "prune", "save", "save_best"]
 
@@ -66,28 +68,35 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def _unshared(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Each stored tensor once: tied weights keep their first name."""
-    out: dict[str, Tensor] = {}
-    seen: set[tuple[int, int]] = set()
-    for name, value in state.items():
-        place = (value.data_ptr(), value.numel())
-        if value.numel() and place in seen:
-            continue
-        seen.add(place)
-        out[name] = value.detach().cpu().contiguous()
-    return out
+def _weights(module: nn.Module) -> dict[str, Tensor]:
+    """Each stored tensor once, whole and on the CPU: tied weights keep their first name."""
+    return {name: whole(value.detach()).cpu().contiguous() for name, value in _unshared(module).items()}
 
 
 def _moments(optimiser: optim.Optimizer) -> dict[str, Tensor]:
     state = optimiser.state_dict()["state"]
-    return {f"{index}.{name}": value.detach().cpu() for index, entry in state.items() for name, value in entry.items()}
+    return {f"{i}.{name}": whole(value.detach()).cpu() for i, entry in state.items() for name, value in entry.items()}
 
 
-def save_best(folder: Path, module: nn.Module) -> None:
-    """Keep these weights as the best so far, in ``folder/best``."""
-    with beside(folder / "best") as part:
-        save_file(_unshared(module.state_dict()), part / "module.safetensors")
+def _unshared(module: nn.Module) -> dict[str, Tensor]:
+    out: dict[str, Tensor] = {}
+    seen: set[tuple[int, int]] = set()
+    for name, value in module.state_dict(keep_vars=True).items():
+        # Of divided weights a process may hold nothing: there only the same parameter is the same.
+        place = (id(value) if isinstance(value, DTensor) else value.data_ptr(), value.numel())
+        if value.numel() and place in seen:
+            continue
+        seen.add(place)
+        out[name] = value
+    return out
+
+
+def save_best(folder: Path, module: nn.Module, *, writes: bool = True) -> None:
+    """Keep these weights as the best so far, in ``folder/best``; ``writes`` as in :func:`save`."""
+    best = _weights(module)
+    if writes:
+        with beside(folder / "best") as part:
+            save_file(best, part / "module.safetensors")
 
 
 def load_best(folder: Path, module: nn.Module) -> None:
@@ -95,7 +104,15 @@ def load_best(folder: Path, module: nn.Module) -> None:
     _load_weights(folder / "best", module)
 
 
-def save(folder: Path, step: int, module: nn.Module, optimiser: optim.Optimizer, state: Mapping[str, Any]) -> Path:
+def save(
+    folder: Path,
+    step: int,
+    module: nn.Module,
+    optimiser: optim.Optimizer,
+    state: Mapping[str, Any],
+    *,
+    writes: bool = True,
+) -> Path:
     """Write ``folder/step-00000100`` whole or not at all.
 
     Args:
@@ -104,13 +121,16 @@ def save(folder: Path, step: int, module: nn.Module, optimiser: optim.Optimizer,
         module: everything with parameters and buffers.
         optimiser: its moments are kept.
         state: JSON facts (fingerprints, log length) kept in ``state.json``.
+        writes: where weights are divided between processes all must call this, and one writes.
     """
     final = folder / f"step-{step:08d}"
-    with beside(final) as part:
-        save_file(_unshared(module.state_dict()), part / "module.safetensors")
-        save_file(_moments(optimiser), part / "optimiser.safetensors")
-        facts = {"schema": SCHEMA, "step": step, **state}
-        (part / "state.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    weights, moments = _weights(module), _moments(optimiser)
+    if writes:
+        with beside(final) as part:
+            save_file(weights, part / "module.safetensors")
+            save_file(moments, part / "optimiser.safetensors")
+            facts = {"schema": SCHEMA, "step": step, **state}
+            (part / "state.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return final
 
 
@@ -145,33 +165,33 @@ def load(checkpoint: Path, module: nn.Module, optimiser: optim.Optimizer) -> Non
     """
     _load_weights(checkpoint, module)
     try:
-        moments = load_file(checkpoint / "optimiser.safetensors")
+        kept = load_file(checkpoint / "optimiser.safetensors")
     except (OSError, SafetensorError) as error:
         raise UserError(
             "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
         ) from error
     state: dict[int, dict[str, Tensor]] = {}
-    for name, value in moments.items():
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for name, value in kept.items():
         index, _, entry = name.partition(".")
-        state.setdefault(int(index), {})[entry] = value
+        state.setdefault(int(index), {})[entry] = like(value, parameters[int(index)]) if value.dim() else value
     whole = optimiser.state_dict()
     optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
 
 
 def _load_weights(checkpoint: Path, module: nn.Module) -> None:
     try:
-        weights = load_file(checkpoint / "module.safetensors")
+        found = load_file(checkpoint / "module.safetensors")
     except (OSError, SafetensorError) as error:
         raise UserError(
             "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
         ) from error
-    own = module.state_dict()
-    kept = _unshared(own)
-    if set(weights) != set(kept) or any(weights[name].shape != own[name].shape for name in weights):
+    own = _unshared(module)
+    if set(found) != set(own) or any(found[name].shape != own[name].shape for name in found):
         raise UserError("the checkpoint was written for another model or other objectives", where=checkpoint)
     with torch.no_grad():
-        for name, value in weights.items():
-            own[name].copy_(value)
+        for name, value in found.items():
+            own[name].copy_(like(value, own[name]))
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -34,6 +34,11 @@ class TrainingConfig(Config):
     gradient_checkpointing: bool = False
     """Keep only what enters each layer and compute the rest again in the backward pass (Chen et al. 2016): less memory
     for a third more time, the same numbers."""
+    shard: bool = False
+    """Divide weights, gradients and moments between the processes (FSDP2) instead of keeping all in each: for encoders
+    too large for one device. The same losses; nothing changes with one process."""
+    compile: bool = False
+    """Compile the layers (``torch.compile``): for GPUs, in long runs. Equal up to rounding."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
     """Of states and attention in this run; the encoder's own by default. Its config keeps what it says."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"

@@ -16,19 +16,25 @@ ADAM = 3
 """Numbers beside each weight: its gradient and two moments."""
 
 
-def check_memory(learner: torch.nn.Module, device: torch.device) -> None:
+def check_memory(learner: torch.nn.Module, device: torch.device, *, parts: int = 1) -> None:
     """Refuse what cannot fit, before any work.
+
+    Args:
+        learner: what is trained.
+        device: of this process.
+        parts: processes that divide it between them.
 
     Raises:
         UserError: if gradients and Adam's moments alone are more than is free.
     """
     count = sum(p.numel() for p in learner.parameters() if p.requires_grad)
-    needed, free = 4 * ADAM * count, free_memory(device)
+    needed, free = 4 * ADAM * count // parts, free_memory(device)
     if free is not None and needed > free:
         raise UserError(
             f"too little memory: gradients and Adam's moments of {count / 1e6:,.0f} M weights take "
-            f"{needed / GIB:.1f} GiB, {free / GIB:.1f} GiB are free",
-            mend="train fewer layers (layers.freeze), a smaller encoder, or on a larger machine",
+            f"{needed / GIB:.1f} GiB{' a process' if parts > 1 else ''}, {free / GIB:.1f} GiB are free",
+            mend="train fewer layers (layers.freeze), a smaller encoder, on a larger machine, or on several "
+            "(training.shard)",
         )
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from paralign.config import difference
 from paralign.device import has_bf16, keep_memory, only_cpu
-from paralign.encoder.hf import checkpoint_gradients
+from paralign.encoder.hf import checkpoint_gradients, compile_layers
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
 from paralign.text.batching import padded_size, split_by_length
@@ -32,6 +32,7 @@ from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimiser import learning_rate, make_optimiser
 from paralign.training.outcome import Outcome, Stopped
+from paralign.training.placement import Placement, Sharded, whole
 from paralign.training.track import Trackers
 
 __all__ = ["Trainer"]
@@ -93,12 +94,20 @@ class Trainer:
             )
         if config.gradient_checkpointing:
             checkpoint_gradients(learner.encoder.model)
-        self.learner, self.batches, self.config = learner, batches, config
+        if config.shard and self.ranks > 1:
+            self.placed: Placement = Sharded(learner, self.accelerator.device, self.ranks, self._largest)
+        else:
+            self.placed = Placement(learner, self.accelerator.prepare_model(learner))
+        self.learner, self.module = self.placed.learner, self.placed.module
+        if config.compile:
+            compile_layers(self.learner.encoder.model)
+        self.batches, self.config = batches, config
         self.run_folder, self.settings = run, dict(settings)
         self.title, self.quiet = title, quiet
         self.steps = config.total_steps(batches.steps_per_epoch)
-        self.module = self.accelerator.prepare_model(learner)
-        self.optimiser = make_optimiser(learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps)
+        self.optimiser = make_optimiser(
+            self.learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
+        )
         self.weights = learner.weights()
         self.views = sorted({name for o in learner.each().values() for name in o.reads})
         self.alarms = Alarms(learner.chance(), self.steps)
@@ -141,15 +150,16 @@ class Trainer:
                 signal.signal(signum, handler)
         if self._score is not None:
             checkpoint.load_best(self.run_folder / "checkpoints", self.learner)
+        self.placed.finish()
         return self._outcome()
 
     def begin(self) -> None:
         """What a fresh start does before its first step."""
         self.module.train()
         torch.manual_seed(seed_for(self.config.seed, _PREPARE, self.rank))
-        with self.accelerator.autocast():
-            for objective in self.learner.each().values():
-                objective.prepare(self.learner.encoder, self.batches, self.rank, self.ranks, self._gather)
+        with self.placed.whole(keep=True) as learner, self.accelerator.autocast():
+            for objective in learner.each().values():
+                objective.prepare(learner.encoder, self.batches, self.rank, self.ranks, self._gather)
 
     def once(self) -> tuple[dict[str, float], float, float, int]:
         """One optimiser step: losses, the gradient's norm, the learning rate, and a pending signal (of any rank)."""
@@ -212,7 +222,8 @@ class Trainer:
         }
 
     def _save(self) -> None:
-        if self.accelerator.is_main_process:
+        main = self.accelerator.is_main_process
+        if main or self.placed.together:
             folder = self.run_folder / "checkpoints"
             state = {
                 "data": self.batches.fingerprint,
@@ -223,8 +234,9 @@ class Trainer:
                 **({"best": self.best} if self._score is not None else {}),
                 "log_bytes": self.log.size(),
             }
-            checkpoint.save(folder, self.step, self.learner, self.optimiser, state)
-            checkpoint.prune(folder, self.config.keep)
+            checkpoint.save(folder, self.step, self.learner, self.optimiser, state, writes=main)
+            if main:
+                checkpoint.prune(folder, self.config.keep)
         self.accelerator.wait_for_everyone()
 
     # -- the loop
@@ -232,6 +244,10 @@ class Trainer:
     def _gather(self, rows: Tensor) -> Tensor:
         out: Tensor = self.accelerator.gather(rows)
         return out
+
+    def _largest(self, number: int) -> int:
+        """Of what each process has."""
+        return int(self._gather(torch.tensor([number], device=self.accelerator.device)).max())
 
     def _slices(self) -> list[Batch]:
         count = self.config.accumulate
@@ -263,7 +279,8 @@ class Trainer:
     def _glance(self, watch: Callable[[], Mapping[str, float]], progress: ProgressLine) -> None:
         """Measure held-out text."""
         began = time.monotonic()
-        losses = dict(watch())
+        with self.placed.whole():
+            losses = dict(watch())
         self.module.train()
         self.log.write(event="heldout", step=self.step, losses=losses, seconds=round(time.monotonic() - began, 2))
         progress.update(self.step, "held out  " + "  ".join(f"{name} {value:.3f}" for name, value in losses.items()))
@@ -271,13 +288,15 @@ class Trainer:
     def _look(self, score: Callable[[], float]) -> None:
         """Measure, and keep the weights if they are the best so far."""
         # Scores may differ in their last bits between processes: what the first one found holds for all.
-        value = float(self._gather(torch.tensor([score()], device=self.accelerator.device))[0])
+        with self.placed.whole():
+            value = float(self._gather(torch.tensor([score()], device=self.accelerator.device))[0])
         self.module.train()
         self.log.write(event="score", step=self.step, score=value)
         if value > self.best["score"]:
             self.best = {"step": self.step, "score": value}
-            if self.accelerator.is_main_process:
-                checkpoint.save_best(self.run_folder / "checkpoints", self.learner)
+            main = self.accelerator.is_main_process
+            if main or self.placed.together:
+                checkpoint.save_best(self.run_folder / "checkpoints", self.learner, writes=main)
             self.accelerator.wait_for_everyone()
 
     def _optimise(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
@@ -293,15 +312,16 @@ class Trainer:
         first = self.rank * self.config.accumulate
         for index, batch in enumerate(slices):
             torch.manual_seed(seed_for(self.config.seed, _DROPOUT, self.step, first + index))
-            whole = index == len(slices) - 1
-            with nullcontext() if whole else self.accelerator.no_sync(self.module):
-                out = self.module(batch)
+            last = index == len(slices) - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.module):
+                with self.accelerator.autocast():
+                    out = self.module(batch)
                 loss = sum(self.weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
             sums += torch.stack([out[n][0].detach().float() for n in names])
         values = self.accelerator.reduce(sums, "sum").tolist()
         losses = {n: v / max(1, counts[n]) for n, v in zip(names, values, strict=True)}
-        norm = float(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip))
+        norm = float(whole(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip)))
         bad = is_bad(losses | {"gradient": norm})
         if bad:
             self._diverged(bad)

@@ -14,6 +14,7 @@ from pydantic import Field, create_model
 from safetensors.torch import save_file
 
 from paralign.config import Config, find_class, load_toml, merge, parse_override, resolve
+from paralign.device import best_device, processes
 from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import LayersConfig, chosen_layers, layer_hashes, prepare_layers, reset_layers
@@ -25,7 +26,7 @@ from paralign.tasks.base import TASKS, TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.supervised import Head, Supervised
 from paralign.text.draws import seed_for
-from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig, best_device
+from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig
 from paralign.training.checkpoint import beside
 from paralign.training.memory import check_memory
 from paralign.training.track import check_trackers
@@ -145,7 +146,7 @@ def finetune(
     wanted = range(config.training.seed, config.training.seed + seeds)
     check_trackers(track)
     encoder = Encoder.from_pretrained(model, padding=config.training.padding)
-    check_memory(encoder, best_device())
+    check_memory(encoder, best_device(), parts=processes() if config.training.shard else 1)
     about = about_model(encoder, model) | ({"method": system} if system else {})
     if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
         raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")

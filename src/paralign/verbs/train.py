@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from paralign.device import best_device
+from paralign.device import best_device, processes
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.card import read_provenance, write_card
 from paralign.encoder.families import parse_arch
@@ -256,7 +256,7 @@ def _train(
     look: Look | None = None,
     track: Sequence[str] = (),
 ) -> Path:
-    check_memory(encoder, best_device())
+    check_memory(encoder, best_device(), parts=processes() if config.training.shard else 1)
     check_trackers(track)
     needed = config.views.avoid_double_mask or any(find_objective(name).needs_links for name in config.objectives)
     if links and not needed:
