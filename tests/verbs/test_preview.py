@@ -11,6 +11,7 @@ from paralign.__main__ import main
 from paralign.encoder import Encoder
 from paralign.encoder.tokenizer import tokenize
 from paralign.errors import UserError
+from paralign.tasks.tagging import PartOfSpeech
 from paralign.text import TokenStore, parse_pairs, read_pairs
 from paralign.training import memory
 
@@ -142,3 +143,30 @@ def test_free_memory_is_what_the_system_says():
     if found is not None:
         assert 0 < found < 2**50
     assert memory.peak_memory() > 2**20
+
+
+def finetuning(base, *more):
+    trained = ["--train", "en=smallworld:0-40", "--eval", "de=smallworld:100-110"]
+    sets = ["--set", "training.batch=8", "--set", "training.epochs=2"]
+    return ["finetune", "--model", str(base), "--task", "pos", *trained, *sets, *more]
+
+
+def test_finetuning_too(base, tmp_path, capsys):
+    assert main(finetuning(base, "--out", str(tmp_path / "run"), "--dry-run", "--seeds", "3")) == 0
+    said = capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert re.search(r"run      10 steps, 2 times 40 records, for each of 3 seeds", said)
+    assert re.search(r"step     8 records, ", said)
+
+
+def test_what_finetuning_shows_are_words_with_their_tags(base, tmp_path, capsys):
+    assert main(finetuning(base, "--out", str(tmp_path / "run"), "--show", "3")) == 0
+    shown = re.findall(r"^record (\d+)\n  example   (.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert len(shown) == 3
+    items = list(PartOfSpeech().read("en=smallworld:0-40", lenient=False, dropped=Counter(), limit=None))
+    encoder = Encoder.from_pretrained(base)
+    for number, row in shown:
+        item = items[int(number) - 1]
+        assert re.findall(r"<\S+?:([A-Z]+)>", row) == list(item.upos)
+        first = [encoder.tokenizer.tokenize(word)[0] for word in item.words]
+        assert re.findall(r"<(\S+?):[A-Z]+>", row) == first

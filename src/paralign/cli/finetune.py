@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Out, Overrides, Quiet, Resume, Split, System, Track
+from paralign.cli.options import DryRun, Lenient, Limit, Out, Overrides, Quiet, Resume, Show, Split, System, Track
 
 __all__ = ["command"]
 
@@ -40,6 +40,8 @@ def command(
     lenient: Lenient = False,
     resume: Resume = False,
     track: Track = None,
+    dry_run: DryRun = False,
+    show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
     """Fine-tune on one or more languages, score on others, over several seeds.
@@ -47,13 +49,19 @@ def command(
     Zero-shot: --train en=... --eval de=...; translate-train: --train de=...; both can be code-switched or few-shot.
     """
     from paralign.verbs.finetune import finetune
+    from paralign.verbs.preview import run_or_preview
 
-    finetune(
-        model,
+    run_or_preview(
+        finetune,
+        out=out,
+        resume=resume,
+        quiet=quiet,
+        measure=dry_run,
+        show=show,
+        model=model,
         task=task,
         train=train,
         eval=eval,
-        out=out,
         dev=dev,
         code_switch=code_switch,
         target_examples=target_examples,
@@ -66,7 +74,5 @@ def command(
         system=system,
         keep_models=keep_models,
         lenient=lenient,
-        resume=resume,
-        quiet=quiet,
         track=track or [],
     )

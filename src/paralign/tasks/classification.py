@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from paralign.encoder import Encoder
@@ -76,6 +77,10 @@ class _PairTask(Supervised):
             label = np.array([self.names.index(item.label) if item.label else 0])
             rows.append(Example((one, two), np.zeros(1, np.int64), label, index))
         return rows
+
+    def read_label(self, label: npt.NDArray[np.int64]) -> str:
+        """Its name."""
+        return self.names[int(label)]
 
     def answer(self, item: SentencePair, parts: Sequence[tuple[Example, Any]]) -> str:
         """The most probable label."""

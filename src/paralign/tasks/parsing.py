@@ -103,6 +103,11 @@ class Parsing(Supervised):
             self.cut["sentences parsed in several windows"] += several
         return rows
 
+    def read_label(self, label: npt.NDArray[np.int64]) -> str:
+        """The number of the head among the words of the row, 0 for the root, and the relation; -1 where not learnt."""
+        head, relation = label.tolist()
+        return f"{head}" if relation < 0 else f"{head},{self.config.relations[relation]}"
+
     def answer(self, item: Tree, parts: Sequence[tuple[Example, Arcs]]) -> Analysis:
         """The tree of the greatest probability, with the most probable relation of each of its arcs."""
         names = self.config.relations

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from paralign.encoder import Encoder, States
@@ -87,6 +88,10 @@ class Supervised(Task):
     def labels(self, item: Any) -> Sequence[str]:
         """The labels of an item, to look for a constant."""
         return ()
+
+    def read_label(self, label: npt.NDArray[np.int64]) -> str:
+        """A row of an example's labels, [] or [k], as people read it."""
+        return ",".join(map(str, np.atleast_1d(label).tolist()))
 
     def fit(self, data: Sequence[Dataset[Any]]) -> None:
         """Learn from training data what the head must know: names of labels. Kept in ``config``."""

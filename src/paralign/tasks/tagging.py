@@ -100,6 +100,10 @@ class _Tagging(Supervised):
             rows.append(Example(row.pieces, row.targets, labels, index))
         return rows
 
+    def read_label(self, label: npt.NDArray[np.int64]) -> str:
+        """The tag."""
+        return self.names()[int(label)]
+
     def answer(self, item: Any, parts: Sequence[tuple[Example, Any]]) -> list[str]:
         """The most probable tag of each word."""
         names = self.names()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ def finetune(
     quiet: bool = False,
     command: str | None = None,
     track: Sequence[str] = (),
+    look: Callable[[Trainer, Supervised], None] | None = None,
 ) -> list[Measurement]:
     """Fine-tune a task's head and the encoder, and score them on other languages.
 
@@ -116,6 +117,7 @@ def finetune(
         keep_models: keep each seed's fine-tuned encoder and head.
         lenient: drop and count items that cannot be read.
         resume: go on with the run in ``out``; finished seeds are not repeated.
+        look: called when the first seed is ready, instead of training.
 
     Returns:
         All rows.
@@ -187,10 +189,14 @@ def finetune(
             batches = work.batches(encoder, transfer.drawn(seed), training, switch_with=transfer.originals)
             say_cut(work, "training", said, quiet)
             try:
-                head, outcome = _train_head(
-                    work, encoder, batches, transfer.dev, training, place, about, resume, quiet, track,
+                head, trainer = _head_trainer(
+                    work, encoder, batches, transfer.dev, training, place, about, quiet, track,
                     f"{folder.name} seed {seed}",
                 )  # fmt: skip
+                if look is not None:
+                    look(trainer, work)
+                    return []
+                outcome = trainer.train(resume=resume)
                 seeds_of = Seeds(**about["seeds"] | {"finetune": seed})
                 measured = []
                 for (spec, test), dataset in zip(named, datasets, strict=True):
@@ -286,7 +292,7 @@ def finetune_settings(
     return config, kind(config.task)
 
 
-def _train_head(
+def _head_trainer(
     work: Supervised,
     encoder: Encoder,
     batches: Batches,
@@ -294,11 +300,10 @@ def _train_head(
     training: TrainingConfig,
     place: Path,
     about: Mapping[str, Any],
-    resume: bool,
     quiet: bool,
     track: Sequence[str],
     title: str,
-) -> tuple[Head, Outcome]:
+) -> tuple[Head, Trainer]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(training.seed, _HEAD))
         head = work.head(encoder)
@@ -322,7 +327,7 @@ def _train_head(
         score=None if dev is None else score,
         track=track,
     )
-    return head, trainer.train(resume=resume)
+    return head, trainer
 
 
 def _save(folder: Path, task: str, work: Supervised, encoder: Encoder, head: Head, facts: Mapping[str, Any]) -> None:

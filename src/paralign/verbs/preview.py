@@ -9,12 +9,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.console import Console
 from rich.text import Text
 
 from paralign.config import merge
 from paralign.errors import UserError
+from paralign.tasks.supervised import Supervised
 from paralign.text import PairSpec, TextSpec, TokenStore, parse_pairs, parse_text
 from paralign.text.readers import line_count
 from paralign.text.views import PairBatch, View
@@ -32,7 +34,7 @@ _COLOURS = ("cyan", "magenta", "green", "blue", "yellow", "red")
 
 
 def run_or_preview(
-    run: Callable[..., Path], *, out: Path, resume: bool, quiet: bool, measure: bool, show: int, **arguments: Any
+    run: Callable[..., Any], *, out: Path, resume: bool, quiet: bool, measure: bool, show: int, **arguments: Any
 ) -> None:
     """Run, or with ``measure`` or ``show`` only say what would come of it (:func:`preview`)."""
     if measure or show:
@@ -42,7 +44,7 @@ def run_or_preview(
 
 
 def preview(
-    run: Callable[..., Path],
+    run: Callable[..., Any],
     *,
     measure: bool = False,
     show: int = 0,
@@ -51,64 +53,82 @@ def preview(
 ) -> None:
     """Say what a run would do and cost; nothing is left behind.
 
-    Only the first 5,000 records of each language pair are read.
+    Only the first 5,000 records of each language pair are read; of a task all items are.
 
     Args:
-        run: :func:`paralign.verbs.train.align` or ``pretrain``.
+        run: :func:`paralign.verbs.train.align`, ``pretrain`` or :func:`paralign.verbs.finetune.finetune`.
         measure: run a few steps: time, memory.
-        show: so many records as the encoder sees them: masks, and word links where there are some.
+        show: so many records as the encoder sees them: masks, word links or a task's labels.
         settings: as the verb's.
         arguments: its others, but ``out``.
     """
     asked = dict(settings or {})
     limit = asked.get("data", {}).get("limit")
-    small = {"data": {"limit": min(limit or _LOOKED, _LOOKED)}}
+    if "task" not in arguments:
+        asked = merge(asked, {"data": {"limit": min(limit or _LOOKED, _LOOKED)}})
     specs: list[PairSpec | TextSpec] = [
         *map(parse_pairs, arguments.get("pairs") or []),
         *map(parse_text, arguments.get("text") or []),
     ]
 
-    def look(trainer: Trainer, store: TokenStore) -> None:
+    def look(trainer: Trainer, source: TokenStore | Supervised) -> None:
         if show and main_process():
-            _show(trainer, store, show)
-        if measure:
-            found = probe(trainer)
-            for line in _cost(trainer, store, found, specs, limit):
-                say(line)
+            _show(trainer, source, show)
+        if not measure:
+            return
+        found = probe(trainer)
+        if isinstance(source, Supervised):
+            lines = _long(trainer, found, arguments["seeds"])
+        else:
+            lines = _run(trainer, source, found, specs, limit)
+        for line in (*_cost(trainer, found), *lines):
+            say(line)
 
     if any(spec.path == "-" for spec in specs):
         raise UserError("standard input can be read only once", mend="give a file to look at a run beforehand")
     with TemporaryDirectory(prefix="paralign-") as place:
-        run(out=Path(place) / "run", settings=merge(asked, small), look=look, **{**arguments, "quiet": True})
+        run(out=Path(place) / "run", settings=asked, look=look, **{**arguments, "quiet": True})
 
 
-def _cost(
-    trainer: Trainer, store: TokenStore, found: Probed, specs: Sequence[PairSpec | TextSpec], limit: int | None
-) -> list[str]:
-    encoder, config = trainer.learner.encoder, trainer.config
+def _cost(trainer: Trainer, found: Probed) -> list[str]:
+    encoder, batch = trainer.learner.encoder, trainer.batches.size
     device = trainer.accelerator.device
-    weights = encoder.parameter_count()
     free = free_memory(device)
-    out = [
-        f"encoder  {encoder.layers} layers, {weights / 1e6:,.1f} M weights; {trainer.precision} on {device.type}, "
-        f"{torch.get_num_threads()} threads",
-        *(f"text     {line}" for line in kept_lines(store)),
-        f"step     {config.batch} records, {found.pieces:,.0f} pieces: {found.seconds:.2f} s, "
-        f"{config.batch / found.seconds:,.0f} records a second",
+    return [
+        f"encoder  {encoder.layers} layers, {encoder.parameter_count() / 1e6:,.1f} M weights; {trainer.precision} on "
+        f"{device.type}, {torch.get_num_threads()} threads",
+        f"step     {batch} records, {found.pieces:,.0f} pieces: {found.seconds:.2f} s, "
+        f"{batch / found.seconds:,.0f} records a second",
         f"memory   {found.peak / GIB:.2f} GiB at most, {found.fixed / GIB:.2f} of it weights, gradients and moments"
         + ("" if free is None else f"; {free / GIB:.1f} GiB are still free"),
     ]
+
+
+def _run(
+    trainer: Trainer, store: TokenStore, found: Probed, specs: Sequence[PairSpec | TextSpec], limit: int | None
+) -> list[str]:
+    """What all the text amounts to."""
+    config = trainer.config
+    out = [f"text     {line}" for line in kept_lines(store)]
     steps = config.steps
     records = len(store) if not specs else _records(store, specs, limit)
     if steps is None and records is not None:
         steps = config.total_steps(max(1, records // config.batch))
     if steps is None:
-        out.append(f"run      {config.epochs:g} epochs of a text whose size is not known")
-    else:
-        passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
-        out.append(f"run      {steps:,} steps{passes}: about {_said(steps * found.seconds)} here, "
-                   f"checkpoints of {found.fixed * 3 / 4 / GIB:.2f} GiB, {config.keep} of them")  # fmt: skip
-    return out
+        return [*out, f"run      {config.epochs:g} epochs of a text whose size is not known"]
+    passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
+    return [*out, f"run      {steps:,} steps{passes}: about {_said(steps * found.seconds)} here, "
+                  f"checkpoints of {found.fixed * 3 / 4 / GIB:.2f} GiB, {config.keep} of them"]  # fmt: skip
+
+
+def _long(trainer: Trainer, found: Probed, seeds: int) -> list[str]:
+    """What training a task amounts to."""
+    passes = trainer.steps / trainer.batches.steps_per_epoch
+    times = f", for each of {seeds} seeds" if seeds > 1 else ""
+    return [
+        f"run      {trainer.steps:,} steps, {passes:.3g} times {trainer.batches.records:,} records{times}: about "
+        f"{_said(seeds * trainer.steps * found.seconds)} here, without what is scored"
+    ]
 
 
 def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None) -> int | None:
@@ -136,7 +156,7 @@ def _said(seconds: float) -> str:
     return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min" if seconds > 90 else f"{seconds:.0f} s"
 
 
-def _show(trainer: Trainer, store: TokenStore, count: int) -> None:
+def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None:
     """The first records of the first batch, view by view; colours where the terminal has them, signs everywhere."""
     console = Console(soft_wrap=True, highlight=False)
     batch = trainer.batches.batch(0)
@@ -144,14 +164,19 @@ def _show(trainer: Trainer, store: TokenStore, count: int) -> None:
     tokens = _Tokens(trainer)
     for record in range(min(count, batch.size)):
         place = int(batch.ids[record])
-        number = int(store.line[place])
-        console.print(Text(f"{store.meta['specs'][int(store.spec[place])]['spec']}, line {number:,}", style="bold"))
+        if isinstance(source, Supervised):
+            head = f"record {place + 1:,}"
+        else:
+            head = f"{source.meta['specs'][int(source.spec[place])]['spec']}, line {int(source.line[place]):,}"
+        console.print(Text(head, style="bold"))
         words = pairs.word_links(record) if pairs else None
         for name in trainer.views:
             view = batch.view(name)
             linked = _linked(pairs, record) if pairs and words and name == "joint" else {}
             for row in np.flatnonzero(view.rows == record).tolist():
-                console.print(Text(f"  {name:10}"), tokens.row(view, row, linked), sep="")
+                labels = source.read_label if isinstance(source, Supervised) else None
+                shown = tokens.row(view, row, linked) if labels is None else tokens.labelled(view, row, labels)
+                console.print(Text(f"  {name:10}"), shown, sep="")
         if words is not None:
             console.print(Text("  links     "), _pairs(words), sep="")
     console.print(Text("  <stands there:is to be predicted>", style="dim"))
@@ -197,6 +222,20 @@ class _Tokens:
                 out.append(f"<{token}:{self._token(wanted[place])}>", style="bold reverse")
             else:
                 out.append(token, style="dim" if view.special[place] else colours.get(place, ""))
+            out.append(" ")
+        return out
+
+    def labelled(self, view: View, row: int, read: Callable[[npt.NDArray[np.int64]], str]) -> Text:
+        """A row of a task, with the labels of the pieces its head reads."""
+        start = int(view.starts[row])
+        wanted = dict(zip(view.masked.tolist(), view.labels, strict=True))
+        out = Text()
+        for place in range(start, start + int(view.lengths[row])):
+            token = self._token(int(view.ids[place]))
+            if place in wanted:
+                out.append(f"<{token}:{read(wanted[place])}>", style="bold")
+            else:
+                out.append(token, style="dim")
             out.append(" ")
         return out
 
