@@ -1,4 +1,4 @@
-"""Time and memory of building a token store, at N pairs and at 4N, and the time to open it.
+"""Time and memory of building a token store, at N pairs and at 4N, of opening it, and of reading it as training does.
 
     python benchmarks/token_store.py [CORPUS.tsv[.gz] --languages en-de] [--tokenizer FOLDER] [--pairs 200000]
 
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -95,6 +96,43 @@ def reopen(given: argparse.Namespace) -> dict[str, Any]:
     return {"open_ms": 1000 * (opened - began), "first_batch_ms": 1000 * (time.perf_counter() - opened)}
 
 
+def train(given: argparse.Namespace) -> dict[str, Any]:
+    """Read a store as training does, in a fresh process: seconds until the first batch is there (an epoch is put into
+    its order), pairs a second over batches from everywhere, their views made, and memory of it."""
+    import numpy as np
+
+    from paralign.encoder.hf import load_tokenizer
+    from paralign.encoder.tokenizer import probe_template
+    from paralign.text import TokenStore
+    from paralign.text.views import ViewsConfig
+    from paralign.training import CorpusBatches, TrainingConfig
+
+    template = probe_template(load_tokenizer(str(given.tokenizer)), types=True)
+    tracemalloc.start()  # the pages of the store's files are not memory of ours
+    began = time.perf_counter()
+    store = TokenStore.open(given.out)
+    batches = CorpusBatches(store, template, ViewsConfig(), TrainingConfig(batch=128), longest=1 << 20)
+    batches.batch(0).view("joint")
+    planned = time.perf_counter()
+    kept, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    steps = np.random.default_rng(0).integers(0, batches.steps_per_epoch, 300).tolist()
+    read = time.perf_counter()
+    for step in steps:
+        batch = batches.batch(step)
+        batch.view("joint"), batch.view("first")
+    seconds = time.perf_counter() - read
+    return {
+        "plan_s": planned - began,
+        "pairs_s": 128 * len(steps) / seconds,
+        "plan_mb": most / MB,
+        "kept_mb": kept / MB,
+    }
+
+
+CHILDREN = {"build": build, "open": reopen, "train": train}
+
+
 # -- what the parent does
 
 
@@ -153,7 +191,7 @@ def measure(given: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
         written = write(itertools.islice(lines_of(given), 0, 4 * given.pairs, every), text)
         if written < count:
             raise SystemExit(f"{given.text} has {written:,} lines: give --pairs {written // 4}")
-        row = child("build", given, text, out) | child("open", given, text, out)
+        row = child("build", given, text, out) | child("open", given, text, out) | child("train", given, text, out)
         row["growth_mb"] = row["peak_mb"] - row["imports_mb"]
         row["text_mb"] = text.stat().st_size / MB
         found.append(row)
@@ -169,11 +207,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tokenizer", type=Path, help="folder of a tokenizer; a small one is trained by default")
     parser.add_argument("--pairs", type=int, default=200_000, help="N, in lines")
     parser.add_argument("--min-pieces", type=int, default=3, help="data.min_pieces")
-    parser.add_argument("--child", choices=("build", "open"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=tuple(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.child is not None:
-        print(json.dumps(build(given) if given.child == "build" else reopen(given)))
+        print(json.dumps(CHILDREN[given.child](given)))
         return
     with tempfile.TemporaryDirectory() as folder:
         large, small = measure(given, Path(folder))
@@ -190,11 +228,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{row['growth_mb']:.1f}",
             f"{row['open_ms']:.2f}",
             f"{row['first_batch_ms']:.2f}",
+            f"{row['plan_s']:.1f}",
+            f"{row['plan_mb']:.0f}",
+            f"{row['kept_mb']:.0f}",
+            f"{row['pairs_s']:,.0f}",
         ]
         for row in (small, large)
     ]
     head = ["lines", "kept", "pieces", "store MB", "s", "lines/s", "imports MB", "peak MB", "growth MB",
-            "open ms", "first batch ms"]  # fmt: skip
+            "open ms", "first batch ms", "plan s", "plan MB", "kept MB", "read pairs/s"]  # fmt: skip
     print(table(head, rows))
     more = large["growth_mb"] - small["growth_mb"]
     each = 1e6 * more / (large["lines"] - small["lines"])

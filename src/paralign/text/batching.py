@@ -6,6 +6,8 @@ same number of records; within a batch each view is encoded in as few chunks by 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -58,7 +60,7 @@ class BatchPlan:
         self.window = window
         self.temperature = temperature
         self.steps_per_epoch = len(lengths) // batch
-        self._epoch: tuple[int, Ints, Ints] | None = None
+        self._epoch: tuple[int, npt.NDArray[np.integer], Ints] | None = None
 
     def epoch_of(self, step: int) -> int:
         """The epoch a step belongs to; negative steps lie in epochs that training never visits."""
@@ -77,13 +79,19 @@ class BatchPlan:
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = (epoch, *self._order(epoch))
         part = slice(place * self.batch, (place + 1) * self.batch)
-        return self._epoch[1][part], self._epoch[2][part]
+        return self._epoch[1][part].astype(np.int64), self._epoch[2][part].astype(np.int64)
 
-    def _order(self, epoch: int) -> tuple[Ints, Ints]:
+    def _order(self, epoch: int) -> tuple[npt.NDArray[np.integer], Ints]:
         rng = np.random.Generator(np.random.Philox(seed_for(self.seed, epoch, 1)))
-        order = _mixed(rng, self.groups, self.temperature)[: self.steps_per_epoch * self.batch]
-        out = order[_in_windows(rng, self.lengths[order], self.batch, self.window)]
-        return out, _rounds(out, len(self.lengths))
+        wanted = self.steps_per_epoch * self.batch
+        order = _mixed(rng, self.groups, self.temperature)[:wanted].astype(_small(len(self.lengths)))
+        span = self.window * self.batch
+        for start in range(0, wanted, span):  # in place: a corpus may have billions of records
+            part = order[start : start + span]
+            part[:] = part[_in_windows(rng, self.lengths[part], self.batch, self.window)]
+        if self.temperature == 1.0:
+            return order, np.broadcast_to(np.zeros((), np.int64), wanted)
+        return order, _rounds(order, len(self.lengths))
 
 
 class PackedPlan:
@@ -204,7 +212,12 @@ def _in_windows(rng: np.random.Generator, lengths: npt.NDArray[np.integer], batc
     return out
 
 
-def _rounds(records: Ints, count: int) -> Ints:
+def _small(count: int) -> type[np.signedinteger[Any]]:
+    """The smallest type that numbers so many records."""
+    return np.int32 if count <= np.iinfo(np.int32).max else np.int64
+
+
+def _rounds(records: npt.NDArray[np.integer], count: int) -> Ints:
     """[n] how often each record stands before its place; all 0 where none repeats."""
     out = np.zeros(len(records), np.int64)
     if len(records) and int(np.bincount(records, minlength=count).max()) > 1:

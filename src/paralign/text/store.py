@@ -103,7 +103,9 @@ class TokenStore:
     @cached_property
     def lengths(self) -> npt.NDArray[np.int32]:
         """[n, sides] pieces of each side."""
-        return np.diff(self._index).astype(np.int32).reshape(-1, self.sides)
+        out = np.empty(len(self._index) - 1, np.int32)
+        np.subtract(self._index[1:], self._index[:-1], out=out, casting="unsafe")  # without a wider array in between
+        return out.reshape(-1, self.sides)
 
     def _slot(self, record: int, side: int) -> int:
         if not (0 <= record < self._n and 0 <= side < self.sides):

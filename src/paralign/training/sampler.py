@@ -45,7 +45,7 @@ class CorpusBatches:
         links: LinkStore | None = None,
         translations: Translations | None = None,
     ) -> None:
-        lengths = store.lengths.sum(1)
+        lengths = store.lengths.sum(1, dtype=np.int32)
         dress = sum(map(len, template.pair if store.sides == 2 else template.single))
         worst = int(lengths.max()) + dress
         if worst > longest:
@@ -53,7 +53,7 @@ class CorpusBatches:
                 f"the longest record has {worst} pieces, the encoder takes {longest}",
                 mend=f"set data.max_pieces={longest - dress}",
             )
-        groups = store.language.astype(np.int64) @ (256 ** np.arange(store.sides))
+        groups = store.language.astype(np.int32) @ (256 ** np.arange(store.sides, dtype=np.int32))
         order: dict[str, Any] = {
             "batch": training.batch,
             "seed": training.seed,
