@@ -16,45 +16,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from corpora import add_arguments, open_or_make
-from machine import finish, median_of, table
+import corpora
+import loop_rate
+from machine import finish
 
 from paralign.device import has_bf16, only_cpu
 from paralign.encoder import Encoder
 from paralign.text import TokenStore
-from paralign.text.views import Batch
-from paralign.training import CorpusBatches, Learner, Trainer
 from paralign.verbs.export import export
-from paralign.verbs.settings import run_settings
-from paralign.verbs.train import make_objectives
-
-
-class Timed:
-    """Batches that note when each is asked for: one step lies between two."""
-
-    def __init__(self, batches: CorpusBatches) -> None:
-        self._batches, self.times = batches, list[float]()
-        self.size, self.records = batches.size, batches.records
-        self.steps_per_epoch, self.fingerprint = batches.steps_per_epoch, batches.fingerprint
-
-    def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
-        """As the batches it wraps."""
-        self.times.append(time.perf_counter())
-        return self._batches.batch(step, part, parts)
-
-
-def ours(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder: Path) -> float:
-    """Pairs a second."""
-    steps = given.warm + given.steps + 1
-    training = {"batch": given.batch, "steps": steps, "checkpoint_every": 1 << 30}
-    moco = {"queue": given.queue, "queue_init": "random"}
-    config = run_settings("moco", {"training": training, "moco": moco}, [])
-    encoder = Encoder.from_scratch(given.arch, tokenizer, max_length=256, padding=config.training.padding)
-    learner = Learner(encoder, make_objectives(config, encoder))
-    batches = Timed(CorpusBatches(store, encoder.template, config.views, config.training, longest=encoder.max_pieces))
-    Trainer(learner, batches, config.training, run=folder / f"run-{time.time_ns()}", settings={}, quiet=True).train()
-    times = batches.times[-given.steps - 1 :]
-    return given.steps * given.batch / (times[-1] - times[0])
 
 
 def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder: Path) -> float:
@@ -100,27 +69,20 @@ def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder:
 def main() -> None:
     """Read the arguments, run in turn, say what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
-    parser.add_argument("--arch", default="bert:4x256", help="family:LAYERSxWIDTH")
-    parser.add_argument("--batch", type=int, default=128, help="pairs a step")
+    corpora.add_arguments(parser)
+    loop_rate.add_arguments(parser)
     parser.add_argument("--queue", type=int, default=32_000)
-    parser.add_argument("--warm", type=int, default=3, help="unmeasured steps of each run")
-    parser.add_argument("--steps", type=int, default=12, help="measured steps of each run")
-    parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
-    found: dict[str, list[float]] = {"paralign": [], "sentence-transformers": []}
+    moco = {"moco": {"queue": given.queue, "queue_init": "random"}}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        store, tokenizer = open_or_make(given, folder)
-        for _ in range(given.repeats):
-            found["paralign"].append(ours(given, store, tokenizer, folder))
-            found["sentence-transformers"].append(theirs(given, store, tokenizer, folder))
-    rates = {name: median_of(values) for name, values in found.items()}
-    times = median_of([a / b for a, b in zip(*found.values(), strict=True)])
-    print(table(["", "pairs/s", "min", "max"], [[name, *(f"{rate[k]:.1f}" for k in ("median", "min", "max"))]
-                                                for name, rate in rates.items()]))  # fmt: skip
-    print(f"\n{times['median']:.2f} times ({times['min']:.2f} to {times['max']:.2f})")
-    finish("contrastive_step", {"arch": given.arch, "batch": given.batch, "pairs_per_s": rates, "times": times})
+        store, tokenizer = corpora.open_or_make(given, folder)
+        ways = {
+            "paralign": lambda: loop_rate.loop_rate("moco", given, store, tokenizer, folder, moco),
+            "sentence-transformers": lambda: theirs(given, store, tokenizer, folder),
+        }
+        found = loop_rate.in_turn(ways, given.repeats)
+    finish("contrastive_step", {"arch": given.arch, "batch": given.batch, **found}, torch_too=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,99 @@
+"""Pairs per second of TLM training: paralign's loop (recipe `tlm`) beside awesome-align's own.
+
+    pip install --no-deps --target AWESOME awesome-align; pip install --target AWESOME boto3 requests
+    python benchmarks/awesome_step.py AWESOME [--store STORE --tokenizer FOLDER] [--arch bert:4x256]
+
+The same encoder from random weights, a BERT, on the same pairs, the same number of them in a step. awesome-align runs
+as its `awesome-train --train_tlm` does, unchanged: it masks one language, then the other, in two passes, pads to the
+longest row, scores all positions, in fp32, and finds word links of every batch though TLM uses none. paralign masks
+both at once. What is compared is how fast a person's pairs are learnt from: halve the ratio to compare passes.
+Runs take turns; the first steps of each are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import corpora
+import loop_rate
+import torch
+from machine import finish
+
+from paralign.encoder import Encoder
+from paralign.text import TokenStore
+
+
+def train(arguments: list[str]) -> None:
+    """In a process of its own: awesome-align's command, which prints when each of its steps ended."""
+    from awesome_align import run_train
+
+    times: list[float] = []
+
+    class Clock:
+        """Stands for its progress bar."""
+
+        def update(self) -> None:
+            times.append(time.perf_counter())
+
+    run_train.trange = lambda *_, **__: Clock()
+    sys.argv = ["awesome-train", *arguments]
+    run_train.main()
+    print(json.dumps(times))
+
+
+def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder: Path) -> float:
+    """Pairs a second."""
+    base = folder / f"bert-{time.time_ns()}"
+    encoder = Encoder.from_scratch(given.arch, tokenizer, max_length=256)
+    encoder.save_pretrained(base)
+    torch.save(encoder.model.state_dict(), base / "pytorch_model.bin")  # all that its loader reads
+    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    (base / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")
+    steps = given.warm + given.steps
+    text = base / "pairs.txt"
+    with text.open("w", encoding="utf-8") as file:
+        for k in range(min(len(store), (steps + 1) * given.batch)):
+            file.write(f"{store.text(k, 0)} ||| {store.text(k, 1)}\n")
+    words = ["--output_dir", base / "out", "--model_name_or_path", base, "--train_data_file", text, "--do_train"]
+    words += ["--train_tlm", "--per_gpu_train_batch_size", given.batch, "--gradient_accumulation_steps", 1]
+    words += ["--max_steps", steps, "--save_steps", 1 << 30, "--align_layer", encoder.layers]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(given.awesome), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, __file__, "--child", *map(str, words)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"awesome-align failed:\n{done.stderr[-2000:]}")
+    times = json.loads(done.stdout.splitlines()[-1])[:steps]
+    return given.steps * given.batch / (times[-1] - times[-given.steps - 1])
+
+
+def main() -> None:
+    """Read the arguments, run in turn, say what was found."""
+    if sys.argv[1:2] == ["--child"]:
+        train(sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("awesome", type=Path, help="where awesome-align was installed")
+    corpora.add_arguments(parser)
+    loop_rate.add_arguments(parser, batch=32)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        store, tokenizer = corpora.open_or_make(given, folder)
+        ways = {
+            "paralign": lambda: loop_rate.loop_rate("tlm", given, store, tokenizer, folder),
+            "awesome-align": lambda: theirs(given, store, tokenizer, folder),
+        }
+        found = loop_rate.in_turn(ways, given.repeats)
+    finish("awesome_step", {"arch": given.arch, "batch": given.batch, **found}, torch_too=True)
+
+
+if __name__ == "__main__":
+    main()
