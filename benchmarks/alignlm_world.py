@@ -35,7 +35,7 @@ def main() -> None:
     text = [f"{language}={world(k * MONO, MONO)}" for k, language in enumerate(LANGUAGES)]
     paralign(
         *("pretrain", "--arch", "bert:2x128", "--vocab", 3_000, *each("--text", text)),
-        *each("--set", ["training.epochs=4", RATE, "training.padding=0.25"]),
+        *each("--set", ["training.epochs=4", RATE]),
         *("--out", out / "base", "--resume"),
     )
     pairs = [f"en-{language}={world(1_000_000 + k * PAIRS, PAIRS)}" for k, language in enumerate(others)]
@@ -54,7 +54,7 @@ def main() -> None:
                     "--seed",
                     seed,
                 ),
-                *each("--set", [*sets, "training.epochs=4", RATE, "training.padding=0.25"]),
+                *each("--set", [*sets, "training.epochs=4", RATE]),
                 *("--out", run, "--resume"),
             )
             encoders[f"{method}-{seed}"] = run / "encoder"

@@ -25,7 +25,7 @@ from paralign.smallworld import LANGUAGES, World
 TRAIN, TEST = "smallworld:2000000-2008000", "smallworld:3000000-3001000"
 MONO = 8_000
 WAYS = ("zero-shot", "translate-train", "code-switched")
-RATE = {"learning_rate": 1e-3, "padding": 0.25}
+RATE = {"learning_rate": 1e-3}
 
 
 def base(out: Path) -> str:

@@ -64,7 +64,7 @@ def loop_rate(
     """
     training = {"batch": given.batch, "steps": given.warm + given.steps + 1, "checkpoint_every": 1 << 30}
     config = run_settings(recipe, {"training": training, **(settings or {})}, [])
-    encoder = Encoder.from_scratch(given.arch, tokenizer, max_length=256, padding=config.training.padding)
+    encoder = Encoder.from_scratch(given.arch, tokenizer, max_length=256, chunk_cost=config.training.chunk_cost)
     learner = Learner(encoder, make_objectives(config, encoder))
     batches = _Timed(CorpusBatches(store, encoder.template, config.views, config.training, longest=encoder.max_pieces))
     Trainer(learner, batches, config.training, run=folder / f"run-{time.time_ns()}", settings={}, quiet=True).train()

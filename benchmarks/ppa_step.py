@@ -143,7 +143,7 @@ def new_learner(given: argparse.Namespace, config: RunConfig, store: TokenStore,
         tokenizer,
         max_length=max(longest, given.pad_to),
         dropout=dropout,
-        padding=config.training.padding,
+        chunk_cost=config.training.chunk_cost,
     )
     return Learner(encoder, make_objectives(config, encoder))
 
@@ -227,7 +227,7 @@ def compare(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder
         for name in VIEWS:
             lengths = batch.view(name).lengths
             turns.clock.seen[name][0] += int(lengths.sum())
-            turns.clock.seen[name][1] += padded_size(lengths, split_by_length(lengths, config.training.padding))
+            turns.clock.seen[name][1] += padded_size(lengths, split_by_length(lengths, learner.encoder.chunk_cost))
     rows = {"paralign": _row(turns.clock, given, given.block, trainer.precision)}
     for name, rival in rivals.items():
         precision = "bf16" if rival.made.style.bf16 else "fp32"

@@ -104,14 +104,14 @@ def padding(encoder: Encoder, specs: dict[str, str], limit: int) -> dict[str, di
         for step in range(batches.steps_per_epoch):
             lengths = batches.batch(step).view("example").lengths
             real += int(lengths.sum())
-            padded += padded_size(lengths, split_by_length(lengths, encoder.padding))
+            padded += padded_size(lengths, split_by_length(lengths, encoder.chunk_cost))
         scored = scored_padded = 0
         rows = task.examples(encoder, list(data))
         sizes = np.array([len(row) + 3 for row in rows])
         for batch in padded_batches([len(row) for row in rows], BUDGET):
             lengths = sizes[batch]
             scored += int(lengths.sum())
-            scored_padded += padded_size(lengths, split_by_length(lengths, encoder.padding))
+            scored_padded += padded_size(lengths, split_by_length(lengths, encoder.chunk_cost))
         out[name] = {"training": 1 - real / padded, "evaluation": 1 - scored / scored_padded}
     return out
 

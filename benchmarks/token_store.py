@@ -111,7 +111,8 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     tracemalloc.start()  # the pages of the store's files are not memory of ours
     began = time.perf_counter()
     store = TokenStore.open(given.out)
-    batches = CorpusBatches(store, template, ViewsConfig(), TrainingConfig(batch=128), longest=1 << 20)
+    training = TrainingConfig(batch=min(128, len(store)))
+    batches = CorpusBatches(store, template, ViewsConfig(), training, longest=1 << 20)
     batches.batch(0).view("joint")
     planned = time.perf_counter()
     kept, most = tracemalloc.get_traced_memory()
@@ -124,7 +125,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     seconds = time.perf_counter() - read
     return {
         "plan_s": planned - began,
-        "pairs_s": 128 * len(steps) / seconds,
+        "pairs_s": batches.size * len(steps) / seconds,
         "plan_mb": most / MB,
         "kept_mb": kept / MB,
     }

@@ -63,8 +63,8 @@ def test_states_and_scores_are_those_of_each_row_alone(family, store, tokenizer)
     for view in views_of(store, encoder)[:2]:
         layers, last, scores = rows_alone(model, view, types=encoder.types)
         assert len(set(view.lengths.tolist())) > 3
-        for padding in (0.9, 0.1, 0.0):  # one chunk, a few, many
-            encoder.padding = padding
+        for cost in (1 << 20, 20, 0):  # one chunk, a few, many
+            encoder.chunk_cost = cost
             with torch.no_grad():
                 states = encoder.encode(view)
                 every = encoder.encode_layers(view, [*range(encoder.layers + 1)])

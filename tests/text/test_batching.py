@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.text.batching import MOST_CHUNKS, BatchPlan, cut_by_length, padded_size, split_by_length
+from paralign.text.batching import CHUNKS, BatchPlan, cut_by_length, padded_size, split_by_length
 
 
 def lengths_like_text(n: int, seed: int = 0) -> np.ndarray:
@@ -92,16 +92,14 @@ def test_chunks_hold_every_row_once_and_waste_is_what_padding_each_to_its_longes
     assert padded_size(np.array(lengths), parts) == padded_by_hand(lengths, parts)
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.floats(0, 0.5))
-def test_the_fewest_chunks_that_keep_to_the_padding(lengths, padding):
-    parts = split_by_length(np.array(lengths), padding)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=80), st.integers(0, 300))
+def test_the_cheapest_chunks(lengths, cost):
+    parts = split_by_length(np.array(lengths), cost)
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(lengths)))
-    fits = [
-        chunks
-        for chunks in (1, 2, 4, 8, MOST_CHUNKS)
-        if 1 - sum(lengths) / padded_by_hand(lengths, cut_by_length(np.array(lengths), chunks)) <= padding + 1e-9
-    ]
-    assert len(parts) == min(len(lengths), fits[0] if fits else MOST_CHUNKS)
+    ways = [cut_by_length(np.array(lengths), chunks) for chunks in CHUNKS if chunks <= len(lengths)]
+    assert padded_by_hand(lengths, parts) + cost * len(parts) == min(
+        padded_by_hand(lengths, way) + cost * len(way) for way in ways
+    )
 
 
 def test_windows_and_chunks_keep_padding_below_5_percent():
@@ -111,15 +109,15 @@ def test_windows_and_chunks_keep_padding_below_5_percent():
     second = np.maximum(3, (first * rng.normal(1.1, 0.15, len(first))).astype(np.int64))
     made = BatchPlan(first + second, np.zeros(len(first), np.int64), batch=128, seed=0)
 
-    def waste(padding: float, view: np.ndarray, batches: BatchPlan = made) -> float:
+    def waste(cost: int, view: np.ndarray, batches: BatchPlan = made) -> float:
         rows = [view[batches.records(step)] for step in range(100)]
-        return 1 - view.sum() / sum(padded_size(row, split_by_length(row, padding)) for row in rows)
+        return 1 - view.sum() / sum(padded_size(row, split_by_length(row, cost)) for row in rows)
 
     for view in (first + second + 3, first + 2, second + 2):
-        assert waste(0.04, view) < 0.05
-        assert waste(0.04, view) < waste(0.99, view)
+        assert waste(0, view) < waste(256, view) < waste(1 << 20, view)
+        assert waste(0, view) < 0.05
     shuffled = BatchPlan(first + second, np.zeros(len(first), np.int64), batch=128, seed=0, window=1)
-    assert waste(0.99, first + second, shuffled) > 0.3  # what sorting saves
+    assert waste(1 << 20, first + second, shuffled) > 0.3  # what sorting saves
 
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])

@@ -26,9 +26,8 @@ _START = {"mono": 0, "pairs": 1_000_000, "train": 2_000_000, "test": 3_000_000}
 _LANGUAGES = ("en", "de", "fr", "zh", "hi")
 _ARCH, _VOCAB = "bert:2x128", 3_000
 _RATE = "training.learning_rate=1e-3"  # everywhere: small encoders from scratch bear it
-_WIDE = "training.padding=0.25"  # so small an encoder is faster with some padding than with many small parts
-_PRETRAIN = ("training.epochs=4", _RATE, _WIDE)
-_ALIGN = ("training.epochs=2", "training.batch=128", _RATE, _WIDE)
+_PRETRAIN = ("training.epochs=4", _RATE)
+_ALIGN = ("training.epochs=2", "training.batch=128", _RATE)
 _MOCO = ("moco.queue=1024", "moco.momentum=0.99")
 _FINETUNE = ("training.epochs=3", _RATE)
 _SEEDS = 2

@@ -1,7 +1,7 @@
 """Which records make up which batch: a pure function of (seed, epoch, step), and how to pad little.
 
 Windows of some batches are sorted by length, so that a batch holds records of like length; every batch has the
-same number of records; within a batch each view is encoded in as few chunks by its own length as keep padding low.
+same number of records; within a batch each view is encoded in few chunks by its own length, as many as pay.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from paralign.text.ragged import stretches
 
 __all__ = ["BatchPlan", "PackedPlan", "cut_by_length", "padded_size", "split_by_length"]
 
-MOST_CHUNKS = 16
+CHUNKS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 Ints = npt.NDArray[np.int64]
 
@@ -235,18 +235,14 @@ def cut_by_length(lengths: npt.NDArray[np.integer], chunks: int) -> list[Ints]:
     return [part for part in np.array_split(order, min(chunks, max(1, len(order)))) if len(part)]
 
 
-def split_by_length(lengths: npt.NDArray[np.integer], padding: float) -> list[Ints]:
-    """The fewest parts (1, 2, 4, 8 or 16) that keep the share of padding within ``padding``.
+def split_by_length(lengths: npt.NDArray[np.integer], cost: float) -> list[Ints]:
+    """The parts (1 to 16) that are cheapest together: positions to encode, padding among them, and ``cost`` a part.
 
     Few large parts are fast, many small ones waste little: a view already sorted by its length needs one, the single
-    sides of pairs sorted by their sum need several.
+    sides of pairs sorted by their sum sometimes several.
     """
-    real = int(np.sum(lengths))
-    for chunks in (1, 2, 4, 8, MOST_CHUNKS):
-        parts = cut_by_length(lengths, chunks)
-        if padded_size(lengths, parts) * (1 - padding) <= real:
-            break
-    return parts
+    ways = [cut_by_length(lengths, chunks) for chunks in CHUNKS if chunks == 1 or chunks <= len(lengths)]
+    return min(ways, key=lambda parts: padded_size(lengths, parts) + cost * len(parts))
 
 
 def padded_size(lengths: npt.NDArray[np.integer], parts: list[Ints]) -> int:

@@ -49,8 +49,9 @@ class TrainingConfig(Config):
     """Of sampling over languages: 1 is proportional."""
     window: int = Field(default=50, ge=1)
     """Batches sorted by length together."""
-    padding: float = Field(default=0.04, ge=0, lt=1)
-    """Each view is encoded in the fewest chunks by length that keep the share of padded positions within this."""
+    chunk_cost: int | None = Field(default=None, ge=0)
+    """What one more chunk of rows costs, in positions: each view is encoded in as many chunks by length as make this
+    and the padding the least together. By default 256 on a CPU, 2,048 on an accelerator."""
     heldout_every: int = Field(default=500, ge=1)
     """Steps between two looks at held-out text, where there is some."""
     log_every: int = Field(default=10, ge=1)

@@ -346,7 +346,9 @@ class Trainer:
             for name in self.views:
                 lengths = batch.view(name).lengths
                 self._seen["pieces"] += int(lengths.sum())
-                self._seen["positions"] += padded_size(lengths, split_by_length(lengths, self.config.padding))
+                self._seen["positions"] += padded_size(
+                    lengths, split_by_length(lengths, self.learner.encoder.chunk_cost)
+                )
 
     def _log_step(
         self,

@@ -147,7 +147,7 @@ def finetune(
     had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
     wanted = range(config.training.seed, config.training.seed + seeds)
     check_trackers(track)
-    encoder = Encoder.from_pretrained(model, padding=config.training.padding)
+    encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)
     check_memory(encoder, best_device(), parts=processes() if config.training.shard else 1)
     about = about_model(encoder, model) | ({"method": system} if system else {})
     if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:

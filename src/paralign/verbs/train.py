@@ -110,7 +110,7 @@ def align(
     if folder.finished:
         say(f"{out} is finished", quiet=quiet)
         return folder.path / "encoder"
-    encoder = Encoder.from_pretrained(model, padding=config.training.padding)
+    encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)
     return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet, links=links,
                   dictionary=dictionary, look=look, track=track)  # fmt: skip
 
@@ -212,9 +212,9 @@ def _fresh(
     quiet: bool,
 ) -> Encoder:
     """The encoder pretraining begins with; a trained tokenizer is kept in the run, so a resumed run has the same."""
-    padding = config.training.padding
+    chunk_cost = config.training.chunk_cost
     if model:
-        return Encoder.from_pretrained(model, padding=padding)
+        return Encoder.from_pretrained(model, chunk_cost=chunk_cost)
     family = parse_arch(str(arch))[0]
     kept = folder.path / "tokenizer"
     if tokenizer not in KINDS:
@@ -236,7 +236,7 @@ def _fresh(
             made.save_pretrained(part)
     twins = any(one is not None and one.twin for spec in specs for one in map(derived, spec.languages))
     seed = seed_for(config.training.seed, _HEADS, 1)
-    return Encoder.from_scratch(str(arch), made, max_length=max_length, seed=seed, padding=padding, twins=twins)
+    return Encoder.from_scratch(str(arch), made, max_length=max_length, seed=seed, chunk_cost=chunk_cost, twins=twins)
 
 
 def _train(

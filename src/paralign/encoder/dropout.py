@@ -1,0 +1,64 @@
+"""Dropout whose random numbers a CPU draws quickly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+__all__ = ["Dropout", "quicken"]
+
+_STEPS = 1 << 16
+_WORDS: dict[int, tuple[Any, Any]] = {2: (np.uint16, np.int16), 4: (np.uint32, np.int32), 8: (np.uint64, np.int64)}
+
+
+class Dropout(nn.Dropout):
+    """``nn.Dropout`` that on a CPU takes 16 bits for each number instead of a draw of torch's generator.
+
+    That is eight times as fast, and was a seventh of a training step. The share dropped is ``p`` rounded to 1/65,536;
+    what is kept is scaled by just that. Each call draws one number from torch's generator, which decides all others:
+    ``torch.manual_seed`` and saved states of the generator do what they always do.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Of any shape; the input itself outside training."""
+        out_of = round(self.p * _STEPS)
+        if not self.training or self.inplace or input.device.type != "cpu" or not 0 < out_of < _STEPS:
+            return super().forward(input)
+        out: Tensor = _Drop.apply(input, out_of)  # type: ignore[no-untyped-call]
+        return out
+
+
+class _Drop(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, out_of: int) -> Tensor:
+        noise = _noise(input, out_of)
+        ctx.save_for_backward(noise)
+        return input * noise
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (noise,) = ctx.saved_tensors
+        return gradient * noise, None
+
+
+def _noise(like: Tensor, out_of: int) -> Tensor:
+    """0 for a share of ``out_of`` in 65,536, for the others what keeps the mean."""
+    seed = int(torch.empty((), dtype=torch.int64).random_())
+    bits = np.random.SFC64(seed).random_raw(-(-like.numel() // 4)).view(np.uint16)[: like.numel()]
+    word, signed = _WORDS[like.element_size()]
+    # Of the bits of a number, not of the number: torch takes long to make a bf16 of a truth value.
+    scale = torch.tensor([_STEPS / (_STEPS - out_of)], dtype=like.dtype).view(torch.uint8).numpy().view(word)
+    kept = np.multiply((bits >= out_of).view(np.uint8), scale, dtype=word)
+    return torch.from_numpy(kept.view(signed)).view(like.dtype).view(like.shape)
+
+
+def quicken(module: nn.Module) -> None:
+    """Make every plain ``nn.Dropout`` in a module one of ours, in place."""
+    for part in module.modules():
+        if type(part) is nn.Dropout:
+            part.__class__ = Dropout
