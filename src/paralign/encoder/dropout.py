@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 __all__ = ["Dropout", "quicken"]
 
 _STEPS = 1 << 16
+_BLOCK = 1 << 17
 _WORDS: dict[int, tuple[Any, Any]] = {2: (np.uint16, np.int16), 4: (np.uint32, np.int32), 8: (np.uint64, np.int64)}
 
 
@@ -49,11 +50,15 @@ class _Drop(torch.autograd.Function):
 def _noise(like: Tensor, out_of: int) -> Tensor:
     """0 for a share of ``out_of`` in 65,536, for the others what keeps the mean."""
     seed = int(torch.empty((), dtype=torch.int64).random_())
-    bits = np.random.SFC64(seed).random_raw(-(-like.numel() // 4)).view(np.uint16)[: like.numel()]
+    draw = np.random.SFC64(seed).random_raw
     word, signed = _WORDS[like.element_size()]
     # Of the bits of a number, not of the number: torch takes long to make a bf16 of a truth value.
     scale = torch.tensor([_STEPS / (_STEPS - out_of)], dtype=like.dtype).view(torch.uint8).numpy().view(word)
-    kept = np.multiply((bits >= out_of).view(np.uint8), scale, dtype=word)
+    kept = np.empty(like.numel(), word)
+    for start in range(0, len(kept), _BLOCK):  # small enough to stay in the cache
+        part = kept[start : start + _BLOCK]
+        bits = draw(-(-len(part) // 4)).view(np.uint16)[: len(part)]
+        np.multiply((bits >= out_of).view(np.uint8), scale, out=part, dtype=word)
     return torch.from_numpy(kept.view(signed)).view(like.dtype).view(like.shape)
 
 
