@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from paralign.results import read_results
 from tests.training.runs import losses_of
 
 ROOT = Path(__file__).parents[2]
@@ -92,3 +93,45 @@ def test_the_command_runs_in_two_processes(base, tmp_path):
     assert (tmp_path / "run" / "encoder" / "model.safetensors").is_file()
     assert len(losses_of(tmp_path / "run")) == 16
     assert json.loads((tmp_path / "run" / "run.json").read_text())["ranks"] == 2
+
+
+@pytest.mark.slow
+def test_divided_weights_are_scored_and_kept_whole(make_encoder, tmp_path):
+    """Fine-tuning looks at a development set after each epoch and keeps the best, which is what is scored and saved."""
+    make_encoder().save_pretrained(tmp_path / "base")
+    settings = ["batch=8", "epochs=4", "learning_rate=3e-3", "log_every=1", "shard=true"]
+    words = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "paralign",
+        "finetune",
+        "--quiet",
+    ]
+    words += ["--model", str(tmp_path / "base"), "--task", "pos", "--train", "en=smallworld:0-48"]
+    words += ["--dev", "en=smallworld:50-90", "--eval", "en=smallworld:50-90", "--eval", "de=smallworld:50-90"]
+    words += [part for one in settings for part in ("--set", f"training.{one}")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    command = [sys.executable, *words, "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    log = (tmp_path / "run/seed-0/log.jsonl").read_text().splitlines()
+    scores = [line["score"] for line in map(json.loads, log) if line.get("event") == "score"]
+    assert len(scores) == 4
+    rows = {row.language: row.value for row in read_results(tmp_path / "run/results.jsonl")}
+    assert rows["en"] == pytest.approx(max(scores), abs=0.2)  # computed once more: a word may tip
+    words = [
+        "-m",
+        "paralign",
+        "evaluate",
+        "--model",
+        str(tmp_path / "run/seed-0/model"),
+        "--data",
+        "de=smallworld:50-90",
+    ]
+    command = [sys.executable, *words, "--out", str(tmp_path / "again"), "--quiet"]
+    subprocess.run(command, env=environment, check=True, timeout=240)
+    (again,) = read_results(tmp_path / "again/results.jsonl")
+    assert again.value == pytest.approx(rows["de"], abs=0.2)

@@ -24,7 +24,7 @@ class Probed:
         seconds: median.
         pieces: encoded in it, by all processes, mean.
         peak: bytes; on a CPU of the whole process, on an accelerator what torch held there.
-        fixed: bytes of weights, gradients and Adam's moments, a part of that.
+        fixed: bytes of weights, gradients and Adam's moments of this process, a part of that.
     """
 
     seconds: float
@@ -50,5 +50,6 @@ def probe(trainer: Trainer) -> Probed:
             torch.cuda.synchronize()
         seconds.append(time.monotonic() - began)
     fixed = sum(p.numel() * p.element_size() * (1 + ADAM * p.requires_grad) for p in trainer.learner.parameters())
+    fixed //= trainer.ranks if trainer.placed.together else 1
     # The first step pays for what is made once.
     return Probed(statistics.median(seconds[1:] or seconds), trainer.pieces_seen / trainer.step, peak_memory(), fixed)
