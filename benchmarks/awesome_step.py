@@ -49,11 +49,8 @@ def train(arguments: list[str]) -> None:
     print(json.dumps(times))
 
 
-def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder: Path) -> float:
+def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, encoder: Encoder, base: Path) -> float:
     """Pairs a second."""
-    base = folder / f"bert-{time.time_ns()}"
-    encoder = Encoder.from_scratch(given.arch, tokenizer, max_length=256)
-    encoder.save_pretrained(base)
     torch.save(encoder.model.state_dict(), base / "pytorch_model.bin")  # all that its loader reads
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     (base / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")
@@ -87,9 +84,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         store, tokenizer = corpora.open_or_make(given, folder)
+        base, encoder = folder / "encoder", Encoder.from_scratch(given.arch, tokenizer, max_length=256)
+        encoder.save_pretrained(base)
         ways = {
-            "paralign": lambda: loop_rate.loop_rate("tlm", given, store, tokenizer, folder),
-            "awesome-align": lambda: theirs(given, store, tokenizer, folder),
+            "paralign": lambda: loop_rate.loop_rate(base, store.path, "tlm", given, folder / f"run-{time.time_ns()}"),
+            "awesome-align": lambda: theirs(given, store, tokenizer, encoder, base),
         }
         found = loop_rate.in_turn(ways, given.repeats)
     finish("awesome_step", {"arch": given.arch, "batch": given.batch, **found}, torch_too=True)

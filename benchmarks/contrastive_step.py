@@ -26,7 +26,7 @@ from paralign.text import TokenStore
 from paralign.verbs.export import export
 
 
-def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder: Path) -> float:
+def theirs(given: argparse.Namespace, store: TokenStore, base: Path, folder: Path) -> float:
     """Pairs a second."""
     from datasets import Dataset
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
@@ -34,10 +34,7 @@ def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder:
     from sentence_transformers.losses import MultipleNegativesRankingLoss
     from transformers import TrainerCallback
 
-    plain, made = folder / f"plain-{time.time_ns()}", folder / f"st-{time.time_ns()}"
-    plain.mkdir()
-    Encoder.from_scratch(given.arch, tokenizer, max_length=256).save_pretrained(plain)
-    model = SentenceTransformer(str(export(str(plain), made, pool="cls", quiet=True)))
+    model = SentenceTransformer(str(export(str(base), folder / f"st-{time.time_ns()}", pool="cls", quiet=True)))
     steps = given.warm + given.steps
     rows = [{"anchor": store.text(k, 0), "positive": store.text(k, 1)}
             for k in range(min(len(store), steps * given.batch))]  # fmt: skip
@@ -77,9 +74,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         store, tokenizer = corpora.open_or_make(given, folder)
+        base = folder / "encoder"
+        Encoder.from_scratch(given.arch, tokenizer, max_length=256).save_pretrained(base)
         ways = {
-            "paralign": lambda: loop_rate.loop_rate("moco", given, store, tokenizer, folder, moco),
-            "sentence-transformers": lambda: theirs(given, store, tokenizer, folder),
+            "paralign": lambda: loop_rate.loop_rate(
+                base, store.path, "moco", given, folder / f"run-{time.time_ns()}", moco
+            ),
+            "sentence-transformers": lambda: theirs(given, store, base, folder),
         }
         found = loop_rate.in_turn(ways, given.repeats)
     finish("contrastive_step", {"arch": given.arch, "batch": given.batch, **found}, torch_too=True)

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import time
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from machine import median_of, table
 
-from paralign.encoder import Encoder
-from paralign.text import TokenStore
-from paralign.text.views import Batch
-from paralign.training import CorpusBatches, Learner, Trainer
-from paralign.verbs.settings import run_settings
-from paralign.verbs.train import make_objectives
+import paralign
 
 __all__ = ["add_arguments", "in_turn", "loop_rate"]
-
-
-class _Timed:
-    """Batches that note when each is asked for: one step lies between two."""
-
-    def __init__(self, batches: CorpusBatches) -> None:
-        self._batches, self.times = batches, list[float]()
-        self.size, self.records = batches.size, batches.records
-        self.steps_per_epoch, self.fingerprint = batches.steps_per_epoch, batches.fingerprint
-
-    def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
-        """As the batches it wraps."""
-        if not part:
-            self.times.append(time.perf_counter())
-        return self._batches.batch(step, part, parts)
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, batch: int = 128) -> None:
@@ -45,31 +25,31 @@ def add_arguments(parser: argparse.ArgumentParser, *, batch: int = 128) -> None:
 
 
 def loop_rate(
+    model: Path,
+    store: Path,
     recipe: str,
     given: argparse.Namespace,
-    store: TokenStore,
-    tokenizer: Any,
-    folder: Path,
+    out: Path,
     settings: Mapping[str, Any] | None = None,
 ) -> float:
-    """Pairs a second of the real trainer, its log, clipping and schedule included.
+    """Pairs a second of `paralign align`, its log, clipping and schedule included; what comes before its steps is not.
 
     Args:
+        model: the encoder's folder.
+        store: the pairs, a token store.
         recipe: name of one.
-        given: of :func:`add_arguments`.
-        store: the pairs.
-        tokenizer: of the store.
-        folder: for the run.
+        given: ``batch``, ``warm`` and ``steps``, as :func:`add_arguments` reads them.
+        out: for the run.
         settings: more of them.
     """
-    training = {"batch": given.batch, "steps": given.warm + given.steps + 1, "checkpoint_every": 1 << 30}
-    config = run_settings(recipe, {"training": training, **(settings or {})}, [])
-    encoder = Encoder.from_scratch(given.arch, tokenizer, max_length=256, chunk_cost=config.training.chunk_cost)
-    learner = Learner(encoder, make_objectives(config, encoder))
-    batches = _Timed(CorpusBatches(store, encoder.template, config.views, config.training, longest=encoder.max_pieces))
-    Trainer(learner, batches, config.training, run=folder / f"run-{time.time_ns()}", settings={}, quiet=True).train()
-    times = batches.times[-given.steps - 1 :]
-    return given.steps * given.batch / (times[-1] - times[0])
+    sets = [f"training.steps={given.warm + given.steps}", f"training.batch={given.batch}", "training.log_every=1"]
+    paralign.align(
+        str(model), out=out, corpus=store, recipe=recipe, settings=settings or {}, quiet=True,
+        overrides=[*sets, "training.checkpoint_every=1000000"],
+    )  # fmt: skip
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    time = {line["step"]: line["time"] for line in lines if "losses" in line}
+    return float(given.steps * given.batch / (time[given.warm + given.steps] - time[given.warm]))
 
 
 def in_turn(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, Any]:

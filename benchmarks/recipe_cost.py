@@ -9,28 +9,15 @@ are not counted, nor is the finding of word links. Ratios are of seconds a pair,
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from corpora import add_arguments, open_or_make
+from loop_rate import loop_rate
 from machine import finish, median_of, table
 
-import paralign
 from paralign.encoder import Encoder
-
-
-def rate(model: Path, store: Path, recipe: str, given: argparse.Namespace, out: Path, seed: int) -> float:
-    """Pairs per second."""
-    sets = [f"training.steps={given.warm + given.steps}", f"training.batch={given.batch}", "training.log_every=1"]
-    paralign.align(
-        str(model), out=out, corpus=store, recipe=recipe, settings={"training": {"seed": seed}}, quiet=True,
-        overrides=[*sets, "training.checkpoint_every=1000000", f"training.precision={given.precision}"],
-    )  # fmt: skip
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    time = {line["step"]: line["time"] for line in lines if "losses" in line}
-    return given.steps * given.batch / (time[given.warm + given.steps] - time[given.warm])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rates: dict[str, list[float]] = {recipe: [] for recipe in given.recipe}
         for turn in range(given.repeats):
             for recipe, found in rates.items():
-                found.append(rate(folder / "encoder", store.path, recipe, given, folder / f"{recipe}-{turn}", turn))
+                training = {"training": {"seed": turn, "precision": given.precision}}
+                out = folder / f"{recipe}-{turn}"
+                found.append(loop_rate(folder / "encoder", store.path, recipe, given, out, training))
     last = rates[given.recipe[-1]]
     rows = {recipe: {"pairs_per_s": median_of(found),
                      "cost": median_of([b / a for a, b in zip(found, last, strict=True)])}

@@ -12,6 +12,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from paralign.encoder.dropout import Dropout, quicken
+from paralign.tasks.tagging import PartOfSpeech
+from paralign.training import Learner
 
 TYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
 
@@ -85,7 +87,7 @@ def test_outside_training_and_at_the_ends_it_is_torchs():
     assert (kept == 0).any()
 
 
-def test_only_plain_dropout_is_exchanged(make_encoder):
+def test_only_plain_dropout_is_exchanged():
     class Own(nn.Dropout):
         pass
 
@@ -93,7 +95,13 @@ def test_only_plain_dropout_is_exchanged(make_encoder):
     quicken(module)
     assert [type(part) for part in module.modules()][1:] == [Dropout, Own, nn.Sequential, Dropout]
     assert [module[0].p, module[2][0].p] == [0.2, 0.4]
-    model = make_encoder(dropout=0.1).model
-    kinds = {type(part) for part in model.modules() if isinstance(part, nn.Dropout)}
-    assert kinds == {Dropout}
-    assert {type(part) for part in copy.deepcopy(model).modules() if isinstance(part, nn.Dropout)} == {Dropout}
+
+
+def test_all_that_is_trained_has_it(make_encoder):
+    encoder = make_encoder(dropout=0.1)
+    task = PartOfSpeech()
+    learner = Learner(encoder, {"pos": task.head(encoder)})
+    for one in (learner, copy.deepcopy(learner)):
+        kinds = [type(part) for part in one.modules() if isinstance(part, nn.Dropout)]
+        assert len(kinds) == 8  # embeddings, three in each of two layers, the head
+        assert set(kinds) == {Dropout}

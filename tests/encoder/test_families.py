@@ -11,7 +11,6 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 import paralign
 from paralign.encoder import Encoder
-from paralign.encoder.dropout import quicken
 from paralign.encoder.families import ARCHITECTURES
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import LayersConfig, layer_hashes, prepare_layers, reset_layers
@@ -123,8 +122,6 @@ def test_a_set_dropout_is_that_of_a_model_made_with_it(folder, sentences):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     none, much = (made(folder.name, tokenizer, **dict.fromkeys(names, share)) for share in (0.0, 0.4))
     much.load_state_dict(none.state_dict())
-    quicken(much)
-    quicken(none)
     inputs = {"input_ids": torch.arange(5, 25)[None], "attention_mask": torch.ones(1, 20, dtype=torch.long)}
     found = []
     set_dropout(none, 0.4)

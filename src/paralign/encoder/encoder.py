@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from paralign.device import best_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
-from paralign.encoder.dropout import quicken
 from paralign.errors import UserError
 from paralign.text.batching import split_by_length
 from paralign.text.views import View
@@ -83,7 +82,6 @@ class Encoder(nn.Module):
                 f"{model.get_input_embeddings().weight.shape[0]:,} embeddings",
                 where=name or None,
             )
-        quicken(model)
         self.model = model
         self.tokenizer = tokenizer
         self.name = name

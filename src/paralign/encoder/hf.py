@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 
-from paralign.encoder.dropout import Dropout
 from paralign.encoder.families import TWINS, attention, class_of, first_line, read_family
 from paralign.errors import UserError
 from paralign.models import shipped
@@ -271,7 +270,7 @@ def set_dropout(model: Any, share: float) -> None:
                 setattr(module, name, share)
         for name, child in module.named_children():  # families that leave the layer out where the share is 0
             if type(child) is nn.Identity and "drop" in name:
-                setattr(module, name, Dropout(share))
+                setattr(module, name, nn.Dropout(share))
 
 
 def checkpoint_gradients(model: Any) -> None:

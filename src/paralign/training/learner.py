@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from paralign.encoder import Encoder
+from paralign.encoder.dropout import quicken
 from paralign.objectives.base import Objective, Step, spread
 from paralign.text.views import Batch
 
@@ -25,6 +26,7 @@ class Learner(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.objectives = nn.ModuleDict(objectives)
+        quicken(self)
         self._vectors: Tensor | None = None
         if not any(o.needs_scores for o in objectives.values()):
             for parameter in encoder.head_parameters():

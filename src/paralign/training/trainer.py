@@ -314,7 +314,7 @@ class Trainer:
             torch.manual_seed(seed_for(self.config.seed, _DROPOUT, self.step, first + index))
             last = index == len(slices) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.module):
-                with self.accelerator.autocast():
+                with self.accelerator.autocast():  # accelerate wraps only what it prepares
                     out = self.module(batch)
                 loss = sum(self.weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks

@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from rich.console import Console
 from rich.text import Text
@@ -116,9 +115,10 @@ def _run(
         steps = config.total_steps(max(1, records // config.batch))
     if steps is None:
         return [*out, f"run      {config.epochs:g} epochs of a text whose size is not known"]
+    whole = found.fixed * (trainer.ranks if trainer.placed.together else 1)
     passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
     return [*out, f"run      {steps:,} steps{passes}: about {_said(steps * found.seconds)} here, "
-                  f"checkpoints of {found.fixed * 3 / 4 / GIB:.2f} GiB, {config.keep} of them"]  # fmt: skip
+                  f"checkpoints of {whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them"]  # fmt: skip
 
 
 def _long(trainer: Trainer, found: Probed, seeds: int) -> list[str]:
@@ -162,6 +162,7 @@ def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None
     batch = trainer.batches.batch(0)
     pairs = batch if isinstance(batch, PairBatch) else None
     tokens = _Tokens(trainer)
+    read = source.read_label if isinstance(source, Supervised) else None
     for record in range(min(count, batch.size)):
         place = int(batch.ids[record])
         if isinstance(source, Supervised):
@@ -174,9 +175,7 @@ def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None
             view = batch.view(name)
             linked = _linked(pairs, record) if pairs and words and name == "joint" else {}
             for row in np.flatnonzero(view.rows == record).tolist():
-                labels = source.read_label if isinstance(source, Supervised) else None
-                shown = tokens.row(view, row, linked) if labels is None else tokens.labelled(view, row, labels)
-                console.print(Text(f"  {name:10}"), shown, sep="")
+                console.print(Text(f"  {name:10}"), tokens.row(view, row, linked, read), sep="")
         if words is not None:
             console.print(Text("  links     "), _pairs(words), sep="")
     console.print(Text("  <stands there:is to be predicted>", style="dim"))
@@ -211,35 +210,22 @@ class _Tokens:
         self._tokenizer = trainer.learner.encoder.tokenizer
         self._template = trainer.learner.encoder.template
 
-    def row(self, view: View, row: int, colours: Mapping[int, str]) -> Text:
-        """A row of a view: what stands in the place of a piece to be predicted, and that piece."""
+    def row(self, view: View, row: int, colours: Mapping[int, str], read: Callable[[Any], str] | None = None) -> Text:
+        """A row of a view: what stands in the place of a piece to be predicted, and that piece or a task's label."""
         start = int(view.starts[row])
-        wanted = dict(zip(view.masked.tolist(), view.labels.tolist(), strict=True))
+        wanted = dict(zip(view.masked.tolist(), view.labels, strict=True))
         out = Text()
         for place in range(start, start + int(view.lengths[row])):
-            token = self._token(int(view.ids[place]))
+            token = self._token(view.ids[place])
             if place in wanted:
-                out.append(f"<{token}:{self._token(wanted[place])}>", style="bold reverse")
+                out.append(f"<{token}:{(read or self._token)(wanted[place])}>", style="bold reverse")
             else:
                 out.append(token, style="dim" if view.special[place] else colours.get(place, ""))
             out.append(" ")
         return out
 
-    def labelled(self, view: View, row: int, read: Callable[[npt.NDArray[np.int64]], str]) -> Text:
-        """A row of a task, with the labels of the pieces its head reads."""
-        start = int(view.starts[row])
-        wanted = dict(zip(view.masked.tolist(), view.labels, strict=True))
-        out = Text()
-        for place in range(start, start + int(view.lengths[row])):
-            token = self._token(int(view.ids[place]))
-            if place in wanted:
-                out.append(f"<{token}:{read(wanted[place])}>", style="bold")
-            else:
-                out.append(token, style="dim")
-            out.append(" ")
-        return out
-
-    def _token(self, piece: int) -> str:
+    def _token(self, piece: Any) -> str:
+        piece = int(piece)
         twins = self._template.twins
         twin = bool(twins) and piece >= self._template.vocabulary - twins
         return str(self._tokenizer.convert_ids_to_tokens(piece - twins if twin else piece)) + "′" * twin
