@@ -59,7 +59,15 @@ def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, encoder
     with text.open("w", encoding="utf-8") as file:
         for k in range(min(len(store), (steps + 1) * given.batch)):
             file.write(f"{store.text(k, 0)} ||| {store.text(k, 1)}\n")
-    words = ["--output_dir", base / "out", "--model_name_or_path", base, "--train_data_file", text, "--do_train"]
+    words = [
+        "--output_dir",
+        base / f"out-{time.time_ns()}",
+        "--model_name_or_path",
+        base,
+        "--train_data_file",
+        text,
+        "--do_train",
+    ]
     words += ["--train_tlm", "--per_gpu_train_batch_size", given.batch, "--gradient_accumulation_steps", 1]
     words += ["--max_steps", steps, "--save_steps", 1 << 30, "--align_layer", encoder.layers]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(given.awesome), os.environ.get("PYTHONPATH", "")])}
