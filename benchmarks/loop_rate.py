@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def loop_rate(
     given: argparse.Namespace,
     out: Path,
     settings: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
 ) -> float:
     """Pairs a second of `paralign align`, its log, clipping and schedule included; what comes before its steps is not.
 
@@ -40,12 +41,12 @@ def loop_rate(
         recipe: name of one.
         given: ``batch``, ``warm`` and ``steps``, as :func:`add_arguments` reads them.
         out: for the run.
-        settings: more of them.
+        settings, overrides: more of them.
     """
     sets = [f"training.steps={given.warm + given.steps}", f"training.batch={given.batch}", "training.log_every=1"]
     paralign.align(
         str(model), out=out, corpus=store, recipe=recipe, settings=settings or {}, quiet=True,
-        overrides=[*sets, "training.checkpoint_every=1000000"],
+        overrides=[*sets, "training.checkpoint_every=1000000", *overrides],
     )  # fmt: skip
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     time = {line["step"]: line["time"] for line in lines if "losses" in line}

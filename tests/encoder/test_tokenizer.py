@@ -149,6 +149,11 @@ def test_wrong_settings_are_told(settings, message):
         train_tokenizer(TEXTS, **{"size": 120} | settings)
 
 
+def test_an_iterator_which_would_be_empty_at_the_second_reading_is_refused():
+    with pytest.raises(UserError, match="give a list"):
+        train_tokenizer(iter(TEXTS), size=120)
+
+
 def test_coverage_leaves_out_the_rarest_characters_and_only_them():
     texts = ["the cat sat on the mat"] * 200 + ["naïve déjà", "猫坐在垫子上"]
     whole = train_tokenizer(texts, size=200)

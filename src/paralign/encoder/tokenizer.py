@@ -173,8 +173,10 @@ def train_tokenizer(
             <s> A </s></s> B </s>.
 
     Raises:
-        UserError: for an unknown kind, or a size too small for the text's characters.
+        UserError: for an unknown kind, a size too small for the text's characters, or an iterator.
     """
+    if isinstance(texts, Iterator):
+        raise UserError("the sentences are an iterator: after the first reading it is empty", mend="give a list")
     if kind not in KINDS:
         raise UserError(f"unknown tokenizer {kind!r}", mend=did_you_mean(kind, KINDS))
     arch = ARCHITECTURES[family]

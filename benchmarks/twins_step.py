@@ -1,0 +1,93 @@
+"""What ALIGN-MLM costs, and what scores at masked positions alone save, with a vocabulary of twins.
+
+    python benchmarks/twins_step.py [--text en=PATH] [--arch bert:4x256] [--vocab 8000] [--batch 128]
+
+Sentences per second of the real loop on English and its twin (``trans+inv``), from the same random weights on the
+same batches, runs in turn: ``mlm``; with ``static`` on the full dictionary of all pieces; and ``mlm`` scored at all
+positions, as a model's own ``labels=`` does (padding left out, which makes that way look better than it is).
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from loop_rate import add_arguments, in_turn, loop_rate
+from machine import finish
+from real_text import paralign
+from torch import Tensor, nn
+
+from paralign.encoder import Encoder, train_tokenizer
+from paralign.objectives import Step
+from paralign.objectives.mlm import MaskedLM
+from paralign.smallworld import World
+from paralign.text import parse_text, read_text
+
+
+class AllPositions(MaskedLM):
+    """MLM whose vocabulary scores are made at every position and then ignored at most."""
+
+    name: ClassVar[str] = "mlm"
+
+    def forward(self, step: Step) -> Mapping[str, Tensor]:
+        """The same sum."""
+        states, seen = step.hidden("text"), step.batch.view("text")
+        scores = step.encoder.scores(states.at(np.arange(len(seen.ids)))).float()
+        labels = torch.full((len(scores),), -100, device=scores.device)
+        labels[torch.from_numpy(seen.masked)] = torch.from_numpy(seen.labels)
+        return {"mlm": nn.functional.cross_entropy(scores, labels, reduction="sum")}
+
+
+WAYS = {
+    "mlm": ['objectives=["mlm"]'],
+    "static": ['objectives=["mlm","static"]'],
+    "all positions": [f'objectives=["{Path(__file__).stem}:AllPositions"]'],
+}
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--text", help="LANG=PATH; sentences of the small world without")
+    parser.add_argument("--vocab", type=int, default=8_000, help="pieces, byte-level BPE; with twins twice as many")
+    parser.add_argument("--limit", type=int, default=100_000, help="sentences")
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), help="the first is compared")
+    add_arguments(parser)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        text = folder / "text.txt"
+        if given.text:
+            language, lines = parse_text(given.text).language, (row.text for row in read_text(parse_text(given.text)))
+        else:
+            language, lines = "en", (World(0).sentence(k, "en").text for k in range(given.limit))
+        kept = list(itertools.islice(lines, given.limit))
+        text.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        tokenizer = train_tokenizer(kept, kind="bpe", size=given.vocab)
+        Encoder.from_scratch(given.arch, tokenizer, max_length=256, twins=True).save_pretrained(folder / "encoder")
+        pair = f"{language}:{language}~trans+inv={text}"
+        paralign(
+            *("corpus", "build", "--model", folder / "encoder", "--pairs", pair, "--set", "data.drop_identical=false"),
+            *("--quiet", "--out", folder / "store"),
+        )
+        runs = itertools.count()
+        ways = {name: partial(_rate, folder, given, WAYS[name], runs) for name in given.ways}
+        result = in_turn(ways, given.repeats)
+    shape: dict[str, Any] = {"arch": given.arch, "pieces": len(tokenizer), "batch": given.batch}
+    finish("twins_step", shape | result, torch_too=True)
+
+
+def _rate(folder: Path, given: argparse.Namespace, sets: list[str], runs: itertools.count[int]) -> float:
+    out = folder / f"run-{next(runs)}"
+    return loop_rate(folder / "encoder", folder / "store", "mlm", given, out, overrides=sets)
+
+
+if __name__ == "__main__":
+    main()
