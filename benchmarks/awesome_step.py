@@ -57,8 +57,7 @@ def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, encoder
     steps = given.warm + given.steps
     text = base / "pairs.txt"
     with text.open("w", encoding="utf-8") as file:
-        for k in range(min(len(store), (steps + 1) * given.batch)):
-            file.write(f"{store.text(k, 0)} ||| {store.text(k, 1)}\n")
+        file.writelines(f"{a} ||| {b}\n" for a, b in loop_rate.sample(store, (steps + 1) * given.batch))
     words = [
         "--output_dir",
         base / f"out-{time.time_ns()}",

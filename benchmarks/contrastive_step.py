@@ -36,8 +36,7 @@ def theirs(given: argparse.Namespace, store: TokenStore, base: Path, folder: Pat
 
     model = SentenceTransformer(str(export(str(base), folder / f"st-{time.time_ns()}", pool="cls", quiet=True)))
     steps = given.warm + given.steps
-    rows = [{"anchor": store.text(k, 0), "positive": store.text(k, 1)}
-            for k in range(min(len(store), steps * given.batch))]  # fmt: skip
+    rows = [{"anchor": a, "positive": b} for a, b in loop_rate.sample(store, steps * given.batch)]
     times: list[float] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]

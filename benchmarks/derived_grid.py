@@ -1,6 +1,6 @@
 """ALIGN-MLM's experiment on real English: objectives and derived languages, part-of-speech tagging.
 
-    python benchmarks/derived_grid.py DATA OUT [--stage STAGE] [--methods M ...] [--part PART]
+    python benchmarks/derived_grid.py DATA OUT [--stage STAGE] [--methods M ...] [--part PART] [--seeds N]
 
 OUT is the folder of benchmarks/mini.py, whose plain English text is used (97,147 sentences); DATA as there. Stages:
 ``parse`` fine-tunes paralign-mini as a tagger and a parser on EWT and analyses the text, from which ``syn`` reorders it
@@ -45,7 +45,7 @@ def parse(data: Path, out: Path) -> None:
         paralign("corpus", "order", "--text", f"hi={treebank}", "--out", place / "hi.json")
 
 
-def grid(data: Path, out: Path, part: str, methods: list[str]) -> None:
+def grid(data: Path, out: Path, part: str, methods: list[str], seeds: int) -> None:
     """One part, for some methods."""
     place = out / "derived"
     languages = ["trans+inv"] if part == "inv" else ["trans", f"trans+syn@{place}/hi.json"]
@@ -54,7 +54,7 @@ def grid(data: Path, out: Path, part: str, methods: list[str]) -> None:
     paralign(
         *("grid", "--text", f"en={place}/parsing.conllu", "--task", "pos"),
         *("--train", data / EWT / "en_ewt-ud-train.conllu.gz", "--eval", data / EWT / "en_ewt-ud-test.conllu"),
-        *each("--set", [*SHAPE, *sets, f"grid.seeds={3 if part == 'inv' else 1}"]),
+        *each("--set", [*SHAPE, *sets, f"grid.seeds={seeds if part == 'inv' else 1}"]),
         *("--out", place / f"grid-{methods[0]}", "--resume"),
     )
 
@@ -75,12 +75,13 @@ def main() -> None:
     parser.add_argument("--stage", choices=("parse", "grid", "report", "all"), default="all")
     parser.add_argument("--part", nargs="+", choices=("inv", "rest"), default=["inv", "rest"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=3, help="of trans+inv; more may be asked for later")
     given = parser.parse_args()
     if given.stage in ("parse", "all"):
         parse(given.data, given.out)
     if given.stage in ("grid", "all"):
         for part in given.part:
-            grid(given.data, given.out, part, given.methods)
+            grid(given.data, given.out, part, given.methods, given.seeds)
     if given.stage in ("report", "all"):
         report(given.out)
 

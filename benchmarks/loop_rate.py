@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from machine import median_of, table
 
 import paralign
+from paralign.text import TokenStore
 
-__all__ = ["add_arguments", "in_turn", "loop_rate"]
+__all__ = ["add_arguments", "in_turn", "loop_rate", "sample"]
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, batch: int = 128) -> None:
@@ -51,6 +53,12 @@ def loop_rate(
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     time = {line["step"]: line["time"] for line in lines if "losses" in line}
     return float(given.steps * given.batch / (time[given.warm + given.steps] - time[given.warm]))
+
+
+def sample(store: TokenStore, many: int) -> list[tuple[str, str]]:
+    """So many pairs from everywhere in the store, as text: files are often sorted by length."""
+    chosen = np.random.default_rng(0).permutation(len(store))[:many]
+    return [(store.text(k, 0), store.text(k, 1)) for k in chosen.tolist()]
 
 
 def in_turn(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, Any]:
