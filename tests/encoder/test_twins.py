@@ -9,6 +9,7 @@ import pytest
 import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.text.masking import mask_view
 from paralign.text.views import View, ViewsConfig
 
@@ -35,6 +36,20 @@ def test_every_piece_has_one_twin_and_special_ones_are_shared(twins, tokenizer):
     with twins.speaking("en~trans"):
         assert (twins.tokenize(texts)[0][0] == moved[0][0]).all()
     assert (twins.tokenize(texts, "en~inv")[0][0] == own[0][0]).all()
+
+
+def test_the_pieces_of_an_overlap_stay(twins, tokenizer):
+    size, texts = len(tokenizer), ["The dog sleeps in the house of the doctor.", "Does the [MASK] sing?"]
+    shared = derived("en~trans+overlap50").shared(size)
+    stays = {i for i in range(size) if shared[i]} | set(tokenizer.all_special_ids)
+    moved = set()
+    for (ids, _), (other, _) in zip(
+        twins.tokenize(texts, "en"), twins.tokenize(texts, "en~trans+overlap50"), strict=True
+    ):
+        for a, b in zip(ids.tolist(), other.tolist(), strict=True):
+            assert b == (a if a in stays else a + size)
+            moved.add(b >= size)
+    assert moved == {True, False}
 
 
 def test_without_twins_such_a_language_is_refused(encoder, twins):

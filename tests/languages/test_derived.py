@@ -51,6 +51,18 @@ def test_names():
     assert (found.name, found.base, found.twin, found.reorders) == ("en~trans+inv", "en", True, True)
     assert not derived("en~trans").reorders
     assert derived("en~syn+inv").steps == ("syn", "inv")
+    found = derived("en~inv+overlap5+trans")
+    assert (found.name, found.overlap, found.twin, found.reorders) == ("en~trans+overlap5+inv", 0.05, True, True)
+    assert derived("en~trans+overlap5+syn").steps[-1] == "syn"
+    assert not derived("en~trans+overlap5").reorders
+
+
+def test_the_share_of_an_overlap_is_that_said_and_grows_by_adding():
+    few, many = (derived(f"en~trans+overlap{share}").shared(20_000) for share in (10, 40))
+    assert few.mean() == pytest.approx(0.1, abs=0.01)
+    assert many.mean() == pytest.approx(0.4, abs=0.015)
+    assert not (few & ~many).any()
+    assert not derived("en~trans").shared(20_000).any()
 
 
 @pytest.mark.parametrize(
@@ -60,6 +72,11 @@ def test_names():
         ("en~", "known: trans, inv, perm, syn, tinv"),
         ("en~inv+inv", "twice"),
         ("en~inv+syn", "write syn first"),
+        ("en~overlap25+inv", "overlap25 without trans"),
+        ("en~trans+overlap", "write overlap25 for 25 %"),
+        ("en~trans+overlap100", "write overlap25 for 25 %"),
+        ("en~trans+overlap0", "write overlap25 for 25 %"),
+        ("en~trans+overlap10+overlap20", "twice"),
     ],
 )
 def test_names_that_say_nothing(tag, said):

@@ -9,6 +9,7 @@ import torch
 import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives.base import Step
 from paralign.objectives.static import Static, StaticConfig, _RowCosines
@@ -105,7 +106,7 @@ def test_a_dictionary_is_kept_and_read_back(tmp_path):
 def pretrain(out, **more):
     return paralign.pretrain(
         out=out, arch="bert:1x32", vocab=400, quiet=True, recipe="align-mlm",
-        text=["en=smallworld:0-80", "en~trans+inv=smallworld:80-160"],
+        text=more.pop("text", ["en=smallworld:0-80", "en~trans+inv=smallworld:80-160"]),
         overrides=["training.steps=6", "training.batch=16", "training.warmup=0", "training.learning_rate=1e-2",
                    "dictionary.rate=0.5", "training.log_every=1", *more.pop("overrides", [])], **more,
     )  # fmt: skip
@@ -138,6 +139,15 @@ def test_twins_draw_near_and_those_outside_the_dictionary_do_not(tmp_path):
     assert cosine[inside].mean() > cosine[~inside].mean() + 0.3
     losses = [line["losses"]["static"] for line in log_of(tmp_path / "run") if "losses" in line]
     assert losses[-1] < losses[0] - 0.3
+
+
+def test_pieces_that_both_languages_have_in_common_are_no_entries(tmp_path):
+    made = pretrain(tmp_path / "run", text=["en=smallworld:0-80", "en~trans+overlap40=smallworld:80-160"],
+                    overrides=["dictionary.rate=1", "training.steps=1"])  # fmt: skip
+    encoder = Encoder.from_pretrained(made)
+    entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary).of_one_piece()[:, 0]
+    stays = derived("en~trans+overlap40").shared(encoder.twins)
+    assert entries.tolist() == [i for i in encoder.template.ordinary.tolist() if not stays[i]]
 
 
 def test_dictionaries_of_real_languages_in_alignment(base, tmp_path, capsys):

@@ -68,4 +68,5 @@ def test_long_lists_are_shortened():
 
 def test_word_orders_of_derived_languages_are_part_of_their_names():
     assert training_languages("en~trans+syn@hi") == (["en~trans+syn@hi"], [])
+    assert training_languages("en~trans+overlap25+inv") == (["en~trans+overlap25+inv"], [])
     assert training_languages("en+en~trans+syn@hi:100") == (["en"], [("en~trans+syn@hi", 100)])

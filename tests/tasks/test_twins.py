@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from paralign.errors import UserError
+from paralign.languages import derived
 from paralign.tasks import find_task
 
 
@@ -28,6 +29,9 @@ def test_a_known_share_is_found(make_encoder):
         encoder.embeddings[0] = encoder.embeddings[some[0]]  # special ones are no candidates
     for score in task.evaluate(encoder, None, data):
         assert score.value == pytest.approx(1 - 100 / len(ids))
+    shared = read("en-en~trans+overlap50+inv=pieces")
+    left = len(ids) - int(derived("en~trans+overlap50").shared(encoder.twins)[ids].sum())
+    assert {len(score.items) for score in task.evaluate(encoder, None, shared)} == {left}
     turned = task.evaluate(encoder, None, read("en~trans-en=pieces"))
     assert [s.where.direction for s in turned] == ["en~trans-en", "en-en~trans"]
 

@@ -44,8 +44,8 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
     Args:
         tokenizer: a fast one.
         texts: sentences.
-        language: in one that is derived by ``trans`` every piece but the special ones is its twin; in one derived by
-            ``tinv`` they stand in reverse.
+        language: in one that is derived by ``trans`` every piece but the special ones, and those of an overlap, is its
+            twin; in one derived by ``tinv`` they stand in reverse.
         twins: what a piece and its twin differ by; 0 where there are none.
 
     Raises:
@@ -67,8 +67,9 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         return found
     if not twins:
         raise UserError(f"the encoder has no twin pieces for {language}", mend="pretrain one with text of it")
-    special = np.array(tokenizer.all_special_ids)
-    return [(np.where(np.isin(ids, special), ids, ids + twins), offsets) for ids, offsets in found]
+    step = np.where(made.shared(len(tokenizer)), 0, twins)
+    step[tokenizer.all_special_ids] = 0
+    return [(ids + step[ids], offsets) for ids, offsets in found]
 
 
 def _backwards(text: str, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Pieces:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
 from paralign.languages.syntax import Analysed, Ordering
 
-__all__ = ["SIGN", "STEPS", "Derived", "derived", "inverted", "joined", "spaced"]
+__all__ = ["SIGN", "STEPS", "Derived", "derived", "inverted", "is_step", "joined", "spaced"]
 
 SIGN = "~"
 STEPS = ("trans", "inv", "perm", "syn", "tinv")
 _OF_PIECES = ("trans", "tinv")
+_OVERLAP = "overlap"
 _INSIDE = frozenset("'’-_.,:·\u2010\u2011")
 _FINAL = frozenset(".!?。！？।؟…")
 
@@ -26,6 +31,7 @@ class Derived:
     """A language and what is done to it.
 
     * ``trans``: every piece becomes its twin of a doubled vocabulary; the text stays, an encoder does it.
+    * ``overlap25``, beside ``trans``: of the pieces 25 %, drawn once for all, stay as they are.
     * ``inv``: the words of a sentence in reverse; a final . ! ? stays.
     * ``perm``: the words in a random order, always the same for the same sentence.
     * ``syn``: the dependents of nouns and verbs as another language orders them; needs trees.
@@ -50,9 +56,18 @@ class Derived:
         return "trans" in self.steps
 
     @property
+    def overlap(self) -> float:
+        """Share of the pieces that have no twin in use."""
+        return next((int(step.removeprefix(_OVERLAP)) / 100 for step in self.steps if step.startswith(_OVERLAP)), 0.0)
+
+    def shared(self, pieces: int) -> npt.NDArray[np.bool_]:
+        """[pieces] which stay as they are; those of a smaller share are among those of a larger one."""
+        return np.random.default_rng(0).random(pieces) < self.overlap
+
+    @property
     def reorders(self) -> bool:
         """Whether words change places."""
-        return any(step not in _OF_PIECES for step in self.steps)
+        return bool(_orders(self.steps))
 
     @property
     def backwards(self) -> bool:
@@ -100,19 +115,40 @@ def derived(tag: str) -> Derived | None:
     rest, _, example = rest.partition("@")
     steps = tuple(step.strip().lower() for step in rest.split("+"))
     for step in steps:
-        if step not in STEPS:
+        if step.startswith(_OVERLAP):
+            _check_overlap(step, steps, tag)
+        elif step not in STEPS:
             mend = did_you_mean(step, STEPS) if step else f"write {base}{SIGN}trans+inv; known: {', '.join(STEPS)}"
             raise UserError(f"unknown transformation {step!r} in {tag!r}", mend=mend)
-    if len(set(steps)) < len(steps):
+    if len({step.rstrip("0123456789") for step in steps}) < len(steps):
         raise UserError(f"a transformation twice in {tag!r}", mend="write each once")
     if example and "syn" not in steps:
         raise UserError(f"{base}{SIGN}{rest} has no use for a word order", mend=f"write {base}{SIGN}{rest}")
-    if "syn" in [step for step in steps if step not in _OF_PIECES][1:]:
+    if "syn" in _orders(steps)[1:]:
         raise UserError(
             f"syn behind another order in {tag!r}", mend="write syn first: it needs the sentence's own tree"
         )
     # What is done to pieces does not depend on the order of words: one name for all ways to write it.
-    return Derived(base, tuple(sorted(steps, key=lambda step: (step != "trans", step == "tinv"))), example.strip())
+    steps = tuple(sorted(steps, key=lambda step: (step != "trans", not step.startswith(_OVERLAP), step == "tinv")))
+    return Derived(base, steps, example.strip())
+
+
+def is_step(step: str) -> bool:
+    """Whether it is the name of something done to a language."""
+    return step in STEPS or re.fullmatch(rf"{_OVERLAP}\d+", step) is not None
+
+
+def _orders(steps: Sequence[str]) -> list[str]:
+    """The orders of words among the steps."""
+    return [step for step in steps if step not in _OF_PIECES and not step.startswith(_OVERLAP)]
+
+
+def _check_overlap(step: str, steps: Sequence[str], tag: str) -> None:
+    share = step.removeprefix(_OVERLAP)
+    if not (share.isascii() and share.isdigit() and 0 < int(share) < 100):
+        raise UserError(f"{step!r} in {tag!r} is no share of pieces", mend="write overlap25 for 25 %, from 1 to 99")
+    if "trans" not in steps:
+        raise UserError(f"{step} without trans in {tag!r}", mend="all pieces are the same ones there already")
 
 
 def spaced(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from paralign.languages.derived import SIGN, STEPS
+from paralign.languages.derived import SIGN, is_step
 from paralign.report.cells import Member
 from paralign.results import Measurement, natural
 
@@ -140,7 +140,7 @@ def training_languages(train: str | None) -> tuple[list[str], list[tuple[str, in
     whole: list[str] = []
     few: list[tuple[str, int]] = []
     for part in (train or "").split("+"):
-        if re.split("[:@]", part)[0] in STEPS and whole and SIGN in whole[-1]:  # en~trans+inv is one language
+        if is_step(re.split("[:@]", part)[0]) and whole and SIGN in whole[-1]:  # en~trans+inv is one language
             part = f"{whole.pop()}+{part}"
         language, _, examples = part.rpartition(":")
         if language and examples.isdecimal():

@@ -21,7 +21,8 @@ __all__ = ["Twins"]
 
 class Twins(Task):
     """The share of pieces whose nearest neighbour among all twins, by the cosine of embedding rows, is their own (Tang
-    et al. 2022, section 4); in both directions. Special pieces, which both languages share, do not count.
+    et al. 2022, section 4); in both directions. Pieces that both languages share, special ones and those of an overlap,
+    do not count.
 
     Data are a name only, ``en-en~trans+inv=pieces``: the encoder has the pieces.
     """
@@ -52,6 +53,9 @@ class Twins(Task):
         if not encoder.twins:
             raise UserError("the encoder has no twin pieces", where=encoder.name, mend="pretrain one with ~trans")
         ids = encoder.template.ordinary
+        made = derived(self.language(data))
+        assert made is not None
+        ids = ids[~made.shared(encoder.twins)[ids]]
         table = encoder.embeddings.detach().float().cpu().numpy()
         halves = {data.source: table[ids], data.target: table[ids + encoder.twins]}
         if self.language(data) == data.source:

@@ -70,11 +70,13 @@ def open_dictionary(
 
 
 def _twins(encoder: Encoder, store: TokenStore) -> Dictionary:
-    if not any((made := derived(tag)) is not None and made.twin for tag in store.languages):
+    made = next((made for made in map(derived, store.languages) if made is not None and made.twin), None)
+    if made is None:
         mend = "give --dictionary SRC-TGT=PATH"
         raise UserError("there is no dictionary, and no language has twin pieces", mend=mend)
     names = encoder.tokenizer.convert_ids_to_tokens(list(range(encoder.twins)))
-    return Dictionary.of_twins(names, encoder.template.ordinary.tolist(), encoder.twins)
+    ids = encoder.template.ordinary
+    return Dictionary.of_twins(names, ids[~made.shared(encoder.twins)[ids]].tolist(), encoder.twins)
 
 
 def _of_files(encoder: Encoder, specs: Sequence[PairSpec], lenient: bool, quiet: bool) -> Dictionary:
