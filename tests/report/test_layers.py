@@ -149,6 +149,16 @@ def test_systems_of_pictures_and_of_runs_never_look_alike(tmp_path):
     assert len(set(signs)) == 3
 
 
+def test_nine_systems_of_dots_look_different(tmp_path):
+    common = {"task": "pos", "metric": "accuracy", "source": "en", "model_hash": "h", "score": 0.5, "language": "de"}
+    points = [common | {"system": f"S{k}", "loss": 0.1 * k, "known": {"cka, last layer": 0.01 * k}} for k in range(9)]
+    about = {"task": "pos", "metric": "accuracy", "predictor": "cka, last layer", "points": 9, "encoders": 9,
+             "languages": 1, "value": 1.0, "low": None, "high": None, "within": None}  # fmt: skip
+    page, _ = report(tmp_path, figure(tmp_path / "c", "correlation", points=points, correlations=[about]))
+    signs = [(attrs["fill"], attrs["stroke"]) for tag, attrs in page.tags if tag == "circle" and "stroke" in attrs]
+    assert len(signs) == len(set(signs)) == 9
+
+
 def test_numbers_below_zero_are_numbers(tmp_path):
     common = {"task": "pos", "metric": "accuracy", "source": "en", "system": "S", "model_hash": "h", "score": 0.5}
     points = [common | {"language": f"l{k}", "loss": 0.1 * k, "known": {"cka, last layer": -0.01 * k}}

@@ -40,6 +40,8 @@ class Style:
     system: str
     colour: str
     dash: tuple[float, ...]
+    hollow: bool = False
+    """Where it is a dot: the second sign beside colour, once all colours are used."""
 
     @property
     def dasharray(self) -> str:
@@ -54,7 +56,7 @@ class Style:
     @property
     def dot(self) -> Sign:
         """For the key of one with dots or bars."""
-        return Sign(self.system, self.colour)
+        return Sign(self.system, self.colour, hollow=self.hollow)
 
 
 def styles(systems: Sequence[str], controls: set[str]) -> dict[str, Style]:
@@ -63,7 +65,7 @@ def styles(systems: Sequence[str], controls: set[str]) -> dict[str, Style]:
     treated = [system for system in systems if system not in controls]
     for number, system in enumerate(treated):
         dash = _DASHES[(number + number // len(COLOURS)) % len(_DASHES)]
-        out[system] = Style(system, COLOURS[number % len(COLOURS)], dash)
+        out[system] = Style(system, COLOURS[number % len(COLOURS)], dash, hollow=number // len(COLOURS) % 2 == 1)
     for system in systems:
         if system in controls:
             out[system] = Style(system, _CONTROL, (3.0, 3.0))

@@ -18,6 +18,8 @@ class Sign:
     colour: str
     dasharray: str | None = None
     """For SVG's ``stroke-dasharray``; ``None``: a dot."""
+    hollow: bool = False
+    """Of a dot: its outline alone."""
 
 
 @dataclass(frozen=True)

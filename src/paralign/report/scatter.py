@@ -1,4 +1,4 @@
-"""Points of encoders on languages: colours tell encoders apart, marks languages."""
+"""Points of encoders on languages: colours, full and hollow, tell encoders apart, marks languages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def scatter(salt: str, dots: Sequence[Dot], languages: Sequence[str], x: str, y:
     def draw(axes: Any) -> None:
         for dot in dots:
             mark = _MARKS[languages.index(dot.language) % len(_MARKS)]
-            (artist,) = axes.plot([dot.x], [dot.y], linestyle="", marker=mark, color=dot.style.colour, ms=5)
+            fill = "none" if dot.style.hollow else "full"
+            (artist,) = axes.plot(
+                [dot.x], [dot.y], linestyle="", marker=mark, color=dot.style.colour, ms=5, fillstyle=fill
+            )
             hover(artist, dot.said)
         for number, language in enumerate(languages):
             axes.plot([], [], linestyle="", marker=_MARKS[number % len(_MARKS)], color="#555555", ms=5, label=language)
