@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from mini import PUD
+from mini import PUD, start
 from real_text import each, paralign
 
 from paralign.results import read_results
@@ -44,7 +44,7 @@ def links(out: Path, tag: str) -> tuple[Path, dict[str, Path]]:
     if not store.is_dir():
         filters = ["data.min_pieces=3", "data.max_pieces=125"]
         paralign(
-            *("corpus", "build", "--model", out / "base/encoder", "--pairs", pairs, *each("--set", filters)),
+            *("corpus", "build", "--model", start(out), "--pairs", pairs, *each("--set", filters)),
             *("--out", store),
         )
     for join, path in found.items():
@@ -62,7 +62,7 @@ def align(out: Path, tag: str, method: str, seed: int, steps: int, *sets: str) -
     joined = {"alignlm": "grow-diag-final-and", "l2": "intersect"}.get(method)
     given = ("--links", f"en-{tag}={found[joined]}") if joined else ()
     paralign(
-        *("align", "--model", out / "base/encoder", "--corpus", store, *given, "--recipe", recipe, "--seed", seed),
+        *("align", "--model", start(out), "--corpus", store, *given, "--recipe", recipe, "--seed", seed),
         *each("--set", [*more, *sets, f"training.steps={steps}"]),
         *("--out", out / "words" / name, "--resume"),
     )
@@ -70,7 +70,7 @@ def align(out: Path, tag: str, method: str, seed: int, steps: int, *sets: str) -
 
 
 def measure(
-    data: Path, out: Path, tag: str, encoder: Path, name: str, which: str, *, every: bool, epochs: int = 2
+    data: Path, out: Path, tag: str, encoder: str | Path, name: str, which: str, *, every: bool, epochs: int = 2
 ) -> None:
     """Retrieval and tagging; with ``every`` also parsing and entities."""
     place = out / f"words/{which}"
@@ -136,7 +136,7 @@ def tune(data: Path, out: Path, tag: str, methods: list[str]) -> None:
 
 def compare(data: Path, out: Path, tag: str, methods: list[str], seeds: list[int], *, every: bool) -> None:
     """The test halves, once; parsing and entities of one seed, with ``every``."""
-    measure(data, out, tag, out / "base/encoder", f"{tag}-base", "test", every=every)
+    measure(data, out, tag, start(out), f"{tag}-base", "test", every=every)
     for seed in seeds:
         for method in methods:
             best = json.loads((out / f"words/{method}.best.json").read_text(encoding="utf-8"))["best"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mini import NTREX
+from mini import NTREX, start
 from real_text import each, paralign
 
 TASKS = ("pos", "parsing", "ner")
@@ -23,10 +23,10 @@ _PARTS = ("ntrex", "tuning", "correlation")
 FINETUNE = ("training.epochs=2", "training.learning_rate=3e-4")
 
 
-def encoders(out: Path) -> list[Path]:
+def encoders(out: Path) -> list[str | Path]:
     """The base, and the first seed of control and PPA."""
     aligned = [next(iter(sorted(out.glob(f"align/{name}-*-2000-0/encoder")))) for name in ("control", "ppa")]
-    return [out / "base/encoder", *aligned]
+    return [start(out), *aligned]
 
 
 def similarity(data: Path, out: Path) -> None:
@@ -36,11 +36,11 @@ def similarity(data: Path, out: Path) -> None:
     texts += [f"{tag}={ntrex}/newstest2019-ref.{code}.txt" for tag, code in NTREX.items()]
     paralign("analyze", "similarity", *each("--model", encoders(out)), *each("--text", texts), "--out", place / "ntrex")
     paralign(
-        *("finetune", "--model", out / "base/encoder", "--task", "pos", "--train", f"en={data / EWT}"),
+        *("finetune", "--model", start(out), "--task", "pos", "--train", f"en={data / EWT}"),
         *("--eval", f"en={out}/halves/pud.en.dev.conllu", "--split", "dev", *each("--set", FINETUNE)),
         *("--out", place / "tuned", "--resume"),
     )
-    models = [out / "base/encoder", place / "tuned/seed-0/model"]
+    models = [start(out), place / "tuned/seed-0/model"]
     paralign("analyze", "similarity", *each("--model", models), *each("--text", texts[:3]), "--out", place / "tuning")
 
 

@@ -114,6 +114,12 @@ def base(out: Path) -> None:
     )
 
 
+def start(out: Path) -> str | Path:
+    """The encoder to be aligned: that pretrained here, or without one the package's, which is the same."""
+    made = out / "base/encoder"
+    return made if made.is_dir() else NAME
+
+
 def ship(out: Path) -> None:
     """Copy the encoder into the package, weights byte for byte as its run wrote them; in what is said of it, the
     folder's name becomes OUT."""
@@ -226,12 +232,12 @@ def align(out: Path, method: str, rate: float, seed: int, size: tuple[int, int])
         pairs = [f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz" for tag in LANGUAGES]
         filters = ["data.min_pieces=3", "data.max_pieces=125"]
         paralign(
-            *("corpus", "build", "--model", out / "base/encoder", *each("--pairs", pairs), *each("--set", filters)),
+            *("corpus", "build", "--model", start(out), *each("--pairs", pairs), *each("--set", filters)),
             *("--out", store),
         )
     sets = [f"training.steps={steps}", f"training.batch={batch}", f"training.learning_rate={rate:g}"]
     paralign(
-        *("align", "--model", out / "base/encoder", "--corpus", store, "--recipe", METHODS[method], "--seed", seed),
+        *("align", "--model", start(out), "--corpus", store, "--recipe", METHODS[method], "--seed", seed),
         *each("--set", sets),
         *("--out", run, "--resume"),
     )
@@ -263,7 +269,7 @@ def tune(data: Path, out: Path, methods: list[str]) -> None:
 
 def compare(data: Path, out: Path, methods: list[str]) -> None:
     """The test halves, once: the base, and each method at its rate over its seeds."""
-    measure(data, out, out / "base/encoder", "base", "test")
+    measure(data, out, start(out), "base", "test")
     for method in methods:
         rate = json.loads((out / f"rate.{method}.json").read_text(encoding="utf-8"))["rate"]
         for seed in range(SEEDS[method]):
@@ -297,7 +303,7 @@ def main() -> None:
     if on("base"):
         base(given.out)
     if on("development"):
-        measure(given.data, given.out, given.out / "base/encoder", "base", "dev")
+        measure(given.data, given.out, start(given.out), "base", "dev")
     if on("ship"):
         ship(given.out)
     if on("tune"):
