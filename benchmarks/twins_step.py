@@ -12,21 +12,24 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from loop_rate import add_arguments, in_turn, loop_rate
-from machine import finish
+from machine import finish, median_of
 from real_text import paralign
 from torch import Tensor, nn
 
 from paralign.encoder import Encoder, train_tokenizer
+from paralign.languages.dictionary import Dictionary
 from paralign.objectives import Step
 from paralign.objectives.mlm import MaskedLM
+from paralign.objectives.static import Static, StaticConfig
 from paralign.smallworld import World
 from paralign.text import parse_text, read_text
 
@@ -52,6 +55,18 @@ WAYS = {
 }
 
 
+def alone(encoder: Encoder, repeats: int = 15) -> float:
+    """Seconds of ``static`` on all pieces by itself, there and back: the median."""
+    names, ids = [str(k) for k in range(encoder.twins)], encoder.template.ordinary.tolist()
+    objective = Static(StaticConfig(), encoder, Dictionary.of_twins(names, ids, encoder.twins))
+    nothing, times = Step(encoder, cast(Any, None)), []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        (objective(nothing)["static"] / len(ids)).backward()
+        times.append(time.perf_counter() - began)
+    return float(median_of(times)["median"])
+
+
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -65,13 +80,16 @@ def main() -> None:
         folder = Path(place)
         text = folder / "text.txt"
         if given.text:
-            language, lines = parse_text(given.text).language, (row.text for row in read_text(parse_text(given.text)))
+            language, lines = parse_text(given.text).language, (line for _, line in read_text(parse_text(given.text)))
         else:
             language, lines = "en", (World(0).sentence(k, "en").text for k in range(given.limit))
         kept = list(itertools.islice(lines, given.limit))
         text.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         tokenizer = train_tokenizer(kept, kind="bpe", size=given.vocab)
-        Encoder.from_scratch(given.arch, tokenizer, max_length=256, twins=True).save_pretrained(folder / "encoder")
+        encoder = Encoder.from_scratch(given.arch, tokenizer, max_length=256, twins=True)
+        encoder.save_pretrained(folder / "encoder")
+        seconds = alone(encoder)
+        print(f"static by itself, {len(encoder.template.ordinary):,} pieces: {1000 * seconds:.1f} ms")
         pair = f"{language}:{language}~trans+inv={text}"
         paralign(
             *("corpus", "build", "--model", folder / "encoder", "--pairs", pair, "--set", "data.drop_identical=false"),
@@ -80,7 +98,9 @@ def main() -> None:
         runs = itertools.count()
         ways = {name: partial(_rate, folder, given, WAYS[name], runs) for name in given.ways}
         result = in_turn(ways, given.repeats)
-    shape: dict[str, Any] = {"arch": given.arch, "pieces": len(tokenizer), "batch": given.batch}
+    rate = next(iter(result["pairs_per_s"].values()))["median"]
+    print(f"static by itself is {100 * seconds * rate / given.batch:.1f} % of a step of the first")
+    shape: dict[str, Any] = {"static_s": seconds, "arch": given.arch, "pieces": len(tokenizer), "batch": given.batch}
     finish("twins_step", shape | result, torch_too=True)
 
 

@@ -52,7 +52,9 @@ def test_it_is_the_mean_cosine_by_hand_and_only_its_rows_get_a_gradient(make_enc
     assert all(p.grad is None for p in encoder.parameters() if p is not encoder.embeddings)
 
 
-def test_the_gradient_in_closed_form_is_that_of_the_composed_one():
+@pytest.mark.parametrize("block", [2, 3, 100])
+def test_the_gradient_in_closed_form_is_that_of_the_composed_one(block, monkeypatch):
+    monkeypatch.setattr("paralign.objectives.static._BLOCK", block)
     torch.manual_seed(0)
     table = torch.randn(9, 5, dtype=torch.double, requires_grad=True)
     first, second = torch.tensor([0, 1, 1, 8]), torch.tensor([2, 3, 2, 0])  # some rows come several times
