@@ -113,7 +113,7 @@ def tune(data: Path, out: Path, tag: str) -> None:
         made = align(data, out, tag, "tlm-static", 0, TUNE_STEPS, f"static.weight={weight:g}")
         measure(data, out, tag, made, name, "dev")
         found = read_results(out / f"static/dev/muse-{name}/results.jsonl")
-        precision = [r.value for r in found if r.metric.startswith("precision@1_cosine")]
+        precision = [r.value for r in found if r.metric.startswith("precision_at_1_cosine")]
         tagged = [r.value for r in read_results(out / f"static/dev/pos-{name}/results.jsonl") if r.language == tag]
         table[f"{weight:g}"] = {"muse": float(np.mean(precision)), "pos": float(np.mean(tagged))}
     best = max(table, key=lambda weight: sum(table[weight].values()))
