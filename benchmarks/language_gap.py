@@ -2,9 +2,10 @@
 
     python benchmarks/language_gap.py ENCODER [ENCODER ...] --pairs en-de=smallworld:3000000-3000200 [--layer N]
 
-For each encoder and pair of languages: the mean cosine of linked words (links of the small world, or intersected links
-of `hmm`), as they are and with each language's mean taken off, and the distance of the two means in units of the words'
-own spread (root of the summed variances). A tagger trained on one language meets the uncentred vectors of the other.
+For each encoder and pair of languages: the mean cosine of linked words, as they are and with each language's mean
+taken off, and the distance of the two means in units of the words' own spread (root of the summed variances). Links are
+those of the small world, of a language and one derived from it (`en:en~trans+inv=PATH`), or intersected ones of `hmm`.
+A tagger trained on one language meets the uncentred vectors of the other.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import numpy.typing as npt
 from machine import finish, table
 
 from paralign.encoder import Encoder
+from paralign.languages import derived
 from paralign.text import parse_pairs, read_pairs
 from paralign.text.generated import smallworld_gold
 from paralign.text.specs import PairSpec, smallworld_range
+from paralign.text.words import word_spans
 from paralign.verbs.words import linked_text
 from paralign.words.similarity import SimilarityConfig, WordVectors
 
@@ -32,15 +35,27 @@ def linked(spec: PairSpec) -> tuple[list[tuple[str, str]], list[list[tuple[int, 
     if indices is not None:
         texts = [(pair.source, pair.target) for pair in read_pairs(spec)]
         return texts, [sorted(some) for some in smallworld_gold(spec, indices)]
+    made = derived(spec.target)
+    if made is not None and made.base == spec.source and derived(spec.source) is None:
+        texts, orders = [], []
+        for text, turned in ((pair.source, pair.target) for pair in read_pairs(spec, lenient=True)):
+            order = made.order([text[start:end] for start, end in word_spans(text)])
+            if order is not None and len(word_spans(turned)) == len(order):  # joined anew it may read otherwise
+                texts.append((text, turned))
+                orders.append(order)
+        return texts, [[(word, place) for place, word in enumerate(order)] for order in orders]
     pairs, links = linked_text(spec, symmetrise="intersect", quiet=True)
     return [pair.texts for pair in pairs], list(links)
 
 
-def gap(encoder: Encoder, texts: Sequence[tuple[str, str]], links: Sequence[Sequence[tuple[int, int]]],
+def gap(encoder: Encoder, spec: PairSpec, texts: Sequence[tuple[str, str]], links: Sequence[Sequence[tuple[int, int]]],
         layer: int) -> dict[str, float]:  # fmt: skip
     """Cosines and the distance of the means."""
     config = SimilarityConfig(matching="softmax", unit="word", layer=layer)  # softmax: lengths as they are
-    sides = [WordVectors(encoder, [pair[side] for pair in texts], layer, config, False) for side in (0, 1)]
+    sides = []
+    for side, language in enumerate(spec.languages):
+        with encoder.speaking(language):
+            sides.append(WordVectors(encoder, [pair[side] for pair in texts], layer, config, False))
     linked = [(k, i, j) for k, some in enumerate(links) for i, j in some]
     rows = np.array([side.pick([(link[0], link[1 + number]) for link in linked]) for number, side in enumerate(sides)])
     rows = rows[:, (rows >= 0).all(0)]  # words of no pieces have no vector
@@ -73,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         encoder = Encoder.from_pretrained(name).eval()
         layer = encoder.layers if given.layer is None else given.layer
         for spec, (texts, links) in zip(specs, known, strict=True):
-            rows.append({"encoder": name, "languages": "-".join(spec.languages), **gap(encoder, texts, links, layer)})
+            rows.append(
+                {"encoder": name, "languages": "-".join(spec.languages), **gap(encoder, spec, texts, links, layer)}
+            )
     print(table(["encoder", "languages", "cosine of linked words", "centred", "distance of means"],
                 [[str(row["encoder"]), str(row["languages"]), *(f"{row[k]:.2f}" for k in ("linked", "centred", "gap"))]
                  for row in rows]))  # fmt: skip
