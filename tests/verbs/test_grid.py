@@ -52,6 +52,7 @@ def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, m
     assert all(p["alignment"] is not None for p in points.values())
     assert told["correlations"][0]["points"] == 4
     assert "Transfer to derived languages" in page.read_text()
+    assert "No run is marked as the control" not in page.read_text()
     with pytest.raises(UserError, match="in use"):
         run(files, overrides=sets)
 
