@@ -29,6 +29,7 @@ ITEMS = np.array([[1.0, 4.0], [3.0, 4.0]])
 def test_round_trip_with_items(tmp_path):
     write_results(tmp_path / "r", [(row(seeds=Seeds(finetune=3), where=Where(pool="cls")), ITEMS)])
     (found,) = read_results(tmp_path / "r" / "results.jsonl")
+    assert read_results(str(tmp_path / "r")) == read_results(str(tmp_path / "r" / "results.jsonl")) == [found]
     assert found.model_copy(update={"items": None}) == row(seeds=Seeds(finetune=3), where=Where(pool="cls"))
     assert read_items(tmp_path / "r", found).tolist() == ITEMS.tolist()
 

@@ -84,17 +84,19 @@ class Measurement(Config):
         return (*map(str, parts), self.seeds.model_dump_json(), self.where.model_dump_json())
 
 
-def read_results(path: Path, *, torn: list[str] | None = None) -> list[Measurement]:
+def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Measurement]:
     """Read a ``results.jsonl``.
 
     Args:
-        path: the file.
+        path: the file, or the run's folder.
         torn: takes a last line that is cut in the middle, as ``file:line``, instead of an error.
 
     Raises:
         UserError: if the file is missing, or naming the line that is not a measurement.
     """
-    rows = []
+    rows, path = [], Path(path)
+    if path.is_dir():
+        path /= "results.jsonl"
     try:
         # Split as bytes: str.splitlines would also split at separators inside a name (U+2028).
         lines = path.read_bytes().split(b"\n")
