@@ -93,6 +93,21 @@ def test_samples_are_without_bias_and_redrawn(make_encoder):
     assert again(Step(encoder, None))["static"].item() == objective(Step(encoder, None))["static"].item()
 
 
+@pytest.mark.parametrize("distance", ["cosine", "l2"])
+def test_sampled_words_of_several_pieces_are_means_of_their_own(make_encoder, distance):
+    encoder = make_encoder()
+    pieces = [(range(7 + k, 8 + 2 * k), range(40, 41 + k % 3)) for k in range(9)]
+    _, objective = value(encoder, Dictionary([("a", "b")] * 9, pieces), sample=4, distance=distance)
+    table = encoder.embeddings.detach().double()
+    for _ in range(5):
+        chosen, total = objective._chosen().tolist(), 0.0
+        for first, second in ((pieces[k][0], pieces[k][1]) for k in chosen):
+            a, b = table[list(first)].mean(0), table[list(second)].mean(0)
+            total += float((a - b).square().sum() if distance == "l2" else -(a @ b) / a.norm() / b.norm())
+        assert objective(Step(encoder, None))["static"].item() == pytest.approx(total, abs=1e-4)
+        objective.after_step(encoder, lambda rows: rows)
+
+
 def test_a_dictionary_is_kept_and_read_back(tmp_path):
     (tmp_path / "d.tsv").write_text("\n".join(DICTIONARY.lines()) + "\n")
     read = Dictionary.load(tmp_path / "d.tsv", 14)

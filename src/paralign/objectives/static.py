@@ -134,8 +134,13 @@ class Static(Objective):
 
     def _rows(self, table: Tensor, side: int, chosen: Tensor | None) -> Tensor:
         flat, starts = self.get_buffer(f"pieces_{side}"), self.get_buffer(f"starts_{side}")
-        means = nn.functional.embedding_bag(flat, table, starts, mode="mean").float()
-        return means if chosen is None else means.index_select(0, chosen)
+        if chosen is not None:
+            sizes = starts.diff(append=starts.new_tensor([len(flat)]))[chosen]
+            begin = sizes.cumsum(0) - sizes
+            flat = flat[torch.arange(int(sizes.sum()), device=flat.device)
+                        + (starts[chosen] - begin).repeat_interleave(sizes)]  # fmt: skip
+            starts = begin
+        return nn.functional.embedding_bag(flat, table, starts, mode="mean").float()
 
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
         """Count steps, which draw the entries."""
