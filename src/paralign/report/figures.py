@@ -179,6 +179,7 @@ def plain_axes(axes: Any, label: str) -> None:
     axes.spines[["left", "bottom"]].set_color("#999999")
     axes.tick_params(colors="#555555", length=3)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
+    axes.set_axisbelow(True)
     axes.set_xlabel(label, color="#555555")
 
 
