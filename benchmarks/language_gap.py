@@ -48,12 +48,17 @@ def linked(spec: PairSpec) -> tuple[list[tuple[str, str]], list[list[tuple[int, 
     return [pair.texts for pair in pairs], list(links)
 
 
-def gap(encoder: Encoder, spec: PairSpec, texts: Sequence[tuple[str, str]], links: Sequence[Sequence[tuple[int, int]]],
-        layer: int) -> dict[str, float]:  # fmt: skip
+def gap(
+    encoder: Encoder,
+    languages: Sequence[str],
+    texts: Sequence[tuple[str, str]],
+    links: Sequence[Sequence[tuple[int, int]]],
+    layer: int,
+) -> dict[str, float]:
     """Cosines and the distance of the means."""
     config = SimilarityConfig(matching="softmax", unit="word", layer=layer)  # softmax: lengths as they are
     sides = []
-    for side, language in enumerate(spec.languages):
+    for side, language in enumerate(languages):
         with encoder.speaking(language):
             sides.append(WordVectors(encoder, [pair[side] for pair in texts], layer, config, False))
     linked = [(k, i, j) for k, some in enumerate(links) for i, j in some]
@@ -89,7 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         layer = encoder.layers if given.layer is None else given.layer
         for spec, (texts, links) in zip(specs, known, strict=True):
             rows.append(
-                {"encoder": name, "languages": "-".join(spec.languages), **gap(encoder, spec, texts, links, layer)}
+                {
+                    "encoder": name,
+                    "languages": "-".join(spec.languages),
+                    **gap(encoder, spec.languages, texts, links, layer),
+                }
             )
     print(table(["encoder", "languages", "cosine of linked words", "centred", "distance of means"],
                 [[str(row["encoder"]), str(row["languages"]), *(f"{row[k]:.2f}" for k in ("linked", "centred", "gap"))]

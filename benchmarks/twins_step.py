@@ -13,7 +13,7 @@ import argparse
 import itertools
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -67,7 +67,7 @@ def alone(encoder: Encoder, repeats: int = 15) -> float:
     return float(median_of(times)["median"])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", help="LANG=PATH; sentences of the small world without")
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=100_000, help="sentences")
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), help="the first is compared")
     add_arguments(parser)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         text = folder / "text.txt"

@@ -14,6 +14,10 @@ import numpy as np
 import pytest
 
 from paralign.encoder.tokenizer import probe_template
+from paralign.objectives.base import Step
+from paralign.text import parse_pairs
+from paralign.text.views import View
+from paralign.text.words import word_spans
 
 SCRIPTS = (
     "aligners",
@@ -28,6 +32,7 @@ SCRIPTS = (
     "startup",
     "tasks",
     "token_store",
+    "twins_step",
 )
 STEP = ("--arch", "bert:1x32", "--batch", "8", "--queue", "20", "--pad-to", "128", "--repeats", "2",
         "--block", "2", "--rival-block", "1", "--warm", "1", "--rival-warm", "0")  # fmt: skip
@@ -242,11 +247,47 @@ def test_a_language_and_itself_have_no_gap(base, capsys, monkeypatch):
     assert -1 <= found[0]["linked"] <= 1
     assert found[0]["gap"] > 0
     encoder = module.Encoder.from_pretrained(base).eval()
-    same = module.gap(encoder, [("The dog sleeps.", "The dog sleeps.")] * 2, [[(0, 0), (1, 1), (3, 3)]] * 2, 2)
+    equal, links = [("The dog sleeps.", "The dog sleeps.")] * 2, [[(0, 0), (1, 1), (3, 3)]] * 2
+    same = module.gap(encoder, ("en", "en"), equal, links, 2)
     assert same == pytest.approx({"linked": 1, "centred": 1, "gap": 0}, abs=1e-5)
     moved = [("The dog sleeps.", "sleeps The dog.")]
-    unlike = module.gap(encoder, moved, [[(0, 0)]], 2)
+    unlike = module.gap(encoder, ("en", "en"), moved, [[(0, 0)]], 2)
     assert unlike["linked"] < 0.999
+
+
+def test_words_of_a_derived_language_are_linked_to_themselves(tmp_path):
+    (tmp_path / "en.txt").write_text("The dog sleeps.\nWho sees the old house?\n")
+    spec = parse_pairs(f"en:en~inv={tmp_path / 'en.txt'}")
+    texts, links = importlib.import_module("language_gap").linked(spec)
+    assert len(texts) == 2
+    for pair, some in zip(texts, links, strict=True):
+        words = [[text[start:end] for start, end in word_spans(text)] for text in pair]
+        assert words[0] != words[1]
+        assert len(some) == len(words[0]) == len(words[1])
+        assert all(words[0][i] == words[1][j] for i, j in some)
+
+
+def test_twins_are_timed_all_three_ways(capsys):
+    given = ["--arch", "bert:1x32", "--vocab", "400", "--limit", "200", "--batch", "8"]
+    sizes = ["--warm", "1", "--steps", "2", "--repeats", "1"]
+    found = result_of(importlib.import_module("twins_step"), [*given, *sizes], capsys)
+    assert set(found["pairs_per_s"]) == {"mlm", "static", "all positions"}
+    assert found["static_s"] > 0
+
+
+def test_scores_at_all_positions_are_the_same_loss(make_encoder, tmp_path):
+    module = importlib.import_module("twins_step")
+    encoder = make_encoder()
+    size = len(encoder.tokenizer)
+    ids = np.random.default_rng(0).integers(10, size, 40)
+    masked = np.array([3, 9, 20, 31])
+    view = View(ids, np.zeros(40, np.int64), np.array([25, 15]), np.zeros(2, np.int64), np.zeros(40, np.bool_),
+                masked, ids[masked])  # fmt: skip
+    step = Step(encoder.eval(), SimpleNamespace(view=lambda name: view))
+    losses = [
+        kind(module.MaskedLM.Config(), encoder)(step)["mlm"].item() for kind in (module.MaskedLM, module.AllPositions)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_derived_languages_are_timed_by_transformation(capsys):
