@@ -33,36 +33,38 @@ TUNE_STEPS, STEPS = 300, 600
 EWT = "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
 
 
-def links(out: Path, tag: str) -> tuple[Path, dict[str, Path]]:
-    """The store of the reserved pairs, and their word links by how directions were joined."""
-    pairs, store, kept = (
-        f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz",
-        out / f"words/{tag}",
-        out / f"words/{tag}.aligner",
-    )
-    found = {join: out / f"words/{tag}.{join}.links" for join in ("grow-diag-final-and", "intersect")}
-    if not store.is_dir():
+def reserved(out: Path, tag: str) -> Path:
+    """The store of the reserved pairs, in the base's pieces."""
+    place = out / f"words/{tag}"
+    if not place.is_dir():
         filters = ["data.min_pieces=3", "data.max_pieces=125"]
         paralign(
-            *("corpus", "build", "--model", start(out), "--pairs", pairs, *each("--set", filters)),
-            *("--out", store),
+            *("corpus", "build", "--model", start(out), "--pairs", f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz"),
+            *(*each("--set", filters), "--out", place),
         )
+    return place
+
+
+def links(out: Path, tag: str) -> dict[str, Path]:
+    """Word links of the reserved pairs by how directions were joined."""
+    pairs, kept = f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz", out / f"words/{tag}.aligner"
+    found = {join: out / f"words/{tag}.{join}.links" for join in ("grow-diag-final-and", "intersect")}
     for join, path in found.items():
         if not path.exists():
             trained = ("--load", kept) if kept.is_dir() else ("--save", kept)
             paralign("words", "--pairs", pairs, *trained, "--symmetrise", join, "--out", path)
-    return store, found
+    return found
 
 
 def align(out: Path, tag: str, method: str, seed: int, steps: int, *sets: str) -> Path:
     """One run; where the encoder is."""
-    store, found = links(out, tag)
+    found = links(out, tag)
     recipe, *more = METHODS[method]
     name = "-".join([tag, method, str(steps), *(s.rpartition("=")[2] for s in sets), str(seed)])
     joined = {"alignlm": "grow-diag-final-and", "l2": "intersect"}.get(method)
     given = ("--links", f"en-{tag}={found[joined]}") if joined else ()
     paralign(
-        *("align", "--model", start(out), "--corpus", store, *given, "--recipe", recipe, "--seed", seed),
+        *("align", "--model", start(out), "--corpus", reserved(out, tag), *given, "--recipe", recipe, "--seed", seed),
         *each("--set", [*more, *sets, f"training.steps={steps}"]),
         *("--out", out / "words" / name, "--resume"),
     )
@@ -70,10 +72,11 @@ def align(out: Path, tag: str, method: str, seed: int, steps: int, *sets: str) -
 
 
 def measure(
-    data: Path, out: Path, tag: str, encoder: str | Path, name: str, which: str, *, every: bool, epochs: int = 2
-) -> None:
+    data: Path, out: Path, tag: str, encoder: str | Path, name: str, which: str, *, every: bool, epochs: int = 2,
+    room: str = "words",
+) -> None:  # fmt: skip
     """Retrieval and tagging; with ``every`` also parsing and entities."""
-    place = out / f"words/{which}"
+    place = out / room / which
     ntrex = f"en-{tag}={out}/halves/ntrex.en-{tag}.{which}.tsv"
     paralign(
         *("evaluate", "--model", encoder, "--task", "retrieval", "--split", which, "--data", ntrex),

@@ -94,7 +94,7 @@ def main() -> None:
         base, encoder = folder / "encoder", Encoder.from_scratch(given.arch, tokenizer, max_length=256)
         encoder.save_pretrained(base)
         ways = {
-            "paralign": lambda: loop_rate.loop_rate(base, store.path, "tlm", given, folder / f"run-{time.time_ns()}"),
+            "paralign": lambda: loop_rate.loop_rate(base, store.path, "tlm", given),
             "awesome-align": lambda: theirs(given, store, tokenizer, encoder, base),
         }
         found = loop_rate.in_turn(ways, given.repeats)

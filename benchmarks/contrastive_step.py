@@ -76,9 +76,7 @@ def main() -> None:
         base = folder / "encoder"
         Encoder.from_scratch(given.arch, tokenizer, max_length=256).save_pretrained(base)
         ways = {
-            "paralign": lambda: loop_rate.loop_rate(
-                base, store.path, "moco", given, folder / f"run-{time.time_ns()}", moco
-            ),
+            "paralign": lambda: loop_rate.loop_rate(base, store.path, "moco", given, moco),
             "sentence-transformers": lambda: theirs(given, store, base, folder),
         }
         found = loop_rate.in_turn(ways, given.repeats)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,6 @@ def loop_rate(
     store: Path,
     recipe: str,
     given: argparse.Namespace,
-    out: Path,
     settings: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
 ) -> float:
@@ -42,15 +42,16 @@ def loop_rate(
         store: the pairs, a token store.
         recipe: name of one.
         given: ``batch``, ``warm`` and ``steps``, as :func:`add_arguments` reads them.
-        out: for the run.
         settings, overrides: more of them.
     """
     sets = [f"training.steps={given.warm + given.steps}", f"training.batch={given.batch}", "training.log_every=1"]
-    paralign.align(
-        str(model), out=out, corpus=store, recipe=recipe, settings=settings or {}, quiet=True,
-        overrides=[*sets, "training.checkpoint_every=1000000", *overrides],
-    )  # fmt: skip
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "run"
+        paralign.align(
+            str(model), out=out, corpus=store, recipe=recipe, settings=settings or {}, quiet=True,
+            overrides=[*sets, "training.checkpoint_every=1000000", *overrides],
+        )  # fmt: skip
+        lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     time = {line["step"]: line["time"] for line in lines if "losses" in line}
     return float(given.steps * given.batch / (time[given.warm + given.steps] - time[given.warm]))
 

@@ -41,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for turn in range(given.repeats):
             for recipe, found in rates.items():
                 training = {"training": {"seed": turn, "precision": given.precision}}
-                out = folder / f"{recipe}-{turn}"
-                found.append(loop_rate(folder / "encoder", store.path, recipe, given, out, training))
+                found.append(loop_rate(folder / "encoder", store.path, recipe, given, training))
     last = rates[given.recipe[-1]]
     rows = {recipe: {"pairs_per_s": median_of(found),
                      "cost": median_of([b / a for a, b in zip(found, last, strict=True)])}

@@ -16,13 +16,14 @@ import argparse
 import json
 from pathlib import Path
 
+import alignlm
 import numpy as np
+from mini import start
 from real_text import each, half, paralign
 
 from paralign.results import read_results
 from paralign.text.lexicon import read_lexicon
 
-BASE = "paralign-mini"
 SAMPLE = "static.sample=8000"
 METHODS = {
     "mlm": ('objectives=["mlm"]', "method=MLM control", "control=true"),
@@ -33,8 +34,6 @@ METHODS = {
 RECIPE, RATE = "alignlm-tlm-mini", 8e-4
 """The rate that was best for every method of benchmarks/alignlm.py on its development half."""
 WEIGHTS = (1.0, 10.0, 100.0)
-STEPS, TUNE_STEPS = 600, 300
-EWT = "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
 
 
 def words(data: Path, out: Path, tag: str) -> Path:
@@ -68,16 +67,21 @@ def words(data: Path, out: Path, tag: str) -> Path:
 
 def align(data: Path, out: Path, tag: str, method: str, seed: int, steps: int, *sets: str) -> Path:
     """One run; where the encoder is."""
-    store = out / f"static/{tag}"
-    if not store.is_dir():
-        paralign(
-            *("corpus", "build", "--model", BASE, "--pairs", f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz"),
-            *(*each("--set", ["data.min_pieces=3", "data.max_pieces=125"]), "--out", store),
-        )
     given = ("--dictionary", f"en-{tag}={words(data, out, tag)}") if "static" in method else ()
     name = "-".join([tag, method, str(steps), *(s.rpartition("=")[2] for s in sets), str(seed)])
     paralign(
-        *("align", "--model", BASE, "--corpus", store, *given, "--recipe", RECIPE, "--seed", seed),
+        *(
+            "align",
+            "--model",
+            start(out),
+            "--corpus",
+            alignlm.reserved(out, tag),
+            *given,
+            "--recipe",
+            RECIPE,
+            "--seed",
+            seed,
+        ),
         *each("--set", [*METHODS[method], *sets, f"training.learning_rate={RATE:g}", f"training.steps={steps}"]),
         *("--out", out / "static" / name, "--resume"),
     )
@@ -93,16 +97,7 @@ def measure(data: Path, out: Path, tag: str, encoder: str | Path, name: str, whi
         *("evaluate", "--model", encoder, "--task", "lexicon", "--split", which, *each("--data", lexicons)),
         *("--set", "task.identical=false", "--out", place / f"muse-{name}"),
     )
-    paralign(
-        *("evaluate", "--model", encoder, "--task", "retrieval", "--split", which),
-        *("--data", f"en-{tag}={out}/halves/ntrex.en-{tag}.{which}.tsv", "--out", place / f"ntrex-{name}"),
-    )
-    paralign(
-        *("finetune", "--model", encoder, "--task", "pos", "--train", f"en={data / EWT}", "--split", which),
-        *each("--eval", [f"{t}={out}/halves/pud.{t}.{which}.conllu" for t in ("en", tag)]),
-        *each("--set", ["training.epochs=2", "training.learning_rate=3e-4"]),
-        *("--no-keep-models", "--out", place / f"pos-{name}", "--resume"),
-    )
+    alignlm.measure(data, out, tag, encoder, name, which, every=False, room="static")
 
 
 def tune(data: Path, out: Path, tag: str) -> None:
@@ -110,7 +105,7 @@ def tune(data: Path, out: Path, tag: str) -> None:
     table = {}
     for weight in WEIGHTS:
         name = f"{tag}-tlm-static-{weight:g}-tune"
-        made = align(data, out, tag, "tlm-static", 0, TUNE_STEPS, f"static.weight={weight:g}")
+        made = align(data, out, tag, "tlm-static", 0, alignlm.TUNE_STEPS, f"static.weight={weight:g}")
         measure(data, out, tag, made, name, "dev")
         found = read_results(out / f"static/dev/muse-{name}/results.jsonl")
         precision = [r.value for r in found if r.metric.startswith("precision_at_1_cosine")]
@@ -131,19 +126,20 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     given = parser.parse_args()
+    (given.out / "words").mkdir(parents=True, exist_ok=True)
     if given.stage in ("tune", "all"):
         tune(given.data, given.out, "de")
     if given.stage in ("compare", "all"):
         weight = json.loads((given.out / "static/weight.json").read_text(encoding="utf-8"))["best"]
         for tag in given.languages:
-            measure(given.data, given.out, tag, BASE, f"{tag}-base", "test")
+            measure(given.data, given.out, tag, start(given.out), f"{tag}-base", "test")
             for seed in given.seeds:
                 for method in given.methods:
                     sets = (f"static.weight={weight}",) if "static" in method else ()
-                    made = align(given.data, given.out, tag, method, seed, STEPS, *sets)
+                    made = align(given.data, given.out, tag, method, seed, alignlm.STEPS, *sets)
                     measure(given.data, given.out, tag, made, f"{tag}-{method}-{seed}", "test")
     if given.stage in ("report", "all"):
-        runs = [*(given.out / "static/test").glob("*"), *given.out.glob(f"static/*-{STEPS}-*")]
+        runs = [*(given.out / "static/test").glob("*"), *given.out.glob(f"static/*-{alignlm.STEPS}-*")]
         paralign("report", *sorted(runs), "--out", given.out / "static.html", "--title", "static, real dictionaries")
 
 

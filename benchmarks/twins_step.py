@@ -49,9 +49,9 @@ class AllPositions(MaskedLM):
 
 
 WAYS = {
-    "mlm": ['objectives=["mlm"]'],
-    "static": ['objectives=["mlm","static"]'],
-    "all positions": [f'objectives=["{Path(__file__).stem}:AllPositions"]'],
+    "mlm": '["mlm"]',
+    "static": '["mlm","static"]',
+    "all positions": f'["{Path(__file__).stem}:AllPositions"]',
 }
 
 
@@ -95,18 +95,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             *("corpus", "build", "--model", folder / "encoder", "--pairs", pair, "--set", "data.drop_identical=false"),
             *("--quiet", "--out", folder / "store"),
         )
-        runs = itertools.count()
-        ways = {name: partial(_rate, folder, given, WAYS[name], runs) for name in given.ways}
+        ways = {
+            name: partial(
+                loop_rate, folder / "encoder", folder / "store", "mlm", given, overrides=[f"objectives={WAYS[name]}"]
+            )
+            for name in given.ways
+        }
         result = in_turn(ways, given.repeats)
     rate = next(iter(result["pairs_per_s"].values()))["median"]
     print(f"static by itself is {100 * seconds * rate / given.batch:.1f} % of a step of the first")
     shape: dict[str, Any] = {"static_s": seconds, "arch": given.arch, "pieces": len(tokenizer), "batch": given.batch}
     finish("twins_step", shape | result, torch_too=True)
-
-
-def _rate(folder: Path, given: argparse.Namespace, sets: list[str], runs: itertools.count[int]) -> float:
-    out = folder / f"run-{next(runs)}"
-    return loop_rate(folder / "encoder", folder / "store", "mlm", given, out, overrides=sets)
 
 
 if __name__ == "__main__":

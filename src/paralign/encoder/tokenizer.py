@@ -67,9 +67,8 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         return found
     if not twins:
         raise UserError(f"the encoder has no twin pieces for {language}", mend="pretrain one with text of it")
-    step = np.where(made.shared(len(tokenizer)), 0, twins)
-    step[tokenizer.all_special_ids] = 0
-    return [(ids + step[ids], offsets) for ids, offsets in found]
+    special = np.array(tokenizer.all_special_ids)
+    return [(ids + twins * (made.moves(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in found]
 
 
 def _backwards(text: str, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Pieces:

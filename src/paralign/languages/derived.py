@@ -44,30 +44,36 @@ class Derived:
     steps: tuple[str, ...]
     example: str = ""
     """Name of the word order that ``syn`` follows."""
+    overlap: int = 0
+    """Per cent of the pieces that ``trans`` leaves as they are."""
 
     @property
     def name(self) -> str:
-        """``en~trans+inv``, ``en~syn@fr``."""
-        return self.base + SIGN + "+".join(self.steps) + (f"@{self.example}" if self.example else "")
+        """``en~trans+inv``, ``en~trans+overlap25+inv``, ``en~syn@fr``."""
+        steps = list(self.steps)
+        if self.overlap:
+            steps.insert(1, f"{_OVERLAP}{self.overlap}")
+        return self.base + SIGN + "+".join(steps) + (f"@{self.example}" if self.example else "")
 
     @property
     def twin(self) -> bool:
         """Whether pieces become their twins."""
         return "trans" in self.steps
 
-    @property
-    def overlap(self) -> float:
-        """Share of the pieces that have no twin in use."""
-        return next((int(step.removeprefix(_OVERLAP)) / 100 for step in self.steps if step.startswith(_OVERLAP)), 0.0)
-
-    def shared(self, pieces: int) -> npt.NDArray[np.bool_]:
-        """[pieces] which stay as they are; those of a smaller share are among those of a larger one."""
-        return np.random.default_rng(0).random(pieces) < self.overlap
+    def moves(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """[k] which of these pieces become their twins, special ones aside; more of them the smaller the overlap."""
+        if not self.twin or not self.overlap:
+            return np.full(ids.shape, self.twin)
+        # Of the id alone, mixed as SplitMix64 does; the upper 32 bits are a number from 0 to 1.
+        mixed = (ids.astype(np.uint64) + 1) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+        moved: npt.NDArray[np.bool_] = (mixed >> np.uint64(32)) * 100 >= np.uint64(self.overlap << 32)
+        return moved
 
     @property
     def reorders(self) -> bool:
         """Whether words change places."""
-        return bool(_orders(self.steps))
+        return any(step not in _OF_PIECES for step in self.steps)
 
     @property
     def backwards(self) -> bool:
@@ -114,23 +120,23 @@ def derived(tag: str) -> Derived | None:
         return None
     rest, _, example = rest.partition("@")
     steps = tuple(step.strip().lower() for step in rest.split("+"))
+    shares = [step for step in steps if step.startswith(_OVERLAP)]
+    steps = tuple(step for step in steps if step not in shares)
     for step in steps:
-        if step.startswith(_OVERLAP):
-            _check_overlap(step, steps, tag)
-        elif step not in STEPS:
+        if step not in STEPS:
             mend = did_you_mean(step, STEPS) if step else f"write {base}{SIGN}trans+inv; known: {', '.join(STEPS)}"
             raise UserError(f"unknown transformation {step!r} in {tag!r}", mend=mend)
-    if len({step.rstrip("0123456789") for step in steps}) < len(steps):
+    if len(set(steps)) < len(steps) or len(shares) > 1:
         raise UserError(f"a transformation twice in {tag!r}", mend="write each once")
     if example and "syn" not in steps:
         raise UserError(f"{base}{SIGN}{rest} has no use for a word order", mend=f"write {base}{SIGN}{rest}")
-    if "syn" in _orders(steps)[1:]:
+    if "syn" in [step for step in steps if step not in _OF_PIECES][1:]:
         raise UserError(
             f"syn behind another order in {tag!r}", mend="write syn first: it needs the sentence's own tree"
         )
     # What is done to pieces does not depend on the order of words: one name for all ways to write it.
-    steps = tuple(sorted(steps, key=lambda step: (step != "trans", not step.startswith(_OVERLAP), step == "tinv")))
-    return Derived(base, steps, example.strip())
+    steps = tuple(sorted(steps, key=lambda step: (step != "trans", step == "tinv")))
+    return Derived(base, steps, example.strip(), _overlap(shares[0], steps, tag) if shares else 0)
 
 
 def is_step(step: str) -> bool:
@@ -138,17 +144,13 @@ def is_step(step: str) -> bool:
     return step in STEPS or re.fullmatch(rf"{_OVERLAP}\d+", step) is not None
 
 
-def _orders(steps: Sequence[str]) -> list[str]:
-    """The orders of words among the steps."""
-    return [step for step in steps if step not in _OF_PIECES and not step.startswith(_OVERLAP)]
-
-
-def _check_overlap(step: str, steps: Sequence[str], tag: str) -> None:
+def _overlap(step: str, steps: Sequence[str], tag: str) -> int:
     share = step.removeprefix(_OVERLAP)
     if not (share.isascii() and share.isdigit() and 0 < int(share) < 100):
         raise UserError(f"{step!r} in {tag!r} is no share of pieces", mend="write overlap25 for 25 %, from 1 to 99")
     if "trans" not in steps:
         raise UserError(f"{step} without trans in {tag!r}", mend="all pieces are the same ones there already")
+    return int(share)
 
 
 def spaced(text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:

@@ -55,7 +55,7 @@ class Twins(Task):
         ids = encoder.template.ordinary
         made = derived(self.language(data))
         assert made is not None
-        ids = ids[~made.shared(encoder.twins)[ids]]
+        ids = ids[made.moves(ids)]
         table = encoder.embeddings.detach().float().cpu().numpy()
         halves = {data.source: table[ids], data.target: table[ids + encoder.twins]}
         if self.language(data) == data.source:

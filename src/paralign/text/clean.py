@@ -46,7 +46,7 @@ class FilterConfig(Config):
 
 def comparable(languages: Sequence[str]) -> bool:
     """Whether two sides of equal text are the same: not if one alone is in twin pieces, or in reverse."""
-    made = {(one.twin, one.overlap, one.backwards) if one else (False, 0.0, False) for one in map(derived, languages)}
+    made = {(one.twin, one.overlap, one.backwards) if one else (False, 0, False) for one in map(derived, languages)}
     return len(languages) == 2 and len(made) == 1
 
 

@@ -24,12 +24,14 @@ class Probed:
         seconds: median.
         pieces: encoded in it, by all processes, mean.
         peak: bytes; on a CPU of the whole process, on an accelerator what torch held there.
-        fixed: bytes of weights, gradients and Adam's moments of this process, a part of that.
+        whole: bytes of weights, gradients and Adam's moments.
+        fixed: this process's part of them, a part of ``peak``.
     """
 
     seconds: float
     pieces: float
     peak: int
+    whole: int
     fixed: int
 
 
@@ -49,7 +51,9 @@ def probe(trainer: Trainer) -> Probed:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         seconds.append(time.monotonic() - began)
-    fixed = sum(p.numel() * p.element_size() * (1 + ADAM * p.requires_grad) for p in trainer.learner.parameters())
-    fixed //= trainer.ranks if trainer.placed.together else 1
+    whole = sum(p.numel() * p.element_size() * (1 + ADAM * p.requires_grad) for p in trainer.learner.parameters())
+    fixed = whole // (trainer.ranks if trainer.placed.together else 1)
     # The first step pays for what is made once.
-    return Probed(statistics.median(seconds[1:] or seconds), trainer.pieces_seen / trainer.step, peak_memory(), fixed)
+    return Probed(
+        statistics.median(seconds[1:] or seconds), trainer.pieces_seen / trainer.step, peak_memory(), whole, fixed
+    )

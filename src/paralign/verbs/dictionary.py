@@ -70,13 +70,14 @@ def open_dictionary(
 
 
 def _twins(encoder: Encoder, store: TokenStore) -> Dictionary:
-    made = next((made for made in map(derived, store.languages) if made is not None and made.twin), None)
-    if made is None:
+    made = [one for one in map(derived, store.languages) if one is not None and one.twin]
+    if not made:
         mend = "give --dictionary SRC-TGT=PATH"
         raise UserError("there is no dictionary, and no language has twin pieces", mend=mend)
     names = encoder.tokenizer.convert_ids_to_tokens(list(range(encoder.twins)))
     ids = encoder.template.ordinary
-    return Dictionary.of_twins(names, ids[~made.shared(encoder.twins)[ids]].tolist(), encoder.twins)
+    moved = np.any([one.moves(ids) for one in made], axis=0)
+    return Dictionary.of_twins(names, ids[moved].tolist(), encoder.twins)
 
 
 def _of_files(encoder: Encoder, specs: Sequence[PairSpec], lenient: bool, quiet: bool) -> Dictionary:

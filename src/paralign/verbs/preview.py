@@ -115,10 +115,9 @@ def _run(
         steps = config.total_steps(max(1, records // config.batch))
     if steps is None:
         return [*out, f"run      {config.epochs:g} epochs of a text whose size is not known"]
-    whole = found.fixed * (trainer.ranks if trainer.placed.together else 1)
     passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
     return [*out, f"run      {steps:,} steps{passes}: about {_said(steps * found.seconds)} here, "
-                  f"checkpoints of {whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them"]  # fmt: skip
+                  f"checkpoints of {found.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them"]  # fmt: skip
 
 
 def _long(trainer: Trainer, found: Probed, seeds: int) -> list[str]:
