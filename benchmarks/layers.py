@@ -2,11 +2,11 @@
 
     python benchmarks/layers.py DATA OUT [--stage STAGE] [--tasks TASK ...]
 
-OUT is the folder of benchmarks/mini.py after its comparison, whose encoders, halves and results are used; DATA as
-there. ``similarity``: CKA on NTREX in eight languages, of the base, the control and PPA, and of the base before and
-after fine-tuning. ``ablation``: two neighbouring layers drawn anew, English to the others: tagging with three seeds,
-parsing and entities with one. ``correlation``: over all runs at hand. Every command is printed; finished runs are not
-repeated.
+OUT is the folder of benchmarks/mini.py and benchmarks/alignlm.py after their comparisons, whose encoders, halves and
+results are used; DATA as there. ``similarity``: CKA on NTREX in eight languages, of the base, the control, PPA and
+AlignLM, and of the base before and after fine-tuning. ``ablation``: two neighbouring layers drawn anew, English to the
+others: tagging with three seeds, parsing and entities with one. ``correlation``: of all these with what transfer loses.
+Every command is printed; finished runs are not repeated.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ FINETUNE = ("training.epochs=2", "training.learning_rate=3e-4")
 
 
 def encoders(out: Path) -> list[str | Path]:
-    """The base, and the first seed of control and PPA."""
-    aligned = [next(iter(sorted(out.glob(f"align/{name}-*-2000-0/encoder")))) for name in ("control", "ppa")]
-    return [start(out), *aligned]
+    """The base, and the first seed of the control, PPA (all languages) and AlignLM (German alone)."""
+    patterns = ("align/control-*-2000-0/encoder", "align/ppa-*-2000-0/encoder", "words/de-alignlm-600-*-0/encoder")
+    return [start(out), *(next(iter(sorted(out.glob(pattern)))) for pattern in patterns)]
 
 
 def similarity(data: Path, out: Path) -> None:
@@ -58,8 +58,15 @@ def ablation(data: Path, out: Path, tasks: list[str]) -> None:
 
 
 def correlation(out: Path) -> None:
-    """Over the comparison of benchmarks/mini.py and the similarity of its encoders."""
-    runs = [*sorted(out.glob("test/*")), out / "layers/ntrex"]
+    """Over what was fine-tuned without a reset, and similarity and retrieval of the same encoders."""
+    place = out / "layers/retrieval"
+    halves = [f"en-{tag}={out}/halves/ntrex.en-{tag}.test.tsv" for tag in NTREX]
+    for number, model in enumerate(encoders(out)):
+        paralign(
+            *("evaluate", "--model", model, "--task", "retrieval", "--split", "test", *each("--data", halves)),
+            *("--out", place / str(number)),
+        )
+    runs = [*sorted(out.glob("layers/ablation/*/*/*/whole")), place, out / "layers/ntrex"]
     paralign("analyze", "correlation", *runs, "--out", out / "layers/correlation")
     parts = [*sorted(out.glob("layers/ablation/ablation-*")), *(out / "layers" / name for name in _PARTS)]
     paralign("report", *parts, "--out", out / "layers/report.html", "--title", "Layers of paralign-mini")

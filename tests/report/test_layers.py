@@ -72,6 +72,19 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
     assert [float(rows[4][name]) for name in ("value", "low", "high")] == pytest.approx([-0.3, -0.31, -0.29])
 
 
+def test_the_mean_of_targets_stands_below_them_and_in_the_curve(tmp_path):
+    gaps = {"en": 0.0, "de": -0.04, "hi": -0.4}
+    cells = [cell(tag, reset, 0.7, gaps[tag] if reset else None) for tag in gaps for reset in ("", "0-1")]
+    mean = [cell("mean", "", 0.7, targets=2), cell("mean", "0-1", 0.5, -0.22, targets=2)]
+    page, paths = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells + mean, notes=[]))
+    assert page.tables["pos"][-1] == ["en → mean of 2", "70.0", "−22.0*"]
+    said = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    assert said == ["base: on the source: 0-1 +0.0; on the targets, mean: 0-1 -22.0"]
+    assert "base: transfer loses most by layers 0-1, -22.0 points, +0.0 on the source." in " ".join(page.text)
+    last = list(csv.DictReader(paths.figures.open()))[-1]
+    assert (last["panel"], float(last["value"]), float(last["low"])) == ("en → mean of 2", -0.22, -0.23)
+
+
 def test_several_encoders_and_cells_that_are_missing(tmp_path):
     cells = [cell("de", "", 0.7), cell("de", "1", 0.69, -0.01), cell("de", "10", 0.71, 0.01),
              cell("de", "", 0.6, model_hash="other"), cell("de", "2", 0.5, -0.1, model_hash="other"),

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 import paralign
 from paralign.analysis.ablation import ablation_cells
 from paralign.errors import UserError
-from paralign.metrics import paired_bootstrap
+from paralign.metrics import paired_bootstrap, paired_bootstrap_mean
 from paralign.results import Measurement, Seeds, write_results
 from paralign.verbs import ablation
 
@@ -134,12 +134,12 @@ def test_what_cannot_be_is_told_before_anything_is_trained(base, tmp_path, more,
     assert not (tmp_path / "out").exists()
 
 
-def row(reset, seed, value, items, folder, **more):
+def row(reset, seed, value, items, folder, language="de", **more):
     settings = {"system": "X", "data": "d", "layers": {"of": "base", "reset": reset, "freeze": "", "keep": None}}
     if not reset:
         settings = {"system": "base", "data": "d"}
-    made = Measurement(task="pos", dataset="t", train="en", language="de", metric="accuracy", value=value, n=len(items),
-                       seeds=Seeds(finetune=seed), model="m", model_hash="h", run=folder.name,
+    made = Measurement(task="pos", dataset="t", train="en", language=language, metric="accuracy", value=value,
+                       n=len(items), seeds=Seeds(finetune=seed), model="m", model_hash="h", run=folder.name,
                        settings=settings | more)  # fmt: skip
     write_results(folder, [(made, np.stack([items, np.ones(len(items))], 1))])
     return [(folder, found) for found in paralign.read_results(folder / "results.jsonl")]
@@ -163,6 +163,33 @@ def test_cells_are_compared_seed_by_seed_with_the_bootstrap(tmp_path):
     wanted = paired_bootstrap(*pairs)
     assert (reset.low, reset.high) == (wanted.low, wanted.high)
     assert math.isnan(whole.difference)
+
+
+def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
+    rng = np.random.default_rng(0)
+    resets, sizes = ("", "0-1"), {"de": 200, "hi": 90, "en": 50}
+    scores = {(tag, reset, seed): (rng.random(sizes[tag]) < 0.8 - 0.3 * bool(reset)).astype(float)
+              for tag in sizes for reset in resets for seed in (0, 1)}  # fmt: skip
+    rows = [found for (tag, reset, seed), items in scores.items()
+            for found in row(reset, seed, items.mean(), items, tmp_path / f"{tag}-{reset}-{seed}", tag)]  # fmt: skip
+    cells, notes = ablation_cells(rows)
+    assert notes == []
+    assert [(c.target, c.reset, c.targets) for c in cells] == [
+        (tag, reset, 1 + (tag == "mean")) for tag in (*sizes, "mean") for reset in resets
+    ]
+    of = {key: items.mean() for key, items in scores.items()}
+    means = {(r, seed): (of["de", r, seed] + of["hi", r, seed]) / 2 for r in resets for seed in (0, 1)}
+    gaps = [means["0-1", seed] - means["", seed] for seed in (0, 1)]
+    mean = cells[-1]
+    assert (mean.score, mean.sd) == pytest.approx((np.mean([means["0-1", 0], means["0-1", 1]]),
+                                                   np.std([means["0-1", 0], means["0-1", 1]], ddof=1)))  # fmt: skip
+    assert (mean.difference, mean.spread) == pytest.approx((np.mean(gaps), np.std(gaps, ddof=1)))
+    pairs = [[np.stack([np.stack([scores[tag, r, s], np.ones_like(scores[tag, r, s])], 1) for s in (0, 1)])
+              for r in ("0-1", "")] for tag in ("de", "hi")]  # fmt: skip
+    wanted = paired_bootstrap_mean(pairs)
+    assert (mean.low, mean.high) == (wanted.low, wanted.high)
+    fewer = [(folder, found) for folder, found in rows if (found.language, found.seeds.finetune) != ("hi", 1)]
+    assert {c.target for c in ablation_cells(fewer)[0]} == {"de", "hi", "en"}  # other seeds are not averaged
 
 
 def test_what_cannot_be_compared_is_told(tmp_path):

@@ -37,9 +37,9 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
     rows, panels, numbers = [], [], []
     for system in systems:
         own = [cell for cell in cells if (cell["system"], cell["model_hash"]) == system]
-        places = list(dict.fromkeys((cell["source"], cell["target"], cell["dataset"]) for cell in own))
+        places = list(dict.fromkeys((cell["source"], _target(cell), cell["dataset"]) for cell in own))
         for place in places:
-            some = {c["reset"]: c for c in own if (c["source"], c["target"], c["dataset"]) == place}
+            some = {c["reset"]: c for c in own if (c["source"], _target(c), c["dataset"]) == place}
             prefix = f"{names[system]}, " if len(systems) > 1 else ""
             head = f"{prefix}{place[0]} → {place[1]}"
             head += f" ({place[2]})" if [p[:2] for p in places].count(place[:2]) > 1 else ""
@@ -50,8 +50,8 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
     caption = (
         f"{metric.upper() if metric in ('las', 'uas', 'f1') else metric} on 100; then what is lost when these layers"
         f" are drawn anew before fine-tuning: light from {100 * _LOSS:.0f} points, dark from {100 * _GREAT:.0f},"
-        f" blue gains. * 95 % interval without 0 (paired bootstrap over test items). {counts_said(seeds)} fine-tuning"
-        f" seed{'s' * (seeds != [1])}; layers are counted from 0."
+        " blue gains. Bars, and * where 0 is outside: 95 % interval (paired bootstrap over test items)."
+        f" {counts_said(seeds)} fine-tuning seed{'s' * (seeds != [1])}; layers are counted from 0."
     )
     look = styles(["on the source", "on the targets, mean"], set())
     grid = Grid(["no reset", *resets], rows, caption)
@@ -62,9 +62,24 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
     return Plate("Layers drawn anew", task, key, panels, [grid], len(panels) < 3, "", command, numbers, found)
 
 
+def _target(cell: Row) -> str:
+    return f"mean of {cell['targets']}" if _mean(cell) else str(cell["target"])
+
+
+def _mean(cell: Row) -> bool:
+    """Whether it is the mean of several targets; pages of older runs have none."""
+    return int(cell.get("targets", 1)) > 1
+
+
+def _told(cells: Sequence[Row]) -> list[Row]:
+    """Those of an encoder, and for each source the mean of its targets in place of them, where it is known."""
+    means = {(cell["source"], cell["reset"]) for cell in cells if _mean(cell)}
+    return [c for c in cells if _mean(c) or c["source"] == c["target"] or (c["source"], c["reset"]) not in means]
+
+
 def _found_losses(name: str, cells: Sequence[Row]) -> str:
     """Which layers transfer loses most by, and what they cost the source."""
-    known = [cell for cell in cells if cell["difference"] is not None]
+    known = [cell for cell in _told(cells) if cell["difference"] is not None]
     losses = {
         reset: [
             mean_known([c["difference"] for c in known if (c["reset"], c["source"] == c["target"]) == (reset, own)])
@@ -103,32 +118,41 @@ def _cell(cell: Row | None, head: str) -> Square:
 
 def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str]) -> Panel:
     look = styles(["on the source", "on the targets, mean"], set())
-    own = [c for c in cells if c["source"] == c["target"]]
-    other = [c for c in cells if c["source"] != c["target"]]
     lines = []
-    for style, some in zip(look.values(), (own, other), strict=True):
-        means = []
+    for style, on_source in zip(look.values(), (True, False), strict=True):
+        points = []
         for place, reset in enumerate(resets):
-            gaps = [100 * c["difference"] for c in some if c["reset"] == reset and c["difference"] is not None]
-            if gaps:
-                means.append((place, reset, sum(gaps) / len(gaps)))
-        lines.append((style, means))
+            some = [c for c in _told(cells) if (c["source"] == c["target"], c["reset"]) == (on_source, reset)]
+            gap = mean_known([c["difference"] for c in some])
+            if gap is not None:
+                bar = (100 * some[0]["low"], 100 * some[0]["high"]) if _sure(some) else None
+                points.append((place, reset, 100 * gap, bar))
+        lines.append((style, points))
 
     def draw(axes: Any) -> None:
         axes.axhline(0, color="#999999", linewidth=0.8)
-        for style, means in lines:
+        for style, points in lines:
             dashes = (0, style.dash) if style.dash else "solid"
-            axes.plot([m[0] for m in means], [m[2] for m in means], color=style.colour, linestyle=dashes, linewidth=1.3)
-            for place, reset, value in means:
+            places, values = [p[0] for p in points], [p[2] for p in points]
+            axes.plot(places, values, color=style.colour, linestyle=dashes, linewidth=1.3)
+            for place, reset, value, bar in points:
+                if bar:
+                    axes.vlines(place, *bar, color=style.colour, linewidth=0.9)
                 (dot,) = axes.plot([place], [value], "o", ms=4, color=style.colour)
                 hover(dot, f"{style.system}, layers {reset}: {value:+.1f}")
         axes.set_xticks(range(len(resets)), resets)
         plain_axes(axes, "layers drawn anew")
 
     said = "; ".join(
-        f"{style.system}: " + ", ".join(f"{reset} {value:+.1f}" for _, reset, value in means) for style, means in lines
+        f"{style.system}: " + ", ".join(f"{reset} {value:+.1f}" for _, reset, value, _ in points)
+        for style, points in lines
     )
     return Panel(name, drawn(salt, draw), said)
+
+
+def _sure(cells: Sequence[Row]) -> bool:
+    """Whether there is an interval to draw: of one source's cells alone."""
+    return len(cells) == 1 and cells[0]["low"] is not None
 
 
 def _number(head: str, cell: Row) -> Number:

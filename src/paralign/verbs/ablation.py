@@ -190,7 +190,8 @@ def _tell(runs: Path, out: Path, command: str | None, quiet: bool) -> list[Ablat
         gap = "" if math.isnan(cell.difference) else f" ({100 * cell.difference:+.1f})"
         what = f"layers {cell.reset} anew" if cell.reset else "no reset"
         score = f"{100 * cell.score:.1f}"
-        say(f"{cell.task} {cell.system} {cell.source} to {cell.target}, {what}: {score}{gap}", quiet=quiet)
+        target = f"{cell.targets} targets, mean" if cell.targets > 1 else cell.target
+        say(f"{cell.task} {cell.system} {cell.source} to {target}, {what}: {score}{gap}", quiet=quiet)
     for text in notes:
         say(f"WARNING {text}", quiet=quiet)
     return cells
