@@ -69,13 +69,11 @@ def test_a_stream_is_its_parts(seed, sizes):
     x, y = draws(n, 3, seed) + 5, draws(n, 2, seed + 1) - 7
     found = []
     for a, b in ((x, y), (x, x), (y, y)):
-        parts, at = [], 0
+        found.append(Sums(a.shape[1], b.shape[1]))
+        at = 0
         for size in (*sizes, 8):
-            part = Sums(a.shape[1], b.shape[1])
-            part.add(a[at : at + size], b[at : at + size])
-            parts.append(part)
+            found[-1].add(a[at : at + size], b[at : at + size])
             at += size
-        found.append(Sums.together(parts))
     for debiased in (False, True):
         assert cka_of_sums(*found, debiased=debiased) == pytest.approx(
             cka(x, y, debiased=debiased), abs=1e-6, nan_ok=True
@@ -92,10 +90,12 @@ def test_what_is_not_defined():
 
 def test_half_samples_are_exact_and_their_interval_holds_the_truth():
     x, y = draws(16, 3, 0), draws(16, 4, 1)
-    halves = half_sampled(x, y, draws=50, groups=16)
-    every = np.array([cka(x[list(rows)], y[list(rows)]) for rows in combinations(range(16), 8)])
-    assert np.abs(halves[:, None] - every).min(1).max() < 1e-9
-    assert len(set(halves)) > 40
+    for debiased in (False, True):
+        halves = half_sampled(x, y, draws=50, groups=16, debiased=debiased)
+        chosen = [list(rows) for rows in combinations(range(16), 8)]
+        every = np.array([cka(x[rows], y[rows], debiased=debiased) for rows in chosen])
+        assert np.abs(halves[:, None] - every).min(1).max() < 1e-9
+        assert len(set(halves)) > 40
     assert np.isnan(half_sampled(x[:15], y[:15])).all()  # too few to halve
     inside, found = 0, []
     for seed in range(60):  # 3 of 9 dimensions are shared: ‖Cov(x, y)‖² / ‖Cov x‖ ‖Cov y‖ = 3 / 9

@@ -47,12 +47,29 @@ def test_it_is_scipys(points):
 
 
 def test_few_points_have_wide_intervals_or_none():
-    assert all(map(math.isnan, spearman_interval([1, 2, 3], [1, 2, 3])))
+    assert all(map(math.isnan, spearman_interval(range(7), range(7))))  # in perfect order they would seem certain
+    assert spearman_interval(range(8), range(8)) == pytest.approx((1, 1))
     low, high = spearman_interval(ALIGNED, gaps(NER))
     assert low < spearman(ALIGNED, gaps(NER)) < high
     assert high - low > 0.3
     assert (low, high) == spearman_interval(ALIGNED, gaps(NER))
     assert math.isnan(spearman([], []))
+
+
+def test_points_that_share_an_encoder_or_a_language_are_resampled_together():
+    encoders, languages = np.divmod(np.arange(32), 4)
+    rng, sure = np.random.default_rng(0), {"together": 0, "alone": 0}
+    for _ in range(40):  # what is measured and what is lost have nothing to do with each other, but languages differ
+        x, y = (rng.normal(size=4)[languages] + 0.3 * rng.normal(size=32) for _ in range(2))
+        for name, groups in (("together", (encoders, languages)), ("alone", ())):
+            low, high = spearman_interval(x, y, groups=groups, draws=200)
+            sure[name] += not low <= 0 <= high
+    assert sure["together"] <= 5
+    assert sure["alone"] >= 12
+    x = np.arange(32.0)
+    assert spearman_interval(x, x, groups=(["one"] * 32,)) == pytest.approx((math.nan, math.nan), nan_ok=True)
+    assert spearman_interval(x, x, groups=(encoders % 3, languages)) == pytest.approx((math.nan,) * 2, nan_ok=True)
+    assert spearman_interval(x, -x, groups=(["one"] * 32, languages), draws=50) == pytest.approx((-1, -1))
 
 
 def test_intervals_cover_the_truth():

@@ -7,7 +7,7 @@ import pytest
 
 from paralign.analysis.correlation import predicted, transferred
 from paralign.errors import UserError
-from paralign.metrics.correlation import spearman
+from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.report import write_report
 from paralign.results import Measurement, Seeds, Where, write_results
 from paralign.verbs.correlation import analyze_correlation
@@ -24,16 +24,16 @@ def row(task, metric, language, value, model, *, train=None, head=None, layer=No
 CKA = {"a": 0.2, "b": 0.4, "c": 0.6, "d": 0.8}
 
 
-def rows():
+def rows(languages=(("de", 0.1), ("zh", 0.4))):
     out = []
     for model, cka in CKA.items():
         for head in (0, 1):
             out.append(row("pos", "accuracy", "en", 0.9 + 0.02 * head, model, train="en", head=head))
             out.append(row("pos", "other", "en", 0.1, model, train="en", head=head))
-            for language, far in (("de", 0.1), ("zh", 0.4)):
+            for language, far in languages:
                 value = 0.9 - far + 0.05 * cka + 0.02 * head
                 out.append(row("pos", "accuracy", language, value, model, train="en", head=head))
-        for language, near in (("de", 0.1), ("zh", 0.0)):
+        for near, (language, _) in zip((0.1, 0.0, 0.05, 0.02), languages, strict=False):
             out += [row("similarity", "cka", language, cka + near * k, model, layer=k, pool="mean") for k in range(3)]
             for pool, sign in (("mean", -1), ("cls", 1)):
                 out.append(row("retrieval", "accuracy_cosine", language, 0.5 + sign * cka / 2, model, pool=pool))
@@ -56,9 +56,37 @@ def test_points_and_correlations_by_hand():
     for name, c in found.items():
         assert (c.points, c.encoders, c.languages) == (8, 4, 2)
         assert c.value == pytest.approx(spearman([p.known[name] for p in points], kept))
-        assert c.low <= c.value <= c.high
+        assert math.isnan(c.low)  # two languages tell nothing of others
     assert found["retrieval, mean"].within == pytest.approx(-1)  # encoders that find more lose more, in each language
     assert found["cka, last layer"].within == pytest.approx(1)
+
+
+FOUR = (("de", 0.1), ("zh", 0.4), ("fr", 0.2), ("hi", 0.3))
+
+
+def test_the_interval_is_that_of_other_encoders_and_languages():
+    points, _ = transferred(rows(FOUR))
+    found = {c.predictor: c for c in predicted(points)}
+    for name in ("cka, last layer", "retrieval, mean"):
+        x, y = [p.known[name] for p in points], [-p.loss for p in points]
+        wanted = spearman_interval(x, y, groups=([p.model_hash for p in points], [p.language for p in points]))
+        assert (found[name].low, found[name].high) == wanted
+        assert wanted[0] < wanted[1]
+
+
+def test_other_training_files_and_numbers_of_sentences_are_other_ways():
+    again = []
+    for r in rows():
+        if (r.task, r.language, r.model) == ("pos", "de", "a"):
+            for settings in ({"training": {"epochs": 9}}, {"data": "f00d"}):
+                again.append(r.model_copy(update={"value": 0.1, "settings": r.settings | settings}))
+        if (r.task, r.language, r.model) == ("similarity", "de", "a"):
+            again.append(r.model_copy(update={"value": 0.9, "n": 60}))
+    points, notes = transferred(again + rows())
+    assert points == transferred(rows())[0]
+    assert [note.rpartition(" counts, ")[2] for note in notes] == [
+        "pos on d test epochs=9 does not", "pos on d test f00d does not", "CKA of 60 sentences of d  does not"
+    ]  # fmt: skip
 
 
 def test_what_does_not_count():
@@ -92,30 +120,31 @@ def test_ways_to_measure_are_not_mixed():
     points, notes = transferred(biased + rows() + other)
     assert points == transferred(rows())[0]
     assert len(notes) == 2
-    assert any("CKA of d  counts" in note and "debiased=False does not" in note for note in notes)
+    assert any("CKA of 10 sentences of d  counts" in note and "debiased=False does not" in note for note in notes)
     turned = [r.model_copy(update={"where": r.where.model_copy(update={"direction": f"{r.language}-en"})})
               if r.task == "similarity" else r for r in rows()]  # fmt: skip
     assert transferred(turned)[0] == points  # whichever side was named first
 
 
 def test_files_and_the_page(tmp_path, capsys):
-    write_results(tmp_path / "runs" / "x", [(r, None) for r in rows()])
+    given = rows(FOUR)
+    write_results(tmp_path / "runs" / "x", [(r, None) for r in given])
     file = tmp_path / "runs" / "x" / "results.jsonl"
     with file.open("a") as out:
         out.write('{"schema": 1, "task": "po')  # a copy that was cut
     analyze_correlation([tmp_path / "runs"], out=tmp_path / "out")
     said = capsys.readouterr().err
     assert "pos, cka, last layer: Spearman" in said
-    assert f"{file}:{len(rows()) + 1}: the line is cut off" in said
+    assert f"{file}:{len(given) + 1}: the line is cut off" in said
     lines = (tmp_path / "out" / "correlation.tsv").read_text().splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 17
     assert lines[0].split("\t")[:8] == ["task", "metric", "source", "language", "system", "model_hash", "score", "loss"]
     told = json.loads((tmp_path / "out" / "figures" / "correlation.json").read_text())
-    assert len(told["points"]) == 8
+    assert len(told["points"]) == 16
     page = write_report([tmp_path / "out", tmp_path / "runs" / "x"], tmp_path / "page.html").html.read_text()
-    assert "what a language keeps goes most with" in page
+    assert "what a language keeps goes most with cka, " in page
     assert "B, en to de: 0.600, " in page
-    assert f"results.jsonl:{len(rows()) + 1} is cut off and was passed over" in page
+    assert f"results.jsonl:{len(given) + 1} is cut off and was passed over" in page
 
 
 def test_what_cannot_be_told(tmp_path):

@@ -49,7 +49,7 @@ class Predicted:
     Attributes:
         task, metric, predictor: what with what.
         points: encoders x languages; encoders, languages: how many of each.
-        value, low, high: over all points, with the interval of resampled points.
+        value, low, high: over all points, with the interval of resampled encoders and languages; nan with few of them.
         within: mean over sources and targets of the correlation over encoders alone; nan with fewer than four encoders.
             Over all points near languages may lead far ones in everything, whatever was done to the encoder.
     """
@@ -84,13 +84,18 @@ def transferred(rows: Iterable[Measurement]) -> tuple[list[Transferred], list[st
         where = row.where
         if row.train is not None and not row.settings.get("layers"):
             if metrics.setdefault(row.task, row.metric) == row.metric:
-                way = f"{row.task} on {row.dataset} {row.split} {_told(row.settings.get('task'))}"
+                told = (
+                    _told(row.settings.get("task")),
+                    _told(row.settings.get("training")),
+                    row.settings.get("data", ""),
+                )
+                way = " ".join(map(str, (row.task, "on", row.dataset, row.split, *filter(None, told))))
                 scores.add((row.task, row.train, row.language, row.model_hash), way, row.value)
                 names[row.model_hash] = str(row.settings.get("system") or row.model)
             continue
         sides = _sides(where.direction, row.language)
         if row.task == "similarity" and row.metric == "cka" and where.layer is not None:
-            way = f"CKA of {row.dataset} {_told(row.settings.get('similarity'))}"
+            way = f"CKA of {row.n:,} sentences of {row.dataset} {_told(row.settings.get('similarity'))}"
             layers.add((row.model_hash, *sides, where.layer), way, row.value)
         elif row.task == "retrieval" and row.metric == "accuracy_cosine":
             way = f"retrieval on {row.dataset} {row.split}, layer {where.layer}"
@@ -171,13 +176,14 @@ def predicted(points: Iterable[Transferred]) -> list[Predicted]:
             continue
         x, y = [p.known[name] for p in some], [-p.loss for p in some]
         languages = sorted({p.language for p in some})
-        places = sorted({(p.source, p.language) for p in some})
+        encoders, ways = [p.model_hash for p in some], [(p.source, p.language) for p in some]
+        places = sorted(set(ways))
         inside = [_of([p for p in some if (p.source, p.language) == place], name) for place in places]
         known = [value for value in inside if not np.isnan(value)]
         out.append(
             Predicted(
-                task, metric, name, len(some), len({p.model_hash for p in some}), len(languages), spearman(x, y),
-                *spearman_interval(x, y), float(np.mean(known)) if known else float("nan"),
+                task, metric, name, len(some), len(set(encoders)), len(languages), spearman(x, y),
+                *spearman_interval(x, y, groups=(encoders, ways)), float(np.mean(known)) if known else float("nan"),
             )
         )  # fmt: skip
     return sorted(out, key=lambda c: (c.task, PREDICTORS.index(c.predictor)))

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 
 from paralign.config import Config
 from paralign.metrics import retrieval
-from paralign.metrics.cka import Sums, cka_of_sums, half_sampled, interval, kernel_cka, rbf_kernel
+from paralign.metrics.cka import Sums, cka_of_sums, half_hsic, interval, kernel_cka, ratios, rbf_kernel
 from paralign.metrics.neighbours import unit_rows
 
 __all__ = ["LayerSimilarity", "LayerSimilarityConfig", "Stream", "Streams", "compared"]
@@ -60,7 +60,8 @@ class LayerSimilarity:
         cka: of sentence vectors.
         low, high: 95 % interval of the CKA.
         shuffled: CKA where each sentence meets another one's translation.
-        cosine, cosine_shuffled: mean cosine of translations, and of shuffled ones.
+        cosine, cosine_shuffled: mean cosine of translations, and of shuffled ones; like ``retrieval`` only between
+            vectors of one width.
         retrieval: share of sentences whose nearest neighbour is their translation, mean of both directions.
     """
 
@@ -92,8 +93,9 @@ class Streams:
         self._cross: dict[tuple[Stream, Stream, bool], list[Sums]] = {}
         self._cosines: dict[tuple[Stream, Stream, bool], Floats] = {}
         self._kept: dict[Stream, list[Vectors]] = {}
+        self._halved: dict[tuple[Stream, int], Floats] = {}
         self._others: list[npt.NDArray[np.int64]] = []
-        """Whose translation each sentence meets when shuffled."""
+        """Whose translation each sentence meets when shuffled, for the kernel that needs all at once."""
 
     def add(self, chunk: Mapping[Stream, Vectors]) -> None:
         """Take in sentences: [layers + 1, n, d] of every stream, the same sentences in all of them.
@@ -104,7 +106,8 @@ class Streams:
         order = self._rng.permutation(n)
         other = np.empty(n, np.int64)
         other[order] = np.roll(order, 1)  # nobody's own, unless alone
-        self._others.append(other + self.n)
+        if self.config.kernel == "rbf":
+            self._others.append(other + self.n)
         self.n += n
         moved = {}
         for stream, states in chunk.items():
@@ -120,19 +123,24 @@ class Streams:
                 key = (first, second, shuffled)
                 if self.config.kernel == "linear":
                     _add(self._cross, key, moved[first], moved[second][:, rows])
+                if chunk[first].shape[2] != chunk[second].shape[2]:
+                    continue  # other dimensions: CKA alone tells anything
                 cosines = _cosines(chunk[first], chunk[second][:, rows]).sum(1)
                 self._cosines[key] = self._cosines.get(key, 0) + cosines
 
     def similarity(self, first: Stream, second: Stream) -> list[LayerSimilarity]:
         """Of a pair, from the embeddings up."""
-        cosine, shuffled = (self._cosines[first, second, other] / max(1, self.n) for other in (False, True))
+        depth = len(self._shift[first])
+        alike = (first, second, False) in self._cosines
+        cosine, shuffled = (self._cosines.get((first, second, other), np.full(depth, math.nan)) / max(1, self.n)
+                            for other in (False, True))  # fmt: skip
         of_kernel = self._linear if self.config.kernel == "linear" else self._rbf
         out = []
-        for layer in range(len(self._shift[first])):
+        for layer in range(depth):
             whole, apart, halves = of_kernel(first, second, layer)
             low, high = interval(whole, halves)
             found = math.nan
-            if not self.config.streamed:
+            if alike and not self.config.streamed:
                 there, back = retrieval(self._rows(first, layer), self._rows(second, layer), None)
                 found = float((there.mean() + back.mean()) / 2)
             out.append(
@@ -149,9 +157,23 @@ class Streams:
         )
         if self.config.streamed or not self.config.halves:
             return whole, apart, np.empty(0)
-        a, b = self._rows(first, layer), self._rows(second, layer)
-        halves = half_sampled(a, b, debiased=self.config.debiased, draws=self.config.halves, seed=self.config.seed)
-        return whole, apart, halves
+        return (
+            whole,
+            apart,
+            ratios(
+                self._halves(first, second, layer), *(self._own_halves(stream, layer) for stream in (first, second))
+            ),
+        )
+
+    def _own_halves(self, stream: Stream, layer: int) -> Floats:
+        """A stream with itself, once for all its pairs."""
+        if (stream, layer) not in self._halved:
+            self._halved[stream, layer] = self._halves(stream, stream, layer)
+        return self._halved[stream, layer]
+
+    def _halves(self, first: Stream, second: Stream, layer: int) -> Floats:
+        return half_hsic(self._rows(first, layer), self._rows(second, layer), debiased=self.config.debiased,
+                         draws=self.config.halves, seed=self.config.seed)  # fmt: skip
 
     def _rbf(self, first: Stream, second: Stream, layer: int) -> tuple[float, float, Floats]:
         k, l = rbf_kernel(self._rows(first, layer)), rbf_kernel(self._rows(second, layer))  # noqa: E741

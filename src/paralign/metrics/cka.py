@@ -8,12 +8,11 @@ stream of any length is measured in memory of width x width.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Sums", "cka", "cka_of_sums", "half_sampled", "interval", "kernel_cka", "rbf_kernel"]
+__all__ = ["Sums", "cka", "cka_of_sums", "half_hsic", "half_sampled", "interval", "kernel_cka", "ratios", "rbf_kernel"]
 
 Floats = npt.NDArray[np.float64]
 _HALVED = 16
@@ -56,38 +55,70 @@ class Sums:
         self.l += float(l.sum())
         self.kl += float(k @ l)
 
-    @classmethod
-    def together(cls, parts: Sequence[Sums]) -> Sums:
-        """The sums of several streams at once."""
-        out = cls(*parts[0].cross.shape)
-        for name in vars(out):
-            setattr(out, name, sum((getattr(part, name) for part in parts[1:]), getattr(parts[0], name)))
-        return out
 
-
-def _hsic(sums: Sums, debiased: bool) -> Floats:
+def _hsic(sums: Sums, debiased: bool) -> float:
     """The Hilbert-Schmidt independence criterion of linear kernels, up to a factor of n alone.
 
     Biased: tr(KHLH). Debiased: eq. 5 of Song et al. 2012, the diagonals of K and L being zero.
     """
-    n = np.asarray(sums.n, np.float64)
+    n = sums.n
     if not debiased:
-        centred = sums.cross - np.einsum("...d,...e->...de", sums.x, sums.y) / n[..., None, None]
-        return np.asarray(np.einsum("...de,...de->...", centred, centred))
-    trace = np.einsum("...de,...de->...", sums.cross, sums.cross) - sums.kl
-    ones_k = np.einsum("...d,...d->...", sums.x, sums.x) - sums.k
-    ones_l = np.einsum("...e,...e->...", sums.y, sums.y) - sums.l
-    crossed = np.einsum("...d,...de,...e->...", sums.x, sums.cross, sums.y, optimize=True)
-    apart = np.einsum("...e,...e->...", sums.ky, sums.y) + np.einsum("...d,...d->...", sums.lx, sums.x)
-    both = crossed - apart + sums.kl
-    return np.asarray(trace + ones_k * ones_l / ((n - 1) * (n - 2)) - 2 * both / (n - 2))
+        centred = sums.cross - np.outer(sums.x, sums.y) / n
+        return float((centred * centred).sum())
+    trace = float((sums.cross * sums.cross).sum()) - sums.kl
+    ones_k, ones_l = float(sums.x @ sums.x) - sums.k, float(sums.y @ sums.y) - sums.l
+    both = float(sums.x @ sums.cross @ sums.y) - float(sums.ky @ sums.y) - float(sums.lx @ sums.x) + sums.kl
+    return trace + ones_k * ones_l / ((n - 1) * (n - 2)) - 2 * both / (n - 2)
 
 
 def cka_of_sums(xy: Sums, xx: Sums, yy: Sums, *, debiased: bool = True) -> float:
     """Linear CKA of x and y from the sums of (x, y), (x, x) and (y, y); nan where it is not defined."""
     if debiased and xy.n < _FEWEST:
         return math.nan
-    return _ratio(*(float(_hsic(sums, debiased)) for sums in (xy, xx, yy)))
+    return _ratio(*(_hsic(sums, debiased) for sums in (xy, xx, yy)))
+
+
+def half_hsic(
+    x: npt.NDArray[np.floating],
+    y: npt.NDArray[np.floating],
+    *,
+    debiased: bool = True,
+    draws: int = 100,
+    groups: int = 32,
+    seed: int = 0,
+) -> Floats:
+    """The criterion of :func:`half_sampled` for half-samples, [draws]; of one seed the n-th has the same things."""
+    a, b = (np.asarray(side, np.float64) for side in (x, y))
+    if len(a) < _HALVED:
+        return np.full(draws, math.nan)
+    rng = np.random.default_rng(seed)
+    groups = min(groups, len(a) // 2 * 2)
+    order = np.array_split(rng.permutation(len(a)), groups)
+    chosen = np.zeros((draws, groups))
+    for row in chosen:
+        row[rng.permutation(groups)[: groups // 2]] = 1
+    # As of Sums, for each group; a half-sample's terms are forms in its row of `chosen`, of groups x groups each.
+    cross = np.empty((groups, a.shape[1], b.shape[1]))
+    belongs = np.zeros((groups, len(a)))
+    for group, rows in enumerate(order):
+        np.matmul(a[rows].T, b[rows], out=cross[group])
+        belongs[group, rows] = 1
+    k, l = np.einsum("nd,nd->n", a, a), np.einsum("nd,nd->n", b, b)  # noqa: E741
+    x_sum, y_sum = belongs @ a, belongs @ b
+
+    def form(table: Floats) -> Floats:
+        return np.asarray(np.einsum("rg,gh,rh->r", chosen, table, chosen, optimize=True))
+
+    flat = cross.reshape(groups, -1)
+    crosses, xs, ys = form(flat @ flat.T), form(x_sum @ x_sum.T), form(y_sum @ y_sum.T)
+    three = np.stack([x_sum @ one @ y_sum.T for one in cross], 1)  # [of x, of the cross table, of y]
+    crossed = np.einsum("rg,rh,rm,ghm->r", chosen, chosen, chosen, three, optimize=True)
+    n, of_k, of_l, of_kl = (chosen @ (belongs @ each) for each in (np.ones(len(a)), k, l, k * l))
+    if not debiased:
+        return np.asarray(crosses - 2 * crossed / n + xs * ys / n**2)
+    apart = form((belongs @ (k[:, None] * b)) @ y_sum.T) + form((belongs @ (l[:, None] * a)) @ x_sum.T)
+    both = crossed - apart + of_kl
+    return np.asarray(crosses - of_kl + (xs - of_k) * (ys - of_l) / ((n - 1) * (n - 2)) - 2 * both / (n - 2))
 
 
 def half_sampled(
@@ -105,36 +136,13 @@ def half_sampled(
     spread around that of the whole as this does around the truth (Politis & Romano 1994), so that their quantiles give
     an interval; a bootstrap with replacement does not, as equal things count as alike. Below 16 things all are nan.
     """
-    a, b = (np.asarray(side, np.float64) for side in (x, y))
-    if len(a) < _HALVED:
-        return np.full(draws, math.nan)
-    rng = np.random.default_rng(seed)
-    groups = min(groups, len(a) // 2 * 2)
-    order = np.array_split(rng.permutation(len(a)), groups)
-    parts = []
-    for first, second in ((a, b), (a, a), (b, b)):
-        found = []
-        for rows in order:
-            found.append(Sums(first.shape[1], second.shape[1]))
-            found[-1].add(first[rows], second[rows])
-        parts.append(found)
-    chosen = np.zeros((draws, groups))
-    for row in chosen:
-        row[rng.permutation(groups)[: groups // 2]] = 1
-    out = []
-    for some in np.array_split(chosen, -(-draws // 16)):  # at most 16 d x d tables at once
-        three = [_hsic(_mixed(some, groupwise), debiased) for groupwise in parts]
-        out += [_ratio(*map(float, values)) for values in zip(*three, strict=True)]
-    return np.array(out)
+    sides = (x, y), (x, x), (y, y)
+    return ratios(*(half_hsic(a, b, debiased=debiased, draws=draws, groups=groups, seed=seed) for a, b in sides))
 
 
-def _mixed(chosen: Floats, parts: Sequence[Sums]) -> Sums:
-    """Sums over chosen groups, a row of ``chosen`` each: attributes with one axis more, in front."""
-    out = Sums(0, 0)
-    for name in vars(out):
-        values = np.array([getattr(part, name) for part in parts], np.float64)
-        setattr(out, name, np.tensordot(chosen, values, 1))
-    return out
+def ratios(xy: Floats, xx: Floats, yy: Floats) -> Floats:
+    """CKA from the criterion of (x, y), (x, x) and (y, y); nan where it is not defined."""
+    return np.array([_ratio(*map(float, values)) for values in zip(xy, xx, yy, strict=True)])
 
 
 def cka(x: npt.ArrayLike, y: npt.ArrayLike, *, debiased: bool = True) -> float:

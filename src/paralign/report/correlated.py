@@ -16,8 +16,9 @@ __all__ = ["correlation_plates"]
 Row = Mapping[str, Any]
 _CAPTION = (
     "A point is an encoder on a language; up: less is lost on the way from the source. Spearman's correlation over all"
-    " points, with the interval of resampled ones; and, with four encoders or more, over encoders alone, mean of"
-    " languages: over all points near languages may lead far ones in everything, whatever was done to the encoder."
+    " points, with the interval of resampled encoders and languages (none with few of them); and, with four encoders or"
+    " more, over encoders alone, mean of languages: over all points near languages may lead far ones in everything,"
+    " whatever was done to the encoder."
 )
 
 
@@ -61,11 +62,15 @@ def _plate(run: Run, task: str, points: Sequence[Row], known: Sequence[Row], loo
     rows = [(one["predictor"], _row(one)) for one in known]
     grid = Grid(["Spearman", "95 %", "encoders alone", "points", "encoders", "languages"], rows)
     key = [made[system].dot for system in systems]
-    best = max((one for one in known if one["value"] is not None), key=lambda one: abs(one["value"]), default=None)
-    finding = "" if best is None else (
-        f"what a language keeps goes most with {best['predictor']}: Spearman {best['value']:.2f} over"
-        f" {best['points']} points."
-    )  # fmt: skip
+    told = [one for one in known if one["low"] is not None]
+    sure = [one for one in told if not one["low"] <= 0 <= one["high"]]
+    finding = "of what was tried nothing is sure to go with what a language keeps." if told else ""
+    if sure:
+        best = max(sure, key=lambda one: abs(one["value"]))
+        finding = (
+            f"what a language keeps goes most with {best['predictor']}: Spearman {best['value']:.2f}"
+            f" ({best['low']:.2f} to {best['high']:.2f}) over {best['points']} points; {len(known)} were tried."
+        )
     title = f"{task} ({known[0]['metric']})"
     return Plate("What tells transfer", title, key, panels, [grid], True, _CAPTION, run.info.command or "", numbers,
                  finding)  # fmt: skip

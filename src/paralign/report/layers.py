@@ -58,7 +58,8 @@ def _across(run: Run, curves: Sequence[Row], settings: Row, look: Mapping[str, S
     sizes = sorted({curve["n"] for curve in curves})
     caption = (
         f"{_said_kind(settings)} of mean-pooled sentence vectors, {counts_said(sizes)} sentences; layer 0 is the"
-        " embeddings. Bands: 95 % intervals from half-samples. Dotted: sentences paired with others' translations."
+        f" embeddings.{' Bands: 95 % intervals from half-samples.' * _any(curves, 'low')} Dotted: sentences paired with"
+        " others' translations."
     )
     return Plate("Similarity of languages, layer by layer", run.name, key, panels, grids, len(panels) < 3, caption,
                  run.info.command or "", _numbers(heads, curves), _found_across(curves, systems))  # fmt: skip
@@ -74,8 +75,8 @@ def _found_across(curves: Sequence[Row], systems: Sequence[str]) -> str:
         if inner and means[-1] is not None:
             best = max(range(1, depth), key=lambda k: means[k] or -1.0)
             parts.append(
-                f"{system}: {means[0] or 0:.2f} at the embeddings, {max(inner):.2f} at layer {best} where it is"
-                f" greatest above them, {means[-1]:.2f} at the last"
+                f"{system}: {'undefined' if means[0] is None else f'{means[0]:.2f}'} at the embeddings,"
+                f" {max(inner):.2f} at layer {best} where it is greatest above them, {means[-1]:.2f} at the last"
             )
     count = len({tuple(curve["languages"]) for curve in curves})
     return f"CKA, mean of {count} pair{'s' * (count > 1)} of languages. {'; '.join(parts)}." if parts else ""
@@ -93,18 +94,19 @@ def _told_apart(curves: Sequence[Row]) -> list[Row]:
 def _over(run: Run, curves: Sequence[Row], settings: Row) -> Plate:
     curves = _told_apart(curves)
     systems = list(dict.fromkeys((curve["before"], curve["system"]) for curve in curves))
-    languages = list(dict.fromkeys(curve["languages"][1] for curve in curves))
-    made = styles(languages, set())
+    several = len({curve.get("of") for curve in curves}) > 1
+    names = [c["languages"][1] + f" of {c.get('of')}" * several for c in curves]
+    made = styles(list(dict.fromkeys(names)), set())
     panels = []
     for before, system in systems:
-        some = [c for c in curves if (c["before"], c["system"]) == (before, system)]
-        lines = [(made[c["languages"][1]], c["layers"]) for c in some]
+        lines = [(made[name], c["layers"]) for name, c in zip(names, curves, strict=True)
+                 if (c["before"], c["system"]) == (before, system)]  # fmt: skip
         panels.append(_curves(f"{run.name}/{before}/{system}", f"{before} and {system}", lines, shuffled=False))
-    heads = [f"{c['before']} and {c['system']}, {c['languages'][1]}" for c in curves]
+    heads = [f"{c['before']} and {c['system']}, {name}" for name, c in zip(names, curves, strict=True)]
     caption = (
         f"{_said_kind(settings)} of the same sentences in two encoders: where training changed little it is near 1."
     )
-    return Plate("What training changed, layer by layer", run.name, [made[tag].sign for tag in languages], panels,
+    return Plate("What training changed, layer by layer", run.name, [style.sign for style in made.values()], panels,
                  [_grid(heads, curves, "cka")], len(panels) < 3, caption, run.info.command or "",
                  _numbers(heads, curves))  # fmt: skip
 

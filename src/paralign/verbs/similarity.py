@@ -29,6 +29,8 @@ __all__ = ["analyze_similarity"]
 _FEW = 50
 _CHUNK = 512
 """Sentences encoded and shuffled together."""
+_LENGTHS = 100_000
+"""Lines whose lengths are compared: enough for any length of text."""
 _UNLIKE = 0.02
 """CKA above that of shuffled pairs, below which they are not told apart."""
 _GOES_TOGETHER = 0.3
@@ -87,9 +89,9 @@ def analyze_similarity(
             found = streams.similarity(first, second)
             which = about[second[0]]
             alarms += _unlike(found, first, second)
-            made = _rows(found, first, second, about, dataset, folder.name, streams.n, config)
-            rows += made
-            curves.append(_curve(found, first, second, about, streams.n))
+            of = "-".join(spec.languages) if pairs else None
+            rows += _rows(found, first, second, about, dataset, folder.name, streams.n, config, of)
+            curves.append(_curve(found, first, second, about, streams.n, of))
             _say(found, first, second, which["method"], quiet)
     for number, encoder in enumerate(encoders):
         if encoder.layers != encoders[0].layers:
@@ -185,7 +187,7 @@ def _encode(
                 found[number, language], more = layer_vectors(encoder, [texts[place] for texts in chunk])
             cut[number, language] += more
         streams.add(found)
-        lengths += [tuple(map(len, texts)) for texts in chunk]
+        lengths += [tuple(map(len, texts)) for texts in chunk[: max(0, _LENGTHS - len(lengths))]]
         say(f"{spec.languages[0]} and {len(spec.languages) - 1} more: {streams.n:,} sentences", quiet=quiet)
     if streams.n < 4:
         raise UserError(f"{streams.n} sentences have text in all languages", where=spec.path, mend="give 1,000 or more")
@@ -214,8 +216,9 @@ def _unlike(found: Sequence[LayerSimilarity], first: Stream, second: Stream) -> 
 
 def _rows(
     found: Sequence[LayerSimilarity], first: Stream, second: Stream, about: Sequence[dict[str, Any]],
-    dataset: str, run: str, n: int, config: LayerSimilarityConfig,
+    dataset: str, run: str, n: int, config: LayerSimilarityConfig, of: str | None,
 ) -> list[Measurement]:  # fmt: skip
+    """``of``: the pair whose file the sentences come from, where there may be several."""
     which = about[second[0]]
     over = first[1] == second[1]
     settings = {"system": which["method"], "control": which["control"], "similarity": config.model_dump(mode="json")}
@@ -243,7 +246,7 @@ def _rows(
                     model_hash=which["model_hash"],
                     parent=which["parent"],
                     run=run,
-                    where=Where(layer=layer.layer, pool="mean", direction=None if over else f"{first[1]}-{second[1]}"),
+                    where=Where(layer=layer.layer, pool="mean", direction=of if over else f"{first[1]}-{second[1]}"),
                     settings=settings | more,
                 )
             )
@@ -251,13 +254,15 @@ def _rows(
 
 
 def _curve(
-    found: Sequence[LayerSimilarity], first: Stream, second: Stream, about: Sequence[dict[str, Any]], n: int
-) -> dict[str, Any]:
+    found: Sequence[LayerSimilarity], first: Stream, second: Stream, about: Sequence[dict[str, Any]], n: int,
+    of: str | None,
+) -> dict[str, Any]:  # fmt: skip
     which, over = about[second[0]], first[1] == second[1]
     return {
         "system": which["method"], "model_hash": which["model_hash"], "control": which["control"], "n": n,
         "before": about[first[0]]["method"] if over else None,
         "languages": [first[1], second[1]],
+        "of": of,
         "layers": list(found),
     }  # fmt: skip
 
