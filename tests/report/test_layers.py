@@ -63,7 +63,7 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
     assert [tone for _, tone, _ in squares(page)] == [None, None, "gain", None, "much-worse", "worse"]
     assert squares(page)[4][2] == "en → de, layers 0-1 anew: 40.0 ± 0.2; -30.0, 95 % -31.0 to -29.0"
     text = " ".join(page.text)
-    assert "base: transfer loses most by layers 0-1, -30.0 points, -1.5 on the source." in text
+    assert "base: transfer loses most by layers 0-1, -30.0 points (-31.0 to -29.0), -1.5 on the source." in text
     assert "paralign analyze ablation <&>" in text
     assert "on the source, layers 2-3: +3.0" in page.text  # on hovering over a point
     rows = list(csv.DictReader(paths.figures.open()))
@@ -80,9 +80,24 @@ def test_the_mean_of_targets_stands_below_them_and_in_the_curve(tmp_path):
     assert page.tables["pos"][-1] == ["en → mean of 2", "70.0", "−22.0*"]
     said = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
     assert said == ["base: on the source: 0-1 +0.0; on the targets, mean: 0-1 -22.0"]
-    assert "base: transfer loses most by layers 0-1, -22.0 points, +0.0 on the source." in " ".join(page.text)
+    assert "base: transfer loses most by layers 0-1, -22.0 points (-23.0 to -21.0), +0.0 on the source." in " ".join(
+        page.text
+    )
     last = list(csv.DictReader(paths.figures.open()))[-1]
     assert (last["panel"], float(last["value"]), float(last["low"])) == ("en → mean of 2", -0.22, -0.23)
+
+
+def test_sources_have_pictures_of_their_own(tmp_path):
+    cells = [cell(target, reset, 0.7, gap if reset else None, source=source)
+             for source, gap in (("en", -0.3), ("de", -0.01)) for target in ("en", "de")
+             for reset in ("", "0")]  # fmt: skip
+    page, _ = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells, notes=[]))
+    said = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    assert said == ["base, from en: on the source: 0 -30.0; on the targets, mean: 0 -30.0",
+                    "base, from de: on the source: 0 -1.0; on the targets, mean: 0 -1.0"]  # fmt: skip
+    text = " ".join(page.text)
+    assert "base, from en: transfer loses most by layers 0, -30.0 points" in text
+    assert "base, from de: transfer is not sure to lose 2 points" in text
 
 
 def test_several_encoders_and_cells_that_are_missing(tmp_path):
@@ -92,7 +107,7 @@ def test_several_encoders_and_cells_that_are_missing(tmp_path):
     page, _ = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells, notes=[]))
     assert page.tables["pos"] == [["⇅", "no reset", "1", "2", "10"], ["base h, en → de", "70.0", "−1.0", "", "+1.0"],
                                   ["base other, en → de", "60.0", "", "−10.0*", "[60.0]"]]  # fmt: skip
-    assert "base h: transfer loses less than 2 points by any of these layers." in " ".join(page.text)
+    assert "base h: transfer is not sure to lose 2 points by any of these layers." in " ".join(page.text)
 
 
 def test_layers_of_several_encoders(tmp_path):

@@ -50,6 +50,25 @@ def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch)
     assert [c.reset for c in more if c.target == "en"] == ["", "0", "0-1", "1"]
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"overrides": ("training.epochs=2", "training.batch=16")}, r"training\.epochs was 1.0, now 2.0"),
+        ({"limit": 10}, r"data\.limit was"),
+        ({"train": ["en=smallworld:0-41"]}, r"data\.train was"),
+        ({"eval": ["de=smallworld:50-71"]}, r"data\.eval was"),
+    ],
+)
+def test_cells_of_other_settings_are_refused_before_anything_is_trained(base, tmp_path, monkeypatch, more, said):
+    run(base, tmp_path / "out", layers=["0"])
+    before = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_bytes()
+    monkeypatch.setattr(ablation, "finetune", None)
+    with pytest.raises(UserError, match=said):
+        run(base, tmp_path / "out", layers=["1"], resume=True, **more)
+    assert (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_bytes() == before
+    assert not (tmp_path / "out" / "pos" / "base" / "en" / "reset-1").exists()
+
+
 def test_two_encoders_of_one_name_and_two_sources(base, tmp_path, make_encoder):
     for folder, depth in (("a", 1), ("b", 3)):
         make_encoder(f"bert:{depth}x32", seed=depth).save_pretrained(tmp_path / folder / "x" / "encoder")
@@ -172,6 +191,8 @@ def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
               for tag in sizes for reset in resets for seed in (0, 1)}  # fmt: skip
     rows = [found for (tag, reset, seed), items in scores.items()
             for found in row(reset, seed, items.mean(), items, tmp_path / f"{tag}-{reset}-{seed}", tag)]  # fmt: skip
+    rows = [(folder, found.model_copy(update={"dataset": "ewt" if found.language == "en" else "pud"}))
+            for folder, found in rows]  # fmt: skip
     cells, notes = ablation_cells(rows)
     assert notes == []
     assert [(c.target, c.reset, c.targets) for c in cells] == [
@@ -181,6 +202,7 @@ def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
     means = {(r, seed): (of["de", r, seed] + of["hi", r, seed]) / 2 for r in resets for seed in (0, 1)}
     gaps = [means["0-1", seed] - means["", seed] for seed in (0, 1)]
     mean = cells[-1]
+    assert mean.dataset == "pud"
     assert (mean.score, mean.sd) == pytest.approx((np.mean([means["0-1", 0], means["0-1", 1]]),
                                                    np.std([means["0-1", 0], means["0-1", 1]], ddof=1)))  # fmt: skip
     assert (mean.difference, mean.spread) == pytest.approx((np.mean(gaps), np.std(gaps, ddof=1)))
@@ -201,6 +223,13 @@ def test_what_cannot_be_compared_is_told(tmp_path):
     cells, notes = ablation_cells(rows)
     assert math.isnan(cells[1].low)
     assert "other test items" in notes[0]
-    rows = row("0-1", 0, 1.0, items, tmp_path / "a") + row("", 0, 1.0, items, tmp_path / "c", task={"x": 1})
-    assert "no run without a reset" in ablation_cells(rows)[1][0]  # other settings are another comparison
+    for way in ("task", "training"):  # other settings are another comparison
+        rows = row("0-1", 0, 1.0, items, tmp_path / "a") + row("", 0, 1.0, items, tmp_path / way, **{way: {"x": 1}})
+        assert "no run without a reset" in ablation_cells(rows)[1][0]
+    rows = row("0-1", 0, 1.0, items, tmp_path / "a") + row("", 0, 0.5, items, tmp_path / "d")
+    next((tmp_path / "d" / "items").iterdir()).unlink()  # a copy without what is not text
+    cells, notes = ablation_cells(rows)
+    assert cells[1].difference == pytest.approx(0.5)
+    assert math.isnan(cells[1].low)
+    assert "no interval" in notes[0]
     assert ablation_cells(row("", 0, 1.0, items, tmp_path / "d")) == ([], [])

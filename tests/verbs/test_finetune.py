@@ -36,6 +36,31 @@ def test_settings_of_transfer(base, tmp_path, monkeypatch, more, language, recor
     assert {row.train for row in rows} == {language}
     assert [batches._store.rows for batches in made] == [records]
     assert rows[0].settings["baselines"]["chance"] == pytest.approx(1 / 3)
+    given = more["train"] if isinstance(more["train"], list) else [more["train"]]
+    assert len(rows[0].settings["training"]["sets"]) == len(given)
+
+
+def test_rows_tell_what_is_not_the_usual_way(base, tmp_path):
+    given = {"task": "pos", "train": "en=smallworld:0-40", "eval": ["de=smallworld:50-60"], "quiet": True, "limit": 30}
+    rows = paralign.finetune(str(base), out=tmp_path / "a", **given,
+                             overrides=["training.epochs=1", "training.log_every=3", "training.seed=4"])  # fmt: skip
+    assert rows[0].settings["training"] == {"sets": ["smallworld:0-40"], "epochs": 1.0, "limit": 30}
+
+
+def test_a_run_that_had_all_but_its_end_keeps_what_it_knew(base, tmp_path):
+    given = {"task": "pos", "train": "en=smallworld:0-40", "eval": ["de=smallworld:50-60"], "quiet": True,
+             "overrides": ["training.epochs=1", "layers.reset=0"], "out": tmp_path / "run"}  # fmt: skip
+    paralign.finetune(str(base), **given)
+    file = tmp_path / "run" / "run.json"
+    whole = json.loads(file.read_text())
+    assert {"encoder", "seed 0"} == set(whole["layer_hashes"])
+    file.write_text(json.dumps(whole | {"status": "stopped"}))
+    paralign.finetune(str(base), **given, resume=True)
+    again = json.loads(file.read_text())
+    assert again["status"] == "done"
+    names = ("seconds", "steps", "pairs_seen", "tokens_seen", "padding", "layer_hashes", "alarms")
+    assert {name: again[name] for name in names} == {name: whole[name] for name in names}
+    assert whole["steps"] > 0
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from paralign.errors import UserError
 from paralign.metrics import mean_sd, paired_bootstrap_mean
 from paralign.results import Measurement, natural, read_items
 
@@ -85,8 +86,9 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
         reset = str(layers.pop("reset", ""))
         system = str(layers.pop("of", None) or row.settings.get("system") or row.model)
         changed = tuple(sorted((k, str(v)) for k, v in layers.items() if v not in ("", None)))
-        settings = tuple(sorted((k, str(v)) for k, v in (row.settings.get("task") or {}).items()))
-        key = (row.task, row.metric, system, row.model_hash, row.train, (row.split, changed, settings))
+        ways = [tuple(sorted((k, str(v)) for k, v in (row.settings.get(name) or {}).items()))
+                for name in ("task", "training")]  # fmt: skip
+        key = (row.task, row.metric, system, row.model_hash, row.train, (row.split, changed, *ways))
         groups[key][row.language, row.dataset][reset][row.seeds.finetune] = (folder, row)
     cells, notes = [], []
     for (task, metric, system, model_hash, source, _), places in groups.items():
@@ -94,7 +96,8 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
         sets = [(*place, [resets]) for place, resets in known.items()]
         others = [resets for (language, _), resets in known.items() if language != source]
         if len(others) > 1 and all(_seeds(other) == _seeds(others[0]) for other in others):
-            sets.append(("mean", ", ".join(sorted({dataset for _, dataset in known})), others))
+            names = {dataset for language, dataset in known if language != source}
+            sets.append(("mean", ", ".join(sorted(names)), others))
         for target, dataset, found in sets:
             what = f"{task}, {system}, {source} to {target}"
             whole = [resets.get("", {}) for resets in found]
@@ -139,7 +142,10 @@ def _interval(sides: list[tuple[_Runs, _Runs]]) -> tuple[float, float, str | Non
     for treated, whole in sides:
         if len({str(row.settings.get("data")) for _, row in (*treated, *whole)}) > 1:
             return math.nan, math.nan, "other test items"
-        known = [[read_items(folder, row) for folder, row in some] for some in (treated, whole)]
+        try:
+            known = [[read_items(folder, row) for folder, row in some] for some in (treated, whole)]
+        except UserError as error:  # the scores are there
+            return math.nan, math.nan, error.message
         found = [[items for items in some if items is not None] for some in known]
         sizes = {len(items) for some in found for items in some}
         if len(sizes) != 1 or any(len(some) < len(treated) for some in found):

@@ -34,7 +34,7 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
     resets = sorted({cell["reset"] for cell in cells} - {""}, key=natural)
     systems = list(dict.fromkeys((cell["system"], cell["model_hash"]) for cell in cells))
     names = {key: key[0] if [s for s, _ in systems].count(key[0]) == 1 else f"{key[0]} {key[1][:6]}" for key in systems}
-    rows, panels, numbers = [], [], []
+    rows, panels, numbers, found = [], [], [], []
     for system in systems:
         own = [cell for cell in cells if (cell["system"], cell["model_hash"]) == system]
         places = list(dict.fromkeys((cell["source"], _target(cell), cell["dataset"]) for cell in own))
@@ -45,7 +45,12 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
             head += f" ({place[2]})" if [p[:2] for p in places].count(place[:2]) > 1 else ""
             rows.append((head, [_cell(some.get(reset), head) for reset in ("", *resets)]))
             numbers += [_number(head, cell) for cell in some.values()]
-        panels.append(_losses(f"{run.name}/{task}/{system}", names[system], own, resets))
+        sources = list(dict.fromkeys(cell["source"] for cell in own))
+        for source in sources:
+            name = names[system] + f", from {source}" * (len(sources) > 1)
+            from_it = [cell for cell in own if cell["source"] == source]
+            panels.append(_losses(f"{run.name}/{task}/{system}/{source}", name, from_it, resets))
+            found.append(_found_losses(name, from_it))
     seeds = sorted({cell["seeds"] for cell in cells})
     caption = (
         f"{metric.upper() if metric in ('las', 'uas', 'f1') else metric} on 100; then what is lost when these layers"
@@ -56,10 +61,8 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
     look = styles(["on the source", "on the targets, mean"], set())
     grid = Grid(["no reset", *resets], rows, caption)
     key = [style.sign for style in look.values()]
-    found = " ".join(_found_losses(names[system], [c for c in cells if (c["system"], c["model_hash"]) == system])
-                     for system in systems)  # fmt: skip
-    command = run.info.command or ""
-    return Plate("Layers drawn anew", task, key, panels, [grid], len(panels) < 3, "", command, numbers, found)
+    told, command = " ".join(filter(None, found)), run.info.command or ""
+    return Plate("Layers drawn anew", task, key, panels, [grid], len(panels) < 3, "", command, numbers, told)
 
 
 def _target(cell: Row) -> str:
@@ -71,31 +74,33 @@ def _mean(cell: Row) -> bool:
     return int(cell.get("targets", 1)) > 1
 
 
-def _told(cells: Sequence[Row]) -> list[Row]:
-    """Those of an encoder, and for each source the mean of its targets in place of them, where it is known."""
-    means = {(cell["source"], cell["reset"]) for cell in cells if _mean(cell)}
-    return [c for c in cells if _mean(c) or c["source"] == c["target"] or (c["source"], c["reset"]) not in means]
+def _gap(cells: Sequence[Row], reset: str, on_source: bool) -> tuple[float, tuple[float, float] | None] | None:
+    """Points that one source's runs lose by a reset, on the source or on its targets (their mean, where it is known);
+    with an interval if it is one cell's."""
+    some = [c for c in cells if (c["reset"], c["source"] == c["target"]) == (reset, on_source)]
+    some = [c for c in some if _mean(c)] or some
+    gap = mean_known([c["difference"] for c in some])
+    if gap is None:
+        return None
+    told = len(some) == 1 and some[0]["low"] is not None
+    return 100 * gap, (100 * some[0]["low"], 100 * some[0]["high"]) if told else None
 
 
 def _found_losses(name: str, cells: Sequence[Row]) -> str:
-    """Which layers transfer loses most by, and what they cost the source."""
-    known = [cell for cell in _told(cells) if cell["difference"] is not None]
+    """Which layers one source's transfer loses most by, and what they cost the source."""
     losses = {
-        reset: [
-            mean_known([c["difference"] for c in known if (c["reset"], c["source"] == c["target"]) == (reset, own)])
-            for own in (True, False)
-        ]
-        for reset in dict.fromkeys(cell["reset"] for cell in known)
-    }  # fmt: skip
-    told = {reset: both for reset, both in losses.items() if both[1] is not None}
-    if not told:
+        reset: found for reset in dict.fromkeys(c["reset"] for c in cells) if (found := _gap(cells, reset, False))
+    }
+    if not losses:
         return ""
-    worst = min(told, key=lambda reset: told[reset][1] or 0.0)
-    own, other = told[worst]
-    if other is None or other > -_LOSS:
-        return f"{name}: transfer loses less than {100 * _LOSS:.0f} points by any of these layers."
-    source = "" if own is None else f", {100 * own:+.1f} on the source"
-    return f"{name}: transfer loses most by layers {worst}, {100 * other:+.1f} points{source}."
+    worst = min(losses, key=lambda reset: losses[reset][0])
+    gap, interval = losses[worst]
+    if gap > -100 * _LOSS or (interval and interval[1] >= 0):
+        return f"{name}: transfer is not sure to lose {100 * _LOSS:.0f} points by any of these layers."
+    own = _gap(cells, worst, True)
+    between = f" ({interval[0]:+.1f} to {interval[1]:+.1f})" if interval else ""
+    source = f", {own[0]:+.1f} on the source" if own else ""
+    return f"{name}: transfer loses most by layers {worst}, {gap:+.1f} points{between}{source}."
 
 
 def _cell(cell: Row | None, head: str) -> Square:
@@ -122,11 +127,9 @@ def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str]) -
     for style, on_source in zip(look.values(), (True, False), strict=True):
         points = []
         for place, reset in enumerate(resets):
-            some = [c for c in _told(cells) if (c["source"] == c["target"], c["reset"]) == (on_source, reset)]
-            gap = mean_known([c["difference"] for c in some])
-            if gap is not None:
-                bar = (100 * some[0]["low"], 100 * some[0]["high"]) if _sure(some) else None
-                points.append((place, reset, 100 * gap, bar))
+            found = _gap(cells, reset, on_source)
+            if found:
+                points.append((place, reset, *found))
         lines.append((style, points))
 
     def draw(axes: Any) -> None:
@@ -148,11 +151,6 @@ def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str]) -
         for style, points in lines
     )
     return Panel(name, drawn(salt, draw), said)
-
-
-def _sure(cells: Sequence[Row]) -> bool:
-    """Whether there is an interval to draw: of one source's cells alone."""
-    return len(cells) == 1 and cells[0]["low"] is not None
 
 
 def _number(head: str, cell: Row) -> Number:

@@ -15,7 +15,7 @@ from paralign.encoder.layers import chosen_layers, layer_stacks, prepare_layers,
 from paralign.errors import UserError
 from paralign.text import parse_text
 from paralign.text.lines import write_lines
-from paralign.verbs.finetune import finetune, finetune_settings
+from paralign.verbs.finetune import finetune, finetune_settings, settled
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.measure import read_data
 from paralign.verbs.several import begin, command_line, each, results_of
@@ -44,7 +44,8 @@ def analyze_ablation(
 
     Every cell is a run of :func:`paralign.finetune`, without its weights, in ``out/TASK/ENCODER/SOURCE/``; a cell costs
     what its fine-tuning costs. Then ``out/ablation-TASK/``: ``ablation.tsv`` and the figure that ``paralign report``
-    draws. Other tasks, encoders, layers, or more seeds may be added in the same folder with ``resume``.
+    draws. Other tasks, encoders, sources, layers, or more seeds may be added in the same folder with ``resume``; all
+    cells of a task are trained and tested alike.
 
     Args:
         models: encoders.
@@ -73,6 +74,7 @@ def analyze_ablation(
         wanted.append(list(dict.fromkeys(map(spelled, sets))))
     note = begin(out, resume, quiet)
     names = _names(known, out / task)
+    _same(out / task, task, train, eval, overrides, limit)
     cells = [(one.model, name, source, reset) for one, name, some in zip(known, names, wanted, strict=True)
              for source in train for reset in ("", *some)]  # fmt: skip
     failed: list[tuple[str, UserError]] = []
@@ -142,6 +144,17 @@ def _check(
         layer_stacks(encoder.model)  # refuses shared layers
         known.append(_Known(model, digest, encoder.layers))
     return known
+
+
+def _same(
+    runs: Path, task: str, train: Sequence[str], eval: Sequence[str], overrides: Sequence[str], limit: int | None
+) -> None:
+    """Refuse to add cells of other settings than those that are there: the two could not be compared."""
+    config, _ = finetune_settings(task, None, None, overrides)
+    for source in train:
+        began = settled(config, task, [source], eval, limit=limit)
+        for file in sorted(runs.glob(f"*/{parse_text(source).language}/*/run.json")):
+            RunFolder(file.parent, "finetune", resume=True).agree({k: began[k] for k in ("data", "training")})
 
 
 def _names(known: Sequence[_Known], folder: Path) -> list[str]:

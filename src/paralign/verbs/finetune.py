@@ -45,9 +45,12 @@ from paralign.verbs.measure import (
 )
 from paralign.verbs.transfer import read_transfer
 
-__all__ = ["FinetuneConfig", "finetune"]
+__all__ = ["FinetuneConfig", "finetune", "finetune_settings", "settled"]
 
 _HEAD, _RESET = 41, 42
+_TELLING = {"batch", "epochs", "steps", "learning_rate", "warmup", "weight_decay", "betas", "eps", "clip", "dropout",
+            "temperature"}  # fmt: skip
+"""Settings of the loop that make a score another one; rows tell those that are not the task's own."""
 
 
 class FinetuneTraining(TrainingConfig):
@@ -136,14 +139,10 @@ def finetune(
     work.fit(transfer.sets)
     folder = RunFolder(Path(out), "finetune", resume=resume, command=command)
     rows = folder.path / "results.jsonl"
-    chosen = {
-        "task": config.task.model_dump(mode="json") | work.config.model_dump(mode="json"),
-        "training": config.training.model_dump(mode="json"),
-        "layers": config.layers.model_dump(mode="json"),
-    }
-    what = {"name": task, "train": specs, "eval": list(eval), "dev": dev, "code_switch": code_switch,
-            "target_examples": target_examples, "limit": limit, "split": split, "system": system}  # fmt: skip
-    folder.agree({"data": what, **chosen})
+    given = {"code_switch": code_switch, "target_examples": target_examples, "limit": limit, "split": split}
+    chosen = settled(config, task, specs, eval, dev=dev, system=system, **given)
+    chosen["task"] = config.task.model_dump(mode="json") | work.config.model_dump(mode="json")
+    folder.agree(chosen)
     had = {row.seeds.finetune for row in read_results(rows)} if rows.exists() else set()
     wanted = range(config.training.seed, config.training.seed + seeds)
     check_trackers(track)
@@ -161,11 +160,13 @@ def finetune(
     changed = {"layers": {"of": about["method"], **config.layers.model_dump(mode="json")}} if config.layers.said else {}
     if changed and system is None:
         about["method"] = f"{about['method']}, {config.layers.said}"
-    folder.begin({"model": model, "data": what, **chosen},
-                 **{k: about[k] for k in ("method", "control", "model_hash", "parent")})  # fmt: skip
+    folder.begin({"model": model, **chosen}, **{k: about[k] for k in ("method", "control", "model_hash", "parent")})
+    told = recorded(work) | changed | {"training": _told(config, work, specs, limit)}
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
     cost, found = _Cost(folder), list[Measurement]()
     hashes = folder.before.get("layer_hashes", {"encoder": layer_hashes(encoder)} if changed else {})
+    if folder.resumed:  # what it knew stays known
+        folder.save(**cost.facts, **({"layer_hashes": hashes} if hashes else {}))
     failed: dict[int, Exception] = {}
     said: set[str] = set()
     named = [(spec, data) for spec, (data, _) in zip(eval, tests, strict=True)]
@@ -202,7 +203,7 @@ def finetune(
                 for (spec, test), dataset in zip(named, datasets, strict=True):
                     measured += measure(
                         work, encoder, head, test, dataset, about, folder.name, seeds_of,
-                        split=split, train=transfer.language, settings=recorded(work) | changed,
+                        split=split, train=transfer.language, settings=told,
                     )  # fmt: skip
                     say_cut(work, spec, said, quiet)
                 if keep_models and folder.main:
@@ -242,6 +243,26 @@ def finetune(
     say_summary(found, quiet)
     _raise_failed(failed, len(wanted), folder.path)
     return found
+
+
+def settled(
+    config: FinetuneConfig, task: str, train: Sequence[str], eval: Sequence[str], **given: Any
+) -> dict[str, Any]:
+    """What a run must keep to when it goes on, but for the task's own settings, which its data complete."""
+    data = {"dev": None, "code_switch": False, "target_examples": None, "limit": None, "split": "test", "system": None}
+    return {
+        "data": {"name": task, "train": list(train), "eval": list(eval), **data, **given},
+        "training": config.training.model_dump(mode="json"),
+        "layers": config.layers.model_dump(mode="json"),
+    }
+
+
+def _told(config: FinetuneConfig, work: Supervised, train: Sequence[str], limit: int | None) -> dict[str, Any]:
+    """What rows say of their training: the sets, and what is not the task's usual way."""
+    usual = resolve(FinetuneTraining, work.training).model_dump(mode="json")
+    now = config.training.model_dump(mode="json")
+    other = {name: now[name] for name in sorted(_TELLING) if now[name] != usual[name]}
+    return {"sets": dataset_names(train), **other, **({} if limit is None else {"limit": limit})}
 
 
 class _Cost:
