@@ -2,7 +2,7 @@
 
     python benchmarks/mini.py DATA OUT [--stage STAGE]
 
-DATA holds the public sets under the names of docs/results.md (not part of the project). Every command is printed;
+DATA holds the public sets under the names of benchmarks/README.md (not part of the project). Every command is printed;
 finished runs are not repeated, interrupted ones go on.
 """
 

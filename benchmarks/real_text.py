@@ -2,7 +2,7 @@
 
     python benchmarks/real_text.py DATA OUT [--stage prepare|base|align|measure|all] [--half dev|test]
 
-DATA holds the public sets under the names of docs/results.md (not part of the project). Every command is printed;
+DATA holds the public sets under the names of benchmarks/README.md (not part of the project). Every command is printed;
 finished runs are not repeated, interrupted ones go on.
 
 The halves: documents of NTREX and sentences of PUD are development or test by crc32(id) % 2, so that nobody tunes on
