@@ -2,8 +2,8 @@
 
     python benchmarks/real_tasks.py DATA MODEL OUT [--only nli qa ner pos parsing retrieval lexicon] [--limit N]
 
-DATA holds the public sets under the names of benchmarks/README.md (not part of the project). Sets without a test part are
-halved by crc32(id) % 2 as in real_text.py; only test halves are scored, once. Paragraphs of XQuAD are taken out of
+DATA holds the public sets under the names of benchmarks/README.md (not part of the project). Sets without a test part
+are halved by crc32(id) % 2 as in real_text.py; only test halves are scored, once. Paragraphs of XQuAD are taken out of
 SQuAD's development set before it is trained on. Every command is printed; finished runs are not repeated.
 """
 
