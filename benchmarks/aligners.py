@@ -7,8 +7,8 @@
 `counting` draws the set: source words of a Zipf law (exponent 1.05, 40,000 words), Poisson(22) of them cut to 3-80, a
 random one-to-one dictionary, target order by position + N(0, 2), before each word with probability 0.1 one of 500 noise
 words; gold is the dictionary. `gold` learns from the parallel text under DATA (named as in benchmarks/README.md),
-scores the hand-made sets on one half. Every run is a process of its own; `above MB` is its peak above that of a process that
-has imported the same. `similarity` compares with simalign (if it can be imported) on the same encoder and layer.
+scores the hand-made sets on one half. Every run is a process of its own; `above MB` is its peak above that of a process
+that has imported the same. `similarity` compares with simalign (if it can be imported) on the same encoder and layer.
 """
 
 from __future__ import annotations
