@@ -101,12 +101,13 @@ def test_sources_have_pictures_of_their_own(tmp_path):
 
 
 def test_several_encoders_and_cells_that_are_missing(tmp_path):
-    cells = [cell("de", "", 0.7), cell("de", "1", 0.69, -0.01), cell("de", "10", 0.71, 0.01),
+    cells = [cell("de", "", 0.7), cell("de", "1", 0.69, -0.01, spread=0.002), cell("de", "10", 0.71, 0.01),
              cell("de", "", 0.6, model_hash="other"), cell("de", "2", 0.5, -0.1, model_hash="other"),
              cell("de", "10", 0.6, None, model_hash="other")]  # fmt: skip
     page, _ = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells, notes=[]))
     assert page.tables["pos"] == [["⇅", "no reset", "1", "2", "10"], ["base h, en → de", "70.0", "−1.0", "", "+1.0"],
                                   ["base other, en → de", "60.0", "", "−10.0*", "[60.0]"]]  # fmt: skip
+    assert squares(page)[1][2] == "base h, en → de, layers 1 anew: 69.0 ± 0.2; -1.0 ± 0.2 over seeds, 95 % -2.0 to +0.0"
     assert "base h: transfer is not sure to lose 2 points by any of these layers." in " ".join(page.text)
 
 

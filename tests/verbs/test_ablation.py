@@ -82,6 +82,11 @@ def test_two_encoders_of_one_name_and_two_sources(base, tmp_path, make_encoder):
     assert sorted(found[:4]) == sorted((first, s, r) for s in ("en", "de") for r in ("", "0"))
     assert sorted(found[4:]) == sorted((second, s, r) for s in ("en", "de") for r in ("", "0-1", "2"))
     assert {path.name for path in (tmp_path / "out" / "pos").iterdir()} == {"x", "x-2"}
+    turned = paralign.analyze_ablation(
+        models[::-1], task="pos", train=["en=smallworld:0-20", "de=smallworld:0-20"], eval=["zh=smallworld:50-60"],
+        out=tmp_path / "out", overrides=TINY, quiet=True, resume=True,
+    )  # fmt: skip
+    assert list(dict.fromkeys(c.model_hash for c in turned)) == [second, first]  # as they are named
 
 
 def test_another_encoder_of_the_same_name_gets_its_own_cells(tmp_path, make_encoder):

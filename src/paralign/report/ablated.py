@@ -15,6 +15,8 @@ from paralign.results import natural
 __all__ = ["ablation_plates"]
 
 Row = Mapping[str, Any]
+Gap = tuple[float, tuple[float, float] | None]
+"""Points lost, and their interval."""
 _LOSS, _GREAT = 0.02, 0.05
 """Losses that are shaded lightly and darkly (Muller et al. 2021, table 2)."""
 
@@ -34,7 +36,7 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
     resets = sorted({cell["reset"] for cell in cells} - {""}, key=natural)
     systems = list(dict.fromkeys((cell["system"], cell["model_hash"]) for cell in cells))
     names = {key: key[0] if [s for s, _ in systems].count(key[0]) == 1 else f"{key[0]} {key[1][:6]}" for key in systems}
-    rows, panels, numbers, found = [], [], [], []
+    rows, numbers, groups = [], [], []
     for system in systems:
         own = [cell for cell in cells if (cell["system"], cell["model_hash"]) == system]
         places = list(dict.fromkeys((cell["source"], _target(cell), cell["dataset"]) for cell in own))
@@ -48,15 +50,17 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
         sources = list(dict.fromkeys(cell["source"] for cell in own))
         for source in sources:
             name = names[system] + f", from {source}" * (len(sources) > 1)
-            from_it = [cell for cell in own if cell["source"] == source]
-            panels.append(_losses(f"{run.name}/{task}/{system}/{source}", name, from_it, resets))
-            found.append(_found_losses(name, from_it))
+            panel = (f"{run.name}/{task}/{system}/{source}", name, [c for c in own if c["source"] == source])
+            groups.append(panel)
+    limits = _limits([_gap(some, reset, own) for *_, some in groups for reset in resets for own in (True, False)])
+    panels = [_losses(salt, name, some, resets, limits) for salt, name, some in groups]
+    found = [_found_losses(name, some) for _, name, some in groups]
     seeds = sorted({cell["seeds"] for cell in cells})
     caption = (
         f"{metric.upper() if metric in ('las', 'uas', 'f1') else metric} on 100; then what is lost when these layers"
         f" are drawn anew before fine-tuning: light from {100 * _LOSS:.0f} points, dark from {100 * _GREAT:.0f},"
-        " blue gains. Bars, and * where 0 is outside: 95 % interval (paired bootstrap over test items)."
-        f" {counts_said(seeds)} fine-tuning seed{'s' * (seeds != [1])}; layers are counted from 0."
+        " blue gains. Bars, and * where 0 is outside: 95 % interval (paired bootstrap over test items; what seeds do,"
+        f" when one hovers). {counts_said(seeds)} fine-tuning seed{'s' * (seeds != [1])}; layers are counted from 0."
     )
     look = styles(["on the source", "on the targets, mean"], set())
     grid = Grid(["no reset", *resets], rows, caption)
@@ -74,7 +78,7 @@ def _mean(cell: Row) -> bool:
     return int(cell.get("targets", 1)) > 1
 
 
-def _gap(cells: Sequence[Row], reset: str, on_source: bool) -> tuple[float, tuple[float, float] | None] | None:
+def _gap(cells: Sequence[Row], reset: str, on_source: bool) -> Gap | None:
     """Points that one source's runs lose by a reset, on the source or on its targets (their mean, where it is known);
     with an interval if it is one cell's."""
     some = [c for c in cells if (c["reset"], c["source"] == c["target"]) == (reset, on_source)]
@@ -115,13 +119,22 @@ def _cell(cell: Row | None, head: str) -> Square:
         return Square(f"[{score}]" if alone else score, "", said + "; nothing to compare with" * alone)
     known = cell["low"] is not None
     sure = known and not cell["low"] <= 0 <= cell["high"]
-    tone = "much-worse" if gap <= -_GREAT else "worse" if gap <= -_LOSS else "gain" if gap >= _LOSS else ""
+    shown = round(gap, 3) + 0.0  # as it is printed, and no -0.0
+    tone = "much-worse" if shown <= -_GREAT else "worse" if shown <= -_LOSS else "gain" if shown >= _LOSS else ""
+    seeds = f" ± {100 * cell['spread']:.1f} over seeds" if cell["spread"] is not None else ""
     interval = f", 95 % {100 * cell['low']:+.1f} to {100 * cell['high']:+.1f}" if known else ""
-    text = f"{100 * gap:+.1f}".replace("-", "−") + "*" * sure
-    return Square(text, tone, f"{said}; {100 * gap:+.1f}{interval}")
+    text = f"{100 * shown:+.1f}".replace("-", "−") + "*" * sure
+    return Square(text, tone, f"{said}; {100 * shown:+.1f}{seeds}{interval}")
 
 
-def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str]) -> Panel:
+def _limits(gaps: Sequence[Gap | None]) -> tuple[float, float]:
+    """Of the axes of all pictures, so that they can be compared."""
+    ends = [0.0, *(end for found in gaps if found for end in (found[0], *(found[1] or ())))]
+    margin = 0.06 * (max(ends) - min(ends)) or 1.0
+    return min(ends) - margin, max(ends) + margin
+
+
+def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str], limits: tuple[float, float]) -> Panel:
     look = styles(["on the source", "on the targets, mean"], set())
     lines = []
     for style, on_source in zip(look.values(), (True, False), strict=True):
@@ -144,6 +157,7 @@ def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str]) -
                 (dot,) = axes.plot([place], [value], "o", ms=4, color=style.colour)
                 hover(dot, f"{style.system}, layers {reset}: {value:+.1f}")
         axes.set_xticks(range(len(resets)), resets)
+        axes.set_ylim(*limits)
         plain_axes(axes, "layers drawn anew")
 
     said = "; ".join(

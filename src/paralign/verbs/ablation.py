@@ -99,7 +99,7 @@ def analyze_ablation(
             failed.append((str(run), error))
     if not any((out / task).rglob("results.jsonl")):
         raise failed[0][1]
-    cells_found = _tell(out / task, out / f"ablation-{task}", command, quiet)
+    cells_found = _tell(out / task, out / f"ablation-{task}", [one.digest for one in known], command, quiet)
     if failed:
         raise UserError(f"{len(failed)} of {len(cells)} cells failed, the first: {failed[0][1].message}",
                         where=failed[0][0], mend="the others are told; mend it and --resume")  # fmt: skip
@@ -186,10 +186,11 @@ def _numbered(name: str) -> Iterator[str]:
         number += 1
 
 
-def _tell(runs: Path, out: Path, command: str | None, quiet: bool) -> list[AblationCell]:
-    """Bring the cells of all runs together."""
+def _tell(runs: Path, out: Path, order: Sequence[str], command: str | None, quiet: bool) -> list[AblationCell]:
+    """Bring the cells of all runs together, the encoders in their order."""
     rows, torn = results_of([runs])
     cells, notes = ablation_cells(rows)
+    cells.sort(key=lambda cell: order.index(cell.model_hash) if cell.model_hash in order else len(order))
     notes = torn + notes
     folder = RunFolder(out, "analyze ablation", command=command, fresh=True)
     folder.begin({"runs": [str(runs)]})
