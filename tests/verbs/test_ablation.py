@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 import paralign
 from paralign.analysis.ablation import ablation_cells
 from paralign.errors import UserError
-from paralign.metrics import paired_bootstrap, paired_bootstrap_mean
+from paralign.metrics import over_seeds, paired_bootstrap, paired_bootstrap_mean
 from paralign.results import Measurement, Seeds, write_results
 from paralign.verbs import ablation
 
@@ -185,7 +185,13 @@ def test_cells_are_compared_seed_by_seed_with_the_bootstrap(tmp_path):
     assert reset.spread == pytest.approx(np.std(gaps, ddof=1))
     pairs = [[np.stack([scores[r, s], np.ones(200)], 1) for s in (0, 1)] for r in ("0-1", "")]
     wanted = paired_bootstrap(*pairs)
-    assert (reset.low, reset.high) == (wanted.low, wanted.high)
+    reach = 12.706 * reset.spread / math.sqrt(2)  # Student's, two seeds
+    assert reset.difference - reset.low == pytest.approx(math.hypot(reset.difference - wanted.low, reach), rel=1e-4)
+    assert reset.high - reset.difference == pytest.approx(math.hypot(wanted.high - reset.difference, reach), rel=1e-4)
+    alone = [(folder, found) for folder, found in rows if found.seeds.finetune == 0]
+    one = ablation_cells(alone)[0][1]
+    wanted = paired_bootstrap(*[some[:1] for some in pairs])
+    assert (one.low, one.high) == (wanted.low, wanted.high)  # of a single seed: of test items alone
     assert math.isnan(whole.difference)
 
 
@@ -214,7 +220,7 @@ def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
     pairs = [[np.stack([np.stack([scores[tag, r, s], np.ones_like(scores[tag, r, s])], 1) for s in (0, 1)])
               for r in ("0-1", "")] for tag in ("de", "hi")]  # fmt: skip
     wanted = paired_bootstrap_mean(pairs)
-    assert (mean.low, mean.high) == (wanted.low, wanted.high)
+    assert (mean.low, mean.high) == over_seeds(mean.difference, (wanted.low, wanted.high), mean.spread, 2)
     fewer = [(folder, found) for folder, found in rows if (found.language, found.seeds.finetune) != ("hi", 1)]
     assert {c.target for c in ablation_cells(fewer)[0]} == {"de", "hi", "en"}  # other seeds are not averaged
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from paralign.errors import UserError
-from paralign.metrics import mean_sd, paired_bootstrap_mean
+from paralign.metrics import mean_sd, over_seeds, paired_bootstrap_mean
 from paralign.results import Measurement, natural, read_items
 
 __all__ = ["AblationCell", "ablation_cells"]
@@ -36,7 +36,8 @@ class AblationCell:
         score, sd: mean over fine-tuning seeds and their sample standard deviation (nan for one seed).
         seeds: how many.
         difference: to the mean without a reset, of the seeds both have; nan where there is none.
-        low, high: its 95 % interval, paired bootstrap over test items; it does not speak of other seeds.
+        low, high: its 95 % interval: of other test items (paired bootstrap), and with two seeds or more of other seeds
+            (:func:`paralign.metrics.over_seeds`).
         spread: standard deviation of the difference over seeds, nan for fewer than two.
         targets: test sets behind it, 1 but for the mean.
     """
@@ -126,6 +127,8 @@ def _compared(
     gaps = [fmean([one[k][1].value - other[k][1].value for one, other in sides]) for k in range(len(shared))]
     low, high, note = _interval(sides) if shared else (math.nan, math.nan, None)
     gap, spread = mean_sd(gaps) if gaps else (math.nan, None)
+    if spread is not None and not math.isnan(low):
+        low, high = over_seeds(gap, (low, high), spread, len(gaps))
     return (mean, _or_nan(sd), len(treated[0]), gap, low, high, _or_nan(spread)), note
 
 

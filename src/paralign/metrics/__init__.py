@@ -7,7 +7,7 @@ from paralign.metrics.ratios import lower_is_better, ratio
 from paralign.metrics.retrieval import retrieval
 from paralign.metrics.spanning_tree import spanning_tree
 from paralign.metrics.spans import bad_bio, entities, span_counts, span_f1
-from paralign.metrics.spread import mean_sd
+from paralign.metrics.spread import mean_sd, over_seeds
 from paralign.metrics.squad import exact_match, f1, normalise_answer
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "mlqa_f1",
     "mlqa_normalise",
     "normalise_answer",
+    "over_seeds",
     "paired_bootstrap",
     "paired_bootstrap_mean",
     "ratio",

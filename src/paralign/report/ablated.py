@@ -59,8 +59,9 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
     caption = (
         f"{metric.upper() if metric in ('las', 'uas', 'f1') else metric} on 100; then what is lost when these layers"
         f" are drawn anew before fine-tuning: light from {100 * _LOSS:.0f} points, dark from {100 * _GREAT:.0f},"
-        " blue gains. Bars, and * where 0 is outside: 95 % interval (paired bootstrap over test items; what seeds do,"
-        f" when one hovers). {counts_said(seeds)} fine-tuning seed{'s' * (seeds != [1])}; layers are counted from 0."
+        " blue gains. Bars, and * where 0 is outside: 95 % interval, of other test items and, with two seeds or more,"
+        f" of other fine-tuning seeds. {counts_said(seeds)} fine-tuning seed{'s' * (seeds != [1])}; layers are counted"
+        " from 0."
     )
     look = styles(["on the source", "on the targets, mean"], set())
     grid = Grid(["no reset", *resets], rows, caption)
