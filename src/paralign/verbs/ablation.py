@@ -201,7 +201,7 @@ def _tell(runs: Path, out: Path, order: Sequence[str], command: str | None, quie
     folder.figure("ablation", "ablation", cells=cells, notes=notes)
     folder.save(status="done", alarms=notes)
     for cell in cells:
-        gap = "" if math.isnan(cell.difference) else f" ({100 * cell.difference:+.1f})"
+        gap = "" if math.isnan(cell.difference) else f" ({round(100 * cell.difference, 1) + 0.0:+.1f})"
         what = f"layers {cell.reset} anew" if cell.reset else "no reset"
         score = f"{100 * cell.score:.1f}"
         target = f"{cell.targets} targets, mean" if cell.targets > 1 else cell.target
