@@ -127,7 +127,7 @@ def test_layers_of_several_encoders(tmp_path):
         in page.text
     )
     tones = {text: tone for text, tone, _ in squares(page)}
-    assert (tones["0.90"], tones["0.60"], tones["1.00"]) == ("g9", "g6", "g9")
+    assert (tones["0.90"], tones["0.60"], tones["1.00"], tones["25.0"]) == ("g9", "g6", "g9", "g2")
     rows = [row for row in csv.DictReader(paths.figures.open()) if row["series"] == "cka"]
     assert len(rows) == 12
     assert [float(row["value"]) for row in rows[6:9]] == [0.8, 0.7, 0.9]

@@ -147,11 +147,12 @@ def _grid(heads: Sequence[str], curves: Sequence[Row], name: str) -> Grid:
             value = row[name]
             tone = "" if value is None else f"g{min(9, max(0, int(10 * value)))}"
             said = f"{head}, layer {row['layer']}: {_value(row)}"
-            squares.append(Square("" if value is None else f"{value:.2f}", tone, said))
+            text = "" if value is None else f"{100 * value:.1f}" if name == "retrieval" else f"{value:.2f}"
+            squares.append(Square(text, tone, said))
         rows.append((head, squares + [Square("")] * (depth - len(squares))))
     caption = {
         "cka": "CKA by layer.",
-        "retrieval": "Share of sentences whose nearest neighbour by cosine is their translation, mean of directions.",
+        "retrieval": "Of 100 sentences, whose nearest neighbour by cosine is their translation; mean of directions.",
         "cosine": "Mean cosine of translations; high everywhere where all sentences lie in one direction: compare"
         " shuffled pairs, shown when one hovers.",
     }[name]
