@@ -6,7 +6,7 @@ OUT is the folder of benchmarks/mini.py and benchmarks/alignlm.py after their co
 results are used; DATA as there. ``similarity``: CKA on NTREX in eight languages, of the base, the control, PPA and
 AlignLM, and of the base before and after fine-tuning. ``ablation``: two neighbouring layers drawn anew, English to the
 others: tagging with three seeds, parsing and entities with one. ``correlation``: of all these with what transfer loses.
-Every command is printed; finished runs are not repeated.
+Every command is printed; finished fine-tunings are not repeated.
 """
 
 from __future__ import annotations

@@ -70,18 +70,8 @@ def align(data: Path, out: Path, tag: str, method: str, seed: int, steps: int, *
     given = ("--dictionary", f"en-{tag}={words(data, out, tag)}") if "static" in method else ()
     name = "-".join([tag, method, str(steps), *(s.rpartition("=")[2] for s in sets), str(seed)])
     paralign(
-        *(
-            "align",
-            "--model",
-            start(out),
-            "--corpus",
-            alignlm.reserved(out, tag),
-            *given,
-            "--recipe",
-            RECIPE,
-            "--seed",
-            seed,
-        ),
+        *("align", "--model", start(out), "--corpus", alignlm.reserved(out, tag), *given),
+        *("--recipe", RECIPE, "--seed", seed),
         *each("--set", [*METHODS[method], *sets, f"training.learning_rate={RATE:g}", f"training.steps={steps}"]),
         *("--out", out / "static" / name, "--resume"),
     )

@@ -84,12 +84,9 @@ def transferred(rows: Iterable[Measurement]) -> tuple[list[Transferred], list[st
         where = row.where
         if row.train is not None and not row.settings.get("layers"):
             if metrics.setdefault(row.task, row.metric) == row.metric:
-                told = (
-                    _told(row.settings.get("task")),
-                    _told(row.settings.get("training")),
-                    row.settings.get("data", ""),
-                )
-                way = " ".join(map(str, (row.task, "on", row.dataset, row.split, *filter(None, told))))
+                told = [_told(row.settings.get(name)) for name in ("task", "training")]
+                told.append(str(row.settings.get("data", "")))
+                way = " ".join([f"{row.task} on {row.dataset} {row.split}", *filter(None, told)])
                 scores.add((row.task, row.train, row.language, row.model_hash), way, row.value)
                 names[row.model_hash] = str(row.settings.get("system") or row.model)
             continue

@@ -123,24 +123,19 @@ class Streams:
                 key = (first, second, shuffled)
                 if self.config.kernel == "linear":
                     _add(self._cross, key, moved[first], moved[second][:, rows])
-                if chunk[first].shape[2] != chunk[second].shape[2]:
-                    continue  # other dimensions: CKA alone tells anything
                 cosines = _cosines(chunk[first], chunk[second][:, rows]).sum(1)
                 self._cosines[key] = self._cosines.get(key, 0) + cosines
 
     def similarity(self, first: Stream, second: Stream) -> list[LayerSimilarity]:
         """Of a pair, from the embeddings up."""
-        depth = len(self._shift[first])
-        alike = (first, second, False) in self._cosines
-        cosine, shuffled = (self._cosines.get((first, second, other), np.full(depth, math.nan)) / max(1, self.n)
-                            for other in (False, True))  # fmt: skip
+        cosine, shuffled = (self._cosines[first, second, other] / max(1, self.n) for other in (False, True))
         of_kernel = self._linear if self.config.kernel == "linear" else self._rbf
         out = []
-        for layer in range(depth):
+        for layer in range(len(self._shift[first])):
             whole, apart, halves = of_kernel(first, second, layer)
             low, high = interval(whole, halves)
             found = math.nan
-            if alike and not self.config.streamed:
+            if not self.config.streamed and not math.isnan(cosine[layer]):
                 there, back = retrieval(self._rows(first, layer), self._rows(second, layer), None)
                 found = float((there.mean() + back.mean()) / 2)
             out.append(
@@ -157,13 +152,8 @@ class Streams:
         )
         if self.config.streamed or not self.config.halves:
             return whole, apart, np.empty(0)
-        return (
-            whole,
-            apart,
-            ratios(
-                self._halves(first, second, layer), *(self._own_halves(stream, layer) for stream in (first, second))
-            ),
-        )
+        alone = [self._own_halves(stream, layer) for stream in (first, second)]
+        return whole, apart, ratios(self._halves(first, second, layer), *alone)
 
     def _own_halves(self, stream: Stream, layer: int) -> Floats:
         """A stream with itself, once for all its pairs."""
@@ -197,7 +187,9 @@ def _add(sums: dict[K, list[Sums]], key: K, a: Vectors, b: Vectors) -> None:
 
 
 def _cosines(a: Vectors, b: Vectors) -> Floats:
-    """[layers + 1, n] of rows with their opposite."""
+    """[layers + 1, n] of rows with their opposite; nan between widths, where CKA alone tells anything."""
+    if a.shape[2] != b.shape[2]:
+        return np.full(a.shape[:2], math.nan)
     found = [np.einsum("nd,nd->n", unit_rows(x)[0], unit_rows(y)[0]) for x, y in zip(a, b, strict=True)]
     return np.array(found, np.float64)
 

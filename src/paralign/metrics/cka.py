@@ -8,13 +8,15 @@ stream of any length is measured in memory of width x width.
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Sums", "cka", "cka_of_sums", "half_hsic", "half_sampled", "interval", "kernel_cka", "ratios", "rbf_kernel"]
+__all__ = ["Sums", "cka", "cka_of_sums", "half_hsic", "interval", "kernel_cka", "ratios", "rbf_kernel"]
 
 Floats = npt.NDArray[np.float64]
+Numbers = TypeVar("Numbers", float, Floats)
 _HALVED = 16
 """Things below which halves are too few to tell anything."""
 _FEWEST = 4
@@ -56,26 +58,38 @@ class Sums:
         self.kl += float(k @ l)
 
 
-def _hsic(sums: Sums, debiased: bool) -> float:
+def _hsic(
+    n: Numbers, crosses: Numbers, xs: Numbers, ys: Numbers, crossed: Numbers, apart: Numbers, k: Numbers, l: Numbers,  # noqa: E741
+    kl: Numbers, *, debiased: bool,
+) -> Numbers:  # fmt: skip
     """The Hilbert-Schmidt independence criterion of linear kernels, up to a factor of n alone.
 
     Biased: tr(KHLH). Debiased: eq. 5 of Song et al. 2012, the diagonals of K and L being zero.
+
+    Args:
+        n, k, l, kl: as of :class:`Sums`.
+        crosses, xs, ys: squared lengths of ``cross``, ``x`` and ``y``.
+        crossed, apart: xᵀ cross y, and ky·y + lx·x.
+        debiased: which.
     """
-    n = sums.n
     if not debiased:
-        centred = sums.cross - np.outer(sums.x, sums.y) / n
-        return float((centred * centred).sum())
-    trace = float((sums.cross * sums.cross).sum()) - sums.kl
-    ones_k, ones_l = float(sums.x @ sums.x) - sums.k, float(sums.y @ sums.y) - sums.l
-    both = float(sums.x @ sums.cross @ sums.y) - float(sums.ky @ sums.y) - float(sums.lx @ sums.x) + sums.kl
-    return trace + ones_k * ones_l / ((n - 1) * (n - 2)) - 2 * both / (n - 2)
+        return crosses - 2 * crossed / n + xs * ys / n**2
+    both = crossed - apart + kl
+    return crosses - kl + (xs - k) * (ys - l) / ((n - 1) * (n - 2)) - 2 * both / (n - 2)
+
+
+def _hsic_of_sums(s: Sums, debiased: bool) -> float:
+    return _hsic(
+        float(s.n), float((s.cross * s.cross).sum()), float(s.x @ s.x), float(s.y @ s.y), float(s.x @ s.cross @ s.y),
+        float(s.ky @ s.y + s.lx @ s.x), s.k, s.l, s.kl, debiased=debiased,
+    )  # fmt: skip
 
 
 def cka_of_sums(xy: Sums, xx: Sums, yy: Sums, *, debiased: bool = True) -> float:
     """Linear CKA of x and y from the sums of (x, y), (x, x) and (y, y); nan where it is not defined."""
     if debiased and xy.n < _FEWEST:
         return math.nan
-    return _ratio(*(_hsic(sums, debiased) for sums in (xy, xx, yy)))
+    return _ratio(*(_hsic_of_sums(sums, debiased) for sums in (xy, xx, yy)))
 
 
 def half_hsic(
@@ -87,7 +101,14 @@ def half_hsic(
     groups: int = 32,
     seed: int = 0,
 ) -> Floats:
-    """The criterion of :func:`half_sampled` for half-samples, [draws]; of one seed the n-th has the same things."""
+    """The criterion behind linear CKA, of half-samples drawn without replacement: [draws].
+
+    Things are parted at random into groups, and a half-sample is half of the groups; of one seed the n-th half-sample
+    has the same things, whatever x and y are, so that :func:`ratios` makes CKA of three such arrays. The estimates of
+    half-samples spread around that of the whole as this does around the truth (Politis & Romano 1994), so that their
+    quantiles give an interval; a bootstrap with replacement does not, as equal things count as alike. Below 16 things
+    all are nan.
+    """
     a, b = (np.asarray(side, np.float64) for side in (x, y))
     if len(a) < _HALVED:
         return np.full(draws, math.nan)
@@ -114,30 +135,8 @@ def half_hsic(
     three = np.stack([x_sum @ one @ y_sum.T for one in cross], 1)  # [of x, of the cross table, of y]
     crossed = np.einsum("rg,rh,rm,ghm->r", chosen, chosen, chosen, three, optimize=True)
     n, of_k, of_l, of_kl = (chosen @ (belongs @ each) for each in (np.ones(len(a)), k, l, k * l))
-    if not debiased:
-        return np.asarray(crosses - 2 * crossed / n + xs * ys / n**2)
     apart = form((belongs @ (k[:, None] * b)) @ y_sum.T) + form((belongs @ (l[:, None] * a)) @ x_sum.T)
-    both = crossed - apart + of_kl
-    return np.asarray(crosses - of_kl + (xs - of_k) * (ys - of_l) / ((n - 1) * (n - 2)) - 2 * both / (n - 2))
-
-
-def half_sampled(
-    x: npt.NDArray[np.floating],
-    y: npt.NDArray[np.floating],
-    *,
-    debiased: bool = True,
-    draws: int = 100,
-    groups: int = 32,
-    seed: int = 0,
-) -> Floats:
-    """Linear CKA of half-samples drawn without replacement: [draws].
-
-    Things are parted at random into groups, and a half-sample is half of the groups. The estimates of half-samples
-    spread around that of the whole as this does around the truth (Politis & Romano 1994), so that their quantiles give
-    an interval; a bootstrap with replacement does not, as equal things count as alike. Below 16 things all are nan.
-    """
-    sides = (x, y), (x, x), (y, y)
-    return ratios(*(half_hsic(a, b, debiased=debiased, draws=draws, groups=groups, seed=seed) for a, b in sides))
+    return _hsic(n, crosses, xs, ys, crossed, apart, of_k, of_l, of_kl, debiased=debiased)
 
 
 def ratios(xy: Floats, xx: Floats, yy: Floats) -> Floats:

@@ -17,6 +17,8 @@ __all__ = ["ablation_plates"]
 Row = Mapping[str, Any]
 Gap = tuple[float, tuple[float, float] | None]
 """Points lost, and their interval."""
+Gaps = dict[str, Gap]
+"""By layers drawn anew."""
 _LOSS, _GREAT = 0.02, 0.05
 """Losses that are shaded lightly and darkly (Muller et al. 2021, table 2)."""
 
@@ -50,11 +52,10 @@ def _ablation(run: Run, task: str, metric: str, cells: Sequence[Row]) -> Plate:
         sources = list(dict.fromkeys(cell["source"] for cell in own))
         for source in sources:
             name = names[system] + f", from {source}" * (len(sources) > 1)
-            panel = (f"{run.name}/{task}/{system}/{source}", name, [c for c in own if c["source"] == source])
-            groups.append(panel)
-    limits = _limits([_gap(some, reset, own) for *_, some in groups for reset in resets for own in (True, False)])
-    panels = [_losses(salt, name, some, resets, limits) for salt, name, some in groups]
-    found = [_found_losses(name, some) for _, name, some in groups]
+            groups.append((f"{run.name}/{task}/{system}/{source}", name, _gaps(own, source, resets)))
+    limits = _limits([gap for *_, gaps in groups for side in gaps for gap in side.values()])
+    panels = [_losses(salt, name, gaps, resets, limits) for salt, name, gaps in groups]
+    found = [_found_losses(name, *gaps) for _, name, gaps in groups]
     seeds = sorted({cell["seeds"] for cell in cells})
     caption = (
         f"{metric.upper() if metric in ('las', 'uas', 'f1') else metric} on 100; then what is lost when these layers"
@@ -79,32 +80,32 @@ def _mean(cell: Row) -> bool:
     return int(cell.get("targets", 1)) > 1
 
 
-def _gap(cells: Sequence[Row], reset: str, on_source: bool) -> Gap | None:
-    """Points that one source's runs lose by a reset, on the source or on its targets (their mean, where it is known);
-    with an interval if it is one cell's."""
-    some = [c for c in cells if (c["reset"], c["source"] == c["target"]) == (reset, on_source)]
-    some = [c for c in some if _mean(c)] or some
-    gap = mean_known([c["difference"] for c in some])
-    if gap is None:
-        return None
-    told = len(some) == 1 and some[0]["low"] is not None
-    return 100 * gap, (100 * some[0]["low"], 100 * some[0]["high"]) if told else None
+def _gaps(cells: Sequence[Row], source: str, resets: Sequence[str]) -> tuple[Gaps, Gaps]:
+    """What one source's runs lose on the source, and on its targets (their mean, where it is known); with an interval
+    where it is one cell's."""
+    out: tuple[Gaps, Gaps] = ({}, {})
+    for gaps, on_source in zip(out, (True, False), strict=True):
+        for reset in resets:
+            some = [c for c in cells if (c["source"], c["reset"]) == (source, reset)]
+            some = [c for c in some if (c["target"] == source) == on_source]
+            some = [c for c in some if _mean(c)] or some
+            gap = mean_known([c["difference"] for c in some])
+            if gap is not None:
+                told = len(some) == 1 and some[0]["low"] is not None
+                gaps[reset] = 100 * gap, (100 * some[0]["low"], 100 * some[0]["high"]) if told else None
+    return out
 
 
-def _found_losses(name: str, cells: Sequence[Row]) -> str:
+def _found_losses(name: str, on_source: Gaps, on_targets: Gaps) -> str:
     """Which layers one source's transfer loses most by, and what they cost the source."""
-    losses = {
-        reset: found for reset in dict.fromkeys(c["reset"] for c in cells) if (found := _gap(cells, reset, False))
-    }
-    if not losses:
+    if not on_targets:
         return ""
-    worst = min(losses, key=lambda reset: losses[reset][0])
-    gap, interval = losses[worst]
+    worst = min(on_targets, key=lambda reset: on_targets[reset][0])
+    gap, interval = on_targets[worst]
     if gap > -100 * _LOSS or (interval and interval[1] >= 0):
         return f"{name}: transfer is not sure to lose {100 * _LOSS:.0f} points by any of these layers."
-    own = _gap(cells, worst, True)
     between = f" ({interval[0]:+.1f} to {interval[1]:+.1f})" if interval else ""
-    source = f", {own[0]:+.1f} on the source" if own else ""
+    source = f", {on_source[worst][0]:+.1f} on the source" if worst in on_source else ""
     return f"{name}: transfer loses most by layers {worst}, {gap:+.1f} points{between}{source}."
 
 
@@ -128,42 +129,35 @@ def _cell(cell: Row | None, head: str) -> Square:
     return Square(text, tone, f"{said}; {100 * shown:+.1f}{seeds}{interval}")
 
 
-def _limits(gaps: Sequence[Gap | None]) -> tuple[float, float]:
+def _limits(gaps: Sequence[Gap]) -> tuple[float, float]:
     """Of the axes of all pictures, so that they can be compared."""
-    ends = [0.0, *(end for found in gaps if found for end in (found[0], *(found[1] or ())))]
+    ends = [0.0, *(end for gap, interval in gaps for end in (gap, *(interval or ())))]
     margin = 0.06 * (max(ends) - min(ends)) or 1.0
     return min(ends) - margin, max(ends) + margin
 
 
-def _losses(salt: str, name: str, cells: Sequence[Row], resets: Sequence[str], limits: tuple[float, float]) -> Panel:
+def _losses(salt: str, name: str, gaps: tuple[Gaps, Gaps], resets: Sequence[str], limits: tuple[float, float]) -> Panel:
     look = styles(["on the source", "on the targets, mean"], set())
-    lines = []
-    for style, on_source in zip(look.values(), (True, False), strict=True):
-        points = []
-        for place, reset in enumerate(resets):
-            found = _gap(cells, reset, on_source)
-            if found:
-                points.append((place, reset, *found))
-        lines.append((style, points))
+    lines = list(zip(look.values(), gaps, strict=True))
 
     def draw(axes: Any) -> None:
         axes.axhline(0, color="#999999", linewidth=0.8)
-        for style, points in lines:
+        for style, side in lines:
             dashes = (0, style.dash) if style.dash else "solid"
-            places, values = [p[0] for p in points], [p[2] for p in points]
+            places, values = [resets.index(reset) for reset in side], [gap for gap, _ in side.values()]
             axes.plot(places, values, color=style.colour, linestyle=dashes, linewidth=1.3)
-            for place, reset, value, bar in points:
-                if bar:
-                    axes.vlines(place, *bar, color=style.colour, linewidth=0.9)
-                (dot,) = axes.plot([place], [value], "o", ms=4, color=style.colour)
-                hover(dot, f"{style.system}, layers {reset}: {value:+.1f}")
+            for place, (reset, (gap, interval)) in zip(places, side.items(), strict=True):
+                if interval:
+                    axes.vlines(place, *interval, color=style.colour, linewidth=0.9)
+                (dot,) = axes.plot([place], [gap], "o", ms=4, color=style.colour)
+                hover(dot, f"{style.system}, layers {reset}: {gap:+.1f}")
         axes.set_xticks(range(len(resets)), resets)
         axes.set_ylim(*limits)
         plain_axes(axes, "layers drawn anew")
 
     said = "; ".join(
-        f"{style.system}: " + ", ".join(f"{reset} {value:+.1f}" for _, reset, value, _ in points)
-        for style, points in lines
+        f"{style.system}: " + ", ".join(f"{reset} {gap:+.1f}" for reset, (gap, _) in side.items())
+        for style, side in lines
     )
     return Panel(name, drawn(salt, draw), said)
 

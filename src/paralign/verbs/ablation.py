@@ -15,7 +15,7 @@ from paralign.encoder.layers import chosen_layers, layer_stacks, prepare_layers,
 from paralign.errors import UserError
 from paralign.text import parse_text
 from paralign.text.lines import write_lines
-from paralign.verbs.finetune import finetune, finetune_settings, settled
+from paralign.verbs.finetune import FinetuneConfig, finetune, finetune_settings, settled
 from paralign.verbs.folder import RunFolder, say
 from paralign.verbs.measure import read_data
 from paralign.verbs.several import begin, command_line, each, results_of
@@ -66,7 +66,7 @@ def analyze_ablation(
     Raises:
         UserError: for input and settings that cannot be used, before anything is trained.
     """
-    known = _check(models, task, train, eval, overrides, lenient)
+    known, config = _check(models, task, train, eval, overrides, lenient)
     out = Path(out)
     wanted = []
     for one in known:
@@ -74,7 +74,7 @@ def analyze_ablation(
         wanted.append(list(dict.fromkeys(map(spelled, sets))))
     note = begin(out, resume, quiet)
     names = _names(known, out / task)
-    _same(out / task, task, train, eval, overrides, limit)
+    _same(out / task, config, task, train, eval, limit)
     cells = [(one.model, name, source, reset) for one, name, some in zip(known, names, wanted, strict=True)
              for source in train for reset in ("", *some)]  # fmt: skip
     failed: list[tuple[str, UserError]] = []
@@ -123,8 +123,8 @@ class _Known:
 
 def _check(
     models: Sequence[str], task: str, train: Sequence[str], eval: Sequence[str], overrides: Sequence[str], lenient: bool
-) -> list[_Known]:
-    """Everything that can be seen to be wrong before hours of fine-tuning; what is known of the encoders."""
+) -> tuple[list[_Known], FinetuneConfig]:
+    """Everything that can be seen to be wrong before hours of fine-tuning; the encoders, and the settings."""
     if not models or not train or not eval:
         what = "encoder is given" if not models else "training data" if not train else "test data"
         raise UserError(f"no {what}", mend="--model ENCODER --train LANG=PATH --eval LANG=PATH")
@@ -143,14 +143,13 @@ def _check(
         prepare_layers(encoder, config.layers)
         layer_stacks(encoder.model)  # refuses shared layers
         known.append(_Known(model, digest, encoder.layers))
-    return known
+    return known, config
 
 
 def _same(
-    runs: Path, task: str, train: Sequence[str], eval: Sequence[str], overrides: Sequence[str], limit: int | None
+    runs: Path, config: FinetuneConfig, task: str, train: Sequence[str], eval: Sequence[str], limit: int | None
 ) -> None:
     """Refuse to add cells of other settings than those that are there: the two could not be compared."""
-    config, _ = finetune_settings(task, None, None, overrides)
     for source in train:
         began = settled(config, task, [source], eval, limit=limit)
         for file in sorted(runs.glob(f"*/{parse_text(source).language}/*/run.json")):
