@@ -106,7 +106,8 @@ class RunFolder:
             now = tomllib.loads(dump_toml(settings))
             changed = difference({key: began[key] for key in began if key in now}, now)
             if changed:
-                raise UserError(f"settings differ from those the run began with: {changed}", where=self.path)
+                message = f"settings differ from those the run began with: {changed}"
+                raise UserError(message, where=self.path, mend="go on with those, or another --out")
 
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
         """Write the resolved settings and what is known at the start."""
