@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
+DOCS = $(VENV)/.installed-docs
 
-.PHONY: demo test check lint types contract install clean
+.PHONY: demo test check lint types contract docs install clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,7 +31,16 @@ types: $(STAMP)
 contract: $(STAMP)
 	$(BIN)/lint-imports
 
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	touch $(DOCS)
+
+# Pages in build/docs; a warning (a broken link, a docstring that is no reStructuredText) is an error.
+docs: $(DOCS)
+	$(BIN)/sphinx-build -q -E -W --keep-going -c docs . build/docs
+	@echo build/docs/docs/index.html
+
 check: test
 
 clean:
-	rm -rf $(VENV) runs dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) runs dist build .mypy_cache .ruff_cache .pytest_cache
