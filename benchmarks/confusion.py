@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 from machine import finish, table
 
-from paralign.text import TextSpec, read_trees
+from paralign.formats.conllu import read_trees
+from paralign.sources.specs import TextSpec
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

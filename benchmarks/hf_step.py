@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import get_linear_schedule_with_warmup
 
+from paralign.batches.views import Batch, View
 from paralign.encoder import Encoder
 from paralign.objectives.moco import MoCoConfig, MomentumContrast
-from paralign.text.views import Batch, View
 from paralign.training import TrainingConfig
 
 __all__ = ["VIEWS", "HuggingFaceStep", "Style"]

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from machine import finish, table
 
+from paralign.commands.align_words import linked_text
 from paralign.encoder import Encoder
 from paralign.languages import derived
-from paralign.text import parse_pairs, read_pairs
-from paralign.text.generated import smallworld_gold
-from paralign.text.specs import PairSpec, smallworld_range
+from paralign.sources.read import read_pairs
+from paralign.sources.smallworld import smallworld_gold
+from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.words import word_spans
-from paralign.verbs.words import linked_text
 from paralign.words.similarity import SimilarityConfig, WordVectors
 
 Vectors = npt.NDArray[np.float32]

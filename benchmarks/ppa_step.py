@@ -22,14 +22,14 @@ from corpora import add_arguments, open_or_make
 from hf_step import VIEWS, HuggingFaceStep, Style
 from machine import finish, median_of, table
 
+from paralign.batches.batching import padded_size, split_by_length
+from paralign.batches.views import Batch
+from paralign.corpus.store import TokenStore
 from paralign.device import has_bf16
 from paralign.encoder import Encoder
-from paralign.text import TokenStore
-from paralign.text.batching import padded_size, split_by_length
-from paralign.text.views import Batch
+from paralign.runs.settings import RunConfig, run_settings
+from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Trainer, TrainingConfig
-from paralign.verbs.settings import RunConfig, run_settings
-from paralign.verbs.train import make_objectives
 
 TOLERANCE = 1e-4
 RIVALS = ("obvious", "careful", "careful-sorted")

@@ -18,7 +18,7 @@ import typer
 from paralign.__main__ import main
 from paralign.cli import app
 from paralign.objectives import OBJECTIVES
-from paralign.verbs.settings import run_settings
+from paralign.runs.settings import run_settings
 from tests.training.runs import losses_of
 
 ROOT = Path(__file__).parents[1]
@@ -186,7 +186,7 @@ def test_links_in_the_documents_lead_somewhere(path):
 
 
 def test_the_readme_names_every_recipe_and_objective():
-    from paralign.verbs.settings import recipes
+    from paralign.runs.settings import recipes
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in (*recipes(), *OBJECTIVES) if f"`{name}`" not in text] == []

@@ -10,12 +10,12 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 import paralign
+from paralign.batches.rows import View, assemble
 from paralign.encoder import Encoder
 from paralign.encoder.families import ARCHITECTURES
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import LayersConfig, layer_hashes, prepare_layers, reset_layers
 from paralign.errors import UserError
-from paralign.text.rows import View, assemble
 from tests.encoder.made_families import FAMILIES, HEADLESS, made, save, tokenizer_for
 
 FIRST = ["The happy student chooses a hotel.", "Five cooks.", "She sees the old house and the river."]

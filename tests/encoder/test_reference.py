@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM
 
+from paralign.batches.views import PairBatch, ViewsConfig
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.text.views import PairBatch, ViewsConfig
 from tests.oracles.rows_alone import rows_alone
 
 SHAPE = {

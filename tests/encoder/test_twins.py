@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import paralign
+from paralign.batches.masking import mask_view
+from paralign.batches.views import View, ViewsConfig
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.languages import derived
-from paralign.text.masking import mask_view
-from paralign.text.views import View, ViewsConfig
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_language_and_its_twin_are_pretrained_aligned_and_fine_tuned_by_name(t
         str(base), out=tmp_path / "tlm", recipe="tlm-mini", quiet=True, overrides=quick,
         pairs=["en-en~trans+inv=smallworld:120-160"],
     )  # fmt: skip
-    from paralign.text import TokenStore
+    from paralign.corpus.store import TokenStore
 
     store = TokenStore.open(tmp_path / "tlm" / "corpus")
     assert store.languages == ["en", "en~trans+inv"]
@@ -124,7 +124,9 @@ def test_pieces_in_reverse_keep_their_characters_and_a_final_sign_its_place(enco
 
 
 def test_a_text_and_its_twins_are_no_identical_sides(twins, tmp_path):
-    from paralign.text import FilterConfig, build_store, parse_pairs
+    from paralign.corpus.build import build_store
+    from paralign.corpus.clean import FilterConfig
+    from paralign.sources.specs import parse_pairs
 
     for tag in ("en~trans", "en~tinv"):
         made = build_store(
@@ -163,8 +165,9 @@ def test_xlm_goes_on_where_no_pair_of_a_slice_stands_side_by_side(tmp_path):
 
 
 def test_long_sentences_in_reverse_keep_a_piece_for_every_word(make_encoder):
+    from paralign.formats.conllu import read_trees
+    from paralign.sources.specs import TextSpec
     from paralign.tasks.tagging import word_rows
-    from paralign.text import TextSpec, read_trees
 
     encoder = make_encoder(max_length=12).eval()
     trees = list(read_trees(TextSpec("en", "smallworld:0-30")))

@@ -6,9 +6,9 @@ import torch
 from paralign.errors import UserError
 from paralign.objectives import Objective, Step, find_objective
 from paralign.objectives.base import spread
+from paralign.runs.settings import run_settings
+from paralign.runs.train import make_objectives
 from paralign.training import Learner
-from paralign.verbs.settings import run_settings
-from paralign.verbs.train import make_objectives
 from tests.objectives.batches import corpus
 
 

@@ -14,15 +14,15 @@ from hypothesis.extra.numpy import arrays
 
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.errors import UserError
+from paralign.formats.conllu import Tree, read_trees, spans_of
 from paralign.smallworld import World
+from paralign.sources.specs import parse_text
 from paralign.tasks import find_task
 from paralign.tasks.biaffine import Arcs
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import ExampleBatches
 from paralign.tasks.parsing import Analysis, ParserConfig, Parsing, joined
 from paralign.tasks.supervised import Head
-from paralign.text import Tree, parse_text, read_trees
-from paralign.text.conllu import spans_of
 from paralign.training import Learner, Trainer, TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
 from tests.oracles import attachment_loops, window_trees

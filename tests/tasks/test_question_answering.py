@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.squad import Question, read_questions
 from paralign.metrics.mlqa import mlqa_exact
 from paralign.tasks import find_task
 from paralign.tasks.question_answering import Answer, AnswerConfig, QuestionAnswering
 from paralign.tasks.span_head import SpanHead
-from paralign.text.squad import Question, read_questions
 from paralign.training import Learner, Trainer, TrainingConfig
 from tests.oracles import all_spans
 from tests.tasks.questions import (

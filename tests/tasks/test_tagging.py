@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.encoder import Encoder
+from paralign.formats.columns import Tagged, read_tagged
+from paralign.formats.conllu import UPOS, Tree, read_trees, spans_of
 from paralign.objectives import Step
 from paralign.smallworld import World
+from paralign.sources.specs import parse_text
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import ExampleBatches
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.tagging import EntityConfig, NamedEntities, PartOfSpeech
-from paralign.text import UPOS, Tree, parse_text, read_trees
-from paralign.text.columns import Tagged, read_tagged
-from paralign.text.conllu import spans_of
 from paralign.training import TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text import normalise, plain_key
+from paralign.text.normalize import normalise, plain_key
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from paralign.errors import UserError
-from paralign.text import canonical, known_tags
+from paralign.text.tags import canonical, known_tags
 
 UD_PUD = "ar cs de en es fi fr gl hi id is it ja ko pl pt ru sv th tr zh".split()  # noqa: SIM905
 XNLI = "ar bg de el en es fr hi ru sw th tr ur vi zh".split()  # noqa: SIM905

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text import normalise, piece_words, word_pieces, word_spans
-from paralign.text.words import Span
+from paralign.text.normalize import normalise
+from paralign.text.words import Span, piece_words, word_pieces, word_spans
 
 
 def words(text: str, *, tokenised: bool = False) -> list[str]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from paralign.text.views import ViewsConfig
+from paralign.batches.views import ViewsConfig
+from paralign.runs.settings import run_settings
+from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
-from paralign.verbs.settings import run_settings
-from paralign.verbs.train import make_objectives
 
 QUICK = {
     "batch": 12,

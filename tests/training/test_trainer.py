@@ -14,7 +14,7 @@ from paralign.errors import UserError
 from paralign.objectives import Objective
 from paralign.training import Stopped, TrainingConfig
 from paralign.training import trainer as loop
-from paralign.training.optimiser import learning_rate
+from paralign.training.optimizer import learning_rate
 from tests.training.runs import CLOCK, Interrupted, log_of, losses_of, module_bytes, trainer
 
 
@@ -240,7 +240,7 @@ class Constant(Objective):
 
 
 def test_a_run_stuck_at_chance_raises_an_alarm_in_log_and_outcome(make_encoder, store, tmp_path):
-    from paralign.text.views import ViewsConfig
+    from paralign.batches.views import ViewsConfig
     from paralign.training import CorpusBatches, Learner, Trainer
 
     encoder = make_encoder()

@@ -36,8 +36,8 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder."""
-    from paralign.verbs.preview import run_or_preview
-    from paralign.verbs.train import align
+    from paralign.runs.preview import run_or_preview
+    from paralign.runs.train import align
 
     run_or_preview(
         align,

@@ -48,8 +48,8 @@ def command(
 
     Zero-shot: --train en=... --eval de=...; translate-train: --train de=...; both can be code-switched or few-shot.
     """
-    from paralign.verbs.finetune import finetune
-    from paralign.verbs.preview import run_or_preview
+    from paralign.commands.finetune import finetune
+    from paralign.runs.preview import run_or_preview
 
     run_or_preview(
         finetune,

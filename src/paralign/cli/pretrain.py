@@ -42,8 +42,8 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Train a masked LM on plain text, from scratch or from an encoder."""
-    from paralign.verbs.preview import run_or_preview
-    from paralign.verbs.train import pretrain
+    from paralign.runs.preview import run_or_preview
+    from paralign.runs.train import pretrain
 
     run_or_preview(
         pretrain,

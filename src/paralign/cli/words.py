@@ -42,7 +42,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Say which word translates which."""
-    from paralign.verbs.words import align_words
+    from paralign.commands.align_words import align_words
 
     align_words(
         pairs,

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from paralign.batches.batching import split_by_length
+from paralign.batches.views import View
 from paralign.device import best_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
 from paralign.errors import UserError
-from paralign.text.batching import split_by_length
-from paralign.text.views import View
 
 __all__ = ["Encoder", "States", "raw_bytes"]
 
@@ -70,7 +70,7 @@ class Encoder(nn.Module):
         model: any ``...ForMaskedLM``; or an encoder alone, which has no vocabulary scores.
         tokenizer: its fast tokenizer.
         name: how the user called it.
-        chunk_cost: what one more chunk of rows costs, in positions (:func:`paralign.text.batching.split_by_length`);
+        chunk_cost: what one more chunk of rows costs, in positions (:func:`paralign.batches.batching.split_by_length`);
             by default what it does on this machine.
     """
 

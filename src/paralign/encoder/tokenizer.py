@@ -15,12 +15,12 @@ from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from paralign.batches.views import Template
 from paralign.config import Config, did_you_mean
 from paralign.encoder.families import ARCHITECTURES
 from paralign.errors import UserError
 from paralign.languages import derived
 from paralign.languages.derived import inverted
-from paralign.text.views import Template
 
 __all__ = [
     "KINDS",

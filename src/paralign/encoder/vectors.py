@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from paralign.batches.rows import View, assemble
 from paralign.encoder.encoder import Encoder, States
-from paralign.text.rows import View, assemble
 
 __all__ = ["layer_vectors", "piece_states", "sentence_vectors", "sentence_view"]
 

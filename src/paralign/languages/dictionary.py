@@ -34,7 +34,7 @@ class Dictionary:
 
     @classmethod
     def of_twins(cls, names: Sequence[str], ids: Iterable[int], twins: int) -> Dictionary:
-        """Pieces and their twins (:class:`paralign.text.views.Template`); ``names`` of all pieces by id."""
+        """Pieces and their twins (:class:`paralign.batches.views.Template`); ``names`` of all pieces by id."""
         chosen = list(ids)
         return cls([(names[i], f"{names[i]}~") for i in chosen], [((i,), (i + twins,)) for i in chosen])
 

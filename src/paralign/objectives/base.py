@@ -13,10 +13,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from paralign.batches.views import Batch
 from paralign.config import Config, find_class
 from paralign.encoder import Encoder, States
 from paralign.errors import UserError
-from paralign.text.views import Batch
 
 __all__ = [
     "OBJECTIVES",

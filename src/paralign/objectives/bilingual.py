@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from paralign.batches.views import Batch, linked_words
 from paralign.encoder import Encoder
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
-from paralign.text.views import Batch, linked_words
 
 __all__ = ["BilingualConfig", "BilingualPrediction"]
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from paralign.corpus.link_store import LinkedWords
 from paralign.objectives.base import Step
-from paralign.text.linked import LinkedWords
 
 __all__ = ["word_keys", "word_vectors"]
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.objectives.base import Objective, ObjectiveConfig, Step, masked_loss
-from paralign.text.views import Batch
 
 __all__ = ["MaskedLM", "TranslationLM"]
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from paralign.batches.views import Batch
 from paralign.encoder import Encoder, States
 from paralign.objectives.base import Batches, Gather, Objective, ObjectiveConfig, Step, spread
-from paralign.text.views import Batch
 
 __all__ = ["MoCoConfig", "MomentumContrast", "contrastive_loss"]
 

@@ -10,11 +10,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives.base import Gather, Objective, ObjectiveConfig, Step
-from paralign.text.draws import seed_for
-from paralign.text.views import Batch
+from paralign.rng import seed_for
 
 __all__ = ["Static", "StaticConfig"]
 

@@ -10,12 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from paralign.batches.views import Batch, PairBatch, View, linked_words, take_rows
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
 from paralign.objectives.linked import word_vectors
-from paralign.text.ragged import stretches
-from paralign.text.views import Batch, PairBatch, View, linked_words, take_rows
+from paralign.ragged import stretches
 
 __all__ = ["WordL2", "WordL2Config"]
 

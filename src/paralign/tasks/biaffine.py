@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from paralign.batches.views import Batch, View
 from paralign.encoder import Encoder, States
 from paralign.objectives import ObjectiveConfig, Step
 from paralign.tasks.supervised import Head
-from paralign.text.views import Batch, View
 
 __all__ = ["Arcs", "BiaffineHead"]
 

@@ -14,14 +14,14 @@ from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.lines import write_lines
+from paralign.formats.sentence_pairs import SentencePair, read_sentence_pairs
+from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example, room
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.supervised import Judgement, Supervised
-from paralign.text import parse_text
-from paralign.text.lines import write_lines
-from paralign.text.sentence_pairs import SentencePair, read_sentence_pairs
 
 __all__ = ["Inference", "PairConfig", "Paraphrase"]
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from paralign.errors import UserError
-from paralign.text.draws import uniform
+from paralign.rng import uniform
 
 __all__ = ["Dataset"]
 

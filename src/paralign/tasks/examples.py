@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.batches.batching import BatchPlan
+from paralign.batches.rows import Segment, View, assemble
 from paralign.device import processes
 from paralign.encoder import Encoder
-from paralign.text.batching import BatchPlan
-from paralign.text.rows import Segment, View, assemble
 from paralign.training import TrainingConfig
 
 __all__ = ["Example", "ExampleBatches", "ExampleStore", "example_view"]

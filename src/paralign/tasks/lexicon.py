@@ -15,16 +15,17 @@ import torch
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
+from paralign.formats.lexicon import read_lexicon
+from paralign.formats.lines import read_lines
 from paralign.metrics.lexicon import chance_precision, precision_items, translation_ranks
 from paralign.objectives import Objective
 from paralign.results import Where
 from paralign.smallworld.concepts import CONCEPTS
 from paralign.smallworld.world import grammar
+from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about, chosen_layer
-from paralign.text import PairSpec, normalise, parse_pairs, read_lines
-from paralign.text.lexicon import read_lexicon
-from paralign.text.specs import smallworld_range
+from paralign.text.normalize import normalise
 
 __all__ = ["Lexicon", "LexiconConfig", "LexiconInduction", "word_vectors"]
 

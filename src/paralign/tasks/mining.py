@@ -16,14 +16,14 @@ from pydantic import Field
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
+from paralign.formats.lines import write_lines
+from paralign.formats.mining import MiningSet, read_mining
 from paralign.metrics.margin import Margin, Strategy, best_threshold, extraction_items, mine
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about, chosen_layer, note_cut
-from paralign.text import parse_pairs
-from paralign.text.lines import write_lines
-from paralign.text.mining import MiningSet, read_mining
 
 __all__ = ["Corpora", "Mining", "MiningConfig"]
 

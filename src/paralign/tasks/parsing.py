@@ -14,16 +14,16 @@ from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.conllu import Tree, read_trees, write_conllu
 from paralign.metrics.attachment import attachment
 from paralign.metrics.spanning_tree import spanning_tree
+from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.biaffine import Arcs, BiaffineHead
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example
 from paralign.tasks.supervised import Judgement, Supervised
 from paralign.tasks.tagging import word_rows
-from paralign.text import Tree, parse_text, read_trees
-from paralign.text.conllu import write_conllu
 
 __all__ = ["Analysis", "ParserConfig", "Parsing"]
 

@@ -18,17 +18,17 @@ from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.lines import write_lines
+from paralign.formats.squad import Question, read_questions
 from paralign.languages import derived
 from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalise
 from paralign.metrics.squad import exact_match, f1
+from paralign.sources.specs import parse_pairs, parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example, room
 from paralign.tasks.span_head import SpanHead, ranked_spans
 from paralign.tasks.supervised import Judgement, Supervised
-from paralign.text.lines import write_lines
-from paralign.text.specs import parse_pairs, parse_text
-from paralign.text.squad import Question, read_questions
 from paralign.text.tags import canonical
 
 __all__ = ["Answer", "AnswerConfig", "Candidate", "QuestionAnswering"]

@@ -17,8 +17,9 @@ from paralign.errors import UserError
 from paralign.metrics.retrieval import retrieval
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.sources.read import read_pairs
+from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.text import parse_pairs, read_pairs
 
 __all__ = ["Retrieval", "RetrievalConfig", "about", "chosen_layer", "note_cut"]
 

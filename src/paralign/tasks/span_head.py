@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from paralign.batches.views import Batch, View
 from paralign.encoder import Encoder, States
 from paralign.objectives import ObjectiveConfig, Step
+from paralign.ragged import ramp
 from paralign.tasks.supervised import Head
-from paralign.text.ragged import ramp
-from paralign.text.views import Batch, View
 
 __all__ = ["SpanHead", "ranked_spans"]
 

@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.encoder import Encoder
+from paralign.formats.columns import Tagged, read_tagged
+from paralign.formats.conllu import UPOS, Tree, read_trees, write_conllu
+from paralign.formats.lines import write_lines
 from paralign.metrics.spans import span_counts
+from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example, room
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.supervised import Judgement, Supervised
-from paralign.text import UPOS, Tree, parse_text, read_trees, word_pieces
-from paralign.text.columns import Tagged, read_tagged
-from paralign.text.conllu import write_conllu
-from paralign.text.lines import write_lines
-from paralign.text.words import Span
+from paralign.text.words import Span, word_pieces
 
 __all__ = ["EntityConfig", "NamedEntities", "PartOfSpeech", "word_rows"]
 

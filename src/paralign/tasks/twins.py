@@ -13,8 +13,8 @@ from paralign.languages import derived
 from paralign.metrics.lexicon import precision_items, translation_ranks
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.sources.specs import PairSpec, parse_pairs
 from paralign.tasks.base import Score, Task
-from paralign.text import PairSpec, parse_pairs
 
 __all__ = ["Twins"]
 

@@ -9,16 +9,15 @@ from typing import ClassVar
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.links import GoldLinks, Link, read_gold
 from paralign.metrics.alignment import alignment_items
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.sources.read import line_count, read_pairs
+from paralign.sources.smallworld import smallworld_gold
+from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about
-from paralign.text import PairSpec, parse_pairs, read_pairs
-from paralign.text.generated import smallworld_gold
-from paralign.text.links import GoldLinks, Link, read_gold
-from paralign.text.readers import line_count
-from paralign.text.specs import check_order, smallworld_range
 from paralign.text.words import word_spans
 from paralign.words.similarity import SimilarityConfig, similar_words
 
@@ -64,7 +63,7 @@ class WordAlignment(Task):
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
     ) -> Linked:
-        """``SRC-TGT=SOURCE,TARGET,GOLD``, or ``smallworld``; gold as :func:`paralign.text.links.read_gold` reads it."""
+        """``SRC-TGT=SOURCE,TARGET,GOLD`` or ``smallworld``; see :func:`paralign.formats.links.read_gold`."""
         head, _, path = spec.partition("=")
         indices = smallworld_range(path.strip())
         text, comma, links = path.rpartition(",")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.encoder.dropout import quicken
 from paralign.objectives.base import Objective, Step, spread
-from paralign.text.views import Batch
 
 __all__ = ["Learner"]
 

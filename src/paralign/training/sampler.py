@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from paralign.batches.batching import BatchPlan, PackedPlan
+from paralign.batches.masking import Translations
+from paralign.batches.packed import PackedBatch
+from paralign.batches.views import Batch, PairBatch, Template, ViewsConfig
+from paralign.corpus.link_store import LinkStore
+from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
-from paralign.text import TokenStore
-from paralign.text.batching import BatchPlan, PackedPlan
-from paralign.text.linked import LinkStore
-from paralign.text.masking import Translations
-from paralign.text.packed import PackedBatch
-from paralign.text.views import Batch, PairBatch, Template, ViewsConfig
 from paralign.training.config import TrainingConfig
 
 __all__ = ["CorpusBatches"]

@@ -17,20 +17,20 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
+from paralign.batches.batching import padded_size, split_by_length
+from paralign.batches.views import Batch
 from paralign.config import difference
 from paralign.device import has_bf16, keep_memory, only_cpu
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
-from paralign.text.batching import padded_size, split_by_length
-from paralign.text.draws import seed_for
-from paralign.text.views import Batch
+from paralign.rng import seed_for
 from paralign.training import checkpoint
 from paralign.training.alarms import Alarms, is_bad
 from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
-from paralign.training.optimiser import learning_rate, make_optimiser
+from paralign.training.optimizer import learning_rate, make_optimiser
 from paralign.training.outcome import Outcome, Stopped
 from paralign.training.placement import Placement, Sharded, whole
 from paralign.training.track import Trackers

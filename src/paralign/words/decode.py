@@ -13,7 +13,7 @@ from paralign.words.bitext import Bitext
 from paralign.words.cells import Cells
 from paralign.words.found import WordLinks
 from paralign.words.ibm import Posteriors, WordModel
-from paralign.words.symmetrise import symmetrise
+from paralign.words.symmetrize import symmetrise
 
 __all__ = ["Linked", "decode"]
 
@@ -55,7 +55,7 @@ def decode(
         model: over these cells.
         cells: of this text.
         bitext: whose pairs are numbered.
-        method: see :func:`paralign.words.symmetrise.symmetrise`.
+        method: see :func:`paralign.words.symmetrize.symmetrise`.
         pairs: only of the first so many.
         posteriors: tell of each link the geometric mean of both directions' posteriors.
     """

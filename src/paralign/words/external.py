@@ -14,9 +14,9 @@ from pydantic import Field
 
 from paralign.config import Config
 from paralign.errors import UserError
-from paralign.text.links import read_links
+from paralign.formats.links import read_links
 from paralign.words.found import WordLinks
-from paralign.words.symmetrise import symmetrise
+from paralign.words.symmetrize import symmetrise
 
 __all__ = ["EflomalConfig", "eflomal"]
 
@@ -42,7 +42,7 @@ def eflomal(
     Args:
         pairs: words of both sides; a side may be empty.
         config: its settings.
-        method: how its two directions are joined (:func:`paralign.words.symmetrise.symmetrise`).
+        method: how its two directions are joined (:func:`paralign.words.symmetrize.symmetrise`).
 
     Raises:
         UserError: if the program is not there, fails or is killed, with what it said last; its temporary files are

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.text.links import Link
+from paralign.formats.links import Link
 from paralign.words.similarity import SimilarityConfig, WordVectors
 
 __all__ = ["LinearMap", "fit_map"]

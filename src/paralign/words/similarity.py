@@ -21,11 +21,11 @@ from paralign.config import Config
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import piece_states
 from paralign.errors import UserError
-from paralign.text.ragged import ramp
+from paralign.ragged import ramp
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.words.cells import merged
 from paralign.words.found import WordLinks
-from paralign.words.symmetrise import symmetrise
+from paralign.words.symmetrize import symmetrise
 
 __all__ = ["SimilarityConfig", "WordVectors", "similar_words"]
 
@@ -73,7 +73,7 @@ def similar_words(
         pairs: texts in normal form; a side may be empty. Sentences longer than the encoder takes are read in windows
             that overlap by half.
         config: layer and matching.
-        method: see :func:`paralign.words.symmetrise.symmetrise`.
+        method: see :func:`paralign.words.symmetrize.symmetrise`.
         tokenised: words are what stands between spaces.
         languages: of both sides, for encoders that map one of them.
         progress: told the pairs done.

@@ -1,0 +1,202 @@
+"""Sentences in columns, one word a line: the formats of named-entity recognition."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Literal
+
+from paralign.errors import UserError
+from paralign.formats.conllu import spans_of
+from paralign.formats.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
+from paralign.languages import derived
+from paralign.sources.derived import reordered_tagged
+from paralign.sources.specs import TextSpec, smallworld_range
+from paralign.text.normalize import normalise
+from paralign.text.tags import tag_of
+from paralign.text.words import Span
+
+__all__ = ["Tagged", "read_tagged", "to_bio"]
+
+_TAG = re.compile(r"O|[BIES]-\S+")
+_LOOK = 20
+"""Sentences looked at for a language before each word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A sentence and one tag a word."""
+
+    text: str
+    """The words joined by spaces (in the small world, the sentence as its language writes it)."""
+    words: tuple[str, ...]
+    spans: tuple[Span, ...]
+    """Characters of each word in ``text``."""
+    tags: tuple[str, ...]
+    """BIO tags; empty in unlabelled data."""
+    line: int
+    """Line of the first word (in the small world the sentence's index)."""
+
+
+def read_tagged(
+    spec: TextSpec,
+    *,
+    scheme: Literal["bio", "conll"] = "bio",
+    lenient: bool = False,
+    dropped: Counter[str] | None = None,
+    labelled: bool = True,
+) -> Iterator[Tagged]:
+    """Read tagged sentences in a stream: PAN-X, CoNLL-2002 and CoNLL-2003 columns, or the small world.
+
+    Blank lines end a sentence. Columns are separated by tabs if the first word's line has one, else by spaces; the
+    first is the word, the last its tag. ``-DOCSTART-`` lines are skipped, and lines that begin with ``# `` and do not
+    end in a tag. The prefix of WikiANN's own files (``de:Haus``) is removed where every word of the first sentences
+    has it. Words are brought to normal form.
+
+    Args:
+        spec: language and path.
+        scheme: ``bio``: tags must be O, B-TYPE or I-TYPE, an entity begins with B-. ``conll``: tags in IOB1, BIO or
+            BIOES are read as conlleval reads them and rewritten to BIO; an I- without a B- before it begins an entity.
+        lenient: drop sentences that are not well-formed instead of raising.
+        dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``incomplete sentence``,
+            ``empty word``, ``missing tag``, ``malformed tag``, ``wrong columns``, ``I- without B-``,
+            ``missing prefix``.
+        labelled: with ``False`` no sentence is refused or dropped for its tags: where one is missing or malformed, the
+            sentence has none.
+
+    Raises:
+        UserError: with ``file:line``; where the prefix is that of another language.
+    """
+    if scheme not in ("bio", "conll"):
+        raise UserError(f"unknown scheme {scheme!r}", mend="known: bio, conll")
+    language = derived(spec.language)
+    if language is not None:
+        own = TextSpec(language.base, spec.path)
+        sentences = read_tagged(own, scheme=scheme, lenient=lenient, dropped=dropped, labelled=labelled)
+        return reordered_tagged(sentences, language)
+    indices = smallworld_range(spec.path)
+    if indices is not None:
+        from paralign.sources.smallworld import smallworld_tagged
+
+        return smallworld_tagged(spec.language, indices)
+    count: Counter[str] = Counter() if dropped is None else dropped
+    return _read(spec, scheme, lenient, count, labelled)
+
+
+def to_bio(tags: Sequence[str]) -> list[str]:
+    """Tags in IOB1, BIO or BIOES as BIO, read as conlleval 2.0 does (Tjong Kim Sang and Buchholz, CoNLL-2000).
+
+    An entity begins at B- or S-, at any change of type, and behind O, E- or S-.
+    """
+    out = []
+    before, type_before = "O", ""
+    for tag in tags:
+        if tag == "O":
+            out.append(tag)
+            before, type_before = "O", ""
+            continue
+        kind, type_ = tag[0], tag[2:]
+        begins = kind in "BS" or before in "OES" or type_ != type_before
+        out.append(("B-" if begins else "I-") + type_)
+        before, type_before = kind, type_
+    return out
+
+
+def _read(spec: TextSpec, scheme: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[Tagged]:
+    blocks = sentence_blocks(spec.path, lenient=lenient, dropped=dropped)
+    head = list(islice(blocks, _LOOK))
+    layout = _Layout(head, spec)
+    found = False
+    for block in chain(head, blocks):
+        try:
+            rows = layout.rows(block, labelled)
+            if not rows:
+                continue
+            tags = _tags(rows, scheme, labelled)
+        except Fault as fault:
+            raise_or_count(fault, spec.path, "sentence", lenient=lenient, dropped=dropped)
+            continue
+        found = True
+        words = tuple(normalise(word) or word for _, word, _ in rows)
+        text, spans = spans_of(words, [False] * len(words))
+        yield Tagged(text, words, spans, tags, rows[0][0])
+    if not found:
+        raise nothing_found(spec.path, "sentence", dropped)
+
+
+class _Layout:
+    """How the file's lines are split, judged by its first sentences."""
+
+    def __init__(self, head: Sequence[Block], spec: TextSpec) -> None:
+        lines = [line for block in head for _, line in block if not line.startswith(("# ", "-DOCSTART-"))]
+        split = [_split(line, "\t" in line) for line in lines]
+        # A line without a tag must not speak for the file.
+        model = next((k for k, cells in enumerate(split) if _is_tagged(cells)), 0)
+        self.tabs = bool(lines) and "\t" in lines[model]
+        self.width = len(split[model]) if lines else 1
+        self.prefix = _prefix([_split(line, self.tabs)[0] for line in lines], spec)
+
+    def rows(self, block: Block, labelled: bool) -> list[tuple[int, str, str]]:
+        """Line, word and tag (empty if there is none) of each word."""
+        rows = []
+        for number, line in block:
+            cells = _split(line, self.tabs) if self.width > 1 else [line]
+            word, tag = cells[0], cells[-1] if len(cells) > 1 else ""
+            if line.startswith("-DOCSTART-") or (line.startswith("# ") and not _TAG.fullmatch(tag)):
+                continue
+            if labelled and len(cells) != self.width and len(cells) > 1:
+                raise Fault("wrong columns", f"{len(cells)} columns, not {self.width} as in other lines", number)
+            if self.prefix:
+                if not word.startswith(self.prefix):
+                    raise Fault("missing prefix", f"the word {word!r} does not begin with {self.prefix!r}", number)
+                word = word[len(self.prefix) :]
+            if not word.strip():
+                raise Fault("empty word", "the word is empty", number)
+            rows.append((number, word, tag))
+        return rows
+
+
+def _split(line: str, tabs: bool) -> list[str]:
+    # Not split(): a no-break space is part of a word here.
+    return line.split("\t") if tabs else [cell for cell in line.split(" ") if cell]
+
+
+def _is_tagged(cells: Sequence[str]) -> bool:
+    return len(cells) > 1 and _TAG.fullmatch(cells[-1]) is not None
+
+
+def _prefix(words: Sequence[str], spec: TextSpec) -> str:
+    tag, colon, _ = words[0].partition(":") if words else ("", "", "")
+    if not colon or not all(word.startswith(tag + ":") for word in words):
+        return ""
+    language = tag_of(tag)
+    if language and language != spec.language:
+        message = f"every word begins with {tag + ':'!r}, the file is not of the language {spec.language!r}"
+        raise UserError(message, where=spec.path, mend=f"write {language}={spec.path}")
+    return f"{tag}:" if language else ""
+
+
+def _tags(rows: Sequence[tuple[int, str, str]], scheme: str, labelled: bool) -> tuple[str, ...]:
+    """The tags as BIO; none for unlabelled data whose tags cannot be used."""
+    tags = [tag for _, _, tag in rows]
+    try:
+        for number, word, tag in rows:
+            if not tag:
+                raise Fault("missing tag", f"{word!r} has no tag", number)
+            if not _TAG.fullmatch(tag) or (scheme == "bio" and tag[0] in "ES"):
+                mend = "read IOB1 and BIOES with --set task.scheme=conll" if tag[1:2] == "-" else None
+                raise Fault("malformed tag", f"{tag!r} is neither O nor B-TYPE nor I-TYPE", number, mend)
+        if scheme == "conll":
+            return tuple(to_bio(tags))
+        for (number, _, tag), before in zip(rows, ["O", *tags], strict=False):
+            if tag[0] == "I" and before[2:] != tag[2:]:
+                mend = "read it as conlleval does with --set task.scheme=conll"
+                raise Fault("I- without B-", f"{tag!r} stands behind {before!r}, not in an entity", number, mend)
+    except Fault:
+        if labelled:
+            raise
+        return ()
+    return tuple(tags)

@@ -1,0 +1,276 @@
+"""Treebanks in CoNLL-U: a strict reader with line numbers, and a writer."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from paralign.config import did_you_mean
+from paralign.errors import UserError
+from paralign.formats.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
+from paralign.formats.lines import numbered_lines, read_lines
+from paralign.languages import Derived, Ordering, derived
+from paralign.sources.derived import reordered_trees
+from paralign.sources.smallworld import conllu_from_smallworld
+from paralign.sources.specs import TextSpec, smallworld_range
+from paralign.text.normalize import normalise
+from paralign.text.words import Span, word_spans
+
+__all__ = ["UPOS", "Tree", "comments", "ordering_of", "read_conllu", "read_trees", "tree_of", "write_conllu"]
+
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT",
+    "SCONJ", "SYM", "VERB", "X",
+)  # fmt: skip
+"""The 17 universal part-of-speech tags."""
+
+_RANGE_ID = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
+_EMPTY_ID = re.compile(r"\d+\.[1-9]\d*")
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One analysed sentence; the sequences have one entry a syntactic word.
+
+    ``text`` is built from the words: joined by a space unless ``SpaceAfter=No`` stands between them. A
+    multi-word token's surface form ("du") is replaced by its syntactic words joined by spaces ("de le"), so
+    that every word has characters of its own.
+    """
+
+    sent_id: str
+    text: str
+    words: tuple[str, ...]
+    spans: tuple[Span, ...]
+    """Characters of each word in ``text``."""
+    upos: tuple[str, ...]
+    xpos: tuple[str, ...]
+    heads: tuple[int, ...]
+    """1-based index of each word's head, 0 for the root."""
+    deprels: tuple[str, ...]
+    lemmas: tuple[str, ...]
+    line: int
+    """Line of the first word (in the small world the sentence's index)."""
+
+
+def read_trees(
+    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+) -> Iterator[Tree]:
+    """Trees of a CoNLL-U file or of the small world, in a derived language if the spec's is one.
+
+    Unlabelled data may be plain text too, a sentence a line: its words are those of
+    :func:`paralign.text.words.word_spans`, without an analysis. Other arguments and errors as in :func:`read_conllu`;
+    further reason: ``not projective, or crowded`` (``syn``).
+    """
+    language = derived(spec.language)
+    if language is not None:
+        count: Counter[str] = Counter() if dropped is None else dropped
+        own = TextSpec(language.base, spec.path)
+        trees = read_trees(own, lenient=lenient, dropped=count, labelled=labelled)
+        return reordered_trees(trees, language, ordering_of(language, spec.ordering, spec.path), count)
+    indices = smallworld_range(spec.path)
+    if indices is not None:
+        return conllu_from_smallworld(spec.language, indices)
+    if not labelled and _is_plain(spec.path):
+        return _unanalysed(spec.path, lenient, Counter() if dropped is None else dropped)
+    return read_conllu(spec.path, lenient=lenient, dropped=dropped, labelled=labelled)
+
+
+def ordering_of(language: Derived | None, ordering: str, path: str) -> Ordering | None:
+    """The word order that ``syn`` needs.
+
+    Raises:
+        UserError: if none is named, or the file is none.
+    """
+    if language is None or "syn" not in language.steps:
+        return None
+    if not ordering:
+        mend = f"write {language.name}@ORDER.json; `paralign corpus order` makes one of a treebank"
+        raise UserError(f"whose word order shall {language.name} have?", where=path, mend=mend)
+    return Ordering.load(ordering)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether the first line of a file that can be read twice is neither a remark nor columns."""
+    if not Path(path).is_file():
+        return False
+    first = next((line for _, line in numbered_lines(path, lenient=True) if line is None or line.strip()), None)
+    return first is not None and "\t" not in first and not first.startswith("#")
+
+
+def _unanalysed(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:
+    for number, line in read_lines(path, lenient=lenient, dropped=dropped):
+        text = normalise(line)
+        spans = tuple(word_spans(text))
+        if spans:
+            none = ("_",) * len(spans)
+            words = tuple(text[start:end] for start, end in spans)
+            yield Tree(str(number), text, words, spans, none, none, (0,) * len(spans), none, none, number)
+
+
+def read_conllu(
+    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+) -> Iterator[Tree]:
+    """Read a CoNLL-U file, plain or gzip, sentence by sentence.
+
+    Empty nodes (``8.1``) and enhanced dependencies are skipped; forms are brought to normal form.
+
+    Args:
+        path: the file, or ``-``.
+        lenient: drop sentences that are not well-formed instead of raising.
+        dropped: counts what ``lenient`` dropped, by reason.
+        labelled: with ``False`` no sentence is refused or dropped for its analysis: an UPOS or relation that is missing
+            or unknown is ``_``, and all heads are 0 where they are not those of a tree.
+
+    Raises:
+        UserError: with ``file:line``, for a line without 10 columns, ids out of order, a missing or unknown
+            UPOS, a head out of range, none or several roots, a cycle, and what ``read_lines`` refuses.
+    """
+    count: Counter[str] = Counter() if dropped is None else dropped
+    found = False
+    for block in sentence_blocks(path, lenient=lenient, dropped=count):
+        if all(line.startswith("#") for _, line in block):
+            continue
+        try:
+            tree = tree_of(block, labelled=labelled)
+        except Fault as fault:
+            raise_or_count(fault, path, "sentence", lenient=lenient, dropped=count)
+            continue
+        found = True
+        yield tree
+    if not found:
+        raise nothing_found(path, "sentence", count)
+
+
+def write_conllu(trees: Iterable[Tree], path: str | Path) -> None:
+    """Write trees; morphological features, enhanced dependencies and other remarks are ``_``.
+
+    Reading the file back gives equal trees but for ``line``.
+    """
+    with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+        for tree in trees:
+            out.write(f"# sent_id = {tree.sent_id}\n# text = {tree.text}\n")
+            columns = zip(tree.words, tree.lemmas, tree.upos, tree.xpos, tree.heads, tree.deprels, strict=True)
+            for k, (word, lemma, upos, xpos, head, deprel) in enumerate(columns):
+                glued = k + 1 < len(tree.spans) and tree.spans[k + 1][0] == tree.spans[k][1]
+                misc = "SpaceAfter=No" if glued else "_"
+                out.write(f"{k + 1}\t{word}\t{lemma}\t{upos}\t{xpos}\t_\t{head}\t{deprel}\t_\t{misc}\n")
+            out.write("\n")
+
+
+def spans_of(words: Iterable[str], glued: Iterable[bool]) -> tuple[str, tuple[Span, ...]]:
+    """Join words, with a space behind each that is not ``glued`` to the next: text and spans."""
+    text, spans, space = "", [], ""
+    for word, glue in zip(words, glued, strict=True):
+        text += space + word
+        spans.append((len(text) - len(word), len(text)))
+        space = "" if glue else " "
+    return text, tuple(spans)
+
+
+def comments(block: Block) -> dict[str, str]:
+    """The ``# name = value`` of a sentence's lines."""
+    pairs = (line[1:].partition("=") for _, line in block if line.startswith("#"))
+    return {name.strip(): value.strip() for name, sign, value in pairs if sign}
+
+
+def tree_of(block: Block, *, labelled: bool = True) -> Tree:
+    """The tree of one sentence's lines.
+
+    Raises:
+        Fault: if it is not well-formed.
+    """
+    glued: list[bool] = []
+    rows: list[tuple[int, list[str]]] = []
+    # The multi-word token under way: its last word, and whether it is glued.
+    token_end, token_glued = 0, False
+    for number, line in block:
+        if line.startswith("#"):
+            continue
+        row = line.split("\t")
+        if len(row) != 10:
+            raise Fault("not 10 columns", f"{len(row)} columns, not 10 (columns are separated by tabs)", number)
+        glue = "SpaceAfter=No" in row[9].split("|")
+        if _EMPTY_ID.fullmatch(row[0]):
+            continue
+        if match := _RANGE_ID.fullmatch(row[0]):
+            if int(match[1]) != len(rows) + 1 or int(match[2]) < int(match[1]) or len(rows) < token_end:
+                message = f"the range {row[0]} does not begin at the next id {len(rows) + 1}"
+                raise Fault("id out of order", message, number)
+            token_end, token_glued = int(match[2]), glue
+            continue
+        if row[0] != str(len(rows) + 1):
+            raise Fault("id out of order", f"id {row[0]!r} where {len(rows) + 1} should stand", number)
+        rows.append((number, row))
+        inside = len(rows) <= token_end
+        glued.append(token_glued if inside and len(rows) == token_end else glue and not inside)
+    last = block[-1][0]
+    if not rows:
+        raise Fault("no words", "a sentence without words", last)
+    if len(rows) < token_end:
+        raise Fault("id out of order", f"the sentence ends inside a range that goes to {token_end}", last)
+    for number, row in rows:
+        if not row[1].strip():
+            raise Fault("missing form", "the form is empty", number)
+    heads = _heads(rows, labelled)
+    words = tuple(normalise(row[1]) or row[1] for _, row in rows)
+    text, spans = spans_of(words, glued)
+    pick = [tuple(row[column] for _, row in rows) for column in (2, 3, 4, 7)]
+    sent_id = comments(block).get("sent_id", "")
+    return Tree(sent_id, text, words, spans, pick[1], pick[2], heads, pick[3], pick[0], rows[0][0])
+
+
+def _heads(rows: list[tuple[int, list[str]]], labelled: bool) -> tuple[int, ...]:
+    """The heads; the labels of all rows are checked, those of unlabelled data that cannot be used are blanked."""
+    if labelled:
+        for number, row in rows:
+            _check_row(number, row, len(rows))
+        heads = tuple(int(row[6]) for _, row in rows)
+        _check_heads(heads, [number for number, _ in rows])
+        return heads
+    for _, row in rows:
+        row[3] = row[3] if row[3] in UPOS else "_"
+        row[7] = row[7] or "_"
+    if not all(_is_head(row[6], len(rows)) for _, row in rows):
+        return (0,) * len(rows)
+    heads = tuple(int(row[6]) for _, row in rows)
+    try:
+        _check_heads(heads, [number for number, _ in rows])
+    except Fault:
+        return (0,) * len(rows)
+    return heads
+
+
+def _is_head(text: str, n: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= n
+
+
+def _check_row(number: int, row: list[str], n: int) -> None:
+    if row[3] in ("_", ""):
+        raise Fault("missing UPOS", f"{row[1]!r} has no UPOS tag (column 4)", number)
+    if row[3] not in UPOS:
+        raise Fault("unknown UPOS", f"unknown UPOS {row[3]!r}; {did_you_mean(row[3], UPOS)}", number)
+    if not _is_head(row[6], n):
+        raise Fault("head out of range", f"head {row[6]!r} is not a number from 0 to {n} (column 7)", number)
+    if row[7] in ("_", ""):
+        raise Fault("missing relation", f"{row[1]!r} has no dependency relation (column 8)", number)
+
+
+def _check_heads(heads: tuple[int, ...], lines: list[int]) -> None:
+    roots = [k for k, head in enumerate(heads) if head == 0]
+    if len(roots) != 1:
+        where = lines[roots[1]] if roots else lines[0]
+        raise Fault("not one root", f"{len(roots) or 'no'} words have head 0; a tree has one root", where)
+    # Climb from every word; words known to reach the root are not climbed again.
+    safe = set(roots)
+    for k in range(len(heads)):
+        path: list[int] = []
+        at = k
+        while at not in safe:
+            if at in path:
+                raise Fault("cycle", f"word {at + 1} is its own ancestor", lines[at])
+            path.append(at)
+            at = heads[at] - 1
+        safe.update(path)

@@ -1,0 +1,243 @@
+"""Labelled sentence pairs: natural language inference and paraphrase, in the formats they are published in."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paralign.errors import UserError, located
+from paralign.formats.faults import Fault, nothing_found, raise_or_count
+from paralign.formats.lines import numbered_lines
+from paralign.languages import derived
+from paralign.sources.derived import reordered_sentence_pairs
+from paralign.sources.specs import TextSpec, smallworld_range
+from paralign.text.normalize import normalise
+from paralign.text.tags import tag_of
+
+__all__ = ["SentencePair", "read_sentence_pairs"]
+
+_FIRST = ("sentence1", "premise")
+_SECOND = ("sentence2", "hypothesis", "hypo")
+_LABEL = ("gold_label", "label")
+_ID = ("pairid", "id", "idx")
+_INFERENCE = ("entailment", "neutral", "contradiction")
+# The label of a pair its annotators did not agree on: SNLI's and MultiNLI's, and that of their exports with numbers.
+_NO_MAJORITY = ("-", "-1")
+
+Row = Mapping[str, str]
+"""Known columns only, by the first of their names; what is missing is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentencePair:
+    """Two sentences and what holds between them."""
+
+    first: str
+    """Premise."""
+    second: str
+    """Hypothesis."""
+    label: str
+    """``entailment``, ``neutral``, ``contradiction``; ``0``, ``1`` for paraphrase; empty in unlabelled data."""
+    id: str
+    """The pair's own id where the file has one, else ``#`` and its number in the file, from 0."""
+    line: int
+
+
+def read_sentence_pairs(
+    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+) -> Iterator[SentencePair]:
+    """Read sentence pairs in a stream: TSV of three columns, TSV with a header, JSONL, or the small world.
+
+    The format is seen from the first line. Names of columns or keys: ``sentence1`` or ``premise``; ``sentence2``,
+    ``hypothesis`` or ``hypo``; ``gold_label``, else ``label``; ``pairID``, ``id`` or ``idx``; ``language``. Sentences
+    are brought to normal form. In a file of several languages only the pairs of the spec's are read.
+
+    Labels are ``entailment``, ``neutral``, ``contradiction`` (``contradictory`` is the same) or ``0``, ``1``
+    (paraphrase). Under the name ``premise`` the numbers 0, 1, 2 are the three of inference, in this order. A pair
+    without a majority (``-``, in exports -1) is never an error: it is dropped as ``no gold label``.
+
+    Args:
+        spec: language and path.
+        lenient: drop lines that are not well-formed instead of raising.
+        dropped: counts what was dropped: the reasons of ``read_lines``, ``wrong columns``, ``not JSON``,
+            ``missing sentence``, ``missing label``, ``unknown label``, ``no gold label``.
+        labelled: with ``False`` no pair is refused or dropped for its label: one that is missing, unknown or
+            without a majority is empty.
+
+    Raises:
+        UserError: with ``file:line``; for a file without a pair of the language, with the languages it has.
+    """
+    made = derived(spec.language)
+    if made is not None:
+        own = TextSpec(made.base, spec.path)
+        return reordered_sentence_pairs(
+            read_sentence_pairs(own, lenient=lenient, dropped=dropped, labelled=labelled), made
+        )
+    indices = smallworld_range(spec.path)
+    if indices is not None:
+        from paralign.sources.smallworld import smallworld_sentence_pairs
+
+        return smallworld_sentence_pairs(spec.language, indices)
+    return _read(spec, lenient, Counter() if dropped is None else dropped, labelled)
+
+
+def _read(spec: TextSpec, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[SentencePair]:
+    form: _Form | None = None
+    others: set[str] = set()
+    known: dict[str, str] = {}
+    task: list[str] = []
+    number, found = 0, False
+    for at, line in numbered_lines(spec.path, lenient=lenient, dropped=dropped):
+        if line is None:
+            number += 1  # the lines behind keep their numbers: translations are joined by them
+            continue
+        if not line:
+            continue
+        if form is None:
+            form = _form(line, located(spec.path, at), labelled)
+            if form.header:
+                continue
+        number += 1
+        try:
+            row = form.row(line)
+            language = row.get("language")
+            if language is not None:
+                if language not in known:
+                    known[language] = tag_of(language) or language
+                if known[language] != spec.language:
+                    others.add(known[language])
+                    continue
+            pair = _pair(row, form, number - 1, at, labelled, task)
+        except Fault as fault:
+            if fault.reason == "no gold label":
+                dropped[fault.reason] += 1
+                continue
+            fault.line = at
+            raise_or_count(fault, spec.path, "line", lenient=lenient, dropped=dropped)
+            continue
+        found = True
+        yield pair
+    if not found and others:
+        mend = f"name one of the languages it has: {', '.join(sorted(others))}"
+        raise UserError(f"no sentence pair of the language {spec.language!r}", where=spec.path, mend=mend)
+    if not found:
+        raise nothing_found(spec.path, "sentence pair", dropped)
+
+
+class _Form:
+    """How a line of the file is read.
+
+    Args:
+        columns: what each column of a TSV is, empty for JSONL; unknown columns are "".
+        header: whether the first line named them.
+        optional: how many columns may be missing at the end.
+    """
+
+    def __init__(self, columns: Sequence[str] = (), *, header: bool = False, optional: int = 0) -> None:
+        self.columns, self.header, self.least = columns, header, len(columns) - optional
+
+    def row(self, line: str) -> Row:
+        if not self.columns:
+            return _object(line)
+        cells = line.split("\t")
+        if not self.least <= len(cells) <= len(self.columns):
+            message = f"{len(cells)} columns, not {len(self.columns)} (columns are separated by tabs)"
+            raise Fault("wrong columns", message)
+        return {name: cell for name, cell in zip(self.columns, cells, strict=False) if name}
+
+
+def _form(line: str, where: str, labelled: bool) -> _Form:
+    if "\t" not in line:
+        if line.lstrip().startswith("{"):
+            return _Form()
+        mend = "give TSV with the columns sentence, sentence, label, or one JSON object a line"
+        raise UserError("neither TSV nor JSONL: the line has no tab and is no object", where=where, mend=mend)
+    cells = [cell.strip() for cell in line.split("\t")]
+    names = {cell.lower(): cell for cell in cells}
+    if not any(name in names for name in _FIRST) or not any(name in names for name in _SECOND):
+        if len(cells) != 3 and (labelled or len(cells) != 2):
+            mend = "give sentence, sentence, label, or a header that names the columns (sentence1, sentence2, label)"
+            raise UserError(f"{len(cells)} columns without a header, not 3", where=where, mend=mend)
+        return _Form(("sentence1", "sentence2", "gold_label")[: len(cells)], optional=0 if labelled else len(cells) - 2)
+    known = _names(names)
+    if labelled and "gold_label" not in known:
+        raise UserError("the header names no column 'label' or 'gold_label'", where=where, mend="add the labels")
+    back = {column: name for name, column in known.items()}
+    columns = [back.get(cell, "") for cell in cells]
+    # SNLI's and MultiNLI's last columns, label1 to label5, are not filled in every line.
+    optional = 0
+    while cells[-1 - optional].lower().rstrip("12345") == "label" and not columns[-1 - optional]:
+        optional += 1
+    return _Form(columns, header=True, optional=optional)
+
+
+def _names(given: Mapping[str, str]) -> dict[str, str]:
+    """Our name of each known column → its name in the file; ``given`` maps lower case to the file's spelling."""
+    found = {}
+    for names in (_FIRST, _SECOND, _LABEL, _ID, ("language",)):
+        name = next((name for name in names if name in given), None)
+        if name is not None:
+            found["premise" if name == "premise" else names[0]] = given[name]
+    return found
+
+
+def _object(line: str) -> Row:
+    try:
+        item: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise Fault("not JSON", f"is not JSON: {error}") from None
+    if not isinstance(item, dict):
+        raise Fault("not JSON", "is not a JSON object")
+    row = {}
+    for name, key in _names({key.lower(): key for key in item}).items():
+        value = item[key]
+        if isinstance(value, bool | float | list | dict):
+            raise Fault("not JSON", f"{key!r} is neither text nor a whole number: {value!r:.40}")
+        if value is not None:
+            row[name] = str(value)
+    return row
+
+
+def _pair(row: Row, form: _Form, number: int, line: int, labelled: bool, task: list[str]) -> SentencePair:
+    first = normalise(row.get("premise", row.get("sentence1", "")))
+    second = normalise(row.get("sentence2", ""))
+    if not first or not second:
+        raise Fault("missing sentence", f"the {'second' if first else 'first'} sentence is missing or empty")
+    if not (first + second).isascii():
+        _check_encodable(first + second)
+    try:
+        label = _label(row, task)
+    except Fault:
+        if labelled:
+            raise
+        label = ""
+    return SentencePair(first, second, label, row.get("pairid", "").strip() or f"#{number}", line)
+
+
+def _check_encodable(text: str) -> None:
+    # JSON can spell half a surrogate pair, which no tokenizer takes.
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise Fault("not JSON", "half a surrogate pair (\\ud800 to \\udfff) in a sentence")
+
+
+def _label(row: Row, task: list[str]) -> str:
+    text = row.get("gold_label", "").strip()
+    if text in _NO_MAJORITY:
+        raise Fault("no gold label", "the annotators did not agree")
+    if not text or text == "hidden":
+        raise Fault("missing label", "the label is missing")
+    label = {"contradictory": "contradiction"}.get(text.lower(), text.lower())
+    if label in ("0", "1", "2") and "premise" in row:
+        label = _INFERENCE[int(label)]
+    if label not in _INFERENCE and label not in ("0", "1"):
+        mend = "known: entailment, neutral, contradiction; 0 and 1; 0, 1, 2 under the names premise and hypothesis"
+        raise Fault("unknown label", f"unknown label {text!r}", mend=mend)
+    # The first label says which task the file is of.
+    if not task:
+        task.extend(_INFERENCE if label in _INFERENCE else ("0", "1"))
+    if label not in task:
+        raise Fault("unknown label", f"the label {text!r} in a file whose labels are {', '.join(task)}")
+    return label

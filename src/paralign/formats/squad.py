@@ -1,0 +1,237 @@
+"""Questions about a paragraph, in SQuAD v1.1's JSON: SQuAD, XQuAD, MLQA, TyDiQA-GoldP."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paralign.errors import UserError, located
+from paralign.formats.faults import Fault, nothing_found, raise_or_count
+from paralign.formats.lines import Damaged, open_text, plain_blocks
+from paralign.languages import derived
+from paralign.sources.derived import reordered_questions
+from paralign.sources.specs import smallworld_range
+from paralign.text.tags import canonical
+
+__all__ = ["Question", "load_json", "read_questions"]
+
+# How the ids of a TyDiQA-GoldP file begin.
+_TYDI = frozenset(
+    ("arabic", "bengali", "english", "finnish", "indonesian", "japanese", "korean", "russian", "swahili", "telugu",
+     "thai")
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, its paragraph and the spans that answer it.
+
+    Text is kept character for character as in the file (no normal form): answers are slices of the paragraph.
+    """
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[str, ...]
+    """Texts; empty in unlabelled data."""
+    starts: tuple[int, ...]
+    """Where each answer begins in ``context``, in characters."""
+
+
+def read_questions(
+    path: str | Path,
+    *,
+    languages: tuple[str, str],
+    lenient: bool = False,
+    dropped: Counter[str] | None = None,
+    labelled: bool = True,
+) -> Iterator[Question]:
+    """Read questions in SQuAD v1.1's JSON (Rajpurkar et al. 2016), plain or gzip, or of the small world.
+
+    The whole file is held in memory, up to seven times its size. Where every id begins with the name of a language, as
+    in a TyDiQA-GoldP file, only the questions of the context's language are read. Where different questions have one
+    id, as in XTREME's TyDiQA training file, all but the first get a number behind it (``12#2``); in unlabelled data
+    this is an error: predictions are told apart by ids.
+
+    Args:
+        path: the file, ``-``, or ``smallworld[:START-STOP]``.
+        languages: of the context and of the question (they differ in MLQA).
+        lenient: drop answers that do not stand at their offset, and questions without any answer left or not
+            well-formed, instead of raising.
+        dropped: counts what ``lenient`` dropped: answers as ``empty answer``, ``answer not at its offset``;
+            questions as ``no answer`` (also those that lost all of them), ``impossible question``, ``duplicate id``,
+            ``incomplete question``; in a derived language also ``answer torn apart``.
+        labelled: with ``False`` no question is refused or dropped for its answers: those that are not usable are
+            left out.
+
+    Raises:
+        UserError: naming file and question; for a file that is not such JSON, with line and column; for one without
+            a question of the language, with the languages it has.
+    """
+    made, asked = map(derived, languages)
+    if made is not None or asked is not None:
+        count: Counter[str] = Counter() if dropped is None else dropped
+        bases = (made.base if made else languages[0], asked.base if asked else languages[1])
+        own = read_questions(path, languages=bases, lenient=lenient, dropped=count, labelled=labelled)
+        return reordered_questions(own, made, asked, labelled, count)
+    indices = smallworld_range(str(path))
+    if indices is not None:
+        from paralign.sources.smallworld import smallworld_questions
+
+        return smallworld_questions(*languages, indices)
+    return _read(path, languages[0], lenient, Counter() if dropped is None else dropped, labelled)
+
+
+def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[Question]:
+    paragraphs = _paragraphs(load_json(path), path)
+    prefix = _prefix(paragraphs, language, path)
+    seen: dict[str, set[int]] = {}
+    found = False
+    for paragraph in paragraphs:
+        for item in paragraph["qas"]:
+            name = _name(item)
+            if not name.startswith(prefix):
+                continue
+            where = f"{path}: question {name or 'without an id'}"
+            try:
+                question, context = _texts(item, name, paragraph)
+                unique = _unique(name, (question, context), seen, labelled)
+                answers = []
+                for answer in _listed(item, labelled):
+                    try:
+                        answers.append(_answer(answer, context))
+                    except Fault as fault:
+                        if labelled:
+                            raise_or_count(fault, where, "answer", lenient=lenient, dropped=dropped)
+                if labelled and not answers:
+                    raise Fault("no answer", "no answer can be used")
+            except Fault as fault:
+                raise_or_count(fault, where, "question", lenient=lenient, dropped=dropped)
+                continue
+            found = True
+            texts, starts = [text for text, _ in answers], [start for _, start in answers]
+            yield Question(unique, question, context, tuple(texts), tuple(starts))
+    if not found:
+        raise nothing_found(path, "question", dropped)
+
+
+def load_json(path: str | Path) -> Any:
+    """A JSON file, plain or gzip; a UserError names line and column of what is wrong."""
+    name = str(path)
+    try:
+        with open_text(name) as stream:
+            data = b"".join(plain_blocks(stream, name)).removeprefix(b"\xef\xbb\xbf")
+    except Damaged as damage:
+        raise UserError(str(damage), where=name, mend="fetch the file again") from None
+    if not data.strip():
+        raise UserError("the file is empty", where=name)
+    try:
+        return json.loads(data.decode())
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(f"invalid UTF-8 (0x{data[error.start]:02x})", where=located(name, line)) from None
+    except json.JSONDecodeError as error:
+        message = f"is not JSON: {error.msg} at column {error.colno}"
+        raise UserError(message, where=located(name, error.lineno)) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"is not JSON that can be read: {error}", where=name) from None
+
+
+def _paragraphs(whole: Any, path: str | Path) -> list[dict[str, Any]]:
+    """Every paragraph, with a list of questions that are objects."""
+    mend = 'SQuAD v1.1 is {"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]}'
+    paragraphs: list[dict[str, Any]] = []
+    try:
+        for article in whole["data"]:
+            for paragraph in article["paragraphs"]:
+                if not all(isinstance(item, dict) for item in paragraph["qas"]):
+                    raise TypeError
+                paragraphs.append(paragraph)
+    except KeyError as error:
+        raise UserError(f"is not SQuAD's JSON: {error.args[0]!r} is missing", where=path, mend=mend) from None
+    except TypeError:
+        raise UserError("is not SQuAD's JSON", where=path, mend=mend) from None
+    return paragraphs
+
+
+def _name(item: dict[str, Any]) -> str:
+    name = item.get("id")
+    return str(name) if isinstance(name, str | int) and not isinstance(name, bool) else ""
+
+
+def _prefix(paragraphs: list[dict[str, Any]], language: str, path: str | Path) -> str:
+    """How the ids of the questions to be read begin; empty where the file is of one language."""
+    begins = {_name(item).partition("-")[0] for paragraph in paragraphs for item in paragraph["qas"]}
+    if not begins or not begins <= _TYDI:
+        return ""
+    for name in begins:
+        if canonical(name) == language:
+            return f"{name}-"
+    mend = f"name one of the languages it has: {', '.join(sorted(map(canonical, begins)))}"
+    raise UserError(f"no question of the language {language!r}", where=path, mend=mend)
+
+
+def _unique(name: str, texts: tuple[str, str], seen: dict[str, set[int]], labelled: bool) -> str:
+    """The question's id, with a number behind it if another question had it; ``seen`` keeps hashes of the texts."""
+    others = seen.setdefault(name, set())
+    if hash(texts) in others:
+        raise Fault("duplicate id", "a question before it has the same id, text and paragraph")
+    if others and not labelled:
+        raise Fault("duplicate id", "a question before it has the same id, predictions could not be told apart")
+    others.add(hash(texts))
+    return name if len(others) == 1 else f"{name}#{len(others)}"
+
+
+def _texts(item: dict[str, Any], name: str, paragraph: dict[str, Any]) -> tuple[str, str]:
+    if not name:
+        raise Fault("incomplete question", "the id is missing")
+    texts = []
+    for what, text in (("question", item.get("question")), ("paragraph", paragraph.get("context"))):
+        if not isinstance(text, str) or not text.strip():
+            raise Fault("incomplete question", f"the {what} is missing or empty")
+        if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise Fault("incomplete question", f"half a surrogate pair (\\ud800 to \\udfff) in the {what}")
+        texts.append(text)
+    return texts[0], texts[1]
+
+
+def _listed(item: dict[str, Any], labelled: bool) -> list[Any]:
+    answers = item.get("answers")
+    if labelled and item.get("is_impossible") is True:
+        mend = "only SQuAD v1.1 is read, in which every question has an answer"
+        raise Fault("impossible question", "a question without an answer (SQuAD v2)", mend=mend)
+    if isinstance(answers, list) and (answers or not labelled):
+        return answers
+    if labelled:
+        raise Fault("no answer", "the answers are missing")
+    return []
+
+
+def _answer(answer: Any, context: str) -> tuple[str, int]:
+    """Text and start, checked against the paragraph."""
+    if not isinstance(answer, dict):
+        raise Fault("answer not at its offset", "an answer is not an object with 'text' and 'answer_start'")
+    text, start = answer.get("text"), answer.get("answer_start")
+    if not isinstance(text, str) or not text.strip():
+        raise Fault("empty answer", "an answer has no text")
+    if not isinstance(start, int) or isinstance(start, bool):
+        raise Fault("answer not at its offset", f"the answer {text!r:.60} has no 'answer_start'")
+    if start < 0 or start + len(text) > len(context):
+        message = f"the answer {text!r:.60} at {start:,} ends outside the paragraph of {len(context):,} characters"
+        raise Fault("answer not at its offset", message + _elsewhere(text, context))
+    there = context[start : start + len(text)]
+    if there != text:
+        message = f"the answer {text!r:.60} is not at {start:,}, where {there!r:.60} stands"
+        raise Fault("answer not at its offset", message + _elsewhere(text, context))
+    return text, start
+
+
+def _elsewhere(text: str, context: str) -> str:
+    at = context.find(text)
+    if at < 0:
+        return "; it is nowhere in the paragraph"
+    return "" if context.find(text, at + 1) >= 0 else f"; it is at {at:,} and nowhere else"
