@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from machine import finish, table
 
-from paralign.formats.conllu import read_trees
+from paralign.sources.read import read_trees
 from paralign.sources.specs import TextSpec
 
 

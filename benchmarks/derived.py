@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from machine import finish, table
 
-from paralign.formats.conllu import read_trees
 from paralign.languages import Ordering, derived
 from paralign.sources.derived import reordered_trees
-from paralign.sources.read import read_text
+from paralign.sources.read import read_text, read_trees
 from paralign.sources.specs import TextSpec, parse_text
 
 PLAIN, TREES = ("trans", "inv", "perm"), ("inv", "perm", "syn", "syn+inv")

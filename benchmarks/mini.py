@@ -21,9 +21,9 @@ from real_text import each, half, paralign
 import paralign.models as paralign_models
 from paralign.encoder.hf import load_tokenizer
 from paralign.encoder.tokenizer import save_tokenizer
-from paralign.formats.columns import read_tagged
 from paralign.formats.conllu import read_conllu, write_conllu
 from paralign.results import read_results
+from paralign.sources.read import read_tagged
 from paralign.sources.specs import TextSpec
 from paralign.text.normalize import plain_key
 

@@ -7,7 +7,8 @@ import pytest
 from paralign.commands import grid
 from paralign.commands.order_corpus import learn_order
 from paralign.errors import UserError
-from paralign.formats.conllu import read_trees, write_conllu
+from paralign.formats.conllu import write_conllu
+from paralign.sources.read import read_trees
 from paralign.sources.specs import TextSpec
 
 TINY = (

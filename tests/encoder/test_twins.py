@@ -165,7 +165,7 @@ def test_xlm_goes_on_where_no_pair_of_a_slice_stands_side_by_side(tmp_path):
 
 
 def test_long_sentences_in_reverse_keep_a_piece_for_every_word(make_encoder):
-    from paralign.formats.conllu import read_trees
+    from paralign.sources.read import read_trees
     from paralign.sources.specs import TextSpec
     from paralign.tasks.tagging import word_rows
 

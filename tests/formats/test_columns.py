@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats.columns import Tagged, read_tagged, to_bio
+from paralign.formats.columns import to_bio
+from paralign.formats.items import Tagged
+from paralign.sources.read import read_tagged
 from paralign.sources.specs import TextSpec
 from paralign.text.normalize import normalise
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from paralign.errors import UserError
-from paralign.formats.conllu import Tree, read_conllu, read_trees, write_conllu
+from paralign.formats.conllu import read_conllu, write_conllu
+from paralign.formats.items import Tree
+from paralign.sources.read import read_trees
 from paralign.sources.specs import TextSpec
 
 TREEBANK = """\

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from paralign.commands.convert_corpus import convert_corpus
 from paralign.errors import UserError
+from paralign.formats.items import Pair
 from paralign.formats.lines import write_lines
 from paralign.formats.tmx import read_tmx, tmx_lines
-from paralign.sources.read import Pair, read_pairs, read_text
+from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.text.normalize import normalise
 

@@ -15,15 +15,11 @@ from hypothesis import strategies as st
 from paralign.corpus.clean import hash_texts, sentence_hashes
 from paralign.corpus.excluded import excluded_sentences
 from paralign.errors import UserError
-from paralign.formats.columns import read_tagged
 from paralign.formats.conllu import read_conllu
 from paralign.formats.lexicon import read_lexicon
 from paralign.formats.links import read_gold, read_links
-from paralign.formats.mining import read_mining
-from paralign.formats.sentence_pairs import read_sentence_pairs
-from paralign.formats.squad import read_questions
 from paralign.results import read_results
-from paralign.sources.read import read_pairs, read_text
+from paralign.sources.read import read_mining, read_pairs, read_questions, read_sentence_pairs, read_tagged, read_text
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.text.words import word_spans
 

@@ -8,7 +8,8 @@ import pytest
 
 from paralign.__main__ import main
 from paralign.errors import UserError
-from paralign.sources.read import Pair, read_pairs, read_text
+from paralign.formats.items import Pair
+from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import parse_pairs, parse_text
 
 ROWS = [("Hi.", "Hallo!"), ("  two ", "zwei"), ("three", None)]

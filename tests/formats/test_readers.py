@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
+from paralign.formats.items import Pair
 from paralign.formats.lines import MAX_LINE
-from paralign.sources.read import Pair, read_pairs, read_text
+from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalize import normalise
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from paralign.errors import UserError
-from paralign.formats.conllu import read_trees
-from paralign.sources.read import read_pairs
+from paralign.sources.read import read_pairs, read_trees
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.text.normalize import normalise
 

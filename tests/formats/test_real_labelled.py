@@ -8,12 +8,8 @@ from pathlib import Path
 import pytest
 
 from paralign.errors import UserError
-from paralign.formats.columns import read_tagged
-from paralign.formats.conllu import read_trees
 from paralign.formats.lexicon import read_lexicon
-from paralign.formats.sentence_pairs import read_sentence_pairs
-from paralign.formats.squad import read_questions
-from paralign.sources.read import read_pairs
+from paralign.sources.read import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_trees
 from paralign.sources.specs import parse_pairs, parse_text
 
 SHARED = Path(os.environ.get("PARALIGN_SHARED", Path(__file__).parents[2].parent / "shared"))

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats.sentence_pairs import SentencePair, read_sentence_pairs
+from paralign.formats.items import SentencePair
+from paralign.sources.read import read_sentence_pairs
 from paralign.sources.specs import TextSpec
 from paralign.text.normalize import normalise
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats.squad import Question, read_questions
+from paralign.formats.items import Question
+from paralign.sources.read import read_questions
 
 CONTEXT = "\ufeffRome  is old. 罗马很老。 Rome\u0301 stays."
 

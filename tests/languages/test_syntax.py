@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats.conllu import read_trees
 from paralign.languages import Ordering, is_projective
+from paralign.sources.read import read_trees
 from paralign.sources.specs import TextSpec
 from tests.oracles.orders import best_order, contiguous
 

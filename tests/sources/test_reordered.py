@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 
 from paralign.commands.order_corpus import learn_order
 from paralign.errors import UserError
-from paralign.formats.columns import Tagged, read_tagged
-from paralign.formats.conllu import Tree, read_trees, spans_of, write_conllu
-from paralign.formats.sentence_pairs import read_sentence_pairs
-from paralign.formats.squad import Question, read_questions
+from paralign.formats.conllu import spans_of, write_conllu
+from paralign.formats.items import Question, Tagged, Tree
 from paralign.languages import Ordering, derived
 from paralign.sources.derived import reordered_questions, reordered_tagged, reordered_trees
-from paralign.sources.read import read_pairs, read_text
+from paralign.sources.read import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_text, read_trees
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 from paralign.text.words import word_spans
 from tests.oracles.orders import contiguous

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import PreTrainedTokenizerFast
 
 from paralign.encoder import train_tokenizer
-from paralign.formats.squad import Question
+from paralign.formats.items import Question
 from paralign.smallworld import World
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.question_answering import AnswerConfig, QuestionAnswering

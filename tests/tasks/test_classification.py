@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats.sentence_pairs import SentencePair
+from paralign.formats.items import SentencePair
 from paralign.smallworld import World
 from paralign.tasks.classification import Inference, PairConfig, Paraphrase
 from paralign.tasks.dataset import Dataset

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from paralign.errors import UserError
-from paralign.formats.mining import MiningSet
+from paralign.formats.items import MiningSet
 from paralign.tasks import find_task, mining
 from paralign.tasks.mining import Corpora, Mining
 from tests.oracles import margin_loops

@@ -14,8 +14,10 @@ from hypothesis.extra.numpy import arrays
 
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.errors import UserError
-from paralign.formats.conllu import Tree, read_trees, spans_of
+from paralign.formats.conllu import spans_of
+from paralign.formats.items import Tree
 from paralign.smallworld import World
+from paralign.sources.read import read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks import find_task
 from paralign.tasks.biaffine import Arcs

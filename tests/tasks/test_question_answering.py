@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.formats.squad import Question, read_questions
+from paralign.formats.items import Question
 from paralign.metrics.mlqa import mlqa_exact
+from paralign.sources.read import read_questions
 from paralign.tasks import find_task
 from paralign.tasks.question_answering import Answer, AnswerConfig, QuestionAnswering
 from paralign.tasks.span_head import SpanHead

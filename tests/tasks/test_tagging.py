@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.encoder import Encoder
-from paralign.formats.columns import Tagged, read_tagged
-from paralign.formats.conllu import UPOS, Tree, read_trees, spans_of
+from paralign.formats.conllu import UPOS, spans_of
+from paralign.formats.items import Tagged, Tree
 from paralign.objectives import Step
 from paralign.smallworld import World
+from paralign.sources.read import read_tagged, read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import ExampleBatches

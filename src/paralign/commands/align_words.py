@@ -11,9 +11,9 @@ from typing import Any
 from paralign.config import did_you_mean, merge, parse_override
 from paralign.console import echo
 from paralign.errors import UserError
+from paralign.formats.conllu import is_treebank
 from paralign.formats.lines import write_lines
 from paralign.formats.links import GoldLinks, read_gold, write_links
-from paralign.formats.treebank_pairs import is_treebank
 from paralign.metrics.alignment import AlignmentScore, alignment_score
 from paralign.sources.read import line_count, read_pairs
 from paralign.sources.smallworld import smallworld_gold

@@ -18,8 +18,8 @@ from paralign.errors import UserError
 from paralign.formats.lines import write_lines
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin, command_line, each, results_of
-from paralign.runs.measure import read_data
 from paralign.sources.specs import parse_text
+from paralign.tasks.base import read_data
 
 __all__ = ["analyze_ablation"]
 

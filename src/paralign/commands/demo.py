@@ -11,10 +11,11 @@ from pathlib import Path
 from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
 from paralign.console import echo
-from paralign.formats.conllu import read_trees, write_conllu
+from paralign.formats.conllu import write_conllu
 from paralign.runs.groups import begin, command_line, each
 from paralign.runs.train import align, pretrain
 from paralign.smallworld import World
+from paralign.sources.read import read_trees
 from paralign.sources.specs import TextSpec
 from paralign.training.checkpoint import beside
 

@@ -19,7 +19,6 @@ from paralign.runs.measure import (
     about_encoder,
     dataset_names,
     measure,
-    read_data,
     recorded,
     saved_head,
     saved_task,
@@ -29,6 +28,7 @@ from paralign.runs.measure import (
 )
 from paralign.runs.settings import task_section
 from paralign.runs.warnings import fine_tuned_on, known_text, warn_of_data, warn_of_scores
+from paralign.tasks.base import read_data
 from paralign.training import best_device
 
 __all__ = ["evaluate"]

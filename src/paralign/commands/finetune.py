@@ -28,7 +28,6 @@ from paralign.runs.measure import (
     about_model,
     dataset_names,
     measure,
-    read_data,
     recorded,
     say_cut,
     say_dropped,
@@ -37,7 +36,7 @@ from paralign.runs.measure import (
 )
 from paralign.runs.warnings import SEEN, known_text, warn_of_data, warn_of_scores
 from paralign.tasks import Task
-from paralign.tasks.base import TASKS, TaskConfig
+from paralign.tasks.base import TASKS, TaskConfig, read_data
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.supervised import Head, Supervised
 from paralign.tasks.training_sets import read_transfer

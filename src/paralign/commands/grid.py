@@ -16,11 +16,11 @@ from paralign.encoder.families import parse_arch
 from paralign.errors import UserError
 from paralign.languages import SIGN, derived
 from paralign.runs.groups import begin, command_line, each
-from paralign.runs.measure import read_data
 from paralign.runs.settings import load_recipe, run_settings
 from paralign.runs.train import pretrain
 from paralign.sources.read import read_pairs
 from paralign.sources.specs import parse_pairs, parse_text
+from paralign.tasks.base import read_data
 
 __all__ = ["GridConfig", "run_grid"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from paralign.console import echo
 from paralign.errors import UserError
-from paralign.formats.conllu import read_trees
 from paralign.formats.lines import write_lines
 from paralign.languages import Ordering
+from paralign.sources.read import read_trees
 from paralign.sources.specs import parse_text
 
 __all__ = ["learn_order"]

@@ -5,51 +5,35 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal
 
 from paralign.errors import UserError
 from paralign.formats.conllu import spans_of
 from paralign.formats.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
-from paralign.languages import derived
-from paralign.sources.derived import reordered_tagged
-from paralign.sources.specs import TextSpec, smallworld_range
+from paralign.formats.items import Tagged
 from paralign.text.normalize import normalise
 from paralign.text.tags import tag_of
-from paralign.text.words import Span
 
-__all__ = ["Tagged", "read_tagged", "to_bio"]
+__all__ = ["read_columns", "to_bio"]
 
 _TAG = re.compile(r"O|[BIES]-\S+")
+_Named = tuple[str, str]
+"""A path and the language of its text."""
 _LOOK = 20
 """Sentences looked at for a language before each word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """A sentence and one tag a word."""
-
-    text: str
-    """The words joined by spaces (in the small world, the sentence as its language writes it)."""
-    words: tuple[str, ...]
-    spans: tuple[Span, ...]
-    """Characters of each word in ``text``."""
-    tags: tuple[str, ...]
-    """BIO tags; empty in unlabelled data."""
-    line: int
-    """Line of the first word (in the small world the sentence's index)."""
-
-
-def read_tagged(
-    spec: TextSpec,
+def read_columns(
+    path: str,
+    language: str,
     *,
     scheme: Literal["bio", "conll"] = "bio",
     lenient: bool = False,
     dropped: Counter[str] | None = None,
     labelled: bool = True,
 ) -> Iterator[Tagged]:
-    """Read tagged sentences in a stream: PAN-X, CoNLL-2002 and CoNLL-2003 columns, or the small world.
+    """Read tagged sentences in a stream: PAN-X, CoNLL-2002 and CoNLL-2003 columns.
 
     Blank lines end a sentence. Columns are separated by tabs if the first word's line has one, else by spaces; the
     first is the word, the last its tag. ``-DOCSTART-`` lines are skipped, and lines that begin with ``# `` and do not
@@ -57,7 +41,8 @@ def read_tagged(
     has it. Words are brought to normal form.
 
     Args:
-        spec: language and path.
+        path: the file, plain or compressed, or ``-``.
+        language: canonical tag.
         scheme: ``bio``: tags must be O, B-TYPE or I-TYPE, an entity begins with B-. ``conll``: tags in IOB1, BIO or
             BIOES are read as conlleval reads them and rewritten to BIO; an I- without a B- before it begins an entity.
         lenient: drop sentences that are not well-formed instead of raising.
@@ -72,18 +57,8 @@ def read_tagged(
     """
     if scheme not in ("bio", "conll"):
         raise UserError(f"unknown scheme {scheme!r}", mend="known: bio, conll")
-    language = derived(spec.language)
-    if language is not None:
-        own = TextSpec(language.base, spec.path)
-        sentences = read_tagged(own, scheme=scheme, lenient=lenient, dropped=dropped, labelled=labelled)
-        return reordered_tagged(sentences, language)
-    indices = smallworld_range(spec.path)
-    if indices is not None:
-        from paralign.sources.smallworld import smallworld_tagged
-
-        return smallworld_tagged(spec.language, indices)
     count: Counter[str] = Counter() if dropped is None else dropped
-    return _read(spec, scheme, lenient, count, labelled)
+    return _read((path, language), scheme, lenient, count, labelled)
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
@@ -105,8 +80,8 @@ def to_bio(tags: Sequence[str]) -> list[str]:
     return out
 
 
-def _read(spec: TextSpec, scheme: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[Tagged]:
-    blocks = sentence_blocks(spec.path, lenient=lenient, dropped=dropped)
+def _read(spec: _Named, scheme: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[Tagged]:
+    blocks = sentence_blocks(spec[0], lenient=lenient, dropped=dropped)
     head = list(islice(blocks, _LOOK))
     layout = _Layout(head, spec)
     found = False
@@ -117,20 +92,20 @@ def _read(spec: TextSpec, scheme: str, lenient: bool, dropped: Counter[str], lab
                 continue
             tags = _tags(rows, scheme, labelled)
         except Fault as fault:
-            raise_or_count(fault, spec.path, "sentence", lenient=lenient, dropped=dropped)
+            raise_or_count(fault, spec[0], "sentence", lenient=lenient, dropped=dropped)
             continue
         found = True
         words = tuple(normalise(word) or word for _, word, _ in rows)
         text, spans = spans_of(words, [False] * len(words))
         yield Tagged(text, words, spans, tags, rows[0][0])
     if not found:
-        raise nothing_found(spec.path, "sentence", dropped)
+        raise nothing_found(spec[0], "sentence", dropped)
 
 
 class _Layout:
     """How the file's lines are split, judged by its first sentences."""
 
-    def __init__(self, head: Sequence[Block], spec: TextSpec) -> None:
+    def __init__(self, head: Sequence[Block], spec: _Named) -> None:
         lines = [line for block in head for _, line in block if not line.startswith(("# ", "-DOCSTART-"))]
         split = [_split(line, "\t" in line) for line in lines]
         # A line without a tag must not speak for the file.
@@ -168,14 +143,15 @@ def _is_tagged(cells: Sequence[str]) -> bool:
     return len(cells) > 1 and _TAG.fullmatch(cells[-1]) is not None
 
 
-def _prefix(words: Sequence[str], spec: TextSpec) -> str:
+def _prefix(words: Sequence[str], spec: _Named) -> str:
+    path, expected = spec
     tag, colon, _ = words[0].partition(":") if words else ("", "", "")
     if not colon or not all(word.startswith(tag + ":") for word in words):
         return ""
     language = tag_of(tag)
-    if language and language != spec.language:
-        message = f"every word begins with {tag + ':'!r}, the file is not of the language {spec.language!r}"
-        raise UserError(message, where=spec.path, mend=f"write {language}={spec.path}")
+    if language and language != expected:
+        message = f"every word begins with {tag + ':'!r}, the file is not of the language {expected!r}"
+        raise UserError(message, where=path, mend=f"write {language}={path}")
     return f"{tag}:" if language else ""
 
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.config import did_you_mean
-from paralign.errors import UserError
 from paralign.formats.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
+from paralign.formats.items import Tree
 from paralign.formats.lines import numbered_lines, read_lines
-from paralign.languages import Derived, Ordering, derived
-from paralign.sources.derived import reordered_trees
-from paralign.sources.smallworld import conllu_from_smallworld
-from paralign.sources.specs import TextSpec, smallworld_range
 from paralign.text.normalize import normalise
 from paralign.text.words import Span, word_spans
 
-__all__ = ["UPOS", "Tree", "comments", "ordering_of", "read_conllu", "read_trees", "tree_of", "write_conllu"]
+__all__ = ["UPOS", "comments", "is_plain_text", "is_treebank", "read_conllu", "read_words", "tree_of", "write_conllu"]
 
 UPOS = (
     "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT",
@@ -31,76 +26,21 @@ _RANGE_ID = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
 _EMPTY_ID = re.compile(r"\d+\.[1-9]\d*")
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """One analysed sentence; the sequences have one entry a syntactic word.
-
-    ``text`` is built from the words: joined by a space unless ``SpaceAfter=No`` stands between them. A
-    multi-word token's surface form ("du") is replaced by its syntactic words joined by spaces ("de le"), so
-    that every word has characters of its own.
-    """
-
-    sent_id: str
-    text: str
-    words: tuple[str, ...]
-    spans: tuple[Span, ...]
-    """Characters of each word in ``text``."""
-    upos: tuple[str, ...]
-    xpos: tuple[str, ...]
-    heads: tuple[int, ...]
-    """1-based index of each word's head, 0 for the root."""
-    deprels: tuple[str, ...]
-    lemmas: tuple[str, ...]
-    line: int
-    """Line of the first word (in the small world the sentence's index)."""
+def is_treebank(path: str) -> bool:
+    """Return whether a path names a CoNLL-U file."""
+    return path.removesuffix(".gz").endswith(".conllu")
 
 
-def read_trees(
-    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
-) -> Iterator[Tree]:
-    """Trees of a CoNLL-U file or of the small world, in a derived language if the spec's is one.
-
-    Unlabelled data may be plain text too, a sentence a line: its words are those of
-    :func:`paralign.text.words.word_spans`, without an analysis. Other arguments and errors as in :func:`read_conllu`;
-    further reason: ``not projective, or crowded`` (``syn``).
-    """
-    language = derived(spec.language)
-    if language is not None:
-        count: Counter[str] = Counter() if dropped is None else dropped
-        own = TextSpec(language.base, spec.path)
-        trees = read_trees(own, lenient=lenient, dropped=count, labelled=labelled)
-        return reordered_trees(trees, language, ordering_of(language, spec.ordering, spec.path), count)
-    indices = smallworld_range(spec.path)
-    if indices is not None:
-        return conllu_from_smallworld(spec.language, indices)
-    if not labelled and _is_plain(spec.path):
-        return _unanalysed(spec.path, lenient, Counter() if dropped is None else dropped)
-    return read_conllu(spec.path, lenient=lenient, dropped=dropped, labelled=labelled)
-
-
-def ordering_of(language: Derived | None, ordering: str, path: str) -> Ordering | None:
-    """The word order that ``syn`` needs.
-
-    Raises:
-        UserError: if none is named, or the file is none.
-    """
-    if language is None or "syn" not in language.steps:
-        return None
-    if not ordering:
-        mend = f"write {language.name}@ORDER.json; `paralign corpus order` makes one of a treebank"
-        raise UserError(f"whose word order shall {language.name} have?", where=path, mend=mend)
-    return Ordering.load(ordering)
-
-
-def _is_plain(path: str) -> bool:
-    """Whether the first line of a file that can be read twice is neither a remark nor columns."""
+def is_plain_text(path: str) -> bool:
+    """Return whether the first line of a file that can be read twice is neither a comment nor columns."""
     if not Path(path).is_file():
         return False
     first = next((line for _, line in numbered_lines(path, lenient=True) if line is None or line.strip()), None)
     return first is not None and "\t" not in first and not first.startswith("#")
 
 
-def _unanalysed(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:
+def read_words(path: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:
+    """Read plain text as trees without an analysis: words are those of :func:`paralign.text.words.word_spans`."""
     for number, line in read_lines(path, lenient=lenient, dropped=dropped):
         text = normalise(line)
         spans = tuple(word_spans(text))

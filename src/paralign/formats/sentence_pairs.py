@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from paralign.errors import UserError, located
 from paralign.formats.faults import Fault, nothing_found, raise_or_count
+from paralign.formats.items import SentencePair
 from paralign.formats.lines import numbered_lines
-from paralign.languages import derived
-from paralign.sources.derived import reordered_sentence_pairs
-from paralign.sources.specs import TextSpec, smallworld_range
 from paralign.text.normalize import normalise
 from paralign.text.tags import tag_of
 
-__all__ = ["SentencePair", "read_sentence_pairs"]
+__all__ = ["read_sentence_pair_file"]
 
 _FIRST = ("sentence1", "premise")
 _SECOND = ("sentence2", "hypothesis", "hypo")
@@ -31,36 +28,22 @@ Row = Mapping[str, str]
 """Known columns only, by the first of their names; what is missing is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class SentencePair:
-    """Two sentences and what holds between them."""
-
-    first: str
-    """Premise."""
-    second: str
-    """Hypothesis."""
-    label: str
-    """``entailment``, ``neutral``, ``contradiction``; ``0``, ``1`` for paraphrase; empty in unlabelled data."""
-    id: str
-    """The pair's own id where the file has one, else ``#`` and its number in the file, from 0."""
-    line: int
-
-
-def read_sentence_pairs(
-    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+def read_sentence_pair_file(
+    path: str, language: str, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
 ) -> Iterator[SentencePair]:
-    """Read sentence pairs in a stream: TSV of three columns, TSV with a header, JSONL, or the small world.
+    """Read sentence pairs in a stream: TSV of three columns, TSV with a header, or JSON lines.
 
     The format is seen from the first line. Names of columns or keys: ``sentence1`` or ``premise``; ``sentence2``,
     ``hypothesis`` or ``hypo``; ``gold_label``, else ``label``; ``pairID``, ``id`` or ``idx``; ``language``. Sentences
-    are brought to normal form. In a file of several languages only the pairs of the spec's are read.
+    are brought to normal form. In a file of several languages only the pairs of ``language`` are read.
 
     Labels are ``entailment``, ``neutral``, ``contradiction`` (``contradictory`` is the same) or ``0``, ``1``
     (paraphrase). Under the name ``premise`` the numbers 0, 1, 2 are the three of inference, in this order. A pair
     without a majority (``-``, in exports -1) is never an error: it is dropped as ``no gold label``.
 
     Args:
-        spec: language and path.
+        path: the file, plain or compressed, or ``-``.
+        language: canonical tag.
         lenient: drop lines that are not well-formed instead of raising.
         dropped: counts what was dropped: the reasons of ``read_lines``, ``wrong columns``, ``not JSON``,
             ``missing sentence``, ``missing label``, ``unknown label``, ``no gold label``.
@@ -70,34 +53,23 @@ def read_sentence_pairs(
     Raises:
         UserError: with ``file:line``; for a file without a pair of the language, with the languages it has.
     """
-    made = derived(spec.language)
-    if made is not None:
-        own = TextSpec(made.base, spec.path)
-        return reordered_sentence_pairs(
-            read_sentence_pairs(own, lenient=lenient, dropped=dropped, labelled=labelled), made
-        )
-    indices = smallworld_range(spec.path)
-    if indices is not None:
-        from paralign.sources.smallworld import smallworld_sentence_pairs
-
-        return smallworld_sentence_pairs(spec.language, indices)
-    return _read(spec, lenient, Counter() if dropped is None else dropped, labelled)
+    return _read(path, language, lenient, Counter() if dropped is None else dropped, labelled)
 
 
-def _read(spec: TextSpec, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[SentencePair]:
+def _read(path: str, wanted: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[SentencePair]:
     form: _Form | None = None
     others: set[str] = set()
     known: dict[str, str] = {}
     task: list[str] = []
     number, found = 0, False
-    for at, line in numbered_lines(spec.path, lenient=lenient, dropped=dropped):
+    for at, line in numbered_lines(path, lenient=lenient, dropped=dropped):
         if line is None:
             number += 1  # the lines behind keep their numbers: translations are joined by them
             continue
         if not line:
             continue
         if form is None:
-            form = _form(line, located(spec.path, at), labelled)
+            form = _form(line, located(path, at), labelled)
             if form.header:
                 continue
         number += 1
@@ -107,7 +79,7 @@ def _read(spec: TextSpec, lenient: bool, dropped: Counter[str], labelled: bool) 
             if language is not None:
                 if language not in known:
                     known[language] = tag_of(language) or language
-                if known[language] != spec.language:
+                if known[language] != wanted:
                     others.add(known[language])
                     continue
             pair = _pair(row, form, number - 1, at, labelled, task)
@@ -116,15 +88,15 @@ def _read(spec: TextSpec, lenient: bool, dropped: Counter[str], labelled: bool) 
                 dropped[fault.reason] += 1
                 continue
             fault.line = at
-            raise_or_count(fault, spec.path, "line", lenient=lenient, dropped=dropped)
+            raise_or_count(fault, path, "line", lenient=lenient, dropped=dropped)
             continue
         found = True
         yield pair
     if not found and others:
         mend = f"name one of the languages it has: {', '.join(sorted(others))}"
-        raise UserError(f"no sentence pair of the language {spec.language!r}", where=spec.path, mend=mend)
+        raise UserError(f"no sentence pair of the language {wanted!r}", where=path, mend=mend)
     if not found:
-        raise nothing_found(spec.path, "sentence pair", dropped)
+        raise nothing_found(path, "sentence pair", dropped)
 
 
 class _Form:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from paralign.errors import UserError, located
 from paralign.formats.faults import Fault, nothing_found, raise_or_count
+from paralign.formats.items import Question
 from paralign.formats.lines import Damaged, open_text, plain_blocks
-from paralign.languages import derived
-from paralign.sources.derived import reordered_questions
-from paralign.sources.specs import smallworld_range
 from paralign.text.tags import canonical
 
-__all__ = ["Question", "load_json", "read_questions"]
+__all__ = ["load_json", "read_squad"]
 
 # How the ids of a TyDiQA-GoldP file begin.
 _TYDI = frozenset(
@@ -26,31 +23,15 @@ _TYDI = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question, its paragraph and the spans that answer it.
-
-    Text is kept character for character as in the file (no normal form): answers are slices of the paragraph.
-    """
-
-    id: str
-    question: str
-    context: str
-    answers: tuple[str, ...]
-    """Texts; empty in unlabelled data."""
-    starts: tuple[int, ...]
-    """Where each answer begins in ``context``, in characters."""
-
-
-def read_questions(
+def read_squad(
     path: str | Path,
+    language: str,
     *,
-    languages: tuple[str, str],
     lenient: bool = False,
     dropped: Counter[str] | None = None,
     labelled: bool = True,
 ) -> Iterator[Question]:
-    """Read questions in SQuAD v1.1's JSON (Rajpurkar et al. 2016), plain or gzip, or of the small world.
+    """Read questions in SQuAD v1.1's JSON (Rajpurkar et al. 2016), plain or gzip.
 
     The whole file is held in memory, up to seven times its size. Where every id begins with the name of a language, as
     in a TyDiQA-GoldP file, only the questions of the context's language are read. Where different questions have one
@@ -58,13 +39,13 @@ def read_questions(
     this is an error: predictions are told apart by ids.
 
     Args:
-        path: the file, ``-``, or ``smallworld[:START-STOP]``.
-        languages: of the context and of the question (they differ in MLQA).
+        path: the file, or ``-``.
+        language: of the context (in MLQA the question may be in another).
         lenient: drop answers that do not stand at their offset, and questions without any answer left or not
             well-formed, instead of raising.
         dropped: counts what ``lenient`` dropped: answers as ``empty answer``, ``answer not at its offset``;
             questions as ``no answer`` (also those that lost all of them), ``impossible question``, ``duplicate id``,
-            ``incomplete question``; in a derived language also ``answer torn apart``.
+            ``incomplete question``.
         labelled: with ``False`` no question is refused or dropped for its answers: those that are not usable are
             left out.
 
@@ -72,18 +53,7 @@ def read_questions(
         UserError: naming file and question; for a file that is not such JSON, with line and column; for one without
             a question of the language, with the languages it has.
     """
-    made, asked = map(derived, languages)
-    if made is not None or asked is not None:
-        count: Counter[str] = Counter() if dropped is None else dropped
-        bases = (made.base if made else languages[0], asked.base if asked else languages[1])
-        own = read_questions(path, languages=bases, lenient=lenient, dropped=count, labelled=labelled)
-        return reordered_questions(own, made, asked, labelled, count)
-    indices = smallworld_range(str(path))
-    if indices is not None:
-        from paralign.sources.smallworld import smallworld_questions
-
-        return smallworld_questions(*languages, indices)
-    return _read(path, languages[0], lenient, Counter() if dropped is None else dropped, labelled)
+    return _read(path, language, lenient, Counter() if dropped is None else dropped, labelled)
 
 
 def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[Question]:

@@ -10,18 +10,13 @@ from paralign.formats.conllu import comments, tree_of
 from paralign.formats.faults import Block, Fault, raise_or_count, sentence_blocks
 from paralign.text.normalize import normalise
 
-__all__ = ["is_treebank", "treebank_texts"]
+__all__ = ["treebank_texts"]
 
 
 class _Sentence(NamedTuple):
     line: int
     sent_id: str
     text: str
-
-
-def is_treebank(path: str) -> bool:
-    """Whether a path names a CoNLL-U file."""
-    return path.removesuffix(".gz").endswith(".conllu")
 
 
 def treebank_texts(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[tuple[str, str, int]]:

@@ -16,7 +16,7 @@ from paralign.sources.specs import parse_pairs
 from paralign.corpus.link_store import LinkStore, write_link_store
 from paralign.formats.links import Link, read_links
 from paralign.sources.specs import smallworld_range
-from paralign.formats.treebank_pairs import is_treebank
+from paralign.formats.conllu import is_treebank
 from paralign.text.words import split_words
 from paralign.words.aligners import AlignerOptions, WordPair, make_aligner
 from paralign.console import echo

@@ -31,7 +31,6 @@ __all__ = [
     "dataset_name",
     "dataset_names",
     "measure",
-    "read_data",
     "recorded",
     "saved_head",
     "saved_task",
@@ -40,12 +39,6 @@ __all__ = [
     "say_scores",
     "say_summary",
 ]
-
-
-def read_data(work: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
-    """A data set and what was dropped of it."""
-    dropped: Counter[str] = Counter()
-    return work.read(spec, lenient=lenient, dropped=dropped, limit=limit), dropped
 
 
 def say_dropped(dropped: Counter[str], quiet: bool) -> None:

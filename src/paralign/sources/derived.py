@@ -6,19 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from paralign.errors import UserError
+from paralign.formats.items import Question, SentencePair, Tagged, Tree
 from paralign.languages import Derived, Ordering, joined, spaced
 from paralign.text.words import Span, word_spans
 
-if TYPE_CHECKING:
-    from paralign.formats.columns import Tagged
-    from paralign.formats.conllu import Tree
-    from paralign.formats.sentence_pairs import SentencePair
-    from paralign.formats.squad import Question
-
 __all__ = [
+    "ordering_of",
     "reordered_questions",
     "reordered_sentence_pairs",
     "reordered_tagged",
@@ -116,6 +111,20 @@ def reordered_questions(
             dropped["no answer"] += 1
             continue
         yield replace(item, question=asked, context=text, answers=tuple(answers), starts=tuple(starts))
+
+
+def ordering_of(language: Derived | None, ordering: str, path: str) -> Ordering | None:
+    """The word order that ``syn`` needs.
+
+    Raises:
+        UserError: if none is named, or the file is none.
+    """
+    if language is None or "syn" not in language.steps:
+        return None
+    if not ordering:
+        mend = f"write {language.name}@ORDER.json; `paralign corpus order` makes one of a treebank"
+        raise UserError(f"whose word order shall {language.name} have?", where=path, mend=mend)
+    return Ordering.load(ordering)
 
 
 def _needs_no_tree(language: Derived) -> Derived:

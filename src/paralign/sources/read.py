@@ -1,224 +1,337 @@
-"""Readers of parallel and plain text: every format gives the same pairs."""
+"""From a spec to items: a file, the small world or a derived language is decided here, for every kind of item."""
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Generic, Literal, TypeVar
 
-from paralign.errors import UserError, located
-from paralign.formats.archives import is_archive, twins_in
-from paralign.formats.conllu import ordering_of, read_trees
-from paralign.formats.faults import CUT
-from paralign.formats.hub import is_hub, read_hub_pairs, read_hub_text
-from paralign.formats.lines import numbered_lines, read_lines
-from paralign.formats.records import read_records
-from paralign.formats.tmx import is_tmx, read_tmx
-from paralign.formats.treebank_pairs import is_treebank, treebank_texts
+from paralign.errors import UserError
+from paralign.formats.bucc import read_bucc
+from paralign.formats.columns import read_columns
+from paralign.formats.conllu import is_plain_text, is_treebank, read_conllu, read_words
+from paralign.formats.items import MiningSet, Pair, Question, SentencePair, Tagged, Tree
+from paralign.formats.pairs import count_lines, read_pair_files, read_plain_text
+from paralign.formats.sentence_pairs import read_sentence_pair_file
+from paralign.formats.squad import read_squad
 from paralign.languages import Derived, derived
-from paralign.sources.derived import reordered_text, reordered_trees
-from paralign.sources.smallworld import smallworld_pairs, smallworld_text
+from paralign.sources import smallworld
+from paralign.sources.derived import (
+    ordering_of,
+    reordered_questions,
+    reordered_sentence_pairs,
+    reordered_tagged,
+    reordered_text,
+    reordered_trees,
+)
 from paralign.sources.specs import PairSpec, TextSpec, smallworld_range
-from paralign.text.normalize import normalise
 
-__all__ = ["Pair", "line_count", "read_pairs", "read_text"]
+__all__ = [
+    "line_count",
+    "read_mining",
+    "read_pairs",
+    "read_questions",
+    "read_sentence_pairs",
+    "read_tagged",
+    "read_text",
+    "read_trees",
+]
 
-_BAR = "|||"
-_OBJECT = re.compile(r'\{\s*"')
+Spec = TypeVar("Spec", TextSpec, PairSpec)
+Items = TypeVar("Items")
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A sentence and its translation, in normal form (:func:`normalise`); a side may be empty."""
+@dataclass(frozen=True)
+class _Options:
+    """How a source is read: see :func:`read_pairs` and :func:`read_trees`."""
 
-    source: str
-    target: str
-    line: int
-    """Line in the file, from 1; in the small world the sentence's index."""
-    links: tuple[tuple[int, int], ...] | None = None
-    """Gold links (source word, target word), from 0, over the small world's own words; files have none."""
+    lenient: bool = False
+    dropped: Counter[str] = field(default_factory=Counter)
+    labelled: bool = True
+    scheme: Literal["bio", "conll"] = "bio"
+
+
+@dataclass(frozen=True)
+class _Reader(Generic[Spec, Items]):
+    """The three ways to get one kind of item.
+
+    ``derive`` gets the spec, the derived languages (``None`` for a side that is not derived) and the options, and
+    reads what it needs of the base languages itself.
+    """
+
+    file: Callable[[Spec, _Options], Items]
+    smallworld: Callable[[Spec, range], Items]
+    derive: Callable[[Spec, tuple[Derived | None, ...], _Options], Items]
+
+    def __call__(self, spec: Spec, options: _Options) -> Items:
+        languages = tuple(map(derived, spec.languages))
+        if any(languages):
+            return self.derive(spec, languages, options)
+        indices = smallworld_range(spec.path)
+        if indices is not None:
+            return self.smallworld(spec, indices)
+        return self.file(spec, options)
 
 
 def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, empty sides included.
 
-    The format is seen from the path and the first line that is not blank: Moses twins (``a.en,a.de``), such in a zip
-    archive of OPUS, two treebanks (``a.conllu,b.conllu``, joined by ``# sent_id``), a translation memory (``.tmx``),
-    TSV (two or more columns, of which the first two are read; no quoting), ``source ||| target``, JSON lines
-    (:class:`paralign.formats.records.Columns`), or the small world. Of a language and one derived of it, or of two
-    derived of one, plain text or one treebank is read, and each sentence comes in both.
+    Formats are those of :func:`paralign.formats.pairs.read_pair_files`. For a language and one derived from it, or two
+    derived from one, plain text or one treebank is read, and each sentence comes in both.
 
     Args:
         spec: languages and path.
         lenient: drop lines that cannot be read instead of raising.
-        dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing separator`` for a
-            line without the separator, ``missing twin`` where the twin line was dropped or cut off; those of
-            ``treebank_texts``.
+        dropped: counts what ``lenient`` dropped, by reason.
 
     Raises:
-        UserError: with ``file:line``; for twins of different length with both counts.
+        UserError: with ``file:line``; for two files of different length with both counts.
     """
-    count: Counter[str] = Counter() if dropped is None else dropped
-    made = tuple(map(derived, spec.languages))
-    if any(made):
-        return _derived_pairs(spec, made, lenient, count)
-    indices = smallworld_range(spec.path)
-    if indices is not None:
-        return smallworld_pairs(spec, indices)
-    if is_hub(spec.path):
-        return _units(read_hub_pairs(spec.path, spec.languages, lenient=lenient, dropped=count))
-    if len(spec.paths) == 2 and any(map(is_treebank, spec.paths)):
-        return _treebanks(*spec.paths, lenient, count)
-    if len(spec.paths) == 2:
-        return _twins(*spec.paths, lenient, count)
-    if is_archive(spec.path):
-        return _twins(*twins_in(spec.path, spec.languages), lenient, count)
-    if is_tmx(spec.path):
-        return _units(read_tmx(spec.path, spec.languages, lenient=lenient, dropped=count))
-    return _separated(spec, lenient, count)
+    return _PAIRS(spec, _options(lenient, dropped))
 
 
 def read_text(
     spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Read plain text, one sentence a line, as ``(line number, normalised text)``, blank lines included; or the
+    """Read plain text, one sentence per line, as ``(line number, normalized text)``, blank lines included; or the
     sentences of a treebank.
 
     Args and errors as in :func:`read_pairs`.
     """
-    made = derived(spec.language)
-    if made is not None and not is_treebank(spec.path) and "syn" not in made.steps:
-        rows = read_text(TextSpec(made.base, spec.path), lenient=lenient, dropped=dropped)
-        return ((number, reordered_text(text, made)) for number, text in rows)
-    if made is not None or is_treebank(spec.path):
-        trees = read_trees(spec, lenient=lenient, dropped=dropped, labelled=made is not None and "syn" in made.steps)
-        return ((tree.line, tree.text) for tree in trees)
-    indices = smallworld_range(spec.path)
-    if indices is not None:
-        return smallworld_text(spec.language, indices)
-    if is_hub(spec.path):
-        count: Counter[str] = Counter() if dropped is None else dropped
-        lines = read_hub_text(spec.path, spec.language, lenient=lenient, dropped=count)
-    else:
-        lines = read_lines(spec.path, lenient=lenient, dropped=dropped)
-    return ((number, normalise(line)) for number, line in lines)
+    return _TEXT(spec, _options(lenient, dropped))
+
+
+def read_trees(
+    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+) -> Iterator[Tree]:
+    """Read the trees of a CoNLL-U file.
+
+    Args:
+        spec: language and path.
+        lenient: drop sentences that are not well-formed instead of raising.
+        dropped: counts what was dropped, by reason: those of :func:`paralign.formats.conllu.read_conllu`, and
+            ``not projective, or crowded`` (``syn``).
+        labelled: with ``False`` the analysis may be missing, and plain text is read too, one sentence per line: its
+            words are those of :func:`paralign.text.words.word_spans`.
+
+    Raises:
+        UserError: with ``file:line``.
+    """
+    return _TREES(spec, _options(lenient, dropped, labelled))
+
+
+def read_tagged(
+    spec: TextSpec,
+    *,
+    scheme: Literal["bio", "conll"] = "bio",
+    lenient: bool = False,
+    dropped: Counter[str] | None = None,
+    labelled: bool = True,
+) -> Iterator[Tagged]:
+    """Read sentences with entity tags; see :func:`paralign.formats.columns.read_columns`."""
+    if scheme not in ("bio", "conll"):
+        raise UserError(f"unknown scheme {scheme!r}", mend="known: bio, conll")
+    return _TAGGED(spec, _options(lenient, dropped, labelled, scheme))
+
+
+def read_sentence_pairs(
+    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+) -> Iterator[SentencePair]:
+    """Read labelled sentence pairs; see :func:`paralign.formats.sentence_pairs.read_sentence_pair_file`."""
+    return _SENTENCE_PAIRS(spec, _options(lenient, dropped, labelled))
+
+
+def read_questions(
+    path: str, *, languages: tuple[str, str], lenient: bool = False, dropped: Counter[str] | None = None,
+    labelled: bool = True,
+) -> Iterator[Question]:  # fmt: skip
+    """Read questions and paragraphs; see :func:`paralign.formats.squad.read_squad`.
+
+    Args:
+        path: the file, ``-``, or ``smallworld[:START-STOP]``.
+        languages: of the context and of the question (they differ in MLQA).
+        lenient: drop answers and questions that cannot be used instead of raising.
+        dropped: counts what was dropped, by reason; in a derived language also ``answer torn apart``.
+        labelled: with ``False`` answers may be missing.
+
+    Raises:
+        UserError: naming file and question.
+    """
+    return _QUESTIONS(PairSpec(*languages, str(path)), _options(lenient, dropped, labelled))
+
+
+def read_mining(
+    spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+) -> MiningSet:
+    """Read a bitext mining set; see :func:`paralign.formats.bucc.read_bucc`."""
+    return _MINING(spec, _options(lenient, dropped, labelled))
 
 
 def line_count(spec: PairSpec | TextSpec) -> int | None:
-    """Lines of a corpus whose pairs (sentences) are its lines, those that a lenient reader drops among them; ``None``
-    for others and for what cannot be read twice."""
-    whole = not spec.paths or is_tmx(spec.path) or is_archive(spec.path)
-    if whole or is_treebank(spec.paths[0]) or not Path(spec.paths[0]).is_file():
-        return None
-    return sum(1 for _ in numbered_lines(spec.paths[0], lenient=True))
+    """Return the number of lines of the file behind a spec; see :func:`paralign.formats.pairs.count_lines`."""
+    return count_lines(spec.path, spec.paths)
 
 
-def _derived_pairs(
-    spec: PairSpec, made: tuple[Derived | None, ...], lenient: bool, dropped: Counter[str]
-) -> Iterator[Pair]:
+def _options(
+    lenient: bool, dropped: Counter[str] | None, labelled: bool = True, scheme: Literal["bio", "conll"] = "bio"
+) -> _Options:
+    return _Options(lenient, Counter() if dropped is None else dropped, labelled, scheme)
+
+
+def _base(spec: TextSpec, language: Derived | None) -> TextSpec:
+    """The spec of the text that a derived language is made from."""
+    return spec if language is None else TextSpec(language.base, spec.path)
+
+
+def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
+    return read_pair_files(spec.path, spec.paths, spec.languages, lenient=options.lenient, dropped=options.dropped)
+
+
+def _derived_pairs(spec: PairSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Pair]:
     """Both sides of one text where they are of one language, else the sides of pairs."""
-    bases = [tag if one is None else one.base for tag, one in zip(spec.languages, made, strict=True)]
-    if bases[0] == bases[1] and (is_treebank(spec.path) or any(one is not None and "syn" in one.steps for one in made)):
-        yield from _derived_trees(spec, made, bases[0], lenient, dropped)
-        return
-    rows: Iterable[tuple[int, tuple[str, str]]]
-    if bases[0] == bases[1]:
-        own = read_text(TextSpec(bases[0], spec.path), lenient=lenient, dropped=dropped)
-        rows = ((number, (text, text)) for number, text in own)
+    bases = [tag if one is None else one.base for tag, one in zip(spec.languages, languages, strict=True)]
+    if bases[0] != bases[1]:
+        for pair in _PAIRS(PairSpec(bases[0], bases[1], spec.path), options):
+            texts = (_reordered(pair.source, languages[0]), _reordered(pair.target, languages[1]))
+            yield Pair(*texts, pair.line)
+    elif is_treebank(spec.path) or any(_needs_trees(one) for one in languages):
+        yield from _derived_trees(spec, languages, bases[0], options)
     else:
-        both = read_pairs(PairSpec(bases[0], bases[1], spec.path), lenient=lenient, dropped=dropped)
-        rows = ((pair.line, (pair.source, pair.target)) for pair in both)
-    for number, texts in rows:
-        source, target = (
-            text if one is None else reordered_text(text, one) for text, one in zip(texts, made, strict=True)
-        )
-        yield Pair(source, target, number)
+        for number, text in _TEXT(TextSpec(bases[0], spec.path), options):
+            yield Pair(_reordered(text, languages[0]), _reordered(text, languages[1]), number)
 
 
 def _derived_trees(
-    spec: PairSpec, made: tuple[Derived | None, ...], base: str, lenient: bool, dropped: Counter[str]
+    spec: PairSpec, languages: tuple[Derived | None, ...], base: str, options: _Options
 ) -> Iterator[Pair]:
     """Both sides of a treebank, in the order of its own words; a sentence that one of them cannot have is left out."""
-    needed = any(one is not None and "syn" in one.steps for one in made)
-    orders = [ordering_of(one, path, spec.path) for one, path in zip(made, spec.orderings, strict=True)]
-    own = TextSpec(base, spec.path)
-    for tree in read_trees(own, lenient=lenient, dropped=dropped, labelled=needed):
+    options = replace(options, labelled=any(_needs_trees(one) for one in languages))
+    orders = [ordering_of(one, path, spec.path) for one, path in zip(languages, spec.orderings, strict=True)]
+    for tree in _TREES(TextSpec(base, spec.path), options):
         sides: list[str] = []
-        for one, order in zip(made, orders, strict=True):
-            found = [tree] if one is None else list(reordered_trees([tree], one, order, dropped))
-            sides += [side.text for side in found]
-            if not found:
+        for one, order in zip(languages, orders, strict=True):
+            made = [tree] if one is None else list(reordered_trees([tree], one, order, options.dropped))
+            sides += [side.text for side in made]
+            if not made:
                 break
         if len(sides) == 2:
             yield Pair(sides[0], sides[1], tree.line)
 
 
-def _units(rows: Iterable[tuple[int, str, str]]) -> Iterator[Pair]:
-    return (Pair(normalise(source), normalise(target), line) for line, source, target in rows)
+def _text_file(spec: TextSpec, options: _Options) -> Iterator[tuple[int, str]]:
+    if is_treebank(spec.path):
+        return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labelled=False)))
+    return read_plain_text(spec.path, spec.language, lenient=options.lenient, dropped=options.dropped)
 
 
-def _separated(spec: PairSpec, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
-    path, separator = spec.path, None
-    lines = read_lines(path, lenient=lenient, dropped=dropped)
-    for number, line in lines:
-        if separator is None and _OBJECT.match(line) and "\t" not in line:
-            rest = itertools.chain([(number, line)], lines)
-            yield from _units(read_records(rest, path, spec.languages, lenient=lenient, dropped=dropped))
-            return
-        if separator is None and line.strip():
-            separator = "\t" if "\t" in line else _BAR if _BAR in line else None
-            if separator is None:
-                mend = "give TSV, 'source ||| target', JSON lines, TMX, or two files with a comma between"
-                raise UserError("missing tab: the line holds one column", where=located(path, number), mend=mend)
-        columns = line.split(separator, 2) if separator else ["", ""]
-        if len(columns) >= 2:
-            yield Pair(normalise(columns[0]), normalise(columns[1]), number)
-        elif not line.strip():
-            yield Pair("", "", number)
-        elif lenient:
-            dropped["missing separator"] += 1
-        else:
-            missing = "missing tab" if separator == "\t" else f"missing {_BAR}"
-            mend = "mend the line, or drop such lines with --lenient"
-            raise UserError(f"{missing}: the line holds one column", where=located(path, number), mend=mend)
+def _derived_text(
+    spec: TextSpec, languages: tuple[Derived | None, ...], options: _Options
+) -> Iterator[tuple[int, str]]:
+    (language,) = languages
+    if is_treebank(spec.path) or _needs_trees(language):
+        return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labelled=_needs_trees(language))))
+    return ((number, _reordered(text, language)) for number, text in _TEXT(_base(spec, language), options))
 
 
-def _treebanks(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
-    if not (is_treebank(first) and is_treebank(second)):
-        other = second if is_treebank(first) else first
-        raise UserError("is not .conllu, its twin is", where=other, mend="give two treebanks, or two plain files")
-    for source, target, line in treebank_texts(first, second, lenient, dropped):
-        yield Pair(source, target, line)
+def _tree_file(spec: TextSpec, options: _Options) -> Iterator[Tree]:
+    if not options.labelled and is_plain_text(spec.path):
+        return read_words(spec.path, lenient=options.lenient, dropped=options.dropped)
+    return read_conllu(spec.path, lenient=options.lenient, dropped=options.dropped, labelled=options.labelled)
 
 
-def _twins(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
-    # Dropped lines come as None and keep their place: they must not shift the rest.
-    cut = sum(dropped[reason] for reason in CUT)
-    left = numbered_lines(first, lenient=lenient, dropped=dropped)
-    right = numbered_lines(second, lenient=lenient, dropped=dropped)
-    unpaired: list[int] = [0, 0]
-    number = 0
-    for a, b in itertools.zip_longest(left, right):
-        if a is None or b is None:
-            unpaired[b is None] += 1
-            continue
-        number = a[0]
-        if a[1] is not None and b[1] is not None:
-            yield Pair(normalise(a[1]), normalise(b[1]), number)
-        elif a[1] is not b[1]:
-            dropped["missing twin"] += 1
-    if not any(unpaired):
-        return
-    if lenient and sum(dropped[reason] for reason in CUT) > cut:
-        dropped["missing twin"] += sum(unpaired)
-        return
-    more_right, more_left = unpaired
-    message = f"{first} has {number + more_left:,} lines, {second} has {number + more_right:,}"
-    raise UserError(
-        f"the twins differ in length: {message}",
-        where=located(second if more_left else first, number + 1),
-        mend="give two files that correspond line by line",
+def _derived_language_trees(spec: TextSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Tree]:
+    (language,) = languages
+    assert language is not None
+    trees = _TREES(_base(spec, language), options)
+    return reordered_trees(trees, language, ordering_of(language, spec.ordering, spec.path), options.dropped)
+
+
+def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
+    return read_columns(
+        spec.path, spec.language, scheme=options.scheme, lenient=options.lenient, dropped=options.dropped,
+        labelled=options.labelled,
+    )  # fmt: skip
+
+
+def _derived_tagged(spec: TextSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Tagged]:
+    (language,) = languages
+    assert language is not None
+    return reordered_tagged(_TAGGED(_base(spec, language), options), language)
+
+
+def _sentence_pair_file(spec: TextSpec, options: _Options) -> Iterator[SentencePair]:
+    return read_sentence_pair_file(
+        spec.path, spec.language, lenient=options.lenient, dropped=options.dropped, labelled=options.labelled
     )
+
+
+def _derived_sentence_pairs(
+    spec: TextSpec, languages: tuple[Derived | None, ...], options: _Options
+) -> Iterator[SentencePair]:
+    (language,) = languages
+    assert language is not None
+    return reordered_sentence_pairs(_SENTENCE_PAIRS(_base(spec, language), options), language)
+
+
+def _question_file(spec: PairSpec, options: _Options) -> Iterator[Question]:
+    return read_squad(
+        spec.path, spec.source, lenient=options.lenient, dropped=options.dropped, labelled=options.labelled
+    )
+
+
+def _derived_questions(spec: PairSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Question]:
+    context, question = languages
+    own = _QUESTIONS(PairSpec(*_bases(spec, languages), spec.path), options)
+    return reordered_questions(own, context, question, options.labelled, options.dropped)
+
+
+def _mining_files(spec: PairSpec, options: _Options) -> MiningSet:
+    return read_bucc(
+        spec.path, spec.languages, lenient=options.lenient, dropped=options.dropped, labelled=options.labelled
+    )
+
+
+def _no_mining(spec: PairSpec, indices: range) -> MiningSet:
+    raise UserError("the small world has no mining set", mend="name files in BUCC's format")
+
+
+def _derived_mining(spec: PairSpec, languages: tuple[Derived | None, ...], options: _Options) -> MiningSet:
+    own = _MINING(PairSpec(*_bases(spec, languages), spec.path), options)
+    texts = [[_reordered(text, one) for text in side] for side, one in zip((own.source, own.target), languages,
+                                                                           strict=True)]  # fmt: skip
+    return replace(own, source=texts[0], target=texts[1])
+
+
+def _bases(spec: PairSpec, languages: tuple[Derived | None, ...]) -> tuple[str, str]:
+    source, target = (tag if one is None else one.base for tag, one in zip(spec.languages, languages, strict=True))
+    return source, target
+
+
+def _needs_trees(language: Derived | None) -> bool:
+    return language is not None and "syn" in language.steps
+
+
+def _reordered(text: str, language: Derived | None) -> str:
+    return text if language is None else reordered_text(text, language)
+
+
+_PAIRS = _Reader[PairSpec, Iterator[Pair]](_pair_files, smallworld.smallworld_pairs, _derived_pairs)
+_TEXT = _Reader[TextSpec, Iterator[tuple[int, str]]](
+    _text_file, lambda spec, indices: smallworld.smallworld_text(spec.language, indices), _derived_text
+)
+_TREES = _Reader[TextSpec, Iterator[Tree]](
+    _tree_file, lambda spec, indices: smallworld.smallworld_trees(spec.language, indices), _derived_language_trees
+)
+_TAGGED = _Reader[TextSpec, Iterator[Tagged]](
+    _tagged_file, lambda spec, indices: smallworld.smallworld_tagged(spec.language, indices), _derived_tagged
+)
+_SENTENCE_PAIRS = _Reader[TextSpec, Iterator[SentencePair]](
+    _sentence_pair_file,
+    lambda spec, indices: smallworld.smallworld_sentence_pairs(spec.language, indices),
+    _derived_sentence_pairs,
+)
+_QUESTIONS = _Reader[PairSpec, Iterator[Question]](
+    _question_file, lambda spec, indices: smallworld.smallworld_questions(*spec.languages, indices), _derived_questions
+)
+_MINING = _Reader[PairSpec, MiningSet](_mining_files, _no_mining, _derived_mining)

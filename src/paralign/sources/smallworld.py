@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from paralign.formats.items import Pair, Question, SentencePair, Tagged, Tree
 from paralign.sources.specs import PairSpec
-
-if TYPE_CHECKING:
-    from paralign.formats.columns import Tagged
-    from paralign.formats.conllu import Tree
-    from paralign.formats.sentence_pairs import SentencePair
-    from paralign.formats.squad import Question
-    from paralign.sources.read import Pair
 
 __all__ = [
     "SEED",
-    "conllu_from_smallworld",
     "smallworld_pairs",
     "smallworld_questions",
     "smallworld_sentence_pairs",
     "smallworld_tagged",
     "smallworld_text",
+    "smallworld_trees",
 ]
 
 SEED = 0
@@ -35,7 +28,6 @@ def smallworld_pairs(spec: PairSpec, indices: range) -> Iterator[Pair]:
         UserError: for a language the small world does not speak.
     """
     from paralign.smallworld import World
-    from paralign.sources.read import Pair
 
     world = World(SEED)
     for index in indices:
@@ -71,9 +63,8 @@ def smallworld_text(language: str, indices: range) -> Iterator[tuple[int, str]]:
     return ((index, world.sentence(index, language).text) for index in indices)
 
 
-def conllu_from_smallworld(language: str, indices: range) -> Iterator[Tree]:
+def smallworld_trees(language: str, indices: range) -> Iterator[Tree]:
     """Gold trees, as a CoNLL-U file would give them; errors as in :func:`smallworld_pairs`."""
-    from paralign.formats.conllu import Tree
     from paralign.smallworld import World
 
     world = World(SEED)
@@ -85,7 +76,6 @@ def conllu_from_smallworld(language: str, indices: range) -> Iterator[Tree]:
 
 def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
     """Inference pairs with their labels, index-aligned over languages; errors as in :func:`smallworld_pairs`."""
-    from paralign.formats.sentence_pairs import SentencePair
     from paralign.smallworld import inference, say
 
     for index in indices:
@@ -96,7 +86,6 @@ def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[Sentenc
 
 def smallworld_questions(context_language: str, question_language: str, indices: range) -> Iterator[Question]:
     """Questions about paragraphs, one answer each, index-aligned; errors as in :func:`smallworld_pairs`."""
-    from paralign.formats.squad import Question
     from paralign.smallworld import ask, question
 
     for index in indices:
@@ -109,7 +98,6 @@ def smallworld_tagged(language: str, indices: range) -> Iterator[Tagged]:
 
     ``text`` is the sentence as it is written, in Chinese without spaces.
     """
-    from paralign.formats.columns import Tagged
     from paralign.smallworld import World
 
     world = World(SEED)

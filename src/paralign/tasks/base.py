@@ -19,7 +19,7 @@ from paralign.metrics import ratio
 from paralign.objectives import Objective
 from paralign.results import Where
 
-__all__ = ["TASKS", "Score", "Task", "TaskConfig", "find_task"]
+__all__ = ["TASKS", "Score", "Task", "TaskConfig", "find_task", "read_data"]
 
 TASKS = {
     "nli": "paralign.tasks.classification:Inference",
@@ -124,3 +124,9 @@ def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
     """
     kind = find_class("task", name, TASKS, Task)  # type: ignore[type-abstract]
     return kind(resolve(kind.Config, settings or {}))
+
+
+def read_data(work: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
+    """Read a data set of a task; return it and what was dropped, by reason."""
+    dropped: Counter[str] = Counter()
+    return work.read(spec, lenient=lenient, dropped=dropped, limit=limit), dropped

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.items import SentencePair
 from paralign.formats.lines import write_lines
-from paralign.formats.sentence_pairs import SentencePair, read_sentence_pairs
+from paralign.sources.read import read_sentence_pairs
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset

@@ -16,11 +16,12 @@ from pydantic import Field
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
+from paralign.formats.items import MiningSet
 from paralign.formats.lines import write_lines
-from paralign.formats.mining import MiningSet, read_mining
 from paralign.metrics.margin import Margin, Strategy, best_threshold, extraction_items, mine
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.sources.read import read_mining
 from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about, chosen_layer, note_cut

@@ -18,11 +18,12 @@ from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.items import Question
 from paralign.formats.lines import write_lines
-from paralign.formats.squad import Question, read_questions
 from paralign.languages import derived
 from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalise
 from paralign.metrics.squad import exact_match, f1
+from paralign.sources.read import read_questions
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset

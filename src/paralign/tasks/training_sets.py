@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paralign.errors import UserError
-from paralign.runs.measure import read_data
+from paralign.tasks.base import read_data
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.supervised import Supervised
 

@@ -10,7 +10,7 @@ from paralign.config import did_you_mean
 from paralign.errors import UserError
 from paralign.languages import derived
 
-__all__ = ["canonical", "known_tags", "tag_of"]
+__all__ = ["canonical", "known_tags", "pair_tag", "tag_of"]
 
 # One language a line: the tag used everywhere (ISO 639-1 where there is one, else 639-3), then every other
 # code (639-2 B and T, 639-3, members of a macrolanguage that corpora use for the whole), then English names
@@ -298,3 +298,9 @@ def tag_of(word: str) -> str:
         return canonical(word)
     except UserError:
         return ""
+
+
+def pair_tag(source: str, target: str) -> str:
+    """Join two tags as ``--pairs`` reads them: ``en-de``, or ``en:zh-CN`` where a tag has a hyphen."""
+    sign = ":" if "-" in source + target else "-"
+    return f"{source}{sign}{target}"
