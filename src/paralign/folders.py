@@ -27,7 +27,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
         UserError: if ``out`` exists, another process is writing it, or the disk is full.
     """
     if out.exists():
-        raise UserError("is in use", where=out, mend="name another folder, or remove this one")
+        raise UserError("is in use", where=out, hint="name another folder, or remove this one")
     part = out.with_name(out.name + ".part")
     with _disk_errors(part):
         part.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError("another process is writing it", where=part, mend="wait for it to end") from None
+            raise UserError("another process is writing it", where=part, hint="wait for it to end") from None
         try:
             for old in part.iterdir():
                 if old.name != "lock":
@@ -58,5 +58,5 @@ def _disk_errors(where: Path) -> Iterator[None]:
         reasons = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
         reasons |= {errno.EACCES: "the folder may not be written to", errno.EROFS: "the disk is read-only"}
         if error.errno in reasons:
-            raise UserError(reasons[error.errno], where=where, mend="make room, or name another place") from error
+            raise UserError(reasons[error.errno], where=where, hint="make room, or name another place") from error
         raise

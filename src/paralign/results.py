@@ -111,7 +111,7 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
             if torn is not None and number == len(lines):  # no line end behind it
                 torn.append(located(path, number))
                 continue
-            raise UserError("not a measurement", where=located(path, number), mend="remove the line") from error
+            raise UserError("not a measurement", where=located(path, number), hint="remove the line") from error
     return rows
 
 

@@ -66,7 +66,7 @@ def test_promises(tmp_path: Path, corpora: dict[str, list[tuple[str, str]]]) -> 
     assert 0.4 < len(in_pairs) / len(everything) < 0.6
 
 
-def test_same_bytes_and_no_catalogue_order(tmp_path: Path, corpora: dict[str, list[tuple[str, str]]]) -> None:
+def test_same_bytes_and_no_catalog_order(tmp_path: Path, corpora: dict[str, list[tuple[str, str]]]) -> None:
     run(tmp_path, "one")
     run(tmp_path, "two")
     for file in (tmp_path / "one").rglob("*.gz"):

@@ -85,19 +85,19 @@ def align_words(
     for other in more:
         if other.languages != spec.languages:
             message = f"the text to learn from is of {'-'.join(other.languages)}, not {'-'.join(spec.languages)}"
-            raise UserError(message, where=other.path, mend="give the same languages in the same order")
+            raise UserError(message, where=other.path, hint="give the same languages in the same order")
     taken = {Path(path).resolve() for one in (spec, *more) for path in one.paths if path != "-"}
     for place in (out, *([] if posteriors is None else [posteriors])):
         if Path(place).is_dir() or not Path(place).resolve().parent.is_dir():
             what = "is a folder, not a file" if Path(place).is_dir() else "its folder does not exist"
-            raise UserError(what, where=place, mend="name a file in a folder that is there")
+            raise UserError(what, where=place, hint="name a file in a folder that is there")
         if Path(place).resolve() in taken:
-            raise UserError("is written twice, or read too", where=place, mend="name another file")
+            raise UserError("is written twice, or read too", where=place, hint="name another file")
         taken.add(Path(place).resolve())
     options = AlignerOptions(spec, symmetrise, tokenised, model, links, one_based, save, load, lenient, quiet)
     aligner = make_aligner(method, options, merge(settings or {}, *_asked(overrides)), more=bool(more))
     if posteriors is not None and not aligner.graded:
-        raise UserError("--posteriors makes no sense here", mend="it is for hmm and ibm")
+        raise UserError("--posteriors makes no sense here", hint="it is for hmm and ibm")
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
     learnt = chain.from_iterable(word_pairs(other, lenient=lenient, dropped=dropped) for other in more)
@@ -140,7 +140,7 @@ def linked_text(
         UserError: for a method that needs more than the text.
     """
     if links is None and method not in LEARNING:
-        raise UserError(f"unknown method {method!r} here", mend=did_you_mean(method, LEARNING))
+        raise UserError(f"unknown method {method!r} here", hint=did_you_mean(method, LEARNING))
     text = list(word_pairs(spec, tokenised=tokenised, lenient=lenient))
     joined = symmetrise if links is None else None
     options = AlignerOptions(spec, joined, tokenised, links=links, lenient=lenient, quiet=quiet)
@@ -153,7 +153,7 @@ def _asked(overrides: Sequence[str]) -> list[dict[str, Any]]:
     found = [parse_override(text) for text in overrides]
     for some in found:
         if set(some) != {"words"}:
-            raise UserError(f"unknown section {min(some)!r}", mend="here only words.* can be set")
+            raise UserError(f"unknown section {min(some)!r}", hint="here only words.* can be set")
     return [some["words"] for some in found]
 
 
@@ -204,7 +204,7 @@ def _gold(
     indices = smallworld_range(spec.path)
     if str(path) == "smallworld":
         if indices is None:
-            raise UserError("gold links of the small world for other pairs", mend="name the file of gold links")
+            raise UserError("gold links of the small world for other pairs", hint="name the file of gold links")
         return [GoldLinks(some, some) for some in smallworld_gold(spec, indices)]
     dropped: Counter[str] = Counter()
     found = read_gold(path, sizes, one_based=one_based, flipped=flipped, lenient=lenient, dropped=dropped)

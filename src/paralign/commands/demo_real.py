@@ -82,7 +82,7 @@ def demo_real(
     began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
     for name, value in told.items():
         if began_with[name] != value:
-            raise UserError(f"{name}: not what this was begun with", where=out, mend="give the same, or another --out")
+            raise UserError(f"{name}: not what this was begun with", where=out, hint="give the same, or another --out")
     names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))
     train, test = ([f"{name}={data / f'{kind}.{name}.tsv'}" for name in names] for kind in ("train", "test"))
     note("2/4 aligning: PPA, and the control on the same sentences")
@@ -138,7 +138,7 @@ def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
     held: dict[str, set[int]] = defaultdict(set)
     for name, found in known.items():
         if len(found) < 2 * _TEST:
-            raise UserError(f"{name}: {len(found):,} pairs, fewer than {2 * _TEST:,}", mend="give more pairs")
+            raise UserError(f"{name}: {len(found):,} pairs, fewer than {2 * _TEST:,}", hint="give more pairs")
         test = tests[name] = []
         sides: tuple[set[int], set[int]] = (set(), set())
         for pair, (a, b) in sorted(found.items(), key=lambda item: (item[1], item[0])):

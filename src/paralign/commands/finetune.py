@@ -130,7 +130,7 @@ def finetune(
     """
     config, work = finetune_settings(task, recipe, settings, overrides)
     if not eval:
-        raise UserError("nothing to evaluate on", mend="--eval LANG=PATH")
+        raise UserError("nothing to evaluate on", hint="--eval LANG=PATH")
     specs = [train] if isinstance(train, str) else list(train)
     transfer, dropped = read_transfer(work, specs, dev, code_switch, target_examples, lenient, limit)
     datasets = dataset_names(eval)
@@ -150,7 +150,7 @@ def finetune(
     check_memory(encoder, best_device(), parts=processes() if config.training.shard else 1)
     about = about_model(encoder, model) | ({"method": system} if system else {})
     if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
-        raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
+        raise UserError("the encoder is not the one the run began with", where=folder.path, hint="another --out")
     if folder.finished and had.issuperset(wanted):
         echo(f"{out} is finished", quiet=quiet)
         return read_results(rows)
@@ -303,7 +303,7 @@ def finetune_settings(
     """
     kind = find_class("task", task, TASKS, Task)  # type: ignore[type-abstract]
     if not issubclass(kind, Supervised):
-        raise UserError(f"the task {task!r} is not trained", mend="use paralign evaluate")
+        raise UserError(f"the task {task!r} is not trained", hint="use paralign evaluate")
     composed = create_model(
         "Finetune", __base__=FinetuneConfig, task=(kind.Config, Field(default_factory=dict, validate_default=True))
     )
@@ -363,7 +363,7 @@ def _raise_failed(failed: Mapping[int, Exception], seeds: int, folder: Path) -> 
     """Say which seeds failed, when the others are safe.
 
     Raises:
-        UserError: if what failed was the user's to mend; else the error itself.
+        UserError: if what failed was the user's to fix; else the error itself.
     """
     if not failed:
         return
@@ -373,5 +373,5 @@ def _raise_failed(failed: Mapping[int, Exception], seeds: int, folder: Path) -> 
     raise UserError(
         f"{len(failed)} of {seeds} seeds failed, the others are kept; seed {seed}: {error}",
         where=folder,
-        mend="--resume repeats them",
+        hint="--resume repeats them",
     )

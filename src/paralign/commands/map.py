@@ -49,13 +49,13 @@ def make_map(
     """
     spec = parse_pairs(pairs)
     if Path(out).exists():
-        raise UserError("is in use", where=out, mend="name another folder, or remove this one")
+        raise UserError("is in use", where=out, hint="name another folder, or remove this one")
     if kind not in ("orthogonal", "linear"):
-        raise UserError(f"unknown kind {kind!r}", mend="orthogonal or linear")
+        raise UserError(f"unknown kind {kind!r}", hint="orthogonal or linear")
     encoder = Encoder.from_pretrained(model).to(best_device())
     layer = encoder.layers if layer is None else layer
     if not 1 <= layer <= encoder.layers:
-        raise UserError(f"there is no layer {layer} to map", mend=f"1 to {encoder.layers}")
+        raise UserError(f"there is no layer {layer} to map", hint=f"1 to {encoder.layers}")
     text, found = linked_text(
         spec, links=links, method=method, symmetrise="intersect", tokenised=tokenised, lenient=lenient, quiet=quiet
     )
@@ -81,7 +81,7 @@ def use_maps(encoder: Encoder, digest: str, folders: Sequence[str | Path]) -> li
     for folder in folders:
         found = LinearMap.load(folder)
         if found.facts["source"] in known:
-            raise UserError(f"a second map of {found.facts['source']!r}", where=folder, mend="give one a language")
+            raise UserError(f"a second map of {found.facts['source']!r}", where=folder, hint="give one a language")
         known.add(found.facts["source"])
         found.use(encoder, digest, folder)
         told.append(f"{found.facts['source']}→{found.facts['target']} ({found.facts['kind']})")

@@ -68,7 +68,7 @@ def split_corpus(
 
     Writes ``mono/XX.txt.gz``, ``heldout/XX.txt.gz``, ``pairs/en-XX.tsv.gz`` (English first) and ``split.json`` (what is
     returned), no file without a line. Sentences are written once a file and in the order of their hashes: the same
-    input gives the same bytes, and nothing of a catalogue's order remains. Holds the texts in memory (about 0.2 GB a
+    input gives the same bytes, and nothing of a catalog's order remains. Holds the texts in memory (about 0.2 GB a
     million short pairs).
 
     Args:

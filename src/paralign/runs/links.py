@@ -50,13 +50,13 @@ def open_links(
     """
     backwards = [tag for tag in store.languages if (made := derived(tag)) is not None and made.backwards]
     if backwards:
-        raise UserError(f"word links of {backwards[0]}, whose pieces stand in reverse", mend="use inv")
+        raise UserError(f"word links of {backwards[0]}, whose pieces stand in reverse", hint="use inv")
     place = folder / "links"
     if place.is_dir():
         kept = LinkStore.open(place, store)
         if files and kept.meta.get("files") != list(files):
             raise UserError(
-                "the run has other word links already", where=place, mend="leave --links out, or another --out"
+                "the run has other word links already", where=place, hint="leave --links out, or another --out"
             )
         return kept
     rows: Iterable[list[Link]]
@@ -107,13 +107,13 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
     for entry in store.meta["specs"]:
         found = next((spec for spec in left if list(spec.languages) == entry["languages"]), None)
         if found is None:
-            mend = "give a --links SRC-TGT=PATH for each --pairs"
-            raise UserError(f"there are no word links for {entry['spec']}", mend=mend)
+            hint = "give a --links SRC-TGT=PATH for each --pairs"
+            raise UserError(f"there are no word links for {entry['spec']}", hint=hint)
         left.remove(found)
         path = str(entry["spec"]).partition("=")[2]
         if any(is_treebank(file["path"]) for file in entry["files"]):
-            mend = "leave --links out: the run finds links itself"
-            raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, mend=mend)
+            hint = "leave --links out: the run finds links itself"
+            raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, hint=hint)
         rows = WordLinks.of_rows(links.possible for links in read_links(found.path))
         indices = smallworld_range(path)
         # Behind a limit nothing was counted: then there may be more lines of links than are known of.
@@ -121,15 +121,15 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
         wanted = len(indices) if indices is not None else known
         if len(rows) < known or (len(rows) != wanted and store.meta["filter"].get("limit") is None):
             message = f"{len(rows):,} lines of links for {wanted:,} lines of {entry['spec']}"
-            raise UserError(message, where=found.path, mend="give a line of links for each line of the text")
+            raise UserError(message, where=found.path, hint="give a line of links for each line of the text")
         tables.append(rows)
         begins.append(1 if indices is None else indices.start)
         names.append(found.path)
     if left:
-        raise UserError(f"word links for no --pairs: {left[0]}", mend="give one for each --pairs, in their order")
+        raise UserError(f"word links for no --pairs: {left[0]}", hint="give one for each --pairs, in their order")
     for record in range(len(store)):
         number = int(store.spec[record])
         line = int(store.line[record]) - begins[number]
         if line >= len(tables[number]):
-            raise UserError(f"no line {line + 1} of links", where=names[number], mend="give the links of the same text")
+            raise UserError(f"no line {line + 1} of links", where=names[number], hint="give the links of the same text")
         yield tables[number][line]

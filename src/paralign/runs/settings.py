@@ -44,7 +44,7 @@ class RunConfig(Config):
     """Base of a composed run: one section a part, and one for each objective, named as the objective is."""
 
     objectives: list[str] = Field(min_length=1)
-    """What is minimised: names, or ``my_module:Class``."""
+    """What is minimized: names, or ``my_module:Class``."""
     method: str = ""
     """What tables call the result; the recipe's name by default."""
     control: bool = False
@@ -84,7 +84,7 @@ def load_recipe(name: str) -> dict[str, Any]:
     elif name in recipes():
         recipe = load_toml(Path(str(resources.files("paralign.recipes") / f"{name}.toml")))
     else:
-        raise UserError(f"unknown recipe {name!r}", mend=f"{did_you_mean(name, recipes())} or a .toml file")
+        raise UserError(f"unknown recipe {name!r}", hint=f"{did_you_mean(name, recipes())} or a .toml file")
     base = recipe.pop("extends", None)
     if base is not None:
         recipe = merge(load_recipe(base), recipe)
@@ -106,13 +106,13 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     asked = merge(flags, *map(parse_override, overrides))
     names = asked.get("objectives", given.get("objectives"))
     if not isinstance(names, list) or not names:
-        raise UserError("no objectives are named", where=recipe, mend='set objectives = ["tlm", "moco"]')
+        raise UserError("no objectives are named", where=recipe, hint='set objectives = ["tlm", "moco"]')
     found = {_section(name): find_objective(name) for name in names}
     if len(found) < len(names):
         raise UserError(f"objectives of one name twice: {', '.join(names)}")
     taken = [name for name in found if name in RunConfig.model_fields]
     if taken:
-        raise UserError(f"an objective cannot be called {taken[0]!r}", mend="that is a section of the settings already")
+        raise UserError(f"an objective cannot be called {taken[0]!r}", hint="that is a section of the settings already")
     parts: dict[str, Any] = {
         name: (kind.Config, Field(default_factory=dict, validate_default=True)) for name, kind in found.items()
     }
@@ -131,5 +131,5 @@ def task_section(asked: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name in asked:
         if name != "task":
-            raise UserError(f"unknown setting {name!r}", mend="only task.KEY can be set here")
+            raise UserError(f"unknown setting {name!r}", hint="only task.KEY can be set here")
     return dict(asked.get("task", {}))

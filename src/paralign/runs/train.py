@@ -155,7 +155,7 @@ def pretrain(
     if bool(arch) == bool(model):
         raise UserError("give either --arch, to start from scratch, or --model")
     if bool(text) == bool(pairs):
-        raise UserError("give either --text or --pairs" if text else "no text is given", mend="--text en=PATH")
+        raise UserError("give either --text or --pairs" if text else "no text is given", hint="--text en=PATH")
     specs: list[TextSpec] | list[PairSpec] = [parse_pairs(spec) for spec in pairs] or [parse_text(t) for t in text]
     watched = [parse_text(spec) for spec in heldout]
     if arch:
@@ -163,10 +163,10 @@ def pretrain(
         for path in (path for spec in specs for path in spec.paths):
             if path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()):
                 message = "text for a new tokenizer is read several times, standard input and pipes only once"
-                raise UserError(message, where=path, mend="give files")
+                raise UserError(message, where=path, hint="give files")
     meant = get_close_matches(tokenizer, KINDS, n=1, cutoff=0.7)
     if meant and tokenizer not in KINDS and not Path(tokenizer).exists():
-        raise UserError(f"unknown tokenizer {tokenizer!r}", mend=f"did you mean {meant[0]!r}?")
+        raise UserError(f"unknown tokenizer {tokenizer!r}", hint=f"did you mean {meant[0]!r}?")
     folder = RunFolder(Path(out), "pretrain", resume=resume, command=command)
     scratch = {"arch": arch, "tokenizer": tokenizer, "vocab": vocab, "max_length": max_length} if arch else {}
     folder.agree({"scratch": scratch, **config.model_dump(mode="json")})
@@ -192,8 +192,8 @@ def _watch(
     held = HeldOut(encoder, specs, lenient=lenient) if specs else None
     digest, before = held.digest if held else None, folder.before.get("heldout")
     if before is not None and before != digest:
-        mend = "give the same --heldout, or start a new run with another --out"
-        raise UserError("the held-out text is not that the run began with", where=folder.path, mend=mend)
+        hint = "give the same --heldout, or start a new run with another --out"
+        raise UserError("the held-out text is not that the run began with", where=folder.path, hint=hint)
     folder.facts["heldout"] = digest
     return held.losses if held else None
 
@@ -259,19 +259,19 @@ def _train(
     check_trackers(track)
     needed = config.views.avoid_double_mask or any(find_objective(name).needs_links for name in config.objectives)
     if links and not needed:
-        raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
+        raise UserError("no objective of this run needs word links", hint="leave --links out, or --recipe alignlm")
     kinds = [find_objective(name) for name in config.objectives]
     for kind in kinds:
         kind.check(encoder)
     if config.views.restart_positions and not encoder.reads_positions:
         message = f"positions cannot be restarted in {encoder.family} models, where distances count"
-        raise UserError(message, where=base, mend="leave views.restart_positions out")
+        raise UserError(message, where=base, hint="leave views.restart_positions out")
     wanted = sorted({view for kind in kinds for view in kind.reads if view != "text"})
     if config.views.pack is not None and wanted:
-        raise UserError(f"packed rows have no view {wanted[0]!r}", mend="leave views.pack out, or use mlm")
+        raise UserError(f"packed rows have no view {wanted[0]!r}", hint="leave views.pack out, or use mlm")
     dictionary_needed = any(kind.needs_dictionary or kind.translates for kind in kinds)
     if dictionary and not dictionary_needed:
-        raise UserError("no objective of this run needs a dictionary", mend="leave --dictionary out")
+        raise UserError("no objective of this run needs a dictionary", hint="leave --dictionary out")
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     facts = {"method": config.method, "control": config.control}
@@ -300,7 +300,7 @@ def _train(
             )  # fmt: skip
         if entries is not None and any(kind.translates for kind in kinds) and not len(entries.of_one_piece()):
             raise UserError(
-                "no entry of the dictionary has one piece on both sides", mend="dict_mlm needs such entries"
+                "no entry of the dictionary has one piece on both sides", hint="dict_mlm needs such entries"
             )
         batches = CorpusBatches(
             store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=linked,

@@ -73,8 +73,8 @@ def _weights(module: nn.Module) -> dict[str, Tensor]:
     return {name: whole(value.detach()).cpu().contiguous() for name, value in _unshared(module).items()}
 
 
-def _moments(optimiser: optim.Optimizer) -> dict[str, Tensor]:
-    state = optimiser.state_dict()["state"]
+def _moments(optimizer: optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
     return {f"{i}.{name}": whole(value.detach()).cpu() for i, entry in state.items() for name, value in entry.items()}
 
 
@@ -108,7 +108,7 @@ def save(
     folder: Path,
     step: int,
     module: nn.Module,
-    optimiser: optim.Optimizer,
+    optimizer: optim.Optimizer,
     state: Mapping[str, Any],
     *,
     writes: bool = True,
@@ -117,14 +117,14 @@ def save(
 
     Args:
         folder: the run's ``checkpoints``.
-        step: optimiser steps done.
+        step: optimizer steps done.
         module: everything with parameters and buffers.
-        optimiser: its moments are kept.
+        optimizer: its moments are kept.
         state: JSON facts (fingerprints, log length) kept in ``state.json``.
         writes: where weights are divided between processes all must call this, and one writes.
     """
     final = folder / f"step-{step:08d}"
-    weights, moments = _weights(module), _moments(optimiser)
+    weights, moments = _weights(module), _moments(optimizer)
     if writes:
         with beside(final) as part:
             save_file(weights, part / "module.safetensors")
@@ -150,15 +150,15 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
+            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the one before"
         ) from error
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise UserError("the checkpoint was written by another version of paralign", where=checkpoint)
     return state
 
 
-def load(checkpoint: Path, module: nn.Module, optimiser: optim.Optimizer) -> None:
-    """Bring module and optimiser back to exactly what ``save`` saw.
+def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> None:
+    """Bring module and optimizer back to exactly what ``save`` saw.
 
     Raises:
         UserError: if the checkpoint is damaged or was written for other settings.
@@ -168,15 +168,15 @@ def load(checkpoint: Path, module: nn.Module, optimiser: optim.Optimizer) -> Non
         kept = load_file(checkpoint / "optimiser.safetensors")
     except (OSError, SafetensorError) as error:
         raise UserError(
-            "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
+            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the one before"
         ) from error
     state: dict[int, dict[str, Tensor]] = {}
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for name, value in kept.items():
         index, _, entry = name.partition(".")
         state.setdefault(int(index), {})[entry] = like(value, parameters[int(index)]) if value.dim() else value
-    whole = optimiser.state_dict()
-    optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+    whole = optimizer.state_dict()
+    optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
 
 
 def _load_weights(checkpoint: Path, module: nn.Module) -> None:
@@ -184,7 +184,7 @@ def _load_weights(checkpoint: Path, module: nn.Module) -> None:
         found = load_file(checkpoint / "module.safetensors")
     except (OSError, SafetensorError) as error:
         raise UserError(
-            "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
+            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the one before"
         ) from error
     own = _unshared(module)
     if set(found) != set(own) or any(found[name].shape != own[name].shape for name in found):

@@ -23,7 +23,7 @@ from paralign.words.external import EflomalConfig, eflomal
 from paralign.words.found import WordLinks
 from paralign.words.ibm import IbmConfig, train
 from paralign.words.saved import SavedWords
-from paralign.words.symmetrize import METHODS as SYMMETRISATIONS
+from paralign.words.symmetrize import METHODS as SYMMETRIZATIONS
 
 __all__ = ["ALIGNERS", "Aligner", "AlignerOptions", "WordPair", "make_aligner"]
 
@@ -73,11 +73,11 @@ class Aligner:
     learns: ClassVar[bool] = False
     graded: ClassVar[bool] = False
     keeps: ClassVar[bool] = False
-    symmetrisation: ClassVar[str] = "grow-diag-final-and"
+    symmetrization: ClassVar[str] = "grow-diag-final-and"
 
     def __init__(self, options: AlignerOptions) -> None:
         self.options = options
-        self.joined = options.symmetrise or self.symmetrisation
+        self.joined = options.symmetrise or self.symmetrization
         self.pairs: list[WordPair] = []
 
     def read(self, pairs: Iterable[WordPair]) -> None:
@@ -101,11 +101,11 @@ class Counting(Aligner):
         self.loaded = None if options.load is None else SavedWords.load(options.load)
         if self.loaded is not None and settings:
             name = f"words.{min(settings)}"
-            raise UserError(f"{name} makes no sense here", where=options.load, mend="what is loaded has its settings")
+            raise UserError(f"{name} makes no sense here", where=options.load, hint="what is loaded has its settings")
         languages = list(options.spec.languages)
         if self.loaded is not None and self.loaded.facts["languages"] != languages:
             message = f"the aligner is of {'-'.join(self.loaded.facts['languages'])}, the text of {'-'.join(languages)}"
-            raise UserError(message, where=options.load, mend="train one of these languages, in this order")
+            raise UserError(message, where=options.load, hint="train one of these languages, in this order")
         self.lowercase: bool = self.loaded.facts["lowercase"] if self.loaded else self.config.lowercase
 
     def read(self, pairs: Iterable[WordPair]) -> None:
@@ -142,7 +142,7 @@ class Counting(Aligner):
 class Similar(Aligner):
     """``similarity``."""
 
-    symmetrisation = "intersect"
+    symmetrization = "intersect"
 
     def __init__(self, options: AlignerOptions, settings: Mapping[str, Any]) -> None:
         from paralign.encoder import Encoder  # the aligners that count do not wait for transformers
@@ -151,10 +151,10 @@ class Similar(Aligner):
         super().__init__(options)
         self.config = resolve(SimilarityConfig, settings)
         if options.model is None:
-            raise UserError("similarity needs an encoder", mend="--model ENCODER")
+            raise UserError("similarity needs an encoder", hint="--model ENCODER")
         if self.config.matching == "itermax" and options.symmetrise is not None:
-            mend = "leave --symmetrise out, or --set words.matching=argmax"
-            raise UserError("itermax has no two directions to join", mend=mend)
+            hint = "leave --symmetrise out, or --set words.matching=argmax"
+            raise UserError("itermax has no two directions to join", hint=hint)
         self.encoder = Encoder.from_pretrained(options.model).to(best_device())
 
     def align(self, count: int, posteriors: bool) -> WordLinks:
@@ -194,9 +194,9 @@ class FromFile(Aligner):
     def __init__(self, options: AlignerOptions, settings: Mapping[str, Any]) -> None:
         super().__init__(options)
         if settings:
-            raise UserError(f"no setting {min(settings)!r}", mend="links from a file have none")
+            raise UserError(f"no setting {min(settings)!r}", hint="links from a file have none")
         if options.links is None:
-            raise UserError("no file of links is given", mend="--links PATH")
+            raise UserError("no file of links is given", hint="--links PATH")
 
     def align(self, count: int, posteriors: bool) -> WordLinks:
         path = self.options.links
@@ -206,7 +206,7 @@ class FromFile(Aligner):
         found = [GoldLinks(some.possible, some.possible) for some in rows]
         if len(found) != count:
             message = f"{len(found):,} lines of links for {count:,} sentence pairs"
-            raise UserError(message, where=path, mend="give a line for each pair of the same text")
+            raise UserError(message, where=path, hint="give a line for each pair of the same text")
         sizes = [(len(pair.words[0]), len(pair.words[1])) for pair in self.pairs]
         found = check_links(found, sizes, path, one_based=given.one_based, lenient=given.lenient)
         links = np.array([(k, i, j) for k, some in enumerate(found) for i, j in some.sure], np.int64).reshape(-1, 3)
@@ -226,10 +226,10 @@ def make_aligner(method: str, options: AlignerOptions, settings: Mapping[str, An
         UserError: for unknown names and settings, and for options the aligner does not have.
     """
     if method not in ALIGNERS:
-        raise UserError(f"unknown method {method!r}", mend=did_you_mean(method, ALIGNERS))
-    if options.symmetrise is not None and options.symmetrise not in SYMMETRISATIONS:
-        mend = did_you_mean(options.symmetrise, SYMMETRISATIONS)
-        raise UserError(f"unknown symmetrisation {options.symmetrise!r}", mend=mend)
+        raise UserError(f"unknown method {method!r}", hint=did_you_mean(method, ALIGNERS))
+    if options.symmetrise is not None and options.symmetrise not in SYMMETRIZATIONS:
+        hint = did_you_mean(options.symmetrise, SYMMETRIZATIONS)
+        raise UserError(f"unknown symmetrization {options.symmetrise!r}", hint=hint)
     kinds: dict[str, type[Similar | Eflomal | FromFile]] = {
         "similarity": Similar, "eflomal": Eflomal, "file": FromFile}  # fmt: skip
     kind: type[Aligner] = kinds.get(method, Counting)
@@ -245,9 +245,9 @@ def make_aligner(method: str, options: AlignerOptions, settings: Mapping[str, An
     )
     for name, wrong, why in refused:
         if wrong:
-            raise UserError(f"{name} makes no sense here", mend=why)
+            raise UserError(f"{name} makes no sense here", hint=why)
     if options.save is not None and Path(options.save).exists():
-        raise UserError("is in use", where=options.save, mend="name another folder, or remove this one")
+        raise UserError("is in use", where=options.save, hint="name another folder, or remove this one")
     if method in kinds:
         return kinds[method](options, settings)
     return Counting(options, method, settings)

@@ -1,4 +1,4 @@
-"""Word links by eflomal (Östling and Tiedemann 2016), run as a program of its own: its licence is the GPL."""
+"""Word links by eflomal (Östling and Tiedemann 2016), run as a program of its own: its license is the GPL."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def eflomal(
     """
     program = shutil.which(config.program)
     if program is None:
-        mend = "pip install eflomal, or --set words.program=PATH; --method hmm needs nothing"
-        raise UserError(f"there is no program {config.program!r}", mend=mend)
+        hint = "pip install eflomal, or --set words.program=PATH; --method hmm needs nothing"
+        raise UserError(f"there is no program {config.program!r}", hint=hint)
     places = [k for k, (source, target) in enumerate(pairs) if source and target]
     with tempfile.TemporaryDirectory(prefix="paralign-eflomal-") as name:
         folder = Path(name)
@@ -100,4 +100,4 @@ def _run(command: Sequence[str], folder: Path) -> None:
     if done.returncode == 0:
         what = "ended without all its links: is the disk of the temporary folder full?"
     last = f": {said[-1].strip():.200}" if said else ""
-    raise UserError(f"eflomal {what}{last}", where=command[0], mend="mend that, or use --method hmm")
+    raise UserError(f"eflomal {what}{last}", where=command[0], hint="fix that, or use --method hmm")

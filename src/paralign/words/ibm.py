@@ -108,7 +108,7 @@ def _known(block: Block) -> Tensor:
 
 
 def train(cells: Cells, config: IbmConfig, *, progress: Callable[[str], None] | None = None) -> WordModel:
-    """Learn the parameters by expectation maximisation.
+    """Learn the parameters by expectation maximization.
 
     Deterministic on a CPU for a given number of threads; one is nearly as fast as several. One pass over the cells each
     iteration.

@@ -41,7 +41,7 @@ class SimilarityConfig(Config):
     matching: Literal["argmax", "itermax", "softmax", "transport"] = "itermax"
     """``argmax``: the most similar counterpart, each way; ``itermax``: the mutually most similar, then again among
     what has no link; ``softmax``: probabilities each way above ``threshold``; ``transport``: the largest of each row
-    and column of a transport plan. But for ``itermax`` the two ways are joined by the symmetrisation."""
+    and column of a transport plan. But for ``itermax`` the two ways are joined by the symmetrization."""
     layer: int | None = Field(default=None, ge=0)
     """Hidden state, 0 = embeddings; two thirds up by default (8 of 12)."""
     unit: Literal["piece", "word"] = "piece"
@@ -83,8 +83,8 @@ def similar_words(
     """
     layer = -(-2 * encoder.layers // 3) if config.layer is None else config.layer
     if layer > encoder.layers:
-        mend = f"the last is {encoder.layers}"
-        raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, mend=mend)
+        hint = f"the last is {encoder.layers}"
+        raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, hint=hint)
     rows: list[npt.NDArray[np.int64]] = []
     words: tuple[list[npt.NDArray[np.int64]], ...] = ([], [])
     done = 0
