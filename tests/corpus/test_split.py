@@ -116,7 +116,7 @@ def test_in_use_and_nothing_left(tmp_path: Path) -> None:
         split_corpus([spec], tmp_path / "out", exclude=[tmp_path / "a.tsv"])
     assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()
-    with pytest.raises(UserError, match="in use"):
+    with pytest.raises(UserError, match="already exists"):
         split_corpus([spec], tmp_path / "out")
 
 

@@ -13,12 +13,12 @@ from paralign.corpus.clean import sentence_hashes
 from paralign.corpus.identify import check_languages
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.folders import atomic_folder
 from paralign.formats.lines import write_lines
 from paralign.runs.groups import begin, command_line, each
 from paralign.runs.train import align
 from paralign.sources.read import read_pairs
 from paralign.sources.specs import PairSpec, parse_pairs
-from paralign.training.checkpoint import beside
 
 __all__ = ["demo_real"]
 
@@ -76,7 +76,7 @@ def demo_real(
     if not data.is_dir():
         check_languages(specs)
         note("1/4 holding out pairs to test with")
-        with beside(data) as part:
+        with atomic_folder(data, replace=True) as part:
             _write_data(part, specs)
             (part / "began.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))

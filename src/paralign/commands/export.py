@@ -13,7 +13,7 @@ from paralign.encoder.hf import base_of
 from paralign.encoder.layers import keep_layers
 from paralign.encoder.tokenizer import save_tokenizer
 from paralign.errors import UserError
-from paralign.folders import whole_folder
+from paralign.folders import atomic_folder
 from paralign.version import __version__
 
 __all__ = ["export"]
@@ -73,7 +73,7 @@ def export(
         raise UserError(f"the encoder has no hidden state {layer} to end with", hint=f"1 to {encoder.layers}")
     if layer is not None and layer != encoder.layers:
         keep_layers(encoder.model, layer)
-    with whole_folder(out) as part:
+    with atomic_folder(out) as part:
         base: Any = base_of(encoder.model)
         base.save_pretrained(part)
         save_tokenizer(encoder.tokenizer, part)

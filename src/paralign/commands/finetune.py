@@ -20,6 +20,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import LayersConfig, chosen_layers, layer_hashes, prepare_layers, reset_layers
 from paralign.errors import UserError
+from paralign.folders import atomic_folder
 from paralign.objectives import Batches
 from paralign.results import Measurement, Seeds, read_results, write_results
 from paralign.rng import seed_for
@@ -41,7 +42,6 @@ from paralign.tasks.dataset import Dataset
 from paralign.tasks.supervised import Head, Supervised
 from paralign.tasks.training_sets import read_transfer
 from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig
-from paralign.training.checkpoint import beside
 from paralign.training.memory import check_memory
 from paralign.training.track import check_trackers
 
@@ -352,7 +352,7 @@ def _head_trainer(
 
 
 def _save(folder: Path, task: str, work: Supervised, encoder: Encoder, head: Head, facts: Mapping[str, Any]) -> None:
-    with beside(folder) as part:
+    with atomic_folder(folder, replace=True) as part:
         encoder.save_pretrained(part)
         save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
         about = {"task": task, "settings": work.config.model_dump(mode="json"), **facts}

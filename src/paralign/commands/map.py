@@ -10,7 +10,7 @@ from paralign.console import echo
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.folders import whole_folder
+from paralign.folders import atomic_folder
 from paralign.sources.specs import parse_pairs
 from paralign.words.linear import LinearMap, fit_map
 
@@ -64,7 +64,7 @@ def make_map(
     about = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model,
              "model_hash": encoder.digest(), **facts}  # fmt: skip
     made = LinearMap(matrix.cpu(), about)
-    with whole_folder(Path(out)) as part:
+    with atomic_folder(Path(out)) as part:
         made.save(part)
     shown = f"mean cosine {facts['before']:.3f} before, {facts['after']:.3f} after"
     echo(f"{out}  ({facts['words']:,} linked words; {shown})", quiet=quiet)

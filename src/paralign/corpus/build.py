@@ -17,7 +17,7 @@ import numpy.typing as npt
 from paralign.corpus.clean import Excluded, FilterConfig, Seen, comparable, hash_texts, sentence_hashes
 from paralign.corpus.store import SCHEMA, TokenStore
 from paralign.errors import UserError
-from paralign.folders import whole_folder
+from paralign.folders import atomic_folder
 from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 
@@ -92,7 +92,7 @@ def build_store(
     if not specs:
         raise UserError("no text is given", hint="give at least one --pairs or --text")
     out = Path(out)
-    with whole_folder(out) as part, ExitStack() as stack:
+    with atomic_folder(out) as part, ExitStack() as stack:
         build = _Build(part, stack, specs, filter, vocabulary, exclude)
         read = 0
         for number, spec in enumerate(specs):

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
-from paralign.folders import whole_folder
+from paralign.folders import atomic_folder
 from paralign.ragged import stretches
 from paralign.text.words import piece_word_ranges, word_spans
 
@@ -126,7 +126,7 @@ def write_link_store(
         UserError: for links that end beyond their sentence, or another number of records.
     """
     index, count = np.zeros(len(store) + 1, np.int64), 0
-    with whole_folder(out) as part:
+    with atomic_folder(out) as part:
         with (part / "words.bin").open("wb") as words, (part / "links.bin").open("wb") as pairs:
             for count, some in enumerate(links, 1):
                 if count > len(store):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import gzip
-import os
 import sys
 import zlib
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import IO
 import numpy as np
 
 from paralign.errors import UserError, located
+from paralign.folders import atomic_file
 from paralign.formats.archives import MEMBER, Damaged, open_member
 
 __all__ = [
@@ -262,20 +262,11 @@ def written(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         UserError: if it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
-            with _packed(file, path.suffix) as out:
-                yield out
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        with atomic_file(path) as file, _packed(file, path.suffix) as out:
+            yield out
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise UserError(f"cannot be written: {error.strerror}", where=path) from None
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _packed(file: IO[bytes], suffix: str) -> AbstractContextManager[IO[bytes]]:

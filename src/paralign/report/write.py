@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.folders import atomic_file
 from paralign.report.controls import control_systems
 from paralign.report.csv_rows import csv_text, figures_csv
 from paralign.report.markdown import markdown
@@ -81,7 +82,6 @@ def _check(out: Path) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Written beside and renamed: a reader never sees half a page. The same bytes on every system."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(text.encode("utf-8", errors="replace"))
-    beside.replace(path)
+    """Write atomically, so that a reader never sees half a page; the same bytes on every system."""
+    with atomic_file(path) as out:
+        out.write(text.encode("utf-8", errors="replace"))

@@ -9,22 +9,18 @@ from typing import TypeVar
 
 import numpy as np
 
+from paralign.console import echo
+from paralign.corpus.build import Tokenize, build_store, file_digest
+from paralign.corpus.clean import FilterConfig
+from paralign.corpus.excluded import excluded_sentences
+from paralign.corpus.identify import check_languages
+from paralign.corpus.mixing import tempered
+from paralign.corpus.store import TokenStore, share_kept
 from paralign.device import only_cpu
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.corpus.clean import FilterConfig
-from paralign.sources.specs import PairSpec
-from paralign.sources.specs import TextSpec
-from paralign.corpus.build import Tokenize
-from paralign.corpus.store import TokenStore
-from paralign.corpus.build import build_store
-from paralign.corpus.excluded import excluded_sentences
-from paralign.corpus.store import share_kept
-from paralign.corpus.build import file_digest
-from paralign.corpus.identify import check_languages
-from paralign.corpus.mixing import tempered
+from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.words import word_spans
-from paralign.console import echo
 
 T = TypeVar("T")
 _LOOK = 2_000

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from paralign.console import echo
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.languages import derived
-from paralign.languages.dictionary import Dictionary
-from paralign.sources.specs import PairSpec
-from paralign.corpus.store import TokenStore
-from paralign.sources.specs import parse_pairs
 from paralign.formats.lexicon import read_lexicon
 from paralign.formats.lines import write_lines
-from paralign.console import echo
+from paralign.languages import derived
+from paralign.languages.dictionary import Dictionary
 from paralign.runs.settings import DictionaryConfig
+from paralign.sources.specs import PairSpec, parse_pairs
 
 __all__ = ["open_dictionary"]
 

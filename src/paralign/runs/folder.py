@@ -16,9 +16,10 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from paralign.console import is_main_process
 from paralign.config import difference, dump_toml, load_toml
+from paralign.console import is_main_process
 from paralign.errors import UserError
+from paralign.folders import atomic_file
 from paralign.version import __version__
 
 __all__ = ["RunFolder"]
@@ -174,9 +175,5 @@ def _typed() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
+    with atomic_file(path) as out:
+        out.write(text.encode())

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from paralign.console import echo, is_main_process
 from paralign.errors import UserError
 from paralign.results import Measurement, read_results
-from paralign.console import is_main_process, echo
 
 __all__ = ["begin", "command_line", "each", "results_of"]
 

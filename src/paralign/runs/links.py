@@ -8,19 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from paralign.errors import UserError
-from paralign.languages import derived
-from paralign.sources.specs import PairSpec
-from paralign.corpus.store import TokenStore
-from paralign.sources.specs import parse_pairs
-from paralign.corpus.link_store import LinkStore, write_link_store
-from paralign.formats.links import Link, read_links
-from paralign.sources.specs import smallworld_range
-from paralign.formats.conllu import is_treebank
-from paralign.text.words import split_words
-from paralign.words.aligners import AlignerOptions, WordPair, make_aligner
 from paralign.console import echo
+from paralign.corpus.link_store import LinkStore, write_link_store
+from paralign.corpus.store import TokenStore
+from paralign.errors import UserError
+from paralign.formats.conllu import is_treebank
+from paralign.formats.links import Link, read_links
+from paralign.languages import derived
 from paralign.runs.settings import LinksConfig
+from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
+from paralign.text.words import split_words
+from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
 from paralign.words.found import WordLinks
 
 __all__ = ["open_links"]
@@ -79,11 +77,13 @@ def _find(store: TokenStore, config: LinksConfig, model: str | None, place: Path
         source, target = (store.languages[k] for k in store.language[records[0]].tolist())
         spec = PairSpec(source, target, str(place))
         echo(f"linking the words of {spec.source}-{spec.target} ({config.method})", quiet=quiet)
-        needed = model if config.method == "similarity" else None
-        options = AlignerOptions(spec, config.symmetrise, config.tokenised, model=needed, quiet=quiet)
-        aligner = make_aligner(config.method, options, {})
+        needed = model if "model" in find_aligner(config.method).accepts else None
+        options = AlignerOptions(
+            spec, symmetrise=config.symmetrise, tokenised=config.tokenised, model=needed, quiet=quiet
+        )
+        aligner = make_aligner(config.method, options)
         aligner.read(_pairs(store, records, config.tokenised))
-        links = aligner.align(len(records), False)
+        links = aligner.align(len(records))
         rows.append(np.repeat(records, np.diff(links.starts)))
         sources.append(links.source)
         targets.append(links.target)

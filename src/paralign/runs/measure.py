@@ -14,6 +14,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from paralign.config import merge
+from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import UserError
@@ -23,7 +24,6 @@ from paralign.results import Items, Measurement, Seeds
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import Supervised
 from paralign.text.tags import tag_of
-from paralign.console import echo
 
 __all__ = [
     "about_encoder",

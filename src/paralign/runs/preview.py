@@ -13,21 +13,18 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from paralign.config import merge
-from paralign.errors import UserError
-from paralign.tasks.supervised import Supervised
-from paralign.sources.specs import PairSpec
-from paralign.sources.specs import TextSpec
-from paralign.corpus.store import TokenStore
-from paralign.sources.specs import parse_pairs
-from paralign.sources.specs import parse_text
-from paralign.sources.read import line_count
 from paralign.batches.views import PairBatch, View
+from paralign.config import merge
+from paralign.console import echo, is_main_process
+from paralign.corpus.store import TokenStore
+from paralign.errors import UserError
+from paralign.runs.corpus import kept_lines
+from paralign.sources.read import line_count
+from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.tasks.supervised import Supervised
 from paralign.training import Trainer
 from paralign.training.memory import GIB, free_memory
 from paralign.training.probe import Probed, probe
-from paralign.runs.corpus import kept_lines
-from paralign.console import is_main_process, echo
 
 __all__ = ["preview", "run_or_preview"]
 

@@ -7,15 +7,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
 
+from paralign.batches.views import ViewsConfig
 from paralign.config import Config, did_you_mean, load_toml, merge, parse_override, resolve
+from paralign.corpus.clean import FilterConfig
 from paralign.encoder.tokenizer import TokenizerConfig
 from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES, find_objective
-from paralign.corpus.clean import FilterConfig
-from paralign.batches.views import ViewsConfig
 from paralign.training import TrainingConfig
+from paralign.words.base import find_aligner
 
 __all__ = ["DictionaryConfig", "LinksConfig", "RunConfig", "load_recipe", "recipes", "run_settings", "task_section"]
 
@@ -23,12 +24,20 @@ __all__ = ["DictionaryConfig", "LinksConfig", "RunConfig", "load_recipe", "recip
 class LinksConfig(Config):
     """How words are linked for the objectives that need it, where links are not given (``--links``)."""
 
-    method: Literal["hmm", "ibm", "similarity", "eflomal"] = "hmm"
-    """``similarity`` looks in the encoder as it is before the run."""
+    method: str = "hmm"
+    """A word aligner that needs no file of links, or ``my_module:Class``; ``similarity`` uses the encoder as it is
+    before the run."""
     symmetrise: str | None = None
     """How both directions are joined; ``grow-diag-final-and`` by default, for ``similarity`` its own way."""
     tokenised: bool = False
     """Words are what stands between spaces."""
+
+    @field_validator("method")
+    @classmethod
+    def _method_is_known(cls, method: str) -> str:
+        if "links" in find_aligner(method).requires:
+            raise ValueError(f"{method!r} needs a file of links, which is given with --links")
+        return method
 
 
 class DictionaryConfig(Config):

@@ -1,13 +1,10 @@
-"""Checkpoints that survive being killed: safetensors and JSON, written beside, flushed and renamed."""
+"""Checkpoints that survive being killed: safetensors and JSON in a folder that is written atomically."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,54 +15,12 @@ from torch import Tensor, nn, optim
 from torch.distributed.tensor import DTensor
 
 from paralign.errors import UserError
+from paralign.folders import atomic_folder
 from paralign.training.placement import like, whole
 
-__all__ = ["beside", "latest", "load", "load_best", "prune", "save", "save_best"]
+__all__ = ["latest", "load", "load_best", "prune", "save", "save_best"]
 
 SCHEMA = 1
-
-
-@contextmanager
-def beside(final: Path) -> Iterator[Path]:
-    """A folder to write into that becomes ``final`` only when everything in it is on disk.
-
-    An older ``final`` is replaced. Whatever goes wrong, nothing half-written is left.
-
-    Raises:
-        UserError: if the disk is full.
-    """
-    part = final.with_name(final.name + ".part")
-    old = final.with_name(final.name + ".old")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        yield part
-        for file in (*part.rglob("*"), part):
-            _flush(file)
-        if final.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            final.rename(old)
-        part.rename(final)
-        _flush(final.parent)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError("the disk is full; the last checkpoint is untouched", where=final) from error
-        raise
-    except SafetensorError as error:
-        if "No space left" in str(error):
-            raise UserError("the disk is full; the last checkpoint is untouched", where=final) from error
-        raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:
@@ -95,7 +50,7 @@ def save_best(folder: Path, module: nn.Module, *, writes: bool = True) -> None:
     """Keep these weights as the best so far, in ``folder/best``; ``writes`` as in :func:`save`."""
     best = _weights(module)
     if writes:
-        with beside(folder / "best") as part:
+        with atomic_folder(folder / "best", replace=True) as part:
             save_file(best, part / "module.safetensors")
 
 
@@ -126,7 +81,7 @@ def save(
     final = folder / f"step-{step:08d}"
     weights, moments = _weights(module), _moments(optimizer)
     if writes:
-        with beside(final) as part:
+        with atomic_folder(final, replace=True) as part:
             save_file(weights, part / "module.safetensors")
             save_file(moments, part / "optimiser.safetensors")
             facts = {"schema": SCHEMA, "step": step, **state}
@@ -197,7 +152,7 @@ def _load_weights(checkpoint: Path, module: nn.Module) -> None:
 def prune(folder: Path, keep: int) -> None:
     """Remove all but the newest ``keep`` checkpoints, and what a kill left half-written."""
     for path in sorted(folder.glob("step-????????"))[:-keep]:
-        gone = path.with_name(path.name + ".part")  # renamed first: a kill leaves no half checkpoint behind
+        gone = path.with_name(f".{path.name}.part")  # renamed first: a kill leaves no half checkpoint behind
         path.rename(gone)
         shutil.rmtree(gone)
     for path in (*folder.glob("*.part"), *folder.glob("*.old")):
