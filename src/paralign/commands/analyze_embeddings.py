@@ -22,7 +22,7 @@ from paralign.runs.measure import about_encoder, measure, say_scores
 from paralign.sources.specs import PairSpec, parse_pairs
 from paralign.tasks import find_task
 from paralign.tasks.lexicon import Lexicon, word_vectors
-from paralign.words.aligners import WordPair
+from paralign.words.base import WordPair
 
 __all__ = ["analyze_embeddings"]
 

@@ -16,8 +16,8 @@ from paralign.errors import UserError
 from paralign.words.bitext import Bitext
 from paralign.words.cells import Cells
 from paralign.words.diagonal import Diagonal
-from paralign.words.ibm import FLOOR, WordModel
 from paralign.words.jumps import Jumps
+from paralign.words.translation_model import FLOOR, WordModel
 
 __all__ = ["SavedWords"]
 

@@ -7,23 +7,24 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from paralign.config import Config
 from paralign.errors import UserError
 from paralign.formats.links import read_links
+from paralign.words.base import Aligner, AlignerConfig
 from paralign.words.found import WordLinks
 from paralign.words.symmetrize import symmetrise
 
-__all__ = ["EflomalConfig", "eflomal"]
+__all__ = ["EflomalAligner", "EflomalConfig", "run_eflomal"]
 
 _PROGRAM = "eflomal-align"
 
 
-class EflomalConfig(Config):
+class EflomalConfig(AlignerConfig):
     """How eflomal is called."""
 
     program: str = _PROGRAM
@@ -34,7 +35,21 @@ class EflomalConfig(Config):
     """Take words that differ in case for one."""
 
 
-def eflomal(
+class EflomalAligner(Aligner):
+    """The program eflomal, if it is installed."""
+
+    name: ClassVar[str] = "eflomal"
+    Config: ClassVar[type[AlignerConfig]] = EflomalConfig
+    accepts: ClassVar[frozenset[str]] = frozenset({"train"})
+    config: EflomalConfig
+
+    def align(self, count: int) -> WordLinks:
+        links = run_eflomal([pair.words for pair in self.pairs], self.config, self.symmetrization)
+        end = int(links.starts[count])
+        return WordLinks(links.starts[: count + 1], links.source[:end], links.target[:end])
+
+
+def run_eflomal(
     pairs: Sequence[tuple[Sequence[str], Sequence[str]]], config: EflomalConfig, method: str = "grow-diag-final-and"
 ) -> WordLinks:
     """Link the words of sentence pairs with eflomal.
