@@ -70,9 +70,9 @@ class HuggingFaceStep:
         _check_settings(self.config)
         self.pad_id, self.types, self.device = encoder.template.pad_id, encoder.types, device
         self.model = copy.deepcopy(encoder.model).to(device).train()
-        for part in self.model.modules():
-            if isinstance(part, nn.Dropout):
-                part.__class__ = nn.Dropout  # torch's own, not the loop's
+        for path, layer in list(self.model.named_modules()):
+            if isinstance(layer, nn.Dropout):
+                self.model.set_submodule(path, nn.Dropout(layer.p))  # torch's own, not the loop's
         width, size = encoder.width, self.config.projection
         self.projection = nn.Sequential(
             nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, size, bias=False)

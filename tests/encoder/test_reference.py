@@ -157,7 +157,7 @@ def test_the_longest_row_a_model_takes_is_taken(family, tokenizer, encoder, sent
 
 def test_a_twin_has_its_own_weights_no_gradient_and_no_head(make_encoder, store):
     encoder = make_encoder()
-    twin = encoder.headless_twin()
+    twin = encoder.copy_without_head()
     assert not any(p.requires_grad for p in twin.parameters())
     assert twin.parameter_count() == sum(p.numel() for p in encoder.base_parameters())
     view = views_of(store, encoder)[1]

@@ -11,7 +11,7 @@ from paralign.batches.masking import mask_view
 from paralign.batches.views import View, ViewsConfig
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.languages import parse_derived
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_every_piece_has_one_twin_and_special_ones_are_shared(twins, tokenizer):
 
 def test_the_pieces_of_an_overlap_stay(twins, tokenizer):
     size, texts = len(tokenizer), ["The dog sleeps in the house of the doctor.", "Does the [MASK] sing?"]
-    moves = derived("en~trans+overlap50").moves(np.arange(size))
+    moves = parse_derived("en~trans+overlap50").twin_mask(np.arange(size))
     stays = {i for i in range(size) if not moves[i]} | set(tokenizer.all_special_ids)
     moved = set()
     for (ids, _), (other, _) in zip(

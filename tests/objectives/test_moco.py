@@ -77,10 +77,10 @@ def test_chance_is_the_loss_of_equal_scores(encoder):
 def test_the_loss_follows_equations_2_and_3_from_the_models_own_states(pool, normalized, store, encoder):
     objective = moco(encoder, pool=pool, normalize_projection=normalized, temperature=0.2)
     with torch.no_grad():  # a key side unlike the query side, so that a mix-up shows
-        for parameter in objective.key_encoder.parameters():
+        for parameter in objective.momentum_encoder.parameters():
             parameter.mul_(1.1)
-        objective.key_projection.inner.weight.mul_(-0.5)
-    objective.key_encoder.dropout = 0
+        objective.momentum_projection.inner.weight.mul_(-0.5)
+    objective.momentum_encoder.dropout = 0
     batch = corpus(store, encoder).batch(2)
     with torch.no_grad():
         total = objective(Step(encoder, batch))["moco"]
@@ -97,7 +97,7 @@ def test_the_loss_follows_equations_2_and_3_from_the_models_own_states(pool, nor
     wanted = 0.0
     for row in range(batch.size):
         q = sentence(encoder.model.base_model, batch.view("first"), row, objective.projection)
-        k = sentence(objective.key_encoder.model.base_model, batch.view("second"), row, objective.key_projection)
+        k = sentence(objective.momentum_encoder.model.base_model, batch.view("second"), row, objective.momentum_projection)
         # With the positive below: equation 3 over the queue and the positive.
         wanted += equation_3(q, k, [k, *objective.queue.tolist()], 0.2)
     assert total.item() == pytest.approx(wanted, rel=1e-4)
@@ -108,7 +108,7 @@ def test_nothing_flows_into_the_key_side_and_the_query_side_learns(store, make_e
     encoder = make_encoder()
     objective = moco(encoder)
     objective(Step(encoder, corpus(store, encoder).batch(0)))["moco"].backward()
-    keys = [*objective.key_encoder.parameters(), *objective.key_projection.parameters()]
+    keys = [*objective.momentum_encoder.parameters(), *objective.momentum_projection.parameters()]
     assert all(p.grad is None and not p.requires_grad for p in keys)
     assert all(p.grad is not None and p.grad.any() for p in objective.projection.parameters())
     assert any(p.grad is not None and p.grad.any() for p in encoder.base_parameters())
@@ -216,7 +216,7 @@ def test_the_key_side_moves_by_equation_1(store, make_encoder):
     with torch.no_grad():
         for parameter in (*encoder.parameters(), *objective.projection.parameters()):
             parameter.add_(torch.randn_like(parameter))
-    own = [*objective.key_encoder.base_parameters(), *objective.key_projection.parameters()]
+    own = [*objective.momentum_encoder.base_parameters(), *objective.momentum_projection.parameters()]
     query = [*encoder.base_parameters(), *objective.projection.parameters()]
     wanted = [equation_1(k.flatten().tolist(), q.flatten().tolist(), 0.9) for k, q in zip(own, query, strict=True)]
     objective(Step(encoder, corpus(store, encoder).batch(0)))
@@ -229,12 +229,12 @@ def test_the_key_side_moves_by_equation_1(store, make_encoder):
 def test_momentum_0_copies_and_1_stands_still(momentum, store, make_encoder):
     encoder = make_encoder()
     objective = moco(encoder, momentum=momentum)
-    before = objective.key_encoder.digest()
+    before = objective.momentum_encoder.digest()
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.add_(1)
     objective(Step(encoder, corpus(store, encoder).batch(0)))
     objective.after_step(encoder, alone)
-    assert (objective.key_encoder.digest() == before) == (momentum == 1)
-    pairs = zip(objective.key_encoder.base_parameters(), encoder.base_parameters(), strict=True)
+    assert (objective.momentum_encoder.digest() == before) == (momentum == 1)
+    pairs = zip(objective.momentum_encoder.base_parameters(), encoder.base_parameters(), strict=True)
     assert all(torch.equal(k, q) for k, q in pairs) == (momentum == 0)

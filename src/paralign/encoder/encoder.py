@@ -20,6 +20,7 @@ from paralign.device import best_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
 from paralign.errors import UserError
+from paralign.ragged import ranges, row_ids, row_starts
 
 __all__ = ["Encoder", "States", "raw_bytes"]
 
@@ -49,7 +50,7 @@ class States:
     def mean(self) -> Tensor:
         """[B, d] mean over each row's pieces without specials; zero for a row without any."""
         inner = np.flatnonzero(~self.view.special)
-        row = np.repeat(np.arange(len(self.view.lengths)), self.view.lengths)[inner]
+        row = row_ids(self.view.lengths)[inner]
         count = np.bincount(row, minlength=len(self.view.lengths))
         rows = torch.from_numpy(row).to(self.flat.device)
         total = self.flat.new_zeros(len(count), self.flat.shape[1], dtype=torch.float32)
@@ -91,7 +92,8 @@ class Encoder(nn.Module):
         self.twins = hf.twins_of(model)
         """What a piece and its twin differ by, for languages derived by ``trans``; 0 where there are none."""
         self.template = tok.probe_template(tokenizer, types=self.types, twins=self.twins)
-        self._head = heads.head_of(model) if hf.has_head(model) else None
+        self.has_head = hf.has_head(model)
+        """Whether there is a vocabulary head, as :meth:`logits` needs one."""
         self.together: Callable[[int], int] | None = None
         """Makes the number of chunks a view is encoded in the same in all processes, where that matters."""
         self._maps: dict[str, tuple[int, Tensor]] = {}
@@ -141,7 +143,7 @@ class Encoder(nn.Module):
             self.model.save_pretrained(folder)
         tok.save_tokenizer(self.tokenizer, folder)
 
-    def headless_twin(self) -> Encoder:
+    def copy_without_head(self) -> Encoder:
         """A copy with its own weights, without gradient and without vocabulary head: a momentum encoder."""
         model = heads.without_head(copy.deepcopy(self.model)).requires_grad_(False)
         return type(self)(model, self.tokenizer, name=self.name, chunk_cost=self.chunk_cost)
@@ -162,11 +164,6 @@ class Encoder(nn.Module):
     def family(self) -> str:
         """transformers' name of the family."""
         return str(self.model.config.model_type)
-
-    @property
-    def has_head(self) -> bool:
-        """Whether it gives vocabulary scores."""
-        return self._head is not None
 
     @property
     def reads_positions(self) -> bool:
@@ -304,8 +301,7 @@ class Encoder(nn.Module):
             UserError: if it has none.
         """
         self.check_head("scoring pieces")
-        assert self._head is not None
-        return self._head(states)
+        return heads.head_logits(self.model, states)
 
     def check_head(self, who: str) -> None:
         """Refuse an encoder without vocabulary head.
@@ -316,7 +312,7 @@ class Encoder(nn.Module):
         Raises:
             UserError: if there is none.
         """
-        if self._head is None:
+        if not self.has_head:
             message = f"{who} needs a vocabulary head, and {self.family} models have none"
             hint = "use moco, word_l2 or word_contrastive, or a masked LM"
             raise UserError(message, where=self.name or None, hint=hint)
@@ -332,7 +328,7 @@ class Encoder(nn.Module):
 
     def scores_through(self, states: Tensor, dense: nn.Module) -> Tensor:
         """Vocabulary scores [M, V] by the head with another first dense layer, the rest shared."""
-        return heads.head_through(self.model, dense)(states)
+        return heads.head_logits_with(self.model, states, dense)
 
 
 def raw_bytes(value: Tensor) -> bytes:
@@ -346,5 +342,5 @@ def _undo(view: View, order: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int6
     rows = np.concatenate(order)
     lengths = view.lengths[rows]
     begin = np.empty_like(lengths)
-    begin[rows] = np.cumsum(lengths) - lengths
-    return np.repeat(begin - view.starts, view.lengths) + np.arange(len(view.ids))
+    begin[rows] = row_starts(lengths)
+    return ranges(begin, view.lengths)

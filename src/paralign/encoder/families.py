@@ -33,7 +33,7 @@ __all__ = [
     "build",
     "class_of",
     "first_line",
-    "new_twin",
+    "random_like",
     "parse_arch",
     "read_family",
 ]
@@ -212,7 +212,7 @@ def build(
         return AutoModelForMaskedLM.from_config(config, attn_implementation=attention())
 
 
-def new_twin(model: Any, seed: int) -> Any:
+def random_like(model: Any, seed: int) -> Any:
     """A model of the same layers, drawn by the family's own initializer; its embeddings are fewer.
 
     ``_init_weights`` on a model that was loaded would do nothing: its weights are marked as initialized.

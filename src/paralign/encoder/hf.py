@@ -246,15 +246,18 @@ def base_of(model: Any) -> nn.Module:
 
 
 class Stub(nn.Module):
-    """Stands where the base model stood: hands back the states it is given. What a head asks of the base itself, as
-    DeBERTa's asks for the word embeddings, is the base's; it is not a part of this."""
+    """Takes the place of the base model while a head runs: returns the states it is given.
+
+    Attributes that a head reads from the base model, such as DeBERTa's word embeddings, are read from the base. The
+    base is not a submodule of the stub.
+    """
 
     def __init__(self, base: nn.Module) -> None:
         super().__init__()
-        self.__dict__["_stood_here"] = base
+        self._base = (base,)  # a tuple: an nn.Module would be registered as a submodule
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_stood_here"], name)
+        return getattr(self._base[0], name)
 
     def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> BaseModelOutput:
         return BaseModelOutput(last_hidden_state=inputs_embeds)

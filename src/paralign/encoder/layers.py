@@ -17,7 +17,7 @@ from torch import nn
 from paralign.config import Config
 from paralign.encoder import hf
 from paralign.encoder.encoder import Encoder, raw_bytes
-from paralign.encoder.families import new_twin
+from paralign.encoder.families import random_like
 from paralign.errors import UserError
 
 __all__ = [
@@ -161,7 +161,7 @@ def reset_layers(encoder: Encoder, layers: Iterable[int], *, seed: int) -> None:
     wanted = list(layers)
     if not wanted:
         return
-    for mine, fresh in zip(layer_stacks(encoder.model), layer_stacks(new_twin(encoder.model, seed)), strict=True):
+    for mine, fresh in zip(layer_stacks(encoder.model), layer_stacks(random_like(encoder.model, seed)), strict=True):
         for layer in wanted:
             with torch.no_grad():
                 mine[layer].load_state_dict(fresh[layer].state_dict())

@@ -19,8 +19,8 @@ from paralign.batches.views import Template
 from paralign.config import Config, did_you_mean
 from paralign.encoder.families import ARCHITECTURES
 from paralign.errors import UserError
-from paralign.languages import derived
-from paralign.languages.derived import inverted
+from paralign.languages import parse_derived
+from paralign.languages.derived_language import reverse_words
 
 __all__ = [
     "KINDS",
@@ -58,22 +58,22 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         (np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2))
         for e in backend.encode_batch(texts, add_special_tokens=False)
     ]
-    made = derived(language) if language else None
+    made = parse_derived(language) if language else None
     if made is None:
         return found
-    if made.backwards:
+    if made.reverses_pieces:
         found = [_backwards(text, *pieces) for text, pieces in zip(texts, found, strict=True)]
-    if not made.twin:
+    if not made.uses_twins:
         return found
     if not twins:
         raise UserError(f"the encoder has no twin pieces for {language}", hint="pretrain one with text of it")
     special = np.array(tokenizer.all_special_ids)
-    return [(ids + twins * (made.moves(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in found]
+    return [(ids + twins * (made.twin_mask(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in found]
 
 
 def _backwards(text: str, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Pieces:
     shown = [text[start:end].strip() for start, end in offsets.tolist()]
-    order = np.array(inverted(shown, list(range(len(ids)))), np.int64)
+    order = np.array(reverse_words(shown, list(range(len(ids)))), np.int64)
     return ids[order], offsets[order]
 
 

@@ -97,8 +97,8 @@ class MomentumContrast(Objective):
     def __init__(self, config: MoCoConfig, encoder: Encoder) -> None:
         super().__init__(config, encoder)
         self.projection = _Projection(encoder.width, config.projection)
-        self.key_encoder = encoder.headless_twin()
-        self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
+        self.momentum_encoder = encoder.copy_without_head()
+        self.momentum_projection = copy.deepcopy(self.projection).requires_grad_(False)
         random = torch.randn(config.queue, config.projection)
         self.register_buffer("queue", F.normalize(random, dim=1) if config.normalize_projection else random)
         self.register_buffer("queue_ids", torch.full((config.queue,), -1))
@@ -120,8 +120,8 @@ class MomentumContrast(Objective):
 
     @torch.no_grad()
     def _keys(self, batch: Batch) -> Tensor:
-        self.key_encoder.train()
-        return self._vectors(self.key_encoder.encode(batch.view("second")), self.key_projection)
+        self.momentum_encoder.train()
+        return self._vectors(self.momentum_encoder.encode(batch.view("second")), self.momentum_projection)
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Summed InfoNCE over the slice's pairs; its keys wait for ``after_step`` to join the queue."""
@@ -171,7 +171,7 @@ class MomentumContrast(Objective):
         """Enqueue the step's keys and move the key encoder, once per optimizer step."""
         self._enqueue(self._pending, gather)
         self._pending.clear()
-        own = (*self.key_encoder.base_parameters(), *self.key_projection.parameters())
+        own = (*self.momentum_encoder.base_parameters(), *self.momentum_projection.parameters())
         query = (*encoder.base_parameters(), *self.projection.parameters())
         move = get_ema_multi_avg_fn(self.config.momentum)  # one fused operation over all tensors
         move(list(own), [parameter.detach() for parameter in query], 0)

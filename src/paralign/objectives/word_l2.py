@@ -15,7 +15,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
 from paralign.objectives.linked import word_vectors
-from paralign.ragged import stretches
+from paralign.ragged import ranges
 
 __all__ = ["WordL2", "WordL2Config"]
 
@@ -48,7 +48,7 @@ class WordL2(Objective):
 
     def __init__(self, config: WordL2Config, encoder: Encoder) -> None:
         super().__init__(config, encoder)
-        self.initial = encoder.headless_twin() if config.anchor else None
+        self.initial = encoder.copy_without_head() if config.anchor else None
 
     def weights(self) -> Mapping[str, float]:
         """The distance, and the regularizer at its own weight."""
@@ -71,7 +71,7 @@ class WordL2(Objective):
                 with torch.no_grad():
                     before = self.initial.encode(view).flat
                 whole = step.batch.view(name)
-                place = stretches(whole.starts[rows], whole.lengths[rows])
+                place = ranges(whole.starts[rows], whole.lengths[rows])
                 inner = np.flatnonzero(~view.special)
                 now = step.hidden(name).at(place[inner])
                 kept = torch.from_numpy(inner).to(now.device)
