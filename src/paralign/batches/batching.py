@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.errors import UserError
-from paralign.ragged import stretches
+from paralign.ragged import ranges, row_positions
 from paralign.rng import seed_for
 
 __all__ = ["BatchPlan", "PackedPlan", "cut_by_length", "padded_size", "split_by_length"]
@@ -158,7 +158,7 @@ class PackedPlan:
         _, order, rounds, starts, sizes = self._epoch
         mine = np.arange(place * self.batch, (place + 1) * self.batch)[part::parts]
         size = sizes[mine]
-        at = stretches(starts[mine], size)
+        at = ranges(starts[mine], size)
         return order[at], rounds[at], size
 
     def _pack(self, epoch: int) -> tuple[Ints, Ints, Ints, Ints]:
@@ -225,7 +225,7 @@ def _rounds(records: npt.NDArray[np.integer], count: int) -> Ints:
         ranked = records[order]
         first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
         sizes = np.diff(np.append(first, len(ranked)))
-        out[order] = np.arange(len(ranked)) - np.repeat(first, sizes)
+        out[order] = row_positions(sizes)
     return out
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.batches.rows import Ints, Template, View, ViewsConfig
+from paralign.ragged import row_ids, row_positions
 from paralign.rng import draw, uniform
 
 __all__ = ["STREAM", "Translations", "mask_view", "translate_view"]
@@ -34,8 +35,7 @@ def mask_view(
         heads: [T] position in ``ids`` of the first piece of each piece's word: pieces of a word are selected together.
         apart: ([x], [x]) positions of pieces that shall not both be selected; a coin decides which is left alone.
     """
-    row = np.repeat(np.arange(len(view.lengths)), view.lengths)
-    place = np.arange(len(view.ids)) - view.starts[row]
+    row, place = row_ids(view.lengths), row_positions(view.lengths)
     unit = place if heads is None else place[heads]
     chosen = uniform(*stream, _SELECT, keys[row], unit) < config.mask_probability
     chosen &= ~view.special

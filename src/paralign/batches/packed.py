@@ -7,6 +7,7 @@ import numpy as np
 from paralign.batches.masking import STREAM, mask_view
 from paralign.batches.rows import Ints, Part, Template, View, ViewsConfig, dress
 from paralign.batches.views import Records
+from paralign.ragged import row_starts
 
 __all__ = ["PackedBatch"]
 
@@ -41,7 +42,7 @@ class PackedBatch:
     ) -> None:
         self.size = len(sizes)
         self.positions = positions
-        self._starts = np.cumsum(sizes) - sizes
+        self._starts = row_starts(sizes)
         self.ids = keys[self._starts]
         self._store, self._sentences, self._template, self._config = store, sentences, template, config
         self._stream = (seed, epoch)
@@ -69,7 +70,7 @@ class PackedBatch:
         ids, kinds, lengths, special = dress(parts, types, count, self._store.gather)
         inner = np.ones(count, np.bool_)
         inner[self._starts] = False
-        begin = (np.cumsum(lengths) - lengths)[inner]
+        begin = row_starts(lengths)[inner]
         keep = np.ones(len(ids), np.bool_)
         keep[(begin[:, None] + np.arange(len(prefix))).ravel()] = False
         lengths = np.add.reduceat(lengths - inner * len(prefix), self._starts)

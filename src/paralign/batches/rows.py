@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from paralign.config import Config
-from paralign.ragged import stretches
+from paralign.ragged import ranges, row_starts
 
 __all__ = ["Template", "View", "ViewsConfig", "assemble", "dress", "take_rows"]
 
@@ -108,7 +108,7 @@ class View:
     @cached_property
     def starts(self) -> Ints:
         """[B] where each row begins in ``ids``: the position of its first special piece, [CLS] or <s>."""
-        return np.cumsum(self.lengths) - self.lengths
+        return row_starts(self.lengths)
 
 
 Ragged = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]
@@ -133,13 +133,13 @@ def assemble(
     for k, segment in enumerate(segments):
         widths[k] = len(segment) if constant[k] else segment[1]
     lengths = widths.sum(0)
-    begin = np.cumsum(widths, 0) - widths + (np.cumsum(lengths) - lengths)
+    begin = row_starts(widths) + row_starts(lengths)
     ids = np.empty(int(lengths.sum()), np.int64)
     kinds = np.zeros(len(ids), np.int64)
     special = np.zeros(len(ids), np.bool_)
     for k, segment in enumerate(segments):
         size = widths[k]
-        place = stretches(begin[k], size)
+        place = ranges(begin[k], size)
         ids[place] = np.tile(np.asarray(segment, np.int64), rows) if constant[k] else segment[0]
         kind = types[k]
         kinds[place] = np.repeat(kind, size) if isinstance(kind, np.ndarray) else kind
@@ -166,5 +166,5 @@ def _is_sides(part: Part) -> TypeGuard[tuple[Ints, Ints]]:
 def take_rows(view: View, rows: Ints) -> View:
     """An unmasked view of some rows of an unmasked view."""
     lengths = view.lengths[rows]
-    place = stretches(view.starts[rows], lengths)
+    place = ranges(view.starts[rows], lengths)
     return View(view.ids[place], view.types[place], lengths, view.rows[rows], view.special[place], _NONE, _NONE)

@@ -20,6 +20,7 @@ from paralign.batches.rows import Ints, Part, Template, View, ViewsConfig, dress
 from paralign.corpus.link_store import LinkedWords, LinkStore, linked_pieces
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
+from paralign.ragged import row_positions, row_starts
 from paralign.rng import uniform
 from paralign.text.words import word_spans
 
@@ -162,7 +163,7 @@ class PairBatch:
         for side in (0, 1):
             rows = sum(lengths) + prefix + sum(rest) if joint else lengths[side] + prefix + sum(rest)
             before = np.where(self.swapped == side, 0, lengths[1 - side] + rest[0]) if joint else 0
-            begins.append(np.cumsum(rows) - rows + prefix + before)
+            begins.append(row_starts(rows) + prefix + before)
         pairs, counts = self._links.links(self.ids)
         if not joint:
             pairs = np.where(np.repeat(self.swapped, counts)[:, None] == 1, pairs[:, ::-1], pairs)
@@ -213,7 +214,7 @@ class PairBatch:
         if self._config.restart_positions:
             assert isinstance(self._store, TokenStore)
             before = len(prefix) + self._store.places(records, first)[1] + len(middle)
-            place = np.arange(len(view.ids)) - np.repeat(view.starts, view.lengths)
+            place = row_positions(view.lengths)
             shift = np.repeat(before, view.lengths)
             view = replace(view, positions=np.where(place >= shift, place - shift, place))
         return view, heads

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.ragged import stretches
+from paralign.ragged import ranges, row_ids, row_starts
 from paralign.text.words import piece_word_ranges, word_spans
 
 __all__ = ["LinkStore", "LinkedWords", "linked_pieces", "write_link_store"]
@@ -55,8 +55,8 @@ class LinkedWords:
         """([x], [x]) every piece of a first word with every piece of the second: the ones of the matrix A."""
         times = np.repeat(self.second_sizes, self.first_sizes)
         first = np.repeat(self.first, times)
-        begin = np.repeat(np.cumsum(self.second_sizes) - self.second_sizes, self.first_sizes)
-        return first, self.second[stretches(begin, times)]
+        begin = np.repeat(row_starts(self.second_sizes), self.first_sizes)
+        return first, self.second[ranges(begin, times)]
 
 
 class LinkStore:
@@ -102,7 +102,7 @@ class LinkStore:
         """[l, 2] links of records one after the other, and how many each has."""
         begin = self._index[records]
         counts = self._index[records + 1] - begin
-        return self._links[stretches(begin, counts)].astype(np.int64), counts
+        return self._links[ranges(begin, counts)].astype(np.int64), counts
 
 
 def write_link_store(
@@ -168,7 +168,7 @@ def linked_pieces(
         begins: of both sides, [b] where a record's pieces begin in its view.
     """
     pairs, counts = links
-    rows = np.repeat(np.arange(len(counts)), counts)
+    rows = row_ids(counts)
     found = [_stretches(rows, pairs[:, side], words[side], lengths[side]) for side in (0, 1)]
     whole = np.flatnonzero((found[0][1] > 0) & (found[1][1] > 0))
     rows = rows[whole]
@@ -176,14 +176,14 @@ def linked_pieces(
     for side, (start, size) in enumerate(found):
         start, size = start[whole], size[whole]
         # Places among the side's pieces, from there into the view.
-        shift = begins[side] - (np.cumsum(lengths[side]) - lengths[side])
-        out += [stretches(start + shift[rows], size), size]
+        shift = begins[side] - row_starts(lengths[side])
+        out += [ranges(start + shift[rows], size), size]
     return LinkedWords(rows, out[0], out[1], out[2], out[3])
 
 
 def _stretches(rows: Ints, wanted: Ints, words: Ints, lengths: Ints) -> tuple[Ints, Ints]:
     """First place and number of the pieces of each wanted word; the pieces of a word stand together."""
-    row = np.repeat(np.arange(len(lengths)), lengths)
+    row = row_ids(lengths)
     real = np.flatnonzero(words[:, 0] >= 0)
     first_word, last_word = (row[real] * (_NONE + 1) + words[real, k] for k in (0, 1))
     asked = rows * (_NONE + 1) + wanted

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.errors import UserError
-from paralign.ragged import stretches
+from paralign.ragged import ranges
 from paralign.text.words import piece_words, word_spans
 
 __all__ = ["SCHEMA", "TokenStore", "share_kept"]
@@ -162,7 +162,7 @@ class TokenStore:
         slots = np.asarray(records, np.int64) * self.sides + np.asarray(sides, np.int64)
         begin = self._index[slots]
         lengths = self._index[slots + 1] - begin
-        return stretches(begin, lengths), lengths
+        return ranges(begin, lengths), lengths
 
     def share_kept(self) -> str:
         """A line for people: ``kept 93.2 % (18,640 of 20,000): 1,200 too short, 160 duplicate``."""

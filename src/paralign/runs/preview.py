@@ -1,9 +1,11 @@
-"""A look at a run before it is begun: what it would cost, and what the encoder would see."""
+"""Preview of a run: what it would cost, and what the encoder would see."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,96 +20,111 @@ from paralign.config import merge
 from paralign.console import echo, is_main_process
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
+from paralign.ragged import row_ids
 from paralign.runs.corpus import kept_lines
+from paralign.runs.finetune import FinetuneRun
+from paralign.runs.options import RunOptions
+from paralign.runs.train import PreparedTraining
 from paralign.sources.read import line_count
-from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.sources.specs import PairSpec, TextSpec
 from paralign.tasks.supervised import Supervised
 from paralign.training import Trainer
 from paralign.training.memory import GIB, free_memory
 from paralign.training.probe import Probed, probe
 
-__all__ = ["preview", "run_or_preview"]
+__all__ = ["preview_finetune", "preview_settings", "preview_training"]
 
-_LOOKED = 5_000
-"""Records of each language pair that are read."""
+_SAMPLE = 5_000
+"""Number of records of each language pair that are read."""
 _COLORS = ("cyan", "magenta", "green", "blue", "yellow", "red")
 
 
-def run_or_preview(
-    run: Callable[..., Any], *, out: Path, resume: bool, quiet: bool, measure: bool, show: int, **arguments: Any
-) -> None:
-    """Run, or with ``measure`` or ``show`` only say what would come of it (:func:`preview`)."""
-    if measure or show:
-        preview(run, measure=measure, show=show, **arguments)
-    else:
-        run(out=out, resume=resume, quiet=quiet, **arguments)
+def preview_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run that reads only the first 5,000 records of each language pair."""
+    limit = settings.get("data", {}).get("limit")
+    return merge(settings, {"data": {"limit": min(limit or _SAMPLE, _SAMPLE)}})
 
 
-def preview(
-    run: Callable[..., Any],
+def preview_training(
+    prepare: Callable[[RunOptions], PreparedTraining | None],
+    options: RunOptions,
     *,
-    measure: bool = False,
-    show: int = 0,
-    settings: Mapping[str, Any] | None = None,
-    **arguments: Any,
+    cost: bool,
+    show: int,
+    sources: Sequence[str] = (),
+    limit: int | None = None,
 ) -> None:
-    """Say what a run would do and cost; nothing is left behind.
-
-    Only the first 5,000 records of each language pair are read; of a task all items are.
+    """Print what a run of ``align`` or ``pretrain`` would do and cost. Nothing is trained, nothing is left behind.
 
     Args:
-        run: :func:`paralign.runs.train.align`, ``pretrain`` or :func:`paralign.commands.finetune.finetune`.
-        measure: run a few steps: time, memory.
-        show: so many records as the encoder sees them: masks, word links or a task's labels.
-        settings: as the verb's.
-        arguments: its others, but ``out``.
+        prepare: prepares the run with :func:`preview_settings`.
+        options: options of the run; a temporary folder replaces ``out``.
+        cost: measure a few steps: time and memory.
+        show: number of records printed as the encoder sees them: masks and word links.
+        sources: the text or pairs as given, to refuse standard input.
+        limit: records of each language pair that the run would use. None: all.
+
+    Raises:
+        UserError: as the run does, and for standard input, which can be read only once.
     """
-    asked = dict(settings or {})
-    limit = asked.get("data", {}).get("limit")
-    if "task" not in arguments:
-        asked = merge(asked, {"data": {"limit": min(limit or _LOOKED, _LOOKED)}})
-    specs: list[PairSpec | TextSpec] = [
-        *map(parse_pairs, arguments.get("pairs") or []),
-        *map(parse_text, arguments.get("text") or []),
-    ]
-
-    def look(trainer: Trainer, source: TokenStore | Supervised) -> None:
+    if any(source.partition("=")[2].strip() == "-" for source in sources):
+        raise UserError("standard input can be read only once", hint="give a file to preview a run")
+    with _temporary(options) as temporary:
+        prepared = prepare(temporary)
+        assert prepared is not None
+        trainer, store = prepared.trainer, prepared.store
+        specs: list[PairSpec | TextSpec] = list(prepared.inputs.specs)
         if show and is_main_process():
-            _show(trainer, source, show)
-        if not measure:
-            return
-        found = probe(trainer)
-        if isinstance(source, Supervised):
-            lines = _long(trainer, found, arguments["seeds"])
-        else:
-            lines = _run(trainer, source, found, specs, limit)
-        for line in (*_cost(trainer, found), *lines):
-            echo(line)
-
-    if any(spec.path == "-" for spec in specs):
-        raise UserError("standard input can be read only once", hint="give a file to look at a run beforehand")
-    with TemporaryDirectory(prefix="paralign-") as place:
-        run(out=Path(place) / "run", settings=asked, look=look, **{**arguments, "quiet": True})
+            _show(trainer, store, show)
+        if cost:
+            probed = probe(trainer)
+            _echo_lines(_cost(trainer, probed) + _training_lines(trainer, store, probed, specs, limit))
 
 
-def _cost(trainer: Trainer, found: Probed) -> list[str]:
+def preview_finetune(
+    prepare: Callable[[RunOptions], FinetuneRun], options: RunOptions, *, cost: bool, show: int
+) -> None:
+    """Print what a run of ``finetune`` would do and cost; arguments as in :func:`preview_training`."""
+    with _temporary(options) as temporary:
+        run = prepare(temporary)
+        run.begin()
+        _, trainer = run.prepare_seed(run.seeds[0])
+        if show and is_main_process():
+            _show(trainer, run.task, show)
+        if cost:
+            probed = probe(trainer)
+            _echo_lines(_cost(trainer, probed) + _finetune_lines(trainer, probed, len(run.seeds)))
+
+
+@contextmanager
+def _temporary(options: RunOptions) -> Iterator[RunOptions]:
+    with TemporaryDirectory(prefix="paralign-") as folder:
+        yield replace(options, out=Path(folder) / "run", resume=False, quiet=True, track=())
+
+
+def _echo_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        echo(line)
+
+
+def _cost(trainer: Trainer, probed: Probed) -> list[str]:
     encoder, batch = trainer.learner.encoder, trainer.batches.size
     device = trainer.accelerator.device
     free = free_memory(device)
     return [
         f"encoder  {encoder.layers} layers, {encoder.parameter_count() / 1e6:,.1f} M weights; {trainer.precision} on "
         f"{device.type}, {torch.get_num_threads()} threads",
-        f"step     {batch} records, {found.pieces:,.0f} pieces: {found.seconds:.2f} s, "
-        f"{batch / found.seconds:,.0f} records a second",
-        f"memory   {found.peak / GIB:.2f} GiB at most, {found.fixed / GIB:.2f} of it weights, gradients and moments"
-        + ("" if free is None else f"; {free / GIB:.1f} GiB are still free"),
+        f"step     {batch} records, {probed.pieces:,.0f} pieces: {probed.seconds:.2f} s, "
+        f"{batch / probed.seconds:,.0f} records/s",
+        f"memory   {probed.peak / GIB:.2f} GiB peak, {probed.fixed / GIB:.2f} of it weights, gradients and moments"
+        + ("" if free is None else f"; {free / GIB:.1f} GiB are available"),
     ]
 
 
-def _run(
-    trainer: Trainer, store: TokenStore, found: Probed, specs: Sequence[PairSpec | TextSpec], limit: int | None
+def _training_lines(
+    trainer: Trainer, store: TokenStore, probed: Probed, specs: Sequence[PairSpec | TextSpec], limit: int | None
 ) -> list[str]:
-    """What all the text amounts to."""
+    """Return what the run does with the whole text."""
     config = trainer.config
     out = [f"text     {line}" for line in kept_lines(store)]
     steps = config.steps
@@ -115,24 +132,24 @@ def _run(
     if steps is None and records is not None:
         steps = config.total_steps(max(1, records // config.batch))
     if steps is None:
-        return [*out, f"run      {config.epochs:g} epochs of a text whose size is not known"]
+        return [*out, f"run      {config.epochs:g} epochs of text of unknown size"]
     passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
-    return [*out, f"run      {steps:,} steps{passes}: about {_said(steps * found.seconds)} here, "
-                  f"checkpoints of {found.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them"]  # fmt: skip
+    return [*out, f"run      {steps:,} steps{passes}: about {_duration(steps * probed.seconds)} here, "
+                  f"checkpoints of {probed.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them"]  # fmt: skip
 
 
-def _long(trainer: Trainer, found: Probed, seeds: int) -> list[str]:
-    """What training a task amounts to."""
+def _finetune_lines(trainer: Trainer, probed: Probed, seeds: int) -> list[str]:
+    """Return what training on the whole data takes."""
     passes = trainer.steps / trainer.batches.steps_per_epoch
     times = f", for each of {seeds} seeds" if seeds > 1 else ""
     return [
         f"run      {trainer.steps:,} steps, {passes:.3g} times {trainer.batches.records:,} records{times}: about "
-        f"{_said(seeds * trainer.steps * found.seconds)} here, without what is scored"
+        f"{_duration(seeds * trainer.steps * probed.seconds)} here, without evaluation"
     ]
 
 
 def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None) -> int | None:
-    """How many the whole text has, if the rest is like what was read; ``None`` if that cannot be told."""
+    """Estimate the records of the whole text from the part that was read; ``None`` if that is not possible."""
     kept: Counter[tuple[str, ...]] = Counter()
     read: Counter[tuple[str, ...]] = Counter()
     for entry, spec in zip(store.meta["specs"], specs, strict=True):
@@ -140,7 +157,7 @@ def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int
         read[spec.languages] += entry["kept"] + sum(entry["dropped"].values())
     total = 0.0
     for languages in kept:
-        if kept[languages] < _LOOKED:  # it was read to its end
+        if kept[languages] < _SAMPLE:  # all of it was read
             total += kept[languages]
             continue
         lines = [line_count(spec) for spec in specs if spec.languages == languages]
@@ -151,13 +168,13 @@ def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int
     return round(total)
 
 
-def _said(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min" if seconds > 90 else f"{seconds:.0f} s"
 
 
 def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None:
-    """The first records of the first batch, view by view; colors where the terminal has them, signs everywhere."""
+    """Print the first records of the first batch, view by view, with colors if the terminal has them."""
     console = Console(soft_wrap=True, highlight=False)
     batch = trainer.batches.batch(0)
     pairs = batch if isinstance(batch, PairBatch) else None
@@ -178,19 +195,17 @@ def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None
                 console.print(Text(f"  {name:10}"), tokens.row(view, row, linked, read), sep="")
         if words is not None:
             console.print(Text("  links     "), _pairs(words), sep="")
-    console.print(Text("  <stands there:is to be predicted>", style="dim"))
+    console.print(Text("  <input:label to be predicted>", style="dim"))
 
 
 def _linked(batch: PairBatch, record: int) -> dict[int, str]:
-    """Color of each linked piece of a record, by its place in the view ``joint``."""
+    """Return the color of each linked piece of a record, by its position in the view ``joint``."""
     found = batch.linked("joint", "joint")
-    ends = np.cumsum(found.first_sizes), np.cumsum(found.second_sizes)
     out: dict[int, str] = {}
     for number, link in enumerate(np.flatnonzero(found.rows == record).tolist()):
         color = _COLORS[number % len(_COLORS)]
-        for pieces, sizes, end in zip((found.first, found.second), (found.first_sizes, found.second_sizes), ends,
-                                      strict=True):  # fmt: skip
-            for piece in pieces[end[link] - sizes[link] : end[link]].tolist():
+        for pieces, sizes in ((found.first, found.first_sizes), (found.second, found.second_sizes)):
+            for piece in pieces[row_ids(sizes) == link].tolist():
                 out.setdefault(piece, color)
     return out
 
@@ -204,14 +219,14 @@ def _pairs(found: Sequence[tuple[str, str]]) -> Text:
 
 
 class _Tokens:
-    """Pieces as people read them."""
+    """Pieces as text."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._tokenizer = trainer.learner.encoder.tokenizer
         self._template = trainer.learner.encoder.template
 
     def row(self, view: View, row: int, colors: Mapping[int, str], read: Callable[[Any], str] | None = None) -> Text:
-        """A row of a view: what stands in the place of a piece to be predicted, and that piece or a task's label."""
+        """A row of a view; a masked piece is shown with its label, the original piece or the label of a task."""
         start = int(view.starts[row])
         wanted = dict(zip(view.masked.tolist(), view.labels, strict=True))
         out = Text()

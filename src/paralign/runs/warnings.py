@@ -16,12 +16,13 @@ from paralign.config import load_toml
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.metrics import lower_is_better
+from paralign.ragged import row_ids, row_positions, row_starts
 from paralign.results import Measurement
 from paralign.rng import draw
+from paralign.task_table import task_info
 from paralign.tasks import Task
 
-__all__ = ["SEEN", "fine_tuned_on", "known_text", "warn_of_data", "warn_of_scores"]
+__all__ = ["SEEN", "fine_tuned_on", "seen_texts", "warn_of_data", "warn_of_scores"]
 
 Keys = npt.NDArray[np.uint64]
 SEEN = "seen.npy"
@@ -40,7 +41,7 @@ def warn_of_data(
         work: the task.
         encoder: for its tokenizer.
         tests: data sets and their names.
-        known: texts seen in training, as :func:`known_text` gives them, and what they are called.
+        known: texts seen in training, as :func:`seen_texts` gives them, and what they are called.
     """
     out = []
     if _lowers(encoder):
@@ -70,7 +71,7 @@ def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
             continue
         seen.add(where)  # the first metric of a data set is the main one
         chance = baselines.get("chance")
-        sign = -1 if lower_is_better(row.metric) else 1
+        sign = -1 if row.metric in task_info(row.task, row.settings).lower_is_better else 1
         known = {name: value for name, value in baselines.items() if name != "chance"}
         better = {name: value for name, value in known.items() if sign * row.value <= sign * value + 1e-9}
         if better:
@@ -81,7 +82,7 @@ def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
     return out
 
 
-def known_text(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[str, Any]]) -> list[tuple[str, Keys]]:
+def seen_texts(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[str, Any]]) -> list[tuple[str, Keys]]:
     """Sorted keys of the texts a model was fine-tuned on, and aligned or pretrained on where its run has them."""
     parts: dict[str, list[Keys]] = {}
     for name, data in train:
@@ -125,9 +126,8 @@ def _store_keys(store: TokenStore) -> Keys:
 def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> Keys:
     """One key a row of pieces; 0 for rows too short to tell one text from another."""
     lengths = np.asarray(lengths, np.int64)
-    starts = np.cumsum(lengths) - lengths
-    place = np.arange(len(flat)) - np.repeat(starts, lengths)
-    bits = draw(place, np.asarray(flat, np.int64)) if len(flat) else np.empty(0, np.uint64)
+    starts = row_starts(lengths)
+    bits = draw(row_positions(lengths), np.asarray(flat, np.int64)) if len(flat) else np.empty(0, np.uint64)
     out = np.zeros(len(lengths), np.uint64)
     some = lengths > 0
     with np.errstate(over="ignore"):
@@ -162,7 +162,7 @@ def _leaked(encoder: Encoder, work: Task, data: Any, known: Keys) -> tuple[int, 
         with encoder.speaking(getattr(data, "language", None)):
             keys = _keys_of(encoder, [text for texts in block for text in texts])
         there = np.isin(keys, known) & (keys != 0)
-        item = np.repeat(np.arange(len(block)), [len(texts) for texts in block])
+        item = row_ids(np.array([len(texts) for texts in block]))
         count += len(np.unique(item[there]))
         total += len(block)
     return count, total

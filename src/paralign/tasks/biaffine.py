@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from paralign.batches.views import Batch, View
 from paralign.encoder import Encoder, States
 from paralign.objectives import ObjectiveConfig, Step
+from paralign.ragged import row_ids
 from paralign.tasks.supervised import Head
 
 __all__ = ["Arcs", "BiaffineHead"]
@@ -43,7 +44,7 @@ class _Words:
         edges = np.searchsorted(view.masked, np.append(view.starts, len(view.ids)))
         self.first, self.counts = edges[:-1], np.diff(edges)
         self.words = view.masked
-        self.row = np.repeat(np.arange(len(self.counts)), self.counts)
+        self.row = row_ids(self.counts)
         self.longest = int(self.counts.max(initial=0))
 
     @cached_property

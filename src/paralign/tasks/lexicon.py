@@ -19,6 +19,7 @@ from paralign.formats.lexicon import read_lexicon
 from paralign.formats.lines import read_lines
 from paralign.metrics.lexicon import chance_precision, precision_items, translation_ranks
 from paralign.objectives import Objective
+from paralign.ragged import row_starts
 from paralign.results import Where
 from paralign.smallworld.concepts import CONCEPTS
 from paralign.smallworld.world import grammar
@@ -196,7 +197,7 @@ def word_vectors(encoder: Encoder, words: list[str], layer: int | None) -> tuple
     lost = np.array([all(piece == unknown for piece in ids.tolist()) for ids in pieces], bool)
     if layer is None:
         lengths = np.array([len(ids) for ids in pieces], np.int64)
-        flat, starts = np.concatenate(pieces), np.cumsum(lengths) - lengths
+        flat, starts = np.concatenate(pieces), row_starts(lengths)
         device = encoder.device
         out = torch.nn.functional.embedding_bag(
             torch.from_numpy(flat).to(device), encoder.embeddings, torch.from_numpy(starts).to(device), mode="mean"

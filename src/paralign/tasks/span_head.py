@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from paralign.batches.views import Batch, View
 from paralign.encoder import Encoder, States
 from paralign.objectives import ObjectiveConfig, Step
-from paralign.ragged import ramp
+from paralign.ragged import row_positions
 from paralign.tasks.supervised import Head
 
 __all__ = ["SpanHead", "ranked_spans"]
@@ -76,7 +76,7 @@ def _candidates(view: View) -> tuple[Ints, Ints]:
     """Places [C] of the candidates in a view, row after row, and how many each row [B] has."""
     first, last = view.masked[::2], view.masked[1::2]
     sizes = last - first + 2
-    nth = ramp(sizes)
+    nth = row_positions(sizes)
     places = np.where(nth == 0, np.repeat(view.starts, sizes), np.repeat(first, sizes) + nth - 1)
     return places, sizes
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from paralign.device import return_memory
 from paralign.errors import UserError
+from paralign.ragged import ranges, row_positions, row_starts
 from paralign.words.bitext import Bitext
 
 __all__ = ["Block", "Cells", "merged"]
@@ -74,10 +75,10 @@ class Cells:
         order = order[torch.argsort(m[order] * (int(n.max()) + 1 if len(n) else 1) + n[order], stable=True)]
         self._rows = order.to(self.device)
         self._m, self._n = m[order].to(self.device), n[order].to(self.device)
-        source = _taken(bitext.source.ids, bitext.source.starts[order], m[order])
-        target = _taken(bitext.target.ids, bitext.target.starts[order], n[order])
+        source = bitext.source.ids[ranges(bitext.source.starts[order], m[order])]
+        target = bitext.target.ids[ranges(bitext.target.starts[order], n[order])]
         self._source, self._target = source.to(self.device), target.to(self.device)
-        self._first = (_before(self._m), _before(self._n), _before(self._m * self._n))
+        self._first = (row_starts(self._m), row_starts(self._n), row_starts(self._m * self._n))
         columns, widths = self._number()
         none = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.target = torch.cat([none[:0].int(), *columns])
@@ -112,7 +113,7 @@ class Cells:
         sources, targets = self.words
         _, first_target, first_cell = self._first
         size = torch.repeat_interleave(self._n, self._m)
-        cell = torch.repeat_interleave(first_cell, self._m) + _ramp(self._m) * size
+        cell = torch.repeat_interleave(first_cell, self._m) + row_positions(self._m) * size
         begin = torch.repeat_interleave(first_target, self._m)
         by = torch.argsort(self._source, stable=True)
         tokens_of = torch.bincount(self._source, minlength=sources).cpu().numpy()
@@ -123,7 +124,7 @@ class Cells:
         def places(tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             """(cell, target word, width) of the cells of some source tokens."""
             width = size[tokens]
-            ramp = _ramp(width)
+            ramp = row_positions(width)
             word = self._target[torch.repeat_interleave(begin[tokens], width) + ramp]
             return torch.repeat_interleave(cell[tokens], width) + ramp, word, width
 
@@ -254,19 +255,3 @@ def merged(unlike: np.ndarray, m: np.ndarray, n: np.ndarray) -> Iterator[np.ndar
             start, longest, widest, own = at, 0, 0, 0
         longest, widest, own = max(longest, rows), max(widest, columns), own + cells
     yield unlike[start:]
-
-
-def _before(sizes: Tensor) -> Tensor:
-    """The sum of all sizes before each."""
-    return torch.cumsum(sizes, 0) - sizes
-
-
-def _ramp(sizes: Tensor) -> Tensor:
-    """0, 1, ... up to each size, end to end."""
-    total = int(sizes.sum())
-    return torch.arange(total, device=sizes.device) - torch.repeat_interleave(_before(sizes), sizes)
-
-
-def _taken(values: Tensor, starts: Tensor, sizes: Tensor) -> Tensor:
-    """Stretches of an array, end to end."""
-    return values[torch.repeat_interleave(starts, sizes) + _ramp(sizes)]

@@ -8,6 +8,8 @@ from collections import Counter
 import torch
 from torch import Tensor
 
+from paralign.ragged import row_positions
+
 __all__ = ["Diagonal"]
 
 _LEAST, _MOST = 0.1, 14.0
@@ -109,7 +111,7 @@ class Diagonal:
         sizes = torch.tensor([(m, n, k) for (m, n), k in sorted(self._sizes.items())], dtype=torch.float64)
         n = sizes[:, 1].long()
         m, weight = (torch.repeat_interleave(sizes[:, column], n) for column in (0, 2))
-        ramp = torch.arange(len(m)) - torch.repeat_interleave(torch.cumsum(n, 0) - n, n)
+        ramp = row_positions(n)
         place = (ramp + 1) / torch.repeat_interleave(sizes[:, 1], n)
         below = torch.floor(place * m + 1e-9)
         tension = self.tension

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from paralign.errors import UserError
+from paralign.ragged import row_ids
 from paralign.words.bitext import Bitext
 from paralign.words.cells import Cells
 from paralign.words.diagonal import Diagonal
@@ -100,7 +101,7 @@ class SavedWords:
             for have, want in zip(self.words, (bitext.source.words, bitext.target.words), strict=True)
         )
         rows, width = self.tensors["rows"], len(self.words[1])
-        owner = torch.repeat_interleave(torch.arange(len(rows) - 1), rows[1:] - rows[:-1])
+        owner = row_ids(rows.diff())
         known = owner * width + self.tensors["target"]
         at = source[cells.source_of(0, cells.distinct).cpu()], target[cells.target.cpu().long()]
         asked = at[0] * width + at[1]

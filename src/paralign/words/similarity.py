@@ -22,7 +22,7 @@ from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import piece_states
 from paralign.errors import UserError
-from paralign.ragged import ramp
+from paralign.ragged import row_ids, row_positions, row_starts
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
 from paralign.words.cells import merged
@@ -140,7 +140,7 @@ def similar_words(
             # A piece may cover several words, each of which is linked.
             high = second[1] - second[0] + 1
             times = (first[1] - first[0] + 1) * high
-            turn, many = ramp(times), np.repeat(high, times)
+            turn, many = row_positions(times), np.repeat(high, times)
             rows.append(np.repeat(pair, times) + done)
             words[0].append(np.repeat(first[0], times) + turn // many)
             words[1].append(np.repeat(second[0], times) + turn % many)
@@ -177,7 +177,7 @@ class WordVectors:
             for (_, offsets), text in zip(pieces, texts, strict=True)
         ]
         owner, last = np.concatenate([np.empty((0, 2), np.int64), *owners]).T
-        sentence = np.repeat(np.arange(len(texts)), [len(some) for some in owners])
+        sentence = row_ids(np.array([len(some) for some in owners], np.int64))
         kept = np.flatnonzero(owner >= 0)  # pieces of spaces are no part of a word
         owner, last, sentence = owner[kept], last[kept], sentence[kept]
         states = states[torch.from_numpy(kept).to(states.device)]
@@ -191,7 +191,7 @@ class WordVectors:
         self.states = states if config.matching == "softmax" else torch.nn.functional.normalize(states, dim=1)
         self._owner, self._last = owner, last
         self.sizes = np.bincount(sentence, minlength=len(texts))
-        self._starts = np.cumsum(self.sizes) - self.sizes
+        self._starts = row_starts(self.sizes)
 
     def block(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """[k, m, d] vectors of some sentences, and [k, m] where there are any."""
@@ -203,7 +203,7 @@ class WordVectors:
 
     def pick(self, words: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
         """Where the vectors of words (sentence, word) stand; -1 for a word that has none. For vectors of words."""
-        sentence = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        sentence = row_ids(self.sizes)
         known = {key: place for place, key in enumerate(zip(sentence.tolist(), self._owner.tolist(), strict=True))}
         return np.array([known.get(key, -1) for key in words], np.int64)
 
