@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from machine import finish, table
 
-from paralign.languages import Ordering, derived
+from paralign.languages import WordOrder, parse_derived
 from paralign.sources.derived import reordered_trees
 from paralign.sources.read import read_text, read_trees
 from paralign.sources.specs import TextSpec, parse_text
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--trees", default="en=smallworld:0-5000")
     given = parser.parse_args(arguments)
     text, bank = parse_text(given.text), parse_text(given.trees)
-    ordering = Ordering.learn(read_trees(TextSpec("hi", "smallworld:0-500")))
+    ordering = WordOrder.learn(read_trees(TextSpec("hi", "smallworld:0-500")))
     trees = list(read_trees(bank, lenient=True))
     words = {
         "text": sum(len(line.split()) for _, line in read_text(text, lenient=True)),
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = rate(words["text"], lambda spec=spec: read_text(spec, lenient=True))
         rows.append({"of": "text", "steps": steps, "words_per_s": found})
     for steps in TREES:
-        made = derived(f"{bank.language}~{steps}")
+        made = parse_derived(f"{bank.language}~{steps}")
         assert made is not None
         found = rate(words["trees"], lambda made=made: reordered_trees(trees, made, ordering, Counter()))
         rows.append({"of": "trees", "steps": steps, "words_per_s": found})

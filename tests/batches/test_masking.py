@@ -35,13 +35,13 @@ def batch(encoder, store, translations=None, **config):
 def every_second(encoder):
     """The twins of every second piece."""
     ids = encoder.template.ordinary[::2]
-    names = [str(i) for i in range(encoder.twins)]
-    return Dictionary.of_twins(names, ids.tolist(), encoder.twins)
+    names = [str(i) for i in range(encoder.twin_offset)]
+    return Dictionary.from_twins(names, ids.tolist(), encoder.twin_offset)
 
 
 @pytest.mark.parametrize("way", ["input", "predict"])
 def test_half_of_the_selected_pieces_with_a_translation_are_bilingual(twins, pairs, way):
-    entries = every_second(twins).of_one_piece()
+    entries = every_second(twins).single_piece_entries()
     known = Translations(entries, twins.template.vocabulary)
     made = batch(twins, pairs, known, translate=way)
     plain, view = made.view("text"), made.view("translated")
@@ -64,7 +64,7 @@ def test_half_of_the_selected_pieces_with_a_translation_are_bilingual(twins, pai
 
 
 def test_a_share_of_none_and_of_all(twins, pairs):
-    known = Translations(every_second(twins).of_one_piece(), twins.template.vocabulary)
+    known = Translations(every_second(twins).single_piece_entries(), twins.template.vocabulary)
     none = batch(twins, pairs, known, translate_share=0)
     assert (none.view("translated").ids == none.view("text").ids).all()
     every = batch(twins, pairs, known, translate_share=1, translate="predict")
@@ -92,7 +92,7 @@ def test_a_share_of_the_pairs_stands_side_by_side(twins, pairs):
 def test_positions_restart_and_types_are_languages(twins, pairs):
     made = batch(twins, pairs, restart_positions=True, language_types=True)
     view = made.view("joint")
-    size, template = twins.twins, twins.template
+    size, template = twins.twin_offset, twins.template
     assert template.special_ids == (0, 1, 2, 3, 4)
     swapped = set()
     for row, (start, length) in enumerate(zip(view.starts, view.lengths, strict=True)):

@@ -116,7 +116,7 @@ def test_a_dictionary_is_kept_and_read_back(tmp_path):
     with pytest.raises(UserError, match=r"d\.tsv:3: is no entry"):
         Dictionary.load(tmp_path / "d.tsv", 13)
     (tmp_path / "d.tsv").write_text("x\n")
-    with pytest.raises(UserError, match="no dictionary of pieces"):
+    with pytest.raises(UserError, match="not a dictionary of tokenizer pieces"):
         Dictionary.load(tmp_path / "d.tsv", 13)
 
 
@@ -141,7 +141,7 @@ def test_the_dictionary_is_drawn_once_and_survives_a_resume(tmp_path):
     entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary)
     assert len(entries) == round(0.5 * len(encoder.template.ordinary))
     first, second = entries.single_piece_entries().T
-    assert (second == first + encoder.twins).all()
+    assert (second == first + encoder.twin_offset).all()
     assert not np.isin(first, encoder.template.special_ids).any()
 
 
@@ -151,7 +151,7 @@ def test_twins_draw_near_and_those_outside_the_dictionary_do_not(tmp_path):
     entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary).single_piece_entries()[:, 0]
     table = torch.nn.functional.normalize(encoder.embeddings.detach(), dim=1)
     ids = torch.from_numpy(encoder.template.ordinary)
-    cosine = (table[ids] * table[ids + encoder.twins]).sum(1).numpy()
+    cosine = (table[ids] * table[ids + encoder.twin_offset]).sum(1).numpy()
     inside = np.isin(encoder.template.ordinary, entries)
     assert cosine[inside].mean() > cosine[~inside].mean() + 0.3
     losses = [line["losses"]["static"] for line in log_of(tmp_path / "run") if "losses" in line]

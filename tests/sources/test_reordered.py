@@ -10,7 +10,7 @@ from paralign.commands.order_corpus import learn_order
 from paralign.errors import UserError
 from paralign.formats.conllu import spans_of, write_conllu
 from paralign.formats.items import Question, Tagged, Tree
-from paralign.languages import Ordering, derived
+from paralign.languages import WordOrder, parse_derived
 from paralign.sources.derived import reordered_questions, reordered_tagged, reordered_trees
 from paralign.sources.read import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_text, read_trees
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
@@ -40,8 +40,8 @@ def analyzed(draw):
 @given(analyzed(), st.sampled_from(STEPS), st.lists(analyzed(), max_size=3))
 def test_what_belongs_to_a_word_goes_with_it(tree, steps, examples):
     dropped = Counter()
-    ordering = Ordering.learn(examples)
-    found = list(reordered_trees([tree], derived(f"en~{steps}"), ordering, dropped))
+    ordering = WordOrder.learn(examples)
+    found = list(reordered_trees([tree], parse_derived(f"en~{steps}"), ordering, dropped))
     if not found:
         assert "syn" in steps
         assert dropped == {"not projective, or crowded": 1}
@@ -70,7 +70,7 @@ def test_entities_are_well_formed_and_of_the_same_words(tree, data):
         tag = data.draw(st.sampled_from(["O", "B-PER", "B-LOC", *([f"I-{kind}"] if kind else [])]))
         kind = None if tag == "O" else tag[2:]
         tags.append(tag)
-    made = next(reordered_tagged([Tagged(tree.text, tree.words, tree.spans, tuple(tags), 1)], derived(f"en~{steps}")))
+    made = next(reordered_tagged([Tagged(tree.text, tree.words, tree.spans, tuple(tags), 1)], parse_derived(f"en~{steps}")))
     assert {w: t[-3:] for w, t in zip(made.words, made.tags, strict=True)} == {
         w: t[-3:] for w, t in zip(tree.words, tags, strict=True)
     }
@@ -86,7 +86,7 @@ def test_entities_in_reverse_begin_with_b():
     words = ("Ann", "Lee", "saw", "Bob", "New", "York", ".")
     text, spans = spans_of(words, [False] * len(words))
     tags = ("B-PER", "I-PER", "O", "B-PER", "B-LOC", "I-LOC", "O")
-    made = next(reordered_tagged([Tagged(text, words, spans, tags, 1)], derived("en~inv")))
+    made = next(reordered_tagged([Tagged(text, words, spans, tags, 1)], parse_derived("en~inv")))
     assert made.words == ("York", "New", "Bob", "saw", "Lee", "Ann", ".")
     assert made.tags == ("B-LOC", "I-LOC", "B-PER", "O", "B-PER", "I-PER", "O")
 
@@ -97,18 +97,18 @@ def test_answers_keep_their_words_and_what_is_torn_apart_is_counted():
     starts = (*(context.index(a) for a in answers[:3]), 1, context.index("left"))
     dropped = Counter()
     item = Question("1", "Who saw Bob?", context, answers, starts)
-    made = next(reordered_questions([item], derived("en~inv"), derived("en~inv"), True, dropped))
+    made = next(reordered_questions([item], parse_derived("en~inv"), parse_derived("en~inv"), True, dropped))
     assert made.context == "Paris in Bob saw Ann. said he, cold was It!  left they Then"
     assert made.question == "Bob saw Who?"
     assert made.answers == ("Paris in Bob", "cold", "left")
     assert all(made.context[s:].startswith(a) for a, s in zip(made.answers, made.starts, strict=True))
     assert dropped == {"answer torn apart": 2}
     torn = Question("2", "q", context, ("Paris. It",), (starts[2],))
-    assert not list(reordered_questions([torn], derived("en~inv"), None, True, dropped))
+    assert not list(reordered_questions([torn], parse_derived("en~inv"), None, True, dropped))
     assert dropped["no answer"] == 1
-    assert len(list(reordered_questions([torn], derived("en~inv"), None, False, dropped))) == 1
+    assert len(list(reordered_questions([torn], parse_derived("en~inv"), None, False, dropped))) == 1
     with pytest.raises(UserError, match="en~perm: words in random order leave no answer in one piece"):
-        next(reordered_questions([item], derived("en~perm"), None, True, dropped))
+        next(reordered_questions([item], parse_derived("en~perm"), None, True, dropped))
 
 
 def test_questions_of_the_small_world_keep_their_answers():
@@ -162,7 +162,7 @@ def test_word_order_of_another_language_from_a_treebank(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("en~inv@o.json=x.txt", "en~inv has no use for a word order"),
+        ("en~inv@o.json=x.txt", "en~inv does not use a word order"),
         ("en~inw=x.txt", "did you mean 'inv'"),
     ],
 )
@@ -195,7 +195,7 @@ def test_tags_of_pairs_with_files_of_word_order():
 @given(st.text(alphabet="ab .,!?'我é\n", max_size=40))
 def test_a_paragraph_keeps_its_words(text):
     item = Question("1", "q", text, (), ())
-    made = next(reordered_questions([item], derived("en~inv"), None, False, Counter()))
+    made = next(reordered_questions([item], parse_derived("en~inv"), None, False, Counter()))
     assert sorted(text[a:b] for a, b in word_spans(text)) == sorted(
         made.context[a:b] for a, b in word_spans(made.context)
     )

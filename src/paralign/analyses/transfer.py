@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.results import Measurement
 
@@ -73,7 +73,7 @@ def transfer_points(rows: Iterable[Measurement]) -> list[Point]:
     aligned: dict[tuple[str, str], list[float]] = defaultdict(list)
     about: dict[str, tuple[str, int | None]] = {}
     for row in rows:
-        made = derived(row.language)
+        made = parse_derived(row.language)
         if made is None:
             continue
         about[row.model_hash] = (str(row.settings.get("system") or row.model), row.seeds.pretrain)

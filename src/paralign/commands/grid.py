@@ -10,14 +10,15 @@ from pydantic import Field
 
 from paralign.commands.analyze_transfer import analyze_transfer
 from paralign.commands.evaluate import evaluate
-from paralign.commands.finetune import finetune, finetune_settings
+from paralign.commands.finetune import finetune
+from paralign.commands.pretrain import pretrain
 from paralign.config import Config, merge, parse_override, resolve
 from paralign.encoder.families import parse_arch
 from paralign.errors import UserError
-from paralign.languages import SIGN, derived
+from paralign.languages import DERIVED_SEPARATOR, parse_derived
+from paralign.runs.finetune import finetune_settings
 from paralign.runs.groups import begin, command_line, each
 from paralign.runs.settings import load_recipe, run_settings
-from paralign.runs.train import pretrain
 from paralign.sources.read import read_pairs
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.tasks.base import read_data
@@ -90,7 +91,7 @@ def run_grid(
         raise UserError(what, where=recipe, hint="only grid.KEY can be set here")
     config = resolve(GridConfig, asked["grid"])
     spec = parse_text(text)
-    if derived(spec.language) is not None:
+    if parse_derived(spec.language) is not None:
         raise UserError(f"the text is of {spec.language}", hint="give the original: the grid derives it")
     tags = {steps: parse_text(f"{spec.language}~{steps}={spec.path}").language for steps in config.languages}
     _check(config, spec.path, tags, task, train, eval)
@@ -108,8 +109,8 @@ def run_grid(
         for side, tested in ((0, other), (1, other[1:])):
             runs.append(out / task / f"{name}-on-{'derived' if side else 'original'}")
             _finetuned(runs[-1], encoder, task, own[side], tested, config, quiet)
-        made = derived(tags[steps])
-        if made is not None and made.twin:
+        made = parse_derived(tags[steps])
+        if made is not None and made.uses_twins:
             runs.append(out / "twins" / name)
             _aligned(runs[-1], encoder, f"{spec.language}:{tags[steps]}=pieces")
     found = out / f"transfer-{task}"
@@ -126,8 +127,8 @@ def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train
         run_settings(method, {}, config.pretrain)
     _, work = finetune_settings(task, None, None, config.finetune)
     for steps, tag in tags.items():
-        base = tag.partition(SIGN)[0]
-        twin = f"{base}{SIGN}{steps}"
+        base = tag.partition(DERIVED_SEPARATOR)[0]
+        twin = f"{base}{DERIVED_SEPARATOR}{steps}"
         for path in (train, eval):
             read_data(work, f"{twin}={path}", lenient=True, limit=1)
         if next(read_pairs(parse_pairs(f"{base}:{twin}={text}"), lenient=True), None) is None:

@@ -10,14 +10,14 @@ from pathlib import Path
 from paralign.console import echo
 from paralign.errors import UserError
 from paralign.formats.lines import write_lines
-from paralign.languages import Ordering
+from paralign.languages import WordOrder
 from paralign.sources.read import read_trees
 from paralign.sources.specs import parse_text
 
 __all__ = ["learn_order"]
 
 
-def learn_order(text: Sequence[str], out: str | Path, *, lenient: bool = False, quiet: bool = False) -> Ordering:
+def learn_order(text: Sequence[str], out: str | Path, *, lenient: bool = False, quiet: bool = False) -> WordOrder:
     """Learn what stands before what, and keep it in a file for names like ``en~syn@FILE``.
 
     Args:
@@ -34,7 +34,7 @@ def learn_order(text: Sequence[str], out: str | Path, *, lenient: bool = False, 
         raise UserError("treebanks of one language are needed", hint="--text fr=TREEBANK.conllu")
     dropped: Counter[str] = Counter()
     trees = chain.from_iterable(read_trees(spec, lenient=lenient, dropped=dropped) for spec in specs)
-    found = Ordering.learn(trees, {"language": specs[0].language, "text": [str(spec) for spec in specs]})
+    found = WordOrder.learn(trees, {"language": specs[0].language, "text": [str(spec) for spec in specs]})
     dropped["not projective"] = found.facts["crossing"]
     for reason, number in sorted(dropped.items()):
         if number:

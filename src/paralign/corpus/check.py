@@ -19,7 +19,7 @@ from paralign.corpus.clean import FilterConfig, Seen, comparable, hash_texts
 from paralign.corpus.identify import Identified, identified
 from paralign.corpus.leaks import Leaks
 from paralign.errors import located
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalize import plain_key
@@ -278,7 +278,7 @@ class _Look:
         found.dropped = dict(dropped.most_common())
         found.lines += dropped.total()
         for checked, sample, tag in zip(found.sides, self.samples, self.languages, strict=True):
-            made = derived(tag)
+            made = parse_derived(tag)
             checked.identified = identified(sample, tag if made is None else made.base)
         if self.two and self.ratios.sum():
             middle = self._median()

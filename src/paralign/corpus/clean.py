@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from paralign.config import Config
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.text.normalize import plain_key
 
 __all__ = ["Excluded", "FilterConfig", "Seen", "comparable", "hash_texts", "sentence_hashes"]
@@ -46,8 +46,11 @@ class FilterConfig(Config):
 
 def comparable(languages: Sequence[str]) -> bool:
     """Whether two sides of equal text are the same: not if one alone is in twin pieces, or in reverse."""
-    made = {(one.twin, one.overlap, one.backwards) if one else (False, 0, False) for one in map(derived, languages)}
-    return len(languages) == 2 and len(made) == 1
+    treatments = {
+        (language.uses_twins, language.overlap, language.reverses_pieces) if language else (False, 0, False)
+        for language in map(parse_derived, languages)
+    }
+    return len(languages) == 2 and len(treatments) == 1
 
 
 class Excluded(Protocol):

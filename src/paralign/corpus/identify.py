@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalize import plain_key
@@ -92,7 +92,7 @@ def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
         if not spec.paths or not all(Path(path).is_file() for path in spec.paths):
             continue  # what is read from a pipe for a look is lost
         for side, tag in enumerate(spec.languages):
-            made = derived(tag)
+            made = parse_derived(tag)
             message = wrong_language(_texts(spec, side), tag if made is None else made.base)
             if message:
                 raise UserError(

@@ -38,7 +38,7 @@ _ROBERTA_NAMES = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "
 Pieces = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, twins: int = 0) -> list[Pieces]:
+def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, twin_offset: int = 0) -> list[Pieces]:
     """Piece ids [k] and character offsets [k, 2] of each text, without special pieces or truncation.
 
     Args:
@@ -46,7 +46,7 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         texts: sentences.
         language: in one that is derived by ``trans`` every piece but the special ones, and those of an overlap, is its
             twin; in one derived by ``tinv`` they stand in reverse.
-        twins: what a piece and its twin differ by; 0 where there are none.
+        twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
     Raises:
         UserError: for such a language where there are no twins.
@@ -65,10 +65,10 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         found = [_backwards(text, *pieces) for text, pieces in zip(texts, found, strict=True)]
     if not made.uses_twins:
         return found
-    if not twins:
+    if not twin_offset:
         raise UserError(f"the encoder has no twin pieces for {language}", hint="pretrain one with text of it")
     special = np.array(tokenizer.all_special_ids)
-    return [(ids + twins * (made.twin_mask(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in found]
+    return [(ids + twin_offset * (made.twin_mask(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in found]
 
 
 def _backwards(text: str, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Pieces:
@@ -89,22 +89,22 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     file.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def tokenizer_id(tokenizer: Any, *, twins: int = 0) -> str:
+def tokenizer_id(tokenizer: Any, *, twin_offset: int = 0) -> str:
     """A fingerprint of everything that decides pieces: equal ids mean equal pieces."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     for runtime in ("truncation", "padding"):
         state.pop(runtime, None)
     text = json.dumps(state, sort_keys=True, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest() + (f"+{twins}" if twins else "")
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest() + (f"+{twin_offset}" if twin_offset else "")
 
 
-def probe_template(tokenizer: Any, *, types: bool, twins: int = 0) -> Template:
+def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Template:
     """Read how a tokenizer dresses one sentence and two, by dressing known pieces.
 
     Args:
         tokenizer: a fast tokenizer with a mask token.
         types: whether the model tells segments apart by token types (else all types are 0).
-        twins: what a piece and its twin differ by; 0 where there are none.
+        twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
     Raises:
         UserError: if the pieces cannot be found again inside what the tokenizer makes of them.
@@ -127,8 +127,8 @@ def probe_template(tokenizer: Any, *, types: bool, twins: int = 0) -> Template:
         mask_id=tokenizer.mask_token_id,
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0,
         special_ids=tuple(sorted(set(tokenizer.all_special_ids))),
-        vocabulary=len(tokenizer) + twins,
-        twins=twins,
+        vocabulary=len(tokenizer) + twin_offset,
+        twin_offset=twin_offset,
     )
 
 

@@ -14,7 +14,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.lexicon import read_lexicon
 from paralign.formats.lines import write_lines
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.languages.dictionary import Dictionary
 from paralign.runs.settings import DictionaryConfig
 from paralign.sources.specs import PairSpec, parse_pairs
@@ -71,14 +71,14 @@ def open_dictionary(
 
 
 def _twins(encoder: Encoder, store: TokenStore) -> Dictionary:
-    made = [one for one in map(derived, store.languages) if one is not None and one.twin]
+    made = [one for one in map(parse_derived, store.languages) if one is not None and one.uses_twins]
     if not made:
         hint = "give --dictionary SRC-TGT=PATH"
         raise UserError("there is no dictionary, and no language has twin pieces", hint=hint)
-    names = encoder.tokenizer.convert_ids_to_tokens(list(range(encoder.twins)))
+    names = encoder.tokenizer.convert_ids_to_tokens(list(range(encoder.twin_offset)))
     ids = encoder.template.ordinary
-    moved = np.any([one.moves(ids) for one in made], axis=0)
-    return Dictionary.of_twins(names, ids[moved].tolist(), encoder.twins)
+    moved = np.any([one.twin_mask(ids) for one in made], axis=0)
+    return Dictionary.from_twins(names, ids[moved].tolist(), encoder.twin_offset)
 
 
 def _of_files(encoder: Encoder, specs: Sequence[PairSpec], lenient: bool, quiet: bool) -> Dictionary:

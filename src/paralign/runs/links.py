@@ -14,7 +14,7 @@ from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.formats.conllu import is_treebank
 from paralign.formats.links import Link, read_links
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.runs.settings import LinksConfig
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.words import split_words
@@ -46,7 +46,7 @@ def open_links(
     Raises:
         UserError: for links that do not fit the text.
     """
-    backwards = [tag for tag in store.languages if (made := derived(tag)) is not None and made.backwards]
+    backwards = [tag for tag in store.languages if (made := parse_derived(tag)) is not None and made.reverses_pieces]
     if backwards:
         raise UserError(f"word links of {backwards[0]}, whose pieces stand in reverse", hint="use inv")
     place = folder / "links"

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from paralign.errors import UserError
 from paralign.formats.items import Question, SentencePair, Tagged, Tree
-from paralign.languages import Derived, Ordering, joined, spaced
+from paralign.languages import DerivedLanguage, WordOrder, join_words, spaces_before
 from paralign.text.words import Span, word_spans
 
 __all__ = [
@@ -26,25 +26,25 @@ Moved = tuple[str, list[Span], list[int]]
 """A text, the characters of each word in it, and the place from 0 where each word stood before."""
 
 
-def reordered_text(text: str, language: Derived) -> str:
+def reordered_text(text: str, language: DerivedLanguage) -> str:
     """A sentence.
 
     Raises:
         UserError: for ``syn``, which needs its tree.
     """
     _needs_no_tree(language)
-    return _moved(text, word_spans(text), language)[0] if language.reorders else text
+    return _moved(text, word_spans(text), language)[0] if language.reorders_words else text
 
 
 def reordered_trees(
-    trees: Iterable[Tree], language: Derived, ordering: Ordering | None, dropped: Counter[str]
+    trees: Iterable[Tree], language: DerivedLanguage, ordering: WordOrder | None, dropped: Counter[str]
 ) -> Iterator[Tree]:
     """Trees; those that ``syn`` cannot order are left out and counted: ``not projective, or crowded``."""
     for tree in trees:
-        if not language.reorders:
+        if not language.reorders_words:
             yield tree
             continue
-        order = language.order(tree.words, tree=tree, ordering=ordering)
+        order = language.permutation(tree.words, tree=tree, word_order=ordering)
         if order is None:
             dropped["not projective, or crowded"] += 1
             continue
@@ -58,17 +58,17 @@ def reordered_trees(
         )  # fmt: skip
 
 
-def reordered_tagged(sentences: Iterable[Tagged], language: Derived) -> Iterator[Tagged]:
+def reordered_tagged(sentences: Iterable[Tagged], language: DerivedLanguage) -> Iterator[Tagged]:
     """Sentences with BIO tags: an entity that is torn apart becomes several, and each begins with B-."""
     for sentence in sentences:
-        order = _needs_no_tree(language).order(sentence.words)
+        order = _needs_no_tree(language).permutation(sentence.words)
         assert order is not None
         text, spans = _joined(sentence.text, sentence.words, sentence.spans, order)
         tags = _begun([sentence.tags[k] for k in order], _entities(sentence.tags), order) if sentence.tags else ()
         yield replace(sentence, text=text, spans=tuple(spans), words=_taken(sentence.words, order), tags=tuple(tags))
 
 
-def reordered_sentence_pairs(pairs: Iterable[SentencePair], language: Derived) -> Iterator[SentencePair]:
+def reordered_sentence_pairs(pairs: Iterable[SentencePair], language: DerivedLanguage) -> Iterator[SentencePair]:
     """Premises and hypotheses, sentence by sentence."""
     _needs_no_tree(language)
     for pair in pairs:
@@ -76,7 +76,7 @@ def reordered_sentence_pairs(pairs: Iterable[SentencePair], language: Derived) -
 
 
 def reordered_questions(
-    questions: Iterable[Question], context: Derived | None, question: Derived | None, labeled: bool,
+    questions: Iterable[Question], context: DerivedLanguage | None, question: DerivedLanguage | None, labeled: bool,
     dropped: Counter[str],
 ) -> Iterator[Question]:  # fmt: skip
     """Questions and paragraphs; an answer keeps its words. Answers that are torn apart or do not begin and end with a
@@ -86,15 +86,15 @@ def reordered_questions(
         UserError: for ``perm``, which leaves no answer in one piece.
     """
     for language in (context, question):
-        if language is not None and language.backwards:
+        if language is not None and language.reverses_pieces:
             raise UserError(
                 f"{language.name}: answers are stretches of pieces in the order of the text", hint="use inv"
             )
-        if language is not None and "perm" in _needs_no_tree(language).steps:
+        if language is not None and "perm" in _needs_no_tree(language).transformations:
             raise UserError(f"{language.name}: words in random order leave no answer in one piece", hint="use inv")
     for item in questions:
         asked = item.question if question is None else _paragraph(item.question, question)[0]
-        if context is None or not context.reorders:
+        if context is None or not context.reorders_words:
             yield replace(item, question=asked)
             continue
         text, spans, order = _paragraph(item.context, context)
@@ -113,41 +113,41 @@ def reordered_questions(
         yield replace(item, question=asked, context=text, answers=tuple(answers), starts=tuple(starts))
 
 
-def ordering_of(language: Derived | None, ordering: str, path: str) -> Ordering | None:
+def ordering_of(language: DerivedLanguage | None, ordering: str, path: str) -> WordOrder | None:
     """The word order that ``syn`` needs.
 
     Raises:
         UserError: if none is named, or the file is none.
     """
-    if language is None or "syn" not in language.steps:
+    if language is None or "syn" not in language.transformations:
         return None
     if not ordering:
         hint = f"write {language.name}@ORDER.json; `paralign corpus order` makes one of a treebank"
         raise UserError(f"whose word order shall {language.name} have?", where=path, hint=hint)
-    return Ordering.load(ordering)
+    return WordOrder.load(ordering)
 
 
-def _needs_no_tree(language: Derived) -> Derived:
-    if "syn" in language.steps:
+def _needs_no_tree(language: DerivedLanguage) -> DerivedLanguage:
+    if "syn" in language.transformations:
         raise UserError(f"{language.name} needs trees", hint="give a treebank, or derive the language without syn")
     return language
 
 
-def _moved(text: str, spans: Sequence[Span], language: Derived) -> Moved:
+def _moved(text: str, spans: Sequence[Span], language: DerivedLanguage) -> Moved:
     words = [text[start:end] for start, end in spans]
-    order = _needs_no_tree(language).order(words)
+    order = _needs_no_tree(language).permutation(words)
     assert order is not None
     return (*_joined(text, words, spans, order), order)
 
 
 def _joined(text: str, words: Sequence[str], spans: Sequence[Span], order: Sequence[int]) -> tuple[str, list[Span]]:
-    spaces = spaced(text, spans)
-    return joined([words[k] for k in order], [spaces[k] for k in order])
+    spaces = spaces_before(text, spans)
+    return join_words([words[k] for k in order], [spaces[k] for k in order])
 
 
-def _paragraph(text: str, language: Derived) -> Moved:
+def _paragraph(text: str, language: DerivedLanguage) -> Moved:
     """Sentence by sentence; what stands between them stays."""
-    if not language.reorders:
+    if not language.reorders_words:
         spans = word_spans(text)
         return text, spans, list(range(len(spans)))
     out, at = "", 0

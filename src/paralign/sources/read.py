@@ -15,7 +15,7 @@ from paralign.formats.items import MiningSet, Pair, Question, SentencePair, Tagg
 from paralign.formats.pairs import count_lines, read_pair_files, read_plain_text
 from paralign.formats.sentence_pairs import read_sentence_pair_file
 from paralign.formats.squad import read_squad
-from paralign.languages import Derived, derived
+from paralign.languages import DerivedLanguage, parse_derived
 from paralign.sources import smallworld
 from paralign.sources.derived import (
     ordering_of,
@@ -62,10 +62,10 @@ class _Reader(Generic[Spec, Items]):
 
     file: Callable[[Spec, _Options], Items]
     smallworld: Callable[[Spec, range], Items]
-    derive: Callable[[Spec, tuple[Derived | None, ...], _Options], Items]
+    derive: Callable[[Spec, tuple[DerivedLanguage | None, ...], _Options], Items]
 
     def __call__(self, spec: Spec, options: _Options) -> Items:
-        languages = tuple(map(derived, spec.languages))
+        languages = tuple(map(parse_derived, spec.languages))
         if any(languages):
             return self.derive(spec, languages, options)
         indices = smallworld_range(spec.path)
@@ -179,7 +179,7 @@ def _options(
     return _Options(lenient, Counter() if dropped is None else dropped, labeled, scheme)
 
 
-def _base(spec: TextSpec, language: Derived | None) -> TextSpec:
+def _base(spec: TextSpec, language: DerivedLanguage | None) -> TextSpec:
     """The spec of the text that a derived language is made from."""
     return spec if language is None else TextSpec(language.base, spec.path)
 
@@ -188,7 +188,7 @@ def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
     return read_pair_files(spec.path, spec.paths, spec.languages, lenient=options.lenient, dropped=options.dropped)
 
 
-def _derived_pairs(spec: PairSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Pair]:
+def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Pair]:
     """Both sides of one text where they are of one language, else the sides of pairs."""
     bases = [tag if one is None else one.base for tag, one in zip(spec.languages, languages, strict=True)]
     if bases[0] != bases[1]:
@@ -203,7 +203,7 @@ def _derived_pairs(spec: PairSpec, languages: tuple[Derived | None, ...], option
 
 
 def _derived_trees(
-    spec: PairSpec, languages: tuple[Derived | None, ...], base: str, options: _Options
+    spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], base: str, options: _Options
 ) -> Iterator[Pair]:
     """Both sides of a treebank, in the order of its own words; a sentence that one of them cannot have is left out."""
     options = replace(options, labeled=any(_needs_trees(one) for one in languages))
@@ -226,7 +226,7 @@ def _text_file(spec: TextSpec, options: _Options) -> Iterator[tuple[int, str]]:
 
 
 def _derived_text(
-    spec: TextSpec, languages: tuple[Derived | None, ...], options: _Options
+    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
 ) -> Iterator[tuple[int, str]]:
     (language,) = languages
     if is_treebank(spec.path) or _needs_trees(language):
@@ -240,7 +240,7 @@ def _tree_file(spec: TextSpec, options: _Options) -> Iterator[Tree]:
     return read_conllu(spec.path, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled)
 
 
-def _derived_language_trees(spec: TextSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Tree]:
+def _derived_language_trees(spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Tree]:
     (language,) = languages
     assert language is not None
     trees = _TREES(_base(spec, language), options)
@@ -254,7 +254,7 @@ def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
     )  # fmt: skip
 
 
-def _derived_tagged(spec: TextSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Tagged]:
+def _derived_tagged(spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Tagged]:
     (language,) = languages
     assert language is not None
     return reordered_tagged(_TAGGED(_base(spec, language), options), language)
@@ -267,7 +267,7 @@ def _sentence_pair_file(spec: TextSpec, options: _Options) -> Iterator[SentenceP
 
 
 def _derived_sentence_pairs(
-    spec: TextSpec, languages: tuple[Derived | None, ...], options: _Options
+    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
 ) -> Iterator[SentencePair]:
     (language,) = languages
     assert language is not None
@@ -278,7 +278,7 @@ def _question_file(spec: PairSpec, options: _Options) -> Iterator[Question]:
     return read_squad(spec.path, spec.source, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled)
 
 
-def _derived_questions(spec: PairSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Question]:
+def _derived_questions(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Question]:
     context, question = languages
     own = _QUESTIONS(PairSpec(*_bases(spec, languages), spec.path), options)
     return reordered_questions(own, context, question, options.labeled, options.dropped)
@@ -294,23 +294,23 @@ def _no_mining(spec: PairSpec, indices: range) -> MiningSet:
     raise UserError("the small world has no mining set", hint="name files in BUCC's format")
 
 
-def _derived_mining(spec: PairSpec, languages: tuple[Derived | None, ...], options: _Options) -> MiningSet:
+def _derived_mining(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> MiningSet:
     own = _MINING(PairSpec(*_bases(spec, languages), spec.path), options)
     texts = [[_reordered(text, one) for text in side] for side, one in zip((own.source, own.target), languages,
                                                                            strict=True)]  # fmt: skip
     return replace(own, source=texts[0], target=texts[1])
 
 
-def _bases(spec: PairSpec, languages: tuple[Derived | None, ...]) -> tuple[str, str]:
+def _bases(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...]) -> tuple[str, str]:
     source, target = (tag if one is None else one.base for tag, one in zip(spec.languages, languages, strict=True))
     return source, target
 
 
-def _needs_trees(language: Derived | None) -> bool:
-    return language is not None and "syn" in language.steps
+def _needs_trees(language: DerivedLanguage | None) -> bool:
+    return language is not None and "syn" in language.transformations
 
 
-def _reordered(text: str, language: Derived | None) -> str:
+def _reordered(text: str, language: DerivedLanguage | None) -> str:
     return text if language is None else reordered_text(text, language)
 
 

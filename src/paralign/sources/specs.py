@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paralign.errors import UserError
 from paralign.formats.hub import is_hub
-from paralign.languages.derived import SIGN, derived
+from paralign.languages.derived_language import DERIVED_SEPARATOR, parse_derived
 from paralign.text.tags import canonical
 
 __all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "check_order", "parse_pairs", "parse_text", "smallworld_range"]
@@ -83,8 +83,8 @@ def check_order(spec: PairSpec) -> None:
         UserError: naming the language.
     """
     for tag in spec.languages:
-        made = derived(tag)
-        if made is not None and made.reorders:
+        made = parse_derived(tag)
+        if made is not None and made.reorders_words:
             hint = "use the language it is derived from"
             raise UserError(f"gold links are of words in their order, {tag} has another", where=spec.path, hint=hint)
 
@@ -141,7 +141,7 @@ def parse_text(text: str) -> TextSpec:
 
 def _split(tags: str) -> list[str]:
     """The two tags; a file of word order may hold any sign but the one between the tags."""
-    if SIGN not in tags:
+    if DERIVED_SEPARATOR not in tags:
         return tags.split(":") if ":" in tags else tags.split("-")
     found = _DERIVED.fullmatch(tags)
     return [] if found is None else [part for part in found.groups() if part is not None][::2]
@@ -153,7 +153,7 @@ def _language(text: str) -> tuple[str, str]:
     Raises:
         UserError: for an unknown language, or a file without ``syn``.
     """
-    tag, _, ordering = text.partition("@") if SIGN in text else (text, "", "")
+    tag, _, ordering = text.partition("@") if DERIVED_SEPARATOR in text else (text, "", "")
     example = re.sub(r"\W+", "_", Path(ordering.strip()).name.partition(".")[0])
     return canonical(f"{tag}@{example}" if example else tag), ordering.strip()
 

@@ -20,7 +20,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.items import Question
 from paralign.formats.lines import write_lines
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalize
 from paralign.metrics.squad import exact_match, f1
 from paralign.sources.read import read_questions
@@ -103,7 +103,7 @@ class QuestionAnswering(Supervised):
         ``QUESTION-CONTEXT``.
         """
         context, question, path = _languages(spec)
-        if len({made is not None and made.twin for made in map(derived, (context, question))}) > 1:
+        if len({made is not None and made.uses_twins for made in map(parse_derived, (context, question))}) > 1:
             raise UserError(f"{context} and {question} have other pieces", hint="derive both by trans, or neither")
 
         def read(count: Counter[str]) -> Iterator[Question]:

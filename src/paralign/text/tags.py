@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.languages import parse_derived
 
 __all__ = ["canonical", "known_tags", "pair_tag", "tag_of"]
 
@@ -266,7 +266,7 @@ def canonical(tag: str) -> str:
         UserError: for an unknown language or transformation, with the nearest known one.
     """
     text = tag.strip()
-    made = derived(text)
+    made = parse_derived(text)
     if made is not None:
         return replace(made, base=canonical(made.base)).name
     private = _PRIVATE.fullmatch(text)

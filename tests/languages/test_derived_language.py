@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.languages import derived, joined, spaced
+from paralign.languages import join_words, parse_derived, spaces_before
 from paralign.text.words import word_spans
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c1", ".", "!", "?", ",", "'", "é", "我", "(", "n't"]), max_size=9)
 
 
 def arranged(tag, words):
-    return [words[k] for k in derived(tag).order(words)]
+    return [words[k] for k in parse_derived(tag).permutation(words)]
 
 
 @given(WORDS)
@@ -35,38 +35,43 @@ def test_inversion_keeps_the_final_sign():
 
 @given(WORDS)
 def test_a_random_order_is_of_all_words_and_always_the_same(words):
-    language = derived("en~perm")
-    order = language.order(words)
+    language = parse_derived("en~perm")
+    order = language.permutation(words)
     assert sorted(order) == list(range(len(words)))
-    assert order == language.order(list(words))
+    assert order == language.permutation(list(words))
 
 
 def test_random_orders_differ_from_sentence_to_sentence():
-    orders = {tuple(derived("en~perm").order([f"w{k}", *"abcdefg"])) for k in range(50)}
+    orders = {tuple(parse_derived("en~perm").permutation([f"w{k}", *"abcdefg"])) for k in range(50)}
     assert len(orders) > 45
 
 
 def test_names():
-    assert derived("en") is None
-    found = derived("en~inv+trans")
-    assert (found.name, found.base, found.twin, found.reorders) == ("en~trans+inv", "en", True, True)
-    assert not derived("en~trans").reorders
-    assert derived("en~syn+inv").steps == ("syn", "inv")
-    found = derived("en~inv+overlap5+trans")
-    assert (found.name, found.overlap, found.twin, found.reorders) == ("en~trans+overlap5+inv", 5, True, True)
-    assert derived("en~trans+overlap5+syn").steps[-1] == "syn"
-    assert not derived("en~trans+overlap5").reorders
+    assert parse_derived("en") is None
+    found = parse_derived("en~inv+trans")
+    assert (found.name, found.base, found.uses_twins, found.reorders_words) == ("en~trans+inv", "en", True, True)
+    assert not parse_derived("en~trans").reorders_words
+    assert parse_derived("en~syn+inv").transformations == ("syn", "inv")
+    found = parse_derived("en~inv+overlap5+trans")
+    assert (found.name, found.overlap, found.uses_twins, found.reorders_words) == (
+        "en~trans+overlap5+inv",
+        5,
+        True,
+        True,
+    )
+    assert parse_derived("en~trans+overlap5+syn").transformations[-1] == "syn"
+    assert not parse_derived("en~trans+overlap5").reorders_words
 
 
 def test_the_share_of_an_overlap_is_that_said_and_grows_by_adding():
     ids = np.arange(20_000)
-    few, many = (~derived(f"en~trans+overlap{share}").moves(ids) for share in (10, 40))
+    few, many = (~parse_derived(f"en~trans+overlap{share}").twin_mask(ids) for share in (10, 40))
     assert few.mean() == pytest.approx(0.1, abs=0.01)
     assert many.mean() == pytest.approx(0.4, abs=0.015)
     assert not (few & ~many).any()
     assert np.corrcoef(many[1:], many[:-1])[0, 1] == pytest.approx(0, abs=0.04)
-    assert derived("en~trans").moves(ids).all()
-    assert not derived("en~inv").moves(ids).any()
+    assert parse_derived("en~trans").twin_mask(ids).all()
+    assert not parse_derived("en~inv").twin_mask(ids).any()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_the_share_of_an_overlap_is_that_said_and_grows_by_adding():
 )
 def test_names_that_say_nothing(tag, said):
     with pytest.raises(UserError, match=said):
-        derived(tag)
+        parse_derived(tag)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +106,9 @@ def test_names_that_say_nothing(tag, said):
 )
 def test_words_keep_their_space(text, turned):
     spans = word_spans(text)
-    words, spaces = [text[a:b] for a, b in spans], spaced(text, spans)
-    order = derived("en~inv").order(words)
-    made, places = joined([words[k] for k in order], [spaces[k] for k in order])
+    words, spaces = [text[a:b] for a, b in spans], spaces_before(text, spans)
+    order = parse_derived("en~inv").permutation(words)
+    made, places = join_words([words[k] for k in order], [spaces[k] for k in order])
     assert made == turned
     assert [made[a:b] for a, b in places] == [words[k] for k in order]
 
@@ -112,8 +117,8 @@ def test_words_keep_their_space(text, turned):
 def test_no_word_runs_into_another(text):
     text = " ".join(text.split())
     spans = word_spans(text)
-    words, spaces = [text[a:b] for a, b in spans], spaced(text, spans)
-    order = derived("en~perm").order(words)
-    made, places = joined([words[k] for k in order], [spaces[k] for k in order])
+    words, spaces = [text[a:b] for a, b in spans], spaces_before(text, spans)
+    order = parse_derived("en~perm").permutation(words)
+    made, places = join_words([words[k] for k in order], [spaces[k] for k in order])
     assert [made[a:b] for a, b in places] == [words[k] for k in order]
     assert sorted(made.replace(" ", "")) == sorted(text.replace(" ", ""))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.languages import Ordering, is_projective
+from paralign.languages import WordOrder, is_projective
 from paralign.sources.read import read_trees
 from paralign.sources.specs import TextSpec
 from tests.oracles.orders import best_order, contiguous
@@ -52,7 +52,7 @@ def test_projective_is_where_all_subtrees_stand_together(tree):
 
 @given(st.lists(trees(), max_size=5), trees())
 def test_what_comes_out_is_projective_and_the_same_tree(examples, tree):
-    order = Ordering.learn(examples).order(tree)
+    order = WordOrder.learn(examples).permutation(tree)
     if order is None:
         crowded = any(count > 6 and tree.upos[head - 1] in ("NOUN", "VERB")
                       for head, count in Counter(tree.heads).items() if head)  # fmt: skip
@@ -64,16 +64,16 @@ def test_what_comes_out_is_projective_and_the_same_tree(examples, tree):
 
 @given(trees(projective=True))
 def test_a_language_that_is_unknown_changes_nothing(tree):
-    order = Ordering({}).order(tree)
+    order = WordOrder({}).permutation(tree)
     assert order is None or order == list(range(len(tree.heads)))
 
 
 @given(st.lists(trees(projective=True), min_size=1, max_size=4),
        st.lists(st.sampled_from([*RELATIONS[:4], "head"]), min_size=1, max_size=5))  # fmt: skip
 def test_the_order_is_the_best_of_all(examples, names):
-    ordering = Ordering.learn(examples)
+    ordering = WordOrder.learn(examples)
     names = [name for k, name in enumerate(names) if name != "head" or "head" not in names[:k]]
-    found = ordering._arranged("verb", names)
+    found = ordering._best_order("verb", names)
 
     def value(order):
         return sum(ordering.preference("verb", names[i], names[j])
@@ -86,10 +86,10 @@ def test_the_order_is_the_best_of_all(examples, names):
 
 
 def test_english_in_the_order_of_hindi_has_its_objects_before_the_verb():
-    hindi = Ordering.learn(read_trees(TextSpec("hi", "smallworld:0-300")))
+    hindi = WordOrder.learn(read_trees(TextSpec("hi", "smallworld:0-300")))
     moved_verbs = 0
     for tree in read_trees(TextSpec("en", "smallworld:300-360")):
-        order = hindi.order(tree)
+        order = hindi.permutation(tree)
         if order is None:
             continue
         words = [tree.words[k] for k in order]
@@ -104,9 +104,9 @@ def test_english_in_the_order_of_hindi_has_its_objects_before_the_verb():
 def test_preferences_are_log_odds_and_survive_a_file(tmp_path):
     tree = SimpleNamespace(heads=[2, 0, 2], upos=["NOUN", "VERB", "NOUN"], deprels=["nsubj", "root", "obj"])
     crossing = SimpleNamespace(heads=[3, 0, 2, 1], upos=["NOUN"] * 4, deprels=["obj"] * 4)
-    made = Ordering.learn([tree, crossing, tree], {"language": "en"})
+    made = WordOrder.learn([tree, crossing, tree], {"language": "en"})
     (tmp_path / "en.json").write_text("\n".join(made.lines()))
-    read = Ordering.load(tmp_path / "en.json")
+    read = WordOrder.load(tmp_path / "en.json")
     assert read.counts == made.counts
     assert read.facts == {"trees": 2, "crossing": 1, "language": "en"}
     assert read.preference("verb", "nsubj", "head") == pytest.approx(1.6094379)  # ln(2.5 / 0.5)
@@ -114,7 +114,7 @@ def test_preferences_are_log_odds_and_survive_a_file(tmp_path):
     assert read.preference("noun", "obj", "nsubj") == 0
     for text in ("", "[]", "{}", '{"schema": 2, "counts": {}}', '{"schema": 1, "counts": {"verb": {"a": 1}}}'):
         (tmp_path / "bad.json").write_text(text)
-        with pytest.raises(UserError, match="no file of word order"):
-            Ordering.load(tmp_path / "bad.json")
+        with pytest.raises(UserError, match="not a word order file"):
+            WordOrder.load(tmp_path / "bad.json")
     with pytest.raises(UserError, match="No such file"):
-        Ordering.load(tmp_path / "none.json")
+        WordOrder.load(tmp_path / "none.json")
