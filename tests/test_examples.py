@@ -210,6 +210,8 @@ def test_the_task_of_the_document_measures(base, tmp_path, monkeypatch):
     words = [word for text in texts for word in re.findall(r"\w+(?:'\w+)?|[^\w\s]", text)]
     assert row["value"] == pytest.approx(sum(word in vocabulary for word in words) / len(words))
     assert row["n"] == 40
+    assert row["settings"]["task_info"]["title"] == "Words in one piece"
+    assert row["settings"]["task_info"]["main_metrics"] == ["whole"]
 
 
 def test_the_aligner_of_the_document_links_words(tmp_path, monkeypatch):
