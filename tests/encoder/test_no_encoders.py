@@ -195,7 +195,7 @@ def test_an_encoder_within_an_encoder_is_no_vocabulary_head(tokenizer, tmp_path)
     encoder = Encoder.from_pretrained(folder)
     assert not encoder.has_head
     with pytest.raises(UserError, match="needs a vocabulary head"):
-        encoder.scores(torch.zeros(1, 32))
+        encoder.logits(torch.zeros(1, 32))
     assert Encoder.from_pretrained(align(folder, tmp_path / "run", "moco")).digest() != encoder.digest()
 
 

@@ -77,7 +77,7 @@ def test_it_begins_as_the_head_itself_on_the_mean_of_the_translations(store, mak
     states = torch.randn(4, encoder.width)
     with torch.no_grad():
         torch.testing.assert_close(
-            encoder.scores_through(objective.bridge(states), objective.dense), encoder.scores(states)
+            encoder.logits_with_dense(objective.bridge(states), objective.dense), encoder.logits(states)
         )
 
 

@@ -17,7 +17,7 @@ from paralign.errors import UserError
 from paralign.formats.conllu import spans_of
 from paralign.formats.items import Tree
 from paralign.smallworld import World
-from paralign.sources.read import read_trees
+from paralign.sources.readers import read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks import find_task
 from paralign.tasks.biaffine import Arcs

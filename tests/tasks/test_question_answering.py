@@ -16,7 +16,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.items import Question
 from paralign.metrics.mlqa import mlqa_exact
-from paralign.sources.read import read_questions
+from paralign.sources.readers import read_questions
 from paralign.tasks import find_task
 from paralign.tasks.question_answering import Answer, AnswerConfig, QuestionAnswering
 from paralign.tasks.span_head import SpanHead

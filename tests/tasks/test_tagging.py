@@ -14,7 +14,7 @@ from paralign.formats.conllu import UPOS, spans_of
 from paralign.formats.items import Tagged, Tree
 from paralign.objectives import Step
 from paralign.smallworld import World
-from paralign.sources.read import read_tagged, read_trees
+from paralign.sources.readers import read_tagged, read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import ExampleBatches

@@ -29,12 +29,12 @@ __all__ = [
     "ARCHITECTURES",
     "TWINS",
     "Architecture",
-    "attention",
+    "attention_implementation",
     "build",
-    "class_of",
+    "model_class",
     "first_line",
-    "random_like",
     "parse_arch",
+    "random_like",
     "read_family",
 ]
 
@@ -95,7 +95,7 @@ ARCHITECTURES = {
 }
 
 
-def attention() -> str | None:
+def attention_implementation() -> str | None:
     """How attention is computed: on a CPU plainly, which for rows of some hundred pieces is 2.5 times as fast as the
     fused kernel with its backward pass; elsewhere (``None``) as the family does by itself."""
     return "eager" if only_cpu() else None
@@ -145,7 +145,7 @@ def read_family(path: str, name: str) -> PreTrainedConfig:
     return config
 
 
-def class_of(config: PreTrainedConfig) -> Any:
+def model_class(config: PreTrainedConfig) -> Any:
     """``AutoModelForMaskedLM``, or ``AutoModel`` for a family without vocabulary head."""
     return AutoModelForMaskedLM if type(config) in MODEL_FOR_MASKED_LM_MAPPING else AutoModel
 
@@ -209,7 +209,7 @@ def build(
         config.position_buckets = min(256, max_length // 2)  # near distances one by one, farther ones together
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return AutoModelForMaskedLM.from_config(config, attn_implementation=attention())
+        return AutoModelForMaskedLM.from_config(config, attn_implementation=attention_implementation())
 
 
 def random_like(model: Any, seed: int) -> Any:
@@ -223,4 +223,4 @@ def random_like(model: Any, seed: int) -> Any:
     config.vocab_size = min(config.vocab_size, highest + 1)  # the embeddings are not asked for
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return class_of(config).from_config(config)
+        return model_class(config).from_config(config)

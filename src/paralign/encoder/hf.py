@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 
-from paralign.encoder.families import TWINS, attention, class_of, first_line, read_family
+from paralign.encoder.families import TWINS, attention_implementation, model_class, first_line, read_family
 from paralign.errors import UserError
 from paralign.models import shipped
 
@@ -32,13 +32,13 @@ __all__ = [
     "layer_stack",
     "load_model",
     "load_tokenizer",
-    "load_twins",
+    "load_twin_offset",
     "max_pieces",
-    "reads_positions",
+    "accepts_positions",
     "save_half",
     "set_dropout",
-    "takes_types",
-    "twins_of",
+    "uses_token_types",
+    "twin_offset_of",
     "width_of",
 ]
 
@@ -112,7 +112,7 @@ def load_model(name: str) -> Any:
     _check_weights(name)
     path = str(_local(name) or name)
     config = read_family(path, name)
-    loader = class_of(config)
+    loader = model_class(config)
     options = {"add_pooling_layer": False} if loader is AutoModel and _pools(config) else {}
     model, info = _load(loader, path, name, options)
     if any(key.startswith("lm_predictions.") for key in info["unexpected_keys"]) and hasattr(config, "legacy"):
@@ -138,7 +138,7 @@ def _load(loader: Any, path: str, name: str, options: Mapping[str, Any]) -> tupl
                 use_safetensors=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
-                attn_implementation=attention(),
+                attn_implementation=attention_implementation(),
                 output_loading_info=True,
                 **options,
             )
@@ -209,8 +209,8 @@ def load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def load_twins(name: str) -> int:
-    """:func:`twins_of` the model a tokenizer belongs to, without loading its weights; 0 for a tokenizer alone."""
+def load_twin_offset(name: str) -> int:
+    """:func:`twin_offset_of` the model a tokenizer belongs to, without loading its weights; 0 for a tokenizer alone."""
     path = _folder(name)
     if path is not None and not (path / "config.json").is_file():
         return 0
@@ -229,14 +229,14 @@ def save_half(model: Any, folder: Path) -> None:
             mine.copy_(rounded)
 
 
-def twins_of(model: Any) -> int:
+def twin_offset_of(model: Any) -> int:
     """How many pieces have a twin: piece i's is i plus this; 0 in an encoder without twins."""
     return int(getattr(model.config, TWINS, 0) or 0)
 
 
 def has_head(model: Any) -> bool:
     """Whether there is a vocabulary head around the encoder."""
-    return model.base_model is not model and class_of(model.config) is not AutoModel
+    return model.base_model is not model and model_class(model.config) is not AutoModel
 
 
 def base_of(model: Any) -> nn.Module:
@@ -318,14 +318,14 @@ def first_position(model: Any) -> int:
     return 0 if padding is None else int(padding) + 1
 
 
-def takes_types(model: Any) -> bool:
+def uses_token_types(model: Any) -> bool:
     """Whether the model tells two segments apart by token types."""
     known = "token_type_ids" in inspect.signature(base_of(model).forward).parameters
     return known and int(getattr(model.config, "type_vocab_size", 0) or 0) >= 2
 
 
 @torch.no_grad()
-def reads_positions(model: Any) -> bool:
+def accepts_positions(model: Any) -> bool:
     """Whether positions can be given, and change the states: not so where distances alone count."""
     base = base_of(model)
     if "position_ids" not in inspect.signature(base.forward).parameters:
@@ -357,7 +357,7 @@ class _Reached(Exception):
     """The layer that was asked for has been computed."""
 
 
-def state_behind(model: Any, layer: int, inputs: dict[str, Tensor]) -> Tensor:
+def hidden_state_after(model: Any, layer: int, inputs: dict[str, Tensor]) -> Tensor:
     """[b, t, d] the hidden state behind layer 1 to L; the layers above it are not computed where that can be helped."""
     base, count, stack = base_of(model), hidden_layers(model), layer_stack(model)
     if layer == count or not stack:  # the last may be normalized; shared or several stacks are run whole

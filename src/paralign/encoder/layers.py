@@ -16,19 +16,19 @@ from torch import nn
 
 from paralign.config import Config
 from paralign.encoder import hf
-from paralign.encoder.encoder import Encoder, raw_bytes
+from paralign.encoder.encoder import Encoder, tensor_bytes
 from paralign.encoder.families import random_like
 from paralign.errors import UserError
 
 __all__ = [
     "LayersConfig",
-    "chosen_layers",
+    "parse_layers",
     "keep_layers",
     "layer_hashes",
     "layer_stacks",
-    "prepare_layers",
-    "reset_layers",
-    "spelled",
+    "configure_layers",
+    "reinitialize_layers",
+    "format_layers",
 ]
 
 _EMBEDDINGS = "embeddings"
@@ -50,7 +50,7 @@ class LayersConfig(Config):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """For tables: ``layers 0-1 reset``; empty where nothing is done."""
         parts = [f"layer{'s' * (not self.reset.isdecimal())} {self.reset} reset"] if self.reset else []
         parts += [f"{self.freeze} frozen"] if self.freeze else []
@@ -58,7 +58,7 @@ class LayersConfig(Config):
         return ", ".join(parts)
 
 
-def chosen_layers(text: str, count: int, *, embeddings: bool = False) -> list[int]:
+def parse_layers(text: str, count: int, *, embeddings: bool = False) -> list[int]:
     """Numbers of layers: ``0-1``, ``0,3-5``, ``all``; -1 stands for ``embeddings``.
 
     Args:
@@ -90,7 +90,7 @@ def chosen_layers(text: str, count: int, *, embeddings: bool = False) -> list[in
     return sorted(found)
 
 
-def spelled(layers: Iterable[int]) -> str:
+def format_layers(layers: Iterable[int]) -> str:
     """The one spelling of a set of layers: ``0-2,5``."""
     runs: list[list[int]] = []
     for layer in sorted(set(layers)):
@@ -131,7 +131,7 @@ def keep_layers(model: Any, count: int) -> None:
             setattr(model.config, name, kinds[:count])
 
 
-def prepare_layers(encoder: Encoder, config: LayersConfig) -> None:
+def configure_layers(encoder: Encoder, config: LayersConfig) -> None:
     """Leave out and freeze, in place; what is to be reset is looked through.
 
     Raises:
@@ -141,8 +141,8 @@ def prepare_layers(encoder: Encoder, config: LayersConfig) -> None:
         if config.keep > encoder.layers:
             raise UserError(f"the encoder has {encoder.layers} layers", hint="lower layers.keep")
         keep_layers(encoder.model, config.keep)
-    chosen_layers(config.reset, encoder.layers)
-    frozen = chosen_layers(config.freeze, encoder.layers, embeddings=True)
+    parse_layers(config.reset, encoder.layers)
+    frozen = parse_layers(config.freeze, encoder.layers, embeddings=True)
     if frozen:
         groups = dict(_groups(encoder))
         for layer in frozen:
@@ -150,7 +150,7 @@ def prepare_layers(encoder: Encoder, config: LayersConfig) -> None:
                 parameter.requires_grad_(False)
 
 
-def reset_layers(encoder: Encoder, layers: Iterable[int], *, seed: int) -> None:
+def reinitialize_layers(encoder: Encoder, layers: Iterable[int], *, seed: int) -> None:
     """Draw the weights of layers (attention, feed-forward, norms) anew, in place; all others stay bit for bit.
 
     Args:
@@ -173,7 +173,7 @@ def layer_hashes(encoder: Encoder) -> dict[str, str]:
     for layer, parameters in _groups(encoder):
         hasher = hashlib.blake2b(digest_size=8)
         for parameter in parameters:
-            hasher.update(raw_bytes(parameter))
+            hasher.update(tensor_bytes(parameter))
         out[_EMBEDDINGS if layer < 0 else str(layer)] = hasher.hexdigest()
     return out
 

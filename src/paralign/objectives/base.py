@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from paralign.batches.views import Batch
 from paralign.config import Config, find_class
-from paralign.encoder import Encoder, States
+from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
 
 __all__ = [
@@ -76,9 +76,9 @@ class Step:
     def __init__(self, encoder: Encoder, batch: Batch) -> None:
         self.encoder = encoder
         self.batch = batch
-        self.encoded: dict[str, States] = {}
+        self.encoded: dict[str, HiddenStates] = {}
 
-    def hidden(self, view: str) -> States:
+    def hidden(self, view: str) -> HiddenStates:
         """Last hidden states of a view; the same object for every objective."""
         if view not in self.encoded:
             self.encoded[view] = self.encoder.encode(self.batch.view(view))
@@ -100,13 +100,13 @@ class Objective(nn.Module):
     """Names its section of the settings and its loss in the log."""
     reads: ClassVar[tuple[str, ...]]
     """Views whose hidden states it reads, with gradient."""
-    needs_scores: ClassVar[bool] = False
+    needs_lm_head: ClassVar[bool] = False
     """Whether it uses the vocabulary head."""
     needs_links: ClassVar[bool] = False
     """Whether batches must know which words are linked (``batch.linked``)."""
     needs_dictionary: ClassVar[bool] = False
     """Whether it is made with a third argument, the run's dictionary."""
-    translates: ClassVar[bool] = False
+    needs_translations: ClassVar[bool] = False
     """Whether batches must know the run's dictionary (view ``translated``)."""
     Config: ClassVar[type[ObjectiveConfig]] = ObjectiveConfig
 
@@ -119,10 +119,10 @@ class Objective(nn.Module):
         """Look at the encoder before a run begins.
 
         Raises:
-            UserError: if this objective cannot do with it: it needs a vocabulary head (``needs_scores``).
+            UserError: if this objective cannot do with it: it needs a vocabulary head (``needs_lm_head``).
         """
-        if cls.needs_scores:
-            encoder.check_head(cls.name)
+        if cls.needs_lm_head:
+            encoder.require_head(cls.name)
 
     def weights(self) -> Mapping[str, float]:
         """Every loss this objective returns and its factor in the sum."""
@@ -158,7 +158,7 @@ class Objective(nn.Module):
 def masked_loss(step: Step, view: str) -> Tensor:
     """Summed cross-entropy of the masked pieces of a view; scores are computed at masked positions only."""
     states, seen = step.hidden(view), step.batch.view(view)
-    scores = step.encoder.scores(states.at(seen.masked)).float()
+    scores = step.encoder.logits(states.at(seen.masked)).float()
     labels = torch.from_numpy(seen.labels).to(scores.device)
     return nn.functional.cross_entropy(scores, labels, reduction="sum")
 

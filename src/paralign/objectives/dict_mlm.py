@@ -21,4 +21,4 @@ class DictionaryMLM(MaskedLM):
 
     name: ClassVar[str] = "dict_mlm"
     reads: ClassVar[tuple[str, ...]] = ("translated",)
-    translates: ClassVar[bool] = True
+    needs_translations: ClassVar[bool] = True

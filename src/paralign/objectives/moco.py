@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from paralign.batches.views import Batch
-from paralign.encoder import Encoder, States
+from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives.base import Batches, Gather, Objective, ObjectiveConfig, Step, spread
 
 __all__ = ["MoCoConfig", "MomentumContrast", "contrastive_loss"]
@@ -114,7 +114,7 @@ class MomentumContrast(Objective):
         """log(K + 1): the positive looks like every negative."""
         return {self.name: math.log(self.config.queue + int(self.config.positive_in_denominator))}
 
-    def _vectors(self, states: States, projection: nn.Module) -> Tensor:
+    def _vectors(self, states: HiddenStates, projection: nn.Module) -> Tensor:
         projected: Tensor = projection(states.pool(self.config.pool)).float()
         return F.normalize(projected, dim=1) if self.config.normalize_projection else projected
 

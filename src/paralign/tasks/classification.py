@@ -16,7 +16,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.items import SentencePair
 from paralign.formats.lines import write_lines
-from paralign.sources.read import read_sentence_pairs
+from paralign.sources.readers import read_sentence_pairs
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset

@@ -26,7 +26,7 @@ from paralign.smallworld.world import grammar
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about, chosen_layer
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 
 __all__ = ["Lexicon", "LexiconConfig", "LexiconInduction", "word_vectors"]
 
@@ -146,9 +146,9 @@ class LexiconInduction(Task):
         direction = "-".join(data.languages)
         static = self.config.vectors == "static"
         layer = None if static else chosen_layer(encoder, self.config.layer)
-        with encoder.speaking(data.languages[0]):
+        with encoder.using_language(data.languages[0]):
             a, lost_a = word_vectors(encoder, data.source, layer)
-        with encoder.speaking(data.languages[1]):
+        with encoder.using_language(data.languages[1]):
             b, lost_b = word_vectors(encoder, data.target, layer)
         for lost, words, side in ((lost_a, data.source, "source"), (lost_b, data.target, "target")):
             if lost:

@@ -21,7 +21,7 @@ from paralign.formats.lines import write_lines
 from paralign.metrics.margin import Margin, Strategy, best_threshold, extraction_items, mine
 from paralign.objectives import Objective
 from paralign.results import Where
-from paralign.sources.read import read_mining
+from paralign.sources.readers import read_mining
 from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about, chosen_layer, note_cut
@@ -165,9 +165,9 @@ class Mining(Task):
         repeated = int(np.count_nonzero(source_row < 0) + np.count_nonzero(target_row < 0))
         if repeated:
             print(f"note: sentences that occur more than once, not extracted: {repeated:,}", file=sys.stderr)
-        with encoder.speaking(data.languages[0]):
+        with encoder.using_language(data.languages[0]):
             a, cut_a = sentence_vectors(encoder, source, pools=(config.pool,), layer=layer)
-        with encoder.speaking(data.languages[1]):
+        with encoder.using_language(data.languages[1]):
             b, cut_b = sentence_vectors(encoder, target, pools=(config.pool,), layer=layer)
         note_cut(encoder, cut_a + cut_b)
         found = mine(

@@ -18,7 +18,7 @@ from paralign.formats.conllu import write_conllu
 from paralign.formats.items import Tree
 from paralign.metrics.attachment import attachment
 from paralign.metrics.spanning_tree import spanning_tree
-from paralign.sources.read import read_trees
+from paralign.sources.readers import read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.biaffine import Arcs, BiaffineHead

@@ -23,14 +23,14 @@ from paralign.formats.lines import write_lines
 from paralign.languages import parse_derived
 from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalize
 from paralign.metrics.squad import exact_match, f1
-from paralign.sources.read import read_questions
+from paralign.sources.readers import read_questions
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example, room
 from paralign.tasks.span_head import SpanHead, ranked_spans
 from paralign.tasks.supervised import Judgement, Supervised
-from paralign.text.tags import canonical
+from paralign.text.language_tags import canonical
 
 __all__ = ["Answer", "AnswerConfig", "Candidate", "QuestionAnswering"]
 

@@ -17,7 +17,7 @@ from paralign.errors import UserError
 from paralign.metrics.retrieval import retrieval
 from paralign.objectives import Objective
 from paralign.results import Where
-from paralign.sources.read import read_pairs
+from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import Score, Task, TaskConfig
 
@@ -105,9 +105,9 @@ class Retrieval(Task):
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Parallel) -> list[Score]:
         """Hits of every sentence, both directions, each pooling, cosine and CSLS."""
         layer = chosen_layer(encoder, self.config.layer)
-        with encoder.speaking(data.languages[0]):
+        with encoder.using_language(data.languages[0]):
             a, cut_a = sentence_vectors(encoder, data.source, pools=("cls", "mean"), layer=layer)
-        with encoder.speaking(data.languages[1]):
+        with encoder.using_language(data.languages[1]):
             b, cut_b = sentence_vectors(encoder, data.target, pools=("cls", "mean"), layer=layer)
         note_cut(encoder, cut_a + cut_b)
         source, target = data.languages

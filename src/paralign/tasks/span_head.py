@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from paralign.batches.views import Batch, View
-from paralign.encoder import Encoder, States
+from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives import ObjectiveConfig, Step
 from paralign.ragged import row_positions
 from paralign.tasks.supervised import Head
@@ -48,7 +48,7 @@ class SpanHead(Head):
         """Rows."""
         return {self.name: len(batch.view("example").lengths)}
 
-    def scores(self, states: States) -> tuple[Tensor, Ints]:
+    def scores(self, states: HiddenStates) -> tuple[Tensor, Ints]:
         """Scores [C, 2] of beginning and ending at each candidate, row after row, and candidates a row [B]."""
         places, sizes = _candidates(states.view)
         out: Tensor = self.linear(states.at(places))
@@ -66,7 +66,7 @@ class SpanHead(Head):
         gold = torch.from_numpy(np.where(labels > 0, labels - first[:, None] + 1, 0)).to(scores.device)
         return {self.name: nn.functional.cross_entropy(padded, gold, reduction="sum") / 2}
 
-    def decode(self, states: States) -> list[Floats]:
+    def decode(self, states: HiddenStates) -> list[Floats]:
         """[m + 1, 2] scores of each row's [CLS] and m context pieces, before the softmax: windows are compared."""
         scores, sizes = self.scores(states)
         return np.split(scores.cpu().numpy(), np.cumsum(sizes)[:-1])

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from paralign.encoder import Encoder, States
+from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.objectives import Batches, Objective
 from paralign.results import Where
 from paralign.tasks.base import Score, Task
@@ -36,7 +36,7 @@ class Head(Objective):
 
     reads: ClassVar[tuple[str, ...]] = ("example",)
 
-    def decode(self, states: States) -> list[Any]:
+    def decode(self, states: HiddenStates) -> list[Any]:
         """What the head finds in each row of a view, as numpy."""
         raise NotImplementedError
 
@@ -135,12 +135,12 @@ class Supervised(Task):
             records = ([row] for one in data for items in self._windows(one) for row in self._rows(encoder, one, items))
             return ExampleBatches(encoder, records, training)
         for one in (*data, switch_with):
-            if (made := derived(one.language)) is not None and made.twin:
+            if (made := parse_derived(one.language)) is not None and made.uses_twins:
                 raise UserError(f"twins of {one.language} would mix its pieces with another's", hint="leave trans out")
         return ExampleBatches(encoder, self._twins(encoder, data, switch_with), training)
 
     def _rows(self, encoder: Encoder, data: Dataset[Any], items: Sequence[Any]) -> list[Example]:
-        with encoder.speaking(data.language):
+        with encoder.using_language(data.language):
             return list(self.examples(encoder, items))
 
     def _by_key(self, data: Dataset[Any]) -> dict[str, Any]:
@@ -215,7 +215,7 @@ class Supervised(Task):
                 f"this model has no head for {self.name!r}",
                 hint=f"fine-tune it first: paralign finetune --task {self.name}",
             )
-        with encoder.speaking(data.language):  # a map of the language is used
+        with encoder.using_language(data.language):  # a map of the language is used
             return self._scores(self.answers(encoder, head, data), data)
 
     def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:

@@ -16,7 +16,7 @@ from paralign.formats.conllu import UPOS, write_conllu
 from paralign.formats.items import Tagged, Tree
 from paralign.formats.lines import write_lines
 from paralign.metrics.spans import span_counts
-from paralign.sources.read import read_tagged, read_trees
+from paralign.sources.readers import read_tagged, read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset

@@ -13,13 +13,13 @@ from paralign.formats.links import GoldLinks, Link, read_gold
 from paralign.metrics.alignment import alignment_items
 from paralign.objectives import Objective
 from paralign.results import Where
-from paralign.sources.read import line_count, read_pairs
+from paralign.sources.readers import line_count, read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about
 from paralign.text.words import word_spans
-from paralign.words.similarity import SimilarityConfig, similar_words
+from paralign.words.similarity import SimilarityConfig, align_by_similarity
 
 __all__ = ["WordAlignment", "WordAlignmentConfig"]
 
@@ -115,7 +115,7 @@ class WordAlignment(Task):
         """Scores of the links by similarity."""
         layer = -(-2 * encoder.layers // 3) if self.config.layer is None else self.config.layer
         links = list(
-            similar_words(encoder, data.pairs, self.config, tokenised=data.tokenised, languages=data.languages)
+            align_by_similarity(encoder, data.pairs, self.config, tokenised=data.tokenised, languages=data.languages)
         )
         return _scores(data, links, Where(layer=layer))
 
