@@ -1,7 +1,7 @@
-"""paralign: make the languages inside a multilingual encoder agree, and measure what changed.
+"""paralign: align the languages inside a multilingual encoder, and measure what changed.
 
-The verbs of the command line are functions here: :func:`align`, :func:`pretrain`, :func:`finetune`,
-:func:`evaluate`, :func:`predict`, :func:`report`, :func:`demo`. They are imported when first used.
+The commands are functions here: :func:`align`, :func:`pretrain`, :func:`finetune`, :func:`evaluate`, :func:`predict`,
+:func:`write_report`, :func:`demo` and others. They are imported when first used.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from paralign.version import __version__
 
 _LAZY = {
-    "align": "paralign.runs.train",
+    "align": "paralign.commands.align",
     "align_words": "paralign.commands.align_words",
     "analyze_ablation": "paralign.commands.analyze_ablation",
     "analyze_correlation": "paralign.commands.analyze_correlation",
     "analyze_embeddings": "paralign.commands.analyze_embeddings",
     "analyze_similarity": "paralign.commands.analyze_similarity",
     "analyze_transfer": "paralign.commands.analyze_transfer",
-    "pretrain": "paralign.runs.train",
+    "pretrain": "paralign.commands.pretrain",
     "finetune": "paralign.commands.finetune",
     "make_map": "paralign.commands.map",
     "evaluate": "paralign.commands.evaluate",
@@ -60,6 +60,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from paralign.commands.align import align
     from paralign.commands.align_words import align_words
     from paralign.commands.analyze_ablation import analyze_ablation
     from paralign.commands.analyze_correlation import analyze_correlation
@@ -72,13 +73,13 @@ if TYPE_CHECKING:
     from paralign.commands.finetune import finetune
     from paralign.commands.map import make_map
     from paralign.commands.predict import predict
+    from paralign.commands.pretrain import pretrain
     from paralign.corpus.store import TokenStore
     from paralign.encoder import Encoder
     from paralign.errors import UserError
     from paralign.objectives import Objective
     from paralign.report import write_report
     from paralign.results import read_results
-    from paralign.runs.train import align, pretrain
     from paralign.smallworld import World
 
 

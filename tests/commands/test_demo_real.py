@@ -7,7 +7,7 @@ import pytest
 from paralign.commands import demo_real as real
 from paralign.errors import UserError
 from paralign.smallworld import World
-from paralign.text.normalize import plain_key
+from paralign.text.normalization import plain_key
 
 
 @pytest.fixture

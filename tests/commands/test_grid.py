@@ -8,7 +8,7 @@ from paralign.commands import grid
 from paralign.commands.order_corpus import learn_order
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
-from paralign.sources.read import read_trees
+from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
 
 TINY = (

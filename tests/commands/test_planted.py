@@ -7,7 +7,7 @@ from paralign.commands.analyze_ablation import analyze_ablation
 from paralign.commands.analyze_similarity import analyze_similarity
 from paralign.encoder import Encoder
 from paralign.formats.lines import write_lines
-from paralign.sources.read import read_text
+from paralign.sources.readers import read_text
 from paralign.sources.specs import parse_text
 
 K, D = 32, 64
@@ -23,7 +23,7 @@ def planted(tokenizer, tmp_path_factory):
         vectors = torch.randn(len(tokenizer), K, generator=torch.Generator().manual_seed(0))
         table.zero_()
         table[: len(tokenizer), :K] = vectors
-        table[encoder.twins : 2 * encoder.twins, K : 2 * K] = vectors
+        table[encoder.twin_offset : 2 * encoder.twin_offset, K : 2 * K] = vectors
         bert.embeddings.position_embeddings.weight.zero_()
         bert.embeddings.token_type_embeddings.weight.zero_()
         layer = bert.encoder.layer[0]

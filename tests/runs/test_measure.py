@@ -10,7 +10,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_items, read_results
 from paralign.training import Trainer
-from paralign.runs.measure import dataset_name
+from paralign.runs.dataset_names import dataset_name
 
 TRAIN = "en=smallworld:0-60"
 EVAL = ["en=smallworld:200-230", "de=smallworld:200-220"]

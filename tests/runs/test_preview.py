@@ -14,7 +14,7 @@ from paralign.errors import UserError
 from paralign.tasks.tagging import PartOfSpeech
 from paralign.corpus.store import TokenStore
 from paralign.sources.specs import parse_pairs
-from paralign.sources.read import read_pairs
+from paralign.sources.readers import read_pairs
 from paralign.training import memory
 
 SETS = ["data.min_pieces=2", "training.batch=8", "training.precision=fp32"]

@@ -265,7 +265,7 @@ def test_gradient_checkpointing_changes_nothing_but_what_is_kept(undisturbed, ma
         run = trainer(
             make_encoder(dropout=0.1), store, tmp_path / f"{checkpointing}", gradient_checkpointing=checkpointing
         )
-        run.begin()
+        run.prepare_objectives()
         with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
             run.module(run.batches.batch(0))
         kept[checkpointing] = sum(held)

@@ -37,7 +37,7 @@ def build(
     """Clean and tokenize text once, for several runs (`align --corpus`). Settings: data.min_pieces and the like."""
     from paralign.config import merge, parse_override, resolve
     from paralign.corpus.clean import FilterConfig
-    from paralign.encoder.hf import load_tokenizer, load_twins
+    from paralign.encoder.hf import load_tokenizer, load_twin_offset
     from paralign.encoder.tokenizer import tokenize, tokenizer_id
     from paralign.runs.corpus import build_corpus
     from paralign.sources.specs import parse_pairs, parse_text
@@ -47,11 +47,11 @@ def build(
     asked = merge({"data": {"limit": limit}}, *map(parse_override, overrides or []))
     if set(asked) - {"data"}:
         raise UserError(f"unknown section {min(set(asked) - {'data'})!r}", hint="here only data.* can be set")
-    made, twins = load_tokenizer(model), load_twins(model)
+    made, twin_offset = load_tokenizer(model), load_twin_offset(model)
     build_corpus(
-        partial(tokenize, made, twins=twins),
-        tokenizer_id(made, twins=twins),
-        len(made) + twins,
+        partial(tokenize, made, twin_offset=twin_offset),
+        tokenizer_id(made, twin_offset=twin_offset),
+        len(made) + twin_offset,
         [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],
         out,
         resolve(FilterConfig, asked["data"]),
@@ -76,13 +76,13 @@ def split(
 ) -> None:
     """Half the pairs become plain text (one side of each), half stay pairs; test sentences are left out, counted."""
     from paralign.corpus.split import split_corpus
-    from paralign.runs.corpus import judge_languages
+    from paralign.runs.corpus import check_languages
     from paralign.sources.specs import parse_pairs, parse_text
 
     if not pairs:
         raise UserError("no text is given", hint="--pairs en-de=PATH")
     both, plain = [parse_pairs(p) for p in pairs], [parse_text(t) for t in text or []]
-    judge_languages([*both, *plain], lenient=lenient)
+    check_languages([*both, *plain], lenient=lenient)
     split_corpus(
         both,
         out,
@@ -167,7 +167,7 @@ def show(
     lenient: Lenient = False,
 ) -> None:
     """Print pairs for a person to read; of the small world also words, tags, trees and links."""
-    from paralign.sources.read import read_pairs
+    from paralign.sources.readers import read_pairs
     from paralign.sources.specs import parse_pairs, smallworld_range
 
     indices = smallworld_range(pairs)

@@ -40,7 +40,7 @@ def command(what: Annotated[str, typer.Argument(help=", ".join(_WHAT))] = "recip
         for name in shipped_names():
             typer.echo(f"{name:16} {' '.join(read_provenance(name).get('languages', []))}")
     elif what == "languages":
-        from paralign.text.tags import known_tags
+        from paralign.text.language_tags import known_tags
 
         typer.echo(" ".join(known_tags()))
     else:

@@ -15,12 +15,12 @@ from paralign.formats.conllu import is_treebank
 from paralign.formats.lines import write_lines
 from paralign.formats.links import GoldLinks, read_gold, write_links
 from paralign.metrics.alignment import AlignmentScore, alignment_score
-from paralign.sources.read import line_count, read_pairs
+from paralign.sources.readers import line_count, read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
 from paralign.text.words import split_words
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
-from paralign.words.found import WordLinks
+from paralign.words.word_links import WordLinks
 
 __all__ = ["align_words", "linked_text", "word_pairs"]
 
@@ -55,7 +55,7 @@ def align_words(
         train: ``SRC-TGT=PATH`` of the same languages, several: more text to learn from, that gets no links.
         out: the file of links, Pharaoh's ``i-j`` from 0, a line for each pair that is read; empty where a side is.
         method: ``hmm``, ``ibm``, ``similarity``, ``eflomal`` or ``file``.
-        symmetrise: how the two directions are joined, one of ``paralign.words.symmetrize.METHODS``;
+        symmetrise: how the two directions are joined, one of ``paralign.words.symmetrization.SYMMETRIZATIONS``;
             ``grow-diag-final-and`` by default, for ``similarity`` ``intersect``.
         tokenised: words of ``pairs`` are what stands between spaces; otherwise, and always in ``train``, those of
             :func:`paralign.text.words.word_spans`.

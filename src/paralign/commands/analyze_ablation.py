@@ -10,12 +10,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from paralign.analyses.ablation import AblationCell, ablation_cells
-from paralign.commands.finetune import FinetuneConfig, finetune, finetune_settings, settled
+from paralign.commands.finetune import finetune
 from paralign.console import echo
 from paralign.encoder import Encoder
-from paralign.encoder.layers import chosen_layers, layer_stacks, prepare_layers, spelled
+from paralign.encoder.layers import parse_layers, layer_stacks, configure_layers, format_layers
 from paralign.errors import UserError
 from paralign.formats.lines import write_lines
+from paralign.runs.finetune import FinetuneConfig, FinetuneData, finetune_settings, identity
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin, command_line, each, results_of
 from paralign.sources.specs import parse_text
@@ -71,8 +72,8 @@ def analyze_ablation(
     out = Path(out)
     wanted = []
     for one in known:
-        sets = [chosen_layers(name, one.depth) for name in layers or neighbours(one.depth, width)]
-        wanted.append(list(dict.fromkeys(map(spelled, sets))))
+        sets = [parse_layers(name, one.depth) for name in layers or neighbours(one.depth, width)]
+        wanted.append(list(dict.fromkeys(map(format_layers, sets))))
     note = begin(out, resume, quiet)
     names = _names(known, out / task)
     _same(out / task, config, task, train, eval, limit)
@@ -109,7 +110,7 @@ def analyze_ablation(
 
 def neighbours(depth: int, width: int) -> list[str]:
     """``0-1``, ``2-3``, ...; a last set may be smaller."""
-    return [spelled(range(first, min(first + width, depth))) for first in range(0, depth, width)]
+    return [format_layers(range(first, min(first + width, depth))) for first in range(0, depth, width)]
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _check(
     for model in dict.fromkeys(models):
         encoder = Encoder.from_pretrained(model)
         digest = encoder.digest()
-        prepare_layers(encoder, config.layers)
+        configure_layers(encoder, config.layers)
         layer_stacks(encoder.model)  # refuses shared layers
         known.append(_Known(model, digest, encoder.layers))
     return known, config
@@ -152,9 +153,9 @@ def _same(
 ) -> None:
     """Refuse to add cells of other settings than those that are there: the two could not be compared."""
     for source in train:
-        began = settled(config, task, [source], eval, limit=limit)
+        began = identity(config, task, FinetuneData([source], eval, limit=limit))
         for file in sorted(runs.glob(f"*/{parse_text(source).language}/*/run.json")):
-            RunFolder(file.parent, "finetune", resume=True).agree({k: began[k] for k in ("data", "training")})
+            RunFolder(file.parent, "finetune", resume=True).check_settings({k: began[k] for k in ("data", "training")})
 
 
 def _names(known: Sequence[_Known], folder: Path) -> list[str]:

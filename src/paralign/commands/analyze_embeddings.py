@@ -18,7 +18,8 @@ from paralign.errors import UserError
 from paralign.formats.lines import write_lines
 from paralign.results import Measurement, Seeds, write_results
 from paralign.runs.folder import RunFolder
-from paralign.runs.measure import about_encoder, measure, say_scores
+from paralign.runs.measure import RowContext, echo_scores, measure
+from paralign.runs.model_folder import about_encoder
 from paralign.sources.specs import PairSpec, parse_pairs
 from paralign.tasks import find_task
 from paralign.tasks.lexicon import Lexicon, word_vectors
@@ -78,7 +79,7 @@ def analyze_embeddings(
         "models": list(models), "pairs": pairs, "links": None if links is None else str(links), "method": method,
         "tokenised": tokenised, "words": words, "most": most, "skip": skip, "sentences": list(sentences),
     }  # fmt: skip
-    folder.agree(settings)
+    folder.check_settings(settings)
     encoders = {model: Encoder.from_pretrained(model) for model in models}  # a mistyped one is told before the work
     text, found = linked_text(spec, links=links, method=method, tokenised=tokenised, lenient=lenient, quiet=quiet)
     wrong = [number for number in sentences if not 1 <= number <= len(text)]
@@ -98,8 +99,8 @@ def analyze_embeddings(
         encoder = encoders[model].to(best_device()).eval()
         about = about_encoder(encoder, model, None)
         seeds = Seeds(**about["seeds"])
-        measured += measure(find_task("lexicon"), encoder, None, data, "frequent links", about, folder.name, seeds,
-                            split="links", train=None)  # fmt: skip
+        context = RowContext(about, folder.name, seeds, split="links")
+        measured += measure(find_task("lexicon"), encoder, None, data, "frequent links", context)
         panels.append(
             {"system": about["method"], "model_hash": about["model_hash"], **_picture(encoder, spec, known[:words])}
         )
@@ -112,7 +113,7 @@ def analyze_embeddings(
     write_results(folder.path, measured)
     folder.save(status="done")
     rows = [row for row, _ in measured]
-    say_scores(rows, quiet)
+    echo_scores(rows, quiet)
     return rows
 
 
@@ -126,7 +127,7 @@ def _picture(encoder: Encoder, spec: PairSpec, known: Sequence[Translation]) -> 
     sides = ([t.source for t in known], [t.target for t in known])
     found = []
     for language, words in zip(spec.languages, sides, strict=True):
-        with encoder.speaking(language):
+        with encoder.using_language(language):
             found.append(word_vectors(encoder, words, None)[0])
     vectors = np.concatenate(found)
     return {"places": [[round(float(x), 5) for x in place] for place in project(vectors)]}

@@ -21,9 +21,10 @@ from paralign.encoder.vectors import layer_vectors
 from paralign.errors import UserError, located
 from paralign.metrics.correlation import spearman
 from paralign.results import Measurement, Seeds, Where, write_results
+from paralign.runs.dataset_names import dataset_names
 from paralign.runs.folder import RunFolder
-from paralign.runs.measure import about_model, dataset_names
-from paralign.sources.read import read_pairs, read_text
+from paralign.runs.model_folder import about_model
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 
 __all__ = ["analyze_similarity"]
@@ -185,7 +186,7 @@ def _encode(
         for number, language in wanted:
             encoder = encoders[number]
             place = spec.languages.index(language)
-            with encoder.speaking(language):
+            with encoder.using_language(language):
                 found[number, language], more = layer_vectors(encoder, [texts[place] for texts in chunk])
             cut[number, language] += more
         streams.add(found)

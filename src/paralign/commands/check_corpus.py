@@ -12,10 +12,10 @@ from typing import Any
 from paralign.config import merge, parse_override, resolve
 from paralign.console import echo
 from paralign.corpus.build import Tokenize
-from paralign.corpus.check import CheckConfig, CheckedText, check_text
+from paralign.corpus.check import CheckConfig, TextCheck, check_text
 from paralign.corpus.clean import FilterConfig
-from paralign.corpus.leaks import Leaked, Leaks
-from paralign.encoder.hf import load_tokenizer, load_twins
+from paralign.corpus.leaks import Overlap, OverlapSearch
+from paralign.encoder.hf import load_tokenizer, load_twin_offset
 from paralign.encoder.tokenizer import tokenize
 from paralign.errors import UserError
 from paralign.runs.folder import RunFolder
@@ -71,7 +71,7 @@ def check_corpus(
     config, kept = resolve(CheckConfig, asked.get("check", {})), resolve(FilterConfig, asked.get("data", {}))
     folder = RunFolder(Path(out), "corpus check", command=command, fresh=True)
     cut, unknown = _pieces(model)
-    leaks = Leaks([Path(one) for one in test], short=config.short, lenient=lenient)
+    leaks = OverlapSearch([Path(one) for one in test], short=config.short, lenient=lenient)
     shown = 0
 
     def progress(read: int) -> None:
@@ -102,15 +102,15 @@ def check_corpus(
 def _pieces(model: str | None) -> tuple[Tokenize | None, int | None]:
     if model is None:
         return None, None
-    made, twins = load_tokenizer(model), load_twins(model)
-    return partial(tokenize, made, twins=twins), made.unk_token_id
+    made, twin_offset = load_tokenizer(model), load_twin_offset(model)
+    return partial(tokenize, made, twin_offset=twin_offset), made.unk_token_id
 
 
-def _told(found: CheckedText, spec: PairSpec | TextSpec) -> dict[str, Any]:
+def _told(found: TextCheck, spec: PairSpec | TextSpec) -> dict[str, Any]:
     return {**asdict(found), "name": f"{'-'.join(spec.languages)}  {Path(spec.path.partition(',')[0]).name}"}
 
 
-def _faults(found: CheckedText, config: CheckConfig) -> Iterator[str]:
+def _faults(found: TextCheck, config: CheckConfig) -> Iterator[str]:
     lines = max(1, found.lines)
     unread = sum(found.dropped.values())
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in found.dropped.items())
@@ -146,7 +146,7 @@ def _faults(found: CheckedText, config: CheckConfig) -> Iterator[str]:
             )
 
 
-def _leaks(leaked: Sequence[Leaked], config: CheckConfig) -> Iterator[str]:
+def _leaks(leaked: Sequence[Overlap], config: CheckConfig) -> Iterator[str]:
     for told in leaked:
         if told.long > config.leaks * told.sentences:
             example = told.examples[0]
@@ -156,7 +156,7 @@ def _leaks(leaked: Sequence[Leaked], config: CheckConfig) -> Iterator[str]:
             )
 
 
-def _line(found: CheckedText) -> str:
+def _line(found: TextCheck) -> str:
     counts = Counter(
         {
             "unreadable": sum(found.dropped.values()),

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from paralign.console import echo
 from paralign.errors import UserError
-from paralign.formats.lines import write_lines, written
-from paralign.formats.records import record_lines
-from paralign.formats.tmx import is_tmx, tmx_lines
-from paralign.sources.read import read_pairs
+from paralign.formats.lines import write_lines, open_output
+from paralign.formats.json_lines import to_json_lines
+from paralign.formats.tmx import is_tmx, to_tmx_lines
+from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs
 
 __all__ = ["convert_corpus"]
@@ -75,14 +75,14 @@ def convert_corpus(
 
     if kind == "twins":
         with ExitStack() as stack:
-            sides = [stack.enter_context(written(file)) for file in files]
+            sides = [stack.enter_context(open_output(file)) for file in files]
             for both in texts():
                 for side, text in zip(sides, both, strict=True):
                     side.write(f"{text}\n".encode())
     elif kind == "tsv":
         write_lines(files[0], (f"{source}\t{target}" for source, target in texts()))
     else:
-        write_lines(files[0], (tmx_lines if kind == "tmx" else record_lines)(texts(), languages))
+        write_lines(files[0], (to_tmx_lines if kind == "tmx" else to_json_lines)(texts(), languages))
     for reason, count in sorted(dropped.items()):
         echo(f"{count:,} dropped: {reason}", quiet=quiet)
     echo(f"{out}  ({number:,} pairs)", quiet=quiet)

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from paralign.commands.align import align
 from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
+from paralign.commands.pretrain import pretrain
 from paralign.console import echo
 from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
 from paralign.runs.groups import begin, command_line, each
-from paralign.runs.train import align, pretrain
 from paralign.smallworld import World
-from paralign.sources.read import read_trees
+from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
 
 __all__ = ["demo"]

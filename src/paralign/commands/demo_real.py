@@ -7,17 +7,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from paralign.commands.align import align
 from paralign.commands.evaluate import evaluate
 from paralign.corpus.build import file_digest
 from paralign.corpus.clean import sentence_hashes
-from paralign.corpus.identify import check_languages
+from paralign.corpus.language_identification import check_languages
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.formats.lines import write_lines
 from paralign.runs.groups import begin, command_line, each
-from paralign.runs.train import align
-from paralign.sources.read import read_pairs
+from paralign.sources.readers import read_pairs
 from paralign.sources.specs import PairSpec, parse_pairs
 
 __all__ = ["demo_real"]

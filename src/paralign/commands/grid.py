@@ -19,7 +19,7 @@ from paralign.languages import DERIVED_SEPARATOR, parse_derived
 from paralign.runs.finetune import finetune_settings
 from paralign.runs.groups import begin, command_line, each
 from paralign.runs.settings import load_recipe, run_settings
-from paralign.sources.read import read_pairs
+from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.tasks.base import read_data
 

@@ -12,7 +12,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.sources.specs import parse_pairs
-from paralign.words.linear import LinearMap, fit_map
+from paralign.words.linear_map import LinearMap, fit_map
 
 __all__ = ["make_map", "use_maps"]
 

@@ -11,7 +11,7 @@ from paralign.console import echo
 from paralign.errors import UserError
 from paralign.formats.lines import write_lines
 from paralign.languages import WordOrder
-from paralign.sources.read import read_trees
+from paralign.sources.readers import read_trees
 from paralign.sources.specs import parse_text
 
 __all__ = ["learn_order"]

@@ -11,7 +11,8 @@ from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.runs.measure import saved_head, saved_task, say_cut, say_dropped
+from paralign.runs.measure import echo_dropped, echo_truncated
+from paralign.runs.model_folder import saved_head, saved_task
 from paralign.runs.settings import task_section
 from paralign.training import best_device
 
@@ -57,7 +58,7 @@ def predict(
     work, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
     read = work.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
-    say_dropped(dropped, quiet)
+    echo_dropped(dropped, quiet)
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(work, encoder, model) if work.trains else None
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
@@ -68,7 +69,7 @@ def predict(
                 raise UserError("exists already", where=file, hint="--force replaces it")
         for file, final in zip(made, written, strict=True):
             file.replace(final)
-    say_cut(work, data, set(), quiet)
+    echo_truncated(work, data, set(), quiet)
     for file in written:
         echo(str(file), quiet=quiet)
     return written

@@ -1,4 +1,4 @@
-"""A run's folder: settings, facts, and the rule that nothing of it is ever half there."""
+"""The folder of a run: its settings, its summary and its figures, each file written completely or not at all."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class RunFolder:
 
     Args:
         path: the folder.
-        verb: which command it belongs to.
-        resume: whether an existing run may go on.
-        command: as typed; read from the process by default.
-        fresh: a rerun replaces what is there: its own command and time count.
+        verb: the command that the run belongs to.
+        resume: whether an existing run may be continued.
+        command: the command line as typed. None: read from this process.
+        fresh: whether a rerun replaces the command and start time of an existing run.
 
     Raises:
-        UserError: if the folder is in use and ``resume`` is off, or is no run's folder.
+        UserError: if the folder is in use and ``resume`` is off, or if it is not the folder of a run.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class RunFolder:
         self.path, self.verb = path, verb
         self.name = path.resolve().name
         self.main = is_main_process()
-        # A kill while the very first file was being written leaves only its .part: nothing that is in use.
+        # A kill while the very first file was written leaves only temporary files, which are not in use.
         used = path.exists() and (not path.is_dir() or any(f.suffix != ".part" for f in path.iterdir()))
         if used and not (resume and (path / "run.json").is_file()):
-            hint = "--resume to go on with it, or another --out" if (path / "run.json").is_file() else "another --out"
-            if self.main:  # the other processes may come when the first has made the folder
+            hint = "--resume to continue it, or another --out" if (path / "run.json").is_file() else "another --out"
+            if self.main:  # other processes may arrive after the first one has created the folder
                 raise UserError("the output folder is in use", where=path, hint=hint)
         self.resumed = used
         self._lock: int | None = None
@@ -58,13 +58,13 @@ class RunFolder:
             "schema": 1,
             "name": self.name,
             "verb": verb,
-            "command": command or _typed(),
+            "command": command or _command_line(),
             "version": __version__,
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "status": "running",
         }
         self.before = self._read() if used else {}
-        """What ``run.json`` said when the run was taken up again."""
+        """Contents of ``run.json`` when the run was resumed."""
         if not fresh:
             self.facts |= {k: v for k, v in self.before.items() if k in ("started", "command")}
 
@@ -74,22 +74,22 @@ class RunFolder:
         except (OSError, ValueError):
             return {}
         if facts.get("verb") != self.verb:
-            raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, hint="another --out")
+            raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, hint="use another --out")
         return facts
 
     @property
     def finished(self) -> bool:
-        """Whether the run was already brought to its end."""
+        """Whether the run is finished."""
         return self.before.get("status") == "done"
 
-    def agree(self, settings: Mapping[str, Any]) -> None:
-        """Refuse to go on with other settings than the run began with.
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Refuse to resume a run with other settings than it began with.
 
         Args:
-            settings: those that decide the result; paths are not compared, what they hold is (by fingerprint).
+            settings: those that decide the result. Paths are not compared; their contents are, by fingerprint.
 
         Raises:
-            UserError: naming what differs.
+            UserError: naming the settings that differ.
         """
         path = self.path / "config.toml"
         began = load_toml(path) if self.resumed and path.is_file() else {}
@@ -98,78 +98,78 @@ class RunFolder:
             changed = difference({key: began[key] for key in began if key in now}, now)
             if changed:
                 message = f"settings differ from those the run began with: {changed}"
-                raise UserError(message, where=self.path, hint="go on with those, or another --out")
+                raise UserError(message, where=self.path, hint="resume with those settings, or use another --out")
 
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
-        """Write the resolved settings and what is known at the start."""
+        """Create the folder and write the resolved settings and the first facts."""
         self.facts |= facts
         if self.main:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UserError(f"cannot make the output folder: {error.strerror}", where=self.path) from error
-            self._take()
-            self.save()  # first: a folder with run.json can be resumed
+                raise UserError(f"cannot create the output folder: {error.strerror}", where=self.path) from error
+            self._lock_folder()
+            self.save()  # first, because a folder with run.json can be resumed
             _write(self.path / "config.toml", dump_toml(settings))
 
     def save(self, **facts: Any) -> None:
-        """Add facts to ``run.json``; a status ends the run."""
+        """Add facts to ``run.json``; a ``status`` ends the run."""
         self.facts |= facts
         try:
             if self.main:
                 _write(self.path / "run.json", json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n")
         finally:
             if "status" in facts:
-                self._leave()
+                self._unlock()
 
     def figure(self, name: str, kind: str, **what: Any) -> None:
-        """Write ``figures/NAME.json``, what a picture of the report is drawn from; nan becomes null."""
+        """Write the data of a figure of the report to ``figures/NAME.json``; NaN becomes null."""
         if self.main:
             (self.path / "figures").mkdir(exist_ok=True)
-            told = json.dumps(_plain({"schema": 1, "kind": kind, **what}), ensure_ascii=False)
-            _write(self.path / "figures" / f"{name}.json", told + "\n")
+            text = json.dumps(_json_values({"schema": 1, "kind": kind, **what}), ensure_ascii=False)
+            _write(self.path / "figures" / f"{name}.json", text + "\n")
 
-    def _take(self) -> None:
-        """Keep other processes out of the folder until the run ends, however it ends."""
+    def _lock_folder(self) -> None:
+        """Keep other processes out of the folder until the run ends."""
         if self._lock is not None:
             return
         self._lock = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._leave()
-            self.resumed = True  # what is in it is another's, not to be removed
+            self._unlock()
+            self.resumed = True  # the contents belong to another process and must not be removed
             raise UserError(
-                "another process is at work on this run", where=self.path, hint="wait for it to end"
+                "another process is running in this folder", where=self.path, hint="wait until it ends"
             ) from None
         except OSError:  # a file system without locks
-            self._leave()
+            self._unlock()
 
-    def _leave(self) -> None:
+    def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def abandon(self) -> None:
-        """Remove a run that failed before anything worth keeping was in it."""
-        self._leave()
+        """Remove the folder of a run that failed before it had results or checkpoints."""
+        self._unlock()
         kept = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
         if self.main and not self.resumed and not kept:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _plain(value: Any) -> Any:
-    """What JSON can hold."""
+def _json_values(value: Any) -> Any:
+    """Convert dataclasses and NaN to values that JSON has."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _json_values(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_json_values(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _typed() -> str:
+def _command_line() -> str:
     program = Path(sys.argv[0]).name
     return shlex.join(["paralign" if program in ("__main__.py", "paralign") else program, *sys.argv[1:]])
 

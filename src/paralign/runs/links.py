@@ -19,7 +19,7 @@ from paralign.runs.settings import LinksConfig
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.words import split_words
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
-from paralign.words.found import WordLinks
+from paralign.words.word_links import WordLinks
 
 __all__ = ["open_links"]
 
@@ -87,7 +87,7 @@ def _find(store: TokenStore, config: LinksConfig, model: str | None, place: Path
         rows.append(np.repeat(records, np.diff(links.starts)))
         sources.append(links.source)
         targets.append(links.target)
-    return WordLinks.of(len(store), rows, sources, targets)
+    return WordLinks.from_arrays(len(store), rows, sources, targets)
 
 
 def _pairs(store: TokenStore, records: np.ndarray, tokenised: bool) -> Iterator[WordPair]:
@@ -114,7 +114,7 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
         if any(is_treebank(file["path"]) for file in entry["files"]):
             hint = "leave --links out: the run finds links itself"
             raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, hint=hint)
-        rows = WordLinks.of_rows(links.possible for links in read_links(found.path))
+        rows = WordLinks.from_rows(links.possible for links in read_links(found.path))
         indices = smallworld_range(path)
         # Behind a limit nothing was counted: then there may be more lines of links than are known of.
         known = entry["kept"] + sum(entry["dropped"].values())

@@ -25,7 +25,7 @@ from paralign.runs.corpus import kept_lines
 from paralign.runs.finetune import FinetuneRun
 from paralign.runs.options import RunOptions
 from paralign.runs.train import PreparedTraining
-from paralign.sources.read import line_count
+from paralign.sources.readers import line_count
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.tasks.supervised import Supervised
 from paralign.training import Trainer
@@ -241,6 +241,6 @@ class _Tokens:
 
     def _token(self, piece: Any) -> str:
         piece = int(piece)
-        twins = self._template.twins
+        twins = self._template.twin_offset
         twin = bool(twins) and piece >= self._template.vocabulary - twins
         return str(self._tokenizer.convert_ids_to_tokens(piece - twins if twin else piece)) + "′" * twin

@@ -107,7 +107,7 @@ class PreparedTraining:
         facts = self._facts(outcome)
         if self.trainer.rank == 0:
             try:
-                with atomic_folder(final) as part:
+                with atomic_folder(final, replace=True) as part:
                     self.encoder.save_pretrained(part, weights=self.config.weights)
                     facts["model_hash"] = self.encoder.digest()  # of the weights as rounded for the file
                     write_card(part, facts, head=self.encoder.has_head)
@@ -189,7 +189,7 @@ def prepare_training(
         batches = CorpusBatches(
             store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=links,
             translations=None if dictionary is None
-            else Translations(dictionary.of_one_piece(), encoder.template.vocabulary),
+            else Translations(dictionary.single_piece_entries(), encoder.template.vocabulary),
         )  # fmt: skip
         trainer = Trainer(
             Learner(encoder, make_objectives(config, encoder, dictionary)),
@@ -243,7 +243,7 @@ def _needs_links(config: RunConfig) -> bool:
 
 
 def _needs_dictionary(config: RunConfig) -> bool:
-    return any(kind.needs_dictionary or kind.translates for kind in _kinds(config))
+    return any(kind.needs_dictionary or kind.needs_translations for kind in _kinds(config))
 
 
 def _check_objectives(encoder: Encoder, inputs: TrainingInputs, config: RunConfig) -> None:
@@ -256,7 +256,7 @@ def _check_objectives(encoder: Encoder, inputs: TrainingInputs, config: RunConfi
         raise UserError("no objective of this run uses word links", hint="remove --links, or use --recipe alignlm")
     for kind in _kinds(config):
         kind.check(encoder)
-    if config.views.restart_positions and not encoder.reads_positions:
+    if config.views.restart_positions and not encoder.accepts_positions:
         message = f"positions cannot restart in {encoder.family} models, which use relative positions"
         raise UserError(message, where=inputs.base, hint="remove views.restart_positions")
     views = sorted({view for kind in _kinds(config) for view in kind.reads if view != "text"})
@@ -290,6 +290,6 @@ def _dictionary(
         folder.path, encoder, store, config.dictionary, seed=config.training.seed, files=inputs.dictionary,
         lenient=options.lenient, quiet=options.quiet,
     ))  # fmt: skip
-    if any(kind.translates for kind in _kinds(config)) and not len(dictionary.of_one_piece()):
+    if any(kind.needs_translations for kind in _kinds(config)) and not len(dictionary.single_piece_entries()):
         raise UserError("no entry of the dictionary has one piece on both sides", hint="dict_mlm needs such entries")
     return dictionary

@@ -144,7 +144,7 @@ def _blocks(work: Task, data: Any) -> Iterator[list[Sequence[str]]]:
 def _keys(encoder: Encoder, work: Task, data: Any) -> Iterator[Keys]:
     yield np.zeros(1, np.uint64)
     for block in _blocks(work, data):
-        with encoder.speaking(getattr(data, "language", None)):
+        with encoder.using_language(getattr(data, "language", None)):
             yield _keys_of(encoder, [text for texts in block for text in texts])
 
 
@@ -159,7 +159,7 @@ def _keys_of(encoder: Encoder, texts: list[str]) -> Keys:
 def _leaked(encoder: Encoder, work: Task, data: Any, known: Keys) -> tuple[int, int]:
     count = total = 0
     for block in _blocks(work, data):
-        with encoder.speaking(getattr(data, "language", None)):
+        with encoder.using_language(getattr(data, "language", None)):
             keys = _keys_of(encoder, [text for texts in block for text in texts])
         there = np.isin(keys, known) & (keys != 0)
         item = row_ids(np.array([len(texts) for texts in block]))

@@ -14,7 +14,7 @@ from paralign.batches.batching import cut_by_length
 from paralign.batches.views import PairBatch, View, ViewsConfig
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.sources.read import read_text
+from paralign.sources.readers import read_text
 from paralign.sources.specs import TextSpec
 
 __all__ = ["HeldOut"]
@@ -36,7 +36,7 @@ class HeldOut:
     """
 
     def __init__(self, encoder: Encoder, specs: Sequence[TextSpec], *, most: int = 500, lenient: bool = False) -> None:
-        encoder.check_head("the loss on held-out text")
+        encoder.require_head("the loss on held-out text")
         self._encoder = encoder
         room = encoder.max_pieces - sum(map(len, encoder.template.single))
         self._pieces: dict[str, list[np.ndarray]] = {}
@@ -76,7 +76,7 @@ class HeldOut:
         for view in self._views(pieces):
             if not len(view.masked):
                 continue
-            scores = self._encoder.scores(self._encoder.encode(view).at(view.masked)).float()
+            scores = self._encoder.logits(self._encoder.encode(view).at(view.masked)).float()
             labels = torch.from_numpy(view.labels).to(scores.device)
             total += float(torch.nn.functional.cross_entropy(scores, labels, reduction="sum"))
             count += len(labels)

@@ -8,7 +8,7 @@ __all__ = ["learning_rate", "make_optimizer"]
 
 
 def make_optimizer(module: nn.Module, *, weight_decay: float, betas: tuple[float, float], eps: float) -> optim.AdamW:
-    """AdamW (fused where torch has it) over all parameters with gradient; vectors (biases, norms) do not decay."""
+    """Return a fused AdamW over all parameters that are trained; vectors (biases, norms) have no weight decay."""
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.dim() >= 2], "weight_decay": weight_decay},
@@ -18,7 +18,7 @@ def make_optimizer(module: nn.Module, *, weight_decay: float, betas: tuple[float
 
 
 def learning_rate(step: int, *, steps: int, warmup: int, peak: float) -> float:
-    """Rate of 0-based ``step``: linear from peak/warmup up to ``peak``, then linear down to 0 after the last step."""
+    """Return the rate of 0-based ``step``: linear warm-up from peak/warmup to ``peak``, then linear decay to 0."""
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * max(0.0, (steps - step) / max(1, steps - warmup))

@@ -8,7 +8,7 @@ import numpy as np
 
 from paralign.batches.batching import BatchPlan, PackedPlan
 from paralign.batches.masking import Translations
-from paralign.batches.packed import PackedBatch
+from paralign.batches.packing import PackedBatch
 from paralign.batches.views import Batch, PairBatch, Template, ViewsConfig
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore

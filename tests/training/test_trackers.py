@@ -5,7 +5,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import paralign
 from paralign.errors import UserError
-from paralign.training import track
+from paralign.training import trackers
 from tests.training.runs import log_of
 
 QUICK = {
@@ -63,7 +63,7 @@ def test_trackers_that_are_not_there(base, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="unknown tracker 'tensorbord'") as found:
         align(base, tmp_path / "run", track=["tensorbord"])
     assert "did you mean 'tensorboard'" in str(found.value)
-    monkeypatch.setattr(track, "get_available_trackers", list)
+    monkeypatch.setattr(trackers, "get_available_trackers", list)
     with pytest.raises(UserError, match="the tracker tensorboard is not installed") as found:
         align(base, tmp_path / "run", track=["tensorboard"])
     assert "paralign[track]" in str(found.value)
