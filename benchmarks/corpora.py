@@ -39,7 +39,7 @@ def open_or_make(given: argparse.Namespace, folder: Path) -> tuple[TokenStore, A
         UserError: if only one of the two is given, or they do not belong together.
     """
     if (given.store is None) != (given.tokenizer is None):
-        raise UserError("--store and --tokenizer belong together", mend="give both or neither")
+        raise UserError("--store and --tokenizer belong together", hint="give both or neither")
     if given.store is not None:
         store, tokenizer = TokenStore.open(given.store), load_tokenizer(str(given.tokenizer))
         if store.meta["tokenizer"] != tokenizer_id(tokenizer):

@@ -42,7 +42,7 @@ class Style:
 
 
 class HuggingFaceStep:
-    """A masked LM with MoCo beside it, trained by a plain optimiser.
+    """A masked LM with MoCo beside it, trained by a plain optimizer.
 
     It begins with copies of the weights and of the queue it is given, and reads the same views; so it has to
     give the same losses.
@@ -85,7 +85,7 @@ class HuggingFaceStep:
         self.queue = moco.queue.detach().clone().to(device)
         self.pointer = 0
         trained = [*self.model.parameters(), *self.projection.parameters()]
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             trained,
             lr=training.learning_rate,
             betas=training.betas,
@@ -93,7 +93,7 @@ class HuggingFaceStep:
             weight_decay=training.weight_decay,
             fused=True if style.fused else None,
         )
-        self.schedule = get_linear_schedule_with_warmup(self.optimiser, training.warmup_steps(steps), steps)
+        self.schedule = get_linear_schedule_with_warmup(self.optimizer, training.warmup_steps(steps), steps)
         self.trained = trained
         self.seen = {name: [0, 0] for name in VIEWS}
         """By view: real pieces and encoded positions."""
@@ -134,12 +134,12 @@ class HuggingFaceStep:
         return {"tlm": masked, "moco": F.cross_entropy(scores, target)}, keys
 
     def step(self, batch: Batch) -> dict[str, float]:
-        """One optimiser step; returns the losses before it."""
+        """One optimizer step; returns the losses before it."""
         losses, keys = self.losses(batch)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         (losses["tlm"] + losses["moco"]).backward()
         nn.utils.clip_grad_norm_(self.trained, self.clip)
-        self.optimiser.step()
+        self.optimizer.step()
         self.schedule.step()
         self._after(keys)
         return {name: value.item() for name, value in losses.items()}
@@ -163,4 +163,4 @@ class HuggingFaceStep:
 def _check_settings(config: MoCoConfig) -> None:
     """The steps here know PPA's defaults only."""
     if not (config.normalize_projection and config.positive_in_denominator and config.pool == "cls"):
-        raise ValueError("only normalised [CLS] vectors with the positive in the denominator are compared")
+        raise ValueError("only normalized [CLS] vectors with the positive in the denominator are compared")

@@ -196,10 +196,10 @@ def test_texts(path: Path) -> tuple[list[str], list[str]]:
     """Sentences of a test set, and paragraphs, read otherwise than ``corpus split`` reads them."""
     name = path.name.removesuffix(".gz")
     if name.endswith(".conllu"):
-        return [tree.text for tree in read_conllu(path, labelled=False)], []
+        return [tree.text for tree in read_conllu(path, labeled=False)], []
     if path.parent.name == "panx":
         spec = TextSpec(name[4:6], str(path))
-        return [row.text for row in read_tagged(spec, lenient=True, labelled=False)], []
+        return [row.text for row in read_tagged(spec, lenient=True, labeled=False)], []
     if name.endswith(".json"):
         articles = json.loads(path.read_text(encoding="utf-8"))["data"]
         places = [place for article in articles for place in article["paragraphs"]]

@@ -8,22 +8,22 @@ __all__ = ["UserError", "located"]
 
 
 class UserError(ValueError):
-    """Input or settings that cannot be used: one line that says what, where and how to mend it.
+    """Input or settings that cannot be used: one line that says what, where and how to fix it.
 
     The command line prints it without a traceback and exits with code 2.
 
     Args:
         message: what is wrong.
         where: the file, or ``file:line``, in which it is wrong.
-        mend: what the user can do about it.
+        hint: what the user can do about it.
     """
 
-    def __init__(self, message: str, *, where: str | Path | None = None, mend: str | None = None) -> None:
+    def __init__(self, message: str, *, where: str | Path | None = None, hint: str | None = None) -> None:
         self.message = " ".join(str(message).split())
         self.where = None if where is None else str(where)
-        self.mend = None if mend is None else " ".join(mend.split())
+        self.hint = None if hint is None else " ".join(hint.split())
         head = f"{self.where}: " if self.where else ""
-        tail = f" ({self.mend})" if self.mend else ""
+        tail = f" ({self.hint})" if self.hint else ""
         super().__init__(f"{head}{self.message}{tail}")
 
 

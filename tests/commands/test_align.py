@@ -120,10 +120,10 @@ def test_stopped_it_says_so_and_goes_on(base, tmp_path, monkeypatch):
     def stop(self, slices):
         if self.step == 2:
             self._signal = 15
-        return optimise(self, slices)
+        return optimize(self, slices)
 
-    optimise = trainer.Trainer._optimise
-    monkeypatch.setattr(trainer.Trainer, "_optimise", stop)
+    optimize = trainer.Trainer._optimize
+    monkeypatch.setattr(trainer.Trainer, "_optimize", stop)
     with pytest.raises(Stopped):
         align(base, tmp_path / "run")
     monkeypatch.undo()

@@ -69,5 +69,5 @@ def test_a_folder_that_is_there_stays(base, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine").touch()
     assert main(["export", str(base), "--out", str(tmp_path / "out")]) == 2
-    assert "is in use" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine"]

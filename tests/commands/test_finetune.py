@@ -84,14 +84,14 @@ def test_transfer_that_makes_no_sense_is_told(base, tmp_path, more, message):
 
 def test_one_failing_seed_does_not_lose_the_others(base, tmp_path, monkeypatch):
     whole = nli(base, tmp_path / "whole", seeds=3, keep_models=False)
-    optimise = Trainer._optimise
+    optimize = Trainer._optimize
 
     def diverge(self, slices):
         if self.step == 3 and self.config.seed == 1:
             raise UserError("the loss became infinite")
-        return optimise(self, slices)
+        return optimize(self, slices)
 
-    monkeypatch.setattr(Trainer, "_optimise", diverge)
+    monkeypatch.setattr(Trainer, "_optimize", diverge)
     with pytest.raises(UserError, match="1 of 3 seeds failed, the others are kept; seed 1: the loss became infinite"):
         nli(base, tmp_path / "run", seeds=3)
     monkeypatch.undo()
@@ -126,14 +126,14 @@ def test_stopped_and_resumed_selection_ends_the_same(base, tmp_path, monkeypatch
     quick = {"training": NLI["training"] | {"steps": 28}}
     more = {"dev": "en=smallworld:300-320", "settings": quick}
     nli(base, tmp_path / "whole", **more)
-    optimise = Trainer._optimise
+    optimize = Trainer._optimize
 
     def crash(self, slices):
         if self.step == 17:
             raise KeyboardInterrupt
-        return optimise(self, slices)
+        return optimize(self, slices)
 
-    monkeypatch.setattr(Trainer, "_optimise", crash)
+    monkeypatch.setattr(Trainer, "_optimize", crash)
     with pytest.raises(KeyboardInterrupt):
         nli(base, tmp_path / "run", **more)
     monkeypatch.undo()

@@ -48,14 +48,14 @@ def test_a_fine_tuned_model_keeps_its_name_where_its_head_is_not_read(base, tmp_
 
 def test_totals_of_an_interrupted_run_are_those_of_a_whole_one(base, tmp_path, monkeypatch):
     nli(base, tmp_path / "whole", seeds=3)
-    optimise = Trainer._optimise
+    optimize = Trainer._optimize
 
     def crash(self, slices):
         if self.config.seed == 1 and self.step == 3:
             raise KeyboardInterrupt
-        return optimise(self, slices)
+        return optimize(self, slices)
 
-    monkeypatch.setattr(Trainer, "_optimise", crash)
+    monkeypatch.setattr(Trainer, "_optimize", crash)
     with pytest.raises(KeyboardInterrupt):
         nli(base, tmp_path / "run", seeds=3)
     monkeypatch.undo()

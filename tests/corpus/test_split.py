@@ -66,7 +66,7 @@ def test_promises(tmp_path: Path, corpora: dict[str, list[tuple[str, str]]]) -> 
     assert 0.4 < len(in_pairs) / len(everything) < 0.6
 
 
-def test_same_bytes_and_no_catalogue_order(tmp_path: Path, corpora: dict[str, list[tuple[str, str]]]) -> None:
+def test_same_bytes_and_no_catalog_order(tmp_path: Path, corpora: dict[str, list[tuple[str, str]]]) -> None:
     run(tmp_path, "one")
     run(tmp_path, "two")
     for file in (tmp_path / "one").rglob("*.gz"):
@@ -116,7 +116,7 @@ def test_in_use_and_nothing_left(tmp_path: Path) -> None:
         split_corpus([spec], tmp_path / "out", exclude=[tmp_path / "a.tsv"])
     assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()
-    with pytest.raises(UserError, match="in use"):
+    with pytest.raises(UserError, match="already exists"):
         split_corpus([spec], tmp_path / "out")
 
 

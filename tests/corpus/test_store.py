@@ -199,13 +199,13 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path, spec: PairSpec, error: Ba
         expected: Any = UserError if isinstance(error, OSError) else type(error)
         with pytest.raises(expected, match="disk is full" if expected is UserError else None):
             build_store([spec], failing, tmp_path / "out", filter=SHORT, tokenizer_id="x")
-    assert calls == [["c.tsv", "out.part"]] * 2
+    assert calls == [[".out.part", "c.tsv"]] * 2
     assert [p.name for p in tmp_path.iterdir()] == ["c.tsv"]
 
 
 def test_in_use_and_under_way(tmp_path: Path, spec: PairSpec) -> None:
     store = build([spec], tmp_path / "out")
-    with pytest.raises(UserError, match="in use"):
+    with pytest.raises(UserError, match="already exists"):
         build([spec], tmp_path / "out")
     assert len(TokenStore.open(store.path)) == 50
 
@@ -218,10 +218,10 @@ def test_in_use_and_under_way(tmp_path: Path, spec: PairSpec) -> None:
 
 
 def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path, spec: PairSpec) -> None:
-    (tmp_path / "out.part" / "old").mkdir(parents=True)
-    (tmp_path / "out.part" / "pieces.bin").write_bytes(b"old")
+    (tmp_path / ".out.part" / "old").mkdir(parents=True)
+    (tmp_path / ".out.part" / "pieces.bin").write_bytes(b"old")
     build([spec], tmp_path / "out")
-    assert not (tmp_path / "out.part").exists()
+    assert not (tmp_path / ".out.part").exists()
     names = {p.name for p in (tmp_path / "out").iterdir()}
     assert names == {"meta.json", *(f"{name}.bin" for name in ("pieces", *module._DTYPES))}
 

@@ -48,7 +48,7 @@ def test_only_the_named_layers_change_and_look_like_new_ones(name, tokenizer, tm
         for parameter in made.parameters():
             parameter.normal_(mean=0.5, std=0.3)  # as far from a new one as training never brings them
     made.save_pretrained(tmp_path)
-    model = AutoModelForMaskedLM.from_pretrained(tmp_path)  # its weights are marked as initialised
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path)  # its weights are marked as initialized
     encoder = Encoder.__new__(Encoder)  # families without a tokenizer of this shape
     torch.nn.Module.__init__(encoder)
     encoder.model, encoder.name = model, name
@@ -63,7 +63,7 @@ def test_only_the_named_layers_change_and_look_like_new_ones(name, tokenizer, tm
     for key in before:
         same = torch.equal(before[key], after[key])
         assert same == (key not in named), key
-        if key in named:  # the family's own initialiser: the mean and spread of a new model's
+        if key in named:  # the family's own initializer: the mean and spread of a new model's
             found, wanted = ([float(w.mean()), float(w.std())] for w in (after[key], fresh[key]))
             assert found[0] == pytest.approx(wanted[0], abs=max(0.002, 0.2 * wanted[1])), key
             assert found[1] == pytest.approx(wanted[1], rel=0.2), key
@@ -130,7 +130,7 @@ def test_names_of_layers(text, wanted):
 def test_layers_that_are_not_there(text, said):
     with pytest.raises(UserError, match=said) as found:
         chosen_layers(text, 4)
-    assert "0 to 3" in found.value.mend
+    assert "0 to 3" in found.value.hint
 
 
 def test_freezing_and_keeping(make_encoder, tmp_path):

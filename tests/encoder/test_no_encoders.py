@@ -146,7 +146,7 @@ def test_what_needs_a_head_stops_before_any_work(objective, bare, tmp_path):
     with pytest.raises(UserError, match=rf"{objective} needs a vocabulary head.*{HEADLESS} models have none") as said:
         align(bare, tmp_path / "run", "moco", objective)
     assert str(bare) in str(said.value)
-    assert "word_l2" in said.value.mend
+    assert "word_l2" in said.value.hint
     assert not (tmp_path / "run").exists()
 
 
@@ -179,7 +179,7 @@ def test_what_needs_no_head_trains_one_without(objective, bare, tmp_path):
     assert config["architectures"] == ["SplinterModel"]
 
 
-def test_it_is_analysed_and_aligned_by_words(bare, tmp_path):
+def test_it_is_analyzed_and_aligned_by_words(bare, tmp_path):
     rows = paralign.analyze_similarity(
         [str(bare)], pairs=["en-de=smallworld:0-60"], out=tmp_path / "similarity", quiet=True
     )

@@ -14,7 +14,7 @@ from paralign.formats.columns import to_bio
 from paralign.formats.items import Tagged
 from paralign.sources.read import read_tagged
 from paralign.sources.specs import TextSpec
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 
 def read(path: object, language: str = "de", **options: object) -> list[Tagged]:
@@ -68,7 +68,7 @@ def test_any_words(tmp_path_factory, sentences: list[list[tuple[str, str]]]) -> 
     file.write_bytes(text.encode())
     got = read(file)[1:]
     assert [s.tags for s in got] == [tuple(t for _, t in rows) for rows in sentences]
-    assert [s.words for s in got] == [tuple(normalise(w) or w for w, _ in rows) for rows in sentences]
+    assert [s.words for s in got] == [tuple(normalize(w) or w for w, _ in rows) for rows in sentences]
     assert all(s.text == " ".join(s.words) and tuple(s.text[a:b] for a, b in s.spans) == s.words for s in got)
 
 
@@ -143,14 +143,14 @@ def test_faults(tmp_path: Path, reason: str) -> None:
     assert dropped == {reason.strip(): 1}
     if "word" in reason:
         with pytest.raises(UserError, match=rf"a\.tsv:{line}"):
-            read(file, labelled=False)
+            read(file, labeled=False)
     elif "columns" not in reason:
-        assert [s.tags for s in read(file, labelled=False)] == [("O",), (), ("O",)]
+        assert [s.tags for s in read(file, labeled=False)] == [("O",), (), ("O",)]
 
 
-def test_unlabelled_words(tmp_path: Path) -> None:
+def test_unlabeled_words(tmp_path: Path) -> None:
     file = save(tmp_path / "a", "Anna\nschläft\n\nRom\n")
-    assert [(s.words, s.tags, s.line) for s in read(file, labelled=False)] == [
+    assert [(s.words, s.tags, s.line) for s in read(file, labeled=False)] == [
         (("Anna", "schläft"), (), 1),
         (("Rom",), (), 4),
     ]

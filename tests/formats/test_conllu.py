@@ -147,7 +147,7 @@ def test_nothing_in_the_file(tmp_path: Path) -> None:
         list(read_conllu(save(tmp_path / "a.conllu", row(1, 0, upos="_")), lenient=True))
 
 
-def test_unlabelled_trees_blank_what_cannot_be_used(tmp_path: Path) -> None:
+def test_unlabeled_trees_blank_what_cannot_be_used(tmp_path: Path) -> None:
     sentences = [
         row(1, 0) + row(2, 1),  # as it should be
         row(1, "_", upos="_", deprel="_") + row(2, "_", upos="_", deprel="_"),
@@ -157,7 +157,7 @@ def test_unlabelled_trees_blank_what_cannot_be_used(tmp_path: Path) -> None:
     ]
     file = save(tmp_path / "a.conllu", "\n".join(sentences))
     dropped: Counter[str] = Counter()
-    trees = list(read_trees(TextSpec("en", str(file)), labelled=False, dropped=dropped))
+    trees = list(read_trees(TextSpec("en", str(file)), labeled=False, dropped=dropped))
     assert [t.heads for t in trees] == [(0, 1), (0, 0), (0, 1), (0, 0), (0, 0)]
     assert [t.upos for t in trees] == [("X", "X"), ("_", "_"), ("_", "NOUN"), ("X", "X"), ("X", "X")]
     assert [t.deprels[1] for t in trees] == ["dep", "_", "_", "dep", "dep"]
@@ -166,7 +166,7 @@ def test_unlabelled_trees_blank_what_cannot_be_used(tmp_path: Path) -> None:
         list(read_conllu(file))
     # Words must be there all the same.
     with pytest.raises(UserError, match="form is empty"):
-        list(read_conllu(save(file, row(1, 0, form="")), labelled=False))
+        list(read_conllu(save(file, row(1, 0, form="")), labeled=False))
 
 
 def test_a_sentence_that_lost_a_line_is_dropped(tmp_path: Path) -> None:

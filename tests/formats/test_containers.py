@@ -19,7 +19,7 @@ from paralign.formats.lines import write_lines
 from paralign.formats.tmx import read_tmx, tmx_lines
 from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import parse_pairs, parse_text
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 WANTED = [("Hi.", "Hallo!"), ("café b", "d"), ("x < y & z", "x ‹ y")]
 TMX = """<?xml version="1.0" encoding="{encoding}"?>
@@ -155,7 +155,7 @@ def test_memories_without_the_languages_and_with_huge_texts(tmp_path):
     file.write_text(TMX.format(encoding="utf-8"))
     with pytest.raises(UserError, match="no unit in en and zh") as found:
         read(file, "en-zh")
-    assert "de, en, fr" in found.value.mend
+    assert "de, en, fr" in found.value.hint
     write_lines(file, tmx_lines([("a " * 40_000, "b"), ("c", "d")], ("en", "de")))
     with pytest.raises(UserError, match="more than 65,535"):
         read(file)
@@ -288,7 +288,7 @@ def test_archives_that_are_damaged(tmp_path):
 
 # -- converting
 
-CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(normalise)
+CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(normalize)
 
 
 @given(st.lists(st.tuples(CELL, CELL).filter(lambda pair: any(pair)), min_size=1, max_size=8))

@@ -48,7 +48,7 @@ def test_derived_languages_are_read_from_their_originals(tmp_path: Path) -> None
 
 def test_without_gold(tmp_path: Path) -> None:
     spec = parse_pairs(save(tmp_path, gold=None))
-    assert read_mining(spec, labelled=False).gold == frozenset()
+    assert read_mining(spec, labeled=False).gold == frozenset()
     with pytest.raises(UserError, match=r"de-en\.dev\.gold: no such file"):
         read_mining(spec)
 

@@ -13,7 +13,7 @@ from paralign.formats.items import Pair
 from paralign.formats.lines import MAX_LINE
 from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 CELL = st.text(st.characters(exclude_characters="\n\r\t\0", exclude_categories=["Cs"]), max_size=20)
 
@@ -58,7 +58,7 @@ def test_any_tsv(tmp_path_factory, rows: list[tuple[str, str]]) -> None:  # type
     if not rows[0][0] and not rows[0][1] and len(rows) == 1:
         return
     got = pairs(file)
-    assert [(p.source, p.target) for p in got] == [(normalise(a), normalise(b)) for a, b in rows]
+    assert [(p.source, p.target) for p in got] == [(normalize(a), normalize(b)) for a, b in rows]
     assert [p.line for p in got] == list(range(1, len(rows) + 1))
 
 
@@ -127,7 +127,7 @@ def test_smallworld_has_parallel_text_with_links() -> None:
     for side, language in (("source", "en"), ("target", "de")):
         texts = list(read_text(TextSpec(language, "smallworld:7-9")))
         assert texts == [(p.line, getattr(p, side)) for p in got]
-        assert all(text == normalise(text) for _, text in texts)
+        assert all(text == normalize(text) for _, text in texts)
     assert all(p.links for p in got)
     with pytest.raises(UserError, match="does not speak"):
         list(read_pairs(PairSpec("en", "sw", "smallworld:0-2")))

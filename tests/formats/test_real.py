@@ -9,7 +9,7 @@ import pytest
 from paralign.errors import UserError
 from paralign.sources.read import read_pairs, read_trees
 from paralign.sources.specs import parse_pairs, parse_text
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 SHARED = Path(os.environ.get("PARALIGN_SHARED", Path(__file__).parents[2].parent / "shared"))
 DATA = SHARED / "data"
@@ -45,10 +45,10 @@ def test_pud_against_the_conllu_package(tag: str) -> None:
     assert len(trees) == len(parsed) == 1_000
     for tree, sentence in zip(trees, parsed, strict=True):
         tokens = [token for token in sentence if isinstance(token["id"], int)]
-        assert list(tree.words) == [normalise(token["form"]) for token in tokens]
+        assert list(tree.words) == [normalize(token["form"]) for token in tokens]
         assert list(tree.heads) == [token["head"] for token in tokens]
         assert list(tree.upos) == [token["upos"] for token in tokens]
         assert list(tree.deprels) == [token["deprel"] for token in tokens]
         assert [tree.text[a:b] for a, b in tree.spans] == list(tree.words)
         if tag == "hi":  # without multi-word tokens the text is the treebank's own
-            assert tree.text == normalise(sentence.metadata["text"])
+            assert tree.text == normalize(sentence.metadata["text"])

@@ -1,4 +1,4 @@
-"""The readers of labelled text on the published files; counts are those of the sets' descriptions."""
+"""The readers of labeled text on the published files; counts are those of the sets' descriptions."""
 
 import os
 import re
@@ -54,7 +54,7 @@ def test_questions_without_answers() -> None:
     file = DATA / "qa/tydiqa/tydiqa.goldp.en.dev.json"
     with pytest.raises(UserError, match="question english--3215621880858840488-2: an answer has no text"):
         list(read_questions(file, languages=("en", "en")))
-    assert sum(1 for _ in read_questions(file, languages=("en", "en"), labelled=False)) == 440
+    assert sum(1 for _ in read_questions(file, languages=("en", "en"), labeled=False)) == 440
 
 
 @pytest.mark.parametrize(("name", "count"), [("train-en", 20_000), ("dev-de", 10_000), ("dev-hi", 1_000)])

@@ -14,7 +14,7 @@ from paralign.errors import UserError
 from paralign.formats.items import SentencePair
 from paralign.sources.read import read_sentence_pairs
 from paralign.sources.specs import TextSpec
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 CELL = st.text(st.characters(exclude_characters="\n\r\t\0", exclude_categories=["Cs"]), max_size=20)
 LABELS = ("entailment", "neutral", "contradiction")
@@ -33,7 +33,7 @@ def objects(*items: dict[str, object]) -> str:
     return "".join(json.dumps(item) + "\n" for item in items)
 
 
-# The same three pairs in every form: quotes are ordinary, text is normalised.
+# The same three pairs in every form: quotes are ordinary, text is normalized.
 PAIRS = [
     ('A "cat" sleeps.', "Caf\u00e9 cat.", "entailment"),
     ("B", "It's \"b", "neutral"),
@@ -160,7 +160,7 @@ def test_any_tsv(tmp_path_factory, rows: list[tuple[str, str, str]]) -> None:  #
     file = tmp_path_factory.mktemp("tsv", numbered=True) / "a.tsv"
     text = "x\ty\tneutral\n" + "".join(f"{a}\t{b}\t{c}\n" for a, b, c in rows)
     file.write_bytes(text.encode())
-    wanted = [(normalise(a), normalise(b), c, f"#{k}") for k, (a, b, c) in enumerate(rows, 1)]
+    wanted = [(normalize(a), normalize(b), c, f"#{k}") for k, (a, b, c) in enumerate(rows, 1)]
     whole = [row for row in wanted if row[0] and row[1]]
     dropped: Counter[str] = Counter()
     got = read(file, lenient=True, dropped=dropped)[1:]
@@ -193,10 +193,10 @@ def test_faults(tmp_path: Path, reason: str) -> None:
     assert [p.id for p in read(file, lenient=True, dropped=dropped)] == ["#0", "#2"]
     assert dropped == {reason.strip(): 1}
     if "label" in reason:
-        assert [p.label for p in read(file, labelled=False)] == ["neutral", "", "neutral"]
+        assert [p.label for p in read(file, labeled=False)] == ["neutral", "", "neutral"]
     elif "4 columns" in message or "sentence" in reason:
         with pytest.raises(UserError, match=rf"a\.tsv:2: .*{message}"):
-            read(file, labelled=False)
+            read(file, labeled=False)
 
 
 @pytest.mark.parametrize(
@@ -240,17 +240,17 @@ def test_pairs_without_a_majority_are_dropped_and_counted_in_strict_mode_too(tmp
     dropped: Counter[str] = Counter()
     assert [p.label for p in read(file, dropped=dropped)] == ["neutral"]
     assert dropped == {"no gold label": 1}
-    assert [p.label for p in read(file, labelled=False)] == ["neutral", ""]
+    assert [p.label for p in read(file, labeled=False)] == ["neutral", ""]
 
 
-def test_unlabelled_forms(tmp_path: Path) -> None:
+def test_unlabeled_forms(tmp_path: Path) -> None:
     for name, text in {
         "a.tsv": "a\tb\nc\td\n",
         "h.tsv": "sentence1\tsentence2\na\tb\nc\td\n",
         "a.jsonl": objects({"premise": "a", "hypothesis": "b"}, {"premise": "c", "hypothesis": "d"}),
     }.items():
         file = save(tmp_path / name, text)
-        assert [(p.first, p.second, p.label) for p in read(file, labelled=False)] == [("a", "b", ""), ("c", "d", "")]
+        assert [(p.first, p.second, p.label) for p in read(file, labeled=False)] == [("a", "b", ""), ("c", "d", "")]
         with pytest.raises(UserError, match=rf"{name}:1: .*(columns|label)"):
             read(file)
 

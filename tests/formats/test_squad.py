@@ -85,7 +85,7 @@ def test_faults(tmp_path: Path, reason: str) -> None:
     lost = {"no answer": 1} if reason.strip() in ("empty answer", "answer not at its offset") else {}
     assert dropped == {reason.strip(): 1} | lost
     if "incomplete" not in reason:
-        assert read(file, labelled=False)[1] == Question("q1", "Which  city?", CONTEXT, *usable(bad))
+        assert read(file, labeled=False)[1] == Question("q1", "Which  city?", CONTEXT, *usable(bad))
 
 
 def usable(bad: dict[str, Any]) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -111,9 +111,9 @@ def test_ids(tmp_path: Path) -> None:
     file = save(tmp_path / "a.json", item(), other)
     assert [q.id for q in read(file)] == ["q1", "q1#2"]
     with pytest.raises(UserError, match=r"question q1: .*same id, predictions"):
-        read(file, labelled=False)
+        read(file, labeled=False)
     dropped: Counter[str] = Counter()
-    assert len(read(file, labelled=False, lenient=True, dropped=dropped)) == 1
+    assert len(read(file, labeled=False, lenient=True, dropped=dropped)) == 1
     file = save(tmp_path / "a.json", item(), item())
     with pytest.raises(UserError, match=r"question q1: .*same id, text and paragraph"):
         read(file)

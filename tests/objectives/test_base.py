@@ -30,7 +30,7 @@ def learner(encoder, recipe, *overrides):
         ("pretrain", {"mlm"}),
     ],
 )
-def test_a_recipe_minimises_what_it_names(recipe, objectives):
+def test_a_recipe_minimizes_what_it_names(recipe, objectives):
     assert set(run_settings(recipe, {}, []).objectives) == objectives
     if recipe != "pretrain":
         assert set(run_settings(f"{recipe}-mini", {}, []).objectives) == objectives

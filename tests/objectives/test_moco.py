@@ -48,9 +48,9 @@ def test_without_the_positive_below_it_is_equation_3_as_printed():
 @given(st.integers(1, 40))
 def test_a_queue_of_keys_equal_to_the_positive_gives_log_k_plus_1(size):
     q, k = vectors(3, 1)
-    loss, best = contrastive_loss(q, k.expand(3, -1), k.expand(size, -1), None, MoCoConfig())
+    # Which of equal similarities is the greatest is a matter of rounding, so only the loss is tested.
+    loss, _ = contrastive_loss(q, k.expand(3, -1), k.expand(size, -1), None, MoCoConfig())
     assert loss.tolist() == pytest.approx([math.log(size + 1)] * 3)
-    assert not best.any()
 
 
 def test_keys_of_the_own_pair_count_for_nothing():
@@ -73,9 +73,9 @@ def test_chance_is_the_loss_of_equal_scores(encoder):
 
 
 @pytest.mark.parametrize("pool", ["cls", "mean"])
-@pytest.mark.parametrize("normalised", [True, False])
-def test_the_loss_follows_equations_2_and_3_from_the_models_own_states(pool, normalised, store, encoder):
-    objective = moco(encoder, pool=pool, normalize_projection=normalised, temperature=0.2)
+@pytest.mark.parametrize("normalized", [True, False])
+def test_the_loss_follows_equations_2_and_3_from_the_models_own_states(pool, normalized, store, encoder):
+    objective = moco(encoder, pool=pool, normalize_projection=normalized, temperature=0.2)
     with torch.no_grad():  # a key side unlike the query side, so that a mix-up shows
         for parameter in objective.key_encoder.parameters():
             parameter.mul_(1.1)
@@ -92,7 +92,7 @@ def test_the_loss_follows_equations_2_and_3_from_the_models_own_states(pool, nor
         h = states[0] if pool == "cls" else states[1:-1].mean(0)
         h = h / h.norm()
         z = projection.outer.weight @ torch.relu(projection.inner.weight @ h)
-        return (z / z.norm() if normalised else z).tolist()
+        return (z / z.norm() if normalized else z).tolist()
 
     wanted = 0.0
     for row in range(batch.size):

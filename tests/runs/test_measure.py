@@ -89,10 +89,10 @@ def test_interrupted_in_the_middle_it_ends_the_same(two_seeds, base, tmp_path, m
     def crash(self, slices):
         if self.step == 7 and self.config.seed == 1:
             raise Crash
-        return optimise(self, slices)
+        return optimize(self, slices)
 
-    optimise = Trainer._optimise
-    monkeypatch.setattr(Trainer, "_optimise", crash)
+    optimize = Trainer._optimize
+    monkeypatch.setattr(Trainer, "_optimize", crash)
     with pytest.raises(Crash):
         finetune(base, tmp_path / "pos", seeds=2)
     monkeypatch.undo()
@@ -102,14 +102,14 @@ def test_interrupted_in_the_middle_it_ends_the_same(two_seeds, base, tmp_path, m
 
 
 def test_an_interrupted_run_with_other_training_data_is_refused(base, tmp_path, monkeypatch):
-    optimise = Trainer._optimise
+    optimize = Trainer._optimize
 
     def crash(self, slices):
         if self.step == 7:
             raise KeyboardInterrupt
-        return optimise(self, slices)
+        return optimize(self, slices)
 
-    monkeypatch.setattr(Trainer, "_optimise", crash)
+    monkeypatch.setattr(Trainer, "_optimize", crash)
     with pytest.raises(KeyboardInterrupt):
         finetune(base, tmp_path / "pos")
     monkeypatch.undo()

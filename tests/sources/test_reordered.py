@@ -21,7 +21,7 @@ STEPS = ("inv", "perm", "syn", "syn+inv", "trans+inv")
 
 
 @st.composite
-def analysed(draw):
+def analyzed(draw):
     """A tree whose words are all different, glued or not."""
     size = draw(st.integers(1, 7))
     words = tuple(f"{draw(st.sampled_from(['w', 'é', '我', '«']))}{k}" if k else "Ab" for k in range(size - 1))
@@ -37,7 +37,7 @@ def analysed(draw):
                 tuple(w.lower() for w in words), 1)  # fmt: skip
 
 
-@given(analysed(), st.sampled_from(STEPS), st.lists(analysed(), max_size=3))
+@given(analyzed(), st.sampled_from(STEPS), st.lists(analyzed(), max_size=3))
 def test_what_belongs_to_a_word_goes_with_it(tree, steps, examples):
     dropped = Counter()
     ordering = Ordering.learn(examples)
@@ -62,7 +62,7 @@ def test_what_belongs_to_a_word_goes_with_it(tree, steps, examples):
         assert contiguous(made.heads)
 
 
-@given(analysed(), st.data())
+@given(analyzed(), st.data())
 def test_entities_are_well_formed_and_of_the_same_words(tree, data):
     steps = data.draw(st.sampled_from(["inv", "perm"]))
     tags, kind = [], None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text.normalize import normalise, plain_key
+from paralign.text.normalize import normalize, plain_key
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ from paralign.text.normalize import normalise, plain_key
     ],
 )
 def test_rule(text: str, normal: str) -> None:
-    assert normalise(text) == normal
+    assert normalize(text) == normal
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_properties(text: str) -> None:
-    normal = normalise(text)
-    assert normalise(normal) == normal
+    normal = normalize(text)
+    assert normalize(normal) == normal
     assert unicodedata.is_normalized("NFC", normal)
     assert normal == " ".join(normal.split())
     assert not set(normal) & set("\t\u00ad\u200b\u2060\ufeff\x00\x85")

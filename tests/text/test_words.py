@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 from paralign.text.words import Span, piece_words, word_pieces, word_spans
 
 
@@ -49,7 +49,7 @@ def test_tokenised_text_is_split_at_spaces_only() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_spans_cover_everything_but_spaces(text: str) -> None:
-    text = normalise(text)
+    text = normalize(text)
     for tokenised in (False, True):
         spans = word_spans(text, tokenised=tokenised)
         assert all(start < end for start, end in spans)

@@ -29,15 +29,15 @@ CLOCK = ("time", "tokens_per_s", "pairs_per_s", "eta_s")
 @contextmanager
 def stopped_at(step: int) -> Iterator[None]:
     """Any run within it is told to stop, as by SIGTERM, once so many steps are done."""
-    optimise = Trainer._optimise
+    optimize = Trainer._optimize
 
     def stop(self: Trainer, slices: Any) -> Any:
         if self.step >= step:
             self._signal = 15
-        return optimise(self, slices)
+        return optimize(self, slices)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_optimise", stop)
+        patch.setattr(Trainer, "_optimize", stop)
         with pytest.raises(Stopped):
             yield
 

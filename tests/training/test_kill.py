@@ -35,7 +35,7 @@ def test_two_kills_leave_no_trace(undisturbed, base, tmp_path):
 
 
 def test_a_killed_run_refuses_other_text_and_other_rules(undisturbed, base, tmp_path, capsys):
-    """Killed while tokenising or training: what was made from the old text is not mixed with the new."""
+    """Killed while tokenizing or training: what was made from the old text is not mixed with the new."""
     folder, _ = undisturbed
     pairs = write_pairs(tmp_path / "pairs.tsv")
     words = command(base, pairs, tmp_path / "run")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.training import TrainingConfig
-from paralign.training.optimizer import learning_rate, make_optimiser
+from paralign.training.optimizer import learning_rate, make_optimizer
 
 
 @given(st.integers(1, 300), st.floats(0, 1))
@@ -42,12 +42,12 @@ def test_matrices_decay_and_vectors_do_not(make_encoder):
     encoder = make_encoder()
     frozen = encoder.model.base_model.encoder.layer[0]
     frozen.requires_grad_(False)
-    optimiser = make_optimiser(encoder, weight_decay=0.01, betas=(0.8, 0.9), eps=1e-7)
-    decaying, others = optimiser.param_groups
+    optimizer = make_optimizer(encoder, weight_decay=0.01, betas=(0.8, 0.9), eps=1e-7)
+    decaying, others = optimizer.param_groups
     assert (decaying["weight_decay"], others["weight_decay"]) == (0.01, 0.0)
     assert decaying["betas"] == others["betas"] == (0.8, 0.9)
     assert decaying["eps"] == 1e-7
-    ids = {id(p) for group in optimiser.param_groups for p in group["params"]}
+    ids = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert ids == {id(p) for p in encoder.parameters()} - {id(p) for p in frozen.parameters()}
     for name, parameter in encoder.model.named_parameters():
         if parameter.requires_grad:
@@ -58,11 +58,11 @@ def test_matrices_decay_and_vectors_do_not(make_encoder):
 def test_one_step_is_adamw():
     module = torch.nn.Linear(3, 2)
     weight, bias = module.weight.detach().clone(), module.bias.detach().clone()
-    optimiser = make_optimiser(module, weight_decay=0.1, betas=(0.9, 0.999), eps=1e-8)
-    for group in optimiser.param_groups:
+    optimizer = make_optimizer(module, weight_decay=0.1, betas=(0.9, 0.999), eps=1e-8)
+    for group in optimizer.param_groups:
         group["lr"] = 0.01
     module.weight.grad, module.bias.grad = torch.full((2, 3), 0.5), torch.full((2,), -2.0)
-    optimiser.step()
+    optimizer.step()
     # After one step both moments are unbiased: the update is the sign of the gradient.
     torch.testing.assert_close(module.weight, weight - 0.01 * 0.1 * weight - 0.01)
     torch.testing.assert_close(module.bias, bias + 0.01)

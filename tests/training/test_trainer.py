@@ -106,7 +106,7 @@ def test_four_parts_a_step_are_the_same_as_one(objectives, make_encoder, store, 
 
 
 def test_the_gradient_of_parts_with_unequal_counts_is_that_of_the_whole(make_encoder, store, tmp_path):
-    """A mean of the parts' means would be wrong; plain gradient, no optimiser in between."""
+    """A mean of the parts' means would be wrong; plain gradient, no optimizer in between."""
     gradients = []
     for parts in (1, 3, 12):
         made = trainer(make_encoder(), store, tmp_path / str(parts), accumulate=parts, clip=1e9)
@@ -114,10 +114,10 @@ def test_the_gradient_of_parts_with_unequal_counts_is_that_of_the_whole(make_enc
         counts = [made.learner.counts(batch)["tlm"] for batch in made._slices()]
         assert parts == 1 or len(set(counts)) > 1
         kept = {}
-        made.optimiser.step = lambda made=made, kept=kept: kept.update(
+        made.optimizer.step = lambda made=made, kept=kept: kept.update(
             {n: p.grad.clone() for n, p in made.learner.named_parameters() if p.grad is not None}
         )
-        made._optimise(made._slices())
+        made._optimize(made._slices())
         gradients.append(kept)
     for other in gradients[1:]:
         for name, value in gradients[0].items():
@@ -128,10 +128,10 @@ def test_the_gradient_is_clipped_to_its_norm(make_encoder, store, tmp_path):
     made = trainer(make_encoder(), store, tmp_path, clip=0.01)
     made.module.train()
     norms = []
-    made.optimiser.step = lambda: norms.append(
+    made.optimizer.step = lambda: norms.append(
         sum(float(p.grad.square().sum()) for p in made.learner.parameters() if p.grad is not None) ** 0.5
     )
-    _, norm, _ = made._optimise(made._slices())
+    _, norm, _ = made._optimize(made._slices())
     assert norm > 0.01
     assert norms == [pytest.approx(0.01, rel=1e-3)]
 

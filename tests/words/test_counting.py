@@ -16,8 +16,9 @@ from paralign.words import cells as cells_module
 from paralign.words.bitext import Bitext
 from paralign.words.cells import Cells
 from paralign.words.decode import decode
-from paralign.words.ibm import IbmConfig, train
+from paralign.words.ibm import IbmConfig
 from paralign.words.jumps import Jumps
+from paralign.words.translation_model import train
 from tests.oracles import word_counts
 
 HOUSE = [(["the", "house"], ["das", "Haus"]), (["the", "book"], ["das", "Buch"])]

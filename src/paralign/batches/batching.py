@@ -32,7 +32,7 @@ class BatchPlan:
         seed: of the order.
         window: batches sorted by length together.
         temperature: T; a group of share p is drawn in proportion to p^(1/T). 1 is proportional sampling, larger
-            values favour small groups (records of small groups then repeat within an epoch).
+            values favor small groups (records of small groups then repeat within an epoch).
 
     Raises:
         UserError: if the corpus is smaller than one batch.
@@ -51,7 +51,7 @@ class BatchPlan:
         if len(lengths) < batch:
             raise UserError(
                 f"the corpus has {len(lengths):,} records, less than one batch of {batch:,}",
-                mend="lower training.batch or give more text",
+                hint="lower training.batch or give more text",
             )
         self.lengths = np.asarray(lengths)
         self.groups = np.asarray(groups)
@@ -128,7 +128,7 @@ class PackedPlan:
             longest = int(self._costs.max()) - dress[1]
             raise UserError(
                 f"a sentence of {longest} pieces does not fit into a row of {row}",
-                mend=f"set data.max_pieces={row - sum(dress)} or a larger views.pack",
+                hint=f"set data.max_pieces={row - sum(dress)} or a larger views.pack",
             )
         names, sizes = np.unique(self._groups, return_counts=True)
         means = [float(self._costs[self._groups == name].mean()) for name in names]
@@ -138,7 +138,7 @@ class PackedPlan:
             rows = int(pieces / self._room)
             raise UserError(
                 f"the corpus fills {rows:,} rows of {row} pieces, less than one batch of {batch:,}",
-                mend="lower training.batch or views.pack, or give more text",
+                hint="lower training.batch or views.pack, or give more text",
             )
         self._epoch: tuple[int, Ints, Ints, Ints, Ints] | None = None
 

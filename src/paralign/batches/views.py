@@ -149,10 +149,10 @@ class PairBatch:
 
     def _find_linked(self, first: str, second: str) -> LinkedWords:
         if self._links is None or not isinstance(self._store, TokenStore):
-            raise UserError("the objective needs word links", mend="paralign align makes them")
+            raise UserError("the objective needs word links", hint="paralign align makes them")
         joint = first == second == "joint"
         if joint and self._config.joint_share < 1:
-            raise UserError("word links need all pairs side by side", mend="leave views.joint_share out")
+            raise UserError("word links need all pairs side by side", hint="leave views.joint_share out")
         sides = (np.zeros(self.size, np.int64), np.ones(self.size, np.int64))
         if not joint:
             sides = (self.swapped, 1 - self.swapped)
@@ -172,7 +172,7 @@ class PairBatch:
     def _make(self, name: str) -> View:
         first, second = self.swapped, 1 - self.swapped
         if name in ("joint", "second") and self._store.sides < 2:
-            raise UserError(f"plain text has no view {name!r}", mend="give pairs: --pairs SRC-TGT=PATH")
+            raise UserError(f"plain text has no view {name!r}", hint="give pairs: --pairs SRC-TGT=PATH")
         rows = np.arange(self.size)
         if name == "joint":
             chosen = rows
@@ -194,7 +194,7 @@ class PairBatch:
         if name != "translated":
             return made
         if self._translations is None:
-            raise UserError("the objective needs a dictionary", mend="give --dictionary SRC-TGT=PATH")
+            raise UserError("the objective needs a dictionary", hint="give --dictionary SRC-TGT=PATH")
         return translate_view(made, self._translations, self._template, self._config, keys, *stream)
 
     def _single(self, records: Ints, sides: Ints, rows: Ints) -> tuple[View, Ints | None]:
@@ -227,7 +227,7 @@ class PairBatch:
         assert isinstance(self._store, TokenStore)
         if len(self.languages) > 2 or not any(self._template.pair_types):
             what = "an encoder without token types" if len(self.languages) <= 2 else f"{len(self.languages)} languages"
-            raise UserError(f"views.language_types with {what}", mend="leave it out: it needs two of each")
+            raise UserError(f"views.language_types with {what}", hint="leave it out: it needs two of each")
         return self._store.language[records, sides].astype(np.int64)
 
     def _dress(self, parts: Sequence[Part], types: Sequence[int | Ints], rows: Ints) -> tuple[View, Ints | None]:
@@ -245,5 +245,5 @@ def linked_words(batch: Batch, first: str, second: str) -> LinkedWords:
         UserError: for a batch of anything but pairs.
     """
     if not isinstance(batch, PairBatch):
-        raise UserError("the objective needs pairs with word links", mend="paralign align --pairs")
+        raise UserError("the objective needs pairs with word links", hint="paralign align --pairs")
     return batch.linked(first, second)

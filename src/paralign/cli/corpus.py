@@ -34,7 +34,7 @@ def build(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clean and tokenise text once, for several runs (`align --corpus`). Settings: data.min_pieces and the like."""
+    """Clean and tokenize text once, for several runs (`align --corpus`). Settings: data.min_pieces and the like."""
     from paralign.config import merge, parse_override, resolve
     from paralign.corpus.clean import FilterConfig
     from paralign.encoder.hf import load_tokenizer, load_twins
@@ -46,7 +46,7 @@ def build(
         raise UserError("give either --pairs or --text")
     asked = merge({"data": {"limit": limit}}, *map(parse_override, overrides or []))
     if set(asked) - {"data"}:
-        raise UserError(f"unknown section {min(set(asked) - {'data'})!r}", mend="here only data.* can be set")
+        raise UserError(f"unknown section {min(set(asked) - {'data'})!r}", hint="here only data.* can be set")
     made, twins = load_tokenizer(model), load_twins(model)
     build_corpus(
         partial(tokenize, made, twins=twins),
@@ -80,7 +80,7 @@ def split(
     from paralign.sources.specs import parse_pairs, parse_text
 
     if not pairs:
-        raise UserError("no text is given", mend="--pairs en-de=PATH")
+        raise UserError("no text is given", hint="--pairs en-de=PATH")
     both, plain = [parse_pairs(p) for p in pairs], [parse_text(t) for t in text or []]
     judge_languages([*both, *plain], lenient=lenient)
     split_corpus(

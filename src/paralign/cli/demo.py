@@ -29,7 +29,7 @@ def command(
     from paralign.commands.demo import demo
 
     if model and not real:
-        raise UserError("--model says what to align with your pairs", mend="add --real SRC-TGT=PATH")
+        raise UserError("--model says what to align with your pairs", hint="add --real SRC-TGT=PATH")
     if real:
         from paralign.commands.demo_real import demo_real
 

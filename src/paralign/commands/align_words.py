@@ -8,7 +8,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
-from paralign.config import did_you_mean, merge, parse_override
+from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.errors import UserError
 from paralign.formats.conllu import is_treebank
@@ -19,13 +19,11 @@ from paralign.sources.read import line_count, read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
 from paralign.text.words import split_words
-from paralign.words.aligners import AlignerOptions, WordPair, make_aligner
+from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
 from paralign.words.found import WordLinks
 
 __all__ = ["align_words", "linked_text", "word_pairs"]
 
-LEARNING = ("hmm", "ibm", "eflomal")
-"""The methods that need nothing but text."""
 Sizes = list[tuple[int, int]]
 
 
@@ -85,19 +83,30 @@ def align_words(
     for other in more:
         if other.languages != spec.languages:
             message = f"the text to learn from is of {'-'.join(other.languages)}, not {'-'.join(spec.languages)}"
-            raise UserError(message, where=other.path, mend="give the same languages in the same order")
+            raise UserError(message, where=other.path, hint="give the same languages in the same order")
     taken = {Path(path).resolve() for one in (spec, *more) for path in one.paths if path != "-"}
     for place in (out, *([] if posteriors is None else [posteriors])):
         if Path(place).is_dir() or not Path(place).resolve().parent.is_dir():
             what = "is a folder, not a file" if Path(place).is_dir() else "its folder does not exist"
-            raise UserError(what, where=place, mend="name a file in a folder that is there")
+            raise UserError(what, where=place, hint="name a file in a folder that is there")
         if Path(place).resolve() in taken:
-            raise UserError("is written twice, or read too", where=place, mend="name another file")
+            raise UserError("is written twice, or read too", where=place, hint="name another file")
         taken.add(Path(place).resolve())
-    options = AlignerOptions(spec, symmetrise, tokenised, model, links, one_based, save, load, lenient, quiet)
-    aligner = make_aligner(method, options, merge(settings or {}, *_asked(overrides)), more=bool(more))
-    if posteriors is not None and not aligner.graded:
-        raise UserError("--posteriors makes no sense here", mend="it is for hmm and ibm")
+    options = AlignerOptions(
+        spec,
+        symmetrise=symmetrise,
+        tokenised=tokenised,
+        train=bool(more),
+        save=save,
+        load=load,
+        posteriors=posteriors is not None,
+        model=model,
+        links=links,
+        one_based=one_based,
+        lenient=lenient,
+        quiet=quiet,
+    )
+    aligner = make_aligner(method, options, merge(settings or {}, *_asked(overrides)))
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
     learnt = chain.from_iterable(word_pairs(other, lenient=lenient, dropped=dropped) for other in more)
@@ -109,7 +118,7 @@ def align_words(
     if empty:
         echo(f"{empty:,} of {len(sizes):,} pairs have an empty side, and no links", quiet=quiet)
     right = None if gold is None else _gold(spec, gold, sizes, one_based, flipped, lenient, quiet)
-    found = aligner.align(len(sizes), posteriors is not None)
+    found = aligner.align(len(sizes))
     score = None
     if right is not None:
         score = alignment_score((some, true.sure, true.possible) for some, true in zip(found, right, strict=True))
@@ -139,21 +148,22 @@ def linked_text(
     Raises:
         UserError: for a method that needs more than the text.
     """
-    if links is None and method not in LEARNING:
-        raise UserError(f"unknown method {method!r} here", mend=did_you_mean(method, LEARNING))
+    if links is None and (missing := find_aligner(method).requires):
+        hint = "choose one that needs only text, such as hmm"
+        raise UserError(f"the aligner {method!r} needs --{min(missing)}, which is not an option here", hint=hint)
     text = list(word_pairs(spec, tokenised=tokenised, lenient=lenient))
     joined = symmetrise if links is None else None
-    options = AlignerOptions(spec, joined, tokenised, links=links, lenient=lenient, quiet=quiet)
-    aligner = make_aligner(method if links is None else "file", options, {})
+    options = AlignerOptions(spec, symmetrise=joined, tokenised=tokenised, links=links, lenient=lenient, quiet=quiet)
+    aligner = make_aligner(method if links is None else "file", options)
     aligner.read(text)
-    return text, aligner.align(len(text), False)
+    return text, aligner.align(len(text))
 
 
 def _asked(overrides: Sequence[str]) -> list[dict[str, Any]]:
     found = [parse_override(text) for text in overrides]
     for some in found:
         if set(some) != {"words"}:
-            raise UserError(f"unknown section {min(some)!r}", mend="here only words.* can be set")
+            raise UserError(f"unknown section {min(some)!r}", hint="here only words.* can be set")
     return [some["words"] for some in found]
 
 
@@ -204,7 +214,7 @@ def _gold(
     indices = smallworld_range(spec.path)
     if str(path) == "smallworld":
         if indices is None:
-            raise UserError("gold links of the small world for other pairs", mend="name the file of gold links")
+            raise UserError("gold links of the small world for other pairs", hint="name the file of gold links")
         return [GoldLinks(some, some) for some in smallworld_gold(spec, indices)]
     dropped: Counter[str] = Counter()
     found = read_gold(path, sizes, one_based=one_based, flipped=flipped, lenient=lenient, dropped=dropped)

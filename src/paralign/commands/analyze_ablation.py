@@ -103,7 +103,7 @@ def analyze_ablation(
     cells_found = _tell(out / task, out / f"ablation-{task}", [one.digest for one in known], command, quiet)
     if failed:
         raise UserError(f"{len(failed)} of {len(cells)} cells failed, the first: {failed[0][1].message}",
-                        where=failed[0][0], mend="the others are told; mend it and --resume")  # fmt: skip
+                        where=failed[0][0], hint="the others are told; fix it and --resume")  # fmt: skip
     return cells_found
 
 
@@ -128,15 +128,15 @@ def _check(
     """Everything that can be seen to be wrong before hours of fine-tuning; the encoders, and the settings."""
     if not models or not train or not eval:
         what = "encoder is given" if not models else "training data" if not train else "test data"
-        raise UserError(f"no {what}", mend="--model ENCODER --train LANG=PATH --eval LANG=PATH")
+        raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
     config, work = finetune_settings(task, None, None, overrides)
     if config.layers.reset:
-        raise UserError("layers.reset is set for every cell", mend="name the layers with --layers")
+        raise UserError("layers.reset is set for every cell", hint="name the layers with --layers")
     for spec in (*train, *eval):
         read_data(work, spec, lenient, 1)
     sources = [parse_text(source).language for source in train]
     if len(set(sources)) < len(sources):
-        raise UserError("two sources of one language", mend="each --train is a source by itself; see paralign finetune")
+        raise UserError("two sources of one language", hint="each --train is a source by itself; see paralign finetune")
     known = []
     for model in dict.fromkeys(models):
         encoder = Encoder.from_pretrained(model)

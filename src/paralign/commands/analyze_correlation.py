@@ -40,8 +40,8 @@ def analyze_correlation(
     found = predicted(points)
     if not found:
         message = "fewer than four encoders or languages have both a score of transfer and something to tell it by"
-        mend = "paralign finetune --eval, and of the same encoders paralign analyze similarity or evaluate"
-        raise UserError(message, mend=mend)
+        hint = "paralign finetune --eval, and of the same encoders paralign analyze similarity or evaluate"
+        raise UserError(message, hint=hint)
     folder = RunFolder(Path(out), "analyze correlation", command=command, fresh=True)
     folder.begin({"runs": [str(run) for run in runs]})
     names = [name for name in PREDICTORS if any(name in point.known for point in points)]

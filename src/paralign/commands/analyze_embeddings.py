@@ -22,7 +22,7 @@ from paralign.runs.measure import about_encoder, measure, say_scores
 from paralign.sources.specs import PairSpec, parse_pairs
 from paralign.tasks import find_task
 from paralign.tasks.lexicon import Lexicon, word_vectors
-from paralign.words.aligners import WordPair
+from paralign.words.base import WordPair
 
 __all__ = ["analyze_embeddings"]
 
@@ -72,7 +72,7 @@ def analyze_embeddings(
     """
     spec = parse_pairs(pairs)
     if not models:
-        raise UserError("no encoder is given", mend="--model ENCODER, once for each")
+        raise UserError("no encoder is given", hint="--model ENCODER, once for each")
     folder = RunFolder(Path(out), "analyze embeddings", resume=(Path(out) / "run.json").exists(), command=command)
     settings = {
         "models": list(models), "pairs": pairs, "links": None if links is None else str(links), "method": method,
@@ -83,11 +83,11 @@ def analyze_embeddings(
     text, found = linked_text(spec, links=links, method=method, tokenised=tokenised, lenient=lenient, quiet=quiet)
     wrong = [number for number in sentences if not 1 <= number <= len(text)]
     if wrong:
-        raise UserError(f"there is no pair {wrong[0]}", where=spec.path, mend=f"1 to {len(text):,}")
+        raise UserError(f"there is no pair {wrong[0]}", where=spec.path, hint=f"1 to {len(text):,}")
     known = frequent_links((pair.words for pair in text), found, most=most, skip=skip)
     if len(known) < _FEWEST:
-        mend = f"give more pairs, or fewer than --skip {skip}"
-        raise UserError(f"only {len(known)} translations are left", where=spec.path, mend=mend)
+        hint = f"give more pairs, or fewer than --skip {skip}"
+        raise UserError(f"only {len(known)} translations are left", where=spec.path, hint=hint)
     folder.begin(settings)
     name = f"{spec.source}-{spec.target}"
     write_lines(folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in known))

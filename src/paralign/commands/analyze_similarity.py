@@ -73,7 +73,7 @@ def analyze_similarity(
         UserError: for texts that are not parallel, encoders that cannot be read, too few sentences.
     """
     if not models:
-        raise UserError("no encoder is given", mend="--model ENCODER, once for each")
+        raise UserError("no encoder is given", hint="--model ENCODER, once for each")
     config = _settings(compat, overrides)
     sets = _sets(text, pairs)
     folder = RunFolder(Path(out), "analyze similarity", command=command, fresh=True)
@@ -116,18 +116,18 @@ def _settings(compat: bool, overrides: Sequence[str]) -> LayerSimilarityConfig:
     asked = merge(*map(parse_override, overrides))
     unknown = sorted(set(asked) - {"similarity"})
     if unknown:
-        raise UserError(f"unknown section {unknown[0]!r}", mend="only similarity.KEY can be set here")
+        raise UserError(f"unknown section {unknown[0]!r}", hint="only similarity.KEY can be set here")
     old = {"kernel": "rbf", "debiased": False} if compat else {}
     config = resolve(LayerSimilarityConfig, old, asked.get("similarity", {}))
     if config.streamed and config.kernel == "rbf":
-        raise UserError("the kernel rbf needs all vectors at once", mend="leave similarity.streamed out")
+        raise UserError("the kernel rbf needs all vectors at once", hint="leave similarity.streamed out")
     return config
 
 
 def _sets(text: Sequence[str], pairs: Sequence[str]) -> list[_Texts | PairSpec]:
     if bool(text) == bool(pairs):
-        mend = "--text en=PATH --text de=PATH, or --pairs en-de=PATH"
-        raise UserError("give either --text or --pairs" if text else "no text is given", mend=mend)
+        hint = "--text en=PATH --text de=PATH, or --pairs en-de=PATH"
+        raise UserError("give either --text or --pairs" if text else "no text is given", hint=hint)
     if pairs:
         return [parse_pairs(spec) for spec in pairs]
     specs = [parse_text(spec) for spec in text]
@@ -135,7 +135,7 @@ def _sets(text: Sequence[str], pairs: Sequence[str]) -> list[_Texts | PairSpec]:
     twice = next((tag for tag, count in Counter(tags).items() if count > 1), None)
     if twice or len(specs) < 2:
         what = f"two texts of {twice}" if twice else "one text only"
-        raise UserError(what, mend="give a text for each of two languages or more, parallel line by line")
+        raise UserError(what, hint="give a text for each of two languages or more, parallel line by line")
     return [_Texts(specs)]
 
 
@@ -155,7 +155,7 @@ class _Texts:
                 raise UserError(
                     f"the texts are not parallel: {ended[0]} ends before this line",
                     where=located(spec.path, line[0]),
-                    mend="give files that correspond line by line",
+                    hint="give files that correspond line by line",
                 )
             yield tuple(line[1] for line in lines)
 
@@ -192,7 +192,7 @@ def _encode(
         lengths += [tuple(map(len, texts)) for texts in chunk[: max(0, _LENGTHS - len(lengths))]]
         echo(f"{spec.languages[0]} and {len(spec.languages) - 1} more: {streams.n:,} sentences", quiet=quiet)
     if streams.n < 4:
-        raise UserError(f"{streams.n} sentences have text in all languages", where=spec.path, mend="give 1,000 or more")
+        raise UserError(f"{streams.n} sentences have text in all languages", where=spec.path, hint="give 1,000 or more")
     for place, language in enumerate(spec.languages[1:], 1):
         together = spearman([row[0] for row in lengths], [row[place] for row in lengths])
         if len(lengths) >= _FEW and (math.isnan(together) or together < _GOES_TOGETHER):

@@ -39,8 +39,8 @@ def analyze_transfer(
     points = transfer_points(row for _, row in rows)
     if not points:
         message = "no encoder was fine-tuned both on a language and on one derived of it"
-        mend = "paralign finetune --train en=... and --train en~trans+inv=..., both with --eval en~trans+inv=..."
-        raise UserError(message, mend=mend)
+        hint = "paralign finetune --train en=... and --train en~trans+inv=..., both with --eval en~trans+inv=..."
+        raise UserError(message, hint=hint)
     folder = RunFolder(Path(out), "analyze transfer", command=command, fresh=True)
     folder.begin({"runs": [str(run) for run in runs]})
     found = correlations(points)

@@ -63,11 +63,11 @@ def check_corpus(
     """
     specs: list[PairSpec | TextSpec] = [*map(parse_pairs, pairs), *map(parse_text, text)]
     if not specs:
-        raise UserError("no text is given", mend="--pairs en-de=PATH or --text en=PATH")
+        raise UserError("no text is given", hint="--pairs en-de=PATH or --text en=PATH")
     asked = merge(*map(parse_override, overrides))
     if set(asked) - {"check", "data"}:
         section = min(set(asked) - {"check", "data"})
-        raise UserError(f"unknown section {section!r}", mend="only check.KEY and data.KEY can be set here")
+        raise UserError(f"unknown section {section!r}", hint="only check.KEY and data.KEY can be set here")
     config, kept = resolve(CheckConfig, asked.get("check", {})), resolve(FilterConfig, asked.get("data", {}))
     folder = RunFolder(Path(out), "corpus check", command=command, fresh=True)
     cut, unknown = _pieces(model)
@@ -115,7 +115,7 @@ def _faults(found: CheckedText, config: CheckConfig) -> Iterator[str]:
     unread = sum(found.dropped.values())
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in found.dropped.items())
     for count, most, what in (
-        (unread, config.unreadable, f"cannot be read ({reasons}): mend them, or --lenient drops them"),
+        (unread, config.unreadable, f"cannot be read ({reasons}): fix them, or --lenient drops them"),
         (found.empty, config.empty, "have an empty side"),
         (found.identical + found.nearly_identical, config.identical, "have the same text on both sides"),
         (found.duplicates, config.duplicates, "came before"),

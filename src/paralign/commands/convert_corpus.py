@@ -54,13 +54,13 @@ def convert_corpus(
     kind = _kind(files)
     there = next((file for file in files if file.exists()), None)
     if there is not None and not force:
-        raise UserError("is there already", where=there, mend="--force to replace it")
+        raise UserError("is there already", where=there, hint="--force to replace it")
     inside = {Path(path).resolve() for spec in specs for path in spec.paths if path != "-"}
     if any(file.resolve() in inside for file in files):
-        raise UserError("is read from and written to", where=files[0], mend="another --out")
+        raise UserError("is read from and written to", where=files[0], hint="another --out")
     missing = next((file.parent for file in files if not file.parent.is_dir()), None)
     if missing is not None:
-        raise UserError("no such folder", where=missing, mend=f"mkdir -p {missing}")
+        raise UserError("no such folder", where=missing, hint=f"mkdir -p {missing}")
     dropped: Counter[str] = Counter()
     number = 0
 
@@ -100,4 +100,4 @@ def _kind(files: Sequence[Path]) -> str:
     if len(files) == 1 and name.endswith((".tsv", ".txt")):
         return "tsv"
     raise UserError("not a format that is written", where=",".join(map(str, files)),
-                    mend="x.tsv, x.tmx, x.jsonl (also .gz, .zst), or two files x.en,x.de")  # fmt: skip
+                    hint="x.tsv, x.tmx, x.jsonl (also .gz, .zst), or two files x.en,x.de")  # fmt: skip

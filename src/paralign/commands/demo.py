@@ -11,13 +11,13 @@ from pathlib import Path
 from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
 from paralign.console import echo
+from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
 from paralign.runs.groups import begin, command_line, each
 from paralign.runs.train import align, pretrain
 from paralign.smallworld import World
 from paralign.sources.read import read_trees
 from paralign.sources.specs import TextSpec
-from paralign.training.checkpoint import beside
 
 __all__ = ["demo"]
 
@@ -63,7 +63,7 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
     data = out / "data"
     if not data.is_dir():
         echo("1/5 writing the small world", quiet=quiet)
-        with beside(data) as part:
+        with atomic_folder(data, replace=True) as part:
             _write_data(part, seed, others)
 
     note("2/5 pretraining on plain text")

@@ -13,12 +13,12 @@ from paralign.corpus.clean import sentence_hashes
 from paralign.corpus.identify import check_languages
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.folders import atomic_folder
 from paralign.formats.lines import write_lines
 from paralign.runs.groups import begin, command_line, each
 from paralign.runs.train import align
 from paralign.sources.read import read_pairs
 from paralign.sources.specs import PairSpec, parse_pairs
-from paralign.training.checkpoint import beside
 
 __all__ = ["demo_real"]
 
@@ -76,13 +76,13 @@ def demo_real(
     if not data.is_dir():
         check_languages(specs)
         note("1/4 holding out pairs to test with")
-        with beside(data) as part:
+        with atomic_folder(data, replace=True) as part:
             _write_data(part, specs)
             (part / "began.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
     for name, value in told.items():
         if began_with[name] != value:
-            raise UserError(f"{name}: not what this was begun with", where=out, mend="give the same, or another --out")
+            raise UserError(f"{name}: not what this was begun with", where=out, hint="give the same, or another --out")
     names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))
     train, test = ([f"{name}={data / f'{kind}.{name}.tsv'}" for name in names] for kind in ("train", "test"))
     note("2/4 aligning: PPA, and the control on the same sentences")
@@ -138,7 +138,7 @@ def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
     held: dict[str, set[int]] = defaultdict(set)
     for name, found in known.items():
         if len(found) < 2 * _TEST:
-            raise UserError(f"{name}: {len(found):,} pairs, fewer than {2 * _TEST:,}", mend="give more pairs")
+            raise UserError(f"{name}: {len(found):,} pairs, fewer than {2 * _TEST:,}", hint="give more pairs")
         test = tests[name] = []
         sides: tuple[set[int], set[int]] = (set(), set())
         for pair, (a, b) in sorted(found.items(), key=lambda item: (item[1], item[0])):

@@ -68,7 +68,7 @@ def evaluate(
     asked = merge(*map(parse_override, overrides), {"task": {"layer": layer}})
     work, facts = saved_task(task, model, task_section(asked))
     if not data:
-        raise UserError("nothing to evaluate on", mend="--data LANG=PATH")
+        raise UserError("nothing to evaluate on", hint="--data LANG=PATH")
     datasets = dataset_names(data)
     read = [read_data(work, spec, lenient, limit) for spec in data]
     say_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
@@ -112,8 +112,8 @@ def evaluate(
     warnings += warn_of_scores([row for row, _ in measured])
     if len(encoder.mapped) < len(mapped):
         folder.abandon()
-        mend = "measure the layer and the language it was made for"
-        raise UserError("a map was not used: no state of its language and layer was read", where=maps[0], mend=mend)
+        hint = "measure the layer and the language it was made for"
+        raise UserError("a map was not used: no state of its language and layer was read", where=maps[0], hint=hint)
     if folder.main:
         write_results(folder.path, measured)
     folder.save(

@@ -13,7 +13,7 @@ from paralign.encoder.hf import base_of
 from paralign.encoder.layers import keep_layers
 from paralign.encoder.tokenizer import save_tokenizer
 from paralign.errors import UserError
-from paralign.folders import whole_folder
+from paralign.folders import atomic_folder
 from paralign.version import __version__
 
 __all__ = ["export"]
@@ -38,7 +38,7 @@ from sentence_transformers import SentenceTransformer
 SentenceTransformer("PATH").encode(["..."])
 ```
 
-The licence of the weights follows from those of the base and of the text it was trained on; paralign cannot know it.
+The license of the weights follows from those of the base and of the text it was trained on; paralign cannot know it.
 """
 
 
@@ -68,12 +68,12 @@ def export(
     facts = read_provenance(model)
     pool = pool or ("cls" if "moco" in facts.get("objectives", ()) else "mean")
     if pool not in ("cls", "mean"):
-        raise UserError(f"unknown pool {pool!r}", mend="cls or mean")
+        raise UserError(f"unknown pool {pool!r}", hint="cls or mean")
     if layer is not None and not 1 <= layer <= encoder.layers:
-        raise UserError(f"the encoder has no hidden state {layer} to end with", mend=f"1 to {encoder.layers}")
+        raise UserError(f"the encoder has no hidden state {layer} to end with", hint=f"1 to {encoder.layers}")
     if layer is not None and layer != encoder.layers:
         keep_layers(encoder.model, layer)
-    with whole_folder(out) as part:
+    with atomic_folder(out) as part:
         base: Any = base_of(encoder.model)
         base.save_pretrained(part)
         save_tokenizer(encoder.tokenizer, part)

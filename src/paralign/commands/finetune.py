@@ -20,6 +20,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import LayersConfig, chosen_layers, layer_hashes, prepare_layers, reset_layers
 from paralign.errors import UserError
+from paralign.folders import atomic_folder
 from paralign.objectives import Batches
 from paralign.results import Measurement, Seeds, read_results, write_results
 from paralign.rng import seed_for
@@ -41,7 +42,6 @@ from paralign.tasks.dataset import Dataset
 from paralign.tasks.supervised import Head, Supervised
 from paralign.tasks.training_sets import read_transfer
 from paralign.training import Learner, Outcome, Stopped, Trainer, TrainingConfig
-from paralign.training.checkpoint import beside
 from paralign.training.memory import check_memory
 from paralign.training.track import check_trackers
 
@@ -130,7 +130,7 @@ def finetune(
     """
     config, work = finetune_settings(task, recipe, settings, overrides)
     if not eval:
-        raise UserError("nothing to evaluate on", mend="--eval LANG=PATH")
+        raise UserError("nothing to evaluate on", hint="--eval LANG=PATH")
     specs = [train] if isinstance(train, str) else list(train)
     transfer, dropped = read_transfer(work, specs, dev, code_switch, target_examples, lenient, limit)
     datasets = dataset_names(eval)
@@ -150,7 +150,7 @@ def finetune(
     check_memory(encoder, best_device(), parts=processes() if config.training.shard else 1)
     about = about_model(encoder, model) | ({"method": system} if system else {})
     if folder.resumed and folder.before.get("model_hash", about["model_hash"]) != about["model_hash"]:
-        raise UserError("the encoder is not the one the run began with", where=folder.path, mend="another --out")
+        raise UserError("the encoder is not the one the run began with", where=folder.path, hint="another --out")
     if folder.finished and had.issuperset(wanted):
         echo(f"{out} is finished", quiet=quiet)
         return read_results(rows)
@@ -303,7 +303,7 @@ def finetune_settings(
     """
     kind = find_class("task", task, TASKS, Task)  # type: ignore[type-abstract]
     if not issubclass(kind, Supervised):
-        raise UserError(f"the task {task!r} is not trained", mend="use paralign evaluate")
+        raise UserError(f"the task {task!r} is not trained", hint="use paralign evaluate")
     composed = create_model(
         "Finetune", __base__=FinetuneConfig, task=(kind.Config, Field(default_factory=dict, validate_default=True))
     )
@@ -352,7 +352,7 @@ def _head_trainer(
 
 
 def _save(folder: Path, task: str, work: Supervised, encoder: Encoder, head: Head, facts: Mapping[str, Any]) -> None:
-    with beside(folder) as part:
+    with atomic_folder(folder, replace=True) as part:
         encoder.save_pretrained(part)
         save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
         about = {"task": task, "settings": work.config.model_dump(mode="json"), **facts}
@@ -363,7 +363,7 @@ def _raise_failed(failed: Mapping[int, Exception], seeds: int, folder: Path) -> 
     """Say which seeds failed, when the others are safe.
 
     Raises:
-        UserError: if what failed was the user's to mend; else the error itself.
+        UserError: if what failed was the user's to fix; else the error itself.
     """
     if not failed:
         return
@@ -373,5 +373,5 @@ def _raise_failed(failed: Mapping[int, Exception], seeds: int, folder: Path) -> 
     raise UserError(
         f"{len(failed)} of {seeds} seeds failed, the others are kept; seed {seed}: {error}",
         where=folder,
-        mend="--resume repeats them",
+        hint="--resume repeats them",
     )

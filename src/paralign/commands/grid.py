@@ -87,11 +87,11 @@ def run_grid(
     unknown = sorted(set(asked) - {"grid"})
     if unknown or "grid" not in asked:
         what = f"unknown section {unknown[0]!r}" if unknown else "no section [grid]"
-        raise UserError(what, where=recipe, mend="only grid.KEY can be set here")
+        raise UserError(what, where=recipe, hint="only grid.KEY can be set here")
     config = resolve(GridConfig, asked["grid"])
     spec = parse_text(text)
     if derived(spec.language) is not None:
-        raise UserError(f"the text is of {spec.language}", mend="give the original: the grid derives it")
+        raise UserError(f"the text is of {spec.language}", hint="give the original: the grid derives it")
     tags = {steps: parse_text(f"{spec.language}~{steps}={spec.path}").language for steps in config.languages}
     _check(config, spec.path, tags, task, train, eval)
     out = Path(out)
@@ -120,7 +120,7 @@ def run_grid(
 def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train: str, eval: str) -> None:
     """Refuse at once what would fail after hours of pretraining."""
     if len(set(tags.values())) < len(tags):
-        raise UserError(f"languages of one name: {', '.join(tags)}", mend="rename a file of word order")
+        raise UserError(f"languages of one name: {', '.join(tags)}", hint="rename a file of word order")
     parse_arch(config.arch)
     for method in config.methods:
         run_settings(method, {}, config.pretrain)

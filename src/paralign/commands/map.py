@@ -10,7 +10,7 @@ from paralign.console import echo
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.folders import whole_folder
+from paralign.folders import atomic_folder
 from paralign.sources.specs import parse_pairs
 from paralign.words.linear import LinearMap, fit_map
 
@@ -49,13 +49,13 @@ def make_map(
     """
     spec = parse_pairs(pairs)
     if Path(out).exists():
-        raise UserError("is in use", where=out, mend="name another folder, or remove this one")
+        raise UserError("is in use", where=out, hint="name another folder, or remove this one")
     if kind not in ("orthogonal", "linear"):
-        raise UserError(f"unknown kind {kind!r}", mend="orthogonal or linear")
+        raise UserError(f"unknown kind {kind!r}", hint="orthogonal or linear")
     encoder = Encoder.from_pretrained(model).to(best_device())
     layer = encoder.layers if layer is None else layer
     if not 1 <= layer <= encoder.layers:
-        raise UserError(f"there is no layer {layer} to map", mend=f"1 to {encoder.layers}")
+        raise UserError(f"there is no layer {layer} to map", hint=f"1 to {encoder.layers}")
     text, found = linked_text(
         spec, links=links, method=method, symmetrise="intersect", tokenised=tokenised, lenient=lenient, quiet=quiet
     )
@@ -64,7 +64,7 @@ def make_map(
     about = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model,
              "model_hash": encoder.digest(), **facts}  # fmt: skip
     made = LinearMap(matrix.cpu(), about)
-    with whole_folder(Path(out)) as part:
+    with atomic_folder(Path(out)) as part:
         made.save(part)
     shown = f"mean cosine {facts['before']:.3f} before, {facts['after']:.3f} after"
     echo(f"{out}  ({facts['words']:,} linked words; {shown})", quiet=quiet)
@@ -81,7 +81,7 @@ def use_maps(encoder: Encoder, digest: str, folders: Sequence[str | Path]) -> li
     for folder in folders:
         found = LinearMap.load(folder)
         if found.facts["source"] in known:
-            raise UserError(f"a second map of {found.facts['source']!r}", where=folder, mend="give one a language")
+            raise UserError(f"a second map of {found.facts['source']!r}", where=folder, hint="give one a language")
         known.add(found.facts["source"])
         found.use(encoder, digest, folder)
         told.append(f"{found.facts['source']}→{found.facts['target']} ({found.facts['kind']})")

@@ -31,7 +31,7 @@ def learn_order(text: Sequence[str], out: str | Path, *, lenient: bool = False, 
     """
     specs = [parse_text(spec) for spec in text]
     if len({spec.language for spec in specs}) != 1:
-        raise UserError("treebanks of one language are needed", mend="--text fr=TREEBANK.conllu")
+        raise UserError("treebanks of one language are needed", hint="--text fr=TREEBANK.conllu")
     dropped: Counter[str] = Counter()
     trees = chain.from_iterable(read_trees(spec, lenient=lenient, dropped=dropped) for spec in specs)
     found = Ordering.learn(trees, {"language": specs[0].language, "text": [str(spec) for spec in specs]})

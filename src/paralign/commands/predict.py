@@ -51,12 +51,12 @@ def predict(
     """
     path = Path(out)
     if path.exists() and not force:
-        raise UserError("exists already", where=path, mend="--force replaces it")
+        raise UserError("exists already", where=path, hint="--force replaces it")
     if not path.parent.is_dir():
         raise UserError("there is no such folder", where=path.parent)
     work, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
-    read = work.read(data, lenient=lenient, dropped=dropped, limit=limit, labelled=False)
+    read = work.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
     say_dropped(dropped, quiet)
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(work, encoder, model) if work.trains else None
@@ -65,7 +65,7 @@ def predict(
         written = [path.parent / file.name for file in made]
         for file in written:
             if file.exists() and not force:
-                raise UserError("exists already", where=file, mend="--force replaces it")
+                raise UserError("exists already", where=file, hint="--force replaces it")
         for file, final in zip(made, written, strict=True):
             file.replace(final)
     say_cut(work, data, set(), quiet)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from paralign.corpus.clean import Excluded, FilterConfig, Seen, comparable, hash_texts, sentence_hashes
 from paralign.corpus.store import SCHEMA, TokenStore
 from paralign.errors import UserError
-from paralign.folders import whole_folder
+from paralign.folders import atomic_folder
 from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 
@@ -67,7 +67,7 @@ def build_store(
     exclude: Excluded | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TokenStore:
-    """Read, clean, filter and tokenise text into a store at ``out``.
+    """Read, clean, filter and tokenize text into a store at ``out``.
 
     The store is built under ``out.part`` and renamed at the end: it is there whole or not at all. Dropped
     lines are counted for each spec by the first reason that holds: what the readers drop if ``lenient``, then
@@ -90,9 +90,9 @@ def build_store(
             left.
     """
     if not specs:
-        raise UserError("no text is given", mend="give at least one --pairs or --text")
+        raise UserError("no text is given", hint="give at least one --pairs or --text")
     out = Path(out)
-    with whole_folder(out) as part, ExitStack() as stack:
+    with atomic_folder(out) as part, ExitStack() as stack:
         build = _Build(part, stack, specs, filter, vocabulary, exclude)
         read = 0
         for number, spec in enumerate(specs):
@@ -142,7 +142,7 @@ class _Build:
         self.part, self.specs, self.config, self.exclude = part, specs, config, exclude
         self.sides = len(specs[0].languages)
         if any(len(spec.languages) != self.sides for spec in specs):
-            raise UserError("pairs and plain text cannot share a store", mend="build two stores")
+            raise UserError("pairs and plain text cannot share a store", hint="build two stores")
         self.languages = sorted({tag for spec in specs for tag in spec.languages})
         self.dtypes = {
             "pieces": "<u2" if vocabulary is not None and vocabulary < 65_536 else "<u4",
@@ -168,7 +168,7 @@ class _Build:
     def add(
         self, rows: _Rows, number: int, spec: PairSpec | TextSpec, tokenize: Tokenize, dropped: Counter[str]
     ) -> bool:
-        """Filter, tokenise and write a batch; False once the limit of its languages is reached."""
+        """Filter, tokenize and write a batch; False once the limit of its languages is reached."""
         group = "-".join(sorted(spec.languages))
         room = None if self.config.limit is None else self.config.limit - self.kept_of[group]
         if room is not None and room <= 0:
@@ -312,8 +312,8 @@ class _Build:
             "too long": f" (> {self.config.max_pieces} pieces)",
         }
         said = ", ".join(f"{n:,} {reason}{reasons.get(reason, '')}" for reason, n in dropped.most_common())
-        mend = {"too short": "; lower data.min_pieces", "too long": "; raise data.max_pieces"}
-        return f"all {dropped.total():,} {what} dropped: {said}{mend.get(dropped.most_common(1)[0][0], '')}"
+        hint = {"too short": "; lower data.min_pieces", "too long": "; raise data.max_pieces"}
+        return f"all {dropped.total():,} {what} dropped: {said}{hint.get(dropped.most_common(1)[0][0], '')}"
 
 
 def file_digest(path: str | Path) -> str:

@@ -18,7 +18,7 @@ from paralign.formats.lines import read_lines
 from paralign.formats.squad import load_json
 from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 __all__ = ["Source", "batched", "excluded_sentences", "nothing_said", "sentences_of"]
 
@@ -78,8 +78,8 @@ def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> t
 
 def nothing_said(source: Source) -> UserError:
     """The error for a file without a sentence."""
-    mend = "give a file of sentences: text, TSV, CoNLL, CoNLL-U, JSON"
-    return UserError("no sentence was found", where=str(source), mend=mend)
+    hint = "give a file of sentences: text, TSV, CoNLL, CoNLL-U, JSON"
+    return UserError("no sentence was found", where=str(source), hint=hint)
 
 
 def sentences_of(source: Source, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[str]:
@@ -97,7 +97,7 @@ def sentences_of(source: Source, *, lenient: bool = False, dropped: Counter[str]
         yield from _texts(load_json(source))
     elif kind == "conllu":
         for block in sentence_blocks(source, lenient=lenient, dropped=count):
-            yield from _analysed(block, source, lenient, count)
+            yield from _analyzed(block, source, lenient, count)
     else:
         lines = read_lines(source, lenient=lenient, dropped=count)
         if kind == "jsonl":
@@ -110,19 +110,19 @@ def sentences_of(source: Source, *, lenient: bool = False, dropped: Counter[str]
             yield from _tagged(every)
         else:
             for text in every:
-                yield from map(normalise, text.replace("|||", "\t").split("\t"))
+                yield from map(normalize, text.replace("|||", "\t").split("\t"))
 
 
-def _analysed(block: Block, source: Source, lenient: bool, dropped: Counter[str]) -> Iterator[str]:
+def _analyzed(block: Block, source: Source, lenient: bool, dropped: Counter[str]) -> Iterator[str]:
     """The texts of a sentence of a treebank: its own, its translations."""
     said = [text for name, text in comments(block).items() if name.startswith("text")]
     if "text" not in comments(block) and not all(line.startswith("#") for _, line in block):
         try:
-            said.append(tree_of(block, labelled=False).text)
+            said.append(tree_of(block, labeled=False).text)
         except Fault as fault:
             assert not isinstance(source, PairSpec | TextSpec)
             raise_or_count(fault, source, "sentence", lenient=lenient, dropped=dropped)
-    yield from map(normalise, said)
+    yield from map(normalize, said)
 
 
 def _tagged(lines: Iterable[str]) -> Iterator[str]:
@@ -134,7 +134,7 @@ def _tagged(lines: Iterable[str]) -> Iterator[str]:
             word = re.split(r"[\t ]", line, maxsplit=1)[0]
             words.append(re.sub(r"^[a-z]{2,3}:(?=.)", "", word))  # WikiANN writes de:Haus
         elif words:
-            yield normalise(" ".join(words))
+            yield normalize(" ".join(words))
             words = []
 
 
@@ -155,8 +155,8 @@ def _json_lines(
 
 def _texts(whole: Any) -> Iterator[str]:
     for found in _walk(whole):
-        yield normalise(found)
-        yield from map(normalise, _END.split(found))
+        yield normalize(found)
+        yield from map(normalize, _END.split(found))
 
 
 def _walk(node: Any) -> Iterator[str]:

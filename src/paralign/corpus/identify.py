@@ -98,7 +98,7 @@ def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
                 raise UserError(
                     f"the text tagged {tag!r} {message}",
                     where=spec.paths[min(side, len(spec.paths) - 1)],
-                    mend="correct the tag (or the order of the sides); --lenient goes on all the same",
+                    hint="correct the tag (or the order of the sides); --lenient goes on all the same",
                 )
 
 

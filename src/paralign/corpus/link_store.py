@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
-from paralign.folders import whole_folder
+from paralign.folders import atomic_folder
 from paralign.ragged import stretches
 from paralign.text.words import piece_word_ranges, word_spans
 
@@ -81,9 +81,9 @@ class LinkStore:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
             links = cls(path, meta)
         except (OSError, ValueError, KeyError):
-            raise UserError("no word links here, or damaged ones", where=path, mend="remove the folder") from None
+            raise UserError("no word links here, or damaged ones", where=path, hint="remove the folder") from None
         if meta.get("schema") != SCHEMA or links.fingerprint != store.fingerprint:
-            raise UserError("the word links belong to other text", where=path, mend="remove the folder")
+            raise UserError("the word links belong to other text", where=path, hint="remove the folder")
         return links
 
     def _map(self, name: str, dtype: str) -> npt.NDArray[Any]:
@@ -126,7 +126,7 @@ def write_link_store(
         UserError: for links that end beyond their sentence, or another number of records.
     """
     index, count = np.zeros(len(store) + 1, np.int64), 0
-    with whole_folder(out) as part:
+    with atomic_folder(out) as part:
         with (part / "words.bin").open("wb") as words, (part / "links.bin").open("wb") as pairs:
             for count, some in enumerate(links, 1):
                 if count > len(store):
@@ -142,7 +142,7 @@ def write_link_store(
                     i, j = array[((array >= sizes) | (array < 0)).any(1)][0].tolist()
                     line = int(store.line[count - 1])
                     message = f"line {line}: a link {i}-{j} between sentences of {sizes[0]} and {sizes[1]} words"
-                    raise UserError(message, mend="give links of this text, words counted from 0")
+                    raise UserError(message, hint="give links of this text, words counted from 0")
                 pairs.write(array.astype("<u2").tobytes())
                 index[count] = index[count - 1] + len(array)
         if count != len(store):

@@ -12,7 +12,7 @@ __all__ = ["MixedText", "tempered"]
 
 
 def tempered(sizes: Mapping[str, int], temperature: float) -> dict[str, float]:
-    """Shares p^(1/T), normalised, of things of the given sizes (Devlin 2019; T = 1 is proportional)."""
+    """Shares p^(1/T), normalized, of things of the given sizes (Devlin 2019; T = 1 is proportional)."""
     total = sum(sizes.values())
     if not total:
         return dict.fromkeys(sizes, 0.0)

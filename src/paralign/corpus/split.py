@@ -21,7 +21,7 @@ import numpy.typing as npt
 from paralign.corpus.clean import Hashes, Seen, hash_texts, sentence_hashes
 from paralign.corpus.excluded import Source, batched, excluded_sentences
 from paralign.errors import UserError
-from paralign.folders import whole_folder
+from paralign.folders import atomic_folder
 from paralign.sources.read import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 
@@ -68,7 +68,7 @@ def split_corpus(
 
     Writes ``mono/XX.txt.gz``, ``heldout/XX.txt.gz``, ``pairs/en-XX.tsv.gz`` (English first) and ``split.json`` (what is
     returned), no file without a line. Sentences are written once a file and in the order of their hashes: the same
-    input gives the same bytes, and nothing of a catalogue's order remains. Holds the texts in memory (about 0.2 GB a
+    input gives the same bytes, and nothing of a catalog's order remains. Holds the texts in memory (about 0.2 GB a
     million short pairs).
 
     Args:
@@ -117,7 +117,7 @@ def split_corpus(
         raise UserError(f"nothing left to split: {dict(total)}")
     shares = {"mono_share": mono_share, "key_share": key_share, "heldout_share": heldout_share}
     counts: dict[str, Any] = {"specs": rows, "exclude": kept_out, **shares}
-    with whole_folder(Path(out)) as part:
+    with atomic_folder(Path(out)) as part:
         for name, shelf in sorted(shelves.items()):
             _write(part, name, shelf.texts, heldout_share, counts)
         (part / "split.json").write_text(json.dumps(counts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -76,18 +76,18 @@ class TokenStore:
         try:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError("no token store here", where=path, mend="build one with paralign corpus build") from None
+            raise UserError("no token store here", where=path, hint="build one with paralign corpus build") from None
         except ValueError:
-            raise UserError("not valid JSON", where=path / "meta.json", mend="build the store again") from None
+            raise UserError("not valid JSON", where=path / "meta.json", hint="build the store again") from None
         if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
             found = meta.get("schema") if isinstance(meta, dict) else None
-            raise UserError(f"store schema {found!r}, not {SCHEMA}", where=path, mend="build the store again")
+            raise UserError(f"store schema {found!r}, not {SCHEMA}", where=path, hint="build the store again")
         for name, array in meta["arrays"].items():
             file = path / f"{name}.bin"
             size = file.stat().st_size if file.is_file() else None
             if size != array["bytes"]:
                 what = "is missing" if size is None else f"has {size:,} bytes, not {array['bytes']:,}"
-                raise UserError(what, where=file, mend="the store is damaged: build it again")
+                raise UserError(what, where=file, hint="the store is damaged: build it again")
         return cls(path, meta)
 
     def _map(self, name: str) -> Array:

@@ -238,7 +238,7 @@ class Encoder(nn.Module):
         if longest > self.max_pieces:
             raise UserError(
                 f"a row of {longest} pieces is longer than the model's {self.max_pieces}",
-                mend="lower data.max_pieces",
+                hint="lower data.max_pieces",
             )
         base = hf.base_of(self.model)
         device = self.device
@@ -318,8 +318,8 @@ class Encoder(nn.Module):
         """
         if self._head is None:
             message = f"{who} needs a vocabulary head, and {self.family} models have none"
-            mend = "use moco, word_l2 or word_contrastive, or a masked LM"
-            raise UserError(message, where=self.name or None, mend=mend)
+            hint = "use moco, word_l2 or word_contrastive, or a masked LM"
+            raise UserError(message, where=self.name or None, hint=hint)
 
     def head_dense(self) -> nn.Linear:
         """The vocabulary head's first dense layer, [d, d].

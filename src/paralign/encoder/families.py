@@ -126,22 +126,22 @@ def read_family(path: str, name: str) -> PreTrainedConfig:
                 message = f"the family {kind!r} needs code that comes with the model, and paralign runs none"
             else:
                 message = f"cannot load the model: transformers {__version__} does not know the family {kind!r}"
-            raise UserError(message, where=name, mend=_MEND)
+            raise UserError(message, where=name, hint=_MEND)
         config: PreTrainedConfig = AutoConfig.from_pretrained(path, trust_remote_code=False)
     except UserError:
         raise
     except Exception as error:  # a config's own checks raise many kinds
         raise UserError(f"cannot load the model: {first_line(error)}", where=name) from error
     if getattr(config, "is_encoder_decoder", False):
-        raise UserError(f"{config.model_type} models are encoder-decoders, not encoders", where=name, mend=_MEND)
+        raise UserError(f"{config.model_type} models are encoder-decoders, not encoders", where=name, hint=_MEND)
     generates = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and type(config) not in MODEL_FOR_MASKED_LM_MAPPING
     if getattr(config, "is_decoder", False) or (
         generates and not getattr(config, "use_bidirectional_attention", False)
     ):
         message = f"this {config.model_type} model reads from left to right: a decoder, not an encoder"
-        raise UserError(message, where=name, mend=_MEND)
+        raise UserError(message, where=name, hint=_MEND)
     if type(config) not in MODEL_MAPPING:
-        raise UserError(f"transformers has no encoder of the family {config.model_type!r}", where=name, mend=_MEND)
+        raise UserError(f"transformers has no encoder of the family {config.model_type!r}", where=name, hint=_MEND)
     return config
 
 
@@ -159,16 +159,16 @@ def parse_arch(arch: str) -> tuple[str, int, int]:
     family, _, shape = arch.partition(":")
     match = re.fullmatch(r"(\d+)x(\d+)", shape)
     if family not in ARCHITECTURES:
-        raise UserError(f"unknown architecture {family!r}", mend=did_you_mean(family, ARCHITECTURES))
+        raise UserError(f"unknown architecture {family!r}", hint=did_you_mean(family, ARCHITECTURES))
     if not match or int(match[1]) < 1 or int(match[2]) < 32 or int(match[2]) % 32:
-        raise UserError(f"cannot read the shape in {arch!r}", mend="write layers x width, as in bert:4x256")
+        raise UserError(f"cannot read the shape in {arch!r}", hint="write layers x width, as in bert:4x256")
     return family, int(match[1]), int(match[2])
 
 
 def build(
     arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 0.1, seed: int = 0, twins: bool = False
 ) -> Any:
-    """A masked LM with random weights by the family's own initialiser; heads of 64 (of 32 up to width 128).
+    """A masked LM with random weights by the family's own initializer; heads of 64 (of 32 up to width 128).
 
     Args:
         arch: ``family:LAYERSxWIDTH``; the feed-forward width is four times the width (ModernBERT: 1.5 times).
@@ -213,9 +213,9 @@ def build(
 
 
 def new_twin(model: Any, seed: int) -> Any:
-    """A model of the same layers, drawn by the family's own initialiser; its embeddings are fewer.
+    """A model of the same layers, drawn by the family's own initializer; its embeddings are fewer.
 
-    ``_init_weights`` on a model that was loaded would do nothing: its weights are marked as initialised.
+    ``_init_weights`` on a model that was loaded would do nothing: its weights are marked as initialized.
     """
     config = copy.deepcopy(model.config)
     special = [getattr(config, name) for name in vars(config) if name.endswith("_token_id")]

@@ -70,7 +70,7 @@ def _dense_of(model: Any) -> tuple[str, nn.Linear]:
             and part.in_features == width
         ):
             return name, part
-    raise UserError(f"the vocabulary head of {type(model).__name__} has no dense layer", mend="use tlm for this family")
+    raise UserError(f"the vocabulary head of {type(model).__name__} has no dense layer", hint="use tlm for this family")
 
 
 def without_head(model: Any) -> Any:

@@ -72,9 +72,9 @@ def _folder(name: str) -> Path | None:
     """The folder a name means, known to exist, or ``None`` if it is a name on the hub."""
     path = _local(name)
     if path is not None and not path.exists():
-        raise UserError("no such model folder", where=name, mend="give a folder or a name on the hub")
+        raise UserError("no such model folder", where=name, hint="give a folder or a name on the hub")
     if path is not None and not path.is_dir():
-        raise UserError("not a model folder", where=name, mend="give the folder that holds config.json")
+        raise UserError("not a model folder", where=name, hint="give the folder that holds config.json")
     return path
 
 
@@ -89,7 +89,7 @@ def _check_weights(name: str) -> None:
             raise UserError(
                 "the weights are pickled and paralign reads only safetensors",
                 where=name,
-                mend="convert them once with transformers: save_pretrained(safe_serialization=True)",
+                hint="convert them once with transformers: save_pretrained(safe_serialization=True)",
             )
         raise UserError("no *.safetensors in the model folder", where=name)
 
@@ -97,7 +97,7 @@ def _check_weights(name: str) -> None:
 def _check_tokenizer(name: str) -> None:
     path = _folder(name)
     if path is not None and not any((path / file).exists() for file in _TOKENIZERS):
-        raise UserError("the model folder has no tokenizer", where=name, mend="save the tokenizer beside the model")
+        raise UserError("the model folder has no tokenizer", where=name, hint="save the tokenizer beside the model")
 
 
 def load_model(name: str) -> Any:
@@ -162,7 +162,7 @@ def _try_out(model: Any, name: str) -> None:
         UserError: saying which of these the model does not do.
     """
     kind = model.config.model_type
-    mend = "docs/families.md says which families are encoders"
+    hint = "docs/families.md says which families are encoders"
     base = base_of(model).eval()
     try:
         rows = model.get_input_embeddings().weight.shape[0]
@@ -178,14 +178,14 @@ def _try_out(model: Any, name: str) -> None:
             raise ValueError("not every layer gives one state a piece")
     except Exception as error:  # whatever a family may raise
         message = f"{kind} models cannot be used as encoders of text: {first_line(error)}"
-        raise UserError(message, where=name, mend=mend) from error
+        raise UserError(message, where=name, hint=hint) from error
     largest = float(states.abs().max())
     if float((states[0, :3] - alone[0]).abs().max()) > 1e-4 * largest:
         message = f"{kind} models cannot be used: the states of a sentence depend on the padding beside it"
-        raise UserError(message, where=name, mend=mend)
+        raise UserError(message, where=name, hint=hint)
     if float((states[0, 0] - states[1, 0]).abs().max()) <= 1e-6 * largest:
         message = f"in this {kind} model a piece does not see those behind it: a decoder, not an encoder"
-        raise UserError(message, where=name, mend=mend)
+        raise UserError(message, where=name, hint=hint)
 
 
 def load_tokenizer(name: str) -> Any:
@@ -198,14 +198,14 @@ def load_tokenizer(name: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(_local(name) or name), use_fast=True, trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds here
-        path, mend = _local(name), None
+        path, hint = _local(name), None
         if find_spec("sentencepiece") is None and (path is None or any(path.glob("*.model"))):
-            mend = "a SentencePiece vocabulary needs its package: pip install 'paralign[sentencepiece]'"
-        raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, mend=mend) from error
+            hint = "a SentencePiece vocabulary needs its package: pip install 'paralign[sentencepiece]'"
+        raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, hint=hint) from error
     if not tokenizer.is_fast:
         raise UserError("the tokenizer has no fast form, so no character offsets", where=name)
     if tokenizer.mask_token_id is None:
-        raise UserError("the tokenizer has no mask token", where=name, mend="an encoder's tokenizer has one")
+        raise UserError("the tokenizer has no mask token", where=name, hint="an encoder's tokenizer has one")
     return tokenizer
 
 
@@ -281,7 +281,7 @@ def checkpoint_gradients(model: Any) -> None:
     """
     if not getattr(model, "supports_gradient_checkpointing", False):
         message = f"{model.config.model_type} models have no gradient checkpointing"
-        raise UserError(message, mend="leave training.gradient_checkpointing out, raise training.accumulate")
+        raise UserError(message, hint="leave training.gradient_checkpointing out, raise training.accumulate")
     # Its name in newer releases of transformers 5; the older one warns there.
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
@@ -295,7 +295,7 @@ def compile_layers(model: Any) -> None:
     """
     stack = layer_stack(model)
     if not stack:
-        raise UserError(f"{model.config.model_type} models have no stack of layers to compile", mend="leave it out")
+        raise UserError(f"{model.config.model_type} models have no stack of layers to compile", hint="leave it out")
     for layer in stack:
         layer.compile(dynamic=True)
 
@@ -357,7 +357,7 @@ class _Reached(Exception):
 def state_behind(model: Any, layer: int, inputs: dict[str, Tensor]) -> Tensor:
     """[b, t, d] the hidden state behind layer 1 to L; the layers above it are not computed where that can be helped."""
     base, count, stack = base_of(model), hidden_layers(model), layer_stack(model)
-    if layer == count or not stack:  # the last may be normalised; shared or several stacks are run whole
+    if layer == count or not stack:  # the last may be normalized; shared or several stacks are run whole
         out = base(**inputs, output_hidden_states=layer != count, return_dict=True)
         state: Tensor = out.last_hidden_state if layer == count else out.hidden_states[layer]
         return state

@@ -38,7 +38,7 @@ class LayersConfig(Config):
     """What is done to layers before fine-tuning."""
 
     reset: str = ""
-    """Layers drawn anew by the family's own initialiser: ``0-1``, ``0,3-5``, ``all``. Each seed draws its own."""
+    """Layers drawn anew by the family's own initializer: ``0-1``, ``0,3-5``, ``all``. Each seed draws its own."""
     freeze: str = ""
     """Layers that are not trained; ``embeddings`` may be among them: ``embeddings,0-3``."""
     keep: int | None = Field(default=None, ge=1)
@@ -79,14 +79,14 @@ def chosen_layers(text: str, count: int, *, embeddings: bool = False) -> list[in
             found |= set(range(count))
         elif not span:
             more = f", or {_EMBEDDINGS}" * embeddings
-            raise UserError(f"cannot read the layers {text!r}", mend=f"write 0-1 or 0,3-5 or all{more}; {known}")
+            raise UserError(f"cannot read the layers {text!r}", hint=f"write 0-1 or 0,3-5 or all{more}; {known}")
         else:
             first, last = int(span[1]), int(span[2] or span[1])
             if last >= count or first > last:
-                raise UserError(f"there are no layers {part}", mend=known)
+                raise UserError(f"there are no layers {part}", hint=known)
             found |= set(range(first, last + 1))
     if text and not found:
-        raise UserError(f"no layers in {text!r}", mend=f"write 0-1 or 0,3-5 or all; {known}")
+        raise UserError(f"no layers in {text!r}", hint=f"write 0-1 or 0,3-5 or all; {known}")
     return sorted(found)
 
 
@@ -139,7 +139,7 @@ def prepare_layers(encoder: Encoder, config: LayersConfig) -> None:
     """
     if config.keep is not None and config.keep != encoder.layers:
         if config.keep > encoder.layers:
-            raise UserError(f"the encoder has {encoder.layers} layers", mend="lower layers.keep")
+            raise UserError(f"the encoder has {encoder.layers} layers", hint="lower layers.keep")
         keep_layers(encoder.model, config.keep)
     chosen_layers(config.reset, encoder.layers)
     frozen = chosen_layers(config.freeze, encoder.layers, embeddings=True)

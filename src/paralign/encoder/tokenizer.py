@@ -1,4 +1,4 @@
-"""Tokenizers: reading one's template by probing it, batch tokenisation with offsets, and training one on text."""
+"""Tokenizers: reading one's template by probing it, batch tokenization with offsets, and training one on text."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
     if not made.twin:
         return found
     if not twins:
-        raise UserError(f"the encoder has no twin pieces for {language}", mend="pretrain one with text of it")
+        raise UserError(f"the encoder has no twin pieces for {language}", hint="pretrain one with text of it")
     special = np.array(tokenizer.all_special_ids)
     return [(ids + twins * (made.moves(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in found]
 
@@ -148,7 +148,7 @@ class TokenizerConfig(Config):
     """Settings of a tokenizer that is trained."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Languages have p^(1/T) of the characters it is trained on: 1 is proportional, larger values favour small ones."""
+    """Languages have p^(1/T) of the characters it is trained on: 1 is proportional, larger values favor small ones."""
     coverage: float = Field(default=1.0, gt=0, le=1)
     """Share of the text's characters that ``wordpiece`` must know; the rarest beyond that are unknown pieces."""
 
@@ -176,16 +176,16 @@ def train_tokenizer(
         UserError: for an unknown kind, a size too small for the text's characters, or an iterator.
     """
     if isinstance(texts, Iterator):
-        raise UserError("the sentences are an iterator: after the first reading it is empty", mend="give a list")
+        raise UserError("the sentences are an iterator: after the first reading it is empty", hint="give a list")
     if kind not in KINDS:
-        raise UserError(f"unknown tokenizer {kind!r}", mend=did_you_mean(kind, KINDS))
+        raise UserError(f"unknown tokenizer {kind!r}", hint=did_you_mean(kind, KINDS))
     arch = ARCHITECTURES[family]
     bert = arch.dress == "bert"
     names = _BERT_NAMES if bert else _ROBERTA_NAMES
     backend = _wordpiece(texts, size, names, coverage) if kind == "wordpiece" else _bpe(texts, size, names)
     made = backend.get_vocab_size()
     if made > size:
-        raise UserError(f"{size:,} pieces cannot hold the text's characters: {made:,} are needed", mend="raise --vocab")
+        raise UserError(f"{size:,} pieces cannot hold the text's characters: {made:,} are needed", hint="raise --vocab")
     c, s = names["cls"], names["sep"]
     pair = f"{c} $A {s} $B:1 {s}:1" if bert else f"{c} $A {s} {s} $B {s}"
     backend.post_processor = processors.TemplateProcessing(

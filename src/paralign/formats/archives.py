@@ -43,7 +43,7 @@ def twins_in(path: str, languages: tuple[str, str]) -> tuple[str, str]:
         for entry in archive.infolist():
             name = PurePosixPath(entry.filename.replace("\\", "/"))
             if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
-                raise UserError(f"names a file outside of itself, {entry.filename!r}", where=path, mend="do not use it")
+                raise UserError(f"names a file outside of itself, {entry.filename!r}", where=path, hint="do not use it")
             if entry.is_dir():
                 continue
             tag = tag_of(name.suffix[1:])
@@ -56,7 +56,7 @@ def twins_in(path: str, languages: tuple[str, str]) -> tuple[str, str]:
         raise UserError(
             f"holds {what} in {languages[0]} and {languages[1]}{f': {names}' if stems else ''}",
             where=path,
-            mend="unpack it and give two files, a.en,a.de",
+            hint="unpack it and give two files, a.en,a.de",
         )
     return cast(tuple[str, str], tuple(f"{path}!{found[stems[0]][tag]}" for tag in languages))
 
@@ -69,14 +69,14 @@ def open_member(name: str) -> AbstractContextManager[IO[bytes]]:
     try:
         entry = archive.getinfo(member)
         if entry.flag_bits & 1:
-            raise UserError("is locked by a password", where=name, mend="unpack it")
+            raise UserError("is locked by a password", where=name, hint="unpack it")
         return _Member(archive, archive.open(entry))
     except KeyError:
         archive.close()
         raise UserError("no such file in the archive", where=name) from None
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         archive.close()
-        raise UserError(f"cannot be read: {error}", where=name, mend="fetch the archive again") from None
+        raise UserError(f"cannot be read: {error}", where=name, hint="fetch the archive again") from None
     except UserError:
         archive.close()
         raise
@@ -117,4 +117,4 @@ def _opened(path: str) -> zipfile.ZipFile:
     except IsADirectoryError:
         raise UserError("is a folder, not a file", where=path) from None
     except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f"is no zip archive that can be read: {error}", where=path, mend="fetch it again") from None
+        raise UserError(f"is no zip archive that can be read: {error}", where=path, hint="fetch it again") from None

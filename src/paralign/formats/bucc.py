@@ -10,7 +10,7 @@ from paralign.errors import UserError, located
 from paralign.formats.faults import Fault, nothing_found, raise_or_count
 from paralign.formats.items import MiningSet
 from paralign.formats.lines import read_lines
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 from paralign.text.tags import pair_tag
 
 __all__ = ["read_bucc"]
@@ -22,7 +22,7 @@ def read_bucc(
     *,
     lenient: bool = False,
     dropped: Counter[str] | None = None,
-    labelled: bool = True,
+    labeled: bool = True,
 ) -> MiningSet:
     """Read a mining set (Zweigenbaum et al., BUCC 2017 and 2018).
 
@@ -36,7 +36,7 @@ def read_bucc(
         lenient: drop lines that are not well-formed instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing tab``, ``missing id``,
             ``missing sentence``, ``duplicate id``, and for gold pairs ``unknown id``.
-        labelled: with ``False`` the gold file may be missing.
+        labeled: with ``False`` the gold file may be missing.
 
     Raises:
         UserError: with ``file:line``; for a gold file whose columns are the other way round, lenient or not.
@@ -45,7 +45,7 @@ def read_bucc(
     sides = [_sentences(_file(path, tag), lenient, count) for tag in languages]
     gold: frozenset[tuple[str, str]] = frozenset()
     file = _file(path, "gold")
-    if labelled or file.exists():
+    if labeled or file.exists():
         gold = _gold(file, path, languages, sides, lenient, count)
     (source, target) = sides
     return MiningSet(list(source.values()), list(source), list(target.values()), list(target), gold)
@@ -74,7 +74,7 @@ def _sentences(file: Path, lenient: bool, dropped: Counter[str]) -> dict[str, st
                 raise Fault("missing id", "the id is empty", number)
             if name in sentences:
                 raise Fault("duplicate id", f"the id {name!r} came before", number)
-            if not (text := normalise(text)):
+            if not (text := normalize(text)):
                 raise Fault("missing sentence", f"the sentence of {name!r} is empty", number)
             sentences[name] = text
         except Fault as fault:
@@ -103,9 +103,9 @@ def _gold(
             if left in source and right in target:
                 gold.add((left, right))
             elif left in target and right in source:
-                mend = f"write {pair_tag(languages[1], languages[0])}={path}"
+                hint = f"write {pair_tag(languages[1], languages[0])}={path}"
                 message = f"the columns are the other way round: {left!r} is an id of {languages[1]}"
-                raise UserError(message, where=located(file, number), mend=mend)
+                raise UserError(message, where=located(file, number), hint=hint)
             else:
                 known = (right, languages[1]) if left in source else (left, languages[0])
                 raise Fault("unknown id", f"no sentence of {known[1]} has the id {known[0]!r}", number)

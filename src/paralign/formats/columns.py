@@ -12,7 +12,7 @@ from paralign.errors import UserError
 from paralign.formats.conllu import spans_of
 from paralign.formats.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
 from paralign.formats.items import Tagged
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 from paralign.text.tags import tag_of
 
 __all__ = ["read_columns", "to_bio"]
@@ -31,7 +31,7 @@ def read_columns(
     scheme: Literal["bio", "conll"] = "bio",
     lenient: bool = False,
     dropped: Counter[str] | None = None,
-    labelled: bool = True,
+    labeled: bool = True,
 ) -> Iterator[Tagged]:
     """Read tagged sentences in a stream: PAN-X, CoNLL-2002 and CoNLL-2003 columns.
 
@@ -49,16 +49,16 @@ def read_columns(
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``incomplete sentence``,
             ``empty word``, ``missing tag``, ``malformed tag``, ``wrong columns``, ``I- without B-``,
             ``missing prefix``.
-        labelled: with ``False`` no sentence is refused or dropped for its tags: where one is missing or malformed, the
+        labeled: with ``False`` no sentence is refused or dropped for its tags: where one is missing or malformed, the
             sentence has none.
 
     Raises:
         UserError: with ``file:line``; where the prefix is that of another language.
     """
     if scheme not in ("bio", "conll"):
-        raise UserError(f"unknown scheme {scheme!r}", mend="known: bio, conll")
+        raise UserError(f"unknown scheme {scheme!r}", hint="known: bio, conll")
     count: Counter[str] = Counter() if dropped is None else dropped
-    return _read((path, language), scheme, lenient, count, labelled)
+    return _read((path, language), scheme, lenient, count, labeled)
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
@@ -80,22 +80,22 @@ def to_bio(tags: Sequence[str]) -> list[str]:
     return out
 
 
-def _read(spec: _Named, scheme: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[Tagged]:
+def _read(spec: _Named, scheme: str, lenient: bool, dropped: Counter[str], labeled: bool) -> Iterator[Tagged]:
     blocks = sentence_blocks(spec[0], lenient=lenient, dropped=dropped)
     head = list(islice(blocks, _LOOK))
     layout = _Layout(head, spec)
     found = False
     for block in chain(head, blocks):
         try:
-            rows = layout.rows(block, labelled)
+            rows = layout.rows(block, labeled)
             if not rows:
                 continue
-            tags = _tags(rows, scheme, labelled)
+            tags = _tags(rows, scheme, labeled)
         except Fault as fault:
             raise_or_count(fault, spec[0], "sentence", lenient=lenient, dropped=dropped)
             continue
         found = True
-        words = tuple(normalise(word) or word for _, word, _ in rows)
+        words = tuple(normalize(word) or word for _, word, _ in rows)
         text, spans = spans_of(words, [False] * len(words))
         yield Tagged(text, words, spans, tags, rows[0][0])
     if not found:
@@ -114,7 +114,7 @@ class _Layout:
         self.width = len(split[model]) if lines else 1
         self.prefix = _prefix([_split(line, self.tabs)[0] for line in lines], spec)
 
-    def rows(self, block: Block, labelled: bool) -> list[tuple[int, str, str]]:
+    def rows(self, block: Block, labeled: bool) -> list[tuple[int, str, str]]:
         """Line, word and tag (empty if there is none) of each word."""
         rows = []
         for number, line in block:
@@ -122,7 +122,7 @@ class _Layout:
             word, tag = cells[0], cells[-1] if len(cells) > 1 else ""
             if line.startswith("-DOCSTART-") or (line.startswith("# ") and not _TAG.fullmatch(tag)):
                 continue
-            if labelled and len(cells) != self.width and len(cells) > 1:
+            if labeled and len(cells) != self.width and len(cells) > 1:
                 raise Fault("wrong columns", f"{len(cells)} columns, not {self.width} as in other lines", number)
             if self.prefix:
                 if not word.startswith(self.prefix):
@@ -151,28 +151,28 @@ def _prefix(words: Sequence[str], spec: _Named) -> str:
     language = tag_of(tag)
     if language and language != expected:
         message = f"every word begins with {tag + ':'!r}, the file is not of the language {expected!r}"
-        raise UserError(message, where=path, mend=f"write {language}={path}")
+        raise UserError(message, where=path, hint=f"write {language}={path}")
     return f"{tag}:" if language else ""
 
 
-def _tags(rows: Sequence[tuple[int, str, str]], scheme: str, labelled: bool) -> tuple[str, ...]:
-    """The tags as BIO; none for unlabelled data whose tags cannot be used."""
+def _tags(rows: Sequence[tuple[int, str, str]], scheme: str, labeled: bool) -> tuple[str, ...]:
+    """The tags as BIO; none for unlabeled data whose tags cannot be used."""
     tags = [tag for _, _, tag in rows]
     try:
         for number, word, tag in rows:
             if not tag:
                 raise Fault("missing tag", f"{word!r} has no tag", number)
             if not _TAG.fullmatch(tag) or (scheme == "bio" and tag[0] in "ES"):
-                mend = "read IOB1 and BIOES with --set task.scheme=conll" if tag[1:2] == "-" else None
-                raise Fault("malformed tag", f"{tag!r} is neither O nor B-TYPE nor I-TYPE", number, mend)
+                hint = "read IOB1 and BIOES with --set task.scheme=conll" if tag[1:2] == "-" else None
+                raise Fault("malformed tag", f"{tag!r} is neither O nor B-TYPE nor I-TYPE", number, hint)
         if scheme == "conll":
             return tuple(to_bio(tags))
         for (number, _, tag), before in zip(rows, ["O", *tags], strict=False):
             if tag[0] == "I" and before[2:] != tag[2:]:
-                mend = "read it as conlleval does with --set task.scheme=conll"
-                raise Fault("I- without B-", f"{tag!r} stands behind {before!r}, not in an entity", number, mend)
+                hint = "read it as conlleval does with --set task.scheme=conll"
+                raise Fault("I- without B-", f"{tag!r} stands behind {before!r}, not in an entity", number, hint)
     except Fault:
-        if labelled:
+        if labeled:
             raise
         return ()
     return tuple(tags)

@@ -11,7 +11,7 @@ from paralign.config import did_you_mean
 from paralign.formats.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
 from paralign.formats.items import Tree
 from paralign.formats.lines import numbered_lines, read_lines
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 from paralign.text.words import Span, word_spans
 
 __all__ = ["UPOS", "comments", "is_plain_text", "is_treebank", "read_conllu", "read_words", "tree_of", "write_conllu"]
@@ -42,7 +42,7 @@ def is_plain_text(path: str) -> bool:
 def read_words(path: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:
     """Read plain text as trees without an analysis: words are those of :func:`paralign.text.words.word_spans`."""
     for number, line in read_lines(path, lenient=lenient, dropped=dropped):
-        text = normalise(line)
+        text = normalize(line)
         spans = tuple(word_spans(text))
         if spans:
             none = ("_",) * len(spans)
@@ -51,7 +51,7 @@ def read_words(path: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[T
 
 
 def read_conllu(
-    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
 ) -> Iterator[Tree]:
     """Read a CoNLL-U file, plain or gzip, sentence by sentence.
 
@@ -61,7 +61,7 @@ def read_conllu(
         path: the file, or ``-``.
         lenient: drop sentences that are not well-formed instead of raising.
         dropped: counts what ``lenient`` dropped, by reason.
-        labelled: with ``False`` no sentence is refused or dropped for its analysis: an UPOS or relation that is missing
+        labeled: with ``False`` no sentence is refused or dropped for its analysis: an UPOS or relation that is missing
             or unknown is ``_``, and all heads are 0 where they are not those of a tree.
 
     Raises:
@@ -74,7 +74,7 @@ def read_conllu(
         if all(line.startswith("#") for _, line in block):
             continue
         try:
-            tree = tree_of(block, labelled=labelled)
+            tree = tree_of(block, labeled=labeled)
         except Fault as fault:
             raise_or_count(fault, path, "sentence", lenient=lenient, dropped=count)
             continue
@@ -116,7 +116,7 @@ def comments(block: Block) -> dict[str, str]:
     return {name.strip(): value.strip() for name, sign, value in pairs if sign}
 
 
-def tree_of(block: Block, *, labelled: bool = True) -> Tree:
+def tree_of(block: Block, *, labeled: bool = True) -> Tree:
     """The tree of one sentence's lines.
 
     Raises:
@@ -154,17 +154,17 @@ def tree_of(block: Block, *, labelled: bool = True) -> Tree:
     for number, row in rows:
         if not row[1].strip():
             raise Fault("missing form", "the form is empty", number)
-    heads = _heads(rows, labelled)
-    words = tuple(normalise(row[1]) or row[1] for _, row in rows)
+    heads = _heads(rows, labeled)
+    words = tuple(normalize(row[1]) or row[1] for _, row in rows)
     text, spans = spans_of(words, glued)
     pick = [tuple(row[column] for _, row in rows) for column in (2, 3, 4, 7)]
     sent_id = comments(block).get("sent_id", "")
     return Tree(sent_id, text, words, spans, pick[1], pick[2], heads, pick[3], pick[0], rows[0][0])
 
 
-def _heads(rows: list[tuple[int, list[str]]], labelled: bool) -> tuple[int, ...]:
-    """The heads; the labels of all rows are checked, those of unlabelled data that cannot be used are blanked."""
-    if labelled:
+def _heads(rows: list[tuple[int, list[str]]], labeled: bool) -> tuple[int, ...]:
+    """The heads; the labels of all rows are checked, those of unlabeled data that cannot be used are blanked."""
+    if labeled:
         for number, row in rows:
             _check_row(number, row, len(rows))
         heads = tuple(int(row[6]) for _, row in rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 from paralign.errors import UserError, located
 from paralign.formats.faults import Fault, raise_or_count
 from paralign.formats.lines import Damaged, open_text, plain_blocks, read_lines
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 __all__ = ["dictd_files", "is_ding", "read_dictd", "read_ding"]
 
@@ -60,7 +60,7 @@ def dictd_files(path: str) -> tuple[Path, Path] | None:
         return None  # a dictionary of columns by that name
     if text is None or not index.is_file():
         missing = index if text is not None else f"{stem}.dict.dz"
-        raise UserError("a dictionary for dictd has two files, .index and .dict.dz", where=missing, mend="fetch both")
+        raise UserError("a dictionary for dictd has two files, .index and .dict.dz", where=missing, hint="fetch both")
     return index, text
 
 
@@ -78,7 +78,7 @@ def read_dictd(index: Path, text: Path, *, lenient: bool, dropped: Counter[str])
         with open_text(str(text)) as stream:
             body = b"".join(plain_blocks(stream, str(text)))
     except Damaged as error:
-        raise UserError(str(error), where=text, mend="fetch the file again") from None
+        raise UserError(str(error), where=text, hint="fetch the file again") from None
     seen: set[tuple[int, int]] = set()
     for number, line in read_lines(index, lenient=lenient, dropped=dropped):
         cells = line.split("\t")
@@ -98,10 +98,10 @@ def read_dictd(index: Path, text: Path, *, lenient: bool, dropped: Counter[str])
         try:
             entry = body[begin : begin + size].decode()
         except UnicodeDecodeError:
-            raise UserError("the entry is no UTF-8", where=located(index, number), mend="fetch both files") from None
+            raise UserError("the entry is no UTF-8", where=located(index, number), hint="fetch both files") from None
         head, *rest = entry.split("\n")
         match = _HEAD.fullmatch(head.strip())
-        word = normalise(match[1]) if match else ""
+        word = normalize(match[1]) if match else ""
         senses = [found[1] for row in rest if (found := _SENSE.fullmatch(row))] or rest[:1]
         if word:
             yield from ((number, word, other) for sense in senses for other in _words(_unstressed(sense), ",;"))
@@ -111,7 +111,7 @@ def _words(text: str, between: str) -> list[str]:
     before = None
     while before != text:  # brackets within brackets
         before, text = text, _NOTE.sub(" ", text)
-    found = (normalise(part) for part in re.split(f"[{between}]", text))
+    found = (normalize(part) for part in re.split(f"[{between}]", text))
     return list(dict.fromkeys(word for word in found if word))
 
 

@@ -26,12 +26,12 @@ class Fault(Exception):
         reason: what it is counted under when it is dropped.
         message: what is wrong, in this case.
         line: where.
-        mend: what else can be done than mending or dropping it.
+        hint: what can be done other than fixing or dropping it.
     """
 
-    def __init__(self, reason: str, message: str, line: int | None = None, mend: str | None = None) -> None:
+    def __init__(self, reason: str, message: str, line: int | None = None, hint: str | None = None) -> None:
         super().__init__(message)
-        self.reason, self.line, self.mend = reason, line, mend
+        self.reason, self.line, self.hint = reason, line, hint
 
 
 def raise_or_count(fault: Fault, path: str | Path, item: str, *, lenient: bool, dropped: Counter[str]) -> None:
@@ -48,9 +48,9 @@ def raise_or_count(fault: Fault, path: str | Path, item: str, *, lenient: bool, 
         UserError: if not lenient.
     """
     if not lenient:
-        mend = f"mend the {item}, or drop such {item}s with --lenient"
+        hint = f"fix the {item}, or drop such {item}s with --lenient"
         raise UserError(
-            str(fault), where=located(path, fault.line), mend=f"{fault.mend}; or {mend}" if fault.mend else mend
+            str(fault), where=located(path, fault.line), hint=f"{fault.hint}; or {hint}" if fault.hint else hint
         ) from None
     dropped[fault.reason] += 1
 

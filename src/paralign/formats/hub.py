@@ -80,12 +80,12 @@ def _listed(keys: Mapping[str, Any]) -> str:
 def _rows(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     found = _SPEC.fullmatch(path)
     if found is None:
-        raise UserError(f"cannot read the dataset in {path!r}", mend="write hub:NAME#CONFIG@SPLIT")
+        raise UserError(f"cannot read the dataset in {path!r}", hint="write hub:NAME#CONFIG@SPLIT")
     name, config, split = found["name"].strip(), found["config"], found["split"] or "train"
     try:
         import datasets
     except ImportError:
-        raise UserError("datasets is not installed", where=path, mend="pip install 'paralign[hub]'") from None
+        raise UserError("datasets is not installed", where=path, hint="pip install 'paralign[hub]'") from None
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     try:
@@ -109,13 +109,13 @@ def _rows(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _opened(datasets: Any, name: str, config: str | None, split: str) -> Any:
     folder = Path(name).expanduser()
     if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not folder.exists():
-        raise UserError("no such folder", where=name, mend="hub:NAME, a dataset on the hub or a folder of its files")
+        raise UserError("no such folder", where=name, hint="hub:NAME, a dataset on the hub or a folder of its files")
     if any((folder / file).is_file() for file in _SAVED):
         saved = datasets.load_from_disk(str(folder))
         if not isinstance(saved, datasets.DatasetDict):
             return saved
         if split not in saved:
-            raise UserError(f"no split {split!r}, but {', '.join(map(repr, saved))}", where=name, mend="hub:NAME@SPLIT")
+            raise UserError(f"no split {split!r}, but {', '.join(map(repr, saved))}", where=name, hint="hub:NAME@SPLIT")
         return saved[split]
     # Streaming: nothing is copied into a cache, and memory does not grow with the dataset.
     return datasets.load_dataset(str(folder) if folder.exists() else name, config, split=split, streaming=True)

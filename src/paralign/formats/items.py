@@ -11,7 +11,7 @@ __all__ = ["MiningSet", "Pair", "Question", "SentencePair", "Tagged", "Tree"]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A sentence and its translation, in normal form (:func:`normalise`); a side may be empty."""
+    """A sentence and its translation, in normal form (:func:`normalize`); a side may be empty."""
 
     source: str
     target: str
@@ -23,7 +23,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One analysed sentence; the sequences have one entry a syntactic word.
+    """One analyzed sentence; the sequences have one entry a syntactic word.
 
     ``text`` is built from the words: joined by a space unless ``SpaceAfter=No`` stands between them. A
     multi-word token's surface form ("du") is replaced by its syntactic words joined by spaces ("de le"), so
@@ -55,7 +55,7 @@ class Tagged:
     spans: tuple[Span, ...]
     """Characters of each word in ``text``."""
     tags: tuple[str, ...]
-    """BIO tags; empty in unlabelled data."""
+    """BIO tags; empty in unlabeled data."""
     line: int
     """Line of the first word (in the small world the sentence's index)."""
 
@@ -69,7 +69,7 @@ class SentencePair:
     second: str
     """Hypothesis."""
     label: str
-    """``entailment``, ``neutral``, ``contradiction``; ``0``, ``1`` for paraphrase; empty in unlabelled data."""
+    """``entailment``, ``neutral``, ``contradiction``; ``0``, ``1`` for paraphrase; empty in unlabeled data."""
     id: str
     """The pair's own id where the file has one, else ``#`` and its number in the file, from 0."""
     line: int
@@ -86,7 +86,7 @@ class Question:
     question: str
     context: str
     answers: tuple[str, ...]
-    """Texts; empty in unlabelled data."""
+    """Texts; empty in unlabeled data."""
     starts: tuple[int, ...]
     """Where each answer begins in ``context``, in characters."""
 
@@ -101,4 +101,4 @@ class MiningSet:
     target: list[str]
     target_ids: list[str]
     gold: frozenset[tuple[str, str]]
-    """Pairs of a source and a target id; empty in unlabelled data."""
+    """Pairs of a source and a target id; empty in unlabeled data."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from paralign.formats.dictionaries import dictd_files, is_ding, read_dictd, read_ding
 from paralign.formats.faults import Fault, nothing_found, raise_or_count
 from paralign.formats.lines import read_lines
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 __all__ = ["read_lexicon"]
 
@@ -85,10 +85,10 @@ def _pair(line: str, number: int) -> tuple[str, str]:
     if tabs and len(cells) == 3 and cells[2].strip().isdecimal():  # how often they are linked
         cells = cells[:2]
     if len(cells) != 2:
-        mend = None if tabs else "put a tab between entries of more than one word"
+        hint = None if tabs else "put a tab between entries of more than one word"
         message = f"{len(cells)} {'columns' if tabs else 'words without a tab'}, not 2"
-        raise Fault("wrong columns", message, number, mend)
-    first, second = map(normalise, cells)
+        raise Fault("wrong columns", message, number, hint)
+    first, second = map(normalize, cells)
     if not first or not second:
         raise Fault("empty side", f"the {'second' if first else 'first'} side is empty", number)
     return first, second

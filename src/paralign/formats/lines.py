@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import gzip
-import os
 import sys
 import zlib
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import IO
 import numpy as np
 
 from paralign.errors import UserError, located
+from paralign.folders import atomic_file
 from paralign.formats.archives import MEMBER, Damaged, open_member
 
 __all__ = [
@@ -57,7 +57,7 @@ def read_lines(
     skipped. Memory is bounded by the block (256 KiB), whatever the lengths of lines.
 
     Args:
-        path: a plain, gzip or zstd file (a name in ``.gz`` or ``.zst`` must be that; other names are recognised by
+        path: a plain, gzip or zstd file (a name in ``.gz`` or ``.zst`` must be that; other names are recognized by
             content), a file in an archive, ``ARCHIVE.zip!FILE``, or ``-``.
         lenient: drop lines that are not UTF-8, hold a NUL or are longer than ``MAX_LINE`` bytes, and keep the
             whole lines before the place where a packed file is cut or damaged, instead of raising.
@@ -86,8 +86,8 @@ def numbered_lines(
                 block = next(blocks, None)
             except Damaged as error:
                 if not lenient:
-                    mend = "fetch the file again, or keep what can be read with --lenient"
-                    raise UserError(str(error), where=located(name, number + 1), mend=mend) from None
+                    hint = "fetch the file again, or keep what can be read with --lenient"
+                    raise UserError(str(error), where=located(name, number + 1), hint=hint) from None
                 count[str(error)] += 1
                 return  # the line under way is cut: it is not a sentence
             data = carry + (block or b"")
@@ -145,7 +145,7 @@ def _decode(raw: bytes, name: str, number: int, lenient: bool, dropped: Counter[
             f"invalid UTF-8 (0x{raw[error.start]:02x} at byte {error.start + 1} of the line)",
         )
     if not lenient:
-        raise UserError(detail, where=located(name, number), mend="mend the line, or drop such lines with --lenient")
+        raise UserError(detail, where=located(name, number), hint="fix the line, or drop such lines with --lenient")
     dropped[reason] += 1
     return None
 
@@ -160,7 +160,7 @@ def open_text(name: str) -> AbstractContextManager[IO[bytes]]:
     try:
         return path.open("rb")
     except FileNotFoundError:
-        raise UserError("no such file", where=name, mend=_siblings(path)) from None
+        raise UserError("no such file", where=name, hint=_siblings(path)) from None
     except IsADirectoryError:
         raise UserError("is a folder, not a file", where=name) from None
     except OSError as error:
@@ -179,8 +179,8 @@ def plain_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) -> Iterat
     first = stream.read(_BLOCK)
     for magic, what in _FOREIGN.items():
         if first.startswith(magic) and not (utf16 and "UTF" in what):
-            mend = "save it as UTF-8" if "UTF" in what else "unpack it, or pack it with gzip"
-            raise UserError(f"is {what}", where=name, mend=mend)
+            hint = "save it as UTF-8" if "UTF" in what else "unpack it, or pack it with gzip"
+            raise UserError(f"is {what}", where=name, hint=hint)
     if first.startswith(_GZIP):
         yield from _inflate(stream, first)
         return
@@ -189,7 +189,7 @@ def plain_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) -> Iterat
         return
     if first and name.endswith((".gz", ".zst")):
         kind = "gzip" if name.endswith(".gz") else "zstd"
-        raise UserError(f"is not {kind}, in spite of its name", where=name, mend="rename it, or fetch it again")
+        raise UserError(f"is not {kind}, in spite of its name", where=name, hint="rename it, or fetch it again")
     while first:
         yield first
         first = stream.read(_BLOCK)
@@ -262,20 +262,11 @@ def written(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         UserError: if it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
-            with _packed(file, path.suffix) as out:
-                yield out
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        with atomic_file(path) as file, _packed(file, path.suffix) as out:
+            yield out
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise UserError(f"cannot be written: {error.strerror}", where=path) from None
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _packed(file: IO[bytes], suffix: str) -> AbstractContextManager[IO[bytes]]:

@@ -60,9 +60,9 @@ def _pharaoh(
         for word in line.split():
             match = _LINK.fullmatch(word)
             if match is None or (one_based and "0" in (match[1], match[3])):
-                mend = "write source-target, as in 0-0 1-2" if match is None else "leave --one-based out"
+                hint = "write source-target, as in 0-0 1-2" if match is None else "leave --one-based out"
                 what = "is not a link" if match is None else "in a file whose words count from 1"
-                fault = Fault("not a link", f"{word!r} {what}", number, mend)
+                fault = Fault("not a link", f"{word!r} {what}", number, hint)
                 raise_or_count(fault, path, "link", lenient=lenient, dropped=count)
                 continue
             link = (int(match[1]) - one_based, int(match[3]) - one_based)
@@ -112,7 +112,7 @@ def read_gold(
         out = list(_pharaoh(lines, path, one_based, lenient, count))
         if len(out) != len(sizes):
             message = f"{len(out):,} lines of links for {len(sizes):,} sentence pairs"
-            raise UserError(message, where=path, mend="give a line for each pair of the same text")
+            raise UserError(message, where=path, hint="give a line for each pair of the same text")
     if flipped:
         out = [GoldLinks(*({(j, i) for i, j in some} for some in (gold.sure, gold.possible))) for gold in out]
     return check_links(out, sizes, path, one_based=one_based, lenient=lenient, dropped=count)
@@ -140,7 +140,7 @@ def _numbered(
     if len(found) == pairs:
         return list(found.values())
     message = f"links of {len(found):,} sentences, numbered up to {max(found, default=0)}, for {pairs:,} sentence pairs"
-    raise UserError(message, where=path, mend="give the links of the same text")
+    raise UserError(message, where=path, hint="give the links of the same text")
 
 
 def check_links(
@@ -165,15 +165,15 @@ def check_links(
     every = [link for some in links for link in some.possible]
     just = all(link[0] <= sizes[k][0] and link[1] <= sizes[k][1] for k, link in beyond)
     if not one_based and just and all(i > 0 and j > 0 for i, j in every):
-        mend = "read it so with --one-based"
+        hint = "read it so with --one-based"
         raise UserError(
-            "no link begins at 0 and some end one word too far: words count from 1 here", where=path, mend=mend
+            "no link begins at 0 and some end one word too far: words count from 1 here", where=path, hint=hint
         )
     if not lenient:
         k, (i, j) = beyond[0]
         message = f"pair {k + 1}: the link {i}-{j} (from 0) where there are {sizes[k][0]} and {sizes[k][1]} words"
         raise UserError(
-            f"{message}; {len(beyond):,} such links", where=path, mend="mend them, or drop such links with --lenient"
+            f"{message}; {len(beyond):,} such links", where=path, hint="fix them, or drop such links with --lenient"
         )
     count["beyond the sentence"] += len(beyond)
     gone = {(k, link) for k, link in beyond}

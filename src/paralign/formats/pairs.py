@@ -18,7 +18,7 @@ from paralign.formats.lines import numbered_lines, read_lines
 from paralign.formats.records import read_records
 from paralign.formats.tmx import is_tmx, read_tmx
 from paralign.formats.treebank_pairs import treebank_texts
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 __all__ = ["count_lines", "read_pair_files", "read_plain_text"]
 
@@ -73,7 +73,7 @@ def read_plain_text(
         lines = read_hub_text(path, language, lenient=lenient, dropped=count)
     else:
         lines = read_lines(path, lenient=lenient, dropped=dropped)
-    return ((number, normalise(line)) for number, line in lines)
+    return ((number, normalize(line)) for number, line in lines)
 
 
 def count_lines(path: str, paths: tuple[str, ...]) -> int | None:
@@ -89,7 +89,7 @@ def count_lines(path: str, paths: tuple[str, ...]) -> int | None:
 
 
 def _units(rows: Iterable[tuple[int, str, str]]) -> Iterator[Pair]:
-    return (Pair(normalise(source), normalise(target), line) for line, source, target in rows)
+    return (Pair(normalize(source), normalize(target), line) for line, source, target in rows)
 
 
 def _separated(path: str, languages: tuple[str, str], lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
@@ -103,25 +103,25 @@ def _separated(path: str, languages: tuple[str, str], lenient: bool, dropped: Co
         if separator is None and line.strip():
             separator = "\t" if "\t" in line else _BAR if _BAR in line else None
             if separator is None:
-                mend = "give TSV, 'source ||| target', JSON lines, TMX, or two files with a comma between"
-                raise UserError("missing tab: the line holds one column", where=located(path, number), mend=mend)
+                hint = "give TSV, 'source ||| target', JSON lines, TMX, or two files with a comma between"
+                raise UserError("missing tab: the line holds one column", where=located(path, number), hint=hint)
         columns = line.split(separator, 2) if separator else ["", ""]
         if len(columns) >= 2:
-            yield Pair(normalise(columns[0]), normalise(columns[1]), number)
+            yield Pair(normalize(columns[0]), normalize(columns[1]), number)
         elif not line.strip():
             yield Pair("", "", number)
         elif lenient:
             dropped["missing separator"] += 1
         else:
             missing = "missing tab" if separator == "\t" else f"missing {_BAR}"
-            mend = "mend the line, or drop such lines with --lenient"
-            raise UserError(f"{missing}: the line holds one column", where=located(path, number), mend=mend)
+            hint = "fix the line, or drop such lines with --lenient"
+            raise UserError(f"{missing}: the line holds one column", where=located(path, number), hint=hint)
 
 
 def _treebanks(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
     if not (is_treebank(first) and is_treebank(second)):
         other = second if is_treebank(first) else first
-        raise UserError("is not .conllu, its twin is", where=other, mend="give two treebanks, or two plain files")
+        raise UserError("is not .conllu, its twin is", where=other, hint="give two treebanks, or two plain files")
     for source, target, line in treebank_texts(first, second, lenient, dropped):
         yield Pair(source, target, line)
 
@@ -139,7 +139,7 @@ def _twins(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Ite
             continue
         number = a[0]
         if a[1] is not None and b[1] is not None:
-            yield Pair(normalise(a[1]), normalise(b[1]), number)
+            yield Pair(normalize(a[1]), normalize(b[1]), number)
         elif a[1] is not b[1]:
             dropped["missing twin"] += 1
     if not any(unpaired):
@@ -152,5 +152,5 @@ def _twins(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Ite
     raise UserError(
         f"the twins differ in length: {message}",
         where=located(second if more_left else first, number + 1),
-        mend="give two files that correspond line by line",
+        hint="give two files that correspond line by line",
     )

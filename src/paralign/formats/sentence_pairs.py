@@ -1,4 +1,4 @@
-"""Labelled sentence pairs: natural language inference and paraphrase, in the formats they are published in."""
+"""Labeled sentence pairs: natural language inference and paraphrase, in the formats they are published in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paralign.errors import UserError, located
 from paralign.formats.faults import Fault, nothing_found, raise_or_count
 from paralign.formats.items import SentencePair
 from paralign.formats.lines import numbered_lines
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 from paralign.text.tags import tag_of
 
 __all__ = ["read_sentence_pair_file"]
@@ -29,7 +29,7 @@ Row = Mapping[str, str]
 
 
 def read_sentence_pair_file(
-    path: str, language: str, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+    path: str, language: str, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
 ) -> Iterator[SentencePair]:
     """Read sentence pairs in a stream: TSV of three columns, TSV with a header, or JSON lines.
 
@@ -47,16 +47,16 @@ def read_sentence_pair_file(
         lenient: drop lines that are not well-formed instead of raising.
         dropped: counts what was dropped: the reasons of ``read_lines``, ``wrong columns``, ``not JSON``,
             ``missing sentence``, ``missing label``, ``unknown label``, ``no gold label``.
-        labelled: with ``False`` no pair is refused or dropped for its label: one that is missing, unknown or
+        labeled: with ``False`` no pair is refused or dropped for its label: one that is missing, unknown or
             without a majority is empty.
 
     Raises:
         UserError: with ``file:line``; for a file without a pair of the language, with the languages it has.
     """
-    return _read(path, language, lenient, Counter() if dropped is None else dropped, labelled)
+    return _read(path, language, lenient, Counter() if dropped is None else dropped, labeled)
 
 
-def _read(path: str, wanted: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[SentencePair]:
+def _read(path: str, wanted: str, lenient: bool, dropped: Counter[str], labeled: bool) -> Iterator[SentencePair]:
     form: _Form | None = None
     others: set[str] = set()
     known: dict[str, str] = {}
@@ -69,7 +69,7 @@ def _read(path: str, wanted: str, lenient: bool, dropped: Counter[str], labelled
         if not line:
             continue
         if form is None:
-            form = _form(line, located(path, at), labelled)
+            form = _form(line, located(path, at), labeled)
             if form.header:
                 continue
         number += 1
@@ -82,7 +82,7 @@ def _read(path: str, wanted: str, lenient: bool, dropped: Counter[str], labelled
                 if known[language] != wanted:
                     others.add(known[language])
                     continue
-            pair = _pair(row, form, number - 1, at, labelled, task)
+            pair = _pair(row, form, number - 1, at, labeled, task)
         except Fault as fault:
             if fault.reason == "no gold label":
                 dropped[fault.reason] += 1
@@ -93,8 +93,8 @@ def _read(path: str, wanted: str, lenient: bool, dropped: Counter[str], labelled
         found = True
         yield pair
     if not found and others:
-        mend = f"name one of the languages it has: {', '.join(sorted(others))}"
-        raise UserError(f"no sentence pair of the language {wanted!r}", where=path, mend=mend)
+        hint = f"name one of the languages it has: {', '.join(sorted(others))}"
+        raise UserError(f"no sentence pair of the language {wanted!r}", where=path, hint=hint)
     if not found:
         raise nothing_found(path, "sentence pair", dropped)
 
@@ -121,22 +121,22 @@ class _Form:
         return {name: cell for name, cell in zip(self.columns, cells, strict=False) if name}
 
 
-def _form(line: str, where: str, labelled: bool) -> _Form:
+def _form(line: str, where: str, labeled: bool) -> _Form:
     if "\t" not in line:
         if line.lstrip().startswith("{"):
             return _Form()
-        mend = "give TSV with the columns sentence, sentence, label, or one JSON object a line"
-        raise UserError("neither TSV nor JSONL: the line has no tab and is no object", where=where, mend=mend)
+        hint = "give TSV with the columns sentence, sentence, label, or one JSON object a line"
+        raise UserError("neither TSV nor JSONL: the line has no tab and is no object", where=where, hint=hint)
     cells = [cell.strip() for cell in line.split("\t")]
     names = {cell.lower(): cell for cell in cells}
     if not any(name in names for name in _FIRST) or not any(name in names for name in _SECOND):
-        if len(cells) != 3 and (labelled or len(cells) != 2):
-            mend = "give sentence, sentence, label, or a header that names the columns (sentence1, sentence2, label)"
-            raise UserError(f"{len(cells)} columns without a header, not 3", where=where, mend=mend)
-        return _Form(("sentence1", "sentence2", "gold_label")[: len(cells)], optional=0 if labelled else len(cells) - 2)
+        if len(cells) != 3 and (labeled or len(cells) != 2):
+            hint = "give sentence, sentence, label, or a header that names the columns (sentence1, sentence2, label)"
+            raise UserError(f"{len(cells)} columns without a header, not 3", where=where, hint=hint)
+        return _Form(("sentence1", "sentence2", "gold_label")[: len(cells)], optional=0 if labeled else len(cells) - 2)
     known = _names(names)
-    if labelled and "gold_label" not in known:
-        raise UserError("the header names no column 'label' or 'gold_label'", where=where, mend="add the labels")
+    if labeled and "gold_label" not in known:
+        raise UserError("the header names no column 'label' or 'gold_label'", where=where, hint="add the labels")
     back = {column: name for name, column in known.items()}
     columns = [back.get(cell, "") for cell in cells]
     # SNLI's and MultiNLI's last columns, label1 to label5, are not filled in every line.
@@ -173,9 +173,9 @@ def _object(line: str) -> Row:
     return row
 
 
-def _pair(row: Row, form: _Form, number: int, line: int, labelled: bool, task: list[str]) -> SentencePair:
-    first = normalise(row.get("premise", row.get("sentence1", "")))
-    second = normalise(row.get("sentence2", ""))
+def _pair(row: Row, form: _Form, number: int, line: int, labeled: bool, task: list[str]) -> SentencePair:
+    first = normalize(row.get("premise", row.get("sentence1", "")))
+    second = normalize(row.get("sentence2", ""))
     if not first or not second:
         raise Fault("missing sentence", f"the {'second' if first else 'first'} sentence is missing or empty")
     if not (first + second).isascii():
@@ -183,7 +183,7 @@ def _pair(row: Row, form: _Form, number: int, line: int, labelled: bool, task: l
     try:
         label = _label(row, task)
     except Fault:
-        if labelled:
+        if labeled:
             raise
         label = ""
     return SentencePair(first, second, label, row.get("pairid", "").strip() or f"#{number}", line)
@@ -205,8 +205,8 @@ def _label(row: Row, task: list[str]) -> str:
     if label in ("0", "1", "2") and "premise" in row:
         label = _INFERENCE[int(label)]
     if label not in _INFERENCE and label not in ("0", "1"):
-        mend = "known: entailment, neutral, contradiction; 0 and 1; 0, 1, 2 under the names premise and hypothesis"
-        raise Fault("unknown label", f"unknown label {text!r}", mend=mend)
+        hint = "known: entailment, neutral, contradiction; 0 and 1; 0, 1, 2 under the names premise and hypothesis"
+        raise Fault("unknown label", f"unknown label {text!r}", hint=hint)
     # The first label says which task the file is of.
     if not task:
         task.extend(_INFERENCE if label in _INFERENCE else ("0", "1"))

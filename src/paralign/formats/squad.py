@@ -29,13 +29,13 @@ def read_squad(
     *,
     lenient: bool = False,
     dropped: Counter[str] | None = None,
-    labelled: bool = True,
+    labeled: bool = True,
 ) -> Iterator[Question]:
     """Read questions in SQuAD v1.1's JSON (Rajpurkar et al. 2016), plain or gzip.
 
     The whole file is held in memory, up to seven times its size. Where every id begins with the name of a language, as
     in a TyDiQA-GoldP file, only the questions of the context's language are read. Where different questions have one
-    id, as in XTREME's TyDiQA training file, all but the first get a number behind it (``12#2``); in unlabelled data
+    id, as in XTREME's TyDiQA training file, all but the first get a number behind it (``12#2``); in unlabeled data
     this is an error: predictions are told apart by ids.
 
     Args:
@@ -46,17 +46,17 @@ def read_squad(
         dropped: counts what ``lenient`` dropped: answers as ``empty answer``, ``answer not at its offset``;
             questions as ``no answer`` (also those that lost all of them), ``impossible question``, ``duplicate id``,
             ``incomplete question``.
-        labelled: with ``False`` no question is refused or dropped for its answers: those that are not usable are
+        labeled: with ``False`` no question is refused or dropped for its answers: those that are not usable are
             left out.
 
     Raises:
         UserError: naming file and question; for a file that is not such JSON, with line and column; for one without
             a question of the language, with the languages it has.
     """
-    return _read(path, language, lenient, Counter() if dropped is None else dropped, labelled)
+    return _read(path, language, lenient, Counter() if dropped is None else dropped, labeled)
 
 
-def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str], labelled: bool) -> Iterator[Question]:
+def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str], labeled: bool) -> Iterator[Question]:
     paragraphs = _paragraphs(load_json(path), path)
     prefix = _prefix(paragraphs, language, path)
     seen: dict[str, set[int]] = {}
@@ -69,15 +69,15 @@ def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str],
             where = f"{path}: question {name or 'without an id'}"
             try:
                 question, context = _texts(item, name, paragraph)
-                unique = _unique(name, (question, context), seen, labelled)
+                unique = _unique(name, (question, context), seen, labeled)
                 answers = []
-                for answer in _listed(item, labelled):
+                for answer in _listed(item, labeled):
                     try:
                         answers.append(_answer(answer, context))
                     except Fault as fault:
-                        if labelled:
+                        if labeled:
                             raise_or_count(fault, where, "answer", lenient=lenient, dropped=dropped)
-                if labelled and not answers:
+                if labeled and not answers:
                     raise Fault("no answer", "no answer can be used")
             except Fault as fault:
                 raise_or_count(fault, where, "question", lenient=lenient, dropped=dropped)
@@ -96,7 +96,7 @@ def load_json(path: str | Path) -> Any:
         with open_text(name) as stream:
             data = b"".join(plain_blocks(stream, name)).removeprefix(b"\xef\xbb\xbf")
     except Damaged as damage:
-        raise UserError(str(damage), where=name, mend="fetch the file again") from None
+        raise UserError(str(damage), where=name, hint="fetch the file again") from None
     if not data.strip():
         raise UserError("the file is empty", where=name)
     try:
@@ -113,7 +113,7 @@ def load_json(path: str | Path) -> Any:
 
 def _paragraphs(whole: Any, path: str | Path) -> list[dict[str, Any]]:
     """Every paragraph, with a list of questions that are objects."""
-    mend = 'SQuAD v1.1 is {"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]}'
+    hint = 'SQuAD v1.1 is {"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]}'
     paragraphs: list[dict[str, Any]] = []
     try:
         for article in whole["data"]:
@@ -122,9 +122,9 @@ def _paragraphs(whole: Any, path: str | Path) -> list[dict[str, Any]]:
                     raise TypeError
                 paragraphs.append(paragraph)
     except KeyError as error:
-        raise UserError(f"is not SQuAD's JSON: {error.args[0]!r} is missing", where=path, mend=mend) from None
+        raise UserError(f"is not SQuAD's JSON: {error.args[0]!r} is missing", where=path, hint=hint) from None
     except TypeError:
-        raise UserError("is not SQuAD's JSON", where=path, mend=mend) from None
+        raise UserError("is not SQuAD's JSON", where=path, hint=hint) from None
     return paragraphs
 
 
@@ -141,16 +141,16 @@ def _prefix(paragraphs: list[dict[str, Any]], language: str, path: str | Path) -
     for name in begins:
         if canonical(name) == language:
             return f"{name}-"
-    mend = f"name one of the languages it has: {', '.join(sorted(map(canonical, begins)))}"
-    raise UserError(f"no question of the language {language!r}", where=path, mend=mend)
+    hint = f"name one of the languages it has: {', '.join(sorted(map(canonical, begins)))}"
+    raise UserError(f"no question of the language {language!r}", where=path, hint=hint)
 
 
-def _unique(name: str, texts: tuple[str, str], seen: dict[str, set[int]], labelled: bool) -> str:
+def _unique(name: str, texts: tuple[str, str], seen: dict[str, set[int]], labeled: bool) -> str:
     """The question's id, with a number behind it if another question had it; ``seen`` keeps hashes of the texts."""
     others = seen.setdefault(name, set())
     if hash(texts) in others:
         raise Fault("duplicate id", "a question before it has the same id, text and paragraph")
-    if others and not labelled:
+    if others and not labeled:
         raise Fault("duplicate id", "a question before it has the same id, predictions could not be told apart")
     others.add(hash(texts))
     return name if len(others) == 1 else f"{name}#{len(others)}"
@@ -169,14 +169,14 @@ def _texts(item: dict[str, Any], name: str, paragraph: dict[str, Any]) -> tuple[
     return texts[0], texts[1]
 
 
-def _listed(item: dict[str, Any], labelled: bool) -> list[Any]:
+def _listed(item: dict[str, Any], labeled: bool) -> list[Any]:
     answers = item.get("answers")
-    if labelled and item.get("is_impossible") is True:
-        mend = "only SQuAD v1.1 is read, in which every question has an answer"
-        raise Fault("impossible question", "a question without an answer (SQuAD v2)", mend=mend)
-    if isinstance(answers, list) and (answers or not labelled):
+    if labeled and item.get("is_impossible") is True:
+        hint = "only SQuAD v1.1 is read, in which every question has an answer"
+        raise Fault("impossible question", "a question without an answer (SQuAD v2)", hint=hint)
+    if isinstance(answers, list) and (answers or not labeled):
         return answers
-    if labelled:
+    if labeled:
         raise Fault("no answer", "the answers are missing")
     return []
 

@@ -60,13 +60,13 @@ def read_tmx(
             ended = str(error)
     yield from units.ready()
     if ended and not lenient:
-        mend = "fetch the file again, or keep what can be read with --lenient"
-        raise UserError(ended, where=located(path, units.line), mend=mend)
+        hint = "fetch the file again, or keep what can be read with --lenient"
+        raise UserError(ended, where=located(path, units.line), hint=hint)
     if ended:
         count[ended.partition(":")[0]] += 1
     if not units.found:
         known = ", ".join(sorted(units.seen)[:8]) or "none"
-        raise UserError(f"no unit in {languages[0]} and {languages[1]}", where=path, mend=f"it has: {known}")
+        raise UserError(f"no unit in {languages[0]} and {languages[1]}", where=path, hint=f"it has: {known}")
 
 
 class _Units:
@@ -101,7 +101,7 @@ class _Units:
 
     def _entity(self, name: str, *_: object) -> None:
         raise UserError(f"declares the entity {name!r}", where=located(self.path, self.line),
-                        mend="write its text where it is used, and remove it")  # fmt: skip
+                        hint="write its text where it is used, and remove it")  # fmt: skip
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "tu":
@@ -126,7 +126,7 @@ class _Units:
             elif max(len(text or "") for text in texts) > MAX_LINE:
                 if not self.lenient:
                     raise UserError(f"a text of more than {MAX_LINE:,} characters", where=located(self.path, self.line),
-                                    mend="cut it, or drop such units with --lenient")  # fmt: skip
+                                    hint="cut it, or drop such units with --lenient")  # fmt: skip
                 self.dropped["line too long"] += 1
             else:
                 self.found += 1

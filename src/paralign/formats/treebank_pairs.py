@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from paralign.formats.conllu import comments, tree_of
 from paralign.formats.faults import Block, Fault, raise_or_count, sentence_blocks
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 __all__ = ["treebank_texts"]
 
@@ -69,4 +69,4 @@ def _sentence(block: Block, line: int) -> _Sentence:
     said = comments(block)
     if not said.get("sent_id"):
         raise Fault("missing sent_id", "the sentence has no '# sent_id = ...'", line)
-    return _Sentence(line, said["sent_id"], normalise(said.get("text", "")) or tree_of(block).text)
+    return _Sentence(line, said["sent_id"], normalize(said.get("text", "")) or tree_of(block).text)

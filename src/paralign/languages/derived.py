@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
-from paralign.languages.syntax import Analysed, Ordering
+from paralign.languages.syntax import Analyzed, Ordering
 
 __all__ = ["SIGN", "STEPS", "Derived", "derived", "inverted", "is_step", "joined", "spaced"]
 
@@ -81,7 +81,7 @@ class Derived:
         return "tinv" in self.steps
 
     def order(
-        self, words: Sequence[str], *, tree: Analysed | None = None, ordering: Ordering | None = None
+        self, words: Sequence[str], *, tree: Analyzed | None = None, ordering: Ordering | None = None
     ) -> list[int] | None:
         """Where the words of a sentence go.
 
@@ -124,15 +124,15 @@ def derived(tag: str) -> Derived | None:
     steps = tuple(step for step in steps if step not in shares)
     for step in steps:
         if step not in STEPS:
-            mend = did_you_mean(step, STEPS) if step else f"write {base}{SIGN}trans+inv; known: {', '.join(STEPS)}"
-            raise UserError(f"unknown transformation {step!r} in {tag!r}", mend=mend)
+            hint = did_you_mean(step, STEPS) if step else f"write {base}{SIGN}trans+inv; known: {', '.join(STEPS)}"
+            raise UserError(f"unknown transformation {step!r} in {tag!r}", hint=hint)
     if len(set(steps)) < len(steps) or len(shares) > 1:
-        raise UserError(f"a transformation twice in {tag!r}", mend="write each once")
+        raise UserError(f"a transformation twice in {tag!r}", hint="write each once")
     if example and "syn" not in steps:
-        raise UserError(f"{base}{SIGN}{rest} has no use for a word order", mend=f"write {base}{SIGN}{rest}")
+        raise UserError(f"{base}{SIGN}{rest} has no use for a word order", hint=f"write {base}{SIGN}{rest}")
     if "syn" in [step for step in steps if step not in _OF_PIECES][1:]:
         raise UserError(
-            f"syn behind another order in {tag!r}", mend="write syn first: it needs the sentence's own tree"
+            f"syn behind another order in {tag!r}", hint="write syn first: it needs the sentence's own tree"
         )
     # What is done to pieces does not depend on the order of words: one name for all ways to write it.
     steps = tuple(sorted(steps, key=lambda step: (step != "trans", step == "tinv")))
@@ -147,9 +147,9 @@ def is_step(step: str) -> bool:
 def _overlap(step: str, steps: Sequence[str], tag: str) -> int:
     share = step.removeprefix(_OVERLAP)
     if not (share.isascii() and share.isdigit() and 0 < int(share) < 100):
-        raise UserError(f"{step!r} in {tag!r} is no share of pieces", mend="write overlap25 for 25 %, from 1 to 99")
+        raise UserError(f"{step!r} in {tag!r} is no share of pieces", hint="write overlap25 for 25 %, from 1 to 99")
     if "trans" not in steps:
-        raise UserError(f"{step} without trans in {tag!r}", mend="all pieces are the same ones there already")
+        raise UserError(f"{step} without trans in {tag!r}", hint="all pieces are the same ones there already")
     return int(share)
 
 

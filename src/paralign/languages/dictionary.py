@@ -70,7 +70,7 @@ class Dictionary:
         words, pieces = [], []
         lines = path.read_text(encoding="utf-8").split("\n")
         if lines[0] != _HEAD:
-            raise UserError("is no dictionary of pieces", where=path, mend="remove it")
+            raise UserError("is no dictionary of pieces", where=path, hint="remove it")
         for number, line in enumerate(lines[1:], 2):
             cells = line.split("\t")
             if line == "":

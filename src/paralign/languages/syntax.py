@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from paralign.errors import UserError
 
-__all__ = ["MOST_DEPENDENTS", "Analysed", "Ordering", "is_projective"]
+__all__ = ["MOST_DEPENDENTS", "Analyzed", "Ordering", "is_projective"]
 
 MOST_DEPENDENTS = 6
 """A noun or verb with more is not reordered, nor is its sentence."""
@@ -27,7 +27,7 @@ _HEAD = "head"
 _SMOOTHING = 0.5
 
 
-class Analysed(Protocol):
+class Analyzed(Protocol):
     """A dependency tree: a word each."""
 
     @property
@@ -60,7 +60,7 @@ class Ordering:
         self._known: dict[tuple[str, tuple[str, ...]], tuple[int, ...]] = {}
 
     @classmethod
-    def learn(cls, trees: Iterable[Analysed], facts: dict[str, Any] | None = None) -> Ordering:
+    def learn(cls, trees: Iterable[Analyzed], facts: dict[str, Any] | None = None) -> Ordering:
         """Count the orders in projective trees; others are counted as ``crossing``."""
         counts: dict[str, Counter[tuple[str, str]]] = {kind: Counter() for kind in sorted(set(_KINDS.values()))}
         seen = crossing = 0
@@ -79,7 +79,7 @@ class Ordering:
         counts = self.counts.get(kind, Counter())
         return math.log((counts[first, second] + _SMOOTHING) / (counts[second, first] + _SMOOTHING))
 
-    def order(self, tree: Analysed) -> list[int] | None:
+    def order(self, tree: Analyzed) -> list[int] | None:
         """The words of a tree in the order this language prefers.
 
         Returns:
@@ -110,7 +110,7 @@ class Ordering:
                 waiting += [(part, part == word) for part in reversed(parts_of(word))]
         return out
 
-    def _best(self, tree: Analysed, head: int, parts: Sequence[int]) -> list[int]:
+    def _best(self, tree: Analyzed, head: int, parts: Sequence[int]) -> list[int]:
         names = tuple(_HEAD if part == head else _relation(tree.deprels[part]) for part in parts)
         key = (_KINDS[tree.upos[head]], names)
         if key not in self._known:
@@ -157,9 +157,9 @@ class Ordering:
                 raise ValueError
             counts = {kind: Counter({_pair(pair): int(n) for pair, n in some.items()}) for kind, some in raw.items()}
         except OSError as error:
-            raise UserError(str(error.strerror), where=path, mend="name a file of word order") from None
+            raise UserError(str(error.strerror), where=path, hint="name a file of word order") from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise UserError("is no file of word order", where=path, mend="make one of a treebank") from None
+            raise UserError("is no file of word order", where=path, hint="make one of a treebank") from None
         return cls(counts, facts)
 
 
@@ -177,7 +177,7 @@ def is_projective(heads: Sequence[int]) -> bool:
     return True
 
 
-def _families(tree: Analysed) -> Iterator[tuple[int, list[int]]]:
+def _families(tree: Analyzed) -> Iterator[tuple[int, list[int]]]:
     """Each noun and verb that has dependents, and itself with these, in order; words from 0."""
     found: dict[int, list[int]] = {}
     for word, head in enumerate(tree.heads):

@@ -46,7 +46,7 @@ class ObjectiveConfig(Config):
     """Settings every objective has."""
 
     weight: float = Field(default=1.0, ge=0)
-    """Factor of this objective's losses in the sum that is minimised."""
+    """Factor of this objective's losses in the sum that is minimized."""
 
 
 class Batches(Protocol):
@@ -86,7 +86,7 @@ class Step:
 
 
 class Objective(nn.Module):
-    """Base of everything that is minimised.
+    """Base of everything that is minimized.
 
     A subclass sets ``name``, ``reads`` and ``Config``, and writes ``counts`` and ``forward``. State of its own goes
     into parameters and buffers, which the checkpoint keeps.
@@ -144,7 +144,7 @@ class Objective(nn.Module):
         """Act once before the first step of a fresh run (not when one is resumed)."""
 
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
-        """Act after each optimiser step; ``gather`` concatenates a tensor's rows over ranks."""
+        """Act after each optimizer step; ``gather`` concatenates a tensor's rows over ranks."""
 
     def metrics(self) -> Mapping[str, float]:
         """Numbers of the last step worth a place in the log."""
@@ -169,7 +169,7 @@ def spread(vectors: Tensor) -> dict[str, float]:
 
     Returns:
         ``mean_cosine`` of different rows (1 = collapsed) and ``effective_rank``, the exponential of the entropy of
-        the normalised singular values (Roy and Vetterli 2007) of the centred unit vectors.
+        the normalized singular values (Roy and Vetterli 2007) of the centred unit vectors.
     """
     unit = nn.functional.normalize(vectors.float(), dim=1)
     n = len(unit)
@@ -190,5 +190,5 @@ def find_objective(name: str) -> type[Objective]:
     """
     found = find_class("objective", name, OBJECTIVES, Objective)
     if not isinstance(getattr(found, "name", None), str) or not found.name.isidentifier():
-        raise UserError(f"the objective {name!r} has no usable name", mend='set name = "..." in the class')
+        raise UserError(f"the objective {name!r} has no usable name", hint='set name = "..." in the class')
     return found

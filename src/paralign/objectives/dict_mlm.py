@@ -1,4 +1,4 @@
-"""DICT-MLM: masked language modelling in which a dictionary replaces pieces by their translations."""
+"""DICT-MLM: masked language modeling in which a dictionary replaces pieces by their translations."""
 
 from __future__ import annotations
 

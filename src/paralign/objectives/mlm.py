@@ -1,4 +1,4 @@
-"""Masked language modelling: on single sentences (MLM) and on concatenated pairs (TLM)."""
+"""Masked language modeling: on single sentences (MLM) and on concatenated pairs (TLM)."""
 
 from __future__ import annotations
 

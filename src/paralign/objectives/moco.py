@@ -33,7 +33,7 @@ class MoCoConfig(ObjectiveConfig):
     pool: Literal["cls", "mean"] = "cls"
     """The sentence vector: state of the first piece, or mean of the pieces without specials."""
     normalize_projection: bool = True
-    """L2-normalise projected vectors, as MoCo does."""
+    """L2-normalize projected vectors, as MoCo does."""
     positive_in_denominator: bool = True
     """As MoCo and InfoXLM do; off is equation 3 as printed, whose sum runs over the queue alone."""
     queue_init: Literal["warm", "random"] = "warm"
@@ -67,7 +67,7 @@ def contrastive_loss(
 
 
 class _Projection(nn.Module):
-    """z = W2 ReLU(W1 h) on the L2-normalised sentence vector h (equation 2)."""
+    """z = W2 ReLU(W1 h) on the L2-normalized sentence vector h (equation 2)."""
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class MomentumContrast(Objective):
 
     @torch.no_grad()
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
-        """Enqueue the step's keys and move the key encoder, once per optimiser step."""
+        """Enqueue the step's keys and move the key encoder, once per optimizer step."""
         self._enqueue(self._pending, gather)
         self._pending.clear()
         own = (*self.key_encoder.base_parameters(), *self.key_projection.parameters())

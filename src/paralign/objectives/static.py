@@ -28,7 +28,7 @@ class StaticConfig(ObjectiveConfig):
     weight: float = Field(default=10.0, ge=0)
     """ALIGN-MLM's α."""
     distance: Literal["cosine", "l2"] = "cosine"
-    """What is minimised: minus the cosine, or the squared distance."""
+    """What is minimized: minus the cosine, or the squared distance."""
     sample: int | None = Field(default=None, ge=1)
     """Entries drawn anew for each step; all of them by default."""
 

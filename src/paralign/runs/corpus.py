@@ -9,22 +9,18 @@ from typing import TypeVar
 
 import numpy as np
 
+from paralign.console import echo
+from paralign.corpus.build import Tokenize, build_store, file_digest
+from paralign.corpus.clean import FilterConfig
+from paralign.corpus.excluded import excluded_sentences
+from paralign.corpus.identify import check_languages
+from paralign.corpus.mixing import tempered
+from paralign.corpus.store import TokenStore, share_kept
 from paralign.device import only_cpu
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.corpus.clean import FilterConfig
-from paralign.sources.specs import PairSpec
-from paralign.sources.specs import TextSpec
-from paralign.corpus.build import Tokenize
-from paralign.corpus.store import TokenStore
-from paralign.corpus.build import build_store
-from paralign.corpus.excluded import excluded_sentences
-from paralign.corpus.store import share_kept
-from paralign.corpus.build import file_digest
-from paralign.corpus.identify import check_languages
-from paralign.corpus.mixing import tempered
+from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.words import word_spans
-from paralign.console import echo
 
 T = TypeVar("T")
 _LOOK = 2_000
@@ -62,7 +58,7 @@ def build_corpus(
     def progress(read: int, kept: int) -> None:
         if read - state["shown"] >= 100_000:
             state["shown"] = read
-            echo(f"tokenising: {read:,} lines read, {kept:,} kept", quiet=quiet)
+            echo(f"tokenizing: {read:,} lines read, {kept:,} kept", quiet=quiet)
 
     store = build_store(
         specs,
@@ -168,7 +164,7 @@ def open_corpus(
             quiet=quiet,
         )
     if store.meta["tokenizer"] != encoder.tokenizer_id:
-        raise UserError("the store was made with another tokenizer", where=place, mend="build it again for this model")
+        raise UserError("the store was made with another tokenizer", where=place, hint="build it again for this model")
     return store
 
 
@@ -196,17 +192,17 @@ def check_same_text(
     changed = [f"data.{key} was {was.get(key)!r}, now {value!r}" for key, value in now.items() if was.get(key) != value]
     if changed:
         raise UserError(f"settings differ from those the run began with: {', '.join(changed)}", where=store.path)
-    mend = "start a new run with another --out"
+    hint = "start a new run with another --out"
     entries = store.meta["specs"]
     if [entry["languages"] for entry in entries] != [list(spec.languages) for spec in specs]:
-        raise UserError("the data are not those the run began with", where=store.path, mend=mend)
+        raise UserError("the data are not those the run began with", where=store.path, hint=hint)
     given: list[PairSpec | TextSpec] = [*specs]
     for entry, spec in zip(entries, given, strict=True):
         if not (entry["files"] or spec.paths) and entry["spec"] != str(spec):
-            raise UserError(f"the data are not those the run began with: {entry['spec']}", where=store.path, mend=mend)
+            raise UserError(f"the data are not those the run began with: {entry['spec']}", where=store.path, hint=hint)
         for file, path in zip_longest(entry["files"], spec.paths):
             if file is None or path is None or (Path(path).is_file() and file_digest(path) != file.get("blake2b")):
-                raise UserError("the data are not those the run began with", where=path, mend=mend)
+                raise UserError("the data are not those the run began with", where=path, hint=hint)
 
 
 def first_process_first(work: Callable[[], T]) -> T:

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from paralign.console import echo
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.languages import derived
-from paralign.languages.dictionary import Dictionary
-from paralign.sources.specs import PairSpec
-from paralign.corpus.store import TokenStore
-from paralign.sources.specs import parse_pairs
 from paralign.formats.lexicon import read_lexicon
 from paralign.formats.lines import write_lines
-from paralign.console import echo
+from paralign.languages import derived
+from paralign.languages.dictionary import Dictionary
 from paralign.runs.settings import DictionaryConfig
+from paralign.sources.specs import PairSpec, parse_pairs
 
 __all__ = ["open_dictionary"]
 
@@ -61,11 +60,11 @@ def open_dictionary(
     drawn = whole.sample(config.rate, np.random.default_rng(seed if config.seed is None else config.seed))
     if kept is not None:
         if list(drawn.lines()) != list(kept.lines()):
-            raise UserError("the dictionary is not that the run began with", where=place, mend="give the one it had")
+            raise UserError("the dictionary is not that the run began with", where=place, hint="give the one it had")
         return kept
     kept = drawn
     if not len(kept):
-        raise UserError("the dictionary is empty", mend="give a larger one, or a larger dictionary.rate")
+        raise UserError("the dictionary is empty", hint="give a larger one, or a larger dictionary.rate")
     write_lines(place, kept.lines())
     echo(f"{place}  ({len(kept):,} entries)", quiet=quiet)
     return kept
@@ -74,8 +73,8 @@ def open_dictionary(
 def _twins(encoder: Encoder, store: TokenStore) -> Dictionary:
     made = [one for one in map(derived, store.languages) if one is not None and one.twin]
     if not made:
-        mend = "give --dictionary SRC-TGT=PATH"
-        raise UserError("there is no dictionary, and no language has twin pieces", mend=mend)
+        hint = "give --dictionary SRC-TGT=PATH"
+        raise UserError("there is no dictionary, and no language has twin pieces", hint=hint)
     names = encoder.tokenizer.convert_ids_to_tokens(list(range(encoder.twins)))
     ids = encoder.template.ordinary
     moved = np.any([one.moves(ids) for one in made], axis=0)

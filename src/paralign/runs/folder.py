@@ -16,9 +16,10 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from paralign.console import is_main_process
 from paralign.config import difference, dump_toml, load_toml
+from paralign.console import is_main_process
 from paralign.errors import UserError
+from paralign.folders import atomic_file
 from paralign.version import __version__
 
 __all__ = ["RunFolder"]
@@ -48,9 +49,9 @@ class RunFolder:
         # A kill while the very first file was being written leaves only its .part: nothing that is in use.
         used = path.exists() and (not path.is_dir() or any(f.suffix != ".part" for f in path.iterdir()))
         if used and not (resume and (path / "run.json").is_file()):
-            mend = "--resume to go on with it, or another --out" if (path / "run.json").is_file() else "another --out"
+            hint = "--resume to go on with it, or another --out" if (path / "run.json").is_file() else "another --out"
             if self.main:  # the other processes may come when the first has made the folder
-                raise UserError("the output folder is in use", where=path, mend=mend)
+                raise UserError("the output folder is in use", where=path, hint=hint)
         self.resumed = used
         self._lock: int | None = None
         self.facts: dict[str, Any] = {
@@ -73,7 +74,7 @@ class RunFolder:
         except (OSError, ValueError):
             return {}
         if facts.get("verb") != self.verb:
-            raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, mend="another --out")
+            raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, hint="another --out")
         return facts
 
     @property
@@ -97,7 +98,7 @@ class RunFolder:
             changed = difference({key: began[key] for key in began if key in now}, now)
             if changed:
                 message = f"settings differ from those the run began with: {changed}"
-                raise UserError(message, where=self.path, mend="go on with those, or another --out")
+                raise UserError(message, where=self.path, hint="go on with those, or another --out")
 
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
         """Write the resolved settings and what is known at the start."""
@@ -139,7 +140,7 @@ class RunFolder:
             self._leave()
             self.resumed = True  # what is in it is another's, not to be removed
             raise UserError(
-                "another process is at work on this run", where=self.path, mend="wait for it to end"
+                "another process is at work on this run", where=self.path, hint="wait for it to end"
             ) from None
         except OSError:  # a file system without locks
             self._leave()
@@ -174,9 +175,5 @@ def _typed() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
+    with atomic_file(path) as out:
+        out.write(text.encode())

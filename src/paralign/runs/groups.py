@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from paralign.console import echo, is_main_process
 from paralign.errors import UserError
 from paralign.results import Measurement, read_results
-from paralign.console import is_main_process, echo
 
 __all__ = ["begin", "command_line", "each", "results_of"]
 
@@ -21,9 +21,9 @@ def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
         UserError: if it is in use.
     """
     if out.exists() and not out.is_dir():
-        raise UserError("is a file, not a folder", where=out, mend="another --out")
+        raise UserError("is a file, not a folder", where=out, hint="another --out")
     if is_main_process() and out.exists() and any(out.iterdir()) and not resume:
-        raise UserError("the output folder is in use", where=out, mend="--resume to go on, or another --out")
+        raise UserError("the output folder is in use", where=out, hint="--resume to go on, or another --out")
     began = time.monotonic()
     return lambda text: echo(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
 
@@ -48,10 +48,10 @@ def results_of(runs: Sequence[str | Path]) -> tuple[list[tuple[Path, Measurement
     for run in runs:
         inside = set(Path(run).rglob("results.jsonl"))
         if not inside:
-            raise UserError("no results.jsonl in the folder", where=run, mend="give folders of finetune and evaluate")
+            raise UserError("no results.jsonl in the folder", where=run, hint="give folders of finetune and evaluate")
         files |= inside
     if not files:
-        raise UserError("no folders are given", mend="give folders of finetune and evaluate")
+        raise UserError("no folders are given", hint="give folders of finetune and evaluate")
     torn: list[str] = []
     rows = [(file.parent, row) for file in sorted(files) for row in read_results(file, torn=torn)]
     return rows, [f"{place}: the line is cut off and was passed over" for place in torn]

@@ -8,19 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from paralign.errors import UserError
-from paralign.languages import derived
-from paralign.sources.specs import PairSpec
-from paralign.corpus.store import TokenStore
-from paralign.sources.specs import parse_pairs
-from paralign.corpus.link_store import LinkStore, write_link_store
-from paralign.formats.links import Link, read_links
-from paralign.sources.specs import smallworld_range
-from paralign.formats.conllu import is_treebank
-from paralign.text.words import split_words
-from paralign.words.aligners import AlignerOptions, WordPair, make_aligner
 from paralign.console import echo
+from paralign.corpus.link_store import LinkStore, write_link_store
+from paralign.corpus.store import TokenStore
+from paralign.errors import UserError
+from paralign.formats.conllu import is_treebank
+from paralign.formats.links import Link, read_links
+from paralign.languages import derived
 from paralign.runs.settings import LinksConfig
+from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
+from paralign.text.words import split_words
+from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
 from paralign.words.found import WordLinks
 
 __all__ = ["open_links"]
@@ -50,13 +48,13 @@ def open_links(
     """
     backwards = [tag for tag in store.languages if (made := derived(tag)) is not None and made.backwards]
     if backwards:
-        raise UserError(f"word links of {backwards[0]}, whose pieces stand in reverse", mend="use inv")
+        raise UserError(f"word links of {backwards[0]}, whose pieces stand in reverse", hint="use inv")
     place = folder / "links"
     if place.is_dir():
         kept = LinkStore.open(place, store)
         if files and kept.meta.get("files") != list(files):
             raise UserError(
-                "the run has other word links already", where=place, mend="leave --links out, or another --out"
+                "the run has other word links already", where=place, hint="leave --links out, or another --out"
             )
         return kept
     rows: Iterable[list[Link]]
@@ -79,11 +77,13 @@ def _find(store: TokenStore, config: LinksConfig, model: str | None, place: Path
         source, target = (store.languages[k] for k in store.language[records[0]].tolist())
         spec = PairSpec(source, target, str(place))
         echo(f"linking the words of {spec.source}-{spec.target} ({config.method})", quiet=quiet)
-        needed = model if config.method == "similarity" else None
-        options = AlignerOptions(spec, config.symmetrise, config.tokenised, model=needed, quiet=quiet)
-        aligner = make_aligner(config.method, options, {})
+        needed = model if "model" in find_aligner(config.method).accepts else None
+        options = AlignerOptions(
+            spec, symmetrise=config.symmetrise, tokenised=config.tokenised, model=needed, quiet=quiet
+        )
+        aligner = make_aligner(config.method, options)
         aligner.read(_pairs(store, records, config.tokenised))
-        links = aligner.align(len(records), False)
+        links = aligner.align(len(records))
         rows.append(np.repeat(records, np.diff(links.starts)))
         sources.append(links.source)
         targets.append(links.target)
@@ -107,13 +107,13 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
     for entry in store.meta["specs"]:
         found = next((spec for spec in left if list(spec.languages) == entry["languages"]), None)
         if found is None:
-            mend = "give a --links SRC-TGT=PATH for each --pairs"
-            raise UserError(f"there are no word links for {entry['spec']}", mend=mend)
+            hint = "give a --links SRC-TGT=PATH for each --pairs"
+            raise UserError(f"there are no word links for {entry['spec']}", hint=hint)
         left.remove(found)
         path = str(entry["spec"]).partition("=")[2]
         if any(is_treebank(file["path"]) for file in entry["files"]):
-            mend = "leave --links out: the run finds links itself"
-            raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, mend=mend)
+            hint = "leave --links out: the run finds links itself"
+            raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, hint=hint)
         rows = WordLinks.of_rows(links.possible for links in read_links(found.path))
         indices = smallworld_range(path)
         # Behind a limit nothing was counted: then there may be more lines of links than are known of.
@@ -121,15 +121,15 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
         wanted = len(indices) if indices is not None else known
         if len(rows) < known or (len(rows) != wanted and store.meta["filter"].get("limit") is None):
             message = f"{len(rows):,} lines of links for {wanted:,} lines of {entry['spec']}"
-            raise UserError(message, where=found.path, mend="give a line of links for each line of the text")
+            raise UserError(message, where=found.path, hint="give a line of links for each line of the text")
         tables.append(rows)
         begins.append(1 if indices is None else indices.start)
         names.append(found.path)
     if left:
-        raise UserError(f"word links for no --pairs: {left[0]}", mend="give one for each --pairs, in their order")
+        raise UserError(f"word links for no --pairs: {left[0]}", hint="give one for each --pairs, in their order")
     for record in range(len(store)):
         number = int(store.spec[record])
         line = int(store.line[record]) - begins[number]
         if line >= len(tables[number]):
-            raise UserError(f"no line {line + 1} of links", where=names[number], mend="give the links of the same text")
+            raise UserError(f"no line {line + 1} of links", where=names[number], hint="give the links of the same text")
         yield tables[number][line]

@@ -14,6 +14,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from paralign.config import merge
+from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import UserError
@@ -23,7 +24,6 @@ from paralign.results import Items, Measurement, Seeds
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import Supervised
 from paralign.text.tags import tag_of
-from paralign.console import echo
 
 __all__ = [
     "about_encoder",
@@ -80,8 +80,8 @@ def saved_task(task: str | None, model: str, settings: Mapping[str, Any]) -> tup
     facts = _saved_facts(model)
     name = task or (facts and facts["task"])
     if not name:
-        mend = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
-        raise UserError("this model was not fine-tuned for a task", where=model, mend=mend)
+        hint = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
+        raise UserError("this model was not fine-tuned for a task", where=model, hint=hint)
     work = find_task(name, merge(facts.get("settings", {}) if facts and facts["task"] == name else {}, settings))
     if work.trains and facts and facts["task"] != name:
         raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model)
@@ -106,14 +106,14 @@ def saved_head(work: Task, encoder: Encoder, model: str) -> Objective:
         raise UserError(
             f"this model has no head for {work.name!r}",
             where=model,
-            mend=f"fine-tune it first: paralign finetune --task {work.name}; the model is then OUT/seed-0/model",
+            hint=f"fine-tune it first: paralign finetune --task {work.name}; the model is then OUT/seed-0/model",
         )
     head = work.head(encoder)
     try:
         head.load_state_dict(load_file(saved))
     except RuntimeError as error:
-        mend = "leave out the task settings that make another head"
-        raise UserError("the saved head is of another shape than these settings", where=saved, mend=mend) from error
+        hint = "leave out the task settings that make another head"
+        raise UserError("the saved head is of another shape than these settings", where=saved, hint=hint) from error
     return head.to(encoder.device)
 
 
@@ -150,7 +150,7 @@ def dataset_names(specs: Sequence[str]) -> list[str]:
     for pair, count in Counter(zip(tags, names, strict=True)).items():
         if count > 1:
             first = [spec for spec, *own in zip(specs, tags, names, strict=True) if tuple(own) == pair]
-            raise UserError(f"two data sets would have one name: {' and '.join(first)}", mend="rename a file")
+            raise UserError(f"two data sets would have one name: {' and '.join(first)}", hint="rename a file")
     return names
 
 

@@ -13,27 +13,24 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from paralign.config import merge
-from paralign.errors import UserError
-from paralign.tasks.supervised import Supervised
-from paralign.sources.specs import PairSpec
-from paralign.sources.specs import TextSpec
-from paralign.corpus.store import TokenStore
-from paralign.sources.specs import parse_pairs
-from paralign.sources.specs import parse_text
-from paralign.sources.read import line_count
 from paralign.batches.views import PairBatch, View
+from paralign.config import merge
+from paralign.console import echo, is_main_process
+from paralign.corpus.store import TokenStore
+from paralign.errors import UserError
+from paralign.runs.corpus import kept_lines
+from paralign.sources.read import line_count
+from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.tasks.supervised import Supervised
 from paralign.training import Trainer
 from paralign.training.memory import GIB, free_memory
 from paralign.training.probe import Probed, probe
-from paralign.runs.corpus import kept_lines
-from paralign.console import is_main_process, echo
 
 __all__ = ["preview", "run_or_preview"]
 
 _LOOKED = 5_000
 """Records of each language pair that are read."""
-_COLOURS = ("cyan", "magenta", "green", "blue", "yellow", "red")
+_COLORS = ("cyan", "magenta", "green", "blue", "yellow", "red")
 
 
 def run_or_preview(
@@ -88,7 +85,7 @@ def preview(
             echo(line)
 
     if any(spec.path == "-" for spec in specs):
-        raise UserError("standard input can be read only once", mend="give a file to look at a run beforehand")
+        raise UserError("standard input can be read only once", hint="give a file to look at a run beforehand")
     with TemporaryDirectory(prefix="paralign-") as place:
         run(out=Path(place) / "run", settings=asked, look=look, **{**arguments, "quiet": True})
 
@@ -160,7 +157,7 @@ def _said(seconds: float) -> str:
 
 
 def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None:
-    """The first records of the first batch, view by view; colours where the terminal has them, signs everywhere."""
+    """The first records of the first batch, view by view; colors where the terminal has them, signs everywhere."""
     console = Console(soft_wrap=True, highlight=False)
     batch = trainer.batches.batch(0)
     pairs = batch if isinstance(batch, PairBatch) else None
@@ -185,23 +182,23 @@ def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None
 
 
 def _linked(batch: PairBatch, record: int) -> dict[int, str]:
-    """Colour of each linked piece of a record, by its place in the view ``joint``."""
+    """Color of each linked piece of a record, by its place in the view ``joint``."""
     found = batch.linked("joint", "joint")
     ends = np.cumsum(found.first_sizes), np.cumsum(found.second_sizes)
     out: dict[int, str] = {}
     for number, link in enumerate(np.flatnonzero(found.rows == record).tolist()):
-        colour = _COLOURS[number % len(_COLOURS)]
+        color = _COLORS[number % len(_COLORS)]
         for pieces, sizes, end in zip((found.first, found.second), (found.first_sizes, found.second_sizes), ends,
                                       strict=True):  # fmt: skip
             for piece in pieces[end[link] - sizes[link] : end[link]].tolist():
-                out.setdefault(piece, colour)
+                out.setdefault(piece, color)
     return out
 
 
 def _pairs(found: Sequence[tuple[str, str]]) -> Text:
     out = Text()
     for number, (source, target) in enumerate(found):
-        out.append(f"{source} = {target}", style=_COLOURS[number % len(_COLOURS)])
+        out.append(f"{source} = {target}", style=_COLORS[number % len(_COLORS)])
         out.append("; " if number + 1 < len(found) else "")
     return out if found else Text("none", style="dim")
 
@@ -213,7 +210,7 @@ class _Tokens:
         self._tokenizer = trainer.learner.encoder.tokenizer
         self._template = trainer.learner.encoder.template
 
-    def row(self, view: View, row: int, colours: Mapping[int, str], read: Callable[[Any], str] | None = None) -> Text:
+    def row(self, view: View, row: int, colors: Mapping[int, str], read: Callable[[Any], str] | None = None) -> Text:
         """A row of a view: what stands in the place of a piece to be predicted, and that piece or a task's label."""
         start = int(view.starts[row])
         wanted = dict(zip(view.masked.tolist(), view.labels, strict=True))
@@ -223,7 +220,7 @@ class _Tokens:
             if place in wanted:
                 out.append(f"<{token}:{(read or self._token)(wanted[place])}>", style="bold reverse")
             else:
-                out.append(token, style="dim" if view.special[place] else colours.get(place, ""))
+                out.append(token, style="dim" if view.special[place] else colors.get(place, ""))
             out.append(" ")
         return out
 

@@ -7,15 +7,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
 
+from paralign.batches.views import ViewsConfig
 from paralign.config import Config, did_you_mean, load_toml, merge, parse_override, resolve
+from paralign.corpus.clean import FilterConfig
 from paralign.encoder.tokenizer import TokenizerConfig
 from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES, find_objective
-from paralign.corpus.clean import FilterConfig
-from paralign.batches.views import ViewsConfig
 from paralign.training import TrainingConfig
+from paralign.words.base import find_aligner
 
 __all__ = ["DictionaryConfig", "LinksConfig", "RunConfig", "load_recipe", "recipes", "run_settings", "task_section"]
 
@@ -23,12 +24,20 @@ __all__ = ["DictionaryConfig", "LinksConfig", "RunConfig", "load_recipe", "recip
 class LinksConfig(Config):
     """How words are linked for the objectives that need it, where links are not given (``--links``)."""
 
-    method: Literal["hmm", "ibm", "similarity", "eflomal"] = "hmm"
-    """``similarity`` looks in the encoder as it is before the run."""
+    method: str = "hmm"
+    """A word aligner that needs no file of links, or ``my_module:Class``; ``similarity`` uses the encoder as it is
+    before the run."""
     symmetrise: str | None = None
     """How both directions are joined; ``grow-diag-final-and`` by default, for ``similarity`` its own way."""
     tokenised: bool = False
     """Words are what stands between spaces."""
+
+    @field_validator("method")
+    @classmethod
+    def _method_is_known(cls, method: str) -> str:
+        if "links" in find_aligner(method).requires:
+            raise ValueError(f"{method!r} needs a file of links, which is given with --links")
+        return method
 
 
 class DictionaryConfig(Config):
@@ -44,7 +53,7 @@ class RunConfig(Config):
     """Base of a composed run: one section a part, and one for each objective, named as the objective is."""
 
     objectives: list[str] = Field(min_length=1)
-    """What is minimised: names, or ``my_module:Class``."""
+    """What is minimized: names, or ``my_module:Class``."""
     method: str = ""
     """What tables call the result; the recipe's name by default."""
     control: bool = False
@@ -84,7 +93,7 @@ def load_recipe(name: str) -> dict[str, Any]:
     elif name in recipes():
         recipe = load_toml(Path(str(resources.files("paralign.recipes") / f"{name}.toml")))
     else:
-        raise UserError(f"unknown recipe {name!r}", mend=f"{did_you_mean(name, recipes())} or a .toml file")
+        raise UserError(f"unknown recipe {name!r}", hint=f"{did_you_mean(name, recipes())} or a .toml file")
     base = recipe.pop("extends", None)
     if base is not None:
         recipe = merge(load_recipe(base), recipe)
@@ -106,13 +115,13 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     asked = merge(flags, *map(parse_override, overrides))
     names = asked.get("objectives", given.get("objectives"))
     if not isinstance(names, list) or not names:
-        raise UserError("no objectives are named", where=recipe, mend='set objectives = ["tlm", "moco"]')
+        raise UserError("no objectives are named", where=recipe, hint='set objectives = ["tlm", "moco"]')
     found = {_section(name): find_objective(name) for name in names}
     if len(found) < len(names):
         raise UserError(f"objectives of one name twice: {', '.join(names)}")
     taken = [name for name in found if name in RunConfig.model_fields]
     if taken:
-        raise UserError(f"an objective cannot be called {taken[0]!r}", mend="that is a section of the settings already")
+        raise UserError(f"an objective cannot be called {taken[0]!r}", hint="that is a section of the settings already")
     parts: dict[str, Any] = {
         name: (kind.Config, Field(default_factory=dict, validate_default=True)) for name, kind in found.items()
     }
@@ -131,5 +140,5 @@ def task_section(asked: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name in asked:
         if name != "task":
-            raise UserError(f"unknown setting {name!r}", mend="only task.KEY can be set here")
+            raise UserError(f"unknown setting {name!r}", hint="only task.KEY can be set here")
     return dict(asked.get("task", {}))

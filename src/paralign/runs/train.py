@@ -1,387 +1,295 @@
-"""Align and pretrain: text in, a plain encoder folder out. Both are the one loop over a token store."""
+"""Align and pretrain: the training loop over a token store, from prepared inputs to an encoder folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from paralign.batches.masking import Translations
+from paralign.console import echo
+from paralign.corpus.link_store import LinkStore
+from paralign.corpus.store import TokenStore
 from paralign.device import best_device, processes
-from paralign.encoder import Encoder, train_tokenizer
+from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance, write_card
-from paralign.encoder.families import parse_arch
-from paralign.encoder.hf import load_tokenizer, set_dropout
-from paralign.encoder.tokenizer import KINDS
+from paralign.encoder.hf import set_dropout
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.folders import atomic_folder
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives import Objective, find_objective
-from paralign.sources.specs import PairSpec
-from paralign.sources.specs import TextSpec
-from paralign.corpus.store import TokenStore
-from paralign.sources.specs import parse_pairs
-from paralign.sources.specs import parse_text
 from paralign.rng import seed_for
-from paralign.batches.masking import Translations
-from paralign.corpus.mixing import MixedText
-from paralign.training import CorpusBatches, Learner, Stopped, Trainer
-from paralign.training.checkpoint import beside
-from paralign.training.memory import check_memory
-from paralign.training.track import check_trackers
-from paralign.runs.corpus import (
-    check_same_text,
-    first_process_first,
-    judge_languages,
-    kept_lines,
-    language_rows,
-    open_corpus,
-    say_languages,
-)
+from paralign.runs.corpus import echo_languages, kept_lines, language_rows, main_process_first, open_corpus
 from paralign.runs.dictionary import open_dictionary
 from paralign.runs.folder import RunFolder
-from paralign.console import echo
-from paralign.training.heldout import HeldOut
 from paralign.runs.links import open_links
-from paralign.runs.settings import RunConfig, run_settings
+from paralign.runs.options import RunOptions
+from paralign.runs.settings import RunConfig
+from paralign.sources.specs import PairSpec, TextSpec
+from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
+from paralign.training.alarms import Alarms
+from paralign.training.memory import check_memory
+from paralign.training.trackers import Trackers, check_trackers
 
-__all__ = ["Look", "align", "make_objectives", "pretrain"]
+__all__ = ["PreparedTraining", "TrainingInputs", "make_objectives", "prepare_training"]
 
-_HEADS = 31
-Look = Callable[[Trainer, TokenStore], None]
+_NEW_WEIGHTS = 31
+"""Stream of random numbers."""
 
 
-def align(
-    model: str,
-    *,
-    out: str | Path,
-    pairs: Sequence[str] = (),
-    corpus: str | Path | None = None,
-    links: Sequence[str] = (),
-    dictionary: Sequence[str] = (),
-    recipe: str = "ppa",
-    settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
-    lenient: bool = False,
-    resume: bool = False,
-    quiet: bool = False,
-    command: str | None = None,
-    look: Look | None = None,
-    track: Sequence[str] = (),
-) -> Path:
-    """Align an encoder with parallel text.
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What a training run reads.
 
-    Args:
-        model: folder or hub name of an encoder; of a masked LM, where an objective needs vocabulary scores.
-        out: the run's folder; the encoder is written to ``out/encoder``.
-        pairs: ``SRC-TGT=PATH``, several.
-        corpus: a token store made before, instead of ``pairs``.
-        links: ``SRC-TGT=PATH``, word links for each of the pairs, in their order, for objectives that need them; found
-            by the settings under ``[links]`` where none are given.
-        dictionary: ``SRC-TGT=PATH``, several, for objectives that need one; made as the settings under ``[dictionary]``
-            say where none are given.
-        recipe: name or TOML file.
-        settings: nested settings that win over the recipe.
-        overrides: ``section.key=value``, which win over ``settings``.
-        lenient: drop and count lines that cannot be read instead of stopping.
-        resume: go on with the run in ``out``.
-        quiet: say nothing.
-        command: recorded with the run.
-        look: called when all is ready, instead of training.
-        track: trackers that follow the log: ``tensorboard``, ``wandb``, whatever accelerate knows.
+    Attributes:
+        base: name or folder of the encoder, or the architecture of one trained from scratch.
+        specs: text or pairs.
+        corpus: a token store instead of ``specs``.
+        links: ``SRC-TGT=PATH``, word links of each of the pairs.
+        dictionary: ``SRC-TGT=PATH``, bilingual dictionaries.
+        scratch: how an encoder trained from scratch is built; empty for others.
+        heldout: returns losses on held-out text by language; None: there is no held-out text.
+    """
 
-    Returns:
-        The folder of the aligned encoder.
+    base: str
+    specs: Sequence[PairSpec] | Sequence[TextSpec]
+    corpus: str | Path | None = None
+    links: Sequence[str] = ()
+    dictionary: Sequence[str] = ()
+    scratch: Mapping[str, Any] = field(default_factory=dict)
+    heldout: Callable[[], Mapping[str, float]] | None = None
+
+
+@dataclass(frozen=True)
+class PreparedTraining:
+    """A training run before its first step: everything is read and checked.
+
+    Attributes:
+        folder: the run's folder.
+        inputs: what it reads.
+        config: its settings.
+        options: how it is run.
+        encoder: the encoder that is trained.
+        store: the token store.
+        trainer: the training loop.
+    """
+
+    folder: RunFolder
+    inputs: TrainingInputs
+    config: RunConfig
+    options: RunOptions
+    encoder: Encoder
+    store: TokenStore
+    trainer: Trainer
+
+    def run(self) -> Path:
+        """Train, and write the encoder, its model card and the summary of the run.
+
+        Returns:
+            the folder of the encoder.
+
+        Raises:
+            Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+        """
+        folder = self.folder
+        try:
+            outcome = self.trainer.train(resume=self.options.resume)
+        except Stopped:
+            folder.save(status="stopped")
+            raise
+        except BaseException:
+            folder.abandon()
+            raise
+        final = folder.path / "encoder"
+        facts = self._facts(outcome)
+        if self.trainer.rank == 0:
+            try:
+                with atomic_folder(final) as part:
+                    self.encoder.save_pretrained(part, weights=self.config.weights)
+                    facts["model_hash"] = self.encoder.digest()  # of the weights as rounded for the file
+                    write_card(part, facts, head=self.encoder.has_head)
+            except BaseException:
+                folder.save(status="stopped")  # the run can be resumed from its last checkpoint
+                raise
+        folder.save(
+            status="done",
+            steps=outcome.steps,
+            pairs_seen=outcome.records_seen,
+            tokens_seen=outcome.pieces_seen,
+            seconds=round(outcome.seconds, 2),
+            padding=round(outcome.padding, 4),
+            device=outcome.device,
+            precision=outcome.precision,
+            ranks=outcome.ranks,
+            threads=torch.get_num_threads(),
+            parameters=self.encoder.parameter_count(),
+            alarms=list(outcome.alarms),
+            model_hash=facts.get("model_hash") or self.encoder.digest(),
+            parent=facts["parent"],
+        )
+        quiet = self.options.quiet
+        for alarm in outcome.alarms:
+            echo(f"ALARM {alarm}", quiet=quiet)
+        echo(f"{final}  ({outcome.seconds:,.0f} s, {outcome.records_seen:,} records seen)", quiet=quiet)
+        return final
+
+    def _facts(self, outcome: Outcome) -> dict[str, Any]:
+        """What the model card says."""
+        config, verb, base = self.config, self.folder.verb, self.inputs.base
+        provenance = read_provenance(base)
+        return {
+            "method": config.method,
+            "control": config.control,
+            "parent": self.trainer.settings["base"] if verb == "align" or provenance else None,
+            "seed": config.training.seed,
+            "seeds": provenance.get("seeds", {}) | {verb: config.training.seed},
+            "languages": self.store.languages,
+            "base": base,
+            "objectives": config.objectives,
+            "data": kept_lines(self.store),
+            "steps": outcome.steps,
+            "records_seen": outcome.records_seen,
+            "command": self.folder.facts["command"],
+            "settings": config.model_dump(mode="json"),
+        }
+
+
+def prepare_training(
+    folder: RunFolder, encoder: Encoder, inputs: TrainingInputs, config: RunConfig, options: RunOptions
+) -> PreparedTraining:
+    """Check settings against the encoder, build or open the token store, and set up the training loop.
 
     Raises:
-        UserError: for input or settings that cannot be used.
-        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+        UserError: for input or settings that cannot be used. Nothing is left behind then.
     """
-    config = run_settings(recipe, settings or {}, overrides)
-    specs = [parse_pairs(text) for text in pairs]
-    if bool(specs) == bool(corpus):
-        raise UserError("give either --pairs or --corpus")
-    folder = RunFolder(Path(out), "align", resume=resume, command=command)
-    folder.agree(config.model_dump(mode="json"))
-    if folder.finished:
-        echo(f"{out} is finished", quiet=quiet)
-        return folder.path / "encoder"
-    encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)
-    return _train(folder, encoder, model, specs, corpus, config, lenient, resume, quiet, links=links,
-                  dictionary=dictionary, look=look, track=track)  # fmt: skip
-
-
-def pretrain(
-    *,
-    out: str | Path,
-    text: Sequence[str] = (),
-    pairs: Sequence[str] = (),
-    arch: str | None = None,
-    model: str | None = None,
-    tokenizer: str = "wordpiece",
-    vocab: int = 12_000,
-    max_length: int = 256,
-    heldout: Sequence[str] = (),
-    dictionary: Sequence[str] = (),
-    recipe: str = "pretrain",
-    settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
-    lenient: bool = False,
-    resume: bool = False,
-    quiet: bool = False,
-    command: str | None = None,
-    look: Look | None = None,
-    track: Sequence[str] = (),
-) -> Path:
-    """Train a masked LM on plain text (or on pairs), from scratch or from an encoder.
-
-    Args:
-        text: ``LANG=PATH``, several.
-        pairs: or ``SRC-TGT=PATH``, several: both sides are trained on, for objectives that read pairs.
-        arch: ``family:LAYERSxWIDTH`` for an encoder from scratch.
-        model: or the encoder to start from.
-        tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one.
-        vocab: pieces of a trained tokenizer.
-        max_length: positions of an encoder from scratch.
-        heldout: ``LANG=PATH``, several: text whose masked-LM loss is logged by language.
-        dictionary: as in :func:`align`.
-
-    The other arguments, the result and the errors are those of :func:`align`.
-    """
-    config = run_settings(recipe, settings or {}, overrides)
-    if bool(arch) == bool(model):
-        raise UserError("give either --arch, to start from scratch, or --model")
-    if bool(text) == bool(pairs):
-        raise UserError("give either --text or --pairs" if text else "no text is given", mend="--text en=PATH")
-    specs: list[TextSpec] | list[PairSpec] = [parse_pairs(spec) for spec in pairs] or [parse_text(t) for t in text]
-    watched = [parse_text(spec) for spec in heldout]
-    if arch:
-        parse_arch(arch)
-        for path in (path for spec in specs for path in spec.paths):
-            if path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()):
-                message = "text for a new tokenizer is read several times, standard input and pipes only once"
-                raise UserError(message, where=path, mend="give files")
-    meant = get_close_matches(tokenizer, KINDS, n=1, cutoff=0.7)
-    if meant and tokenizer not in KINDS and not Path(tokenizer).exists():
-        raise UserError(f"unknown tokenizer {tokenizer!r}", mend=f"did you mean {meant[0]!r}?")
-    folder = RunFolder(Path(out), "pretrain", resume=resume, command=command)
-    scratch = {"arch": arch, "tokenizer": tokenizer, "vocab": vocab, "max_length": max_length} if arch else {}
-    folder.agree({"scratch": scratch, **config.model_dump(mode="json")})
-    if folder.finished:
-        check_same_text(TokenStore.open(folder.path / "corpus"), specs)
-        echo(f"{out} is finished", quiet=quiet)
-        return folder.path / "encoder"
-    judge_languages(watched, lenient=lenient, quiet=quiet)
-    try:
-        encoder = _fresh(folder, arch, model, specs, tokenizer, vocab, max_length, config, lenient, quiet)
-        watch = _watch(folder, encoder, watched, lenient)
-    except BaseException:
-        folder.abandon()
-        raise
-    return _train(folder, encoder, model or str(arch), specs, None, config, lenient, resume, quiet, watch,
-                  dictionary=dictionary, scratch=scratch, look=look, track=track)  # fmt: skip
-
-
-def _watch(
-    folder: RunFolder, encoder: Encoder, specs: Sequence[TextSpec], lenient: bool
-) -> Callable[[], Mapping[str, float]] | None:
-    """Losses on held-out text, the same from the beginning of a run to its end."""
-    held = HeldOut(encoder, specs, lenient=lenient) if specs else None
-    digest, before = held.digest if held else None, folder.before.get("heldout")
-    if before is not None and before != digest:
-        mend = "give the same --heldout, or start a new run with another --out"
-        raise UserError("the held-out text is not that the run began with", where=folder.path, mend=mend)
-    folder.facts["heldout"] = digest
-    return held.losses if held else None
-
-
-def _fresh(
-    folder: RunFolder,
-    arch: str | None,
-    model: str | None,
-    specs: Sequence[TextSpec] | Sequence[PairSpec],
-    tokenizer: str,
-    vocab: int,
-    max_length: int,
-    config: RunConfig,
-    lenient: bool,
-    quiet: bool,
-) -> Encoder:
-    """The encoder pretraining begins with; a trained tokenizer is kept in the run, so a resumed run has the same."""
-    chunk_cost = config.training.chunk_cost
-    if model:
-        return Encoder.from_pretrained(model, chunk_cost=chunk_cost)
-    family = parse_arch(str(arch))[0]
-    kept = folder.path / "tokenizer"
-    if tokenizer not in KINDS:
-        made = load_tokenizer(tokenizer)
-    elif kept.is_dir():
-        made = load_tokenizer(str(kept))
-    else:
-        judge_languages(specs, lenient=lenient, quiet=True)
-        echo(f"training a {tokenizer} tokenizer of {vocab:,} pieces", quiet=quiet)
-        made = train_tokenizer(
-            MixedText(specs, config.tokenizer.temperature, lenient=lenient),
-            kind=tokenizer,
-            size=vocab,
-            family=family,
-            coverage=config.tokenizer.coverage,
-        )
-        folder.begin({})
-        with beside(kept) as part:
-            made.save_pretrained(part)
-    twins = any(one is not None and one.twin for spec in specs for one in map(derived, spec.languages))
-    seed = seed_for(config.training.seed, _HEADS, 1)
-    return Encoder.from_scratch(str(arch), made, max_length=max_length, seed=seed, chunk_cost=chunk_cost, twins=twins)
-
-
-def _train(
-    folder: RunFolder,
-    encoder: Encoder,
-    base: str,
-    specs: Sequence[PairSpec] | Sequence[TextSpec],
-    corpus: str | Path | None,
-    config: RunConfig,
-    lenient: bool,
-    resume: bool,
-    quiet: bool,
-    watch: Callable[[], Mapping[str, float]] | None = None,
-    links: Sequence[str] = (),
-    dictionary: Sequence[str] = (),
-    scratch: Mapping[str, Any] | None = None,
-    look: Look | None = None,
-    track: Sequence[str] = (),
-) -> Path:
     check_memory(encoder, best_device(), parts=processes() if config.training.shard else 1)
-    check_trackers(track)
-    needed = config.views.avoid_double_mask or any(find_objective(name).needs_links for name in config.objectives)
-    if links and not needed:
-        raise UserError("no objective of this run needs word links", mend="leave --links out, or --recipe alignlm")
-    kinds = [find_objective(name) for name in config.objectives]
-    for kind in kinds:
-        kind.check(encoder)
-    if config.views.restart_positions and not encoder.reads_positions:
-        message = f"positions cannot be restarted in {encoder.family} models, where distances count"
-        raise UserError(message, where=base, mend="leave views.restart_positions out")
-    wanted = sorted({view for kind in kinds for view in kind.reads if view != "text"})
-    if config.views.pack is not None and wanted:
-        raise UserError(f"packed rows have no view {wanted[0]!r}", mend="leave views.pack out, or use mlm")
-    dictionary_needed = any(kind.needs_dictionary or kind.translates for kind in kinds)
-    if dictionary and not dictionary_needed:
-        raise UserError("no objective of this run needs a dictionary", mend="leave --dictionary out")
+    check_trackers(options.track)
+    _check_objectives(encoder, inputs, config)
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
-    facts = {"method": config.method, "control": config.control}
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
-    run = {"model": base, "text": [str(s) for s in specs] or [str(corpus)]}
+    inputs_used = {"model": inputs.base, "text": [str(s) for s in inputs.specs] or [str(inputs.corpus)]}
     try:
-        folder.begin({**run, "scratch": scratch or {}, **config.model_dump(mode="json")}, **facts)
-        store = first_process_first(
-            lambda: open_corpus(folder.path, encoder, specs, corpus, config.data, lenient, quiet)
+        folder.begin(
+            {**inputs_used, "scratch": dict(inputs.scratch), **config.model_dump(mode="json")},
+            method=config.method,
+            control=config.control,
         )
+        store = main_process_first(lambda: open_corpus(
+            folder.path, encoder, inputs.specs, inputs.corpus, config.data, lenient=options.lenient, quiet=options.quiet
+        ))  # fmt: skip
         if store.sides == 1:
             folder.facts["languages"] = language_rows(store, encoder, config.training.temperature)
-            say_languages(folder.facts["languages"], quiet=quiet)
-        linked = None
-        if needed:
-            linked = first_process_first(
-                lambda: open_links(folder.path, store, config.links, model=base, files=links, quiet=quiet)
-            )
-        entries = None
-        if dictionary_needed:
-            entries = first_process_first(
-                lambda: open_dictionary(
-                    folder.path, encoder, store, config.dictionary, seed=config.training.seed, files=dictionary,
-                    lenient=lenient, quiet=quiet,
-                )
-            )  # fmt: skip
-        if entries is not None and any(kind.translates for kind in kinds) and not len(entries.of_one_piece()):
-            raise UserError(
-                "no entry of the dictionary has one piece on both sides", mend="dict_mlm needs such entries"
-            )
+            echo_languages(folder.facts["languages"], quiet=options.quiet)
+        links = _links(folder, store, inputs, config, options)
+        dictionary = _dictionary(folder, encoder, store, inputs, config, options)
         batches = CorpusBatches(
-            store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=linked,
-            translations=None if entries is None else Translations(entries.of_one_piece(), encoder.template.vocabulary),
+            store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=links,
+            translations=None if dictionary is None
+            else Translations(dictionary.of_one_piece(), encoder.template.vocabulary),
         )  # fmt: skip
-        learner = Learner(encoder, make_objectives(config, encoder, entries))
         trainer = Trainer(
-            learner,
+            Learner(encoder, make_objectives(config, encoder, dictionary)),
             batches,
             config.training,
             run=folder.path,
             settings=settings,
             title=folder.name,
-            quiet=quiet,
-            watch=watch,
-            track=() if look else track,
+            quiet=options.quiet,
+            callbacks=_callbacks(inputs, options),
         )
-        if look is not None:
-            look(trainer, store)
-            return folder.path
-        outcome = trainer.train(resume=resume)
-    except Stopped:
-        folder.save(status="stopped")
-        raise
     except BaseException:
         folder.abandon()
         raise
-    made = asdict(outcome)
-    final = folder.path / "encoder"
-    provenance = read_provenance(base)
-    facts |= {
-        "parent": settings["base"] if folder.verb == "align" or provenance else None,
-        "seed": config.training.seed,
-        "seeds": provenance.get("seeds", {}) | {folder.verb: config.training.seed},
-        "languages": store.languages,
-        "base": base,
-        "objectives": config.objectives,
-        "data": kept_lines(store),
-        "steps": outcome.steps,
-        "records_seen": outcome.records_seen,
-        "command": folder.facts["command"],
-        "settings": config.model_dump(mode="json"),
-    }
-    if trainer.rank == 0:
-        try:
-            with beside(final) as part:
-                encoder.save_pretrained(part, weights=config.weights)
-                facts["model_hash"] = encoder.digest()  # of the weights as rounded for the file
-                write_card(part, facts, head=encoder.has_head)
-        except BaseException:
-            folder.save(status="stopped")  # the last checkpoint is there to go on from
-            raise
-    folder.save(
-        status="done",
-        steps=outcome.steps,
-        pairs_seen=outcome.records_seen,
-        tokens_seen=outcome.pieces_seen,
-        seconds=round(outcome.seconds, 2),
-        padding=round(outcome.padding, 4),
-        device=outcome.device,
-        precision=outcome.precision,
-        ranks=outcome.ranks,
-        threads=torch.get_num_threads(),
-        parameters=encoder.parameter_count(),
-        alarms=made["alarms"],
-        model_hash=facts.get("model_hash") or encoder.digest(),
-        parent=facts["parent"],
-    )
-    for alarm in outcome.alarms:
-        echo(f"ALARM {alarm}", quiet=quiet)
-    echo(f"{final}  ({outcome.seconds:,.0f} s, {outcome.records_seen:,} records seen)", quiet=quiet)
-    return final
+    return PreparedTraining(folder, inputs, config, options, encoder, store, trainer)
 
 
 def make_objectives(config: RunConfig, encoder: Encoder, dictionary: Dictionary | None = None) -> dict[str, Objective]:
-    """The objectives of a run, their fresh weights drawn from the run's seed; some are made with its dictionary."""
-    out = {}
+    """Create the objectives of a run by name; their new weights are drawn from the run's seed.
+
+    Args:
+        config: settings of the run.
+        encoder: the encoder to be trained.
+        dictionary: for objectives that need one.
+    """
+    objectives = {}
     for name in config.objectives:
         kind = find_objective(name)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_for(config.training.seed, _HEADS))
-            given = {"dictionary": dictionary} if kind.needs_dictionary else {}
-            out[kind.name] = kind(config.section(name), encoder, **given)
-    return out
+            torch.manual_seed(seed_for(config.training.seed, _NEW_WEIGHTS))
+            extra = {"dictionary": dictionary} if kind.needs_dictionary else {}
+            objectives[kind.name] = kind(config.section(name), encoder, **extra)
+    return objectives
+
+
+def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
+    callbacks: list[Callback] = [Alarms()]
+    if inputs.heldout is not None:
+        callbacks.append(HeldOutEvaluation(inputs.heldout))
+    if options.track:
+        callbacks.append(Trackers(options.track))
+    return callbacks
+
+
+def _kinds(config: RunConfig) -> list[type[Objective]]:
+    return [find_objective(name) for name in config.objectives]
+
+
+def _needs_links(config: RunConfig) -> bool:
+    return config.views.avoid_double_mask or any(kind.needs_links for kind in _kinds(config))
+
+
+def _needs_dictionary(config: RunConfig) -> bool:
+    return any(kind.needs_dictionary or kind.translates for kind in _kinds(config))
+
+
+def _check_objectives(encoder: Encoder, inputs: TrainingInputs, config: RunConfig) -> None:
+    """Check that encoder, views and inputs fit the objectives.
+
+    Raises:
+        UserError: if they do not.
+    """
+    if inputs.links and not _needs_links(config):
+        raise UserError("no objective of this run uses word links", hint="remove --links, or use --recipe alignlm")
+    for kind in _kinds(config):
+        kind.check(encoder)
+    if config.views.restart_positions and not encoder.reads_positions:
+        message = f"positions cannot restart in {encoder.family} models, which use relative positions"
+        raise UserError(message, where=inputs.base, hint="remove views.restart_positions")
+    views = sorted({view for kind in _kinds(config) for view in kind.reads if view != "text"})
+    if config.views.pack is not None and views:
+        raise UserError(f"packed rows have no view {views[0]!r}", hint="remove views.pack, or use mlm")
+    if inputs.dictionary and not _needs_dictionary(config):
+        raise UserError("no objective of this run uses a dictionary", hint="remove --dictionary")
+
+
+def _links(
+    folder: RunFolder, store: TokenStore, inputs: TrainingInputs, config: RunConfig, options: RunOptions
+) -> LinkStore | None:
+    if not _needs_links(config):
+        return None
+    return main_process_first(lambda: open_links(
+        folder.path, store, config.links, model=inputs.base, files=inputs.links, quiet=options.quiet
+    ))  # fmt: skip
+
+
+def _dictionary(
+    folder: RunFolder,
+    encoder: Encoder,
+    store: TokenStore,
+    inputs: TrainingInputs,
+    config: RunConfig,
+    options: RunOptions,
+) -> Dictionary | None:
+    if not _needs_dictionary(config):
+        return None
+    dictionary = main_process_first(lambda: open_dictionary(
+        folder.path, encoder, store, config.dictionary, seed=config.training.seed, files=inputs.dictionary,
+        lenient=options.lenient, quiet=options.quiet,
+    ))  # fmt: skip
+    if any(kind.translates for kind in _kinds(config)) and not len(dictionary.of_one_piece()):
+        raise UserError("no entry of the dictionary has one piece on both sides", hint="dict_mlm needs such entries")
+    return dictionary

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.config import load_toml
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.metrics import lower_is_better
 from paralign.results import Measurement
-from paralign.tasks import Task
-from paralign.corpus.store import TokenStore
 from paralign.rng import draw
+from paralign.tasks import Task
 
 __all__ = ["SEEN", "fine_tuned_on", "known_text", "warn_of_data", "warn_of_scores"]
 

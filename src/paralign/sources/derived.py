@@ -76,7 +76,7 @@ def reordered_sentence_pairs(pairs: Iterable[SentencePair], language: Derived) -
 
 
 def reordered_questions(
-    questions: Iterable[Question], context: Derived | None, question: Derived | None, labelled: bool,
+    questions: Iterable[Question], context: Derived | None, question: Derived | None, labeled: bool,
     dropped: Counter[str],
 ) -> Iterator[Question]:  # fmt: skip
     """Questions and paragraphs; an answer keeps its words. Answers that are torn apart or do not begin and end with a
@@ -88,10 +88,10 @@ def reordered_questions(
     for language in (context, question):
         if language is not None and language.backwards:
             raise UserError(
-                f"{language.name}: answers are stretches of pieces in the order of the text", mend="use inv"
+                f"{language.name}: answers are stretches of pieces in the order of the text", hint="use inv"
             )
         if language is not None and "perm" in _needs_no_tree(language).steps:
-            raise UserError(f"{language.name}: words in random order leave no answer in one piece", mend="use inv")
+            raise UserError(f"{language.name}: words in random order leave no answer in one piece", hint="use inv")
     for item in questions:
         asked = item.question if question is None else _paragraph(item.question, question)[0]
         if context is None or not context.reorders:
@@ -107,7 +107,7 @@ def reordered_questions(
                 continue
             answers.append(text[found[0] : found[1]])
             starts.append(found[0])
-        if labelled and not answers:
+        if labeled and not answers:
             dropped["no answer"] += 1
             continue
         yield replace(item, question=asked, context=text, answers=tuple(answers), starts=tuple(starts))
@@ -122,14 +122,14 @@ def ordering_of(language: Derived | None, ordering: str, path: str) -> Ordering 
     if language is None or "syn" not in language.steps:
         return None
     if not ordering:
-        mend = f"write {language.name}@ORDER.json; `paralign corpus order` makes one of a treebank"
-        raise UserError(f"whose word order shall {language.name} have?", where=path, mend=mend)
+        hint = f"write {language.name}@ORDER.json; `paralign corpus order` makes one of a treebank"
+        raise UserError(f"whose word order shall {language.name} have?", where=path, hint=hint)
     return Ordering.load(ordering)
 
 
 def _needs_no_tree(language: Derived) -> Derived:
     if "syn" in language.steps:
-        raise UserError(f"{language.name} needs trees", mend="give a treebank, or derive the language without syn")
+        raise UserError(f"{language.name} needs trees", hint="give a treebank, or derive the language without syn")
     return language
 
 

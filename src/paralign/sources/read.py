@@ -48,7 +48,7 @@ class _Options:
 
     lenient: bool = False
     dropped: Counter[str] = field(default_factory=Counter)
-    labelled: bool = True
+    labeled: bool = True
     scheme: Literal["bio", "conll"] = "bio"
 
 
@@ -103,7 +103,7 @@ def read_text(
 
 
 def read_trees(
-    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
 ) -> Iterator[Tree]:
     """Read the trees of a CoNLL-U file.
 
@@ -112,13 +112,13 @@ def read_trees(
         lenient: drop sentences that are not well-formed instead of raising.
         dropped: counts what was dropped, by reason: those of :func:`paralign.formats.conllu.read_conllu`, and
             ``not projective, or crowded`` (``syn``).
-        labelled: with ``False`` the analysis may be missing, and plain text is read too, one sentence per line: its
+        labeled: with ``False`` the analysis may be missing, and plain text is read too, one sentence per line: its
             words are those of :func:`paralign.text.words.word_spans`.
 
     Raises:
         UserError: with ``file:line``.
     """
-    return _TREES(spec, _options(lenient, dropped, labelled))
+    return _TREES(spec, _options(lenient, dropped, labeled))
 
 
 def read_tagged(
@@ -127,24 +127,24 @@ def read_tagged(
     scheme: Literal["bio", "conll"] = "bio",
     lenient: bool = False,
     dropped: Counter[str] | None = None,
-    labelled: bool = True,
+    labeled: bool = True,
 ) -> Iterator[Tagged]:
     """Read sentences with entity tags; see :func:`paralign.formats.columns.read_columns`."""
     if scheme not in ("bio", "conll"):
-        raise UserError(f"unknown scheme {scheme!r}", mend="known: bio, conll")
-    return _TAGGED(spec, _options(lenient, dropped, labelled, scheme))
+        raise UserError(f"unknown scheme {scheme!r}", hint="known: bio, conll")
+    return _TAGGED(spec, _options(lenient, dropped, labeled, scheme))
 
 
 def read_sentence_pairs(
-    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
 ) -> Iterator[SentencePair]:
-    """Read labelled sentence pairs; see :func:`paralign.formats.sentence_pairs.read_sentence_pair_file`."""
-    return _SENTENCE_PAIRS(spec, _options(lenient, dropped, labelled))
+    """Read labeled sentence pairs; see :func:`paralign.formats.sentence_pairs.read_sentence_pair_file`."""
+    return _SENTENCE_PAIRS(spec, _options(lenient, dropped, labeled))
 
 
 def read_questions(
     path: str, *, languages: tuple[str, str], lenient: bool = False, dropped: Counter[str] | None = None,
-    labelled: bool = True,
+    labeled: bool = True,
 ) -> Iterator[Question]:  # fmt: skip
     """Read questions and paragraphs; see :func:`paralign.formats.squad.read_squad`.
 
@@ -153,19 +153,19 @@ def read_questions(
         languages: of the context and of the question (they differ in MLQA).
         lenient: drop answers and questions that cannot be used instead of raising.
         dropped: counts what was dropped, by reason; in a derived language also ``answer torn apart``.
-        labelled: with ``False`` answers may be missing.
+        labeled: with ``False`` answers may be missing.
 
     Raises:
         UserError: naming file and question.
     """
-    return _QUESTIONS(PairSpec(*languages, str(path)), _options(lenient, dropped, labelled))
+    return _QUESTIONS(PairSpec(*languages, str(path)), _options(lenient, dropped, labeled))
 
 
 def read_mining(
-    spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labelled: bool = True
+    spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
 ) -> MiningSet:
     """Read a bitext mining set; see :func:`paralign.formats.bucc.read_bucc`."""
-    return _MINING(spec, _options(lenient, dropped, labelled))
+    return _MINING(spec, _options(lenient, dropped, labeled))
 
 
 def line_count(spec: PairSpec | TextSpec) -> int | None:
@@ -174,9 +174,9 @@ def line_count(spec: PairSpec | TextSpec) -> int | None:
 
 
 def _options(
-    lenient: bool, dropped: Counter[str] | None, labelled: bool = True, scheme: Literal["bio", "conll"] = "bio"
+    lenient: bool, dropped: Counter[str] | None, labeled: bool = True, scheme: Literal["bio", "conll"] = "bio"
 ) -> _Options:
-    return _Options(lenient, Counter() if dropped is None else dropped, labelled, scheme)
+    return _Options(lenient, Counter() if dropped is None else dropped, labeled, scheme)
 
 
 def _base(spec: TextSpec, language: Derived | None) -> TextSpec:
@@ -206,7 +206,7 @@ def _derived_trees(
     spec: PairSpec, languages: tuple[Derived | None, ...], base: str, options: _Options
 ) -> Iterator[Pair]:
     """Both sides of a treebank, in the order of its own words; a sentence that one of them cannot have is left out."""
-    options = replace(options, labelled=any(_needs_trees(one) for one in languages))
+    options = replace(options, labeled=any(_needs_trees(one) for one in languages))
     orders = [ordering_of(one, path, spec.path) for one, path in zip(languages, spec.orderings, strict=True)]
     for tree in _TREES(TextSpec(base, spec.path), options):
         sides: list[str] = []
@@ -221,7 +221,7 @@ def _derived_trees(
 
 def _text_file(spec: TextSpec, options: _Options) -> Iterator[tuple[int, str]]:
     if is_treebank(spec.path):
-        return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labelled=False)))
+        return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labeled=False)))
     return read_plain_text(spec.path, spec.language, lenient=options.lenient, dropped=options.dropped)
 
 
@@ -230,14 +230,14 @@ def _derived_text(
 ) -> Iterator[tuple[int, str]]:
     (language,) = languages
     if is_treebank(spec.path) or _needs_trees(language):
-        return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labelled=_needs_trees(language))))
+        return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labeled=_needs_trees(language))))
     return ((number, _reordered(text, language)) for number, text in _TEXT(_base(spec, language), options))
 
 
 def _tree_file(spec: TextSpec, options: _Options) -> Iterator[Tree]:
-    if not options.labelled and is_plain_text(spec.path):
+    if not options.labeled and is_plain_text(spec.path):
         return read_words(spec.path, lenient=options.lenient, dropped=options.dropped)
-    return read_conllu(spec.path, lenient=options.lenient, dropped=options.dropped, labelled=options.labelled)
+    return read_conllu(spec.path, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled)
 
 
 def _derived_language_trees(spec: TextSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Tree]:
@@ -250,7 +250,7 @@ def _derived_language_trees(spec: TextSpec, languages: tuple[Derived | None, ...
 def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
     return read_columns(
         spec.path, spec.language, scheme=options.scheme, lenient=options.lenient, dropped=options.dropped,
-        labelled=options.labelled,
+        labeled=options.labeled,
     )  # fmt: skip
 
 
@@ -262,7 +262,7 @@ def _derived_tagged(spec: TextSpec, languages: tuple[Derived | None, ...], optio
 
 def _sentence_pair_file(spec: TextSpec, options: _Options) -> Iterator[SentencePair]:
     return read_sentence_pair_file(
-        spec.path, spec.language, lenient=options.lenient, dropped=options.dropped, labelled=options.labelled
+        spec.path, spec.language, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled
     )
 
 
@@ -275,25 +275,23 @@ def _derived_sentence_pairs(
 
 
 def _question_file(spec: PairSpec, options: _Options) -> Iterator[Question]:
-    return read_squad(
-        spec.path, spec.source, lenient=options.lenient, dropped=options.dropped, labelled=options.labelled
-    )
+    return read_squad(spec.path, spec.source, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled)
 
 
 def _derived_questions(spec: PairSpec, languages: tuple[Derived | None, ...], options: _Options) -> Iterator[Question]:
     context, question = languages
     own = _QUESTIONS(PairSpec(*_bases(spec, languages), spec.path), options)
-    return reordered_questions(own, context, question, options.labelled, options.dropped)
+    return reordered_questions(own, context, question, options.labeled, options.dropped)
 
 
 def _mining_files(spec: PairSpec, options: _Options) -> MiningSet:
     return read_bucc(
-        spec.path, spec.languages, lenient=options.lenient, dropped=options.dropped, labelled=options.labelled
+        spec.path, spec.languages, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled
     )
 
 
 def _no_mining(spec: PairSpec, indices: range) -> MiningSet:
-    raise UserError("the small world has no mining set", mend="name files in BUCC's format")
+    raise UserError("the small world has no mining set", hint="name files in BUCC's format")
 
 
 def _derived_mining(spec: PairSpec, languages: tuple[Derived | None, ...], options: _Options) -> MiningSet:

@@ -85,8 +85,8 @@ def check_order(spec: PairSpec) -> None:
     for tag in spec.languages:
         made = derived(tag)
         if made is not None and made.reorders:
-            mend = "use the language it is derived from"
-            raise UserError(f"gold links are of words in their order, {tag} has another", where=spec.path, mend=mend)
+            hint = "use the language it is derived from"
+            raise UserError(f"gold links are of words in their order, {tag} has another", where=spec.path, hint=hint)
 
 
 def smallworld_range(path: str) -> range | None:
@@ -102,7 +102,7 @@ def smallworld_range(path: str) -> range | None:
     match = re.fullmatch(r"smallworld:(\d+)-(\d+)", path)
     if not match or int(match[1]) >= int(match[2]):
         raise UserError(
-            f"cannot read the range in {path!r}", mend="write smallworld:START-STOP, e.g. smallworld:0-20000"
+            f"cannot read the range in {path!r}", hint="write smallworld:START-STOP, e.g. smallworld:0-20000"
         )
     return range(int(match[1]), int(match[2]))
 
@@ -118,10 +118,10 @@ def parse_pairs(text: str) -> PairSpec:
     tags, path = _halves(text, shape)
     parts = _split(tags)
     if len(parts) != 2 or not all(part.strip() for part in parts):
-        raise UserError(f"cannot read the languages in {text!r}", mend=shape)
+        raise UserError(f"cannot read the languages in {text!r}", hint=shape)
     (source, first), (target, second) = map(_language, parts)
     if source == target:
-        raise UserError(f"the two languages of {text!r} are the same ({source})", mend=shape)
+        raise UserError(f"the two languages of {text!r} are the same ({source})", hint=shape)
     spec = PairSpec(source, target, path, (first, second))
     _check_twins(spec)
     return spec
@@ -165,9 +165,9 @@ def _tagged(language: str, ordering: str) -> str:
 def _halves(text: str, shape: str) -> tuple[str, str]:
     head, sign, path = text.partition("=")
     if not sign or not head.strip():
-        raise UserError(f"no language before the path in {text!r}", mend=shape)
+        raise UserError(f"no language before the path in {text!r}", hint=shape)
     if not path.strip():
-        raise UserError(f"no path after '=' in {text!r}", mend=shape)
+        raise UserError(f"no path after '=' in {text!r}", hint=shape)
     return head.strip(), path.strip()
 
 
@@ -176,7 +176,7 @@ def _check_twins(spec: PairSpec) -> None:
     if len(paths) < 2:
         return
     if len(paths) > 2 or not all(paths):
-        raise UserError(f"two files are needed, not {spec.path!r}", mend="write SOURCE_FILE,TARGET_FILE")
+        raise UserError(f"two files are needed, not {spec.path!r}", hint="write SOURCE_FILE,TARGET_FILE")
     # realpath sees through ./ and symbolic links; it does not need the files to exist.
     if os.path.realpath(paths[0]) == os.path.realpath(paths[1]):
-        raise UserError("the same file is given for both sides", where=spec.path, mend="name the file of each language")
+        raise UserError("the same file is given for both sides", where=spec.path, hint="name the file of each language")

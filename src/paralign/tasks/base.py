@@ -77,7 +77,7 @@ class Task(ABC):
         self.config: Any = self.Config() if config is None else config
 
     @abstractmethod
-    def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True) -> Any:
+    def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True) -> Any:
         """Read one data set, ``LANG=PATH`` (or ``SRC-TGT=PATH``).
 
         Args:
@@ -85,7 +85,7 @@ class Task(ABC):
             lenient: drop items that cannot be used instead of raising.
             dropped: counts what was dropped, by reason.
             limit: the first so many items.
-            labelled: off for data to predict on, which may lack labels.
+            labeled: off for data to predict on, which may lack labels.
 
         Raises:
             UserError: with file and line.
@@ -101,7 +101,7 @@ class Task(ABC):
 
     def predict(self, encoder: Encoder, head: Objective | None, data: Any, path: Path) -> list[Path]:
         """Write predictions in the task's own format; returns the files written."""
-        raise UserError(f"the task {self.name!r} predicts nothing", mend="use paralign evaluate")
+        raise UserError(f"the task {self.name!r} predicts nothing", hint="use paralign evaluate")
 
     def texts_of(self, data: Any) -> Iterable[Sequence[str]]:
         """The texts of each item of a data set, to look for in training text."""

@@ -1,4 +1,4 @@
-"""Labelled rows for the encoder, kept on disk, as batches with the view ``example``."""
+"""Labeled rows for the encoder, kept on disk, as batches with the view ``example``."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from paralign.smallworld.world import grammar
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about, chosen_layer
-from paralign.text.normalize import normalise
+from paralign.text.normalize import normalize
 
 __all__ = ["Lexicon", "LexiconConfig", "LexiconInduction", "word_vectors"]
 
@@ -90,7 +90,7 @@ class LexiconInduction(Task):
     config: LexiconConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Lexicon:
         """``SRC-TGT=FILE`` with a pair of words a line, as MUSE's, or ``smallworld``: the lemmas of its concepts.
 
@@ -111,13 +111,13 @@ class LexiconInduction(Task):
         if self.config.candidates is not None:
             path = self.config.candidates.replace("{target}", where.target)
             lines = read_lines(path, lenient=lenient, dropped=dropped)
-            words |= dict.fromkeys(word for _, line in lines if (word := normalise(line)))
+            words |= dict.fromkeys(word for _, line in lines if (word := normalize(line)))
         if len(words) < 2:
             raise UserError("lexicon induction needs at least two target words", where=where.path)
         data = Lexicon(where.languages, list(source), list(words), gold)
         if not self.config.identical and data.identical.all():
             raise UserError(
-                "every source word has itself as a translation", where=where.path, mend="--set task.identical=true"
+                "every source word has itself as a translation", where=where.path, hint="--set task.identical=true"
             )
         return data
 

@@ -78,11 +78,11 @@ class Mining(Task):
     config: MiningConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Corpora:
         """``SRC-TGT=PREFIX`` in BUCC's format; ``limit`` keeps the first sentences of each side and their pairs."""
         where = parse_pairs(spec)
-        texts = read_mining(where, lenient=lenient, dropped=dropped, labelled=labelled)
+        texts = read_mining(where, lenient=lenient, dropped=dropped, labeled=labeled)
         if limit is not None:
             kept, found = set(texts.source_ids[:limit]), set(texts.target_ids[:limit])
             texts = replace(
@@ -95,9 +95,9 @@ class Mining(Task):
             )
         if not texts.source or not texts.target:
             raise UserError("mining needs sentences on both sides", where=where.path)
-        if labelled and not texts.gold:
-            mend = "raise --limit" if limit is not None else None
-            raise UserError("no gold pair among the sentences: nothing can be scored", where=where.path, mend=mend)
+        if labeled and not texts.gold:
+            hint = "raise --limit" if limit is not None else None
+            raise UserError("no gold pair among the sentences: nothing can be scored", where=where.path, hint=hint)
         return Corpora(where.languages, texts)
 
     def language(self, data: Corpora) -> str:
@@ -146,8 +146,8 @@ class Mining(Task):
             UserError: without a threshold.
         """
         if self.config.threshold is None:
-            mend = "evaluate on the training set tells one: --set task.threshold=..."
-            raise UserError("which pairs are extracted depends on a threshold", mend=mend)
+            hint = "evaluate on the training set tells one: --set task.threshold=..."
+            raise UserError("which pairs are extracted depends on a threshold", hint=hint)
         rows, others, score, _ = self._candidates(encoder, data, chosen_layer(encoder, self.config.layer))
         kept = score >= self.config.threshold
         pairs = zip(rows[kept].tolist(), others[kept].tolist(), strict=True)

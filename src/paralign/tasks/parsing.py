@@ -66,13 +66,13 @@ class Parsing(Supervised):
     Config: ClassVar[type[TaskConfig]] = ParserConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tree]:
         """``LANG=FILE.conllu`` (also ``.gz``) or ``LANG=smallworld:START-STOP``."""
         where = parse_text(spec)
 
         def read(count: Counter[str]) -> Iterator[Tree]:
-            return read_trees(where, lenient=lenient, dropped=count, labelled=labelled)
+            return read_trees(where, lenient=lenient, dropped=count, labeled=labeled)
 
         return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
 
@@ -86,7 +86,7 @@ class Parsing(Supervised):
         """A biaffine parser."""
         config = self.config
         if not config.relations:
-            raise UserError("the parser knows no relation", mend="fit the task to training data, or set task.relations")
+            raise UserError("the parser knows no relation", hint="fit the task to training data, or set task.relations")
         return BiaffineHead(encoder, config.relations, arc=config.arc, relation=config.relation, dropout=config.dropout)
 
     def examples(self, encoder: Encoder, items: Sequence[Tree]) -> list[Example]:

@@ -53,7 +53,7 @@ def chosen_layer(encoder: Encoder, layer: int | None) -> int:
     """
     layer = encoder.layers if layer is None else layer
     if not 0 <= layer <= encoder.layers:
-        raise UserError(f"there is no layer {layer}", mend=f"0 (embeddings) to {encoder.layers}")
+        raise UserError(f"there is no layer {layer}", hint=f"0 (embeddings) to {encoder.layers}")
     return layer
 
 
@@ -81,7 +81,7 @@ class Retrieval(Task):
     config: RetrievalConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Parallel:
         """``SRC-TGT=PATH`` in any format of pairs: Tatoeba and NTREX are Moses twins, PUD CoNLL-U twins."""
         where = parse_pairs(spec)

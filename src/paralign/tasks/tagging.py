@@ -1,4 +1,4 @@
-"""Tagging: part of speech and named entities. The first sub-word of each word is labelled."""
+"""Tagging: part of speech and named entities. The first sub-word of each word is labeled."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def word_rows(encoder: Encoder, sentences: Sequence[Words], cut: Counter[str]) -
     Args:
         encoder: for tokenizer and longest row.
         sentences: with the spans of their words.
-        cut: counts what had to be mended, by reason.
+        cut: counts what had to be fixed, by reason.
 
     Yields:
         index of the sentence, its first word in the row, and the row; its targets are the words' first pieces,
@@ -91,7 +91,7 @@ class _Tagging(Supervised):
         return LabelHead(encoder, self.names())
 
     def examples(self, encoder: Encoder, items: Sequence[Any]) -> list[Example]:
-        """Every word is labelled once, long sentences are split between words."""
+        """Every word is labeled once, long sentences are split between words."""
         number = {label: k for k, label in enumerate(self.names())}
         # A label the head does not know (a type of entity absent from its training) cannot be learnt or found.
         tags = [np.array([number.get(tag, 0) for tag in self.labels(item)], np.int64) for item in items]
@@ -125,13 +125,13 @@ class PartOfSpeech(_Tagging):
         return UPOS
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tree]:
         """``LANG=FILE.conllu`` (also ``.gz``) or ``LANG=smallworld:START-STOP``."""
         where = parse_text(spec)
 
         def read(count: Counter[str]) -> Iterator[Tree]:
-            return read_trees(where, lenient=lenient, dropped=count, labelled=labelled)
+            return read_trees(where, lenient=lenient, dropped=count, labeled=labeled)
 
         return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
 
@@ -181,13 +181,13 @@ class NamedEntities(_Tagging):
             self.config = self.config.model_copy(update={"types": tuple(sorted(found))})
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tagged]:
         """``LANG=FILE``, one word and its tag a line, or ``LANG=smallworld:START-STOP``."""
         where, scheme = parse_text(spec), self.config.scheme
 
         def read(count: Counter[str]) -> Iterator[Tagged]:
-            return read_tagged(where, scheme=scheme, lenient=lenient, dropped=count, labelled=labelled)
+            return read_tagged(where, scheme=scheme, lenient=lenient, dropped=count, labeled=labeled)
 
         return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
 

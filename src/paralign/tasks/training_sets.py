@@ -66,7 +66,7 @@ def read_transfer(
     dropped = sum((some for _, some in read), Counter[str]())
     sets = [data for data, _ in read]
     if not sets:
-        raise UserError("nothing to train on", mend="--train LANG=PATH")
+        raise UserError("nothing to train on", hint="--train LANG=PATH")
     kept = None
     if dev:
         kept, some = read_data(work, dev, lenient, limit)
@@ -76,10 +76,10 @@ def read_transfer(
     if target_examples is not None and (not others or code_switch):
         raise UserError(
             "few-shot needs a source language first and examples of another",
-            mend="--train en=... --train de=... --target-examples N, without --code-switch",
+            hint="--train en=... --train de=... --target-examples N, without --code-switch",
         )
     if target_examples is not None and len({one.language for one in others}) < len(others):
-        raise UserError("few-shot examples of a language come from one file", mend="put its files together")
+        raise UserError("few-shot examples of a language come from one file", hint="put its files together")
     if not code_switch:
         return Transfer(sets, None, target_examples, kept), dropped
     origin = "en" if "en" in languages else languages[0]
@@ -87,6 +87,6 @@ def read_transfer(
     if len(originals) > 1 or len(sets) < 2:
         raise UserError(
             "code-switching needs one set of originals and their translations",
-            mend="--train en=train.en --train de=train.de --code-switch",
+            hint="--train en=train.en --train de=train.de --code-switch",
         )
     return Transfer([one for one in sets if one.language != origin], originals[0], None, kept), dropped

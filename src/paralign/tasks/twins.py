@@ -31,13 +31,13 @@ class Twins(Task):
     trains: ClassVar[bool] = False
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> PairSpec:
         """``SRC-TGT=pieces``, of which one is derived by ``trans``."""
         where = parse_pairs(spec)
         twin = [(made := derived(tag)) is not None and made.twin for tag in where.languages]
         if sum(twin) != 1 or where.path != "pieces":
-            raise UserError(f"{spec!r} names no language and its twin", mend="write en-en~trans=pieces")
+            raise UserError(f"{spec!r} names no language and its twin", hint="write en-en~trans=pieces")
         return where
 
     def language(self, data: PairSpec) -> str:
@@ -51,7 +51,7 @@ class Twins(Task):
             UserError: for an encoder without twins.
         """
         if not encoder.twins:
-            raise UserError("the encoder has no twin pieces", where=encoder.name, mend="pretrain one with ~trans")
+            raise UserError("the encoder has no twin pieces", where=encoder.name, hint="pretrain one with ~trans")
         ids = encoder.template.ordinary
         made = derived(self.language(data))
         assert made is not None

@@ -61,15 +61,15 @@ class WordAlignment(Task):
     config: WordAlignmentConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Linked:
         """``SRC-TGT=SOURCE,TARGET,GOLD`` or ``smallworld``; see :func:`paralign.formats.links.read_gold`."""
         head, _, path = spec.partition("=")
         indices = smallworld_range(path.strip())
         text, comma, links = path.rpartition(",")
         if indices is None and (not comma or "," not in text):
-            mend = "write SRC-TGT=SOURCE,TARGET,GOLD"
-            raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", mend=mend)
+            hint = "write SRC-TGT=SOURCE,TARGET,GOLD"
+            raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", hint=hint)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
         check_order(where)
         found = list(read_pairs(where, lenient=lenient, dropped=dropped))

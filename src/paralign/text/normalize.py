@@ -7,7 +7,7 @@ import unicodedata
 
 import regex
 
-__all__ = ["normalise", "plain_key"]
+__all__ = ["normalize", "plain_key"]
 
 # Characters that stand for nothing that is said: C0 and C1 controls other than white space, soft hyphen,
 # Arabic letter mark, zero-width space, left/right marks, bidirectional embeddings and isolates, word joiner,
@@ -19,12 +19,12 @@ _SILENT = re.compile(
 _NOT_SAID = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     r"""The normal form of a text; applying it twice changes nothing.
 
     1. Silent characters are removed: C0/C1 controls other than white space, U+00AD, U+061C, U+200B, U+200E,
        U+200F, U+202A-202E, U+2060, U+2066-2069, U+FEFF. The joiners U+200C and U+200D stay.
-    2. Unicode normalisation form NFC.
+    2. Unicode normalization form NFC.
     3. Runs of white space (as ``str.split`` sees it: tabs, no-break and ideographic spaces, U+2028, U+0085,
        U+001C-F …) become one space; none at the ends.
     """

@@ -282,7 +282,7 @@ def canonical(tag: str) -> str:
         hint = did_you_mean(plain, _CODES if short else _NAMES)
         if hint.startswith("known:"):
             hint = "use an ISO 639 code (de, zh, ceb) or an English name"
-        raise UserError(f"unknown language {tag!r}", mend=hint)
+        raise UserError(f"unknown language {tag!r}", hint=hint)
     return found
 
 

@@ -19,7 +19,7 @@ class TrainingConfig(Config):
     """Records in a global batch: over all processes and accumulation steps."""
     epochs: float = Field(default=10, gt=0)
     steps: int | None = Field(default=None, ge=1)
-    """Optimiser steps; overrides ``epochs``."""
+    """Optimizer steps; overrides ``epochs``."""
     learning_rate: float = Field(default=3e-5, gt=0)
     """Peak of the schedule."""
     warmup: float = Field(default=0.1, ge=0)

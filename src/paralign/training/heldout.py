@@ -49,8 +49,8 @@ class HeldOut:
         for language, pieces in self._pieces.items():
             if not sum(len(view.masked) for view in self._views(pieces)):
                 where = ", ".join(spec.path for spec in specs if spec.language == language)
-                mend = "give more of it, or leave this --heldout out"
-                raise UserError(f"too little held-out text of {language!r}: nothing to mask", where=where, mend=mend)
+                hint = "give more of it, or leave this --heldout out"
+                raise UserError(f"too little held-out text of {language!r}: nothing to mask", where=where, hint=hint)
 
     @property
     def digest(self) -> str:

@@ -19,7 +19,7 @@ class Learner(nn.Module):
 
     Args:
         encoder: the encoder being trained.
-        objectives: what is minimised; names must differ.
+        objectives: what is minimized; names must differ.
     """
 
     def __init__(self, encoder: Encoder, objectives: Mapping[str, Objective]) -> None:

@@ -33,7 +33,7 @@ def check_memory(learner: torch.nn.Module, device: torch.device, *, parts: int =
         raise UserError(
             f"too little memory: gradients and Adam's moments of {count / 1e6:,.0f} M weights take "
             f"{needed / GIB:.1f} GiB{' a process' if parts > 1 else ''}, {free / GIB:.1f} GiB are free",
-            mend="train fewer layers (layers.freeze), a smaller encoder, on a larger machine, or on several "
+            hint="train fewer layers (layers.freeze), a smaller encoder, on a larger machine, or on several "
             "(training.shard)",
         )
 

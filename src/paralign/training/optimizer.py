@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import nn, optim
 
-__all__ = ["learning_rate", "make_optimiser"]
+__all__ = ["learning_rate", "make_optimizer"]
 
 
-def make_optimiser(module: nn.Module, *, weight_decay: float, betas: tuple[float, float], eps: float) -> optim.AdamW:
+def make_optimizer(module: nn.Module, *, weight_decay: float, betas: tuple[float, float], eps: float) -> optim.AdamW:
     """AdamW (fused where torch has it) over all parameters with gradient; vectors (biases, norms) do not decay."""
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [

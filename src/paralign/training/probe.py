@@ -18,7 +18,7 @@ _STEPS = 4
 
 @dataclass(frozen=True)
 class Probed:
-    """Of one optimiser step.
+    """Of one optimizer step.
 
     Attributes:
         seconds: median.

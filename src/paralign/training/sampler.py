@@ -51,7 +51,7 @@ class CorpusBatches:
         if worst > longest:
             raise UserError(
                 f"the longest record has {worst} pieces, the encoder takes {longest}",
-                mend=f"set data.max_pieces={longest - dress}",
+                hint=f"set data.max_pieces={longest - dress}",
             )
         groups = store.language.astype(np.int32) @ (256 ** np.arange(store.sides, dtype=np.int32))
         order: dict[str, Any] = {
@@ -65,9 +65,9 @@ class CorpusBatches:
             self._plan = BatchPlan(lengths, groups, **order)
         else:
             if store.sides != 1:
-                raise UserError("only plain text can be packed", mend="leave views.pack out")
+                raise UserError("only plain text can be packed", hint="leave views.pack out")
             if views.pack > longest:
-                raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", mend="lower it")
+                raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", hint="lower it")
             around = (len(template.single[0]), len(template.single[1]))
             self._plan = PackedPlan(lengths, groups, row=views.pack, dress=around, **order)
         self._store, self._template, self._views, self._seed = store, template, views, training.seed

@@ -22,10 +22,10 @@ def check_trackers(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in LOGGER_TYPE_TO_CLASS:
-            raise UserError(f"unknown tracker {name!r}", mend=did_you_mean(name, LOGGER_TYPE_TO_CLASS))
+            raise UserError(f"unknown tracker {name!r}", hint=did_you_mean(name, LOGGER_TYPE_TO_CLASS))
         if name not in {str(one) for one in get_available_trackers()}:
-            mend = f"pip install {'tensorboard, or paralign[track]' if name == 'tensorboard' else name}"
-            raise UserError(f"the tracker {name} is not installed", mend=mend)
+            hint = f"pip install {'tensorboard, or paralign[track]' if name == 'tensorboard' else name}"
+            raise UserError(f"the tracker {name} is not installed", hint=hint)
 
 
 class Trackers:

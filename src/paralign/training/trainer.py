@@ -30,7 +30,7 @@ from paralign.training.alarms import Alarms, is_bad
 from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
-from paralign.training.optimizer import learning_rate, make_optimiser
+from paralign.training.optimizer import learning_rate, make_optimizer
 from paralign.training.outcome import Outcome, Stopped
 from paralign.training.placement import Placement, Sharded, whole
 from paralign.training.track import Trackers
@@ -105,7 +105,7 @@ class Trainer:
         self.run_folder, self.settings = run, dict(settings)
         self.title, self.quiet = title, quiet
         self.steps = config.total_steps(batches.steps_per_epoch)
-        self.optimiser = make_optimiser(
+        self.optimizer = make_optimizer(
             self.learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
         )
         self.weights = learner.weights()
@@ -162,7 +162,7 @@ class Trainer:
                 objective.prepare(learner.encoder, self.batches, self.rank, self.ranks, self._gather)
 
     def once(self) -> tuple[dict[str, float], float, float, int]:
-        """One optimiser step: losses, the gradient's norm, the learning rate, and a pending signal (of any rank)."""
+        """One optimizer step: losses, the gradient's norm, the learning rate, and a pending signal (of any rank)."""
         slices = self._slices()
         rate = learning_rate(
             self.step,
@@ -170,9 +170,9 @@ class Trainer:
             warmup=self.config.warmup_steps(self.steps),
             peak=self.config.learning_rate,
         )
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses, norm, stop = self._optimise(slices)
+        losses, norm, stop = self._optimize(slices)
         self.step += 1
         self._count(slices)
         return losses, norm, rate, stop
@@ -194,12 +194,12 @@ class Trainer:
             raise UserError(
                 "the data are not those the run began with",
                 where=found,
-                mend="start a new run with another --out",
+                hint="start a new run with another --out",
             )
         changed = difference(state["settings"], self.settings)
         if changed:
             raise UserError(f"settings differ from those the run began with: {changed}", where=found)
-        checkpoint.load(found, self.learner, self.optimiser)
+        checkpoint.load(found, self.learner, self.optimizer)
         self.step = state["step"]
         self._seen = state["seen"]
         self.alarms.load_state_dict(state["alarms"])
@@ -234,7 +234,7 @@ class Trainer:
                 **({"best": self.best} if self._score is not None else {}),
                 "log_bytes": self.log.size(),
             }
-            checkpoint.save(folder, self.step, self.learner, self.optimiser, state, writes=main)
+            checkpoint.save(folder, self.step, self.learner, self.optimizer, state, writes=main)
             if main:
                 checkpoint.prune(folder, self.config.keep)
         self.accelerator.wait_for_everyone()
@@ -299,8 +299,8 @@ class Trainer:
                 checkpoint.save_best(self.run_folder / "checkpoints", self.learner, writes=main)
             self.accelerator.wait_for_everyone()
 
-    def _optimise(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
-        """One optimiser step; returns the losses, the gradient's norm and a pending signal (of any rank)."""
+    def _optimize(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
+        """One optimizer step; returns the losses, the gradient's norm and a pending signal (of any rank)."""
         names = list(self.weights)
         local = [self.learner.counts(batch) for batch in slices]
         numbers = [sum(c[n] for c in local) for n in names] + [self._signal]
@@ -325,8 +325,8 @@ class Trainer:
         bad = is_bad(losses | {"gradient": norm})
         if bad:
             self._diverged(bad)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
         for objective in self.learner.each().values():
             objective.after_step(self.learner.encoder, self._gather)
         return losses, norm, stop
@@ -337,7 +337,7 @@ class Trainer:
         raise UserError(
             f"{', '.join(bad)} became infinite or not a number at step {self.step + 1:,}",
             where=self.run_folder,
-            mend=f"lower training.learning_rate; the last good checkpoint is {kept.name if kept else 'the start'}",
+            hint=f"lower training.learning_rate; the last good checkpoint is {kept.name if kept else 'the start'}",
         )
 
     def _count(self, slices: list[Batch]) -> None:

@@ -239,7 +239,7 @@ def _array(length: int, device: torch.device) -> Tensor:
                 os.posix_fallocate(file.fileno(), 0, 4 * length)
         except OSError as error:
             message = f"no room for {4 * length / 1e9:.1f} GB of temporary numbers ({error.strerror})"
-            raise UserError(message, where=tempfile.gettempdir(), mend="name a roomier folder with TMPDIR") from None
+            raise UserError(message, where=tempfile.gettempdir(), hint="name a roomier folder with TMPDIR") from None
         return torch.from_numpy(np.memmap(file, np.int32, "w+", shape=(length,)))
 
 

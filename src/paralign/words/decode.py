@@ -12,8 +12,8 @@ from torch import Tensor
 from paralign.words.bitext import Bitext
 from paralign.words.cells import Cells
 from paralign.words.found import WordLinks
-from paralign.words.ibm import Posteriors, WordModel
 from paralign.words.symmetrize import symmetrise
+from paralign.words.translation_model import Posteriors, WordModel
 
 __all__ = ["Linked", "decode"]
 

@@ -55,9 +55,9 @@ class LinearMap:
             facts = json.loads((Path(folder) / "map.json").read_text(encoding="utf-8"))
             matrix = load_file(Path(folder) / "map.safetensors")["matrix"]
         except (OSError, ValueError, KeyError, SafetensorError):
-            raise UserError("no linear map here", where=folder, mend="make one with paralign map") from None
+            raise UserError("no linear map here", where=folder, hint="make one with paralign map") from None
         if facts.pop("schema", None) != SCHEMA:
-            raise UserError("the map is of another version", where=folder, mend="make it again")
+            raise UserError("the map is of another version", where=folder, hint="make it again")
         return cls(matrix, facts)
 
     def use(self, encoder: Encoder, digest: str, where: str | Path) -> None:
@@ -67,8 +67,8 @@ class LinearMap:
             UserError: if it was learnt from another one.
         """
         if self.facts["model_hash"] != digest:
-            mend = "make one for this encoder with paralign map"
-            raise UserError("the map was learnt from another encoder", where=where, mend=mend)
+            hint = "make one for this encoder with paralign map"
+            raise UserError("the map was learnt from another encoder", where=where, hint=hint)
         encoder.use_map(self.facts["source"], int(self.facts["layer"]), self.matrix)
 
 
@@ -85,7 +85,7 @@ def fit_map(
     """Learn the map that brings the second side's words nearest to the first side's.
 
     Words' vectors are the means of their pieces' states, divided by their length. ``orthogonal`` is the rotation that
-    minimises the squared distance of linked words (Procrustes: U·Vᵀ of the singular value decomposition of their
+    minimizes the squared distance of linked words (Procrustes: U·Vᵀ of the singular value decomposition of their
     product), ``linear`` the least-squares solution with a ridge of one thousandth of the mean variance.
 
     Args:
@@ -124,14 +124,14 @@ def fit_map(
         count += len(x)
         kept.append((x[:200], y[:200]))
     if count < d:
-        raise UserError(f"{count:,} linked words are fewer than the {d} dimensions of a vector", mend="give more pairs")
+        raise UserError(f"{count:,} linked words are fewer than the {d} dimensions of a vector", hint="give more pairs")
     if kind == "orthogonal":
         left, _, right = torch.linalg.svd(cross)
         matrix = left @ right
     elif kind == "linear":
         matrix = torch.linalg.solve(gram + 1e-3 * gram.trace() / d * torch.eye(d, dtype=torch.float64), cross)
     else:
-        raise UserError(f"unknown kind {kind!r}", mend="orthogonal or linear")
+        raise UserError(f"unknown kind {kind!r}", hint="orthogonal or linear")
     x, y = (torch.cat(part) for part in zip(*kept, strict=True))
     cosine = torch.nn.functional.cosine_similarity
     facts = {"words": count, "before": float(cosine(x, y).mean()), "after": float(cosine(x @ matrix, y).mean())}

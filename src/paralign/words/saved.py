@@ -16,8 +16,8 @@ from paralign.errors import UserError
 from paralign.words.bitext import Bitext
 from paralign.words.cells import Cells
 from paralign.words.diagonal import Diagonal
-from paralign.words.ibm import FLOOR, WordModel
 from paralign.words.jumps import Jumps
+from paralign.words.translation_model import FLOOR, WordModel
 
 __all__ = ["SavedWords"]
 
@@ -84,12 +84,12 @@ class SavedWords:
             tensors = load_file(folder / "words.safetensors")
             words = (facts.pop("source"), facts.pop("target"))
             if facts["schema"] != SCHEMA or len(words[0]) + 1 != len(tensors["rows"]):
-                raise UserError("the model is of another version or damaged", where=folder, mend="train it again")
+                raise UserError("the model is of another version or damaged", where=folder, hint="train it again")
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             if isinstance(error, UserError):
                 raise
-            mend = "train one with paralign words --save"
-            raise UserError("no trained word aligner here", where=folder, mend=mend) from None
+            hint = "train one with paralign words --save"
+            raise UserError("no trained word aligner here", where=folder, hint=hint) from None
         return cls(words, tensors, facts)
 
     def model(self, cells: Cells, bitext: Bitext) -> WordModel:

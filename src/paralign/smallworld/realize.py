@@ -148,7 +148,7 @@ class Grammar(ABC):
         return token
 
     def sentence(self, meaning: Meaning) -> Sentence:
-        """Say ``meaning``: build, punctuate, adjust, capitalise and measure."""
+        """Say ``meaning``: build, punctuate, adjust, capitalize and measure."""
         phrase = self.meaning(meaning)
         end = Token(self.question if meaning.clause.asks else self.stop, "", "PUNCT", "end")
         end.lemma = end.form

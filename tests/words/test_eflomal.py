@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paralign.errors import UserError
-from paralign.words.external import EflomalConfig, eflomal
+from paralign.words.eflomal import EflomalConfig, run_eflomal
 
 PAIRS = [(["A", "b"], ["X", "y"]), ([], ["y"]), (["b"], ["y"])]
 DIAGONAL = """
@@ -32,7 +32,7 @@ def left(where=Path("/tmp")):
 
 
 def test_its_links_are_read_and_empty_pairs_keep_their_place(tmp_path):
-    assert list(eflomal(PAIRS, program(tmp_path, DIAGONAL))) == [[(0, 0), (1, 1)], [], [(0, 0)]]
+    assert list(run_eflomal(PAIRS, program(tmp_path, DIAGONAL))) == [[(0, 0), (1, 1)], [], [(0, 0)]]
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_its_links_are_read_and_empty_pairs_keep_their_place(tmp_path):
 def test_what_went_wrong_is_passed_on_and_nothing_is_left(tmp_path, text, message):
     before = left()
     with pytest.raises(UserError, match=message) as error:
-        eflomal(PAIRS, program(tmp_path, text))
+        run_eflomal(PAIRS, program(tmp_path, text))
     assert "\n" not in str(error.value)
     assert left() == before
 
 
 def test_a_program_that_is_not_there_is_told():
     with pytest.raises(UserError, match=r"no program 'no-such'.*pip install eflomal"):
-        eflomal(PAIRS, EflomalConfig(program="no-such"))
+        run_eflomal(PAIRS, EflomalConfig(program="no-such"))

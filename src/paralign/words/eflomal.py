@@ -1,4 +1,4 @@
-"""Word links by eflomal (Östling and Tiedemann 2016), run as a program of its own: its licence is the GPL."""
+"""Word links by eflomal (Östling and Tiedemann 2016), run as a program of its own: its license is the GPL."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from paralign.config import Config
 from paralign.errors import UserError
 from paralign.formats.links import read_links
+from paralign.words.base import Aligner, AlignerConfig
 from paralign.words.found import WordLinks
 from paralign.words.symmetrize import symmetrise
 
-__all__ = ["EflomalConfig", "eflomal"]
+__all__ = ["EflomalAligner", "EflomalConfig", "run_eflomal"]
 
 _PROGRAM = "eflomal-align"
 
 
-class EflomalConfig(Config):
+class EflomalConfig(AlignerConfig):
     """How eflomal is called."""
 
     program: str = _PROGRAM
@@ -34,7 +35,21 @@ class EflomalConfig(Config):
     """Take words that differ in case for one."""
 
 
-def eflomal(
+class EflomalAligner(Aligner):
+    """The program eflomal, if it is installed."""
+
+    name: ClassVar[str] = "eflomal"
+    Config: ClassVar[type[AlignerConfig]] = EflomalConfig
+    accepts: ClassVar[frozenset[str]] = frozenset({"train"})
+    config: EflomalConfig
+
+    def align(self, count: int) -> WordLinks:
+        links = run_eflomal([pair.words for pair in self.pairs], self.config, self.symmetrization)
+        end = int(links.starts[count])
+        return WordLinks(links.starts[: count + 1], links.source[:end], links.target[:end])
+
+
+def run_eflomal(
     pairs: Sequence[tuple[Sequence[str], Sequence[str]]], config: EflomalConfig, method: str = "grow-diag-final-and"
 ) -> WordLinks:
     """Link the words of sentence pairs with eflomal.
@@ -50,8 +65,8 @@ def eflomal(
     """
     program = shutil.which(config.program)
     if program is None:
-        mend = "pip install eflomal, or --set words.program=PATH; --method hmm needs nothing"
-        raise UserError(f"there is no program {config.program!r}", mend=mend)
+        hint = "pip install eflomal, or --set words.program=PATH; --method hmm needs nothing"
+        raise UserError(f"there is no program {config.program!r}", hint=hint)
     places = [k for k, (source, target) in enumerate(pairs) if source and target]
     with tempfile.TemporaryDirectory(prefix="paralign-eflomal-") as name:
         folder = Path(name)
@@ -100,4 +115,4 @@ def _run(command: Sequence[str], folder: Path) -> None:
     if done.returncode == 0:
         what = "ended without all its links: is the disk of the temporary folder full?"
     last = f": {said[-1].strip():.200}" if said else ""
-    raise UserError(f"eflomal {what}{last}", where=command[0], mend="mend that, or use --method hmm")
+    raise UserError(f"eflomal {what}{last}", where=command[0], hint="fix that, or use --method hmm")
