@@ -1,5 +1,6 @@
 """The examples run, and what the documents tell a newcomer to type is understood."""
 
+import ast
 import importlib.util
 import itertools
 import json
@@ -7,6 +8,7 @@ import math
 import re
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +19,7 @@ import typer
 
 from paralign.__main__ import main
 from paralign.cli import app
+from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES
 from paralign.runs.settings import run_settings
 from tests.training.runs import losses_of
@@ -216,8 +219,7 @@ def test_the_task_of_the_document_measures(base, tmp_path, monkeypatch):
     from paralign.encoder import Encoder
     from paralign.smallworld import World
 
-    text = (ROOT / "docs" / "add-a-task.md").read_text(encoding="utf-8")
-    source = re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
+    source = code_of("add-a-task.md")
     (tmp_path / "whole_words.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     command = f"evaluate --model {base} --task whole_words:WholeWords --data en=smallworld:0-40"
@@ -229,3 +231,47 @@ def test_the_task_of_the_document_measures(base, tmp_path, monkeypatch):
     words = [word for text in texts for word in re.findall(r"\w+(?:'\w+)?|[^\w\s]", text)]
     assert row["value"] == pytest.approx(sum(word in vocabulary for word in words) / len(words))
     assert row["n"] == 40
+
+
+def code_of(document):
+    """The first Python block of a document."""
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    return re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
+
+
+def without_docstrings(source):
+    """The statements of a module, imports sorted, docstrings and layout aside."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [
+                part for part in body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+            ]
+    kinds = (ast.Import, ast.ImportFrom)
+    imports = {ast.unparse(part) for part in tree.body if isinstance(part, kinds)} - {
+        "from __future__ import annotations"
+    }
+    return sorted(imports), [ast.unparse(part) for part in tree.body if not isinstance(part, kinds)]
+
+
+def test_the_objective_of_the_document_is_the_example():
+    source = (EXAMPLES / "in_batch_contrastive.py").read_text(encoding="utf-8")
+    assert without_docstrings(code_of("add-an-objective.md")) == without_docstrings(source)
+
+
+def test_the_format_of_the_document_reads_pairs(tmp_path, monkeypatch):
+    (tmp_path / "slashes.py").write_text(code_of("add-a-format.md"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    from slashes import is_slashes, read_slashes
+
+    path = tmp_path / "text.slashes"
+    path.write_text("Rome  // Rom\nno separator\nyes // ja\n", encoding="utf-8")
+    assert is_slashes(str(path))
+    dropped = Counter()
+    pairs = [(pair.source, pair.target, pair.line) for pair in read_slashes(str(path), lenient=True, dropped=dropped)]
+    assert pairs == [("Rome", "Rom", 1), ("yes", "ja", 3)]
+    assert dropped == {"missing separator": 1}
+    with pytest.raises(UserError, match="missing //") as error:
+        list(read_slashes(str(path), lenient=False, dropped=Counter()))
+    assert f"{path}:2" in str(error.value)
