@@ -275,3 +275,37 @@ def test_the_format_of_the_document_reads_pairs(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="missing //") as error:
         list(read_slashes(str(path), lenient=False, dropped=Counter()))
     assert f"{path}:2" in str(error.value)
+
+
+def test_the_aligner_of_the_document_links_words(tmp_path, monkeypatch):
+    """docs/add-an-aligner.md gives a whole file; ``--method dice:DiceAligner`` finds it, and its links are Dice's."""
+    from paralign.formats.links import read_links
+
+    (tmp_path / "dice.py").write_text(code_of("add-an-aligner.md"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "dice", raising=False)
+    pairs = [("a b", "x y"), ("a", "x"), ("", "z"), ("c c", "z"), ("b c", "z y")]
+    further = [("a c", "x x")]
+    for name, rows in (("pairs", pairs), ("further", further)):
+        Path(f"{name}.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows), encoding="utf-8")
+    command = "words --pairs en-de=pairs.tsv --train en-de=further.tsv --method dice:DiceAligner --out links --quiet"
+
+    def expected(threshold):
+        every = [(a.split(), b.split()) for a, b in pairs + further]
+        for source, target in every[: len(pairs)]:
+            links = set()
+            for (i, a), (j, b) in itertools.product(enumerate(source), enumerate(target)):
+                both = sum(a in x and b in y for x, y in every)
+                either = sum(a in x for x, _ in every) + sum(b in y for _, y in every)
+                if 2 * both / either >= threshold:
+                    links.add((i, j))
+            yield links
+
+    for threshold in (0.9, 0.5):
+        assert main([*command.split(), "--set", f"words.threshold={threshold}"]) == 0
+        assert [row.sure for row in read_links("links")] == list(expected(threshold))
+    assert list(expected(0.9))[:2] == [{(0, 0), (1, 1)}, {(0, 0)}]  # a and x, b and y: always together
+    assert main([*command.split(), "--save", "kept"]) == 2
+    assert main([*command.split(), "--set", "words.thresold=0.4"]) == 2
+    assert not Path("kept").exists()
