@@ -207,6 +207,14 @@ def test_links_in_the_documents_resolve(path):
             assert anchor in anchors(linked), f"{target}#{anchor}"
 
 
+def test_the_scores_of_the_readme_are_those_of_the_results():
+    rows = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in RESULTS.glob("*.md"))
+    scores = [re.findall(r"\d+\.\d(?: ± \d\.\d)?", row) for row in rows]
+    assert sum(map(len, scores)) == 20
+    assert [score for row in scores for score in row if not re.search(rf"[|*] ?{score}\b", pages)] == []
+
+
 def test_recipes_md_names_every_recipe_and_objective():
     from paralign.runs.settings import recipes
 
