@@ -20,7 +20,7 @@ from machine import finish, table
 from paralign.commands.align_words import linked_text
 from paralign.encoder import Encoder
 from paralign.languages import parse_derived
-from paralign.sources.read import read_pairs
+from paralign.sources.readers import read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.words import word_spans

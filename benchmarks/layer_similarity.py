@@ -23,7 +23,7 @@ from machine import finish, table
 from paralign.commands.analyze_similarity import analyze_similarity
 from paralign.encoder import Encoder
 from paralign.metrics.cka import kernel_cka
-from paralign.sources.read import read_text
+from paralign.sources.readers import read_text
 from paralign.sources.specs import parse_text
 
 Floats = npt.NDArray[np.float64]

@@ -31,7 +31,7 @@ from paralign.objectives import Step
 from paralign.objectives.mlm import MaskedLM
 from paralign.objectives.static import Static, StaticConfig
 from paralign.smallworld import World
-from paralign.sources.read import read_text
+from paralign.sources.readers import read_text
 from paralign.sources.specs import parse_text
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
 
 
 def test_says_where_what_and_how_to_mend_it():
@@ -28,4 +28,4 @@ def test_is_a_value_error_and_survives_a_worker_process():
 
 @pytest.mark.parametrize(("line", "text"), [(None, "a/b.tsv"), (7, "a/b.tsv:7")])
 def test_located(line, text):
-    assert located(Path("a/b.tsv"), line) == text
+    assert file_location(Path("a/b.tsv"), line) == text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["UserError", "located"]
+__all__ = ["UserError", "file_location"]
 
 
 class UserError(ValueError):
@@ -27,6 +27,6 @@ class UserError(ValueError):
         super().__init__(f"{head}{self.message}{tail}")
 
 
-def located(path: str | Path, line: int | None = None) -> str:
+def file_location(path: str | Path, line: int | None = None) -> str:
     """``path`` or ``path:line``, the form every message about a file begins with (lines count from 1)."""
     return str(path) if line is None else f"{path}:{line}"

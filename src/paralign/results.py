@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
 from paralign.config import Config
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
 from paralign.folders import atomic_file
 
 __all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural", "read_items", "read_results", "write_results"]
@@ -109,9 +109,9 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
             rows.append(Measurement.model_validate_json(line))
         except ValueError as error:
             if torn is not None and number == len(lines):  # no line end behind it
-                torn.append(located(path, number))
+                torn.append(file_location(path, number))
                 continue
-            raise UserError("not a measurement", where=located(path, number), hint="remove the line") from error
+            raise UserError("not a measurement", where=file_location(path, number), hint="remove the line") from error
     return rows
 
 

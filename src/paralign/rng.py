@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["draw", "seed_for", "uniform"]
+__all__ = ["random_bits", "seed_for", "uniform"]
 
 Keys = npt.NDArray[np.int64] | int
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -17,7 +17,7 @@ _M1 = np.uint64(0xBF58476D1CE4E5B9)
 _M2 = np.uint64(0x94D049BB133111EB)
 
 
-def draw(*keys: Keys) -> npt.NDArray[np.uint64]:
+def random_bits(*keys: Keys) -> npt.NDArray[np.uint64]:
     """64 random bits for every combination of keys (integers of any sign, broadcast against each other)."""
     state = np.zeros(1, np.uint64)
     with np.errstate(over="ignore"):
@@ -32,9 +32,9 @@ def draw(*keys: Keys) -> npt.NDArray[np.uint64]:
 
 def uniform(*keys: Keys) -> npt.NDArray[np.float64]:
     """Numbers in [0, 1), one for every combination of keys."""
-    return (draw(*keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (random_bits(*keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def seed_for(*keys: int) -> int:
     """One non-negative 63-bit seed for a library's own generator."""
-    return int(draw(*keys)[0] >> np.uint64(1))
+    return int(random_bits(*keys)[0] >> np.uint64(1))

@@ -17,7 +17,7 @@ from paralign.metrics.cka import cka, kernel_cka, rbf_kernel
 from paralign.results import read_results
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin
-from paralign.sources.read import read_text
+from paralign.sources.readers import read_text
 from paralign.sources.specs import parse_text
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.batches.batching import PackedPlan
-from paralign.batches.packed import PackedBatch
+from paralign.batches.packing import PackedBatch
 from paralign.batches.views import ViewsConfig
 from paralign.errors import UserError
 

@@ -7,7 +7,7 @@ import pytest
 from paralign.commands import demo_real as real
 from paralign.errors import UserError
 from paralign.smallworld import World
-from paralign.text.normalization import plain_key
+from paralign.text.normalization import comparison_key
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_signs_and_near_duplicates_are_no_test_pairs_and_long_pairs_do_no_harm(m
     out = tmp_path / "out"
     real.demo_real(out, [spec], model=str(tmp_path / "short"), quiet=True)
     texts = [(out / f"data/{kind}.en-de.tsv").read_text() for kind in ("train", "test")]
-    kinds = [[[plain_key(side) for side in row.split("\t")] for row in text.splitlines()] for text in texts]
+    kinds = [[[comparison_key(side) for side in row.split("\t")] for row in text.splitlines()] for text in texts]
     for side in (0, 1):
         train, test = ([row[side] for row in kind] for kind in kinds)
         assert len(set(test)) == len(test) == 40

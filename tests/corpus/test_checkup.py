@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from paralign.__main__ import main
 from paralign.commands.check_corpus import check_corpus
-from paralign.corpus.check import CheckConfig, CheckedSide, CheckedText, _Look, _Looked, check_text
+from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, _Look, _Looked, check_text
 from paralign.corpus.clean import FilterConfig
-from paralign.corpus.leaks import Leaks
+from paralign.corpus.leaks import OverlapSearch
 from paralign.errors import UserError
 from paralign.report import write_report
-from paralign.sources.read import read_pairs
+from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.text import scripts
-from paralign.text.normalize import plain_key
+from paralign.text.normalization import comparison_key
 from paralign.text.scripts import foreign_script, scripts_of
-from paralign.text.tags import known_tags
+from paralign.text.language_tags import known_tags
 
 WORDS = ["Haus", "haus", "haus!", "Ein", "x", "y", "Z", "", "..."]
 SENTENCES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join).map(lambda s: " ".join(s.split()))
@@ -92,19 +92,19 @@ def test_leaks_are_those_a_slow_search_finds(tmp_path_factory, one, two, trainin
     tests = [one, two]
     for number, sentences in enumerate(tests):
         (folder / f"{number}.txt").write_text("\n".join([*sentences, "sure to be said"]) + "\n")
-    leaks = Leaks([folder / "0.txt", folder / "1.txt"], short=5)
+    leaks = OverlapSearch([folder / "0.txt", folder / "1.txt"], short=5)
     half = len(training) // 2
     for part in (training[:half], training[half:]):
-        leaks.look(part, [plain_key(text) for text in part], [f"t:{text}" for text in part])
-    keys, spelled = {plain_key(text) for text in training}, set(training)
+        leaks.look(part, [comparison_key(text) for text in part], [f"t:{text}" for text in part])
+    keys, spelled = {comparison_key(text) for text in training}, set(training)
     for told, sentences in zip(leaks.found(), tests, strict=True):
-        own = {text for text in [*sentences, "sure to be said"] if plain_key(text)}
-        assert told.sentences == len({plain_key(text) for text in own})
+        own = {text for text in [*sentences, "sure to be said"] if comparison_key(text)}
+        assert told.sentences == len({comparison_key(text) for text in own})
         assert told.exact == len(own & spelled)
-        hit = {plain_key(text) for text in own} & keys
+        hit = {comparison_key(text) for text in own} & keys
         assert told.normalised == len(hit)
         assert told.long == len({key for key in hit if len(key) >= 5})
-        assert {plain_key(example.text) for example in told.examples} == {key for key in hit if len(key) >= 5}
+        assert {comparison_key(example.text) for example in told.examples} == {key for key in hit if len(key) >= 5}
         assert all(example.where == f"t:{example.text}" for example in told.examples)
 
 
@@ -112,7 +112,7 @@ def test_a_test_file_without_sentences(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("...\n!\n")
     with pytest.raises(UserError, match="no sentence was found"):
-        Leaks([file], short=5)
+        OverlapSearch([file], short=5)
 
 
 # -- the whole check
@@ -125,7 +125,7 @@ def test_counts_are_those_of_a_slow_look(tmp_path_factory, pairs):
     (folder / "a.tsv").write_text(text_of(pairs))
     (found,) = check_text([parse_pairs(f"en-de={folder / 'a.tsv'}")], CheckConfig())
     full = [pair for pair in pairs if all(pair)]
-    keys = [(plain_key(a), plain_key(b)) for a, b in full]
+    keys = [(comparison_key(a), comparison_key(b)) for a, b in full]
     assert (found.lines, found.empty) == (len(pairs), len(pairs) - len(full))
     assert found.identical == sum(a == b for a, b in full)
     assert found.identical + found.nearly_identical == sum(a == b for a, b in keys)
@@ -188,7 +188,7 @@ def test_the_sample_is_of_the_whole_text():
     """Every line is as likely as any other to be looked at, the last as well as the first."""
     hits = Counter()
     for seed in range(30):
-        look = _Look(CheckedText("", "", [CheckedSide("en")]), ("en",), CheckConfig(), _Looked())
+        look = _Look(TextCheck("", "", [SideCheck("en")]), ("en",), CheckConfig(), _Looked())
         look.rng = random.Random(seed)
         look._sample([(str(n),) for n in range(4_000)])
         assert len(set(look.samples[0])) == 1_000
@@ -220,7 +220,7 @@ def test_fit_text_has_no_fault(world, capsys):
 
 def test_faults_are_told_with_their_places_and_exit_code(world, capsys):
     folder, rows = world
-    long = next(n for n, row in enumerate(rows) if len(plain_key(row[1])) >= 20)
+    long = next(n for n, row in enumerate(rows) if len(comparison_key(row[1])) >= 20)
     (folder / "test.txt").write_text(rows[long][1].upper() + "\nnobody says this sentence here\n")
     arguments = ["--pairs", f"en-de={folder / 'train.tsv'}", "--test", str(folder / "test.txt")]
     code = main(["corpus", "check", *arguments, "--out", str(folder / "out")])
@@ -228,7 +228,7 @@ def test_faults_are_told_with_their_places_and_exit_code(world, capsys):
     assert code == 3
     faults = [line for line in said.splitlines() if line.startswith("FAULT")]
     assert len(faults) == 1
-    first = next(n for n, row in enumerate(rows) if plain_key(row[1]) == plain_key(rows[long][1]))
+    first = next(n for n, row in enumerate(rows) if comparison_key(row[1]) == comparison_key(rows[long][1]))
     assert f"{folder / 'test.txt'}: 1 of 2 sentences stand in the training text, as in {folder / 'train.tsv'}:" in said
     assert f"train.tsv:{first + 1}:" in said
     assert "corpus build --exclude" in said
@@ -290,9 +290,9 @@ def test_what_leaks_is_left_out_of_the_store(world, capsys):
     given = ["--model", "paralign-mini", "--pairs", f"en-de={folder / 'train.tsv'}"]
     assert main(["corpus", "build", *given, "--exclude", str(folder / "test.txt"), *tail]) == 0
     meta = json.loads((folder / "store/meta.json").read_text())
-    keys = {plain_key(rows[3][1]), plain_key(rows[9][0])}
+    keys = {comparison_key(rows[3][1]), comparison_key(rows[9][0])}
     first = {}
     for n, row in enumerate(rows):
         first.setdefault(row, n)
-    want = sum(first[row] == n and bool(keys & {*map(plain_key, row)}) for n, row in enumerate(rows))
+    want = sum(first[row] == n and bool(keys & {*map(comparison_key, row)}) for n, row in enumerate(rows))
     assert meta["specs"][0]["dropped"]["excluded"] == want >= 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paralign.corpus.excluded import excluded_sentences, sentences_of
+from paralign.corpus.exclusion import excluded_sentences, iter_sentences
 from paralign.errors import UserError
 
 
@@ -37,7 +37,7 @@ def test_every_format_gives_its_sentences(tmp_path: Path):
         (tmp_path / name).write_text(text)
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
         for path in (tmp_path / name, tmp_path / f"{name}.gz"):
-            assert {s.strip() for s in sentences_of(path)} - {""} == expected, name
+            assert {s.strip() for s in iter_sentences(path)} - {""} == expected, name
 
 
 def test_questions_give_paragraphs_sentences_and_questions_but_no_answers(tmp_path: Path):
@@ -46,7 +46,7 @@ def test_questions_give_paragraphs_sentences_and_questions_but_no_answers(tmp_pa
     whole = {"data": [{"title": "Anna", "paragraphs": [{"context": context, "qas": qas}]}]}
     path = tmp_path / "a.json"
     path.write_text(json.dumps(whole))
-    found = {s for s in sentences_of(path) if s}
+    found = {s for s in iter_sentences(path) if s}
     assert found == {context, "Anna lives in Bonn.", "She sings!", "她唱歌。", "他听。", "Where?"}
     assert len(excluded_sentences([path])[0]) == 6
 
@@ -54,7 +54,7 @@ def test_questions_give_paragraphs_sentences_and_questions_but_no_answers(tmp_pa
 def test_no_line_of_a_long_file_is_lost(tmp_path):
     rows = [f"Sentence {n}." for n in range(120)]
     (tmp_path / "a.txt").write_text("\n".join(rows))
-    assert list(sentences_of(tmp_path / "a.txt")) == rows
+    assert list(iter_sentences(tmp_path / "a.txt")) == rows
 
 
 def test_a_file_without_sentences_is_an_error_and_what_is_dropped_is_counted(tmp_path):

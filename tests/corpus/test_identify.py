@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from paralign.corpus.identify import check_languages, wrong_language
+from paralign.corpus.language_identification import check_languages, describe_wrong_language
 from paralign.errors import UserError
 from paralign.smallworld import World
 from paralign.sources.specs import PairSpec, TextSpec
@@ -19,17 +19,17 @@ def told() -> dict[str, list[str]]:
 def test_every_language_is_known_by_its_text_and_no_other(told):
     for tag, texts in told.items():
         for asked in told:
-            message = wrong_language(texts, asked)
+            message = describe_wrong_language(texts, asked)
             assert (message is None) == (asked == tag), (tag, asked, message)
             if message:
                 assert message.startswith(f"looks like {tag} (")
 
 
 def test_little_text_unknown_languages_and_mixtures_are_not_judged(told):
-    assert wrong_language(told["fr"][:90], "de") is None
-    assert wrong_language(told["fr"], "gsw") is None
+    assert describe_wrong_language(told["fr"][:90], "de") is None
+    assert describe_wrong_language(told["fr"], "gsw") is None
     mixed = [text for pair in zip(told["fr"], told["de"], strict=True) for text in pair]
-    assert wrong_language(mixed, "de") is None
+    assert describe_wrong_language(mixed, "de") is None
 
 
 def test_a_corpus_is_refused_with_the_side_that_is_wrong(told, tmp_path):
@@ -43,7 +43,7 @@ def test_a_corpus_is_refused_with_the_side_that_is_wrong(told, tmp_path):
 
 
 def test_blank_lines_say_nothing_and_pipes_are_not_read(told, tmp_path):
-    assert wrong_language([""] * 1200 + told["de"], "de") is None
-    assert wrong_language([""] * 1200 + told["de"], "fr")
+    assert describe_wrong_language([""] * 1200 + told["de"], "de") is None
+    assert describe_wrong_language([""] * 1200 + told["de"], "fr")
     os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
     check_languages([TextSpec("de", str(tmp_path / "pipe"))])

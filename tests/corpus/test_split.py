@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paralign.corpus.excluded import excluded_sentences
+from paralign.corpus.exclusion import excluded_sentences
 from paralign.corpus.split import split_corpus
 from paralign.errors import UserError
 from paralign.sources.specs import PairSpec, TextSpec
-from paralign.text.normalize import plain_key
+from paralign.text.normalization import comparison_key
 
 
 def lines(path: Path) -> list[str]:
@@ -92,11 +92,11 @@ def test_excluded_sentences_are_gone_and_counted(tmp_path: Path, corpora: dict[s
     names = ["test.txt", "test.tsv", "a.conllu.gz"]
     files = run(tmp_path, exclude=[tmp_path / name for name in names])
     gone = {"sentence5", "sentence6", "desatz7", "sentence8", "desatz9"}
-    seen = {plain_key(cell) for rows in files.values() for row in rows for cell in row.split("\t")}
+    seen = {comparison_key(cell) for rows in files.values() for row in rows for cell in row.split("\t")}
     assert not seen & gone
     counts = json.loads((tmp_path / "out" / "split.json").read_text())
     for tag, row in zip(("de", "fr"), counts["specs"], strict=True):
-        wanted = sum(bool({plain_key(a), plain_key(b)} & gone) for a, b in corpora[tag])
+        wanted = sum(bool({comparison_key(a), comparison_key(b)} & gone) for a, b in corpora[tag])
         assert row["dropped"]["excluded"] == wanted > 0
         assert row["read"] == 900 == sum(row["given"].values()) + wanted
     assert counts["lines"]["pairs/en-de.tsv.gz"] == len(files["pairs/en-de.tsv.gz"])
@@ -144,22 +144,22 @@ def test_plain_text_is_added_but_for_tests_and_reserved_pairs(tmp_path: Path, co
     without = tmp_path / "without"
     split_corpus([PairSpec("en", "de", str(tmp_path / "de.tsv"))], without, key_share=0.3)
     shown = {
-        tag: {plain_key(line) for kind in ("mono", "heldout") for line in lines(out / kind / f"{tag}.txt.gz")}
+        tag: {comparison_key(line) for kind in ("mono", "heldout") for line in lines(out / kind / f"{tag}.txt.gz")}
         for tag in ("en", "de")
     }
     reserved = [line.split("\t") for line in lines(out / "pairs" / "en-de.tsv.gz")]
-    assert plain_key("only here") in shown["en"]
-    assert plain_key("nur hier") in shown["de"]
-    assert plain_key("a test") not in shown["en"]
+    assert comparison_key("only here") in shown["en"]
+    assert comparison_key("nur hier") in shown["de"]
+    assert comparison_key("a test") not in shown["en"]
     given = {
-        plain_key(line) for line in lines(without / "mono" / "de.txt.gz") + lines(without / "heldout" / "de.txt.gz")
+        comparison_key(line) for line in lines(without / "mono" / "de.txt.gz") + lines(without / "heldout" / "de.txt.gz")
     }
     for a, b in reserved:
-        assert plain_key(a) not in shown["en"]
+        assert comparison_key(a) not in shown["en"]
         # A German sentence may also stand in a pair of the other half; the plain text does not add it.
-        assert plain_key(b) not in shown["de"] - given
+        assert comparison_key(b) not in shown["de"] - given
     for a, b in corpora["de"]:
-        assert not (plain_key(a) in shown["en"] and plain_key(b) in shown["de"])
+        assert not (comparison_key(a) in shown["en"] and comparison_key(b) in shown["de"])
 
 
 def test_the_share_of_pairs_that_give_english(tmp_path: Path, corpora) -> None:

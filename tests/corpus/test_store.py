@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from paralign.corpus import build as module
 from paralign.corpus.build import build_store
-from paralign.corpus.clean import FilterConfig, Seen, sentence_hashes
+from paralign.corpus.clean import FilterConfig, HashSet, sentence_hashes
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.sources.specs import PairSpec, TextSpec
@@ -98,8 +98,8 @@ def test_against_lists(tmp_path_factory, a, b, c, config, excluded, batch) -> No
     corpora = [(("en", "de"), a), (("de", "en"), b), (("en", "fr"), c)]
     specs = [PairSpec(*tags, save(folder / f"{k}.tsv", rows)) for k, (tags, rows) in enumerate(corpora)]
     kept, counts = oracle(corpora, config, excluded)
-    exclude = Seen()
-    exclude.fresh(sentence_hashes(sorted(excluded)))
+    exclude = HashSet()
+    exclude.add_new(sentence_hashes(sorted(excluded)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BATCH_LINES", batch)
         if not kept:

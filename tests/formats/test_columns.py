@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats.columns import to_bio
+from paralign.formats.tagged_columns import to_bio
 from paralign.formats.items import Tagged
-from paralign.sources.read import read_tagged
+from paralign.sources.readers import read_tagged
 from paralign.sources.specs import TextSpec
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 
 
 def read(path: object, language: str = "de", **options: object) -> list[Tagged]:

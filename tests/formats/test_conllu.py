@@ -9,7 +9,7 @@ import pytest
 from paralign.errors import UserError
 from paralign.formats.conllu import read_conllu, write_conllu
 from paralign.formats.items import Tree
-from paralign.sources.read import read_trees
+from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
 
 TREEBANK = """\

@@ -16,10 +16,10 @@ from paralign.commands.convert_corpus import convert_corpus
 from paralign.errors import UserError
 from paralign.formats.items import Pair
 from paralign.formats.lines import write_lines
-from paralign.formats.tmx import read_tmx, tmx_lines
-from paralign.sources.read import read_pairs, read_text
+from paralign.formats.tmx import read_tmx, to_tmx_lines
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import parse_pairs, parse_text
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 
 WANTED = [("Hi.", "Hallo!"), ("café b", "d"), ("x < y & z", "x ‹ y")]
 TMX = """<?xml version="1.0" encoding="{encoding}"?>
@@ -156,7 +156,7 @@ def test_memories_without_the_languages_and_with_huge_texts(tmp_path):
     with pytest.raises(UserError, match="no unit in en and zh") as found:
         read(file, "en-zh")
     assert "de, en, fr" in found.value.hint
-    write_lines(file, tmx_lines([("a " * 40_000, "b"), ("c", "d")], ("en", "de")))
+    write_lines(file, to_tmx_lines([("a " * 40_000, "b"), ("c", "d")], ("en", "de")))
     with pytest.raises(UserError, match="more than 65,535"):
         read(file)
     dropped = Counter()
@@ -166,7 +166,7 @@ def test_memories_without_the_languages_and_with_huge_texts(tmp_path):
 
 def test_a_memory_is_read_unit_by_unit(tmp_path):
     file = tmp_path / "a.tmx"
-    write_lines(file, tmx_lines(((f"s{k}", f"t{k}") for k in range(50_000)), ("en", "de")))
+    write_lines(file, to_tmx_lines(((f"s{k}", f"t{k}") for k in range(50_000)), ("en", "de")))
     rows = read_tmx(str(file), ("en", "de"))
     assert next(rows)[1:] == ("s0", "t0")
     rows.close()

@@ -9,7 +9,7 @@ import pytest
 from paralign.__main__ import main
 from paralign.errors import UserError
 from paralign.formats.items import Pair
-from paralign.sources.read import read_pairs, read_text
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import parse_pairs, parse_text
 
 ROWS = [("Hi.", "Hallo!"), ("  two ", "zwei"), ("three", None)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from paralign.errors import UserError
 from paralign.formats.links import GoldLinks, read_gold, read_links, write_links
-from paralign.sources.read import read_pairs
+from paralign.sources.readers import read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import parse_pairs
 from paralign.text.words import word_spans

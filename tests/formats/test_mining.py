@@ -8,7 +8,7 @@ import pytest
 
 from paralign.errors import UserError
 from paralign.formats.items import MiningSet
-from paralign.sources.read import read_mining
+from paralign.sources.readers import read_mining
 from paralign.sources.specs import parse_pairs
 
 DE = "de-1\tEins.\nde-2\tZwei  hier.\nde-3\tDrei\tvier.\n"

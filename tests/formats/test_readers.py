@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from paralign.errors import UserError
 from paralign.formats.items import Pair
 from paralign.formats.lines import MAX_LINE
-from paralign.sources.read import read_pairs, read_text
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 
 CELL = st.text(st.characters(exclude_characters="\n\r\t\0", exclude_categories=["Cs"]), max_size=20)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from paralign.errors import UserError
-from paralign.sources.read import read_pairs, read_trees
+from paralign.sources.readers import read_pairs, read_trees
 from paralign.sources.specs import parse_pairs, parse_text
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 
 SHARED = Path(os.environ.get("PARALIGN_SHARED", Path(__file__).parents[2].parent / "shared"))
 DATA = SHARED / "data"

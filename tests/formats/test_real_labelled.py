@@ -9,7 +9,7 @@ import pytest
 
 from paralign.errors import UserError
 from paralign.formats.lexicon import read_lexicon
-from paralign.sources.read import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_trees
+from paralign.sources.readers import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_trees
 from paralign.sources.specs import parse_pairs, parse_text
 
 SHARED = Path(os.environ.get("PARALIGN_SHARED", Path(__file__).parents[2].parent / "shared"))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from paralign.errors import UserError
 from paralign.formats.items import SentencePair
-from paralign.sources.read import read_sentence_pairs
+from paralign.sources.readers import read_sentence_pairs
 from paralign.sources.specs import TextSpec
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 
 CELL = st.text(st.characters(exclude_characters="\n\r\t\0", exclude_categories=["Cs"]), max_size=20)
 LABELS = ("entailment", "neutral", "contradiction")

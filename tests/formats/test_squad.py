@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from paralign.errors import UserError
 from paralign.formats.items import Question
-from paralign.sources.read import read_questions
+from paralign.sources.readers import read_questions
 
 CONTEXT = "\ufeffRome  is old. 罗马很老。 Rome\u0301 stays."
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from paralign.errors import UserError
 from paralign.languages import WordOrder, is_projective
-from paralign.sources.read import read_trees
+from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
 from tests.oracles.orders import best_order, contiguous
 

@@ -11,8 +11,8 @@ from paralign.errors import UserError
 from paralign.formats.conllu import spans_of, write_conllu
 from paralign.formats.items import Question, Tagged, Tree
 from paralign.languages import WordOrder, parse_derived
-from paralign.sources.derived import reordered_questions, reordered_tagged, reordered_trees
-from paralign.sources.read import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_text, read_trees
+from paralign.sources.reordering import reordered_questions, reordered_tagged, reordered_trees
+from paralign.sources.readers import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_text, read_trees
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 from paralign.text.words import word_spans
 from tests.oracles.orders import contiguous

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text.normalize import normalize, plain_key
+from paralign.text.normalization import normalize, comparison_key
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_properties(text: str) -> None:
     ],
 )
 def test_plain_key(one: str, other: str, same: bool) -> None:
-    assert (plain_key(one) == plain_key(other)) is same
+    assert (comparison_key(one) == comparison_key(other)) is same
 
 
 def test_plain_key_of_punctuation_is_empty() -> None:
-    assert plain_key("?! …") == ""
+    assert comparison_key("?! …") == ""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 from paralign.text.words import Span, piece_words, word_pieces, word_spans
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from paralign.batches.rows import Ints, Template, View, ViewsConfig
 from paralign.ragged import row_ids, row_positions
-from paralign.rng import draw, uniform
+from paralign.rng import random_bits, uniform
 
 __all__ = ["STREAM", "Translations", "mask_view", "translate_view"]
 
@@ -49,10 +49,10 @@ def mask_view(
     ids = view.ids.copy()
     ids[masked[kind < config.mask_share]] = template.mask_id
     swap = masked[(kind >= config.mask_share) & (kind < config.mask_share + config.random_share)]
-    bits = draw(*stream, _RANDOM, keys[row[swap]], place[swap])
+    bits = random_bits(*stream, _RANDOM, keys[row[swap]], place[swap])
     random = template.ordinary[(bits % np.uint64(len(template.ordinary))).astype(np.int64)]
-    if template.twins:  # in the language of the piece that is replaced
-        random += template.twins * (view.ids[swap] >= template.twins)
+    if template.twin_offset:  # in the language of the piece that is replaced
+        random += template.twin_offset * (view.ids[swap] >= template.twin_offset)
     ids[swap] = random
     return replace(view, ids=ids, masked=masked, labels=view.ids[masked])
 
@@ -74,7 +74,7 @@ class Translations:
         """[k] whether pieces have any."""
         return np.asarray(self._starts[ids + 1] > self._starts[ids])
 
-    def draw(self, ids: Ints, bits: npt.NDArray[np.uint64]) -> Ints:
+    def sample(self, ids: Ints, bits: npt.NDArray[np.uint64]) -> Ints:
         """[k] one translation of each piece (all have some), by random bits."""
         begin, end = self._starts[ids], self._starts[ids + 1]
         return np.asarray(self._others[begin + (bits % (end - begin).astype(np.uint64)).astype(np.int64)])
@@ -98,7 +98,7 @@ def translate_view(
     drawn = uniform(*stream, _SHARE, keys[row], place) < config.translate_share
     chosen = np.flatnonzero(drawn & translations.has(view.labels))
     where = view.masked[chosen]
-    other = translations.draw(view.labels[chosen], draw(*stream, _WHICH, keys[row[chosen]], place[chosen]))
+    other = translations.sample(view.labels[chosen], random_bits(*stream, _WHICH, keys[row[chosen]], place[chosen]))
     ids, labels = view.ids.copy(), view.labels.copy()
     if config.translate == "input":
         ids[where] = other

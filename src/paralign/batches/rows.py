@@ -72,13 +72,13 @@ class Template:
     pad_id: int
     special_ids: tuple[int, ...]
     vocabulary: int
-    twins: int = 0
+    twin_offset: int = 0
     """What a piece and its twin differ by, where each has one (languages derived by ``trans``)."""
 
     @cached_property
     def ordinary(self) -> Ints:
         """All ids that are neither special nor twins: what random replacements are drawn from."""
-        return np.setdiff1d(np.arange(self.vocabulary - self.twins), np.asarray(self.special_ids))
+        return np.setdiff1d(np.arange(self.vocabulary - self.twin_offset), np.asarray(self.special_ids))
 
 
 @dataclass(frozen=True)

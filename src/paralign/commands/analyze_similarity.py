@@ -18,7 +18,7 @@ from paralign.console import echo
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import layer_vectors
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
 from paralign.metrics.correlation import spearman
 from paralign.results import Measurement, Seeds, Where, write_results
 from paralign.runs.dataset_names import dataset_names
@@ -155,7 +155,7 @@ class _Texts:
                 spec, line = next(both for both in zip(self.specs, lines, strict=True) if both[1] is not None)
                 raise UserError(
                     f"the texts are not parallel: {ended[0]} ends before this line",
-                    where=located(spec.path, line[0]),
+                    where=file_location(spec.path, line[0]),
                     hint="give files that correspond line by line",
                 )
             yield tuple(line[1] for line in lines)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paralign.corpus.clean import Excluded, FilterConfig, Seen, comparable, hash_texts, sentence_hashes
+from paralign.corpus.clean import Excluded, FilterConfig, HashSet, comparable, hash_texts, sentence_hashes
 from paralign.corpus.store import SCHEMA, TokenStore
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.sources.read import read_pairs, read_text
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 
 __all__ = ["Tokenize", "build_store", "file_digest"]
@@ -152,7 +152,7 @@ class _Build:
         self.files = {name: stack.enter_context((part / f"{name}.bin").open("wb")) for name in self.dtypes}
         self.hashes = {name: hashlib.blake2b(digest_size=16) for name in self.dtypes}
         self.sizes = dict.fromkeys(self.dtypes, 0)
-        self.seen, self.kept, self.pieces, self.bytes = Seen(), 0, 0, 0
+        self.seen, self.kept, self.pieces, self.bytes = HashSet(), 0, 0, 0
         self.kept_of: Counter[str] = Counter()  # by language pair: what the limit counts
         self.kept_by: Counter[int] = Counter()  # by spec
         self.dropped: list[Counter[str]] = []
@@ -199,7 +199,7 @@ class _Build:
             order = sorted(range(self.sides), key=lambda side: languages[side])
             head = "\t".join(languages[side] for side in order)
             keys = ("\t".join([head, *(rows.texts[row][side] for side in order)]) for row in alive)
-            rows.drop(alive, ~self.seen.fresh(hash_texts(keys)), "duplicate")
+            rows.drop(alive, ~self.seen.add_new(hash_texts(keys)), "duplicate")
         if self.exclude is not None:
             alive = rows.alive()
             hashes = sentence_hashes(text for row in alive for text in rows.texts[row])

@@ -15,18 +15,18 @@ from pydantic import Field
 
 from paralign.config import Config
 from paralign.corpus.build import Tokenize
-from paralign.corpus.clean import FilterConfig, Seen, comparable, hash_texts
-from paralign.corpus.identify import Identified, identified
-from paralign.corpus.leaks import Leaks
-from paralign.errors import located
+from paralign.corpus.clean import FilterConfig, HashSet, comparable, hash_texts
+from paralign.corpus.language_identification import LanguageEstimate, estimate_language
+from paralign.corpus.leaks import OverlapSearch
+from paralign.errors import file_location
 from paralign.languages import parse_derived
-from paralign.sources.read import read_pairs, read_text
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
-from paralign.text.normalize import plain_key
+from paralign.text.normalization import comparison_key
 from paralign.text.scripts import foreign_script
 from paralign.text.words import word_spans
 
-__all__ = ["CheckConfig", "CheckedSide", "CheckedText", "Odd", "check_text"]
+__all__ = ["CheckConfig", "SideCheck", "TextCheck", "FlaggedLine", "check_text"]
 
 _BATCH = 2_000
 _SAMPLE = 1_000
@@ -63,7 +63,7 @@ class CheckConfig(Config):
 
 
 @dataclass(frozen=True)
-class Odd:
+class FlaggedLine:
     """A line a person should look at."""
 
     line: int
@@ -71,14 +71,14 @@ class Odd:
 
 
 @dataclass
-class CheckedSide:
+class SideCheck:
     """One language of a text."""
 
     language: str
     foreign: int = 0
     """Sentences in a script the language is not written in."""
-    foreign_lines: list[Odd] = field(default_factory=list)
-    identified: Identified | None = None
+    foreign_lines: list[FlaggedLine] = field(default_factory=list)
+    identified: LanguageEstimate | None = None
     """What py3langid makes of a sample; ``None`` where it cannot tell."""
     words: int = 0
     pieces: int = 0
@@ -87,7 +87,7 @@ class CheckedSide:
 
 
 @dataclass
-class CheckedText:
+class TextCheck:
     """One text: ``SRC-TGT=PATH`` or ``LANG=PATH``.
 
     Attributes:
@@ -103,7 +103,7 @@ class CheckedText:
 
     spec: str
     where: str
-    sides: list[CheckedSide]
+    sides: list[SideCheck]
     lines: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     empty: int = 0
@@ -113,7 +113,7 @@ class CheckedText:
     nearly_duplicates: int = 0
     ratio: float = float("nan")
     uneven: int = 0
-    uneven_lines: list[Odd] = field(default_factory=list)
+    uneven_lines: list[FlaggedLine] = field(default_factory=list)
     too_short: int | None = None
     too_long: int | None = None
 
@@ -122,20 +122,20 @@ class _Looked:
     """Duplicates of a pair of languages, over all files."""
 
     def __init__(self) -> None:
-        self.exact, self.near = Seen(), Seen()
+        self.exact, self.near = HashSet(), HashSet()
 
 
 def check_text(
     specs: Sequence[PairSpec | TextSpec],
     config: CheckConfig,
     *,
-    leaks: Leaks | None = None,
+    leaks: OverlapSearch | None = None,
     tokenize: Tokenize | None = None,
     unknown: int | None = None,
     filter: FilterConfig | None = None,
     limit: int | None = None,
     progress: Callable[[int], None] | None = None,
-) -> list[CheckedText]:
+) -> list[TextCheck]:
     """Read text once, whatever can be read of it, and say what is in it.
 
     Memory: 16 bytes a pair for duplicates, and samples.
@@ -157,7 +157,7 @@ def check_text(
     out, read = [], 0
     for spec in specs:
         where = spec.paths[0] if spec.paths else spec.path
-        found = CheckedText(str(spec), where, [CheckedSide(tag) for tag in spec.languages])
+        found = TextCheck(str(spec), where, [SideCheck(tag) for tag in spec.languages])
         look = _Look(found, spec.languages, config, seen.setdefault(tuple(sorted(spec.languages)), _Looked()))
         dropped: Counter[str] = Counter()
         for lines, rows in _batches(spec, limit, dropped):
@@ -166,7 +166,7 @@ def check_text(
             if leaks is not None:
                 for side in range(len(spec.languages)):
                     path = spec.paths[min(side, len(spec.paths) - 1)] if spec.paths else spec.path
-                    places = [located(path, lines[k]) for k in kept]
+                    places = [file_location(path, lines[k]) for k in kept]
                     leaks.look([rows[k][side] for k in kept], [key[side] for key in keys], places)
             if tokenize is not None:
                 look.count_pieces([rows[k] for k in kept], tokenize, unknown, filter or FilterConfig())
@@ -191,7 +191,7 @@ def _batches(
 
 
 class _Look:
-    def __init__(self, found: CheckedText, languages: tuple[str, ...], config: CheckConfig, seen: _Looked) -> None:
+    def __init__(self, found: TextCheck, languages: tuple[str, ...], config: CheckConfig, seen: _Looked) -> None:
         self.found, self.languages, self.config, self.seen = found, languages, config, seen
         self.order = sorted(range(len(languages)), key=lambda side: languages[side])
         self.two, self.comparable = len(languages) == 2, comparable(languages)
@@ -207,22 +207,22 @@ class _Look:
         kept = [k for k, row in enumerate(rows) if all(row)]
         found.lines += len(rows)
         found.empty += len(rows) - len(kept)
-        keys = [tuple(map(plain_key, rows[k])) for k in kept]
+        keys = [tuple(map(comparison_key, rows[k])) for k in kept]
         if self.comparable:
             same = sum(rows[k][0] == rows[k][1] for k in kept)
             found.identical += same
             found.nearly_identical += sum(key[0] == key[1] for key in keys) - same
-        fresh = self.seen.exact.fresh(self._hashes([rows[k] for k in kept]))
-        near = self.seen.near.fresh(self._hashes([k if all(k) else rows[n] for n, k in zip(kept, keys, strict=True)]))
-        found.duplicates += int((~fresh).sum())
-        found.nearly_duplicates += int((fresh & ~near).sum())
+        add_new = self.seen.exact.add_new(self._hashes([rows[k] for k in kept]))
+        near = self.seen.near.add_new(self._hashes([k if all(k) else rows[n] for n, k in zip(kept, keys, strict=True)]))
+        found.duplicates += int((~add_new).sum())
+        found.nearly_duplicates += int((add_new & ~near).sum())
         for side, (checked, tag) in enumerate(zip(found.sides, self.languages, strict=True)):
             for k in kept:
                 text = rows[k][side]
                 if foreign_script(text, tag):
                     checked.foreign += 1
                     if len(checked.foreign_lines) < _SHOWN:
-                        checked.foreign_lines.append(Odd(lines[k], rows[k]))
+                        checked.foreign_lines.append(FlaggedLine(lines[k], rows[k]))
         self._sample([rows[k] for k, key in zip(kept, keys, strict=True) if all(key)])
         if self.two and kept:
             self._lengths([lines[k] for k in kept], [rows[k] for k in kept])
@@ -279,10 +279,10 @@ class _Look:
         found.lines += dropped.total()
         for checked, sample, tag in zip(found.sides, self.samples, self.languages, strict=True):
             made = parse_derived(tag)
-            checked.identified = identified(sample, tag if made is None else made.base)
+            checked.identified = estimate_language(sample, tag if made is None else made.base)
         if self.two and self.ratios.sum():
             middle = self._median()
             found.ratio = 2**middle
             centres = ((np.arange(_BINS) + 0.5) / _BINS - 0.5) * _SPAN
             found.uneven = int(self.ratios[np.abs(centres - middle) > np.log2(self.config.ratio)].sum())
-            found.uneven_lines = [Odd(-line, texts) for _, line, texts in sorted(self.worst, reverse=True)]
+            found.uneven_lines = [FlaggedLine(-line, texts) for _, line, texts in sorted(self.worst, reverse=True)]

@@ -12,9 +12,9 @@ from pydantic import Field, model_validator
 
 from paralign.config import Config
 from paralign.languages import parse_derived
-from paralign.text.normalize import plain_key
+from paralign.text.normalization import comparison_key
 
-__all__ = ["Excluded", "FilterConfig", "Seen", "comparable", "hash_texts", "sentence_hashes"]
+__all__ = ["Excluded", "FilterConfig", "HashSet", "comparable", "hash_texts", "sentence_hashes"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -69,14 +69,14 @@ def hash_texts(texts: Iterable[str]) -> Hashes:
 
 
 def sentence_hashes(texts: Iterable[str]) -> Hashes:
-    """[n] hashes of ``plain_key``: equal where only case, punctuation or spaces differ; 0 if empty."""
-    keys = [plain_key(text) for text in texts]
+    """[n] hashes of ``comparison_key``: equal where only case, punctuation or spaces differ; 0 if empty."""
+    keys = [comparison_key(text) for text in texts]
     out = hash_texts(keys)
     out[[not key for key in keys]] = 0
     return out
 
 
-class Seen:
+class HashSet:
     """A set of 64-bit hashes that grows by batches: 8 bytes a record, twice that while runs are merged.
 
     Sorted runs, each more than twice as long as the next; a new batch becomes a run and is merged with its
@@ -97,7 +97,7 @@ class Seen:
             found |= run[np.minimum(place, len(run) - 1)] == hashes
         return found
 
-    def fresh(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+    def add_new(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Add a batch; [n] True where the hash is new, which of equal hashes in the batch the first is."""
         hashes = np.asarray(hashes, np.uint64)
         first = np.zeros(len(hashes), np.bool_)

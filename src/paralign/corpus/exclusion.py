@@ -10,17 +10,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from paralign.corpus.clean import Seen, sentence_hashes
+from paralign.corpus.clean import HashSet, sentence_hashes
 from paralign.errors import UserError
 from paralign.formats.conllu import comments, tree_of
-from paralign.formats.faults import Block, Fault, raise_or_count, sentence_blocks
+from paralign.formats.item_errors import Block, ItemError, raise_or_drop, sentence_blocks
 from paralign.formats.lines import read_lines
 from paralign.formats.squad import load_json
-from paralign.sources.read import read_pairs, read_text
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 
-__all__ = ["Source", "batched", "excluded_sentences", "nothing_said", "sentences_of"]
+__all__ = ["Source", "batched", "excluded_sentences", "no_sentences_error", "iter_sentences"]
 
 Source = Path | str | PairSpec | TextSpec
 BATCH = 10_000
@@ -44,7 +44,7 @@ _NO_WORD = ("# ", "-DOCSTART-")
 _END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n")
 
 
-def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> tuple[Seen, list[dict[str, Any]]]:
+def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> tuple[HashSet, list[dict[str, Any]]]:
     """Hashes of every sentence that must not be trained on.
 
     Args:
@@ -62,27 +62,27 @@ def excluded_sentences(sources: Iterable[Source], *, lenient: bool = False) -> t
     Raises:
         UserError: for a file that cannot be read or has no sentence.
     """
-    out, rows = Seen(), []
+    out, rows = HashSet(), []
     for source in sources:
         dropped: Counter[str] = Counter()
         found = 0
-        for batch in batched(sentences_of(source, lenient=lenient, dropped=dropped)):
+        for batch in batched(iter_sentences(source, lenient=lenient, dropped=dropped)):
             hashes = sentence_hashes(batch)
             found += int((hashes != 0).sum())
-            out.fresh(hashes[hashes != 0])
+            out.add_new(hashes[hashes != 0])
         if not found:
-            raise nothing_said(source)
+            raise no_sentences_error(source)
         rows.append({"source": str(source), "sentences": found, "dropped": dict(+dropped)})
     return out, rows
 
 
-def nothing_said(source: Source) -> UserError:
+def no_sentences_error(source: Source) -> UserError:
     """The error for a file without a sentence."""
     hint = "give a file of sentences: text, TSV, CoNLL, CoNLL-U, JSON"
     return UserError("no sentence was found", where=str(source), hint=hint)
 
 
-def sentences_of(source: Source, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[str]:
+def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[str]:
     """The sentences of one source, as :func:`excluded_sentences` reads it; some may be empty."""
     count: Counter[str] = Counter() if dropped is None else dropped
     if isinstance(source, PairSpec):
@@ -119,9 +119,9 @@ def _analyzed(block: Block, source: Source, lenient: bool, dropped: Counter[str]
     if "text" not in comments(block) and not all(line.startswith("#") for _, line in block):
         try:
             said.append(tree_of(block, labeled=False).text)
-        except Fault as fault:
+        except ItemError as fault:
             assert not isinstance(source, PairSpec | TextSpec)
-            raise_or_count(fault, source, "sentence", lenient=lenient, dropped=dropped)
+            raise_or_drop(fault, source, "sentence", lenient=lenient, dropped=dropped)
     yield from map(normalize, said)
 
 
@@ -147,8 +147,8 @@ def _json_lines(
         try:
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
-            fault = Fault("not JSON", f"is not JSON: {error}", number)
-            raise_or_count(fault, source, "line", lenient=lenient, dropped=dropped)
+            fault = ItemError("not JSON", f"is not JSON: {error}", number)
+            raise_or_drop(fault, source, "line", lenient=lenient, dropped=dropped)
             continue
         yield from _texts(found)
 

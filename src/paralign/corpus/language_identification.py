@@ -10,11 +10,11 @@ from pathlib import Path
 
 from paralign.errors import UserError
 from paralign.languages import parse_derived
-from paralign.sources.read import read_pairs, read_text
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
-from paralign.text.normalize import plain_key
+from paralign.text.normalization import comparison_key
 
-__all__ = ["Identified", "check_languages", "identified", "wrong_language"]
+__all__ = ["LanguageEstimate", "check_languages", "estimate_language", "describe_wrong_language"]
 
 _LINES, _JOINED, _FEWEST = 1_000, 4, 25
 # Languages that an identifier cannot be asked to tell apart.
@@ -30,7 +30,7 @@ _NEAR = (
 
 
 @dataclass(frozen=True)
-class Identified:
+class LanguageEstimate:
     """What py3langid makes of samples of a text: each is of four sentences, as single ones say too little."""
 
     samples: int
@@ -47,7 +47,7 @@ class Identified:
         return self.own < 0.2 and self.share > 0.5
 
 
-def identified(texts: Iterable[str], tag: str) -> Identified | None:
+def estimate_language(texts: Iterable[str], tag: str) -> LanguageEstimate | None:
     """In which language is a text?
 
     Args:
@@ -59,7 +59,7 @@ def identified(texts: Iterable[str], tag: str) -> Identified | None:
     """
     import py3langid
 
-    some = list(islice((text for text in texts if plain_key(text)), _LINES))
+    some = list(islice((text for text in texts if comparison_key(text)), _LINES))
     samples = [" ".join(some[k : k + _JOINED]) for k in range(0, len(some) - _JOINED + 1, _JOINED)]
     if len(samples) < _FEWEST or tag not in {name for name, _ in py3langid.rank("a")}:
         return None
@@ -67,16 +67,16 @@ def identified(texts: Iterable[str], tag: str) -> Identified | None:
     same = next((near for near in _NEAR if tag in near), {tag})
     own = sum(found[name] for name in same)
     other, count = next(((name, n) for name, n in found.most_common() if name not in same), ("", 0))
-    return Identified(len(samples), own / len(samples), other, count / len(samples))
+    return LanguageEstimate(len(samples), own / len(samples), other, count / len(samples))
 
 
-def wrong_language(texts: Iterable[str], tag: str) -> str | None:
+def describe_wrong_language(texts: Iterable[str], tag: str) -> str | None:
     """What speaks against a text being in the language of its tag.
 
     Returns:
-        ``looks like fr (93 % of 250 samples, de 2 %)``, or ``None``; see :func:`identified`.
+        ``looks like fr (93 % of 250 samples, de 2 %)``, or ``None``; see :func:`estimate_language`.
     """
-    found = identified(texts, tag)
+    found = estimate_language(texts, tag)
     if found is None or not found.wrong:
         return None
     return f"looks like {found.other} ({found.share:.0%} of {found.samples} samples, {tag} {found.own:.0%})"
@@ -93,7 +93,7 @@ def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
             continue  # what is read from a pipe for a look is lost
         for side, tag in enumerate(spec.languages):
             made = parse_derived(tag)
-            message = wrong_language(_texts(spec, side), tag if made is None else made.base)
+            message = describe_wrong_language(_texts(spec, side), tag if made is None else made.base)
             if message:
                 raise UserError(
                     f"the text tagged {tag!r} {message}",

@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.corpus.clean import hash_texts
-from paralign.corpus.excluded import Source, batched, nothing_said, sentences_of
-from paralign.text.normalize import plain_key
+from paralign.corpus.exclusion import Source, batched, no_sentences_error, iter_sentences
+from paralign.text.normalization import comparison_key
 
-__all__ = ["Leaked", "LeakedSentence", "Leaks"]
+__all__ = ["Overlap", "OverlappingSentence", "OverlapSearch"]
 
 Hashes = npt.NDArray[np.uint64]
 _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class LeakedSentence:
+class OverlappingSentence:
     """A sentence of training text that a test file has."""
 
     text: str
@@ -30,7 +30,7 @@ class LeakedSentence:
 
 
 @dataclass
-class Leaked:
+class Overlap:
     """What of a test file stands in training text; different sentences are counted, each once."""
 
     source: str
@@ -38,18 +38,18 @@ class Leaked:
     """Those that differ by more than case, punctuation and spaces."""
     exact: int = 0
     normalised: int = 0
-    """Equal but for case, punctuation and spaces (``plain_key``), those among them that are equal throughout."""
+    """Equal but for case, punctuation and spaces (``comparison_key``), those among them that are equal throughout."""
     long: int = 0
     """Those of ``normalised`` that are not short: a short one is likely to be said twice."""
-    examples: list[LeakedSentence] = field(default_factory=list)
+    examples: list[OverlappingSentence] = field(default_factory=list)
     """The first of those that are not short."""
 
 
-class Leaks:
+class OverlapSearch:
     """Looks for the sentences of test files in training text; 17 bytes a test sentence are kept.
 
     Args:
-        tests: files or specs, see :func:`paralign.corpus.excluded.excluded_sentences`.
+        tests: files or specs, see :func:`paralign.corpus.exclusion.excluded_sentences`.
         short: letters and digits below which a sentence is short.
         lenient: pass over what cannot be read in test files.
 
@@ -66,14 +66,14 @@ class Leaks:
         for (_, _, long), (plain, _) in zip(found, self._own, strict=True):
             self._long[plain] = long
         self._hit = [np.zeros(len(every), np.bool_) for every in (self._plain, self._exact)]
-        self._first: dict[int, LeakedSentence] = {}
+        self._first: dict[int, OverlappingSentence] = {}
 
     def look(self, texts: Sequence[str], keys: Sequence[str], where: Sequence[str]) -> None:
         """Take in training text.
 
         Args:
             texts: sentences in normal form.
-            keys: their ``plain_key``.
+            keys: their ``comparison_key``.
             where: ``file:line`` of each.
         """
         if not len(self._plain):
@@ -86,9 +86,9 @@ class Leaks:
         self._hit[0][places[rows]] = True
         self._hit[1][exact[exact >= 0]] = True
         for row, same in zip(rows, (exact >= 0).tolist(), strict=True):
-            self._first.setdefault(int(places[row]), LeakedSentence(texts[row], where[row], same))
+            self._first.setdefault(int(places[row]), OverlappingSentence(texts[row], where[row], same))
 
-    def found(self) -> list[Leaked]:
+    def found(self) -> list[Overlap]:
         """What was found of each test file, in their order."""
         out = []
         for source, (plain, exact) in zip(self._sources, self._own, strict=True):
@@ -96,21 +96,21 @@ class Leaks:
             long = hits[self._long[hits]]
             shown = [self._first[place] for place in long.tolist()]
             shown.sort(key=lambda one: (not one.exact, -len(one.text)))
-            out.append(Leaked(source, len(plain), int(self._hit[1][exact].sum()), len(hits), len(long), shown[:_SHOWN]))
+            out.append(Overlap(source, len(plain), int(self._hit[1][exact].sum()), len(hits), len(long), shown[:_SHOWN]))
         return out
 
 
 def _hashed(test: Source, short: int, lenient: bool) -> tuple[Hashes, Hashes, npt.NDArray[np.bool_]]:
     """Sorted hashes of a file's keys and of its texts, and which keys are long."""
     plain, exact, long = [], [], []
-    for batch in batched(sentences_of(test, lenient=lenient)):
-        keys = [plain_key(text) for text in batch]
+    for batch in batched(iter_sentences(test, lenient=lenient)):
+        keys = [comparison_key(text) for text in batch]
         said = [row for row, key in enumerate(keys) if key]
         plain.append(hash_texts(keys[row] for row in said))
         exact.append(hash_texts(batch[row] for row in said))
         long.append(np.array([len(keys[row]) >= short for row in said], np.bool_))
     if not sum(map(len, plain)):
-        raise nothing_said(test)
+        raise no_sentences_error(test)
     every, first = np.unique(np.concatenate(plain), return_index=True)
     return every, np.unique(np.concatenate(exact)), np.concatenate(long)[first]
 

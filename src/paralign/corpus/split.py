@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paralign.corpus.clean import Hashes, Seen, hash_texts, sentence_hashes
-from paralign.corpus.excluded import Source, batched, excluded_sentences
+from paralign.corpus.clean import Hashes, HashSet, hash_texts, sentence_hashes
+from paralign.corpus.exclusion import Source, batched, excluded_sentences
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.sources.read import read_pairs, read_text
+from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 
 __all__ = ["split_corpus"]
@@ -36,12 +36,12 @@ Mask = npt.NDArray[np.bool_]
 class _Shelf:
     """Distinct texts of one output file in the order met; written in the order of their hashes."""
 
-    seen: Seen = field(default_factory=Seen)
+    seen: HashSet = field(default_factory=HashSet)
     texts: list[str] = field(default_factory=list)
 
     def add(self, texts: Sequence[str], keys: Hashes) -> None:
-        new = self.seen.fresh(keys)
-        self.texts.extend(text for text, fresh in zip(texts, new, strict=True) if fresh)
+        new = self.seen.add_new(keys)
+        self.texts.extend(text for text, add_new in zip(texts, new, strict=True) if add_new)
 
 
 def split_corpus(
@@ -91,7 +91,7 @@ def split_corpus(
     read: Counter[str] = Counter()
     total: Counter[str] = Counter() if dropped is None else dropped
     rivals: dict[str, tuple[list[Hashes], list[Hashes]]] = {}
-    reserved: dict[str, Seen] = {}
+    reserved: dict[str, HashSet] = {}
     rows = []
     for spec in specs:
         count: Counter[str] = Counter()
@@ -128,11 +128,11 @@ def _share_out(
     batch: list[tuple[str, str]],
     key: str,
     other: str,
-    held_out: Seen,
+    held_out: HashSet,
     shares: tuple[float, float],
     shelves: dict[str, _Shelf],
     rivals: dict[str, tuple[list[Hashes], list[Hashes]]],
-    reserved: dict[str, Seen],
+    reserved: dict[str, HashSet],
     count: Counter[str],
     taken: Counter[str],
 ) -> None:
@@ -157,15 +157,15 @@ def _share_out(
     pairs[0].append(left[good])
     pairs[1].append(right[good])
     for tag, side in ((key, left), (other, right)):
-        reserved.setdefault(tag, Seen()).fresh(side[good & ~mono])
+        reserved.setdefault(tag, HashSet()).add_new(side[good & ~mono])
 
 
 def _add_text(
     batch: list[str],
     language: str,
-    held_out: Seen,
+    held_out: HashSet,
     shelves: dict[str, _Shelf],
-    reserved: dict[str, Seen],
+    reserved: dict[str, HashSet],
     count: Counter[str],
     taken: Counter[str],
 ) -> None:
@@ -173,7 +173,7 @@ def _add_text(
     hashes = sentence_hashes(batch)
     empty = hashes == 0
     excluded = held_out.contains(hashes) & ~empty
-    kept = reserved.get(language, Seen()).contains(hashes) & ~empty & ~excluded
+    kept = reserved.get(language, HashSet()).contains(hashes) & ~empty & ~excluded
     count.update({"empty": int(empty.sum()), "excluded": int(excluded.sum()), "in a reserved pair": int(kept.sum())})
     chosen = np.flatnonzero(~(empty | excluded | kept))
     name = f"mono/{language}"
@@ -186,8 +186,8 @@ def _take_back(shelves: dict[str, _Shelf], rivals: dict[str, tuple[list[Hashes],
     for names, (left, right) in sorted(rivals.items()):
         key, other = names.split()
         both = shelves[f"mono/{other}"].seen.contains(np.concatenate(right))
-        gone = Seen()
-        gone.fresh(np.concatenate(left)[both])
+        gone = HashSet()
+        gone.add_new(np.concatenate(left)[both])
         shelf = shelves[f"mono/{key}"]
         stays = ~gone.contains(sentence_hashes(shelf.texts)) if shelf.texts else ()
         shelf.texts = [text for text, stay in zip(shelf.texts, stays, strict=True) if stay]

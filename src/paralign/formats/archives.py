@@ -10,15 +10,15 @@ from types import TracebackType
 from typing import IO, cast
 
 from paralign.errors import UserError
-from paralign.text.tags import tag_of
+from paralign.text.language_tags import find_tag
 
-__all__ = ["MEMBER", "Damaged", "is_archive", "open_member", "twins_in"]
+__all__ = ["MEMBER_SEPARATOR", "DamagedStream", "is_archive", "open_member", "aligned_members"]
 
-MEMBER = ".zip!"
+MEMBER_SEPARATOR = ".zip!"
 """Between an archive and a file in it."""
 
 
-class Damaged(Exception):
+class DamagedStream(Exception):
     """The compressed stream cannot be read on; the message is the reason it is counted under."""
 
 
@@ -27,7 +27,7 @@ def is_archive(path: str) -> bool:
     return path.lower().endswith(".zip")
 
 
-def twins_in(path: str, languages: tuple[str, str]) -> tuple[str, str]:
+def aligned_members(path: str, languages: tuple[str, str]) -> tuple[str, str]:
     """The two files of a corpus in an archive, ``ARCHIVE.zip!NAME.en`` and ``ARCHIVE.zip!NAME.de``.
 
     Args:
@@ -46,7 +46,7 @@ def twins_in(path: str, languages: tuple[str, str]) -> tuple[str, str]:
                 raise UserError(f"names a file outside of itself, {entry.filename!r}", where=path, hint="do not use it")
             if entry.is_dir():
                 continue
-            tag = tag_of(name.suffix[1:])
+            tag = find_tag(name.suffix[1:])
             if tag:
                 found.setdefault(entry.filename[: -len(name.suffix)], {})[tag] = entry.filename
     stems = [stem for stem, files in found.items() if set(languages) <= set(files)]
@@ -63,7 +63,7 @@ def twins_in(path: str, languages: tuple[str, str]) -> tuple[str, str]:
 
 def open_member(name: str) -> AbstractContextManager[IO[bytes]]:
     """A file in an archive, ``ARCHIVE.zip!FILE``."""
-    at = name.index(MEMBER) + len(MEMBER) - 1
+    at = name.index(MEMBER_SEPARATOR) + len(MEMBER_SEPARATOR) - 1
     path, member = name[:at], name[at + 1 :]
     archive = _opened(path)
     try:
@@ -97,7 +97,7 @@ class _Member:
         try:
             return self._stream.read(size)
         except (zipfile.BadZipFile, zlib.error, EOFError):
-            raise Damaged("damaged zip") from None
+            raise DamagedStream("damaged zip") from None
 
     def __enter__(self) -> IO[bytes]:
         return cast(IO[bytes], self)

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from paralign.errors import UserError, located
-from paralign.formats.faults import Fault, nothing_found, raise_or_count
+from paralign.errors import UserError, file_location
+from paralign.formats.item_errors import ItemError, no_items_error, raise_or_drop
 from paralign.formats.items import MiningSet
 from paralign.formats.lines import read_lines
-from paralign.text.normalize import normalize
-from paralign.text.tags import pair_tag
+from paralign.text.normalization import normalize
+from paralign.text.language_tags import pair_tag
 
 __all__ = ["read_bucc"]
 
@@ -59,7 +59,7 @@ def _file(path: str, suffix: str) -> Path:
 def _columns(line: str, number: int) -> tuple[str, str]:
     left, tab, right = line.partition("\t")
     if not tab:
-        raise Fault("missing tab", "the line holds one column, not two with a tab between", number)
+        raise ItemError("missing tab", "the line holds one column, not two with a tab between", number)
     return left.strip(), right
 
 
@@ -71,16 +71,16 @@ def _sentences(file: Path, lenient: bool, dropped: Counter[str]) -> dict[str, st
         try:
             name, text = _columns(line, number)
             if not name:
-                raise Fault("missing id", "the id is empty", number)
+                raise ItemError("missing id", "the id is empty", number)
             if name in sentences:
-                raise Fault("duplicate id", f"the id {name!r} came before", number)
+                raise ItemError("duplicate id", f"the id {name!r} came before", number)
             if not (text := normalize(text)):
-                raise Fault("missing sentence", f"the sentence of {name!r} is empty", number)
+                raise ItemError("missing sentence", f"the sentence of {name!r} is empty", number)
             sentences[name] = text
-        except Fault as fault:
-            raise_or_count(fault, file, "line", lenient=lenient, dropped=dropped)
+        except ItemError as fault:
+            raise_or_drop(fault, file, "line", lenient=lenient, dropped=dropped)
     if not sentences:
-        raise nothing_found(file, "sentence", dropped)
+        raise no_items_error(file, "sentence", dropped)
     return sentences
 
 
@@ -105,12 +105,12 @@ def _gold(
             elif left in target and right in source:
                 hint = f"write {pair_tag(languages[1], languages[0])}={path}"
                 message = f"the columns are the other way round: {left!r} is an id of {languages[1]}"
-                raise UserError(message, where=located(file, number), hint=hint)
+                raise UserError(message, where=file_location(file, number), hint=hint)
             else:
                 known = (right, languages[1]) if left in source else (left, languages[0])
-                raise Fault("unknown id", f"no sentence of {known[1]} has the id {known[0]!r}", number)
-        except Fault as fault:
-            raise_or_count(fault, file, "line", lenient=lenient, dropped=dropped)
+                raise ItemError("unknown id", f"no sentence of {known[1]} has the id {known[0]!r}", number)
+        except ItemError as fault:
+            raise_or_drop(fault, file, "line", lenient=lenient, dropped=dropped)
     if not gold:
-        raise nothing_found(file, "gold pair", dropped)
+        raise no_items_error(file, "gold pair", dropped)
     return frozenset(gold)

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from paralign.config import did_you_mean
-from paralign.formats.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
+from paralign.formats.item_errors import Block, ItemError, no_items_error, raise_or_drop, sentence_blocks
 from paralign.formats.items import Tree
 from paralign.formats.lines import numbered_lines, read_lines
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 from paralign.text.words import Span, word_spans
 
 __all__ = ["UPOS", "comments", "is_plain_text", "is_treebank", "read_conllu", "read_words", "tree_of", "write_conllu"]
@@ -75,13 +75,13 @@ def read_conllu(
             continue
         try:
             tree = tree_of(block, labeled=labeled)
-        except Fault as fault:
-            raise_or_count(fault, path, "sentence", lenient=lenient, dropped=count)
+        except ItemError as fault:
+            raise_or_drop(fault, path, "sentence", lenient=lenient, dropped=count)
             continue
         found = True
         yield tree
     if not found:
-        raise nothing_found(path, "sentence", count)
+        raise no_items_error(path, "sentence", count)
 
 
 def write_conllu(trees: Iterable[Tree], path: str | Path) -> None:
@@ -131,29 +131,29 @@ def tree_of(block: Block, *, labeled: bool = True) -> Tree:
             continue
         row = line.split("\t")
         if len(row) != 10:
-            raise Fault("not 10 columns", f"{len(row)} columns, not 10 (columns are separated by tabs)", number)
+            raise ItemError("not 10 columns", f"{len(row)} columns, not 10 (columns are separated by tabs)", number)
         glue = "SpaceAfter=No" in row[9].split("|")
         if _EMPTY_ID.fullmatch(row[0]):
             continue
         if match := _RANGE_ID.fullmatch(row[0]):
             if int(match[1]) != len(rows) + 1 or int(match[2]) < int(match[1]) or len(rows) < token_end:
                 message = f"the range {row[0]} does not begin at the next id {len(rows) + 1}"
-                raise Fault("id out of order", message, number)
+                raise ItemError("id out of order", message, number)
             token_end, token_glued = int(match[2]), glue
             continue
         if row[0] != str(len(rows) + 1):
-            raise Fault("id out of order", f"id {row[0]!r} where {len(rows) + 1} should stand", number)
+            raise ItemError("id out of order", f"id {row[0]!r} where {len(rows) + 1} should stand", number)
         rows.append((number, row))
         inside = len(rows) <= token_end
         glued.append(token_glued if inside and len(rows) == token_end else glue and not inside)
     last = block[-1][0]
     if not rows:
-        raise Fault("no words", "a sentence without words", last)
+        raise ItemError("no words", "a sentence without words", last)
     if len(rows) < token_end:
-        raise Fault("id out of order", f"the sentence ends inside a range that goes to {token_end}", last)
+        raise ItemError("id out of order", f"the sentence ends inside a range that goes to {token_end}", last)
     for number, row in rows:
         if not row[1].strip():
-            raise Fault("missing form", "the form is empty", number)
+            raise ItemError("missing form", "the form is empty", number)
     heads = _heads(rows, labeled)
     words = tuple(normalize(row[1]) or row[1] for _, row in rows)
     text, spans = spans_of(words, glued)
@@ -178,7 +178,7 @@ def _heads(rows: list[tuple[int, list[str]]], labeled: bool) -> tuple[int, ...]:
     heads = tuple(int(row[6]) for _, row in rows)
     try:
         _check_heads(heads, [number for number, _ in rows])
-    except Fault:
+    except ItemError:
         return (0,) * len(rows)
     return heads
 
@@ -189,20 +189,20 @@ def _is_head(text: str, n: int) -> bool:
 
 def _check_row(number: int, row: list[str], n: int) -> None:
     if row[3] in ("_", ""):
-        raise Fault("missing UPOS", f"{row[1]!r} has no UPOS tag (column 4)", number)
+        raise ItemError("missing UPOS", f"{row[1]!r} has no UPOS tag (column 4)", number)
     if row[3] not in UPOS:
-        raise Fault("unknown UPOS", f"unknown UPOS {row[3]!r}; {did_you_mean(row[3], UPOS)}", number)
+        raise ItemError("unknown UPOS", f"unknown UPOS {row[3]!r}; {did_you_mean(row[3], UPOS)}", number)
     if not _is_head(row[6], n):
-        raise Fault("head out of range", f"head {row[6]!r} is not a number from 0 to {n} (column 7)", number)
+        raise ItemError("head out of range", f"head {row[6]!r} is not a number from 0 to {n} (column 7)", number)
     if row[7] in ("_", ""):
-        raise Fault("missing relation", f"{row[1]!r} has no dependency relation (column 8)", number)
+        raise ItemError("missing relation", f"{row[1]!r} has no dependency relation (column 8)", number)
 
 
 def _check_heads(heads: tuple[int, ...], lines: list[int]) -> None:
     roots = [k for k, head in enumerate(heads) if head == 0]
     if len(roots) != 1:
         where = lines[roots[1]] if roots else lines[0]
-        raise Fault("not one root", f"{len(roots) or 'no'} words have head 0; a tree has one root", where)
+        raise ItemError("not one root", f"{len(roots) or 'no'} words have head 0; a tree has one root", where)
     # Climb from every word; words known to reach the root are not climbed again.
     safe = set(roots)
     for k in range(len(heads)):
@@ -210,7 +210,7 @@ def _check_heads(heads: tuple[int, ...], lines: list[int]) -> None:
         at = k
         while at not in safe:
             if at in path:
-                raise Fault("cycle", f"word {at + 1} is its own ancestor", lines[at])
+                raise ItemError("cycle", f"word {at + 1} is its own ancestor", lines[at])
             path.append(at)
             at = heads[at] - 1
         safe.update(path)

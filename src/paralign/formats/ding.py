@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from paralign.errors import UserError, located
-from paralign.formats.faults import Fault, raise_or_count
-from paralign.formats.lines import Damaged, open_text, plain_blocks, read_lines
-from paralign.text.normalize import normalize
+from paralign.errors import UserError, file_location
+from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.lines import DamagedStream, open_input, decompressed_blocks, read_lines
+from paralign.text.normalization import normalize
 
-__all__ = ["dictd_files", "is_ding", "read_dictd", "read_ding"]
+__all__ = ["dictd_files", "is_ding_line", "read_dictd", "read_ding"]
 
 Pairs = Iterator[tuple[int, str, str]]
 _NOTE = re.compile(r"\{[^{}]*\}|\([^()]*\)|\[[^\[\]]*\]|<[^<>]*>|/[^/]*/")
@@ -22,7 +22,7 @@ _SENSE = re.compile(r"\d+\. +(.*)")
 _HEAD = re.compile(r"(.*?) *(?:/.*|<[^<>]*>)?")
 
 
-def is_ding(line: str) -> bool:
+def is_ding_line(line: str) -> bool:
     """Whether a line stands in Ding's format."""
     return " :: " in line
 
@@ -43,7 +43,7 @@ def read_ding(
         groups = [side.split("|") for side in sides]
         if len(sides) != 2 or len(groups[0]) != len(groups[1]):
             what = f"{len(sides)} sides, not 2" if len(sides) != 2 else "the sides have other numbers of groups"
-            raise_or_count(Fault("wrong columns", what, number), path, "line", lenient=lenient, dropped=dropped)
+            raise_or_drop(ItemError("wrong columns", what, number), path, "line", lenient=lenient, dropped=dropped)
             continue
         for first, second in zip(*groups, strict=True):
             yield from ((number, a, b) for a in _words(first, ";") for b in _words(second, ";"))
@@ -75,9 +75,9 @@ def read_dictd(index: Path, text: Path, *, lenient: bool, dropped: Counter[str])
         UserError: with ``file:line``, for an index that is none, or points beyond the text.
     """
     try:
-        with open_text(str(text)) as stream:
-            body = b"".join(plain_blocks(stream, str(text)))
-    except Damaged as error:
+        with open_input(str(text)) as stream:
+            body = b"".join(decompressed_blocks(stream, str(text)))
+    except DamagedStream as error:
         raise UserError(str(error), where=text, hint="fetch the file again") from None
     seen: set[tuple[int, int]] = set()
     for number, line in read_lines(index, lenient=lenient, dropped=dropped):
@@ -89,8 +89,8 @@ def read_dictd(index: Path, text: Path, *, lenient: bool, dropped: Counter[str])
             if begin + size > len(body):
                 raise ValueError
         except ValueError:
-            fault = Fault("wrong columns", "no word with its place in the dictionary's text", number)
-            raise_or_count(fault, index, "line", lenient=lenient, dropped=dropped)
+            fault = ItemError("wrong columns", "no word with its place in the dictionary's text", number)
+            raise_or_drop(fault, index, "line", lenient=lenient, dropped=dropped)
             continue
         if (begin, size) in seen:  # the same entry under another spelling
             continue
@@ -98,7 +98,7 @@ def read_dictd(index: Path, text: Path, *, lenient: bool, dropped: Counter[str])
         try:
             entry = body[begin : begin + size].decode()
         except UnicodeDecodeError:
-            raise UserError("the entry is no UTF-8", where=located(index, number), hint="fetch both files") from None
+            raise UserError("the entry is no UTF-8", where=file_location(index, number), hint="fetch both files") from None
         head, *rest = entry.split("\n")
         match = _HEAD.fullmatch(head.strip())
         word = normalize(match[1]) if match else ""

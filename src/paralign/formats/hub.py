@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from paralign.errors import UserError
-from paralign.formats.faults import Fault, raise_or_count
-from paralign.formats.records import Columns
-from paralign.text.tags import tag_of
+from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.json_lines import TranslationFields
+from paralign.text.language_tags import find_tag
 
 __all__ = ["is_hub", "read_hub_pairs", "read_hub_text"]
 
@@ -30,7 +30,7 @@ def read_hub_pairs(
     path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str, str]]:
     """Row, counted from 1, and both texts: of the column ``translation``, or of columns named by the languages (or
-    ``source`` and ``target``), see :class:`paralign.formats.records.Columns`.
+    ``source`` and ``target``), see :class:`paralign.formats.json_lines.TranslationFields`.
 
     Args:
         path: ``hub:NAME``, a name on the hub or a folder of Parquet, JSON, CSV or Arrow files; ``#CONFIG`` where it has
@@ -42,12 +42,12 @@ def read_hub_pairs(
     Raises:
         UserError: without the extra, for a dataset that is not there or cannot be read, a missing column.
     """
-    columns = Columns(languages)
+    columns = TranslationFields(languages)
     for number, row in _rows(path):
         try:
             yield number, *columns.texts(row, number)
-        except Fault as fault:
-            raise_or_count(fault, path, "row", lenient=lenient, dropped=dropped)
+        except ItemError as fault:
+            raise_or_drop(fault, path, "row", lenient=lenient, dropped=dropped)
 
 
 def read_hub_text(path: str, language: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[tuple[int, str]]:
@@ -58,19 +58,19 @@ def read_hub_text(path: str, language: str, *, lenient: bool, dropped: Counter[s
     for number, row in _rows(path):
         try:
             yield number, _text(row, language, number)
-        except Fault as fault:
-            raise_or_count(fault, path, "row", lenient=lenient, dropped=dropped)
+        except ItemError as fault:
+            raise_or_drop(fault, path, "row", lenient=lenient, dropped=dropped)
 
 
 def _text(row: Mapping[str, Any], language: str, number: int) -> str:
     inner = row.get("translation", row)
     inner = inner if isinstance(inner, Mapping) else row
     for key, value in inner.items():
-        if key in ("text", "sentence") or tag_of(key) == language:
+        if key in ("text", "sentence") or find_tag(key) == language:
             if value is not None and not isinstance(value, str):
-                raise Fault("not JSON", f"the column {key!r} is no text", number)
+                raise ItemError("not JSON", f"the column {key!r} is no text", number)
             return value or ""
-    raise Fault("missing language", f"no column 'text' or {language!r} among {_listed(inner)}", number)
+    raise ItemError("missing language", f"no column 'text' or {language!r} among {_listed(inner)}", number)
 
 
 def _listed(keys: Mapping[str, Any]) -> str:

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
 from paralign.formats.lines import numbered_lines
 
-__all__ = ["CUT", "Block", "Fault", "nothing_found", "raise_or_count", "sentence_blocks"]
+__all__ = ["TRUNCATION_REASONS", "Block", "ItemError", "no_items_error", "raise_or_drop", "sentence_blocks"]
 
-CUT = ("truncated gzip", "damaged gzip", "foreign bytes after the gzip data", "truncated zstd", "damaged zstd",
+TRUNCATION_REASONS = ("truncated gzip", "damaged gzip", "foreign bytes after the gzip data", "truncated zstd", "damaged zstd",
        "foreign bytes after the zstd data", "damaged zip")  # fmt: skip
 """The reasons under which the rest of a file is counted as lost."""
 
@@ -19,7 +19,7 @@ Block = list[tuple[int, str]]
 """The lines of a sentence with their numbers."""
 
 
-class Fault(Exception):
+class ItemError(Exception):
     """One item of a file that is not well-formed.
 
     Args:
@@ -34,7 +34,7 @@ class Fault(Exception):
         self.reason, self.line, self.hint = reason, line, hint
 
 
-def raise_or_count(fault: Fault, path: str | Path, item: str, *, lenient: bool, dropped: Counter[str]) -> None:
+def raise_or_drop(fault: ItemError, path: str | Path, item: str, *, lenient: bool, dropped: Counter[str]) -> None:
     """Count the fault if lenient.
 
     Args:
@@ -50,12 +50,12 @@ def raise_or_count(fault: Fault, path: str | Path, item: str, *, lenient: bool, 
     if not lenient:
         hint = f"fix the {item}, or drop such {item}s with --lenient"
         raise UserError(
-            str(fault), where=located(path, fault.line), hint=f"{fault.hint}; or {hint}" if fault.hint else hint
+            str(fault), where=file_location(path, fault.line), hint=f"{fault.hint}; or {hint}" if fault.hint else hint
         ) from None
     dropped[fault.reason] += 1
 
 
-def nothing_found(path: str | Path, what: str, dropped: Counter[str]) -> UserError:
+def no_items_error(path: str | Path, what: str, dropped: Counter[str]) -> UserError:
     """The error for a file in which nothing was found that can be used."""
     why = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
     return UserError(f"no {what} in the file" + (f" (dropped: {why})" if why else ""), where=path)
@@ -72,7 +72,7 @@ def sentence_blocks(path: str | Path, *, lenient: bool, dropped: Counter[str]) -
     """
     block: Block = []
     broken = False
-    cut = sum(dropped[reason] for reason in CUT)
+    cut = sum(dropped[reason] for reason in TRUNCATION_REASONS)
     for number, line in numbered_lines(path, lenient=lenient, dropped=dropped):
         if line is None:
             broken = True
@@ -84,7 +84,7 @@ def sentence_blocks(path: str | Path, *, lenient: bool, dropped: Counter[str]) -
             elif block:
                 yield block
             block, broken = [], False
-    if broken or (block and sum(dropped[reason] for reason in CUT) > cut):
+    if broken or (block and sum(dropped[reason] for reason in TRUNCATION_REASONS) > cut):
         dropped["incomplete sentence"] += 1
     elif block:
         yield block

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from paralign.formats.dictionaries import dictd_files, is_ding, read_dictd, read_ding
-from paralign.formats.faults import Fault, nothing_found, raise_or_count
+from paralign.formats.ding import dictd_files, is_ding_line, read_dictd, read_ding
+from paralign.formats.item_errors import ItemError, no_items_error, raise_or_drop
 from paralign.formats.lines import read_lines
-from paralign.text.normalize import normalize
+from paralign.text.normalization import normalize
 
 __all__ = ["read_lexicon"]
 
@@ -45,7 +45,7 @@ def read_lexicon(
             count["duplicate"] += 1
         pairs[pair] = None
     if not pairs:
-        raise nothing_found(path, "pair of words", count)
+        raise no_items_error(path, "pair of words", count)
     return list(pairs)
 
 
@@ -60,7 +60,7 @@ def _read(path: str | Path, lenient: bool, dropped: Counter[str]) -> Iterator[tu
         begin.append(row)
         if row[1].strip() and not row[1].startswith("#"):
             break
-    if begin and is_ding(begin[-1][1]):
+    if begin and is_ding_line(begin[-1][1]):
         rows = read_ding(chain(begin, lines), path, lenient=lenient, dropped=dropped)
         yield from ((a, b) for _, a, b in rows)
         return
@@ -75,8 +75,8 @@ def _columns(
             continue
         try:
             yield _pair(line, number)
-        except Fault as fault:
-            raise_or_count(fault, path, "line", lenient=lenient, dropped=dropped)
+        except ItemError as fault:
+            raise_or_drop(fault, path, "line", lenient=lenient, dropped=dropped)
 
 
 def _pair(line: str, number: int) -> tuple[str, str]:
@@ -87,8 +87,8 @@ def _pair(line: str, number: int) -> tuple[str, str]:
     if len(cells) != 2:
         hint = None if tabs else "put a tab between entries of more than one word"
         message = f"{len(cells)} {'columns' if tabs else 'words without a tab'}, not 2"
-        raise Fault("wrong columns", message, number, hint)
+        raise ItemError("wrong columns", message, number, hint)
     first, second = map(normalize, cells)
     if not first or not second:
-        raise Fault("empty side", f"the {'second' if first else 'first'} side is empty", number)
+        raise ItemError("empty side", f"the {'second' if first else 'first'} side is empty", number)
     return first, second

@@ -14,19 +14,19 @@ from typing import IO
 
 import numpy as np
 
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
 from paralign.folders import atomic_file
-from paralign.formats.archives import MEMBER, Damaged, open_member
+from paralign.formats.archives import MEMBER_SEPARATOR, DamagedStream, open_member
 
 __all__ = [
     "MAX_LINE",
-    "Damaged",
+    "DamagedStream",
     "numbered_lines",
-    "open_text",
-    "plain_blocks",
+    "open_input",
+    "decompressed_blocks",
     "read_lines",
     "write_lines",
-    "written",
+    "open_output",
 ]
 
 MAX_LINE = 65_535
@@ -79,15 +79,15 @@ def numbered_lines(
     name, number = str(path), 0
     count: Counter[str] = Counter() if dropped is None else dropped
     carry = b""
-    with open_text(name) as stream:
-        blocks = plain_blocks(stream, name)
+    with open_input(name) as stream:
+        blocks = decompressed_blocks(stream, name)
         while True:
             try:
                 block = next(blocks, None)
-            except Damaged as error:
+            except DamagedStream as error:
                 if not lenient:
                     hint = "fetch the file again, or keep what can be read with --lenient"
-                    raise UserError(str(error), where=located(name, number + 1), hint=hint) from None
+                    raise UserError(str(error), where=file_location(name, number + 1), hint=hint) from None
                 count[str(error)] += 1
                 return  # the line under way is cut: it is not a sentence
             data = carry + (block or b"")
@@ -145,16 +145,16 @@ def _decode(raw: bytes, name: str, number: int, lenient: bool, dropped: Counter[
             f"invalid UTF-8 (0x{raw[error.start]:02x} at byte {error.start + 1} of the line)",
         )
     if not lenient:
-        raise UserError(detail, where=located(name, number), hint="fix the line, or drop such lines with --lenient")
+        raise UserError(detail, where=file_location(name, number), hint="fix the line, or drop such lines with --lenient")
     dropped[reason] += 1
     return None
 
 
-def open_text(name: str) -> AbstractContextManager[IO[bytes]]:
+def open_input(name: str) -> AbstractContextManager[IO[bytes]]:
     """A file of bytes, or standard input for ``-``; errors say what is there instead."""
     if name == "-":
         return nullcontext(sys.stdin.buffer)
-    if MEMBER in name and not Path(name).exists():
+    if MEMBER_SEPARATOR in name and not Path(name).exists():
         return open_member(name)
     path = Path(name)
     try:
@@ -174,7 +174,7 @@ def _siblings(path: Path) -> str | None:
     return f"did you mean {str(path.with_name(near[0]))!r}?" if near else None
 
 
-def plain_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) -> Iterator[bytes]:
+def decompressed_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) -> Iterator[bytes]:
     """Non-empty blocks of at most ``_BLOCK`` bytes of plain text; ``utf16`` text is refused unless asked for."""
     first = stream.read(_BLOCK)
     for magic, what in _FOREIGN.items():
@@ -199,7 +199,7 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
     """Blocks of a gzip stream of one or more members; zero bytes after a member are padding."""
     while data:
         if not data.startswith(_GZIP):
-            raise Damaged("foreign bytes after the gzip data")
+            raise DamagedStream("foreign bytes after the gzip data")
         # The gzip module's reader loses what it has read of a block when the file is cut; zlib does not.
         member = zlib.decompressobj(wbits=31)
         while not member.eof:
@@ -209,11 +209,11 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
                 cut = not data and not member.eof
                 block += member.flush() if cut else b""
             except zlib.error:
-                raise Damaged("damaged gzip") from None
+                raise DamagedStream("damaged gzip") from None
             if block:
                 yield block
             if cut:
-                raise Damaged("truncated gzip")
+                raise DamagedStream("truncated gzip")
         data = member.unused_data.lstrip(b"\0")
         while len(data) < len(_GZIP) and (more := stream.read(_BLOCK)):
             data = (data + more).lstrip(b"\0")
@@ -225,17 +225,17 @@ def _unzstd(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
 
     while data:
         if not data.startswith(_ZSTD):
-            raise Damaged("foreign bytes after the zstd data")
+            raise DamagedStream("foreign bytes after the zstd data")
         frame, at = zstandard.ZstdDecompressor().decompressobj(), 0
         while not frame.eof:
             if at == len(data):
                 data, at = stream.read(_BLOCK), 0
             if not data:
-                raise Damaged("truncated zstd")
+                raise DamagedStream("truncated zstd")
             try:
                 block = frame.decompress(data[at : at + _SIP])
             except zstandard.ZstdError:
-                raise Damaged("damaged zstd") from None
+                raise DamagedStream("damaged zstd") from None
             at = min(at + _SIP, len(data))
             yield from (block[k : k + _BLOCK] for k in range(0, len(block), _BLOCK))
         data = frame.unused_data + data[at:]
@@ -249,13 +249,13 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     Raises:
         UserError: if it cannot be written.
     """
-    with written(path) as out:
+    with open_output(path) as out:
         for line in lines:
             out.write(f"{line}\n".encode())
 
 
 @contextmanager
-def written(path: Path) -> Iterator[IO[bytes]]:
+def open_output(path: Path) -> Iterator[IO[bytes]]:
     """A file to write bytes to, packed if its name ends in ``.gz`` or ``.zst`` (the same bytes for the same text); it
     comes to its place when all is written, and is not there if that fails.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paralign.errors import UserError
-from paralign.formats.faults import Fault, raise_or_count
+from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.formats.lines import read_lines, write_lines
 
 __all__ = ["GoldLinks", "Link", "check_links", "read_gold", "read_links", "write_links"]
@@ -62,8 +62,8 @@ def _pharaoh(
             if match is None or (one_based and "0" in (match[1], match[3])):
                 hint = "write source-target, as in 0-0 1-2" if match is None else "leave --one-based out"
                 what = "is not a link" if match is None else "in a file whose words count from 1"
-                fault = Fault("not a link", f"{word!r} {what}", number, hint)
-                raise_or_count(fault, path, "link", lenient=lenient, dropped=count)
+                fault = ItemError("not a link", f"{word!r} {what}", number, hint)
+                raise_or_drop(fault, path, "link", lenient=lenient, dropped=count)
                 continue
             link = (int(match[1]) - one_based, int(match[3]) - one_based)
             found.add(link, sure=match[2] in "-:")
@@ -129,7 +129,7 @@ def _numbered(
         kind = (match[4] or "S").upper() if match else ""
         if match is None or kind not in ("S", "P") or int(match[2]) < 1 or int(match[3]) < 1:
             message = f"{line.strip()!r:.60} is not 'sentence source target [S|P]', words from 1"
-            raise_or_count(Fault("not a link", message, number), path, "line", lenient=lenient, dropped=dropped)
+            raise_or_drop(ItemError("not a link", message, number), path, "line", lenient=lenient, dropped=dropped)
             if match:
                 found.setdefault(int(match[1]), GoldLinks())
             continue

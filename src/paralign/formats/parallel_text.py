@@ -8,17 +8,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from paralign.errors import UserError, located
-from paralign.formats.archives import is_archive, twins_in
+from paralign.errors import UserError, file_location
+from paralign.formats.archives import is_archive, aligned_members
 from paralign.formats.conllu import is_treebank
-from paralign.formats.faults import CUT
+from paralign.formats.item_errors import TRUNCATION_REASONS
 from paralign.formats.hub import is_hub, read_hub_pairs, read_hub_text
 from paralign.formats.items import Pair
 from paralign.formats.lines import numbered_lines, read_lines
-from paralign.formats.records import read_records
+from paralign.formats.json_lines import read_records
 from paralign.formats.tmx import is_tmx, read_tmx
-from paralign.formats.treebank_pairs import treebank_texts
-from paralign.text.normalize import normalize
+from paralign.formats.parallel_treebanks import read_parallel_treebanks
+from paralign.text.normalization import normalize
 
 __all__ = ["count_lines", "read_pair_files", "read_plain_text"]
 
@@ -34,7 +34,7 @@ def read_pair_files(
     The format is detected from the path and the first line that is not blank: two line-aligned files
     (``a.en,a.de``), two such files in a zip archive of OPUS, two treebanks (``a.conllu,b.conllu``, joined by
     ``# sent_id``), a translation memory (``.tmx``), a dataset of the hub, TSV (the first two columns are read; no
-    quoting), ``source ||| target``, or JSON lines (:class:`paralign.formats.records.Columns`).
+    quoting), ``source ||| target``, or JSON lines (:class:`paralign.formats.json_lines.TranslationFields`).
 
     Args:
         path: as the user wrote it.
@@ -43,7 +43,7 @@ def read_pair_files(
         lenient: drop lines that cannot be read instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing separator`` for a
             line without the separator, ``missing twin`` where the line of the other file was dropped or cut off; those
-            of ``treebank_texts``.
+            of ``read_parallel_treebanks``.
 
     Raises:
         UserError: with ``file:line``; for two files of different length with both counts.
@@ -55,7 +55,7 @@ def read_pair_files(
     if len(paths) == 2:
         return _twins(*paths, lenient, dropped)
     if is_archive(path):
-        return _twins(*twins_in(path, languages), lenient, dropped)
+        return _twins(*aligned_members(path, languages), lenient, dropped)
     if is_tmx(path):
         return _units(read_tmx(path, languages, lenient=lenient, dropped=dropped))
     return _separated(path, languages, lenient, dropped)
@@ -104,7 +104,7 @@ def _separated(path: str, languages: tuple[str, str], lenient: bool, dropped: Co
             separator = "\t" if "\t" in line else _BAR if _BAR in line else None
             if separator is None:
                 hint = "give TSV, 'source ||| target', JSON lines, TMX, or two files with a comma between"
-                raise UserError("missing tab: the line holds one column", where=located(path, number), hint=hint)
+                raise UserError("missing tab: the line holds one column", where=file_location(path, number), hint=hint)
         columns = line.split(separator, 2) if separator else ["", ""]
         if len(columns) >= 2:
             yield Pair(normalize(columns[0]), normalize(columns[1]), number)
@@ -115,20 +115,20 @@ def _separated(path: str, languages: tuple[str, str], lenient: bool, dropped: Co
         else:
             missing = "missing tab" if separator == "\t" else f"missing {_BAR}"
             hint = "fix the line, or drop such lines with --lenient"
-            raise UserError(f"{missing}: the line holds one column", where=located(path, number), hint=hint)
+            raise UserError(f"{missing}: the line holds one column", where=file_location(path, number), hint=hint)
 
 
 def _treebanks(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
     if not (is_treebank(first) and is_treebank(second)):
         other = second if is_treebank(first) else first
         raise UserError("is not .conllu, its twin is", where=other, hint="give two treebanks, or two plain files")
-    for source, target, line in treebank_texts(first, second, lenient, dropped):
+    for source, target, line in read_parallel_treebanks(first, second, lenient, dropped):
         yield Pair(source, target, line)
 
 
 def _twins(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
     # Dropped lines come as None and keep their place: they must not shift the rest.
-    cut = sum(dropped[reason] for reason in CUT)
+    cut = sum(dropped[reason] for reason in TRUNCATION_REASONS)
     left = numbered_lines(first, lenient=lenient, dropped=dropped)
     right = numbered_lines(second, lenient=lenient, dropped=dropped)
     unpaired: list[int] = [0, 0]
@@ -144,13 +144,13 @@ def _twins(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Ite
             dropped["missing twin"] += 1
     if not any(unpaired):
         return
-    if lenient and sum(dropped[reason] for reason in CUT) > cut:
+    if lenient and sum(dropped[reason] for reason in TRUNCATION_REASONS) > cut:
         dropped["missing twin"] += sum(unpaired)
         return
     more_right, more_left = unpaired
     message = f"{first} has {number + more_left:,} lines, {second} has {number + more_right:,}"
     raise UserError(
         f"the twins differ in length: {message}",
-        where=located(second if more_left else first, number + 1),
+        where=file_location(second if more_left else first, number + 1),
         hint="give two files that correspond line by line",
     )

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from paralign.formats.conllu import comments, tree_of
-from paralign.formats.faults import Block, Fault, raise_or_count, sentence_blocks
-from paralign.text.normalize import normalize
+from paralign.formats.item_errors import Block, ItemError, raise_or_drop, sentence_blocks
+from paralign.text.normalization import normalize
 
-__all__ = ["treebank_texts"]
+__all__ = ["read_parallel_treebanks"]
 
 
 class _Sentence(NamedTuple):
@@ -19,7 +19,7 @@ class _Sentence(NamedTuple):
     text: str
 
 
-def treebank_texts(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[tuple[str, str, int]]:
+def read_parallel_treebanks(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[tuple[str, str, int]]:
     """Texts of two treebanks joined by ``# sent_id``, with the line of the first, in the order of the first.
 
     A sentence's text is its ``# text`` in normal form, or that of its tree where there is none. The second treebank's
@@ -41,11 +41,11 @@ def treebank_texts(first: str, second: str, lenient: bool, dropped: Counter[str]
         if twin is not None:
             yield text, twin.text, line
         else:
-            fault = Fault("missing twin", f"no sentence with sent_id {sent_id!r} in {second}", line)
-            raise_or_count(fault, first, "sentence", lenient=lenient, dropped=dropped)
+            fault = ItemError("missing twin", f"no sentence with sent_id {sent_id!r} in {second}", line)
+            raise_or_drop(fault, first, "sentence", lenient=lenient, dropped=dropped)
     for twin in twins.values():
-        fault = Fault("missing twin", f"no sentence with sent_id {twin.sent_id!r} in {first}", twin.line)
-        raise_or_count(fault, second, "sentence", lenient=lenient, dropped=dropped)
+        fault = ItemError("missing twin", f"no sentence with sent_id {twin.sent_id!r} in {first}", twin.line)
+        raise_or_drop(fault, second, "sentence", lenient=lenient, dropped=dropped)
 
 
 def _sentences(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[_Sentence]:
@@ -57,9 +57,9 @@ def _sentences(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[_Sen
         try:
             sentence = _sentence(block, line)
             if sentence.sent_id in seen:
-                raise Fault("duplicate sent_id", f"the sent_id {sentence.sent_id!r} came before", line)
-        except Fault as fault:
-            raise_or_count(fault, path, "sentence", lenient=lenient, dropped=dropped)
+                raise ItemError("duplicate sent_id", f"the sent_id {sentence.sent_id!r} came before", line)
+        except ItemError as fault:
+            raise_or_drop(fault, path, "sentence", lenient=lenient, dropped=dropped)
             continue
         seen.add(sentence.sent_id)
         yield sentence
@@ -68,5 +68,5 @@ def _sentences(path: str, lenient: bool, dropped: Counter[str]) -> Iterator[_Sen
 def _sentence(block: Block, line: int) -> _Sentence:
     said = comments(block)
     if not said.get("sent_id"):
-        raise Fault("missing sent_id", "the sentence has no '# sent_id = ...'", line)
+        raise ItemError("missing sent_id", "the sentence has no '# sent_id = ...'", line)
     return _Sentence(line, said["sent_id"], normalize(said.get("text", "")) or tree_of(block).text)

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from paralign.errors import UserError, located
-from paralign.formats.faults import Fault, nothing_found, raise_or_count
+from paralign.errors import UserError, file_location
+from paralign.formats.item_errors import ItemError, no_items_error, raise_or_drop
 from paralign.formats.items import SentencePair
 from paralign.formats.lines import numbered_lines
-from paralign.text.normalize import normalize
-from paralign.text.tags import tag_of
+from paralign.text.normalization import normalize
+from paralign.text.language_tags import find_tag
 
 __all__ = ["read_sentence_pair_file"]
 
@@ -69,7 +69,7 @@ def _read(path: str, wanted: str, lenient: bool, dropped: Counter[str], labeled:
         if not line:
             continue
         if form is None:
-            form = _form(line, located(path, at), labeled)
+            form = _form(line, file_location(path, at), labeled)
             if form.header:
                 continue
         number += 1
@@ -78,17 +78,17 @@ def _read(path: str, wanted: str, lenient: bool, dropped: Counter[str], labeled:
             language = row.get("language")
             if language is not None:
                 if language not in known:
-                    known[language] = tag_of(language) or language
+                    known[language] = find_tag(language) or language
                 if known[language] != wanted:
                     others.add(known[language])
                     continue
             pair = _pair(row, form, number - 1, at, labeled, task)
-        except Fault as fault:
+        except ItemError as fault:
             if fault.reason == "no gold label":
                 dropped[fault.reason] += 1
                 continue
             fault.line = at
-            raise_or_count(fault, path, "line", lenient=lenient, dropped=dropped)
+            raise_or_drop(fault, path, "line", lenient=lenient, dropped=dropped)
             continue
         found = True
         yield pair
@@ -96,7 +96,7 @@ def _read(path: str, wanted: str, lenient: bool, dropped: Counter[str], labeled:
         hint = f"name one of the languages it has: {', '.join(sorted(others))}"
         raise UserError(f"no sentence pair of the language {wanted!r}", where=path, hint=hint)
     if not found:
-        raise nothing_found(path, "sentence pair", dropped)
+        raise no_items_error(path, "sentence pair", dropped)
 
 
 class _Form:
@@ -117,7 +117,7 @@ class _Form:
         cells = line.split("\t")
         if not self.least <= len(cells) <= len(self.columns):
             message = f"{len(cells)} columns, not {len(self.columns)} (columns are separated by tabs)"
-            raise Fault("wrong columns", message)
+            raise ItemError("wrong columns", message)
         return {name: cell for name, cell in zip(self.columns, cells, strict=False) if name}
 
 
@@ -160,14 +160,14 @@ def _object(line: str) -> Row:
     try:
         item: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise Fault("not JSON", f"is not JSON: {error}") from None
+        raise ItemError("not JSON", f"is not JSON: {error}") from None
     if not isinstance(item, dict):
-        raise Fault("not JSON", "is not a JSON object")
+        raise ItemError("not JSON", "is not a JSON object")
     row = {}
     for name, key in _names({key.lower(): key for key in item}).items():
         value = item[key]
         if isinstance(value, bool | float | list | dict):
-            raise Fault("not JSON", f"{key!r} is neither text nor a whole number: {value!r:.40}")
+            raise ItemError("not JSON", f"{key!r} is neither text nor a whole number: {value!r:.40}")
         if value is not None:
             row[name] = str(value)
     return row
@@ -177,12 +177,12 @@ def _pair(row: Row, form: _Form, number: int, line: int, labeled: bool, task: li
     first = normalize(row.get("premise", row.get("sentence1", "")))
     second = normalize(row.get("sentence2", ""))
     if not first or not second:
-        raise Fault("missing sentence", f"the {'second' if first else 'first'} sentence is missing or empty")
+        raise ItemError("missing sentence", f"the {'second' if first else 'first'} sentence is missing or empty")
     if not (first + second).isascii():
         _check_encodable(first + second)
     try:
         label = _label(row, task)
-    except Fault:
+    except ItemError:
         if labeled:
             raise
         label = ""
@@ -192,24 +192,24 @@ def _pair(row: Row, form: _Form, number: int, line: int, labeled: bool, task: li
 def _check_encodable(text: str) -> None:
     # JSON can spell half a surrogate pair, which no tokenizer takes.
     if any("\ud800" <= sign <= "\udfff" for sign in text):
-        raise Fault("not JSON", "half a surrogate pair (\\ud800 to \\udfff) in a sentence")
+        raise ItemError("not JSON", "half a surrogate pair (\\ud800 to \\udfff) in a sentence")
 
 
 def _label(row: Row, task: list[str]) -> str:
     text = row.get("gold_label", "").strip()
     if text in _NO_MAJORITY:
-        raise Fault("no gold label", "the annotators did not agree")
+        raise ItemError("no gold label", "the annotators did not agree")
     if not text or text == "hidden":
-        raise Fault("missing label", "the label is missing")
+        raise ItemError("missing label", "the label is missing")
     label = {"contradictory": "contradiction"}.get(text.lower(), text.lower())
     if label in ("0", "1", "2") and "premise" in row:
         label = _INFERENCE[int(label)]
     if label not in _INFERENCE and label not in ("0", "1"):
         hint = "known: entailment, neutral, contradiction; 0 and 1; 0, 1, 2 under the names premise and hypothesis"
-        raise Fault("unknown label", f"unknown label {text!r}", hint=hint)
+        raise ItemError("unknown label", f"unknown label {text!r}", hint=hint)
     # The first label says which task the file is of.
     if not task:
         task.extend(_INFERENCE if label in _INFERENCE else ("0", "1"))
     if label not in task:
-        raise Fault("unknown label", f"the label {text!r} in a file whose labels are {', '.join(task)}")
+        raise ItemError("unknown label", f"the label {text!r} in a file whose labels are {', '.join(task)}")
     return label

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from paralign.errors import UserError, located
-from paralign.formats.faults import Fault, nothing_found, raise_or_count
+from paralign.errors import UserError, file_location
+from paralign.formats.item_errors import ItemError, no_items_error, raise_or_drop
 from paralign.formats.items import Question
-from paralign.formats.lines import Damaged, open_text, plain_blocks
-from paralign.text.tags import canonical
+from paralign.formats.lines import DamagedStream, open_input, decompressed_blocks
+from paralign.text.language_tags import canonical_tag
 
 __all__ = ["load_json", "read_squad"]
 
@@ -74,28 +74,28 @@ def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str],
                 for answer in _listed(item, labeled):
                     try:
                         answers.append(_answer(answer, context))
-                    except Fault as fault:
+                    except ItemError as fault:
                         if labeled:
-                            raise_or_count(fault, where, "answer", lenient=lenient, dropped=dropped)
+                            raise_or_drop(fault, where, "answer", lenient=lenient, dropped=dropped)
                 if labeled and not answers:
-                    raise Fault("no answer", "no answer can be used")
-            except Fault as fault:
-                raise_or_count(fault, where, "question", lenient=lenient, dropped=dropped)
+                    raise ItemError("no answer", "no answer can be used")
+            except ItemError as fault:
+                raise_or_drop(fault, where, "question", lenient=lenient, dropped=dropped)
                 continue
             found = True
             texts, starts = [text for text, _ in answers], [start for _, start in answers]
             yield Question(unique, question, context, tuple(texts), tuple(starts))
     if not found:
-        raise nothing_found(path, "question", dropped)
+        raise no_items_error(path, "question", dropped)
 
 
 def load_json(path: str | Path) -> Any:
     """A JSON file, plain or gzip; a UserError names line and column of what is wrong."""
     name = str(path)
     try:
-        with open_text(name) as stream:
-            data = b"".join(plain_blocks(stream, name)).removeprefix(b"\xef\xbb\xbf")
-    except Damaged as damage:
+        with open_input(name) as stream:
+            data = b"".join(decompressed_blocks(stream, name)).removeprefix(b"\xef\xbb\xbf")
+    except DamagedStream as damage:
         raise UserError(str(damage), where=name, hint="fetch the file again") from None
     if not data.strip():
         raise UserError("the file is empty", where=name)
@@ -103,10 +103,10 @@ def load_json(path: str | Path) -> Any:
         return json.loads(data.decode())
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"invalid UTF-8 (0x{data[error.start]:02x})", where=located(name, line)) from None
+        raise UserError(f"invalid UTF-8 (0x{data[error.start]:02x})", where=file_location(name, line)) from None
     except json.JSONDecodeError as error:
         message = f"is not JSON: {error.msg} at column {error.colno}"
-        raise UserError(message, where=located(name, error.lineno)) from None
+        raise UserError(message, where=file_location(name, error.lineno)) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"is not JSON that can be read: {error}", where=name) from None
 
@@ -139,9 +139,9 @@ def _prefix(paragraphs: list[dict[str, Any]], language: str, path: str | Path) -
     if not begins or not begins <= _TYDI:
         return ""
     for name in begins:
-        if canonical(name) == language:
+        if canonical_tag(name) == language:
             return f"{name}-"
-    hint = f"name one of the languages it has: {', '.join(sorted(map(canonical, begins)))}"
+    hint = f"name one of the languages it has: {', '.join(sorted(map(canonical_tag, begins)))}"
     raise UserError(f"no question of the language {language!r}", where=path, hint=hint)
 
 
@@ -149,22 +149,22 @@ def _unique(name: str, texts: tuple[str, str], seen: dict[str, set[int]], labele
     """The question's id, with a number behind it if another question had it; ``seen`` keeps hashes of the texts."""
     others = seen.setdefault(name, set())
     if hash(texts) in others:
-        raise Fault("duplicate id", "a question before it has the same id, text and paragraph")
+        raise ItemError("duplicate id", "a question before it has the same id, text and paragraph")
     if others and not labeled:
-        raise Fault("duplicate id", "a question before it has the same id, predictions could not be told apart")
+        raise ItemError("duplicate id", "a question before it has the same id, predictions could not be told apart")
     others.add(hash(texts))
     return name if len(others) == 1 else f"{name}#{len(others)}"
 
 
 def _texts(item: dict[str, Any], name: str, paragraph: dict[str, Any]) -> tuple[str, str]:
     if not name:
-        raise Fault("incomplete question", "the id is missing")
+        raise ItemError("incomplete question", "the id is missing")
     texts = []
     for what, text in (("question", item.get("question")), ("paragraph", paragraph.get("context"))):
         if not isinstance(text, str) or not text.strip():
-            raise Fault("incomplete question", f"the {what} is missing or empty")
+            raise ItemError("incomplete question", f"the {what} is missing or empty")
         if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-            raise Fault("incomplete question", f"half a surrogate pair (\\ud800 to \\udfff) in the {what}")
+            raise ItemError("incomplete question", f"half a surrogate pair (\\ud800 to \\udfff) in the {what}")
         texts.append(text)
     return texts[0], texts[1]
 
@@ -173,30 +173,30 @@ def _listed(item: dict[str, Any], labeled: bool) -> list[Any]:
     answers = item.get("answers")
     if labeled and item.get("is_impossible") is True:
         hint = "only SQuAD v1.1 is read, in which every question has an answer"
-        raise Fault("impossible question", "a question without an answer (SQuAD v2)", hint=hint)
+        raise ItemError("impossible question", "a question without an answer (SQuAD v2)", hint=hint)
     if isinstance(answers, list) and (answers or not labeled):
         return answers
     if labeled:
-        raise Fault("no answer", "the answers are missing")
+        raise ItemError("no answer", "the answers are missing")
     return []
 
 
 def _answer(answer: Any, context: str) -> tuple[str, int]:
     """Text and start, checked against the paragraph."""
     if not isinstance(answer, dict):
-        raise Fault("answer not at its offset", "an answer is not an object with 'text' and 'answer_start'")
+        raise ItemError("answer not at its offset", "an answer is not an object with 'text' and 'answer_start'")
     text, start = answer.get("text"), answer.get("answer_start")
     if not isinstance(text, str) or not text.strip():
-        raise Fault("empty answer", "an answer has no text")
+        raise ItemError("empty answer", "an answer has no text")
     if not isinstance(start, int) or isinstance(start, bool):
-        raise Fault("answer not at its offset", f"the answer {text!r:.60} has no 'answer_start'")
+        raise ItemError("answer not at its offset", f"the answer {text!r:.60} has no 'answer_start'")
     if start < 0 or start + len(text) > len(context):
         message = f"the answer {text!r:.60} at {start:,} ends outside the paragraph of {len(context):,} characters"
-        raise Fault("answer not at its offset", message + _elsewhere(text, context))
+        raise ItemError("answer not at its offset", message + _elsewhere(text, context))
     there = context[start : start + len(text)]
     if there != text:
         message = f"the answer {text!r:.60} is not at {start:,}, where {there!r:.60} stands"
-        raise Fault("answer not at its offset", message + _elsewhere(text, context))
+        raise ItemError("answer not at its offset", message + _elsewhere(text, context))
     return text, start
 
 

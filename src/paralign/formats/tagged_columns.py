@@ -10,12 +10,12 @@ from typing import Literal
 
 from paralign.errors import UserError
 from paralign.formats.conllu import spans_of
-from paralign.formats.faults import Block, Fault, nothing_found, raise_or_count, sentence_blocks
+from paralign.formats.item_errors import Block, ItemError, no_items_error, raise_or_drop, sentence_blocks
 from paralign.formats.items import Tagged
-from paralign.text.normalize import normalize
-from paralign.text.tags import tag_of
+from paralign.text.normalization import normalize
+from paralign.text.language_tags import find_tag
 
-__all__ = ["read_columns", "to_bio"]
+__all__ = ["read_tagged_columns", "to_bio"]
 
 _TAG = re.compile(r"O|[BIES]-\S+")
 _Named = tuple[str, str]
@@ -24,7 +24,7 @@ _LOOK = 20
 """Sentences looked at for a language before each word."""
 
 
-def read_columns(
+def read_tagged_columns(
     path: str,
     language: str,
     *,
@@ -91,15 +91,15 @@ def _read(spec: _Named, scheme: str, lenient: bool, dropped: Counter[str], label
             if not rows:
                 continue
             tags = _tags(rows, scheme, labeled)
-        except Fault as fault:
-            raise_or_count(fault, spec[0], "sentence", lenient=lenient, dropped=dropped)
+        except ItemError as fault:
+            raise_or_drop(fault, spec[0], "sentence", lenient=lenient, dropped=dropped)
             continue
         found = True
         words = tuple(normalize(word) or word for _, word, _ in rows)
         text, spans = spans_of(words, [False] * len(words))
         yield Tagged(text, words, spans, tags, rows[0][0])
     if not found:
-        raise nothing_found(spec[0], "sentence", dropped)
+        raise no_items_error(spec[0], "sentence", dropped)
 
 
 class _Layout:
@@ -123,13 +123,13 @@ class _Layout:
             if line.startswith("-DOCSTART-") or (line.startswith("# ") and not _TAG.fullmatch(tag)):
                 continue
             if labeled and len(cells) != self.width and len(cells) > 1:
-                raise Fault("wrong columns", f"{len(cells)} columns, not {self.width} as in other lines", number)
+                raise ItemError("wrong columns", f"{len(cells)} columns, not {self.width} as in other lines", number)
             if self.prefix:
                 if not word.startswith(self.prefix):
-                    raise Fault("missing prefix", f"the word {word!r} does not begin with {self.prefix!r}", number)
+                    raise ItemError("missing prefix", f"the word {word!r} does not begin with {self.prefix!r}", number)
                 word = word[len(self.prefix) :]
             if not word.strip():
-                raise Fault("empty word", "the word is empty", number)
+                raise ItemError("empty word", "the word is empty", number)
             rows.append((number, word, tag))
         return rows
 
@@ -148,7 +148,7 @@ def _prefix(words: Sequence[str], spec: _Named) -> str:
     tag, colon, _ = words[0].partition(":") if words else ("", "", "")
     if not colon or not all(word.startswith(tag + ":") for word in words):
         return ""
-    language = tag_of(tag)
+    language = find_tag(tag)
     if language and language != expected:
         message = f"every word begins with {tag + ':'!r}, the file is not of the language {expected!r}"
         raise UserError(message, where=path, hint=f"write {language}={path}")
@@ -161,17 +161,17 @@ def _tags(rows: Sequence[tuple[int, str, str]], scheme: str, labeled: bool) -> t
     try:
         for number, word, tag in rows:
             if not tag:
-                raise Fault("missing tag", f"{word!r} has no tag", number)
+                raise ItemError("missing tag", f"{word!r} has no tag", number)
             if not _TAG.fullmatch(tag) or (scheme == "bio" and tag[0] in "ES"):
                 hint = "read IOB1 and BIOES with --set task.scheme=conll" if tag[1:2] == "-" else None
-                raise Fault("malformed tag", f"{tag!r} is neither O nor B-TYPE nor I-TYPE", number, hint)
+                raise ItemError("malformed tag", f"{tag!r} is neither O nor B-TYPE nor I-TYPE", number, hint)
         if scheme == "conll":
             return tuple(to_bio(tags))
         for (number, _, tag), before in zip(rows, ["O", *tags], strict=False):
             if tag[0] == "I" and before[2:] != tag[2:]:
                 hint = "read it as conlleval does with --set task.scheme=conll"
-                raise Fault("I- without B-", f"{tag!r} stands behind {before!r}, not in an entity", number, hint)
-    except Fault:
+                raise ItemError("I- without B-", f"{tag!r} stands behind {before!r}, not in an entity", number, hint)
+    except ItemError:
         if labeled:
             raise
         return ()

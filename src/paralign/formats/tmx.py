@@ -6,11 +6,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from xml.parsers import expat
 
-from paralign.errors import UserError, located
-from paralign.formats.lines import MAX_LINE, Damaged, open_text, plain_blocks
-from paralign.text.tags import tag_of
+from paralign.errors import UserError, file_location
+from paralign.formats.lines import MAX_LINE, DamagedStream, open_input, decompressed_blocks
+from paralign.text.language_tags import find_tag
 
-__all__ = ["is_tmx", "read_tmx", "tmx_lines"]
+__all__ = ["is_tmx", "read_tmx", "to_tmx_lines"]
 
 _CODES = {"bpt", "ept", "it", "ph", "ut"}
 """Elements that hold a format's own codes, no text."""
@@ -45,9 +45,9 @@ def read_tmx(
     count: Counter[str] = Counter() if dropped is None else dropped
     units = _Units(path, languages, lenient, count)
     ended = ""
-    with open_text(path) as stream:
+    with open_input(path) as stream:
         try:
-            for block in plain_blocks(stream, path, utf16=True):
+            for block in decompressed_blocks(stream, path, utf16=True):
                 units.feed(block)
                 yield from units.ready()
             units.feed(b"", end=True)
@@ -56,12 +56,12 @@ def read_tmx(
                                  expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
                                  expat.errors.codes[expat.errors.XML_ERROR_PARTIAL_CHAR])  # fmt: skip
             ended = "truncated TMX" if cut else f"malformed TMX: {expat.errors.messages[error.code]}"
-        except Damaged as error:
+        except DamagedStream as error:
             ended = str(error)
     yield from units.ready()
     if ended and not lenient:
         hint = "fetch the file again, or keep what can be read with --lenient"
-        raise UserError(ended, where=located(path, units.line), hint=hint)
+        raise UserError(ended, where=file_location(path, units.line), hint=hint)
     if ended:
         count[ended.partition(":")[0]] += 1
     if not units.found:
@@ -100,7 +100,7 @@ class _Units:
             yield self._done.popleft()
 
     def _entity(self, name: str, *_: object) -> None:
-        raise UserError(f"declares the entity {name!r}", where=located(self.path, self.line),
+        raise UserError(f"declares the entity {name!r}", where=file_location(self.path, self.line),
                         hint="write its text where it is used, and remove it")  # fmt: skip
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -125,7 +125,7 @@ class _Units:
                 self.dropped["missing language"] += 1
             elif max(len(text or "") for text in texts) > MAX_LINE:
                 if not self.lenient:
-                    raise UserError(f"a text of more than {MAX_LINE:,} characters", where=located(self.path, self.line),
+                    raise UserError(f"a text of more than {MAX_LINE:,} characters", where=file_location(self.path, self.line),
                                     hint="cut it, or drop such units with --lenient")  # fmt: skip
                 self.dropped["line too long"] += 1
             else:
@@ -138,12 +138,12 @@ class _Units:
             self._size += len(data)
 
     def _tag(self, given: str) -> str:
-        found = tag_of(given)
+        found = find_tag(given)
         self.seen.add(found or given)
         return found
 
 
-def tmx_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -> Iterator[str]:
+def to_tmx_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -> Iterator[str]:
     """A translation memory, line by line."""
     from xml.sax.saxutils import escape
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
 from paralign.ragged import row_starts
 
 __all__ = ["Dictionary"]
@@ -105,7 +105,7 @@ class Dictionary:
                     raise ValueError
             except ValueError:
                 message = "not an entry with piece ids of this encoder"
-                raise UserError(message, where=located(path, number), hint="remove the file") from None
+                raise UserError(message, where=file_location(path, number), hint="remove the file") from None
             words.append((cells[0], cells[1]))
             pieces.append((first, second))
         return cls(words, pieces)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
 from paralign.results import Measurement, read_results
 
 __all__ = ["HELD_OUT", "Log", "Run", "RunInfo", "read_runs"]
@@ -190,7 +190,7 @@ def _read_log(path: Path) -> Log:
             else:
                 log.unreadable += 1
             continue
-        _take(log, entry, located(path, number))
+        _take(log, entry, file_location(path, number))
     return log
 
 

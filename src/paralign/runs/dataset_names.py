@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paralign.errors import UserError
-from paralign.text.language_tags import tag_of
+from paralign.text.language_tags import find_tag
 
 __all__ = ["dataset_name", "dataset_names"]
 
@@ -21,10 +21,10 @@ def dataset_name(spec: str) -> str:
     """
     tags, _, path = spec.partition("=")
     name = re.sub(r"\.(gz|tsv|txt|conllu|jsonl?)\b", "", Path(path.split(",")[0]).name)
-    languages = {(tag_of(tag) or tag) for tag in re.split("[-:]", tags)} | {tags}
+    languages = {(find_tag(tag) or tag) for tag in re.split("[-:]", tags)} | {tags}
 
     def is_language(part: str) -> bool:
-        return part in languages or (len(part) in (2, 3) and (tag_of(part) or part) in languages)
+        return part in languages or (len(part) in (2, 3) and (find_tag(part) or part) in languages)
 
     kept = []
     for part in re.split(r"[._]", name):

@@ -18,7 +18,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.ragged import row_ids, row_positions, row_starts
 from paralign.results import Measurement
-from paralign.rng import draw
+from paralign.rng import random_bits
 from paralign.task_table import task_info
 from paralign.tasks import Task
 
@@ -127,7 +127,7 @@ def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> Ke
     """One key a row of pieces; 0 for rows too short to tell one text from another."""
     lengths = np.asarray(lengths, np.int64)
     starts = row_starts(lengths)
-    bits = draw(row_positions(lengths), np.asarray(flat, np.int64)) if len(flat) else np.empty(0, np.uint64)
+    bits = random_bits(row_positions(lengths), np.asarray(flat, np.int64)) if len(flat) else np.empty(0, np.uint64)
     out = np.zeros(len(lengths), np.uint64)
     some = lengths > 0
     with np.errstate(over="ignore"):

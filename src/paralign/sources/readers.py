@@ -9,15 +9,15 @@ from typing import Generic, Literal, TypeVar
 
 from paralign.errors import UserError
 from paralign.formats.bucc import read_bucc
-from paralign.formats.columns import read_columns
+from paralign.formats.tagged_columns import read_tagged_columns
 from paralign.formats.conllu import is_plain_text, is_treebank, read_conllu, read_words
 from paralign.formats.items import MiningSet, Pair, Question, SentencePair, Tagged, Tree
-from paralign.formats.pairs import count_lines, read_pair_files, read_plain_text
+from paralign.formats.parallel_text import count_lines, read_pair_files, read_plain_text
 from paralign.formats.sentence_pairs import read_sentence_pair_file
 from paralign.formats.squad import read_squad
 from paralign.languages import DerivedLanguage, parse_derived
 from paralign.sources import smallworld
-from paralign.sources.derived import (
+from paralign.sources.reordering import (
     ordering_of,
     reordered_questions,
     reordered_sentence_pairs,
@@ -77,7 +77,7 @@ class _Reader(Generic[Spec, Items]):
 def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, empty sides included.
 
-    Formats are those of :func:`paralign.formats.pairs.read_pair_files`. For a language and one derived from it, or two
+    Formats are those of :func:`paralign.formats.parallel_text.read_pair_files`. For a language and one derived from it, or two
     derived from one, plain text or one treebank is read, and each sentence comes in both.
 
     Args:
@@ -129,7 +129,7 @@ def read_tagged(
     dropped: Counter[str] | None = None,
     labeled: bool = True,
 ) -> Iterator[Tagged]:
-    """Read sentences with entity tags; see :func:`paralign.formats.columns.read_columns`."""
+    """Read sentences with entity tags; see :func:`paralign.formats.tagged_columns.read_tagged_columns`."""
     if scheme not in ("bio", "conll"):
         raise UserError(f"unknown scheme {scheme!r}", hint="known: bio, conll")
     return _TAGGED(spec, _options(lenient, dropped, labeled, scheme))
@@ -169,7 +169,7 @@ def read_mining(
 
 
 def line_count(spec: PairSpec | TextSpec) -> int | None:
-    """Return the number of lines of the file behind a spec; see :func:`paralign.formats.pairs.count_lines`."""
+    """Return the number of lines of the file behind a spec; see :func:`paralign.formats.parallel_text.count_lines`."""
     return count_lines(spec.path, spec.paths)
 
 
@@ -248,7 +248,7 @@ def _derived_language_trees(spec: TextSpec, languages: tuple[DerivedLanguage | N
 
 
 def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
-    return read_columns(
+    return read_tagged_columns(
         spec.path, spec.language, scheme=options.scheme, lenient=options.lenient, dropped=options.dropped,
         labeled=options.labeled,
     )  # fmt: skip

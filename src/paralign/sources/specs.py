@@ -10,7 +10,7 @@ from pathlib import Path
 from paralign.errors import UserError
 from paralign.formats.hub import is_hub
 from paralign.languages.derived_language import DERIVED_SEPARATOR, parse_derived
-from paralign.text.tags import canonical
+from paralign.text.language_tags import canonical_tag
 
 __all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "check_order", "parse_pairs", "parse_text", "smallworld_range"]
 
@@ -155,7 +155,7 @@ def _language(text: str) -> tuple[str, str]:
     """
     tag, _, ordering = text.partition("@") if DERIVED_SEPARATOR in text else (text, "", "")
     example = re.sub(r"\W+", "_", Path(ordering.strip()).name.partition(".")[0])
-    return canonical(f"{tag}@{example}" if example else tag), ordering.strip()
+    return canonical_tag(f"{tag}@{example}" if example else tag), ordering.strip()
 
 
 def _tagged(language: str, ordering: str) -> str:

@@ -30,7 +30,7 @@ from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example, room
 from paralign.tasks.span_head import SpanHead, ranked_spans
 from paralign.tasks.supervised import Judgement, Supervised
-from paralign.text.language_tags import canonical
+from paralign.text.language_tags import canonical_tag
 
 __all__ = ["Answer", "AnswerConfig", "Candidate", "QuestionAnswering"]
 
@@ -242,7 +242,7 @@ def _two(parts: list[str]) -> bool:
     if len(parts) != 2 or parts[0].islower() != parts[1].islower():
         return False
     try:
-        canonical(parts[1])
+        canonical_tag(parts[1])
     except UserError:
         return False
     return True

@@ -10,7 +10,7 @@ from paralign.config import did_you_mean
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 
-__all__ = ["canonical", "known_tags", "pair_tag", "tag_of"]
+__all__ = ["canonical_tag", "known_tags", "pair_tag", "find_tag"]
 
 # One language a line: the tag used everywhere (ISO 639-1 where there is one, else 639-3), then every other
 # code (639-2 B and T, 639-3, members of a macrolanguage that corpora use for the whole), then English names
@@ -254,7 +254,7 @@ _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_](?:[A-Za-z]{4}|[A-Za-z]{2}|\d{3}|\d
 _PRIVATE = re.compile(r"(.+?)-x-([a-z0-9]{1,8}(?:-[a-z0-9]{1,8})*)", re.IGNORECASE)
 
 
-def canonical(tag: str) -> str:
+def canonical_tag(tag: str) -> str:
     """The one tag used for a language: ``deu``, ``ger``, ``German`` and ``de-DE`` are all ``de``.
 
     ISO 639-1 codes stay, 639-2 and 639-3 codes and English names (in any case) are mapped to them; script,
@@ -268,10 +268,10 @@ def canonical(tag: str) -> str:
     text = tag.strip()
     made = parse_derived(text)
     if made is not None:
-        return replace(made, base=canonical(made.base)).name
+        return replace(made, base=canonical_tag(made.base)).name
     private = _PRIVATE.fullmatch(text)
     if private:
-        return f"{canonical(private[1])}-x-{private[2].lower()}"
+        return f"{canonical_tag(private[1])}-x-{private[2].lower()}"
     plain = _plain(text)
     found = _CODES.get(text.casefold()) or _NAMES.get(plain)
     locale = _LOCALE.fullmatch(text)
@@ -287,15 +287,15 @@ def canonical(tag: str) -> str:
 
 
 def known_tags() -> list[str]:
-    """Every tag that :func:`canonical` can return, sorted (private-use ones aside)."""
+    """Every tag that :func:`canonical_tag` can return, sorted (private-use ones aside)."""
     return sorted(set(_CODES.values()))
 
 
 @lru_cache(maxsize=4096)
-def tag_of(word: str) -> str:
-    """:func:`canonical` of a word that may be a language; empty if it is none."""
+def find_tag(word: str) -> str:
+    """:func:`canonical_tag` of a word that may be a language; empty if it is none."""
     try:
-        return canonical(word)
+        return canonical_tag(word)
     except UserError:
         return ""
 

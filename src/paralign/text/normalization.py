@@ -7,7 +7,7 @@ import unicodedata
 
 import regex
 
-__all__ = ["normalize", "plain_key"]
+__all__ = ["normalize", "comparison_key"]
 
 # Characters that stand for nothing that is said: C0 and C1 controls other than white space, soft hyphen,
 # Arabic letter mark, zero-width space, left/right marks, bidirectional embeddings and isolates, word joiner,
@@ -41,7 +41,7 @@ def normalize(text: str) -> str:
     return text
 
 
-def plain_key(text: str) -> str:
+def comparison_key(text: str) -> str:
     """What two copies of one sentence share: "Hi, Tom!" and "hi tom" both give "hitom".
 
     NFKC, casefolded, letters, marks and digits only; empty for text that has none of these.
