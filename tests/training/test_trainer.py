@@ -72,7 +72,7 @@ def test_the_log_says_rates_and_losses_of_every_step(undisturbed):
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_asked_to_stop_it_saves_first_and_goes_on_later(signum, code, undisturbed, make_encoder, store, tmp_path):
     before = signal.getsignal(signum)
-    with pytest.raises(Stopped, match="the checkpoint is saved, go on with --resume") as caught:
+    with pytest.raises(Stopped, match="the checkpoint is saved, continue with --resume") as caught:
         trainer(make_encoder(dropout=0.1), store, tmp_path, at=5, act=lambda: os.kill(os.getpid(), signum)).train()
     assert caught.value.code == code
     assert signal.getsignal(signum) is before
@@ -137,7 +137,7 @@ def test_the_gradient_is_clipped_to_its_norm(make_encoder, store, tmp_path):
 
 
 def test_a_batch_that_does_not_divide_is_refused(make_encoder, store, tmp_path):
-    with pytest.raises(UserError, match=r"training\.batch = 12 does not divide by 1 processes x 5"):
+    with pytest.raises(UserError, match=r"training\.batch = 12 is not divisible by 1 processes x 5"):
         trainer(make_encoder(), store, tmp_path, accumulate=5)
 
 
@@ -171,7 +171,7 @@ def test_a_checkpoint_of_other_data_is_refused(make_encoder, store, tmp_path):
         trainer(make_encoder(), store, tmp_path, at=5, act=crash).train()
     made = trainer(make_encoder(), store, tmp_path)
     made.batches.fingerprint = "other"
-    with pytest.raises(UserError, match="the data are not those the run began with"):
+    with pytest.raises(UserError, match="the data are not the data this run began with"):
         made.train(resume=True)
 
 
@@ -249,7 +249,7 @@ def test_a_run_stuck_at_chance_raises_an_alarm_in_log_and_outcome(make_encoder, 
     learner = Learner(encoder, {"constant": Constant(Constant.Config(), encoder)})
     outcome = Trainer(learner, Interrupted(batches, None, crash), config, run=tmp_path, settings={}, quiet=True).train()
     stuck = [alarm for alarm in outcome.alarms if "stuck" in alarm]
-    assert stuck == ["step 5: stuck: the loss constant is 5.000, that of knowing nothing (5.000)"]
+    assert stuck == ["step 5: stuck: the loss constant is 5.000, which is chance level (5.000)"]
     assert [line["step"] for line in log_of(tmp_path) if "stuck" in line.get("message", "")] == [5]
 
 
