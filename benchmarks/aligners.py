@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from machine import finish, table
 
+from paralign.formats.links import GoldLinks, read_gold, read_links
 from paralign.metrics.alignment import alignment_score
-from paralign.text.links import GoldLinks, read_gold, read_links
 from paralign.text.words import split_words
 
 WORDS, ZIPF, NOISE = 40_000, 1.05, 500
@@ -95,7 +95,7 @@ def compare(
     more: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Every method on one text, scored on the chosen pairs."""
-    imported = "import paralign.verbs.words"
+    imported = "import paralign.commands.align_words"
     bare = measured([sys.executable, "-c", imported])
     rows = []
     for method in given.method:

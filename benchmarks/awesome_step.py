@@ -27,8 +27,8 @@ import loop_rate
 import torch
 from machine import finish
 
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
-from paralign.text import TokenStore
 
 
 def train(arguments: list[str]) -> None:

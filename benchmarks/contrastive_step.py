@@ -20,10 +20,10 @@ import corpora
 import loop_rate
 from machine import finish
 
+from paralign.commands.export import export
+from paralign.corpus.store import TokenStore
 from paralign.device import has_bf16, only_cpu
 from paralign.encoder import Encoder
-from paralign.text import TokenStore
-from paralign.verbs.export import export
 
 
 def theirs(given: argparse.Namespace, store: TokenStore, base: Path, folder: Path) -> float:

@@ -9,12 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from paralign.corpus.build import build_store
+from paralign.corpus.clean import FilterConfig
+from paralign.corpus.store import TokenStore
 from paralign.encoder import train_tokenizer
 from paralign.encoder.hf import load_tokenizer
 from paralign.encoder.tokenizer import tokenize, tokenizer_id
 from paralign.errors import UserError
 from paralign.smallworld import World
-from paralign.text import FilterConfig, TokenStore, build_store, parse_pairs
+from paralign.sources.specs import parse_pairs
 
 __all__ = ["add_arguments", "long_pairs", "open_or_make", "small_tokenizer"]
 
@@ -36,7 +39,7 @@ def open_or_make(given: argparse.Namespace, folder: Path) -> tuple[TokenStore, A
         UserError: if only one of the two is given, or they do not belong together.
     """
     if (given.store is None) != (given.tokenizer is None):
-        raise UserError("--store and --tokenizer belong together", mend="give both or neither")
+        raise UserError("--store and --tokenizer belong together", hint="give both or neither")
     if given.store is not None:
         store, tokenizer = TokenStore.open(given.store), load_tokenizer(str(given.tokenizer))
         if store.meta["tokenizer"] != tokenizer_id(tokenizer):

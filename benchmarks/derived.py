@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from machine import finish, table
 
-from paralign.languages import Ordering, derived
-from paralign.text import TextSpec, parse_text, read_text, read_trees
-from paralign.text.reordered import reordered_trees
+from paralign.languages import WordOrder, parse_derived
+from paralign.sources.reordering import reordered_trees
+from paralign.sources.readers import read_text, read_trees
+from paralign.sources.specs import TextSpec, parse_text
 
 PLAIN, TREES = ("trans", "inv", "perm"), ("inv", "perm", "syn", "syn+inv")
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--trees", default="en=smallworld:0-5000")
     given = parser.parse_args(arguments)
     text, bank = parse_text(given.text), parse_text(given.trees)
-    ordering = Ordering.learn(read_trees(TextSpec("hi", "smallworld:0-500")))
+    ordering = WordOrder.learn(read_trees(TextSpec("hi", "smallworld:0-500")))
     trees = list(read_trees(bank, lenient=True))
     words = {
         "text": sum(len(line.split()) for _, line in read_text(text, lenient=True)),
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = rate(words["text"], lambda spec=spec: read_text(spec, lenient=True))
         rows.append({"of": "text", "steps": steps, "words_per_s": found})
     for steps in TREES:
-        made = derived(f"{bank.language}~{steps}")
+        made = parse_derived(f"{bank.language}~{steps}")
         assert made is not None
         found = rate(words["trees"], lambda made=made: reordered_trees(trees, made, ordering, Counter()))
         rows.append({"of": "trees", "steps": steps, "words_per_s": found})

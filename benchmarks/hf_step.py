@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import get_linear_schedule_with_warmup
 
+from paralign.batches.views import Batch, View
 from paralign.encoder import Encoder
 from paralign.objectives.moco import MoCoConfig, MomentumContrast
-from paralign.text.views import Batch, View
 from paralign.training import TrainingConfig
 
 __all__ = ["VIEWS", "HuggingFaceStep", "Style"]
@@ -42,7 +42,7 @@ class Style:
 
 
 class HuggingFaceStep:
-    """A masked LM with MoCo beside it, trained by a plain optimiser.
+    """A masked LM with MoCo beside it, trained by a plain optimizer.
 
     It begins with copies of the weights and of the queue it is given, and reads the same views; so it has to
     give the same losses.
@@ -70,9 +70,9 @@ class HuggingFaceStep:
         _check_settings(self.config)
         self.pad_id, self.types, self.device = encoder.template.pad_id, encoder.types, device
         self.model = copy.deepcopy(encoder.model).to(device).train()
-        for part in self.model.modules():
-            if isinstance(part, nn.Dropout):
-                part.__class__ = nn.Dropout  # torch's own, not the loop's
+        for path, layer in list(self.model.named_modules()):
+            if isinstance(layer, nn.Dropout):
+                self.model.set_submodule(path, nn.Dropout(layer.p))  # torch's own, not the loop's
         width, size = encoder.width, self.config.projection
         self.projection = nn.Sequential(
             nn.Linear(width, width, bias=False), nn.ReLU(), nn.Linear(width, size, bias=False)
@@ -85,7 +85,7 @@ class HuggingFaceStep:
         self.queue = moco.queue.detach().clone().to(device)
         self.pointer = 0
         trained = [*self.model.parameters(), *self.projection.parameters()]
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             trained,
             lr=training.learning_rate,
             betas=training.betas,
@@ -93,7 +93,7 @@ class HuggingFaceStep:
             weight_decay=training.weight_decay,
             fused=True if style.fused else None,
         )
-        self.schedule = get_linear_schedule_with_warmup(self.optimiser, training.warmup_steps(steps), steps)
+        self.schedule = get_linear_schedule_with_warmup(self.optimizer, training.warmup_steps(steps), steps)
         self.trained = trained
         self.seen = {name: [0, 0] for name in VIEWS}
         """By view: real pieces and encoded positions."""
@@ -134,12 +134,12 @@ class HuggingFaceStep:
         return {"tlm": masked, "moco": F.cross_entropy(scores, target)}, keys
 
     def step(self, batch: Batch) -> dict[str, float]:
-        """One optimiser step; returns the losses before it."""
+        """One optimizer step; returns the losses before it."""
         losses, keys = self.losses(batch)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         (losses["tlm"] + losses["moco"]).backward()
         nn.utils.clip_grad_norm_(self.trained, self.clip)
-        self.optimiser.step()
+        self.optimizer.step()
         self.schedule.step()
         self._after(keys)
         return {name: value.item() for name, value in losses.items()}
@@ -163,4 +163,4 @@ class HuggingFaceStep:
 def _check_settings(config: MoCoConfig) -> None:
     """The steps here know PPA's defaults only."""
     if not (config.normalize_projection and config.positive_in_denominator and config.pool == "cls"):
-        raise ValueError("only normalised [CLS] vectors with the positive in the denominator are compared")
+        raise ValueError("only normalized [CLS] vectors with the positive in the denominator are compared")

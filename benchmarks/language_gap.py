@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from machine import finish, table
 
+from paralign.commands.align_words import linked_text
 from paralign.encoder import Encoder
-from paralign.languages import derived
-from paralign.text import parse_pairs, read_pairs
-from paralign.text.generated import smallworld_gold
-from paralign.text.specs import PairSpec, smallworld_range
+from paralign.languages import parse_derived
+from paralign.sources.readers import read_pairs
+from paralign.sources.smallworld import smallworld_gold
+from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.words import word_spans
-from paralign.verbs.words import linked_text
 from paralign.words.similarity import SimilarityConfig, WordVectors
 
 Vectors = npt.NDArray[np.float32]
@@ -35,11 +35,11 @@ def linked(spec: PairSpec) -> tuple[list[tuple[str, str]], list[list[tuple[int, 
     if indices is not None:
         texts = [(pair.source, pair.target) for pair in read_pairs(spec)]
         return texts, [sorted(some) for some in smallworld_gold(spec, indices)]
-    made = derived(spec.target)
-    if made is not None and made.base == spec.source and derived(spec.source) is None:
+    made = parse_derived(spec.target)
+    if made is not None and made.base == spec.source and parse_derived(spec.source) is None:
         texts, orders = [], []
         for text, turned in ((pair.source, pair.target) for pair in read_pairs(spec, lenient=True)):
-            order = made.order([text[start:end] for start, end in word_spans(text)])
+            order = made.permutation([text[start:end] for start, end in word_spans(text)])
             if order is not None and len(word_spans(turned)) == len(order):  # joined anew it may read otherwise
                 texts.append((text, turned))
                 orders.append(order)
@@ -59,7 +59,7 @@ def gap(
     config = SimilarityConfig(matching="softmax", unit="word", layer=layer)  # softmax: lengths as they are
     sides = []
     for side, language in enumerate(languages):
-        with encoder.speaking(language):
+        with encoder.using_language(language):
             sides.append(WordVectors(encoder, [pair[side] for pair in texts], layer, config, False))
     linked = [(k, i, j) for k, some in enumerate(links) for i, j in some]
     rows = np.array([side.pick([(link[0], link[1 + number]) for link in linked]) for number, side in enumerate(sides)])

@@ -20,10 +20,11 @@ import numpy.typing as npt
 import torch
 from machine import finish, table
 
+from paralign.commands.analyze_similarity import analyze_similarity
 from paralign.encoder import Encoder
 from paralign.metrics.cka import kernel_cka
-from paralign.text import parse_text, read_text
-from paralign.verbs.similarity import analyze_similarity
+from paralign.sources.readers import read_text
+from paralign.sources.specs import parse_text
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 from machine import median_of, table
 
 import paralign
-from paralign.text import TokenStore
+from paralign.corpus.store import TokenStore
 
 __all__ = ["add_arguments", "in_turn", "loop_rate", "sample"]
 

@@ -26,9 +26,9 @@ from torch.utils.flop_counter import flop_registry
 
 from paralign.device import best_device
 from paralign.encoder import Encoder
+from paralign.runs.settings import run_settings
+from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Trainer
-from paralign.verbs.settings import run_settings
-from paralign.verbs.train import make_objectives
 
 
 class Products(TorchDispatchMode):
@@ -117,24 +117,24 @@ def main() -> None:
     device = best_device()
     with tempfile.TemporaryDirectory() as place:
         made = trainer(given, Path(place))
-        made.begin()
+        made.prepare_objectives()
         for _ in range(3):
-            made.once()
+            made.train_step()
         made.step = 0
         seconds = []
         for _ in range(given.steps):
             began = _now()
-            made.once()
+            made.train_step()
             seconds.append(_now() - began)
         made.step = 0
         with Products() as noted:
             for _ in range(given.steps):
-                made.once()
+                made.train_step()
         if given.profile:
             made.step = 0
             with torch.profiler.profile() as profile:
                 for _ in range(given.steps):
-                    made.once()
+                    made.train_step()
             print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=60))
     best = {key: alone(key, device) for key in noted.seen}
     kinds: dict[str, list[float]] = {}

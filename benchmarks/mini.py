@@ -21,10 +21,11 @@ from real_text import each, half, paralign
 import paralign.models as paralign_models
 from paralign.encoder.hf import load_tokenizer
 from paralign.encoder.tokenizer import save_tokenizer
+from paralign.formats.conllu import read_conllu, write_conllu
 from paralign.results import read_results
-from paralign.text import TextSpec, read_conllu, write_conllu
-from paralign.text.columns import read_tagged
-from paralign.text.normalise import plain_key
+from paralign.sources.readers import read_tagged
+from paralign.sources.specs import TextSpec
+from paralign.text.normalization import comparison_key
 
 NAME = "paralign-mini"
 LANGUAGES = ("ar", "bg", "de", "es", "fr", "hi", "zh")
@@ -33,7 +34,7 @@ KEY_SHARE = 0.33
 NTREX = {"ar": "arb", "bg": "bul", "de": "deu", "es": "spa", "fr": "fra", "hi": "hin", "zh": "zho-CN"}
 PUD = {"en": "English", "de": "German", "es": "Spanish", "fr": "French", "hi": "Hindi"}
 MEAN = ("de", "es", "fr")
-METHODS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
+SYMMETRIZATIONS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
 SEEDS = {"ppa": 3, "control": 3, "no-moco": 1, "no-tlm": 1}
 RATES = {
     "ppa": (1e-4, 2e-4, 5e-4),
@@ -168,7 +169,7 @@ def leaks(data: Path, out: Path) -> None:
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             for line in lines:
                 for text in line.rstrip("\n").split("\t"):
-                    seen.add(plain_key(text))
+                    seen.add(comparison_key(text))
     seen.discard("")
     begin: dict[str, list[str]] = {}
     for key in seen:
@@ -176,7 +177,7 @@ def leaks(data: Path, out: Path) -> None:
             begin.setdefault(key[:INSIDE], []).append(key)
     rows = []
     for path in tests(data):
-        whole, paragraphs = ({plain_key(text) for text in texts} - {""} for texts in test_texts(path))
+        whole, paragraphs = ({comparison_key(text) for text in texts} - {""} for texts in test_texts(path))
         inside = {key for text in paragraphs for at in range(len(text) - INSIDE + 1)
                   for key in begin.get(text[at : at + INSIDE], ()) if text.startswith(key, at)}  # fmt: skip
         if not whole:
@@ -195,10 +196,10 @@ def test_texts(path: Path) -> tuple[list[str], list[str]]:
     """Sentences of a test set, and paragraphs, read otherwise than ``corpus split`` reads them."""
     name = path.name.removesuffix(".gz")
     if name.endswith(".conllu"):
-        return [tree.text for tree in read_conllu(path, labelled=False)], []
+        return [tree.text for tree in read_conllu(path, labeled=False)], []
     if path.parent.name == "panx":
         spec = TextSpec(name[4:6], str(path))
-        return [row.text for row in read_tagged(spec, lenient=True, labelled=False)], []
+        return [row.text for row in read_tagged(spec, lenient=True, labeled=False)], []
     if name.endswith(".json"):
         articles = json.loads(path.read_text(encoding="utf-8"))["data"]
         places = [place for article in articles for place in article["paragraphs"]]
@@ -237,7 +238,7 @@ def align(out: Path, method: str, rate: float, seed: int, size: tuple[int, int])
         )
     sets = [f"training.steps={steps}", f"training.batch={batch}", f"training.learning_rate={rate:g}"]
     paralign(
-        *("align", "--model", start(out), "--corpus", store, "--recipe", METHODS[method], "--seed", seed),
+        *("align", "--model", start(out), "--corpus", store, "--recipe", SYMMETRIZATIONS[method], "--seed", seed),
         *each("--set", sets),
         *("--out", run, "--resume"),
     )
@@ -289,7 +290,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     stages = ("prepare", "leaks", "base", "development", "ship", "tune", "compare", "report", "all")
     parser.add_argument("--stage", choices=stages, default="all")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="for tune and compare")
+    parser.add_argument("--methods", nargs="+", choices=SYMMETRIZATIONS, default=list(SYMMETRIZATIONS), help="for tune and compare")
     given = parser.parse_args()
 
     def on(stage: str) -> bool:

@@ -24,7 +24,7 @@ def card(out: Path) -> str:
     leaks = json.loads((out / "leaks.json").read_text(encoding="utf-8"))
     looks = [json.loads(line) for line in (out / "base/log.jsonl").read_text(encoding="utf-8").splitlines()]
     heldout = [look["losses"] for look in looks if look.get("event") == "heldout"][-1]
-    sources = "\n".join(f"| [{name}]({link}) | {licence} |" for name, licence, link in SOURCES)
+    sources = "\n".join(f"| [{name}]({link}) | {license} |" for name, license, link in SOURCES)
     tested = sum(test["sentences"] for test in leaks["tests"])
     rows = "\n".join(
         f"| {tag} | {row['sentences']:,} | {row['pieces']:,} | {100 * row['drawn']:.1f} % | {row['pieces_per_word']:.2f} "
@@ -59,7 +59,7 @@ sentence beside its translation. It is meant to be aligned, compared and taken a
 
 ## Data
 
-| text | licence |
+| text | license |
 |---|---|
 {sources}
 

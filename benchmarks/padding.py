@@ -16,10 +16,10 @@ from typing import Any
 from corpora import add_arguments, open_or_make
 from machine import finish, table
 
+from paralign.batches.batching import cut_by_length, padded_size, split_by_length
+from paralign.batches.views import Template, ViewsConfig
+from paralign.corpus.store import TokenStore
 from paralign.encoder.tokenizer import probe_template
-from paralign.text import TokenStore
-from paralign.text.batching import cut_by_length, padded_size, split_by_length
-from paralign.text.views import Template, ViewsConfig
 from paralign.training import CorpusBatches, TrainingConfig
 
 VIEWS = ("joint", "first", "second", "text")

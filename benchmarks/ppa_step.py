@@ -1,9 +1,9 @@
-"""Pairs per second of a PPA optimiser step: paralign's loop against the same step in plain transformers.
+"""Pairs per second of a PPA optimizer step: paralign's loop against the same step in plain transformers.
 
     python benchmarks/ppa_step.py [--store STORE --tokenizer FOLDER] [--arch bert:4x256] [--queue 32000]
 
 All steps do the same work, which is checked first: without dropout, in fp32, from the same weights and
-queue, on the same masked batches, the losses of some optimiser steps must agree to 1e-4. Then the steps are
+queue, on the same masked batches, the losses of some optimizer steps must agree to 1e-4. Then the steps are
 timed in one process, in turn, block after block. See benchmarks/README.md.
 """
 
@@ -22,14 +22,14 @@ from corpora import add_arguments, open_or_make
 from hf_step import VIEWS, HuggingFaceStep, Style
 from machine import finish, median_of, table
 
+from paralign.batches.batching import padded_size, split_by_length
+from paralign.batches.views import Batch
+from paralign.corpus.store import TokenStore
 from paralign.device import has_bf16
 from paralign.encoder import Encoder
-from paralign.text import TokenStore
-from paralign.text.batching import padded_size, split_by_length
-from paralign.text.views import Batch
+from paralign.runs.settings import RunConfig, run_settings
+from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Trainer, TrainingConfig
-from paralign.verbs.settings import RunConfig, run_settings
-from paralign.verbs.train import make_objectives
 
 TOLERANCE = 1e-4
 RIVALS = ("obvious", "careful", "careful-sorted")
@@ -69,7 +69,7 @@ class Rival:
         self.clock = Clock()
 
     def run(self, steps: int) -> None:
-        """So many optimiser steps."""
+        """So many optimizer steps."""
         for _ in range(steps):
             self.made.step(self._batches.batch(self._next))
             self._next += 1
@@ -166,7 +166,7 @@ def new_rival(learner: Learner, training: TrainingConfig, style: Style, steps: i
 def check(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder: Path) -> dict[str, float]:
     """Largest difference of each loss between paralign's loop and either rival, over ``check_steps`` steps.
 
-    From the second step on the losses depend on the gradients, the optimiser, the enqueued keys and the
+    From the second step on the losses depend on the gradients, the optimizer, the enqueued keys and the
     moving average of the steps before: equal losses mean that all of these are equal work.
 
     Raises:
@@ -279,7 +279,7 @@ def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rival-block", type=int, default=2, help="steps of each rival a block")
     parser.add_argument("--warm", type=int, default=5, help="unmeasured steps of paralign")
     parser.add_argument("--rival-warm", type=int, default=1, help="unmeasured steps of each rival")
-    parser.add_argument("--check-steps", type=int, default=3, help="optimiser steps whose losses must agree")
+    parser.add_argument("--check-steps", type=int, default=3, help="optimizer steps whose losses must agree")
     return parser.parse_args(arguments)
 
 

@@ -55,7 +55,7 @@ def qa(data: Path, model: Path, out: Path, limit: list[object]) -> Path:
         tests.append(f"{tag}={_question_half(sets / f'xquad/xquad.{tag}.json', made / f'xquad.{tag}.test.json')}")
         name = f"dev-context-{tag}-question-{tag}.json"
         tests.append(f"{tag}={_question_half(sets / 'mlqa' / name, made / f'mlqa.{tag}.test.json')}")
-    # MLQA's own normalisation is used throughout: for English it is SQuAD's but for punctuation.
+    # MLQA's own normalization is used throughout: for English it is SQuAD's but for punctuation.
     return finetune(out, model, "qa", [f"en={train}", f"en={sets}/tydiqa/tydiqa.goldp.en.train.json"], tests,
                     "--set", "task.normalise=mlqa", *limit)  # fmt: skip
 

@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from paralign.text import read_conllu, write_conllu
+from paralign.formats.conllu import read_conllu, write_conllu
 
 LANGUAGES = {"de": ("deu", "German"), "fr": ("fra", "French"), "es": ("spa", "Spanish")}
 STEPS = 400

@@ -21,8 +21,8 @@ import numpy as np
 from mini import start
 from real_text import each, half, paralign
 
+from paralign.formats.lexicon import read_lexicon
 from paralign.results import read_results
-from paralign.text.lexicon import read_lexicon
 
 SAMPLE = "static.sample=8000"
 METHODS = {

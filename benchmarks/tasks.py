@@ -24,12 +24,12 @@ import torch
 from corpora import small_tokenizer
 from machine import finish, median_of, table
 
+from paralign.batches.batching import padded_size, split_by_length
 from paralign.encoder import Encoder
 from paralign.tasks import find_task
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.supervised import BUDGET, Supervised, padded_batches
-from paralign.text.batching import padded_size, split_by_length
 from paralign.training import TrainingConfig
 
 PAD_TO = 128

@@ -53,9 +53,11 @@ def peak() -> dict[str, float]:
 
 def build(given: argparse.Namespace) -> dict[str, Any]:
     """Build a store of ``given.text``; seconds, and sizes before and after."""
+    from paralign.corpus.build import build_store
+    from paralign.corpus.clean import FilterConfig
     from paralign.encoder.hf import load_tokenizer
     from paralign.encoder.tokenizer import tokenize, tokenizer_id
-    from paralign.text import FilterConfig, build_store, parse_pairs
+    from paralign.sources.specs import parse_pairs
 
     tokenizer = load_tokenizer(str(given.tokenizer))
     tokenize(tokenizer, ["one text", "and another"] * 8)  # its threads are there from here on
@@ -86,7 +88,7 @@ def reopen(given: argparse.Namespace) -> dict[str, Any]:
     """Open a store in a fresh process: milliseconds until it is open, and until a random batch is read."""
     import numpy as np
 
-    from paralign.text import TokenStore
+    from paralign.corpus.store import TokenStore
 
     began = time.perf_counter()
     store = TokenStore.open(given.out)
@@ -101,10 +103,10 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     its order), pairs a second over batches from everywhere, their views made, and memory of it."""
     import numpy as np
 
+    from paralign.batches.views import ViewsConfig
+    from paralign.corpus.store import TokenStore
     from paralign.encoder.hf import load_tokenizer
     from paralign.encoder.tokenizer import probe_template
-    from paralign.text import TokenStore
-    from paralign.text.views import ViewsConfig
     from paralign.training import CorpusBatches, TrainingConfig
 
     template = probe_template(load_tokenizer(str(given.tokenizer)), types=True)

@@ -31,7 +31,8 @@ from paralign.objectives import Step
 from paralign.objectives.mlm import MaskedLM
 from paralign.objectives.static import Static, StaticConfig
 from paralign.smallworld import World
-from paralign.text import parse_text, read_text
+from paralign.sources.readers import read_text
+from paralign.sources.specs import parse_text
 
 
 class AllPositions(MaskedLM):
@@ -42,7 +43,7 @@ class AllPositions(MaskedLM):
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """The same sum."""
         states, seen = step.hidden("text"), step.batch.view("text")
-        scores = step.encoder.scores(states.at(np.arange(len(seen.ids)))).float()
+        scores = step.encoder.logits(states.at(np.arange(len(seen.ids)))).float()
         labels = torch.full((len(scores),), -100, device=scores.device)
         labels[torch.from_numpy(seen.masked)] = torch.from_numpy(seen.labels)
         return {"mlm": nn.functional.cross_entropy(scores, labels, reduction="sum")}
@@ -57,8 +58,8 @@ WAYS = {
 
 def alone(encoder: Encoder, repeats: int = 15) -> float:
     """Seconds of ``static`` on all pieces by itself, there and back: the median."""
-    names, ids = [str(k) for k in range(encoder.twins)], encoder.template.ordinary.tolist()
-    objective = Static(StaticConfig(), encoder, Dictionary.of_twins(names, ids, encoder.twins))
+    names, ids = [str(k) for k in range(encoder.twin_offset)], encoder.template.ordinary.tolist()
+    objective = Static(StaticConfig(), encoder, Dictionary.from_twins(names, ids, encoder.twin_offset))
     nothing, times = Step(encoder, cast(Any, None)), []
     for _ in range(repeats):
         began = time.perf_counter()

@@ -16,8 +16,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from paralign.batches.views import Batch
 from paralign.objectives import Objective, ObjectiveConfig, Step
-from paralign.text.views import Batch
 
 
 class InBatchConfig(ObjectiveConfig):

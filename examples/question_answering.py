@@ -4,7 +4,7 @@
 
 The files are SQuAD's JSON; ``CONTEXT-QUESTION=PATH``, as ``de-en=dev-context-de-question-en.json``, where questions are
 in another language than their paragraphs; or ``LANG=smallworld:START-STOP``. MLQA's scores are had with
-``--set task.normalise=mlqa``.
+``--set task.normalize=mlqa``.
 """
 
 from __future__ import annotations

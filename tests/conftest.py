@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from paralign.corpus.store import TokenStore
     from paralign.encoder import Encoder
-    from paralign.text import TokenStore
 
 LANGUAGES = ("en", "de", "zh")
 
@@ -67,7 +67,9 @@ def base(make_encoder: Callable[..., Encoder], tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def store(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
     """Pairs of the small world, en-de and en-zh, of very different lengths."""
-    from paralign.text import FilterConfig, build_store, parse_pairs
+    from paralign.corpus.build import build_store
+    from paralign.corpus.clean import FilterConfig
+    from paralign.sources.specs import parse_pairs
 
     return build_store(
         [parse_pairs("en-de=smallworld:0-150"), parse_pairs("en-zh=smallworld:150-220")],

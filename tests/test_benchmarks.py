@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paralign.batches.views import View
 from paralign.encoder.tokenizer import probe_template
 from paralign.objectives.base import Step
-from paralign.text import parse_pairs
-from paralign.text.views import View
+from paralign.sources.specs import parse_pairs
 from paralign.text.words import word_spans
 
 SCRIPTS = (

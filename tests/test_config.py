@@ -104,7 +104,7 @@ def test_resolve_merges_and_validates():
 
 
 @pytest.mark.parametrize(
-    ("layer", "message", "mend"),
+    ("layer", "message", "hint"),
     [
         ({"sed": 1}, "unknown setting 'sed'", "did you mean 'seed'?"),
         ({"moco": {"quue": 1}}, "unknown setting 'moco.quue'", "did you mean 'queue'?"),
@@ -119,10 +119,10 @@ def test_resolve_merges_and_validates():
         ({"seed": 13}, "settings: 13 brings bad luck", None),
     ],
 )
-def test_resolve_errors_are_one_line_with_a_hint(layer, message, mend):
+def test_resolve_errors_are_one_line_with_a_hint(layer, message, hint):
     with pytest.raises(UserError) as caught:
         resolve(Settings, layer, where="ppa.toml")
-    assert (caught.value.message, caught.value.mend, caught.value.where) == (message, mend, "ppa.toml")
+    assert (caught.value.message, caught.value.hint, caught.value.where) == (message, hint, "ppa.toml")
 
 
 def test_settings_do_not_change_once_made():

@@ -1,5 +1,6 @@
 """The examples run, and what the documents tell a newcomer to type is understood."""
 
+import ast
 import importlib.util
 import itertools
 import json
@@ -7,6 +8,7 @@ import math
 import re
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,13 +19,17 @@ import typer
 
 from paralign.__main__ import main
 from paralign.cli import app
+from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES
-from paralign.verbs.settings import run_settings
+from paralign.runs.settings import run_settings
 from tests.training.runs import losses_of
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-DOCUMENTS = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")) if path.name != "results.md")
+DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+RESULTS = ROOT / "docs" / "results"
+"""Appendices: their commands are those of the commits they name, and may use options that have changed since."""
+CURRENT = [path for path in DOCUMENTS if path.parent != RESULTS]
 
 
 def example(name):
@@ -150,7 +156,11 @@ def understood(words):
     return command.make_context(command.name, list(words)).params
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def label(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", CURRENT, ids=label)
 def test_commands_in_the_documents_are_understood(path, monkeypatch):
     monkeypatch.chdir(EXAMPLES)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -172,23 +182,43 @@ def test_a_command_that_does_not_exist_would_be_noticed():
         understood(["realign", "--model", "x"])
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=label)
 def test_python_in_the_documents_compiles(path):
     for block in re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         compile(block, path.name, "exec")
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_links_in_the_documents_lead_somewhere(path):
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-        if not target.startswith(("http:", "https:")):
-            assert (path.parent / target).exists(), target
+def anchors(path):
+    """The anchors that GitHub makes of a document's headings."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_the_readme_names_every_recipe_and_objective():
-    from paralign.verbs.settings import recipes
+@pytest.mark.parametrize("path", DOCUMENTS, ids=label)
+def test_links_in_the_documents_resolve(path):
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", text):
+        if target.startswith(("http:", "https:")):
+            continue
+        linked = path.parent / target if target else path
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked), f"{target}#{anchor}"
 
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+
+def test_the_scores_of_the_readme_are_those_of_the_results():
+    rows = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in RESULTS.glob("*.md"))
+    scores = [re.findall(r"\d+\.\d(?: ± \d\.\d)?", row) for row in rows]
+    assert sum(map(len, scores)) == 20
+    assert [score for row in scores for score in row if not re.search(rf"[|*] ?{score}\b", pages)] == []
+
+
+def test_recipes_md_names_every_recipe_and_objective():
+    from paralign.runs.settings import recipes
+
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     assert [name for name in (*recipes(), *OBJECTIVES) if f"`{name}`" not in text] == []
 
 
@@ -197,8 +227,7 @@ def test_the_task_of_the_document_measures(base, tmp_path, monkeypatch):
     from paralign.encoder import Encoder
     from paralign.smallworld import World
 
-    text = (ROOT / "docs" / "add-a-task.md").read_text(encoding="utf-8")
-    source = re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
+    source = code_of("add-a-task.md")
     (tmp_path / "whole_words.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     command = f"evaluate --model {base} --task whole_words:WholeWords --data en=smallworld:0-40"
@@ -210,3 +239,83 @@ def test_the_task_of_the_document_measures(base, tmp_path, monkeypatch):
     words = [word for text in texts for word in re.findall(r"\w+(?:'\w+)?|[^\w\s]", text)]
     assert row["value"] == pytest.approx(sum(word in vocabulary for word in words) / len(words))
     assert row["n"] == 40
+    assert row["settings"]["task_info"]["title"] == "Words in one piece"
+    assert row["settings"]["task_info"]["main_metrics"] == ["whole"]
+
+
+def code_of(document):
+    """The first Python block of a document."""
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    return re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
+
+
+def without_docstrings(source):
+    """The statements of a module, imports sorted, docstrings and layout aside."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [
+                part for part in body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+            ]
+    kinds = (ast.Import, ast.ImportFrom)
+    imports = {ast.unparse(part) for part in tree.body if isinstance(part, kinds)} - {
+        "from __future__ import annotations"
+    }
+    return sorted(imports), [ast.unparse(part) for part in tree.body if not isinstance(part, kinds)]
+
+
+def test_the_objective_of_the_document_is_the_example():
+    source = (EXAMPLES / "in_batch_contrastive.py").read_text(encoding="utf-8")
+    assert without_docstrings(code_of("add-an-objective.md")) == without_docstrings(source)
+
+
+def test_the_format_of_the_document_reads_pairs(tmp_path, monkeypatch):
+    (tmp_path / "slashes.py").write_text(code_of("add-a-format.md"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    from slashes import is_slashes, read_slashes
+
+    path = tmp_path / "text.slashes"
+    path.write_text("Rome  // Rom\nno separator\nyes // ja\n", encoding="utf-8")
+    assert is_slashes(str(path))
+    dropped = Counter()
+    pairs = [(pair.source, pair.target, pair.line) for pair in read_slashes(str(path), lenient=True, dropped=dropped)]
+    assert pairs == [("Rome", "Rom", 1), ("yes", "ja", 3)]
+    assert dropped == {"missing separator": 1}
+    with pytest.raises(UserError, match="missing //") as error:
+        list(read_slashes(str(path), lenient=False, dropped=Counter()))
+    assert f"{path}:2" in str(error.value)
+
+
+def test_the_aligner_of_the_document_links_words(tmp_path, monkeypatch):
+    """docs/add-an-aligner.md gives a whole file; ``--method dice:DiceAligner`` finds it, and its links are Dice's."""
+    from paralign.formats.links import read_links
+
+    (tmp_path / "dice.py").write_text(code_of("add-an-aligner.md"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "dice", raising=False)
+    pairs = [("a b", "x y"), ("a", "x"), ("", "z"), ("c c", "z"), ("b c", "z y")]
+    further = [("a c", "x x")]
+    for name, rows in (("pairs", pairs), ("further", further)):
+        Path(f"{name}.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows), encoding="utf-8")
+    command = "words --pairs en-de=pairs.tsv --train en-de=further.tsv --method dice:DiceAligner --out links --quiet"
+
+    def expected(threshold):
+        every = [(a.split(), b.split()) for a, b in pairs + further]
+        for source, target in every[: len(pairs)]:
+            links = set()
+            for (i, a), (j, b) in itertools.product(enumerate(source), enumerate(target)):
+                both = sum(a in x and b in y for x, y in every)
+                either = sum(a in x for x, _ in every) + sum(b in y for _, y in every)
+                if 2 * both / either >= threshold:
+                    links.add((i, j))
+            yield links
+
+    for threshold in (0.9, 0.5):
+        assert main([*command.split(), "--set", f"words.threshold={threshold}"]) == 0
+        assert [row.sure for row in read_links("links")] == list(expected(threshold))
+    assert list(expected(0.9))[:2] == [{(0, 0), (1, 1)}, {(0, 0)}]  # a and x, b and y: always together
+    assert main([*command.split(), "--save", "kept"]) == 2
+    assert main([*command.split(), "--set", "words.thresold=0.4"]) == 2
+    assert not Path("kept").exists()

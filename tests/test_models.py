@@ -51,7 +51,7 @@ def test_its_weights_are_those_its_run_wrote(facts):
     assert sum(path.stat().st_size for path in folder.iterdir()) < 32 * 2**20
 
 
-def test_the_card_says_licence_and_languages_and_nothing_of_the_machine(facts, capsys):
+def test_the_card_says_license_and_languages_and_nothing_of_the_machine(facts, capsys):
     folder = shipped(NAME)
     front = (folder / "README.md").read_text("utf-8").split("---\n")[1]
     assert "license: apache-2.0" in front

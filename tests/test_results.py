@@ -88,7 +88,7 @@ def test_a_score_over_nothing_survives_as_nan(tmp_path):
 def test_a_line_that_is_no_measurement_is_named(tmp_path):
     write_results(tmp_path, [(row(), None)])
     path = tmp_path / "results.jsonl"
-    for line in (b'{"task": "pos"}', b"{", b"\xff", b'{"colour": 1}'):
+    for line in (b'{"task": "pos"}', b"{", b"\xff", b'{"color": 1}'):
         path.write_bytes(path.read_bytes().splitlines()[0] + b"\n\n" + line + b"\n")
         with pytest.raises(UserError) as caught:
             read_results(path)

@@ -1,7 +1,7 @@
-"""paralign: make the languages inside a multilingual encoder agree, and measure what changed.
+"""paralign: align the languages inside a multilingual encoder, and measure what changed.
 
-The verbs of the command line are functions here: :func:`align`, :func:`pretrain`, :func:`finetune`,
-:func:`evaluate`, :func:`predict`, :func:`report`, :func:`demo`. They are imported when first used.
+The commands are functions here: :func:`align`, :func:`pretrain`, :func:`finetune`, :func:`evaluate`, :func:`predict`,
+:func:`write_report`, :func:`demo` and others. They are imported when first used.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 from paralign.version import __version__
 
 _LAZY = {
-    "align": "paralign.verbs.train",
-    "align_words": "paralign.verbs.words",
-    "analyze_ablation": "paralign.verbs.ablation",
-    "analyze_correlation": "paralign.verbs.correlation",
-    "analyze_embeddings": "paralign.verbs.analyze",
-    "analyze_similarity": "paralign.verbs.similarity",
-    "analyze_transfer": "paralign.verbs.transferred",
-    "pretrain": "paralign.verbs.train",
-    "finetune": "paralign.verbs.finetune",
-    "make_map": "paralign.verbs.maps",
-    "evaluate": "paralign.verbs.evaluate",
-    "export": "paralign.verbs.export",
-    "predict": "paralign.verbs.predict",
-    "demo": "paralign.recipes.demo",
+    "align": "paralign.commands.align",
+    "align_words": "paralign.commands.align_words",
+    "analyze_ablation": "paralign.commands.analyze_ablation",
+    "analyze_correlation": "paralign.commands.analyze_correlation",
+    "analyze_embeddings": "paralign.commands.analyze_embeddings",
+    "analyze_similarity": "paralign.commands.analyze_similarity",
+    "analyze_transfer": "paralign.commands.analyze_transfer",
+    "pretrain": "paralign.commands.pretrain",
+    "finetune": "paralign.commands.finetune",
+    "make_map": "paralign.commands.map",
+    "evaluate": "paralign.commands.evaluate",
+    "export": "paralign.commands.export",
+    "predict": "paralign.commands.predict",
+    "demo": "paralign.commands.demo",
     "Encoder": "paralign.encoder",
     "Objective": "paralign.objectives",
-    "TokenStore": "paralign.text",
+    "TokenStore": "paralign.corpus.store",
     "World": "paralign.smallworld",
     "UserError": "paralign.errors",
     "read_results": "paralign.results",
@@ -60,26 +60,27 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from paralign.commands.align import align
+    from paralign.commands.align_words import align_words
+    from paralign.commands.analyze_ablation import analyze_ablation
+    from paralign.commands.analyze_correlation import analyze_correlation
+    from paralign.commands.analyze_embeddings import analyze_embeddings
+    from paralign.commands.analyze_similarity import analyze_similarity
+    from paralign.commands.analyze_transfer import analyze_transfer
+    from paralign.commands.demo import demo
+    from paralign.commands.evaluate import evaluate
+    from paralign.commands.export import export
+    from paralign.commands.finetune import finetune
+    from paralign.commands.map import make_map
+    from paralign.commands.predict import predict
+    from paralign.commands.pretrain import pretrain
+    from paralign.corpus.store import TokenStore
     from paralign.encoder import Encoder
     from paralign.errors import UserError
     from paralign.objectives import Objective
-    from paralign.recipes.demo import demo
     from paralign.report import write_report
     from paralign.results import read_results
     from paralign.smallworld import World
-    from paralign.text import TokenStore
-    from paralign.verbs.ablation import analyze_ablation
-    from paralign.verbs.analyze import analyze_embeddings
-    from paralign.verbs.correlation import analyze_correlation
-    from paralign.verbs.evaluate import evaluate
-    from paralign.verbs.export import export
-    from paralign.verbs.finetune import finetune
-    from paralign.verbs.maps import make_map
-    from paralign.verbs.predict import predict
-    from paralign.verbs.similarity import analyze_similarity
-    from paralign.verbs.train import align, pretrain
-    from paralign.verbs.transferred import analyze_transfer
-    from paralign.verbs.words import align_words
 
 
 def __getattr__(name: str) -> Any:

@@ -61,7 +61,7 @@ def parse_override(text: str) -> Settings:
     key, sign, value = text.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not sign or not all(parts):
-        raise UserError(f"cannot read the setting {text!r}", mend="write --set section.key=value")
+        raise UserError(f"cannot read the setting {text!r}", hint="write --set section.key=value")
     try:
         table = tomllib.loads(f"v = {value.strip()}")
     except tomllib.TOMLDecodeError:
@@ -149,7 +149,7 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
         name = ".".join(str(part) for part in location)
         if first["type"] == "extra_forbidden":
             hint = did_you_mean(str(location[-1]), _known(cls, location[:-1]))
-            raise UserError(f"unknown setting {name!r}", where=where, mend=hint) from error
+            raise UserError(f"unknown setting {name!r}", where=where, hint=hint) from error
         reason = first["msg"].removeprefix("Value error, ")
         given = first.get("input")
         shown = "" if isinstance(given, Mapping) else f", not {given!r}"
@@ -183,7 +183,7 @@ def find_class(kind: str, name: str, known: Mapping[str, str], base: type[T]) ->
     """
     module, colon, attribute = known.get(name, name).partition(":")
     if not colon:
-        raise UserError(f"unknown {kind} {name!r}", mend=f"{did_you_mean(name, known)} or my_module:Class")
+        raise UserError(f"unknown {kind} {name!r}", hint=f"{did_you_mean(name, known)} or my_module:Class")
     if name not in known and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # the installed command, unlike python -m, does not look there
     try:
@@ -193,10 +193,10 @@ def find_class(kind: str, name: str, known: Mapping[str, str], base: type[T]) ->
     except AttributeError as error:
         raise UserError(f"the module {module!r} has no {attribute!r}") from error
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise UserError(f"{name!r} is no {kind}", mend=f"derive it from paralign's {base.__name__}")
+        raise UserError(f"{name!r} is no {kind}", hint=f"derive it from paralign's {base.__name__}")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
         raise UserError(f"the {kind} {name!r} is not complete: it lacks {missing}")
     if not isinstance(getattr(found, "name", None), str):
-        raise UserError(f"the {kind} {name!r} has no usable name", mend='set name = "..." in the class')
+        raise UserError(f"the {kind} {name!r} has no usable name", hint='set name = "..." in the class')
     return found

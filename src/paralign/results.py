@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +17,8 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
 from paralign.config import Config
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
+from paralign.folders import atomic_file
 
 __all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural", "read_items", "read_results", "write_results"]
 
@@ -109,9 +109,9 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
             rows.append(Measurement.model_validate_json(line))
         except ValueError as error:
             if torn is not None and number == len(lines):  # no line end behind it
-                torn.append(located(path, number))
+                torn.append(file_location(path, number))
                 continue
-            raise UserError("not a measurement", where=located(path, number), mend="remove the line") from error
+            raise UserError("not a measurement", where=file_location(path, number), hint="remove the line") from error
     return rows
 
 
@@ -133,10 +133,8 @@ def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]], *
             readable = re.sub(r"[^\w.-]", "_", f"{row.task}-{row.language}-{row.metric}")
             name = f"items/{readable}-{_stable_hash(row.key()):016x}.npy"
             (run / "items").mkdir(exist_ok=True)
-            beside = run / (name + ".part")
-            with beside.open("wb") as out:
+            with atomic_file(run / name) as out:
                 np.save(out, np.asarray(items, dtype=np.float32))
-            beside.replace(run / name)
             row = row.model_copy(update={"items": name})
         kept[row.key()] = row
     _replace(path, (row.model_dump_json(by_alias=True) for row in kept.values()))
@@ -168,13 +166,9 @@ def _stable_hash(key: Iterable[str]) -> int:
 
 
 def _replace(path: Path, lines: Iterable[str]) -> None:
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", encoding="utf-8") as out:
+    with atomic_file(path) as out:
         for line in lines:
-            out.write(line + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(path)
+            out.write(f"{line}\n".encode())
 
 
 def natural(name: str) -> list[tuple[int, str]]:

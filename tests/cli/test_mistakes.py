@@ -136,12 +136,12 @@ def test_the_version(capsys):
 
 
 def test_a_fault_of_ours_is_code_1_and_shows_where(monkeypatch, capsys):
-    import paralign.verbs.train
+    import paralign.commands.align
 
     def fault(*_, **__):
         raise RuntimeError("an invariant broke")
 
-    monkeypatch.setattr(paralign.verbs.train, "align", fault)
+    monkeypatch.setattr(paralign.commands.align, "run_align", fault)
     assert main(["align", "--model", "x", "--out", "y", "--pairs", "en-de=z"]) == 1
     error = capsys.readouterr().err
     assert "Traceback" in error
@@ -149,7 +149,7 @@ def test_a_fault_of_ours_is_code_1_and_shows_where(monkeypatch, capsys):
 
 
 def test_being_stopped_is_130_or_143(monkeypatch, capsys):
-    import paralign.verbs.train
+    import paralign.commands.align
     from paralign.training import Stopped
 
     for raised, code in ((KeyboardInterrupt(), 130), (Stopped(2, 5), 130), (Stopped(15, 5), 143)):
@@ -157,7 +157,7 @@ def test_being_stopped_is_130_or_143(monkeypatch, capsys):
         def stop(*_, raised=raised, **__):
             raise raised
 
-        monkeypatch.setattr(paralign.verbs.train, "align", stop)
+        monkeypatch.setattr(paralign.commands.align, "run_align", stop)
         assert main(["align", "--model", "x", "--out", "y", "--pairs", "en-de=z"]) == code
         assert len(capsys.readouterr().err.splitlines()) == 1
 

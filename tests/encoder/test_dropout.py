@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from paralign.encoder.dropout import Dropout, quicken
+from paralign.encoder.dropout import Dropout, use_fast_dropout
 from paralign.tasks.tagging import PartOfSpeech
 from paralign.training import Learner
 
@@ -92,7 +92,7 @@ def test_only_plain_dropout_is_exchanged():
         pass
 
     module = nn.Sequential(nn.Dropout(0.2), Own(0.3), nn.Sequential(nn.Dropout(0.4)))
-    quicken(module)
+    use_fast_dropout(module)
     assert [type(part) for part in module.modules()][1:] == [Dropout, Own, nn.Sequential, Dropout]
     assert [module[0].p, module[2][0].p] == [0.2, 0.4]
 

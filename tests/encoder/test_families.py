@@ -10,12 +10,12 @@ import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 import paralign
+from paralign.batches.rows import View, assemble
 from paralign.encoder import Encoder
 from paralign.encoder.families import ARCHITECTURES
 from paralign.encoder.hf import set_dropout
-from paralign.encoder.layers import LayersConfig, layer_hashes, prepare_layers, reset_layers
+from paralign.encoder.layers import LayersConfig, layer_hashes, configure_layers, reinitialize_layers
 from paralign.errors import UserError
-from paralign.text.rows import View, assemble
 from tests.encoder.made_families import FAMILIES, HEADLESS, made, save, tokenizer_for
 
 FIRST = ["The happy student chooses a hotel.", "Five cooks.", "She sees the old house and the river."]
@@ -59,7 +59,7 @@ def test_states_and_scores_of_a_padded_batch_are_transformers_own(folder):
     encoder = Encoder.from_pretrained(folder).eval()
     view = pair_view(encoder, FIRST, SECOND)
     assert view.ids.tolist() == inputs["input_ids"][inside].tolist()
-    if encoder.types:
+    if encoder.uses_token_types:
         assert view.types.tolist() == inputs["token_type_ids"][inside].tolist()
     for ours, theirs in zip(encoder.encode_layers(view, [0, 1, 2]), wanted.hidden_states, strict=True):
         torch.testing.assert_close(ours.flat, theirs[inside], atol=1e-5, rtol=1e-5)
@@ -68,9 +68,9 @@ def test_states_and_scores_of_a_padded_batch_are_transformers_own(folder):
     assert encoder.has_head == (folder.name != HEADLESS)
     if encoder.has_head:
         some = np.array([1, 3, 8, 15])
-        scores = encoder.scores(last.at(some))
+        scores = encoder.logits(last.at(some))
         torch.testing.assert_close(scores, wanted.logits[inside][some], atol=1e-5, rtol=1e-5)
-        through = encoder.scores_through(last.at(some), encoder.head_dense())
+        through = encoder.logits_with_dense(last.at(some), encoder.head_dense())
         torch.testing.assert_close(through, scores, atol=0, rtol=0)
 
 
@@ -105,8 +105,8 @@ def test_the_longest_row_is_the_longest_that_the_model_takes(folder):
 def test_positions_are_given_where_they_count(folder):
     """Counted from 0 in every row they are those that the model counts itself."""
     encoder = Encoder.from_pretrained(folder).eval()
-    assert encoder.reads_positions == (folder.name != "deberta-v2")
-    if not encoder.reads_positions:
+    assert encoder.accepts_positions == (folder.name != "deberta-v2")
+    if not encoder.accepts_positions:
         return
     view = pair_view(encoder, FIRST, SECOND)
     rows = np.concatenate([np.arange(n) for n in view.lengths])
@@ -136,13 +136,13 @@ def test_a_set_dropout_is_that_of_a_model_made_with_it(folder, sentences):
 def test_layers_are_drawn_anew_frozen_and_left_out(folder):
     encoder = Encoder.from_pretrained(folder)
     before, weights = layer_hashes(encoder), {k: v.clone() for k, v in encoder.model.state_dict().items()}
-    reset_layers(encoder, [1], seed=3)
+    reinitialize_layers(encoder, [1], seed=3)
     now = layer_hashes(encoder)
     assert [name for name in before if before[name] != now[name]] == ["1"]
     changed = [k for k, v in encoder.model.state_dict().items() if not torch.equal(v, weights[k])]
     assert changed
     assert all(".1." in name for name in changed)
-    prepare_layers(encoder, LayersConfig(keep=1, freeze="embeddings"))
+    configure_layers(encoder, LayersConfig(keep=1, freeze="embeddings"))
     assert encoder.layers == 1
     trained = {name for name, p in encoder.model.base_model.named_parameters() if p.requires_grad}
     assert trained
@@ -197,14 +197,14 @@ def test_from_scratch_every_family_trains_and_is_loaded_again(arch, sentences, t
     )  # fmt: skip
     encoder = Encoder.from_pretrained(made)
     assert (encoder.layers, encoder.width, encoder.max_pieces) == (2, 32, 40)
-    assert encoder.types == (arch == "bert")
+    assert encoder.uses_token_types == (arch == "bert")
     config = json.loads((made / "config.json").read_text())
     numbers = [number for name, number in config.items() if name.endswith("_token_id") and number is not None]
     assert numbers
     assert max(numbers) < len(encoder.tokenizer)
     model = AutoModel.from_pretrained(made).eval()
     inputs = AutoTokenizer.from_pretrained(made)(FIRST[1], SECOND[2], return_tensors="pt")
-    assert ("token_type_ids" in inputs) == encoder.types
+    assert ("token_type_ids" in inputs) == encoder.uses_token_types
     assert model(**inputs).last_hidden_state.isfinite().all()
     assert Encoder.from_scratch(f"{arch}:2x32", encoder.tokenizer, max_length=40, dropout=0.3).encode(
         pair_view(encoder, FIRST[1:2], SECOND[2:])
@@ -228,7 +228,7 @@ def test_the_head_of_deberta_is_read_as_its_authors_named_it(sentences, tmp_path
         wanted = model(input_ids=ids)
         torch.testing.assert_close(again(input_ids=ids).logits, wanted.logits)
         states = model.base_model(input_ids=ids).last_hidden_state[0]
-        torch.testing.assert_close(encoder.scores(states), wanted.logits[0])
+        torch.testing.assert_close(encoder.logits(states), wanted.logits[0])
 
 
 def test_distances_cannot_be_restarted(sentences, tmp_path):

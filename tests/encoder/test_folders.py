@@ -234,6 +234,6 @@ def test_reading_vectors_leaves_the_mode_and_draws_no_dropout(make_encoder):
 
 
 def test_the_public_rooms_do_not_import_torch():
-    code = "import sys, paralign.text.views, paralign.text.batching; print('torch' in sys.modules)"
+    code = "import sys, paralign.batches.views, paralign.batches.batching; print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

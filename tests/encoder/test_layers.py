@@ -10,13 +10,13 @@ import paralign
 from paralign.encoder import Encoder, hf
 from paralign.encoder.layers import (
     LayersConfig,
-    chosen_layers,
+    parse_layers,
     keep_layers,
     layer_hashes,
     layer_stacks,
-    prepare_layers,
-    reset_layers,
-    spelled,
+    configure_layers,
+    reinitialize_layers,
+    format_layers,
 )
 from paralign.errors import UserError
 from paralign.results import read_results
@@ -48,12 +48,12 @@ def test_only_the_named_layers_change_and_look_like_new_ones(name, tokenizer, tm
         for parameter in made.parameters():
             parameter.normal_(mean=0.5, std=0.3)  # as far from a new one as training never brings them
     made.save_pretrained(tmp_path)
-    model = AutoModelForMaskedLM.from_pretrained(tmp_path)  # its weights are marked as initialised
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path)  # its weights are marked as initialized
     encoder = Encoder.__new__(Encoder)  # families without a tokenizer of this shape
     torch.nn.Module.__init__(encoder)
     encoder.model, encoder.name = model, name
     before, hashes = weights(model), layer_hashes(encoder)
-    reset_layers(encoder, [1], seed=3)
+    reinitialize_layers(encoder, [1], seed=3)
     after, now = weights(model), layer_hashes(encoder)
     assert [layer for layer in hashes if hashes[layer] != now[layer]] == ["1"]
     inside = {id(p) for stack in layer_stacks(model) for p in stack[1].state_dict(keep_vars=True).values()}
@@ -63,7 +63,7 @@ def test_only_the_named_layers_change_and_look_like_new_ones(name, tokenizer, tm
     for key in before:
         same = torch.equal(before[key], after[key])
         assert same == (key not in named), key
-        if key in named:  # the family's own initialiser: the mean and spread of a new model's
+        if key in named:  # the family's own initializer: the mean and spread of a new model's
             found, wanted = ([float(w.mean()), float(w.std())] for w in (after[key], fresh[key]))
             assert found[0] == pytest.approx(wanted[0], abs=max(0.002, 0.2 * wanted[1])), key
             assert found[1] == pytest.approx(wanted[1], rel=0.2), key
@@ -91,20 +91,20 @@ def test_the_first_layers_alone(name, tokenizer, tmp_path):
 def test_layer_one_is_not_ten_or_eleven(make_encoder):
     encoder = make_encoder("bert:12x32")
     hashes = layer_hashes(encoder)
-    reset_layers(encoder, [1], seed=0)
+    reinitialize_layers(encoder, [1], seed=0)
     assert [layer for layer, value in layer_hashes(encoder).items() if value != hashes[layer]] == ["1"]
     one = layer_hashes(encoder)["1"]
-    reset_layers(encoder, [1], seed=0)
+    reinitialize_layers(encoder, [1], seed=0)
     assert layer_hashes(encoder)["1"] == one
-    reset_layers(encoder, [1], seed=1)
+    reinitialize_layers(encoder, [1], seed=1)
     assert layer_hashes(encoder)["1"] != one
     state = torch.random.get_rng_state()
-    reset_layers(encoder, [0], seed=1)
+    reinitialize_layers(encoder, [0], seed=1)
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_one_spelling_of_a_set():
-    assert [spelled(some) for some in ([], [0], [1, 0], [0, 1, 3, 5, 4, 4])] == ["", "0", "0-1", "0-1,3-5"]
+    assert [format_layers(some) for some in ([], [0], [1, 0], [0, 1, 3, 5, 4, 4])] == ["", "0", "0-1", "0-1,3-5"]
 
 
 def test_shared_layers_are_refused(tokenizer):
@@ -119,7 +119,7 @@ def test_shared_layers_are_refused(tokenizer):
     [("", []), ("0", [0]), ("0-1", [0, 1]), ("3, 0-1", [0, 1, 3]), ("all", [0, 1, 2, 3]), ("embeddings,2", [-1, 2])],
 )
 def test_names_of_layers(text, wanted):
-    assert chosen_layers(text, 4, embeddings=True) == wanted
+    assert parse_layers(text, 4, embeddings=True) == wanted
 
 
 @pytest.mark.parametrize(
@@ -129,15 +129,15 @@ def test_names_of_layers(text, wanted):
 )  # fmt: skip
 def test_layers_that_are_not_there(text, said):
     with pytest.raises(UserError, match=said) as found:
-        chosen_layers(text, 4)
-    assert "0 to 3" in found.value.mend
+        parse_layers(text, 4)
+    assert "0 to 3" in found.value.hint
 
 
 def test_freezing_and_keeping(make_encoder, tmp_path):
     encoder = make_encoder("bert:4x32")
     with pytest.raises(UserError, match="4 layers"):
-        prepare_layers(encoder, LayersConfig(keep=5))
-    prepare_layers(encoder, LayersConfig(keep=3, freeze="embeddings,0"))
+        configure_layers(encoder, LayersConfig(keep=5))
+    configure_layers(encoder, LayersConfig(keep=3, freeze="embeddings,0"))
     assert encoder.layers == 3
     trained = {name for name, p in encoder.model.named_parameters() if p.requires_grad}
     assert not any("embeddings" in name or "layer.0." in name for name in trained if name.startswith("bert."))

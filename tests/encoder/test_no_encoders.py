@@ -146,7 +146,7 @@ def test_what_needs_a_head_stops_before_any_work(objective, bare, tmp_path):
     with pytest.raises(UserError, match=rf"{objective} needs a vocabulary head.*{HEADLESS} models have none") as said:
         align(bare, tmp_path / "run", "moco", objective)
     assert str(bare) in str(said.value)
-    assert "word_l2" in said.value.mend
+    assert "word_l2" in said.value.hint
     assert not (tmp_path / "run").exists()
 
 
@@ -179,7 +179,7 @@ def test_what_needs_no_head_trains_one_without(objective, bare, tmp_path):
     assert config["architectures"] == ["SplinterModel"]
 
 
-def test_it_is_analysed_and_aligned_by_words(bare, tmp_path):
+def test_it_is_analyzed_and_aligned_by_words(bare, tmp_path):
     rows = paralign.analyze_similarity(
         [str(bare)], pairs=["en-de=smallworld:0-60"], out=tmp_path / "similarity", quiet=True
     )
@@ -195,7 +195,7 @@ def test_an_encoder_within_an_encoder_is_no_vocabulary_head(tokenizer, tmp_path)
     encoder = Encoder.from_pretrained(folder)
     assert not encoder.has_head
     with pytest.raises(UserError, match="needs a vocabulary head"):
-        encoder.scores(torch.zeros(1, 32))
+        encoder.logits(torch.zeros(1, 32))
     assert Encoder.from_pretrained(align(folder, tmp_path / "run", "moco")).digest() != encoder.digest()
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForMaskedLM
 
+from paralign.batches.views import PairBatch, ViewsConfig
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.text.views import PairBatch, ViewsConfig
 from tests.oracles.rows_alone import rows_alone
 
 SHAPE = {
@@ -61,14 +61,14 @@ def test_states_and_scores_are_those_of_each_row_alone(family, store, tokenizer)
     model = made(family, tokenizer)
     encoder = Encoder(copy.deepcopy(model), tokenizer).eval()
     for view in views_of(store, encoder)[:2]:
-        layers, last, scores = rows_alone(model, view, types=encoder.types)
+        layers, last, scores = rows_alone(model, view, types=encoder.uses_token_types)
         assert len(set(view.lengths.tolist())) > 3
         for cost in (1 << 20, 20, 0):  # one chunk, a few, many
             encoder.chunk_cost = cost
             with torch.no_grad():
                 states = encoder.encode(view)
                 every = encoder.encode_layers(view, [*range(encoder.layers + 1)])
-                chosen = encoder.scores(states.at(view.masked))
+                chosen = encoder.logits(states.at(view.masked))
             torch.testing.assert_close(states.flat, last, atol=1e-5, rtol=1e-5)
             with torch.no_grad():
                 alone = [encoder.encode_layers(view, [layer])[0] for layer in range(encoder.layers + 1)]
@@ -121,7 +121,7 @@ def test_gradients_are_those_of_the_reference_model(store, make_encoder):
     view = views_of(store, encoder)[0]
     model = copy.deepcopy(encoder.model)
     states = encoder.encode(view)
-    encoder.scores(states.at(view.masked)).square().sum().backward()
+    encoder.logits(states.at(view.masked)).square().sum().backward()
 
     ends = np.cumsum(view.lengths)
     total = torch.zeros(())
@@ -157,7 +157,7 @@ def test_the_longest_row_a_model_takes_is_taken(family, tokenizer, encoder, sent
 
 def test_a_twin_has_its_own_weights_no_gradient_and_no_head(make_encoder, store):
     encoder = make_encoder()
-    twin = encoder.headless_twin()
+    twin = encoder.copy_without_head()
     assert not any(p.requires_grad for p in twin.parameters())
     assert twin.parameter_count() == sum(p.numel() for p in encoder.base_parameters())
     view = views_of(store, encoder)[1]

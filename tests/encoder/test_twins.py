@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import paralign
+from paralign.batches.masking import mask_view
+from paralign.batches.views import View, ViewsConfig
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.languages import derived
-from paralign.text.masking import mask_view
-from paralign.text.views import View, ViewsConfig
+from paralign.languages import parse_derived
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def twins(make_encoder):
 
 def test_every_piece_has_one_twin_and_special_ones_are_shared(twins, tokenizer):
     size = len(tokenizer)
-    assert (twins.twins, twins.template.vocabulary) == (size, 2 * size)
+    assert (twins.twin_offset, twins.template.vocabulary) == (size, 2 * size)
     assert len(twins.embeddings) >= 2 * size
     texts = ["The dog sleeps.", "", "Ω the [MASK] dog"]
     own, moved = twins.tokenize(texts, "en"), twins.tokenize(texts, "en~trans+inv")
@@ -33,14 +33,14 @@ def test_every_piece_has_one_twin_and_special_ones_are_shared(twins, tokenizer):
             seen += a in special
             assert b == (a if a in special else a + size)
     assert seen >= 2
-    with twins.speaking("en~trans"):
+    with twins.using_language("en~trans"):
         assert (twins.tokenize(texts)[0][0] == moved[0][0]).all()
     assert (twins.tokenize(texts, "en~inv")[0][0] == own[0][0]).all()
 
 
 def test_the_pieces_of_an_overlap_stay(twins, tokenizer):
     size, texts = len(tokenizer), ["The dog sleeps in the house of the doctor.", "Does the [MASK] sing?"]
-    moves = derived("en~trans+overlap50").moves(np.arange(size))
+    moves = parse_derived("en~trans+overlap50").twin_mask(np.arange(size))
     stays = {i for i in range(size) if not moves[i]} | set(tokenizer.all_special_ids)
     moved = set()
     for (ids, _), (other, _) in zip(
@@ -60,11 +60,11 @@ def test_without_twins_such_a_language_is_refused(encoder, twins):
 
 def test_it_is_still_one_when_loaded(twins, tmp_path):
     twins.save_pretrained(tmp_path / "m", weights="fp16")
-    assert Encoder.from_pretrained(tmp_path / "m").twins == twins.twins
+    assert Encoder.from_pretrained(tmp_path / "m").twin_offset == twins.twin_offset
 
 
 def test_random_replacements_are_of_the_language_of_the_piece(twins):
-    size, count = twins.twins, 6_000
+    size, count = twins.twin_offset, 6_000
     plain = np.where(np.arange(count) % 2, 100 + size, 100)
     none = np.empty(0, np.int64)
     view = View(plain, np.zeros(count, np.int64), np.array([count]), np.zeros(1, np.int64),
@@ -85,14 +85,14 @@ def test_a_language_and_its_twin_are_pretrained_aligned_and_fine_tuned_by_name(t
         text=["en=smallworld:0-60", "en~trans+inv=smallworld:60-120"],
     )  # fmt: skip
     encoder = Encoder.from_pretrained(base)
-    assert encoder.twins == 500
+    assert encoder.twin_offset == 500
     facts = json.loads((tmp_path / "base" / "run.json").read_text())
     assert set(facts["languages"]) == {"en", "en~trans+inv"}
     made = paralign.align(
         str(base), out=tmp_path / "tlm", recipe="tlm-mini", quiet=True, overrides=quick,
         pairs=["en-en~trans+inv=smallworld:120-160"],
     )  # fmt: skip
-    from paralign.text import TokenStore
+    from paralign.corpus.store import TokenStore
 
     store = TokenStore.open(tmp_path / "tlm" / "corpus")
     assert store.languages == ["en", "en~trans+inv"]
@@ -120,11 +120,13 @@ def test_pieces_in_reverse_keep_their_characters_and_a_final_sign_its_place(enco
     before, after = word_pieces(offsets, spans), word_pieces(moved, spans)
     assert (offsets[before] == moved[after]).all()
     both = twins.tokenize([text], "en~tinv+trans")[0][0]
-    assert both.tolist() == [i + twins.twins for i in turned.tolist()]
+    assert both.tolist() == [i + twins.twin_offset for i in turned.tolist()]
 
 
 def test_a_text_and_its_twins_are_no_identical_sides(twins, tmp_path):
-    from paralign.text import FilterConfig, build_store, parse_pairs
+    from paralign.corpus.build import build_store
+    from paralign.corpus.clean import FilterConfig
+    from paralign.sources.specs import parse_pairs
 
     for tag in ("en~trans", "en~tinv"):
         made = build_store(
@@ -136,8 +138,8 @@ def test_a_text_and_its_twins_are_no_identical_sides(twins, tmp_path):
 
 def test_whatever_reads_text_reads_twins_as_twins(twins, base, tmp_path):
     """Maps, links by similarity, and what a slice without pairs side by side becomes."""
-    from paralign.words.linear import fit_map
-    from paralign.words.similarity import SimilarityConfig, similar_words
+    from paralign.words.linear_map import fit_map
+    from paralign.words.similarity import SimilarityConfig, align_by_similarity
 
     texts = [("The dog sees the cat in the garden.",) * 2] * 12
     links = [[(k, k) for k in range(9)]] * 12
@@ -146,11 +148,11 @@ def test_whatever_reads_text_reads_twins_as_twins(twins, base, tmp_path):
     assert same["before"] == pytest.approx(1)
     assert other["before"] < 0.9
     config = SimilarityConfig(layer=1)
-    assert similar_words(twins, texts[:1], config, languages=("en", "en"))[0] == links[0]
+    assert align_by_similarity(twins, texts[:1], config, languages=("en", "en"))[0] == links[0]
     empty = View(*(np.empty(0, np.int64) for _ in range(4)), np.empty(0, np.bool_), *[np.empty(0, np.int64)] * 2)
     states = twins.encode(empty)
     assert states.flat.shape == (0, 32)
-    assert twins.scores(states.at(empty.masked)).shape[0] == 0
+    assert twins.logits(states.at(empty.masked)).shape[0] == 0
 
 
 def test_xlm_goes_on_where_no_pair_of_a_slice_stands_side_by_side(tmp_path):
@@ -163,13 +165,14 @@ def test_xlm_goes_on_where_no_pair_of_a_slice_stands_side_by_side(tmp_path):
 
 
 def test_long_sentences_in_reverse_keep_a_piece_for_every_word(make_encoder):
+    from paralign.sources.readers import read_trees
+    from paralign.sources.specs import TextSpec
     from paralign.tasks.tagging import word_rows
-    from paralign.text import TextSpec, read_trees
 
     encoder = make_encoder(max_length=12).eval()
     trees = list(read_trees(TextSpec("en", "smallworld:0-30")))
     cut = Counter()
-    with encoder.speaking("en~tinv"):
+    with encoder.using_language("en~tinv"):
         for index, start, row in word_rows(encoder, trees, cut):
             assert start == 0
             assert len(row.targets) == len(trees[index].words)
@@ -183,7 +186,7 @@ def test_a_finished_run_of_another_shape_or_text_is_not_taken_for_this_one(tmp_p
     made = paralign.pretrain(**given)
     assert paralign.pretrain(**given, resume=True) == made
     for other, said in (({"arch": "bert:2x32"}, "scratch.arch"), ({"vocab": 310}, "scratch.vocab"),
-                        ({"text": ["en=smallworld:40-80"]}, "not those the run began with"),
-                        ({"text": ["en~trans=smallworld:0-40"]}, "not those the run began with")):  # fmt: skip
+                        ({"text": ["en=smallworld:40-80"]}, "not the data this run began with"),
+                        ({"text": ["en~trans=smallworld:0-40"]}, "not the data this run began with")):  # fmt: skip
         with pytest.raises(UserError, match=said):
             paralign.pretrain(**given | other, resume=True)

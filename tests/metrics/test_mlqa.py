@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paralign.metrics import exact_match, mlqa_exact, mlqa_f1, mlqa_normalise
+from paralign.metrics import exact_match, mlqa_exact, mlqa_f1, mlqa_normalize
 from tests.oracles import answers_by_character as oracle
 
 PIECES = {
@@ -73,7 +73,7 @@ def test_against_the_definition(language, data):
     if data.draw(st.booleans()):  # overlap with a gold answer, which drawn ones seldom have
         prediction = golds[0][data.draw(st.integers(0, 2)) :] + data.draw(st.sampled_from(["", " ", "x", "。"]))
     exact, overlap = oracle.scores(prediction, golds, lambda text: oracle.mlqa_tokens(text, language))
-    assert mlqa_normalise(prediction, language) == " ".join(oracle.mlqa_tokens(prediction, language))
+    assert mlqa_normalize(prediction, language) == " ".join(oracle.mlqa_tokens(prediction, language))
     assert mlqa_exact(prediction, golds, language) == (exact, 1)
     score, of = mlqa_f1(prediction, golds, language)
     assert (score, of) == (pytest.approx(float(overlap), abs=1e-15), 1)
@@ -99,7 +99,7 @@ def test_against_the_definition(language, data):
     ],
 )
 def test_normal_form(language, text, normal):
-    assert mlqa_normalise(text, language) == normal
+    assert mlqa_normalize(text, language) == normal
 
 
 def test_worked_chinese_f1():
@@ -137,4 +137,4 @@ def test_empty_predictions():
     ],
 )
 def test_languages_that_mlqa_does_not_have(language, text, normal):
-    assert mlqa_normalise(text, language) == normal
+    assert mlqa_normalize(text, language) == normal

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paralign.metrics import exact_match, f1, normalise_answer
+from paralign.metrics import exact_match, f1, normalize_answer
 from tests.oracles import answers_by_character as oracle
 
 PIECES = ["a", "an", "the", "The", "A", "band", "theatre", "panthe", "Ünal", "İ", "à", "a\u0300", "北京", "१९४७", "x_y"]
@@ -22,7 +22,7 @@ def tokens(text):
 @given(answers, st.lists(answers, min_size=1, max_size=4))
 def test_against_the_definition(prediction, golds):
     exact, overlap = oracle.scores(prediction, golds, tokens)
-    assert normalise_answer(prediction) == oracle.squad_normal(prediction)
+    assert normalize_answer(prediction) == oracle.squad_normal(prediction)
     assert exact_match(prediction, golds) == (exact, 1)
     score, of = f1(prediction, golds)
     assert (score, of) == (pytest.approx(float(overlap), abs=1e-15), 1)
@@ -52,7 +52,7 @@ def test_words_of_the_gold_answer_in_any_order(gold, data):
     ],
 )
 def test_normal_form(text, normal):
-    assert normalise_answer(text) == normal
+    assert normalize_answer(text) == normal
 
 
 def test_worked_f1():

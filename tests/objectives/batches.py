@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from paralign.text.views import ViewsConfig
+from paralign.batches.views import ViewsConfig
 from paralign.training import CorpusBatches, TrainingConfig
 
 

@@ -6,9 +6,9 @@ import torch
 from paralign.errors import UserError
 from paralign.objectives import Objective, Step, find_objective
 from paralign.objectives.base import spread
+from paralign.runs.settings import run_settings
+from paralign.runs.train import make_objectives
 from paralign.training import Learner
-from paralign.verbs.settings import run_settings
-from paralign.verbs.train import make_objectives
 from tests.objectives.batches import corpus
 
 
@@ -30,7 +30,7 @@ def learner(encoder, recipe, *overrides):
         ("pretrain", {"mlm"}),
     ],
 )
-def test_a_recipe_minimises_what_it_names(recipe, objectives):
+def test_a_recipe_minimizes_what_it_names(recipe, objectives):
     assert set(run_settings(recipe, {}, []).objectives) == objectives
     if recipe != "pretrain":
         assert set(run_settings(f"{recipe}-mini", {}, []).objectives) == objectives

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 import paralign
+from paralign.batches.views import ViewsConfig
+from paralign.corpus.link_store import write_link_store
 from paralign.objectives import Step, find_objective
 from paralign.objectives.bilingual import BilingualConfig, BilingualPrediction
-from paralign.text.linked import write_link_store
-from paralign.text.views import ViewsConfig
 from paralign.text.words import word_spans
 from paralign.training import CorpusBatches, TrainingConfig
 
@@ -77,7 +77,7 @@ def test_it_begins_as_the_head_itself_on_the_mean_of_the_translations(store, mak
     states = torch.randn(4, encoder.width)
     with torch.no_grad():
         torch.testing.assert_close(
-            encoder.scores_through(objective.bridge(states), objective.dense), encoder.scores(states)
+            encoder.logits_with_dense(objective.bridge(states), objective.dense), encoder.logits(states)
         )
 
 
@@ -152,8 +152,8 @@ def test_links_given_are_those_found(base, tmp_path):
 
 def test_links_follow_the_lines_of_their_text(base, tmp_path):
     """Lines that are dropped, of two files, in any order of the store."""
-    from paralign.text import TokenStore
-    from paralign.text.linked import LinkStore
+    from paralign.corpus.link_store import LinkStore
+    from paralign.corpus.store import TokenStore
 
     for tag, words in (("de", "eins zwei drei"), ("fr", "un deux trois")):
         rows = [f"one two three {k} go\t{words} {k} los\n" for k in range(30)]

@@ -9,7 +9,7 @@ import torch
 import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives.base import Step
 from paralign.objectives.static import Static, StaticConfig, _RowCosines
@@ -112,11 +112,11 @@ def test_a_dictionary_is_kept_and_read_back(tmp_path):
     (tmp_path / "d.tsv").write_text("\n".join(DICTIONARY.lines()) + "\n")
     read = Dictionary.load(tmp_path / "d.tsv", 14)
     assert (read.words, read.pieces) == (DICTIONARY.words, DICTIONARY.pieces)
-    assert read.of_one_piece().tolist() == [[7, 9]]
+    assert read.single_piece_entries().tolist() == [[7, 9]]
     with pytest.raises(UserError, match=r"d\.tsv:3: is no entry"):
         Dictionary.load(tmp_path / "d.tsv", 13)
     (tmp_path / "d.tsv").write_text("x\n")
-    with pytest.raises(UserError, match="no dictionary of pieces"):
+    with pytest.raises(UserError, match="not a dictionary of tokenizer pieces"):
         Dictionary.load(tmp_path / "d.tsv", 13)
 
 
@@ -140,18 +140,18 @@ def test_the_dictionary_is_drawn_once_and_survives_a_resume(tmp_path):
     encoder = Encoder.from_pretrained(made)
     entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary)
     assert len(entries) == round(0.5 * len(encoder.template.ordinary))
-    first, second = entries.of_one_piece().T
-    assert (second == first + encoder.twins).all()
+    first, second = entries.single_piece_entries().T
+    assert (second == first + encoder.twin_offset).all()
     assert not np.isin(first, encoder.template.special_ids).any()
 
 
 def test_twins_draw_near_and_those_outside_the_dictionary_do_not(tmp_path):
     made = pretrain(tmp_path / "run")
     encoder = Encoder.from_pretrained(made)
-    entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary).of_one_piece()[:, 0]
+    entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary).single_piece_entries()[:, 0]
     table = torch.nn.functional.normalize(encoder.embeddings.detach(), dim=1)
     ids = torch.from_numpy(encoder.template.ordinary)
-    cosine = (table[ids] * table[ids + encoder.twins]).sum(1).numpy()
+    cosine = (table[ids] * table[ids + encoder.twin_offset]).sum(1).numpy()
     inside = np.isin(encoder.template.ordinary, entries)
     assert cosine[inside].mean() > cosine[~inside].mean() + 0.3
     losses = [line["losses"]["static"] for line in log_of(tmp_path / "run") if "losses" in line]
@@ -162,10 +162,10 @@ def test_pieces_that_both_languages_have_in_common_are_no_entries(tmp_path):
     made = pretrain(tmp_path / "run", text=["en=smallworld:0-80", "en~trans+overlap40=smallworld:80-160"],
                     overrides=["dictionary.rate=1", "training.steps=1"])  # fmt: skip
     encoder = Encoder.from_pretrained(made)
-    entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary).of_one_piece()[:, 0]
+    entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary).single_piece_entries()[:, 0]
     ordinary = encoder.template.ordinary
     assert 0 < len(entries) < len(ordinary)
-    assert entries.tolist() == ordinary[derived("en~trans+overlap40").moves(ordinary)].tolist()
+    assert entries.tolist() == ordinary[parse_derived("en~trans+overlap40").twin_mask(ordinary)].tolist()
 
 
 def test_dictionaries_of_real_languages_in_alignment(base, tmp_path, capsys):

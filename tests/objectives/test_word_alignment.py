@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import paralign
+from paralign.batches.views import ViewsConfig
+from paralign.corpus.link_store import write_link_store
 from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
-from paralign.text.linked import write_link_store
-from paralign.text.views import ViewsConfig
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.training import CorpusBatches, TrainingConfig
 from tests.training.runs import log_of, stopped_at

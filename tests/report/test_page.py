@@ -270,7 +270,9 @@ def test_runs_without_recorded_seeds_still_count(tmp_path):
 
 
 def test_small_errors_are_best_where_lower_is_better(tmp_path):
-    runs = [add(tmp_path / name, hits(share), metric="aer") for name, share in (("a", 0.2), ("b", 0.6))]
+    runs = [
+        add(tmp_path / name, hits(share), task="alignment", metric="aer") for name, share in (("a", 0.2), ("b", 0.6))
+    ]
     page, text = text_of(write_report(runs, tmp_path / "r.html", control="b"))
     assert page.bold == [f"{100 * hits(0.2)[:, 0].mean():.1f}"]
     assert "points below the control" in text

@@ -52,6 +52,20 @@ def test_main_metrics_are_tables_and_the_others_are_folded(every):
     ]
 
 
+def test_a_task_outside_the_table_brings_its_title_metrics_and_direction(tmp_path):
+    info = {"title": "Stemming", "main_metrics": ["distance"], "lower_is_better": ["distance"]}
+    for name, right in (("near", 20), ("far", 60)):
+        for metric in ("distance", "accuracy"):
+            fields = {"task": "stem", "metric": metric, "settings": {"system": name, "task_info": info}}
+            add(tmp_path / name, share(right), **fields)
+    paths = write_report([tmp_path / "near", tmp_path / "far"], tmp_path / "r.html")
+    page, text = text_of(paths)
+    assert page.tables["Stemming: distance"] == [["system", "de"], ["near", "20.0"], ["far", "60.0"]]
+    assert folded(paths) == ["Stemming: accuracy"]
+    assert page.bold == ["20.0", "60.0"], "the smaller distance, the greater accuracy"
+    assert "near, the best of 2 systems, reaches 20.0 % on de." in text
+
+
 def test_a_finding_a_task_and_a_list_of_the_tables(every):
     page, text = text_of(every)
     answer = text.split("Results")[0]

@@ -13,7 +13,7 @@ from paralign.errors import UserError
 from paralign.smallworld import LANGUAGES, Clause, Entity, Meaning, Setting, inference, say
 from paralign.smallworld.entailment import LABELS, relation
 from paralign.smallworld.inference import _inference
-from paralign.text.generated import smallworld_sentence_pairs
+from paralign.sources.smallworld import smallworld_sentence_pairs
 from tests.oracles import atomic_facts
 
 PAIRS = [inference(index) for index in range(4000)]

@@ -11,7 +11,7 @@ from paralign.smallworld import LANGUAGES, Asked, Clause, Entity, Meaning, Setti
 from paralign.smallworld.concepts import HUMAN, PERSONS
 from paralign.smallworld.questions import _question
 from paralign.smallworld.world import grammar
-from paralign.text.generated import smallworld_questions, smallworld_tagged
+from paralign.sources.smallworld import smallworld_questions, smallworld_tagged
 
 ITEMS = [question(index) for index in range(1200)]
 ROLE = {"who": "subject", "what": "object", "where": "place"}

@@ -8,11 +8,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import PreTrainedTokenizerFast
 
 from paralign.encoder import train_tokenizer
+from paralign.formats.items import Question
 from paralign.smallworld import World
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.question_answering import AnswerConfig, QuestionAnswering
 from paralign.tasks.span_head import SpanHead
-from paralign.text.squad import Question
 
 SENTENCES = {tag: [World(0).sentence(k, tag).text for k in range(90)] for tag in ("en", "de", "zh", "hi")}
 GAP = {"zh": ""}

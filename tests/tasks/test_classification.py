@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
+from paralign.formats.items import SentencePair
 from paralign.smallworld import World
 from paralign.tasks.classification import Inference, PairConfig, Paraphrase
 from paralign.tasks.dataset import Dataset
-from paralign.text.sentence_pairs import SentencePair
 from paralign.training import TrainingConfig
 
 LABELS = ("entailment", "neutral", "contradiction")

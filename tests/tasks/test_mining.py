@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from paralign.errors import UserError
+from paralign.formats.items import MiningSet
 from paralign.tasks import find_task, mining
 from paralign.tasks.mining import Corpora, Mining
-from paralign.text.mining import MiningSet
 from tests.oracles import margin_loops
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -14,15 +14,17 @@ from hypothesis.extra.numpy import arrays
 
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.errors import UserError
+from paralign.formats.conllu import spans_of
+from paralign.formats.items import Tree
 from paralign.smallworld import World
+from paralign.sources.readers import read_trees
+from paralign.sources.specs import parse_text
 from paralign.tasks import find_task
 from paralign.tasks.biaffine import Arcs
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import ExampleBatches
 from paralign.tasks.parsing import Analysis, ParserConfig, Parsing, joined
 from paralign.tasks.supervised import Head
-from paralign.text import Tree, parse_text, read_trees
-from paralign.text.conllu import spans_of
 from paralign.training import Learner, Trainer, TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
 from tests.oracles import attachment_loops, window_trees
@@ -253,7 +255,7 @@ def test_the_baseline_hangs_every_word_on_its_neighbour(side):
 
 def test_predictions_are_trees_that_can_be_read_back(encoder, tmp_path):
     work = parsing()
-    data = work.read("de=smallworld:0-20", lenient=False, dropped=Counter(), limit=None, labelled=False)
+    data = work.read("de=smallworld:0-20", lenient=False, dropped=Counter(), limit=None, labeled=False)
     answered = list(work.answers(encoder, random_head(encoder), data))
     (path,) = work.write(tmp_path / "found.conllu", answered)
     read = list(read_trees(parse_text(f"de={path}")))
@@ -302,7 +304,7 @@ def test_plain_text_is_tagged_and_parsed_and_then_a_treebank(encoder, tmp_path):
             task.fit([task.read("en=smallworld:0-20", lenient=False, dropped=Counter(), limit=None)])
         with pytest.raises(UserError, match=r"columns|relation"):
             list(task.read(spec, lenient=False, dropped=Counter(), limit=None))
-        data = task.read(spec, lenient=False, dropped=Counter(), limit=None, labelled=False)
+        data = task.read(spec, lenient=False, dropped=Counter(), limit=None, labeled=False)
         (path,) = task.predict(encoder, task.head(encoder), data, tmp_path / f"{name}.conllu")
         spec = f"en={path}"
     trees = list(read_trees(parse_text(spec)))

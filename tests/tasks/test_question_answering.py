@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.items import Question
 from paralign.metrics.mlqa import mlqa_exact
+from paralign.sources.readers import read_questions
 from paralign.tasks import find_task
 from paralign.tasks.question_answering import Answer, AnswerConfig, QuestionAnswering
 from paralign.tasks.span_head import SpanHead
-from paralign.text.squad import Question, read_questions
 from paralign.training import Learner, Trainer, TrainingConfig
 from tests.oracles import all_spans
 from tests.tasks.questions import (
@@ -57,7 +58,7 @@ def test_specs_that_cannot_be_read(spec, message):
 def test_questions_without_answers_can_be_answered(tmp_path, encoder):
     path = squad(tmp_path, [replace(question("Ann sings .", ""), id="only")])
     task = QuestionAnswering()
-    data = task.read(f"en={path}", lenient=False, dropped=Counter(), limit=None, labelled=False)
+    data = task.read(f"en={path}", lenient=False, dropped=Counter(), limit=None, labeled=False)
     ((item, answer),) = task.answers(encoder, SpanHead(encoder), data)
     assert answer.text
     assert answer.text in item.context
@@ -147,9 +148,9 @@ def test_what_is_found_is_the_answer_to_the_last_character(kind):
         for item, answer in task.answers(encoder, head, dataset(items, language)):
             assert answer.text == item.answers[0]
             assert answer.start == item.starts[0]
-        for normalise in ("squad", "mlqa"):
-            found = scored(encoder, head, items, language, normalise=normalise, max_pieces=100, max_answer=48)
-            end = "_mlqa" if normalise == "mlqa" else ""
+        for normalize in ("squad", "mlqa"):
+            found = scored(encoder, head, items, language, normalise=normalize, max_pieces=100, max_answer=48)
+            end = "_mlqa" if normalize == "mlqa" else ""
             assert found == {f"f1{end}": 1.0, f"exact_match{end}": 1.0}
 
 
@@ -197,7 +198,7 @@ def test_scores_are_squads_or_mlqas():
     assert next(iter(squad_task.judge(item, there, "de"))) == "f1"
 
 
-def test_the_direction_of_generalised_transfer_is_recorded(encoder, tmp_path):
+def test_the_direction_of_generalized_transfer_is_recorded(encoder, tmp_path):
     path = squad(tmp_path, [question("Anna singt .", "Anna")])
     task = QuestionAnswering()
     data = task.read(f"de-en={path}", lenient=False, dropped=Counter(), limit=None)

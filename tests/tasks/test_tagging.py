@@ -1,4 +1,4 @@
-"""Every word is labelled exactly once, at its first piece."""
+"""Every word is labeled exactly once, at its first piece."""
 
 from collections import Counter
 
@@ -10,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.encoder import Encoder
+from paralign.formats.conllu import UPOS, spans_of
+from paralign.formats.items import Tagged, Tree
 from paralign.objectives import Step
 from paralign.smallworld import World
+from paralign.sources.readers import read_tagged, read_trees
+from paralign.sources.specs import parse_text
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import ExampleBatches
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.tagging import EntityConfig, NamedEntities, PartOfSpeech
-from paralign.text import UPOS, Tree, parse_text, read_trees
-from paralign.text.columns import Tagged, read_tagged
-from paralign.text.conllu import spans_of
 from paralign.training import TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
 
@@ -44,7 +45,7 @@ def first_pieces(tokenizer, words) -> list[int]:
 POS = PartOfSpeech()
 
 
-def labelled(rows) -> list[tuple[int, int]]:
+def labeled(rows) -> list[tuple[int, int]]:
     """Piece and label of each target; places in a row count its [CLS]."""
     return [
         (int(row.pieces[0][t - 1]), int(tag)) for row in rows for t, tag in zip(row.targets, row.labels, strict=True)
@@ -63,7 +64,7 @@ def test_labels_stand_at_the_first_piece_of_each_word(language, encoder):
         made = tree(sentence.words, sentence.upos, glued)
         assert made.text == sentence.text
         wanted = zip(first_pieces(encoder.tokenizer, sentence.words), map(UPOS.index, sentence.upos), strict=True)
-        assert labelled(POS.examples(encoder, [made])) == list(wanted)
+        assert labeled(POS.examples(encoder, [made])) == list(wanted)
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +82,13 @@ def test_a_sentence_longer_than_the_model_is_split_between_words_and_no_word_los
         half = len(rows) // 2
         assert [row.item for row in rows] == [0] * half + [1] * half
         wanted = zip(first_pieces(short.tokenizer, words), map(UPOS.index, made.upos), strict=True)
-        assert labelled(rows[:half]) == list(wanted)
+        assert labeled(rows[:half]) == list(wanted)
         assert max(len(row.pieces[0]) for row in rows) <= room
     finally:
         short.tokenizer.model_max_length = 140
 
 
-def test_words_that_share_a_piece_are_each_labelled_there():
+def test_words_that_share_a_piece_are_each_labeled_there():
     """A SentencePiece tokenizer makes one piece of two Chinese words, and one word of the whole line."""
     tokenizer = metaspace()
     encoder = Encoder.from_scratch("xlm-r:1x32", tokenizer, max_length=16, dropout=0.0)
@@ -108,7 +109,7 @@ def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encod
         batch = batches.batch(step)
         view = batch.view("example")
         seen += batch.ids.tolist()
-        wanted = [pair for i in batch.ids for pair in labelled([rows[i]])]
+        wanted = [pair for i in batch.ids for pair in labeled([rows[i]])]
         assert list(zip(view.ids[view.masked].tolist(), view.labels.tolist(), strict=True)) == wanted
         halves = [batches.batch(step, part, 2) for part in (0, 1)]
         assert sorted(np.concatenate([h.ids for h in halves])) == sorted(batch.ids)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.tasks import find_task
 
 
@@ -18,19 +18,19 @@ def test_a_known_share_is_found(make_encoder):
     encoder = make_encoder(twins=True).eval()
     ids = torch.from_numpy(encoder.template.ordinary)
     with torch.no_grad():
-        encoder.embeddings[ids + encoder.twins] = 3 * encoder.embeddings[ids]
+        encoder.embeddings[ids + encoder.twin_offset] = 3 * encoder.embeddings[ids]
     task, data = find_task("twins"), read()
     assert task.language(data) == "en~trans+inv"
     assert [score.value for score in task.evaluate(encoder, None, data)] == [1, 1]
     assert [len(score.items) for score in task.evaluate(encoder, None, data)] == [len(ids)] * 2
     with torch.no_grad():  # the first hundred change places
         some = ids[:100]
-        encoder.embeddings[some + encoder.twins] = encoder.embeddings[some.flip(0)]
+        encoder.embeddings[some + encoder.twin_offset] = encoder.embeddings[some.flip(0)]
         encoder.embeddings[0] = encoder.embeddings[some[0]]  # special ones are no candidates
     for score in task.evaluate(encoder, None, data):
         assert score.value == pytest.approx(1 - 100 / len(ids))
     shared = read("en-en~trans+overlap50+inv=pieces")
-    left = int(derived("en~trans+overlap50").moves(ids.numpy()).sum())
+    left = int(parse_derived("en~trans+overlap50").twin_mask(ids.numpy()).sum())
     assert 0 < left < len(ids)
     assert {len(score.items) for score in task.evaluate(encoder, None, shared)} == {left}
     turned = task.evaluate(encoder, None, read("en~trans-en=pieces"))

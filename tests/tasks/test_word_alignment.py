@@ -7,9 +7,9 @@ import pytest
 
 import paralign
 from paralign.errors import UserError
+from paralign.formats.links import GoldLinks
 from paralign.results import read_results
 from paralign.tasks import find_task, word_alignment
-from paralign.text.links import GoldLinks
 
 
 def data(tmp_path, gold="0-0 1p1\n0-0\n", **settings):

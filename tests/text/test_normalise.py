@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text import normalise, plain_key
+from paralign.text.normalization import normalize, comparison_key
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ from paralign.text import normalise, plain_key
     ],
 )
 def test_rule(text: str, normal: str) -> None:
-    assert normalise(text) == normal
+    assert normalize(text) == normal
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_properties(text: str) -> None:
-    normal = normalise(text)
-    assert normalise(normal) == normal
+    normal = normalize(text)
+    assert normalize(normal) == normal
     assert unicodedata.is_normalized("NFC", normal)
     assert normal == " ".join(normal.split())
     assert not set(normal) & set("\t\u00ad\u200b\u2060\ufeff\x00\x85")
@@ -55,8 +55,8 @@ def test_properties(text: str) -> None:
     ],
 )
 def test_plain_key(one: str, other: str, same: bool) -> None:
-    assert (plain_key(one) == plain_key(other)) is same
+    assert (comparison_key(one) == comparison_key(other)) is same
 
 
 def test_plain_key_of_punctuation_is_empty() -> None:
-    assert plain_key("?! …") == ""
+    assert comparison_key("?! …") == ""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text import normalise, piece_words, word_pieces, word_spans
-from paralign.text.words import Span
+from paralign.text.normalization import normalize
+from paralign.text.words import Span, piece_words, word_pieces, word_spans
 
 
 def words(text: str, *, tokenised: bool = False) -> list[str]:
@@ -49,7 +49,7 @@ def test_tokenised_text_is_split_at_spaces_only() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_spans_cover_everything_but_spaces(text: str) -> None:
-    text = normalise(text)
+    text = normalize(text)
     for tokenised in (False, True):
         spans = word_spans(text, tokenised=tokenised)
         assert all(start < end for start, end in spans)

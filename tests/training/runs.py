@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from paralign.text.views import ViewsConfig
+from paralign.batches.views import ViewsConfig
+from paralign.runs.settings import run_settings
+from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
-from paralign.verbs.settings import run_settings
-from paralign.verbs.train import make_objectives
 
 QUICK = {
     "batch": 12,
@@ -29,15 +29,15 @@ CLOCK = ("time", "tokens_per_s", "pairs_per_s", "eta_s")
 @contextmanager
 def stopped_at(step: int) -> Iterator[None]:
     """Any run within it is told to stop, as by SIGTERM, once so many steps are done."""
-    optimise = Trainer._optimise
+    optimize = Trainer._optimize
 
     def stop(self: Trainer, slices: Any) -> Any:
         if self.step >= step:
             self._signal = 15
-        return optimise(self, slices)
+        return optimize(self, slices)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_optimise", stop)
+        patch.setattr(Trainer, "_optimize", stop)
         with pytest.raises(Stopped):
             yield
 

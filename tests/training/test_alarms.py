@@ -3,7 +3,7 @@
 import json
 import math
 
-from paralign.training.alarms import Alarms, is_bad
+from paralign.training.alarms import Alarms, non_finite
 
 CHANCE = {"moco": math.log(101), "mlm": math.log(800)}
 FINE = {
@@ -18,7 +18,7 @@ def run(alarms, metrics, losses=None, steps=range(10, 1001, 10)):
     said = []
     for step in steps:
         now = {"moco": 1.2, "mlm": 4.0} if losses is None else losses
-        said += [(step, text) for text in alarms.look(step, now, metrics)]
+        said += [(step, text) for text in alarms.check(step, now, metrics)]
     return said
 
 
@@ -47,21 +47,21 @@ def test_one_bad_look_among_good_ones_is_no_alarm():
     alarms = Alarms(CHANCE, 100)
     for step in range(30, 100):
         bad = {"moco_mean_cosine": 0.999} if step % 3 else FINE
-        assert alarms.look(step, {}, bad) == []
+        assert alarms.check(step, {}, bad) == []
 
 
 def test_the_watch_goes_on_behind_a_resume():
     one = Alarms(CHANCE, 100)
     for step in (30, 31):
-        assert one.look(step, {}, {"moco_mean_cosine": 1.0}) == []
+        assert one.check(step, {}, {"moco_mean_cosine": 1.0}) == []
     other = Alarms(CHANCE, 100)
     other.load_state_dict(json.loads(json.dumps(one.state_dict())))
-    assert len(other.look(32, {}, {"moco_mean_cosine": 1.0})) == 1
+    assert len(other.check(32, {}, {"moco_mean_cosine": 1.0})) == 1
     again = Alarms(CHANCE, 100)
     again.load_state_dict(json.loads(json.dumps(other.state_dict())))
-    assert again.look(33, {}, {"moco_mean_cosine": 1.0}) == []  # said before
+    assert again.check(33, {}, {"moco_mean_cosine": 1.0}) == []  # said before
     assert again.raised == other.raised
 
 
 def test_what_is_not_finite_is_named():
-    assert is_bad({"a": 1.0, "b": math.nan, "c": -math.inf, "d": 0.0}) == ["b", "c"]
+    assert non_finite({"a": 1.0, "b": math.nan, "c": -math.inf, "d": 0.0}) == ["b", "c"]

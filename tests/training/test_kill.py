@@ -35,7 +35,7 @@ def test_two_kills_leave_no_trace(undisturbed, base, tmp_path):
 
 
 def test_a_killed_run_refuses_other_text_and_other_rules(undisturbed, base, tmp_path, capsys):
-    """Killed while tokenising or training: what was made from the old text is not mixed with the new."""
+    """Killed while tokenizing or training: what was made from the old text is not mixed with the new."""
     folder, _ = undisturbed
     pairs = write_pairs(tmp_path / "pairs.tsv")
     words = command(base, pairs, tmp_path / "run")
@@ -49,7 +49,7 @@ def test_a_killed_run_refuses_other_text_and_other_rules(undisturbed, base, tmp_
 
     refused("data.min_pieces was 2, now 4", "--set", "data.min_pieces=4")
     write_pairs(pairs, range(1, 120))
-    refused("the data are not those the run began with")
+    refused("the data are not the data this run began with")
     write_pairs(pairs)
     finish(words)
     assert same(tmp_path / "run", folder / "run")

@@ -14,7 +14,7 @@ from paralign.errors import UserError
 from paralign.objectives import Objective
 from paralign.training import Stopped, TrainingConfig
 from paralign.training import trainer as loop
-from paralign.training.optimiser import learning_rate
+from paralign.training.optimizer import learning_rate
 from tests.training.runs import CLOCK, Interrupted, log_of, losses_of, module_bytes, trainer
 
 
@@ -72,7 +72,7 @@ def test_the_log_says_rates_and_losses_of_every_step(undisturbed):
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_asked_to_stop_it_saves_first_and_goes_on_later(signum, code, undisturbed, make_encoder, store, tmp_path):
     before = signal.getsignal(signum)
-    with pytest.raises(Stopped, match="the checkpoint is saved, go on with --resume") as caught:
+    with pytest.raises(Stopped, match="the checkpoint is saved, continue with --resume") as caught:
         trainer(make_encoder(dropout=0.1), store, tmp_path, at=5, act=lambda: os.kill(os.getpid(), signum)).train()
     assert caught.value.code == code
     assert signal.getsignal(signum) is before
@@ -106,7 +106,7 @@ def test_four_parts_a_step_are_the_same_as_one(objectives, make_encoder, store, 
 
 
 def test_the_gradient_of_parts_with_unequal_counts_is_that_of_the_whole(make_encoder, store, tmp_path):
-    """A mean of the parts' means would be wrong; plain gradient, no optimiser in between."""
+    """A mean of the parts' means would be wrong; plain gradient, no optimizer in between."""
     gradients = []
     for parts in (1, 3, 12):
         made = trainer(make_encoder(), store, tmp_path / str(parts), accumulate=parts, clip=1e9)
@@ -114,10 +114,10 @@ def test_the_gradient_of_parts_with_unequal_counts_is_that_of_the_whole(make_enc
         counts = [made.learner.counts(batch)["tlm"] for batch in made._slices()]
         assert parts == 1 or len(set(counts)) > 1
         kept = {}
-        made.optimiser.step = lambda made=made, kept=kept: kept.update(
+        made.optimizer.step = lambda made=made, kept=kept: kept.update(
             {n: p.grad.clone() for n, p in made.learner.named_parameters() if p.grad is not None}
         )
-        made._optimise(made._slices())
+        made._optimize(made._slices())
         gradients.append(kept)
     for other in gradients[1:]:
         for name, value in gradients[0].items():
@@ -128,16 +128,16 @@ def test_the_gradient_is_clipped_to_its_norm(make_encoder, store, tmp_path):
     made = trainer(make_encoder(), store, tmp_path, clip=0.01)
     made.module.train()
     norms = []
-    made.optimiser.step = lambda: norms.append(
+    made.optimizer.step = lambda: norms.append(
         sum(float(p.grad.square().sum()) for p in made.learner.parameters() if p.grad is not None) ** 0.5
     )
-    _, norm, _ = made._optimise(made._slices())
+    _, norm, _ = made._optimize(made._slices())
     assert norm > 0.01
     assert norms == [pytest.approx(0.01, rel=1e-3)]
 
 
 def test_a_batch_that_does_not_divide_is_refused(make_encoder, store, tmp_path):
-    with pytest.raises(UserError, match=r"training\.batch = 12 does not divide by 1 processes x 5"):
+    with pytest.raises(UserError, match=r"training\.batch = 12 is not divisible by 1 processes x 5"):
         trainer(make_encoder(), store, tmp_path, accumulate=5)
 
 
@@ -171,7 +171,7 @@ def test_a_checkpoint_of_other_data_is_refused(make_encoder, store, tmp_path):
         trainer(make_encoder(), store, tmp_path, at=5, act=crash).train()
     made = trainer(make_encoder(), store, tmp_path)
     made.batches.fingerprint = "other"
-    with pytest.raises(UserError, match="the data are not those the run began with"):
+    with pytest.raises(UserError, match="the data are not the data this run began with"):
         made.train(resume=True)
 
 
@@ -240,7 +240,7 @@ class Constant(Objective):
 
 
 def test_a_run_stuck_at_chance_raises_an_alarm_in_log_and_outcome(make_encoder, store, tmp_path):
-    from paralign.text.views import ViewsConfig
+    from paralign.batches.views import ViewsConfig
     from paralign.training import CorpusBatches, Learner, Trainer
 
     encoder = make_encoder()
@@ -249,7 +249,7 @@ def test_a_run_stuck_at_chance_raises_an_alarm_in_log_and_outcome(make_encoder, 
     learner = Learner(encoder, {"constant": Constant(Constant.Config(), encoder)})
     outcome = Trainer(learner, Interrupted(batches, None, crash), config, run=tmp_path, settings={}, quiet=True).train()
     stuck = [alarm for alarm in outcome.alarms if "stuck" in alarm]
-    assert stuck == ["step 5: stuck: the loss constant is 5.000, that of knowing nothing (5.000)"]
+    assert stuck == ["step 5: stuck: the loss constant is 5.000, which is chance level (5.000)"]
     assert [line["step"] for line in log_of(tmp_path) if "stuck" in line.get("message", "")] == [5]
 
 
@@ -265,7 +265,7 @@ def test_gradient_checkpointing_changes_nothing_but_what_is_kept(undisturbed, ma
         run = trainer(
             make_encoder(dropout=0.1), store, tmp_path / f"{checkpointing}", gradient_checkpointing=checkpointing
         )
-        run.begin()
+        run.prepare_objectives()
         with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
             run.module(run.batches.batch(0))
         kept[checkpointing] = sum(held)

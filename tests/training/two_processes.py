@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
-from paralign.text import TokenStore
 from tests.training.runs import trainer
 
 if __name__ == "__main__":

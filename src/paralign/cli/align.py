@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -36,24 +37,22 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder."""
-    from paralign.verbs.preview import run_or_preview
-    from paralign.verbs.train import align
+    from paralign.commands.align import AlignRequest, prepare_align, run_align
+    from paralign.runs.options import RunOptions
+    from paralign.runs.preview import preview_settings, preview_training
 
-    run_or_preview(
-        align,
-        out=out,
-        resume=resume,
-        quiet=quiet,
-        measure=dry_run,
-        show=show,
-        model=model,
-        pairs=pairs or [],
-        corpus=corpus,
-        links=links or [],
-        dictionary=dictionary or [],
-        recipe=recipe,
-        settings=given(data={"limit": limit}, training={"seed": seed}),
-        overrides=overrides or [],
-        lenient=lenient,
-        track=track or [],
-    )
+    settings = given(data={"limit": limit}, training={"seed": seed})
+    request = AlignRequest(model, pairs or [], corpus, links or [], dictionary or [], recipe, settings, overrides or [])
+    options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
+    if dry_run or show:
+        previewed = replace(request, settings=preview_settings(settings))
+        preview_training(
+            lambda temporary: prepare_align(temporary, previewed),
+            options,
+            cost=dry_run,
+            show=show,
+            sources=pairs or [],
+            limit=limit,
+        )
+    else:
+        run_align(options, request)

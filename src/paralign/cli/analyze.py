@@ -26,7 +26,7 @@ def transfer(
     quiet: Quiet = False,
 ) -> None:
     """Zero-shot beside supervised on derived languages, and whether alignment tells how far they lie apart."""
-    from paralign.verbs.transferred import analyze_transfer
+    from paralign.commands.analyze_transfer import analyze_transfer
 
     analyze_transfer(runs, out=out, quiet=quiet)
 
@@ -38,7 +38,7 @@ def correlation(
     quiet: Quiet = False,
 ) -> None:
     """Does similarity, retrieval or static alignment tell how a task will transfer?"""
-    from paralign.verbs.correlation import analyze_correlation
+    from paralign.commands.analyze_correlation import analyze_correlation
 
     analyze_correlation(runs, out=out, quiet=quiet)
 
@@ -62,7 +62,7 @@ def ablation(
     quiet: Quiet = False,
 ) -> None:
     """Which layers does transfer need? Fine-tune with some drawn anew, from each source to all targets, and compare."""
-    from paralign.verbs.ablation import analyze_ablation
+    from paralign.commands.analyze_ablation import analyze_ablation
 
     analyze_ablation(
         model,
@@ -98,7 +98,7 @@ def similarity(
     quiet: Quiet = False,
 ) -> None:
     """How similar are translations in every layer (CKA), and what did training change?"""
-    from paralign.verbs.similarity import analyze_similarity
+    from paralign.commands.analyze_similarity import analyze_similarity
 
     analyze_similarity(
         model,
@@ -130,7 +130,7 @@ def embeddings(
     quiet: Quiet = False,
 ) -> None:
     """Do the static embeddings of translations lie together? Nearest neighbours, and a picture for the report."""
-    from paralign.verbs.analyze import analyze_embeddings
+    from paralign.commands.analyze_embeddings import analyze_embeddings
 
     analyze_embeddings(
         model,

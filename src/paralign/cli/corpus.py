@@ -34,23 +34,24 @@ def build(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clean and tokenise text once, for several runs (`align --corpus`). Settings: data.min_pieces and the like."""
+    """Clean and tokenize text once, for several runs (`align --corpus`). Settings: data.min_pieces and the like."""
     from paralign.config import merge, parse_override, resolve
-    from paralign.encoder.hf import load_tokenizer, load_twins
+    from paralign.corpus.clean import FilterConfig
+    from paralign.encoder.hf import load_tokenizer, load_twin_offset
     from paralign.encoder.tokenizer import tokenize, tokenizer_id
-    from paralign.text import FilterConfig, parse_pairs, parse_text
-    from paralign.verbs.corpus import build_corpus
+    from paralign.runs.corpus import build_corpus
+    from paralign.sources.specs import parse_pairs, parse_text
 
     if bool(pairs) == bool(text):
         raise UserError("give either --pairs or --text")
     asked = merge({"data": {"limit": limit}}, *map(parse_override, overrides or []))
     if set(asked) - {"data"}:
-        raise UserError(f"unknown section {min(set(asked) - {'data'})!r}", mend="here only data.* can be set")
-    made, twins = load_tokenizer(model), load_twins(model)
+        raise UserError(f"unknown section {min(set(asked) - {'data'})!r}", hint="here only data.* can be set")
+    made, twin_offset = load_tokenizer(model), load_twin_offset(model)
     build_corpus(
-        partial(tokenize, made, twins=twins),
-        tokenizer_id(made, twins=twins),
-        len(made) + twins,
+        partial(tokenize, made, twin_offset=twin_offset),
+        tokenizer_id(made, twin_offset=twin_offset),
+        len(made) + twin_offset,
         [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],
         out,
         resolve(FilterConfig, asked["data"]),
@@ -74,14 +75,14 @@ def split(
     lenient: Lenient = False,
 ) -> None:
     """Half the pairs become plain text (one side of each), half stay pairs; test sentences are left out, counted."""
-    from paralign.text import parse_pairs, parse_text
-    from paralign.text.split import split_corpus
-    from paralign.verbs.corpus import judge_languages
+    from paralign.corpus.split import split_corpus
+    from paralign.runs.corpus import check_languages
+    from paralign.sources.specs import parse_pairs, parse_text
 
     if not pairs:
-        raise UserError("no text is given", mend="--pairs en-de=PATH")
+        raise UserError("no text is given", hint="--pairs en-de=PATH")
     both, plain = [parse_pairs(p) for p in pairs], [parse_text(t) for t in text or []]
-    judge_languages([*both, *plain], lenient=lenient)
+    check_languages([*both, *plain], lenient=lenient)
     split_corpus(
         both,
         out,
@@ -109,8 +110,8 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """Duplicates, misfits, wrong languages, leaking test sentences: a page, and exit code 3 if there are faults."""
+    from paralign.commands.check_corpus import check_corpus
     from paralign.report import write_report
-    from paralign.verbs.check import check_corpus
 
     faults = check_corpus(
         pairs or [],
@@ -141,7 +142,7 @@ def convert(
     quiet: Quiet = False,
 ) -> None:
     """Write pairs in another format."""
-    from paralign.verbs.convert import convert_corpus
+    from paralign.commands.convert_corpus import convert_corpus
 
     convert_corpus(pairs or [], out, limit=limit, lenient=lenient, force=force, quiet=quiet)
 
@@ -154,7 +155,7 @@ def order(
     quiet: Quiet = False,
 ) -> None:
     """Learn a language's word order from trees, for languages derived by `syn`: en~syn@FILE."""
-    from paralign.verbs.order import learn_order
+    from paralign.commands.order_corpus import learn_order
 
     learn_order(text, out, lenient=lenient, quiet=quiet)
 
@@ -166,8 +167,8 @@ def show(
     lenient: Lenient = False,
 ) -> None:
     """Print pairs for a person to read; of the small world also words, tags, trees and links."""
-    from paralign.text import parse_pairs, read_pairs
-    from paralign.text.specs import smallworld_range
+    from paralign.sources.readers import read_pairs
+    from paralign.sources.specs import parse_pairs, smallworld_range
 
     indices = smallworld_range(pairs)
     if indices is not None:

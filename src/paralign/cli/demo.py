@@ -26,12 +26,12 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """The whole story in minutes: pretrain, align, fine-tune, report: on a small world, or on your pairs."""
-    from paralign.recipes.demo import demo
+    from paralign.commands.demo import demo
 
     if model and not real:
-        raise UserError("--model says what to align with your pairs", mend="add --real SRC-TGT=PATH")
+        raise UserError("--model says what to align with your pairs", hint="add --real SRC-TGT=PATH")
     if real:
-        from paralign.recipes.real import demo_real
+        from paralign.commands.demo_real import demo_real
 
         typer.echo(
             f"report: {demo_real(out, real, model=model or 'paralign-mini', seed=seed, resume=resume, quiet=quiet)}"

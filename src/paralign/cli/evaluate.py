@@ -30,7 +30,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Measure an encoder; rows are added to OUT/results.jsonl."""
-    from paralign.verbs.evaluate import evaluate
+    from paralign.commands.evaluate import evaluate
 
     evaluate(
         model,

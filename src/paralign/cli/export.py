@@ -23,6 +23,6 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Write a folder that sentence-transformers loads."""
-    from paralign.verbs.export import export
+    from paralign.commands.export import export
 
     export(model, out, pool=pool, layer=layer, quiet=quiet)

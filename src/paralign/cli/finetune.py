@@ -48,31 +48,16 @@ def command(
 
     Zero-shot: --train en=... --eval de=...; translate-train: --train de=...; both can be code-switched or few-shot.
     """
-    from paralign.verbs.finetune import finetune
-    from paralign.verbs.preview import run_or_preview
+    from paralign.commands.finetune import FinetuneRequest, prepare_finetune
+    from paralign.runs.finetune import FinetuneData
+    from paralign.runs.options import RunOptions
+    from paralign.runs.preview import preview_finetune
 
-    run_or_preview(
-        finetune,
-        out=out,
-        resume=resume,
-        quiet=quiet,
-        measure=dry_run,
-        show=show,
-        model=model,
-        task=task,
-        train=train,
-        eval=eval,
-        dev=dev,
-        code_switch=code_switch,
-        target_examples=target_examples,
-        seeds=seeds,
-        settings={"layers": {"reset": reset_layers}} if reset_layers is not None else None,
-        recipe=recipe,
-        overrides=overrides or [],
-        limit=limit,
-        split=split,
-        system=system,
-        keep_models=keep_models,
-        lenient=lenient,
-        track=track or [],
-    )
+    data = FinetuneData(train, eval, dev, code_switch, target_examples, limit, split, system)
+    settings = {"layers": {"reset": reset_layers}} if reset_layers is not None else {}
+    request = FinetuneRequest(model, task, data, seeds, recipe, settings, overrides or [])
+    options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
+    if dry_run or show:
+        preview_finetune(lambda temporary: prepare_finetune(temporary, request), options, cost=dry_run, show=show)
+    else:
+        prepare_finetune(options, request).run(keep_models=keep_models)

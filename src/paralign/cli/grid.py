@@ -24,7 +24,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Pretrain by every method on every derived language, fine-tune, compare: ALIGN-MLM's experiment."""
-    from paralign.recipes.grid import run_grid
+    from paralign.commands.grid import run_grid
 
     page = run_grid(
         out,

@@ -40,11 +40,11 @@ def command(what: Annotated[str, typer.Argument(help=", ".join(_WHAT))] = "recip
         for name in shipped_names():
             typer.echo(f"{name:16} {' '.join(read_provenance(name).get('languages', []))}")
     elif what == "languages":
-        from paralign.text.tags import known_tags
+        from paralign.text.language_tags import known_tags
 
         typer.echo(" ".join(known_tags()))
     else:
-        raise UserError(f"nothing to list called {what!r}", mend=did_you_mean(what, _WHAT))
+        raise UserError(f"nothing to list called {what!r}", hint=did_you_mean(what, _WHAT))
 
 
 def _first(kind: type) -> str:

@@ -25,7 +25,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Learn a linear map of one language's vectors into another's, for `evaluate --map`; the encoder stays as it is."""
-    from paralign.verbs.maps import make_map
+    from paralign.commands.map import make_map
 
     make_map(
         model, pairs=pairs, out=out, links=links, method=method, layer=layer, kind=kind, tokenised=tokenised,

@@ -26,7 +26,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Write a fine-tuned model's predictions in the task's own format."""
-    from paralign.verbs.predict import predict
+    from paralign.commands.predict import predict
 
     predict(
         model,

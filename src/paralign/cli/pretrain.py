@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -42,28 +43,31 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Train a masked LM on plain text, from scratch or from an encoder."""
-    from paralign.verbs.preview import run_or_preview
-    from paralign.verbs.train import pretrain
+    from paralign.commands.pretrain import PretrainRequest, Scratch, check_start, prepare_pretrain, run_pretrain
+    from paralign.runs.options import RunOptions
+    from paralign.runs.preview import preview_settings, preview_training
 
-    run_or_preview(
-        pretrain,
-        out=out,
-        resume=resume,
-        quiet=quiet,
-        measure=dry_run,
-        show=show,
-        text=text or [],
-        pairs=pairs or [],
-        arch=arch,
-        model=model,
-        tokenizer=tokenizer,
-        vocab=vocab,
-        max_length=max_length,
-        heldout=heldout or [],
-        dictionary=dictionary or [],
-        recipe=recipe,
-        settings=given(data={"limit": limit}, training={"seed": seed}),
-        overrides=overrides or [],
-        lenient=lenient,
-        track=track or [],
+    settings = given(data={"limit": limit}, training={"seed": seed})
+    request = PretrainRequest(
+        check_start(model, arch, Scratch(str(arch), tokenizer, vocab, max_length)),
+        text or [],
+        pairs or [],
+        heldout or [],
+        dictionary or [],
+        recipe,
+        settings,
+        overrides or [],
     )
+    options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
+    if dry_run or show:
+        previewed = replace(request, settings=preview_settings(settings))
+        preview_training(
+            lambda temporary: prepare_pretrain(temporary, previewed),
+            options,
+            cost=dry_run,
+            show=show,
+            sources=[*(pairs or []), *(text or [])],
+            limit=limit,
+        )
+    else:
+        run_pretrain(options, request)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paralign.cli.options import Lenient, Overrides, Quiet
+from paralign.words.base import ALIGNERS
 
 __all__ = ["command"]
 
@@ -19,7 +20,8 @@ def command(
         list[str] | None, typer.Option(help="SRC-TGT=PATH, more text to learn from; may be repeated.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="hmm, ibm (fast_align's model), similarity, eflomal, file; --set words.key=value.")
+        str,
+        typer.Option(help=f"Aligner: {', '.join(ALIGNERS)}, or my_module:Class; its settings: --set words.KEY=VALUE."),
     ] = "hmm",
     model: Annotated[str | None, typer.Option(help="For similarity: the encoder whose vectors are compared.")] = None,
     links: Annotated[Path | None, typer.Option(help="For file: links made elsewhere.")] = None,
@@ -42,7 +44,7 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Say which word translates which."""
-    from paralign.verbs.words import align_words
+    from paralign.commands.align_words import align_words
 
     align_words(
         pairs,

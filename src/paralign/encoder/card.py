@@ -72,7 +72,7 @@ tags:
 
 {data}
 
-The licence of the weights follows from those of the base and of this text; paralign cannot know it.
+The license of the weights follows from those of the base and of this text; paralign cannot know it.
 
 ## Use
 

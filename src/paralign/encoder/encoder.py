@@ -14,19 +14,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from paralign.batches.batching import split_by_length
+from paralign.batches.views import View
 from paralign.device import best_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
 from paralign.errors import UserError
-from paralign.text.batching import split_by_length
-from paralign.text.views import View
+from paralign.ragged import ranges, row_ids, row_starts
 
-__all__ = ["Encoder", "States", "raw_bytes"]
+__all__ = ["Encoder", "HiddenStates", "tensor_bytes"]
 
 E = TypeVar("E", bound="Encoder")
 
 
-class States:
+class HiddenStates:
     """Hidden states of a view, rows laid end to end as in the view itself.
 
     Attributes:
@@ -49,7 +50,7 @@ class States:
     def mean(self) -> Tensor:
         """[B, d] mean over each row's pieces without specials; zero for a row without any."""
         inner = np.flatnonzero(~self.view.special)
-        row = np.repeat(np.arange(len(self.view.lengths)), self.view.lengths)[inner]
+        row = row_ids(self.view.lengths)[inner]
         count = np.bincount(row, minlength=len(self.view.lengths))
         rows = torch.from_numpy(row).to(self.flat.device)
         total = self.flat.new_zeros(len(count), self.flat.shape[1], dtype=torch.float32)
@@ -70,7 +71,7 @@ class Encoder(nn.Module):
         model: any ``...ForMaskedLM``; or an encoder alone, which has no vocabulary scores.
         tokenizer: its fast tokenizer.
         name: how the user called it.
-        chunk_cost: what one more chunk of rows costs, in positions (:func:`paralign.text.batching.split_by_length`);
+        chunk_cost: what one more chunk of rows costs, in positions (:func:`paralign.batches.batching.split_by_length`);
             by default what it does on this machine.
     """
 
@@ -87,16 +88,17 @@ class Encoder(nn.Module):
         self.name = name
         # Measured on a CPU at 4x256 and 12x768; on an accelerator the launches of a forward and a backward pass.
         self.chunk_cost = chunk_cost if chunk_cost is not None else 256 if best_device().type == "cpu" else 2_048
-        self.types = hf.takes_types(model)
-        self.twins = hf.twins_of(model)
+        self.uses_token_types = hf.uses_token_types(model)
+        self.twin_offset = hf.twin_offset_of(model)
         """What a piece and its twin differ by, for languages derived by ``trans``; 0 where there are none."""
-        self.template = tok.probe_template(tokenizer, types=self.types, twins=self.twins)
-        self._head = heads.head_of(model) if hf.has_head(model) else None
-        self.together: Callable[[int], int] | None = None
+        self.template = tok.probe_template(tokenizer, types=self.uses_token_types, twin_offset=self.twin_offset)
+        self.has_head = hf.has_head(model)
+        """Whether there is a vocabulary head, as :meth:`logits` needs one."""
+        self.sync_chunk_count: Callable[[int], int] | None = None
         """Makes the number of chunks a view is encoded in the same in all processes, where that matters."""
         self._maps: dict[str, tuple[int, Tensor]] = {}
         self._language: str | None = None
-        self.mapped: set[str] = set()
+        self.languages_mapped: set[str] = set()
         """Languages whose map has been used."""
 
     # -- making and saving
@@ -141,7 +143,7 @@ class Encoder(nn.Module):
             self.model.save_pretrained(folder)
         tok.save_tokenizer(self.tokenizer, folder)
 
-    def headless_twin(self) -> Encoder:
+    def copy_without_head(self) -> Encoder:
         """A copy with its own weights, without gradient and without vocabulary head: a momentum encoder."""
         model = heads.without_head(copy.deepcopy(self.model)).requires_grad_(False)
         return type(self)(model, self.tokenizer, name=self.name, chunk_cost=self.chunk_cost)
@@ -164,14 +166,9 @@ class Encoder(nn.Module):
         return str(self.model.config.model_type)
 
     @property
-    def has_head(self) -> bool:
-        """Whether it gives vocabulary scores."""
-        return self._head is not None
-
-    @property
-    def reads_positions(self) -> bool:
+    def accepts_positions(self) -> bool:
         """Whether positions may be given to it, as for ``views.restart_positions``."""
-        return hf.reads_positions(self.model)
+        return hf.accepts_positions(self.model)
 
     @property
     def max_pieces(self) -> int:
@@ -208,27 +205,27 @@ class Encoder(nn.Module):
         hasher = hashlib.blake2b(digest_size=8)
         for name, value in sorted(self.model.state_dict().items()):
             hasher.update(f"{name}{tuple(value.shape)}".encode())
-            hasher.update(raw_bytes(value))
+            hasher.update(tensor_bytes(value))
         return hasher.hexdigest()
 
     # -- text in
 
     def tokenize(self, texts: list[str], language: str | None = None) -> list[tok.Pieces]:
-        """Piece ids and character offsets of each text, without specials; in a language (see :meth:`speaking`)."""
-        return tok.tokenize(self.tokenizer, texts, language or self._language, twins=self.twins)
+        """Piece ids and character offsets of each text, without specials; in a language (see :meth:`using_language`)."""
+        return tok.tokenize(self.tokenizer, texts, language or self._language, twin_offset=self.twin_offset)
 
     @property
     def tokenizer_id(self) -> str:
         """Fingerprint of the tokenizer."""
-        return tok.tokenizer_id(self.tokenizer, twins=self.twins)
+        return tok.tokenizer_id(self.tokenizer, twin_offset=self.twin_offset)
 
     # -- states out
 
-    def encode(self, view: View) -> States:
+    def encode(self, view: View) -> HiddenStates:
         """Last hidden states of a view."""
         return self.encode_layers(view, [self.layers])[0]
 
-    def encode_layers(self, view: View, layers: Sequence[int]) -> list[States]:
+    def encode_layers(self, view: View, layers: Sequence[int]) -> list[HiddenStates]:
         """Hidden states of chosen layers (0 = embeddings, L = last), the view encoded once.
 
         Raises:
@@ -238,14 +235,14 @@ class Encoder(nn.Module):
         if longest > self.max_pieces:
             raise UserError(
                 f"a row of {longest} pieces is longer than the model's {self.max_pieces}",
-                mend="lower data.max_pieces",
+                hint="lower data.max_pieces",
             )
         base = hf.base_of(self.model)
         device = self.device
         order = split_by_length(view.lengths, self.chunk_cost) if len(view.lengths) else []
-        chunks = len(order) if self.together is None else self.together(len(order))
+        chunks = len(order) if self.sync_chunk_count is None else self.sync_chunk_count(len(order))
         if not chunks:  # a slice of which no pair was drawn
-            return [States(self.embeddings.new_zeros(0, self.width), view) for _ in layers]
+            return [HiddenStates(self.embeddings.new_zeros(0, self.width), view) for _ in layers]
         parts: list[list[Tensor]] = [[] for _ in layers]
         for rows in order + [None] * (chunks - len(order)):
             # Where there are no more rows, one piece runs through the layers that nobody reads.
@@ -256,7 +253,7 @@ class Encoder(nn.Module):
             padded = np.full(inside.shape, self.template.pad_id)
             padded[inside] = view.ids[source]
             inputs = {"input_ids": padded, "attention_mask": (inside | (lengths == 0)[:, None]).astype(np.int64)}
-            if self.types:
+            if self.uses_token_types:
                 inputs["token_type_ids"] = np.zeros(inside.shape, np.int64)
                 inputs["token_type_ids"][inside] = view.types[source]
             if view.positions is not None:
@@ -266,7 +263,7 @@ class Encoder(nn.Module):
             tensors = {k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in inputs.items()}
             keep = torch.from_numpy(np.flatnonzero(inside)).to(device)
             if len(layers) == 1 and layers[0]:
-                found = [hf.state_behind(self.model, layers[0], tensors)]
+                found = [hf.hidden_state_after(self.model, layers[0], tensors)]
             else:
                 whole = base(**tensors, output_hidden_states=True, return_dict=True).hidden_states
                 if whole is None:
@@ -278,17 +275,17 @@ class Encoder(nn.Module):
         flat = [torch.cat(part).index_select(0, back) for part in parts]
         if self._language in self._maps:
             mapped, matrix = self._maps[self._language]
-            self.mapped |= {self._language} if mapped in layers else set()
+            self.languages_mapped |= {self._language} if mapped in layers else set()
             flat = [s @ matrix.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
-        return [States(states, view) for states in flat]
+        return [HiddenStates(states, view) for states in flat]
 
     def use_map(self, language: str, layer: int, matrix: Tensor) -> None:
         """Multiply the hidden states of a layer by a [d, d] matrix where sentences of a language are encoded (see
-        :meth:`speaking`)."""
+        :meth:`using_language`)."""
         self._maps[language] = (layer, matrix.to(self.device))
 
     @contextmanager
-    def speaking(self, language: str | None) -> Iterator[None]:
+    def using_language(self, language: str | None) -> Iterator[None]:
         """Within it sentences are in this language: its map is used, if it has one, and its pieces are the twins where
         it is derived by ``trans``."""
         before, self._language = self._language, language
@@ -297,17 +294,16 @@ class Encoder(nn.Module):
         finally:
             self._language = before
 
-    def scores(self, states: Tensor) -> Tensor:
+    def logits(self, states: Tensor) -> Tensor:
         """Vocabulary scores [M, V] by the model's own masked-LM head at states [M, d].
 
         Raises:
             UserError: if it has none.
         """
-        self.check_head("scoring pieces")
-        assert self._head is not None
-        return self._head(states)
+        self.require_head("scoring pieces")
+        return heads.head_logits(self.model, states)
 
-    def check_head(self, who: str) -> None:
+    def require_head(self, who: str) -> None:
         """Refuse an encoder without vocabulary head.
 
         Args:
@@ -316,10 +312,10 @@ class Encoder(nn.Module):
         Raises:
             UserError: if there is none.
         """
-        if self._head is None:
+        if not self.has_head:
             message = f"{who} needs a vocabulary head, and {self.family} models have none"
-            mend = "use moco, word_l2 or word_contrastive, or a masked LM"
-            raise UserError(message, where=self.name or None, mend=mend)
+            hint = "use moco, word_l2 or word_contrastive, or a masked LM"
+            raise UserError(message, where=self.name or None, hint=hint)
 
     def head_dense(self) -> nn.Linear:
         """The vocabulary head's first dense layer, [d, d].
@@ -327,15 +323,15 @@ class Encoder(nn.Module):
         Raises:
             UserError: if there is no head, or one without a dense layer.
         """
-        self.check_head("this layer")
+        self.require_head("this layer")
         return heads.head_dense(self.model)
 
-    def scores_through(self, states: Tensor, dense: nn.Module) -> Tensor:
+    def logits_with_dense(self, states: Tensor, dense: nn.Module) -> Tensor:
         """Vocabulary scores [M, V] by the head with another first dense layer, the rest shared."""
-        return heads.head_through(self.model, dense)(states)
+        return heads.head_logits_with(self.model, states, dense)
 
 
-def raw_bytes(value: Tensor) -> bytes:
+def tensor_bytes(value: Tensor) -> bytes:
     """The bytes of a tensor, row by row."""
     raw: bytes = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     return raw
@@ -346,5 +342,5 @@ def _undo(view: View, order: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int6
     rows = np.concatenate(order)
     lengths = view.lengths[rows]
     begin = np.empty_like(lengths)
-    begin[rows] = np.cumsum(lengths) - lengths
-    return np.repeat(begin - view.starts, view.lengths) + np.arange(len(view.ids))
+    begin[rows] = row_starts(lengths)
+    return ranges(begin, view.lengths)

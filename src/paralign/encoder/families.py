@@ -29,12 +29,12 @@ __all__ = [
     "ARCHITECTURES",
     "TWINS",
     "Architecture",
-    "attention",
+    "attention_implementation",
     "build",
-    "class_of",
+    "model_class",
     "first_line",
-    "new_twin",
     "parse_arch",
+    "random_like",
     "read_family",
 ]
 
@@ -95,7 +95,7 @@ ARCHITECTURES = {
 }
 
 
-def attention() -> str | None:
+def attention_implementation() -> str | None:
     """How attention is computed: on a CPU plainly, which for rows of some hundred pieces is 2.5 times as fast as the
     fused kernel with its backward pass; elsewhere (``None``) as the family does by itself."""
     return "eager" if only_cpu() else None
@@ -126,26 +126,26 @@ def read_family(path: str, name: str) -> PreTrainedConfig:
                 message = f"the family {kind!r} needs code that comes with the model, and paralign runs none"
             else:
                 message = f"cannot load the model: transformers {__version__} does not know the family {kind!r}"
-            raise UserError(message, where=name, mend=_MEND)
+            raise UserError(message, where=name, hint=_MEND)
         config: PreTrainedConfig = AutoConfig.from_pretrained(path, trust_remote_code=False)
     except UserError:
         raise
     except Exception as error:  # a config's own checks raise many kinds
         raise UserError(f"cannot load the model: {first_line(error)}", where=name) from error
     if getattr(config, "is_encoder_decoder", False):
-        raise UserError(f"{config.model_type} models are encoder-decoders, not encoders", where=name, mend=_MEND)
+        raise UserError(f"{config.model_type} models are encoder-decoders, not encoders", where=name, hint=_MEND)
     generates = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and type(config) not in MODEL_FOR_MASKED_LM_MAPPING
     if getattr(config, "is_decoder", False) or (
         generates and not getattr(config, "use_bidirectional_attention", False)
     ):
         message = f"this {config.model_type} model reads from left to right: a decoder, not an encoder"
-        raise UserError(message, where=name, mend=_MEND)
+        raise UserError(message, where=name, hint=_MEND)
     if type(config) not in MODEL_MAPPING:
-        raise UserError(f"transformers has no encoder of the family {config.model_type!r}", where=name, mend=_MEND)
+        raise UserError(f"transformers has no encoder of the family {config.model_type!r}", where=name, hint=_MEND)
     return config
 
 
-def class_of(config: PreTrainedConfig) -> Any:
+def model_class(config: PreTrainedConfig) -> Any:
     """``AutoModelForMaskedLM``, or ``AutoModel`` for a family without vocabulary head."""
     return AutoModelForMaskedLM if type(config) in MODEL_FOR_MASKED_LM_MAPPING else AutoModel
 
@@ -159,16 +159,16 @@ def parse_arch(arch: str) -> tuple[str, int, int]:
     family, _, shape = arch.partition(":")
     match = re.fullmatch(r"(\d+)x(\d+)", shape)
     if family not in ARCHITECTURES:
-        raise UserError(f"unknown architecture {family!r}", mend=did_you_mean(family, ARCHITECTURES))
+        raise UserError(f"unknown architecture {family!r}", hint=did_you_mean(family, ARCHITECTURES))
     if not match or int(match[1]) < 1 or int(match[2]) < 32 or int(match[2]) % 32:
-        raise UserError(f"cannot read the shape in {arch!r}", mend="write layers x width, as in bert:4x256")
+        raise UserError(f"cannot read the shape in {arch!r}", hint="write layers x width, as in bert:4x256")
     return family, int(match[1]), int(match[2])
 
 
 def build(
     arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 0.1, seed: int = 0, twins: bool = False
 ) -> Any:
-    """A masked LM with random weights by the family's own initialiser; heads of 64 (of 32 up to width 128).
+    """A masked LM with random weights by the family's own initializer; heads of 64 (of 32 up to width 128).
 
     Args:
         arch: ``family:LAYERSxWIDTH``; the feed-forward width is four times the width (ModernBERT: 1.5 times).
@@ -209,13 +209,13 @@ def build(
         config.position_buckets = min(256, max_length // 2)  # near distances one by one, farther ones together
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return AutoModelForMaskedLM.from_config(config, attn_implementation=attention())
+        return AutoModelForMaskedLM.from_config(config, attn_implementation=attention_implementation())
 
 
-def new_twin(model: Any, seed: int) -> Any:
-    """A model of the same layers, drawn by the family's own initialiser; its embeddings are fewer.
+def random_like(model: Any, seed: int) -> Any:
+    """A model of the same layers, drawn by the family's own initializer; its embeddings are fewer.
 
-    ``_init_weights`` on a model that was loaded would do nothing: its weights are marked as initialised.
+    ``_init_weights`` on a model that was loaded would do nothing: its weights are marked as initialized.
     """
     config = copy.deepcopy(model.config)
     special = [getattr(config, name) for name in vars(config) if name.endswith("_token_id")]
@@ -223,4 +223,4 @@ def new_twin(model: Any, seed: int) -> Any:
     config.vocab_size = min(config.vocab_size, highest + 1)  # the embeddings are not asked for
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return class_of(config).from_config(config)
+        return model_class(config).from_config(config)

@@ -1,11 +1,13 @@
-"""The vocabulary head of a masked LM, taken from its encoder: by itself, through another first layer, or away.
+"""The vocabulary head of a masked LM, computed on hidden states without running its encoder.
 
-No code per family: a head is run on gathered states, the model's encoder replaced by a stub.
+There is no code for single families: while the head runs, :class:`paralign.encoder.hf.Stub` takes the place of the
+encoder inside the model.
 """
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,68 +15,83 @@ from torch import Tensor, nn
 from paralign.encoder.hf import Stub, base_of, width_of
 from paralign.errors import UserError
 
-__all__ = ["head_dense", "head_of", "head_through", "without_head"]
+__all__ = ["head_dense", "head_logits", "head_logits_with", "without_head"]
 
 
-class _Head:
-    """The vocabulary head of a masked LM as a function of states; shares every parameter with the model."""
+def head_logits(model: Any, states: Tensor) -> Tensor:
+    """Return the logits over the vocabulary.
 
-    def __init__(self, model: Any) -> None:
-        shell = copy.copy(model)
-        shell._modules = dict(model._modules)
-        shell._modules[model.base_model_prefix] = Stub(base_of(model))
-        self._shell = shell
+    Args:
+        model: a masked LM; every parameter of its head gets its gradient.
+        states: hidden states. Shape: [M, d].
 
-    def __call__(self, states: Tensor) -> Tensor:
-        scores: Tensor = self._shell(inputs_embeds=states[None]).logits[0]
-        return scores
+    Returns:
+        Shape: [M, V].
+    """
+    return _run_head(model, states, {})
 
 
-def head_of(model: Any) -> _Head:
-    """Scores over the vocabulary from hidden states: [M, d] → [M, V]. Make it again after a deep copy."""
-    return _Head(model)
+def head_logits_with(model: Any, states: Tensor, dense: nn.Module) -> Tensor:
+    """Return the logits over the vocabulary with another first dense layer; the rest of the head is the model's.
+
+    Args:
+        model: a masked LM whose head has a dense layer (see :func:`head_dense`).
+        states: hidden states. Shape: [M, d].
+        dense: the layer to use in place of the head's first dense layer.
+
+    Returns:
+        Shape: [M, V].
+    """
+    return _run_head(model, states, {_dense_of(model)[0]: dense})
+
+
+def _run_head(model: Any, states: Tensor, replacements: Mapping[str, nn.Module]) -> Tensor:
+    stub = Stub(base_of(model))
+    with _replaced(model, {model.base_model_prefix: stub, **replacements}):
+        logits: Tensor = model(inputs_embeds=states[None]).logits[0]
+    return logits
+
+
+@contextmanager
+def _replaced(model: nn.Module, replacements: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Use other submodules, given by path, inside the ``with`` block."""
+    originals = {path: model.get_submodule(path) for path in replacements}
+    try:
+        for path, module in replacements.items():
+            model.set_submodule(path, module)
+        yield
+    finally:
+        for path, module in originals.items():
+            model.set_submodule(path, module)
 
 
 def head_dense(model: Any) -> nn.Linear:
-    """The first dense layer of the vocabulary head, d → d (d → e where embeddings are of another size): W1 and b1 of
-    GELU(W1·h + b1).
+    """Return the first dense layer of the vocabulary head: W1 and b1 of GELU(W1·h + b1).
+
+    It maps d to d, or to the size of the embeddings where that differs.
 
     Raises:
-        UserError: for a head without one.
+        UserError: if the head has no dense layer.
     """
     return _dense_of(model)[1]
-
-
-def head_through(model: Any, dense: nn.Module) -> _Head:
-    """The vocabulary head with another first layer, all else shared with the model."""
-    head = _Head(model)
-    *path, name = _dense_of(model)[0].split(".")
-    place = head._shell
-    for step in path:  # copies along the way, so that the model keeps its own
-        part = copy.copy(place._modules[step])
-        part._modules = dict(part._modules)
-        place._modules[step] = part
-        place = part
-    place._modules[name] = dense
-    return head
 
 
 def _dense_of(model: Any) -> tuple[str, nn.Linear]:
     base, width = f"{model.base_model_prefix}.", width_of(model)
     vocabulary = model.get_output_embeddings()
-    for name, part in model.named_modules():
+    for path, module in model.named_modules():
         if (
-            isinstance(part, nn.Linear)
-            and part is not vocabulary
-            and not name.startswith(base)
-            and part.in_features == width
+            isinstance(module, nn.Linear)
+            and module is not vocabulary
+            and not path.startswith(base)
+            and module.in_features == width
         ):
-            return name, part
-    raise UserError(f"the vocabulary head of {type(model).__name__} has no dense layer", mend="use tlm for this family")
+            return path, module
+    raise UserError(f"the vocabulary head of {type(model).__name__} has no dense layer", hint="use tlm for this family")
 
 
 def without_head(model: Any) -> Any:
-    """Remove the vocabulary head from a masked LM, in place."""
+    """Remove the vocabulary head of a masked LM in place, and return the model."""
     base = base_of(model)
     for name, child in list(model.named_children()):
         if base is not model and child is not base:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 
-from paralign.encoder.families import TWINS, attention, class_of, first_line, read_family
+from paralign.encoder.families import TWINS, attention_implementation, model_class, first_line, read_family
 from paralign.errors import UserError
 from paralign.models import shipped
 
@@ -32,13 +32,13 @@ __all__ = [
     "layer_stack",
     "load_model",
     "load_tokenizer",
-    "load_twins",
+    "load_twin_offset",
     "max_pieces",
-    "reads_positions",
+    "accepts_positions",
     "save_half",
     "set_dropout",
-    "takes_types",
-    "twins_of",
+    "uses_token_types",
+    "twin_offset_of",
     "width_of",
 ]
 
@@ -72,9 +72,9 @@ def _folder(name: str) -> Path | None:
     """The folder a name means, known to exist, or ``None`` if it is a name on the hub."""
     path = _local(name)
     if path is not None and not path.exists():
-        raise UserError("no such model folder", where=name, mend="give a folder or a name on the hub")
+        raise UserError("no such model folder", where=name, hint="give a folder or a name on the hub")
     if path is not None and not path.is_dir():
-        raise UserError("not a model folder", where=name, mend="give the folder that holds config.json")
+        raise UserError("not a model folder", where=name, hint="give the folder that holds config.json")
     return path
 
 
@@ -89,7 +89,7 @@ def _check_weights(name: str) -> None:
             raise UserError(
                 "the weights are pickled and paralign reads only safetensors",
                 where=name,
-                mend="convert them once with transformers: save_pretrained(safe_serialization=True)",
+                hint="convert them once with transformers: save_pretrained(safe_serialization=True)",
             )
         raise UserError("no *.safetensors in the model folder", where=name)
 
@@ -97,7 +97,7 @@ def _check_weights(name: str) -> None:
 def _check_tokenizer(name: str) -> None:
     path = _folder(name)
     if path is not None and not any((path / file).exists() for file in _TOKENIZERS):
-        raise UserError("the model folder has no tokenizer", where=name, mend="save the tokenizer beside the model")
+        raise UserError("the model folder has no tokenizer", where=name, hint="save the tokenizer beside the model")
 
 
 def load_model(name: str) -> Any:
@@ -112,7 +112,7 @@ def load_model(name: str) -> Any:
     _check_weights(name)
     path = str(_local(name) or name)
     config = read_family(path, name)
-    loader = class_of(config)
+    loader = model_class(config)
     options = {"add_pooling_layer": False} if loader is AutoModel and _pools(config) else {}
     model, info = _load(loader, path, name, options)
     if any(key.startswith("lm_predictions.") for key in info["unexpected_keys"]) and hasattr(config, "legacy"):
@@ -138,7 +138,7 @@ def _load(loader: Any, path: str, name: str, options: Mapping[str, Any]) -> tupl
                 use_safetensors=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
-                attn_implementation=attention(),
+                attn_implementation=attention_implementation(),
                 output_loading_info=True,
                 **options,
             )
@@ -162,7 +162,7 @@ def _try_out(model: Any, name: str) -> None:
         UserError: saying which of these the model does not do.
     """
     kind = model.config.model_type
-    mend = "docs/families.md says which families are encoders"
+    hint = "docs/families.md says which families are encoders"
     base = base_of(model).eval()
     try:
         rows = model.get_input_embeddings().weight.shape[0]
@@ -178,14 +178,14 @@ def _try_out(model: Any, name: str) -> None:
             raise ValueError("not every layer gives one state a piece")
     except Exception as error:  # whatever a family may raise
         message = f"{kind} models cannot be used as encoders of text: {first_line(error)}"
-        raise UserError(message, where=name, mend=mend) from error
+        raise UserError(message, where=name, hint=hint) from error
     largest = float(states.abs().max())
     if float((states[0, :3] - alone[0]).abs().max()) > 1e-4 * largest:
         message = f"{kind} models cannot be used: the states of a sentence depend on the padding beside it"
-        raise UserError(message, where=name, mend=mend)
+        raise UserError(message, where=name, hint=hint)
     if float((states[0, 0] - states[1, 0]).abs().max()) <= 1e-6 * largest:
         message = f"in this {kind} model a piece does not see those behind it: a decoder, not an encoder"
-        raise UserError(message, where=name, mend=mend)
+        raise UserError(message, where=name, hint=hint)
 
 
 def load_tokenizer(name: str) -> Any:
@@ -198,19 +198,19 @@ def load_tokenizer(name: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(_local(name) or name), use_fast=True, trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds here
-        path, mend = _local(name), None
+        path, hint = _local(name), None
         if find_spec("sentencepiece") is None and (path is None or any(path.glob("*.model"))):
-            mend = "a SentencePiece vocabulary needs its package: pip install 'paralign[sentencepiece]'"
-        raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, mend=mend) from error
+            hint = "a SentencePiece vocabulary needs its package: pip install 'paralign[sentencepiece]'"
+        raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, hint=hint) from error
     if not tokenizer.is_fast:
         raise UserError("the tokenizer has no fast form, so no character offsets", where=name)
     if tokenizer.mask_token_id is None:
-        raise UserError("the tokenizer has no mask token", where=name, mend="an encoder's tokenizer has one")
+        raise UserError("the tokenizer has no mask token", where=name, hint="an encoder's tokenizer has one")
     return tokenizer
 
 
-def load_twins(name: str) -> int:
-    """:func:`twins_of` the model a tokenizer belongs to, without loading its weights; 0 for a tokenizer alone."""
+def load_twin_offset(name: str) -> int:
+    """:func:`twin_offset_of` the model a tokenizer belongs to, without loading its weights; 0 for a tokenizer alone."""
     path = _folder(name)
     if path is not None and not (path / "config.json").is_file():
         return 0
@@ -229,14 +229,14 @@ def save_half(model: Any, folder: Path) -> None:
             mine.copy_(rounded)
 
 
-def twins_of(model: Any) -> int:
+def twin_offset_of(model: Any) -> int:
     """How many pieces have a twin: piece i's is i plus this; 0 in an encoder without twins."""
     return int(getattr(model.config, TWINS, 0) or 0)
 
 
 def has_head(model: Any) -> bool:
     """Whether there is a vocabulary head around the encoder."""
-    return model.base_model is not model and class_of(model.config) is not AutoModel
+    return model.base_model is not model and model_class(model.config) is not AutoModel
 
 
 def base_of(model: Any) -> nn.Module:
@@ -246,15 +246,18 @@ def base_of(model: Any) -> nn.Module:
 
 
 class Stub(nn.Module):
-    """Stands where the base model stood: hands back the states it is given. What a head asks of the base itself, as
-    DeBERTa's asks for the word embeddings, is the base's; it is not a part of this."""
+    """Takes the place of the base model while a head runs: returns the states it is given.
+
+    Attributes that a head reads from the base model, such as DeBERTa's word embeddings, are read from the base. The
+    base is not a submodule of the stub.
+    """
 
     def __init__(self, base: nn.Module) -> None:
         super().__init__()
-        self.__dict__["_stood_here"] = base
+        self._base = (base,)  # a tuple: an nn.Module would be registered as a submodule
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_stood_here"], name)
+        return getattr(self._base[0], name)
 
     def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> BaseModelOutput:
         return BaseModelOutput(last_hidden_state=inputs_embeds)
@@ -281,7 +284,7 @@ def checkpoint_gradients(model: Any) -> None:
     """
     if not getattr(model, "supports_gradient_checkpointing", False):
         message = f"{model.config.model_type} models have no gradient checkpointing"
-        raise UserError(message, mend="leave training.gradient_checkpointing out, raise training.accumulate")
+        raise UserError(message, hint="leave training.gradient_checkpointing out, raise training.accumulate")
     # Its name in newer releases of transformers 5; the older one warns there.
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
@@ -295,7 +298,7 @@ def compile_layers(model: Any) -> None:
     """
     stack = layer_stack(model)
     if not stack:
-        raise UserError(f"{model.config.model_type} models have no stack of layers to compile", mend="leave it out")
+        raise UserError(f"{model.config.model_type} models have no stack of layers to compile", hint="leave it out")
     for layer in stack:
         layer.compile(dynamic=True)
 
@@ -315,14 +318,14 @@ def first_position(model: Any) -> int:
     return 0 if padding is None else int(padding) + 1
 
 
-def takes_types(model: Any) -> bool:
+def uses_token_types(model: Any) -> bool:
     """Whether the model tells two segments apart by token types."""
     known = "token_type_ids" in inspect.signature(base_of(model).forward).parameters
     return known and int(getattr(model.config, "type_vocab_size", 0) or 0) >= 2
 
 
 @torch.no_grad()
-def reads_positions(model: Any) -> bool:
+def accepts_positions(model: Any) -> bool:
     """Whether positions can be given, and change the states: not so where distances alone count."""
     base = base_of(model)
     if "position_ids" not in inspect.signature(base.forward).parameters:
@@ -354,10 +357,10 @@ class _Reached(Exception):
     """The layer that was asked for has been computed."""
 
 
-def state_behind(model: Any, layer: int, inputs: dict[str, Tensor]) -> Tensor:
+def hidden_state_after(model: Any, layer: int, inputs: dict[str, Tensor]) -> Tensor:
     """[b, t, d] the hidden state behind layer 1 to L; the layers above it are not computed where that can be helped."""
     base, count, stack = base_of(model), hidden_layers(model), layer_stack(model)
-    if layer == count or not stack:  # the last may be normalised; shared or several stacks are run whole
+    if layer == count or not stack:  # the last may be normalized; shared or several stacks are run whole
         out = base(**inputs, output_hidden_states=layer != count, return_dict=True)
         state: Tensor = out.last_hidden_state if layer == count else out.hidden_states[layer]
         return state

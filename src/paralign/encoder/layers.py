@@ -16,19 +16,19 @@ from torch import nn
 
 from paralign.config import Config
 from paralign.encoder import hf
-from paralign.encoder.encoder import Encoder, raw_bytes
-from paralign.encoder.families import new_twin
+from paralign.encoder.encoder import Encoder, tensor_bytes
+from paralign.encoder.families import random_like
 from paralign.errors import UserError
 
 __all__ = [
     "LayersConfig",
-    "chosen_layers",
+    "parse_layers",
     "keep_layers",
     "layer_hashes",
     "layer_stacks",
-    "prepare_layers",
-    "reset_layers",
-    "spelled",
+    "configure_layers",
+    "reinitialize_layers",
+    "format_layers",
 ]
 
 _EMBEDDINGS = "embeddings"
@@ -38,7 +38,7 @@ class LayersConfig(Config):
     """What is done to layers before fine-tuning."""
 
     reset: str = ""
-    """Layers drawn anew by the family's own initialiser: ``0-1``, ``0,3-5``, ``all``. Each seed draws its own."""
+    """Layers drawn anew by the family's own initializer: ``0-1``, ``0,3-5``, ``all``. Each seed draws its own."""
     freeze: str = ""
     """Layers that are not trained; ``embeddings`` may be among them: ``embeddings,0-3``."""
     keep: int | None = Field(default=None, ge=1)
@@ -50,7 +50,7 @@ class LayersConfig(Config):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """For tables: ``layers 0-1 reset``; empty where nothing is done."""
         parts = [f"layer{'s' * (not self.reset.isdecimal())} {self.reset} reset"] if self.reset else []
         parts += [f"{self.freeze} frozen"] if self.freeze else []
@@ -58,7 +58,7 @@ class LayersConfig(Config):
         return ", ".join(parts)
 
 
-def chosen_layers(text: str, count: int, *, embeddings: bool = False) -> list[int]:
+def parse_layers(text: str, count: int, *, embeddings: bool = False) -> list[int]:
     """Numbers of layers: ``0-1``, ``0,3-5``, ``all``; -1 stands for ``embeddings``.
 
     Args:
@@ -79,18 +79,18 @@ def chosen_layers(text: str, count: int, *, embeddings: bool = False) -> list[in
             found |= set(range(count))
         elif not span:
             more = f", or {_EMBEDDINGS}" * embeddings
-            raise UserError(f"cannot read the layers {text!r}", mend=f"write 0-1 or 0,3-5 or all{more}; {known}")
+            raise UserError(f"cannot read the layers {text!r}", hint=f"write 0-1 or 0,3-5 or all{more}; {known}")
         else:
             first, last = int(span[1]), int(span[2] or span[1])
             if last >= count or first > last:
-                raise UserError(f"there are no layers {part}", mend=known)
+                raise UserError(f"there are no layers {part}", hint=known)
             found |= set(range(first, last + 1))
     if text and not found:
-        raise UserError(f"no layers in {text!r}", mend=f"write 0-1 or 0,3-5 or all; {known}")
+        raise UserError(f"no layers in {text!r}", hint=f"write 0-1 or 0,3-5 or all; {known}")
     return sorted(found)
 
 
-def spelled(layers: Iterable[int]) -> str:
+def format_layers(layers: Iterable[int]) -> str:
     """The one spelling of a set of layers: ``0-2,5``."""
     runs: list[list[int]] = []
     for layer in sorted(set(layers)):
@@ -131,7 +131,7 @@ def keep_layers(model: Any, count: int) -> None:
             setattr(model.config, name, kinds[:count])
 
 
-def prepare_layers(encoder: Encoder, config: LayersConfig) -> None:
+def configure_layers(encoder: Encoder, config: LayersConfig) -> None:
     """Leave out and freeze, in place; what is to be reset is looked through.
 
     Raises:
@@ -139,10 +139,10 @@ def prepare_layers(encoder: Encoder, config: LayersConfig) -> None:
     """
     if config.keep is not None and config.keep != encoder.layers:
         if config.keep > encoder.layers:
-            raise UserError(f"the encoder has {encoder.layers} layers", mend="lower layers.keep")
+            raise UserError(f"the encoder has {encoder.layers} layers", hint="lower layers.keep")
         keep_layers(encoder.model, config.keep)
-    chosen_layers(config.reset, encoder.layers)
-    frozen = chosen_layers(config.freeze, encoder.layers, embeddings=True)
+    parse_layers(config.reset, encoder.layers)
+    frozen = parse_layers(config.freeze, encoder.layers, embeddings=True)
     if frozen:
         groups = dict(_groups(encoder))
         for layer in frozen:
@@ -150,7 +150,7 @@ def prepare_layers(encoder: Encoder, config: LayersConfig) -> None:
                 parameter.requires_grad_(False)
 
 
-def reset_layers(encoder: Encoder, layers: Iterable[int], *, seed: int) -> None:
+def reinitialize_layers(encoder: Encoder, layers: Iterable[int], *, seed: int) -> None:
     """Draw the weights of layers (attention, feed-forward, norms) anew, in place; all others stay bit for bit.
 
     Args:
@@ -161,7 +161,7 @@ def reset_layers(encoder: Encoder, layers: Iterable[int], *, seed: int) -> None:
     wanted = list(layers)
     if not wanted:
         return
-    for mine, fresh in zip(layer_stacks(encoder.model), layer_stacks(new_twin(encoder.model, seed)), strict=True):
+    for mine, fresh in zip(layer_stacks(encoder.model), layer_stacks(random_like(encoder.model, seed)), strict=True):
         for layer in wanted:
             with torch.no_grad():
                 mine[layer].load_state_dict(fresh[layer].state_dict())
@@ -173,7 +173,7 @@ def layer_hashes(encoder: Encoder) -> dict[str, str]:
     for layer, parameters in _groups(encoder):
         hasher = hashlib.blake2b(digest_size=8)
         for parameter in parameters:
-            hasher.update(raw_bytes(parameter))
+            hasher.update(tensor_bytes(parameter))
         out[_EMBEDDINGS if layer < 0 else str(layer)] = hasher.hexdigest()
     return out
 

@@ -1,4 +1,4 @@
-"""Tokenizers: reading one's template by probing it, batch tokenisation with offsets, and training one on text."""
+"""Tokenizers: reading one's template by probing it, batch tokenization with offsets, and training one on text."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from paralign.batches.views import Template
 from paralign.config import Config, did_you_mean
 from paralign.encoder.families import ARCHITECTURES
 from paralign.errors import UserError
-from paralign.languages import derived
-from paralign.languages.derived import inverted
-from paralign.text.views import Template
+from paralign.languages import parse_derived
+from paralign.languages.derived_language import reverse_words
 
 __all__ = [
     "KINDS",
@@ -38,7 +38,7 @@ _ROBERTA_NAMES = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "
 Pieces = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, twins: int = 0) -> list[Pieces]:
+def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, twin_offset: int = 0) -> list[Pieces]:
     """Piece ids [k] and character offsets [k, 2] of each text, without special pieces or truncation.
 
     Args:
@@ -46,7 +46,7 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         texts: sentences.
         language: in one that is derived by ``trans`` every piece but the special ones, and those of an overlap, is its
             twin; in one derived by ``tinv`` they stand in reverse.
-        twins: what a piece and its twin differ by; 0 where there are none.
+        twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
     Raises:
         UserError: for such a language where there are no twins.
@@ -58,22 +58,22 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
         (np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2))
         for e in backend.encode_batch(texts, add_special_tokens=False)
     ]
-    made = derived(language) if language else None
+    made = parse_derived(language) if language else None
     if made is None:
         return found
-    if made.backwards:
+    if made.reverses_pieces:
         found = [_backwards(text, *pieces) for text, pieces in zip(texts, found, strict=True)]
-    if not made.twin:
+    if not made.uses_twins:
         return found
-    if not twins:
-        raise UserError(f"the encoder has no twin pieces for {language}", mend="pretrain one with text of it")
+    if not twin_offset:
+        raise UserError(f"the encoder has no twin pieces for {language}", hint="pretrain one with text of it")
     special = np.array(tokenizer.all_special_ids)
-    return [(ids + twins * (made.moves(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in found]
+    return [(ids + twin_offset * (made.twin_mask(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in found]
 
 
 def _backwards(text: str, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Pieces:
     shown = [text[start:end].strip() for start, end in offsets.tolist()]
-    order = np.array(inverted(shown, list(range(len(ids)))), np.int64)
+    order = np.array(reverse_words(shown, list(range(len(ids)))), np.int64)
     return ids[order], offsets[order]
 
 
@@ -89,22 +89,22 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     file.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def tokenizer_id(tokenizer: Any, *, twins: int = 0) -> str:
+def tokenizer_id(tokenizer: Any, *, twin_offset: int = 0) -> str:
     """A fingerprint of everything that decides pieces: equal ids mean equal pieces."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     for runtime in ("truncation", "padding"):
         state.pop(runtime, None)
     text = json.dumps(state, sort_keys=True, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest() + (f"+{twins}" if twins else "")
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest() + (f"+{twin_offset}" if twin_offset else "")
 
 
-def probe_template(tokenizer: Any, *, types: bool, twins: int = 0) -> Template:
+def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Template:
     """Read how a tokenizer dresses one sentence and two, by dressing known pieces.
 
     Args:
         tokenizer: a fast tokenizer with a mask token.
         types: whether the model tells segments apart by token types (else all types are 0).
-        twins: what a piece and its twin differ by; 0 where there are none.
+        twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
     Raises:
         UserError: if the pieces cannot be found again inside what the tokenizer makes of them.
@@ -127,8 +127,8 @@ def probe_template(tokenizer: Any, *, types: bool, twins: int = 0) -> Template:
         mask_id=tokenizer.mask_token_id,
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0,
         special_ids=tuple(sorted(set(tokenizer.all_special_ids))),
-        vocabulary=len(tokenizer) + twins,
-        twins=twins,
+        vocabulary=len(tokenizer) + twin_offset,
+        twin_offset=twin_offset,
     )
 
 
@@ -148,7 +148,7 @@ class TokenizerConfig(Config):
     """Settings of a tokenizer that is trained."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Languages have p^(1/T) of the characters it is trained on: 1 is proportional, larger values favour small ones."""
+    """Languages have p^(1/T) of the characters it is trained on: 1 is proportional, larger values favor small ones."""
     coverage: float = Field(default=1.0, gt=0, le=1)
     """Share of the text's characters that ``wordpiece`` must know; the rarest beyond that are unknown pieces."""
 
@@ -176,16 +176,16 @@ def train_tokenizer(
         UserError: for an unknown kind, a size too small for the text's characters, or an iterator.
     """
     if isinstance(texts, Iterator):
-        raise UserError("the sentences are an iterator: after the first reading it is empty", mend="give a list")
+        raise UserError("the sentences are an iterator: after the first reading it is empty", hint="give a list")
     if kind not in KINDS:
-        raise UserError(f"unknown tokenizer {kind!r}", mend=did_you_mean(kind, KINDS))
+        raise UserError(f"unknown tokenizer {kind!r}", hint=did_you_mean(kind, KINDS))
     arch = ARCHITECTURES[family]
     bert = arch.dress == "bert"
     names = _BERT_NAMES if bert else _ROBERTA_NAMES
     backend = _wordpiece(texts, size, names, coverage) if kind == "wordpiece" else _bpe(texts, size, names)
     made = backend.get_vocab_size()
     if made > size:
-        raise UserError(f"{size:,} pieces cannot hold the text's characters: {made:,} are needed", mend="raise --vocab")
+        raise UserError(f"{size:,} pieces cannot hold the text's characters: {made:,} are needed", hint="raise --vocab")
     c, s = names["cls"], names["sep"]
     pair = f"{c} $A {s} $B:1 {s}:1" if bert else f"{c} $A {s} {s} $B {s}"
     backend.post_processor = processors.TemplateProcessing(

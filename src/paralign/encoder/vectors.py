@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from paralign.encoder.encoder import Encoder, States
-from paralign.text.rows import View, assemble
+from paralign.batches.rows import View, assemble
+from paralign.encoder.encoder import Encoder, HiddenStates
 
 __all__ = ["layer_vectors", "piece_states", "sentence_vectors", "sentence_view"]
 
@@ -91,7 +91,7 @@ def _cut_pieces(encoder: Encoder, texts: list[str]) -> tuple[Pieces, int]:
 
 def _encoded(
     encoder: Encoder, pieces: Pieces, layers: Sequence[int], budget: int
-) -> Iterator[tuple[npt.NDArray[np.int64], list[States]]]:
+) -> Iterator[tuple[npt.NDArray[np.int64], list[HiddenStates]]]:
     """Sentences in parts of like length, without dropout."""
     training = encoder.training
     encoder.eval()

@@ -1,8 +1,25 @@
-"""Languages that are derived from others by rule."""
+"""Languages derived from others by rule, and dictionaries of tokenizer pieces."""
 
 from __future__ import annotations
 
-from paralign.languages.derived import SIGN, STEPS, Derived, derived, joined, spaced
-from paralign.languages.syntax import Analysed, Ordering, is_projective
+from paralign.languages.derived_language import (
+    DERIVED_SEPARATOR,
+    TRANSFORMATIONS,
+    DerivedLanguage,
+    join_words,
+    parse_derived,
+    spaces_before,
+)
+from paralign.languages.word_order import DependencyTree, WordOrder, is_projective
 
-__all__ = ["SIGN", "STEPS", "Analysed", "Derived", "Ordering", "derived", "is_projective", "joined", "spaced"]
+__all__ = [
+    "DERIVED_SEPARATOR",
+    "TRANSFORMATIONS",
+    "DependencyTree",
+    "DerivedLanguage",
+    "WordOrder",
+    "is_projective",
+    "join_words",
+    "parse_derived",
+    "spaces_before",
+]

@@ -1,4 +1,4 @@
-"""A dictionary of pieces: which rows of an embedding table translate which."""
+"""A bilingual dictionary as tokenizer pieces: which rows of an embedding table are translations."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
+from paralign.ragged import row_starts
 
 __all__ = ["Dictionary"]
 
 Ints = npt.NDArray[np.int64]
-_HEAD = "first\tsecond\tfirst pieces\tsecond pieces"
+_HEADER = "first\tsecond\tfirst pieces\tsecond pieces"
 
 
 class Dictionary:
-    """Pairs of words, each with its pieces; drawn once and kept with the run.
+    """Word pairs and their tokenizer pieces. It is sampled once and saved with the run.
+
+    >>> dictionary = Dictionary([("dog", "Hund"), ("red", "rot")], [([5], [7]), ([6], [8, 9])])
+    >>> dictionary.single_piece_entries().tolist()
+    [[5, 7]]
 
     Args:
-        words: the pairs.
-        pieces: of each pair the ids of both words, at least one each.
+        words: the word pairs.
+        pieces: the piece ids of both words of each pair, at least one each.
     """
 
     def __init__(self, words: Sequence[tuple[str, str]], pieces: Sequence[tuple[Sequence[int], Sequence[int]]]) -> None:
@@ -33,44 +38,63 @@ class Dictionary:
         return len(self.words)
 
     @classmethod
-    def of_twins(cls, names: Sequence[str], ids: Iterable[int], twins: int) -> Dictionary:
-        """Pieces and their twins (:class:`paralign.text.views.Template`); ``names`` of all pieces by id."""
+    def from_twins(cls, names: Sequence[str], ids: Iterable[int], twins: int) -> Dictionary:
+        """Return a dictionary of pieces and their twins.
+
+        Args:
+            names: all pieces, by id.
+            ids: the pieces to include.
+            twins: difference between the ids of a twin and its piece (:class:`paralign.batches.rows.Template`).
+        """
         chosen = list(ids)
         return cls([(names[i], f"{names[i]}~") for i in chosen], [((i,), (i + twins,)) for i in chosen])
 
-    def side(self, which: int) -> tuple[Ints, Ints]:
-        """Ids of all words of one side end to end, and where each word's begin."""
-        sizes = np.array([len(pair[which]) for pair in self.pieces], np.int64)
-        flat = np.array([piece for pair in self.pieces for piece in pair[which]], np.int64)
-        return flat, np.cumsum(sizes) - sizes
+    def side(self, side: int) -> tuple[Ints, Ints]:
+        """Return the piece ids of the first (0) or second (1) words as a flat array, and where each word begins.
 
-    def of_one_piece(self) -> Ints:
-        """[e, 2] the entries both of whose words are one piece."""
-        found = [(a[0], b[0]) for a, b in self.pieces if len(a) == len(b) == 1]
-        return np.array(found, np.int64).reshape(-1, 2)
+        Shapes:
+            ids: ``[pieces]``
+            starts: ``[entries]``
+        """
+        sizes = np.array([len(pair[side]) for pair in self.pieces], np.int64)
+        ids = np.array([piece for pair in self.pieces for piece in pair[side]], np.int64)
+        return ids, row_starts(sizes)
+
+    def single_piece_entries(self) -> Ints:
+        """Return the ids of the entries in which both words are a single piece.
+
+        Shapes:
+            returns: ``[entries, 2]``
+        """
+        entries = [(first[0], second[0]) for first, second in self.pieces if len(first) == len(second) == 1]
+        return np.array(entries, np.int64).reshape(-1, 2)
 
     def sample(self, rate: float, rng: np.random.Generator) -> Dictionary:
-        """That share of the entries, in their order."""
+        """Return a random share ``rate`` of the entries, in their original order."""
         chosen = np.sort(rng.permutation(len(self))[: round(rate * len(self))]).tolist()
         return Dictionary([self.words[k] for k in chosen], [self.pieces[k] for k in chosen])
 
     def lines(self) -> Iterator[str]:
-        """TSV with a header: the words, and the ids of their pieces."""
-        yield _HEAD
-        for (first, second), (a, b) in zip(self.words, self.pieces, strict=True):
-            yield f"{_shown(first)}\t{_shown(second)}\t{' '.join(map(str, a))}\t{' '.join(map(str, b))}"
+        """Yield the lines of a TSV file with a header: both words, and the ids of their pieces."""
+        yield _HEADER
+        for words, pieces in zip(self.words, self.pieces, strict=True):
+            yield "\t".join([*map(_printable, words), *(" ".join(map(str, ids)) for ids in pieces)])
 
     @classmethod
     def load(cls, path: Path, vocabulary: int) -> Dictionary:
-        """Read a file of :meth:`lines`.
+        """Read a file written from :meth:`lines`.
+
+        Args:
+            path: the file.
+            vocabulary: number of pieces of the encoder.
 
         Raises:
-            UserError: for anything else, or ids beyond the vocabulary.
+            UserError: if the file is of another kind, or has ids that are not in the vocabulary.
         """
         words, pieces = [], []
         lines = path.read_text(encoding="utf-8").split("\n")
-        if lines[0] != _HEAD:
-            raise UserError("is no dictionary of pieces", where=path, mend="remove it")
+        if lines[0] != _HEADER:
+            raise UserError("not a dictionary of tokenizer pieces", where=path, hint="remove the file")
         for number, line in enumerate(lines[1:], 2):
             cells = line.split("\t")
             if line == "":
@@ -80,11 +104,12 @@ class Dictionary:
                 if len(cells) != 4 or not all(0 <= piece < vocabulary for piece in (*first, *second)):
                     raise ValueError
             except ValueError:
-                raise UserError("is no entry of pieces of this encoder", where=located(path, number)) from None
+                message = "not an entry with piece ids of this encoder"
+                raise UserError(message, where=file_location(path, number), hint="remove the file") from None
             words.append((cells[0], cells[1]))
             pieces.append((first, second))
         return cls(words, pieces)
 
 
-def _shown(word: str) -> str:
-    return "".join(sign if sign.isprintable() else " " for sign in word)
+def _printable(word: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in word)

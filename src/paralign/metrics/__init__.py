@@ -2,13 +2,13 @@
 
 from paralign.metrics.attachment import attachment
 from paralign.metrics.bootstrap import Comparison, paired_bootstrap, paired_bootstrap_mean
-from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalise
-from paralign.metrics.ratios import lower_is_better, ratio
+from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalize
+from paralign.metrics.ratios import ratio
 from paralign.metrics.retrieval import retrieval
 from paralign.metrics.spanning_tree import spanning_tree
 from paralign.metrics.spans import bad_bio, entities, span_counts, span_f1
 from paralign.metrics.spread import mean_sd, over_seeds
-from paralign.metrics.squad import exact_match, f1, normalise_answer
+from paralign.metrics.squad import exact_match, f1, normalize_answer
 
 __all__ = [
     "Comparison",
@@ -17,12 +17,11 @@ __all__ = [
     "entities",
     "exact_match",
     "f1",
-    "lower_is_better",
     "mean_sd",
     "mlqa_exact",
     "mlqa_f1",
-    "mlqa_normalise",
-    "normalise_answer",
+    "mlqa_normalize",
+    "normalize_answer",
     "over_seeds",
     "paired_bootstrap",
     "paired_bootstrap_mean",

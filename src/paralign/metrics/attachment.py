@@ -43,8 +43,8 @@ def attachment(
     if not punctuation:
         words = [word for word in words if _universal(word[1]) != "punct"]
     attached = [(gold, guess) for gold_head, gold, head, guess in words if gold_head == head]
-    labelled = sum(gold == guess if subtypes else _universal(gold) == _universal(guess) for gold, guess in attached)
-    return {"uas": (len(attached), len(words)), "las": (labelled, len(words))}
+    labeled = sum(gold == guess if subtypes else _universal(gold) == _universal(guess) for gold, guess in attached)
+    return {"uas": (len(attached), len(words)), "las": (labeled, len(words))}
 
 
 def _universal(relation: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from paralign.metrics.squad import best_exact, best_f1
 
-__all__ = ["mlqa_exact", "mlqa_f1", "mlqa_normalise"]
+__all__ = ["mlqa_exact", "mlqa_f1", "mlqa_normalize"]
 
 _ARTICLES = {
     "en": r"\b(?:a|an|the)\b",
@@ -43,7 +43,7 @@ _ALONE = {
 _ASCII = frozenset(string.punctuation)
 
 
-def mlqa_normalise(text: str, language: str) -> str:
+def mlqa_normalize(text: str, language: str) -> str:
     """Lower case, without punctuation, without the language's articles, tokens separated by one space; in this order.
 
     Punctuation is every Unicode character of category P and the ASCII symbols ``$+<=>^`|~``; it goes without a
@@ -68,7 +68,7 @@ def mlqa_normalise(text: str, language: str) -> str:
 
 
 def mlqa_exact(prediction: str, golds: Sequence[str], language: str) -> tuple[float, float]:
-    """Whether the normalised prediction equals one of the normalised gold answers: ``(1 or 0, 1)``.
+    """Whether the normalized prediction equals one of the normalized gold answers: ``(1 or 0, 1)``.
 
     Nothing equals nothing, and a question without prediction is ``(0, 1)``, as with SQuAD.
 
@@ -80,11 +80,11 @@ def mlqa_exact(prediction: str, golds: Sequence[str], language: str) -> tuple[fl
     Raises:
         ValueError: without gold answers.
     """
-    return best_exact(prediction, golds, lambda text: mlqa_normalise(text, language))
+    return best_exact(prediction, golds, lambda text: mlqa_normalize(text, language))
 
 
 def mlqa_f1(prediction: str, golds: Sequence[str], language: str) -> tuple[float, float]:
-    """F1 over the tokens of the normalised texts as multisets, the best over the gold answers: ``(F1, 1)``.
+    """F1 over the tokens of the normalized texts as multisets, the best over the gold answers: ``(F1, 1)``.
 
     Without a token in common it is 0, even if nothing is left of either text.
 
@@ -96,7 +96,7 @@ def mlqa_f1(prediction: str, golds: Sequence[str], language: str) -> tuple[float
     Raises:
         ValueError: without gold answers.
     """
-    return best_f1(prediction, golds, lambda text: mlqa_normalise(text, language))
+    return best_f1(prediction, golds, lambda text: mlqa_normalize(text, language))
 
 
 def _is_punctuation(char: str) -> bool:

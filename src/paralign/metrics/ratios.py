@@ -7,14 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["lower_is_better", "ratio"]
-
-_LOWER = {"loss", "perplexity", "aer", "error"}
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether small numbers are good, as for an error rate."""
-    return metric in _LOWER
+__all__ = ["ratio"]
 
 
 def ratio(items: npt.ArrayLike) -> float:

@@ -13,10 +13,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from paralign.batches.views import Batch
 from paralign.config import Config, find_class
-from paralign.encoder import Encoder, States
+from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
-from paralign.text.views import Batch
 
 __all__ = [
     "OBJECTIVES",
@@ -46,7 +46,7 @@ class ObjectiveConfig(Config):
     """Settings every objective has."""
 
     weight: float = Field(default=1.0, ge=0)
-    """Factor of this objective's losses in the sum that is minimised."""
+    """Factor of this objective's losses in the sum that is minimized."""
 
 
 class Batches(Protocol):
@@ -76,9 +76,9 @@ class Step:
     def __init__(self, encoder: Encoder, batch: Batch) -> None:
         self.encoder = encoder
         self.batch = batch
-        self.encoded: dict[str, States] = {}
+        self.encoded: dict[str, HiddenStates] = {}
 
-    def hidden(self, view: str) -> States:
+    def hidden(self, view: str) -> HiddenStates:
         """Last hidden states of a view; the same object for every objective."""
         if view not in self.encoded:
             self.encoded[view] = self.encoder.encode(self.batch.view(view))
@@ -86,7 +86,7 @@ class Step:
 
 
 class Objective(nn.Module):
-    """Base of everything that is minimised.
+    """Base of everything that is minimized.
 
     A subclass sets ``name``, ``reads`` and ``Config``, and writes ``counts`` and ``forward``. State of its own goes
     into parameters and buffers, which the checkpoint keeps.
@@ -100,13 +100,13 @@ class Objective(nn.Module):
     """Names its section of the settings and its loss in the log."""
     reads: ClassVar[tuple[str, ...]]
     """Views whose hidden states it reads, with gradient."""
-    needs_scores: ClassVar[bool] = False
+    needs_lm_head: ClassVar[bool] = False
     """Whether it uses the vocabulary head."""
     needs_links: ClassVar[bool] = False
     """Whether batches must know which words are linked (``batch.linked``)."""
     needs_dictionary: ClassVar[bool] = False
     """Whether it is made with a third argument, the run's dictionary."""
-    translates: ClassVar[bool] = False
+    needs_translations: ClassVar[bool] = False
     """Whether batches must know the run's dictionary (view ``translated``)."""
     Config: ClassVar[type[ObjectiveConfig]] = ObjectiveConfig
 
@@ -119,10 +119,10 @@ class Objective(nn.Module):
         """Look at the encoder before a run begins.
 
         Raises:
-            UserError: if this objective cannot do with it: it needs a vocabulary head (``needs_scores``).
+            UserError: if this objective cannot do with it: it needs a vocabulary head (``needs_lm_head``).
         """
-        if cls.needs_scores:
-            encoder.check_head(cls.name)
+        if cls.needs_lm_head:
+            encoder.require_head(cls.name)
 
     def weights(self) -> Mapping[str, float]:
         """Every loss this objective returns and its factor in the sum."""
@@ -144,7 +144,7 @@ class Objective(nn.Module):
         """Act once before the first step of a fresh run (not when one is resumed)."""
 
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
-        """Act after each optimiser step; ``gather`` concatenates a tensor's rows over ranks."""
+        """Act after each optimizer step; ``gather`` concatenates a tensor's rows over ranks."""
 
     def metrics(self) -> Mapping[str, float]:
         """Numbers of the last step worth a place in the log."""
@@ -158,7 +158,7 @@ class Objective(nn.Module):
 def masked_loss(step: Step, view: str) -> Tensor:
     """Summed cross-entropy of the masked pieces of a view; scores are computed at masked positions only."""
     states, seen = step.hidden(view), step.batch.view(view)
-    scores = step.encoder.scores(states.at(seen.masked)).float()
+    scores = step.encoder.logits(states.at(seen.masked)).float()
     labels = torch.from_numpy(seen.labels).to(scores.device)
     return nn.functional.cross_entropy(scores, labels, reduction="sum")
 
@@ -169,7 +169,7 @@ def spread(vectors: Tensor) -> dict[str, float]:
 
     Returns:
         ``mean_cosine`` of different rows (1 = collapsed) and ``effective_rank``, the exponential of the entropy of
-        the normalised singular values (Roy and Vetterli 2007) of the centred unit vectors.
+        the normalized singular values (Roy and Vetterli 2007) of the centred unit vectors.
     """
     unit = nn.functional.normalize(vectors.float(), dim=1)
     n = len(unit)
@@ -190,5 +190,5 @@ def find_objective(name: str) -> type[Objective]:
     """
     found = find_class("objective", name, OBJECTIVES, Objective)
     if not isinstance(getattr(found, "name", None), str) or not found.name.isidentifier():
-        raise UserError(f"the objective {name!r} has no usable name", mend='set name = "..." in the class')
+        raise UserError(f"the objective {name!r} has no usable name", hint='set name = "..." in the class')
     return found

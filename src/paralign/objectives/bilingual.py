@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from paralign.batches.views import Batch, linked_words
 from paralign.encoder import Encoder
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
-from paralign.text.views import Batch, linked_words
 
 __all__ = ["BilingualConfig", "BilingualPrediction"]
 
@@ -39,7 +39,7 @@ class BilingualPrediction(Objective):
 
     name: ClassVar[str] = "bilingual"
     reads: ClassVar[tuple[str, ...]] = ("joint",)
-    needs_scores: ClassVar[bool] = True
+    needs_lm_head: ClassVar[bool] = True
     needs_links: ClassVar[bool] = True
     Config: ClassVar[type[ObjectiveConfig]] = BilingualConfig
     config: BilingualConfig
@@ -73,7 +73,7 @@ class BilingualPrediction(Objective):
         total = states.new_zeros(len(chosen), states.shape[1]).index_add(0, owner, states)
         if self.config.combine == "mean":
             total = total / torch.bincount(owner, minlength=len(chosen)).unsqueeze(1)
-        scores = step.encoder.scores_through(self.bridge(total), self.dense)
+        scores = step.encoder.logits_with_dense(self.bridge(total), self.dense)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         labels = torch.from_numpy(view.labels[chosen]).to(scores.device)
         return {self.name: nn.functional.cross_entropy(scores, labels, reduction="sum")}

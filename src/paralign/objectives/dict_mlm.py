@@ -1,4 +1,4 @@
-"""DICT-MLM: masked language modelling in which a dictionary replaces pieces by their translations."""
+"""DICT-MLM: masked language modeling in which a dictionary replaces pieces by their translations."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ class DictionaryMLM(MaskedLM):
 
     name: ClassVar[str] = "dict_mlm"
     reads: ClassVar[tuple[str, ...]] = ("translated",)
-    translates: ClassVar[bool] = True
+    needs_translations: ClassVar[bool] = True

@@ -7,8 +7,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from paralign.corpus.link_store import LinkedWords
 from paralign.objectives.base import Step
-from paralign.text.linked import LinkedWords
+from paralign.ragged import row_ids, row_starts
 
 __all__ = ["word_keys", "word_vectors"]
 
@@ -22,7 +23,7 @@ def word_vectors(step: Step, linked: LinkedWords, dtype: torch.dtype = torch.flo
 
 
 def _means(states: Tensor, sizes: Ints, dtype: torch.dtype) -> Tensor:
-    group = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(states.device)
+    group = torch.from_numpy(row_ids(sizes)).to(states.device)
     states = states.to(torch.promote_types(states.dtype, dtype))
     total = states.new_zeros(len(sizes), states.shape[1]).index_add(0, group, states)
     return total / torch.from_numpy(sizes).to(states.device).unsqueeze(1)
@@ -30,5 +31,5 @@ def _means(states: Tensor, sizes: Ints, dtype: torch.dtype) -> Tensor:
 
 def word_keys(linked: LinkedWords) -> tuple[Ints, Ints]:
     """[l] and [l] an identity of each word: the place of its first piece."""
-    first = linked.first[np.cumsum(linked.first_sizes) - linked.first_sizes]
-    return first, linked.second[np.cumsum(linked.second_sizes) - linked.second_sizes]
+    first = linked.first[row_starts(linked.first_sizes)]
+    return first, linked.second[row_starts(linked.second_sizes)]

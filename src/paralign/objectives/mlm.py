@@ -1,4 +1,4 @@
-"""Masked language modelling: on single sentences (MLM) and on concatenated pairs (TLM)."""
+"""Masked language modeling: on single sentences (MLM) and on concatenated pairs (TLM)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.objectives.base import Objective, ObjectiveConfig, Step, masked_loss
-from paralign.text.views import Batch
 
 __all__ = ["MaskedLM", "TranslationLM"]
 
@@ -24,7 +24,7 @@ class MaskedLM(Objective):
 
     name: ClassVar[str] = "mlm"
     reads: ClassVar[tuple[str, ...]] = ("text",)
-    needs_scores: ClassVar[bool] = True
+    needs_lm_head: ClassVar[bool] = True
 
     def __init__(self, config: ObjectiveConfig, encoder: Encoder) -> None:
         super().__init__(config, encoder)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from paralign.encoder import Encoder, States
+from paralign.batches.views import Batch
+from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives.base import Batches, Gather, Objective, ObjectiveConfig, Step, spread
-from paralign.text.views import Batch
 
 __all__ = ["MoCoConfig", "MomentumContrast", "contrastive_loss"]
 
@@ -33,7 +33,7 @@ class MoCoConfig(ObjectiveConfig):
     pool: Literal["cls", "mean"] = "cls"
     """The sentence vector: state of the first piece, or mean of the pieces without specials."""
     normalize_projection: bool = True
-    """L2-normalise projected vectors, as MoCo does."""
+    """L2-normalize projected vectors, as MoCo does."""
     positive_in_denominator: bool = True
     """As MoCo and InfoXLM do; off is equation 3 as printed, whose sum runs over the queue alone."""
     queue_init: Literal["warm", "random"] = "warm"
@@ -67,7 +67,7 @@ def contrastive_loss(
 
 
 class _Projection(nn.Module):
-    """z = W2 ReLU(W1 h) on the L2-normalised sentence vector h (equation 2)."""
+    """z = W2 ReLU(W1 h) on the L2-normalized sentence vector h (equation 2)."""
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()
@@ -97,8 +97,8 @@ class MomentumContrast(Objective):
     def __init__(self, config: MoCoConfig, encoder: Encoder) -> None:
         super().__init__(config, encoder)
         self.projection = _Projection(encoder.width, config.projection)
-        self.key_encoder = encoder.headless_twin()
-        self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
+        self.momentum_encoder = encoder.copy_without_head()
+        self.momentum_projection = copy.deepcopy(self.projection).requires_grad_(False)
         random = torch.randn(config.queue, config.projection)
         self.register_buffer("queue", F.normalize(random, dim=1) if config.normalize_projection else random)
         self.register_buffer("queue_ids", torch.full((config.queue,), -1))
@@ -114,14 +114,14 @@ class MomentumContrast(Objective):
         """log(K + 1): the positive looks like every negative."""
         return {self.name: math.log(self.config.queue + int(self.config.positive_in_denominator))}
 
-    def _vectors(self, states: States, projection: nn.Module) -> Tensor:
+    def _vectors(self, states: HiddenStates, projection: nn.Module) -> Tensor:
         projected: Tensor = projection(states.pool(self.config.pool)).float()
         return F.normalize(projected, dim=1) if self.config.normalize_projection else projected
 
     @torch.no_grad()
     def _keys(self, batch: Batch) -> Tensor:
-        self.key_encoder.train()
-        return self._vectors(self.key_encoder.encode(batch.view("second")), self.key_projection)
+        self.momentum_encoder.train()
+        return self._vectors(self.momentum_encoder.encode(batch.view("second")), self.momentum_projection)
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Summed InfoNCE over the slice's pairs; its keys wait for ``after_step`` to join the queue."""
@@ -168,10 +168,10 @@ class MomentumContrast(Objective):
 
     @torch.no_grad()
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
-        """Enqueue the step's keys and move the key encoder, once per optimiser step."""
+        """Enqueue the step's keys and move the key encoder, once per optimizer step."""
         self._enqueue(self._pending, gather)
         self._pending.clear()
-        own = (*self.key_encoder.base_parameters(), *self.key_projection.parameters())
+        own = (*self.momentum_encoder.base_parameters(), *self.momentum_projection.parameters())
         query = (*encoder.base_parameters(), *self.projection.parameters())
         move = get_ema_multi_avg_fn(self.config.momentum)  # one fused operation over all tensors
         move(list(own), [parameter.detach() for parameter in query], 0)

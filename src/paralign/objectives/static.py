@@ -10,11 +10,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives.base import Gather, Objective, ObjectiveConfig, Step
-from paralign.text.draws import seed_for
-from paralign.text.views import Batch
+from paralign.ragged import ranges, row_starts
+from paralign.rng import seed_for
 
 __all__ = ["Static", "StaticConfig"]
 
@@ -28,7 +29,7 @@ class StaticConfig(ObjectiveConfig):
     weight: float = Field(default=10.0, ge=0)
     """ALIGN-MLM's α."""
     distance: Literal["cosine", "l2"] = "cosine"
-    """What is minimised: minus the cosine, or the squared distance."""
+    """What is minimized: minus the cosine, or the squared distance."""
     sample: int | None = Field(default=None, ge=1)
     """Entries drawn anew for each step; all of them by default."""
 
@@ -136,10 +137,7 @@ class Static(Objective):
         flat, starts = self.get_buffer(f"pieces_{side}"), self.get_buffer(f"starts_{side}")
         if chosen is not None:
             sizes = starts.diff(append=starts.new_tensor([len(flat)]))[chosen]
-            begin = sizes.cumsum(0) - sizes
-            flat = flat[torch.arange(int(sizes.sum()), device=flat.device)
-                        + (starts[chosen] - begin).repeat_interleave(sizes)]  # fmt: skip
-            starts = begin
+            flat, starts = flat[ranges(starts[chosen], sizes)], row_starts(sizes)
         return nn.functional.embedding_bag(flat, table, starts, mode="mean").float()
 
     def after_step(self, encoder: Encoder, gather: Gather) -> None:

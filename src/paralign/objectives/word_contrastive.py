@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from paralign.batches.views import Batch, linked_words
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
 from paralign.objectives.linked import word_keys, word_vectors
-from paralign.text.views import Batch, linked_words
 
 __all__ = ["WordContrast", "WordContrastConfig"]
 

@@ -10,12 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from paralign.batches.views import Batch, PairBatch, View, linked_words, take_rows
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
 from paralign.objectives.linked import word_vectors
-from paralign.text.ragged import stretches
-from paralign.text.views import Batch, PairBatch, View, linked_words, take_rows
+from paralign.ragged import ranges
 
 __all__ = ["WordL2", "WordL2Config"]
 
@@ -24,15 +24,15 @@ class WordL2Config(ObjectiveConfig):
     """Settings under ``[word_l2]``."""
 
     anchor: float = Field(default=1.0, ge=0)
-    """Weight of the regulariser, times ``weight``."""
+    """Weight of the regularizer, times ``weight``."""
     pivot: str = "en"
-    """The language whose vectors the regulariser holds to what they were."""
+    """The language whose vectors the regularizer holds to what they were."""
 
 
 class WordL2(Objective):
-    """Squared distance of linked words (Cao, Kitaev and Klein 2020, equation 1), and a regulariser.
+    """Squared distance of linked words (Cao, Kitaev and Klein 2020, equation 1), and a regularizer.
 
-    A word's vector is the mean of its pieces' last states. The regulariser is the squared distance of the pivot
+    A word's vector is the mean of its pieces' last states. The regularizer is the squared distance of the pivot
     language's pieces from their states in the encoder as it was at the beginning of the run (equation 2), without which
     all vectors could fall together.
 
@@ -48,10 +48,10 @@ class WordL2(Objective):
 
     def __init__(self, config: WordL2Config, encoder: Encoder) -> None:
         super().__init__(config, encoder)
-        self.initial = encoder.headless_twin() if config.anchor else None
+        self.initial = encoder.copy_without_head() if config.anchor else None
 
     def weights(self) -> Mapping[str, float]:
-        """The distance, and the regulariser at its own weight."""
+        """The distance, and the regularizer at its own weight."""
         return {self.name: self.config.weight, f"{self.name}_anchor": self.config.weight * self.config.anchor}
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
@@ -71,7 +71,7 @@ class WordL2(Objective):
                 with torch.no_grad():
                     before = self.initial.encode(view).flat
                 whole = step.batch.view(name)
-                place = stretches(whole.starts[rows], whole.lengths[rows])
+                place = ranges(whole.starts[rows], whole.lengths[rows])
                 inner = np.flatnonzero(~view.special)
                 now = step.hidden(name).at(place[inner])
                 kept = torch.from_numpy(inner).to(now.device)
@@ -83,7 +83,7 @@ class WordL2(Objective):
         assert isinstance(batch, PairBatch)
         pivot = self.config.pivot
         if pivot not in batch.languages:
-            mend = f"--set word_l2.pivot={batch.languages[0]}, or word_l2.anchor=0"
-            raise UserError(f"no text is in the pivot language {pivot!r}", mend=mend)
+            hint = f"--set word_l2.pivot={batch.languages[0]}, or word_l2.anchor=0"
+            raise UserError(f"no text is in the pivot language {pivot!r}", hint=hint)
         chosen = [(name, np.flatnonzero(batch.speaks(name, pivot))) for name in self.reads]
         return [(name, rows, take_rows(batch.view(name), rows)) for name, rows in chosen if len(rows)]

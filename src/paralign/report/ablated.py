@@ -145,11 +145,11 @@ def _losses(salt: str, name: str, gaps: tuple[Gaps, Gaps], resets: Sequence[str]
         for style, side in lines:
             dashes = (0, style.dash) if style.dash else "solid"
             places, values = [resets.index(reset) for reset in side], [gap for gap, _ in side.values()]
-            axes.plot(places, values, color=style.colour, linestyle=dashes, linewidth=1.3)
+            axes.plot(places, values, color=style.color, linestyle=dashes, linewidth=1.3)
             for place, (reset, (gap, interval)) in zip(places, side.items(), strict=True):
                 if interval:
-                    axes.vlines(place, *interval, color=style.colour, linewidth=0.9)
-                (dot,) = axes.plot([place], [gap], "o", ms=4, color=style.colour)
+                    axes.vlines(place, *interval, color=style.color, linewidth=0.9)
+                (dot,) = axes.plot([place], [gap], "o", ms=4, color=style.color)
                 hover(dot, f"{style.system}, layers {reset}: {gap:+.1f}")
         axes.set_xticks(range(len(resets)), resets)
         axes.set_ylim(*limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from paralign.metrics import Comparison, lower_is_better
+from paralign.metrics import Comparison
 from paralign.report.cells import SIGNIFICANT
 from paralign.report.tables import Row, Table
 from paralign.report.wording import is_share, listing, number, table_title
@@ -49,7 +49,7 @@ def _finding(table: Table) -> str | None:
     scored = [(score, row) for row in rivals if math.isfinite(score := _score(row))]
     if not scored:
         return None
-    sign = -1 if lower_is_better(metric) else 1
+    sign = -1 if table.key.lower_is_better else 1
     value, best = max(scored, key=lambda pair: sign * pair[0])
     unit = "\N{NO-BREAK SPACE}%" if is_share(metric) else ""
     text = best.system

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from paralign.metrics import lower_is_better
 from paralign.report.cells import describe_seeds
 from paralign.report.keys import opposite
 from paralign.report.tables import Table
@@ -25,7 +24,7 @@ def caption(table: Table) -> str:
     parts.append(_directions(table))
     if len(table.others) > 1:
         parts.append(f"average over {listing(table.others)}")
-    if lower_is_better(table.key.metric):
+    if table.key.lower_is_better:
         parts.append("lower is better")
     text = "; ".join(part for part in parts if part) + "."
     return text[0].upper() + text[1:]

@@ -28,7 +28,7 @@ def control_systems(runs: Sequence[Run], named: str | None = None) -> set[str]:
         of_run = {run.system_of(row) for run in runs if run.name == named for row in run.rows}
         if named not in labels and not of_run:
             known = labels | {run.name for run in runs if run.rows}
-            raise UserError(f"no system or run {named!r} to compare with", mend=did_you_mean(named, known))
+            raise UserError(f"no system or run {named!r} to compare with", hint=did_you_mean(named, known))
         return {named} if named in labels else of_run
     hashes = {run.info.model_hash for run in runs if run.info.control and run.info.model_hash}
     out: set[str] = set()

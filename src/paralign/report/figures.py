@@ -21,12 +21,12 @@ Floats = npt.NDArray[np.float64]
 Curves = tuple[str, Mapping[str, Mapping[int, float]]]
 """A system, and by loss its step → value."""
 
-__all__ = ["COLOURS", "Style", "curve_plates", "drawn", "hover", "plain_axes", "styles"]
+__all__ = ["COLORS", "Style", "curve_plates", "drawn", "hover", "plain_axes", "styles"]
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe & Ito's palette: told apart with every common colour blindness."""
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe & Ito's palette: told apart with every common color blindness."""
 _DASHES = ((), (5.0, 2.0), (1.5, 1.5), (6.0, 1.5, 1.5, 1.5))
-"""A second sign beside colour, for print in grey."""
+"""A second sign beside color, for print in grey."""
 _CONTROL = "#555555"
 _POINTS = 120
 _CURVES = "One line a run. Long runs are drawn as means over neighbouring steps."
@@ -38,10 +38,10 @@ class Style:
     """How a system's lines are drawn."""
 
     system: str
-    colour: str
+    color: str
     dash: tuple[float, ...]
     hollow: bool = False
-    """Where it is a dot: the second sign beside colour, once all colours are used."""
+    """Where it is a dot: the second sign beside color, once all colors are used."""
 
     @property
     def dasharray(self) -> str:
@@ -51,21 +51,21 @@ class Style:
     @property
     def sign(self) -> Sign:
         """For the key of a picture with lines."""
-        return Sign(self.system, self.colour, self.dasharray)
+        return Sign(self.system, self.color, self.dasharray)
 
     @property
     def dot(self) -> Sign:
         """For the key of one with dots or bars."""
-        return Sign(self.system, self.colour, hollow=self.hollow)
+        return Sign(self.system, self.color, hollow=self.hollow)
 
 
 def styles(systems: Sequence[str], controls: set[str]) -> dict[str, Style]:
-    """A colour and a dash a system; the control is grey and dashed."""
+    """A color and a dash a system; the control is grey and dashed."""
     out = {}
     treated = [system for system in systems if system not in controls]
     for number, system in enumerate(treated):
-        dash = _DASHES[(number + number // len(COLOURS)) % len(_DASHES)]
-        out[system] = Style(system, COLOURS[number % len(COLOURS)], dash, hollow=number // len(COLOURS) % 2 == 1)
+        dash = _DASHES[(number + number // len(COLORS)) % len(_DASHES)]
+        out[system] = Style(system, COLORS[number % len(COLORS)], dash, hollow=number // len(COLORS) % 2 == 1)
     for system in systems:
         if system in controls:
             out[system] = Style(system, _CONTROL, (3.0, 3.0))
@@ -88,7 +88,7 @@ def curve_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plate]:
         names = sorted(
             {n for _, curves in members for n in curves} - {"loss"}, key=lambda n: (n.startswith(HELD_OUT), n)
         )
-        totals = [(name, curves) for name, curves in members if "loss" in curves and len(_minimised(curves)) != 1]
+        totals = [(name, curves) for name, curves in members if "loss" in curves and len(_minimized(curves)) != 1]
         used = list(dict.fromkeys(system for system, _ in members))
         panels = [_panel(f"{verb}/{name}", name, members, look) for name in names]
         if totals:
@@ -105,7 +105,7 @@ def curve_plates(runs: Sequence[Run], look: Mapping[str, Style]) -> list[Plate]:
     return plates
 
 
-def _minimised(curves: Mapping[str, Mapping[int, float]]) -> list[str]:
+def _minimized(curves: Mapping[str, Mapping[int, float]]) -> list[str]:
     return [name for name in curves if name != "loss" and not name.startswith(HELD_OUT)]
 
 
@@ -140,9 +140,7 @@ def _draw(salt: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
         for style, steps, values in lines:
             dashes = (0, style.dash) if style.dash else "solid"
             alone = "o" if len(steps) == 1 else None  # a line of one point would not be seen
-            axes.plot(
-                steps, values, color=style.colour, linestyle=dashes, linewidth=1.2, alpha=0.85, marker=alone, ms=3
-            )
+            axes.plot(steps, values, color=style.color, linestyle=dashes, linewidth=1.2, alpha=0.85, marker=alone, ms=3)
         plain_axes(axes, "step")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))

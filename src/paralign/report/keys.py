@@ -5,23 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from paralign.languages.derived import SIGN, is_step
+from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
 from paralign.report.cells import Member
 from paralign.results import Measurement, natural
+from paralign.task_table import TaskInfo, task_info
 
 __all__ = ["Key", "opposite", "parted", "training_languages"]
-
-_MAIN = {
-    "qa": ("f1", "exact_match"),
-    "parsing": ("las", "uas"),
-    "ner": ("f1",),
-    "mining": ("f1",),
-    "retrieval": ("accuracy_cosine",),
-    "lexicon": ("precision_at_1_cosine",),
-}
-"""The metrics by which a task is told, the first of which is the finding; the others are folded."""
 
 _NO_MEASURE = {"layer", "threshold", "candidates", "relations", "types"}
 """Settings that another column tells, or that come from the data."""
@@ -47,26 +38,33 @@ class Key:
     direction, would meet in one table."""
     settings: str | None = None
     """Those of the task, ``max_pieces 64``; set only where numbers of several would meet in one table."""
+    info: TaskInfo = field(default=TaskInfo(""), compare=False)
+    """Title and main metrics of the task."""
 
     @classmethod
     def of(cls, row: Measurement) -> Key:
         """The key of a row before :func:`parted` looks at what else there is."""
-        return cls(row.task, row.metric, row.split, row.train, row.where.pool, row.where.layer)
+        where = row.where
+        info = task_info(row.task, row.settings)
+        return cls(row.task, row.metric, row.split, row.train, where.pool, where.layer, info=info)
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether smaller values of the metric are better."""
+        return self.metric in self.info.lower_is_better
 
     @property
     def _rank(self) -> int:
         """Place of the metric among the main ones of its task; behind them for all others."""
-        main = _MAIN.get(self.task, ())
+        main = self.info.main_metrics
         metric = _ENDINGS.sub("", self.metric)
-        if metric in main:
-            return main.index(metric)
-        return len(main) if self.task in _MAIN or metric.endswith("_csls") else 0
+        return main.index(metric) if metric in main else len(main)
 
     @property
     def variant(self) -> bool:
         """Whether the table is a variation on another one, shown folded: precision beside F1, CSLS beside cosine,
         questions in another language than the text."""
-        return self._rank >= max(1, len(_MAIN.get(self.task, ()))) or (self.task == "qa" and self.partner is not None)
+        return self._rank >= max(1, len(self.info.main_metrics)) or (self.task == "qa" and self.partner is not None)
 
     @property
     def leading(self) -> bool:
@@ -140,7 +138,9 @@ def training_languages(train: str | None) -> tuple[list[str], list[tuple[str, in
     whole: list[str] = []
     few: list[tuple[str, int]] = []
     for part in (train or "").split("+"):
-        if is_step(re.split("[:@]", part)[0]) and whole and SIGN in whole[-1]:  # en~trans+inv is one language
+        if (
+            is_transformation(re.split("[:@]", part)[0]) and whole and DERIVED_SEPARATOR in whole[-1]
+        ):  # en~trans+inv is one language
             part = f"{whole.pop()}+{part}"
         language, _, examples = part.rpartition(":")
         if language and examples.isdecimal():

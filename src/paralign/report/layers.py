@@ -117,16 +117,16 @@ def _curves(salt: str, name: str, lines: Sequence[Line], *, shuffled: bool = Tru
             x = [row["layer"] for row in rows if row["cka"] is not None]
             y = [row["cka"] for row in rows if row["cka"] is not None]
             dashes = (0, style.dash) if style.dash else "solid"
-            axes.plot(x, y, color=style.colour, linestyle=dashes, linewidth=1.3)
+            axes.plot(x, y, color=style.color, linestyle=dashes, linewidth=1.3)
             band = [(r["layer"], r["low"], r["high"]) for r in rows if r["low"] is not None]
             if band:
-                axes.fill_between(*zip(*band, strict=True), color=style.colour, alpha=0.15, linewidth=0)
+                axes.fill_between(*zip(*band, strict=True), color=style.color, alpha=0.15, linewidth=0)
             beside = [(r["layer"], r["shuffled"]) for r in rows if r["shuffled"] is not None]
             if shuffled and beside:
-                axes.plot(*zip(*beside, strict=True), color=style.colour, linestyle=(0, (1, 2)), linewidth=0.8)
+                axes.plot(*zip(*beside, strict=True), color=style.color, linestyle=(0, (1, 2)), linewidth=0.8)
             for row in rows:
                 if row["cka"] is not None:
-                    (dot,) = axes.plot([row["layer"]], [row["cka"]], "o", ms=3.5, color=style.colour)
+                    (dot,) = axes.plot([row["layer"]], [row["cka"]], "o", ms=3.5, color=style.color)
                     hover(dot, f"{style.system}, layer {row['layer']}: {_value(row)}")
         plain_axes(axes, "layer")
         axes.set_ylim(min(0, *(axes.get_ylim()[:1])), 1.02)

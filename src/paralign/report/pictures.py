@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paralign.report.figures import COLOURS, drawn
+from paralign.report.figures import COLORS, drawn
 from paralign.report.plate import Grid, Number, Panel, Plate, Sign, Square
 from paralign.report.runs import Run
 
@@ -23,7 +23,7 @@ def word_plates(runs: Sequence[Run]) -> list[Plate]:
     out = []
     for run in runs:
         for number, found in enumerate(run.figures("words")):
-            key = [Sign(language, colour) for language, colour in zip(found["languages"], COLOURS, strict=False)]
+            key = [Sign(language, color) for language, color in zip(found["languages"], COLORS, strict=False)]
             panels = [
                 Panel(panel["system"], _words(f"{run.name}/{number}/{k}", found, panel), _said(panel))
                 for k, panel in enumerate(found["panels"])
@@ -61,9 +61,9 @@ def _words(salt: str, found: Mapping[str, Any], panel: Mapping[str, Any]) -> str
         for k, pair in enumerate(found["words"]):
             ends = panel["places"][k], panel["places"][half + k]
             axes.plot(*zip(*ends, strict=True), color="#999999", linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-            for (x, y), word, colour in zip(ends, pair, COLOURS, strict=False):
-                axes.plot([x], [y], "o", color=colour, ms=3, zorder=2)
-                axes.annotate(word, (x, y), xytext=(3, 2), textcoords="offset points", color=colour, fontsize=7,
+            for (x, y), word, color in zip(ends, pair, COLORS, strict=False):
+                axes.plot([x], [y], "o", color=color, ms=3, zorder=2)
+                axes.annotate(word, (x, y), xytext=(3, 2), textcoords="offset points", color=color, fontsize=7,
                               parse_math=False)  # fmt: skip
         axes.margins(0.12)
 

@@ -15,7 +15,7 @@ class Sign:
     """A line of the key."""
 
     label: str
-    colour: str
+    color: str
     dasharray: str | None = None
     """For SVG's ``stroke-dasharray``; ``None``: a dot."""
     hollow: bool = False
@@ -39,7 +39,7 @@ class Square:
 
     text: str
     tone: str = ""
-    """``better``, ``worse``, ``much-worse`` or a step of grey ``g0`` to ``g9``; never told by colour alone."""
+    """``better``, ``worse``, ``much-worse`` or a step of grey ``g0`` to ``g9``; never told by color alone."""
     said: str = ""
     """Shown when one hovers."""
 

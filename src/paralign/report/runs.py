@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from paralign.errors import UserError, located
+from paralign.errors import UserError, file_location
 from paralign.results import Measurement, read_results
 
 __all__ = ["HELD_OUT", "Log", "Run", "RunInfo", "read_runs"]
@@ -124,7 +124,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         raise UserError(
             "no run holds results or a log",
             where=where,
-            mend="measure first: paralign evaluate or paralign finetune --eval",
+            hint="measure first: paralign evaluate or paralign finetune --eval",
         )
     return runs
 
@@ -133,7 +133,7 @@ def _read_run(path: Path, name: str) -> Run:
     if not path.exists():
         raise UserError("no such run folder", where=path)
     if not path.is_dir() or not any((path / file).is_file() for file in _FILES):
-        raise UserError("not a run folder", where=path, mend=f"a run holds one of {', '.join(_FILES)}")
+        raise UserError("not a run folder", where=path, hint=f"a run holds one of {', '.join(_FILES)}")
     described, results, config = path / "run.json", path / "results.jsonl", path / "config.toml"
     torn: list[str] = []
     return Run(
@@ -153,9 +153,9 @@ def _read_picture(path: Path) -> Mapping[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError("not JSON", where=path, mend="make the figure again, or remove it") from error
+        raise UserError("not JSON", where=path, hint="make the figure again, or remove it") from error
     if not isinstance(found, dict) or found.get("schema") != 1:
-        raise UserError("not a figure of this version", where=path, mend="make it again, or remove it")
+        raise UserError("not a figure of this version", where=path, hint="make it again, or remove it")
     return found
 
 
@@ -190,7 +190,7 @@ def _read_log(path: Path) -> Log:
             else:
                 log.unreadable += 1
             continue
-        _take(log, entry, located(path, number))
+        _take(log, entry, file_location(path, number))
     return log
 
 

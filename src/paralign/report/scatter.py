@@ -1,4 +1,4 @@
-"""Points of encoders on languages: colours, full and hollow, tell encoders apart, marks languages."""
+"""Points of encoders on languages: colors, full and hollow, tell encoders apart, marks languages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def scatter(salt: str, dots: Sequence[Dot], languages: Sequence[str], x: str, y:
             mark = _MARKS[languages.index(dot.language) % len(_MARKS)]
             fill = "none" if dot.style.hollow else "full"
             (artist,) = axes.plot(
-                [dot.x], [dot.y], linestyle="", marker=mark, color=dot.style.colour, ms=5, fillstyle=fill
+                [dot.x], [dot.y], linestyle="", marker=mark, color=dot.style.color, ms=5, fillstyle=fill
             )
             hover(artist, dot.said)
         for number, language in enumerate(languages):

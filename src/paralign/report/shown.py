@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from paralign.metrics import Comparison, lower_is_better
+from paralign.metrics import Comparison
 from paralign.report.baselines import Baseline, unbeaten
 from paralign.report.captions import caption, seeds
 from paralign.report.cells import SIGNIFICANT
+from paralign.report.keys import Key
 from paralign.report.tables import Row, Table
 from paralign.report.wording import is_share, listing, number, signed, table_title
 
@@ -89,11 +90,11 @@ def show(table: Table) -> ShownTable:
         columns[language] = [_cell(row, language, table) for row in table.rows]
         if language == table.pivot:
             if table.control and len(table.rows) > 1:
-                columns[f"change on {language}"] = [_change(row, language, table.key.metric) for row in table.rows]
+                columns[f"change on {language}"] = [_change(row, language, table.key) for row in table.rows]
             if table.others:
-                columns[f"gap to {language}"] = [_gap(row, table.key.metric) for row in table.rows]
+                columns[f"gap to {language}"] = [_gap(row, table.key) for row in table.rows]
     ranked = [cells for name, cells in columns.items() if name == "average" or name in table.languages]
-    _mark_best(ranked, min if lower_is_better(table.key.metric) else max)
+    _mark_best(ranked, min if table.key.lower_is_better else max)
     lines = zip(table.rows, zip(*columns.values(), strict=True), strict=True)
     return ShownTable(
         title=table_title(table.key),
@@ -112,33 +113,33 @@ def _baseline(baseline: Baseline, columns: Sequence[str], table: Table) -> Shown
     values = {"average": baseline.average} | baseline.values
     told = [name in ("average", *table.languages) for name in columns]
     cells = [
-        _scored(values.get(name), None, table.key.metric) if known else Shown("")
+        _scored(values.get(name), None, table.key) if known else Shown("")
         for name, known in zip(columns, told, strict=True)
     ]
     return ShownRow(baseline.name, False, cells, baseline=True)
 
 
-def _weak(score: float | None, baselines: Iterable[tuple[str, float]], metric: str) -> str:
-    lower = lower_is_better(metric)
-    found = [f"{name} ({number(value, is_share(metric))})" for name, value in unbeaten(score, baselines, lower)]
+def _weak(score: float | None, baselines: Iterable[tuple[str, float]], key: Key) -> str:
+    lower = key.lower_is_better
+    found = [f"{name} ({number(value, is_share(key.metric))})" for name, value in unbeaten(score, baselines, lower)]
     return f"not {'below' if lower else 'above'} {listing(found)}" if found else ""
 
 
 def _average(row: Row, table: Table) -> Shown:
-    metric = table.key.metric
-    shown = _scored(row.average, row.average_sd, metric)
+    key = table.key
+    shown = _scored(row.average, row.average_sd, key)
     known = [(one.name, one.average) for one in table.baselines if one.average is not None]
-    shown.weak = _weak(row.average, known, metric)
-    _differ(shown, row.average_difference, row.average_comparison, metric)
+    shown.weak = _weak(row.average, known, key)
+    _differ(shown, row.average_difference, row.average_comparison, key)
     return shown
 
 
-def _gap(row: Row, metric: str) -> Shown:
-    return _scored(row.gap, None, metric)
+def _gap(row: Row, key: Key) -> Shown:
+    return _scored(row.gap, None, key)
 
 
-def _scored(value: float | None, sd: float | None, metric: str) -> Shown:
-    share = is_share(metric)
+def _scored(value: float | None, sd: float | None, key: Key) -> Shown:
+    share = is_share(key.metric)
     known = value is not None and math.isfinite(value)
     spread = f"± {number(sd, share)}" if sd is not None else ""
     return Shown(number(value, share), sd=spread, sort=repr(value) if known else "")
@@ -148,32 +149,32 @@ def _cell(row: Row, language: str, table: Table) -> Shown:
     cell = row.cells.get(language)
     if cell is None:
         return Shown()
-    shown = _scored(cell.mean, cell.sd, table.key.metric)
-    shown.weak = _weak(cell.mean, cell.baselines.items(), table.key.metric)
+    shown = _scored(cell.mean, cell.sd, table.key)
+    shown.weak = _weak(cell.mean, cell.baselines.items(), table.key)
     if language != table.pivot:  # the pivot's difference has a column of its own
-        _differ(shown, cell.difference, cell.comparison, table.key.metric)
+        _differ(shown, cell.difference, cell.comparison, table.key)
     return shown
 
 
-def _change(row: Row, pivot: str, metric: str) -> Shown:
+def _change(row: Row, pivot: str, key: Key) -> Shown:
     cell = row.cells.get(pivot)
     if row.control or cell is None or cell.difference is None or not math.isfinite(cell.difference):
         return Shown("")
     shown = Shown("", sort=repr(cell.difference))
-    _differ(shown, cell.difference, cell.comparison, metric)
+    _differ(shown, cell.difference, cell.comparison, key)
     return shown
 
 
-def _differ(shown: Shown, difference: float | None, comparison: Comparison | None, metric: str) -> None:
+def _differ(shown: Shown, difference: float | None, comparison: Comparison | None, key: Key) -> None:
     """Add the difference to the control, its interval and its mark."""
     if difference is None or not math.isfinite(difference):
         return
-    share = is_share(metric)
+    share = is_share(key.metric)
     shown.delta = signed(difference, share)
     if comparison is not None:
         shown.interval = f"[{number(comparison.low, share)}, {number(comparison.high, share)}]"
         if comparison.p < SIGNIFICANT:
-            shown.tone = "better" if (difference > 0) != lower_is_better(metric) else "worse"
+            shown.tone = "better" if (difference > 0) != key.lower_is_better else "worse"
 
 
 def _mark_best(columns: Iterable[list[Shown]], best: Callable[[list[float]], float]) -> None:

@@ -95,7 +95,7 @@ def _table(key: Key, members: list[Member], controls: set[str]) -> Table:
     if len(present) > 1:
         raise UserError(
             f"{key.task} {key.metric} has several controls: {', '.join(present)}",
-            mend="name one with --control",
+            hint="name one with --control",
         )
     control = present[0] if present else None
     notes: list[str] = []

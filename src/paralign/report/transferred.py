@@ -96,8 +96,8 @@ def _bars(
             some = means[language, style.system]
             if some:
                 x = place - _WIDTH / 2 + (k + 0.5) * step
-                axes.bar([x], [some[0]], width=0.9 * step, color="none" if style.hollow else style.colour,
-                         edgecolor=style.colour)  # fmt: skip
+                axes.bar([x], [some[0]], width=0.9 * step, color="none" if style.hollow else style.color,
+                         edgecolor=style.color)  # fmt: skip
                 axes.plot([x - 0.45 * step, x + 0.45 * step], [some[1]] * 2, color="#222222", linewidth=1.2)
     axes.set_xticks(range(len(languages)), languages)
     plain_axes(axes, "")

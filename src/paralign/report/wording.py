@@ -20,21 +20,9 @@ __all__ = [
     "shortened",
     "signed",
     "table_title",
-    "task_name",
     "trained_on",
 ]
 
-_TASKS = {
-    "pos": "Part-of-speech tagging",
-    "ner": "Named entity recognition",
-    "nli": "Natural language inference",
-    "paraphrase": "Paraphrase identification",
-    "qa": "Question answering",
-    "parsing": "Dependency parsing",
-    "retrieval": "Sentence retrieval",
-    "mining": "Bitext mining",
-    "lexicon": "Bilingual lexicon induction",
-}
 _METRICS = {
     "f1": "F1",
     "uas": "UAS",
@@ -103,11 +91,6 @@ def shortened(words: Sequence[str], most: int = 6, what: str = "others") -> str:
     return f"{', '.join(words[:most])} and {len(words) - most} {what}"
 
 
-def task_name(task: str) -> str:
-    """``pos`` → ``Part-of-speech tagging``; unknown names stay as they are."""
-    return _TASKS.get(task, task)
-
-
 def metric_name(metric: str) -> str:
     """``accuracy_csls`` → ``accuracy, CSLS``; ``precision_at_1_cosine`` → ``precision@1, cosine``."""
     conditions = []
@@ -147,7 +130,7 @@ def table_title(key: Key) -> str:
         parts.append(key.settings)
     if key.train:
         parts.append(trained_on(key.train))
-    return f"{task_name(key.task)}: {', '.join(parts)}"
+    return f"{key.info.title}: {', '.join(parts)}"
 
 
 def counts_said(sizes: Sequence[int]) -> str:

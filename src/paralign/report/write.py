@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.folders import atomic_file
 from paralign.report.controls import control_systems
 from paralign.report.csv_rows import csv_text, figures_csv
 from paralign.report.markdown import markdown
@@ -55,7 +56,7 @@ def write_report(
     out = Path(out)
     _check(out)
     if not runs:
-        raise UserError("no run folders given", mend="paralign report runs/* --out report.html")
+        raise UserError("no run folders given", hint="paralign report runs/* --out report.html")
     found = read_runs(runs)
     controls = control_systems(found, control)
     tables = build_tables(found, controls)
@@ -73,15 +74,14 @@ def write_report(
 
 def _check(out: Path) -> None:
     if out.is_dir():
-        raise UserError("the report is a file, this is a folder", where=out, mend=f"--out {out / 'report.html'}")
+        raise UserError("the report is a file, this is a folder", where=out, hint=f"--out {out / 'report.html'}")
     if out.suffix.lower() not in (".html", ".htm"):
-        raise UserError("the report is an HTML page", where=out, mend=f"--out {out.with_suffix('.html')}")
+        raise UserError("the report is an HTML page", where=out, hint=f"--out {out.with_suffix('.html')}")
     if not out.parent.is_dir():
-        raise UserError("no such folder", where=out.parent, mend=f"mkdir -p {out.parent}")
+        raise UserError("no such folder", where=out.parent, hint=f"mkdir -p {out.parent}")
 
 
 def _replace(path: Path, text: str) -> None:
-    """Written beside and renamed: a reader never sees half a page. The same bytes on every system."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(text.encode("utf-8", errors="replace"))
-    beside.replace(path)
+    """Write atomically, so that a reader never sees half a page; the same bytes on every system."""
+    with atomic_file(path) as out:
+        out.write(text.encode("utf-8", errors="replace"))

@@ -3,7 +3,7 @@
 from paralign.smallworld.inference import Inference, inference, say
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
 from paralign.smallworld.questions import Asked, ask, question
-from paralign.smallworld.realise import Sentence
+from paralign.smallworld.realize import Sentence
 from paralign.smallworld.world import LANGUAGES, World
 
 __all__ = [

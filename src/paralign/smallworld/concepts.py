@@ -169,7 +169,7 @@ class Adjective:
 
 _LIVING = ("human", "animal")
 _GOODS = ("thing", "clothing", "furniture", "vehicle", "reading")
-_COLOURED = ("thing", "clothing", "furniture", "vehicle", "opening", "plant")
+_COLORED = ("thing", "clothing", "furniture", "vehicle", "opening", "plant")
 _PLACES = ("building", "ground", "landmark")
 ADJECTIVES: dict[str, Adjective] = {
     "old": Adjective(_LIVING),
@@ -180,14 +180,14 @@ ADJECTIVES: dict[str, Adjective] = {
     "beautiful": Adjective(("plant", "music", *_GOODS, *_PLACES)),
     "happy": Adjective(("human",)),
     "tired": Adjective(_LIVING),
-    "red": Adjective(_COLOURED, predicate=False),
+    "red": Adjective(_COLORED, predicate=False),
     "rich": Adjective(("human",)),
     "poor": Adjective(("human",)),
     "sad": Adjective(("human", "music")),
     "clever": Adjective(_LIVING),
     "hungry": Adjective(_LIVING),
-    "white": Adjective((*_COLOURED, "animal"), predicate=False),
-    "black": Adjective((*_COLOURED, "animal"), predicate=False),
+    "white": Adjective((*_COLORED, "animal"), predicate=False),
+    "black": Adjective((*_COLORED, "animal"), predicate=False),
     "expensive": Adjective(("thing", "clothing", "furniture", "vehicle", "building")),
     "famous": Adjective(("human", "building", "music", "show", "landmark")),
     "strong": Adjective(_LIVING),
@@ -196,9 +196,9 @@ ADJECTIVES: dict[str, Adjective] = {
     "interesting": Adjective(("reading", "show")),
     "heavy": Adjective(("furniture", "vehicle")),
     "long": Adjective(("reading", "show", "landmark")),
-    "blue": Adjective(_COLOURED, predicate=False),
-    "green": Adjective(_COLOURED, predicate=False),
-    "yellow": Adjective(_COLOURED, predicate=False),
+    "blue": Adjective(_COLORED, predicate=False),
+    "green": Adjective(_COLORED, predicate=False),
+    "yellow": Adjective(_COLORED, predicate=False),
     "fresh": Adjective(("food", "dish")),
     "sweet": Adjective(("food",)),
     "hot": Adjective(("dish", "drink")),

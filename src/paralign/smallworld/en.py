@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from paralign.smallworld.concepts import CONCEPTS, HUMAN, MASS, MOMENTS, MONTHS, NOUNS, VERBS, WEEKDAYS
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realise import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.realize import Grammar, Phrase, Token, gap_role, table
 
 __all__ = ["English"]
 

@@ -5,7 +5,7 @@ second person in *A and B*, place, company, manner, frequency and time. Two clau
 the same people, things and event, as in SNLI. Then, with P the premise and H the hypothesis:
 
 * Both affirmed: H follows if each of its details is one of P's. A detail that excludes P's (another number, another
-  colour, an antonym) contradicts, the rest being in P. A detail P does not have is neutral.
+  color, an antonym) contradicts, the rest being in P. A detail P does not have is neutral.
 * Both negated: the subject is spoken of, so its details behave as above; the object's adjective (of *a book*, not of
   *the book*), place and company are denied together with the event: *did not buy a book* entails *did not buy a red
   book in Rome*, and not the other way round.
@@ -42,7 +42,7 @@ _ADVERBIALS = ("place", "company", "manner", "frequency", "time")
 _ANTONYMS = frozenset(
     frozenset(pair.split()) for pair in ("old young", "big small", "happy sad", "rich poor", "hot cold")
 )
-_COLOURS = frozenset({"red", "white", "black", "blue", "green", "yellow"})
+_COLORS = frozenset({"red", "white", "black", "blue", "green", "yellow"})
 _DISTRIBUTIVE = frozenset({"see", "hear", "like", "love", "read", "admire", "understand", "touch"})
 """Transitive verbs of which *A and B did it* says that A did it."""
 
@@ -114,14 +114,14 @@ def _scope(clause: Clause) -> set[str]:
 
 
 def excludes(one: object, two: object) -> bool:
-    """Whether nothing can be both: two numbers, two colours, antonyms, two towns, *on* and *under* the same."""
+    """Whether nothing can be both: two numbers, two colors, antonyms, two towns, *on* and *under* the same."""
     if isinstance(one, Setting) and isinstance(two, Setting):
         towns = {one.ground.concept, two.ground.concept}
         if one.relation == two.relation == "in":
             return len(towns) == 2 and towns <= set(C.CITIES)
         return one.ground == two.ground and {one.relation, two.relation} == {"on", "under"}
     pair = frozenset({one, two})
-    return len(pair) == 2 and (pair in _ANTONYMS or pair <= _COLOURS or pair <= set(C.NUMBERS))
+    return len(pair) == 2 and (pair in _ANTONYMS or pair <= _COLORS or pair <= set(C.NUMBERS))
 
 
 def predicate(clause: Clause) -> object:

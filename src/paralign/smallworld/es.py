@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from paralign.smallworld.concepts import GENDER, HUMAN, MOMENTS, MONTHS, NOUNS
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realise import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.realize import Grammar, Phrase, Token, gap_role, table
 
 __all__ = ["Spanish"]
 

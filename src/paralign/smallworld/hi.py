@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from paralign.smallworld.concepts import ANIMATE, MOMENTS, MONTHS, WEEKDAYS
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realise import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.realize import Grammar, Phrase, Token, gap_role, table
 
 __all__ = ["Hindi"]
 
@@ -99,7 +99,7 @@ def noun_forms(noun: str, gender: str, fixed: bool = False) -> tuple[str, str, s
 
 
 def _vowel_final(noun: str) -> bool:
-    """Whether the word ends in a vowel, nasalised (माँ) or not."""
+    """Whether the word ends in a vowel, nasalized (माँ) or not."""
     return noun.removesuffix("ँ")[-1] in _VOWELS
 
 

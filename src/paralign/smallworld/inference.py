@@ -18,7 +18,7 @@ from paralign.smallworld import concepts as C
 from paralign.smallworld.draw import Draw
 from paralign.smallworld.entailment import AFFIRMED, LABELS, ROLES, details, excludes, predicate, relation, with_detail
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realise import Sentence
+from paralign.smallworld.realize import Sentence
 from paralign.smallworld.sampling import _adjective, _place, _time, sample
 from paralign.smallworld.world import grammar
 
@@ -54,7 +54,7 @@ def inference(index: int, seed: int = 0) -> Inference:
         UserError: for a negative index.
     """
     if index < 0:
-        raise UserError(f"inference {index} of the small world does not exist", mend="count from 0")
+        raise UserError(f"inference {index} of the small world does not exist", hint="count from 0")
     return _inference(index, seed)
 
 
@@ -258,7 +258,7 @@ def _deniable(clause: Clause) -> bool:
 
 
 def _contestable(clause: Clause) -> bool:
-    """Whether something contradicts it: its negation, or another number or colour."""
+    """Whether something contradicts it: its negation, or another number or color."""
     if _deniable(clause):
         return True
     for name, value in details(clause).items():

@@ -20,7 +20,7 @@ from paralign.errors import UserError
 from paralign.smallworld import concepts as C
 from paralign.smallworld.draw import Draw
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realise import Sentence
+from paralign.smallworld.realize import Sentence
 from paralign.smallworld.sampling import _adjective, _time
 from paralign.smallworld.world import grammar
 
@@ -111,7 +111,7 @@ def question(index: int, seed: int = 0) -> Asked:
         UserError: for a negative index.
     """
     if index < 0:
-        raise UserError(f"question {index} of the small world does not exist", mend="count from 0")
+        raise UserError(f"question {index} of the small world does not exist", hint="count from 0")
     return _question(index, seed)
 
 

@@ -11,7 +11,7 @@ from typing import cast
 from paralign.config import did_you_mean
 from paralign.errors import UserError
 from paralign.smallworld.meaning import Meaning
-from paralign.smallworld.realise import Grammar, Sentence
+from paralign.smallworld.realize import Grammar, Sentence
 from paralign.smallworld.sampling import sample
 
 __all__ = ["LANGUAGES", "World", "grammar", "link"]
@@ -39,7 +39,7 @@ def grammar(language: str) -> Grammar:
     if language not in _GRAMMARS:
         hint = did_you_mean(language, LANGUAGES)
         known = ", ".join(LANGUAGES)
-        raise UserError(f"the small world does not speak {language!r}, only {known}", mend=hint)
+        raise UserError(f"the small world does not speak {language!r}, only {known}", hint=hint)
     module = import_module(f"paralign.smallworld.{language}")
     return cast(Grammar, getattr(module, _GRAMMARS[language])())
 
@@ -78,7 +78,7 @@ class World:
             UserError: for a negative index.
         """
         if index < 0:
-            raise UserError(f"sentence {index} of the small world does not exist", mend="count from 0")
+            raise UserError(f"sentence {index} of the small world does not exist", hint="count from 0")
         return _sample(self.seed, index)
 
     def sentence(self, index: int, language: str) -> Sentence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paralign.smallworld.concepts import HUMAN
 from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realise import Grammar, Phrase, Token, table
+from paralign.smallworld.realize import Grammar, Phrase, Token, table
 
 __all__ = ["Chinese"]
 

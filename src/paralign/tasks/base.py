@@ -18,22 +18,9 @@ from paralign.errors import UserError
 from paralign.metrics import ratio
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.task_table import TASKS, TaskInfo
 
-__all__ = ["TASKS", "Score", "Task", "TaskConfig", "find_task"]
-
-TASKS = {
-    "nli": "paralign.tasks.classification:Inference",
-    "paraphrase": "paralign.tasks.classification:Paraphrase",
-    "qa": "paralign.tasks.question_answering:QuestionAnswering",
-    "pos": "paralign.tasks.tagging:PartOfSpeech",
-    "ner": "paralign.tasks.tagging:NamedEntities",
-    "parsing": "paralign.tasks.parsing:Parsing",
-    "retrieval": "paralign.tasks.retrieval:Retrieval",
-    "mining": "paralign.tasks.mining:Mining",
-    "lexicon": "paralign.tasks.lexicon:LexiconInduction",
-    "twins": "paralign.tasks.twins:Twins",
-    "alignment": "paralign.tasks.word_alignment:WordAlignment",
-}
+__all__ = ["TASKS", "Score", "Task", "TaskConfig", "find_task", "find_task_class", "read_data"]
 
 
 class TaskConfig(Config):
@@ -72,12 +59,26 @@ class Task(ABC):
     name: ClassVar[str]
     trains: ClassVar[bool]
     Config: ClassVar[type[TaskConfig]] = TaskConfig
+    title: ClassVar[str] = ""
+    """The task's name in reports, for tasks that are not in the table ``TASKS``; ``name`` by default."""
+    main_metrics: ClassVar[tuple[str, ...]] = ()
+    """The metrics that reports show unfolded, the headline metric first, for tasks that are not in the table; all by
+    default."""
+    lower_is_better: ClassVar[tuple[str, ...]] = TaskInfo.lower_is_better
+    """The metrics of which smaller values are better, for tasks that are not in the table."""
 
     def __init__(self, config: Any = None) -> None:
         self.config: Any = self.Config() if config is None else config
 
+    @property
+    def info(self) -> TaskInfo:
+        """Title, main metrics and their direction: the table's entry, or what the class declares."""
+        if self.name in TASKS:
+            return TASKS[self.name].info
+        return TaskInfo(self.title or self.name, tuple(self.main_metrics), tuple(self.lower_is_better))
+
     @abstractmethod
-    def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True) -> Any:
+    def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True) -> Any:
         """Read one data set, ``LANG=PATH`` (or ``SRC-TGT=PATH``).
 
         Args:
@@ -85,7 +86,7 @@ class Task(ABC):
             lenient: drop items that cannot be used instead of raising.
             dropped: counts what was dropped, by reason.
             limit: the first so many items.
-            labelled: off for data to predict on, which may lack labels.
+            labeled: off for data to predict on, which may lack labels.
 
         Raises:
             UserError: with file and line.
@@ -101,7 +102,7 @@ class Task(ABC):
 
     def predict(self, encoder: Encoder, head: Objective | None, data: Any, path: Path) -> list[Path]:
         """Write predictions in the task's own format; returns the files written."""
-        raise UserError(f"the task {self.name!r} predicts nothing", mend="use paralign evaluate")
+        raise UserError(f"the task {self.name!r} predicts nothing", hint="use paralign evaluate")
 
     def texts_of(self, data: Any) -> Iterable[Sequence[str]]:
         """The texts of each item of a data set, to look for in training text."""
@@ -116,11 +117,34 @@ class Task(ABC):
         return {}
 
 
-def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
-    """The task of that name, or ``my_module:Class``, with settings.
+def find_task_class(name: str) -> type[Task]:
+    """Return the class of a task.
+
+    Args:
+        name: a name of the table ``TASKS``, or ``my_module:Class``.
 
     Raises:
-        UserError: if there is none, or a setting is wrong.
+        UserError: if there is no such task.
     """
-    kind = find_class("task", name, TASKS, Task)  # type: ignore[type-abstract]
-    return kind(resolve(kind.Config, settings or {}))
+    implementations = {key: entry.implementation for key, entry in TASKS.items()}
+    return find_class("task", name, implementations, Task)  # type: ignore[type-abstract]
+
+
+def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
+    """Return a task with its settings.
+
+    Args:
+        name: a name of the table ``TASKS``, or ``my_module:Class``.
+        settings: settings of the task; defaults where none are given.
+
+    Raises:
+        UserError: if there is no such task, or a setting is wrong.
+    """
+    task_class = find_task_class(name)
+    return task_class(resolve(task_class.Config, settings or {}))
+
+
+def read_data(work: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
+    """Read a data set of a task; return it and what was dropped, by reason."""
+    dropped: Counter[str] = Counter()
+    return work.read(spec, lenient=lenient, dropped=dropped, limit=limit), dropped

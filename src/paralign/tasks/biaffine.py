@@ -12,10 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from paralign.encoder import Encoder, States
+from paralign.batches.views import Batch, View
+from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives import ObjectiveConfig, Step
+from paralign.ragged import row_ids
 from paralign.tasks.supervised import Head
-from paralign.text.views import Batch, View
 
 __all__ = ["Arcs", "BiaffineHead"]
 
@@ -43,7 +44,7 @@ class _Words:
         edges = np.searchsorted(view.masked, np.append(view.starts, len(view.ids)))
         self.first, self.counts = edges[:-1], np.diff(edges)
         self.words = view.masked
-        self.row = np.repeat(np.arange(len(self.counts)), self.counts)
+        self.row = row_ids(self.counts)
         self.longest = int(self.counts.max(initial=0))
 
     @cached_property
@@ -120,7 +121,7 @@ class BiaffineHead(Head):
         loss = nn.functional.cross_entropy(scores.float(), named, ignore_index=-1, reduction="sum")
         return {"arc": arc, "relation": loss}
 
-    def decode(self, states: States) -> list[Arcs]:
+    def decode(self, states: HiddenStates) -> list[Arcs]:
         """Heads and relations of each row. The relation to the root is ``root`` and no other is, where it has one."""
         words = _Words(states.view)
         scores = self._arc_scores(states, words).log_softmax(1).cpu().numpy()
@@ -150,7 +151,7 @@ class BiaffineHead(Head):
         out: Tensor = self.dropout(nn.functional.leaky_relu(self.layers[name](states), 0.1))
         return out
 
-    def _arc_scores(self, states: States, words: _Words) -> Tensor:
+    def _arc_scores(self, states: HiddenStates, words: _Words) -> Tensor:
         """[M, L + 1] equation 6: scores of every word's heads, ``-inf`` behind its row's end and for itself."""
         own, wide = states.at(words.words), words.longest
         wanted = self.arc(self._represent("arc_dependent", own))

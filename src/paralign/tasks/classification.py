@@ -14,14 +14,15 @@ from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.items import SentencePair
+from paralign.formats.lines import write_lines
+from paralign.sources.readers import read_sentence_pairs
+from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example, room
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.supervised import Judgement, Supervised
-from paralign.text import parse_text
-from paralign.text.lines import write_lines
-from paralign.text.sentence_pairs import SentencePair, read_sentence_pairs
 
 __all__ = ["Inference", "PairConfig", "Paraphrase"]
 
@@ -39,14 +40,14 @@ class _PairTask(Supervised):
     names: ClassVar[tuple[str, ...]]
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[SentencePair]:
         """``LANG=PATH``: TSV of three columns or with a header, or JSONL; or ``LANG=smallworld:START-STOP``."""
         where = parse_text(spec)
 
         def pairs(count: Counter[str]) -> Iterator[SentencePair]:
-            for pair in read_sentence_pairs(where, lenient=lenient, dropped=count, labelled=labelled):
-                if pair.label in self.names or (not pair.label and not labelled):
+            for pair in read_sentence_pairs(where, lenient=lenient, dropped=count, labeled=labeled):
+                if pair.label in self.names or (not pair.label and not labeled):
                     yield pair
                 elif lenient:
                     count["unknown label"] += 1
@@ -54,7 +55,7 @@ class _PairTask(Supervised):
                     raise UserError(
                         f"{pair.label!r} is no label of the task {self.name!r} ({', '.join(self.names)})",
                         where=f"{where.path}:{pair.line}",
-                        mend="mend the line, name the task the data are of, or drop such lines with --lenient",
+                        hint="fix the line, name the task the data are of, or drop such lines with --lenient",
                     )
 
         return Dataset(spec, where.language, pairs, limit=limit, dropped=dropped)
@@ -112,7 +113,7 @@ class _PairTask(Supervised):
         if own.label != other.label:
             raise UserError(
                 f"pair {own.id} is {own.label!r}, its original {other.label!r}: they are not translations",
-                mend="give the same pairs in both languages, in the same order or with equal ids",
+                hint="give the same pairs in both languages, in the same order or with equal ids",
             )
         return replace(own, second=other.second), replace(own, first=other.first)
 

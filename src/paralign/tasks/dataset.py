@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -11,7 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from paralign.errors import UserError
-from paralign.text.draws import uniform
+from paralign.rng import uniform
 
 __all__ = ["Dataset"]
 
@@ -79,6 +80,6 @@ class Dataset(Generic[I]):
         if count > self.size:
             raise UserError(f"{count:,} examples are asked for, there are {self.size:,}", where=self.name)
         drawn = np.argsort(uniform(seed, _CHOOSE, np.arange(self.size)), kind="stable")[:count]
-        few: Dataset[I] = object.__new__(Dataset)
-        few.__dict__ |= self.__dict__ | {"size": count, "_chosen": frozenset(drawn.tolist()), "known": None}
-        return few
+        subset = copy.copy(self)
+        subset.size, subset._chosen, subset.known = count, frozenset(drawn.tolist()), None
+        return subset

@@ -1,4 +1,4 @@
-"""Labelled rows for the encoder, kept on disk, as batches with the view ``example``."""
+"""Labeled rows for the encoder, kept on disk, as batches with the view ``example``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.batches.batching import BatchPlan
+from paralign.batches.rows import Segment, View, assemble
 from paralign.device import processes
 from paralign.encoder import Encoder
-from paralign.text.batching import BatchPlan
-from paralign.text.rows import Segment, View, assemble
+from paralign.ragged import row_starts
 from paralign.training import TrainingConfig
 
 __all__ = ["Example", "ExampleBatches", "ExampleStore", "example_view"]
@@ -66,7 +67,7 @@ def example_view(encoder: Encoder, examples: Sequence[Example]) -> View:
         before, middle, after = template.pair
         made = assemble([before, body[0], middle, body[1], after], template.pair_types, len(examples))
     ids, kinds, lengths, special = made
-    starts = np.cumsum(lengths) - lengths
+    starts = row_starts(lengths)
     return View(
         ids,
         kinds,

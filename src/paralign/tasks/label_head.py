@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from paralign.encoder import Encoder, States
+from paralign.batches.views import Batch
+from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives import ObjectiveConfig, Step
 from paralign.tasks.supervised import Head
-from paralign.text.views import Batch
 
 __all__ = ["LabelHead"]
 
@@ -41,7 +41,7 @@ class LabelHead(Head):
         """Targets."""
         return {self.name: len(batch.view("example").masked)}
 
-    def scores(self, states: States) -> Tensor:
+    def scores(self, states: HiddenStates) -> Tensor:
         """[M, labels] scores of the targets of a view."""
         out: Tensor = self.linear(self.dropout(states.at(states.view.masked)))
         return out.float()
@@ -52,7 +52,7 @@ class LabelHead(Head):
         labels = torch.from_numpy(states.view.labels).to(states.flat.device)
         return {self.name: nn.functional.cross_entropy(self.scores(states), labels, reduction="sum")}
 
-    def decode(self, states: States) -> list[npt.NDArray[np.float32]]:
+    def decode(self, states: HiddenStates) -> list[npt.NDArray[np.float32]]:
         """[m, labels] log-probabilities of each row's targets."""
         found = self.scores(states).log_softmax(1).cpu().numpy()
         ends = np.searchsorted(states.view.masked, states.view.starts[1:])

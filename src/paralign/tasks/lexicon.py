@@ -15,16 +15,18 @@ import torch
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
+from paralign.formats.lexicon import read_lexicon
+from paralign.formats.lines import read_lines
 from paralign.metrics.lexicon import chance_precision, precision_items, translation_ranks
 from paralign.objectives import Objective
+from paralign.ragged import row_starts
 from paralign.results import Where
 from paralign.smallworld.concepts import CONCEPTS
 from paralign.smallworld.world import grammar
+from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about, chosen_layer
-from paralign.text import PairSpec, normalise, parse_pairs, read_lines
-from paralign.text.lexicon import read_lexicon
-from paralign.text.specs import smallworld_range
+from paralign.text.normalization import normalize
 
 __all__ = ["Lexicon", "LexiconConfig", "LexiconInduction", "word_vectors"]
 
@@ -89,7 +91,7 @@ class LexiconInduction(Task):
     config: LexiconConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Lexicon:
         """``SRC-TGT=FILE`` with a pair of words a line, as MUSE's, or ``smallworld``: the lemmas of its concepts.
 
@@ -110,13 +112,13 @@ class LexiconInduction(Task):
         if self.config.candidates is not None:
             path = self.config.candidates.replace("{target}", where.target)
             lines = read_lines(path, lenient=lenient, dropped=dropped)
-            words |= dict.fromkeys(word for _, line in lines if (word := normalise(line)))
+            words |= dict.fromkeys(word for _, line in lines if (word := normalize(line)))
         if len(words) < 2:
             raise UserError("lexicon induction needs at least two target words", where=where.path)
         data = Lexicon(where.languages, list(source), list(words), gold)
         if not self.config.identical and data.identical.all():
             raise UserError(
-                "every source word has itself as a translation", where=where.path, mend="--set task.identical=true"
+                "every source word has itself as a translation", where=where.path, hint="--set task.identical=true"
             )
         return data
 
@@ -144,9 +146,9 @@ class LexiconInduction(Task):
         direction = "-".join(data.languages)
         static = self.config.vectors == "static"
         layer = None if static else chosen_layer(encoder, self.config.layer)
-        with encoder.speaking(data.languages[0]):
+        with encoder.using_language(data.languages[0]):
             a, lost_a = word_vectors(encoder, data.source, layer)
-        with encoder.speaking(data.languages[1]):
+        with encoder.using_language(data.languages[1]):
             b, lost_b = word_vectors(encoder, data.target, layer)
         for lost, words, side in ((lost_a, data.source, "source"), (lost_b, data.target, "target")):
             if lost:
@@ -195,7 +197,7 @@ def word_vectors(encoder: Encoder, words: list[str], layer: int | None) -> tuple
     lost = np.array([all(piece == unknown for piece in ids.tolist()) for ids in pieces], bool)
     if layer is None:
         lengths = np.array([len(ids) for ids in pieces], np.int64)
-        flat, starts = np.concatenate(pieces), np.cumsum(lengths) - lengths
+        flat, starts = np.concatenate(pieces), row_starts(lengths)
         device = encoder.device
         out = torch.nn.functional.embedding_bag(
             torch.from_numpy(flat).to(device), encoder.embeddings, torch.from_numpy(starts).to(device), mode="mean"

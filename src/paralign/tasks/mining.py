@@ -16,14 +16,15 @@ from pydantic import Field
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
+from paralign.formats.items import MiningSet
+from paralign.formats.lines import write_lines
 from paralign.metrics.margin import Margin, Strategy, best_threshold, extraction_items, mine
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.sources.readers import read_mining
+from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about, chosen_layer, note_cut
-from paralign.text import parse_pairs
-from paralign.text.lines import write_lines
-from paralign.text.mining import MiningSet, read_mining
 
 __all__ = ["Corpora", "Mining", "MiningConfig"]
 
@@ -77,11 +78,11 @@ class Mining(Task):
     config: MiningConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Corpora:
         """``SRC-TGT=PREFIX`` in BUCC's format; ``limit`` keeps the first sentences of each side and their pairs."""
         where = parse_pairs(spec)
-        texts = read_mining(where, lenient=lenient, dropped=dropped, labelled=labelled)
+        texts = read_mining(where, lenient=lenient, dropped=dropped, labeled=labeled)
         if limit is not None:
             kept, found = set(texts.source_ids[:limit]), set(texts.target_ids[:limit])
             texts = replace(
@@ -94,9 +95,9 @@ class Mining(Task):
             )
         if not texts.source or not texts.target:
             raise UserError("mining needs sentences on both sides", where=where.path)
-        if labelled and not texts.gold:
-            mend = "raise --limit" if limit is not None else None
-            raise UserError("no gold pair among the sentences: nothing can be scored", where=where.path, mend=mend)
+        if labeled and not texts.gold:
+            hint = "raise --limit" if limit is not None else None
+            raise UserError("no gold pair among the sentences: nothing can be scored", where=where.path, hint=hint)
         return Corpora(where.languages, texts)
 
     def language(self, data: Corpora) -> str:
@@ -145,8 +146,8 @@ class Mining(Task):
             UserError: without a threshold.
         """
         if self.config.threshold is None:
-            mend = "evaluate on the training set tells one: --set task.threshold=..."
-            raise UserError("which pairs are extracted depends on a threshold", mend=mend)
+            hint = "evaluate on the training set tells one: --set task.threshold=..."
+            raise UserError("which pairs are extracted depends on a threshold", hint=hint)
         rows, others, score, _ = self._candidates(encoder, data, chosen_layer(encoder, self.config.layer))
         kept = score >= self.config.threshold
         pairs = zip(rows[kept].tolist(), others[kept].tolist(), strict=True)
@@ -164,9 +165,9 @@ class Mining(Task):
         repeated = int(np.count_nonzero(source_row < 0) + np.count_nonzero(target_row < 0))
         if repeated:
             print(f"note: sentences that occur more than once, not extracted: {repeated:,}", file=sys.stderr)
-        with encoder.speaking(data.languages[0]):
+        with encoder.using_language(data.languages[0]):
             a, cut_a = sentence_vectors(encoder, source, pools=(config.pool,), layer=layer)
-        with encoder.speaking(data.languages[1]):
+        with encoder.using_language(data.languages[1]):
             b, cut_b = sentence_vectors(encoder, target, pools=(config.pool,), layer=layer)
         note_cut(encoder, cut_a + cut_b)
         found = mine(

@@ -14,16 +14,18 @@ from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.conllu import write_conllu
+from paralign.formats.items import Tree
 from paralign.metrics.attachment import attachment
 from paralign.metrics.spanning_tree import spanning_tree
+from paralign.sources.readers import read_trees
+from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.biaffine import Arcs, BiaffineHead
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example
 from paralign.tasks.supervised import Judgement, Supervised
 from paralign.tasks.tagging import word_rows
-from paralign.text import Tree, parse_text, read_trees
-from paralign.text.conllu import write_conllu
 
 __all__ = ["Analysis", "ParserConfig", "Parsing"]
 
@@ -64,13 +66,13 @@ class Parsing(Supervised):
     Config: ClassVar[type[TaskConfig]] = ParserConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tree]:
         """``LANG=FILE.conllu`` (also ``.gz``) or ``LANG=smallworld:START-STOP``."""
         where = parse_text(spec)
 
         def read(count: Counter[str]) -> Iterator[Tree]:
-            return read_trees(where, lenient=lenient, dropped=count, labelled=labelled)
+            return read_trees(where, lenient=lenient, dropped=count, labeled=labeled)
 
         return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
 
@@ -84,7 +86,7 @@ class Parsing(Supervised):
         """A biaffine parser."""
         config = self.config
         if not config.relations:
-            raise UserError("the parser knows no relation", mend="fit the task to training data, or set task.relations")
+            raise UserError("the parser knows no relation", hint="fit the task to training data, or set task.relations")
         return BiaffineHead(encoder, config.relations, arc=config.arc, relation=config.relation, dropout=config.dropout)
 
     def examples(self, encoder: Encoder, items: Sequence[Tree]) -> list[Example]:

@@ -18,18 +18,19 @@ from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.languages import derived
-from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalise
+from paralign.formats.items import Question
+from paralign.formats.lines import write_lines
+from paralign.languages import parse_derived
+from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalize
 from paralign.metrics.squad import exact_match, f1
+from paralign.sources.readers import read_questions
+from paralign.sources.specs import parse_pairs, parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example, room
 from paralign.tasks.span_head import SpanHead, ranked_spans
 from paralign.tasks.supervised import Judgement, Supervised
-from paralign.text.lines import write_lines
-from paralign.text.specs import parse_pairs, parse_text
-from paralign.text.squad import Question, read_questions
-from paralign.text.tags import canonical
+from paralign.text.language_tags import canonical_tag
 
 __all__ = ["Answer", "AnswerConfig", "Candidate", "QuestionAnswering"]
 
@@ -83,7 +84,7 @@ class QuestionAnswering(Supervised):
     """Spans of paragraphs: F1 and exact match as SQuAD v1.1's or MLQA's official scorer.
 
     Each span is given the best of its scores over the windows that hold it; the score is the sum of its two, not
-    normalised by window, as BERT's script compares them. That script further lets a span begin only in the window that
+    normalized by window, as BERT's script compares them. That script further lets a span begin only in the window that
     shows its first piece the most context; here all windows compete, which needs no second rule and loses no span.
     """
 
@@ -93,22 +94,20 @@ class QuestionAnswering(Supervised):
     """As Pan et al. 2021, section 3.4."""
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Question]:
         """``LANG=PATH`` in SQuAD's JSON, or ``LANG=smallworld:START-STOP``.
 
         ``CONTEXT-QUESTION=PATH`` (``zh-CN:en=PATH`` where a tag has a hyphen) for questions in another language than
-        their paragraphs, as MLQA's generalised transfer: results are about the context's language, with the direction
+        their paragraphs, as MLQA's generalized transfer: results are about the context's language, with the direction
         ``QUESTION-CONTEXT``.
         """
         context, question, path = _languages(spec)
-        if len({made is not None and made.twin for made in map(derived, (context, question))}) > 1:
-            raise UserError(f"{context} and {question} have other pieces", mend="derive both by trans, or neither")
+        if len({made is not None and made.uses_twins for made in map(parse_derived, (context, question))}) > 1:
+            raise UserError(f"{context} and {question} have other pieces", hint="derive both by trans, or neither")
 
         def read(count: Counter[str]) -> Iterator[Question]:
-            return read_questions(
-                path, languages=(context, question), lenient=lenient, dropped=count, labelled=labelled
-            )
+            return read_questions(path, languages=(context, question), lenient=lenient, dropped=count, labeled=labeled)
 
         direction = None if context == question else f"{question}-{context}"
         return Dataset(spec, context, read, limit=limit, dropped=dropped, keep=True, direction=direction)
@@ -120,7 +119,7 @@ class QuestionAnswering(Supervised):
     def examples(self, encoder: Encoder, items: Sequence[Question]) -> list[Example]:
         """[CLS] question [SEP] window [SEP], for each window of the context; the note is the window's offsets [m, 2].
 
-        A window that does not hold the whole of the first gold answer is labelled [CLS], as in BERT's script.
+        A window that does not hold the whole of the first gold answer is labeled [CLS], as in BERT's script.
         """
         prefix, middle, _ = encoder.template.pair
         space = min(self.config.max_pieces - (encoder.max_pieces - room(encoder, 2)), room(encoder, 2))
@@ -214,7 +213,7 @@ class QuestionAnswering(Supervised):
         """
 
         def words(text: str) -> frozenset[str]:
-            return frozenset(mlqa_normalise(text, data.language).split())
+            return frozenset(mlqa_normalize(text, data.language).split())
 
         @lru_cache(maxsize=4)
         def sentences(context: str) -> list[tuple[str, frozenset[str]]]:
@@ -243,7 +242,7 @@ def _two(parts: list[str]) -> bool:
     if len(parts) != 2 or parts[0].islower() != parts[1].islower():
         return False
     try:
-        canonical(parts[1])
+        canonical_tag(parts[1])
     except UserError:
         return False
     return True

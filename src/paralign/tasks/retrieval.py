@@ -17,8 +17,9 @@ from paralign.errors import UserError
 from paralign.metrics.retrieval import retrieval
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.sources.readers import read_pairs
+from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.text import parse_pairs, read_pairs
 
 __all__ = ["Retrieval", "RetrievalConfig", "about", "chosen_layer", "note_cut"]
 
@@ -52,7 +53,7 @@ def chosen_layer(encoder: Encoder, layer: int | None) -> int:
     """
     layer = encoder.layers if layer is None else layer
     if not 0 <= layer <= encoder.layers:
-        raise UserError(f"there is no layer {layer}", mend=f"0 (embeddings) to {encoder.layers}")
+        raise UserError(f"there is no layer {layer}", hint=f"0 (embeddings) to {encoder.layers}")
     return layer
 
 
@@ -80,7 +81,7 @@ class Retrieval(Task):
     config: RetrievalConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Parallel:
         """``SRC-TGT=PATH`` in any format of pairs: Tatoeba and NTREX are Moses twins, PUD CoNLL-U twins."""
         where = parse_pairs(spec)
@@ -104,9 +105,9 @@ class Retrieval(Task):
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Parallel) -> list[Score]:
         """Hits of every sentence, both directions, each pooling, cosine and CSLS."""
         layer = chosen_layer(encoder, self.config.layer)
-        with encoder.speaking(data.languages[0]):
+        with encoder.using_language(data.languages[0]):
             a, cut_a = sentence_vectors(encoder, data.source, pools=("cls", "mean"), layer=layer)
-        with encoder.speaking(data.languages[1]):
+        with encoder.using_language(data.languages[1]):
             b, cut_b = sentence_vectors(encoder, data.target, pools=("cls", "mean"), layer=layer)
         note_cut(encoder, cut_a + cut_b)
         source, target = data.languages

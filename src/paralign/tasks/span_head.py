@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from paralign.encoder import Encoder, States
+from paralign.batches.views import Batch, View
+from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives import ObjectiveConfig, Step
+from paralign.ragged import row_positions
 from paralign.tasks.supervised import Head
-from paralign.text.ragged import ramp
-from paralign.text.views import Batch, View
 
 __all__ = ["SpanHead", "ranked_spans"]
 
@@ -48,7 +48,7 @@ class SpanHead(Head):
         """Rows."""
         return {self.name: len(batch.view("example").lengths)}
 
-    def scores(self, states: States) -> tuple[Tensor, Ints]:
+    def scores(self, states: HiddenStates) -> tuple[Tensor, Ints]:
         """Scores [C, 2] of beginning and ending at each candidate, row after row, and candidates a row [B]."""
         places, sizes = _candidates(states.view)
         out: Tensor = self.linear(states.at(places))
@@ -66,7 +66,7 @@ class SpanHead(Head):
         gold = torch.from_numpy(np.where(labels > 0, labels - first[:, None] + 1, 0)).to(scores.device)
         return {self.name: nn.functional.cross_entropy(padded, gold, reduction="sum") / 2}
 
-    def decode(self, states: States) -> list[Floats]:
+    def decode(self, states: HiddenStates) -> list[Floats]:
         """[m + 1, 2] scores of each row's [CLS] and m context pieces, before the softmax: windows are compared."""
         scores, sizes = self.scores(states)
         return np.split(scores.cpu().numpy(), np.cumsum(sizes)[:-1])
@@ -76,7 +76,7 @@ def _candidates(view: View) -> tuple[Ints, Ints]:
     """Places [C] of the candidates in a view, row after row, and how many each row [B] has."""
     first, last = view.masked[::2], view.masked[1::2]
     sizes = last - first + 2
-    nth = ramp(sizes)
+    nth = row_positions(sizes)
     places = np.where(nth == 0, np.repeat(view.starts, sizes), np.repeat(first, sizes) + nth - 1)
     return places, sizes
 

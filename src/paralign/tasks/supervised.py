@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from paralign.encoder import Encoder, States
+from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.objectives import Batches, Objective
 from paralign.results import Where
 from paralign.tasks.base import Score, Task
@@ -36,7 +36,7 @@ class Head(Objective):
 
     reads: ClassVar[tuple[str, ...]] = ("example",)
 
-    def decode(self, states: States) -> list[Any]:
+    def decode(self, states: HiddenStates) -> list[Any]:
         """What the head finds in each row of a view, as numpy."""
         raise NotImplementedError
 
@@ -98,11 +98,11 @@ class Supervised(Task):
 
     def key(self, item: Any) -> str:
         """What an item and its translations share."""
-        raise UserError(f"the task {self.name!r} has no code-switched twins", mend="leave --code-switch out")
+        raise UserError(f"the task {self.name!r} has no code-switched twins", hint="leave --code-switch out")
 
     def switch(self, own: Any, other: Any) -> tuple[Any, Any]:
         """The code-switched twins of an item and its original in another language."""
-        raise UserError(f"the task {self.name!r} has no code-switched twins", mend="leave --code-switch out")
+        raise UserError(f"the task {self.name!r} has no code-switched twins", hint="leave --code-switch out")
 
     def guesses(self, data: Dataset[Any]) -> Mapping[str, Callable[[Any], Any]]:
         """Answers that need no model, by the name of the baseline."""
@@ -135,12 +135,12 @@ class Supervised(Task):
             records = ([row] for one in data for items in self._windows(one) for row in self._rows(encoder, one, items))
             return ExampleBatches(encoder, records, training)
         for one in (*data, switch_with):
-            if (made := derived(one.language)) is not None and made.twin:
-                raise UserError(f"twins of {one.language} would mix its pieces with another's", mend="leave trans out")
+            if (made := parse_derived(one.language)) is not None and made.uses_twins:
+                raise UserError(f"twins of {one.language} would mix its pieces with another's", hint="leave trans out")
         return ExampleBatches(encoder, self._twins(encoder, data, switch_with), training)
 
     def _rows(self, encoder: Encoder, data: Dataset[Any], items: Sequence[Any]) -> list[Example]:
-        with encoder.speaking(data.language):
+        with encoder.using_language(data.language):
             return list(self.examples(encoder, items))
 
     def _by_key(self, data: Dataset[Any]) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class Supervised(Task):
                     pairs = [self.switch(item, other) for item, other in found if other is not None]
                 except UserError as error:
                     where = f"{one.name} and {originals.name}"
-                    raise UserError(error.message, where=where, mend=error.mend) from None
+                    raise UserError(error.message, where=where, hint=error.hint) from None
                 rows: dict[int, list[Example]] = defaultdict(list)
                 for row in self.examples(encoder, [twin for pair in pairs for twin in pair]):
                     rows[row.item // 2].append(row)
@@ -181,7 +181,7 @@ class Supervised(Task):
                 raise UserError(
                     f"{missing:,} of {len(one):,} items have no original in {originals.name}",
                     where=one.name,
-                    mend="code-switching needs the same items in both languages: equal ids, or equal lines",
+                    hint="code-switching needs the same items in both languages: equal ids, or equal lines",
                 )
             if missing:
                 self.cut["items without an original"] += missing
@@ -213,9 +213,9 @@ class Supervised(Task):
         if not isinstance(head, Head):
             raise UserError(
                 f"this model has no head for {self.name!r}",
-                mend=f"fine-tune it first: paralign finetune --task {self.name}",
+                hint=f"fine-tune it first: paralign finetune --task {self.name}",
             )
-        with encoder.speaking(data.language):  # a map of the language is used
+        with encoder.using_language(data.language):  # a map of the language is used
             return self._scores(self.answers(encoder, head, data), data)
 
     def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
@@ -251,7 +251,7 @@ def _check_new(key: str, seen: set[str], data: Dataset[Any]) -> None:
         raise UserError(
             f"two items have the id {key!r}, so translations cannot be told apart",
             where=data.name,
-            mend="give each item an id of its own, or leave ids out in all languages",
+            hint="give each item an id of its own, or leave ids out in all languages",
         )
     seen.add(key)
 

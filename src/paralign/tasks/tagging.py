@@ -1,4 +1,4 @@
-"""Tagging: part of speech and named entities. The first sub-word of each word is labelled."""
+"""Tagging: part of speech and named entities. The first sub-word of each word is labeled."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.encoder import Encoder
+from paralign.formats.conllu import UPOS, write_conllu
+from paralign.formats.items import Tagged, Tree
+from paralign.formats.lines import write_lines
 from paralign.metrics.spans import span_counts
+from paralign.sources.readers import read_tagged, read_trees
+from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import Example, room
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.supervised import Judgement, Supervised
-from paralign.text import UPOS, Tree, parse_text, read_trees, word_pieces
-from paralign.text.columns import Tagged, read_tagged
-from paralign.text.conllu import write_conllu
-from paralign.text.lines import write_lines
-from paralign.text.words import Span
+from paralign.text.words import Span, word_pieces
 
 __all__ = ["EntityConfig", "NamedEntities", "PartOfSpeech", "word_rows"]
 
@@ -49,7 +50,7 @@ def word_rows(encoder: Encoder, sentences: Sequence[Words], cut: Counter[str]) -
     Args:
         encoder: for tokenizer and longest row.
         sentences: with the spans of their words.
-        cut: counts what had to be mended, by reason.
+        cut: counts what had to be fixed, by reason.
 
     Yields:
         index of the sentence, its first word in the row, and the row; its targets are the words' first pieces,
@@ -90,7 +91,7 @@ class _Tagging(Supervised):
         return LabelHead(encoder, self.names())
 
     def examples(self, encoder: Encoder, items: Sequence[Any]) -> list[Example]:
-        """Every word is labelled once, long sentences are split between words."""
+        """Every word is labeled once, long sentences are split between words."""
         number = {label: k for k, label in enumerate(self.names())}
         # A label the head does not know (a type of entity absent from its training) cannot be learnt or found.
         tags = [np.array([number.get(tag, 0) for tag in self.labels(item)], np.int64) for item in items]
@@ -124,13 +125,13 @@ class PartOfSpeech(_Tagging):
         return UPOS
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tree]:
         """``LANG=FILE.conllu`` (also ``.gz``) or ``LANG=smallworld:START-STOP``."""
         where = parse_text(spec)
 
         def read(count: Counter[str]) -> Iterator[Tree]:
-            return read_trees(where, lenient=lenient, dropped=count, labelled=labelled)
+            return read_trees(where, lenient=lenient, dropped=count, labeled=labeled)
 
         return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
 
@@ -180,13 +181,13 @@ class NamedEntities(_Tagging):
             self.config = self.config.model_copy(update={"types": tuple(sorted(found))})
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tagged]:
         """``LANG=FILE``, one word and its tag a line, or ``LANG=smallworld:START-STOP``."""
         where, scheme = parse_text(spec), self.config.scheme
 
         def read(count: Counter[str]) -> Iterator[Tagged]:
-            return read_tagged(where, scheme=scheme, lenient=lenient, dropped=count, labelled=labelled)
+            return read_tagged(where, scheme=scheme, lenient=lenient, dropped=count, labeled=labeled)
 
         return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
 

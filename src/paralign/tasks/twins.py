@@ -9,12 +9,12 @@ import numpy as np
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.languages import derived
+from paralign.languages import parse_derived
 from paralign.metrics.lexicon import precision_items, translation_ranks
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.sources.specs import PairSpec, parse_pairs
 from paralign.tasks.base import Score, Task
-from paralign.text import PairSpec, parse_pairs
 
 __all__ = ["Twins"]
 
@@ -31,18 +31,18 @@ class Twins(Task):
     trains: ClassVar[bool] = False
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> PairSpec:
         """``SRC-TGT=pieces``, of which one is derived by ``trans``."""
         where = parse_pairs(spec)
-        twin = [(made := derived(tag)) is not None and made.twin for tag in where.languages]
+        twin = [(made := parse_derived(tag)) is not None and made.uses_twins for tag in where.languages]
         if sum(twin) != 1 or where.path != "pieces":
-            raise UserError(f"{spec!r} names no language and its twin", mend="write en-en~trans=pieces")
+            raise UserError(f"{spec!r} names no language and its twin", hint="write en-en~trans=pieces")
         return where
 
     def language(self, data: PairSpec) -> str:
         """The derived one."""
-        return next(tag for tag in data.languages if (made := derived(tag)) is not None and made.twin)
+        return next(tag for tag in data.languages if (made := parse_derived(tag)) is not None and made.uses_twins)
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: PairSpec) -> list[Score]:
         """Hits of every piece.
@@ -50,14 +50,14 @@ class Twins(Task):
         Raises:
             UserError: for an encoder without twins.
         """
-        if not encoder.twins:
-            raise UserError("the encoder has no twin pieces", where=encoder.name, mend="pretrain one with ~trans")
+        if not encoder.twin_offset:
+            raise UserError("the encoder has no twin pieces", where=encoder.name, hint="pretrain one with ~trans")
         ids = encoder.template.ordinary
-        made = derived(self.language(data))
+        made = parse_derived(self.language(data))
         assert made is not None
-        ids = ids[made.moves(ids)]
+        ids = ids[made.twin_mask(ids)]
         table = encoder.embeddings.detach().float().cpu().numpy()
-        halves = {data.source: table[ids], data.target: table[ids + encoder.twins]}
+        halves = {data.source: table[ids], data.target: table[ids + encoder.twin_offset]}
         if self.language(data) == data.source:
             halves = dict(zip(halves, reversed(halves.values()), strict=True))
         own = np.arange(len(ids)).repeat(2).reshape(-1, 2)

@@ -9,18 +9,17 @@ from typing import ClassVar
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.links import GoldLinks, Link, read_gold
 from paralign.metrics.alignment import alignment_items
 from paralign.objectives import Objective
 from paralign.results import Where
+from paralign.sources.readers import line_count, read_pairs
+from paralign.sources.smallworld import smallworld_gold
+from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.retrieval import about
-from paralign.text import PairSpec, parse_pairs, read_pairs
-from paralign.text.generated import smallworld_gold
-from paralign.text.links import GoldLinks, Link, read_gold
-from paralign.text.readers import line_count
-from paralign.text.specs import check_order, smallworld_range
 from paralign.text.words import word_spans
-from paralign.words.similarity import SimilarityConfig, similar_words
+from paralign.words.similarity import SimilarityConfig, align_by_similarity
 
 __all__ = ["WordAlignment", "WordAlignmentConfig"]
 
@@ -62,15 +61,15 @@ class WordAlignment(Task):
     config: WordAlignmentConfig
 
     def read(
-        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labelled: bool = True
+        self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Linked:
-        """``SRC-TGT=SOURCE,TARGET,GOLD``, or ``smallworld``; gold as :func:`paralign.text.links.read_gold` reads it."""
+        """``SRC-TGT=SOURCE,TARGET,GOLD`` or ``smallworld``; see :func:`paralign.formats.links.read_gold`."""
         head, _, path = spec.partition("=")
         indices = smallworld_range(path.strip())
         text, comma, links = path.rpartition(",")
         if indices is None and (not comma or "," not in text):
-            mend = "write SRC-TGT=SOURCE,TARGET,GOLD"
-            raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", mend=mend)
+            hint = "write SRC-TGT=SOURCE,TARGET,GOLD"
+            raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", hint=hint)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
         check_order(where)
         found = list(read_pairs(where, lenient=lenient, dropped=dropped))
@@ -116,7 +115,7 @@ class WordAlignment(Task):
         """Scores of the links by similarity."""
         layer = -(-2 * encoder.layers // 3) if self.config.layer is None else self.config.layer
         links = list(
-            similar_words(encoder, data.pairs, self.config, tokenised=data.tokenised, languages=data.languages)
+            align_by_similarity(encoder, data.pairs, self.config, tokenised=data.tokenised, languages=data.languages)
         )
         return _scores(data, links, Where(layer=layer))
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import regex
 
-from paralign.languages import derived
+from paralign.languages import parse_derived
 
 __all__ = ["foreign_script", "scripts_of"]
 
@@ -60,7 +60,7 @@ def scripts_of(language: str) -> frozenset[str]:
     Args:
         language: canonical; of a derived one the language it comes from counts.
     """
-    made = derived(language)
+    made = parse_derived(language)
     tag = language if made is None else made.base
     found: set[str] = set()
     latin = True

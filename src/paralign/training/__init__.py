@@ -1,10 +1,22 @@
-"""The one training loop: trainer, schedule, checkpoints, log, alarms."""
+"""The training loop: trainer, callbacks, schedule, checkpoints, log."""
 
 from paralign.device import best_device
+from paralign.training.callbacks import Callback, DevelopmentScore, HeldOutEvaluation
 from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
 from paralign.training.outcome import Outcome, Stopped
 from paralign.training.sampler import CorpusBatches
 from paralign.training.trainer import Trainer
 
-__all__ = ["CorpusBatches", "Learner", "Outcome", "Stopped", "Trainer", "TrainingConfig", "best_device"]
+__all__ = [
+    "Callback",
+    "CorpusBatches",
+    "DevelopmentScore",
+    "HeldOutEvaluation",
+    "Learner",
+    "Outcome",
+    "Stopped",
+    "Trainer",
+    "TrainingConfig",
+    "best_device",
+]

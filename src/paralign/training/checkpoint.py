@@ -1,13 +1,10 @@
-"""Checkpoints that survive being killed: safetensors and JSON, written beside, flushed and renamed."""
+"""Checkpoints that survive being killed: safetensors and JSON in a folder that is written atomically."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,54 +15,12 @@ from torch import Tensor, nn, optim
 from torch.distributed.tensor import DTensor
 
 from paralign.errors import UserError
+from paralign.folders import atomic_folder
 from paralign.training.placement import like, whole
 
-__all__ = ["beside", "latest", "load", "load_best", "prune", "save", "save_best"]
+__all__ = ["latest", "load", "load_best", "prune", "save", "save_best"]
 
 SCHEMA = 1
-
-
-@contextmanager
-def beside(final: Path) -> Iterator[Path]:
-    """A folder to write into that becomes ``final`` only when everything in it is on disk.
-
-    An older ``final`` is replaced. Whatever goes wrong, nothing half-written is left.
-
-    Raises:
-        UserError: if the disk is full.
-    """
-    part = final.with_name(final.name + ".part")
-    old = final.with_name(final.name + ".old")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        yield part
-        for file in (*part.rglob("*"), part):
-            _flush(file)
-        if final.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            final.rename(old)
-        part.rename(final)
-        _flush(final.parent)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError("the disk is full; the last checkpoint is untouched", where=final) from error
-        raise
-    except SafetensorError as error:
-        if "No space left" in str(error):
-            raise UserError("the disk is full; the last checkpoint is untouched", where=final) from error
-        raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:
@@ -73,8 +28,8 @@ def _weights(module: nn.Module) -> dict[str, Tensor]:
     return {name: whole(value.detach()).cpu().contiguous() for name, value in _unshared(module).items()}
 
 
-def _moments(optimiser: optim.Optimizer) -> dict[str, Tensor]:
-    state = optimiser.state_dict()["state"]
+def _moments(optimizer: optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
     return {f"{i}.{name}": whole(value.detach()).cpu() for i, entry in state.items() for name, value in entry.items()}
 
 
@@ -95,7 +50,7 @@ def save_best(folder: Path, module: nn.Module, *, writes: bool = True) -> None:
     """Keep these weights as the best so far, in ``folder/best``; ``writes`` as in :func:`save`."""
     best = _weights(module)
     if writes:
-        with beside(folder / "best") as part:
+        with atomic_folder(folder / "best", replace=True) as part:
             save_file(best, part / "module.safetensors")
 
 
@@ -108,7 +63,7 @@ def save(
     folder: Path,
     step: int,
     module: nn.Module,
-    optimiser: optim.Optimizer,
+    optimizer: optim.Optimizer,
     state: Mapping[str, Any],
     *,
     writes: bool = True,
@@ -117,16 +72,16 @@ def save(
 
     Args:
         folder: the run's ``checkpoints``.
-        step: optimiser steps done.
+        step: optimizer steps done.
         module: everything with parameters and buffers.
-        optimiser: its moments are kept.
+        optimizer: its moments are kept.
         state: JSON facts (fingerprints, log length) kept in ``state.json``.
         writes: where weights are divided between processes all must call this, and one writes.
     """
     final = folder / f"step-{step:08d}"
-    weights, moments = _weights(module), _moments(optimiser)
+    weights, moments = _weights(module), _moments(optimizer)
     if writes:
-        with beside(final) as part:
+        with atomic_folder(final, replace=True) as part:
             save_file(weights, part / "module.safetensors")
             save_file(moments, part / "optimiser.safetensors")
             facts = {"schema": SCHEMA, "step": step, **state}
@@ -150,15 +105,15 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
+            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the one before"
         ) from error
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise UserError("the checkpoint was written by another version of paralign", where=checkpoint)
     return state
 
 
-def load(checkpoint: Path, module: nn.Module, optimiser: optim.Optimizer) -> None:
-    """Bring module and optimiser back to exactly what ``save`` saw.
+def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> None:
+    """Bring module and optimizer back to exactly what ``save`` saw.
 
     Raises:
         UserError: if the checkpoint is damaged or was written for other settings.
@@ -168,15 +123,15 @@ def load(checkpoint: Path, module: nn.Module, optimiser: optim.Optimizer) -> Non
         kept = load_file(checkpoint / "optimiser.safetensors")
     except (OSError, SafetensorError) as error:
         raise UserError(
-            "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
+            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the one before"
         ) from error
     state: dict[int, dict[str, Tensor]] = {}
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for name, value in kept.items():
         index, _, entry = name.partition(".")
         state.setdefault(int(index), {})[entry] = like(value, parameters[int(index)]) if value.dim() else value
-    whole = optimiser.state_dict()
-    optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+    whole = optimizer.state_dict()
+    optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
 
 
 def _load_weights(checkpoint: Path, module: nn.Module) -> None:
@@ -184,7 +139,7 @@ def _load_weights(checkpoint: Path, module: nn.Module) -> None:
         found = load_file(checkpoint / "module.safetensors")
     except (OSError, SafetensorError) as error:
         raise UserError(
-            "the checkpoint is damaged", where=checkpoint, mend="remove it to use the one before"
+            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the one before"
         ) from error
     own = _unshared(module)
     if set(found) != set(own) or any(found[name].shape != own[name].shape for name in found):
@@ -197,7 +152,7 @@ def _load_weights(checkpoint: Path, module: nn.Module) -> None:
 def prune(folder: Path, keep: int) -> None:
     """Remove all but the newest ``keep`` checkpoints, and what a kill left half-written."""
     for path in sorted(folder.glob("step-????????"))[:-keep]:
-        gone = path.with_name(path.name + ".part")  # renamed first: a kill leaves no half checkpoint behind
+        gone = path.with_name(f".{path.name}.part")  # renamed first: a kill leaves no half checkpoint behind
         path.rename(gone)
         shutil.rmtree(gone)
     for path in (*folder.glob("*.part"), *folder.glob("*.old")):

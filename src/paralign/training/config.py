@@ -1,4 +1,4 @@
-"""Settings of the loop."""
+"""Settings of the training loop."""
 
 from __future__ import annotations
 
@@ -13,58 +13,61 @@ __all__ = ["TrainingConfig"]
 
 
 class TrainingConfig(Config):
-    """Settings of the loop; defaults are PPA's (Pan et al. 2021, section 3.4)."""
+    """Settings under ``[training]``; defaults are PPA's (Pan et al. 2021, section 3.4)."""
 
     batch: int = Field(default=128, ge=1)
-    """Records in a global batch: over all processes and accumulation steps."""
+    """Number of records per optimizer step, summed over processes and accumulation steps."""
     epochs: float = Field(default=10, gt=0)
+    """Number of passes over the data; ignored if ``steps`` is set."""
     steps: int | None = Field(default=None, ge=1)
-    """Optimiser steps; overrides ``epochs``."""
+    """Number of optimizer steps. None: computed from ``epochs``."""
     learning_rate: float = Field(default=3e-5, gt=0)
-    """Peak of the schedule."""
+    """Peak learning rate of the linear schedule."""
     warmup: float = Field(default=0.1, ge=0)
-    """Share of all steps below 1, else a number of steps."""
+    """Linear warm-up: below 1 a fraction of all steps, otherwise a number of steps."""
     weight_decay: float = Field(default=0.01, ge=0)
+    """Weight decay of AdamW; biases and norms are not decayed."""
     betas: tuple[float, float] = (0.9, 0.999)
+    """Coefficients of AdamW's moving averages."""
     eps: float = Field(default=1e-8, gt=0)
+    """Epsilon of AdamW."""
     clip: float = Field(default=1.0, gt=0)
-    """Largest norm of the gradient."""
+    """Maximum norm of the gradient."""
     accumulate: int = Field(default=1, ge=1)
-    """Forward and backward passes a step, each over its share of the batch."""
+    """Gradient accumulation: number of forward and backward passes per step, each over its share of the batch."""
     gradient_checkpointing: bool = False
-    """Keep only what enters each layer and compute the rest again in the backward pass (Chen et al. 2016): less memory
-    for a third more time, the same numbers."""
+    """Recompute activations in the backward pass (Chen et al. 2016): less memory, a third more time, same results."""
     shard: bool = False
-    """Divide weights, gradients and moments between the processes (FSDP2) instead of keeping all in each: for encoders
-    too large for one device. The same losses; nothing changes with one process."""
+    """Shard weights, gradients and moments over the processes (FSDP2), for encoders too large for one device. Same
+    losses; no effect with one process."""
     compile: bool = False
-    """Compile the layers (``torch.compile``): for GPUs, in long runs. Equal up to rounding."""
+    """Compile the layers with ``torch.compile``: for long runs on GPUs. Equal up to rounding."""
     dropout: float | None = Field(default=None, ge=0, lt=1)
-    """Of states and attention in this run; the encoder's own by default. Its config keeps what it says."""
+    """Dropout of hidden states and attention in this run. None: that of the encoder's config, which is not changed."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """``auto``: bf16 autocast where the hardware multiplies bf16."""
+    """``auto``: bf16 autocast if the hardware has bf16 matrix products, else fp32."""
     seed: int = Field(default=0, ge=0)
-    """Of order, coins, masks, dropout and fresh weights."""
+    """Seed of the order of batches, input shuffling, masking, dropout and new weights."""
     temperature: float = Field(default=1.0, gt=0)
-    """Of sampling over languages: 1 is proportional."""
+    """Temperature of sampling over languages: 1 is proportional to size, higher values favor small languages."""
     window: int = Field(default=50, ge=1)
-    """Batches sorted by length together."""
+    """Number of batches whose records are sorted by length together."""
     chunk_cost: int | None = Field(default=None, ge=0)
-    """What one more chunk of rows costs, in positions: each view is encoded in as many chunks by length as make this
-    and the padding the least together. By default 256 on a CPU, 2,048 on an accelerator."""
+    """Cost of one more chunk, in positions: each view is encoded in as many chunks of rows of similar length as
+    minimize this cost plus padding. None: 256 on a CPU, 2,048 on an accelerator."""
     heldout_every: int = Field(default=500, ge=1)
-    """Steps between two looks at held-out text, where there is some."""
+    """Number of steps between evaluations on held-out text, if there is any."""
     log_every: int = Field(default=10, ge=1)
-    """Steps."""
+    """Number of steps between log entries."""
     checkpoint_every: int = Field(default=500, ge=1)
-    """Steps."""
+    """Number of steps between checkpoints."""
     keep: int = Field(default=2, ge=1)
-    """Checkpoints kept."""
+    """Number of checkpoints kept."""
 
     def total_steps(self, steps_per_epoch: int) -> int:
-        """Length of the run."""
+        """Return the number of optimizer steps of a run."""
         return self.steps or max(1, math.ceil(self.epochs * steps_per_epoch))
 
     def warmup_steps(self, steps: int) -> int:
-        """Length of the warm-up."""
+        """Return the number of warm-up steps of a run of ``steps`` steps."""
         return int(self.warmup * steps if self.warmup < 1 else min(self.warmup, steps))

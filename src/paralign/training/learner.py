@@ -1,4 +1,4 @@
-"""Encoder and objectives as one module: the thing that is distributed, cast to bf16 and tested."""
+"""Encoder and objectives as one module, which is what gets distributed and run under autocast."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from paralign.batches.views import Batch
 from paralign.encoder import Encoder
-from paralign.encoder.dropout import quicken
+from paralign.encoder.dropout import use_fast_dropout
 from paralign.objectives.base import Objective, Step, spread
-from paralign.text.views import Batch
 
 __all__ = ["Learner"]
 
@@ -19,37 +19,37 @@ class Learner(nn.Module):
 
     Args:
         encoder: the encoder being trained.
-        objectives: what is minimised; names must differ.
+        objectives: what is minimized; names must differ.
     """
 
     def __init__(self, encoder: Encoder, objectives: Mapping[str, Objective]) -> None:
         super().__init__()
         self.encoder = encoder
         self.objectives = nn.ModuleDict(objectives)
-        quicken(self)
+        use_fast_dropout(self)
         self._vectors: Tensor | None = None
-        if not any(o.needs_scores for o in objectives.values()):
+        if not any(o.needs_lm_head for o in objectives.values()):
             for parameter in encoder.head_parameters():
                 parameter.requires_grad_(False)  # nothing reads the vocabulary head
 
     def each(self) -> Mapping[str, Objective]:
-        """The objectives by name."""
+        """Return the objectives by name."""
         return {name: o for name, o in self.objectives.items() if isinstance(o, Objective)}
 
     def weights(self) -> dict[str, float]:
-        """Factor of every named loss in the sum."""
+        """Return the weight of every named loss in the total loss."""
         return {name: w for o in self.each().values() for name, w in o.weights().items()}
 
     def counts(self, batch: Batch) -> dict[str, int]:
-        """Terms of every named loss in this slice."""
+        """Return the number of terms of every named loss in this slice."""
         return {name: n for o in self.each().values() for name, n in o.counts(batch).items()}
 
     def chance(self) -> dict[str, float]:
-        """Loss of knowing nothing, where there is one."""
+        """Return the loss at chance level of every loss that has one."""
         return {name: c for o in self.each().values() for name, c in o.chance().items()}
 
     def forward(self, batch: Batch) -> dict[str, tuple[Tensor, int]]:
-        """Sum (a scalar with gradient) and count of every named loss; each view is encoded once."""
+        """Return the sum (a scalar with gradient) and the count of every named loss; each view is encoded once."""
         step = Step(self.encoder, batch)
         sums = {name: s for o in self.each().values() for name, s in o(step).items()}
         counts = self.counts(batch)
@@ -58,7 +58,7 @@ class Learner(nn.Module):
         return {name: (total, counts[name]) for name, total in sums.items()}
 
     def metrics(self) -> dict[str, float]:
-        """Numbers for the log: those of the objectives, and the spread of mean-pooled sentence vectors."""
+        """Return metrics for the log: those of the objectives, and the spread of mean-pooled sentence vectors."""
         out = {name: value for o in self.each().values() for name, value in o.metrics().items()}
         if self._vectors is not None:
             out |= {f"sentence_{name}": value for name, value in spread(self._vectors).items()}

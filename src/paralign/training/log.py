@@ -10,26 +10,22 @@ from typing import IO, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from paralign.training.track import Trackers
-
 __all__ = ["ProgressLine", "RunLog"]
 
 
 class RunLog:
-    """Appends to ``log.jsonl``; on resume what was written after the checkpoint is cut off first.
+    """Appends to ``log.jsonl``; on resume, entries written after the checkpoint are removed first.
 
     Args:
-        path: the file, or ``None`` to write nothing (ranks other than the first).
-        trackers: get every entry, too.
+        path: the file, or ``None`` to write nothing (processes other than the first).
     """
 
-    def __init__(self, path: Path | None, trackers: Trackers | None = None) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._trackers = trackers if path is not None else None
         self._file: IO[str] | None = None
 
     def open(self, keep: int = 0) -> None:
-        """Open for writing behind the first ``keep`` bytes."""
+        """Open for appending after the first ``keep`` bytes; the rest is removed."""
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,35 +33,29 @@ class RunLog:
         with self._path.open("r+b") as file:
             file.truncate(min(keep, file.seek(0, 2)))
         self._file = self._path.open("a", encoding="utf-8")
-        if self._trackers is not None:
-            self._trackers.open()
 
     def write(self, **entry: Any) -> None:
         """Append one entry and hand it to the operating system."""
         if self._file is not None:
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
-            if self._trackers is not None:
-                self._trackers.write(entry)
 
     def size(self) -> int:
-        """Bytes written so far: kept in checkpoints."""
+        """Return the bytes written so far; stored in checkpoints."""
         return self._file.tell() if self._file is not None else 0
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
-            if self._trackers is not None:
-                self._trackers.close()
 
 
 class ProgressLine:
-    """A bar on a terminal; elsewhere a plain line now and then, on standard error.
+    """A progress bar on a terminal; elsewhere a plain line every few seconds, on standard error.
 
     Args:
-        title: what is going on.
-        total: steps in all.
+        title: name of the run.
+        total: number of steps.
         quiet: show nothing.
         every: seconds between plain lines.
     """
@@ -91,7 +81,7 @@ class ProgressLine:
             self._bar.start()
 
     def update(self, done: int, note: str = "") -> None:
-        """Say how far it is."""
+        """Show the number of steps done and a note."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, note=note)
         elif not self._quiet and (time.monotonic() - self._last > self._every or done == self._total):
@@ -99,6 +89,6 @@ class ProgressLine:
             print(f"{self._title} {done:,}/{self._total:,}  {note}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         if self._bar is not None:
             self._bar.stop()

@@ -1,4 +1,4 @@
-"""Memory: what training needs at least, what is free, what was used."""
+"""Memory: what training needs at least, what is available, the peak."""
 
 from __future__ import annotations
 
@@ -13,41 +13,40 @@ __all__ = ["ADAM", "GIB", "check_memory", "free_memory", "peak_memory"]
 
 GIB = 2**30
 ADAM = 3
-"""Numbers beside each weight: its gradient and two moments."""
+"""Values stored for each trained weight: its gradient and two moments."""
 
 
 def check_memory(learner: torch.nn.Module, device: torch.device, *, parts: int = 1) -> None:
-    """Refuse what cannot fit, before any work.
+    """Refuse a model that cannot fit, before any work is done.
 
     Args:
-        learner: what is trained.
-        device: of this process.
-        parts: processes that divide it between them.
+        learner: the module to be trained.
+        device: the device of this process.
+        parts: number of processes among which it is sharded.
 
     Raises:
-        UserError: if gradients and Adam's moments alone are more than is free.
+        UserError: if gradients and Adam's moments alone need more memory than is available.
     """
     count = sum(p.numel() for p in learner.parameters() if p.requires_grad)
     needed, free = 4 * ADAM * count // parts, free_memory(device)
     if free is not None and needed > free:
         raise UserError(
-            f"too little memory: gradients and Adam's moments of {count / 1e6:,.0f} M weights take "
-            f"{needed / GIB:.1f} GiB{' a process' if parts > 1 else ''}, {free / GIB:.1f} GiB are free",
-            mend="train fewer layers (layers.freeze), a smaller encoder, on a larger machine, or on several "
-            "(training.shard)",
+            f"not enough memory: gradients and Adam's moments of {count / 1e6:,.0f} M weights need "
+            f"{needed / GIB:.1f} GiB{' per process' if parts > 1 else ''}, {free / GIB:.1f} GiB are available",
+            hint="train fewer layers (layers.freeze) or a smaller encoder, or shard it over processes (training.shard)",
         )
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that can still be had: on an accelerator, in this container, on this machine; ``None`` if unknown."""
+    """Return the available bytes: on the accelerator, in this container, on this machine; ``None`` if unknown."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    found = [value for value in (_system(), _container()) if value is not None]
-    return min(found, default=None)
+    limits = [value for value in (_system(), _container()) if value is not None]
+    return min(limits, default=None)
 
 
 def peak_memory() -> int:
-    """Bytes: most that torch held on the accelerator, or that this process held."""
+    """Return the peak memory in bytes: of torch on the accelerator, or of this process."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     try:
@@ -62,12 +61,12 @@ def _system() -> int | None:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    known = dict(line.split(":", 1) for line in lines)
-    return int(known["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in known else None
+    fields = dict(line.split(":", 1) for line in lines)
+    return int(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None
 
 
 def _container() -> int | None:
-    """What a control group (version 2) leaves; files it caches can be had back."""
+    """Return what a control group (version 2) leaves; its file cache counts as available."""
     folder = Path("/sys/fs/cgroup")
     try:
         limit = (folder / "memory.max").read_text(encoding="ascii").strip()

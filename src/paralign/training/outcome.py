@@ -1,4 +1,4 @@
-"""How a run ends."""
+"""How a run ends: normally, or stopped by a signal."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class Stopped(Exception):
 
     def __init__(self, signum: int, step: int) -> None:
         self.code = 128 + signum
-        super().__init__(f"stopped after step {step:,}; the checkpoint is saved, go on with --resume")
+        super().__init__(f"stopped after step {step:,}; the checkpoint is saved, continue with --resume")
 
 
 @dataclass
 class Outcome:
-    """What a run amounted to, over all its resumptions."""
+    """Summary of a run, over all its resumptions."""
 
     steps: int
     records_seen: int
     pieces_seen: int
     seconds: float
     padding: float
-    """Share of encoded positions that were padding."""
+    """Share of the encoded positions that were padding."""
     alarms: list[str]
     device: str
     precision: str
     ranks: int
     signal: int = 0
-    """One that came during the last step, or while the last epoch was scored: too late to stop this run."""
+    """A signal received during the last step or the last evaluation: too late to stop this run."""

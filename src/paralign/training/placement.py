@@ -1,4 +1,4 @@
-"""Where a learner's weights are: whole in every process, or divided between them (FSDP2)."""
+"""Where the weights are: complete in every process, or sharded among processes (FSDP2)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["Placement", "Sharded", "like", "whole"]
 
 
 class Placement:
-    """A learner that is whole in every process.
+    """A learner that is complete in every process.
 
     Attributes:
-        learner: what is trained, saved and resumed.
-        module: what runs a step: the learner, wrapped so that gradients are averaged over processes.
-        together: whether the weights can be read only by all processes together.
+        learner: the module that is trained, saved and resumed.
+        module: the module that runs a step: the learner, wrapped so that gradients are averaged over processes.
+        together: whether reading the weights is a collective operation of all processes.
     """
 
     together = False
@@ -35,29 +35,29 @@ class Placement:
 
     @contextmanager
     def whole(self, *, keep: bool = False) -> Iterator[Learner]:
-        """The learner with all its weights in this process; all processes ask together.
+        """Give the learner with all its weights in this process; a collective operation.
 
         Args:
-            keep: what is changed in it.
+            keep: keep what is changed in it.
         """
         yield self.learner
 
     def finish(self) -> None:
-        """Bring the weights to the learner this was made of."""
+        """Copy the trained weights to the learner given at first."""
 
 
 class Sharded(Placement):
-    """A learner of which each process keeps an equal part (torch's ``fully_shard``; Rajbhandari et al. 2020, ZeRO-3).
+    """A learner of which each process holds an equal part (torch's ``fully_shard``; Rajbhandari et al. 2020, ZeRO-3).
 
-    Each layer of an encoder is gathered when it runs and divided again; what stands around the layers (embeddings,
-    heads, projections) is gathered for the length of a step. The number of chunks a view is encoded in is made the same
-    in all processes, or they would wait for each other for ever.
+    Each layer of an encoder is gathered when it runs and sharded again afterwards; modules outside the layers
+    (embeddings, heads, projections) are gathered for a whole step. All processes encode a view in the same number of
+    chunks, otherwise they would deadlock.
 
     Args:
-        given: the whole learner; waits on the CPU between the calls of :meth:`whole`.
-        device: of this process.
-        processes: how many there are.
-        largest: of a number each process has, the largest; all call it together.
+        given: the complete learner; it stays on the CPU between the calls of :meth:`whole`.
+        device: the device of this process.
+        processes: number of processes.
+        largest: returns the largest of the numbers that the processes pass; a collective operation.
     """
 
     together = True
@@ -68,7 +68,7 @@ class Sharded(Placement):
         mesh = init_device_mesh(device.type, (processes,))
         for part in list(learner.modules()):
             if isinstance(part, Encoder):
-                part.together = largest
+                part.sync_chunk_count = largest
                 for layer in layer_stack(part.model):
                     fully_shard(layer, mesh=mesh)
         fully_shard(learner, mesh=mesh)
@@ -86,19 +86,19 @@ class Sharded(Placement):
         self._given.cpu()
 
     def finish(self) -> None:
-        """As :meth:`Placement.finish`; on the device."""
+        """As :meth:`Placement.finish`; the result is on the device."""
         own = self._given.to(self._device).state_dict()
         for name, value in self.learner.state_dict().items():
             own[name].copy_(whole(value))
 
 
 def whole(value: Tensor) -> Tensor:
-    """A tensor of which every process may have a part, whole; all processes ask together."""
+    """Return the complete tensor of one that may be sharded; a collective operation."""
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
 def like(value: Tensor, own: Tensor) -> Tensor:
-    """A whole tensor, divided as another one is, if it is."""
+    """Return a complete tensor sharded as another one is, if that one is sharded."""
     if not isinstance(own, DTensor):
         return value
     return distribute_tensor(value.to(own.device), own.device_mesh, own.placements, src_data_rank=None)

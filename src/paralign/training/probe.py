@@ -1,4 +1,4 @@
-"""What a step would cost: a few of them, to be thrown away."""
+"""The cost of a training step, measured on a few steps that are discarded."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _STEPS = 4
 
 @dataclass(frozen=True)
 class Probed:
-    """Of one optimiser step.
+    """The cost of one optimizer step.
 
     Attributes:
-        seconds: median.
-        pieces: encoded in it, by all processes, mean.
-        peak: bytes; on a CPU of the whole process, on an accelerator what torch held there.
+        seconds: median duration.
+        pieces: mean number of tokenizer pieces encoded by all processes.
+        peak: peak memory in bytes, of the whole process on a CPU, of torch on an accelerator.
         whole: bytes of weights, gradients and Adam's moments.
-        fixed: this process's part of them, a part of ``peak``.
+        fixed: the part of them that this process holds; included in ``peak``.
     """
 
     seconds: float
@@ -36,24 +36,24 @@ class Probed:
 
 
 def probe(trainer: Trainer) -> Probed:
-    """Prepare and run a few steps; the learner is spoilt by it.
+    """Prepare and run a few steps. The learner cannot be used afterwards.
 
     Args:
-        trainer: nothing of it has run.
+        trainer: a trainer that has not run yet.
     """
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     seconds = []
-    trainer.begin()
+    trainer.prepare_objectives()
     for _ in range(min(_STEPS, trainer.steps)):
         began = time.monotonic()
-        trainer.once()
+        trainer.train_step()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         seconds.append(time.monotonic() - began)
     whole = sum(p.numel() * p.element_size() * (1 + ADAM * p.requires_grad) for p in trainer.learner.parameters())
-    fixed = whole // (trainer.ranks if trainer.placed.together else 1)
-    # The first step pays for what is made once.
+    fixed = whole // (trainer.ranks if trainer.placement.together else 1)
+    # The first step includes one-time costs.
     return Probed(
         statistics.median(seconds[1:] or seconds), trainer.pieces_seen / trainer.step, peak_memory(), whole, fixed
     )

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from paralign.batches.batching import BatchPlan, PackedPlan
+from paralign.batches.masking import Translations
+from paralign.batches.packing import PackedBatch
+from paralign.batches.views import Batch, PairBatch, Template, ViewsConfig
+from paralign.corpus.link_store import LinkStore
+from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
-from paralign.text import TokenStore
-from paralign.text.batching import BatchPlan, PackedPlan
-from paralign.text.linked import LinkStore
-from paralign.text.masking import Translations
-from paralign.text.packed import PackedBatch
-from paralign.text.views import Batch, PairBatch, Template, ViewsConfig
 from paralign.training.config import TrainingConfig
 
 __all__ = ["CorpusBatches"]
@@ -51,7 +51,7 @@ class CorpusBatches:
         if worst > longest:
             raise UserError(
                 f"the longest record has {worst} pieces, the encoder takes {longest}",
-                mend=f"set data.max_pieces={longest - dress}",
+                hint=f"set data.max_pieces={longest - dress}",
             )
         groups = store.language.astype(np.int32) @ (256 ** np.arange(store.sides, dtype=np.int32))
         order: dict[str, Any] = {
@@ -65,9 +65,9 @@ class CorpusBatches:
             self._plan = BatchPlan(lengths, groups, **order)
         else:
             if store.sides != 1:
-                raise UserError("only plain text can be packed", mend="leave views.pack out")
+                raise UserError("only plain text can be packed", hint="leave views.pack out")
             if views.pack > longest:
-                raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", mend="lower it")
+                raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", hint="lower it")
             around = (len(template.single[0]), len(template.single[1]))
             self._plan = PackedPlan(lengths, groups, row=views.pack, dress=around, **order)
         self._store, self._template, self._views, self._seed = store, template, views, training.seed

@@ -1,13 +1,12 @@
-"""The only loop. It knows no objective by name: alignment, pretraining and fine-tuning all run here."""
+"""The only training loop. It knows no objective by name: alignment, pretraining and fine-tuning all run here."""
 
 from __future__ import annotations
 
-import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,46 +16,48 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
+from paralign.batches.batching import padded_size, split_by_length
+from paralign.batches.views import Batch
 from paralign.config import difference
 from paralign.device import has_bf16, keep_memory, only_cpu
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
 from paralign.errors import UserError
 from paralign.objectives.base import Batches
-from paralign.text.batching import padded_size, split_by_length
-from paralign.text.draws import seed_for
-from paralign.text.views import Batch
+from paralign.rng import seed_for
 from paralign.training import checkpoint
-from paralign.training.alarms import Alarms, is_bad
+from paralign.training.alarms import Alarms, non_finite
+from paralign.training.callbacks import Callback
 from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
-from paralign.training.optimiser import learning_rate, make_optimiser
+from paralign.training.optimizer import learning_rate, make_optimizer
 from paralign.training.outcome import Outcome, Stopped
 from paralign.training.placement import Placement, Sharded, whole
-from paralign.training.track import Trackers
 
 __all__ = ["Trainer"]
 
 _DROPOUT, _PREPARE = 21, 22
+"""Streams of random numbers."""
 
 
 class Trainer:
-    """Runs a learner over batches, from a fresh start or a checkpoint.
+    """Trains a learner on batches, from a fresh start or from a checkpoint.
 
-    Killed anywhere, a CPU run resumes to the same bytes: batches, coins, masks and dropout are functions of
+    Killed at any point, a CPU run resumes to the same bytes: batches, coin flips, masks and dropout are functions of
     (seed, step), and everything with state is in the checkpoint.
 
     Args:
         learner: encoder and objectives.
-        batches: the data.
+        batches: the training data.
         config: settings of the loop.
-        run: the run's folder: ``log.jsonl`` and ``checkpoints/`` are written there.
-        settings: everything that decides the result, as JSON; a checkpoint of other settings is refused.
-        title: of the progress line.
-        quiet: no progress line.
-        score: measures the learner after every epoch; the weights of the best epoch are the result.
-        watch: losses of the learner on held-out text by name, for the log, every ``config.heldout_every`` steps.
-        track: trackers that follow the log (TensorBoard writes to ``run/track``).
+        run: folder of the run; ``log.jsonl`` and ``checkpoints/`` are written there.
+        settings: everything that decides the result, as JSON values; a checkpoint of other settings is refused.
+        title: shown in the progress line.
+        quiet: show no progress line.
+        callbacks: called in this order; by default :class:`paralign.training.alarms.Alarms` alone.
+
+    Raises:
+        UserError: if the batch size is not divisible by the number of processes times accumulation steps.
     """
 
     def __init__(
@@ -69,54 +70,49 @@ class Trainer:
         settings: Mapping[str, Any],
         title: str = "train",
         quiet: bool = False,
-        score: Callable[[], float] | None = None,
-        watch: Callable[[], Mapping[str, float]] | None = None,
-        track: Sequence[str] = (),
+        callbacks: Sequence[Callback] | None = None,
     ) -> None:
         self.precision = ("bf16" if has_bf16() else "fp32") if config.precision == "auto" else config.precision
-        # One process may align, then fine-tune, in different precision; accelerate would keep the first.
+        # One process may align and then fine-tune in another precision; accelerate would keep the first.
         AcceleratorState._reset_state()
         if only_cpu():
             keep_memory()
         self.accelerator = Accelerator(
             cpu=only_cpu(),
             mixed_precision="bf16" if self.precision == "bf16" else "no",
-            log_with=list(track) or None,
-            project_dir=run / "track" if track else None,
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
         )
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
         parts = self.ranks * config.accumulate
         if config.batch % parts:
             raise UserError(
-                f"training.batch = {config.batch} does not divide by {self.ranks} processes x "
-                f"{config.accumulate} accumulation steps"
+                f"training.batch = {config.batch} is not divisible by {self.ranks} processes x "
+                f"{config.accumulate} accumulation steps",
+                hint="change training.batch or training.accumulate",
             )
         if config.gradient_checkpointing:
             checkpoint_gradients(learner.encoder.model)
         if config.shard and self.ranks > 1:
-            self.placed: Placement = Sharded(learner, self.accelerator.device, self.ranks, self._largest)
+            self.placement: Placement = Sharded(learner, self.accelerator.device, self.ranks, self._maximum)
         else:
-            self.placed = Placement(learner, self.accelerator.prepare_model(learner))
-        self.learner, self.module = self.placed.learner, self.placed.module
+            self.placement = Placement(learner, self.accelerator.prepare_model(learner))
+        self.learner, self.module = self.placement.learner, self.placement.module
         if config.compile:
             compile_layers(self.learner.encoder.model)
         self.batches, self.config = batches, config
-        self.run_folder, self.settings = run, dict(settings)
+        self.run_dir, self.settings = run, dict(settings)
         self.title, self.quiet = title, quiet
         self.steps = config.total_steps(batches.steps_per_epoch)
-        self.optimiser = make_optimiser(
+        self.optimizer = make_optimizer(
             self.learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
         )
         self.weights = learner.weights()
         self.views = sorted({name for o in learner.each().values() for name in o.reads})
-        self.alarms = Alarms(learner.chance(), self.steps)
-        trackers = Trackers(self.accelerator, title, settings) if track else None
-        self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None, trackers)
-        self._score, self.best = score, {"step": 0, "score": -math.inf}
-        self._watch = watch
+        self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
+        self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self._signal = 0, 0
         self._seen = {"records": 0, "pieces": 0, "positions": 0, "seconds": 0.0}
+        self._progress: ProgressLine | None = None
 
     # -- start and stop
 
@@ -124,45 +120,53 @@ class Trainer:
         """Run to the last step.
 
         Args:
-            resume: go on from the newest checkpoint of the run, if there is one.
+            resume: continue from the newest checkpoint of the run, if there is one.
 
         Raises:
             Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
-            UserError: on a checkpoint of other data or settings, and when the loss is not finite.
+            UserError: for a checkpoint of other data or settings, and when a loss is not finite.
         """
-        found = checkpoint.latest(self.run_folder / "checkpoints") if resume else None
-        if found is not None:
-            self.module.train()
-            self._resume(found)
+        newest = checkpoint.latest(self.run_dir / "checkpoints") if resume else None
+        state = None if newest is None else self._resume(newest)
+        self.log.open(0 if state is None else state["log_bytes"])
+        for callback in self.callbacks:
+            callback.on_train_start(self)
+        if state is None:
+            self.prepare_objectives()
         else:
-            self.log.open()
-            self.begin()
-        # Python hands signals to the main thread only; elsewhere they are left to whoever owns it.
+            self._note_environment(state["place"])
+        # Python delivers signals to the main thread only; in other threads they are left to the application.
         caught = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
         old = {s: signal.signal(s, self._on_signal) for s in caught}
-        progress = ProgressLine(self.title, self.steps, quiet=self.quiet or not self.accelerator.is_main_process)
+        self._progress = ProgressLine(self.title, self.steps, quiet=self.quiet or not self.accelerator.is_main_process)
         try:
-            self._loop(progress)
+            self._loop()
         finally:
-            progress.close()
+            self._progress.close()
             self.log.close()
+            for callback in self.callbacks:
+                callback.close()
             for signum, handler in old.items():
                 signal.signal(signum, handler)
-        if self._score is not None:
-            checkpoint.load_best(self.run_folder / "checkpoints", self.learner)
-        self.placed.finish()
+        for callback in self.callbacks:
+            callback.on_train_end(self)
+        self.placement.finish()
         return self._outcome()
 
-    def begin(self) -> None:
-        """What a fresh start does before its first step."""
+    def prepare_objectives(self) -> None:
+        """Let the objectives prepare for a fresh start, before its first step."""
         self.module.train()
         torch.manual_seed(seed_for(self.config.seed, _PREPARE, self.rank))
-        with self.placed.whole(keep=True) as learner, self.accelerator.autocast():
+        with self.placement.whole(keep=True) as learner, self.accelerator.autocast():
             for objective in learner.each().values():
                 objective.prepare(learner.encoder, self.batches, self.rank, self.ranks, self._gather)
 
-    def once(self) -> tuple[dict[str, float], float, float, int]:
-        """One optimiser step: losses, the gradient's norm, the learning rate, and a pending signal (of any rank)."""
+    def train_step(self) -> tuple[dict[str, float], float, float, int]:
+        """Take one optimizer step.
+
+        Returns:
+            the losses, the norm of the gradient, the learning rate, and a pending signal (of any process) or 0.
+        """
         slices = self._slices()
         rate = learning_rate(
             self.step,
@@ -170,50 +174,99 @@ class Trainer:
             warmup=self.config.warmup_steps(self.steps),
             peak=self.config.learning_rate,
         )
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses, norm, stop = self._optimise(slices)
+        losses, norm, stop = self._optimize(slices)
         self.step += 1
         self._count(slices)
         return losses, norm, rate, stop
 
     @property
     def pieces_seen(self) -> int:
-        """By all processes, since the run began."""
+        """Tokenizer pieces encoded by all processes since the run began."""
         seen: int = int(self._seen["pieces"]) * self.ranks
         return seen
 
+    # -- for callbacks
+
+    def record(self, **entry: Any) -> None:
+        """Append an entry to the log and pass it to the callbacks."""
+        self.log.write(**entry)
+        for callback in self.callbacks:
+            callback.on_log(self, entry)
+
+    def show(self, note: str) -> None:
+        """Show a note in the progress line."""
+        if self._progress is not None:
+            self._progress.update(self.step, note)
+
+    @contextmanager
+    def evaluation(self) -> Iterator[Callable[[], float]]:
+        """Give this process all weights for an evaluation, and return to training mode afterwards.
+
+        Yields:
+            a function that returns the seconds since the evaluation began.
+        """
+        began = time.monotonic()
+        with self.placement.whole():
+            yield lambda: time.monotonic() - began
+        self.module.train()
+
+    def from_main_process(self, value: float) -> float:
+        """Return the value of the first process; scores may differ in their last bits between processes."""
+        return float(self._gather(torch.tensor([value], device=self.accelerator.device))[0])
+
+    def save_best(self) -> None:
+        """Keep the current weights as the best of the run."""
+        main = self.accelerator.is_main_process
+        if main or self.placement.together:
+            checkpoint.save_best(self.run_dir / "checkpoints", self.learner, writes=main)
+        self.accelerator.wait_for_everyone()
+
+    def load_best(self) -> None:
+        """Restore the weights that :meth:`save_best` kept last."""
+        checkpoint.load_best(self.run_dir / "checkpoints", self.learner)
+
+    # -- checkpoints
+
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
-        if self._signal:  # the second time, at once
+        if self._signal:  # the second signal stops at once
             raise KeyboardInterrupt
         self._signal = signum
 
-    def _resume(self, found: Path) -> None:
-        state = checkpoint.read_state(found)
+    def _resume(self, newest: Path) -> dict[str, Any]:
+        """Load a checkpoint and return its state."""
+        self.module.train()
+        state = checkpoint.read_state(newest)
         if state["data"] != self.batches.fingerprint:
             raise UserError(
-                "the data are not those the run began with",
-                where=found,
-                mend="start a new run with another --out",
+                "the data are not the data this run began with",
+                where=newest,
+                hint="start a new run with another --out",
             )
         changed = difference(state["settings"], self.settings)
         if changed:
-            raise UserError(f"settings differ from those the run began with: {changed}", where=found)
-        checkpoint.load(found, self.learner, self.optimiser)
+            raise UserError(f"settings differ from those the run began with: {changed}", where=newest)
+        checkpoint.load(newest, self.learner, self.optimizer)
         self.step = state["step"]
         self._seen = state["seen"]
-        self.alarms.load_state_dict(state["alarms"])
-        self.best = state.get("best", self.best)
-        self.log.open(state["log_bytes"])
-        if state["place"] != self._place():
-            self.log.write(event="resumed elsewhere", step=self.step, was=state["place"], now=self._place())
+        for callback in self.callbacks:
+            if callback.name and callback.name in state:
+                callback.load_state_dict(state[callback.name])
+        return state
+
+    def _note_environment(self, before: Mapping[str, Any]) -> None:
+        """Note in the log that a run is resumed in an environment that gives other rounding."""
+        now = self._environment()
+        if before != now:
+            self.record(event="resumed elsewhere", step=self.step, was=before, now=now)
             if self.accelerator.is_main_process:
                 self.accelerator.print(
-                    "note: other threads, processes, precision or torch than before: equal up to rounding"
+                    "note: threads, processes, precision or the PyTorch version changed: equal up to rounding"
                 )
 
-    def _place(self) -> dict[str, Any]:
-        """What equal bytes depend on beside data and settings."""
+    def _environment(self) -> dict[str, Any]:
+        """What equal bytes depend on besides data and settings."""
         return {
             "threads": torch.get_num_threads(),
             "ranks": self.ranks,
@@ -223,18 +276,17 @@ class Trainer:
 
     def _save(self) -> None:
         main = self.accelerator.is_main_process
-        if main or self.placed.together:
-            folder = self.run_folder / "checkpoints"
+        if main or self.placement.together:
+            folder = self.run_dir / "checkpoints"
             state = {
                 "data": self.batches.fingerprint,
                 "settings": self.settings,
-                "place": self._place(),
+                "place": self._environment(),
                 "seen": self._seen,
-                "alarms": self.alarms.state_dict(),
-                **({"best": self.best} if self._score is not None else {}),
+                **{callback.name: callback.state_dict() for callback in self.callbacks if callback.name},
                 "log_bytes": self.log.size(),
             }
-            checkpoint.save(folder, self.step, self.learner, self.optimiser, state, writes=main)
+            checkpoint.save(folder, self.step, self.learner, self.optimizer, state, writes=main)
             if main:
                 checkpoint.prune(folder, self.config.keep)
         self.accelerator.wait_for_everyone()
@@ -245,62 +297,37 @@ class Trainer:
         out: Tensor = self.accelerator.gather(rows)
         return out
 
-    def _largest(self, number: int) -> int:
-        """Of what each process has."""
+    def _maximum(self, number: int) -> int:
+        """Return the largest of the numbers that the processes have."""
         return int(self._gather(torch.tensor([number], device=self.accelerator.device)).max())
 
     def _slices(self) -> list[Batch]:
         count = self.config.accumulate
         return [self.batches.batch(self.step, self.rank * count + i, self.ranks * count) for i in range(count)]
 
-    def _loop(self, progress: ProgressLine) -> None:
+    def _loop(self) -> None:
         began, before = time.monotonic(), self._seen["seconds"]
         mark = (began, self.step, self._seen["pieces"])
         while self.step < self.steps:
-            losses, norm, rate, stop = self.once()
+            losses, norm, rate, stop = self.train_step()
             now = time.monotonic()
             self._seen["seconds"] = before + now - began
             if self.step % self.config.log_every == 0 or self.step == self.steps:
                 passed = max(1e-9, now - mark[0])
                 pieces = (self._seen["pieces"] - mark[2]) * self.ranks / passed
                 pairs = (self.step - mark[1]) * self.config.batch / passed
-                self._log_step(losses, rate, norm, pieces, pairs, progress)
+                self._log_step(losses, rate, norm, pieces, pairs)
                 mark = (now, self.step, self._seen["pieces"])
+            for callback in self.callbacks:
+                callback.on_step_end(self)
             last = self.step == self.steps
-            if self._watch is not None and (last or self.step % self.config.heldout_every == 0):
-                self._glance(self._watch, progress)
-            if self._score is not None and (last or self.step % self.batches.steps_per_epoch == 0):
-                self._look(self._score)
             if stop or last or self.step % self.config.checkpoint_every == 0:
                 self._save()
             if stop and not last:
                 raise Stopped(stop, self.step)
 
-    def _glance(self, watch: Callable[[], Mapping[str, float]], progress: ProgressLine) -> None:
-        """Measure held-out text."""
-        began = time.monotonic()
-        with self.placed.whole():
-            losses = dict(watch())
-        self.module.train()
-        self.log.write(event="heldout", step=self.step, losses=losses, seconds=round(time.monotonic() - began, 2))
-        progress.update(self.step, "held out  " + "  ".join(f"{name} {value:.3f}" for name, value in losses.items()))
-
-    def _look(self, score: Callable[[], float]) -> None:
-        """Measure, and keep the weights if they are the best so far."""
-        # Scores may differ in their last bits between processes: what the first one found holds for all.
-        with self.placed.whole():
-            value = float(self._gather(torch.tensor([score()], device=self.accelerator.device))[0])
-        self.module.train()
-        self.log.write(event="score", step=self.step, score=value)
-        if value > self.best["score"]:
-            self.best = {"step": self.step, "score": value}
-            main = self.accelerator.is_main_process
-            if main or self.placed.together:
-                checkpoint.save_best(self.run_folder / "checkpoints", self.learner, writes=main)
-            self.accelerator.wait_for_everyone()
-
-    def _optimise(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
-        """One optimiser step; returns the losses, the gradient's norm and a pending signal (of any rank)."""
+    def _optimize(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
+        """One optimizer step: the losses, the norm of the gradient and a pending signal (of any process)."""
         names = list(self.weights)
         local = [self.learner.counts(batch) for batch in slices]
         numbers = [sum(c[n] for c in local) for n in names] + [self._signal]
@@ -322,22 +349,22 @@ class Trainer:
         values = self.accelerator.reduce(sums, "sum").tolist()
         losses = {n: v / max(1, counts[n]) for n, v in zip(names, values, strict=True)}
         norm = float(whole(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip)))
-        bad = is_bad(losses | {"gradient": norm})
+        bad = non_finite(losses | {"gradient": norm})
         if bad:
             self._diverged(bad)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
         for objective in self.learner.each().values():
             objective.after_step(self.learner.encoder, self._gather)
         return losses, norm, stop
 
     def _diverged(self, bad: list[str]) -> None:
-        kept = checkpoint.latest(self.run_folder / "checkpoints")
-        self.log.write(event="alarm", step=self.step, message=f"not finite: {', '.join(bad)}")
+        kept = checkpoint.latest(self.run_dir / "checkpoints")
+        self.record(event="alarm", step=self.step, message=f"not finite: {', '.join(bad)}")
         raise UserError(
-            f"{', '.join(bad)} became infinite or not a number at step {self.step + 1:,}",
-            where=self.run_folder,
-            mend=f"lower training.learning_rate; the last good checkpoint is {kept.name if kept else 'the start'}",
+            f"{', '.join(bad)} became infinite or NaN at step {self.step + 1:,}",
+            where=self.run_dir,
+            hint=f"lower training.learning_rate; the last good checkpoint is {kept.name if kept else 'the start'}",
         )
 
     def _count(self, slices: list[Batch]) -> None:
@@ -350,22 +377,12 @@ class Trainer:
                     lengths, split_by_length(lengths, self.learner.encoder.chunk_cost)
                 )
 
-    def _log_step(
-        self,
-        losses: dict[str, float],
-        rate: float,
-        norm: float,
-        pieces: float,
-        pairs: float,
-        progress: ProgressLine,
-    ) -> None:
-        metrics = self.learner.metrics()
-        total = sum(self.weights[n] * v for n, v in losses.items())
+    def _log_step(self, losses: dict[str, float], rate: float, norm: float, pieces: float, pairs: float) -> None:
         eta = (self.steps - self.step) * self.config.batch / max(pairs, 1e-9)
-        self.log.write(
+        self.record(
             step=self.step,
             time=round(self._seen["seconds"], 3),
-            loss=total,
+            loss=sum(self.weights[n] * v for n, v in losses.items()),
             losses=losses,
             lr=rate,
             grad_norm=norm,
@@ -373,12 +390,10 @@ class Trainer:
             pairs_per_s=round(pairs, 2),
             padding=round(self._padding(), 4),
             eta_s=round(eta, 1),
-            metrics=metrics,
+            metrics=self.learner.metrics(),
         )
-        for message in self.alarms.look(self.step, losses, metrics):
-            self.log.write(event="alarm", step=self.step, message=message)
-        shown = "  ".join(f"{n} {v:.3f}" for n, v in losses.items())
-        progress.update(self.step, f"{shown}  {pieces:,.0f} tokens/s  {pairs:,.0f} pairs/s")
+        losses_text = "  ".join(f"{n} {v:.3f}" for n, v in losses.items())
+        self.show(f"{losses_text}  {pieces:,.0f} tokens/s  {pairs:,.0f} pairs/s")
 
     def _padding(self) -> float:
         return 1 - self._seen["pieces"] / max(1, self._seen["positions"])
@@ -390,7 +405,7 @@ class Trainer:
             pieces_seen=self.pieces_seen,
             seconds=float(self._seen["seconds"]),
             padding=self._padding(),
-            alarms=list(self.alarms.raised.values()),
+            alarms=[text for callback in self.callbacks for text in callback.alarms()],
             device=str(self.accelerator.device.type),
             precision=self.precision,
             ranks=self.ranks,

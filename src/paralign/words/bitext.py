@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from paralign.ragged import row_starts
+
 __all__ = ["Bitext", "Side"]
 
 _LONGEST = 400
@@ -34,7 +36,7 @@ class Side:
     @property
     def starts(self) -> Tensor:
         """int64 [n] where each sentence begins in ``ids``."""
-        return torch.cumsum(self.lengths, 0) - self.lengths
+        return row_starts(self.lengths)
 
 
 @dataclass(frozen=True)

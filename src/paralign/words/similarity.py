@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +17,19 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from paralign.config import Config
+from paralign.console import echo
+from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import piece_states
 from paralign.errors import UserError
-from paralign.text.ragged import ramp
+from paralign.ragged import row_ids, row_positions, row_starts
 from paralign.text.words import piece_word_ranges, word_spans
+from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
 from paralign.words.cells import merged
 from paralign.words.found import WordLinks
-from paralign.words.symmetrise import symmetrise
+from paralign.words.symmetrize import symmetrise
 
-__all__ = ["SimilarityConfig", "WordVectors", "similar_words"]
+__all__ = ["SimilarityAligner", "SimilarityConfig", "WordVectors", "similar_words"]
 
 _WINDOW = 2_000
 _DISCOUNT = 0.9
@@ -35,13 +37,13 @@ _SINKHORN = 50
 Mask = npt.NDArray[np.bool_]
 
 
-class SimilarityConfig(Config):
+class SimilarityConfig(AlignerConfig):
     """How vectors become links."""
 
     matching: Literal["argmax", "itermax", "softmax", "transport"] = "itermax"
     """``argmax``: the most similar counterpart, each way; ``itermax``: the mutually most similar, then again among
     what has no link; ``softmax``: probabilities each way above ``threshold``; ``transport``: the largest of each row
-    and column of a transport plan. But for ``itermax`` the two ways are joined by the symmetrisation."""
+    and column of a transport plan. But for ``itermax`` the two ways are joined by the symmetrization."""
     layer: int | None = Field(default=None, ge=0)
     """Hidden state, 0 = embeddings; two thirds up by default (8 of 12)."""
     unit: Literal["piece", "word"] = "piece"
@@ -54,6 +56,44 @@ class SimilarityConfig(Config):
     """Of the encoder; bf16 is faster where the hardware has it, and some links differ."""
     smoothing: float = Field(default=0.1, gt=0)
     """Of the transport plan: weight of its entropy, in units of cosine."""
+
+
+class SimilarityAligner(Aligner):
+    """Links between words whose vectors in an encoder (``--model``) are similar; nothing is learned."""
+
+    name: ClassVar[str] = "similarity"
+    Config: ClassVar[type[AlignerConfig]] = SimilarityConfig
+    accepts: ClassVar[frozenset[str]] = frozenset({"model"})
+    requires: ClassVar[frozenset[str]] = frozenset({"model"})
+    default_symmetrization: ClassVar[str] = "intersect"
+    config: SimilarityConfig
+
+    def __init__(self, config: SimilarityConfig, options: AlignerOptions) -> None:
+        super().__init__(config, options)
+        if config.matching == "itermax" and options.symmetrise is not None:
+            hint = "leave --symmetrise out, or add --set words.matching=argmax"
+            raise UserError("itermax has no two directions to combine", hint=hint)
+        assert options.model is not None
+        self.encoder = Encoder.from_pretrained(options.model).to(best_device())
+
+    def align(self, count: int) -> WordLinks:
+        reported = 0
+
+        def progress(done: int) -> None:
+            nonlocal reported
+            if done - reported >= 10_000 or done == count:
+                reported = done
+                echo(f"linked {done:,} of {count:,} pairs", quiet=self.options.quiet)
+
+        return similar_words(
+            self.encoder,
+            (pair.texts for pair in self.pairs[:count]),
+            self.config,
+            method=self.symmetrization,
+            tokenised=self.options.tokenised,
+            languages=self.options.spec.languages,
+            progress=progress,
+        )
 
 
 def similar_words(
@@ -73,7 +113,7 @@ def similar_words(
         pairs: texts in normal form; a side may be empty. Sentences longer than the encoder takes are read in windows
             that overlap by half.
         config: layer and matching.
-        method: see :func:`paralign.words.symmetrise.symmetrise`.
+        method: see :func:`paralign.words.symmetrize.symmetrise`.
         tokenised: words are what stands between spaces.
         languages: of both sides, for encoders that map one of them.
         progress: told the pairs done.
@@ -83,8 +123,8 @@ def similar_words(
     """
     layer = -(-2 * encoder.layers // 3) if config.layer is None else config.layer
     if layer > encoder.layers:
-        mend = f"the last is {encoder.layers}"
-        raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, mend=mend)
+        hint = f"the last is {encoder.layers}"
+        raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, hint=hint)
     rows: list[npt.NDArray[np.int64]] = []
     words: tuple[list[npt.NDArray[np.int64]], ...] = ([], [])
     done = 0
@@ -100,7 +140,7 @@ def similar_words(
             # A piece may cover several words, each of which is linked.
             high = second[1] - second[0] + 1
             times = (first[1] - first[0] + 1) * high
-            turn, many = ramp(times), np.repeat(high, times)
+            turn, many = row_positions(times), np.repeat(high, times)
             rows.append(np.repeat(pair, times) + done)
             words[0].append(np.repeat(first[0], times) + turn // many)
             words[1].append(np.repeat(second[0], times) + turn % many)
@@ -137,7 +177,7 @@ class WordVectors:
             for (_, offsets), text in zip(pieces, texts, strict=True)
         ]
         owner, last = np.concatenate([np.empty((0, 2), np.int64), *owners]).T
-        sentence = np.repeat(np.arange(len(texts)), [len(some) for some in owners])
+        sentence = row_ids(np.array([len(some) for some in owners], np.int64))
         kept = np.flatnonzero(owner >= 0)  # pieces of spaces are no part of a word
         owner, last, sentence = owner[kept], last[kept], sentence[kept]
         states = states[torch.from_numpy(kept).to(states.device)]
@@ -151,7 +191,7 @@ class WordVectors:
         self.states = states if config.matching == "softmax" else torch.nn.functional.normalize(states, dim=1)
         self._owner, self._last = owner, last
         self.sizes = np.bincount(sentence, minlength=len(texts))
-        self._starts = np.cumsum(self.sizes) - self.sizes
+        self._starts = row_starts(self.sizes)
 
     def block(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """[k, m, d] vectors of some sentences, and [k, m] where there are any."""
@@ -163,7 +203,7 @@ class WordVectors:
 
     def pick(self, words: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
         """Where the vectors of words (sentence, word) stand; -1 for a word that has none. For vectors of words."""
-        sentence = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        sentence = row_ids(self.sizes)
         known = {key: place for place, key in enumerate(zip(sentence.tolist(), self._owner.tolist(), strict=True))}
         return np.array([known.get(key, -1) for key in words], np.int64)
 

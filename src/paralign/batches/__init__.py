@@ -1,0 +1,1 @@
+"""Views of a batch, masking, batching by length and packing."""

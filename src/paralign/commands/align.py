@@ -1,0 +1,116 @@
+"""``paralign align``: align an encoder with parallel text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from paralign.console import echo
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.runs.folder import RunFolder
+from paralign.runs.options import RunOptions
+from paralign.runs.settings import run_settings
+from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
+from paralign.sources.specs import parse_pairs
+
+__all__ = ["AlignRequest", "align", "prepare_align", "run_align"]
+
+
+@dataclass(frozen=True)
+class AlignRequest:
+    """Arguments of :func:`align` that decide what is computed."""
+
+    model: str
+    pairs: Sequence[str] = ()
+    corpus: str | Path | None = None
+    links: Sequence[str] = ()
+    dictionary: Sequence[str] = ()
+    recipe: str = "ppa"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Sequence[str] = ()
+
+
+def align(
+    model: str,
+    *,
+    out: str | Path,
+    pairs: Sequence[str] = (),
+    corpus: str | Path | None = None,
+    links: Sequence[str] = (),
+    dictionary: Sequence[str] = (),
+    recipe: str = "ppa",
+    settings: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    lenient: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+    command: str | None = None,
+    track: Sequence[str] = (),
+) -> Path:
+    """Align an encoder with parallel text.
+
+    Args:
+        model: folder or hub name of an encoder; of a masked LM if an objective needs logits over the vocabulary.
+        out: folder of the run; the encoder is written to ``out/encoder``.
+        pairs: parallel text, each as ``SRC-TGT=PATH``.
+        corpus: folder of a token store, instead of ``pairs``.
+        links: word links for objectives that need them, as ``SRC-TGT=PATH`` for each of ``pairs`` in their order. By
+            default links are computed as set under ``[links]``.
+        dictionary: bilingual dictionaries for objectives that need one, each as ``SRC-TGT=PATH``. By default the
+            dictionary is built as set under ``[dictionary]``.
+        recipe: name of a recipe (``paralign list recipes``) or path of a TOML file.
+        settings: nested settings that override the recipe.
+        overrides: settings as ``section.key=value``, which override ``settings``.
+        lenient: drop and count lines that cannot be read instead of raising.
+        resume: continue the run in ``out``.
+        quiet: print nothing.
+        command: recorded with the run. None: the command line of this process.
+        track: experiment trackers that follow the log: ``tensorboard``, ``wandb`` or others that accelerate knows.
+
+    Returns:
+        The folder of the aligned encoder, a plain Hugging Face folder.
+
+    Raises:
+        UserError: for input or settings that cannot be used.
+        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+
+    Example:
+        >>> import paralign
+        >>> encoder = paralign.align(  # doctest: +SKIP
+        ...     "xlm-roberta-base", pairs=["en-de=europarl.en-de.tsv.gz"], recipe="ppa", out="runs/ppa-de"
+        ... )
+    """
+    request = AlignRequest(model, pairs, corpus, links, dictionary, recipe, settings or {}, overrides)
+    return run_align(RunOptions(Path(out), resume, quiet, lenient, tuple(track), command), request)
+
+
+def run_align(options: RunOptions, request: AlignRequest) -> Path:
+    """Run :func:`align` with its arguments grouped."""
+    prepared = prepare_align(options, request)
+    return options.out / "encoder" if prepared is None else prepared.run()
+
+
+def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTraining | None:
+    """Prepare a run: read and check everything it needs.
+
+    Returns:
+        None if the run is already finished.
+
+    Raises:
+        UserError: for input or settings that cannot be used.
+    """
+    config = run_settings(request.recipe, request.settings, request.overrides)
+    specs = [parse_pairs(text) for text in request.pairs]
+    if bool(specs) == bool(request.corpus):
+        raise UserError("give either --pairs or --corpus")
+    folder = RunFolder(options.out, "align", resume=options.resume, command=options.command)
+    folder.check_settings(config.model_dump(mode="json"))
+    if folder.finished:
+        echo(f"{options.out} is finished", quiet=options.quiet)
+        return None
+    encoder = Encoder.from_pretrained(request.model, chunk_cost=config.training.chunk_cost)
+    inputs = TrainingInputs(request.model, specs, request.corpus, request.links, request.dictionary)
+    return prepare_training(folder, encoder, inputs, config, options)

@@ -1,0 +1,156 @@
+"""The demo's story on a user's own pairs: an encoder as it is, a control, and PPA, measured on pairs held out."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from paralign.commands.align import align
+from paralign.commands.evaluate import evaluate
+from paralign.corpus.build import file_digest
+from paralign.corpus.clean import sentence_hashes
+from paralign.corpus.language_identification import check_languages
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.folders import atomic_folder
+from paralign.formats.lines import write_lines
+from paralign.runs.groups import begin, command_line, each
+from paralign.sources.readers import read_pairs
+from paralign.sources.specs import PairSpec, parse_pairs
+
+__all__ = ["demo_real"]
+
+_TEST, _MOST = 500, 50_000
+_RECIPES = {"control": "mlm-mini", "ppa": "ppa-mini"}
+_SEEN = 25_600
+"""Pairs seen by each method: some minutes on two cores."""
+
+
+def demo_real(
+    out: str | Path,
+    pairs: Sequence[str],
+    *,
+    model: str = "paralign-mini",
+    seed: int = 0,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Align an encoder with a user's pairs and tell what came of it.
+
+    1. up to 500 pairs of each file are held out, chosen by a hash; no sentence of them stays in the others (case,
+       punctuation and spaces apart);
+    2. PPA aligns the encoder with up to 50,000 others of each language; a control goes on with masked LM on the same
+       sentences, as many pairs seen;
+    3. all are measured on finding each other's translations among the held-out pairs;
+    4. one page tells what came of it.
+
+    Args:
+        out: folder for everything.
+        pairs: ``SRC-TGT=PATH``, several.
+        model: the encoder to align.
+        seed: of alignment.
+        resume: go on with what is in ``out``.
+        quiet: say nothing.
+
+    Returns:
+        The report.
+
+    Raises:
+        UserError: if ``out`` is in use and ``resume`` is off, and for pairs that cannot be used: in other languages
+            than their tags say, fewer than 1,000, or others than those it was begun with.
+    """
+    from paralign.report import write_report
+
+    out = Path(out)
+    note = begin(out, resume, quiet)
+    specs = [parse_pairs(text) for text in pairs]
+    told = {
+        "pairs": [[str(spec), *(file_digest(path) for path in spec.paths if Path(path).is_file())] for spec in specs],
+        "model": Encoder.from_pretrained(model).digest(),
+        "seed": seed,
+    }
+
+    data = out / "data"
+    if not data.is_dir():
+        check_languages(specs)
+        note("1/4 holding out pairs to test with")
+        with atomic_folder(data, replace=True) as part:
+            _write_data(part, specs)
+            (part / "began.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
+    for name, value in told.items():
+        if began_with[name] != value:
+            raise UserError(f"{name}: not what this was begun with", where=out, hint="give the same, or another --out")
+    names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))
+    train, test = ([f"{name}={data / f'{kind}.{name}.tsv'}" for name in names] for kind in ("train", "test"))
+    note("2/4 aligning: PPA, and the control on the same sentences")
+    encoders = {"base": model}
+    for name, recipe in _RECIPES.items():
+        sets = (f"training.steps={_SEEN // 64}", "training.batch=64")
+        encoders[name] = str(
+            align(
+                model,
+                out=out / name,
+                pairs=train,
+                recipe=recipe,
+                settings={"training": {"seed": seed}},
+                overrides=sets,
+                lenient=True,
+                resume=resume,
+                quiet=quiet,
+                command=command_line("align", "--model", model, *each("--pairs", train), "--recipe", recipe, "--seed",
+                                     seed, *each("--set", sets), "--lenient", "--out", out / name),
+            )
+        )  # fmt: skip
+    note("3/4 finding translations among the pairs held out")
+    runs = [out / name for name in _RECIPES]
+    for name, encoder in encoders.items():
+        run = out / f"retrieval-{name}"
+        evaluate(
+            encoder,
+            task="retrieval",
+            data=test,
+            out=run,
+            system="base" if name == "base" else None,
+            quiet=True,
+            command=command_line("evaluate", "--model", encoder, "--task", "retrieval", *each("--data", test),
+                                 "--out", run),
+        )  # fmt: skip
+        runs.append(run)
+        note(f"    {name} measured")
+    note("4/4 the report")
+    return write_report(runs, out / "report.html", title="Your pairs, aligned").html
+
+
+def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
+    """Files a person can open: of each two languages the pairs to align with and those to test with."""
+    known: dict[str, dict[tuple[str, str], tuple[int, int]]] = defaultdict(dict)
+    tags = {f"{spec.source}-{spec.target}": spec.languages for spec in specs}
+    for spec in specs:
+        name = f"{spec.source}-{spec.target}"
+        rows = [(pair.source, pair.target) for pair in read_pairs(spec, lenient=True) if pair.source and pair.target]
+        keys = (sentence_hashes(row[side] for row in rows).tolist() for side in (0, 1))
+        both = zip(rows, zip(*keys, strict=True), strict=True)
+        known[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: nothing but signs
+    tests: dict[str, list[tuple[str, str]]] = {}
+    held: dict[str, set[int]] = defaultdict(set)
+    for name, found in known.items():
+        if len(found) < 2 * _TEST:
+            raise UserError(f"{name}: {len(found):,} pairs, fewer than {2 * _TEST:,}", hint="give more pairs")
+        test = tests[name] = []
+        sides: tuple[set[int], set[int]] = (set(), set())
+        for pair, (a, b) in sorted(found.items(), key=lambda item: (item[1], item[0])):
+            if len(test) < _TEST and a not in sides[0] and b not in sides[1]:  # none has two translations
+                test.append(pair)
+                sides[0].add(a)
+                sides[1].add(b)
+        for tag, keys_of in zip(tags[name], sides, strict=True):
+            held[tag] |= keys_of
+    for name, found in known.items():
+        first, second = (held[tag] for tag in tags[name])
+        order = sorted(found.items(), key=lambda item: (item[1], item[0]))
+        kept = [pair for pair, (a, b) in order if a not in first and b not in second][:_MOST]
+        for kind, chosen in (("train", kept), ("test", tests[name])):
+            write_lines(folder / f"{kind}.{name}.tsv", ["\t".join(pair) for pair in chosen])

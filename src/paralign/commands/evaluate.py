@@ -1,0 +1,160 @@
+"""``paralign evaluate``: score an encoder without a head, or a fine-tuned model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paralign.commands.map import use_maps
+from paralign.config import merge, parse_override
+from paralign.console import echo
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.results import Measurement, Seeds, read_results, write_results
+from paralign.runs.dataset_names import dataset_names
+from paralign.runs.folder import RunFolder
+from paralign.runs.measure import RowContext, echo_dropped, echo_scores, echo_truncated, measure, recorded_settings
+from paralign.runs.model_folder import about_encoder, saved_head, saved_task
+from paralign.runs.settings import task_section
+from paralign.runs.warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
+from paralign.tasks.base import read_data
+from paralign.training import best_device
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: str,
+    *,
+    task: str | None = None,
+    data: Sequence[str],
+    out: str | Path,
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+    split: str = "test",
+    system: str | None = None,
+    layer: int | None = None,
+    maps: Sequence[str | Path] = (),
+    lenient: bool = False,
+    quiet: bool = False,
+    command: str | None = None,
+) -> list[Measurement]:
+    """Score an encoder, or a fine-tuned model, on a task.
+
+    Rows are added to ``out/results.jsonl``; rows of an earlier measurement of the same thing are replaced.
+
+    Args:
+        model: folder or hub name of an encoder, or a fine-tuned ``seed-K/model`` for tasks with a head.
+        task: name of a task (``paralign list tasks``). None: the task of a fine-tuned model.
+        data: test data, each as ``LANG=PATH`` or ``SRC-TGT=PATH``.
+        out: folder of the run; an existing one must be a run of ``evaluate``.
+        overrides: settings of the task as ``task.key=value``.
+        limit: number of items used of every set, the first ones. None: all.
+        split: name of the split, recorded with the rows.
+        system: name of the system in tables. None: the method of the encoder.
+        layer: hidden layer to read, for tasks that read one; short for ``task.layer``. None: the task's default.
+        maps: folders of linear maps (:func:`paralign.make_map`), at most one for each language.
+        lenient: drop and count items that cannot be read instead of raising.
+        quiet: print nothing.
+        command: recorded with the run. None: the command line of this process.
+
+    Returns:
+        The rows measured.
+
+    Raises:
+        UserError: for input or settings that cannot be used.
+
+    Example:
+        >>> import paralign
+        >>> rows = paralign.evaluate(  # doctest: +SKIP
+        ...     "runs/ppa/encoder", task="retrieval", data=["en-de=ntrex.en-de.tsv"], out="runs/retrieval"
+        ... )
+    """
+    asked = merge(*map(parse_override, overrides), {"task": {"layer": layer}})
+    work, facts = saved_task(task, model, task_section(asked))
+    if not data:
+        raise UserError("nothing to evaluate on", hint="--data LANG=PATH")
+    names = dataset_names(data)
+    read = [read_data(work, spec, lenient, limit) for spec in data]
+    sets = [items for items, _ in read]
+    echo_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
+    folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
+    encoder = Encoder.from_pretrained(model).to(best_device())
+    head = saved_head(work, encoder, model) if work.trains else None
+    about, mapped = _about(encoder, model, system, facts, work.trains, maps)
+    folder.begin(
+        {
+            "maps": mapped,
+            "model": model,
+            "task": work.name,
+            "data": list(data),
+            "settings": work.config.model_dump(mode="json"),
+        },
+        **{k: about[k] for k in ("method", "control", "model_hash", "parent")},
+    )
+    context = RowContext(
+        about,
+        folder.name,
+        Seeds(**about["seeds"]),
+        split,
+        facts["train"] if facts and work.trains else None,
+        recorded_settings(work) | ({"maps": mapped} if mapped else {}),
+    )
+    measured = []
+    notes: set[str] = set()
+    try:
+        seen = seen_texts(encoder, facts["of"]["model"] if facts else model, work, [])
+        seen += fine_tuned_on(model) if facts else []
+        warnings = warn_of_data(work, encoder, list(zip(data, sets, strict=True)), seen)
+        for spec, name, test in zip(data, names, sets, strict=True):
+            measured += measure(work, encoder, head, test, name, context)
+            echo_truncated(work, spec, notes, quiet)
+    except BaseException:
+        folder.abandon()
+        raise
+    warnings += warn_of_scores([row for row, _ in measured])
+    if len(encoder.languages_mapped) < len(mapped):
+        folder.abandon()
+        hint = "evaluate the layer and the language that the map was fitted for"
+        raise UserError("a map was not used: its language and layer were never read", where=maps[0], hint=hint)
+    if folder.main:
+        write_results(folder.path, measured)
+    folder.save(
+        status="done",
+        parameters=encoder.parameter_count(),
+        device=encoder.device.type,
+        threads=torch.get_num_threads(),
+        alarms=list(dict.fromkeys([*folder.before.get("alarms", []), *warnings])),
+    )
+    rows = [row for row, _ in measured]
+    if folder.main:
+        keys = {row.key() for row in rows}
+        rows = [row for row in read_results(folder.path / "results.jsonl") if row.key() in keys]
+    echo_scores(rows, quiet)
+    for warning in warnings:
+        echo(f"WARNING {warning}", quiet=quiet)
+    return rows
+
+
+def _about(
+    encoder: Encoder,
+    model: str,
+    system: str | None,
+    facts: Mapping[str, Any] | None,
+    trains: bool,
+    maps: Sequence[str | Path],
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what the rows record about the model, and about the maps it is evaluated with."""
+    about = about_encoder(encoder, model, system)
+    mapped = use_maps(encoder, about["model_hash"], maps)
+    if facts:
+        # Scores of a head belong to the encoder it was put on; scores without it to the fine-tuned encoder.
+        of = dict(facts["of"]) | ({"method": system} if system else {})
+        about = of if trains else about | {k: of[k] for k in ("method", "control", "seeds")}
+    if mapped and system is None:
+        about = about | {"method": f"{about['method']}, mapped"}
+    return about, mapped

@@ -1,0 +1,99 @@
+"""An encoder in the format of another library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from paralign.console import echo
+from paralign.encoder import Encoder
+from paralign.encoder.card import read_provenance, write_provenance
+from paralign.encoder.hf import base_of
+from paralign.encoder.layers import keep_layers
+from paralign.encoder.tokenizer import save_tokenizer
+from paralign.errors import UserError
+from paralign.folders import atomic_folder
+from paralign.version import __version__
+
+__all__ = ["export"]
+
+_MODULES = (("", "sentence_transformers.models.Transformer"), ("1_Pooling", "sentence_transformers.models.Pooling"))
+_CARD = """---
+library_name: sentence-transformers
+pipeline_tag: sentence-similarity
+tags:
+- sentence-transformers
+- cross-lingual-alignment
+- paralign
+---
+
+# {method}
+
+Sentence vectors of `{base}`: {pooling}, written by paralign {version}.
+
+```python
+from sentence_transformers import SentenceTransformer
+
+SentenceTransformer("PATH").encode(["..."])
+```
+
+The license of the weights follows from those of the base and of the text it was trained on; paralign cannot know it.
+"""
+
+
+def export(
+    model: str,
+    out: str | Path,
+    *,
+    pool: Literal["cls", "mean"] | None = None,
+    layer: int | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Write a folder that ``sentence_transformers.SentenceTransformer`` loads.
+
+    Args:
+        model: an encoder.
+        out: the folder to make.
+        pool: ``cls``, the first piece's state, as here; or ``mean``, over all pieces, where paralign leaves the special
+            ones out. By default ``cls`` for encoders aligned by it (objective ``moco``), otherwise ``mean``.
+        layer: hidden state; layers above it are left out. The last by default.
+        quiet: say nothing.
+
+    Raises:
+        UserError: for an encoder that cannot be read, a layer it does not have, a folder that is there.
+    """
+    out = Path(out)
+    encoder = Encoder.from_pretrained(model)
+    facts = read_provenance(model)
+    pool = pool or ("cls" if "moco" in facts.get("objectives", ()) else "mean")
+    if pool not in ("cls", "mean"):
+        raise UserError(f"unknown pool {pool!r}", hint="cls or mean")
+    if layer is not None and not 1 <= layer <= encoder.layers:
+        raise UserError(f"the encoder has no hidden state {layer} to end with", hint=f"1 to {encoder.layers}")
+    if layer is not None and layer != encoder.layers:
+        keep_layers(encoder.model, layer)
+    with atomic_folder(out) as part:
+        base: Any = base_of(encoder.model)
+        base.save_pretrained(part)
+        save_tokenizer(encoder.tokenizer, part)
+        modules = [{"idx": k, "name": str(k), "path": path, "type": kind} for k, (path, kind) in enumerate(_MODULES)]
+        _write(part / "modules.json", modules)
+        _write(part / "sentence_bert_config.json", {"max_seq_length": encoder.max_pieces, "do_lower_case": False})
+        (part / "1_Pooling").mkdir()
+        pooling = {"word_embedding_dimension": encoder.width, "pooling_mode_cls_token": pool == "cls",
+                   "pooling_mode_mean_tokens": pool == "mean"}  # fmt: skip
+        _write(part / "1_Pooling/config.json", pooling)
+        if facts:
+            write_provenance(part, facts)
+        said = "the first piece's state" if pool == "cls" else "mean over pieces"
+        said += "" if layer is None else f", layer {layer}"
+        card = _CARD.format(method=facts.get("method", Path(model).name), base=Path(model).name, pooling=said,
+                            version=__version__)  # fmt: skip
+        (part / "README.md").write_text(card, encoding="utf-8")
+    echo(f"{out}  ({said})", quiet=quiet)
+    return out
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,128 @@
+"""``paralign finetune``: fine-tune a task's head on one or more languages, score it on others, over several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from paralign.errors import UserError
+from paralign.results import Measurement
+from paralign.runs.finetune import FinetuneData, FinetuneRun, finetune_settings
+from paralign.runs.measure import echo_dropped
+from paralign.runs.options import RunOptions
+from paralign.tasks.base import read_data
+from paralign.tasks.training_sets import read_transfer
+
+__all__ = ["FinetuneRequest", "finetune", "prepare_finetune"]
+
+
+@dataclass(frozen=True)
+class FinetuneRequest:
+    """Arguments of :func:`finetune` that decide what is computed."""
+
+    model: str
+    task: str
+    data: FinetuneData
+    seeds: int = 1
+    recipe: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Sequence[str] = ()
+
+
+def finetune(
+    model: str,
+    *,
+    task: str,
+    train: str | Sequence[str],
+    eval: Sequence[str],
+    out: str | Path,
+    dev: str | None = None,
+    code_switch: bool = False,
+    target_examples: int | None = None,
+    seeds: int = 1,
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+    split: str = "test",
+    system: str | None = None,
+    keep_models: bool = True,
+    lenient: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+    command: str | None = None,
+    track: Sequence[str] = (),
+) -> list[Measurement]:
+    """Fine-tune a task's head and the encoder, and score them on other languages.
+
+    Training on English alone is zero-shot transfer; training on translations of it is translate-train; several sets
+    are trained on together. The rows of a seed are written as soon as it ends; a seed that fails does not stop the
+    others.
+
+    Args:
+        model: folder or hub name of the encoder; the folder is not changed.
+        task: name of a task with a head (``paralign list tasks``), or ``my_module:Class``.
+        train: training data as ``LANG=PATH``, or a list of them.
+        eval: test data, each as ``LANG=PATH``. With English among them, the gap to English is reported.
+        out: folder of the run: ``seed-K/`` holds the log and the model of each seed, ``results.jsonl`` all rows.
+        dev: development data as ``LANG=PATH``, scored after each epoch; the weights of the best epoch are the result.
+            None: the weights after the last epoch.
+        code_switch: train on code-switched examples of each set and its English originals, which must be among
+            ``train`` and are not trained on themselves (Pan et al. 2021, section 2.4).
+        target_examples: few-shot: number of examples, sampled by seed, of the sets that are not in the language of the
+            first. None: all.
+        seeds: number of fine-tuning seeds.
+        recipe: path of a TOML file with ``[training]``, ``[layers]`` and ``[task]``. None: defaults of the task.
+        settings: nested settings that override the recipe.
+        overrides: settings as ``section.key=value`` that override ``settings``; ``layers.key`` reinitializes, freezes
+            or removes layers (:class:`paralign.encoder.layers.LayersConfig`).
+        limit: number of items used of every set, the first ones. None: all.
+        split: name of the split, recorded with the rows.
+        system: name of the system in tables. None: the method of the encoder.
+        keep_models: keep the fine-tuned encoder and head of each seed.
+        lenient: drop and count items that cannot be read instead of raising.
+        resume: continue the run in ``out``; finished seeds are not repeated.
+        quiet: print nothing.
+        command: recorded with the run. None: the command line of this process.
+        track: experiment trackers, as in :func:`paralign.align`.
+
+    Returns:
+        All rows of the run.
+
+    Raises:
+        UserError: for input or settings that cannot be used, and at the end if a seed failed.
+        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+
+    Example:
+        >>> import paralign
+        >>> rows = paralign.finetune(  # doctest: +SKIP
+        ...     "runs/ppa/encoder", task="pos", train="en=ewt-train.conllu", eval=["de=pud-de.conllu"], out="runs/pos"
+        ... )
+    """
+    options = RunOptions(Path(out), resume, quiet, lenient, tuple(track), command)
+    sets = [train] if isinstance(train, str) else list(train)
+    data = FinetuneData(sets, list(eval), dev, code_switch, target_examples, limit, split, system)
+    request = FinetuneRequest(model, task, data, seeds, recipe, settings or {}, overrides)
+    return prepare_finetune(options, request).run(keep_models=keep_models)
+
+
+def prepare_finetune(options: RunOptions, request: FinetuneRequest) -> FinetuneRun:
+    """Prepare a run: read and check everything it needs.
+
+    Raises:
+        UserError: for input or settings that cannot be used.
+    """
+    data = request.data
+    config, task = finetune_settings(request.task, request.recipe, request.settings, request.overrides)
+    if not data.eval:
+        raise UserError("nothing to evaluate on", hint="--eval LANG=PATH")
+    sets, dropped = read_transfer(
+        task, data.train, data.dev, data.code_switch, data.target_examples, options.lenient, data.limit
+    )
+    tests = [read_data(task, spec, options.lenient, data.limit) for spec in data.eval]
+    echo_dropped(sum((counts for _, counts in tests), dropped), options.quiet)
+    task.fit(sets.sets)
+    items = [test for test, _ in tests]
+    return FinetuneRun(options, request.model, (request.task, task), config, data, sets, items, request.seeds)

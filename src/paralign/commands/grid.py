@@ -1,0 +1,165 @@
+"""A grid of pretraining: every method on every derived language, fine-tuned on the original and on that language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from paralign.commands.analyze_transfer import analyze_transfer
+from paralign.commands.evaluate import evaluate
+from paralign.commands.finetune import finetune
+from paralign.commands.pretrain import pretrain
+from paralign.config import Config, merge, parse_override, resolve
+from paralign.encoder.families import parse_arch
+from paralign.errors import UserError
+from paralign.languages import DERIVED_SEPARATOR, parse_derived
+from paralign.runs.finetune import finetune_settings
+from paralign.runs.groups import begin, command_line, each
+from paralign.runs.settings import load_recipe, run_settings
+from paralign.sources.readers import read_pairs
+from paralign.sources.specs import parse_pairs, parse_text
+from paralign.tasks.base import read_data
+
+__all__ = ["GridConfig", "run_grid"]
+
+
+class GridConfig(Config):
+    """Settings under ``[grid]``."""
+
+    methods: list[str] = Field(min_length=1)
+    """Recipes of ``pretrain``."""
+    languages: list[str] = Field(min_length=1)
+    """What is done to the language: ``trans+inv``, or with a file of word order ``trans+syn@FILE``."""
+    seeds: int = Field(default=1, ge=1)
+    """Of pretraining."""
+    finetune_seeds: int = Field(default=1, ge=1)
+    """Of fine-tuning."""
+    arch: str = "bert:4x256"
+    tokenizer: str = "bpe"
+    vocab: int = Field(default=8_000, ge=100)
+    """Pieces of the language; with their twins the encoder has twice as many."""
+    max_length: int = Field(default=128, ge=16)
+    pretrain: list[str] = Field(default=[])
+    """``section.key=value`` of every pretraining."""
+    finetune: list[str] = Field(default=[])
+    """``section.key=value`` of every fine-tuning."""
+
+
+def run_grid(
+    out: str | Path,
+    *,
+    text: str,
+    task: str,
+    train: str,
+    eval: str,
+    recipe: str = "align-mlm-grid",
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Run a grid, or go on with it where it stopped.
+
+    For every language derived from that of the text, every method and seed: pretrain from scratch on the text and its
+    derived twin, sentence by sentence, with equal pairs; fine-tune on the original and score on both; fine-tune on the
+    derived language and score there; find nearest twins. Then all points, their correlation, and one page.
+
+    Args:
+        out: folder for everything; another task in the same folder uses the encoders that are there.
+        text: ``LANG=PATH``, plain, or a treebank where a language is derived by ``syn``.
+        task: one that trains.
+        train, eval: files of the task in that language.
+        recipe: name or TOML file with ``[grid]``.
+        overrides: ``grid.key=value``.
+        resume: go on with what is in ``out``.
+        quiet: say nothing.
+
+    Returns:
+        The report.
+
+    Raises:
+        UserError: for settings that cannot be used, and if ``out`` is in use and ``resume`` is off.
+    """
+    from paralign.report import write_report
+
+    asked = merge(load_recipe(recipe), *map(parse_override, overrides))
+    unknown = sorted(set(asked) - {"grid"})
+    if unknown or "grid" not in asked:
+        what = f"unknown section {unknown[0]!r}" if unknown else "no section [grid]"
+        raise UserError(what, where=recipe, hint="only grid.KEY can be set here")
+    config = resolve(GridConfig, asked["grid"])
+    spec = parse_text(text)
+    if parse_derived(spec.language) is not None:
+        raise UserError(f"the text is of {spec.language}", hint="give the original: the grid derives it")
+    tags = {steps: parse_text(f"{spec.language}~{steps}={spec.path}").language for steps in config.languages}
+    _check(config, spec.path, tags, task, train, eval)
+    out = Path(out)
+    note = begin(out, resume, quiet)
+    runs: list[Path] = []
+    cells = [(steps, method, seed) for steps in config.languages for method in config.methods
+             for seed in range(config.seeds)]  # fmt: skip
+    for number, (steps, method, seed) in enumerate(cells, 1):
+        note(f"{number}/{len(cells)}  {tags[steps]}  {method}  seed {seed}")
+        name, twin = f"{tags[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
+        pairs = f"{spec.language}:{twin}={spec.path}"
+        encoder = _pretrained(out / "encoders" / name, pairs, method, seed, config, quiet)
+        own, other = ([f"{tag}={path}" for tag in (spec.language, twin)] for path in (train, eval))
+        for side, tested in ((0, other), (1, other[1:])):
+            runs.append(out / task / f"{name}-on-{'derived' if side else 'original'}")
+            _finetuned(runs[-1], encoder, task, own[side], tested, config, quiet)
+        made = parse_derived(tags[steps])
+        if made is not None and made.uses_twins:
+            runs.append(out / "twins" / name)
+            _aligned(runs[-1], encoder, f"{spec.language}:{tags[steps]}=pieces")
+    found = out / f"transfer-{task}"
+    analyze_transfer(runs, out=found, quiet=quiet)
+    return write_report([found, *runs], out / f"report-{task}.html", title=f"Derived languages, {task}").html
+
+
+def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train: str, eval: str) -> None:
+    """Refuse at once what would fail after hours of pretraining."""
+    if len(set(tags.values())) < len(tags):
+        raise UserError(f"languages of one name: {', '.join(tags)}", hint="rename a file of word order")
+    parse_arch(config.arch)
+    for method in config.methods:
+        run_settings(method, {}, config.pretrain)
+    _, work = finetune_settings(task, None, None, config.finetune)
+    for steps, tag in tags.items():
+        base = tag.partition(DERIVED_SEPARATOR)[0]
+        twin = f"{base}{DERIVED_SEPARATOR}{steps}"
+        for path in (train, eval):
+            read_data(work, f"{twin}={path}", lenient=True, limit=1)
+        if next(read_pairs(parse_pairs(f"{base}:{twin}={text}"), lenient=True), None) is None:
+            raise UserError(f"no sentence can become {twin}", where=text)
+
+
+def _pretrained(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, quiet: bool) -> Path:
+    shape: dict[str, Any] = {"arch": config.arch, "tokenizer": config.tokenizer, "vocab": config.vocab,
+                             "max_length": config.max_length}  # fmt: skip
+    options = [word for name, value in shape.items() for word in (f"--{name.replace('_', '-')}", value)]
+    return pretrain(
+        out=run, pairs=[pairs], recipe=recipe, settings={"training": {"seed": seed}}, overrides=config.pretrain,
+        resume=True, quiet=quiet, **shape,
+        command=command_line("pretrain", "--pairs", pairs, "--recipe", recipe, *options, "--seed", seed,
+                             *each("--set", config.pretrain), "--out", run, "--resume"),
+    )  # fmt: skip
+
+
+def _finetuned(
+    run: Path, encoder: Path, task: str, train: str, tested: Sequence[str], config: GridConfig, quiet: bool
+) -> None:
+    finetune(
+        str(encoder), task=task, train=train, eval=tested, out=run, seeds=config.finetune_seeds,
+        overrides=config.finetune, keep_models=False, lenient=True, resume=True, quiet=quiet,
+        command=command_line("finetune", "--model", encoder, "--task", task, "--train", train, *each("--eval", tested),
+                             "--seeds", config.finetune_seeds, *each("--set", config.finetune), "--no-keep-models",
+                             "--lenient", "--out", run, "--resume"),
+    )  # fmt: skip
+
+
+def _aligned(run: Path, encoder: Path, pair: str) -> None:
+    if not (run / "results.jsonl").is_file():
+        command = command_line("evaluate", "--model", encoder, "--task", "twins", "--data", pair, "--out", run)
+        evaluate(str(encoder), task="twins", data=[pair], out=run, quiet=True, command=command)

@@ -1,0 +1,75 @@
+"""Write a model's predictions in the task's own format."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from paralign.config import merge, parse_override
+from paralign.console import echo
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.runs.measure import echo_dropped, echo_truncated
+from paralign.runs.model_folder import saved_head, saved_task
+from paralign.runs.settings import task_section
+from paralign.training import best_device
+
+__all__ = ["predict"]
+
+
+def predict(
+    model: str,
+    *,
+    data: str,
+    out: str | Path,
+    task: str | None = None,
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+    lenient: bool = False,
+    force: bool = False,
+    quiet: bool = False,
+) -> list[Path]:
+    """Predict with a model.
+
+    Args:
+        model: a fine-tuned ``seed-K/model``, or an encoder for tasks without a head.
+        data: ``LANG=PATH`` as for ``evaluate``; labels may be missing.
+        out: the file of predictions, in the task's own format: XNLI's TSV, SQuAD's JSON, CoNLL-U, columns, BUCC's
+            pairs.
+        task: name of a task; a fine-tuned model's own by default.
+        overrides: ``task.key=value``.
+        limit: first so many items.
+        lenient: drop and count items that cannot be read.
+        force: replace ``out``.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: for input that cannot be used, or if ``out`` exists.
+    """
+    path = Path(out)
+    if path.exists() and not force:
+        raise UserError("exists already", where=path, hint="--force replaces it")
+    if not path.parent.is_dir():
+        raise UserError("there is no such folder", where=path.parent)
+    work, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
+    dropped: Counter[str] = Counter()
+    read = work.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
+    echo_dropped(dropped, quiet)
+    encoder = Encoder.from_pretrained(model).to(best_device())
+    head = saved_head(work, encoder, model) if work.trains else None
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        made = work.predict(encoder, head, read, Path(folder) / path.name)
+        written = [path.parent / file.name for file in made]
+        for file in written:
+            if file.exists() and not force:
+                raise UserError("exists already", where=file, hint="--force replaces it")
+        for file, final in zip(made, written, strict=True):
+            file.replace(final)
+    echo_truncated(work, data, set(), quiet)
+    for file in written:
+        echo(str(file), quiet=quiet)
+    return written

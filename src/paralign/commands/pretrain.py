@@ -1,0 +1,240 @@
+"""``paralign pretrain``: train a masked LM on plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from paralign.console import echo
+from paralign.corpus.mixing import MixedText
+from paralign.corpus.store import TokenStore
+from paralign.encoder import Encoder, train_tokenizer
+from paralign.encoder.families import parse_arch
+from paralign.encoder.hf import load_tokenizer
+from paralign.encoder.tokenizer import KINDS
+from paralign.errors import UserError
+from paralign.folders import atomic_folder
+from paralign.languages import parse_derived
+from paralign.rng import seed_for
+from paralign.runs.corpus import check_languages, check_same_text
+from paralign.runs.folder import RunFolder
+from paralign.runs.options import RunOptions
+from paralign.runs.settings import RunConfig, run_settings
+from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
+from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.training.heldout import HeldOut
+
+__all__ = ["PretrainRequest", "Scratch", "check_start", "prepare_pretrain", "pretrain", "run_pretrain"]
+
+_NEW_WEIGHTS = 31
+"""Stream of random numbers."""
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """How an encoder trained from scratch is built.
+
+    Attributes:
+        arch: ``family:LAYERSxWIDTH``.
+        tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one.
+        vocab: number of pieces of a trained tokenizer.
+        max_length: number of positions.
+    """
+
+    arch: str
+    tokenizer: str = "wordpiece"
+    vocab: int = 12_000
+    max_length: int = 256
+
+
+@dataclass(frozen=True)
+class PretrainRequest:
+    """Arguments of :func:`pretrain` that decide what is computed; ``start`` is an encoder or how one is built."""
+
+    start: str | Scratch
+    text: Sequence[str] = ()
+    pairs: Sequence[str] = ()
+    heldout: Sequence[str] = ()
+    dictionary: Sequence[str] = ()
+    recipe: str = "pretrain"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Sequence[str] = ()
+
+
+def pretrain(
+    *,
+    out: str | Path,
+    text: Sequence[str] = (),
+    pairs: Sequence[str] = (),
+    arch: str | None = None,
+    model: str | None = None,
+    tokenizer: str = "wordpiece",
+    vocab: int = 12_000,
+    max_length: int = 256,
+    heldout: Sequence[str] = (),
+    dictionary: Sequence[str] = (),
+    recipe: str = "pretrain",
+    settings: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    lenient: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+    command: str | None = None,
+    track: Sequence[str] = (),
+) -> Path:
+    """Train a masked LM on plain text or pairs, from scratch or from an encoder.
+
+    Args:
+        out: folder of the run; the encoder is written to ``out/encoder``.
+        text: plain text, each as ``LANG=PATH``.
+        pairs: parallel text instead, each as ``SRC-TGT=PATH``: both sides are trained on, and objectives may read pairs.
+        arch: ``family:LAYERSxWIDTH`` of an encoder trained from scratch.
+        model: folder or hub name of the encoder to start from, instead of ``arch``.
+        tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one. Only with ``arch``.
+        vocab: number of pieces of a trained tokenizer.
+        max_length: number of positions of an encoder trained from scratch.
+        heldout: held-out text, each as ``LANG=PATH``; its masked-LM loss is logged by language.
+        dictionary: as in :func:`paralign.align`.
+        recipe, settings, overrides, lenient, resume, quiet, command, track: as in :func:`paralign.align`.
+
+    Returns:
+        The folder of the encoder, a plain Hugging Face folder.
+
+    Raises:
+        UserError: for input or settings that cannot be used.
+        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+
+    Example:
+        >>> import paralign
+        >>> paralign.pretrain(  # doctest: +SKIP
+        ...     text=["en=news.en.txt", "de=news.de.txt"], arch="bert:4x256", out="runs/base"
+        ... )
+    """
+    start = check_start(model, arch, Scratch(str(arch), tokenizer, vocab, max_length))
+    request = PretrainRequest(start, text, pairs, heldout, dictionary, recipe, settings or {}, overrides)
+    return run_pretrain(RunOptions(Path(out), resume, quiet, lenient, tuple(track), command), request)
+
+
+def check_start(model: str | None, arch: str | None, scratch: Scratch) -> str | Scratch:
+    """Return the encoder to start from, or how one is built.
+
+    Raises:
+        UserError: unless exactly one of ``model`` and ``arch`` is given.
+    """
+    if bool(arch) == bool(model):
+        raise UserError("give either --arch, to start from scratch, or --model")
+    return model or scratch
+
+
+def run_pretrain(options: RunOptions, request: PretrainRequest) -> Path:
+    """Run :func:`pretrain` with its arguments grouped."""
+    prepared = prepare_pretrain(options, request)
+    return options.out / "encoder" if prepared is None else prepared.run()
+
+
+def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedTraining | None:
+    """Prepare a run: read and check everything it needs.
+
+    Returns:
+        None if the run is already finished.
+
+    Raises:
+        UserError: for input or settings that cannot be used.
+    """
+    start, text, pairs = request.start, request.text, request.pairs
+    config = run_settings(request.recipe, request.settings, request.overrides)
+    if bool(text) == bool(pairs):
+        raise UserError("give either --text or --pairs" if text else "no text is given", hint="--text en=PATH")
+    specs: list[TextSpec] | list[PairSpec] = [parse_pairs(spec) for spec in pairs] or [parse_text(t) for t in text]
+    heldout_specs = [parse_text(spec) for spec in request.heldout]
+    if isinstance(start, Scratch):
+        _check_scratch(start, specs)
+    folder = RunFolder(options.out, "pretrain", resume=options.resume, command=options.command)
+    scratch = asdict(start) if isinstance(start, Scratch) else {}
+    folder.check_settings({"scratch": scratch, **config.model_dump(mode="json")})
+    if folder.finished:
+        check_same_text(TokenStore.open(folder.path / "corpus"), specs)
+        echo(f"{options.out} is finished", quiet=options.quiet)
+        return None
+    check_languages(heldout_specs, lenient=options.lenient, quiet=options.quiet)
+    try:
+        if isinstance(start, Scratch):
+            encoder = _from_scratch(folder, start, specs, config, options)
+        else:
+            encoder = Encoder.from_pretrained(start, chunk_cost=config.training.chunk_cost)
+        evaluate = _heldout_losses(folder, encoder, heldout_specs, options.lenient)
+    except BaseException:
+        folder.abandon()
+        raise
+    base = start.arch if isinstance(start, Scratch) else start
+    inputs = TrainingInputs(base, specs, dictionary=request.dictionary, scratch=scratch, heldout=evaluate)
+    return prepare_training(folder, encoder, inputs, config, options)
+
+
+def _check_scratch(start: Scratch, specs: Sequence[PairSpec] | Sequence[TextSpec]) -> None:
+    """Check what an encoder is built from.
+
+    Raises:
+        UserError: for an unknown architecture or tokenizer, and text that can be read only once.
+    """
+    parse_arch(start.arch)
+    for path in (path for spec in specs for path in spec.paths):
+        if path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()):
+            message = "the text is read several times to train a tokenizer; standard input and pipes can be read once"
+            raise UserError(message, where=path, hint="give files")
+    similar = get_close_matches(start.tokenizer, KINDS, n=1, cutoff=0.7)
+    if similar and start.tokenizer not in KINDS and not Path(start.tokenizer).exists():
+        raise UserError(f"unknown tokenizer {start.tokenizer!r}", hint=f"did you mean {similar[0]!r}?")
+
+
+def _heldout_losses(
+    folder: RunFolder, encoder: Encoder, specs: Sequence[TextSpec], lenient: bool
+) -> Callable[[], Mapping[str, float]] | None:
+    """Return a function for the losses on held-out text, which must be the same when a run is resumed."""
+    heldout = HeldOut(encoder, specs, lenient=lenient) if specs else None
+    digest, before = heldout.digest if heldout else None, folder.before.get("heldout")
+    if before is not None and before != digest:
+        hint = "give the same --heldout, or start a new run with another --out"
+        raise UserError("the held-out text is not the text this run began with", where=folder.path, hint=hint)
+    folder.facts["heldout"] = digest
+    return heldout.losses if heldout else None
+
+
+def _from_scratch(
+    folder: RunFolder,
+    start: Scratch,
+    specs: Sequence[PairSpec] | Sequence[TextSpec],
+    config: RunConfig,
+    options: RunOptions,
+) -> Encoder:
+    """Build an encoder. A trained tokenizer is stored in the run, so that a resumed run has the same one."""
+    stored = folder.path / "tokenizer"
+    if start.tokenizer not in KINDS:
+        tokenizer = load_tokenizer(start.tokenizer)
+    elif stored.is_dir():
+        tokenizer = load_tokenizer(str(stored))
+    else:
+        check_languages(specs, lenient=options.lenient, quiet=True)
+        echo(f"training a {start.tokenizer} tokenizer of {start.vocab:,} pieces", quiet=options.quiet)
+        tokenizer = train_tokenizer(
+            MixedText(specs, config.tokenizer.temperature, lenient=options.lenient),
+            kind=start.tokenizer,
+            size=start.vocab,
+            family=parse_arch(start.arch)[0],
+            coverage=config.tokenizer.coverage,
+        )
+        folder.begin({})
+        with atomic_folder(stored, replace=True) as part:
+            tokenizer.save_pretrained(part)
+    languages = [language for spec in specs for language in map(parse_derived, spec.languages)]
+    return Encoder.from_scratch(
+        start.arch,
+        tokenizer,
+        max_length=start.max_length,
+        seed=seed_for(config.training.seed, _NEW_WEIGHTS, 1),
+        chunk_cost=config.training.chunk_cost,
+        twins=any(language is not None and language.uses_twins for language in languages),
+    )

@@ -1,0 +1,1 @@
+"""The token store: building, cleaning, splitting and checking training text."""

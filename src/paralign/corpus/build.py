@@ -1,0 +1,331 @@
+"""Building a token store in one pass over the text, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from paralign.corpus.clean import Excluded, FilterConfig, HashSet, comparable, hash_texts, sentence_hashes
+from paralign.corpus.store import SCHEMA, TokenStore
+from paralign.errors import UserError
+from paralign.folders import atomic_folder
+from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.specs import PairSpec, TextSpec
+
+__all__ = ["Tokenize", "build_store", "file_digest"]
+
+Tokenize = Callable[[list[str], str], list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]
+"""Texts and their language → for each its piece ids [k] and character offsets [k, 2], without special tokens."""
+
+_BATCH_LINES = 2_000
+_BATCH_CHARACTERS = 2_000_000
+_DTYPES = {
+    "offsets": "<u2", "index": "<i8", "text": "|u1", "text_index": "<i8", "language": "|u1", "spec": "<u2",
+    "line": "<i8",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Rows:
+    """A batch of lines on its way: texts [rows][sides] and what became of each row."""
+
+    texts: list[tuple[str, ...]]
+    lines: list[int]
+    reasons: list[str | None] = field(init=False)
+    """Why each row was dropped; ``None`` for those still in."""
+
+    def __post_init__(self) -> None:
+        self.reasons = [None] * len(self.texts)
+
+    def alive(self) -> list[int]:
+        return [row for row, reason in enumerate(self.reasons) if reason is None]
+
+    def drop(self, rows: Sequence[int], bad: npt.ArrayLike, reason: str) -> None:
+        for row, out in zip(rows, np.asarray(bad, np.bool_).tolist(), strict=True):
+            if out:
+                self.reasons[row] = reason
+
+
+def build_store(
+    specs: Sequence[PairSpec | TextSpec],
+    tokenize: Tokenize,
+    out: Path,
+    *,
+    filter: FilterConfig,
+    tokenizer_id: str,
+    vocabulary: int | None = None,
+    lenient: bool = False,
+    exclude: Excluded | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TokenStore:
+    """Read, clean, filter and tokenize text into a store at ``out``.
+
+    The store is built under ``out.part`` and renamed at the end: it is there whole or not at all. Dropped
+    lines are counted for each spec by the first reason that holds: what the readers drop if ``lenient``, then
+    ``empty``, ``identical``, ``duplicate``, ``excluded``, ``too short``, ``too long``. Behind a spec's limit
+    nothing is read or counted.
+
+    Args:
+        specs: all of pairs or all of plain text.
+        tokenize: called with some thousand texts of a language at a time, and its tag.
+        out: the folder to make.
+        filter: what is kept.
+        tokenizer_id: names the tokenizer exactly (a hash); part of the fingerprint.
+        vocabulary: number of pieces; below 65,536 ids are stored in 16 bits, otherwise (or unknown) in 32.
+        lenient: drop lines that cannot be read instead of raising.
+        exclude: sentences (by :func:`paralign.corpus.clean.sentence_hashes`) no side may be equal to.
+        progress: called after each batch with the lines read and the records kept so far.
+
+    Raises:
+        UserError: for text that cannot be read, ``out`` in use, a full disk, or a corpus of which nothing is
+            left.
+    """
+    if not specs:
+        raise UserError("no text is given", hint="give at least one --pairs or --text")
+    out = Path(out)
+    with atomic_folder(out) as part, ExitStack() as stack:
+        build = _Build(part, stack, specs, filter, vocabulary, exclude)
+        read = 0
+        for number, spec in enumerate(specs):
+            dropped: Counter[str] = Counter()
+            for rows in _batches(spec, lenient, dropped):
+                read += len(rows.texts)
+                more = build.add(rows, number, spec, tokenize, dropped)
+                if progress is not None:
+                    progress(read, build.kept)
+                if not more:
+                    break
+            build.dropped.append(dropped)
+        build.finish(tokenizer_id)
+    return TokenStore.open(out)
+
+
+def _batches(spec: PairSpec | TextSpec, lenient: bool, dropped: Counter[str]) -> Iterator[_Rows]:
+    rows: Iterator[tuple[int, tuple[str, ...]]]
+    if isinstance(spec, PairSpec):
+        rows = ((p.line, (p.source, p.target)) for p in read_pairs(spec, lenient=lenient, dropped=dropped))
+    else:
+        rows = ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=dropped))
+    texts: list[tuple[str, ...]] = []
+    lines: list[int] = []
+    size = 0
+    for line, sides in rows:
+        texts.append(sides)
+        lines.append(line)
+        size += sum(map(len, sides))
+        if len(texts) >= _BATCH_LINES or size >= _BATCH_CHARACTERS:
+            yield _Rows(texts, lines)
+            texts, lines, size = [], [], 0
+    if texts:
+        yield _Rows(texts, lines)
+
+
+class _Build:
+    def __init__(
+        self,
+        part: Path,
+        stack: ExitStack,
+        specs: Sequence[PairSpec | TextSpec],
+        config: FilterConfig,
+        vocabulary: int | None,
+        exclude: Excluded | None,
+    ) -> None:
+        self.part, self.specs, self.config, self.exclude = part, specs, config, exclude
+        self.sides = len(specs[0].languages)
+        if any(len(spec.languages) != self.sides for spec in specs):
+            raise UserError("pairs and plain text cannot share a store", hint="build two stores")
+        self.languages = sorted({tag for spec in specs for tag in spec.languages})
+        self.dtypes = {
+            "pieces": "<u2" if vocabulary is not None and vocabulary < 65_536 else "<u4",
+            **_DTYPES,
+        }
+        self.bound = vocabulary if vocabulary is not None else 2**32
+        self.files = {name: stack.enter_context((part / f"{name}.bin").open("wb")) for name in self.dtypes}
+        self.hashes = {name: hashlib.blake2b(digest_size=16) for name in self.dtypes}
+        self.sizes = dict.fromkeys(self.dtypes, 0)
+        self.seen, self.kept, self.pieces, self.bytes = HashSet(), 0, 0, 0
+        self.kept_of: Counter[str] = Counter()  # by language pair: what the limit counts
+        self.kept_by: Counter[int] = Counter()  # by spec
+        self.dropped: list[Counter[str]] = []
+        self._write("index", np.zeros(1, np.int64))
+        self._write("text_index", np.zeros(1, np.int64))
+
+    def _write(self, name: str, array: npt.NDArray[Any]) -> None:
+        data = np.ascontiguousarray(array, self.dtypes[name]).tobytes()
+        self.files[name].write(data)
+        self.hashes[name].update(data)
+        self.sizes[name] += len(data)
+
+    def add(
+        self, rows: _Rows, number: int, spec: PairSpec | TextSpec, tokenize: Tokenize, dropped: Counter[str]
+    ) -> bool:
+        """Filter, tokenize and write a batch; False once the limit of its languages is reached."""
+        group = "-".join(sorted(spec.languages))
+        room = None if self.config.limit is None else self.config.limit - self.kept_of[group]
+        if room is not None and room <= 0:
+            return False
+        self._filter_text(rows, spec.languages)
+        ids, offsets, lengths = self._tokenise(rows, spec.languages, tokenize)
+        kept = self._filter_lengths(rows, lengths)
+        if room is not None and len(kept) >= room:
+            end = rows.alive()[room - 1] + 1
+            kept, rows.reasons = kept[:room], rows.reasons[:end]
+        dropped.update(reason for reason in rows.reasons if reason is not None)
+        if len(kept):
+            self._write_rows(rows, kept, ids, offsets, lengths, number, spec)
+        self.kept_of[group] += len(kept)
+        self.kept_by[number] += len(kept)
+        return room is None or len(kept) < room
+
+    def _filter_text(self, rows: _Rows, languages: tuple[str, ...]) -> None:
+        everything = range(len(rows.texts))
+        rows.drop(everything, [not all(sides) for sides in rows.texts], "empty")
+        if self.config.drop_identical and comparable(languages):
+            alive = rows.alive()
+            rows.drop(alive, [rows.texts[row][0] == rows.texts[row][1] for row in alive], "identical")
+        if self.config.drop_duplicates:
+            alive = rows.alive()
+            # Sides in the order of their tags, so that en-de and de-en files give equal keys. Texts hold no
+            # tab.
+            order = sorted(range(self.sides), key=lambda side: languages[side])
+            head = "\t".join(languages[side] for side in order)
+            keys = ("\t".join([head, *(rows.texts[row][side] for side in order)]) for row in alive)
+            rows.drop(alive, ~self.seen.add_new(hash_texts(keys)), "duplicate")
+        if self.exclude is not None:
+            alive = rows.alive()
+            hashes = sentence_hashes(text for row in alive for text in rows.texts[row])
+            found = self.exclude.contains(hashes).reshape(-1, self.sides).any(1)
+            rows.drop(alive, found, "excluded")
+
+    def _tokenise(
+        self, rows: _Rows, languages: tuple[str, ...], tokenize: Tokenize
+    ) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]], npt.NDArray[np.int64]]:
+        """Pieces of the rows still in: ids and offsets by slot, lengths [rows still in, sides]."""
+        alive = rows.alive()
+        sides = []
+        for side, language in enumerate(languages):
+            texts = [rows.texts[row][side] for row in alive]
+            sides.append(tokenize(texts, language) if texts else [])
+            if len(sides[-1]) != len(texts):
+                raise ValueError(f"the tokenizer gave {len(sides[-1])} results for {len(texts)} texts")
+        encoded = [item for row in zip(*sides, strict=True) for item in row]
+        ids, offsets = [item[0] for item in encoded], [item[1] for item in encoded]
+        return ids, offsets, np.array([len(item) for item in ids], np.int64).reshape(-1, self.sides)
+
+    def _filter_lengths(self, rows: _Rows, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Drop by length; which of the tokenised rows stay."""
+        alive = rows.alive()
+        short = (lengths < self.config.min_pieces).any(1)
+        long = lengths.sum(1) > self.config.max_pieces
+        rows.drop(alive, long, "too long")
+        rows.drop(alive, short, "too short")
+        return np.flatnonzero(~short & ~long)
+
+    def _write_rows(
+        self,
+        rows: _Rows,
+        kept: npt.NDArray[np.int64],
+        ids: list[npt.NDArray[Any]],
+        offsets: list[npt.NDArray[Any]],
+        lengths: npt.NDArray[np.int64],
+        number: int,
+        spec: PairSpec | TextSpec,
+    ) -> None:
+        slots = (kept[:, None] * self.sides + np.arange(self.sides)).ravel().tolist()
+        pieces = np.concatenate([ids[slot] for slot in slots])
+        if len(pieces) and (int(pieces.min()) < 0 or int(pieces.max()) >= self.bound):
+            raise ValueError(f"a piece id lies outside the vocabulary of {self.bound}")
+        places = np.concatenate([np.reshape(offsets[slot], (-1, 2)) for slot in slots])
+        if len(places) != len(pieces):
+            raise ValueError("the tokenizer gave ids and offsets of different length")
+        sources = rows.alive()
+        texts = [text.encode() for row in sources for text in rows.texts[row]]
+        assert len(texts) == len(slots)
+        self._write("pieces", pieces)
+        self._write("offsets", places)
+        self._write("index", self.pieces + np.cumsum(lengths[kept].ravel()))
+        self._write("text", np.frombuffer(b"".join(texts), np.uint8))
+        ends = self.bytes + np.cumsum([len(text) for text in texts])
+        self._write("text_index", ends)
+        tags = [self.languages.index(tag) for tag in spec.languages]
+        self._write("language", np.tile(np.array(tags, np.uint8), (len(kept), 1)))
+        self._write("spec", np.full(len(kept), number))
+        self._write("line", np.array([rows.lines[row] for row in sources]))
+        self.pieces += len(pieces)
+        self.bytes = int(ends[-1])
+        self.kept += len(kept)
+
+    def finish(self, tokenizer_id: str) -> None:
+        """Write ``meta.json``.
+
+        Raises:
+            UserError: if no record is left.
+        """
+        if not self.kept:
+            raise UserError(self._nothing_left())
+        for file in self.files.values():
+            file.flush()
+        content = hashlib.blake2b(digest_size=16)
+        content.update(json.dumps([tokenizer_id, self.sides, self.languages, self.dtypes]).encode())
+        for name in sorted(self.hashes):
+            content.update(self.hashes[name].digest())
+        specs = [
+            {
+                "spec": str(spec),
+                "languages": list(spec.languages),
+                "kept": self.kept_by[number],
+                "dropped": dict(sorted(self.dropped[number].items())),
+                "files": [_file(path) for path in spec.paths],
+            }
+            for number, spec in enumerate(self.specs)
+        ]
+        meta = {
+            "schema": SCHEMA,
+            "sides": self.sides,
+            "records": self.kept,
+            "pieces": self.pieces,
+            "languages": self.languages,
+            "tokenizer": tokenizer_id,
+            "fingerprint": content.hexdigest(),
+            "filter": self.config.model_dump(),
+            "specs": specs,
+            "arrays": {n: {"dtype": self.dtypes[n], "bytes": self.sizes[n]} for n in self.dtypes},
+        }
+        (self.part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def _nothing_left(self) -> str:
+        dropped = sum(self.dropped, Counter())
+        what = "pairs" if self.sides == 2 else "sentences"
+        if not dropped:
+            return f"no {what} in the text"
+        reasons = {
+            "too short": f" (< {self.config.min_pieces} pieces)",
+            "too long": f" (> {self.config.max_pieces} pieces)",
+        }
+        said = ", ".join(f"{n:,} {reason}{reasons.get(reason, '')}" for reason, n in dropped.most_common())
+        hint = {"too short": "; lower data.min_pieces", "too long": "; raise data.max_pieces"}
+        return f"all {dropped.total():,} {what} dropped: {said}{hint.get(dropped.most_common(1)[0][0], '')}"
+
+
+def file_digest(path: str | Path) -> str:
+    """Hash (BLAKE2b, 128 bits) of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _file(path: str) -> dict[str, Any]:
+    """Size and hash of a source file; standard input is named only."""
+    return (
+        {"path": path}
+        if path == "-"
+        else {"path": path, "bytes": Path(path).stat().st_size, "blake2b": file_digest(path)}
+    )

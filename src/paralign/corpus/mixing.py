@@ -1,0 +1,68 @@
+"""Text of several languages in shares other than its own: p^(1/T) instead of p."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.specs import PairSpec, TextSpec
+
+__all__ = ["MixedText", "tempered"]
+
+
+def tempered(sizes: Mapping[str, int], temperature: float) -> dict[str, float]:
+    """Shares p^(1/T), normalized, of things of the given sizes (Devlin 2019; T = 1 is proportional)."""
+    total = sum(sizes.values())
+    if not total:
+        return dict.fromkeys(sizes, 0.0)
+    weights = {name: (size / total) ** (1 / temperature) if size else 0.0 for name, size in sizes.items()}
+    return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+
+
+class MixedText:
+    """The sentences of some corpora, each language repeated or thinned to its tempered share of the characters.
+
+    Deterministic, read anew at every pass, as many characters as the corpora have.
+
+    Args:
+        specs: the corpora.
+        temperature: T.
+        lenient: skip lines that cannot be read.
+    """
+
+    def __init__(
+        self, specs: Sequence[TextSpec | PairSpec], temperature: float = 1.0, *, lenient: bool = False
+    ) -> None:
+        self._specs, self._lenient, self._temperature = specs, lenient, temperature
+        self._rates: dict[str, float] | None = None
+
+    def _sentences(self) -> Iterator[tuple[str, str]]:
+        for spec in self._specs:
+            if isinstance(spec, PairSpec):
+                for pair in read_pairs(spec, lenient=self._lenient):
+                    yield from zip(spec.languages, (pair.source, pair.target), strict=True)
+                continue
+            for _, text in read_text(spec, lenient=self._lenient):
+                yield spec.language, text
+
+    def rates(self) -> dict[str, float]:
+        """How often each sentence of a language is given, on average."""
+        if self._rates is None:
+            sizes: Counter[str] = Counter()
+            for language, text in self._sentences():
+                sizes[language] += len(text)
+            shares = tempered(sizes, self._temperature)
+            self._rates = {name: shares[name] * sizes.total() / size if size else 0.0 for name, size in sizes.items()}
+        return self._rates
+
+    def __iter__(self) -> Iterator[str]:
+        if self._temperature == 1.0:
+            yield from (text for _, text in self._sentences())
+            return
+        rates, given = self.rates(), dict.fromkeys(self.rates(), 0.0)
+        for language, text in self._sentences():
+            before = given[language]
+            given[language] += rates[language]
+            for _ in range(int(given[language]) - int(before)):
+                yield text

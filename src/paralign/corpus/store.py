@@ -1,0 +1,182 @@
+"""The token store: a cleaned, tokenised corpus in memory-mapped arrays.
+
+A folder of raw little-endian arrays and ``meta.json``; a record is a pair (two sides) or a sentence (one).
+With slot = record · sides + side:
+
+=================  =======================  ==============================================================
+pieces.bin         uint16 or uint32 [P]     piece ids of all slots end to end, without special tokens
+offsets.bin        uint16 [P, 2]            start and end character of each piece in its slot's text
+index.bin          int64 [n·sides + 1]      where each slot begins in ``pieces``
+text.bin           UTF-8                    texts of all slots end to end
+text_index.bin     int64 [n·sides + 1]      where each slot begins in ``text.bin``, in bytes
+language.bin       uint8 [n, sides]         index into ``languages``
+spec.bin           uint16 [n]               index into the corpora the store was built from
+line.bin           int64 [n]                line in that file
+=================  =======================  ==============================================================
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from paralign.errors import UserError
+from paralign.ragged import ranges
+from paralign.text.words import piece_words, word_spans
+
+__all__ = ["SCHEMA", "TokenStore", "share_kept"]
+
+SCHEMA = 1
+Ints = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+
+class TokenStore:
+    """A store opened for reading; arrays are mapped, not loaded.
+
+    Attributes:
+        sides: 2 for pairs, 1 for plain text.
+        languages: canonical tags.
+        language: uint8 [n, sides], index into ``languages``.
+        spec: uint16 [n], index into ``meta["specs"]``.
+        line: int64 [n], line in the source file (from 1; an index for the small world).
+        fingerprint: BLAKE2b over the arrays, languages and the tokenizer's id: equal for equal content.
+        meta: what ``meta.json`` holds.
+    """
+
+    def __init__(self, path: Path, meta: dict[str, Any]) -> None:
+        self.path = path
+        self.meta = meta
+        self.sides: int = meta["sides"]
+        self.languages: list[str] = meta["languages"]
+        self.fingerprint: str = meta["fingerprint"]
+        self._n: int = meta["records"]
+        self._pieces = self._map("pieces")
+        self._offsets = self._map("offsets").reshape(-1, 2)
+        self._index = self._map("index")
+        self._text = self._map("text")
+        self._text_index = self._map("text_index")
+        self.language: npt.NDArray[np.uint8] = self._map("language").reshape(-1, self.sides)
+        self.spec: npt.NDArray[np.uint16] = self._map("spec")
+        self.line: Ints = self._map("line")
+
+    @classmethod
+    def open(cls, path: str | Path) -> TokenStore:
+        """Open a store that was built before; reads nothing but ``meta.json`` and the sizes of the files.
+
+        Raises:
+            UserError: if the folder is no store, of another version, or a file is missing or cut.
+        """
+        path = Path(path)
+        try:
+            meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError("no token store here", where=path, hint="build one with paralign corpus build") from None
+        except ValueError:
+            raise UserError("not valid JSON", where=path / "meta.json", hint="build the store again") from None
+        if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
+            found = meta.get("schema") if isinstance(meta, dict) else None
+            raise UserError(f"store schema {found!r}, not {SCHEMA}", where=path, hint="build the store again")
+        for name, array in meta["arrays"].items():
+            file = path / f"{name}.bin"
+            size = file.stat().st_size if file.is_file() else None
+            if size != array["bytes"]:
+                what = "is missing" if size is None else f"has {size:,} bytes, not {array['bytes']:,}"
+                raise UserError(what, where=file, hint="the store is damaged: build it again")
+        return cls(path, meta)
+
+    def _map(self, name: str) -> Array:
+        array = self.meta["arrays"][name]
+        if not array["bytes"]:
+            return np.empty(0, array["dtype"])
+        # A plain array over the mapping: indexing an np.memmap costs several times as much.
+        return np.asarray(np.memmap(self.path / f"{name}.bin", np.dtype(array["dtype"]), "r"))
+
+    def __len__(self) -> int:
+        return self._n
+
+    @cached_property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """[n, sides] pieces of each side."""
+        out = np.empty(len(self._index) - 1, np.int32)
+        np.subtract(self._index[1:], self._index[:-1], out=out, casting="unsafe")  # without a wider array in between
+        return out.reshape(-1, self.sides)
+
+    def _slot(self, record: int, side: int) -> int:
+        if not (0 <= record < self._n and 0 <= side < self.sides):
+            raise IndexError(f"no side {side} of record {record} in {self._n} records of {self.sides} sides")
+        return int(record) * self.sides + int(side)
+
+    def pieces(self, record: int, side: int) -> Ints:
+        """[k] piece ids of one side, without special tokens."""
+        slot = self._slot(record, side)
+        return self._pieces[self._index[slot] : self._index[slot + 1]].astype(np.int64)
+
+    def offsets(self, record: int, side: int) -> Ints:
+        """[k, 2] start and end character of each piece in ``text(record, side)``."""
+        slot = self._slot(record, side)
+        return self._offsets[self._index[slot] : self._index[slot + 1]].astype(np.int64)
+
+    def text(self, record: int, side: int) -> str:
+        """The text of one side, in normal form."""
+        slot = self._slot(record, side)
+        return self._text[self._text_index[slot] : self._text_index[slot + 1]].tobytes().decode()
+
+    def gather(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """Pieces of many sides at once.
+
+        Args:
+            records: [r] record of each row.
+            sides: [r] side of each row.
+
+        Returns:
+            ids [sum of lengths], end to end in the order of the rows, and lengths [r].
+        """
+        place, lengths = self.places(records, sides)
+        return self._pieces[place].astype(np.int64), lengths
+
+    def gather_offsets(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """As :meth:`gather`, for the character offsets: [sum of lengths, 2] and lengths [r]."""
+        place, lengths = self.places(records, sides)
+        return self._offsets[place].astype(np.int64), lengths
+
+    def gather_word_places(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """As :meth:`gather`, for the place of each piece within its word (``word_spans``): 0 for the first."""
+        offsets, lengths = self.gather_offsets(records, sides)
+        out, stop = np.zeros(len(offsets), np.int64), 0
+        for record, side, length in zip(records.tolist(), sides.tolist(), lengths.tolist(), strict=True):
+            start, stop = stop, stop + length
+            words = piece_words(offsets[start:stop], word_spans(self.text(record, side)))
+            if len(words):
+                new = np.append(True, (words[1:] != words[:-1]) | (words[1:] < 0))
+                out[start:stop] = np.arange(length) - np.flatnonzero(new)[np.cumsum(new) - 1]
+        return out, lengths
+
+    def places(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """As :meth:`gather`, for the places of the pieces among all of the store's."""
+        slots = np.asarray(records, np.int64) * self.sides + np.asarray(sides, np.int64)
+        begin = self._index[slots]
+        lengths = self._index[slots + 1] - begin
+        return ranges(begin, lengths), lengths
+
+    def share_kept(self) -> str:
+        """A line for people: ``kept 93.2 % (18,640 of 20,000): 1,200 too short, 160 duplicate``."""
+        counts: dict[str, int] = {}
+        for spec in self.meta["specs"]:
+            for reason, n in spec["dropped"].items():
+                counts[reason] = counts.get(reason, 0) + n
+        return share_kept(self._n, counts)
+
+
+def share_kept(kept: int, dropped: dict[str, int]) -> str:
+    """What :meth:`TokenStore.share_kept` says, most frequent reason first."""
+    total = kept + sum(dropped.values())
+    share = f"{kept / total:.1%}".replace("%", " %") if total else "nothing"
+    reasons = sorted(((n, reason) for reason, n in dropped.items() if n), key=lambda item: (-item[0], item[1]))
+    tail = ", ".join(f"{n:,} {reason}" for n, reason in reasons)
+    return f"kept {share} ({kept:,} of {total:,})" + (f": {tail}" if tail else "")

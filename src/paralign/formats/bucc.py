@@ -1,0 +1,116 @@
+"""Bitext mining in the format of the BUCC shared tasks: two texts with ids, and the pairs among them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from paralign.errors import UserError, file_location
+from paralign.formats.item_errors import ItemError, no_items_error, raise_or_drop
+from paralign.formats.items import MiningSet
+from paralign.formats.lines import read_lines
+from paralign.text.normalization import normalize
+from paralign.text.language_tags import pair_tag
+
+__all__ = ["read_bucc"]
+
+
+def read_bucc(
+    path: str,
+    languages: tuple[str, str],
+    *,
+    lenient: bool = False,
+    dropped: Counter[str] | None = None,
+    labeled: bool = True,
+) -> MiningSet:
+    """Read a mining set (Zweigenbaum et al., BUCC 2017 and 2018).
+
+    The path is what its files have in common: ``de-en=bucc/de-en.sample`` names ``bucc/de-en.sample.de`` and ``.en``
+    (lines ``id<TAB>sentence``) and ``bucc/de-en.sample.gold`` (lines ``source id<TAB>target id``), each also with
+    ``.gz`` behind. Sentences are brought to normal form.
+
+    Args:
+        path: what the names of the files have in common.
+        languages: canonical tags, in the order of the gold file's columns.
+        lenient: drop lines that are not well-formed instead of raising.
+        dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing tab``, ``missing id``,
+            ``missing sentence``, ``duplicate id``, and for gold pairs ``unknown id``.
+        labeled: with ``False`` the gold file may be missing.
+
+    Raises:
+        UserError: with ``file:line``; for a gold file whose columns are the other way round, lenient or not.
+    """
+    count: Counter[str] = Counter() if dropped is None else dropped
+    sides = [_sentences(_file(path, tag), lenient, count) for tag in languages]
+    gold: frozenset[tuple[str, str]] = frozenset()
+    file = _file(path, "gold")
+    if labeled or file.exists():
+        gold = _gold(file, path, languages, sides, lenient, count)
+    (source, target) = sides
+    return MiningSet(list(source.values()), list(source), list(target.values()), list(target), gold)
+
+
+def _file(path: str, suffix: str) -> Path:
+    plain, packed = Path(f"{path}.{suffix}"), Path(f"{path}.{suffix}.gz")
+    return packed if packed.exists() and not plain.exists() else plain
+
+
+def _columns(line: str, number: int) -> tuple[str, str]:
+    left, tab, right = line.partition("\t")
+    if not tab:
+        raise ItemError("missing tab", "the line holds one column, not two with a tab between", number)
+    return left.strip(), right
+
+
+def _sentences(file: Path, lenient: bool, dropped: Counter[str]) -> dict[str, str]:
+    sentences: dict[str, str] = {}
+    for number, line in read_lines(file, lenient=lenient, dropped=dropped):
+        if not line.strip():
+            continue
+        try:
+            name, text = _columns(line, number)
+            if not name:
+                raise ItemError("missing id", "the id is empty", number)
+            if name in sentences:
+                raise ItemError("duplicate id", f"the id {name!r} came before", number)
+            if not (text := normalize(text)):
+                raise ItemError("missing sentence", f"the sentence of {name!r} is empty", number)
+            sentences[name] = text
+        except ItemError as fault:
+            raise_or_drop(fault, file, "line", lenient=lenient, dropped=dropped)
+    if not sentences:
+        raise no_items_error(file, "sentence", dropped)
+    return sentences
+
+
+def _gold(
+    file: Path,
+    path: str,
+    languages: tuple[str, str],
+    sides: Sequence[dict[str, str]],
+    lenient: bool,
+    dropped: Counter[str],
+) -> frozenset[tuple[str, str]]:
+    source, target = sides
+    gold = set()
+    for number, line in read_lines(file, lenient=lenient, dropped=dropped):
+        if not line.strip():
+            continue
+        try:
+            left, right = _columns(line, number)
+            right = right.strip()
+            if left in source and right in target:
+                gold.add((left, right))
+            elif left in target and right in source:
+                hint = f"write {pair_tag(languages[1], languages[0])}={path}"
+                message = f"the columns are the other way round: {left!r} is an id of {languages[1]}"
+                raise UserError(message, where=file_location(file, number), hint=hint)
+            else:
+                known = (right, languages[1]) if left in source else (left, languages[0])
+                raise ItemError("unknown id", f"no sentence of {known[1]} has the id {known[0]!r}", number)
+        except ItemError as fault:
+            raise_or_drop(fault, file, "line", lenient=lenient, dropped=dropped)
+    if not gold:
+        raise no_items_error(file, "gold pair", dropped)
+    return frozenset(gold)

@@ -1,0 +1,216 @@
+"""Treebanks in CoNLL-U: a strict reader with line numbers, and a writer."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from paralign.config import did_you_mean
+from paralign.formats.item_errors import Block, ItemError, no_items_error, raise_or_drop, sentence_blocks
+from paralign.formats.items import Tree
+from paralign.formats.lines import numbered_lines, read_lines
+from paralign.text.normalization import normalize
+from paralign.text.words import Span, word_spans
+
+__all__ = ["UPOS", "comments", "is_plain_text", "is_treebank", "read_conllu", "read_words", "tree_of", "write_conllu"]
+
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT",
+    "SCONJ", "SYM", "VERB", "X",
+)  # fmt: skip
+"""The 17 universal part-of-speech tags."""
+
+_RANGE_ID = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
+_EMPTY_ID = re.compile(r"\d+\.[1-9]\d*")
+
+
+def is_treebank(path: str) -> bool:
+    """Return whether a path names a CoNLL-U file."""
+    return path.removesuffix(".gz").endswith(".conllu")
+
+
+def is_plain_text(path: str) -> bool:
+    """Return whether the first line of a file that can be read twice is neither a comment nor columns."""
+    if not Path(path).is_file():
+        return False
+    first = next((line for _, line in numbered_lines(path, lenient=True) if line is None or line.strip()), None)
+    return first is not None and "\t" not in first and not first.startswith("#")
+
+
+def read_words(path: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:
+    """Read plain text as trees without an analysis: words are those of :func:`paralign.text.words.word_spans`."""
+    for number, line in read_lines(path, lenient=lenient, dropped=dropped):
+        text = normalize(line)
+        spans = tuple(word_spans(text))
+        if spans:
+            none = ("_",) * len(spans)
+            words = tuple(text[start:end] for start, end in spans)
+            yield Tree(str(number), text, words, spans, none, none, (0,) * len(spans), none, none, number)
+
+
+def read_conllu(
+    path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
+) -> Iterator[Tree]:
+    """Read a CoNLL-U file, plain or gzip, sentence by sentence.
+
+    Empty nodes (``8.1``) and enhanced dependencies are skipped; forms are brought to normal form.
+
+    Args:
+        path: the file, or ``-``.
+        lenient: drop sentences that are not well-formed instead of raising.
+        dropped: counts what ``lenient`` dropped, by reason.
+        labeled: with ``False`` no sentence is refused or dropped for its analysis: an UPOS or relation that is missing
+            or unknown is ``_``, and all heads are 0 where they are not those of a tree.
+
+    Raises:
+        UserError: with ``file:line``, for a line without 10 columns, ids out of order, a missing or unknown
+            UPOS, a head out of range, none or several roots, a cycle, and what ``read_lines`` refuses.
+    """
+    count: Counter[str] = Counter() if dropped is None else dropped
+    found = False
+    for block in sentence_blocks(path, lenient=lenient, dropped=count):
+        if all(line.startswith("#") for _, line in block):
+            continue
+        try:
+            tree = tree_of(block, labeled=labeled)
+        except ItemError as fault:
+            raise_or_drop(fault, path, "sentence", lenient=lenient, dropped=count)
+            continue
+        found = True
+        yield tree
+    if not found:
+        raise no_items_error(path, "sentence", count)
+
+
+def write_conllu(trees: Iterable[Tree], path: str | Path) -> None:
+    """Write trees; morphological features, enhanced dependencies and other remarks are ``_``.
+
+    Reading the file back gives equal trees but for ``line``.
+    """
+    with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+        for tree in trees:
+            out.write(f"# sent_id = {tree.sent_id}\n# text = {tree.text}\n")
+            columns = zip(tree.words, tree.lemmas, tree.upos, tree.xpos, tree.heads, tree.deprels, strict=True)
+            for k, (word, lemma, upos, xpos, head, deprel) in enumerate(columns):
+                glued = k + 1 < len(tree.spans) and tree.spans[k + 1][0] == tree.spans[k][1]
+                misc = "SpaceAfter=No" if glued else "_"
+                out.write(f"{k + 1}\t{word}\t{lemma}\t{upos}\t{xpos}\t_\t{head}\t{deprel}\t_\t{misc}\n")
+            out.write("\n")
+
+
+def spans_of(words: Iterable[str], glued: Iterable[bool]) -> tuple[str, tuple[Span, ...]]:
+    """Join words, with a space behind each that is not ``glued`` to the next: text and spans."""
+    text, spans, space = "", [], ""
+    for word, glue in zip(words, glued, strict=True):
+        text += space + word
+        spans.append((len(text) - len(word), len(text)))
+        space = "" if glue else " "
+    return text, tuple(spans)
+
+
+def comments(block: Block) -> dict[str, str]:
+    """The ``# name = value`` of a sentence's lines."""
+    pairs = (line[1:].partition("=") for _, line in block if line.startswith("#"))
+    return {name.strip(): value.strip() for name, sign, value in pairs if sign}
+
+
+def tree_of(block: Block, *, labeled: bool = True) -> Tree:
+    """The tree of one sentence's lines.
+
+    Raises:
+        Fault: if it is not well-formed.
+    """
+    glued: list[bool] = []
+    rows: list[tuple[int, list[str]]] = []
+    # The multi-word token under way: its last word, and whether it is glued.
+    token_end, token_glued = 0, False
+    for number, line in block:
+        if line.startswith("#"):
+            continue
+        row = line.split("\t")
+        if len(row) != 10:
+            raise ItemError("not 10 columns", f"{len(row)} columns, not 10 (columns are separated by tabs)", number)
+        glue = "SpaceAfter=No" in row[9].split("|")
+        if _EMPTY_ID.fullmatch(row[0]):
+            continue
+        if match := _RANGE_ID.fullmatch(row[0]):
+            if int(match[1]) != len(rows) + 1 or int(match[2]) < int(match[1]) or len(rows) < token_end:
+                message = f"the range {row[0]} does not begin at the next id {len(rows) + 1}"
+                raise ItemError("id out of order", message, number)
+            token_end, token_glued = int(match[2]), glue
+            continue
+        if row[0] != str(len(rows) + 1):
+            raise ItemError("id out of order", f"id {row[0]!r} where {len(rows) + 1} should stand", number)
+        rows.append((number, row))
+        inside = len(rows) <= token_end
+        glued.append(token_glued if inside and len(rows) == token_end else glue and not inside)
+    last = block[-1][0]
+    if not rows:
+        raise ItemError("no words", "a sentence without words", last)
+    if len(rows) < token_end:
+        raise ItemError("id out of order", f"the sentence ends inside a range that goes to {token_end}", last)
+    for number, row in rows:
+        if not row[1].strip():
+            raise ItemError("missing form", "the form is empty", number)
+    heads = _heads(rows, labeled)
+    words = tuple(normalize(row[1]) or row[1] for _, row in rows)
+    text, spans = spans_of(words, glued)
+    pick = [tuple(row[column] for _, row in rows) for column in (2, 3, 4, 7)]
+    sent_id = comments(block).get("sent_id", "")
+    return Tree(sent_id, text, words, spans, pick[1], pick[2], heads, pick[3], pick[0], rows[0][0])
+
+
+def _heads(rows: list[tuple[int, list[str]]], labeled: bool) -> tuple[int, ...]:
+    """The heads; the labels of all rows are checked, those of unlabeled data that cannot be used are blanked."""
+    if labeled:
+        for number, row in rows:
+            _check_row(number, row, len(rows))
+        heads = tuple(int(row[6]) for _, row in rows)
+        _check_heads(heads, [number for number, _ in rows])
+        return heads
+    for _, row in rows:
+        row[3] = row[3] if row[3] in UPOS else "_"
+        row[7] = row[7] or "_"
+    if not all(_is_head(row[6], len(rows)) for _, row in rows):
+        return (0,) * len(rows)
+    heads = tuple(int(row[6]) for _, row in rows)
+    try:
+        _check_heads(heads, [number for number, _ in rows])
+    except ItemError:
+        return (0,) * len(rows)
+    return heads
+
+
+def _is_head(text: str, n: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= n
+
+
+def _check_row(number: int, row: list[str], n: int) -> None:
+    if row[3] in ("_", ""):
+        raise ItemError("missing UPOS", f"{row[1]!r} has no UPOS tag (column 4)", number)
+    if row[3] not in UPOS:
+        raise ItemError("unknown UPOS", f"unknown UPOS {row[3]!r}; {did_you_mean(row[3], UPOS)}", number)
+    if not _is_head(row[6], n):
+        raise ItemError("head out of range", f"head {row[6]!r} is not a number from 0 to {n} (column 7)", number)
+    if row[7] in ("_", ""):
+        raise ItemError("missing relation", f"{row[1]!r} has no dependency relation (column 8)", number)
+
+
+def _check_heads(heads: tuple[int, ...], lines: list[int]) -> None:
+    roots = [k for k, head in enumerate(heads) if head == 0]
+    if len(roots) != 1:
+        where = lines[roots[1]] if roots else lines[0]
+        raise ItemError("not one root", f"{len(roots) or 'no'} words have head 0; a tree has one root", where)
+    # Climb from every word; words known to reach the root are not climbed again.
+    safe = set(roots)
+    for k in range(len(heads)):
+        path: list[int] = []
+        at = k
+        while at not in safe:
+            if at in path:
+                raise ItemError("cycle", f"word {at + 1} is its own ancestor", lines[at])
+            path.append(at)
+            at = heads[at] - 1
+        safe.update(path)

@@ -1,0 +1,125 @@
+"""Datasets of the Hugging Face hub, or folders in its formats, row by row (extra ``hub``)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from paralign.errors import UserError
+from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.json_lines import TranslationFields
+from paralign.text.language_tags import find_tag
+
+__all__ = ["is_hub", "read_hub_pairs", "read_hub_text"]
+
+_SPEC = re.compile(r"hub:(?P<name>[^#@]+)(?:#(?P<config>[^#@]+))?(?:@(?P<split>[^#@]+))?")
+_SAVED = ("dataset_info.json", "dataset_dict.json")
+"""Files of a folder made by ``save_to_disk``."""
+
+
+def is_hub(path: str) -> bool:
+    """Whether a path names a dataset: ``hub:NAME#CONFIG@SPLIT``."""
+    return path.startswith("hub:")
+
+
+def read_hub_pairs(
+    path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
+) -> Iterator[tuple[int, str, str]]:
+    """Row, counted from 1, and both texts: of the column ``translation``, or of columns named by the languages (or
+    ``source`` and ``target``), see :class:`paralign.formats.json_lines.TranslationFields`.
+
+    Args:
+        path: ``hub:NAME``, a name on the hub or a folder of Parquet, JSON, CSV or Arrow files; ``#CONFIG`` where it has
+            several (mostly the pair of languages), ``@SPLIT`` (``train`` by default).
+        languages: canonical tags.
+        lenient: drop rows without both texts.
+        dropped: counts them.
+
+    Raises:
+        UserError: without the extra, for a dataset that is not there or cannot be read, a missing column.
+    """
+    columns = TranslationFields(languages)
+    for number, row in _rows(path):
+        try:
+            yield number, *columns.texts(row, number)
+        except ItemError as fault:
+            raise_or_drop(fault, path, "row", lenient=lenient, dropped=dropped)
+
+
+def read_hub_text(path: str, language: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[tuple[int, str]]:
+    """Row and text: of the column ``text`` or ``sentence``, or one named by the language, in ``translation`` too.
+
+    Args and errors as in :func:`read_hub_pairs`.
+    """
+    for number, row in _rows(path):
+        try:
+            yield number, _text(row, language, number)
+        except ItemError as fault:
+            raise_or_drop(fault, path, "row", lenient=lenient, dropped=dropped)
+
+
+def _text(row: Mapping[str, Any], language: str, number: int) -> str:
+    inner = row.get("translation", row)
+    inner = inner if isinstance(inner, Mapping) else row
+    for key, value in inner.items():
+        if key in ("text", "sentence") or find_tag(key) == language:
+            if value is not None and not isinstance(value, str):
+                raise ItemError("not JSON", f"the column {key!r} is no text", number)
+            return value or ""
+    raise ItemError("missing language", f"no column 'text' or {language!r} among {_listed(inner)}", number)
+
+
+def _listed(keys: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, list(keys)[:8])) or "none"
+
+
+def _rows(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    found = _SPEC.fullmatch(path)
+    if found is None:
+        raise UserError(f"cannot read the dataset in {path!r}", hint="write hub:NAME#CONFIG@SPLIT")
+    name, config, split = found["name"].strip(), found["config"], found["split"] or "train"
+    try:
+        import datasets
+    except ImportError:
+        raise UserError("datasets is not installed", where=path, hint="pip install 'paralign[hub]'") from None
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    try:
+        rows = iter(_opened(datasets, name, config, split))
+    except UserError:
+        raise
+    except Exception as error:  # it raises what its many back ends raise
+        raise UserError(f"cannot open the dataset: {_first_line(error)}", where=path) from None
+    for number in count(1):
+        try:
+            row = next(rows, None)
+        except Exception as error:
+            raise UserError(f"cannot read the dataset: {_first_line(error)}", where=f"{path}, row {number}") from None
+        if row is None:
+            if number == 1:
+                raise UserError("the dataset is empty", where=path)
+            return
+        yield number, row
+
+
+def _opened(datasets: Any, name: str, config: str | None, split: str) -> Any:
+    folder = Path(name).expanduser()
+    if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not folder.exists():
+        raise UserError("no such folder", where=name, hint="hub:NAME, a dataset on the hub or a folder of its files")
+    if any((folder / file).is_file() for file in _SAVED):
+        saved = datasets.load_from_disk(str(folder))
+        if not isinstance(saved, datasets.DatasetDict):
+            return saved
+        if split not in saved:
+            raise UserError(f"no split {split!r}, but {', '.join(map(repr, saved))}", where=name, hint="hub:NAME@SPLIT")
+        return saved[split]
+    # Streaming: nothing is copied into a cache, and memory does not grow with the dataset.
+    return datasets.load_dataset(str(folder) if folder.exists() else name, config, split=split, streaming=True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__

@@ -1,0 +1,113 @@
+"""Arrays of rows of different lengths, laid end to end: the positions of rows and items in the flat array.
+
+Each function takes NumPy arrays or torch tensors and returns the same kind (torch is not imported here).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["ranges", "row_ids", "row_positions", "row_starts"]
+
+Ints = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.integer]
+
+
+@overload
+def row_starts(lengths: Integers) -> Ints: ...
+@overload
+def row_starts(lengths: Tensor) -> Tensor: ...
+def row_starts(lengths: Any) -> Any:
+    """Return where each row begins in the flat array.
+
+    Args:
+        lengths: ``[n]`` items in each row.
+
+    Returns:
+        int64 ``[n]``.
+
+    >>> row_starts(np.array([2, 0, 3])).tolist()
+    [0, 2, 2]
+    """
+    lengths = _int64(lengths)
+    return lengths.cumsum(0) - lengths
+
+
+@overload
+def row_ids(lengths: Integers) -> Ints: ...
+@overload
+def row_ids(lengths: Tensor) -> Tensor: ...
+def row_ids(lengths: Any) -> Any:
+    """Return the row of each item of the flat array.
+
+    Args:
+        lengths: ``[n]`` items in each row.
+
+    Returns:
+        int64 ``[sum of lengths]``.
+
+    >>> row_ids(np.array([2, 0, 3])).tolist()
+    [0, 0, 2, 2, 2]
+    """
+    lengths = _int64(lengths)
+    return _repeat(_count(lengths, len(lengths)), lengths)
+
+
+@overload
+def row_positions(lengths: Integers) -> Ints: ...
+@overload
+def row_positions(lengths: Tensor) -> Tensor: ...
+def row_positions(lengths: Any) -> Any:
+    """Return the position of each item in its row, from 0.
+
+    Args:
+        lengths: ``[n]`` items in each row.
+
+    Returns:
+        int64 ``[sum of lengths]``.
+
+    >>> row_positions(np.array([2, 0, 3])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    lengths = _int64(lengths)
+    return _count(lengths, int(lengths.sum())) - _repeat(row_starts(lengths), lengths)
+
+
+@overload
+def ranges(starts: Integers, lengths: Integers) -> Ints: ...
+@overload
+def ranges(starts: Tensor, lengths: Tensor) -> Tensor: ...
+def ranges(starts: Any, lengths: Any) -> Any:
+    """Return the indices of several ranges, end to end: indexing an array with them gathers its rows.
+
+    Args:
+        starts: ``[n]`` first index of each range.
+        lengths: ``[n]`` indices in each range.
+
+    Returns:
+        int64 ``[sum of lengths]``.
+
+    >>> ranges(np.array([7, 0, 3]), np.array([2, 0, 3])).tolist()
+    [7, 8, 3, 4, 5]
+    """
+    lengths = _int64(lengths)
+    return _repeat(_int64(starts) - row_starts(lengths), lengths) + _count(lengths, int(lengths.sum()))
+
+
+def _int64(values: Any) -> Any:
+    return values.astype(np.int64, copy=False) if isinstance(values, np.ndarray) else values.long()
+
+
+def _repeat(values: Any, counts: Any) -> Any:
+    return np.repeat(values, counts) if isinstance(values, np.ndarray) else values.repeat_interleave(counts)
+
+
+def _count(like: Any, size: int) -> Any:
+    """Return 0, 1, ..., size - 1, as an array or tensor on the same device as ``like``."""
+    return np.arange(size) if isinstance(like, np.ndarray) else like.new_ones(size).cumsum_(0).sub_(1)

@@ -1,0 +1,236 @@
+"""The token store of a run, and the language check of its text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from paralign.console import echo
+from paralign.corpus import language_identification
+from paralign.corpus.build import Tokenize, build_store, file_digest
+from paralign.corpus.clean import FilterConfig
+from paralign.corpus.exclusion import excluded_sentences
+from paralign.corpus.mixing import tempered
+from paralign.corpus.store import TokenStore, share_kept
+from paralign.device import only_cpu
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.sources.specs import PairSpec, TextSpec
+from paralign.text.words import word_spans
+
+T = TypeVar("T")
+_SAMPLE = 2_000
+_FEW_PIECES = 100_000
+
+__all__ = [
+    "build_corpus",
+    "check_languages",
+    "check_same_text",
+    "echo_languages",
+    "kept_lines",
+    "language_rows",
+    "main_process_first",
+    "open_corpus",
+]
+
+
+def build_corpus(
+    tokenize: Tokenize,
+    tokenizer_id: str,
+    vocabulary: int,
+    specs: Sequence[PairSpec] | Sequence[TextSpec],
+    out: Path,
+    config: FilterConfig,
+    *,
+    exclude: Sequence[str] = (),
+    lenient: bool = False,
+    quiet: bool = False,
+) -> TokenStore:
+    """Tokenise text into a store, without the sentences of test files (``exclude``), and say what was kept of it."""
+    check_languages(specs, lenient=lenient, quiet=quiet)
+    unseen = excluded_sentences(map(Path, exclude), lenient=lenient)[0] if exclude else None
+    state = {"printed": 0}
+
+    def progress(read: int, kept: int) -> None:
+        if read - state["printed"] >= 100_000:
+            state["printed"] = read
+            echo(f"tokenizing: {read:,} lines read, {kept:,} kept", quiet=quiet)
+
+    store = build_store(
+        specs,
+        tokenize,
+        out,
+        filter=config,
+        tokenizer_id=tokenizer_id,
+        vocabulary=vocabulary,
+        lenient=lenient,
+        exclude=unseen,
+        progress=progress,
+    )
+    for line in kept_lines(store):
+        echo(line, quiet=quiet)
+    return store
+
+
+def check_languages(specs: Sequence[PairSpec | TextSpec], *, lenient: bool = False, quiet: bool = False) -> None:
+    """Refuse text in another language than its tag; with ``lenient`` warn instead."""
+    for spec in specs:
+        try:
+            language_identification.check_languages([spec])
+        except UserError as error:
+            if not lenient:
+                raise
+            echo(f"WARNING {spec}: {error.message}", quiet=quiet)
+
+
+def kept_lines(store: TokenStore) -> list[str]:
+    """Return one line per source: how much of it was kept."""
+    return [f"{entry['spec']}: {share_kept(entry['kept'], entry['dropped'])}" for entry in store.meta["specs"]]
+
+
+def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> dict[str, dict[str, float]]:
+    """Return statistics of each language of a store of plain text.
+
+    Returns:
+        by language: ``sentences``, ``pieces``, ``share`` of all sentences, ``drawn`` (its share after sampling with
+        ``temperature``), ``pieces_per_word`` and ``unknown`` (share of pieces) in up to 2,000 of its sentences.
+    """
+    unknown = encoder.tokenizer.unk_token_id
+    counts = {tag: int((store.language[:, 0] == k).sum()) for k, tag in enumerate(store.languages)}
+    shares, drawn = tempered(counts, 1.0), tempered(counts, temperature)
+    out = {}
+    for number, tag in enumerate(store.languages):
+        records = np.flatnonzero(store.language[:, 0] == number)
+        sample = records[:: -(-len(records) // _SAMPLE) or 1]
+        ids, lengths = store.gather(sample, np.zeros(len(sample), np.int64))
+        words = sum(len(word_spans(store.text(record, 0))) for record in sample.tolist())
+        out[tag] = {
+            "sentences": counts[tag],
+            "pieces": int(store.lengths[records, 0].sum()),
+            "share": round(shares[tag], 5),
+            "drawn": round(drawn[tag], 5),
+            "pieces_per_word": round(int(lengths.sum()) / max(1, words), 3),
+            "unknown": round(float((ids == unknown).mean()), 6) if unknown is not None and len(ids) else 0.0,
+        }
+    return out
+
+
+def echo_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = False) -> None:
+    """Print one line per language, and warnings."""
+    for tag, row in rows.items():
+        echo(
+            f"{tag}: {row['sentences']:,} sentences, {row['pieces']:,} pieces, {row['share']:.1%} of the text, "
+            f"sampled as {row['drawn']:.1%}; {row['pieces_per_word']:.2f} pieces per word, {row['unknown']:.2%} unknown",
+            quiet=quiet,
+        )
+    for tag, row in rows.items():
+        if len(rows) > 1 and row["pieces"] < _FEW_PIECES:
+            echo(
+                f"WARNING {tag}: only {row['pieces']:,} pieces ({row['share']:.1%} of the text, sampled "
+                f"as {row['drawn']:.1%}): too little to learn a language from",
+                quiet=quiet,
+            )
+        if row["unknown"] > 0.01:
+            echo(f"WARNING {tag}: {row['unknown']:.1%} of the pieces are unknown to the tokenizer", quiet=quiet)
+
+
+def open_corpus(
+    folder: Path,
+    encoder: Encoder,
+    specs: Sequence[PairSpec] | Sequence[TextSpec],
+    corpus: str | Path | None,
+    config: FilterConfig,
+    *,
+    lenient: bool = False,
+    quiet: bool = False,
+) -> TokenStore:
+    """Open the token store of a run, or build it.
+
+    Args:
+        folder: folder of the run; the store is built in ``folder/corpus``.
+        encoder: the encoder whose tokenizer the store is for.
+        specs: text or pairs.
+        corpus: an existing store instead.
+        config: filter of the store.
+        lenient: drop and count lines that cannot be read.
+        quiet: print nothing.
+
+    Raises:
+        UserError: for text that cannot be read, and a store of another tokenizer or other text.
+    """
+    config = _fitting(config, encoder, 1 if any(isinstance(spec, TextSpec) for spec in specs) else 2, corpus, quiet)
+    place = Path(corpus) if corpus else folder / "corpus"
+    if corpus or place.is_dir():
+        store = TokenStore.open(place)
+        if not corpus:
+            check_same_text(store, specs, config)
+    else:
+        store = build_corpus(
+            encoder.tokenize,
+            encoder.tokenizer_id,
+            encoder.template.vocabulary,
+            specs,
+            place,
+            config,
+            lenient=lenient,
+            quiet=quiet,
+        )
+    if store.meta["tokenizer"] != encoder.tokenizer_id:
+        raise UserError(
+            "the token store was built with another tokenizer", where=place, hint="build it again for this model"
+        )
+    return store
+
+
+def _fitting(
+    config: FilterConfig, encoder: Encoder, sides: int, corpus: str | Path | None, quiet: bool
+) -> FilterConfig:
+    """Lower ``max_pieces`` to what the encoder accepts, with a note; an existing store is used unchanged."""
+    template = encoder.template
+    room = encoder.max_pieces - sum(map(len, template.pair if sides == 2 else template.single))
+    if corpus or config.max_pieces <= room or room < config.min_pieces:
+        return config
+    what = "pairs" if sides == 2 else "sentences"
+    echo(f"{what} of more than {room} pieces are dropped: the encoder takes at most {encoder.max_pieces}", quiet=quiet)
+    return config.model_copy(update={"max_pieces": room})
+
+
+def check_same_text(
+    store: TokenStore, specs: Sequence[PairSpec] | Sequence[TextSpec], config: FilterConfig | None = None
+) -> None:
+    """Refuse to resume with a store that was built from other text or, if ``config`` is given, with another filter.
+
+    Files that no longer exist are not required: the store holds everything that is needed.
+    """
+    was, now = store.meta["filter"], {} if config is None else config.model_dump()
+    changed = [f"data.{key} was {was.get(key)!r}, now {value!r}" for key, value in now.items() if was.get(key) != value]
+    if changed:
+        raise UserError(f"settings differ from those the run began with: {', '.join(changed)}", where=store.path)
+    hint = "start a new run with another --out"
+    entries = store.meta["specs"]
+    if [entry["languages"] for entry in entries] != [list(spec.languages) for spec in specs]:
+        raise UserError("the data are not the data this run began with", where=store.path, hint=hint)
+    given: list[PairSpec | TextSpec] = [*specs]
+    for entry, spec in zip(entries, given, strict=True):
+        if not (entry["files"] or spec.paths) and entry["spec"] != str(spec):
+            raise UserError(
+                f"the data are not the data this run began with: {entry['spec']}", where=store.path, hint=hint
+            )
+        for file, path in zip_longest(entry["files"], spec.paths):
+            if file is None or path is None or (Path(path).is_file() and file_digest(path) != file.get("blake2b")):
+                raise UserError("the data are not the data this run began with", where=path, hint=hint)
+
+
+def main_process_first(work: Callable[[], T]) -> T:
+    """Let the main process do the work first (build a store, say), then the others (open it)."""
+    from accelerate import PartialState
+
+    state = PartialState(cpu=only_cpu())
+    if state.num_processes == 1:
+        return work()
+    with state.main_process_first():
+        return work()

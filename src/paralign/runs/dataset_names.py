@@ -1,0 +1,54 @@
+"""Names of data sets in result rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from paralign.errors import UserError
+from paralign.text.language_tags import find_tag
+
+__all__ = ["dataset_name", "dataset_names"]
+
+
+def dataset_name(spec: str) -> str:
+    """Return the name that the languages of a data set share.
+
+    >>> dataset_name("en-de=ntrex.en-de.test.tsv")
+    'ntrex.test'
+    """
+    tags, _, path = spec.partition("=")
+    name = re.sub(r"\.(gz|tsv|txt|conllu|jsonl?)\b", "", Path(path.split(",")[0]).name)
+    languages = {(find_tag(tag) or tag) for tag in re.split("[-:]", tags)} | {tags}
+
+    def is_language(part: str) -> bool:
+        return part in languages or (len(part) in (2, 3) and (find_tag(part) or part) in languages)
+
+    kept = []
+    for part in re.split(r"[._]", name):
+        words = [word for word in part.split("-") if not is_language(word)] if part not in languages else []
+        kept.append("-".join(words))
+    return ".".join(part for part in kept if part) or Path(path.split(",")[0]).parent.name or name
+
+
+def dataset_names(specs: Sequence[str]) -> list[str]:
+    """Return a name for each data set; sets of one language that would share a name get that of their folder, too.
+
+    Raises:
+        UserError: if two still share a name: one would replace the other in the results.
+    """
+    names = [dataset_name(spec) for spec in specs]
+    tags = [spec.partition("=")[0] for spec in specs]
+    clashes = {pair for pair, count in Counter(zip(tags, names, strict=True)).items() if count > 1}
+    shared = {name for _, name in clashes}
+    for k, spec in enumerate(specs):
+        if names[k] in shared:
+            folder = Path(spec.partition("=")[2].split(",")[0]).parent.name
+            names[k] = f"{folder}/{names[k]}" if folder else names[k]
+    for pair, count in Counter(zip(tags, names, strict=True)).items():
+        if count > 1:
+            same = [spec for spec, *key in zip(specs, tags, names, strict=True) if tuple(key) == pair]
+            raise UserError(f"two data sets have the same name: {' and '.join(same)}", hint="rename a file")
+    return names

@@ -1,0 +1,105 @@
+"""The dictionary of a run: drawn once, kept with it, read back when it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from paralign.console import echo
+from paralign.corpus.store import TokenStore
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.formats.lexicon import read_lexicon
+from paralign.formats.lines import write_lines
+from paralign.languages import parse_derived
+from paralign.languages.dictionary import Dictionary
+from paralign.runs.settings import DictionaryConfig
+from paralign.sources.specs import PairSpec, parse_pairs
+
+__all__ = ["open_dictionary"]
+
+_FILE = "dictionary.tsv"
+
+
+def open_dictionary(
+    folder: Path,
+    encoder: Encoder,
+    store: TokenStore,
+    config: DictionaryConfig,
+    *,
+    seed: int,
+    files: Sequence[str] = (),
+    lenient: bool = False,
+    quiet: bool = False,
+) -> Dictionary:
+    """The dictionary of a run, made when first asked for and kept as ``folder/dictionary.tsv``.
+
+    Args:
+        folder: the run's.
+        encoder: its tokenizer makes the pieces.
+        store: whose languages it is for.
+        config: how much of it is kept.
+        seed: of that draw, if the settings have none.
+        files: ``SRC-TGT=PATH``, several (:func:`paralign.formats.lexicon.read_lexicon`); pieces and their twins where
+            there are none.
+        lenient: drop lines of the files that cannot be read.
+        quiet: say nothing.
+
+    Raises:
+        UserError: for files that cannot be read, and where there is nothing to make a dictionary of.
+    """
+    place = folder / _FILE
+    specs = [parse_pairs(text) for text in files]
+    kept = Dictionary.load(place, encoder.template.vocabulary) if place.is_file() else None
+    if kept is not None and not all(Path(spec.path).is_file() for spec in specs):
+        return kept
+    whole = _of_files(encoder, specs, lenient, quiet) if specs else _twins(encoder, store)
+    drawn = whole.sample(config.rate, np.random.default_rng(seed if config.seed is None else config.seed))
+    if kept is not None:
+        if list(drawn.lines()) != list(kept.lines()):
+            raise UserError("the dictionary is not that the run began with", where=place, hint="give the one it had")
+        return kept
+    kept = drawn
+    if not len(kept):
+        raise UserError("the dictionary is empty", hint="give a larger one, or a larger dictionary.rate")
+    write_lines(place, kept.lines())
+    echo(f"{place}  ({len(kept):,} entries)", quiet=quiet)
+    return kept
+
+
+def _twins(encoder: Encoder, store: TokenStore) -> Dictionary:
+    made = [one for one in map(parse_derived, store.languages) if one is not None and one.uses_twins]
+    if not made:
+        hint = "give --dictionary SRC-TGT=PATH"
+        raise UserError("there is no dictionary, and no language has twin pieces", hint=hint)
+    names = encoder.tokenizer.convert_ids_to_tokens(list(range(encoder.twin_offset)))
+    ids = encoder.template.ordinary
+    moved = np.any([one.twin_mask(ids) for one in made], axis=0)
+    return Dictionary.from_twins(names, ids[moved].tolist(), encoder.twin_offset)
+
+
+def _of_files(encoder: Encoder, specs: Sequence[PairSpec], lenient: bool, quiet: bool) -> Dictionary:
+    words: list[tuple[str, str]] = []
+    pieces: list[tuple[list[int], list[int]]] = []
+    unknown = encoder.tokenizer.unk_token_id
+    for spec in specs:
+        dropped: Counter[str] = Counter()
+        pairs = read_lexicon(spec.path, lenient=lenient, dropped=dropped)
+        sides = [
+            [ids.tolist() for ids, _ in encoder.tokenize([pair[side] for pair in pairs], language)]
+            for side, language in enumerate(spec.languages)
+        ]
+        for pair, first, second in zip(pairs, *sides, strict=True):
+            if not first or not second or unknown in (*first, *second):
+                dropped["not in the tokenizer"] += 1
+            elif first == second:
+                dropped["the same on both sides"] += 1
+            else:
+                words.append(pair)
+                pieces.append((first, second))
+        for reason, number in sorted(dropped.items()):
+            echo(f"{spec}: {number:,} entries dropped: {reason}", quiet=quiet)
+    return Dictionary(words, pieces)

@@ -1,0 +1,65 @@
+"""Commands that make several runs in one folder: their output folder, command lines and results."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from paralign.console import echo, is_main_process
+from paralign.errors import UserError
+from paralign.results import Measurement, read_results
+
+__all__ = ["begin", "command_line", "each", "results_of"]
+
+
+def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
+    """Check that the folder is free or resumed.
+
+    Returns:
+        a function that prints the start of a stage, with the seconds since the command began.
+
+    Raises:
+        UserError: if the folder is in use.
+    """
+    if out.exists() and not out.is_dir():
+        raise UserError("is a file, not a folder", where=out, hint="use another --out")
+    if is_main_process() and out.exists() and any(out.iterdir()) and not resume:
+        raise UserError("the output folder is in use", where=out, hint="--resume to continue, or another --out")
+    began = time.monotonic()
+    return lambda text: echo(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
+
+
+def command_line(*words: object) -> str:
+    """Return the command as a person would type it."""
+    return shlex.join(["paralign", *map(str, words)])
+
+
+def each(option: str, values: Iterable[str]) -> list[str]:
+    """Return ``option value`` for every value."""
+    return [word for value in values for word in (option, value)]
+
+
+def results_of(runs: Sequence[str | Path]) -> tuple[list[tuple[Path, Measurement]], list[str]]:
+    """Read all measurements in the given folders and their subfolders.
+
+    Returns:
+        the measurements with the folder of each, and notes about lines that could not be read.
+
+    Raises:
+        UserError: for a folder without results.
+    """
+    files: set[Path] = set()
+    for run in runs:
+        inside = set(Path(run).rglob("results.jsonl"))
+        if not inside:
+            raise UserError(
+                "no results.jsonl in the folder", where=run, hint="give output folders of finetune and evaluate"
+            )
+        files |= inside
+    if not files:
+        raise UserError("no folders are given", hint="give output folders of finetune and evaluate")
+    truncated: list[str] = []
+    rows = [(file.parent, row) for file in sorted(files) for row in read_results(file, torn=truncated)]
+    return rows, [f"{place}: the line is truncated and was skipped" for place in truncated]

@@ -1,0 +1,172 @@
+"""Measurements of a run: scores as rows of ``results.jsonl``, and as lines for the person watching."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from paralign.console import echo
+from paralign.encoder import Encoder
+from paralign.metrics import mean_sd
+from paralign.objectives import Objective
+from paralign.results import Items, Measurement, Seeds
+from paralign.task_table import TASKS
+from paralign.tasks import Task
+from paralign.tasks.supervised import Supervised
+
+__all__ = [
+    "RowContext",
+    "echo_dropped",
+    "echo_scores",
+    "echo_summary",
+    "echo_truncated",
+    "measure",
+    "recorded_settings",
+]
+
+
+@dataclass(frozen=True)
+class RowContext:
+    """What all rows of a measurement share.
+
+    Attributes:
+        about: facts about the model (:func:`paralign.runs.model_folder.about_encoder`).
+        run: name of the run.
+        seeds: seeds of the model.
+        split: name of the split.
+        train: languages the head was trained on; None for tasks without a head.
+        settings: recorded with every row.
+    """
+
+    about: Mapping[str, Any]
+    run: str
+    seeds: Seeds
+    split: str
+    train: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def measure(
+    task: Task, encoder: Encoder, head: Objective | None, data: Any, dataset: str, context: RowContext
+) -> list[tuple[Measurement, Items | None]]:
+    """Score one data set.
+
+    Args:
+        task: the task.
+        encoder: the encoder.
+        head: its head; None for tasks without one.
+        data: what the task has read.
+        dataset: name of the data set.
+        context: what the rows share.
+
+    Returns:
+        rows, each with the scores of its items.
+    """
+    about = context.about
+    baselines = task.baselines(data)
+    settings = {"system": about["method"], "control": about["control"], "data": _digest(task, data)}
+    settings |= dict(context.settings)
+    if task.name not in TASKS:  # a report cannot look it up
+        settings["task_info"] = asdict(task.info)
+    rows: list[tuple[Measurement, Items | None]] = []
+    for score in task.evaluate(encoder, head, data):
+        values = {name: by_metric.get(score.metric, math.nan) for name, by_metric in baselines.items()}
+        values = {name: value for name, value in values.items() if math.isfinite(value)}
+        row = Measurement(
+            task=task.name,
+            dataset=dataset,
+            split=context.split,
+            train=context.train,
+            language=task.language(data),
+            metric=score.metric,
+            value=score.value,
+            n=len(score.items),
+            seeds=context.seeds,
+            model=about["model"],
+            model_hash=about["model_hash"],
+            parent=about["parent"],
+            run=context.run,
+            where=score.where,
+            settings=settings | ({"baselines": values} if values else {}),
+        )
+        rows.append((row, score.items))
+    return rows
+
+
+def recorded_settings(task: Task) -> dict[str, Any]:
+    """Return the settings of a task as rows record them."""
+    settings = task.config.model_dump(mode="json")
+    return {"task": settings} if settings else {}
+
+
+def echo_dropped(dropped: Counter[str], quiet: bool) -> None:
+    """Print how many items were dropped, by reason."""
+    if dropped:
+        echo("dropped: " + ", ".join(f"{n:,} {reason}" for reason, n in dropped.most_common()), quiet=quiet)
+
+
+def echo_truncated(task: Task, where: str, notes: set[str], quiet: bool) -> None:
+    """Print how many items a task has truncated since the last call, each note once.
+
+    Args:
+        task: the task.
+        where: name of the data.
+        notes: the notes printed so far; new ones are added.
+        quiet: print nothing.
+    """
+    if isinstance(task, Supervised):
+        for reason, count in task.cut.items():
+            note = f"{where}: {count:,} {reason}"
+            if note not in notes:
+                notes.add(note)
+                echo(f"note: {note}", quiet=quiet)
+        task.cut.clear()
+
+
+def echo_scores(rows: Sequence[Measurement], quiet: bool) -> None:
+    """Print one line per score."""
+    for row in rows:
+        where = " ".join(str(v) for v in (row.where.pool, row.where.direction) if v is not None)
+        seed = "" if row.seeds.finetune is None else f" seed {row.seeds.finetune}"
+        baselines = row.settings.get("baselines", {})
+        compared = "".join(f", {name} {100 * value:.1f}" for name, value in baselines.items())
+        echo(
+            f"{row.task} {row.language} {row.metric} {where} {100 * row.value:.1f} (n={row.n:,}{compared}){seed}",
+            quiet=quiet,
+        )
+
+
+def echo_summary(rows: Sequence[Measurement], quiet: bool) -> None:
+    """Print mean and standard deviation over seeds of each main metric, and the gap to English."""
+    groups: dict[tuple[str, ...], list[Measurement]] = {}
+    main: dict[tuple[str, ...], str] = {}
+    for row in rows:
+        key = (row.task, row.dataset, row.language, str(row.where.direction))
+        if main.setdefault(key, row.metric) == row.metric:
+            groups.setdefault(key, []).append(row)
+    english = {key[:2]: _mean(group) for key, group in groups.items() if key[2:] == ("en", "None")}
+    for (task, dataset, language, _), group in groups.items():
+        mean, sd = mean_sd([row.value for row in group])
+        reference = english.get((task, dataset)) if language != "en" else None
+        gap = "" if reference is None else f", {100 * (mean - reference):+.1f} against en"
+        spread = "" if sd is None else f" ± {100 * sd:.1f}"
+        seeds = f"{len(group)} fine-tuning seed{'s' * (len(group) > 1)}"
+        echo(f"{task} {dataset} {language}: {group[0].metric} {100 * mean:.1f}{spread} ({seeds}{gap})", quiet=quiet)
+
+
+def _digest(task: Task, data: Any) -> str:
+    """Digest of the texts in order: only scores of the same items are compared pairwise."""
+    hasher = hashlib.blake2b(digest_size=8)
+    for texts in task.texts_of(data):
+        for text in texts:
+            hasher.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        hasher.update(b"\1")
+    return hasher.hexdigest()
+
+
+def _mean(rows: Sequence[Measurement]) -> float:
+    return mean_sd([row.value for row in rows])[0]

@@ -1,0 +1,105 @@
+"""What a model folder says about itself: provenance, and the task and head of a fine-tuned model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+
+from paralign.config import merge
+from paralign.encoder import Encoder
+from paralign.encoder.card import read_provenance
+from paralign.errors import UserError
+from paralign.objectives import Objective
+from paralign.tasks import Task, find_task
+from paralign.tasks.supervised import Supervised
+
+__all__ = ["about_encoder", "about_model", "saved_head", "saved_task"]
+
+
+def about_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
+    """Return what result rows record about an encoder.
+
+    Args:
+        encoder: the loaded encoder.
+        model: its folder or hub name.
+        system: name of the system in tables. None: the method of the encoder, or the name of its folder.
+    """
+    provenance = read_provenance(model)
+    seeds = provenance.get("seeds", {})
+    return {
+        "model": model,
+        "model_hash": encoder.digest(),
+        "parent": provenance.get("parent"),
+        "method": system or provenance.get("method") or Path(model).name,
+        "control": bool(provenance.get("control")),
+        "seeds": {k: seeds.get(k) for k in ("pretrain", "align") if k in seeds},
+    }
+
+
+def about_model(encoder: Encoder, model: str) -> dict[str, Any]:
+    """Return the same for an encoder or a fine-tuned model, whose name says what it was fine-tuned for."""
+    about = about_encoder(encoder, model, None)
+    facts = _task_file(model)
+    if facts:
+        about |= {k: facts["of"][k] for k in ("control", "seeds")} | {"parent": facts["of"]["model_hash"]}
+        about["method"] = f"{facts['of']['method']}, fine-tuned for {facts['task']}"
+    return about
+
+
+def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tuple[Task, dict[str, Any] | None]:
+    """Create the task that a model was fine-tuned for, with the settings of its head.
+
+    Args:
+        name: name of the task. None: that of a fine-tuned model.
+        model: folder of a model.
+        settings: settings that override those stored with the model.
+
+    Returns:
+        the task, and the facts stored with the model if it is a fine-tuned one.
+
+    Raises:
+        UserError: if the model was fine-tuned for another task, or no task is named.
+    """
+    facts = _task_file(model)
+    name = name or (facts["task"] if facts else None)
+    if not name:
+        hint = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
+        raise UserError("this model was not fine-tuned for a task", where=model, hint=hint)
+    stored = facts.get("settings", {}) if facts and facts["task"] == name else {}
+    task = find_task(name, merge(stored, settings))
+    if task.trains and facts and facts["task"] != name:
+        raise UserError(f"the model was fine-tuned for {facts['task']!r}, not {name!r}", where=model)
+    return task, facts
+
+
+def saved_head(task: Task, encoder: Encoder, model: str) -> Objective:
+    """Load the head of a fine-tuned model.
+
+    Raises:
+        UserError: if there is none, or it does not fit the settings of the task.
+    """
+    saved = Path(model) / "head.safetensors"
+    if not isinstance(task, Supervised) or not saved.is_file():
+        raise UserError(
+            f"this model has no head for {task.name!r}",
+            where=model,
+            hint=f"fine-tune it first: paralign finetune --task {task.name}; the model is then OUT/seed-0/model",
+        )
+    head = task.head(encoder)
+    try:
+        head.load_state_dict(load_file(saved))
+    except RuntimeError as error:
+        hint = "remove the task settings that change the head"
+        raise UserError("the saved head has another shape than these settings", where=saved, hint=hint) from error
+    return head.to(encoder.device)
+
+
+def _task_file(model: str) -> dict[str, Any] | None:
+    """Return what ``finetune`` stored with a model."""
+    file = Path(model) / "task.json"
+    facts: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return facts

@@ -1,0 +1,246 @@
+"""Preview of a run: what it would cost, and what the encoder would see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.text import Text
+
+from paralign.batches.views import PairBatch, View
+from paralign.config import merge
+from paralign.console import echo, is_main_process
+from paralign.corpus.store import TokenStore
+from paralign.errors import UserError
+from paralign.ragged import row_ids
+from paralign.runs.corpus import kept_lines
+from paralign.runs.finetune import FinetuneRun
+from paralign.runs.options import RunOptions
+from paralign.runs.train import PreparedTraining
+from paralign.sources.readers import line_count
+from paralign.sources.specs import PairSpec, TextSpec
+from paralign.tasks.supervised import Supervised
+from paralign.training import Trainer
+from paralign.training.memory import GIB, free_memory
+from paralign.training.probe import Probed, probe
+
+__all__ = ["preview_finetune", "preview_settings", "preview_training"]
+
+_SAMPLE = 5_000
+"""Number of records of each language pair that are read."""
+_COLORS = ("cyan", "magenta", "green", "blue", "yellow", "red")
+
+
+def preview_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run that reads only the first 5,000 records of each language pair."""
+    limit = settings.get("data", {}).get("limit")
+    return merge(settings, {"data": {"limit": min(limit or _SAMPLE, _SAMPLE)}})
+
+
+def preview_training(
+    prepare: Callable[[RunOptions], PreparedTraining | None],
+    options: RunOptions,
+    *,
+    cost: bool,
+    show: int,
+    sources: Sequence[str] = (),
+    limit: int | None = None,
+) -> None:
+    """Print what a run of ``align`` or ``pretrain`` would do and cost. Nothing is trained, nothing is left behind.
+
+    Args:
+        prepare: prepares the run with :func:`preview_settings`.
+        options: options of the run; a temporary folder replaces ``out``.
+        cost: measure a few steps: time and memory.
+        show: number of records printed as the encoder sees them: masks and word links.
+        sources: the text or pairs as given, to refuse standard input.
+        limit: records of each language pair that the run would use. None: all.
+
+    Raises:
+        UserError: as the run does, and for standard input, which can be read only once.
+    """
+    if any(source.partition("=")[2].strip() == "-" for source in sources):
+        raise UserError("standard input can be read only once", hint="give a file to preview a run")
+    with _temporary(options) as temporary:
+        prepared = prepare(temporary)
+        assert prepared is not None
+        trainer, store = prepared.trainer, prepared.store
+        specs: list[PairSpec | TextSpec] = list(prepared.inputs.specs)
+        if show and is_main_process():
+            _show(trainer, store, show)
+        if cost:
+            probed = probe(trainer)
+            _echo_lines(_cost(trainer, probed) + _training_lines(trainer, store, probed, specs, limit))
+
+
+def preview_finetune(
+    prepare: Callable[[RunOptions], FinetuneRun], options: RunOptions, *, cost: bool, show: int
+) -> None:
+    """Print what a run of ``finetune`` would do and cost; arguments as in :func:`preview_training`."""
+    with _temporary(options) as temporary:
+        run = prepare(temporary)
+        run.begin()
+        _, trainer = run.prepare_seed(run.seeds[0])
+        if show and is_main_process():
+            _show(trainer, run.task, show)
+        if cost:
+            probed = probe(trainer)
+            _echo_lines(_cost(trainer, probed) + _finetune_lines(trainer, probed, len(run.seeds)))
+
+
+@contextmanager
+def _temporary(options: RunOptions) -> Iterator[RunOptions]:
+    with TemporaryDirectory(prefix="paralign-") as folder:
+        yield replace(options, out=Path(folder) / "run", resume=False, quiet=True, track=())
+
+
+def _echo_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        echo(line)
+
+
+def _cost(trainer: Trainer, probed: Probed) -> list[str]:
+    encoder, batch = trainer.learner.encoder, trainer.batches.size
+    device = trainer.accelerator.device
+    free = free_memory(device)
+    return [
+        f"encoder  {encoder.layers} layers, {encoder.parameter_count() / 1e6:,.1f} M weights; {trainer.precision} on "
+        f"{device.type}, {torch.get_num_threads()} threads",
+        f"step     {batch} records, {probed.pieces:,.0f} pieces: {probed.seconds:.2f} s, "
+        f"{batch / probed.seconds:,.0f} records/s",
+        f"memory   {probed.peak / GIB:.2f} GiB peak, {probed.fixed / GIB:.2f} of it weights, gradients and moments"
+        + ("" if free is None else f"; {free / GIB:.1f} GiB are available"),
+    ]
+
+
+def _training_lines(
+    trainer: Trainer, store: TokenStore, probed: Probed, specs: Sequence[PairSpec | TextSpec], limit: int | None
+) -> list[str]:
+    """Return what the run does with the whole text."""
+    config = trainer.config
+    out = [f"text     {line}" for line in kept_lines(store)]
+    steps = config.steps
+    records = len(store) if not specs else _records(store, specs, limit)
+    if steps is None and records is not None:
+        steps = config.total_steps(max(1, records // config.batch))
+    if steps is None:
+        return [*out, f"run      {config.epochs:g} epochs of text of unknown size"]
+    passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
+    return [*out, f"run      {steps:,} steps{passes}: about {_duration(steps * probed.seconds)} here, "
+                  f"checkpoints of {probed.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them"]  # fmt: skip
+
+
+def _finetune_lines(trainer: Trainer, probed: Probed, seeds: int) -> list[str]:
+    """Return what training on the whole data takes."""
+    passes = trainer.steps / trainer.batches.steps_per_epoch
+    times = f", for each of {seeds} seeds" if seeds > 1 else ""
+    return [
+        f"run      {trainer.steps:,} steps, {passes:.3g} times {trainer.batches.records:,} records{times}: about "
+        f"{_duration(seeds * trainer.steps * probed.seconds)} here, without evaluation"
+    ]
+
+
+def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None) -> int | None:
+    """Estimate the records of the whole text from the part that was read; ``None`` if that is not possible."""
+    kept: Counter[tuple[str, ...]] = Counter()
+    read: Counter[tuple[str, ...]] = Counter()
+    for entry, spec in zip(store.meta["specs"], specs, strict=True):
+        kept[spec.languages] += entry["kept"]
+        read[spec.languages] += entry["kept"] + sum(entry["dropped"].values())
+    total = 0.0
+    for languages in kept:
+        if kept[languages] < _SAMPLE:  # all of it was read
+            total += kept[languages]
+            continue
+        lines = [line_count(spec) for spec in specs if spec.languages == languages]
+        if None in lines:
+            return None
+        share = kept[languages] / max(1, read[languages])
+        total += min(share * sum(n for n in lines if n is not None), limit or np.inf)
+    return round(total)
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min" if seconds > 90 else f"{seconds:.0f} s"
+
+
+def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None:
+    """Print the first records of the first batch, view by view, with colors if the terminal has them."""
+    console = Console(soft_wrap=True, highlight=False)
+    batch = trainer.batches.batch(0)
+    pairs = batch if isinstance(batch, PairBatch) else None
+    tokens = _Tokens(trainer)
+    read = source.read_label if isinstance(source, Supervised) else None
+    for record in range(min(count, batch.size)):
+        place = int(batch.ids[record])
+        if isinstance(source, Supervised):
+            head = f"record {place + 1:,}"
+        else:
+            head = f"{source.meta['specs'][int(source.spec[place])]['spec']}, line {int(source.line[place]):,}"
+        console.print(Text(head, style="bold"))
+        words = pairs.word_links(record) if pairs else None
+        for name in trainer.views:
+            view = batch.view(name)
+            linked = _linked(pairs, record) if pairs and words and name == "joint" else {}
+            for row in np.flatnonzero(view.rows == record).tolist():
+                console.print(Text(f"  {name:10}"), tokens.row(view, row, linked, read), sep="")
+        if words is not None:
+            console.print(Text("  links     "), _pairs(words), sep="")
+    console.print(Text("  <input:label to be predicted>", style="dim"))
+
+
+def _linked(batch: PairBatch, record: int) -> dict[int, str]:
+    """Return the color of each linked piece of a record, by its position in the view ``joint``."""
+    found = batch.linked("joint", "joint")
+    out: dict[int, str] = {}
+    for number, link in enumerate(np.flatnonzero(found.rows == record).tolist()):
+        color = _COLORS[number % len(_COLORS)]
+        for pieces, sizes in ((found.first, found.first_sizes), (found.second, found.second_sizes)):
+            for piece in pieces[row_ids(sizes) == link].tolist():
+                out.setdefault(piece, color)
+    return out
+
+
+def _pairs(found: Sequence[tuple[str, str]]) -> Text:
+    out = Text()
+    for number, (source, target) in enumerate(found):
+        out.append(f"{source} = {target}", style=_COLORS[number % len(_COLORS)])
+        out.append("; " if number + 1 < len(found) else "")
+    return out if found else Text("none", style="dim")
+
+
+class _Tokens:
+    """Pieces as text."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._tokenizer = trainer.learner.encoder.tokenizer
+        self._template = trainer.learner.encoder.template
+
+    def row(self, view: View, row: int, colors: Mapping[int, str], read: Callable[[Any], str] | None = None) -> Text:
+        """A row of a view; a masked piece is shown with its label, the original piece or the label of a task."""
+        start = int(view.starts[row])
+        wanted = dict(zip(view.masked.tolist(), view.labels, strict=True))
+        out = Text()
+        for place in range(start, start + int(view.lengths[row])):
+            token = self._token(view.ids[place])
+            if place in wanted:
+                out.append(f"<{token}:{(read or self._token)(wanted[place])}>", style="bold reverse")
+            else:
+                out.append(token, style="dim" if view.special[place] else colors.get(place, ""))
+            out.append(" ")
+        return out
+
+    def _token(self, piece: Any) -> str:
+        piece = int(piece)
+        twins = self._template.twin_offset
+        twin = bool(twins) and piece >= self._template.vocabulary - twins
+        return str(self._tokenizer.convert_ids_to_tokens(piece - twins if twin else piece)) + "′" * twin

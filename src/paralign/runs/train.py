@@ -1,0 +1,295 @@
+"""Align and pretrain: the training loop over a token store, from prepared inputs to an encoder folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paralign.batches.masking import Translations
+from paralign.console import echo
+from paralign.corpus.link_store import LinkStore
+from paralign.corpus.store import TokenStore
+from paralign.device import best_device, processes
+from paralign.encoder import Encoder
+from paralign.encoder.card import read_provenance, write_card
+from paralign.encoder.hf import set_dropout
+from paralign.errors import UserError
+from paralign.folders import atomic_folder
+from paralign.languages.dictionary import Dictionary
+from paralign.objectives import Objective, find_objective
+from paralign.rng import seed_for
+from paralign.runs.corpus import echo_languages, kept_lines, language_rows, main_process_first, open_corpus
+from paralign.runs.dictionary import open_dictionary
+from paralign.runs.folder import RunFolder
+from paralign.runs.links import open_links
+from paralign.runs.options import RunOptions
+from paralign.runs.settings import RunConfig
+from paralign.sources.specs import PairSpec, TextSpec
+from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
+from paralign.training.alarms import Alarms
+from paralign.training.memory import check_memory
+from paralign.training.trackers import Trackers, check_trackers
+
+__all__ = ["PreparedTraining", "TrainingInputs", "make_objectives", "prepare_training"]
+
+_NEW_WEIGHTS = 31
+"""Stream of random numbers."""
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What a training run reads.
+
+    Attributes:
+        base: name or folder of the encoder, or the architecture of one trained from scratch.
+        specs: text or pairs.
+        corpus: a token store instead of ``specs``.
+        links: ``SRC-TGT=PATH``, word links of each of the pairs.
+        dictionary: ``SRC-TGT=PATH``, bilingual dictionaries.
+        scratch: how an encoder trained from scratch is built; empty for others.
+        heldout: returns losses on held-out text by language; None: there is no held-out text.
+    """
+
+    base: str
+    specs: Sequence[PairSpec] | Sequence[TextSpec]
+    corpus: str | Path | None = None
+    links: Sequence[str] = ()
+    dictionary: Sequence[str] = ()
+    scratch: Mapping[str, Any] = field(default_factory=dict)
+    heldout: Callable[[], Mapping[str, float]] | None = None
+
+
+@dataclass(frozen=True)
+class PreparedTraining:
+    """A training run before its first step: everything is read and checked.
+
+    Attributes:
+        folder: the run's folder.
+        inputs: what it reads.
+        config: its settings.
+        options: how it is run.
+        encoder: the encoder that is trained.
+        store: the token store.
+        trainer: the training loop.
+    """
+
+    folder: RunFolder
+    inputs: TrainingInputs
+    config: RunConfig
+    options: RunOptions
+    encoder: Encoder
+    store: TokenStore
+    trainer: Trainer
+
+    def run(self) -> Path:
+        """Train, and write the encoder, its model card and the summary of the run.
+
+        Returns:
+            the folder of the encoder.
+
+        Raises:
+            Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+        """
+        folder = self.folder
+        try:
+            outcome = self.trainer.train(resume=self.options.resume)
+        except Stopped:
+            folder.save(status="stopped")
+            raise
+        except BaseException:
+            folder.abandon()
+            raise
+        final = folder.path / "encoder"
+        facts = self._facts(outcome)
+        if self.trainer.rank == 0:
+            try:
+                with atomic_folder(final, replace=True) as part:
+                    self.encoder.save_pretrained(part, weights=self.config.weights)
+                    facts["model_hash"] = self.encoder.digest()  # of the weights as rounded for the file
+                    write_card(part, facts, head=self.encoder.has_head)
+            except BaseException:
+                folder.save(status="stopped")  # the run can be resumed from its last checkpoint
+                raise
+        folder.save(
+            status="done",
+            steps=outcome.steps,
+            pairs_seen=outcome.records_seen,
+            tokens_seen=outcome.pieces_seen,
+            seconds=round(outcome.seconds, 2),
+            padding=round(outcome.padding, 4),
+            device=outcome.device,
+            precision=outcome.precision,
+            ranks=outcome.ranks,
+            threads=torch.get_num_threads(),
+            parameters=self.encoder.parameter_count(),
+            alarms=list(outcome.alarms),
+            model_hash=facts.get("model_hash") or self.encoder.digest(),
+            parent=facts["parent"],
+        )
+        quiet = self.options.quiet
+        for alarm in outcome.alarms:
+            echo(f"ALARM {alarm}", quiet=quiet)
+        echo(f"{final}  ({outcome.seconds:,.0f} s, {outcome.records_seen:,} records seen)", quiet=quiet)
+        return final
+
+    def _facts(self, outcome: Outcome) -> dict[str, Any]:
+        """What the model card says."""
+        config, verb, base = self.config, self.folder.verb, self.inputs.base
+        provenance = read_provenance(base)
+        return {
+            "method": config.method,
+            "control": config.control,
+            "parent": self.trainer.settings["base"] if verb == "align" or provenance else None,
+            "seed": config.training.seed,
+            "seeds": provenance.get("seeds", {}) | {verb: config.training.seed},
+            "languages": self.store.languages,
+            "base": base,
+            "objectives": config.objectives,
+            "data": kept_lines(self.store),
+            "steps": outcome.steps,
+            "records_seen": outcome.records_seen,
+            "command": self.folder.facts["command"],
+            "settings": config.model_dump(mode="json"),
+        }
+
+
+def prepare_training(
+    folder: RunFolder, encoder: Encoder, inputs: TrainingInputs, config: RunConfig, options: RunOptions
+) -> PreparedTraining:
+    """Check settings against the encoder, build or open the token store, and set up the training loop.
+
+    Raises:
+        UserError: for input or settings that cannot be used. Nothing is left behind then.
+    """
+    check_memory(encoder, best_device(), parts=processes() if config.training.shard else 1)
+    check_trackers(options.track)
+    _check_objectives(encoder, inputs, config)
+    if config.training.dropout is not None:
+        set_dropout(encoder.model, config.training.dropout)
+    settings = config.model_dump(mode="json") | {"base": encoder.digest()}
+    inputs_used = {"model": inputs.base, "text": [str(s) for s in inputs.specs] or [str(inputs.corpus)]}
+    try:
+        folder.begin(
+            {**inputs_used, "scratch": dict(inputs.scratch), **config.model_dump(mode="json")},
+            method=config.method,
+            control=config.control,
+        )
+        store = main_process_first(lambda: open_corpus(
+            folder.path, encoder, inputs.specs, inputs.corpus, config.data, lenient=options.lenient, quiet=options.quiet
+        ))  # fmt: skip
+        if store.sides == 1:
+            folder.facts["languages"] = language_rows(store, encoder, config.training.temperature)
+            echo_languages(folder.facts["languages"], quiet=options.quiet)
+        links = _links(folder, store, inputs, config, options)
+        dictionary = _dictionary(folder, encoder, store, inputs, config, options)
+        batches = CorpusBatches(
+            store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=links,
+            translations=None if dictionary is None
+            else Translations(dictionary.single_piece_entries(), encoder.template.vocabulary),
+        )  # fmt: skip
+        trainer = Trainer(
+            Learner(encoder, make_objectives(config, encoder, dictionary)),
+            batches,
+            config.training,
+            run=folder.path,
+            settings=settings,
+            title=folder.name,
+            quiet=options.quiet,
+            callbacks=_callbacks(inputs, options),
+        )
+    except BaseException:
+        folder.abandon()
+        raise
+    return PreparedTraining(folder, inputs, config, options, encoder, store, trainer)
+
+
+def make_objectives(config: RunConfig, encoder: Encoder, dictionary: Dictionary | None = None) -> dict[str, Objective]:
+    """Create the objectives of a run by name; their new weights are drawn from the run's seed.
+
+    Args:
+        config: settings of the run.
+        encoder: the encoder to be trained.
+        dictionary: for objectives that need one.
+    """
+    objectives = {}
+    for name in config.objectives:
+        kind = find_objective(name)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_for(config.training.seed, _NEW_WEIGHTS))
+            extra = {"dictionary": dictionary} if kind.needs_dictionary else {}
+            objectives[kind.name] = kind(config.section(name), encoder, **extra)
+    return objectives
+
+
+def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
+    callbacks: list[Callback] = [Alarms()]
+    if inputs.heldout is not None:
+        callbacks.append(HeldOutEvaluation(inputs.heldout))
+    if options.track:
+        callbacks.append(Trackers(options.track))
+    return callbacks
+
+
+def _kinds(config: RunConfig) -> list[type[Objective]]:
+    return [find_objective(name) for name in config.objectives]
+
+
+def _needs_links(config: RunConfig) -> bool:
+    return config.views.avoid_double_mask or any(kind.needs_links for kind in _kinds(config))
+
+
+def _needs_dictionary(config: RunConfig) -> bool:
+    return any(kind.needs_dictionary or kind.needs_translations for kind in _kinds(config))
+
+
+def _check_objectives(encoder: Encoder, inputs: TrainingInputs, config: RunConfig) -> None:
+    """Check that encoder, views and inputs fit the objectives.
+
+    Raises:
+        UserError: if they do not.
+    """
+    if inputs.links and not _needs_links(config):
+        raise UserError("no objective of this run uses word links", hint="remove --links, or use --recipe alignlm")
+    for kind in _kinds(config):
+        kind.check(encoder)
+    if config.views.restart_positions and not encoder.accepts_positions:
+        message = f"positions cannot restart in {encoder.family} models, which use relative positions"
+        raise UserError(message, where=inputs.base, hint="remove views.restart_positions")
+    views = sorted({view for kind in _kinds(config) for view in kind.reads if view != "text"})
+    if config.views.pack is not None and views:
+        raise UserError(f"packed rows have no view {views[0]!r}", hint="remove views.pack, or use mlm")
+    if inputs.dictionary and not _needs_dictionary(config):
+        raise UserError("no objective of this run uses a dictionary", hint="remove --dictionary")
+
+
+def _links(
+    folder: RunFolder, store: TokenStore, inputs: TrainingInputs, config: RunConfig, options: RunOptions
+) -> LinkStore | None:
+    if not _needs_links(config):
+        return None
+    return main_process_first(lambda: open_links(
+        folder.path, store, config.links, model=inputs.base, files=inputs.links, quiet=options.quiet
+    ))  # fmt: skip
+
+
+def _dictionary(
+    folder: RunFolder,
+    encoder: Encoder,
+    store: TokenStore,
+    inputs: TrainingInputs,
+    config: RunConfig,
+    options: RunOptions,
+) -> Dictionary | None:
+    if not _needs_dictionary(config):
+        return None
+    dictionary = main_process_first(lambda: open_dictionary(
+        folder.path, encoder, store, config.dictionary, seed=config.training.seed, files=inputs.dictionary,
+        lenient=options.lenient, quiet=options.quiet,
+    ))  # fmt: skip
+    if any(kind.needs_translations for kind in _kinds(config)) and not len(dictionary.single_piece_entries()):
+        raise UserError("no entry of the dictionary has one piece on both sides", hint="dict_mlm needs such entries")
+    return dictionary

@@ -1,0 +1,183 @@
+"""What to warn about before and after a measurement: the traps that users of these tasks fell into."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from paralign.config import load_toml
+from paralign.corpus.store import TokenStore
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.ragged import row_ids, row_positions, row_starts
+from paralign.results import Measurement
+from paralign.rng import random_bits
+from paralign.task_table import task_info
+from paralign.tasks import Task
+
+__all__ = ["SEEN", "fine_tuned_on", "seen_texts", "warn_of_data", "warn_of_scores"]
+
+Keys = npt.NDArray[np.uint64]
+SEEN = "seen.npy"
+"""Keys of what a fine-tuning run has seen, beside its results."""
+_LOOK = 2000
+_LONG = 8
+_BLOCK = 100_000
+
+
+def warn_of_data(
+    work: Task, encoder: Encoder, tests: Sequence[tuple[str, Any]], known: Sequence[tuple[str, Keys]]
+) -> list[str]:
+    """Warnings about test data: constant labels, unknown pieces, lower-casing, sentences that were trained on.
+
+    Args:
+        work: the task.
+        encoder: for its tokenizer.
+        tests: data sets and their names.
+        known: texts seen in training, as :func:`seen_texts` gives them, and what they are called.
+    """
+    out = []
+    if _lowers(encoder):
+        out.append("the tokenizer lower-cases: expect losses where case or accents matter (NER, non-Latin scripts)")
+    for name, data in tests:
+        labels = Counter(label for item in work.labels_of(data) for label in item)
+        if len(labels) == 1 and labels.total() > 1:
+            out.append(f"{name}: every label is {next(iter(labels))!r}; published test sets may hold placeholders")
+        share = _unknown(encoder, work, data)
+        if share > 0.01:
+            out.append(f"{name}: {share:.1%} of the pieces are unknown to the tokenizer")
+        for what, keys in known:
+            leaked, total = _leaked(encoder, work, data, keys)
+            if leaked:
+                out.append(f"{name}: {leaked:,} of {total:,} items have a text that is also in {what}")
+    return out
+
+
+def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
+    """Warnings about scores that say nothing: equal to a constant answer's, or not to be told from chance."""
+    out = []
+    seen = set()
+    for row in rows:
+        where = f"{row.task} {row.dataset} {row.language}"
+        baselines = row.settings.get("baselines", {})
+        if where in seen or not baselines:
+            continue
+        seen.add(where)  # the first metric of a data set is the main one
+        chance = baselines.get("chance")
+        sign = -1 if row.metric in task_info(row.task, row.settings).lower_is_better else 1
+        known = {name: value for name, value in baselines.items() if name != "chance"}
+        better = {name: value for name, value in known.items() if sign * row.value <= sign * value + 1e-9}
+        if better:
+            name, value = max(better.items(), key=lambda item: sign * item[1])
+            out.append(f"{where}: {row.metric} {row.value:.1%} is no better than without a model ({name} {value:.1%})")
+        elif chance is not None and abs(row.value - chance) < 1.96 * math.sqrt(chance * (1 - chance) / row.n):
+            out.append(f"{where}: {row.metric} {row.value:.1%} cannot be told from chance ({chance:.1%})")
+    return out
+
+
+def seen_texts(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[str, Any]]) -> list[tuple[str, Keys]]:
+    """Sorted keys of the texts a model was fine-tuned on, and aligned or pretrained on where its run has them."""
+    parts: dict[str, list[Keys]] = {}
+    for name, data in train:
+        parts.setdefault(name, []).extend(_keys(encoder, work, data))
+    out = [(name, np.unique(np.concatenate(keys))) for name, keys in parts.items()]
+    for corpus in _corpora(Path(model).parent):
+        try:
+            store = TokenStore.open(corpus)
+        except UserError:
+            continue
+        if store.meta["tokenizer"] == encoder.tokenizer_id:
+            out.append((f"the text the encoder was trained on ({corpus})", _store_keys(store)))
+    return out
+
+
+def fine_tuned_on(model: str) -> list[tuple[str, Keys]]:
+    """Keys of what a fine-tuned ``seed-K/model`` was trained on, where its run still has them."""
+    path = Path(model).parent.parent / SEEN
+    return [("the data it was fine-tuned on", np.load(path))] if path.is_file() else []
+
+
+def _corpora(run: Path) -> list[Path]:
+    """Where the text of a run may still lie: its own store, or the one it was given."""
+    try:
+        given = load_toml(run / "config.toml").get("text", [])
+    except UserError:
+        given = []
+    return [place for place in (run / "corpus", *map(Path, map(str, given))) if place.is_dir()]
+
+
+def _store_keys(store: TokenStore) -> Keys:
+    parts = []
+    for start in range(0, len(store), _BLOCK):
+        records = np.arange(start, min(start + _BLOCK, len(store)))
+        for side in range(store.sides):
+            flat, lengths = store.gather(records, np.full(len(records), side))
+            parts.append(_hash(flat, lengths))
+    return np.unique(np.concatenate(parts))
+
+
+def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> Keys:
+    """One key a row of pieces; 0 for rows too short to tell one text from another."""
+    lengths = np.asarray(lengths, np.int64)
+    starts = row_starts(lengths)
+    bits = random_bits(row_positions(lengths), np.asarray(flat, np.int64)) if len(flat) else np.empty(0, np.uint64)
+    out = np.zeros(len(lengths), np.uint64)
+    some = lengths > 0
+    with np.errstate(over="ignore"):
+        out[some] = np.add.reduceat(bits, starts[some]) if some.any() else 0
+    return np.where(lengths >= _LONG, out, np.uint64(0)).astype(np.uint64)
+
+
+def _blocks(work: Task, data: Any) -> Iterator[list[Sequence[str]]]:
+    items = iter(work.texts_of(data))
+    while block := list(islice(items, 4096)):
+        yield block
+
+
+def _keys(encoder: Encoder, work: Task, data: Any) -> Iterator[Keys]:
+    yield np.zeros(1, np.uint64)
+    for block in _blocks(work, data):
+        with encoder.using_language(getattr(data, "language", None)):
+            yield _keys_of(encoder, [text for texts in block for text in texts])
+
+
+def _keys_of(encoder: Encoder, texts: list[str]) -> Keys:
+    unique = list(dict.fromkeys(texts))  # a paragraph comes with each of its questions
+    pieces = [ids for ids, _ in encoder.tokenize(unique)]
+    flat = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+    found = dict(zip(unique, _hash(flat, np.array([len(p) for p in pieces], np.int64)), strict=True))
+    return np.array([found[text] for text in texts], np.uint64)
+
+
+def _leaked(encoder: Encoder, work: Task, data: Any, known: Keys) -> tuple[int, int]:
+    count = total = 0
+    for block in _blocks(work, data):
+        with encoder.using_language(getattr(data, "language", None)):
+            keys = _keys_of(encoder, [text for texts in block for text in texts])
+        there = np.isin(keys, known) & (keys != 0)
+        item = row_ids(np.array([len(texts) for texts in block]))
+        count += len(np.unique(item[there]))
+        total += len(block)
+    return count, total
+
+
+def _unknown(encoder: Encoder, work: Task, data: Any) -> float:
+    unknown = encoder.tokenizer.unk_token_id
+    texts = [text for some in islice(work.texts_of(data), _LOOK) for text in some]
+    pieces = [ids for ids, _ in encoder.tokenize(texts)] if texts else []
+    total = sum(map(len, pieces))
+    if unknown is None or not total:
+        return 0.0
+    return float(sum(int((ids == unknown).sum()) for ids in pieces) / total)
+
+
+def _lowers(encoder: Encoder) -> bool:
+    (upper, _), (lower, _) = encoder.tokenize(["London PARIS Berlin", "london paris berlin"])
+    return bool(len(upper)) and np.array_equal(upper, lower) and encoder.tokenizer.unk_token_id not in upper

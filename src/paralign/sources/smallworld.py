@@ -1,0 +1,109 @@
+"""The small world in the readers' forms: pairs, plain text, trees, and the data of the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paralign.formats.items import Pair, Question, SentencePair, Tagged, Tree
+from paralign.sources.specs import PairSpec
+
+__all__ = [
+    "SEED",
+    "smallworld_pairs",
+    "smallworld_questions",
+    "smallworld_sentence_pairs",
+    "smallworld_tagged",
+    "smallworld_text",
+    "smallworld_trees",
+]
+
+SEED = 0
+"""The world that ``smallworld`` names."""
+
+
+def smallworld_pairs(spec: PairSpec, indices: range) -> Iterator[Pair]:
+    """Pairs with gold links.
+
+    Raises:
+        UserError: for a language the small world does not speak.
+    """
+    from paralign.smallworld import World
+
+    world = World(SEED)
+    for index in indices:
+        source, target = world.sentence(index, spec.source), world.sentence(index, spec.target)
+        yield Pair(source.text, target.text, index, world.links(index, spec.source, spec.target))
+
+
+def smallworld_gold(spec: PairSpec, indices: range) -> Iterator[set[tuple[int, int]]]:
+    """Gold links between the words of :func:`paralign.text.words.word_spans`, which are not always the small world's
+    own (a Chinese word is several); errors as in :func:`smallworld_pairs`."""
+    from paralign.smallworld import World
+    from paralign.text.words import word_spans
+
+    world = World(SEED)
+    for index in indices:
+        found = []
+        for language in spec.languages:
+            sentence = world.sentence(index, language)
+            spans = word_spans(sentence.text)
+            found.append([
+                [place for place, (start, end) in enumerate(spans) if start < own_end and own_start < end]
+                for own_start, own_end in sentence.spans
+            ])  # fmt: skip
+        source, target = found
+        yield {(a, b) for i, j in world.links(index, *spec.languages) for a in source[i] for b in target[j]}
+
+
+def smallworld_text(language: str, indices: range) -> Iterator[tuple[int, str]]:
+    """``(index, text)`` of each sentence; errors as in :func:`smallworld_pairs`."""
+    from paralign.smallworld import World
+
+    world = World(SEED)
+    return ((index, world.sentence(index, language).text) for index in indices)
+
+
+def smallworld_trees(language: str, indices: range) -> Iterator[Tree]:
+    """Gold trees, as a CoNLL-U file would give them; errors as in :func:`smallworld_pairs`."""
+    from paralign.smallworld import World
+
+    world = World(SEED)
+    for index in indices:
+        s = world.sentence(index, language)
+        xpos = ("_",) * len(s.words)
+        yield Tree(f"smallworld-{index}", s.text, s.words, s.spans, s.upos, xpos, s.heads, s.deprels, s.lemmas, index)
+
+
+def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
+    """Inference pairs with their labels, index-aligned over languages; errors as in :func:`smallworld_pairs`."""
+    from paralign.smallworld import inference, say
+
+    for index in indices:
+        pair = inference(index, SEED)
+        first, second = say(pair.premise, language).text, say(pair.hypothesis, language).text
+        yield SentencePair(first, second, pair.label, f"smallworld-{index}", index)
+
+
+def smallworld_questions(context_language: str, question_language: str, indices: range) -> Iterator[Question]:
+    """Questions about paragraphs, one answer each, index-aligned; errors as in :func:`smallworld_pairs`."""
+    from paralign.smallworld import ask, question
+
+    for index in indices:
+        context, asked, answer, start = ask(question(index, SEED), context_language, question_language)
+        yield Question(f"smallworld-{index}", asked, context, (answer,), (start,))
+
+
+def smallworld_tagged(language: str, indices: range) -> Iterator[Tagged]:
+    """Sentences with persons and places in BIO tags (``B-PER`` ...); errors as in :func:`smallworld_pairs`.
+
+    ``text`` is the sentence as it is written, in Chinese without spaces.
+    """
+    from paralign.smallworld import World
+
+    world = World(SEED)
+    for index in indices:
+        s = world.sentence(index, language)
+        tags = ["O"] * len(s.words)
+        for first, end, label in s.entities:
+            tags[first:end] = [f"B-{label}"] + [f"I-{label}"] * (end - first - 1)
+        yield Tagged(s.text, s.words, s.spans, tuple(tags), index)

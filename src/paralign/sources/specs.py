@@ -1,0 +1,182 @@
+"""What the user says on the command line about a text: ``en-de=PATH`` and ``en=PATH``."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from paralign.errors import UserError
+from paralign.formats.hub import is_hub
+from paralign.languages.derived_language import DERIVED_SEPARATOR, parse_derived
+from paralign.text.language_tags import canonical_tag
+
+__all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "check_order", "parse_pairs", "parse_text", "smallworld_range"]
+
+_DERIVED = re.compile(r"([^-:@]*(?:@[^-:]*)?)(-)([^-:@]*(?:@.*)?)|([^:@]*(?:@[^:]*)?)(:)([^:@]*(?:@.*)?)")
+SMALLWORLD_DEFAULT = range(20_000)
+"""The indices behind a plain ``smallworld``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairSpec:
+    """Parallel text: two canonical language tags and where the text lies.
+
+    ``path`` is kept as given: a file, ``-`` (standard input), ``hub:NAME`` (a dataset), two files with a comma
+    between (Moses twins, the source side first) or ``smallworld[:START-STOP]``.
+    """
+
+    source: str
+    target: str
+    path: str
+    orderings: tuple[str, str] = ("", "")
+    """Files of word order, where a side is derived by ``syn``."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files behind the pair: two for Moses twins, one for a file, none for the small world and datasets."""
+        if smallworld_range(self.path) is not None or is_hub(self.path):
+            return ()
+        if "," in self.path and not Path(self.path).exists():
+            return tuple(part.strip() for part in self.path.split(","))
+        return (self.path,)
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """``(source, target)``."""
+        return (self.source, self.target)
+
+    def __str__(self) -> str:
+        source, target = map(_tagged, self.languages, self.orderings)
+        sign = ":" if "-" in self.source + self.target or any(self.orderings) else "-"
+        return f"{source}{sign}{target}={self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class TextSpec:
+    """Plain text or a treebank of one language: its canonical tag and where the text lies (see PairSpec)."""
+
+    language: str
+    path: str
+    ordering: str = ""
+    """A file of word order, where the language is derived by ``syn``."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The file behind the text, none for the small world and datasets."""
+        return () if smallworld_range(self.path) is not None or is_hub(self.path) else (self.path,)
+
+    @property
+    def languages(self) -> tuple[str]:
+        """``(language,)``."""
+        return (self.language,)
+
+    def __str__(self) -> str:
+        return f"{_tagged(self.language, self.ordering)}={self.path}"
+
+
+def check_order(spec: PairSpec) -> None:
+    """Refuse languages whose words changed places where something is told of words by their place.
+
+    Raises:
+        UserError: naming the language.
+    """
+    for tag in spec.languages:
+        made = parse_derived(tag)
+        if made is not None and made.reorders_words:
+            hint = "use the language it is derived from"
+            raise UserError(f"gold links are of words in their order, {tag} has another", where=spec.path, hint=hint)
+
+
+def smallworld_range(path: str) -> range | None:
+    """The sentence indices that ``smallworld`` or ``smallworld:START-STOP`` names; ``None`` for a file.
+
+    Raises:
+        UserError: for a range that cannot be read or is empty.
+    """
+    if path == "smallworld":
+        return SMALLWORLD_DEFAULT
+    if not path.startswith("smallworld:"):
+        return None
+    match = re.fullmatch(r"smallworld:(\d+)-(\d+)", path)
+    if not match or int(match[1]) >= int(match[2]):
+        raise UserError(
+            f"cannot read the range in {path!r}", hint="write smallworld:START-STOP, e.g. smallworld:0-20000"
+        )
+    return range(int(match[1]), int(match[2]))
+
+
+def parse_pairs(text: str) -> PairSpec:
+    """Read ``en-de=PATH``, or ``en:zh-CN=PATH`` where a tag has a hyphen.
+
+    Raises:
+        UserError: for a missing ``=`` or path, an unknown language, the same language twice or the same file
+            for both sides (under whatever name).
+    """
+    shape = "write SOURCE-TARGET=PATH, e.g. en-de=corpus.tsv.gz, or en:zh-CN=PATH where a tag has a hyphen"
+    tags, path = _halves(text, shape)
+    parts = _split(tags)
+    if len(parts) != 2 or not all(part.strip() for part in parts):
+        raise UserError(f"cannot read the languages in {text!r}", hint=shape)
+    (source, first), (target, second) = map(_language, parts)
+    if source == target:
+        raise UserError(f"the two languages of {text!r} are the same ({source})", hint=shape)
+    spec = PairSpec(source, target, path, (first, second))
+    _check_twins(spec)
+    return spec
+
+
+def parse_text(text: str) -> TextSpec:
+    """Read ``en=PATH``.
+
+    Raises:
+        UserError: for a missing ``=`` or path or an unknown language.
+    """
+    tag, path = _halves(text, "write LANGUAGE=PATH, e.g. en=news.en.txt.gz")
+    smallworld_range(path)
+    language, ordering = _language(tag)
+    return TextSpec(language, path, ordering)
+
+
+def _split(tags: str) -> list[str]:
+    """The two tags; a file of word order may hold any sign but the one between the tags."""
+    if DERIVED_SEPARATOR not in tags:
+        return tags.split(":") if ":" in tags else tags.split("-")
+    found = _DERIVED.fullmatch(tags)
+    return [] if found is None else [part for part in found.groups() if part is not None][::2]
+
+
+def _language(text: str) -> tuple[str, str]:
+    """The canonical tag, and the file of word order behind ``@``, whose name becomes part of the tag.
+
+    Raises:
+        UserError: for an unknown language, or a file without ``syn``.
+    """
+    tag, _, ordering = text.partition("@") if DERIVED_SEPARATOR in text else (text, "", "")
+    example = re.sub(r"\W+", "_", Path(ordering.strip()).name.partition(".")[0])
+    return canonical_tag(f"{tag}@{example}" if example else tag), ordering.strip()
+
+
+def _tagged(language: str, ordering: str) -> str:
+    return f"{language.partition('@')[0]}@{ordering}" if ordering else language
+
+
+def _halves(text: str, shape: str) -> tuple[str, str]:
+    head, sign, path = text.partition("=")
+    if not sign or not head.strip():
+        raise UserError(f"no language before the path in {text!r}", hint=shape)
+    if not path.strip():
+        raise UserError(f"no path after '=' in {text!r}", hint=shape)
+    return head.strip(), path.strip()
+
+
+def _check_twins(spec: PairSpec) -> None:
+    paths = spec.paths
+    if len(paths) < 2:
+        return
+    if len(paths) > 2 or not all(paths):
+        raise UserError(f"two files are needed, not {spec.path!r}", hint="write SOURCE_FILE,TARGET_FILE")
+    # realpath sees through ./ and symbolic links; it does not need the files to exist.
+    if os.path.realpath(paths[0]) == os.path.realpath(paths[1]):
+        raise UserError("the same file is given for both sides", where=spec.path, hint="name the file of each language")

@@ -1,0 +1,306 @@
+"""Language tags: one spelling a language, whatever the file calls it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+
+from paralign.config import did_you_mean
+from paralign.errors import UserError
+from paralign.languages import parse_derived
+
+__all__ = ["canonical_tag", "known_tags", "pair_tag", "find_tag"]
+
+# One language a line: the tag used everywhere (ISO 639-1 where there is one, else 639-3), then every other
+# code (639-2 B and T, 639-3, members of a macrolanguage that corpora use for the whole), then English names
+# in CamelCase.
+_TABLE = """
+af afr Afrikaans
+gsw AlsatianGerman SwissGerman Alemannic
+am amh Amharic
+an arg Aragonese
+ang OldEnglish
+ar ara arb Arabic StandardArabic
+arq AlgerianArabic
+ary MoroccanArabic
+arz EgyptianArabic
+as asm Assamese
+ast Asturian
+awa Awadhi
+az aze azj Azerbaijani
+ba bak Bashkir
+be bel Belarusian
+bem Bemba
+ber Berber
+bg bul Bulgarian
+bho Bhojpuri
+bm bam Bambara
+bn ben Bengali Bangla
+bo tib bod Tibetan
+br bre Breton
+bs bos Bosnian
+bxr Buriat
+ca cat Catalan Valencian
+cbk Chavacano
+ce che Chechen
+ceb Cebuano
+ch cha Chamorro
+ckb CentralKurdish Sorani
+cop Coptic
+kw cor Cornish
+crh CrimeanTatar
+cs cze ces Czech
+csb Kashubian
+cu chu OldChurchSlavonic ChurchSlavic
+cv chv Chuvash
+cy wel cym Welsh
+da dan Danish
+de ger deu German
+dv div Divehi Dhivehi Maldivian
+dsb LowerSorbian
+dtp kzj Kadazandusun CentralDusun CoastalKadazan
+dz dzo Dzongkha
+ee ewe Ewe
+el gre ell Greek ModernGreek
+en eng English
+eo epo Esperanto
+es spa Spanish Castilian
+et est ekk Estonian
+eu baq eus Basque
+fa per fas pes Persian Farsi WesternPersian
+ff ful Fulah Fula
+fi fin Finnish
+fil Filipino
+fj fij Fijian
+fo fao Faroese
+fr fre fra French
+fro OldFrench
+fur Friulian
+fy fry WesternFrisian Frisian
+ga gle Irish
+gd gla ScottishGaelic Gaelic
+gl glg Galician
+gn grn gug Guarani
+got Gothic
+grc AncientGreek
+gu guj Gujarati
+gv glv Manx
+ha hau Hausa
+haw Hawaiian
+he heb iw Hebrew ModernHebrew
+hi hin Hindi
+hmn Hmong
+hr hrv scr Croatian
+hsb UpperSorbian
+ht hat Haitian HaitianCreole
+hu hun Hungarian
+hy arm hye Armenian EasternArmenian
+hyw WesternArmenian
+ia ina Interlingua
+id ind in Indonesian
+ie ile Interlingue Occidental
+ig ibo Igbo
+ilo Ilocano Iloko
+io ido Ido
+is ice isl Icelandic
+it ita Italian
+iu iku Inuktitut
+ja jpn Japanese
+jv jav jw Javanese
+ka geo kat Georgian
+kab Kabyle
+kk kaz Kazakh
+km khm Khmer CentralKhmer Cambodian
+kmr ku kur Kurdish NorthernKurdish Kurmanji
+kn kan Kannada
+ko kor Korean
+kok gom Konkani
+kpv Komi KomiZyrian
+krl Karelian
+ks kas Kashmiri
+ky kir Kyrgyz Kirghiz
+la lat Latin
+lb ltz Luxembourgish
+lfn LinguaFrancaNova
+lg lug Ganda Luganda
+lij Ligurian
+lmo Lombard
+ln lin Lingala
+lo lao Lao
+lt lit Lithuanian
+lv lav lvs Latvian
+lzh ClassicalChinese LiteraryChinese
+mag Magahi
+mai Maithili
+max NorthMoluccanMalay
+mey HassaniyaArabic Hassaniyya
+mg mlg plt Malagasy
+mhr chm Mari EasternMari MeadowMari
+mi mao mri Maori
+mk mac mkd Macedonian
+ml mal Malayalam
+mn mon khk Mongolian
+mni Manipuri Meitei
+mr mar Marathi
+ms may msa zsm Malay StandardMalay
+mt mlt Maltese
+my bur mya Burmese
+myv Erzya
+nan MinNan Hokkien
+nap Neapolitan
+nb nob no nor Norwegian NorwegianBokmal NorwegianBokmål Bokmal Bokmål
+nd nde NorthNdebele Ndebele
+nds LowGerman LowSaxon
+ne nep npi Nepali
+new NepalBhasa Newari
+nl dut nld Dutch Flemish
+nn nno NorwegianNynorsk Nynorsk
+nso NorthernSotho Pedi Sepedi
+nv nav Navajo
+ny nya Nyanja Chichewa Chewa
+oc oci Occitan
+om orm gaz Oromo
+or ori ory Odia Oriya
+orv OldEastSlavic OldRussian
+os oss Ossetian
+pa pan Punjabi Panjabi EasternPunjabi
+pam Pampanga Kapampangan
+pap Papiamento
+pcm NigerianPidgin Naija
+pl pol Polish
+pms Piedmontese
+pnb WesternPunjabi
+prs Dari
+ps pus pbt Pashto Pushto
+pt por Portuguese
+qu que quy quz Quechua
+rm roh Romansh
+rn run Rundi Kirundi
+ro rum ron mo mol Romanian Moldavian
+ru rus Russian
+rw kin Kinyarwanda
+sa san Sanskrit
+sah Yakut Sakha
+sc srd Sardinian
+scn Sicilian
+sco Scots
+sd snd Sindhi
+se sme NorthernSami
+shi Tachelhit
+si sin Sinhala Sinhalese
+sk slo slk Slovak
+sl slv Slovenian Slovene
+sm smo Samoan
+sn sna Shona
+so som Somali
+sq alb sqi als Albanian ToskAlbanian
+sr srp scc Serbian
+ss ssw Swati Swazi
+st sot SouthernSotho Sotho
+su sun Sundanese
+sv swe Swedish
+sw swa swh swc Swahili
+szl Silesian
+ta tam Tamil
+te tel Telugu
+tg tgk Tajik
+th tha Thai
+ti tir Tigrinya
+tk tuk Turkmen
+tl tgl Tagalog
+tn tsn Tswana Setswana
+to ton Tongan Tonga
+tr tur Turkish
+ts tso Tsonga
+tt tat Tatar
+tw twi Twi
+ty tah Tahitian
+tzl Talossan
+udm Udmurt
+ug uig Uyghur Uighur
+uk ukr Ukrainian
+ur urd Urdu
+uz uzb uzn Uzbek NorthernUzbek
+ve ven Venda
+vec Venetian
+vi vie Vietnamese
+vo vol Volapuk Volapük
+wa wln Walloon
+war Waray
+wo wol Wolof
+wuu WuChinese Shanghainese Wu
+xh xho Xhosa
+yi yid ydd Yiddish
+yo yor Yoruba
+yue Cantonese YueChinese
+zh chi zho cmn Chinese Mandarin MandarinChinese
+zu zul Zulu
+"""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_()-]+", "", name).casefold()
+
+
+_CODES: dict[str, str] = {}
+_NAMES: dict[str, str] = {}
+for _row in _TABLE.split("\n"):
+    for _word in _row.split():
+        (_CODES if _word.islower() else _NAMES)[_plain(_word)] = _row.split()[0]
+
+# What may follow the language in a locale form: script, region, variant, encoding (zh-Hant-TW, de_DE.UTF-8).
+_LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_](?:[A-Za-z]{4}|[A-Za-z]{2}|\d{3}|\d\w{3}|\w{5,8}))*(?:[.@][\w-]+)?")
+_PRIVATE = re.compile(r"(.+?)-x-([a-z0-9]{1,8}(?:-[a-z0-9]{1,8})*)", re.IGNORECASE)
+
+
+def canonical_tag(tag: str) -> str:
+    """The one tag used for a language: ``deu``, ``ger``, ``German`` and ``de-DE`` are all ``de``.
+
+    ISO 639-1 codes stay, 639-2 and 639-3 codes and English names (in any case) are mapped to them; script,
+    region and encoding are dropped (``zh-Hant-TW`` → ``zh``, ``de_DE.UTF-8`` → ``de``). A private-use part is
+    kept, as it names another language: ``eng-x-inv`` → ``en-x-inv``. So are the steps of a derived language
+    (:mod:`paralign.languages`): ``eng~inv+trans`` → ``en~trans+inv``.
+
+    Raises:
+        UserError: for an unknown language or transformation, with the nearest known one.
+    """
+    text = tag.strip()
+    made = parse_derived(text)
+    if made is not None:
+        return replace(made, base=canonical_tag(made.base)).name
+    private = _PRIVATE.fullmatch(text)
+    if private:
+        return f"{canonical_tag(private[1])}-x-{private[2].lower()}"
+    plain = _plain(text)
+    found = _CODES.get(text.casefold()) or _NAMES.get(plain)
+    locale = _LOCALE.fullmatch(text)
+    if found is None and locale:
+        found = _CODES.get(locale[1].casefold())
+    if found is None:
+        short = len(plain) <= 3
+        hint = did_you_mean(plain, _CODES if short else _NAMES)
+        if hint.startswith("known:"):
+            hint = "use an ISO 639 code (de, zh, ceb) or an English name"
+        raise UserError(f"unknown language {tag!r}", hint=hint)
+    return found
+
+
+def known_tags() -> list[str]:
+    """Every tag that :func:`canonical_tag` can return, sorted (private-use ones aside)."""
+    return sorted(set(_CODES.values()))
+
+
+@lru_cache(maxsize=4096)
+def find_tag(word: str) -> str:
+    """:func:`canonical_tag` of a word that may be a language; empty if it is none."""
+    try:
+        return canonical_tag(word)
+    except UserError:
+        return ""
+
+
+def pair_tag(source: str, target: str) -> str:
+    """Join two tags as ``--pairs`` reads them: ``en-de``, or ``en:zh-CN`` where a tag has a hyphen."""
+    sign = ":" if "-" in source + target else "-"
+    return f"{source}{sign}{target}"

@@ -1,0 +1,107 @@
+"""Callbacks: what the trainer calls at fixed points of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from paralign.training.trainer import Trainer
+
+__all__ = ["Callback", "DevelopmentScore", "HeldOutEvaluation"]
+
+
+class Callback:
+    """Base class of callbacks. Every method may be overridden; none has to be.
+
+    All processes of a distributed run call the same methods in the same order.
+
+    Attributes:
+        name: key of the callback's state in a checkpoint. Empty (the default) if it has no state.
+    """
+
+    name: ClassVar[str] = ""
+
+    def on_train_start(self, trainer: Trainer) -> None:
+        """Called before the first step, after a checkpoint was loaded."""
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Called after every optimizer step, before a checkpoint is saved."""
+
+    def on_log(self, trainer: Trainer, entry: Mapping[str, Any]) -> None:
+        """Called with every entry of the log: ``losses``, ``metrics``, ... of a step, or an ``event``."""
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Called after the last step. Not called if the run was stopped or failed."""
+
+    def close(self) -> None:
+        """Called when the run ends, however it ends."""
+
+    def alarms(self) -> list[str]:
+        """Return the alarms raised so far, for the run's summary."""
+        return []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs, as JSON values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned."""
+
+
+class HeldOutEvaluation(Callback):
+    """Logs losses on held-out text every ``training.heldout_every`` steps and after the last one.
+
+    Args:
+        evaluate: returns the losses by name.
+    """
+
+    def __init__(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
+        self._evaluate = evaluate
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Evaluate if it is time to."""
+        if trainer.step % trainer.config.heldout_every and trainer.step < trainer.steps:
+            return
+        with trainer.evaluation() as clock:
+            losses = dict(self._evaluate())
+        trainer.record(event="heldout", step=trainer.step, losses=losses, seconds=round(clock(), 2))
+        trainer.show("held out  " + "  ".join(f"{name} {value:.3f}" for name, value in losses.items()))
+
+
+class DevelopmentScore(Callback):
+    """Scores the model after every epoch; the weights of the best epoch become the result of the run.
+
+    Args:
+        score: evaluates the model on development data; higher is better.
+    """
+
+    name = "best"
+
+    def __init__(self, score: Callable[[], float]) -> None:
+        self._score = score
+        self.best: dict[str, Any] = {"step": 0, "score": -math.inf}
+
+    def on_step_end(self, trainer: Trainer) -> None:
+        """Score at the end of an epoch, and keep the weights if they are the best so far."""
+        if trainer.step % trainer.batches.steps_per_epoch and trainer.step < trainer.steps:
+            return
+        with trainer.evaluation():
+            value = trainer.from_main_process(self._score())
+        trainer.record(event="score", step=trainer.step, score=value)
+        if value > self.best["score"]:
+            self.best = {"step": trainer.step, "score": value}
+            trainer.save_best()
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Restore the best weights."""
+        trainer.load_best()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return step and score of the best epoch."""
+        return self.best
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore step and score of the best epoch."""
+        self.best = dict(state)

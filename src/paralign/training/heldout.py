@@ -1,0 +1,106 @@
+"""Masked-LM loss on held-out text, language by language: how pretraining is watched and bases are compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+import torch
+
+from paralign.batches.batching import cut_by_length
+from paralign.batches.views import PairBatch, View, ViewsConfig
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.sources.readers import read_text
+from paralign.sources.specs import TextSpec
+
+__all__ = ["HeldOut"]
+
+_ROWS = 64
+
+
+class HeldOut:
+    """Sentences of some languages, masked once and for all.
+
+    Args:
+        encoder: the encoder, read anew at every look.
+        specs: the text.
+        most: sentences of each language, the first.
+        lenient: skip lines that cannot be read.
+
+    Raises:
+        UserError: if a language has too little text that the encoder can take, and for an encoder without head.
+    """
+
+    def __init__(self, encoder: Encoder, specs: Sequence[TextSpec], *, most: int = 500, lenient: bool = False) -> None:
+        encoder.require_head("the loss on held-out text")
+        self._encoder = encoder
+        room = encoder.max_pieces - sum(map(len, encoder.template.single))
+        self._pieces: dict[str, list[np.ndarray]] = {}
+        for spec in specs:
+            pieces = self._pieces.setdefault(spec.language, [])
+            texts = (text for _, text in read_text(spec, lenient=lenient) if text)
+            while len(pieces) < most and (some := list(islice(texts, most))):
+                pieces.extend(ids for ids, _ in encoder.tokenize(some, spec.language) if 0 < len(ids) <= room)
+            del pieces[most:]
+        for language, pieces in self._pieces.items():
+            if not sum(len(view.masked) for view in self._views(pieces)):
+                where = ", ".join(spec.path for spec in specs if spec.language == language)
+                hint = "give more of it, or leave this --heldout out"
+                raise UserError(f"too little held-out text of {language!r}: nothing to mask", where=where, hint=hint)
+
+    @property
+    def digest(self) -> str:
+        """Of the pieces, language by language."""
+        out = hashlib.blake2b(digest_size=16)
+        for language, pieces in self._pieces.items():
+            lengths = [len(ids) for ids in pieces]
+            out.update(json.dumps([language, lengths]).encode())
+            out.update(np.concatenate(pieces).astype("<i8").tobytes())
+        return out.hexdigest()
+
+    @torch.no_grad()
+    def losses(self) -> dict[str, float]:
+        """Cross-entropy of the masked pieces (15 %, 80/10/10) of each language, sentences on their own."""
+        training = self._encoder.training
+        self._encoder.eval()
+        out = {language: self._loss(pieces) for language, pieces in self._pieces.items()}
+        self._encoder.train(training)
+        return out
+
+    def _loss(self, pieces: list[np.ndarray]) -> float:
+        total = count = 0.0
+        for view in self._views(pieces):
+            if not len(view.masked):
+                continue
+            scores = self._encoder.logits(self._encoder.encode(view).at(view.masked)).float()
+            labels = torch.from_numpy(view.labels).to(scores.device)
+            total += float(torch.nn.functional.cross_entropy(scores, labels, reduction="sum"))
+            count += len(labels)
+        return total / count
+
+    def _views(self, pieces: list[np.ndarray]) -> Iterator[View]:
+        """The sentences masked, some at a time, equally at every look."""
+        store, template = _Sentences(pieces), self._encoder.template
+        for rows in cut_by_length(np.array([len(ids) for ids in pieces]), -(-len(pieces) // _ROWS)) if pieces else ():
+            batch = PairBatch(store, rows, rows, template=template, config=ViewsConfig(shuffle=False), seed=0, epoch=0)
+            yield batch.view("text")
+
+
+class _Sentences:
+    """Records of one side, in memory."""
+
+    sides = 1
+
+    def __init__(self, pieces: list[np.ndarray]) -> None:
+        self._pieces = pieces
+
+    def gather(self, records: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        some = [self._pieces[record] for record in records.tolist()]
+        return np.concatenate(some), np.array([len(ids) for ids in some], np.int64)
+
+    def gather_word_places(self, records: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        raise NotImplementedError

@@ -1,0 +1,36 @@
+"""The aligner ``file``: links that exist already, checked against the text."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from paralign.errors import UserError
+from paralign.formats.links import GoldLinks, check_links, read_links
+from paralign.words.base import Aligner
+from paralign.words.found import WordLinks
+
+__all__ = ["FileAligner"]
+
+
+class FileAligner(Aligner):
+    """Links of a file in Pharaoh format (``--links``)."""
+
+    name: ClassVar[str] = "file"
+    accepts: ClassVar[frozenset[str]] = frozenset({"links"})
+    requires: ClassVar[frozenset[str]] = frozenset({"links"})
+
+    def align(self, count: int) -> WordLinks:
+        path, lenient, one_based = self.options.links, self.options.lenient, self.options.one_based
+        assert path is not None
+        links = [
+            GoldLinks(row.possible, row.possible) for row in read_links(path, one_based=one_based, lenient=lenient)
+        ]
+        if len(links) != count:
+            message = f"{len(links):,} lines of links for {count:,} sentence pairs"
+            raise UserError(message, where=path, hint="give a line for each pair of the same text")
+        sizes = [(len(pair.words[0]), len(pair.words[1])) for pair in self.pairs]
+        links = check_links(links, sizes, path, one_based=one_based, lenient=lenient)
+        flat = np.array([(k, i, j) for k, row in enumerate(links) for i, j in row.sure], np.int64).reshape(-1, 3)
+        return WordLinks.of(count, [flat[:, 0]], [flat[:, 1]], [flat[:, 2]])

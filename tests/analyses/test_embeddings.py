@@ -1,0 +1,133 @@
+"""Frequent translations, their picture, and the page."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import paralign
+from paralign.analyses.dictionary import Translation, frequent_links
+from paralign.analyses.projection import project
+from paralign.errors import UserError
+from paralign.report import write_report
+from paralign.results import read_results
+
+
+def test_translations_by_hand():
+    pairs = [
+        (["the", "house", "."], ["das", "Haus", "."]),
+        (["the", "house"], ["das", "Haus"]),
+        (["a", "house"], ["ein", "Gebäude"]),
+        (["the", "old", "man"], ["der", "Alte"]),
+        (["book"], ["Buch"]),
+    ]
+    links = [[(0, 0), (1, 1), (2, 2)], [(0, 0), (1, 1)], [(0, 0), (1, 1)], [(0, 0), (1, 1), (2, 1)], [(0, 0)]]
+    found = frequent_links(pairs, links, skip=0)
+    # Alte has two links, der loses to das, Gebäude to Haus; a full stop is no word.
+    assert found == [
+        Translation("house", "Haus", 2), Translation("the", "das", 2), Translation("a", "ein", 1),
+        Translation("book", "Buch", 1),
+    ]  # fmt: skip
+    # The two most frequent words of each side: house and the; Haus and das.
+    assert frequent_links(pairs, links, skip=2) == [Translation("a", "ein", 1), Translation("book", "Buch", 1)]
+    assert frequent_links(pairs, links, skip=0, most=1) == found[:1]
+
+
+def test_a_projection_keeps_neighbours_together_and_is_the_same_every_time():
+    draw = np.random.default_rng(0)
+    centres = draw.normal(size=(3, 40)) * 5
+    vectors = np.concatenate([c + draw.normal(size=(8, 40)) for c in centres]).astype(np.float32)
+    places = project(vectors)
+    assert places.shape == (24, 2)
+    assert (places == project(vectors)).all()
+    assert np.ptp(places, axis=0).max() == pytest.approx(1)
+    apart = np.linalg.norm(places[:, None] - places, axis=2)
+    group = np.repeat(np.arange(3), 8)
+    np.fill_diagonal(apart, 9)
+    assert (group[apart.argmin(1)] == group).mean() > 0.9
+
+
+@pytest.fixture(scope="module")
+def run(base, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "words"
+    rows = paralign.analyze_embeddings(
+        [str(base), str(base)], pairs="en-de=smallworld:0-400", out=out, words=12, most=60, skip=5, sentences=[3, 7],
+        quiet=True,
+    )  # fmt: skip
+    return out, rows
+
+
+def test_translations_are_measured_and_their_places_kept(run):
+    out, rows = run
+    lines = [line.split("\t") for line in (out / "dictionary.en-de.tsv").read_text().splitlines()]
+    counts = [int(count) for *_, count in lines]
+    assert 10 <= len(lines) <= 60
+    assert counts == sorted(counts, reverse=True)
+    assert {row.n for row in rows} == {len(lines)}
+    assert {row.key() for row in rows} == {row.key() for row in read_results(out / "results.jsonl")}
+    picture = json.loads((out / "figures" / "embeddings.json").read_text())
+    assert [len(panel["places"]) for panel in picture["panels"]] == [24, 24]
+    assert picture["words"] == [line[:2] for line in lines[:12]]
+    sentences = json.loads((out / "figures" / "links.json").read_text())["sentences"]
+    assert [one["number"] for one in sentences] == [3, 7]
+    for one in sentences:
+        assert all(i < len(one["source"]) and j < len(one["target"]) for i, j in one["links"])
+
+
+def test_the_page_shows_them_and_trusts_no_word(run, tmp_path):
+    out, _ = run
+    page = write_report([out], tmp_path / "page.html").html.read_text()
+    assert "Static embeddings, en-de" in page
+    assert page.count('class="on"') >= 4
+    assert "translations lie" in page
+    wild = tmp_path / "wild"
+    (wild / "figures").mkdir(parents=True)
+    for name in ("run.json", "results.jsonl"):
+        (wild / name).write_bytes((out / name).read_bytes())
+    picture = json.loads((out / "figures" / "embeddings.json").read_text())
+    picture["words"][0] = ["<script>alert(1)</script>", "$x^2$ 漢"]
+    (wild / "figures" / "embeddings.json").write_text(json.dumps(picture))
+    links = {"schema": 1, "kind": "links", "languages": ["en", "de"],
+             "sentences": [{"number": 1, "source": ['"><b>'], "target": ["<i>"], "links": [[0, 0]]}]}  # fmt: skip
+    (wild / "figures" / "links.json").write_text(json.dumps(links))
+    page = write_report([wild], tmp_path / "wild.html").html.read_text()
+    assert "<script>alert" not in page
+    assert not re.search(r"<b>|<i>", page.split("Word links")[1].split("</table>")[0])
+    assert "$x^2$ 漢" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "not JSON"), ("[]", "not a figure"), ('{"schema": 9}', "not a figure of this version")]
+)
+def test_a_figure_that_cannot_be_read_is_told(run, tmp_path, text, message):
+    out, _ = run
+    (tmp_path / "run" / "figures").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_bytes((out / "run.json").read_bytes())
+    (tmp_path / "run" / "figures" / "a.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        write_report([tmp_path / "run"], tmp_path / "page.html")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"sentences": [99]}, "there is no pair 99"),
+        ({"skip": 10_000}, "only 0 translations are left"),
+        ({"models": []}, "no encoder is given"),
+        ({"method": "hmn"}, "did you mean 'hmm'"),
+        ({"models": ["{base}", "nowhere-at-all"]}, "nowhere-at-all"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(base, tmp_path, more, message):
+    given = {"models": [str(base)], "pairs": "en-de=smallworld:0-40", "out": tmp_path / "run", "quiet": True} | more
+    given["models"] = [model.format(base=base) for model in given["models"]]
+    with pytest.raises(UserError, match=message):
+        paralign.analyze_embeddings(given.pop("models"), **given)
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_analysis_does_not_go_into_the_same_folder(run, base):
+    out, _ = run
+    with pytest.raises(UserError, match="settings differ"):
+        paralign.analyze_embeddings([str(base)], pairs="en-fr=smallworld:0-400", out=out, quiet=True)

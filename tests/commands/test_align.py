@@ -1,0 +1,192 @@
+"""``align`` and ``pretrain``: text in, a plain folder out."""
+
+import json
+import sys
+
+import pytest
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+import paralign
+from paralign.encoder import Encoder
+from paralign.encoder.card import read_provenance
+from paralign.errors import UserError
+from paralign.training import Stopped, trainer
+from tests.training.runs import log_of
+
+QUICK = {
+    "training": {"batch": 8, "steps": 4, "precision": "fp32", "log_every": 1, "checkpoint_every": 2},
+    "data": {"min_pieces": 2},
+}
+MOCO = {"moco": {"queue": 20, "projection": 8}}
+
+
+def align(base, out, *, pairs=("en-de=smallworld:0-60",), settings=QUICK | MOCO, **more):
+    return paralign.align(str(base), out=out, pairs=pairs, recipe="ppa-mini", settings=settings, quiet=True, **more)
+
+
+def test_a_run_leaves_a_plain_encoder_its_settings_and_its_history(base, tmp_path):
+    made = align(base, tmp_path / "run", overrides=["training.seed=7"])
+    assert made == tmp_path / "run" / "encoder"
+    assert not list(tmp_path.rglob("*.part"))
+    AutoModelForMaskedLM.from_pretrained(made)
+    assert len(AutoTokenizer.from_pretrained(made)) == 800
+    start, end = (Encoder.from_pretrained(folder) for folder in (base, made))
+    moved = [not torch.equal(a, b) for a, b in zip(start.parameters(), end.parameters(), strict=True)]
+    assert sum(moved) > 0.9 * len(moved)
+
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["status"] == "done"
+    assert facts["verb"] == "align"
+    assert (facts["steps"], facts["pairs_seen"], facts["ranks"]) == (4, 32, 1)
+    assert facts["model_hash"] == end.digest()
+    assert facts["parent"] == start.digest()
+    known = read_provenance(made)
+    assert (known["method"], known["seeds"], known["parent"]) == ("PPA", {"align": 7}, start.digest())
+    card = (made / "README.md").read_text()
+    assert "- de\n- en\n" in card
+    assert end.digest() in card
+    assert "queue = 20" in (tmp_path / "run" / "config.toml").read_text()
+    assert [line["step"] for line in log_of(tmp_path / "run") if "event" not in line] == [1, 2, 3, 4]
+
+
+def test_the_same_run_twice_is_the_same_and_finished_runs_are_left_alone(base, tmp_path):
+    one = align(base, tmp_path / "1") / "model.safetensors"
+    other = align(base, tmp_path / "2", resume=True) / "model.safetensors"
+    assert one.read_bytes() == other.read_bytes()
+    stamp = other.stat().st_mtime_ns
+    assert align(base, tmp_path / "2", resume=True) / "model.safetensors" == other
+    assert other.stat().st_mtime_ns == stamp
+
+
+def test_a_folder_in_use_is_refused_and_left_as_it_is(base, tmp_path):
+    align(base, tmp_path / "run")
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    with pytest.raises(UserError, match=r"run: the output folder is in use \(--resume to go on"):
+        align(base, tmp_path / "run")
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("x")
+    for resume in (False, True):
+        with pytest.raises(UserError, match=r"in use \(another --out\)"):
+            align(base, foreign, resume=resume)
+    assert (foreign / "thesis.tex").read_text() == "x"
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items() if path != tmp_path)
+
+
+def test_an_aligned_encoder_knows_its_ancestors(base, tmp_path):
+    first = align(base, tmp_path / "1")
+    again = align(first, tmp_path / "2", overrides=["training.seed=3"])
+    assert read_provenance(again)["parent"] == read_provenance(first)["model_hash"]
+    assert read_provenance(again)["seeds"] == {"align": 3}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"pairs": ("en-de=no/such/file.tsv",)}, "no/such/file.tsv"),
+        ({"pairs": ()}, "either --pairs or --corpus"),
+        ({"pairs": ("en-de=smallworld:0-5",)}, "less than one batch of 8"),
+        ({"overrides": ["training.batch=8", "data.max_pieces=300", "data.min_pieces=200"]}, "dropped"),
+        ({"overrides": ["training.accumulate=3"]}, "does not divide"),
+        ({"overrides": ["training.bacth=8"]}, "did you mean 'batch'"),
+        ({"overrides": ["moco.qeue=8"]}, "did you mean 'queue'"),
+        ({"overrides": ["moco.temperature=0"]}, r"moco\.temperature"),
+        ({"overrides": ["objectives=[]"]}, "no objectives"),
+        ({"overrides": ['objectives=["tlm","tlm"]']}, "twice"),
+    ],
+)
+def test_what_cannot_be_used_is_told_and_nothing_stays_behind(more, message, base, tmp_path):
+    with pytest.raises(UserError, match=message) as caught:
+        align(base, tmp_path / "run", **more)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_store_of_another_tokenizer_is_refused(base, store, tmp_path):
+    align(base, tmp_path / "own", pairs=(), corpus=store.path)
+    other = Encoder.from_scratch(
+        "bert:1x32", paralign.encoder.train_tokenizer(["other words entirely"] * 9, size=60), max_length=140
+    )
+    other.save_pretrained(tmp_path / "other")
+    with pytest.raises(UserError, match="made with another tokenizer"):
+        align(tmp_path / "other", tmp_path / "run", pairs=(), corpus=store.path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_stopped_it_says_so_and_goes_on(base, tmp_path, monkeypatch):
+    whole = align(base, tmp_path / "whole")
+
+    def stop(self, slices):
+        if self.step == 2:
+            self._signal = 15
+        return optimize(self, slices)
+
+    optimize = trainer.Trainer._optimize
+    monkeypatch.setattr(trainer.Trainer, "_optimize", stop)
+    with pytest.raises(Stopped):
+        align(base, tmp_path / "run")
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "stopped"
+    with pytest.raises(UserError, match=r"moco\.queue was 20, now 21"):
+        align(base, tmp_path / "run", resume=True, overrides=["moco.queue=21"])
+    made = align(base, tmp_path / "run", resume=True)
+    assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+OBJECTIVE = '''
+from paralign.objectives import Objective, ObjectiveConfig
+
+class NormConfig(ObjectiveConfig):
+    target: float = 1.0
+
+class Norm(Objective):
+    """Pulls the length of sentence vectors to a target."""
+    name = "norm"
+    reads = ("first",)
+    Config = NormConfig
+
+    def counts(self, batch):
+        return {"norm": batch.size}
+
+    def forward(self, step):
+        return {"norm": (step.hidden("first").cls().norm(dim=1) - self.config.target).square().sum()}
+'''
+
+
+def test_an_objective_in_one_file_outside_the_package_trains(base, tmp_path, monkeypatch):
+    """Found beside the user, without any path being set; with settings in a section of its own."""
+    (tmp_path / "my_norm.py").write_text(OBJECTIVE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    monkeypatch.delitem(sys.modules, "my_norm", raising=False)
+    arguments = [
+        "align",
+        "--model",
+        str(base),
+        "--pairs",
+        "en-de=smallworld:0-60",
+        "--recipe",
+        "ppa-mini",
+        "--quiet",
+    ]
+    for setting in (
+        'objectives=["mlm","my_norm:Norm"]',
+        "norm.target=2.5",
+        "norm.weight=3",
+        "training.steps=30",
+        "training.batch=8",
+        "training.learning_rate=3e-3",
+        "training.precision=fp32",
+        "training.log_every=1",
+        "data.min_pieces=2",
+    ):
+        arguments += ["--set", setting]
+    from paralign.__main__ import main
+
+    assert main([*arguments, "--out", "run"]) == 0
+    lines = [line for line in log_of(tmp_path / "run") if "event" not in line]
+    assert set(lines[0]["losses"]) == {"mlm", "norm"}
+    assert lines[0]["loss"] == pytest.approx(lines[0]["losses"]["mlm"] + 3 * lines[0]["losses"]["norm"])
+    assert lines[-1]["losses"]["norm"] < 0.8 * lines[0]["losses"]["norm"]
+    assert main([*arguments, "--set", "norm.tarqet=2", "--out", "other"]) == 2

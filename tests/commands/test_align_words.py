@@ -1,0 +1,193 @@
+"""``paralign words``: text in, links out."""
+
+import random
+import re
+
+import pytest
+
+import paralign
+from paralign.errors import UserError
+from paralign.formats.links import read_links
+
+
+def link(tmp_path, pairs="en-de=smallworld:0-600", **more):
+    given = {"out": tmp_path / "out.links", "quiet": True} | more
+    return paralign.align_words(pairs, **given)
+
+
+@pytest.mark.parametrize(("method", "most"), [("ibm", 0.16), ("hmm", 0.16)])
+@pytest.mark.parametrize("target", ["de", "hi"])
+def test_the_small_world_is_linked(tmp_path, method, most, target):
+    """A diagonal alone has an error rate of .5 and more; Hindi puts the verb last."""
+    links, score = link(tmp_path, f"en-{target}=smallworld:0-1500", method=method, gold="smallworld")
+    assert score.aer < most
+    written = [found.sure for found in read_links(tmp_path / "out.links")]
+    assert written == [set(some) for some in links]
+    assert len(written) == 1500
+
+
+def write(path, rows):
+    path.write_text("".join(f"{a}\t{b}\n" for a, b in rows))
+    return f"en-de={path}"
+
+
+def toy(count=60):
+    draw = random.Random(0)
+    out = []
+    for _ in range(count):
+        words = draw.sample(range(12), draw.randrange(1, 6))
+        out.append((" ".join(f"w{k}" for k in words), " ".join(f"W{k}x" for k in words)))
+    return out
+
+
+def test_every_line_has_its_line_of_links(tmp_path):
+    rows = toy()
+    rows[3], rows[7] = ("", "nur eine Seite"), ("", "")
+    spec = write(tmp_path / "a.tsv", rows)
+    with (tmp_path / "a.tsv").open("ab") as file:
+        file.write(b"bad \xff line\tx\nw1 w2\tW1x W2x\n")
+    with pytest.raises(UserError, match=r"a\.tsv:61"):
+        link(tmp_path, spec)
+    assert not (tmp_path / "out.links").exists()
+    link(tmp_path, spec, lenient=True, method="ibm")
+    lines = (tmp_path / "out.links").read_text().split("\n")
+    assert len(lines) == 63  # and what follows the last line end
+    assert lines[3] == lines[7] == lines[60] == ""
+    assert lines[61] == "0-0 1-1"
+    with (tmp_path / "a.tsv").open("ab") as file:
+        file.write(b"last \xff line\tx\n")
+    link(tmp_path, spec, lenient=True, method="ibm")
+    assert len((tmp_path / "out.links").read_text().split("\n")) == 64
+
+
+def test_what_is_learnt_from_gets_no_links_and_what_is_kept_links_alike(tmp_path):
+    test, train = write(tmp_path / "test.tsv", toy(10)), write(tmp_path / "train.tsv", toy(80))
+    links, _ = link(tmp_path, test, train=[train], save=tmp_path / "kept")
+    assert len(links) == 10
+    alone, _ = link(tmp_path, test, load=tmp_path / "kept")
+    assert list(alone) == list(links)
+    # Words it has not seen are linked by their places only; known ones as ever.
+    (tmp_path / "new.tsv").write_text("w1 unheard w2\tW1x unerhört W2x\n")
+    new, _ = link(tmp_path, f"en-de={tmp_path / 'new.tsv'}", load=tmp_path / "kept")
+    assert {(0, 0), (2, 2)} <= set(next(iter(new)))
+
+
+def test_how_sure_it_is(tmp_path):
+    links, _ = link(tmp_path, write(tmp_path / "a.tsv", toy()), posteriors=tmp_path / "sure")
+    rows = [[float(x) for x in row.split()] for row in (tmp_path / "sure").read_text().split("\n")[:-1]]
+    assert [len(row) for row in rows] == [len(some) for some in links]
+    assert all(0 <= x <= 1 for row in rows for x in row)
+    assert max(max(row) for row in rows if row) > 0.5
+
+
+def test_tokenised_text_is_split_at_spaces_only(tmp_path):
+    rows = [("don't w-1 .", "mach's W/1 .")] * 4
+    links, _ = link(tmp_path, write(tmp_path / "a.tsv", rows), tokenised=True)
+    assert {j for some in links for _, j in some} <= {0, 1, 2}
+    (tmp_path / "gold").write_text("0-0 1-3\n" * 4)  # W / 1 . are four words by the rule
+    link(tmp_path, write(tmp_path / "a.tsv", rows), gold=tmp_path / "gold")
+    with pytest.raises(UserError, match="the link 1-3"):
+        link(tmp_path, write(tmp_path / "a.tsv", rows), gold=tmp_path / "gold", tokenised=True)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"method": "hmn"}, "did you mean 'hmm'"),
+        ({"symmetrise": "grow"}, "did you mean 'grow-diag'"),
+        ({"overrides": ["words.alpa=1"]}, "did you mean 'alpha'"),
+        ({"overrides": ["moco.queue=1"]}, r"only words\.\* can be set"),
+        ({"load": "nowhere"}, "no trained word aligner here"),
+        ({"load": "a", "save": "b"}, "--save and --load cannot be combined"),
+        ({"load": "{tmp}/kept", "overrides": ["words.alpha=1"]}, r"words\.alpha cannot be changed"),
+        ({"train": ["de-en=smallworld:0-9"]}, "same languages in the same order"),
+        ({"gold": "missing.links"}, "missing.links"),
+        ({"pairs": "en-de={tmp}/empty.tsv"}, "no pair has words on both sides"),
+        ({"pairs": "en-de={tmp}/one.tsv", "gold": "smallworld"}, "gold links of the small world for other pairs"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_written(tmp_path, more, message):
+    (tmp_path / "empty.tsv").write_text("a\t\n\tb\n")
+    (tmp_path / "one.tsv").write_text("a\tb\n")
+    given = {"pairs": "en-de=smallworld:0-20", **more}
+    given = {k: v.format(tmp=tmp_path) if isinstance(v, str) else v for k, v in given.items()}
+    if more.get("load") == "{tmp}/kept":
+        link(tmp_path, save=tmp_path / "kept", method="ibm", out=tmp_path / "first.links")
+    with pytest.raises(UserError, match=message) as error:
+        link(tmp_path, given.pop("pairs"), **given)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out.links").exists()
+
+
+def test_a_model_of_other_languages_is_refused(tmp_path):
+    link(tmp_path, save=tmp_path / "kept", method="ibm")
+    with pytest.raises(UserError, match=re.escape("the aligner is of en-de, the text of en-fr")):
+        link(tmp_path, "en-fr=smallworld:0-10", load=tmp_path / "kept")
+    with pytest.raises(UserError, match="is in use"):
+        link(tmp_path, save=tmp_path / "kept")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"method": "similarity"}, "'similarity' needs --model"),
+        (
+            {"method": "similarity", "model": "{base}", "train": ["en-de=smallworld:0-9"]},
+            "--train is .*'similarity' .*by hmm, ibm, eflomal",
+        ),
+        ({"method": "similarity", "model": "{base}", "symmetrise": "union"}, "itermax has no two directions"),
+        (
+            {"method": "similarity", "model": "{base}", "posteriors": "x"},
+            "--posteriors is .*'similarity' .*hmm, ibm",
+        ),
+        ({"method": "similarity", "model": "{base}", "overrides": ["words.mathcing=argmax"]}, "'matching'"),
+        ({"model": "{base}"}, "--model is not supported by .* 'hmm' .*by similarity"),
+        ({"method": "eflomal", "load": "kept"}, "--load is not supported by .* 'eflomal' .*by hmm, ibm"),
+        ({"method": "eflomal", "overrides": ["words.program=no-such"]}, "no program 'no-such'"),
+        ({"method": "file"}, "'file' needs --links"),
+        ({"links": "x"}, "--links is not supported by .* 'hmm' .*by file"),
+    ],
+)
+def test_options_of_other_methods_are_refused(tmp_path, base, more, message):
+    more = {k: v.format(base=base) if isinstance(v, str) else v for k, v in more.items()}
+    with pytest.raises(UserError, match=message):
+        link(tmp_path, "en-de=smallworld:0-20", **more)
+    assert not (tmp_path / "out.links").exists()
+
+
+def test_an_encoder_links_words(tmp_path, base):
+    links, score = link(tmp_path, "en-de=smallworld:0-50", method="similarity", model=str(base), gold="smallworld")
+    assert len(links) == 50
+    assert all(links)
+    assert score.aer < 1
+
+
+def test_links_from_a_file_are_checked_and_scored(tmp_path):
+    links, first = link(tmp_path, "en-de=smallworld:0-60", gold="smallworld")
+    again, second = link(
+        tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "out.links", gold="smallworld"
+    )
+    assert list(again) == list(links)
+    assert second == first
+    one = "\n".join(" ".join(f"{i + 1}-{j + 1}" for i, j in some) for some in links) + "\n"
+    (tmp_path / "one.links").write_text(one)
+    from_one, _ = link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "one.links", one_based=True)
+    assert list(from_one) == list(links)
+    (tmp_path / "short.links").write_text("0-0\n")
+    with pytest.raises(UserError, match="1 lines of links for 60 sentence pairs"):
+        link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "short.links")
+
+
+def test_what_is_read_is_not_written_over(tmp_path):
+    spec = write(tmp_path / "a.tsv", toy())
+    before = (tmp_path / "a.tsv").read_bytes()
+    for more, message in (
+        ({"out": tmp_path / "a.tsv"}, "written twice, or read too"),
+        ({"posteriors": tmp_path / "out.links"}, "written twice, or read too"),
+        ({"out": tmp_path / "no" / "x.links"}, "its folder does not exist"),
+        ({"posteriors": tmp_path / "no" / "x"}, "its folder does not exist"),
+    ):
+        with pytest.raises(UserError, match=message):
+            link(tmp_path, spec, **more)
+    assert (tmp_path / "a.tsv").read_bytes() == before
+    assert not (tmp_path / "out.links").exists()

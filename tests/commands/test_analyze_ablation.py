@@ -1,0 +1,246 @@
+"""The ablation of layers: every cell, its comparison, where it stopped; and planted encoders."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from transformers import AutoConfig, AutoModelForMaskedLM
+
+import paralign
+from paralign.analyses.ablation import ablation_cells
+from paralign.commands import analyze_ablation as ablation
+from paralign.errors import UserError
+from paralign.metrics import over_seeds, paired_bootstrap, paired_bootstrap_mean
+from paralign.results import Measurement, Seeds, write_results
+
+TINY = ("training.epochs=1", "training.batch=16")
+
+
+def run(base, out, **more):
+    given = {"task": "pos", "train": ["en=smallworld:0-40"], "quiet": True, "overrides": TINY,
+             "eval": ["en=smallworld:50-70", "de=smallworld:50-70"]} | more  # fmt: skip
+    return ablation.analyze_ablation([str(base)], out=out, **given)
+
+
+def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch):
+    whole, calls = ablation.finetune, []
+
+    def stopped(model, **given):
+        calls.append(given["out"].name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(model, **given)
+
+    monkeypatch.setattr(ablation, "finetune", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(base, tmp_path / "out", width=1)
+    cells = run(base, tmp_path / "out", width=1, resume=True)
+    assert calls == ["whole", "reset-0", "whole", "reset-0", "reset-1"]
+    assert [(c.target, c.reset) for c in cells] == [(t, r) for t in ("en", "de") for r in ("", "0", "1")]
+    assert {c.system for c in cells} == {"base"}
+    assert len({c.model_hash for c in cells}) == 1
+    told = json.loads((tmp_path / "out" / "ablation-pos" / "figures" / "ablation.json").read_text())
+    assert [c["reset"] for c in told["cells"]] == [c.reset for c in cells]
+    lines = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_text().splitlines()
+    assert len(lines) == 1 + len(cells)
+    with pytest.raises(UserError, match="in use"):
+        run(base, tmp_path / "out")
+    more = run(base, tmp_path / "out", layers=["0-1"], resume=True)  # others may be added
+    assert [c.reset for c in more if c.target == "en"] == ["", "0", "0-1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"overrides": ("training.epochs=2", "training.batch=16")}, r"training\.epochs was 1.0, now 2.0"),
+        ({"limit": 10}, r"data\.limit was"),
+        ({"train": ["en=smallworld:0-41"]}, r"data\.train was"),
+        ({"eval": ["de=smallworld:50-71"]}, r"data\.eval was"),
+    ],
+)
+def test_cells_of_other_settings_are_refused_before_anything_is_trained(base, tmp_path, monkeypatch, more, said):
+    run(base, tmp_path / "out", layers=["0"])
+    before = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_bytes()
+    monkeypatch.setattr(ablation, "finetune", None)
+    with pytest.raises(UserError, match=said):
+        run(base, tmp_path / "out", layers=["1"], resume=True, **more)
+    assert (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_bytes() == before
+    assert not (tmp_path / "out" / "pos" / "base" / "en" / "reset-1").exists()
+
+
+def test_two_encoders_of_one_name_and_two_sources(base, tmp_path, make_encoder):
+    for folder, depth in (("a", 1), ("b", 3)):
+        make_encoder(f"bert:{depth}x32", seed=depth).save_pretrained(tmp_path / folder / "x" / "encoder")
+    models = [str(tmp_path / folder / "x" / "encoder") for folder in ("a", "b")]
+    cells = paralign.analyze_ablation(
+        models, task="pos", train=["en=smallworld:0-20", "de=smallworld:0-20"], eval=["zh=smallworld:50-60"],
+        out=tmp_path / "out", overrides=TINY, quiet=True,
+    )  # fmt: skip
+    found = [(c.model_hash, c.source, c.reset) for c in cells]
+    first, second = dict.fromkeys(hashed for hashed, _, _ in found)
+    assert sorted(found[:4]) == sorted((first, s, r) for s in ("en", "de") for r in ("", "0"))
+    assert sorted(found[4:]) == sorted((second, s, r) for s in ("en", "de") for r in ("", "0-1", "2"))
+    assert {path.name for path in (tmp_path / "out" / "pos").iterdir()} == {"x", "x-2"}
+    turned = paralign.analyze_ablation(
+        models[::-1], task="pos", train=["en=smallworld:0-20", "de=smallworld:0-20"], eval=["zh=smallworld:50-60"],
+        out=tmp_path / "out", overrides=TINY, quiet=True, resume=True,
+    )  # fmt: skip
+    assert list(dict.fromkeys(c.model_hash for c in turned)) == [second, first]  # as they are named
+
+
+def test_another_encoder_of_the_same_name_gets_its_own_cells(tmp_path, make_encoder):
+    for folder in ("a", "b"):
+        make_encoder("bert:1x32", seed=ord(folder)).save_pretrained(tmp_path / folder / "x" / "encoder")
+    given = {"layers": ["0"], "eval": ["de=smallworld:50-60"]}
+    first = run(tmp_path / "a" / "x" / "encoder", tmp_path / "out", **given)
+    both = run(tmp_path / "b" / "x" / "encoder", tmp_path / "out", **given, resume=True)
+    assert len({c.model_hash for c in both}) == 2
+    assert [c for c in both if c.model_hash == first[0].model_hash] == first
+    assert {path.name for path in (tmp_path / "out" / "pos").iterdir()} == {"x", "x-2"}
+    with pytest.raises(UserError, match="not the one the run began with"):
+        paralign.finetune(str(tmp_path / "b" / "x" / "encoder"), task="pos", train="en=smallworld:0-40", resume=True,
+                          eval=given["eval"], overrides=TINY,
+                          out=tmp_path / "out" / "pos" / "x" / "en" / "whole")  # fmt: skip
+
+
+def test_sets_are_spelled_one_way_and_layers_that_are_left_out_do_not_count(tmp_path, make_encoder):
+    make_encoder("bert:4x32").save_pretrained(tmp_path / "four")
+    cells = run(tmp_path / "four", tmp_path / "out", layers=["0-1", "1,0", "00-01"], eval=["de=smallworld:50-60"],
+                overrides=(*TINY, "layers.keep=2"))  # fmt: skip
+    assert [c.reset for c in cells] == ["", "0-1"]
+    assert {c.system for c in cells} == {"four"}
+
+
+def test_a_cell_that_fails_does_not_stop_the_others(base, tmp_path, monkeypatch):
+    whole = ablation.finetune
+
+    def failing(model, **given):
+        if given["out"].name == "reset-0":
+            raise UserError("it burns", where="here")
+        return whole(model, **given)
+
+    monkeypatch.setattr(ablation, "finetune", failing)
+    with pytest.raises(UserError, match="1 of 3 cells failed, the first: it burns"):
+        run(base, tmp_path / "out", width=1)
+    lines = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 2
+    monkeypatch.setattr(ablation, "finetune", whole)
+    assert len(run(base, tmp_path / "out", width=1, resume=True)) == 6
+
+
+def test_shared_layers_are_refused_before_anything_is_trained(tokenizer, tmp_path):
+    config = AutoConfig.for_model("albert", hidden_size=32, num_hidden_layers=3, num_attention_heads=4,
+                                  intermediate_size=32, embedding_size=32, vocab_size=len(tokenizer))  # fmt: skip
+    AutoModelForMaskedLM.from_config(config).save_pretrained(tmp_path / "albert")
+    tokenizer.save_pretrained(tmp_path / "albert")
+    with pytest.raises(UserError, match="no layers of its own weights"):
+        run(tmp_path / "albert", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"layers": ["1-2"]}, "no layers 1-2"),
+        ({"layers": [","]}, "no layers in"),
+        ({"overrides": ("layers.reset=0",)}, "set for every cell"),
+        ({"task": "retrieval"}, "not trained"),
+        ({"eval": []}, "test data"),
+        ({"train": ["en=smallworld:0-9", "en=smallworld:9-19"]}, "two sources"),
+        ({"eval": ["de=nowhere.conllu"]}, "nowhere.conllu"),
+        ({"overrides": ("training.epoch=1",)}, "epochs"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_trained(base, tmp_path, more, said):
+    with pytest.raises(UserError, match=said):
+        run(base, tmp_path / "out", **more)
+    assert not (tmp_path / "out").exists()
+
+
+def row(reset, seed, value, items, folder, language="de", **more):
+    settings = {"system": "X", "data": "d", "layers": {"of": "base", "reset": reset, "freeze": "", "keep": None}}
+    if not reset:
+        settings = {"system": "base", "data": "d"}
+    made = Measurement(task="pos", dataset="t", train="en", language=language, metric="accuracy", value=value,
+                       n=len(items), seeds=Seeds(finetune=seed), model="m", model_hash="h", run=folder.name,
+                       settings=settings | more)  # fmt: skip
+    write_results(folder, [(made, np.stack([items, np.ones(len(items))], 1))])
+    return [(folder, found) for found in paralign.read_results(folder / "results.jsonl")]
+
+
+def test_cells_are_compared_seed_by_seed_with_the_bootstrap(tmp_path):
+    rng = np.random.default_rng(0)
+    scores = {(reset, seed): (rng.random(200) < 0.8 - 0.3 * bool(reset)).astype(float)
+              for reset in ("", "0-1") for seed in (0, 1)}  # fmt: skip
+    scores["", 2] = np.zeros(200)  # no partner: it counts for the mean alone
+    rows = [found for (reset, seed), items in scores.items()
+            for found in row(reset, seed, items.mean(), items, tmp_path / f"{reset}-{seed}")]  # fmt: skip
+    (whole, reset), notes = ablation_cells(rows)
+    assert notes == []
+    assert (whole.seeds, reset.seeds) == (3, 2)
+    assert whole.score == pytest.approx(np.mean([scores["", seed].mean() for seed in range(3)]))
+    gaps = [scores["0-1", seed].mean() - scores["", seed].mean() for seed in (0, 1)]
+    assert reset.difference == pytest.approx(np.mean(gaps))
+    assert reset.spread == pytest.approx(np.std(gaps, ddof=1))
+    pairs = [[np.stack([scores[r, s], np.ones(200)], 1) for s in (0, 1)] for r in ("0-1", "")]
+    wanted = paired_bootstrap(*pairs)
+    reach = 12.706 * reset.spread / math.sqrt(2)  # Student's, two seeds
+    assert reset.difference - reset.low == pytest.approx(math.hypot(reset.difference - wanted.low, reach), rel=1e-4)
+    assert reset.high - reset.difference == pytest.approx(math.hypot(wanted.high - reset.difference, reach), rel=1e-4)
+    alone = [(folder, found) for folder, found in rows if found.seeds.finetune == 0]
+    one = ablation_cells(alone)[0][1]
+    wanted = paired_bootstrap(*[some[:1] for some in pairs])
+    assert (one.low, one.high) == (wanted.low, wanted.high)  # of a single seed: of test items alone
+    assert math.isnan(whole.difference)
+
+
+def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
+    rng = np.random.default_rng(0)
+    resets, sizes = ("", "0-1"), {"de": 200, "hi": 90, "en": 50}
+    scores = {(tag, reset, seed): (rng.random(sizes[tag]) < 0.8 - 0.3 * bool(reset)).astype(float)
+              for tag in sizes for reset in resets for seed in (0, 1)}  # fmt: skip
+    rows = [found for (tag, reset, seed), items in scores.items()
+            for found in row(reset, seed, items.mean(), items, tmp_path / f"{tag}-{reset}-{seed}", tag)]  # fmt: skip
+    rows = [(folder, found.model_copy(update={"dataset": "ewt" if found.language == "en" else "pud"}))
+            for folder, found in rows]  # fmt: skip
+    cells, notes = ablation_cells(rows)
+    assert notes == []
+    assert [(c.target, c.reset, c.targets) for c in cells] == [
+        (tag, reset, 1 + (tag == "mean")) for tag in (*sizes, "mean") for reset in resets
+    ]
+    of = {key: items.mean() for key, items in scores.items()}
+    means = {(r, seed): (of["de", r, seed] + of["hi", r, seed]) / 2 for r in resets for seed in (0, 1)}
+    gaps = [means["0-1", seed] - means["", seed] for seed in (0, 1)]
+    mean = cells[-1]
+    assert mean.dataset == "pud"
+    assert (mean.score, mean.sd) == pytest.approx((np.mean([means["0-1", 0], means["0-1", 1]]),
+                                                   np.std([means["0-1", 0], means["0-1", 1]], ddof=1)))  # fmt: skip
+    assert (mean.difference, mean.spread) == pytest.approx((np.mean(gaps), np.std(gaps, ddof=1)))
+    pairs = [[np.stack([np.stack([scores[tag, r, s], np.ones_like(scores[tag, r, s])], 1) for s in (0, 1)])
+              for r in ("0-1", "")] for tag in ("de", "hi")]  # fmt: skip
+    wanted = paired_bootstrap_mean(pairs)
+    assert (mean.low, mean.high) == over_seeds(mean.difference, (wanted.low, wanted.high), mean.spread, 2)
+    fewer = [(folder, found) for folder, found in rows if (found.language, found.seeds.finetune) != ("hi", 1)]
+    assert {c.target for c in ablation_cells(fewer)[0]} == {"de", "hi", "en"}  # other seeds are not averaged
+
+
+def test_what_cannot_be_compared_is_told(tmp_path):
+    items = np.ones(10)
+    alone, notes = ablation_cells(row("0-1", 0, 1.0, items, tmp_path / "a"))
+    assert math.isnan(alone[0].difference)
+    assert "no run without a reset" in notes[0]
+    rows = row("0-1", 0, 1.0, items, tmp_path / "a") + row("", 0, 1.0, items, tmp_path / "b", data="other")
+    cells, notes = ablation_cells(rows)
+    assert math.isnan(cells[1].low)
+    assert "other test items" in notes[0]
+    for way in ("task", "training"):  # other settings are another comparison
+        rows = row("0-1", 0, 1.0, items, tmp_path / "a") + row("", 0, 1.0, items, tmp_path / way, **{way: {"x": 1}})
+        assert "no run without a reset" in ablation_cells(rows)[1][0]
+    rows = row("0-1", 0, 1.0, items, tmp_path / "a") + row("", 0, 0.5, items, tmp_path / "d")
+    next((tmp_path / "d" / "items").iterdir()).unlink()  # a copy without what is not text
+    cells, notes = ablation_cells(rows)
+    assert cells[1].difference == pytest.approx(0.5)
+    assert math.isnan(cells[1].low)
+    assert "no interval" in notes[0]
+    assert ablation_cells(row("", 0, 1.0, items, tmp_path / "d")) == ([], [])

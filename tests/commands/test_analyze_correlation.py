@@ -1,0 +1,159 @@
+"""What goes with transfer, over a set of runs."""
+
+import json
+import math
+
+import pytest
+
+from paralign.analyses.correlation import predicted, transferred
+from paralign.commands.analyze_correlation import analyze_correlation
+from paralign.errors import UserError
+from paralign.metrics.correlation import spearman, spearman_interval
+from paralign.report import write_report
+from paralign.results import Measurement, Seeds, Where, write_results
+
+
+def row(task, metric, language, value, model, *, train=None, head=None, layer=None, pool=None, **settings):
+    return Measurement(
+        task=task, dataset="d", language=language, metric=metric, value=value, n=10, train=train, model=model,
+        model_hash=model, run="r", seeds=Seeds(finetune=head), where=Where(layer=layer, pool=pool),
+        settings={"system": model.upper(), **settings},
+    )  # fmt: skip
+
+
+CKA = {"a": 0.2, "b": 0.4, "c": 0.6, "d": 0.8}
+
+
+def rows(languages=(("de", 0.1), ("zh", 0.4))):
+    out = []
+    for model, cka in CKA.items():
+        for head in (0, 1):
+            out.append(row("pos", "accuracy", "en", 0.9 + 0.02 * head, model, train="en", head=head))
+            out.append(row("pos", "other", "en", 0.1, model, train="en", head=head))
+            for language, far in languages:
+                value = 0.9 - far + 0.05 * cka + 0.02 * head
+                out.append(row("pos", "accuracy", language, value, model, train="en", head=head))
+        for near, (language, _) in zip((0.1, 0.0, 0.05, 0.02), languages, strict=False):
+            out += [row("similarity", "cka", language, cka + near * k, model, layer=k, pool="mean") for k in range(3)]
+            for pool, sign in (("mean", -1), ("cls", 1)):
+                out.append(row("retrieval", "accuracy_cosine", language, 0.5 + sign * cka / 2, model, pool=pool))
+    return out
+
+
+def test_points_and_correlations_by_hand():
+    points, notes = transferred(rows())
+    assert notes == []
+    assert len(points) == 8
+    one = next(p for p in points if (p.system, p.language) == ("B", "de"))
+    assert one.score == pytest.approx(0.9 - 0.1 + 0.02 + 0.01)
+    assert one.loss == pytest.approx(0.91 - one.score)
+    assert one.known["cka, last layer"] == pytest.approx(0.6)
+    assert one.known["cka, mean of layers"] == pytest.approx((0.5 + 0.6) / 2)  # the embeddings left out
+    assert one.known["retrieval, mean"] == pytest.approx(0.3)
+    found = {c.predictor: c for c in predicted(points)}
+    assert list(found) == ["cka, last layer", "cka, mean of layers", "retrieval, mean", "retrieval, cls"]
+    kept = [-p.loss for p in points]
+    for name, c in found.items():
+        assert (c.points, c.encoders, c.languages) == (8, 4, 2)
+        assert c.value == pytest.approx(spearman([p.known[name] for p in points], kept))
+        assert math.isnan(c.low)  # two languages tell nothing of others
+    assert found["retrieval, mean"].within == pytest.approx(-1)  # encoders that find more lose more, in each language
+    assert found["cka, last layer"].within == pytest.approx(1)
+
+
+FOUR = (("de", 0.1), ("zh", 0.4), ("fr", 0.2), ("hi", 0.3))
+
+
+def test_the_interval_is_that_of_other_encoders_and_languages():
+    points, _ = transferred(rows(FOUR))
+    found = {c.predictor: c for c in predicted(points)}
+    for name in ("cka, last layer", "retrieval, mean"):
+        x, y = [p.known[name] for p in points], [-p.loss for p in points]
+        wanted = spearman_interval(x, y, groups=([p.model_hash for p in points], [p.language for p in points]))
+        assert (found[name].low, found[name].high) == wanted
+        assert wanted[0] < wanted[1]
+
+
+def test_other_training_files_and_numbers_of_sentences_are_other_ways():
+    again = []
+    for r in rows():
+        if (r.task, r.language, r.model) == ("pos", "de", "a"):
+            for settings in ({"training": {"epochs": 9}}, {"data": "f00d"}):
+                again.append(r.model_copy(update={"value": 0.1, "settings": r.settings | settings}))
+        if (r.task, r.language, r.model) == ("similarity", "de", "a"):
+            again.append(r.model_copy(update={"value": 0.9, "n": 60}))
+    points, notes = transferred(again + rows())
+    assert points == transferred(rows())[0]
+    assert [note.rpartition(" counts, ")[2] for note in notes] == [
+        "pos on d test epochs=9 does not", "pos on d test f00d does not", "CKA of 60 sentences of d  does not"
+    ]  # fmt: skip
+
+
+def test_what_does_not_count():
+    some = [r for r in rows() if not (r.task == "pos" and r.language == "en")]
+    assert transferred(some)[0] == []  # no score of the source
+    changed = [r.model_copy(update={"settings": r.settings | {"layers": {"reset": "0"}}}) for r in rows()]
+    assert transferred(changed)[0] == []
+    assert transferred([r for r in rows() if r.task == "pos"])[0] == []  # nothing to tell it by
+    few, _ = transferred([r for r in rows() if r.model == "a"])
+    assert len(few) == 2
+    assert predicted(few) == []
+    three = predicted(transferred([r for r in rows() if r.model != "a"])[0])
+    assert all(math.isnan(c.within) for c in three)
+
+
+def test_two_sources_are_not_two_encoders():
+    more = [r.model_copy(update={"train": "fr", "language": {"en": "fr"}.get(r.language, r.language)})
+            for r in rows() if r.task == "pos"]  # fmt: skip
+    near = [r.model_copy(update={"where": r.where.model_copy(update={"direction": f"fr-{r.language}"})})
+            for r in rows() if r.task == "similarity"]  # fmt: skip
+    points, _ = transferred([r for r in rows() + more + near if r.model in ("a", "b")])
+    assert {p.source for p in points} == {"en", "fr"}
+    assert all(math.isnan(c.within) for c in predicted(points))
+
+
+def test_ways_to_measure_are_not_mixed():
+    biased = [r.model_copy(update={"value": 0.99, "settings": r.settings | {"similarity": {"debiased": False}}})
+              for r in rows() if r.task == "similarity" and r.model == "a"]  # fmt: skip
+    other = [r.model_copy(update={"dataset": "x", "value": 0.1})
+             for r in rows() if (r.language, r.model, r.task) == ("de", "b", "pos")]  # fmt: skip
+    points, notes = transferred(biased + rows() + other)
+    assert points == transferred(rows())[0]
+    assert len(notes) == 2
+    assert any("CKA of 10 sentences of d  counts" in note and "debiased=False does not" in note for note in notes)
+    turned = [r.model_copy(update={"where": r.where.model_copy(update={"direction": f"{r.language}-en"})})
+              if r.task == "similarity" else r for r in rows()]  # fmt: skip
+    assert transferred(turned)[0] == points  # whichever side was named first
+
+
+def test_files_and_the_page(tmp_path, capsys):
+    given = rows(FOUR)
+    write_results(tmp_path / "runs" / "x", [(r, None) for r in given])
+    file = tmp_path / "runs" / "x" / "results.jsonl"
+    with file.open("a") as out:
+        out.write('{"schema": 1, "task": "po')  # a copy that was cut
+    analyze_correlation([tmp_path / "runs"], out=tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "pos, cka, last layer: Spearman" in said
+    assert f"{file}:{len(given) + 1}: the line is cut off" in said
+    lines = (tmp_path / "out" / "correlation.tsv").read_text().splitlines()
+    assert len(lines) == 17
+    assert lines[0].split("\t")[:8] == ["task", "metric", "source", "language", "system", "model_hash", "score", "loss"]
+    told = json.loads((tmp_path / "out" / "figures" / "correlation.json").read_text())
+    assert len(told["points"]) == 16
+    page = write_report([tmp_path / "out", tmp_path / "runs" / "x"], tmp_path / "page.html").html.read_text()
+    assert "what a language keeps goes most with cka, " in page
+    assert "B, en to de: 0.600, " in page
+    assert f"results.jsonl:{len(given) + 1} is cut off and was passed over" in page
+
+
+def test_what_cannot_be_told(tmp_path):
+    (tmp_path / "r").mkdir()
+    with pytest.raises(UserError, match=r"no results\.jsonl"):
+        analyze_correlation([tmp_path], out=tmp_path / "out")
+    with pytest.raises(UserError, match="no folders"):
+        analyze_correlation([], out=tmp_path / "out")
+    write_results(tmp_path / "r", [(r, None) for r in rows()[:5]])
+    with pytest.raises(UserError, match="fewer than four"):
+        analyze_correlation([tmp_path], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,101 @@
+"""``demo --real``: the story on a user's own pairs."""
+
+import json
+
+import pytest
+
+from paralign.commands import demo_real as real
+from paralign.errors import UserError
+from paralign.smallworld import World
+from paralign.text.normalization import comparison_key
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(real, "_TEST", 40)
+    monkeypatch.setattr(real, "_SEEN", 128)
+
+
+def write(path, language, indices):
+    world = World(0)
+    rows = (f"{world.sentence(i, 'en').text}\t{world.sentence(i, language).text}\n" for i in indices)
+    path.write_text("".join(rows))
+    return f"en-{language}={path}"
+
+
+def test_the_story_is_told_on_pairs_that_training_never_saw(base, tmp_path, quick):
+    pairs = [write(tmp_path / "de.tsv", "de", range(300)), write(tmp_path / "zh.tsv", "zh", range(200, 450))]
+    out = tmp_path / "out"
+    page = real.demo_real(out, pairs, model=str(base), quiet=True)
+    text = page.read_text()
+    assert "PPA" in text
+    assert "MLM control" in text
+    sides: dict[str, dict[str, set[str]]] = {"train": {}, "test": {}}
+    for kind, found in sides.items():
+        for tag in ("de", "zh"):
+            rows = [line.split("\t") for line in (out / "data" / f"{kind}.en-{tag}.tsv").read_text().splitlines()]
+            assert len(rows) == 40 or kind == "train"
+            for language, column in (("en", 0), (tag, 1)):
+                found.setdefault(language, set()).update(row[column] for row in rows)
+    for language, held in sides["test"].items():
+        assert not held & sides["train"][language]
+    methods = {json.loads(line)["settings"]["method"] if "method" in json.loads(line)["settings"] else
+               json.loads(line)["model"] for name in ("base", "control", "ppa")
+               for line in (out / f"retrieval-{name}" / "results.jsonl").read_text().splitlines()}  # fmt: skip
+    assert len(methods) == 3
+    seen = [json.loads((out / name / "run.json").read_text())["pairs_seen"] for name in ("control", "ppa")]
+    assert seen == [128, 128]
+    # Taken up again there is nothing left to do; without --resume the folder is not touched.
+    assert real.demo_real(out, pairs, model=str(base), quiet=True, resume=True) == page
+    with pytest.raises(UserError, match="in use"):
+        real.demo_real(out, pairs, model=str(base), quiet=True)
+
+
+def test_taken_up_again_with_other_pairs_or_another_encoder_it_refuses(base, tmp_path, quick, make_encoder):
+    pairs = [write(tmp_path / "de.tsv", "de", range(300))]
+    out = tmp_path / "out"
+    real.demo_real(out, pairs, model=str(base), quiet=True)
+    make_encoder(seed=5).save_pretrained(tmp_path / "other")
+    with pytest.raises(UserError, match="model: not what this was begun with"):
+        real.demo_real(out, pairs, model=str(tmp_path / "other"), quiet=True, resume=True)
+    with pytest.raises(UserError, match="pairs: not what this was begun with"):
+        real.demo_real(out, [write(tmp_path / "more.tsv", "de", range(310))], model=str(base), quiet=True, resume=True)
+    with pytest.raises(UserError, match="seed: not what"):
+        real.demo_real(out, pairs, model=str(base), seed=1, quiet=True, resume=True)
+
+
+def test_an_encoder_that_cannot_be_loaded_leaves_nothing_behind(tmp_path, quick):
+    with pytest.raises(UserError):
+        real.demo_real(
+            tmp_path / "out", [write(tmp_path / "de.tsv", "de", range(300))], model=str(tmp_path), quiet=True
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_signs_and_near_duplicates_are_no_test_pairs_and_long_pairs_do_no_harm(make_encoder, tmp_path, quick):
+    make_encoder(max_length=40).save_pretrained(tmp_path / "short")
+    spec = write(tmp_path / "de.tsv", "de", range(300))
+    rows = (tmp_path / "de.tsv").read_text().splitlines()
+    louder = ["\t".join(side.rstrip(".!?") + " !!" for side in row.split("\t")) for row in rows]
+    (tmp_path / "de.tsv").write_text(
+        "\n".join([*rows, *louder, *(f"{'.' * n}\t{'-' * n}" for n in range(1, 60))]) + "\n"
+    )
+    out = tmp_path / "out"
+    real.demo_real(out, [spec], model=str(tmp_path / "short"), quiet=True)
+    texts = [(out / f"data/{kind}.en-de.tsv").read_text() for kind in ("train", "test")]
+    kinds = [[[comparison_key(side) for side in row.split("\t")] for row in text.splitlines()] for text in texts]
+    for side in (0, 1):
+        train, test = ([row[side] for row in kind] for kind in kinds)
+        assert len(set(test)) == len(test) == 40
+        assert "" not in test
+        assert not set(test) & set(train)
+
+
+def test_too_few_pairs_and_wrong_tags_leave_nothing_behind(base, tmp_path, quick):
+    few = write(tmp_path / "few.tsv", "de", range(60))
+    with pytest.raises(UserError, match="en-de: 60 pairs, fewer than 80"):
+        real.demo_real(tmp_path / "out", [few], model=str(base), quiet=True)
+    wrong = write(tmp_path / "a.tsv", "fr", range(300)).replace("en-fr", "en-de")
+    with pytest.raises(UserError, match="looks like fr"):
+        real.demo_real(tmp_path / "out", [wrong], model=str(base), quiet=True)
+    assert not any((tmp_path / "out").rglob("*.tsv"))

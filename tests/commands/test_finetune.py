@@ -1,0 +1,219 @@
+"""Settings of transfer and evidence: what is trained on, seeds, selection, warnings, predictions."""
+
+import fcntl
+import itertools
+import json
+import os
+
+import numpy as np
+import pytest
+
+import paralign
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.results import read_results
+from paralign.training import Trainer
+from tests.commands.inference import NLI, nli
+
+
+@pytest.mark.parametrize(
+    ("more", "language", "records"),
+    [
+        ({"train": "de=smallworld:0-60"}, "de", 60),
+        ({"train": ["en=smallworld:0-60", "de=smallworld:0-30"]}, "en+de", 90),
+        ({"train": ["en=smallworld:0-60", "de=smallworld:0-40"], "code_switch": True}, "de*en", 80),
+        ({"train": ["en=smallworld:0-60", "de=smallworld:60-99"], "target_examples": 10}, "en+de:10", 70),
+    ],
+)
+def test_settings_of_transfer(base, tmp_path, monkeypatch, more, language, records):
+    """What is trained on, in rows for the encoder; small-world pairs give a row each."""
+    from paralign.tasks.examples import ExampleBatches
+
+    made = []
+    init = ExampleBatches.__init__
+    monkeypatch.setattr(ExampleBatches, "__init__", lambda self, *args: (init(self, *args), made.append(self))[0])
+    rows = nli(base, tmp_path / "run", **more)
+    assert {row.train for row in rows} == {language}
+    assert [batches._store.rows for batches in made] == [records]
+    assert rows[0].settings["baselines"]["chance"] == pytest.approx(1 / 3)
+    given = more["train"] if isinstance(more["train"], list) else [more["train"]]
+    assert len(rows[0].settings["training"]["sets"]) == len(given)
+
+
+def test_rows_tell_what_is_not_the_usual_way(base, tmp_path):
+    given = {"task": "pos", "train": "en=smallworld:0-40", "eval": ["de=smallworld:50-60"], "quiet": True, "limit": 30}
+    rows = paralign.finetune(str(base), out=tmp_path / "a", **given,
+                             overrides=["training.epochs=1", "training.log_every=3", "training.seed=4"])  # fmt: skip
+    assert rows[0].settings["training"] == {"sets": ["smallworld:0-40"], "epochs": 1.0, "limit": 30}
+
+
+def test_a_run_that_had_all_but_its_end_keeps_what_it_knew(base, tmp_path):
+    given = {"task": "pos", "train": "en=smallworld:0-40", "eval": ["de=smallworld:50-60"], "quiet": True,
+             "overrides": ["training.epochs=1", "layers.reset=0"], "out": tmp_path / "run"}  # fmt: skip
+    paralign.finetune(str(base), **given)
+    file = tmp_path / "run" / "run.json"
+    whole = json.loads(file.read_text())
+    assert {"encoder", "seed 0"} == set(whole["layer_hashes"])
+    file.write_text(json.dumps(whole | {"status": "stopped"}))
+    paralign.finetune(str(base), **given, resume=True)
+    again = json.loads(file.read_text())
+    assert again["status"] == "done"
+    names = ("seconds", "steps", "pairs_seen", "tokens_seen", "padding", "layer_hashes", "alarms")
+    assert {name: again[name] for name in names} == {name: whole[name] for name in names}
+    assert whole["steps"] > 0
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"code_switch": True}, "one set of originals and their translations"),
+        ({"train": ["en=smallworld:0-9", "en=smallworld:9-20"], "code_switch": True}, "one set of originals"),
+        ({"target_examples": 5}, "a source language first"),
+        ({"train": ["en=smallworld:0-60", "de=smallworld:0-4"], "target_examples": 5}, "there are 4"),
+        ({"train": ["en=smallworld:0-60", "de=smallworld:900-950"], "code_switch": True}, "50 of 50 items have no"),
+        ({"task": "pos", "train": ["en=smallworld:0-9", "de=smallworld:0-9"], "code_switch": True}, "no code-switched"),
+        ({"task": "retrieval"}, "is not trained"),
+        ({"settings": {"task": {"max_peices": 9}}}, "did you mean 'max_pieces'"),
+    ],
+)
+def test_transfer_that_makes_no_sense_is_told(base, tmp_path, more, message):
+    with pytest.raises(UserError, match=message):
+        nli(base, tmp_path / "run", **more)
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_failing_seed_does_not_lose_the_others(base, tmp_path, monkeypatch):
+    whole = nli(base, tmp_path / "whole", seeds=3, keep_models=False)
+    optimize = Trainer._optimize
+
+    def diverge(self, slices):
+        if self.step == 3 and self.config.seed == 1:
+            raise UserError("the loss became infinite")
+        return optimize(self, slices)
+
+    monkeypatch.setattr(Trainer, "_optimize", diverge)
+    with pytest.raises(UserError, match="1 of 3 seeds failed, the others are kept; seed 1: the loss became infinite"):
+        nli(base, tmp_path / "run", seeds=3)
+    monkeypatch.undo()
+    assert {row.seeds.finetune for row in read_results(tmp_path / "run" / "results.jsonl")} == {0, 2}
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+    rows = nli(base, tmp_path / "run", seeds=3, resume=True)
+    both = [sorted((r.seeds.finetune, r.language, r.value) for r in some) for some in (rows, whole)]
+    assert both[0] == both[1]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "done"
+
+
+def test_the_best_epoch_on_the_development_set_is_kept(base, tmp_path, monkeypatch):
+    """Scores of four epochs are made up: the second is the best, so the weights after it are the result."""
+    quick = {"training": NLI["training"] | {"steps": 28}}
+    saved = {}
+    look = Trainer._look
+
+    def watch(self, score):
+        values = iter([0.1, 0.9, 0.3, 0.9])
+        step = self.step
+        look(self, lambda: [next(values) for _ in range(step // 7)][-1])
+        saved[step] = self.learner.encoder.digest()
+
+    monkeypatch.setattr(Trainer, "_look", watch)
+    nli(base, tmp_path / "run", dev="en=smallworld:300-320", settings=quick)
+    assert sorted(saved) == [7, 14, 21, 28]
+    assert len(set(saved.values())) == 4
+    assert Encoder.from_pretrained(tmp_path / "run/seed-0/model").digest() == saved[14]
+
+
+def test_stopped_and_resumed_selection_ends_the_same(base, tmp_path, monkeypatch):
+    quick = {"training": NLI["training"] | {"steps": 28}}
+    more = {"dev": "en=smallworld:300-320", "settings": quick}
+    nli(base, tmp_path / "whole", **more)
+    optimize = Trainer._optimize
+
+    def crash(self, slices):
+        if self.step == 17:
+            raise KeyboardInterrupt
+        return optimize(self, slices)
+
+    monkeypatch.setattr(Trainer, "_optimize", crash)
+    with pytest.raises(KeyboardInterrupt):
+        nli(base, tmp_path / "run", **more)
+    monkeypatch.undo()
+    nli(base, tmp_path / "run", **more, resume=True)
+    one, other = (Encoder.from_pretrained(tmp_path / name / "seed-0" / "model").digest() for name in ("whole", "run"))
+    assert one == other
+
+
+def test_traps_are_warned_of(base, tmp_path):
+    """Constant labels, test text that was trained on, scores of a constant answer."""
+    same = tmp_path / "same.tsv"
+    from paralign.smallworld import World
+
+    texts = [World(0).sentence(k, "en").text for k in range(40)]
+    same.write_text("".join(f"{a}\t{b}\tneutral\n" for a, b in itertools.pairwise(texts)))
+    nli(base, tmp_path / "run", eval=["en=smallworld:0-30", f"en={same}"])
+    alarms = json.loads((tmp_path / "run" / "run.json").read_text())["alarms"]
+    assert any("30 of 30 items have a text that is also in the training data" in alarm for alarm in alarms)
+    assert any("every label is 'neutral'" in alarm for alarm in alarms)
+    clean = nli(base, tmp_path / "clean", eval=["en=smallworld:5000-5060"])
+    told = json.loads((tmp_path / "clean" / "run.json").read_text())["alarms"]
+    assert not any("also in the training data" in alarm or "every label" in alarm for alarm in told)
+    assert clean
+
+
+def test_test_text_in_the_parallel_text_of_the_encoder_is_found(base, tmp_path):
+    paralign.align(
+        str(base),
+        pairs=["en-de=smallworld:0-80"],
+        recipe="tlm-mini",
+        out=tmp_path / "aligned",
+        settings={"training": {"batch": 8, "steps": 2}, "data": {"min_pieces": 2}},
+        quiet=True,
+    )
+    out = tmp_path / "run"
+    data = ["en-de=smallworld:60-100"]
+    paralign.evaluate(str(tmp_path / "aligned/encoder"), task="retrieval", data=data, out=out, quiet=True)
+    (alarm,) = [a for a in json.loads((out / "run.json").read_text())["alarms"] if "trained on" in a]
+    found = int(alarm.split(": ")[1].split()[0])
+    assert 15 <= found <= 21  # texts of fewer than 8 pieces tell nothing
+
+
+def test_predictions_come_in_the_tasks_own_format(base, tmp_path, capsys):
+    nli(base, tmp_path / "run")
+    model = tmp_path / "run" / "seed-0" / "model"
+    bare = tmp_path / "bare.tsv"
+    bare.write_text("A man sleeps.\tA man is awake.\nThe dog barks.\tThe dog is loud.\n")
+    (path,) = paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "out.tsv", quiet=True)
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    assert [row[:2] for row in rows] == [line.split("\t") for line in bare.read_text().splitlines()]
+    assert {row[2] for row in rows} <= {"entailment", "neutral", "contradiction"}
+    with pytest.raises(UserError, match="exists already"):
+        paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "out.tsv", quiet=True)
+    with pytest.raises(UserError, match="was not fine-tuned for a task"):
+        paralign.predict(str(base), data=f"en={bare}", out=tmp_path / "o.tsv", quiet=True)
+    gold = paralign.evaluate(str(model), data=["en=smallworld:200-240"], out=tmp_path / "e", quiet=True)
+    (path,) = paralign.predict(str(model), data="en=smallworld:200-240", out=tmp_path / "p.tsv", quiet=True)
+    from paralign.sources.smallworld import smallworld_sentence_pairs
+
+    labels = [pair.label for pair in smallworld_sentence_pairs("en", range(200, 240))]
+    said = [line.split("\t")[2] for line in path.read_text().splitlines()]
+    assert gold[0].value == pytest.approx(np.mean([a == b for a, b in zip(labels, said, strict=True)]))
+
+
+def test_two_processes_cannot_work_on_one_run(base, tmp_path):
+    nli(base, tmp_path / "run")
+    handle = os.open(tmp_path / "run", os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another process is at work"):
+            nli(base, tmp_path / "run", seeds=2, resume=True)
+    finally:
+        os.close(handle)
+    assert {row.seeds.finetune for row in nli(base, tmp_path / "run", seeds=2, resume=True)} == {0, 1}
+
+
+def test_dropout_is_a_setting(base, tmp_path):
+    losses = []
+    for share in (0.0, 0.5):
+        nli(base, tmp_path / str(share), overrides=[f"training.dropout={share}"])
+        log = (tmp_path / str(share) / "seed-0" / "log.jsonl").read_text().splitlines()
+        losses.append([json.loads(line)["losses"] for line in log if "losses" in json.loads(line)])
+    assert losses[0] != losses[1]

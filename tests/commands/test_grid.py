@@ -1,0 +1,83 @@
+"""The grid of derived languages, small: it runs, stops, goes on, and tells."""
+
+import json
+
+import pytest
+
+from paralign.commands import grid
+from paralign.commands.order_corpus import learn_order
+from paralign.errors import UserError
+from paralign.formats.conllu import write_conllu
+from paralign.sources.readers import read_trees
+from paralign.sources.specs import TextSpec
+
+TINY = (
+    "grid.arch=bert:1x32", "grid.vocab=300", 'grid.tokenizer="wordpiece"',
+    'grid.pretrain=["training.steps=3", "training.batch=8", "training.warmup=0"]',
+    'grid.finetune=["training.epochs=1", "training.batch=16"]',
+)  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, indices in (("text", "0-60"), ("train", "100-130"), ("test", "200-215")):
+        write_conllu(read_trees(TextSpec("en", f"smallworld:{indices}")), tmp_path / f"{name}.conllu")
+    learn_order(["hi=smallworld:0-100"], tmp_path / "hi.json", quiet=True)
+    return tmp_path
+
+
+def run(files, **more):
+    given = {"text": f"en={files / 'text.conllu'}", "task": "pos", "train": str(files / "train.conllu"),
+             "eval": str(files / "test.conllu"), "quiet": True} | more  # fmt: skip
+    return grid.run_grid(files / "out", **given)
+
+
+def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, monkeypatch):
+    sets = (*TINY, 'grid.methods=["mlm-scratch", "align-mlm"]',
+            f'grid.languages=["trans+inv", "trans+syn@{files / "hi.json"}"]')  # fmt: skip
+    whole, calls = grid.pretrain, []
+
+    def stopped(**given):
+        calls.append(given["out"].name)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return whole(**given)
+
+    monkeypatch.setattr(grid, "pretrain", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(files, overrides=sets)
+    page = run(files, overrides=sets, resume=True)
+    assert len(set(calls)) == 4
+    told = json.loads((files / "out" / "transfer-pos" / "figures" / "transfer.json").read_text())
+    points = {(p["system"], p["language"]): p for p in told["points"]}
+    assert set(points) == {(m, f"en~trans+{x}") for m in ("MLM", "ALIGN-MLM") for x in ("inv", "syn@hi")}
+    assert all(p["alignment"] is not None for p in points.values())
+    assert told["correlations"][0]["points"] == 4
+    assert "Transfer to derived languages" in page.read_text()
+    assert "No run is marked as the control" not in page.read_text()
+    with pytest.raises(UserError, match="in use"):
+        run(files, overrides=sets)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"text": "en~inv=x.txt"}, "the grid derives it"),
+        ({"overrides": ("training.steps=3",)}, "only grid.KEY can be set here"),
+        ({"recipe": "mlm"}, "only grid.KEY can be set here"),
+        ({"overrides": ('grid.languages=["inw"]',)}, "did you mean 'inv'"),
+        ({"overrides": ("grid.seedz=3",)}, "seeds"),
+        ({"overrides": ('grid.methods=["mlm-scratsh"]',)}, "did you mean 'mlm-scratch'"),
+        ({"overrides": ('grid.pretrain=["training.stepz=1"]',)}, "steps"),
+        ({"overrides": ('grid.finetune=["training.epoch=1"]',)}, "epochs"),
+        ({"overrides": ("grid.arch=bertt:1x32",)}, "bert"),
+        ({"overrides": ('grid.languages=["syn"]',)}, "whose word order"),
+        ({"task": "retrieval"}, "not trained"),
+        ({"train": "nowhere.conllu"}, "nowhere.conllu"),
+        ({"text": "en=nowhere.txt"}, "nowhere.txt"),
+    ],
+)
+def test_grids_that_cannot_be(files, more, said):
+    with pytest.raises(UserError, match=said):
+        run(files, **more)
+    assert not (files / "out").exists()

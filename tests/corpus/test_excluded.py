@@ -1,0 +1,82 @@
+"""Test sentences in whatever format the test comes."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from paralign.corpus.exclusion import excluded_sentences, iter_sentences
+from paralign.errors import UserError
+
+
+def test_every_format_gives_its_sentences(tmp_path: Path):
+    files = {
+        "plain.txt": ("One. \nTwo\n", {"One.", "Two"}),
+        "table.tsv": ("A b\tC d\tneutral\n", {"A b", "C d", "neutral"}),
+        "bars.txt": ("das Haus ||| the house\n", {"das Haus", "the house"}),
+        "tree.conllu": ("# sent_id = 1\n# text = Hello there\n1\tHello\n", {"Hello there"}),
+        "ner.tsv": ("de:Angela\tB-PER\nde:kam\tO\n\nIn\tO\nBonn\tB-LOC\n", {"Angela kam", "In Bonn"}),
+        "conll.txt": ("EU NNP B-ORG\nrejects VBZ O\n", {"EU rejects"}),
+        "words.conllu": (
+            "# sent_id = 1\n# text_en = Hi\n"
+            + "".join(f"{k}\t{w}\t_\t_\t_\t_\t_\t_\t_\t_\n" for k, w in ((1, "Na"), (2, "so"))),
+            {"Hi", "Na so"},
+        ),
+        "told.txt": ("# id 7\nEU B-ORG\nrejects O\n\n# 8 domain=x\nIn O\n", {"EU rejects", "In"}),
+        "any.jsonl": (
+            '{"Premise": "A", "hypo": "B", "translation": {"de": "C"}, "id": "D", "label": "E"}\n',
+            set("ABC"),
+        ),
+        "pairs.jsonl": (
+            '{"sentence1": "A man.", "sentence2": "B.", "label": "x"}\n\n{"premise": "C", "id": 3}\n',
+            {"A man.", "B.", "C"},
+        ),
+    }
+    for name, (text, expected) in files.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+        for path in (tmp_path / name, tmp_path / f"{name}.gz"):
+            assert {s.strip() for s in iter_sentences(path)} - {""} == expected, name
+
+
+def test_questions_give_paragraphs_sentences_and_questions_but_no_answers(tmp_path: Path):
+    context = "Anna lives in Bonn. She sings! 她唱歌。他听。"
+    qas = [{"id": "1", "question": "Where?", "answers": [{"text": "Bonn", "answer_start": 14}]}]
+    whole = {"data": [{"title": "Anna", "paragraphs": [{"context": context, "qas": qas}]}]}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(whole))
+    found = {s for s in iter_sentences(path) if s}
+    assert found == {context, "Anna lives in Bonn.", "She sings!", "她唱歌。", "他听。", "Where?"}
+    assert len(excluded_sentences([path])[0]) == 6
+
+
+def test_no_line_of_a_long_file_is_lost(tmp_path):
+    rows = [f"Sentence {n}." for n in range(120)]
+    (tmp_path / "a.txt").write_text("\n".join(rows))
+    assert list(iter_sentences(tmp_path / "a.txt")) == rows
+
+
+def test_a_file_without_sentences_is_an_error_and_what_is_dropped_is_counted(tmp_path):
+    (tmp_path / "a.txt").write_text("...\n\n")
+    with pytest.raises(UserError, match="no sentence was found") as error:
+        excluded_sentences([tmp_path / "a.txt"])
+    assert error.value.where == str(tmp_path / "a.txt")
+    whole = "".join(f"Sentence {n}.\n" for n in range(5000)).encode()
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(whole)[:-2000])
+    with pytest.raises(UserError, match="truncated"):
+        excluded_sentences([tmp_path / "cut.gz"])
+    seen, (row,) = excluded_sentences([tmp_path / "cut.gz"], lenient=True)
+    assert 0 < len(seen) == row["sentences"] < 5000
+    assert row["dropped"] == {"truncated gzip": 1}
+
+
+def test_broken_json_is_told(tmp_path: Path):
+    (tmp_path / "a.json").write_text('{"data": [}')
+    with pytest.raises(UserError, match="is not JSON"):
+        excluded_sentences([tmp_path / "a.json"])
+    (tmp_path / "a.jsonl").write_text('{"premise": "A"}\n{"premise": \n')
+    with pytest.raises(UserError, match="not JSON") as error:
+        excluded_sentences([tmp_path / "a.jsonl"])
+    assert error.value.where == f"{tmp_path / 'a.jsonl'}:2"
+    assert excluded_sentences([tmp_path / "a.jsonl"], lenient=True)[1][0]["dropped"] == {"not JSON": 1}

@@ -1,0 +1,49 @@
+"""Text in another language than its tag says."""
+
+import os
+
+import pytest
+
+from paralign.corpus.language_identification import check_languages, describe_wrong_language
+from paralign.errors import UserError
+from paralign.smallworld import World
+from paralign.sources.specs import PairSpec, TextSpec
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, list[str]]:
+    world = World(0)
+    return {tag: [world.sentence(i, tag).text for i in range(240)] for tag in ("en", "de", "fr", "es", "zh", "hi")}
+
+
+def test_every_language_is_known_by_its_text_and_no_other(told):
+    for tag, texts in told.items():
+        for asked in told:
+            message = describe_wrong_language(texts, asked)
+            assert (message is None) == (asked == tag), (tag, asked, message)
+            if message:
+                assert message.startswith(f"looks like {tag} (")
+
+
+def test_little_text_unknown_languages_and_mixtures_are_not_judged(told):
+    assert describe_wrong_language(told["fr"][:90], "de") is None
+    assert describe_wrong_language(told["fr"], "gsw") is None
+    mixed = [text for pair in zip(told["fr"], told["de"], strict=True) for text in pair]
+    assert describe_wrong_language(mixed, "de") is None
+
+
+def test_a_corpus_is_refused_with_the_side_that_is_wrong(told, tmp_path):
+    (tmp_path / "a.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in zip(told["en"], told["fr"], strict=True)))
+    check_languages([PairSpec("en", "fr", str(tmp_path / "a.tsv")), TextSpec("de", "smallworld"), TextSpec("de", "-")])
+    with pytest.raises(UserError, match=r"tagged 'de' looks like fr \(\d+% of 60 samples, de \d+%\)") as error:
+        check_languages([PairSpec("en", "de", str(tmp_path / "a.tsv"))])
+    assert error.value.where == str(tmp_path / "a.tsv")
+    with pytest.raises(UserError, match="tagged 'fr' looks like en"):
+        check_languages([PairSpec("fr", "en", str(tmp_path / "a.tsv"))])
+
+
+def test_blank_lines_say_nothing_and_pipes_are_not_read(told, tmp_path):
+    assert describe_wrong_language([""] * 1200 + told["de"], "de") is None
+    assert describe_wrong_language([""] * 1200 + told["de"], "fr")
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
+    check_languages([TextSpec("de", str(tmp_path / "pipe"))])

@@ -1,0 +1,331 @@
+"""TMX, JSON lines, zip archives and zstd: the same pairs as from any file, and every kind of damage by its line."""
+
+import gzip
+import io
+import json
+import zipfile
+from collections import Counter
+from xml.etree import ElementTree
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paralign.commands.convert_corpus import convert_corpus
+from paralign.errors import UserError
+from paralign.formats.items import Pair
+from paralign.formats.lines import write_lines
+from paralign.formats.tmx import read_tmx, to_tmx_lines
+from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.specs import parse_pairs, parse_text
+from paralign.text.normalization import normalize
+
+WANTED = [("Hi.", "Hallo!"), ("café b", "d"), ("x < y & z", "x ‹ y")]
+TMX = """<?xml version="1.0" encoding="{encoding}"?>
+<!DOCTYPE tmx SYSTEM "tmx14.dtd">
+<tmx version="1.4"><header srclang="en"/><body>
+<tu><tuv xml:lang="EN-US"><seg>Hi.</seg></tuv><tuv xml:lang="de"><seg>Hallo!</seg></tuv></tu>
+<tu><tuv xml:lang="fr"><seg>rien</seg></tuv><tuv xml:lang="de"><seg>nichts</seg></tuv></tu>
+<tu tuid="3"><note>n</note>
+  <tuv lang="deu"><seg>d</seg></tuv>
+  <tuv xml:lang="en"><prop type="x">p</prop><seg>caf\u00e9 <bpt i="1">&lt;b&gt;<sub>no</sub></bpt><hi>b</hi>\
+<ept i="1">&lt;/b&gt;</ept></seg></tuv>
+  <tuv xml:lang="en-GB"><seg>a second variant</seg></tuv>
+</tu>
+<tu><tuv xml:lang="en"><seg>x &lt; y &amp; z</seg></tuv><tuv xml:lang="de"><seg>x \u2039 y</seg></tuv></tu>
+</body></tmx>
+"""
+
+
+def read(path, tags="en-de", **options):
+    return list(read_pairs(parse_pairs(f"{tags}={path}"), **options))
+
+
+def texts(path, tags="en-de", **options):
+    return [(pair.source, pair.target) for pair in read(path, tags, **options)]
+
+
+def packed(data, suffix):
+    return {"": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}[suffix](data)
+
+
+# -- zstd
+
+
+@given(st.lists(st.binary(max_size=300), max_size=4), st.integers(1, 9))
+def test_frames_of_zstd_are_one_file(tmp_path_factory, parts, level):
+    file = tmp_path_factory.mktemp("z") / "a.txt.zst"
+    lines = [f"{k}:{part.hex()}" for k, part in enumerate(parts)] + ["end"]
+    compress = zstandard.ZstdCompressor(level=level).compress
+    file.write_bytes(b"".join(compress(f"{line}\n".encode()) for line in lines))
+    assert [text for _, text in read_text(parse_text(f"en={file}"))] == lines
+
+
+def test_large_and_damaged_zstd(tmp_path):
+    file = tmp_path / "a.txt.zst"
+    lines = [f"line {k} {k * 7919 % 1000003}" for k in range(60_000)]
+    whole = zstandard.ZstdCompressor(write_checksum=True).compress("".join(f"{line}\n" for line in lines).encode())
+    spec = parse_text(f"en={file}")
+    file.write_bytes(whole)
+    assert [text for _, text in read_text(spec)] == lines
+    for data, reason in ((whole[: len(whole) // 2], "truncated zstd"), (whole + b"junk", "foreign bytes after"),
+                         (whole[:3000] + b"\xff" * 500 + whole[3500:], "damaged zstd")):  # fmt: skip
+        file.write_bytes(data)
+        with pytest.raises(UserError, match=reason) as found:
+            list(read_text(spec))
+        assert str(file) in str(found.value.where)
+        dropped = Counter()
+        kept = [text for _, text in read_text(spec, lenient=True, dropped=dropped)]
+        if reason != "damaged zstd":  # what lies between the damage and the checksum at the end may be anything
+            assert kept == lines[: len(kept)]
+        assert [count for name, count in dropped.items() if name.startswith(reason)] == [1]
+    file.write_text("plain\n")
+    with pytest.raises(UserError, match="is not zstd"):
+        list(read_text(spec))
+
+
+def test_a_bomb_of_zstd_is_read_in_bounded_memory(tmp_path):
+    file = tmp_path / "a.txt.zst"
+    file.write_bytes(zstandard.ZstdCompressor(level=19).compress(b"\0" * 200_000_000))
+    with pytest.raises(UserError, match="longer than 65,535"):
+        list(read_text(parse_text(f"en={file}")))
+
+
+# -- TMX
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_translation_memories(tmp_path, suffix, encoding):
+    file = tmp_path / f"a.tmx{suffix}"
+    file.write_bytes(packed(TMX.format(encoding=encoding).encode(encoding), suffix))
+    dropped = Counter()
+    found = read(file, dropped=dropped)
+    assert found == [Pair(a, b, line) for (a, b), line in zip(WANTED, (4, 10, 11), strict=True)]
+    assert dropped == {"missing language": 1}
+    assert texts(file, "de-en") == [(b, a) for a, b in WANTED]
+    assert texts(file, "fr-de") == [("rien", "nichts")]
+
+
+def test_declared_encodings_are_read(tmp_path):
+    file = tmp_path / "a.tmx"
+    file.write_bytes(TMX.replace("\u2039", "o").format(encoding="iso-8859-1").encode("latin-1"))
+    assert texts(file)[1] == ("café b", "d")
+
+
+def test_a_memory_that_is_cut_or_broken(tmp_path):
+    file = tmp_path / "a.tmx"
+    whole = TMX.format(encoding="utf-8")
+    file.write_text(whole[: whole.index("<tu tuid")])
+    with pytest.raises(UserError, match="truncated TMX") as found:
+        read(file)
+    assert found.value.where == f"{file}:6"
+    dropped = Counter()
+    assert texts(file, lenient=True, dropped=dropped) == WANTED[:1]
+    assert dropped["truncated TMX"] == 1
+    file.write_text(whole.replace('<tu tuid="3">', "<tu></body>"))
+    with pytest.raises(UserError, match="malformed TMX: mismatched tag") as found:
+        read(file)
+    assert found.value.where == f"{file}:6"
+    assert texts(file, lenient=True) == WANTED[:1]
+    file.write_bytes(gzip.compress(whole.encode())[:-20])
+    with pytest.raises(UserError, match="truncated gzip"):
+        list(read_pairs(parse_pairs(f"en-de={file}")))
+
+
+def test_entities_and_outside_files_are_no_way_in(tmp_path):
+    file, secret = tmp_path / "a.tmx", tmp_path / "secret"
+    secret.write_text("secret")
+    unit = (
+        '<tmx><body><tu><tuv xml:lang="en"><seg>&a;</seg></tuv><tuv xml:lang="de"><seg>b</seg></tuv></tu></body></tmx>'
+    )
+    bomb = '<!DOCTYPE t [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
+    for declared in (bomb, f'<!DOCTYPE t [<!ENTITY a SYSTEM "{secret.as_uri()}">]>'):
+        file.write_text(declared + unit)
+        for lenient in (False, True):
+            with pytest.raises(UserError, match="declares the entity 'a'"):
+                read(file, lenient=lenient)
+    file.write_text('<!DOCTYPE tmx SYSTEM "http://example.invalid/tmx14.dtd">' + unit)
+    assert texts(file) == [("", "b")]
+
+
+def test_memories_without_the_languages_and_with_huge_texts(tmp_path):
+    file = tmp_path / "a.tmx"
+    file.write_text(TMX.format(encoding="utf-8"))
+    with pytest.raises(UserError, match="no unit in en and zh") as found:
+        read(file, "en-zh")
+    assert "de, en, fr" in found.value.hint
+    write_lines(file, to_tmx_lines([("a " * 40_000, "b"), ("c", "d")], ("en", "de")))
+    with pytest.raises(UserError, match="more than 65,535"):
+        read(file)
+    dropped = Counter()
+    assert texts(file, lenient=True, dropped=dropped) == [("c", "d")]
+    assert dropped == {"line too long": 1}
+
+
+def test_a_memory_is_read_unit_by_unit(tmp_path):
+    file = tmp_path / "a.tmx"
+    write_lines(file, to_tmx_lines(((f"s{k}", f"t{k}") for k in range(50_000)), ("en", "de")))
+    rows = read_tmx(str(file), ("en", "de"))
+    assert next(rows)[1:] == ("s0", "t0")
+    rows.close()
+    assert sum(1 for _ in read_tmx(str(file), ("en", "de"))) == 50_000
+
+
+# -- JSON lines
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        lambda a, b: {"id": 1, "translation": {"en": a, "de": b, "fr": "x"}},
+        lambda a, b: {"eng": a, "de-DE": b, "score": 0.5},
+        lambda a, b: {"source": a, "target": b},
+    ],
+)
+def test_json_lines(tmp_path, record):
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(json.dumps(record(a, b)) for a, b in WANTED) + "\n\n")
+    assert read(file) == [Pair(a, b, k) for k, (a, b) in enumerate(WANTED, 1)]
+
+
+@pytest.mark.parametrize("first", ["{\ta", "{x}\ta", '{"x"}\ta'])
+def test_a_table_may_begin_with_a_brace(tmp_path, first):
+    file = tmp_path / "a.tsv"
+    file.write_text(first + "\nb\tc\n")
+    assert read(file) == [Pair(first[:-2], "a", 1), Pair("b", "c", 2)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason", "message"),
+    [
+        ('{"translation": {"en": "a"', "not JSON", "the line is not JSON"),
+        ('{"translation": {"en": "a", "fr": "b"}}', "missing language", "no key for de among 'en', 'fr'"),
+        ('{"translation": "a"}', "missing language", "'translation' is no object"),
+        ('{"en": "a", "de": 3}', "not JSON", "a text is not a string"),
+        ("[1]", "not JSON", "no JSON object"),
+        ("[" * 5_000, "not JSON", "the line is not JSON"),
+    ],
+)
+def test_lines_that_are_no_pairs(tmp_path, line, reason, message):
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"en": "a", "de": null}\n' + line + "\n")
+    with pytest.raises(UserError, match=message) as found:
+        read(file)
+    assert found.value.where == f"{file}:2"
+    dropped = Counter()
+    assert texts(file, lenient=True, dropped=dropped) == [("a", "")]
+    assert dropped == {reason: 1}
+
+
+# -- zip
+
+
+def archive(path, **files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, text in files.items():
+            out.writestr(name, text)
+    return path
+
+
+OPUS = {
+    "README": "about",
+    "Tatoeba.de-en.en": "Hi.\nb\n",
+    "Tatoeba.de-en.de": "Hallo!\nd\n",
+    "Tatoeba.de-en.ids": "1\n",
+}
+
+
+def test_archives_of_opus(tmp_path):
+    file = archive(tmp_path / "de-en.txt.zip", **OPUS)
+    assert texts(file) == [("Hi.", "Hallo!"), ("b", "d")]
+    assert texts(file, "de-en") == [("Hallo!", "Hi."), ("d", "b")]
+    archive(file, **OPUS | {"Tatoeba.de-en.de": "Hallo!\nd\ne\n"})
+    with pytest.raises(UserError, match="twins differ in length") as found:
+        read(file)
+    assert str(found.value.where) == f"{file}!Tatoeba.de-en.en:3"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a.en": "x", "a.fr": "y"}, "no files in en and de"),
+        (OPUS | {"B.en": "x", "B.de": "y"}, "several corpora in en and de: B, Tatoeba.de-en"),
+        (OPUS | {"../../etc/passwd.en": "x"}, "names a file outside of itself"),
+        (OPUS | {"/etc/passwd": "x"}, "names a file outside of itself"),
+        (OPUS | {"C:\\x.en": "x"}, "names a file outside of itself"),
+    ],
+)
+def test_archives_that_are_not_read(tmp_path, files, said):
+    with pytest.raises(UserError, match=said):
+        read(archive(tmp_path / "a.zip", **files))
+
+
+def test_archives_that_are_damaged(tmp_path):
+    file = archive(tmp_path / "a.zip", **OPUS)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100])
+    with pytest.raises(UserError, match="no zip archive that can be read"):
+        read(file)
+    at = whole.index(b"Tatoeba.de-en.de") + 20
+    file.write_bytes(whole[:at] + b"\xff\xff\xff" + whole[at + 3 :])
+    with pytest.raises(UserError, match="damaged zip"):
+        read(file)
+    with pytest.raises(UserError, match="no such file"):
+        read(tmp_path / "nowhere.zip")
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as out:
+        out.writestr("a.en", "x")
+        out.writestr("a.de", "y")
+    locked = bytearray(memory.getvalue())
+    for place in (6, locked.index(b"PK\x01\x02") + 8):  # as if encrypted
+        locked[place] |= 1
+    file.write_bytes(bytes(locked))
+    with pytest.raises(UserError, match="locked by a password"):
+        read(file)
+
+
+# -- converting
+
+CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(normalize)
+
+
+@given(st.lists(st.tuples(CELL, CELL).filter(lambda pair: any(pair)), min_size=1, max_size=8))
+def test_every_format_gives_back_what_was_written(tmp_path_factory, pairs):
+    folder = tmp_path_factory.mktemp("c")
+    write_lines(folder / "a.tsv", (f"{a}\t{b}" for a, b in pairs))
+    source, before = f"en-de={folder / 'a.tsv'}", None
+    for name in ("b.tmx", "c.jsonl.zst", "d.en,d.de", "e.tsv.gz", "f.tmx.zst"):
+        out = ",".join(str(folder / part) for part in name.split(","))
+        convert_corpus([source], out, quiet=True)
+        source = f"en-de={out}"
+        found = [(pair.source, pair.target) for pair in read_pairs(parse_pairs(source))]
+        assert found == pairs
+        before = before or found
+    ElementTree.fromstring((folder / "b.tmx").read_bytes())
+
+
+def test_converting_tells_and_refuses(tmp_path, capsys):
+    write_lines(tmp_path / "a.tsv", ["a\tb", "no tab", "c\td"])
+    spec = f"en-de={tmp_path / 'a.tsv'}"
+    assert convert_corpus([spec, spec], str(tmp_path / "b.jsonl"), lenient=True, limit=3) == 3
+    assert "dropped: missing separator" in capsys.readouterr().err
+    before = (tmp_path / "b.jsonl").read_bytes()
+    for pairs, out, said in (
+        ([spec], "b.jsonl", "is there already"),
+        ([spec], "c.xlsx", "not a format"),
+        ([spec], "nowhere/c.tsv", "no such folder"),
+        ([spec, spec.replace("de", "fr", 1)], "c.tsv", "same two languages"),
+        ([], "c.tsv", "no pairs"),
+        ([spec], "c.tsv", "missing tab"),
+    ):
+        with pytest.raises(UserError, match=said):
+            convert_corpus(pairs, str(tmp_path / out), quiet=True)
+    with pytest.raises(UserError, match="read from and written to"):
+        convert_corpus([spec], str(tmp_path / "a.tsv"), force=True, quiet=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tsv", "b.jsonl"]  # nothing half-written
+    assert (tmp_path / "b.jsonl").read_bytes() == before
+    twice = [convert_corpus([spec], str(tmp_path / "b.tsv.gz"), lenient=True, force=True, quiet=True) and
+             (tmp_path / "b.tsv.gz").read_bytes() for _ in range(2)]  # fmt: skip
+    assert twice[0] == twice[1]

@@ -1,0 +1,192 @@
+"""``finetune`` and ``evaluate``: rows of results that can be found again."""
+
+import json
+
+import numpy as np
+import pytest
+
+import paralign
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.results import read_items, read_results
+from paralign.training import Trainer
+from paralign.runs.dataset_names import dataset_name
+
+TRAIN = "en=smallworld:0-60"
+EVAL = ["en=smallworld:200-230", "de=smallworld:200-220"]
+QUICK = {"training": {"batch": 8, "steps": 12, "learning_rate": 2e-3, "precision": "fp32", "checkpoint_every": 5}}
+
+
+def finetune(base, out, **more):
+    given = {"task": "pos", "train": TRAIN, "eval": EVAL, "settings": QUICK, "quiet": True} | more
+    return paralign.finetune(str(base), out=out, **given)
+
+
+@pytest.fixture(scope="module")
+def two_seeds(base, tmp_path_factory):
+    out = tmp_path_factory.mktemp("tuned") / "pos"
+    return out, finetune(base, out, seeds=2)
+
+
+def test_a_row_for_every_language_and_seed(two_seeds, base):
+    out, rows = two_seeds
+    assert rows == read_results(out / "results.jsonl")
+    assert [(r.language, r.seeds.finetune, r.metric, r.train, r.task) for r in rows] == [
+        (language, seed, "accuracy", "en", "pos") for seed in (0, 1) for language in ("en", "de")
+    ]
+    assert {r.model_hash for r in rows} == {Encoder.from_pretrained(base).digest()}
+    assert [r.n for r in rows] == [30, 20, 30, 20]
+    for row in rows:
+        items = read_items(out, row)
+        assert row.value == pytest.approx(items[:, 0].sum() / items[:, 1].sum())
+    assert rows[0].value > 0.15  # something was learnt: chance of 17 tags is 0.06
+    assert rows[0].value != rows[2].value
+    assert json.loads((out / "run.json").read_text())["status"] == "done"
+    assert not list(out.rglob("checkpoints"))
+
+
+def test_a_saved_model_measures_what_was_recorded(two_seeds, tmp_path):
+    out, rows = two_seeds
+    again = []
+    for seed in (0, 1):
+        again += paralign.evaluate(
+            str(out / f"seed-{seed}/model"), task="pos", data=EVAL, out=tmp_path / "e", quiet=True
+        )
+    for one, other in zip(rows, again, strict=True):
+        assert (one.value, one.language, one.seeds, one.train) == (
+            other.value,
+            other.language,
+            other.seeds,
+            other.train,
+        )
+        assert np.array_equal(read_items(out, one), read_items(tmp_path / "e", other))
+    assert len(read_results(tmp_path / "e" / "results.jsonl")) == 4  # seeds do not replace each other
+    paralign.evaluate(str(out / "seed-1/model"), task="pos", data=EVAL, out=tmp_path / "e", quiet=True)
+    assert len(read_results(tmp_path / "e" / "results.jsonl")) == 4  # the same again replaces itself
+
+
+def test_finished_seeds_are_not_repeated(two_seeds, base, tmp_path, monkeypatch):
+    _, rows = two_seeds
+    finetune(base, tmp_path / "pos", seeds=1)
+    more = finetune(base, tmp_path / "pos", seeds=2, resume=True)
+    assert [(r.value, r.seeds) for r in more] == [(r.value, r.seeds) for r in rows]
+    before = (tmp_path / "pos" / "run.json").read_text()
+
+    def never(*_, **__):
+        raise AssertionError("a finished seed was trained again")
+
+    monkeypatch.setattr(Trainer, "train", never)
+    assert finetune(base, tmp_path / "pos", seeds=2, resume=True) == more
+    assert (tmp_path / "pos" / "run.json").read_text() == before  # what the run cost is not forgotten
+
+
+def test_interrupted_in_the_middle_it_ends_the_same(two_seeds, base, tmp_path, monkeypatch):
+    _, rows = two_seeds
+
+    class Crash(Exception):
+        pass
+
+    def crash(self, slices):
+        if self.step == 7 and self.config.seed == 1:
+            raise Crash
+        return optimize(self, slices)
+
+    optimize = Trainer._optimize
+    monkeypatch.setattr(Trainer, "_optimize", crash)
+    with pytest.raises(Crash):
+        finetune(base, tmp_path / "pos", seeds=2)
+    monkeypatch.undo()
+    assert [r.seeds.finetune for r in read_results(tmp_path / "pos" / "results.jsonl")] == [0, 0]
+    more = finetune(base, tmp_path / "pos", seeds=2, resume=True)
+    assert [(r.value, r.seeds) for r in more] == [(r.value, r.seeds) for r in rows]
+
+
+def test_an_interrupted_run_with_other_training_data_is_refused(base, tmp_path, monkeypatch):
+    optimize = Trainer._optimize
+
+    def crash(self, slices):
+        if self.step == 7:
+            raise KeyboardInterrupt
+        return optimize(self, slices)
+
+    monkeypatch.setattr(Trainer, "_optimize", crash)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(base, tmp_path / "pos")
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="train was "):
+        finetune(base, tmp_path / "pos", resume=True, train="en=smallworld:1-60")
+
+
+def test_models_are_kept_only_if_wanted(base, tmp_path):
+    finetune(base, tmp_path / "pos", keep_models=False)
+    assert not (tmp_path / "pos" / "seed-0" / "model").exists()
+    assert (tmp_path / "pos" / "results.jsonl").is_file()
+
+
+def test_fine_tuning_leaves_the_encoder_it_starts_from(two_seeds, base):
+    out, _ = two_seeds
+    assert Encoder.from_pretrained(base).digest() != Encoder.from_pretrained(out / "seed-0" / "model").digest()
+
+
+def test_retrieval_rows_in_both_directions(base, tmp_path):
+    rows = paralign.evaluate(
+        str(base), task="retrieval", data=["en-de=smallworld:0-30"], out=tmp_path / "r", quiet=True
+    )
+    assert len(rows) == 8
+    assert {r.where.direction for r in rows} == {"en-de", "de-en"}
+    assert {r.language for r in rows} == {"de"}
+    assert {r.n for r in rows} == {30}
+    other = paralign.evaluate(
+        str(base), task="retrieval", data=["en-de=smallworld:0-30"], out=tmp_path / "r", layer=0, quiet=True
+    )
+    assert {r.where.layer for r in other} == {0}
+    assert len(read_results(tmp_path / "r" / "results.jsonl")) == 16
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"task": "pos", "data": ["de=smallworld:0-9"]}, "no head for 'pos'"),
+        ({"task": "retrieval", "data": ["en-de=smallworld:0-9"], "layer": 9}, "no layer 9"),
+        ({"task": "pos", "data": ["de=smallworld:0-9"], "layer": 1}, "unknown setting 'layer'"),
+        ({"task": "retrieval", "data": []}, "nothing to evaluate on"),
+        ({"task": "retrieval", "data": ["en-de=nowhere.tsv"]}, r"nowhere\.tsv"),
+        ({"task": "retreival", "data": ["en-de=smallworld"]}, "did you mean"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_and_nothing_stays_behind(more, message, base, tmp_path):
+    with pytest.raises(UserError, match=message):
+        paralign.evaluate(str(base), out=tmp_path / "run", quiet=True, **more)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"task": "retrieval"}, "is not trained"),
+        ({"eval": []}, "nothing to evaluate on"),
+        ({"train": "en=nowhere.conllu"}, r"nowhere\.conllu"),
+        ({"overrides": ["training.accumulate=3"]}, "does not divide"),
+        ({"overrides": ["trainnig.steps=3"]}, "did you mean 'training'"),
+    ],
+)
+def test_what_cannot_be_fine_tuned_is_told_and_nothing_stays_behind(more, message, base, tmp_path):
+    with pytest.raises(UserError, match=message):
+        finetune(base, tmp_path / "run", **more)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("en-de=halves/ntrex.en-de.test.tsv", "ntrex.test"),
+        ("de=UD_German-PUD/de_pud-ud-test.conllu.gz", "pud-ud-test"),
+        ("en-fr=test.en.txt,test.fr.txt", "test"),
+        ("en-zh=tatoeba.cmn-eng.eng,tatoeba.cmn-eng.cmn", "tatoeba"),
+        ("de=mlqa/dev-context-de-question-de.json", "dev-context-question"),
+        ("en=smallworld:0-30", "smallworld:0-30"),
+        ("en=en.txt", "en"),
+    ],
+)
+def test_languages_of_one_set_share_its_name(spec, name):
+    assert dataset_name(spec) == name

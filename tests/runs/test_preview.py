@@ -1,0 +1,174 @@
+"""``--dry-run`` and ``--show``: what they say is what the run then does."""
+
+import json
+import re
+from collections import Counter
+
+import pytest
+import torch
+
+from paralign.__main__ import main
+from paralign.encoder import Encoder
+from paralign.encoder.tokenizer import tokenize
+from paralign.errors import UserError
+from paralign.tasks.tagging import PartOfSpeech
+from paralign.corpus.store import TokenStore
+from paralign.sources.specs import parse_pairs
+from paralign.sources.readers import read_pairs
+from paralign.training import memory
+
+SETS = ["data.min_pieces=2", "training.batch=8", "training.precision=fp32"]
+
+
+def arguments(base, out, *more, recipe="ppa-mini", pairs="en-de=smallworld:0-60"):
+    sets = [part for one in SETS for part in ("--set", one)]
+    return ["align", "--model", str(base), "--pairs", pairs, "--recipe", recipe, "--out", str(out), *sets, *more]
+
+
+def test_a_dry_run_says_what_the_run_then_is(base, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    more = ("--set", "moco.queue=20", "--set", "training.epochs=3")
+    assert main(arguments(base, tmp_path / "run", *more, "--dry-run")) == 0
+    said = capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert not list((tmp_path / "tmp").iterdir())
+    steps = int(re.search(r"run      ([\d,]+) steps", said)[1].replace(",", ""))
+    kept = re.search(r"kept 100.0? % \((\d+)", said) or re.search(r"kept [\d.]+ % \((\d+) of", said)
+    pieces = float(re.search(r"8 records, ([\d,]+) pieces", said)[1].replace(",", ""))
+    assert main(arguments(base, tmp_path / "run", *more, "--quiet")) == 0
+    facts = json.loads((tmp_path / "run/run.json").read_text())
+    assert facts["steps"] == steps
+    assert len(TokenStore.open(tmp_path / "run/corpus")) == int(kept[1])
+    assert facts["tokens_seen"] / facts["steps"] == pytest.approx(pieces, rel=0.25)
+    assert f"{facts['parameters'] / 1e6:,.1f} M weights" in said
+
+
+def test_the_rest_of_a_long_text_is_taken_to_be_like_its_beginning(base, tmp_path, capsys, monkeypatch):
+    from paralign.runs import preview
+
+    monkeypatch.setattr(preview, "_LOOKED", 50)
+    lines = [f"one two {n}\teins zwei {n}" if n % 2 else "x\tx" for n in range(400)]
+    (tmp_path / "a.tsv").write_text("\n".join(lines) + "\n")
+    more = ("--dry-run", "--set", "training.epochs=2")
+    given = arguments(base, tmp_path / "run", *more, pairs=f"en-de={tmp_path}/a.tsv", recipe="tlm-mini")
+    assert main(given) == 0
+    # 50 of the first 100 lines are kept, so 200 of all: 25 batches of 8, twice
+    assert re.search(r"run      (49|50|51) steps", capsys.readouterr().err)
+    (tmp_path / "b.tsv").write_text("\n".join(line.replace("two", "two and") for line in lines) + "\n")
+    assert main([*given, "--pairs", f"en-de={tmp_path}/b.tsv"]) == 0
+    assert re.search(r"run      (99|100|101) steps", capsys.readouterr().err)
+
+
+def test_what_is_shown_are_the_pairs_with_their_masks(base, tmp_path, capsys):
+    assert main(arguments(base, tmp_path / "run", "--show", "4")) == 0
+    said = capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+    encoder = Encoder.from_pretrained(base)
+    pairs = {pair.line: pair for pair in read_pairs(parse_pairs("en-de=smallworld:0-60"))}
+    rows = re.findall(r"^en-de=smallworld:0-60, line (\d+)\n((?:  .*\n)+?)(?=en-de|  <stands)", said, re.MULTILINE)
+    assert len(rows) == 4
+    masked = Counter()
+    for number, block in rows:
+        pair = pairs[int(number)]
+        views = dict(re.findall(r"^  (\w+) +(.*)$", block, re.MULTILINE))
+        assert set(views) == {"joint", "first"}
+        sides = [
+            [encoder.tokenizer.convert_ids_to_tokens(int(piece)) for piece in tokenize(encoder.tokenizer, [text])[0][0]]
+            for text in (pair.source, pair.target)
+        ]
+        seen = [re.sub(r"<\S+?:(\S+)>", r"\1", token) for token in views["joint"].split()]
+        masked.update(token.startswith("<") for token in views["joint"].split())
+        one, other = sides
+        joined = [["[CLS]", *a, "[SEP]", *b, "[SEP]"] for a, b in ((one, other), (other, one))]
+        assert seen in joined
+        assert views["first"].split()[1:-1] == (one if seen == joined[0] else other)
+    assert masked[True]
+
+
+def test_links_are_shown_as_words(base, tmp_path, capsys):
+    (tmp_path / "a.tsv").write_text("a b c\tx y z\n" * 1 + "".join(f"d e {n}\tu v {n}\n" for n in range(20)))
+    (tmp_path / "links").write_text("0-2 2-0\n" + "0-0\n" * 20)
+    given = arguments(base, tmp_path / "run", "--show", "8", "--links", f"en-de={tmp_path}/links",
+                      pairs=f"en-de={tmp_path}/a.tsv", recipe="alignlm-mini")  # fmt: skip
+    assert main(given) == 0
+    said = capsys.readouterr().out
+    for block in said.split(f"en-de={tmp_path}/a.tsv, line ")[1:]:
+        want = "a = z; c = x" if block.startswith("1\n") else "d = u"
+        assert re.search(r"^  links +(.*)$", block, re.MULTILINE)[1] == want
+
+
+def test_standard_input_cannot_be_looked_at(base, tmp_path, capsys):
+    assert main(arguments(base, tmp_path / "run", "--dry-run", pairs="en-de=-")) == 2
+    assert "standard input can be read only once" in capsys.readouterr().err
+
+
+def test_pretraining_too(capsys):
+    given = ["pretrain", "--arch", "bert:2x32", "--vocab", "300", "--text", "en=smallworld:0-80", "--out", "run"]
+    sets = ["--set", "training.batch=8", "--set", "training.steps=30"]
+    assert main([*given, *sets, "--dry-run", "--show", "1"]) == 0
+    said = capsys.readouterr()
+    assert "  text      [CLS]" in said.out
+    assert "run      30 steps" in said.err
+
+
+def test_too_little_memory_is_said_before_the_work(base, tmp_path, capsys, monkeypatch):
+    weights = Encoder.from_pretrained(base).parameter_count()
+    free = {"bytes": 12 * weights - 1}
+    monkeypatch.setattr(memory, "free_memory", lambda device: free["bytes"])
+    assert main(arguments(base, tmp_path / "run", "--quiet")) == 2
+    assert "too little memory: gradients and Adam's moments" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    free["bytes"] += 1
+    memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"))
+    free["bytes"] = 12 * weights // 4
+    memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"), parts=4)
+    with pytest.raises(UserError, match="GiB a process"):
+        memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"), parts=3)
+    free["bytes"] = None
+    memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"))
+
+
+def test_frozen_weights_need_no_moments(base, monkeypatch):
+    encoder = Encoder.from_pretrained(base)
+    for parameter in encoder.parameters():
+        parameter.requires_grad_(False)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 0)
+    memory.check_memory(encoder, torch.device("cpu"))
+    next(iter(encoder.parameters())).requires_grad_(True)
+    with pytest.raises(UserError, match="too little memory"):
+        memory.check_memory(encoder, torch.device("cpu"))
+
+
+def test_free_memory_is_what_the_system_says():
+    found = memory.free_memory(torch.device("cpu"))
+    if found is not None:
+        assert 0 < found < 2**50
+    assert memory.peak_memory() > 2**20
+
+
+def finetuning(base, *more):
+    trained = ["--train", "en=smallworld:0-40", "--eval", "de=smallworld:100-110"]
+    sets = ["--set", "training.batch=8", "--set", "training.epochs=2"]
+    return ["finetune", "--model", str(base), "--task", "pos", *trained, *sets, *more]
+
+
+def test_finetuning_too(base, tmp_path, capsys):
+    assert main(finetuning(base, "--out", str(tmp_path / "run"), "--dry-run", "--seeds", "3")) == 0
+    said = capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert re.search(r"run      10 steps, 2 times 40 records, for each of 3 seeds", said)
+    assert re.search(r"step     8 records, ", said)
+
+
+def test_what_finetuning_shows_are_words_with_their_tags(base, tmp_path, capsys):
+    assert main(finetuning(base, "--out", str(tmp_path / "run"), "--show", "3")) == 0
+    shown = re.findall(r"^record (\d+)\n  example   (.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert len(shown) == 3
+    items = list(PartOfSpeech().read("en=smallworld:0-40", lenient=False, dropped=Counter(), limit=None))
+    encoder = Encoder.from_pretrained(base)
+    for number, row in shown:
+        item = items[int(number) - 1]
+        assert re.findall(r"<\S+?:([A-Z]+)>", row) == list(item.upos)
+        first = [encoder.tokenizer.tokenize(word)[0] for word in item.words]
+        assert re.findall(r"<(\S+?):[A-Z]+>", row) == first

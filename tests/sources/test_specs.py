@@ -1,0 +1,64 @@
+"""What may be said on the command line, and what may not."""
+
+from pathlib import Path
+
+import pytest
+
+from paralign.errors import UserError
+from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text, smallworld_range
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("en-de=c.tsv.gz", PairSpec("en", "de", "c.tsv.gz")),
+        ("eng-deu=c=d.tsv", PairSpec("en", "de", "c=d.tsv")),
+        ("en:zh-CN=a.en,a.zh", PairSpec("en", "zh", "a.en,a.zh")),
+        ("en-de=-", PairSpec("en", "de", "-")),
+        ("en-fr=smallworld:5-9", PairSpec("en", "fr", "smallworld:5-9")),
+    ],
+)
+def test_pairs(text: str, spec: PairSpec) -> None:
+    assert parse_pairs(text) == spec
+    assert parse_pairs(str(spec)) == spec
+
+
+def test_paths_behind_a_spec(tmp_path: Path) -> None:
+    assert parse_pairs("en-de=a.en,a.de").paths == ("a.en", "a.de")
+    assert parse_pairs("en-de=smallworld").paths == ()
+    odd = tmp_path / "a,b.tsv"
+    odd.write_text("x\ty\n")
+    assert parse_pairs(f"en-de={odd}").paths == (str(odd),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "en-de", "=x", "en-de=", "en-de=  ", "en=x", "en-=x", "-de=x", "en-zh-CN=x", "en-en=x", "en-eng=x",
+     "en-xx=x", "en:de:fr=x", "en-de=a,", "en-de=a,b,c", "en-de=smallworld:9-5", "en-de=smallworld:x"],
+)  # fmt: skip
+def test_bad_pairs(text: str) -> None:
+    with pytest.raises(UserError):
+        parse_pairs(text)
+
+
+def test_the_same_file_for_both_sides(tmp_path: Path) -> None:
+    file = tmp_path / "a.en"
+    file.write_text("x\n")
+    (tmp_path / "link").symlink_to(file)
+    for other in (file, tmp_path / "." / "a.en", tmp_path / "link", f"{tmp_path}/./a.en"):
+        with pytest.raises(UserError, match="same file"):
+            parse_pairs(f"en-de={file},{other}")
+
+
+def test_text() -> None:
+    assert parse_text("german=news.de") == TextSpec("de", "news.de")
+    assert parse_text("zh-CN=x") == TextSpec("zh", "x")
+    for bad in ("en", "=x", "en=", "xx=y", "en=smallworld:3-3"):
+        with pytest.raises(UserError):
+            parse_text(bad)
+
+
+def test_smallworld_ranges() -> None:
+    assert smallworld_range("smallworld") == range(20_000)
+    assert smallworld_range("smallworld:10-12") == range(10, 12)
+    assert smallworld_range("./smallworld") is None

@@ -1,0 +1,135 @@
+"""Folders and files that appear whole or not at all."""
+
+import errno
+import multiprocessing
+
+import pytest
+
+from paralign.errors import UserError
+from paralign.folders import atomic_file, atomic_folder
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def fail(path, error, **settings):
+    with atomic_folder(path, **settings) as folder:
+        (folder / "second").write_text("2")
+        raise error
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path):
+    with atomic_folder(tmp_path / "a" / "out") as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "new").write_text("x")
+        assert not (tmp_path / "a" / "out").exists()
+    assert names(tmp_path / "a") == ["out"]
+    assert names(tmp_path / "a" / "out") == ["inner"]
+    assert (tmp_path / "a" / "out" / "inner" / "new").read_text() == "x"
+
+
+def test_an_existing_folder_is_refused_or_replaced(tmp_path):
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "first").write_text("1")
+    with pytest.raises(UserError, match=r"out: already exists \(choose another folder, or remove this one\)"):
+        fail(tmp_path / "out", RuntimeError("never reached"))
+    with pytest.raises(RuntimeError, match="stopped"):
+        fail(tmp_path / "out", RuntimeError("stopped"), replace=True)
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["first"]
+    with atomic_folder(tmp_path / "out", replace=True) as folder:
+        (folder / "second").write_text("2")
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["second"]
+
+
+def test_what_a_killed_process_left_is_removed_and_files_of_the_user_are_not(tmp_path):
+    left = tmp_path / ".out.part"
+    (left / "inner").mkdir(parents=True)
+    (left / "rest").write_text("of a killed run")
+    (tmp_path / ".out.old").mkdir()
+    for name in ("out.part", "out.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes").write_text("mine")
+    with atomic_folder(tmp_path / "out", replace=True) as folder:
+        (folder / "new").write_text("x")
+    assert names(tmp_path / "out") == ["new"]
+    assert names(tmp_path) == ["out", "out.old", "out.part"]
+    assert (tmp_path / "out.part" / "notes").read_text() == "mine"
+    assert (tmp_path / "out.old" / "notes").read_text() == "mine"
+
+
+def _hold(path, started, stop):
+    with atomic_folder(path) as folder:
+        (folder / "mine").write_text("x")
+        started.set()
+        stop.wait(60)
+
+
+def test_two_processes_do_not_write_one_folder(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    started, stop = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path / "out", started, stop))
+    other.start()
+    assert started.wait(60)
+    for replace in (False, True):
+        with pytest.raises(UserError, match="another process is writing this folder"):
+            fail(tmp_path / "out", RuntimeError("never reached"), replace=replace)
+    stop.set()
+    other.join(60)
+    assert other.exitcode == 0
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["mine"]
+
+
+class ForeignError(Exception):
+    """What safetensors raises: no OSError."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk quota is used up"),
+        (ForeignError("I/O error: No space left on device (os error 28)"), "the disk is full"),
+    ],
+)
+def test_a_full_disk_leaves_the_older_folder(tmp_path, error, message):
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "first").write_text("1")
+    with pytest.raises(UserError, match=rf"out: {message} \(free some space; nothing was changed\)"):
+        fail(tmp_path / "out", error, replace=True)
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["first"]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "i/o"), ForeignError("something else"), KeyboardInterrupt()])
+def test_other_errors_pass_unchanged(tmp_path, error):
+    with pytest.raises(type(error)) as caught:
+        fail(tmp_path / "out", error)
+    assert caught.value is error
+    assert names(tmp_path) == []
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / "a.txt"
+    (tmp_path / "a.txt.part").write_text("mine")
+    with atomic_file(path) as out:
+        out.write(b"one")
+        assert not path.exists()
+    assert path.read_bytes() == b"one"
+
+    def stop():
+        with atomic_file(path) as out:
+            out.write(b"two")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert path.read_bytes() == b"one"
+    with atomic_file(path) as out:
+        out.write(b"three")
+    assert path.read_bytes() == b"three"
+    assert names(tmp_path) == ["a.txt", "a.txt.part"]
+    assert (tmp_path / "a.txt.part").read_text() == "mine"

@@ -1,0 +1,70 @@
+"""Trackers get what the log gets."""
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import paralign
+from paralign.errors import UserError
+from paralign.training import trackers
+from tests.training.runs import log_of
+
+QUICK = {
+    "training": {"batch": 8, "steps": 4, "precision": "fp32", "log_every": 1, "checkpoint_every": 2},
+    "data": {"min_pieces": 2},
+    "moco": {"queue": 20, "projection": 8},
+}
+
+
+def align(base, out, **more):
+    return paralign.align(str(base), out=out, pairs=["en-de=smallworld:0-60"], recipe="ppa-mini", settings=QUICK,
+                          quiet=True, **more)  # fmt: skip
+
+
+def events(folder):
+    """Step and value of every curve."""
+    found = {}
+    for file in folder.rglob("events*"):
+        read = EventAccumulator(str(file.parent))
+        read.Reload()
+        for name in read.Tags()["scalars"]:
+            found.setdefault(name, {}).update({e.step: e.value for e in read.Scalars(name)})
+    return found
+
+
+def test_tensorboard_has_the_curves_of_the_log(base, tmp_path):
+    align(base, tmp_path / "run", track=["tensorboard"])
+    lines = [line for line in log_of(tmp_path / "run") if "event" not in line]
+    found = events(tmp_path / "run/track")
+    for name in ("tlm", "moco"):
+        assert found[f"losses/{name}"] == pytest.approx({line["step"]: line["losses"][name] for line in lines})
+    assert found["loss"] == pytest.approx({line["step"]: line["loss"] for line in lines})
+    assert set(found["lr"]) == {1, 2, 3, 4}
+    assert "time" not in found
+    assert "step" not in found
+
+
+def test_a_tracker_changes_nothing_of_the_run(base, tmp_path):
+    plain, tracked = align(base, tmp_path / "1"), align(base, tmp_path / "2", track=["tensorboard"])
+    assert (plain / "model.safetensors").read_bytes() == (tracked / "model.safetensors").read_bytes()
+    assert (tmp_path / "1/config.toml").read_text() == (tmp_path / "2/config.toml").read_text()
+    assert not (tmp_path / "1/track").exists()
+
+
+def test_fine_tuning_too(base, tmp_path):
+    paralign.finetune(str(base), task="pos", train="en=smallworld:0-20", eval=["de=smallworld:20-30"], seeds=2,
+                      out=tmp_path / "run", track=["tensorboard"], quiet=True,
+                      settings={"training": {"steps": 3, "log_every": 1, "batch": 4}})  # fmt: skip
+    for seed in (0, 1):
+        found = events(tmp_path / f"run/seed-{seed}/track")
+        assert set(found["loss"]) == {1, 2, 3}
+
+
+def test_trackers_that_are_not_there(base, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="unknown tracker 'tensorbord'") as found:
+        align(base, tmp_path / "run", track=["tensorbord"])
+    assert "did you mean 'tensorboard'" in str(found.value)
+    monkeypatch.setattr(trackers, "get_available_trackers", list)
+    with pytest.raises(UserError, match="the tracker tensorboard is not installed") as found:
+        align(base, tmp_path / "run", track=["tensorboard"])
+    assert "paralign[track]" in str(found.value)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,60 @@
+"""A program of somebody else's, played by a script."""
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from paralign.errors import UserError
+from paralign.words.eflomal import EflomalConfig, run_eflomal
+
+PAIRS = [(["A", "b"], ["X", "y"]), ([], ["y"]), (["b"], ["y"])]
+DIAGONAL = """
+lines = [line.split() for line in open("source")]
+assert lines == [["a", "b"], ["b"]], lines
+for name in ("forward", "backward"):
+    with open(name, "w") as out:
+        for words in lines:
+            out.write(" ".join(f"{k}-{k}" for k in range(len(words))) + "\\n")
+"""
+
+
+def program(tmp_path, text):
+    path = tmp_path / "eflomal-align"
+    path.write_text(f"#!{sys.executable}\nimport os, sys\n{text}")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return EflomalConfig(program=str(path))
+
+
+def left(where=Path("/tmp")):
+    return {path.name for path in where.glob("paralign-eflomal-*")}
+
+
+def test_its_links_are_read_and_empty_pairs_keep_their_place(tmp_path):
+    assert list(run_eflomal(PAIRS, program(tmp_path, DIAGONAL))) == [[(0, 0), (1, 1)], [], [(0, 0)]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "print('Error: out of memory', file=sys.stderr); sys.exit(3)",
+            r"failed \(exit code 3\): Error: out of memory",
+        ),
+        ("os.kill(os.getpid(), 9)", "ended by signal 9"),
+        ("print('Success')", "without all its links: is the disk .* full.*: Success"),
+        (DIAGONAL + "open('backward', 'w').write('0-0\\n')", "without all its links"),
+    ],
+)
+def test_what_went_wrong_is_passed_on_and_nothing_is_left(tmp_path, text, message):
+    before = left()
+    with pytest.raises(UserError, match=message) as error:
+        run_eflomal(PAIRS, program(tmp_path, text))
+    assert "\n" not in str(error.value)
+    assert left() == before
+
+
+def test_a_program_that_is_not_there_is_told():
+    with pytest.raises(UserError, match=r"no program 'no-such'.*pip install eflomal"):
+        run_eflomal(PAIRS, EflomalConfig(program="no-such"))
