@@ -16,7 +16,6 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
-from paralign.batches.batching import padded_size, split_by_length
 from paralign.batches.views import Batch
 from paralign.config import difference
 from paralign.device import has_bf16, keep_memory, only_cpu
@@ -33,6 +32,7 @@ from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimizer import learning_rate, make_optimizer
 from paralign.training.outcome import Outcome, Stopped
 from paralign.training.placement import Placement, Sharded, whole
+from paralign.training.totals import Totals
 
 __all__ = ["Trainer"]
 
@@ -111,7 +111,7 @@ class Trainer:
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self._signal = 0, 0
-        self._seen = {"records": 0, "pieces": 0, "positions": 0, "seconds": 0.0}
+        self.totals = Totals()
         self._progress: ProgressLine | None = None
 
     # -- start and stop
@@ -178,14 +178,14 @@ class Trainer:
             group["lr"] = rate
         losses, norm, stop = self._optimize(slices)
         self.step += 1
-        self._count(slices)
+        cost = self.learner.encoder.chunk_cost
+        self.totals.add(slices, self.views, records=self.config.batch, chunk_cost=cost)
         return losses, norm, rate, stop
 
     @property
     def pieces_seen(self) -> int:
         """Tokenizer pieces encoded by all processes since the run began."""
-        seen: int = int(self._seen["pieces"]) * self.ranks
-        return seen
+        return self.totals.pieces * self.ranks
 
     # -- for callbacks
 
@@ -249,7 +249,7 @@ class Trainer:
             raise UserError(f"settings differ from those the run began with: {changed}", where=newest)
         checkpoint.load(newest, self.learner, self.optimizer)
         self.step = state["step"]
-        self._seen = state["seen"]
+        self.totals.load_state_dict(state["seen"])
         for callback in self.callbacks:
             if callback.name and callback.name in state:
                 callback.load_state_dict(state[callback.name])
@@ -282,7 +282,7 @@ class Trainer:
                 "data": self.batches.fingerprint,
                 "settings": self.settings,
                 "place": self._environment(),
-                "seen": self._seen,
+                "seen": self.totals.state_dict(),
                 **{callback.name: callback.state_dict() for callback in self.callbacks if callback.name},
                 "log_bytes": self.log.size(),
             }
@@ -306,18 +306,18 @@ class Trainer:
         return [self.batches.batch(self.step, self.rank * count + i, self.ranks * count) for i in range(count)]
 
     def _loop(self) -> None:
-        began, before = time.monotonic(), self._seen["seconds"]
-        mark = (began, self.step, self._seen["pieces"])
+        began, before = time.monotonic(), self.totals.seconds
+        mark = (began, self.step, self.totals.pieces)
         while self.step < self.steps:
             losses, norm, rate, stop = self.train_step()
             now = time.monotonic()
-            self._seen["seconds"] = before + now - began
+            self.totals.seconds = before + now - began
             if self.step % self.config.log_every == 0 or self.step == self.steps:
                 passed = max(1e-9, now - mark[0])
-                pieces = (self._seen["pieces"] - mark[2]) * self.ranks / passed
+                pieces = (self.totals.pieces - mark[2]) * self.ranks / passed
                 pairs = (self.step - mark[1]) * self.config.batch / passed
                 self._log_step(losses, rate, norm, pieces, pairs)
-                mark = (now, self.step, self._seen["pieces"])
+                mark = (now, self.step, self.totals.pieces)
             for callback in self.callbacks:
                 callback.on_step_end(self)
             last = self.step == self.steps
@@ -367,44 +367,31 @@ class Trainer:
             hint=f"lower training.learning_rate; the last good checkpoint is {kept.name if kept else 'the start'}",
         )
 
-    def _count(self, slices: list[Batch]) -> None:
-        self._seen["records"] += self.config.batch
-        for batch in slices:
-            for name in self.views:
-                lengths = batch.view(name).lengths
-                self._seen["pieces"] += int(lengths.sum())
-                self._seen["positions"] += padded_size(
-                    lengths, split_by_length(lengths, self.learner.encoder.chunk_cost)
-                )
-
     def _log_step(self, losses: dict[str, float], rate: float, norm: float, pieces: float, pairs: float) -> None:
         eta = (self.steps - self.step) * self.config.batch / max(pairs, 1e-9)
         self.record(
             step=self.step,
-            time=round(self._seen["seconds"], 3),
+            time=round(self.totals.seconds, 3),
             loss=sum(self.weights[n] * v for n, v in losses.items()),
             losses=losses,
             lr=rate,
             grad_norm=norm,
             tokens_per_s=round(pieces, 1),
             pairs_per_s=round(pairs, 2),
-            padding=round(self._padding(), 4),
+            padding=round(self.totals.padding, 4),
             eta_s=round(eta, 1),
             metrics=self.learner.metrics(),
         )
         losses_text = "  ".join(f"{n} {v:.3f}" for n, v in losses.items())
         self.show(f"{losses_text}  {pieces:,.0f} tokens/s  {pairs:,.0f} pairs/s")
 
-    def _padding(self) -> float:
-        return 1 - self._seen["pieces"] / max(1, self._seen["positions"])
-
     def _outcome(self) -> Outcome:
         return Outcome(
             steps=self.step,
-            records_seen=int(self._seen["records"]),
+            records_seen=self.totals.records,
             pieces_seen=self.pieces_seen,
-            seconds=float(self._seen["seconds"]),
-            padding=self._padding(),
+            seconds=self.totals.seconds,
+            padding=self.totals.padding,
             alarms=[text for callback in self.callbacks for text in callback.alarms()],
             device=str(self.accelerator.device.type),
             precision=self.precision,
