@@ -168,7 +168,7 @@ def similarity(given: argparse.Namespace) -> None:
     """simalign's links, and how much faster."""
     from paralign.encoder import Encoder
     from paralign.smallworld import World
-    from paralign.words.similarity import SimilarityConfig, similar_words
+    from paralign.words.similarity import SimilarityConfig, align_by_similarity
 
     world = World(0)
     pairs = [
@@ -185,9 +185,9 @@ def similarity(given: argparse.Namespace) -> None:
     kinds = (("argmax", "inter", "fp32"), ("itermax", "itermax", "fp32"), ("itermax", "itermax", "bf16"))
     for matching, name, precision in kinds:
         config = SimilarityConfig(matching=matching, layer=layer, precision=precision)
-        list(similar_words(encoder, pairs[:64], config, tokenised=True))
+        list(align_by_similarity(encoder, pairs[:64], config, tokenised=True))
         began = time.perf_counter()
-        ours = [set(links) for links in similar_words(encoder, pairs, config, tokenised=True)]
+        ours = [set(links) for links in align_by_similarity(encoder, pairs, config, tokenised=True)]
         seconds = time.perf_counter() - began
         row: dict[str, Any] = {"matching": matching, "precision": precision, "pairs_per_s": len(pairs) / seconds}
         try:

@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 from machine import finish, table
 
-from paralign.commands.align_words import linked_text
+from paralign.commands.align_words import read_aligned_text
 from paralign.encoder import Encoder
 from paralign.languages import parse_derived
 from paralign.sources.readers import read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.words import word_spans
-from paralign.words.similarity import SimilarityConfig, WordVectors
+from paralign.words.word_vectors import WordVectors
 
 Vectors = npt.NDArray[np.float32]
 
@@ -44,7 +44,7 @@ def linked(spec: PairSpec) -> tuple[list[tuple[str, str]], list[list[tuple[int, 
                 texts.append((text, turned))
                 orders.append(order)
         return texts, [[(word, place) for place, word in enumerate(order)] for order in orders]
-    pairs, links = linked_text(spec, symmetrise="intersect", quiet=True)
+    pairs, links = read_aligned_text(spec, symmetrise="intersect", quiet=True)
     return [pair.texts for pair in pairs], list(links)
 
 
@@ -56,13 +56,15 @@ def gap(
     layer: int,
 ) -> dict[str, float]:
     """Cosines and the distance of the means."""
-    config = SimilarityConfig(matching="softmax", unit="word", layer=layer)  # softmax: lengths as they are
     sides = []
     for side, language in enumerate(languages):
         with encoder.using_language(language):
-            sides.append(WordVectors(encoder, [pair[side] for pair in texts], layer, config, False))
+            side_texts = [pair[side] for pair in texts]
+            sides.append(WordVectors(encoder, side_texts, layer=layer, unit="word", normalize=False))
     linked = [(k, i, j) for k, some in enumerate(links) for i, j in some]
-    rows = np.array([side.pick([(link[0], link[1 + number]) for link in linked]) for number, side in enumerate(sides)])
+    rows = np.array(
+        [side.positions_of([(link[0], link[1 + number]) for link in linked]) for number, side in enumerate(sides)]
+    )
     rows = rows[:, (rows >= 0).all(0)]  # words of no pieces have no vector
     vectors = [side.states.float().cpu().numpy() for side in sides]
     means = [words.mean(0) for words in vectors]

@@ -3,7 +3,7 @@
 _NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
-def symmetrise(forward: set, backward: set, size: tuple[int, int], method: str) -> set:
+def symmetrize(forward: set, backward: set, size: tuple[int, int], method: str) -> set:
     """Links of one sentence pair."""
     if method == "intersect":
         return forward & backward

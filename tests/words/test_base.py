@@ -10,7 +10,7 @@ from paralign.errors import UserError
 from paralign.runs.settings import LinksConfig
 from paralign.sources.specs import parse_pairs
 from paralign.words.base import ALIGNERS, OPTIONS, Aligner, AlignerConfig, AlignerOptions, find_aligner, make_aligner
-from paralign.words.found import WordLinks
+from paralign.words.word_links import WordLinks
 
 
 @pytest.mark.parametrize("name", ALIGNERS)
@@ -29,7 +29,7 @@ class Nothing(Aligner):
     name = "nothing"
 
     def align(self, count):
-        return WordLinks.of_rows([[]] * count)
+        return WordLinks.from_rows([[]] * count)
 
 
 def test_a_class_outside_the_package_is_found_by_module_and_name():

@@ -56,5 +56,5 @@ def test_what_went_wrong_is_passed_on_and_nothing_is_left(tmp_path, text, messag
 
 
 def test_a_program_that_is_not_there_is_told():
-    with pytest.raises(UserError, match=r"no program 'no-such'.*pip install eflomal"):
+    with pytest.raises(UserError, match=r"program 'no-such' not found.*pip install eflomal"):
         run_eflomal(PAIRS, EflomalConfig(program="no-such"))

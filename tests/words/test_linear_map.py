@@ -8,8 +8,8 @@ import paralign
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
 from paralign.results import read_results
-from paralign.words import linear
-from paralign.words.linear import LinearMap, fit_map
+from paralign.words import linear_map
+from paralign.words.linear_map import LinearMap, fit_map
 
 TEXTS = [f"{a} {b} ." for a in ("red", "big", "old", "new") for b in ("house", "dog", "man", "book", "tree", "day")] * 4
 
@@ -20,7 +20,7 @@ class Planted:
     def __init__(self, turn, noise):
         self.turn, self.noise, self.calls = turn, noise, 0
 
-    def __call__(self, encoder, texts, layer, config, tokenised):
+    def __call__(self, encoder, texts, *, layer, unit, tokenised):
         draw = torch.Generator().manual_seed(7)
         words = sum(len(text.split()) for text in texts)
         states = torch.nn.functional.normalize(torch.randn(words, len(self.turn), generator=draw), dim=1)
@@ -31,7 +31,7 @@ class Planted:
         starts = np.cumsum([0, *(len(text.split()) for text in texts)])
 
         class Some:
-            def pick(self, words):
+            def positions_of(self, words):
                 return np.array([starts[k] + i for k, i in words])
 
         some = Some()
@@ -46,7 +46,7 @@ def rotation(d, seed=0):
 @pytest.mark.parametrize("kind", ["orthogonal", "linear"])
 def test_a_planted_turn_is_found(encoder, monkeypatch, kind):
     turn = rotation(encoder.width)
-    monkeypatch.setattr(linear, "WordVectors", Planted(turn, 0.0))
+    monkeypatch.setattr(linear_map, "WordVectors", Planted(turn, 0.0))
     links = [[(0, 0), (1, 1), (2, 2)]] * len(TEXTS)
     matrix, facts = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2, kind=kind)
     assert torch.allclose(matrix, turn, atol=2e-3)
@@ -58,12 +58,12 @@ def test_a_planted_turn_is_found(encoder, monkeypatch, kind):
 def test_the_orthogonal_map_is_a_turn_however_noisy_and_the_linear_one_the_least_squares(encoder, monkeypatch):
     planted = Planted(rotation(encoder.width), 0.3)
     links = [[(0, 0), (1, 1), (2, 2)]] * len(TEXTS)
-    monkeypatch.setattr(linear, "WordVectors", planted)
+    monkeypatch.setattr(linear_map, "WordVectors", planted)
     matrix, _ = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2)
     assert torch.allclose(matrix @ matrix.T, torch.eye(encoder.width), atol=1e-5)
     free, _ = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2, kind="linear")
     planted.calls = 0
-    y, x = (planted(encoder, TEXTS, 2, None, False).states.double().numpy() for _ in range(2))
+    y, x = (planted(encoder, TEXTS, layer=2, unit="word", tokenised=False).states.double().numpy() for _ in range(2))
     right = np.linalg.lstsq(x, y, rcond=None)[0]
     assert np.abs(free.numpy() - right).max() < 0.01
 
@@ -74,10 +74,10 @@ def test_a_map_is_used_where_its_language_is_spoken_and_only_in_its_layer(make_e
     turn = rotation(encoder.width, 3)
     encoder.use_map("de", 2, turn)
     assert np.array_equal(sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=2)[0]["mean"], plain[2])
-    with encoder.speaking("de"):
+    with encoder.using_language("de"):
         mapped = sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=2)[0]["mean"]
         lower = sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=1)[0]["mean"]
-        with encoder.speaking("en"):
+        with encoder.using_language("en"):
             assert np.array_equal(sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=2)[0]["mean"], plain[2])
     assert np.allclose(mapped, plain[2] @ turn.numpy(), atol=1e-5)
     assert np.array_equal(lower, plain[1])
@@ -103,7 +103,7 @@ def test_linked_words_come_nearer_and_the_map_is_told_with_the_scores(base, tmp_
     [
         ({"layer": 9}, "no layer 9 to map"),
         ({"layer": 0}, "no layer 0 to map"),
-        ({"kind": "crooked"}, "unknown kind 'crooked'"),
+        ({"kind": "crooked"}, "unknown kind of map 'crooked'"),
         ({"pairs": "en-de=smallworld:0-2"}, "fewer than the 32 dimensions"),
         ({"method": "hmn"}, "did you mean 'hmm'"),
     ],
@@ -119,13 +119,13 @@ def test_a_map_of_another_encoder_or_none_is_refused(base, make_encoder, tmp_pat
     paralign.make_map(str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "map", quiet=True, method="ibm")
     make_encoder(seed=9).save_pretrained(tmp_path / "other")
     for model, place, message in (
-        (tmp_path / "other", tmp_path / "map", "learnt from another encoder"),
-        (base, tmp_path, "no linear map here"),
+        (tmp_path / "other", tmp_path / "map", "learned for another encoder"),
+        (base, tmp_path, "not a linear map"),
     ):
         with pytest.raises(UserError, match=message):
             paralign.evaluate(str(model), task="retrieval", data=["en-de=smallworld:0-40"], maps=[place],
                               out=tmp_path / "run", quiet=True)  # fmt: skip
-    with pytest.raises(UserError, match="is in use"):
+    with pytest.raises(UserError, match="already exists"):
         paralign.make_map(str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "map", quiet=True)
 
 

@@ -8,8 +8,8 @@ from paralign.encoder.vectors import piece_states
 from paralign.errors import UserError
 from paralign.smallworld import World
 from paralign.text.words import piece_words, word_spans
-from paralign.words import similarity
-from paralign.words.similarity import SimilarityConfig, similar_words
+from paralign.words.matching import best_matches, itermax, transport_plan
+from paralign.words.similarity import SimilarityConfig, align_by_similarity
 from tests.oracles import similarity_loops as loops
 
 
@@ -37,7 +37,7 @@ def vectors(encoder, text, layer, unit):
 @pytest.mark.parametrize("matching", ["argmax", "itermax", "softmax"])
 def test_links_are_those_of_each_pair_alone(encoder, pairs, matching, unit):
     config = SimilarityConfig(matching=matching, unit=unit, layer=1, threshold=0.05)
-    found = list(similar_words(encoder, pairs, config))
+    found = list(align_by_similarity(encoder, pairs, config))
     assert len(found) == len(pairs)
     for (source, target), links in zip(pairs, found, strict=True):
         if not source or not target:
@@ -64,7 +64,7 @@ def test_a_piece_of_several_words_links_them_all(encoder, monkeypatch):
 
     monkeypatch.setattr(type(encoder), "tokenize", lambda self, texts: coarse(texts))
     # Equal pieces at equal places have equal vectors: the diagonal is linked.
-    (links,) = similar_words(encoder, [("red house big", "红房子 大")], SimilarityConfig(matching="argmax"))
+    (links,) = align_by_similarity(encoder, [("red house big", "红房子 大")], SimilarityConfig(matching="argmax"))
     assert links == [(0, 0), (1, 1), (1, 2), (2, 3)]
 
 
@@ -72,10 +72,10 @@ def test_itermax_by_hand():
     """0-0 and 1-1 are mutually best; then 2, free, takes 2 on the other side, and 3 shares what is taken."""
     values = torch.tensor([[[0.9, 0.1, 0.2, 0.1], [0.1, 0.9, 0.1, 0.1], [0.8, 0.2, 0.7, 0.1], [0.1, 0.85, 0.1, 0.2]]])
     inside = torch.ones_like(values, dtype=torch.bool)
-    once = similarity._itermax(values, inside, 1)
+    once = itermax(values, inside, 1)
     assert once.nonzero()[:, 1:].tolist() == [[0, 0], [1, 1]]
     # 2-0: .8 · .9 = .72 beats 2-2: .7; column 0's best free is 2-0 (0-0 has weight 0).
-    twice = similarity._itermax(values, inside, 2)
+    twice = itermax(values, inside, 2)
     assert twice.nonzero()[:, 1:].tolist() == [[0, 0], [1, 1], [2, 0], [3, 1]]
 
 
@@ -83,7 +83,7 @@ def test_a_transport_plan_gives_every_word_its_weight():
     cosine = torch.rand(2, 5, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
     rows = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     columns = torch.tensor([[True] * 4, [True] * 2 + [False] * 2])
-    plan = torch.exp(similarity._plan(cosine, rows, columns, 0.1))
+    plan = torch.exp(transport_plan(cosine, rows, columns, 0.1))
     for k, (m, n) in enumerate(((5, 4), (3, 2))):
         assert torch.allclose(plan[k].sum(1)[:m], torch.full((m,), 1 / m), atol=1e-3)
         assert torch.allclose(plan[k].sum(0)[:n], torch.full((n,), 1 / n), atol=1e-3)
@@ -91,7 +91,7 @@ def test_a_transport_plan_gives_every_word_its_weight():
     # A word that is like everything cannot take everything: the argmax would link 0 with all, the plan does not.
     popular = torch.tensor([[[0.9, 0.9, 0.9], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]])
     every = torch.ones(1, 3, dtype=torch.bool)
-    links, _ = similarity._largest(similarity._plan(popular, every, every, 0.05), torch.ones(1, 3, 3, dtype=torch.bool))
+    links, _ = best_matches(transport_plan(popular, every, every, 0.05), torch.ones(1, 3, 3, dtype=torch.bool))
     assert links.nonzero()[:, 1:].tolist() == [[0, 0], [1, 1], [2, 2]]
 
 
@@ -115,10 +115,10 @@ def test_a_long_sentence_is_read_in_windows(make_encoder):
 
 def test_a_layer_that_is_not_there_is_told(encoder):
     with pytest.raises(UserError, match="no layer 3"):
-        similar_words(encoder, [("a", "b")], SimilarityConfig(layer=3))
+        align_by_similarity(encoder, [("a", "b")], SimilarityConfig(layer=3))
 
 
 def test_the_default_layer_is_two_thirds_up(encoder, pairs):
-    default = list(similar_words(encoder, pairs[:20], SimilarityConfig()))
-    assert default == list(similar_words(encoder, pairs[:20], SimilarityConfig(layer=2)))
-    assert default != list(similar_words(encoder, pairs[:20], SimilarityConfig(layer=0)))
+    default = list(align_by_similarity(encoder, pairs[:20], SimilarityConfig()))
+    assert default == list(align_by_similarity(encoder, pairs[:20], SimilarityConfig(layer=2)))
+    assert default != list(align_by_similarity(encoder, pairs[:20], SimilarityConfig(layer=0)))

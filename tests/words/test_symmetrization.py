@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paralign.words.symmetrize import METHODS, symmetrise
-from tests.oracles.grow_loops import symmetrise as by_loops
+from paralign.words.symmetrization import SYMMETRIZATIONS, symmetrize
+from tests.oracles.grow_loops import symmetrize as by_loops
 
 
 @st.composite
@@ -36,13 +36,13 @@ def sets(mask):
     return [{(int(i), int(j)) for i, j in np.argwhere(one)} for one in mask]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SYMMETRIZATIONS)
 @settings(max_examples=150, deadline=None)
 @given(directions())
 def test_all_methods_are_those_of_the_pseudo_code(method, given_):
     size, pairs = given_
     forward, backward = (masks(size, [pair[way] for pair in pairs]) for way in (0, 1))
-    found = sets(symmetrise(forward, backward, method))
+    found = sets(symmetrize(forward, backward, method))
     assert found == [by_loops(a, b, size, method) for a, b in pairs]
 
 
@@ -52,7 +52,7 @@ def test_a_worked_example():
     size = (5, 5)
 
     def links(method):
-        return sets(symmetrise(masks(size, [forward]), masks(size, [backward]), method))[0]
+        return sets(symmetrize(masks(size, [forward]), masks(size, [backward]), method))[0]
 
     assert links("intersect") == {(0, 0)}
     assert links("union") == {(0, 0), (1, 1), (3, 4), (0, 3), (4, 4)}
@@ -65,9 +65,9 @@ def test_a_worked_example():
 def test_what_is_given_stays_as_it_is_and_unknown_methods_are_told():
     forward, backward = masks((2, 2), [{(0, 0), (1, 1)}]), masks((2, 2), [{(0, 0), (0, 1)}])
     before = forward.copy(), backward.copy()
-    for method in METHODS:
-        symmetrise(forward, backward, method)
+    for method in SYMMETRIZATIONS:
+        symmetrize(forward, backward, method)
     assert (forward == before[0]).all()
     assert (backward == before[1]).all()
     with pytest.raises(ValueError, match="none of intersect"):
-        symmetrise(forward, backward, "grow")
+        symmetrize(forward, backward, "grow")

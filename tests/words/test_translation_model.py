@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.words import cells as cells_module
+from paralign.words import alignment_cells
+from paralign.words.alignment_cells import AlignmentCells
 from paralign.words.bitext import Bitext
-from paralign.words.cells import Cells
-from paralign.words.decode import decode
+from paralign.words.decoding import decode
 from paralign.words.ibm import IbmConfig
-from paralign.words.jumps import Jumps
+from paralign.words.jump_prior import JumpPrior
 from paralign.words.translation_model import train
 from tests.oracles import word_counts
 
@@ -25,18 +25,17 @@ HOUSE = [(["the", "house"], ["das", "Haus"]), (["the", "book"], ["das", "Buch"])
 
 
 def made(pairs, **config):
-    bitext = Bitext.of(pairs)
-    cells = Cells(bitext)
+    bitext = Bitext.from_pairs(pairs)
+    cells = AlignmentCells(bitext)
     return bitext, cells, train(cells, IbmConfig(**config))
 
 
 def tables(bitext, cells, model):
     """{(owner, word): probability} both ways."""
     source = cells.source_of(0, cells.distinct).tolist()
-    pairs = [
-        (bitext.source.words[a], bitext.target.words[b]) for a, b in zip(source, cells.target.tolist(), strict=True)
-    ]
-    forward, backward = (table[:-1].tolist() for table in model.words)
+    owners, words = bitext.source.vocabulary, bitext.target.vocabulary
+    pairs = [(owners[a], words[b]) for a, b in zip(source, cells.target.tolist(), strict=True)]
+    forward, backward = (table[:-1].tolist() for table in model.lexical)
     return dict(zip(pairs, forward, strict=True)), {(b, a): p for (a, b), p in zip(pairs, backward, strict=True)}
 
 
@@ -77,11 +76,11 @@ def test_model_2_is_that_of_the_oracle(agreement, alpha, pairs):
     bitext, cells, model = made(pairs, **config)
     for found, right in zip(tables(bitext, cells, model), wanted, strict=True):
         assert found == pytest.approx(right, rel=2e-3, abs=1e-6)
-    assert [p.tension for p in model.positions] == pytest.approx([p.tension for p in places], rel=1e-3)
-    assert [p.null for p in model.positions] == pytest.approx([p.null for p in places], rel=1e-3)
-    for way, words in ((0, bitext.target.words), (1, bitext.source.words)):
+    assert [p.tension for p in model.priors] == pytest.approx([p.tension for p in places], rel=1e-3)
+    assert [p.null for p in model.priors] == pytest.approx([p.null for p in places], rel=1e-3)
+    for way, words in ((0, bitext.target.vocabulary), (1, bitext.source.vocabulary)):
         seen = {w for pair in pairs if pair[0] and pair[1] for w in pair[1 - way]}
-        found = {w: p for w, p in zip(words, model.none[way].tolist(), strict=False) if w in seen}
+        found = {w: p for w, p in zip(words, model.null[way].tolist(), strict=False) if w in seen}
         assert found == pytest.approx({w: nones[way][w] for w in seen}, rel=2e-3, abs=1e-6)
 
 
@@ -93,7 +92,7 @@ def test_the_hidden_markov_model_is_that_of_the_oracle(pairs, agreement):
     bitext, cells, model = made(pairs, **config)
     for found, right in zip(tables(bitext, cells, model), wanted, strict=True):
         assert found == pytest.approx(right, rel=2e-3, abs=1e-6)
-    for found, right in zip(model.positions, places, strict=True):
+    for found, right in zip(model.priors, places, strict=True):
         assert found.weights.tolist() == pytest.approx(list(right.weights.values()), rel=1e-3)
         assert found.null == pytest.approx(right.null, rel=1e-3)
 
@@ -101,7 +100,7 @@ def test_the_hidden_markov_model_is_that_of_the_oracle(pairs, agreement):
 def test_far_jumps_count_as_one():
     emission = torch.rand(2, 9, 4, generator=torch.Generator().manual_seed(1)) + 0.1
     none = torch.full((2, 4), 0.05)
-    ours, slow = Jumps(null=0.2, farthest=2), word_counts.Jumps(0.2, farthest=2)
+    ours, slow = JumpPrior(null=0.2, max_jump=2), word_counts.Jumps(0.2, farthest=2)
     found, rest = ours.posteriors(emission, none, None)
     for k in range(2):
         right, right_rest = slow.posteriors(emission[k].tolist(), none[k].tolist())
@@ -118,12 +117,12 @@ def random_pairs(count, seed=0, longest=14):
 
 @pytest.mark.parametrize("sorted_at_once", [1, 50, 1 << 18])
 def test_every_cell_is_the_right_word_pair_and_stands_in_one_block(monkeypatch, sorted_at_once):
-    monkeypatch.setattr(cells_module, "_SORTED", sorted_at_once)
-    monkeypatch.setattr(cells_module, "_ALIKE", 3)
-    monkeypatch.setattr(cells_module, "_BLOCK", 200)
+    monkeypatch.setattr(alignment_cells, "_SORT_CELLS", sorted_at_once)
+    monkeypatch.setattr(alignment_cells, "_MIN_BLOCK_PAIRS", 3)
+    monkeypatch.setattr(alignment_cells, "_BLOCK_CELLS", 200)
     pairs = random_pairs(150)
-    bitext = Bitext.of(pairs)
-    cells = Cells(bitext)
+    bitext = Bitext.from_pairs(pairs)
+    cells = AlignmentCells(bitext)
     known = list(zip(cells.source_of(0, cells.distinct).tolist(), cells.target.tolist(), strict=True))
     assert known == sorted(set(known))
     seen, kinds = set(), set()
@@ -140,7 +139,7 @@ def test_every_cell_is_the_right_word_pair_and_stands_in_one_block(monkeypatch, 
                         assert at == cells.distinct
                         continue
                     a, b = known[at]
-                    assert (bitext.source.words[a], bitext.target.words[b]) == (source[i], target[j])
+                    assert (bitext.source.vocabulary[a], bitext.target.vocabulary[b]) == (source[i], target[j])
                     assert int(block.source[k, i]) == a
                     assert int(block.target[k, j]) == b
     assert seen == {row for row, (a, b) in enumerate(pairs) if a and b}
@@ -152,10 +151,10 @@ def test_how_pairs_are_put_into_blocks_does_not_matter(monkeypatch, config):
     pairs = random_pairs(200, seed=4)
     found = []
     for alike, block in ((2, 1 << 18), (10**9, 1 << 18), (1, 40)):
-        monkeypatch.setattr(cells_module, "_ALIKE", alike)
-        monkeypatch.setattr(cells_module, "_BLOCK", block)
+        monkeypatch.setattr(alignment_cells, "_MIN_BLOCK_PAIRS", alike)
+        monkeypatch.setattr(alignment_cells, "_BLOCK_CELLS", block)
         bitext, cells, model = made(pairs, **config)
-        found.append((torch.stack(model.words), list(decode(model, cells, bitext).links())))
+        found.append((torch.stack(model.lexical), list(decode(model, cells, bitext).links())))
     for words, links in found[1:]:
         assert torch.allclose(words, found[0][0], rtol=1e-3, atol=1e-6)
         assert sum(a != b for a, b in zip(links, found[0][1], strict=True)) <= 1
@@ -169,7 +168,7 @@ def test_very_unlike_lengths_in_a_block_do_no_harm(config):
         ([f"s{draw.randrange(9)}" for _ in range(m)], [f"t{draw.randrange(9)}" for _ in range(n)]) for m, n in sizes
     ]
     bitext, cells, model = made(pairs * 3, **config, tension=14.0)
-    for table in (*model.words, *model.none):
+    for table in (*model.lexical, *model.null):
         assert torch.isfinite(table).all()
     assert sum(map(len, decode(model, cells, bitext).links())) > 0
     wanted, _, _ = word_counts.train(pairs * 3, iterations=2, hmm=0, agreement=True, alpha=0.1, null=0.08, tension=14.0)
@@ -187,9 +186,9 @@ def test_links_are_the_likeliest_words_of_each_direction():
         for k, row in enumerate(block.rows.tolist()):
             m, n = len(pairs[row][0]), len(pairs[row][1])
             forward = {(int(found.forward[k, :m, j].argmax()), j) for j in range(n)
-                       if found.forward[k, :m, j].max() > found.forward_none[k, j]}  # fmt: skip
+                       if found.forward[k, :m, j].max() > found.forward_null[k, j]}  # fmt: skip
             backward = {(i, int(found.backward[k, i, :n].argmax())) for i in range(m)
-                        if found.backward[k, i, :n].max() > found.backward_none[k, i]}  # fmt: skip
+                        if found.backward[k, i, :n].max() > found.backward_null[k, i]}  # fmt: skip
             assert set(union[row]) == forward | backward
             assert set(intersect[row]) == forward & backward
 
@@ -197,9 +196,9 @@ def test_links_are_the_likeliest_words_of_each_direction():
 def test_runs_are_equal_and_a_numbering_counts_words():
     pairs = random_pairs(100, seed=2)
     first, second = (made(pairs, iterations=2, hmm=2)[2] for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first.words, second.words, strict=True))
-    bitext = Bitext.of([(["B", "b", "a"], []), (["b"], ["x"])], lowercase=True)
-    assert bitext.source.words == ["b", "a"]
+    assert all(torch.equal(a, b) for a, b in zip(first.lexical, second.lexical, strict=True))
+    bitext = Bitext.from_pairs([(["B", "b", "a"], []), (["b"], ["x"])], lowercase=True)
+    assert bitext.source.vocabulary == ["b", "a"]
     assert bitext.source.ids.tolist() == [0, 0, 1, 0]
     assert bitext.source.lengths.tolist() == [3, 1]
     assert bitext.target.lengths.tolist() == [0, 1]
@@ -208,9 +207,9 @@ def test_runs_are_equal_and_a_numbering_counts_words():
 def test_numbers_in_a_file_are_the_same_and_no_room_for_them_is_told(monkeypatch):
     pairs = random_pairs(100, seed=2)
     here = made(pairs, iterations=2)[2]
-    monkeypatch.setattr(cells_module, "_IN_MEMORY", 0)
+    monkeypatch.setattr(alignment_cells, "_MEMORY_CELLS", 0)
     there = made(pairs, iterations=2)[2]
-    assert all(torch.equal(a, b) for a, b in zip(here.words, there.words, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(here.lexical, there.lexical, strict=True))
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -223,9 +222,9 @@ def test_numbers_in_a_file_are_the_same_and_no_room_for_them_is_told(monkeypatch
 def test_long_lines_are_cut_along_the_diagonal_and_linked():
     words = [f"w{k}" for k in range(1000)]
     short = [([word], [word.upper()]) for word in words] * 2
-    bitext = Bitext.of([*short, (words, [word.upper() for word in words]), (words, ["W3"]), ([], words)])
+    bitext = Bitext.from_pairs([*short, (words, [word.upper() for word in words]), (words, ["W3"]), ([], words)])
     assert bitext.source.lengths.max() <= 400
-    cells = Cells(bitext)
+    cells = AlignmentCells(bitext)
     links = list(decode(train(cells, IbmConfig(iterations=2)), cells, bitext).links())
     assert links[2000] == [(k, k) for k in range(1000)]
     assert len(links) == 2003

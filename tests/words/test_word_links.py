@@ -4,14 +4,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.words.found import WordLinks
+from paralign.words.word_links import WordLinks
 
 LINKS = st.lists(st.sets(st.tuples(st.integers(0, 70_000), st.integers(0, 9)), max_size=5), max_size=6)
 
 
 @given(LINKS)
 def test_packed_links_are_those_given_in_order(rows):
-    found = WordLinks.of_rows(rows)
+    found = WordLinks.from_rows(rows)
     assert len(found) == len(rows)
     assert list(found) == [sorted(row) for row in rows] == [found[k] for k in range(len(rows))]
 
@@ -21,4 +21,4 @@ def test_links_in_any_order_come_out_the_same(rows, random):
     flat = [(k, i, j) for k, row in enumerate(rows) for i, j in row]
     random.shuffle(flat)
     which, first, second = (np.array([link[side] for link in flat], np.int64) for side in range(3))
-    assert list(WordLinks.of(len(rows), [which], [first], [second])) == list(WordLinks.of_rows(rows))
+    assert list(WordLinks.from_arrays(len(rows), [which], [first], [second])) == list(WordLinks.from_rows(rows))

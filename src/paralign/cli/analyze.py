@@ -118,7 +118,7 @@ def embeddings(
     model: Annotated[list[str], typer.Option(help="Encoder; once for each, before and after.")],
     pairs: Annotated[str, typer.Option(help="SRC-TGT=PATH: the text whose most frequent translations are looked at.")],
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs; found otherwise.")] = None,
-    method: Annotated[str, typer.Option(help="How they are found: hmm, ibm, eflomal.")] = "hmm",
+    method: Annotated[str, typer.Option(help="Aligner that needs only text, such as hmm, ibm or eflomal.")] = "hmm",
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Words are split at spaces only.")] = False,
     words: Annotated[int, typer.Option(help="Translations in the picture.", min=5)] = 20,
     most: Annotated[int, typer.Option(help="Translations measured.", min=10)] = 1_000,

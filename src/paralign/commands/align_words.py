@@ -1,4 +1,4 @@
-"""Word links for a corpus, by any aligner, and how good they are."""
+"""``paralign words``: align the words of parallel text, and score the links."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from paralign.text.words import split_words
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
 from paralign.words.word_links import WordLinks
 
-__all__ = ["align_words", "linked_text", "word_pairs"]
+__all__ = ["align_words", "read_aligned_text", "read_word_pairs"]
 
 Sizes = list[tuple[int, int]]
+"""Number of words of both sides of each pair."""
 
 
 def align_words(
@@ -48,55 +49,50 @@ def align_words(
     lenient: bool = False,
     quiet: bool = False,
 ) -> tuple[WordLinks, AlignmentScore | None]:
-    """Say which word translates which.
+    """Align the words of parallel text.
 
     Args:
-        pairs: ``SRC-TGT=PATH``.
-        train: ``SRC-TGT=PATH`` of the same languages, several: more text to learn from, that gets no links.
-        out: the file of links, Pharaoh's ``i-j`` from 0, a line for each pair that is read; empty where a side is.
-        method: ``hmm``, ``ibm``, ``similarity``, ``eflomal`` or ``file``.
-        symmetrise: how the two directions are joined, one of ``paralign.words.symmetrization.SYMMETRIZATIONS``;
-            ``grow-diag-final-and`` by default, for ``similarity`` ``intersect``.
-        tokenised: words of ``pairs`` are what stands between spaces; otherwise, and always in ``train``, those of
-            :func:`paralign.text.words.word_spans`.
-        model: an encoder, for ``similarity``.
-        links: a file of links made elsewhere, for ``file``.
-        settings: of the method.
-        overrides: ``words.key=value``, which win over ``settings``.
-        save: a folder to keep the trained aligner in.
-        load: such a folder; nothing is trained.
-        gold: gold links of these pairs, to score against (:func:`paralign.formats.links.read_gold`); ``smallworld`` for
-            pairs of the small world.
-        one_based: words of the gold file, and of ``links``, count from 1.
+        pairs: ``SRC-TGT=PATH``, the sentence pairs to align.
+        out: file to write the links to, in Pharaoh format: ``i-j`` from 0, one line for each pair that is read.
+        train: ``SRC-TGT=PATH``, further text in the same languages to learn from, which gets no links.
+        method: ``hmm``, ``ibm``, ``similarity``, ``eflomal`` or ``file``, or an aligner of your own as
+            ``my_module:Class``.
+        symmetrise: how the links of both directions are combined, one of
+            ``paralign.words.symmetrization.SYMMETRIZATIONS``. Default ``None``: ``grow-diag-final-and``; ``intersect``
+            for ``similarity``.
+        tokenised: words of ``pairs`` are separated by spaces. Default: words are found by
+            :func:`paralign.text.words.word_spans`, as always in ``train``.
+        model: encoder, for ``similarity``.
+        links: file of existing links, for ``file``.
+        settings: settings of the aligner.
+        overrides: ``words.key=value``, which take precedence over ``settings``.
+        save: folder to save the trained aligner in. Default ``None``: it is not saved.
+        load: folder of a saved aligner, which is used without training.
+        gold: file of gold links of these pairs to score against (:func:`paralign.formats.links.read_gold`);
+            ``smallworld`` for pairs of the small world. Default ``None``: no score.
+        one_based: words count from 1 in ``gold`` and ``links``.
         flipped: the gold file names the target word first.
-        posteriors: a file for how sure each link is, a number for each link, lines as in ``out``.
-        lenient: drop and count pairs and gold links that cannot be read; other lines' links keep their order.
-        quiet: say nothing.
+        posteriors: file to write the probability of each link to, lines as in ``out``. Default ``None``: not written.
+        lenient: drop and count pairs and gold links that cannot be read. Other pairs keep their lines in ``out``.
+        quiet: print nothing.
 
     Returns:
-        the links, and their score if there is a gold.
+        the links, and their score if ``gold`` is given.
 
     Raises:
         UserError: for input or settings that cannot be used.
     """
-    spec, more = parse_pairs(pairs), [parse_pairs(text) for text in train]
-    for other in more:
+    spec, further = parse_pairs(pairs), [parse_pairs(text) for text in train]
+    for other in further:
         if other.languages != spec.languages:
-            message = f"the text to learn from is of {'-'.join(other.languages)}, not {'-'.join(spec.languages)}"
+            message = f"--train is {'-'.join(other.languages)}, but --pairs is {'-'.join(spec.languages)}"
             raise UserError(message, where=other.path, hint="give the same languages in the same order")
-    taken = {Path(path).resolve() for one in (spec, *more) for path in one.paths if path != "-"}
-    for place in (out, *([] if posteriors is None else [posteriors])):
-        if Path(place).is_dir() or not Path(place).resolve().parent.is_dir():
-            what = "is a folder, not a file" if Path(place).is_dir() else "its folder does not exist"
-            raise UserError(what, where=place, hint="name a file in a folder that is there")
-        if Path(place).resolve() in taken:
-            raise UserError("is written twice, or read too", where=place, hint="name another file")
-        taken.add(Path(place).resolve())
+    _check_outputs([out] if posteriors is None else [out, posteriors], [spec, *further])
     options = AlignerOptions(
         spec,
         symmetrise=symmetrise,
         tokenised=tokenised,
-        train=bool(more),
+        train=bool(further),
         save=save,
         load=load,
         posteriors=posteriors is not None,
@@ -106,34 +102,34 @@ def align_words(
         lenient=lenient,
         quiet=quiet,
     )
-    aligner = make_aligner(method, options, merge(settings or {}, *_asked(overrides)))
+    aligner = make_aligner(method, options, merge(settings or {}, *_parse_overrides(overrides)))
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
-    learnt = chain.from_iterable(word_pairs(other, lenient=lenient, dropped=dropped) for other in more)
-    own = word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
-    aligner.read(chain(own, learnt))
+    to_align = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
+    to_learn = (read_word_pairs(other, lenient=lenient, dropped=dropped) for other in further)
+    aligner.read(chain(to_align, chain.from_iterable(to_learn)))
     for reason, number in sorted(dropped.items()):
         echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
     empty = sum(not m or not n for m, n in sizes)
     if empty:
         echo(f"{empty:,} of {len(sizes):,} pairs have an empty side, and no links", quiet=quiet)
-    right = None if gold is None else _gold(spec, gold, sizes, one_based, flipped, lenient, quiet)
-    found = aligner.align(len(sizes))
+    reference = None if gold is None else _read_gold(spec, gold, sizes, one_based, flipped, lenient, quiet)
+    result = aligner.align(len(sizes))
     score = None
-    if right is not None:
-        score = alignment_score((some, true.sure, true.possible) for some, true in zip(found, right, strict=True))
+    if reference is not None:
+        score = alignment_score((row, true.sure, true.possible) for row, true in zip(result, reference, strict=True))
         shown = f"AER {score.aer:.1%}, precision {score.precision:.1%}, recall {score.recall:.1%}, F1 {score.f1:.1%}"
-        echo(f"{gold}: {shown} ({len(right):,} pairs)", quiet=quiet)
-    write_links(Path(out), found)
-    if posteriors is not None and found.posterior is not None:
-        values = found.posterior
-        rows = (values[begin:end].tolist() for begin, end in pairwise(found.starts.tolist()))
+        echo(f"{gold}: {shown} ({len(reference):,} pairs)", quiet=quiet)
+    write_links(Path(out), result)
+    if posteriors is not None and result.posterior is not None:
+        values = result.posterior
+        rows = (values[begin:end].tolist() for begin, end in pairwise(result.starts.tolist()))
         write_lines(Path(posteriors), (" ".join(f"{value:.4f}" for value in row) for row in rows))
-    echo(f"{out}  ({len(found):,} pairs, {len(found.source):,} links)", quiet=quiet)
-    return found, score
+    echo(f"{out}  ({len(result):,} pairs, {len(result.source):,} links)", quiet=quiet)
+    return result, score
 
 
-def linked_text(
+def read_aligned_text(
     spec: PairSpec,
     *,
     links: str | Path | None = None,
@@ -143,31 +139,63 @@ def linked_text(
     lenient: bool = False,
     quiet: bool = False,
 ) -> tuple[list[WordPair], WordLinks]:
-    """The pairs of a corpus and their links: those of a file, or found (and joined by ``symmetrise``).
+    """Read parallel text, and read or compute its links.
+
+    Args:
+        spec: the text.
+        links: file of links in Pharaoh format. Default ``None``: the text is aligned.
+        method: the aligner, one that needs nothing but text.
+        symmetrise: how the links of both directions are combined. Default ``None``: the aligner's default.
+        tokenised: words are separated by spaces. Default: words are found in the text.
+        lenient: drop pairs and links that cannot be read.
+        quiet: print nothing.
+
+    Returns:
+        the sentence pairs, and their links.
 
     Raises:
-        UserError: for a method that needs more than the text.
+        UserError: for an aligner that needs more than text.
     """
     if links is None and (missing := find_aligner(method).requires):
         hint = "choose one that needs only text, such as hmm"
         raise UserError(f"the aligner {method!r} needs --{min(missing)}, which is not an option here", hint=hint)
-    text = list(word_pairs(spec, tokenised=tokenised, lenient=lenient))
-    joined = symmetrise if links is None else None
-    options = AlignerOptions(spec, symmetrise=joined, tokenised=tokenised, links=links, lenient=lenient, quiet=quiet)
+    options = AlignerOptions(
+        spec,
+        symmetrise=symmetrise if links is None else None,
+        tokenised=tokenised,
+        links=links,
+        lenient=lenient,
+        quiet=quiet,
+    )
     aligner = make_aligner(method if links is None else "file", options)
+    text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient))
     aligner.read(text)
     return text, aligner.align(len(text))
 
 
-def _asked(overrides: Sequence[str]) -> list[dict[str, Any]]:
-    found = [parse_override(text) for text in overrides]
-    for some in found:
-        if set(some) != {"words"}:
-            raise UserError(f"unknown section {min(some)!r}", hint="here only words.* can be set")
-    return [some["words"] for some in found]
+def _check_outputs(outputs: Sequence[str | Path], inputs: Sequence[PairSpec]) -> None:
+    """Check that the output files can be written, and are neither the same file nor an input."""
+    used = {Path(path).resolve() for spec in inputs for path in spec.paths if path != "-"}
+    for output in map(Path, outputs):
+        if output.is_dir() or not output.resolve().parent.is_dir():
+            what = "is a folder, not a file" if output.is_dir() else "its folder does not exist"
+            raise UserError(what, where=output, hint="name a file in an existing folder")
+        if output.resolve() in used:
+            raise UserError(
+                "the output file is also an input or another output", where=output, hint="name another file"
+            )
+        used.add(output.resolve())
 
 
-def word_pairs(
+def _parse_overrides(overrides: Sequence[str]) -> list[dict[str, Any]]:
+    parsed = [parse_override(text) for text in overrides]
+    for settings in parsed:
+        if set(settings) != {"words"}:
+            raise UserError(f"unknown section {min(settings)!r}", hint="this command only has settings words.KEY")
+    return [settings["words"] for settings in parsed]
+
+
+def read_word_pairs(
     spec: PairSpec,
     *,
     tokenised: bool = False,
@@ -175,22 +203,32 @@ def word_pairs(
     dropped: Counter[str] | None = None,
     sizes: Sizes | None = None,
 ) -> Iterator[WordPair]:
-    """The pairs of a corpus with the words of both sides; how many those are is added to ``sizes``.
+    """Read sentence pairs and split both sides into words.
 
-    A line that was dropped is a pair without words, so that links stand in the line of their pair.
+    A line that is dropped gives a pair without words, so that line numbers of text and links agree.
+
+    Args:
+        spec: the text.
+        tokenised: words are separated by spaces. Default: words are found in the text.
+        lenient: drop pairs that cannot be read instead of raising.
+        dropped: counts dropped pairs, by reason.
+        sizes: the number of words of both sides is appended for each pair.
+
+    Raises:
+        UserError: with the file and line of a pair that cannot be read.
     """
-    lines = smallworld_range(spec.path) is None and not any(map(is_treebank, spec.paths))
+    has_lines = smallworld_range(spec.path) is None and not any(map(is_treebank, spec.paths))
     texts: deque[str] = deque()
 
     def sides() -> Iterator[str]:
         last = 0
         for pair in read_pairs(spec, lenient=lenient, dropped=dropped):
-            yield from _blank(texts, pair.line - last - 1 if lines else 0)
+            yield from _empty_sides(texts, pair.line - last - 1 if has_lines else 0)
             texts.extend((pair.source, pair.target))
             yield from (pair.source, pair.target)
             last = pair.line
         if lenient and (end := line_count(spec)) is not None:  # lines that were dropped at the end
-            yield from _blank(texts, end - last)
+            yield from _empty_sides(texts, end - last)
 
     words = split_words(sides(), tokenised=tokenised)
     for source in words:
@@ -200,24 +238,25 @@ def word_pairs(
         yield WordPair((texts.popleft(), texts.popleft()), (source, target))
 
 
-def _blank(texts: deque[str], pairs: int) -> Iterator[str]:
-    """So many pairs without words."""
+def _empty_sides(texts: deque[str], pairs: int) -> Iterator[str]:
+    """Yield both sides of empty pairs, and append them to ``texts``."""
     for _ in range(2 * max(0, pairs)):
         texts.append("")
         yield ""
 
 
-def _gold(
+def _read_gold(
     spec: PairSpec, path: str | Path, sizes: Sizes, one_based: bool, flipped: bool, lenient: bool, quiet: bool
 ) -> list[GoldLinks]:
     check_order(spec)
     indices = smallworld_range(spec.path)
     if str(path) == "smallworld":
         if indices is None:
-            raise UserError("gold links of the small world for other pairs", hint="name the file of gold links")
-        return [GoldLinks(some, some) for some in smallworld_gold(spec, indices)]
+            message = "--gold smallworld is only for pairs of the small world"
+            raise UserError(message, hint="name a file of gold links")
+        return [GoldLinks(links, links) for links in smallworld_gold(spec, indices)]
     dropped: Counter[str] = Counter()
-    found = read_gold(path, sizes, one_based=one_based, flipped=flipped, lenient=lenient, dropped=dropped)
+    gold = read_gold(path, sizes, one_based=one_based, flipped=flipped, lenient=lenient, dropped=dropped)
     for reason, number in sorted(dropped.items()):
         echo(f"{number:,} gold links dropped: {reason}", quiet=quiet)
-    return found
+    return gold

@@ -10,7 +10,7 @@ import numpy as np
 
 from paralign.analyses.dictionary import Translation, frequent_links
 from paralign.analyses.projection import project
-from paralign.commands.align_words import linked_text
+from paralign.commands.align_words import read_aligned_text
 from paralign.console import echo
 from paralign.device import best_device
 from paralign.encoder import Encoder
@@ -81,7 +81,7 @@ def analyze_embeddings(
     }  # fmt: skip
     folder.check_settings(settings)
     encoders = {model: Encoder.from_pretrained(model) for model in models}  # a mistyped one is told before the work
-    text, found = linked_text(spec, links=links, method=method, tokenised=tokenised, lenient=lenient, quiet=quiet)
+    text, found = read_aligned_text(spec, links=links, method=method, tokenised=tokenised, lenient=lenient, quiet=quiet)
     wrong = [number for number in sentences if not 1 <= number <= len(text)]
     if wrong:
         raise UserError(f"there is no pair {wrong[0]}", where=spec.path, hint=f"1 to {len(text):,}")

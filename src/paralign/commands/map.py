@@ -1,18 +1,18 @@
-"""Linear maps between languages: learnt from linked words, used when an encoder is measured."""
+"""``paralign map``: linear maps between languages, learned from linked words and applied in ``evaluate --map``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from paralign.commands.align_words import linked_text
+from paralign.commands.align_words import read_aligned_text
 from paralign.console import echo
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.sources.specs import parse_pairs
-from paralign.words.linear_map import LinearMap, fit_map
+from paralign.words.linear_map import KINDS, LinearMap, fit_map
 
 __all__ = ["make_map", "use_maps"]
 
@@ -30,59 +30,79 @@ def make_map(
     lenient: bool = False,
     quiet: bool = False,
 ) -> LinearMap:
-    """Learn the linear map of a language into another's vectors (Wang et al. 2019), for ``evaluate --map``.
+    """Learn a linear map from the vectors of one language to those of another (Wang et al. 2019).
 
     Args:
-        model: the encoder; a fine-tuned ``seed-K/model`` for use with its head.
-        pairs: ``SRC-TGT=PATH``: the target language is mapped into the source's space.
-        out: the folder to make.
-        links: a Pharaoh file of these pairs; found by ``method`` otherwise (intersected).
-        method: ``hmm``, ``ibm`` or ``eflomal``.
-        layer: hidden state that is mapped; the last by default.
-        kind: ``orthogonal`` or ``linear``.
-        tokenised: words are what stands between spaces.
+        model: the encoder; the ``seed-K/model`` of a fine-tuned one, to use the map with its head.
+        pairs: ``SRC-TGT=PATH``. Vectors of the target language are mapped to those of the source language.
+        out: folder to create.
+        links: file of word links of these pairs in Pharaoh format. Default ``None``: the pairs are aligned by
+            ``method``, and the directions are intersected.
+        method: an aligner that needs only text: ``hmm``, ``ibm``, ``eflomal`` or ``my_module:Class``.
+        layer: hidden state to map, from 1. Default ``None``: the last.
+        kind: ``orthogonal`` (a rotation) or ``linear`` (least squares).
+        tokenised: words are separated by spaces. Default: words are found in the text.
         lenient: drop and count pairs that cannot be read.
-        quiet: say nothing.
+        quiet: print nothing.
+
+    Returns:
+        the map that was written to ``out``.
 
     Raises:
         UserError: for input that cannot be used.
     """
     spec = parse_pairs(pairs)
     if Path(out).exists():
-        raise UserError("is in use", where=out, hint="name another folder, or remove this one")
-    if kind not in ("orthogonal", "linear"):
-        raise UserError(f"unknown kind {kind!r}", hint="orthogonal or linear")
+        raise UserError("already exists", where=out, hint="choose another folder, or remove this one")
+    if kind not in KINDS:
+        raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(KINDS))
     encoder = Encoder.from_pretrained(model).to(best_device())
     layer = encoder.layers if layer is None else layer
     if not 1 <= layer <= encoder.layers:
-        raise UserError(f"there is no layer {layer} to map", hint=f"1 to {encoder.layers}")
-    text, found = linked_text(
+        raise UserError(f"there is no layer {layer} to map", hint=f"choose 1 to {encoder.layers}")
+    text, word_links = read_aligned_text(
         spec, links=links, method=method, symmetrise="intersect", tokenised=tokenised, lenient=lenient, quiet=quiet
     )
-    matrix, facts = fit_map(encoder, (p.texts for p in text), found, layer=layer, kind=kind, tokenised=tokenised,
-                            languages=spec.languages)  # fmt: skip
-    about = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model,
-             "model_hash": encoder.digest(), **facts}  # fmt: skip
-    made = LinearMap(matrix.cpu(), about)
+    matrix, facts = fit_map(
+        encoder,
+        (pair.texts for pair in text),
+        word_links,
+        layer=layer,
+        kind=kind,
+        tokenised=tokenised,
+        languages=spec.languages,
+    )
+    settings = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model}
+    linear_map = LinearMap(matrix.cpu(), {**settings, "model_hash": encoder.digest(), **facts})
     with atomic_folder(Path(out)) as part:
-        made.save(part)
+        linear_map.save(part)
     shown = f"mean cosine {facts['before']:.3f} before, {facts['after']:.3f} after"
     echo(f"{out}  ({facts['words']:,} linked words; {shown})", quiet=quiet)
-    return made
+    return linear_map
 
 
 def use_maps(encoder: Encoder, digest: str, folders: Sequence[str | Path]) -> list[str]:
-    """Put maps to an encoder; what they are, for the record.
+    """Apply linear maps to an encoder.
+
+    Args:
+        encoder: the encoder, which is changed.
+        digest: its digest.
+        folders: the folders of the maps.
+
+    Returns:
+        a description of each map, which is recorded with the results.
 
     Raises:
-        UserError: for maps of other encoders, or two of one language.
+        UserError: for maps of another encoder, or two maps of one language.
     """
-    told, known = [], set()
+    descriptions: list[str] = []
+    languages: set[str] = set()
     for folder in folders:
-        found = LinearMap.load(folder)
-        if found.facts["source"] in known:
-            raise UserError(f"a second map of {found.facts['source']!r}", where=folder, hint="give one a language")
-        known.add(found.facts["source"])
-        found.use(encoder, digest, folder)
-        told.append(f"{found.facts['source']}→{found.facts['target']} ({found.facts['kind']})")
-    return told
+        linear_map = LinearMap.load(folder)
+        language = linear_map.facts["source"]
+        if language in languages:
+            raise UserError(f"a second map of {language!r}", where=folder, hint="give one map for each language")
+        languages.add(language)
+        linear_map.apply_to(encoder, digest, folder)
+        descriptions.append(f"{language}→{linear_map.facts['target']} ({linear_map.facts['kind']})")
+    return descriptions

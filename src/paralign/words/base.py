@@ -13,7 +13,7 @@ from paralign.errors import UserError
 
 if TYPE_CHECKING:  # the command line imports this module for its help text: no numpy here
     from paralign.sources.specs import PairSpec
-    from paralign.words.found import WordLinks
+    from paralign.words.word_links import WordLinks
 
 __all__ = ["ALIGNERS", "Aligner", "AlignerConfig", "AlignerOptions", "WordPair", "find_aligner", "make_aligner"]
 
@@ -52,7 +52,7 @@ class AlignerOptions:
     Attributes:
         spec: the sentence pairs to align: their languages, and the path that error messages name.
         symmetrise: how the links of both directions are combined, one of
-            :data:`paralign.words.symmetrize.METHODS`. Default ``None``: the aligner's ``symmetrization``.
+            :data:`paralign.words.symmetrization.SYMMETRIZATIONS`. Default ``None``: the aligner's ``symmetrization``.
         tokenised: words of these pairs are separated by spaces.
         train: more pairs follow those to align; they are learned from and get no links.
         save: folder to save the trained aligner in.
@@ -152,7 +152,7 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
     Raises:
         UserError: for an unknown aligner or setting, and for options that the aligner does not support.
     """
-    from paralign.words.symmetrize import METHODS as SYMMETRIZATIONS
+    from paralign.words.symmetrization import SYMMETRIZATIONS as SYMMETRIZATIONS
 
     aligner = find_aligner(name)
     if options.symmetrise is not None and options.symmetrise not in SYMMETRIZATIONS:
@@ -170,5 +170,5 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
     if options.load is not None and options.train:
         raise UserError("--train and --load cannot be combined", hint="an aligner that is loaded is not trained")
     if options.save is not None and Path(options.save).exists():
-        raise UserError("is in use", where=options.save, hint="name another folder, or remove this one")
+        raise UserError("already exists", where=options.save, hint="choose another folder, or remove this one")
     return aligner(resolve(aligner.Config, settings or {}), options)

@@ -1,4 +1,4 @@
-"""Sentence pairs as numbers, for the aligners that count."""
+"""Sentence pairs as word ids, for the statistical aligners."""
 
 from __future__ import annotations
 
@@ -14,94 +14,106 @@ from paralign.ragged import row_starts
 
 __all__ = ["Bitext", "Side"]
 
-_LONGEST = 400
-"""Words. A pair with a longer side is cut along its diagonal: work and memory grow with the square of the length."""
+_MAX_LENGTH = 400
+"""Words. A pair with a longer side is cut along its diagonal: time and memory grow with the square of the length."""
 
 
 @dataclass(frozen=True)
 class Side:
     """One side of all pairs.
 
+    Shapes:
+        ids: ``[tokens]``
+        lengths: ``[rows]``
+
     Attributes:
-        ids: int32 [T] word numbers of all sentences end to end; 0 is the most frequent word, of equally frequent ones
-            that met first.
-        lengths: int64 [n] words in each sentence.
-        words: the word behind each number.
+        ids: int32, word ids of all sentences, concatenated. Ids are sorted by frequency, the most frequent word is 0;
+            equally frequent words are sorted by their first occurrence.
+        lengths: int64, number of words in each sentence.
+        vocabulary: the word of each id.
     """
 
     ids: Tensor
     lengths: Tensor
-    words: list[str]
+    vocabulary: list[str]
 
     @property
     def starts(self) -> Tensor:
-        """int64 [n] where each sentence begins in ``ids``."""
+        """int64 ``[rows]``, where each sentence begins in ``ids``."""
         return row_starts(self.lengths)
 
 
 @dataclass(frozen=True)
 class Bitext:
-    """Sentence pairs as word numbers.
+    """Sentence pairs as word ids. A row is a sentence pair, or a part of a very long one.
+
+    Shapes:
+        pair_of_row: ``[rows]``
+        offsets: ``[rows, 2]``
 
     Attributes:
-        source, target: the sides; a long pair is in several rows.
-        pair: int64 [n] the pair each row is of, from 0.
-        offset: int64 [n, 2] where the row begins in the pair's sides.
-        pairs: how many pairs there are.
+        source: the source side.
+        target: the target side.
+        pair_of_row: int64, the sentence pair that each row belongs to, from 0.
+        offsets: int64, the positions in the sentences of the pair at which each row begins.
+        pairs: number of sentence pairs.
     """
 
     source: Side
     target: Side
-    pair: Tensor
-    offset: Tensor
+    pair_of_row: Tensor
+    offsets: Tensor
     pairs: int
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, lowercase: bool = False) -> Bitext:
-        """Number the words of pairs of sentences; very long lines, which are no sentences, become several rows.
+    def from_pairs(cls, pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *, lowercase: bool = False) -> Bitext:
+        """Convert words to ids.
 
         Args:
-            pairs: words of both sides; a side may be empty.
-            lowercase: take words that differ in case for one.
+            pairs: the words of both sides; a side may be empty.
+            lowercase: ignore case. Default: words that differ in case are different words.
         """
-        source, target = _Numbers(lowercase), _Numbers(lowercase)
+        source, target = _SideBuilder(lowercase), _SideBuilder(lowercase)
         number, rows, offsets = -1, array("q"), array("q")
         for number, (first, second) in enumerate(pairs):
             m, n = len(first), len(second)
-            parts = -(-max(m, n) // _LONGEST) or 1
+            parts = -(-max(m, n) // _MAX_LENGTH) or 1
             for part in range(parts):
                 i, j = m * part // parts, n * part // parts
                 source.add(first[i : m * (part + 1) // parts])
                 target.add(second[j : n * (part + 1) // parts])
                 rows.append(number)
                 offsets.extend((i, j))
-        place = torch.tensor(offsets, dtype=torch.int64).view(-1, 2)
-        return cls(source.side(), target.side(), torch.tensor(rows, dtype=torch.int64), place, number + 1)
+        begins = torch.tensor(offsets, dtype=torch.int64).view(-1, 2)
+        return cls(source.side(), target.side(), torch.tensor(rows, dtype=torch.int64), begins, number + 1)
 
     def without_ids(self) -> Bitext:
-        """The same pairs without their words' numbers, which :class:`paralign.words.cells.Cells` has copied."""
-        none = torch.empty(0, dtype=torch.int32)
-        return replace(self, source=replace(self.source, ids=none), target=replace(self.target, ids=none))
+        """Return a copy without word ids, to free memory once
+        :class:`~paralign.words.alignment_cells.AlignmentCells` has copied them."""
+        empty = torch.empty(0, dtype=torch.int32)
+        return replace(self, source=replace(self.source, ids=empty), target=replace(self.target, ids=empty))
 
 
-class _Numbers:
+class _SideBuilder:
+    """Collects the sentences of one side."""
+
     def __init__(self, lowercase: bool) -> None:
         self.lowercase = lowercase
-        self.known: dict[str, int] = {}
+        self.number_of: dict[str, int] = {}
         self.flat, self.lengths = array("i"), array("q")
 
     def add(self, words: Sequence[str]) -> None:
-        known = self.known
+        number_of = self.number_of
         if self.lowercase:
             words = [word.lower() for word in words]
-        self.flat.extend([known.setdefault(word, len(known)) for word in words])
+        self.flat.extend([number_of.setdefault(word, len(number_of)) for word in words])
         self.lengths.append(len(words))
 
     def side(self) -> Side:
         flat = np.frombuffer(self.flat, np.int32) if self.flat else np.empty(0, np.int32)
-        order = np.argsort(-np.bincount(flat, minlength=len(self.known)), kind="stable")
-        number = np.empty(len(order), np.int32)
-        number[order] = np.arange(len(order), dtype=np.int32)
-        words = list(self.known)
+        order = np.argsort(-np.bincount(flat, minlength=len(self.number_of)), kind="stable")
+        new_id = np.empty(len(order), np.int32)
+        new_id[order] = np.arange(len(order), dtype=np.int32)
+        words = list(self.number_of)
         lengths = torch.tensor(self.lengths, dtype=torch.int64)
-        return Side(torch.from_numpy(number[flat]), lengths, [words[k] for k in order.tolist()])
+        return Side(torch.from_numpy(new_id[flat]), lengths, [words[k] for k in order.tolist()])

@@ -9,7 +9,7 @@ import numpy as np
 from paralign.errors import UserError
 from paralign.formats.links import GoldLinks, check_links, read_links
 from paralign.words.base import Aligner
-from paralign.words.found import WordLinks
+from paralign.words.word_links import WordLinks
 
 __all__ = ["FileAligner"]
 
@@ -33,4 +33,4 @@ class FileAligner(Aligner):
         sizes = [(len(pair.words[0]), len(pair.words[1])) for pair in self.pairs]
         links = check_links(links, sizes, path, one_based=one_based, lenient=lenient)
         flat = np.array([(k, i, j) for k, row in enumerate(links) for i, j in row.sure], np.int64).reshape(-1, 3)
-        return WordLinks.of(count, [flat[:, 0]], [flat[:, 1]], [flat[:, 2]])
+        return WordLinks.from_arrays(count, [flat[:, 0]], [flat[:, 1]], [flat[:, 2]])

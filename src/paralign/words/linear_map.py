@@ -17,58 +17,71 @@ from torch import Tensor
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.links import Link
-from paralign.words.similarity import SimilarityConfig, WordVectors
+from paralign.words.word_vectors import WordVectors
 
-__all__ = ["LinearMap", "fit_map"]
+__all__ = ["KINDS", "LinearMap", "fit_map"]
 
 SCHEMA = 1
+KINDS = ("orthogonal", "linear")
 _WINDOW = 2_000
+"""Sentence pairs that are encoded at once, sorted by length."""
+_SAMPLE = 200
+"""Linked words of each window on which the cosines are measured."""
 
 
 @dataclass(frozen=True)
 class LinearMap:
-    """How vectors of one language become those of another.
+    """A map from the vectors of one language to those of another.
+
+    Shapes:
+        matrix: ``[d, d]``
 
     Attributes:
-        matrix: fp32 [d, d]; a vector x of ``source`` becomes x · matrix.
-        facts: ``source``, ``target``, ``layer``, ``kind``, ``model_hash``, ``words`` (links it was learnt from), and
-            the mean cosine of linked words ``before`` and ``after``.
+        matrix: fp32; a vector x of the language ``source`` becomes x · matrix.
+        facts: ``source``, ``target``, ``layer``, ``kind``, ``model``, ``model_hash``, ``words`` (number of links that
+            it was learned from), and the mean cosine of linked words ``before`` and ``after``.
     """
 
     matrix: Tensor
     facts: dict[str, Any]
 
     def save(self, folder: Path) -> None:
-        """Write ``map.safetensors`` and ``map.json`` into a folder that is there."""
+        """Write ``map.safetensors`` and ``map.json`` to an existing folder."""
         save_file({"matrix": self.matrix.contiguous()}, folder / "map.safetensors")
         facts = json.dumps({"schema": SCHEMA, **self.facts}, indent=1, ensure_ascii=False)
         (folder / "map.json").write_text(facts + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> LinearMap:
-        """Read what :meth:`save` wrote.
+        """Read a folder written by :meth:`save`.
 
         Raises:
-            UserError: if it is not there, or of another version.
+            UserError: if the folder is missing, damaged or of another version.
         """
+        hint = "create one with paralign map"
         try:
             facts = json.loads((Path(folder) / "map.json").read_text(encoding="utf-8"))
             matrix = load_file(Path(folder) / "map.safetensors")["matrix"]
         except (OSError, ValueError, KeyError, SafetensorError):
-            raise UserError("no linear map here", where=folder, hint="make one with paralign map") from None
+            raise UserError("not a linear map", where=folder, hint=hint) from None
         if facts.pop("schema", None) != SCHEMA:
-            raise UserError("the map is of another version", where=folder, hint="make it again")
+            raise UserError("the linear map is of another version", where=folder, hint=hint)
         return cls(matrix, facts)
 
-    def use(self, encoder: Encoder, digest: str, where: str | Path) -> None:
-        """Put it to an encoder.
+    def apply_to(self, encoder: Encoder, digest: str, folder: str | Path) -> None:
+        """Make an encoder map the states of the language ``source``.
+
+        Args:
+            encoder: the encoder, which is changed.
+            digest: its digest.
+            folder: the map's folder, named in errors.
 
         Raises:
-            UserError: if it was learnt from another one.
+            UserError: if the map was learned for another encoder.
         """
         if self.facts["model_hash"] != digest:
-            hint = "make one for this encoder with paralign map"
-            raise UserError("the map was learnt from another encoder", where=where, hint=hint)
+            hint = "create one for this encoder with paralign map"
+            raise UserError("the linear map was learned for another encoder", where=folder, hint=hint)
         encoder.use_map(self.facts["source"], int(self.facts["layer"]), self.matrix)
 
 
@@ -82,57 +95,75 @@ def fit_map(
     tokenised: bool = False,
     languages: tuple[str | None, str | None] = (None, None),
 ) -> tuple[Tensor, dict[str, Any]]:
-    """Learn the map that brings the second side's words nearest to the first side's.
+    """Fit the map from word vectors of the second language to those of the first.
 
-    Words' vectors are the means of their pieces' states, divided by their length. ``orthogonal`` is the rotation that
+    The vector of a word is the mean of its pieces' states, scaled to length 1. ``orthogonal`` is the rotation that
     minimizes the squared distance of linked words (Procrustes: U·Vᵀ of the singular value decomposition of their
-    product), ``linear`` the least-squares solution with a ridge of one thousandth of the mean variance.
+    product). ``linear`` is the least-squares solution, with a ridge of one thousandth of the mean variance.
 
     Args:
-        encoder: in whose states.
-        pairs: texts in normal form.
-        links: of each pair, words from 0.
-        layer: hidden state, 1 to L.
-        kind: ``orthogonal`` or ``linear``.
-        tokenised: words are what stands between spaces.
-        languages: of both sides, where one is derived by what is done to pieces.
+        encoder: the encoder.
+        pairs: normalized texts.
+        links: the links of each pair, words counted from 0.
+        layer: the hidden state, 1 to the number of layers.
+        kind: one of ``KINDS``.
+        tokenised: words are separated by spaces. Default: words are found in the text.
+        languages: languages of both sides, for encoders that treat one of them differently (a derived language).
+            Default ``None``: not known.
+
+    Shapes:
+        matrix: ``[d, d]``
 
     Returns:
-        [d, d] the matrix for vectors of the second side, and ``words``, ``before``, ``after``.
+        the matrix, and the facts ``words``, ``before`` and ``after``.
 
     Raises:
         UserError: if there are fewer linked words than dimensions.
     """
+    if kind not in KINDS:
+        raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(KINDS))
     d = encoder.width
     gram, cross = (torch.zeros(d, d, dtype=torch.float64) for _ in range(2))
-    count, kept = 0, []
-    every = zip(pairs, links, strict=True)
-    config = SimilarityConfig(unit="word")
-    while some := list(islice(every, _WINDOW)):
-        linked = [(k, i, j) for k, (_, pair) in enumerate(some) for i, j in pair]
-        sides = []
-        for side, language in enumerate(languages):
-            with encoder.speaking(language):
-                sides.append(WordVectors(encoder, [text[side] for text, _ in some], layer, config, tokenised))
-        first = sides[0].pick([(k, i) for k, i, _ in linked])
-        second = sides[1].pick([(k, j) for k, _, j in linked])
-        both = (first >= 0) & (second >= 0)
-        y, x = (side.states[torch.from_numpy(at[both])].cpu().double() for side, at in
-                zip(sides, (first, second), strict=True))  # fmt: skip
+    count, samples = 0, []
+    for x, y in _linked_vectors(encoder, zip(pairs, links, strict=True), layer, tokenised, languages):
         gram += x.T @ x
         cross += x.T @ y
         count += len(x)
-        kept.append((x[:200], y[:200]))
+        samples.append((x[:_SAMPLE], y[:_SAMPLE]))
     if count < d:
-        raise UserError(f"{count:,} linked words are fewer than the {d} dimensions of a vector", hint="give more pairs")
+        message = f"{count:,} linked words are fewer than the {d} dimensions of a vector"
+        raise UserError(message, hint="give more pairs")
     if kind == "orthogonal":
         left, _, right = torch.linalg.svd(cross)
         matrix = left @ right
-    elif kind == "linear":
-        matrix = torch.linalg.solve(gram + 1e-3 * gram.trace() / d * torch.eye(d, dtype=torch.float64), cross)
     else:
-        raise UserError(f"unknown kind {kind!r}", hint="orthogonal or linear")
-    x, y = (torch.cat(part) for part in zip(*kept, strict=True))
+        matrix = torch.linalg.solve(gram + 1e-3 * gram.trace() / d * torch.eye(d, dtype=torch.float64), cross)
+    x, y = (torch.cat(part) for part in zip(*samples, strict=True))
     cosine = torch.nn.functional.cosine_similarity
     facts = {"words": count, "before": float(cosine(x, y).mean()), "after": float(cosine(x @ matrix, y).mean())}
     return matrix.float(), facts
+
+
+def _linked_vectors(
+    encoder: Encoder,
+    pairs: Iterable[tuple[tuple[str, str], Sequence[Link]]],
+    layer: int,
+    tokenised: bool,
+    languages: tuple[str | None, str | None],
+) -> Iterable[tuple[Tensor, Tensor]]:
+    """Yield float64 ``[links, d]`` vectors of linked words, of the second and of the first language, by window."""
+    iterator = iter(pairs)
+    while window := list(islice(iterator, _WINDOW)):
+        links = [(k, i, j) for k, (_, row) in enumerate(window) for i, j in row]
+        sides = []
+        for side, language in enumerate(languages):
+            texts = [text[side] for text, _ in window]
+            with encoder.using_language(language):
+                sides.append(WordVectors(encoder, texts, layer=layer, unit="word", tokenised=tokenised))
+        first = sides[0].positions_of([(k, i) for k, i, _ in links])
+        second = sides[1].positions_of([(k, j) for k, _, j in links])
+        both = (first >= 0) & (second >= 0)
+        yield (
+            sides[1].states[torch.from_numpy(second[both])].cpu().double(),
+            sides[0].states[torch.from_numpy(first[both])].cpu().double(),
+        )

@@ -1,4 +1,4 @@
-"""A trained counting aligner in a folder, and how it is put to new text."""
+"""A trained statistical aligner in a folder, and its use on new text."""
 
 from __future__ import annotations
 
@@ -14,70 +14,72 @@ from torch import Tensor
 
 from paralign.errors import UserError
 from paralign.ragged import row_ids
+from paralign.words.alignment_cells import AlignmentCells
 from paralign.words.bitext import Bitext
-from paralign.words.cells import Cells
-from paralign.words.diagonal import Diagonal
-from paralign.words.jumps import Jumps
-from paralign.words.translation_model import FLOOR, WordModel
+from paralign.words.diagonal_prior import DiagonalPrior
+from paralign.words.jump_prior import JumpPrior
+from paralign.words.translation_model import FLOOR, TranslationModel
 
-__all__ = ["SavedWords"]
+__all__ = ["SavedAligner"]
 
 SCHEMA = 1
-_LEAST = 1e-6
+_MIN_PROBABILITY = 1e-6
 
 
-class SavedWords:
-    """Parameters by word, no longer by the text they were learnt from.
+class SavedAligner:
+    """The parameters of a translation model by word, independent of the text they were trained on.
 
     Args:
-        words: of both sides, in the order of their numbers.
-        tensors: ``rows`` int64 [source words + 1] where the pairs of each source word begin, ``target`` int32 [D],
-            ``forward`` and ``backward`` float32 [D], ``forward_none`` [target words], ``backward_none`` [source words],
-            and of a hidden Markov model ``forward_jumps``, ``backward_jumps``.
-        facts: languages, settings, shares without a counterpart and tensions.
+        words: the vocabularies of both sides.
+        tensors: ``rows`` int64 ``[source words + 1]``, where the word pairs of each source word begin; ``target`` int32
+            ``[pairs]``; ``forward`` and ``backward`` float32 ``[pairs]``; ``forward_none`` ``[target words]`` and
+            ``backward_none`` ``[source words]``; for a hidden Markov model ``forward_jumps`` and ``backward_jumps``.
+        facts: languages, settings, shares of words without a counterpart, tensions.
     """
 
     def __init__(self, words: tuple[list[str], list[str]], tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         self.words, self.tensors, self.facts = words, tensors, facts
 
     @classmethod
-    def of(cls, model: WordModel, cells: Cells, bitext: Bitext, facts: dict[str, Any]) -> SavedWords:
-        """Keep a model; pairs both of whose probabilities are below 1e-6 are left out."""
-        assert model.words is not None
-        assert model.none is not None
-        forward, backward = (table[:-1].cpu() for table in model.words)
-        kept = (forward >= _LEAST) | (backward >= _LEAST)
-        before = torch.cat([torch.zeros(1, dtype=torch.int64), torch.cumsum(kept, 0)])
+    def from_model(
+        cls, model: TranslationModel, cells: AlignmentCells, bitext: Bitext, facts: dict[str, Any]
+    ) -> SavedAligner:
+        """Convert a trained model. Word pairs whose probabilities are below 1e-6 in both directions are left out."""
+        assert model.lexical is not None
+        assert model.null is not None
+        forward, backward = (table[:-1].cpu() for table in model.lexical)
+        kept = (forward >= _MIN_PROBABILITY) | (backward >= _MIN_PROBABILITY)
+        kept_before = torch.cat([torch.zeros(1, dtype=torch.int64), torch.cumsum(kept, 0)])
         tensors = {
-            "rows": before[cells.rows.cpu()],
+            "rows": kept_before[cells.rows.cpu()],
             "target": cells.target.cpu()[kept],
             "forward": forward[kept],
             "backward": backward[kept],
-            "forward_none": model.none[0][:-1].cpu().clone(),
-            "backward_none": model.none[1][:-1].cpu().clone(),
+            "forward_none": model.null[0][:-1].cpu().clone(),
+            "backward_none": model.null[1][:-1].cpu().clone(),
         }
-        places = []
-        for name, where in zip(("forward", "backward"), (model.positions[0], model.positions[1]), strict=True):
-            if isinstance(where, Jumps):
-                tensors[f"{name}_jumps"] = where.weights.cpu()
-                places.append({"null": where.null})
+        positions = []
+        for name, prior in zip(("forward", "backward"), (model.priors[0], model.priors[1]), strict=True):
+            if isinstance(prior, JumpPrior):
+                tensors[f"{name}_jumps"] = prior.weights.cpu()
+                positions.append({"null": prior.null})
             else:
-                places.append({"null": where.null, "tension": where.tension})
-        words = (bitext.source.words, bitext.target.words)
-        return cls(words, tensors, {"schema": SCHEMA, **facts, "positions": places})
+                positions.append({"null": prior.null, "tension": prior.tension})
+        words = (bitext.source.vocabulary, bitext.target.vocabulary)
+        return cls(words, tensors, {"schema": SCHEMA, **facts, "positions": positions})
 
     def save(self, folder: Path) -> None:
-        """Write ``words.safetensors`` and ``words.json`` into a folder that is there."""
+        """Write ``words.safetensors`` and ``words.json`` to an existing folder."""
         save_file({name: value.contiguous() for name, value in self.tensors.items()}, folder / "words.safetensors")
-        whole = {**self.facts, "source": self.words[0], "target": self.words[1]}
-        (folder / "words.json").write_text(json.dumps(whole, ensure_ascii=False) + "\n", encoding="utf-8")
+        content = {**self.facts, "source": self.words[0], "target": self.words[1]}
+        (folder / "words.json").write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: str | Path) -> SavedWords:
-        """Read what :meth:`save` wrote.
+    def load(cls, folder: str | Path) -> SavedAligner:
+        """Read a folder written by :meth:`save`.
 
         Raises:
-            UserError: if it is not there, or not whole.
+            UserError: if the folder is missing, damaged or of another version.
         """
         folder = Path(folder)
         try:
@@ -85,57 +87,60 @@ class SavedWords:
             tensors = load_file(folder / "words.safetensors")
             words = (facts.pop("source"), facts.pop("target"))
             if facts["schema"] != SCHEMA or len(words[0]) + 1 != len(tensors["rows"]):
-                raise UserError("the model is of another version or damaged", where=folder, hint="train it again")
+                hint = "train it again with paralign words --save"
+                raise UserError("the word aligner is damaged or of another version", where=folder, hint=hint)
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             if isinstance(error, UserError):
                 raise
             hint = "train one with paralign words --save"
-            raise UserError("no trained word aligner here", where=folder, hint=hint) from None
+            raise UserError("not a trained word aligner", where=folder, hint=hint) from None
         return cls(words, tensors, facts)
 
-    def model(self, cells: Cells, bitext: Bitext) -> WordModel:
-        """The parameters for the distinct word pairs of a text; pairs and words that are not known are as unlikely as
-        can be."""
+    def model(self, cells: AlignmentCells, bitext: Bitext) -> TranslationModel:
+        """Return the model for the distinct word pairs of a new text. Unknown words and pairs get ``FLOOR``.
+
+        Args:
+            cells: the cells of the new text.
+            bitext: the new text.
+        """
         source, target = (
-            torch.from_numpy(_places(have, want))
-            for have, want in zip(self.words, (bitext.source.words, bitext.target.words), strict=True)
+            torch.from_numpy(_find_words(vocabulary, side.vocabulary))
+            for vocabulary, side in zip(self.words, (bitext.source, bitext.target), strict=True)
         )
         rows, width = self.tensors["rows"], len(self.words[1])
-        owner = row_ids(rows.diff())
-        known = owner * width + self.tensors["target"]
-        at = source[cells.source_of(0, cells.distinct).cpu()], target[cells.target.cpu().long()]
-        asked = at[0] * width + at[1]
-        found = torch.searchsorted(known, asked).clamp(max=max(0, len(known) - 1))
-        hit = (at[0] >= 0) & (at[1] >= 0)
-        hit &= known[found] == asked if len(known) else False
-        device = cells.device
-        tables = []
+        saved_keys = row_ids(rows.diff()) * width + self.tensors["target"]
+        first, second = source[cells.source_of(0, cells.distinct).cpu()], target[cells.target.cpu().long()]
+        keys = first * width + second
+        positions = torch.searchsorted(saved_keys, keys).clamp(max=max(0, len(saved_keys) - 1))
+        is_saved = (first >= 0) & (second >= 0)
+        is_saved &= saved_keys[positions] == keys if len(saved_keys) else False
+        lexical = []
         for name in ("forward", "backward"):
             table = torch.zeros(cells.distinct + 1)
-            values = self.tensors[name][found] if len(known) else torch.zeros(len(found))
-            table[:-1] = torch.where(hit, values, FLOOR).clamp(min=FLOOR)
-            tables.append(table.to(device))
-        nones = []
-        for name, place in (("forward_none", target), ("backward_none", source)):
-            none = torch.ones(len(place) + 1)
-            none[:-1] = torch.where(place >= 0, self.tensors[name][place.clamp(min=0)], FLOOR)
-            nones.append(none.to(device))
-        return WordModel(tables, nones, self._positions(device))
+            values = self.tensors[name][positions] if len(saved_keys) else torch.zeros(len(positions))
+            table[:-1] = torch.where(is_saved, values, FLOOR).clamp(min=FLOOR)
+            lexical.append(table.to(cells.device))
+        null = []
+        for name, numbers in (("forward_none", target), ("backward_none", source)):
+            table = torch.ones(len(numbers) + 1)
+            table[:-1] = torch.where(numbers >= 0, self.tensors[name][numbers.clamp(min=0)], FLOOR)
+            null.append(table.to(cells.device))
+        return TranslationModel(lexical, null, self._priors(cells.device))
 
-    def _positions(self, device: torch.device) -> list[Diagonal] | list[Jumps]:
-        first, second = self.facts["positions"]
+    def _priors(self, device: torch.device) -> list[DiagonalPrior] | list[JumpPrior]:
+        forward, backward = self.facts["positions"]
         if "forward_jumps" not in self.tensors:
-            return [Diagonal(null=some["null"], tension=some["tension"]) for some in (first, second)]
-        out = []
-        for name, some in (("forward_jumps", first), ("backward_jumps", second)):
+            return [DiagonalPrior(null=facts["null"], tension=facts["tension"]) for facts in (forward, backward)]
+        priors = []
+        for name, facts in (("forward_jumps", forward), ("backward_jumps", backward)):
             weights = self.tensors[name].to(device)
-            jumps = Jumps(null=some["null"], farthest=len(weights) // 2, device=device)
-            jumps.weights = weights
-            out.append(jumps)
-        return out
+            prior = JumpPrior(null=facts["null"], max_jump=len(weights) // 2, device=device)
+            prior.weights = weights
+            priors.append(prior)
+        return priors
 
 
-def _places(have: list[str], want: list[str]) -> np.ndarray:
-    """The number of each wanted word; -1 for unknown ones."""
-    number = {word: place for place, word in enumerate(have)}
-    return np.array([number.get(word, -1) for word in want], np.int64)
+def _find_words(vocabulary: list[str], words: list[str]) -> np.ndarray:
+    """Return the position of each word in a vocabulary; -1 for unknown words."""
+    position = {word: k for k, word in enumerate(vocabulary)}
+    return np.array([position.get(word, -1) for word in words], np.int64)

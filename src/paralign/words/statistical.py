@@ -10,13 +10,13 @@ from paralign.console import echo
 from paralign.device import best_device, one_thread, return_memory
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
+from paralign.words.alignment_cells import AlignmentCells
 from paralign.words.base import Aligner, AlignerOptions, WordPair
 from paralign.words.bitext import Bitext
-from paralign.words.cells import Cells
-from paralign.words.decode import decode
-from paralign.words.found import WordLinks
-from paralign.words.saved import SavedWords
-from paralign.words.translation_model import TranslationModelConfig, WordModel, train
+from paralign.words.decoding import decode
+from paralign.words.saved_aligner import SavedAligner
+from paralign.words.translation_model import TranslationModel, TranslationModelConfig, train
+from paralign.words.word_links import WordLinks
 
 __all__ = ["StatisticalAligner"]
 
@@ -29,22 +29,27 @@ class StatisticalAligner(Aligner):
 
     def __init__(self, config: TranslationModelConfig, options: AlignerOptions) -> None:
         super().__init__(config, options)
-        self.loaded = None if options.load is None else SavedWords.load(options.load)
+        self.loaded = None if options.load is None else SavedAligner.load(options.load)
         self.lowercase = config.lowercase
         if self.loaded is None:
             return
         if config.model_fields_set:
             setting = f"words.{min(config.model_fields_set)}"
-            raise UserError(f"{setting} cannot be changed", where=options.load, hint="a saved aligner has its settings")
+            raise UserError(
+                f"{setting} cannot be changed",
+                where=options.load,
+                hint="a saved aligner keeps the settings it was trained with",
+            )
         languages = list(options.spec.languages)
         if self.loaded.facts["languages"] != languages:
-            message = f"the aligner is of {'-'.join(self.loaded.facts['languages'])}, the text of {'-'.join(languages)}"
-            raise UserError(message, where=options.load, hint="train one of these languages, in this order")
+            trained = "-".join(self.loaded.facts["languages"])
+            message = f"the aligner was trained on {trained}, but the text is {'-'.join(languages)}"
+            raise UserError(message, where=options.load, hint="train one for these languages, in this order")
         self.lowercase = self.loaded.facts["lowercase"]
 
     def read(self, pairs: Iterable[WordPair]) -> None:
         return_memory()
-        self.bitext = Bitext.of((pair.words for pair in pairs), lowercase=self.lowercase)
+        self.bitext = Bitext.from_pairs((pair.words for pair in pairs), lowercase=self.lowercase)
 
     def align(self, count: int) -> WordLinks:
         with one_thread():  # a second thread saves a tenth of the time at twice the cost
@@ -52,7 +57,8 @@ class StatisticalAligner(Aligner):
 
     def _align(self, count: int) -> WordLinks:
         device = best_device()
-        cells = Cells(self.bitext, device=device if device.type == "cuda" else None)  # others lack double precision
+        # Other accelerators lack double precision.
+        cells = AlignmentCells(self.bitext, device=device if device.type == "cuda" else None)
         self.bitext = self.bitext.without_ids()
         if not len(cells):
             raise UserError("no pair has words on both sides", where=self.options.spec.path)
@@ -70,7 +76,7 @@ class StatisticalAligner(Aligner):
         del model, cells  # most of the memory
         return unsorted.links()
 
-    def _save(self, model: WordModel, cells: Cells, folder: Path) -> None:
+    def _save(self, model: TranslationModel, cells: AlignmentCells, folder: Path) -> None:
         facts = {
             "languages": list(self.options.spec.languages),
             "lowercase": self.lowercase,
@@ -78,4 +84,4 @@ class StatisticalAligner(Aligner):
             "settings": self.config.model_dump(mode="json"),
         }
         with atomic_folder(folder) as part:
-            SavedWords.of(model, cells, self.bitext, facts).save(part)
+            SavedAligner.from_model(model, cells, self.bitext, facts).save(part)

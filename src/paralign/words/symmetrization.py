@@ -1,4 +1,4 @@
-"""Two directed alignments made one (Och and Ney 2003; Koehn, Och and Marcu 2003)."""
+"""Combining two directed word alignments (Och and Ney 2003; Koehn, Och and Marcu 2003)."""
 
 from __future__ import annotations
 
@@ -7,44 +7,53 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["METHODS", "symmetrise"]
+__all__ = ["SYMMETRIZATIONS", "symmetrize"]
 
 Mask = npt.NDArray[np.bool_]
-METHODS = ("intersect", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and")
-_NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+SYMMETRIZATIONS = ("intersect", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and")
+_NEIGHBORS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
-def symmetrise(forward: Mask, backward: Mask, method: str = "grow-diag-final-and") -> Mask:
-    """Join the links of both directions, of many sentence pairs at once.
+def symmetrize(forward: Mask, backward: Mask, method: str = "grow-diag-final-and") -> Mask:
+    """Combine the links of both directions, for several sentence pairs at once.
 
-    ``grow-diag`` begins with the links both have. It goes through the links by source and target word, added ones too,
-    and adds of their eight neighbours those that either direction has and one of whose words has no link yet, again
-    until nothing is added. ``final`` then adds the links of the forward, then of the backward direction one of whose
-    words has none; ``final-and`` those of which neither has.
+    * ``intersect``: links of both directions.
+    * ``union``: links of either direction.
+    * ``grow-diag`` starts with the intersection. For each link, including added ones, in the order of source and target
+      word, it adds those of the eight neighbors that are in the union and have a word without a link. It repeats this
+      until nothing is added.
+    * ``grow-diag-final`` then adds the links of the forward, then of the backward direction that have a word without a
+      link.
+    * ``grow-diag-final-and`` adds only those of which both words have no link.
+
+    >>> forward, backward = np.array([[[True, False], [False, True]]]), np.array([[[True, True], [False, False]]])
+    >>> symmetrize(forward, backward, "intersect").astype(int).tolist()
+    [[[1, 0], [0, 0]]]
 
     Args:
-        forward: [k, m, n] links of the direction in which each target word has at most one.
-        backward: [k, m, n] those of the other.
-        method: one of ``METHODS``.
+        forward: links of the direction in which each target word has at most one.
+        backward: links of the direction in which each source word has at most one.
+        method: one of ``SYMMETRIZATIONS``.
 
-    Returns:
-        [k, m, n].
+    Shapes:
+        forward, backward: ``[k, m, n]``
+        returns: ``[k, m, n]``
     """
     if method == "intersect":
         return forward & backward
     if method == "union":
         return forward | backward
-    if method not in METHODS:
-        raise ValueError(f"{method!r} is none of {', '.join(METHODS)}")
+    if method not in SYMMETRIZATIONS:
+        raise ValueError(f"{method!r} is none of {', '.join(SYMMETRIZATIONS)}")
     links = forward & backward
     rows, columns = np.any(links, 2), np.any(links, 1)
-    wanted = (forward | backward) & ~links & ~_cross(rows, columns)
-    for k in np.flatnonzero(wanted.any((1, 2))).tolist():
-        _grow(links[k], wanted[k], rows[k], columns[k])
+    candidates = (forward | backward) & ~links & ~_outer_and(rows, columns)
+    for k in np.flatnonzero(candidates.any((1, 2))).tolist():
+        _grow(links[k], candidates[k], rows[k], columns[k])
     if method != "grow-diag":
         both = method == "grow-diag-final-and"
         for direction in (forward, backward):
-            free = ~_cross(rows, columns) if not both else _cross(~rows, ~columns)
+            free = ~_outer_and(rows, columns) if not both else _outer_and(~rows, ~columns)
             for k, i, j in np.argwhere(direction & ~links & free).tolist():
                 if (rows[k, i] or columns[k, j]) if both else (rows[k, i] and columns[k, j]):
                     continue
@@ -52,37 +61,44 @@ def symmetrise(forward: Mask, backward: Mask, method: str = "grow-diag-final-and
     return links
 
 
-def _cross(rows: Mask, columns: Mask) -> Mask:
-    """[k, m, n] where both the row and the column are marked."""
+def _outer_and(rows: Mask, columns: Mask) -> Mask:
+    """Return ``[k, m, n]``: where both the row and the column are marked."""
     return np.logical_and(np.expand_dims(rows, 2), np.expand_dims(columns, 1))
 
 
-def _grow(links: Mask, wanted: Mask, rows: Mask, columns: Mask) -> None:
-    """``grow-diag`` of one pair, in place.
+def _grow(links: Mask, candidates: Mask, rows: Mask, columns: Mask) -> None:
+    """Run ``grow-diag`` for one sentence pair, in place.
 
-    A link that was refused once is refused for ever (words only gain links), so each link's neighbours are looked at
-    once, in the order of (round, link, neighbour); a link that is added is visited in the same round if it lies ahead.
+    A candidate that was rejected once is always rejected, because words only gain links. So each link's neighbors are
+    examined once, in the order of (round, link, neighbor). A link that is added is visited in the same round if it
+    comes later.
+
+    Args:
+        links: ``[m, n]`` links.
+        candidates: ``[m, n]`` links that may be added.
+        rows: ``[m]`` source words that have a link.
+        columns: ``[n]`` target words that have a link.
     """
-    open_ = set(zip(*(index.tolist() for index in np.nonzero(wanted)), strict=True))
+    remaining = set(zip(*(index.tolist() for index in np.nonzero(candidates)), strict=True))
     m, n = links.shape
     queue = []
-    for i, j in open_:
-        for turn, (di, dj) in enumerate(_NEIGHBOURS):
+    for i, j in remaining:
+        for neighbor, (di, dj) in enumerate(_NEIGHBORS):
             a, b = i - di, j - dj
             if 0 <= a < m and 0 <= b < n and links[a, b]:
-                queue.append((0, a, b, turn))
+                queue.append((0, a, b, neighbor))
     heapify(queue)
     has_row, has_column = rows.tolist(), columns.tolist()
     while queue:
-        turn_of, i, j, turn = heappop(queue)
-        di, dj = _NEIGHBOURS[turn]
+        iteration, i, j, neighbor = heappop(queue)
+        di, dj = _NEIGHBORS[neighbor]
         new = (a, b) = (i + di, j + dj)
-        if new not in open_ or (has_row[a] and has_column[b]):
+        if new not in remaining or (has_row[a] and has_column[b]):
             continue
-        open_.discard(new)
+        remaining.discard(new)
         links[a, b] = has_row[a] = has_column[b] = True
-        later = turn_of + (new < (i, j))
-        for turn, (di, dj) in enumerate(_NEIGHBOURS):
-            if (a + di, b + dj) in open_:
-                heappush(queue, (later, a, b, turn))
+        next_iteration = iteration + (new < (i, j))
+        for neighbor, (di, dj) in enumerate(_NEIGHBORS):
+            if (a + di, b + dj) in remaining:
+                heappush(queue, (next_iteration, a, b, neighbor))
     rows[:], columns[:] = has_row, has_column

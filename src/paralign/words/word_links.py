@@ -1,4 +1,4 @@
-"""Links of many sentence pairs, as arrays: what every aligner gives."""
+"""Word links of many sentence pairs, as arrays: the result of every aligner."""
 
 from __future__ import annotations
 
@@ -18,13 +18,21 @@ Ints = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class WordLinks:
-    """Links by pair, source word and target word, in this order.
+    """Links sorted by sentence pair, source word and target word. Indexing and iterating give lists of word pairs.
+
+    >>> links = WordLinks.from_rows([[(1, 0), (0, 0)], []])
+    >>> list(links)
+    [[(0, 0), (1, 0)], []]
+
+    Shapes:
+        starts: ``[pairs + 1]``
+        source, target, posterior: ``[links]``
 
     Attributes:
-        starts: int64 [pairs + 1] where the links of each pair begin.
-        source: int32 [L] source words, from 0.
-        target: int32 [L] target words, from 0.
-        posterior: float32 [L] how sure the aligner is of each, from 0 to 1; ``None`` where it does not say.
+        starts: int64, where the links of each pair begin.
+        source: int32, position of the source word, from 0.
+        target: int32, position of the target word, from 0.
+        posterior: float32, the aligner's probability of each link, from 0 to 1; ``None`` if it gives none.
     """
 
     starts: npt.NDArray[np.int64]
@@ -33,7 +41,7 @@ class WordLinks:
     posterior: npt.NDArray[np.float32] | None = None
 
     @classmethod
-    def of(
+    def from_arrays(
         cls,
         pairs: int,
         rows: Sequence[Ints],
@@ -41,22 +49,30 @@ class WordLinks:
         target: Sequence[Ints],
         posterior: Sequence[npt.NDArray[np.float32]] | None = None,
     ) -> WordLinks:
-        """Put links in order.
+        """Sort links that are in any order.
 
         Args:
-            pairs: how many there are.
-            rows, source, target, posterior: pair, words and posterior of links, in parts of any order.
+            pairs: number of sentence pairs.
+            rows: the sentence pair of each link, as a list of arrays that are concatenated.
+            source: the source word of each link, likewise.
+            target: the target word of each link, likewise.
+            posterior: the probability of each link, likewise. Default ``None``: no probabilities.
         """
-        which, first, second = map(_whole, (rows, source, target))
-        order = np.lexsort((second, first, which))
+        row, first, second = map(_concatenate, (rows, source, target))
+        order = np.lexsort((second, first, row))
         starts = np.zeros(pairs + 1, np.int64)
-        np.cumsum(np.bincount(which, minlength=pairs), out=starts[1:])
-        sure = None if posterior is None else _whole(posterior)[order].astype(np.float32)
-        return cls(starts, first[order].astype(np.int32, copy=False), second[order].astype(np.int32, copy=False), sure)
+        np.cumsum(np.bincount(row, minlength=pairs), out=starts[1:])
+        probability = None if posterior is None else _concatenate(posterior)[order].astype(np.float32)
+        return cls(
+            starts,
+            first[order].astype(np.int32, copy=False),
+            second[order].astype(np.int32, copy=False),
+            probability,
+        )
 
     @classmethod
-    def of_rows(cls, rows: Iterable[Iterable[tuple[int, int]]]) -> WordLinks:
-        """Pack the links of each pair."""
+    def from_rows(cls, rows: Iterable[Iterable[tuple[int, int]]]) -> WordLinks:
+        """Pack the links of each sentence pair, given as (source, target) in any order."""
         starts, source, target = array("q", [0]), array("i"), array("i")
         for row in rows:
             for first, second in sorted(row):
@@ -73,11 +89,10 @@ class WordLinks:
         return list(zip(self.source[begin:end].tolist(), self.target[begin:end].tolist(), strict=True))
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        starts = self.starts.tolist()
-        for begin, end in pairwise(starts):
+        for begin, end in pairwise(self.starts.tolist()):
             yield list(zip(self.source[begin:end].tolist(), self.target[begin:end].tolist(), strict=True))
 
 
-def _whole(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """One array of several; of one alone nothing is copied."""
+def _concatenate(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Concatenate arrays; a single one is not copied."""
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int32), *parts])
