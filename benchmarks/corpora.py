@@ -13,7 +13,7 @@ from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.store import TokenStore
 from paralign.encoder import train_tokenizer
-from paralign.encoder.hf import load_tokenizer
+from paralign.encoder.loading import load_tokenizer
 from paralign.encoder.tokenizer import tokenize, tokenizer_id
 from paralign.errors import UserError
 from paralign.smallworld import World

@@ -19,7 +19,7 @@ from mini_card import card, sha256
 from real_text import each, half, paralign
 
 import paralign.models as paralign_models
-from paralign.encoder.hf import load_tokenizer
+from paralign.encoder.loading import load_tokenizer
 from paralign.encoder.tokenizer import save_tokenizer
 from paralign.formats.conllu import read_conllu, write_conllu
 from paralign.results import read_results

@@ -55,7 +55,7 @@ def build(given: argparse.Namespace) -> dict[str, Any]:
     """Build a store of ``given.text``; seconds, and sizes before and after."""
     from paralign.corpus.build import build_store
     from paralign.corpus.clean import FilterConfig
-    from paralign.encoder.hf import load_tokenizer
+    from paralign.encoder.loading import load_tokenizer
     from paralign.encoder.tokenizer import tokenize, tokenizer_id
     from paralign.sources.specs import parse_pairs
 
@@ -105,7 +105,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
 
     from paralign.batches.views import ViewsConfig
     from paralign.corpus.store import TokenStore
-    from paralign.encoder.hf import load_tokenizer
+    from paralign.encoder.loading import load_tokenizer
     from paralign.encoder.tokenizer import probe_template
     from paralign.training import CorpusBatches, TrainingConfig
 

@@ -14,7 +14,7 @@ from paralign.batches.rows import View, assemble
 from paralign.encoder import Encoder
 from paralign.encoder.families import ARCHITECTURES
 from paralign.encoder.hf import set_dropout
-from paralign.encoder.layers import LayersConfig, layer_hashes, configure_layers, reinitialize_layers
+from paralign.encoder.layers import LayersConfig, configure_layers, layer_hashes, reinitialize_layers
 from paralign.errors import UserError
 from tests.encoder.made_families import FAMILIES, HEADLESS, made, save, tokenizer_for
 
@@ -85,7 +85,7 @@ def test_token_types_are_used_where_they_change_the_model(folder):
             changes = not torch.equal(one, other)
         except IndexError:  # there is but one type
             changes = False
-    assert Encoder.from_pretrained(folder).types == changes
+    assert Encoder.from_pretrained(folder).uses_token_types == changes
 
 
 @torch.no_grad()
@@ -234,7 +234,7 @@ def test_the_head_of_deberta_is_read_as_its_authors_named_it(sentences, tmp_path
 def test_distances_cannot_be_restarted(sentences, tmp_path):
     tokenizer = tokenizer_for("unigram", sentences)
     folder = save(made("deberta-v2", tokenizer), tokenizer, tmp_path / "model")
-    with pytest.raises(UserError, match=r"restarted in deberta-v2 models.*restart_positions"):
+    with pytest.raises(UserError, match=r"cannot restart in deberta-v2 models.*restart_positions"):
         paralign.align(
             str(folder), pairs=["en-de=smallworld:0-14"], out=tmp_path / "run", quiet=True,
             overrides=["views.restart_positions=true"],

@@ -10,13 +10,13 @@ import paralign
 from paralign.encoder import Encoder, hf
 from paralign.encoder.layers import (
     LayersConfig,
-    parse_layers,
+    configure_layers,
+    format_layers,
     keep_layers,
     layer_hashes,
     layer_stacks,
-    configure_layers,
+    parse_layers,
     reinitialize_layers,
-    format_layers,
 )
 from paralign.errors import UserError
 from paralign.results import read_results
@@ -110,7 +110,7 @@ def test_one_spelling_of_a_set():
 def test_shared_layers_are_refused(tokenizer):
     config = AutoConfig.for_model("albert", hidden_size=32, num_hidden_layers=3, num_attention_heads=4,
                                   intermediate_size=32, embedding_size=32, vocab_size=len(tokenizer))  # fmt: skip
-    with pytest.raises(UserError, match="no layers of its own weights"):
+    with pytest.raises(UserError, match="shares weights between its layers"):
         layer_stacks(AutoModelForMaskedLM.from_config(config))
 
 

@@ -22,8 +22,8 @@ from transformers import (
 
 import paralign
 from paralign.__main__ import main
-from paralign.encoder import Encoder
-from paralign.encoder.hf import load_model, load_tokenizer
+from paralign.encoder import Encoder, loading
+from paralign.encoder.loading import load_model, load_tokenizer
 from paralign.errors import UserError
 from tests.encoder.made_families import HEADLESS, made, save
 
@@ -80,13 +80,13 @@ def _pictures(folder, tokenizer):
     ("make", "message"),
     [
         (_t5, "t5 models are encoder-decoders, not encoders"),
-        (_gpt2, "this gpt2 model reads from left to right: a decoder, not an encoder"),
-        (_bert_decoder, "this bert model reads from left to right: a decoder, not an encoder"),
-        (_unknown, "does not know the family 'bertolini'"),
-        (_foreign, "the family 'bertolini' needs code that comes with the model, and paralign runs none"),
+        (_gpt2, "this gpt2 model is a decoder (left to right), not an encoder"),
+        (_bert_decoder, "this bert model is a decoder (left to right), not an encoder"),
+        (_unknown, "has no family 'bertolini'"),
+        (_foreign, "the family 'bertolini' needs code from the model's folder, which paralign does not run"),
         (_nameless, "cannot load the model"),
-        (_fourier, "the states of a sentence depend on the padding beside it"),
-        (_pictures, "vit models cannot be used as encoders of text"),
+        (_fourier, "the states of a sentence depend on its padding"),
+        (_pictures, "vit models cannot be used as text encoders"),
     ],
 )
 def test_no_encoder_is_told_in_one_line_before_any_work(make, message, tokenizer, tmp_path, capsys):
@@ -105,20 +105,16 @@ def test_no_encoder_is_told_in_one_line_before_any_work(make, message, tokenizer
 
 def test_a_decoder_is_told_by_what_it_does(tokenizer, tmp_path, monkeypatch):
     """Whatever a family calls itself: here the settings are not looked at."""
-    from paralign.encoder import hf
-
-    monkeypatch.setattr(hf, "read_family", lambda path, name: AutoConfig.from_pretrained(path))
-    with pytest.raises(UserError, match=r"in this gpt2 model a piece does not see those behind it"):
+    monkeypatch.setattr(loading, "read_family", lambda path, name: AutoConfig.from_pretrained(path))
+    with pytest.raises(UserError, match="decoder, not an encoder: states do not depend on later pieces"):
         load_model(str(_gpt2(tmp_path / "model", tokenizer)))
 
 
 def test_a_sentencepiece_file_without_its_package(bare, tmp_path, monkeypatch):
-    from paralign.encoder import hf
-
     shutil.copytree(bare, tmp_path / "model")
     (tmp_path / "model" / "tokenizer.json").unlink()
     (tmp_path / "model" / "spm.model").write_bytes(b"\x0a\x05abc")
-    monkeypatch.setattr(hf, "find_spec", lambda name: None)
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"cannot load the tokenizer.*pip install 'paralign\[sentencepiece\]'"):
         load_tokenizer(str(tmp_path / "model"))
 
@@ -213,7 +209,7 @@ def test_the_encoder_alone_is_found_in_weights_of_any_kind(kind, tokenizer, tmp_
     config = kind.config_class(**{k: v for k, v in (TINY | ids).items() if hasattr(known, k)})
     model = kind(config).eval()
     encoder = Encoder.from_pretrained(save(model, tokenizer, tmp_path / "alone")).eval()
-    assert "begins with a random one" in capsys.readouterr().err
+    assert "starts with a random one" in capsys.readouterr().err
     inputs = {"input_ids": torch.tensor([[7, 8, 9]])}
     with torch.no_grad():
         wanted = model.base_model(**inputs).last_hidden_state
@@ -225,7 +221,7 @@ def test_the_encoder_of_a_known_family_alone_gets_a_random_head_and_is_kept_as_i
     torch.manual_seed(0)
     folder = save(BertModel(BertConfig(**TINY)), tokenizer, tmp_path / "bare")
     start = Encoder.from_pretrained(folder)
-    assert "begins with a random one" in capsys.readouterr().err
+    assert "starts with a random one" in capsys.readouterr().err
     made = align(folder, tmp_path / "run", "moco")
     end = Encoder.from_pretrained(made)
     assert end.digest() == json.loads((made / "paralign.json").read_text())["model_hash"]

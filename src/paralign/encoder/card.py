@@ -1,4 +1,4 @@
-"""What an encoder's folder says about itself: a model card for people, ``paralign.json`` for paralign."""
+"""The description of an encoder in its folder: a model card, and ``paralign.json`` with its provenance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ FILE = "paralign.json"
 
 
 def read_provenance(folder: str | Path) -> dict[str, Any]:
-    """What paralign wrote beside an encoder; empty for encoders from elsewhere."""
+    """Read ``paralign.json`` next to an encoder.
+
+    Args:
+        folder: the encoder's folder, or the name of an encoder that comes with paralign.
+
+    Returns:
+        Its content; empty if there is no such file or it cannot be read, as for encoders from elsewhere.
+    """
     try:
         facts: dict[str, Any] = json.loads(((shipped(str(folder)) or Path(folder)) / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -25,18 +32,18 @@ def read_provenance(folder: str | Path) -> dict[str, Any]:
 
 
 def write_provenance(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write ``paralign.json``."""
+    """Write ``paralign.json`` into an encoder's folder."""
     (folder / FILE).write_text(json.dumps(dict(facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> None:
-    """Write ``README.md`` (Hugging Face model card) and ``paralign.json``.
+    """Write ``README.md`` (a Hugging Face model card) and ``paralign.json``.
 
     Args:
-        folder: the encoder's.
+        folder: the encoder's folder.
         facts: ``model_hash``, ``parent``, ``method``, ``control``, ``base``, ``languages``, ``objectives``, ``data``
-            (kept and dropped lines by corpus), ``steps``, ``records_seen``, ``command``, ``settings``.
-        head: whether it has a vocabulary head.
+            (kept and dropped lines by corpus), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``.
+        head: whether the encoder has a vocabulary head.
     """
     write_provenance(folder, facts)
     languages = "\n".join(f"- {tag}" for tag in facts["languages"])
@@ -72,7 +79,7 @@ tags:
 
 {data}
 
-The license of the weights follows from those of the base and of this text; paralign cannot know it.
+The license of the weights depends on the licenses of the base model and of this text; paralign cannot determine it.
 
 ## Use
 
@@ -83,13 +90,13 @@ encoder = AutoModel.from_pretrained("PATH")
 tokenizer = AutoTokenizer.from_pretrained("PATH")
 ```
 
-## Made by
+## Command
 
 ```
 {facts["command"]}
 ```
 
-Scores: see `results.jsonl` of the runs that measured it, or the report made from them.
+Scores are in `results.jsonl` of the runs that evaluated this encoder, and in the reports written from them.
 """
     (folder / "README.md").write_text(text, encoding="utf-8")
 

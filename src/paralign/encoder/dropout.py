@@ -1,4 +1,4 @@
-"""Dropout whose random numbers a CPU draws quickly."""
+"""Dropout with random numbers that are fast to generate on a CPU."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ _WORDS: dict[int, tuple[Any, Any]] = {2: (np.uint16, np.int16), 4: (np.uint32, n
 
 
 class Dropout(nn.Dropout):
-    """``nn.Dropout`` that on a CPU takes 16 bits for each number instead of a draw of torch's generator.
+    """``nn.Dropout`` that, on a CPU, generates 16 random bits for each element itself.
 
-    That is eight times as fast, and was a seventh of a training step. The share dropped is ``p`` rounded to 1/65,536;
-    what is kept is scaled by just that. Each call draws one number from torch's generator, which decides all others:
-    ``torch.manual_seed`` and saved states of the generator do what they always do.
+    This is eight times as fast as torch's generator, which took a seventh of a training step. The dropped share is
+    ``p`` rounded to 1/65,536, and kept elements are scaled accordingly. Each call draws one number from torch's
+    generator as the seed of all others, so ``torch.manual_seed`` and saved generator states work as usual.
+
+    On other devices, and with ``inplace``, it is ``nn.Dropout``.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Of any shape; the input itself outside training."""
+        """Drop elements of a tensor of any shape; return the input itself in evaluation mode."""
         out_of = round(self.p * _STEPS)
         if not self.training or self.inplace or input.device.type != "cpu" or not 0 < out_of < _STEPS:
             return super().forward(input)
@@ -48,16 +50,16 @@ class _Drop(torch.autograd.Function):
 
 
 def _noise(like: Tensor, out_of: int) -> Tensor:
-    """0 for a share of ``out_of`` in 65,536, for the others what keeps the mean."""
+    """Return 0 for ``out_of`` in 65,536 elements, and for the others the factor that keeps the mean."""
     seed = int(torch.empty((), dtype=torch.int64).random_())
-    draw = np.random.SFC64(seed).random_raw
+    random_words = np.random.SFC64(seed).random_raw
     word, signed = _WORDS[like.element_size()]
-    # Of the bits of a number, not of the number: torch takes long to make a bf16 of a truth value.
+    # The bits of the factor are multiplied, not the factor: torch is slow to convert booleans to bf16.
     scale = torch.tensor([_STEPS / (_STEPS - out_of)], dtype=like.dtype).view(torch.uint8).numpy().view(word)
     kept = np.empty(like.numel(), word)
     for start in range(0, len(kept), _BLOCK):  # small enough to stay in the cache
         part = kept[start : start + _BLOCK]
-        bits = draw(-(-len(part) // 4)).view(np.uint16)[: len(part)]
+        bits = random_words(-(-len(part) // 4)).view(np.uint16)[: len(part)]
         np.multiply((bits >= out_of).view(np.uint8), scale, out=part, dtype=word)
     return torch.from_numpy(kept.view(signed)).view(like.dtype).view(like.shape)
 

@@ -1,4 +1,4 @@
-"""The encoder: hidden states of views without padding in sight, and vocabulary scores where they are wanted."""
+"""The encoder: hidden states of views, and logits over the vocabulary at chosen positions."""
 
 from __future__ import annotations
 
@@ -19,68 +19,42 @@ from paralign.batches.views import View
 from paralign.device import best_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
+from paralign.encoder.hidden_states import HiddenStates
+from paralign.encoder.loading import load_model, load_tokenizer
 from paralign.errors import UserError
-from paralign.ragged import ranges, row_ids, row_starts
+from paralign.ragged import ranges, row_starts
 
-__all__ = ["Encoder", "HiddenStates", "tensor_bytes"]
+__all__ = ["Encoder", "tensor_bytes"]
 
 E = TypeVar("E", bound="Encoder")
 
 
-class HiddenStates:
-    """Hidden states of a view, rows laid end to end as in the view itself.
-
-    Attributes:
-        flat: [T, d] states of every piece, specials included.
-        view: the view they belong to.
-    """
-
-    def __init__(self, flat: Tensor, view: View) -> None:
-        self.flat = flat
-        self.view = view
-
-    def at(self, positions: npt.NDArray[np.int64]) -> Tensor:
-        """[M, d] states of chosen pieces."""
-        return self.flat.index_select(0, torch.from_numpy(positions).to(self.flat.device))
-
-    def cls(self) -> Tensor:
-        """[B, d] state of each row's first piece, [CLS] or <s>."""
-        return self.at(self.view.starts)
-
-    def mean(self) -> Tensor:
-        """[B, d] mean over each row's pieces without specials; zero for a row without any."""
-        inner = np.flatnonzero(~self.view.special)
-        row = row_ids(self.view.lengths)[inner]
-        count = np.bincount(row, minlength=len(self.view.lengths))
-        rows = torch.from_numpy(row).to(self.flat.device)
-        total = self.flat.new_zeros(len(count), self.flat.shape[1], dtype=torch.float32)
-        total = total.index_add(0, rows, self.at(inner).float())
-        return total / torch.from_numpy(np.maximum(count, 1)).to(total)[:, None]
-
-    def pool(self, how: str) -> Tensor:
-        """[B, d] sentence vectors, ``cls`` or ``mean``."""
-        if how not in ("cls", "mean"):
-            raise ValueError(f"pool is 'cls' or 'mean', not {how!r}")
-        return self.cls() if how == "cls" else self.mean()
-
-
 class Encoder(nn.Module):
-    """Thin owner of a Hugging Face encoder, a masked LM where its family has one, and its tokenizer.
+    """A Hugging Face encoder with its tokenizer: a masked LM where its family has one.
 
     Args:
-        model: any ``...ForMaskedLM``; or an encoder alone, which has no vocabulary scores.
-        tokenizer: its fast tokenizer.
-        name: how the user called it.
-        chunk_cost: what one more chunk of rows costs, in positions (:func:`paralign.batches.batching.split_by_length`);
-            by default what it does on this machine.
+        model: any ``...ForMaskedLM``, or an encoder alone, which has no vocabulary head and gives no logits.
+        tokenizer: the model's fast tokenizer.
+        name: the name or path the user gave, used in messages.
+        chunk_cost: how many positions of padding cost as much as encoding one more chunk of rows
+            (:func:`paralign.batches.batching.split_by_length`). None: 256 on a CPU, 2,048 on an accelerator.
+
+    Raises:
+        UserError: if the tokenizer has more pieces than the model has embeddings.
+
+    >>> encoder = Encoder.from_pretrained("paralign-mini")
+    >>> encoder.layers, encoder.width
+    (4, 256)
+    >>> [len(ids) for ids, offsets in encoder.tokenize(["The dog sees the cat."])]
+    [7]
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str = "", chunk_cost: int | None = None) -> None:
         super().__init__()
-        if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        embeddings = model.get_input_embeddings().weight.shape[0]
+        if len(tokenizer) > embeddings:
             raise UserError(
-                f"the tokenizer has {len(tokenizer):,} pieces, the model only "
-                f"{model.get_input_embeddings().weight.shape[0]:,} embeddings",
+                f"the tokenizer has {len(tokenizer):,} pieces, the model only {embeddings:,} embeddings",
                 where=name or None,
             )
         self.model = model
@@ -89,28 +63,33 @@ class Encoder(nn.Module):
         # Measured on a CPU at 4x256 and 12x768; on an accelerator the launches of a forward and a backward pass.
         self.chunk_cost = chunk_cost if chunk_cost is not None else 256 if best_device().type == "cpu" else 2_048
         self.uses_token_types = hf.uses_token_types(model)
+        """Whether the model distinguishes segments by token types."""
         self.twin_offset = hf.twin_offset_of(model)
-        """What a piece and its twin differ by, for languages derived by ``trans``; 0 where there are none."""
+        """Difference between the ids of a twin and its piece, for languages derived by ``trans``; 0 without twins."""
         self.template = tok.probe_template(tokenizer, types=self.uses_token_types, twin_offset=self.twin_offset)
         self.has_head = hf.has_head(model)
-        """Whether there is a vocabulary head, as :meth:`logits` needs one."""
+        """Whether there is a vocabulary head, which :meth:`logits` needs."""
         self.sync_chunk_count: Callable[[int], int] | None = None
-        """Makes the number of chunks a view is encoded in the same in all processes, where that matters."""
+        """Maps the number of chunks of a view to a number that is the same in all processes. None: not needed."""
         self._maps: dict[str, tuple[int, Tensor]] = {}
         self._language: str | None = None
         self.languages_mapped: set[str] = set()
-        """Languages whose map has been used."""
+        """Languages whose map (:meth:`use_map`) has been applied."""
 
-    # -- making and saving
+    # -- creating and saving
 
     @classmethod
     def from_pretrained(cls: type[E], name: str | Path, *, chunk_cost: int | None = None) -> E:
-        """Load an encoder from a folder or the hub (safetensors only).
+        """Load an encoder from a folder or the Hugging Face hub. Only safetensors are read.
+
+        Args:
+            name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
+            chunk_cost: see :class:`Encoder`.
 
         Raises:
-            UserError: naming what is missing.
+            UserError: if weights, config or tokenizer are missing or cannot be read, or if it is not an encoder.
         """
-        return cls(hf.load_model(str(name)), hf.load_tokenizer(str(name)), name=str(name), chunk_cost=chunk_cost)
+        return cls(load_model(str(name)), load_tokenizer(str(name)), name=str(name), chunk_cost=chunk_cost)
 
     @classmethod
     def from_scratch(
@@ -124,18 +103,32 @@ class Encoder(nn.Module):
         chunk_cost: int | None = None,
         twins: bool = False,
     ) -> E:
-        """An encoder with random weights, ``arch`` as in ``bert:4x256``; with ``twins`` a second row for each piece."""
+        """Create an encoder with random weights.
+
+        Args:
+            arch: ``family:LAYERSxWIDTH``, as in ``bert:4x256``; see :data:`paralign.encoder.families.ARCHITECTURES`.
+            tokenizer: its tokenizer; a copy is used.
+            max_length: longest row in pieces, special ones included.
+            dropout: dropout of hidden states and attention.
+            seed: seed of the weights.
+            chunk_cost: see :class:`Encoder`.
+            twins: whether every piece gets a second embedding, its twin, for languages derived by ``trans``.
+
+        Raises:
+            UserError: for an unknown family or a shape that cannot be read.
+        """
         model = families.build(arch, tokenizer, max_length=max_length, dropout=dropout, seed=seed, twins=twins)
         tokenizer = copy.deepcopy(tokenizer)
         tokenizer.model_max_length = max_length
         return cls(model, tokenizer, name=arch, chunk_cost=chunk_cost)
 
     def save_pretrained(self, folder: Path, *, weights: str = "fp32") -> None:
-        """Write a plain folder that ``AutoModel.from_pretrained`` loads without paralign.
+        """Write a folder that ``AutoModel.from_pretrained`` loads without paralign.
 
         Args:
-            folder: where to.
-            weights: ``fp16`` halves the file; loaded they are fp32 again. This encoder's own are rounded to match.
+            folder: the folder to write to.
+            weights: ``fp32``, or ``fp16`` for half the size. The folder still loads as fp32, and the weights of this
+                encoder are rounded in the same way.
         """
         if weights == "fp16":
             hf.save_half(self.model, folder)
@@ -144,11 +137,11 @@ class Encoder(nn.Module):
         tok.save_tokenizer(self.tokenizer, folder)
 
     def copy_without_head(self) -> Encoder:
-        """A copy with its own weights, without gradient and without vocabulary head: a momentum encoder."""
+        """Return a copy without vocabulary head whose weights get no gradient, as for a momentum encoder."""
         model = heads.without_head(copy.deepcopy(self.model)).requires_grad_(False)
         return type(self)(model, self.tokenizer, name=self.name, chunk_cost=self.chunk_cost)
 
-    # -- facts
+    # -- properties
 
     @property
     def width(self) -> int:
@@ -157,79 +150,92 @@ class Encoder(nn.Module):
 
     @property
     def layers(self) -> int:
-        """Number of layers L; hidden states are numbered 0 (embeddings) to L."""
+        """Number of layers, L. Hidden states are numbered from 0 (embeddings) to L."""
         return hf.hidden_layers(self.model)
 
     @property
     def family(self) -> str:
-        """transformers' name of the family."""
+        """Name of the family in transformers, as in ``xlm-roberta``."""
         return str(self.model.config.model_type)
 
     @property
     def accepts_positions(self) -> bool:
-        """Whether positions may be given to it, as for ``views.restart_positions``."""
+        """Whether the model accepts position ids, which ``views.restart_positions`` needs."""
         return hf.accepts_positions(self.model)
 
     @property
     def max_pieces(self) -> int:
-        """The longest row, specials included."""
+        """Length of the longest row the model accepts, special pieces included."""
         return hf.max_pieces(self.model, self.tokenizer)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         parameter: nn.Parameter = next(self.model.parameters())
         return parameter.device
 
     @property
     def embeddings(self) -> nn.Parameter:
-        """[V, d] the input word embeddings."""
+        """Weights of the input embeddings. Shape: [V, d]."""
         weight: nn.Parameter = self.model.get_input_embeddings().weight
         return weight
 
     def base_parameters(self) -> list[nn.Parameter]:
-        """Parameters of the encoder itself, embeddings included, vocabulary head not."""
+        """Return the parameters of the encoder without its vocabulary head; embeddings are included."""
         return list(hf.base_of(self.model).parameters())
 
     def head_parameters(self) -> list[nn.Parameter]:
-        """Parameters that only vocabulary scores use (tied embeddings are not among them)."""
+        """Return the parameters that only the vocabulary head uses; tied embeddings are not among them."""
         base = {id(p) for p in self.base_parameters()}
         return [p for p in self.model.parameters() if id(p) not in base]
 
     def parameter_count(self) -> int:
-        """Weights, tied ones counted once."""
+        """Return the number of weights; tied weights count once."""
         return sum(p.numel() for p in self.model.parameters())
 
     def digest(self) -> str:
-        """Hash of weights, names and shapes: equal digests mean equal encoders."""
+        """Return a hash of weights, names and shapes: equal digests mean equal encoders."""
         hasher = hashlib.blake2b(digest_size=8)
         for name, value in sorted(self.model.state_dict().items()):
             hasher.update(f"{name}{tuple(value.shape)}".encode())
             hasher.update(tensor_bytes(value))
         return hasher.hexdigest()
 
-    # -- text in
+    # -- tokenization
 
     def tokenize(self, texts: list[str], language: str | None = None) -> list[tok.Pieces]:
-        """Piece ids and character offsets of each text, without specials; in a language (see :meth:`using_language`)."""
+        """Tokenize texts, without special pieces and without truncation.
+
+        Args:
+            texts: the texts.
+            language: their language, which matters if it is derived by ``trans`` or ``tinv``. None: the language of
+                :meth:`using_language`, if any.
+
+        Returns:
+            For each text its piece ids, shape: [k], and their character offsets, shape: [k, 2].
+        """
         return tok.tokenize(self.tokenizer, texts, language or self._language, twin_offset=self.twin_offset)
 
     @property
     def tokenizer_id(self) -> str:
-        """Fingerprint of the tokenizer."""
+        """Fingerprint of the tokenizer: equal ids mean equal pieces."""
         return tok.tokenizer_id(self.tokenizer, twin_offset=self.twin_offset)
 
-    # -- states out
+    # -- hidden states
 
     def encode(self, view: View) -> HiddenStates:
-        """Last hidden states of a view."""
+        """Return the last hidden states of a view."""
         return self.encode_layers(view, [self.layers])[0]
 
     def encode_layers(self, view: View, layers: Sequence[int]) -> list[HiddenStates]:
-        """Hidden states of chosen layers (0 = embeddings, L = last), the view encoded once.
+        """Encode a view once and return the hidden states of several layers.
+
+        Args:
+            view: the rows to encode.
+            layers: numbers of hidden states, 0 (embeddings) to L (last).
 
         Raises:
-            UserError: if a row is longer than the model can take.
+            UserError: if a row is longer than the model accepts.
         """
         longest = int(view.lengths.max(initial=0))
         if longest > self.max_pieces:
@@ -237,88 +243,115 @@ class Encoder(nn.Module):
                 f"a row of {longest} pieces is longer than the model's {self.max_pieces}",
                 hint="lower data.max_pieces",
             )
-        base = hf.base_of(self.model)
-        device = self.device
         order = split_by_length(view.lengths, self.chunk_cost) if len(view.lengths) else []
         chunks = len(order) if self.sync_chunk_count is None else self.sync_chunk_count(len(order))
-        if not chunks:  # a slice of which no pair was drawn
+        if not chunks:  # a slice without rows
             return [HiddenStates(self.embeddings.new_zeros(0, self.width), view) for _ in layers]
         parts: list[list[Tensor]] = [[] for _ in layers]
         for rows in order + [None] * (chunks - len(order)):
-            # Where there are no more rows, one piece runs through the layers that nobody reads.
-            lengths, starts = (np.zeros(1, np.int64),) * 2 if rows is None else (view.lengths[rows], view.starts[rows])
-            wide = int(lengths.max(initial=1))
-            inside = np.arange(wide) < lengths[:, None]
-            source = (starts[:, None] + np.arange(wide))[inside]
-            padded = np.full(inside.shape, self.template.pad_id)
-            padded[inside] = view.ids[source]
-            inputs = {"input_ids": padded, "attention_mask": (inside | (lengths == 0)[:, None]).astype(np.int64)}
-            if self.uses_token_types:
-                inputs["token_type_ids"] = np.zeros(inside.shape, np.int64)
-                inputs["token_type_ids"][inside] = view.types[source]
-            if view.positions is not None:
-                inputs["position_ids"] = np.zeros(inside.shape, np.int64)
-                inputs["position_ids"][inside] = view.positions[source]
-                inputs["position_ids"] += hf.first_position(self.model)
-            tensors = {k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in inputs.items()}
-            keep = torch.from_numpy(np.flatnonzero(inside)).to(device)
-            if len(layers) == 1 and layers[0]:
-                found = [hf.hidden_state_after(self.model, layers[0], tensors)]
-            else:
-                whole = base(**tensors, output_hidden_states=True, return_dict=True).hidden_states
-                if whole is None:
-                    raise UserError("this encoder does not give its hidden states", where=self.name or None)
-                found = [whole[layer] for layer in layers]
-            for part, states in zip(parts, found, strict=True):
+            inputs, inside = self._chunk_inputs(view, rows)
+            keep = torch.from_numpy(np.flatnonzero(inside)).to(self.device)
+            for part, states in zip(parts, self._padded_states(inputs, layers), strict=True):
                 part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))
-        back = torch.from_numpy(_undo(view, order)).to(device)
-        flat = [torch.cat(part).index_select(0, back) for part in parts]
+        undo = torch.from_numpy(_undo(view, order)).to(self.device)
+        flat = [torch.cat(part).index_select(0, undo) for part in parts]
         if self._language in self._maps:
             mapped, matrix = self._maps[self._language]
             self.languages_mapped |= {self._language} if mapped in layers else set()
             flat = [s @ matrix.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
         return [HiddenStates(states, view) for states in flat]
 
+    def _chunk_inputs(
+        self, view: View, rows: npt.NDArray[np.int64] | None
+    ) -> tuple[dict[str, Tensor], npt.NDArray[np.bool_]]:
+        """Return the padded inputs of some rows of a view, and which of their positions are not padding.
+
+        Without rows (None) the inputs are a single piece, all of which counts as padding.
+        """
+        lengths, starts = (np.zeros(1, np.int64),) * 2 if rows is None else (view.lengths[rows], view.starts[rows])
+        longest = int(lengths.max(initial=1))
+        inside = np.arange(longest) < lengths[:, None]
+        source = (starts[:, None] + np.arange(longest))[inside]
+        padded = np.full(inside.shape, self.template.pad_id)
+        padded[inside] = view.ids[source]
+        inputs = {"input_ids": padded, "attention_mask": (inside | (lengths == 0)[:, None]).astype(np.int64)}
+        if self.uses_token_types:
+            inputs["token_type_ids"] = np.zeros(inside.shape, np.int64)
+            inputs["token_type_ids"][inside] = view.types[source]
+        if view.positions is not None:
+            inputs["position_ids"] = np.zeros(inside.shape, np.int64)
+            inputs["position_ids"][inside] = view.positions[source]
+            inputs["position_ids"] += hf.first_position(self.model)
+        return {k: torch.from_numpy(v).to(self.device, non_blocking=True) for k, v in inputs.items()}, inside
+
+    def _padded_states(self, inputs: dict[str, Tensor], layers: Sequence[int]) -> list[Tensor]:
+        """Return the hidden states of each layer for padded inputs."""
+        if len(layers) == 1 and layers[0]:
+            return [hf.hidden_state_after(self.model, layers[0], inputs)]
+        states = hf.base_of(self.model)(**inputs, output_hidden_states=True, return_dict=True).hidden_states
+        if states is None:
+            raise UserError("this encoder does not return its hidden states", where=self.name or None)
+        return [states[layer] for layer in layers]
+
     def use_map(self, language: str, layer: int, matrix: Tensor) -> None:
-        """Multiply the hidden states of a layer by a [d, d] matrix where sentences of a language are encoded (see
-        :meth:`using_language`)."""
+        """Multiply the hidden states of a layer by a matrix wherever sentences of a language are encoded.
+
+        Args:
+            language: the language, as given to :meth:`using_language`.
+            layer: number of the hidden state.
+            matrix: applied from the right. Shape: [d, d].
+        """
         self._maps[language] = (layer, matrix.to(self.device))
 
     @contextmanager
     def using_language(self, language: str | None) -> Iterator[None]:
-        """Within it sentences are in this language: its map is used, if it has one, and its pieces are the twins where
-        it is derived by ``trans``."""
+        """Treat sentences as being in a language inside the ``with`` block.
+
+        The language's map (:meth:`use_map`) is applied, and pieces become their twins if the language is derived by
+        ``trans``.
+
+        Args:
+            language: the language. None: no particular one.
+        """
         before, self._language = self._language, language
         try:
             yield
         finally:
             self._language = before
 
+    # -- logits
+
     def logits(self, states: Tensor) -> Tensor:
-        """Vocabulary scores [M, V] by the model's own masked-LM head at states [M, d].
-
-        Raises:
-            UserError: if it has none.
-        """
-        self.require_head("scoring pieces")
-        return heads.head_logits(self.model, states)
-
-    def require_head(self, who: str) -> None:
-        """Refuse an encoder without vocabulary head.
+        """Return the logits over the vocabulary, from the model's own masked-LM head.
 
         Args:
-            who: what needs one.
+            states: last hidden states, usually at masked positions only. Shape: [M, d].
+
+        Returns:
+            Shape: [M, V].
+
+        Raises:
+            UserError: if the model has no vocabulary head.
+        """
+        self.require_head("computing logits")
+        return heads.head_logits(self.model, states)
+
+    def require_head(self, purpose: str) -> None:
+        """Raise an error if there is no vocabulary head.
+
+        Args:
+            purpose: what needs one, for the message.
 
         Raises:
             UserError: if there is none.
         """
         if not self.has_head:
-            message = f"{who} needs a vocabulary head, and {self.family} models have none"
+            message = f"{purpose} needs a vocabulary head, and {self.family} models have none"
             hint = "use moco, word_l2 or word_contrastive, or a masked LM"
             raise UserError(message, where=self.name or None, hint=hint)
 
     def head_dense(self) -> nn.Linear:
-        """The vocabulary head's first dense layer, [d, d].
+        """Return the first dense layer of the vocabulary head, d → d.
 
         Raises:
             UserError: if there is no head, or one without a dense layer.
@@ -327,19 +360,35 @@ class Encoder(nn.Module):
         return heads.head_dense(self.model)
 
     def logits_with_dense(self, states: Tensor, dense: nn.Module) -> Tensor:
-        """Vocabulary scores [M, V] by the head with another first dense layer, the rest shared."""
+        """Return the logits with another first dense layer in the vocabulary head; the rest of the head is shared.
+
+        Args:
+            states: Shape: [M, d].
+            dense: takes the place of :meth:`head_dense`.
+
+        Returns:
+            Shape: [M, V].
+        """
         return heads.head_logits_with(self.model, states, dense)
 
 
 def tensor_bytes(value: Tensor) -> bytes:
-    """The bytes of a tensor, row by row."""
+    """Return the bytes of a tensor in row-major order."""
     raw: bytes = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     return raw
 
 
 def _undo(view: View, order: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """Index that brings pieces encoded in ``order`` back to the order of the view."""
-    rows = np.concatenate(order)
+    """Return the index that restores the order of the view for pieces encoded in chunks of rows.
+
+    Args:
+        view: the view.
+        order: rows of each chunk.
+
+    Returns:
+        Shape: [T].
+    """
+    rows = np.concatenate([np.empty(0, np.int64), *order])
     lengths = view.lengths[rows]
     begin = np.empty_like(lengths)
     begin[rows] = row_starts(lengths)

@@ -1,4 +1,4 @@
-"""Families of encoders: which class loads a folder, which folders are refused, and how one is built from scratch."""
+"""Families of encoders: which class loads a model, which models are refused, and how to build one from scratch."""
 
 from __future__ import annotations
 
@@ -31,39 +31,41 @@ __all__ = [
     "Architecture",
     "attention_implementation",
     "build",
-    "model_class",
     "first_line",
+    "model_class",
     "parse_arch",
     "random_like",
     "read_family",
 ]
 
 TWINS = "paralign_twins"
-"""Key of a model's config."""
-_MEND = "give an encoder: docs/families.md says which"
+"""Key in a model's config that holds its twin offset."""
+_HINT = "use an encoder; docs/families.md lists the families"
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a family calls the settings of a model from scratch, where it differs from BERT."""
+    """How a family differs from BERT in the settings of a model built from scratch."""
 
     type: str
-    """transformers' name of the family."""
-    dress: str = "bert"
-    """How sentences are dressed: ``bert`` for [CLS] A [SEP] B [SEP], ``roberta`` for <s> A </s></s> B </s>."""
-    types: int = 0
-    """Segments told apart by token types; 0: there is no such setting."""
-    inner: float = 4
-    """Feed-forward width over width."""
+    """Name of the family in transformers."""
+    template: str = "bert"
+    """Special pieces around sentences: ``bert`` for [CLS] A [SEP] B [SEP], ``roberta`` for <s> A </s></s> B </s>."""
+    token_types: int = 0
+    """Number of token types; 0 if the family has no such setting."""
+    feed_forward: float = 4
+    """Feed-forward width divided by width."""
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    more: Mapping[str, Any] = field(default_factory=dict)
+    """Names of settings where they differ from BERT's."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further settings."""
 
 
 _DROPOUT, _ATTENTION_DROPOUT = "hidden_dropout_prob", "attention_probs_dropout_prob"
 ARCHITECTURES = {
-    "bert": Architecture("bert", types=2),
-    "roberta": Architecture("roberta", "roberta", types=1),
-    "xlm-r": Architecture("xlm-roberta", "roberta", types=1),
+    "bert": Architecture("bert", token_types=2),
+    "roberta": Architecture("roberta", "roberta", token_types=1),
+    "xlm-r": Architecture("xlm-roberta", "roberta", token_types=1),
     "distilbert": Architecture(
         "distilbert",
         names={
@@ -75,10 +77,10 @@ ARCHITECTURES = {
             _ATTENTION_DROPOUT: ("attention_dropout",),
         },
     ),
-    # As DeBERTa-v3 (He et al. 2023): relative positions alone, their projections shared with those of the content.
+    # As DeBERTa-v3 (He et al. 2023): relative positions only, which share the projections of the content.
     "deberta": Architecture(
         "deberta-v2",
-        more={
+        extra={
             "relative_attention": True,
             "position_biased_input": False,
             "pos_att_type": ["p2c", "c2p"],
@@ -89,72 +91,78 @@ ARCHITECTURES = {
     ),
     "modernbert": Architecture(
         "modernbert",
-        inner=1.5,  # of two matrices, one gating the other: the family's own
+        feed_forward=1.5,  # as in the family: two matrices, one gating the other
         names={_DROPOUT: ("embedding_dropout", "mlp_dropout"), _ATTENTION_DROPOUT: ("attention_dropout",)},
     ),
 }
 
 
 def attention_implementation() -> str | None:
-    """How attention is computed: on a CPU plainly, which for rows of some hundred pieces is 2.5 times as fast as the
-    fused kernel with its backward pass; elsewhere (``None``) as the family does by itself."""
+    """Return the attention implementation for ``attn_implementation``.
+
+    On a CPU it is ``eager``: for rows of some hundred pieces it is 2.5 times as fast as the fused kernel, backward pass
+    included. Elsewhere it is None, the family's default.
+    """
     return "eager" if only_cpu() else None
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, on one line."""
+    """Return the first line or sentence of an error's message."""
     text = str(error).strip() or type(error).__name__
     return re.split(r"\n|(?<=\.)\s", text)[0][:300]
 
 
 def read_family(path: str, name: str) -> PreTrainedConfig:
-    """A model's config, of an encoder that transformers knows by itself.
+    """Read the config of an encoder.
 
     Args:
-        path: its folder, or its name on the hub.
-        name: how the user called it.
+        path: the folder of the model, or its name on the hub.
+        name: the name the user gave, for messages.
 
     Raises:
-        UserError: for a config that cannot be read, a family that transformers does not know, and families that are
-            no encoders.
+        UserError: if the config cannot be read, if transformers does not include the family, or if the family is not
+            an encoder.
     """
     try:
         raw, _ = PreTrainedConfig.get_config_dict(path)
-        kind = raw.get("model_type")
-        if kind is not None and kind not in CONFIG_MAPPING:
+        family = raw.get("model_type")
+        if family is not None and family not in CONFIG_MAPPING:
             if raw.get("auto_map"):
-                message = f"the family {kind!r} needs code that comes with the model, and paralign runs none"
+                message = f"the family {family!r} needs code from the model's folder, which paralign does not run"
             else:
-                message = f"cannot load the model: transformers {__version__} does not know the family {kind!r}"
-            raise UserError(message, where=name, hint=_MEND)
+                message = f"cannot load the model: transformers {__version__} has no family {family!r}"
+            raise UserError(message, where=name, hint=_HINT)
         config: PreTrainedConfig = AutoConfig.from_pretrained(path, trust_remote_code=False)
     except UserError:
         raise
-    except Exception as error:  # a config's own checks raise many kinds
+    except Exception as error:  # checks of configs raise many types of errors
         raise UserError(f"cannot load the model: {first_line(error)}", where=name) from error
     if getattr(config, "is_encoder_decoder", False):
-        raise UserError(f"{config.model_type} models are encoder-decoders, not encoders", where=name, hint=_MEND)
+        raise UserError(f"{config.model_type} models are encoder-decoders, not encoders", where=name, hint=_HINT)
     generates = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and type(config) not in MODEL_FOR_MASKED_LM_MAPPING
     if getattr(config, "is_decoder", False) or (
         generates and not getattr(config, "use_bidirectional_attention", False)
     ):
-        message = f"this {config.model_type} model reads from left to right: a decoder, not an encoder"
-        raise UserError(message, where=name, hint=_MEND)
+        message = f"this {config.model_type} model is a decoder (left to right), not an encoder"
+        raise UserError(message, where=name, hint=_HINT)
     if type(config) not in MODEL_MAPPING:
-        raise UserError(f"transformers has no encoder of the family {config.model_type!r}", where=name, hint=_MEND)
+        raise UserError(f"transformers has no encoder of the family {config.model_type!r}", where=name, hint=_HINT)
     return config
 
 
 def model_class(config: PreTrainedConfig) -> Any:
-    """``AutoModelForMaskedLM``, or ``AutoModel`` for a family without vocabulary head."""
+    """Return ``AutoModelForMaskedLM``, or ``AutoModel`` for a family without vocabulary head."""
     return AutoModelForMaskedLM if type(config) in MODEL_FOR_MASKED_LM_MAPPING else AutoModel
 
 
 def parse_arch(arch: str) -> tuple[str, int, int]:
-    """``bert:4x256`` as (family, layers, width).
+    """Split ``bert:4x256`` into family, layers and width.
 
     Raises:
-        UserError: for an unknown family or an unreadable shape.
+        UserError: for an unknown family or a shape that cannot be read.
+
+    >>> parse_arch("bert:4x256")
+    ('bert', 4, 256)
     """
     family, _, shape = arch.partition(":")
     match = re.fullmatch(r"(\d+)x(\d+)", shape)
@@ -168,15 +176,16 @@ def parse_arch(arch: str) -> tuple[str, int, int]:
 def build(
     arch: str, tokenizer: Any, *, max_length: int = 512, dropout: float = 0.1, seed: int = 0, twins: bool = False
 ) -> Any:
-    """A masked LM with random weights by the family's own initializer; heads of 64 (of 32 up to width 128).
+    """Build a masked LM whose weights are drawn by the family's own initializer.
 
     Args:
-        arch: ``family:LAYERSxWIDTH``; the feed-forward width is four times the width (ModernBERT: 1.5 times).
-        tokenizer: gives vocabulary size and special ids.
-        max_length: positions the model can tell apart.
-        dropout: of hidden states and attention.
-        seed: of the weights.
-        twins: a second row for every piece, for languages that are derived by ``trans``.
+        arch: ``family:LAYERSxWIDTH``. Attention heads have size 64, or 32 up to width 128; the feed-forward width is
+            four times the width (ModernBERT: 1.5 times).
+        tokenizer: gives the size of the vocabulary and the ids of special pieces.
+        max_length: number of positions.
+        dropout: dropout of hidden states and attention.
+        seed: seed of the weights.
+        twins: whether every piece gets a second embedding, for languages derived by ``trans``.
     """
     name, layers, width = parse_arch(arch)
     family = ARCHITECTURES[name]
@@ -186,41 +195,46 @@ def build(
         "hidden_size": width,
         "num_hidden_layers": layers,
         "num_attention_heads": max(1, width // (32 if width <= 128 else 64)),
-        "intermediate_size": int(family.inner * width),
-        # RoBERTa counts positions from behind the number of the padding.
-        "max_position_embeddings": max_length + (tokenizer.pad_token_id + 1 if family.dress == "roberta" else 0),
+        "intermediate_size": int(family.feed_forward * width),
+        # RoBERTa's positions start at the padding id plus one.
+        "max_position_embeddings": max_length + (tokenizer.pad_token_id + 1 if family.template == "roberta" else 0),
         _DROPOUT: dropout,
         _ATTENTION_DROPOUT: dropout,
     }
-    asked = {own: value for general, value in shape.items() for own in family.names.get(general, (general,))}
-    asked |= {"type_vocab_size": family.types} if family.types else {}
+    settings = {name: value for key, value in shape.items() for name in family.names.get(key, (key,))}
+    settings |= {"type_vocab_size": family.token_types} if family.token_types else {}
     config = AutoConfig.for_model(
         family.type,
-        **asked,
+        **settings,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
-        **family.more,
+        **family.extra,
         **({TWINS: len(tokenizer)} if twins else {}),
     )
-    if hasattr(config, "cls_token_id"):  # its default is another vocabulary's
+    if hasattr(config, "cls_token_id"):  # the default belongs to another vocabulary
         config.cls_token_id, config.sep_token_id = tokenizer.cls_token_id, tokenizer.sep_token_id
     if getattr(config, "relative_attention", False):
-        config.position_buckets = min(256, max_length // 2)  # near distances one by one, farther ones together
+        config.position_buckets = min(256, max_length // 2)  # small distances are exact, larger ones share buckets
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return AutoModelForMaskedLM.from_config(config, attn_implementation=attention_implementation())
 
 
 def random_like(model: Any, seed: int) -> Any:
-    """A model of the same layers, drawn by the family's own initializer; its embeddings are fewer.
+    """Return a model with the same layers and random weights from the family's own initializer.
 
-    ``_init_weights`` on a model that was loaded would do nothing: its weights are marked as initialized.
+    Its vocabulary is reduced, since only the layers are used. (``_init_weights`` has no effect on a loaded model, whose
+    weights are marked as initialized.)
+
+    Args:
+        model: the model to imitate.
+        seed: seed of the weights.
     """
     config = copy.deepcopy(model.config)
     special = [getattr(config, name) for name in vars(config) if name.endswith("_token_id")]
     highest = max([7, *(number for number in special if isinstance(number, int))])
-    config.vocab_size = min(config.vocab_size, highest + 1)  # the embeddings are not asked for
+    config.vocab_size = min(config.vocab_size, highest + 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return model_class(config).from_config(config)

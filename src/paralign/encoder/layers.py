@@ -1,6 +1,6 @@
-"""Layers of an encoder: drawn anew, frozen, left out (Muller et al. 2021, section 3).
+"""Layers of an encoder: reinitialize, freeze or remove them (Muller et al. 2021, section 3).
 
-Layers are numbered from 0, as in the paper; layer k makes hidden state k + 1, hidden state 0 being the embeddings.
+Layers are numbered from 0, as in the paper. Layer k computes hidden state k + 1; hidden state 0 is the embeddings.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from paralign.errors import UserError
 
 __all__ = [
     "LayersConfig",
-    "parse_layers",
+    "configure_layers",
+    "format_layers",
     "keep_layers",
     "layer_hashes",
     "layer_stacks",
-    "configure_layers",
+    "parse_layers",
     "reinitialize_layers",
-    "format_layers",
 ]
 
 _EMBEDDINGS = "embeddings"
 
 
 class LayersConfig(Config):
-    """What is done to layers before fine-tuning."""
+    """Changes to layers before fine-tuning."""
 
     reset: str = ""
-    """Layers drawn anew by the family's own initializer: ``0-1``, ``0,3-5``, ``all``. Each seed draws its own."""
+    """Layers to reinitialize with the family's own initializer: ``0-1``, ``0,3-5``, ``all``. Each seed has its own."""
     freeze: str = ""
-    """Layers that are not trained; ``embeddings`` may be among them: ``embeddings,0-3``."""
+    """Layers that are not trained, ``embeddings`` among them if wanted: ``embeddings,0-3``."""
     keep: int | None = Field(default=None, ge=1)
-    """Only the first so many layers are used."""
+    """Number of layers to use, from the first. None: all."""
 
     @field_validator("reset", "freeze", mode="before")
     @classmethod
@@ -51,7 +51,7 @@ class LayersConfig(Config):
 
     @property
     def description(self) -> str:
-        """For tables: ``layers 0-1 reset``; empty where nothing is done."""
+        """Description for tables, as in ``layers 0-1 reset``; empty if nothing is changed."""
         parts = [f"layer{'s' * (not self.reset.isdecimal())} {self.reset} reset"] if self.reset else []
         parts += [f"{self.freeze} frozen"] if self.freeze else []
         parts += [f"first {self.keep} layers"] if self.keep else []
@@ -59,39 +59,49 @@ class LayersConfig(Config):
 
 
 def parse_layers(text: str, count: int, *, embeddings: bool = False) -> list[int]:
-    """Numbers of layers: ``0-1``, ``0,3-5``, ``all``; -1 stands for ``embeddings``.
+    """Parse a selection of layers: ``0-1``, ``0,3-5``, ``all``.
 
     Args:
-        text: what the user wrote.
-        count: layers there are.
-        embeddings: whether these may be named.
+        text: the selection.
+        count: number of layers.
+        embeddings: whether ``embeddings`` may be selected, which becomes -1.
+
+    Returns:
+        Numbers of layers in ascending order.
 
     Raises:
-        UserError: for layers out of range, and what cannot be read.
+        UserError: if the text cannot be read, or for layers out of range.
+
+    >>> parse_layers("0,3-5", 12)
+    [0, 3, 4, 5]
     """
-    known = f"layers are 0 to {count - 1}"
-    found: set[int] = set()
+    valid = f"layers are 0 to {count - 1}"
+    selected: set[int] = set()
     for part in filter(None, (part.strip() for part in text.split(","))):
         span = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if part == _EMBEDDINGS and embeddings:
-            found.add(-1)
+            selected.add(-1)
         elif part == "all":
-            found |= set(range(count))
+            selected |= set(range(count))
         elif not span:
             more = f", or {_EMBEDDINGS}" * embeddings
-            raise UserError(f"cannot read the layers {text!r}", hint=f"write 0-1 or 0,3-5 or all{more}; {known}")
+            raise UserError(f"cannot read the layers {text!r}", hint=f"write 0-1 or 0,3-5 or all{more}; {valid}")
         else:
             first, last = int(span[1]), int(span[2] or span[1])
             if last >= count or first > last:
-                raise UserError(f"there are no layers {part}", hint=known)
-            found |= set(range(first, last + 1))
-    if text and not found:
-        raise UserError(f"no layers in {text!r}", hint=f"write 0-1 or 0,3-5 or all; {known}")
-    return sorted(found)
+                raise UserError(f"there are no layers {part}", hint=valid)
+            selected |= set(range(first, last + 1))
+    if text and not selected:
+        raise UserError(f"no layers in {text!r}", hint=f"write 0-1 or 0,3-5 or all; {valid}")
+    return sorted(selected)
 
 
 def format_layers(layers: Iterable[int]) -> str:
-    """The one spelling of a set of layers: ``0-2,5``."""
+    """Format a set of layers, the inverse of :func:`parse_layers`.
+
+    >>> format_layers([5, 0, 1, 2])
+    '0-2,5'
+    """
     runs: list[list[int]] = []
     for layer in sorted(set(layers)):
         if runs and layer == runs[-1][1] + 1:
@@ -102,7 +112,7 @@ def format_layers(layers: Iterable[int]) -> str:
 
 
 def layer_stacks(model: Any) -> list[nn.ModuleList]:
-    """The lists whose k-th modules together are layer k: one in most families, several in XLM's.
+    """Return the module lists whose k-th modules together are layer k: one in most families, several in XLM.
 
     Raises:
         UserError: for a family that shares weights between its layers.
@@ -112,30 +122,30 @@ def layer_stacks(model: Any) -> list[nn.ModuleList]:
     outermost = {name: part for name, part in lists.items() if not any(name.startswith(f"{o}.") for o in lists)}
     outer = [part for part in outermost.values() if len(part) == count]
     if not outer or (count > 1 and any(len(part) == 1 for part in outermost.values())):
-        raise UserError(f"{type(model).__name__} has no layers of its own weights: they cannot be changed one by one")
+        raise UserError(f"{type(model).__name__} shares weights between its layers: they cannot be changed one by one")
     return outer
 
 
 def keep_layers(model: Any, count: int) -> None:
-    """Drop all layers above the first ``count``, in place; the config says so."""
+    """Remove all layers above the first ``count``, in place, and update the config."""
     before = hf.hidden_layers(model)
     for stack in layer_stacks(model):
         del stack[count:]
-    for module in model.modules():  # a family that counts them itself
+    for module in model.modules():  # families that keep their own count
         if getattr(module, "n_layers", None) == before:
             module.n_layers = count
     model.config.num_hidden_layers = count
     for name in ("layer_types", "attention_window"):  # families whose layers differ
-        kinds = getattr(model.config, name, None)
-        if isinstance(kinds, list) and len(kinds) == before:
-            setattr(model.config, name, kinds[:count])
+        values = getattr(model.config, name, None)
+        if isinstance(values, list) and len(values) == before:
+            setattr(model.config, name, values[:count])
 
 
 def configure_layers(encoder: Encoder, config: LayersConfig) -> None:
-    """Leave out and freeze, in place; what is to be reset is looked through.
+    """Remove and freeze layers, in place. Layers to reinitialize are only checked, since each seed has its own.
 
     Raises:
-        UserError: for layers that are not there.
+        UserError: for layers that do not exist.
     """
     if config.keep is not None and config.keep != encoder.layers:
         if config.keep > encoder.layers:
@@ -151,24 +161,26 @@ def configure_layers(encoder: Encoder, config: LayersConfig) -> None:
 
 
 def reinitialize_layers(encoder: Encoder, layers: Iterable[int], *, seed: int) -> None:
-    """Draw the weights of layers (attention, feed-forward, norms) anew, in place; all others stay bit for bit.
+    """Reinitialize the weights of layers (attention, feed-forward, norms), in place. Other weights do not change.
 
     Args:
-        encoder: of any family whose layers have weights of their own.
-        layers: numbers from 0.
-        seed: of the draw.
+        encoder: an encoder whose layers do not share weights.
+        layers: numbers of layers, from 0.
+        seed: seed of the new weights.
     """
-    wanted = list(layers)
-    if not wanted:
+    chosen = list(layers)
+    if not chosen:
         return
-    for mine, fresh in zip(layer_stacks(encoder.model), layer_stacks(random_like(encoder.model, seed)), strict=True):
-        for layer in wanted:
+    for stack, random_stack in zip(
+        layer_stacks(encoder.model), layer_stacks(random_like(encoder.model, seed)), strict=True
+    ):
+        for layer in chosen:
             with torch.no_grad():
-                mine[layer].load_state_dict(fresh[layer].state_dict())
+                stack[layer].load_state_dict(random_stack[layer].state_dict())
 
 
 def layer_hashes(encoder: Encoder) -> dict[str, str]:
-    """A fingerprint of the weights of the embeddings (with whatever belongs to no layer) and of each layer."""
+    """Return a hash of the weights of each layer, and of ``embeddings``, which includes weights outside the layers."""
     out = {}
     for layer, parameters in _groups(encoder):
         hasher = hashlib.blake2b(digest_size=8)
@@ -179,9 +191,9 @@ def layer_hashes(encoder: Encoder) -> dict[str, str]:
 
 
 def _groups(encoder: Encoder) -> Iterator[tuple[int, list[nn.Parameter]]]:
-    """Parameters of the embeddings (-1) and of each layer."""
+    """Yield the parameters of the embeddings (-1) and of each layer."""
     stacks = layer_stacks(encoder.model)
     layers = [[p for stack in stacks for p in stack[k].parameters()] for k in range(encoder.layers)]
-    inside = {id(p) for some in layers for p in some}
+    inside = {id(p) for parameters in layers for p in parameters}
     yield -1, [p for p in encoder.base_parameters() if id(p) not in inside]
     yield from enumerate(layers)

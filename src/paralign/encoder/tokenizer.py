@@ -1,4 +1,4 @@
-"""Tokenizers: reading one's template by probing it, batch tokenization with offsets, and training one on text."""
+"""Tokenizers: batch tokenization with offsets, the template of special pieces, and training on text."""
 
 from __future__ import annotations
 
@@ -39,46 +39,50 @@ Pieces = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, twin_offset: int = 0) -> list[Pieces]:
-    """Piece ids [k] and character offsets [k, 2] of each text, without special pieces or truncation.
+    """Tokenize texts, without special pieces and without truncation.
 
     Args:
-        tokenizer: a fast one.
-        texts: sentences.
-        language: in one that is derived by ``trans`` every piece but the special ones, and those of an overlap, is its
-            twin; in one derived by ``tinv`` they stand in reverse.
+        tokenizer: a fast tokenizer.
+        texts: the texts.
+        language: their language. If it is derived by ``trans``, pieces become their twins, except special pieces and
+            those of an overlap; if it is derived by ``tinv``, the order of pieces is reversed. None: neither.
         twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
+    Returns:
+        For each text its piece ids, shape: [k], and their character offsets, shape: [k, 2].
+
     Raises:
-        UserError: for such a language where there are no twins.
+        UserError: for a language derived by ``trans`` if there are no twins.
     """
     backend: Tokenizer = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
-    found = [
+    pieces = [
         (np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2))
         for e in backend.encode_batch(texts, add_special_tokens=False)
     ]
-    made = parse_derived(language) if language else None
-    if made is None:
-        return found
-    if made.reverses_pieces:
-        found = [_backwards(text, *pieces) for text, pieces in zip(texts, found, strict=True)]
-    if not made.uses_twins:
-        return found
+    derived = parse_derived(language) if language else None
+    if derived is None:
+        return pieces
+    if derived.reverses_pieces:
+        pieces = [_reverse(text, *encoded) for text, encoded in zip(texts, pieces, strict=True)]
+    if not derived.uses_twins:
+        return pieces
     if not twin_offset:
-        raise UserError(f"the encoder has no twin pieces for {language}", hint="pretrain one with text of it")
+        raise UserError(f"the encoder has no twin pieces for {language}", hint="pretrain an encoder on text of it")
     special = np.array(tokenizer.all_special_ids)
-    return [(ids + twin_offset * (made.twin_mask(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in found]
+    return [(ids + twin_offset * (derived.twin_mask(ids) & ~np.isin(ids, special)), offsets) for ids, offsets in pieces]
 
 
-def _backwards(text: str, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Pieces:
-    shown = [text[start:end].strip() for start, end in offsets.tolist()]
-    order = np.array(reverse_words(shown, list(range(len(ids)))), np.int64)
+def _reverse(text: str, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> Pieces:
+    """Reverse the order of the pieces of a text as ``tinv`` does."""
+    strings = [text[start:end].strip() for start, end in offsets.tolist()]
+    order = np.array(reverse_words(strings, list(range(len(ids)))), np.int64)
     return ids[order], offsets[order]
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """Write a tokenizer so that older transformers read it too, without what it remembers of how it was loaded."""
+    """Write a tokenizer so that older transformers can load it, without traces of how it was loaded here."""
     tokenizer.save_pretrained(folder)
     file = folder / "tokenizer_config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
@@ -90,7 +94,7 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
 
 
 def tokenizer_id(tokenizer: Any, *, twin_offset: int = 0) -> str:
-    """A fingerprint of everything that decides pieces: equal ids mean equal pieces."""
+    """Return a fingerprint of everything that determines the pieces of a text: equal ids mean equal pieces."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     for runtime in ("truncation", "padding"):
         state.pop(runtime, None)
@@ -99,15 +103,15 @@ def tokenizer_id(tokenizer: Any, *, twin_offset: int = 0) -> str:
 
 
 def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Template:
-    """Read how a tokenizer dresses one sentence and two, by dressing known pieces.
+    """Find the special pieces that a tokenizer puts around one sentence and around two, by trying it.
 
     Args:
         tokenizer: a fast tokenizer with a mask token.
-        types: whether the model tells segments apart by token types (else all types are 0).
+        types: whether the model distinguishes segments by token types; otherwise all types are 0.
         twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
     Raises:
-        UserError: if the pieces cannot be found again inside what the tokenizer makes of them.
+        UserError: if the pieces of a sentence do not appear unchanged between the special pieces.
     """
     probes = [t for t in ("a", "b", "e", "1", "the") if len(tokenize(tokenizer, [t])[0][0])]
     if len(probes) < 2:
@@ -117,13 +121,19 @@ def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Temp
     pair = tokenizer(probes[0], probes[1], return_token_type_ids=True)
     prefix, suffix = _around(single, [one])
     head, middle, tail = _around(pair["input_ids"], [one, two])
-    kinds = pair["token_type_ids"] if types else [0] * len(pair["input_ids"])
+    type_ids = pair["token_type_ids"] if types else [0] * len(pair["input_ids"])
     at = [len(head), len(head) + len(one), len(head) + len(one) + len(middle)]
-    end = len(pair["input_ids"]) - len(tail)
+    end = min(len(pair["input_ids"]) - len(tail), len(type_ids) - 1)
     return Template(
         single=(prefix, suffix),
         pair=(head, middle, tail),
-        pair_types=(kinds[0], kinds[at[0]], kinds[at[1]], kinds[at[2]], kinds[min(end, len(kinds) - 1)]),
+        pair_types=(
+            type_ids[0],
+            type_ids[at[0]],
+            type_ids[at[1]],
+            type_ids[at[2]],
+            type_ids[end],
+        ),
         mask_id=tokenizer.mask_token_id,
         pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0,
         special_ids=tuple(sorted(set(tokenizer.all_special_ids))),
@@ -133,24 +143,24 @@ def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Temp
 
 
 def _around(ids: list[int], parts: list[list[int]]) -> list[tuple[int, ...]]:
-    """The ids before, between and after the given parts."""
+    """Return the ids before, between and after the parts."""
     out, at = [], 0
     for part in parts:
-        place = next((i for i in range(at, len(ids)) if ids[i : i + len(part)] == part), None)
-        if place is None:
-            raise UserError("cannot read how the tokenizer joins two sentences")
-        out.append(tuple(ids[at:place]))
-        at = place + len(part)
+        start = next((i for i in range(at, len(ids)) if ids[i : i + len(part)] == part), None)
+        if start is None:
+            raise UserError("cannot find the special pieces that the tokenizer puts around two sentences")
+        out.append(tuple(ids[at:start]))
+        at = start + len(part)
     return [*out, tuple(ids[at:])]
 
 
 class TokenizerConfig(Config):
-    """Settings of a tokenizer that is trained."""
+    """Settings for training a tokenizer."""
 
     temperature: float = Field(default=1.0, gt=0)
-    """Languages have p^(1/T) of the characters it is trained on: 1 is proportional, larger values favor small ones."""
+    """Each language gets a share p^(1/T) of the training text: 1 is proportional, larger values favor small ones."""
     coverage: float = Field(default=1.0, gt=0, le=1)
-    """Share of the text's characters that ``wordpiece`` must know; the rarest beyond that are unknown pieces."""
+    """Share of the text's characters that ``wordpiece`` covers; rarer characters become unknown pieces."""
 
 
 def train_tokenizer(
@@ -161,31 +171,36 @@ def train_tokenizer(
     family: str = "bert",
     coverage: float = 1.0,
 ) -> PreTrainedTokenizerFast:
-    """Train a cased tokenizer that keeps accents, in the family's template.
+    """Train a cased tokenizer that keeps accents and has the special pieces of a family.
 
     Args:
-        texts: sentences; read several times, so not a generator. Equal text gives an equal tokenizer.
-        kind: ``wordpiece`` (words split at spaces, punctuation and around CJK characters, as BERT does) or ``bpe``
-            (byte-level, no unknown pieces).
-        size: pieces, specials included.
+        texts: sentences, read several times, so not an iterator. Equal text gives an equal tokenizer.
+        kind: ``wordpiece`` (words split at spaces, punctuation and around CJK characters, as in BERT) or ``bpe``
+            (byte-level, without unknown pieces).
+        size: number of pieces, special ones included.
+        family: a name in :data:`paralign.encoder.families.ARCHITECTURES`, which determines the special pieces:
+            [CLS] A [SEP] B [SEP] for ``bert``, <s> A </s></s> B </s> for ``roberta``.
         coverage: see :class:`TokenizerConfig`.
-        family: of :data:`paralign.encoder.families.ARCHITECTURES`: ``bert`` for [CLS] A [SEP] B [SEP]; ``roberta`` for
-            <s> A </s></s> B </s>.
 
     Raises:
         UserError: for an unknown kind, a size too small for the text's characters, or an iterator.
+
+    >>> tokenizer = train_tokenizer(["the cat sees the dog", "the dog sees the cat"], size=40)
+    >>> tokenizer.tokenize("the dog")
+    ['the', 'dog']
     """
     if isinstance(texts, Iterator):
-        raise UserError("the sentences are an iterator: after the first reading it is empty", hint="give a list")
+        raise UserError("the sentences are an iterator, but they are read several times", hint="give a list")
     if kind not in KINDS:
         raise UserError(f"unknown tokenizer {kind!r}", hint=did_you_mean(kind, KINDS))
     arch = ARCHITECTURES[family]
-    bert = arch.dress == "bert"
+    bert = arch.template == "bert"
     names = _BERT_NAMES if bert else _ROBERTA_NAMES
     backend = _wordpiece(texts, size, names, coverage) if kind == "wordpiece" else _bpe(texts, size, names)
-    made = backend.get_vocab_size()
-    if made > size:
-        raise UserError(f"{size:,} pieces cannot hold the text's characters: {made:,} are needed", hint="raise --vocab")
+    needed = backend.get_vocab_size()
+    if needed > size:
+        message = f"{size:,} pieces do not cover the characters of the text: {needed:,} are needed"
+        raise UserError(message, hint="raise --vocab")
     c, s = names["cls"], names["sep"]
     pair = f"{c} $A {s} $B:1 {s}:1" if bert else f"{c} $A {s} {s} $B {s}"
     backend.post_processor = processors.TemplateProcessing(
@@ -198,14 +213,14 @@ def train_tokenizer(
         pad_token=names["pad"],
         unk_token=names["unk"],
         mask_token=names["mask"],
-        # Without this others would call the second segment of a pair the first, unlike in training.
-        model_input_names=["input_ids", *(["token_type_ids"] if arch.types > 1 else []), "attention_mask"],
+        # Without token types, other programs would give the second segment the type of the first, unlike in training.
+        model_input_names=["input_ids", *(["token_type_ids"] if arch.token_types > 1 else []), "attention_mask"],
         **({} if bert else {"bos_token": names["cls"], "eos_token": names["sep"]}),
     )
 
 
 def _words(model: Any) -> Tokenizer:
-    """Cased, accents kept; words split at spaces, punctuation and around CJK characters, as BERT does."""
+    """Return a cased tokenizer that keeps accents and splits words as BERT: spaces, punctuation, CJK characters."""
     backend = Tokenizer(model)
     backend.normalizer = normalizers.BertNormalizer(
         clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
@@ -216,15 +231,18 @@ def _words(model: Any) -> Tokenizer:
 
 
 def _wordpiece(texts: Iterable[str], size: int, names: Mapping[str, str], coverage: float) -> Tokenizer:
-    """The trainer numbers ``##`` characters in the order of a randomly seeded hash map, which then breaks ties: equal
-    text gives different vocabularies. So they are found in a first pass and given fixed numbers in the second."""
+    """Train WordPiece so that equal text gives an equal vocabulary.
+
+    The trainer numbers ``##`` characters in the order of a randomly seeded hash map, and their numbers break ties. So a
+    first pass collects them, and the second one gets them as special pieces with fixed numbers.
+    """
     special, unknown = list(names.values()), names["unk"]
     limits: dict[str, Any] = {}
     if coverage < 1:
         letters = _alphabet(texts, coverage)
         limits = {"initial_alphabet": letters, "limit_alphabet": len(letters)}
 
-    def trained(limit: int, fixed: list[str]) -> dict[str, int]:
+    def train(limit: int, fixed: list[str]) -> dict[str, int]:
         backend = _words(models.WordPiece(unk_token=unknown, max_input_chars_per_word=100))
         trainer = trainers.WordPieceTrainer(
             vocab_size=limit, special_tokens=special + fixed, show_progress=False, **limits
@@ -232,25 +250,25 @@ def _wordpiece(texts: Iterable[str], size: int, names: Mapping[str, str], covera
         backend.train_from_iterator(_blocks(texts), trainer)
         return dict(backend.get_vocab())
 
-    inner = sorted(piece for piece in trained(len(special), []) if piece.startswith("##"))
-    backend = _words(models.WordPiece(trained(size, inner), unk_token=unknown, max_input_chars_per_word=100))
+    inner = sorted(piece for piece in train(len(special), []) if piece.startswith("##"))
+    backend = _words(models.WordPiece(train(size, inner), unk_token=unknown, max_input_chars_per_word=100))
     backend.add_special_tokens(special)
     return backend
 
 
 def _alphabet(texts: Iterable[str], coverage: float) -> list[str]:
-    """The most frequent characters, so many that they cover the share of all."""
+    """Return the most frequent characters that together cover a share of the text."""
     normal = _words(models.WordPiece()).normalizer
     counts: Counter[str] = Counter()
     for block in _blocks(texts):
         counts.update(normal.normalize_str(" ".join(block)))
     del counts[" "]
-    wanted, out = coverage * counts.total(), []
+    remaining, out = coverage * counts.total(), []
     for letter, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        if wanted <= 0:
+        if remaining <= 0:
             break
         out.append(letter)
-        wanted -= count
+        remaining -= count
     return out
 
 

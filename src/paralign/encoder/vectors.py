@@ -1,4 +1,4 @@
-"""Sentence vectors of any layer, for tasks that measure an encoder as it is."""
+"""Vectors of sentences and pieces from any layer, without training: for tasks and analyses that use no head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 
 from paralign.batches.rows import View, assemble
-from paralign.encoder.encoder import Encoder, HiddenStates
+from paralign.encoder.encoder import Encoder
+from paralign.encoder.hidden_states import HiddenStates
 
 __all__ = ["layer_vectors", "piece_states", "sentence_vectors", "sentence_view"]
 
@@ -19,7 +20,12 @@ Vectors = npt.NDArray[np.float32]
 
 
 def sentence_view(encoder: Encoder, pieces: Pieces) -> View:
-    """A view of single sentences given as piece ids without specials."""
+    """Return a view of single sentences.
+
+    Args:
+        encoder: gives the special pieces around a sentence.
+        pieces: ids of each sentence, without special pieces.
+    """
     prefix, suffix = encoder.template.single
     lengths = np.array([len(p) for p in pieces], np.int64)
     flat = np.concatenate(pieces) if len(pieces) else np.empty(0, np.int64)
@@ -29,12 +35,12 @@ def sentence_view(encoder: Encoder, pieces: Pieces) -> View:
 
 
 def _by_length(pieces: Pieces, budget: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Rows of like length, of at most ``budget`` padded pieces together."""
+    """Yield rows of similar length, with at most ``budget`` padded pieces at a time."""
     order = np.argsort([-len(p) for p in pieces], kind="stable")
     start = 0
     while start < len(order):
-        wide = len(pieces[order[start]]) + 2
-        stop = start + max(1, budget // wide)
+        width = len(pieces[order[start]]) + 2
+        stop = start + max(1, budget // width)
         yield order[start:stop]
         start = stop
 
@@ -43,17 +49,22 @@ def _by_length(pieces: Pieces, budget: int) -> Iterator[npt.NDArray[np.int64]]:
 def sentence_vectors(
     encoder: Encoder, texts: list[str], *, pools: Sequence[str], layer: int | None = None, budget: int = 8192
 ) -> tuple[dict[str, Vectors], int]:
-    """Vectors of sentences, in fp32 and without dropout.
+    """Return sentence vectors, in fp32 and without dropout.
 
     Args:
-        encoder: left in the mode it was in.
+        encoder: the encoder; its training mode is restored.
         texts: n sentences.
-        pools: ``cls`` and/or ``mean`` (over pieces without specials).
-        layer: hidden state, 0 = embeddings; the last by default.
-        budget: padded pieces encoded at once.
+        pools: ``cls``, ``mean`` (over pieces, special ones excluded), or both.
+        layer: number of the hidden state, 0 for the embeddings. None: the last.
+        budget: number of padded pieces encoded at once.
 
     Returns:
-        [n, d] vectors by pool, and how many sentences had to be cut to the encoder's longest row.
+        The vectors by pooling, shape: [n, d], and the number of sentences cut to the encoder's longest row.
+
+    >>> encoder = Encoder.from_pretrained("paralign-mini")
+    >>> vectors, cut = sentence_vectors(encoder, ["The dog sleeps.", "Der Hund schläft."], pools=["mean"])
+    >>> vectors["mean"].shape, cut
+    ((2, 256), 0)
     """
     pieces, cut = _cut_pieces(encoder, texts)
     out = {pool: np.zeros((len(texts), encoder.width), np.float32) for pool in pools}
@@ -65,34 +76,36 @@ def sentence_vectors(
 
 @torch.no_grad()
 def layer_vectors(encoder: Encoder, texts: list[str], *, budget: int = 8192) -> tuple[Vectors, int]:
-    """Mean-pooled vectors of sentences from all hidden states, in fp32 and without dropout.
+    """Return mean-pooled sentence vectors from all hidden states, in fp32 and without dropout.
 
     Args:
-        encoder: left in the mode it was in.
+        encoder: the encoder; its training mode is restored.
         texts: n sentences.
-        budget: padded pieces encoded at once.
+        budget: number of padded pieces encoded at once.
 
     Returns:
-        [L + 1, n, d], 0 = embeddings, and how many sentences had to be cut to the encoder's longest row.
+        The vectors, shape: [L + 1, n, d] (0 for the embeddings), and the number of sentences cut to the encoder's
+        longest row.
     """
     pieces, cut = _cut_pieces(encoder, texts)
     out = np.zeros((encoder.layers + 1, len(texts), encoder.width), np.float32)
-    for rows, found in _encoded(encoder, pieces, list(range(encoder.layers + 1)), budget):
-        for layer, states in enumerate(found):
+    for rows, hidden in _encoded(encoder, pieces, list(range(encoder.layers + 1)), budget):
+        for layer, states in enumerate(hidden):
             out[layer, rows] = states.mean().float().cpu().numpy()
     return out, cut
 
 
 def _cut_pieces(encoder: Encoder, texts: list[str]) -> tuple[Pieces, int]:
-    room = encoder.max_pieces - sum(map(len, encoder.template.single))
+    """Return the pieces of texts, cut to the encoder's longest row, and the number of texts that were cut."""
+    longest = encoder.max_pieces - sum(map(len, encoder.template.single))
     pieces = [ids for ids, _ in encoder.tokenize(texts)]
-    return [p[:room] for p in pieces], sum(len(p) > room for p in pieces)
+    return [p[:longest] for p in pieces], sum(len(p) > longest for p in pieces)
 
 
 def _encoded(
     encoder: Encoder, pieces: Pieces, layers: Sequence[int], budget: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], list[HiddenStates]]]:
-    """Sentences in parts of like length, without dropout."""
+    """Yield the numbers of sentences of similar length and their states of each layer, without dropout."""
     training = encoder.training
     encoder.eval()
     for rows in _by_length(pieces, budget):
@@ -105,34 +118,34 @@ def _encoded(
 def piece_states(
     encoder: Encoder, pieces: Pieces, *, layer: int, budget: int = 8192, half: bool = False
 ) -> torch.Tensor:
-    """Hidden states of all pieces of sentences, without dropout.
+    """Return the hidden states of all pieces of sentences, without dropout.
 
-    A sentence longer than the encoder takes is read in windows that overlap by half; a piece's state is that of the
-    window in which it stands farthest from an edge.
+    A sentence longer than the encoder's longest row is encoded in windows that overlap by half. A piece's state comes
+    from the window in which the piece is farthest from an edge.
 
     Args:
-        encoder: left in the mode it was in.
-        pieces: ids of each sentence, without specials.
-        layer: hidden state, 0 = embeddings.
-        budget: padded pieces encoded at once.
-        half: multiply in bf16, else all is fp32.
+        encoder: the encoder; its training mode is restored.
+        pieces: ids of each sentence, without special pieces.
+        layer: number of the hidden state, 0 for the embeddings.
+        budget: number of padded pieces encoded at once.
+        half: whether to multiply in bf16 instead of fp32.
 
     Returns:
-        fp32 [sum of lengths, d], on the encoder's device, sentences end to end.
+        The states in fp32 on the encoder's device, one sentence after another. Shape: [sum of lengths, d].
     """
-    room = encoder.max_pieces - sum(map(len, encoder.template.single))
+    longest = encoder.max_pieces - sum(map(len, encoder.template.single))
     before = len(encoder.template.single[0])
     starts = np.concatenate([[0], np.cumsum([len(p) for p in pieces])])
     windows: list[npt.NDArray[np.int64]] = []
-    kept: list[tuple[int, int, int]] = []  # where in the result, first and last piece of the window that are kept
-    for ids, place in zip(pieces, starts.tolist(), strict=False):
-        last = max(0, len(ids) - room)
-        begins = sorted({*range(0, last, max(1, room // 2)), last})
-        edges = [0, *((a + b + room) // 2 for a, b in pairwise(begins)), len(ids)]
+    kept: list[tuple[int, int, int]] = []  # index in the result; first and last piece of the window that are kept
+    for ids, offset in zip(pieces, starts.tolist(), strict=False):
+        last = max(0, len(ids) - longest)
+        begins = sorted({*range(0, last, max(1, longest // 2)), last})
+        edges = [0, *((a + b + longest) // 2 for a, b in pairwise(begins)), len(ids)]
         for begin, (first, stop) in zip(begins, pairwise(edges), strict=True):
             if stop > first:
-                windows.append(ids[begin : begin + room])
-                kept.append((place + first, first - begin, stop - begin))
+                windows.append(ids[begin : begin + longest])
+                kept.append((offset + first, first - begin, stop - begin))
     out = torch.zeros(int(starts[-1]), encoder.width, device=encoder.device)
     training = encoder.training
     encoder.eval()
@@ -142,10 +155,10 @@ def piece_states(
             states = encoder.encode_layers(view, [layer])[0].flat.float()
         source, target = [], []
         for row, begin in zip(rows.tolist(), view.starts.tolist(), strict=True):
-            place, first, stop = kept[row]
+            offset, first, stop = kept[row]
             source.append(np.arange(begin + before + first, begin + before + stop))
-            target.append(np.arange(place, place + stop - first))
-        take, put = (torch.from_numpy(np.concatenate(some)).to(out.device) for some in (source, target))
+            target.append(np.arange(offset, offset + stop - first))
+        take, put = (torch.from_numpy(np.concatenate(indices)).to(out.device) for indices in (source, target))
         out[put] = states[take]
     encoder.train(training)
     return out

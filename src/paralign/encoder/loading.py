@@ -1,0 +1,205 @@
+"""Loading of models and tokenizers from folders or the hub, with checks that say what is missing or unsuitable."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
+
+from paralign.encoder.families import TWINS, attention_implementation, first_line, model_class, read_family
+from paralign.encoder.hf import base_of, has_head, hidden_layers, width_of
+from paralign.errors import UserError
+from paralign.models import shipped
+
+__all__ = ["load_model", "load_tokenizer", "load_twin_offset"]
+
+_PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "pytorch_model.bin.index.json")
+_TOKENIZERS = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+)
+
+
+def _local(name: str) -> Path | None:
+    """Return the folder that a model name refers to, or None for a name on the hub."""
+    included = shipped(name)
+    if included is not None:
+        return included
+    path = Path(name)
+    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return path.expanduser()
+    return None
+
+
+def _folder(name: str) -> Path | None:
+    """Return the existing folder that a model name refers to, or None for a name on the hub."""
+    path = _local(name)
+    if path is not None and not path.exists():
+        raise UserError("no such model folder", where=name, hint="give a folder or a name on the Hugging Face hub")
+    if path is not None and not path.is_dir():
+        raise UserError("not a model folder", where=name, hint="give the folder that holds config.json")
+    return path
+
+
+def _check_weights(name: str) -> None:
+    path = _folder(name)
+    if path is None:
+        return
+    if not (path / "config.json").is_file():
+        raise UserError("no config.json in the model folder", where=name)
+    if not list(path.glob("*.safetensors")):
+        if any((path / file).exists() for file in _PICKLED):
+            raise UserError(
+                "the weights are pickled, and paralign reads only safetensors",
+                where=name,
+                hint="convert them once with transformers: save_pretrained(safe_serialization=True)",
+            )
+        raise UserError("no *.safetensors in the model folder", where=name)
+
+
+def _check_tokenizer(name: str) -> None:
+    path = _folder(name)
+    if path is not None and not any((path / file).exists() for file in _TOKENIZERS):
+        raise UserError("the model folder has no tokenizer", where=name, hint="save the tokenizer in the same folder")
+
+
+def load_model(name: str) -> Any:
+    """Load a model from a folder or the hub, in fp32. Only safetensors are read, and no code of the model is run.
+
+    The model is a masked LM if its family has one; its vocabulary head is random if the weights contain none. Otherwise
+    it is the encoder alone, without pooling layer.
+
+    Args:
+        name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
+
+    Raises:
+        UserError: if something is missing or cannot be read, or if the model is not an encoder.
+    """
+    _check_weights(name)
+    path = str(_local(name) or name)
+    config = read_family(path, name)
+    loader = model_class(config)
+    options = {"add_pooling_layer": False} if loader is AutoModel and _has_pooling_option(config) else {}
+    model, info = _load(loader, path, name, options)
+    if any(key.startswith("lm_predictions.") for key in info["unexpected_keys"]) and hasattr(config, "legacy"):
+        model, info = _load(loader, path, name, {"legacy": False})  # the head has the names of DeBERTa's authors
+    missing = sorted(info["missing_keys"])
+    base_missing = [key for key in missing if not has_head(model) or key.startswith(f"{model.base_model_prefix}.")]
+    if base_missing:
+        message = f"{len(base_missing)} weights of the encoder are missing, first {base_missing[0]}"
+        raise UserError(message, where=name)
+    if missing:
+        print(f"note: {name} has no vocabulary head; it starts with a random one", file=sys.stderr)
+    _check_encodes(model, name)
+    return model
+
+
+def _load(loader: Any, path: str, name: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Load a model; return it with the names of missing weights (``missing_keys``) and of ``unexpected_keys``."""
+    try:
+        # Missing weights are random: with a fixed seed, so that a resumed run has the same.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model, info = loader.from_pretrained(
+                path,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                attn_implementation=attention_implementation(),
+                output_loading_info=True,
+                **options,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"cannot load the model: {first_line(error)}", where=name) from error
+    return model, info
+
+
+def _has_pooling_option(config: Any) -> bool:
+    mapped: Any = MODEL_MAPPING[type(config)]
+    classes = mapped if isinstance(mapped, tuple) else (mapped,)  # a few families have several
+    return all("add_pooling_layer" in inspect.signature(cls).parameters for cls in classes)
+
+
+@torch.no_grad()
+def _check_encodes(model: Any, name: str) -> None:
+    """Encode two short rows, and check what everything else relies on.
+
+    The model maps ids and a mask to one state for each piece; padding does not change the states, later pieces do.
+
+    Raises:
+        UserError: if the model fails one of these checks.
+    """
+    family = model.config.model_type
+    hint = "docs/families.md lists the families of encoders"
+    base = base_of(model).eval()
+    try:
+        rows = model.get_input_embeddings().weight.shape[0]
+        pad = min(max(0, getattr(model.config, "pad_token_id", None) or 0), rows - 1)
+        ids = torch.tensor([[rows // 2, rows // 2 + 1, last, pad] for last in (rows // 3, rows // 4)])
+        mask = torch.tensor([[1, 1, 1, 0]] * 2)
+        out = base(input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True)
+        alone = base(input_ids=ids[:1, :3], attention_mask=mask[:1, :3], return_dict=True).last_hidden_state
+        states = out.last_hidden_state
+        layers = [tuple(layer.shape) for layer in out.hidden_states]
+        expected = [(2, 4, width_of(model))] * (hidden_layers(model) + 1)
+        if layers != expected or tuple(states.shape) != expected[0]:
+            raise ValueError("not every layer returns one state for each piece")
+    except Exception as error:  # families raise errors of all types
+        message = f"{family} models cannot be used as text encoders: {first_line(error)}"
+        raise UserError(message, where=name, hint=hint) from error
+    largest = float(states.abs().max())
+    if float((states[0, :3] - alone[0]).abs().max()) > 1e-4 * largest:
+        message = f"{family} models cannot be used: the states of a sentence depend on its padding"
+        raise UserError(message, where=name, hint=hint)
+    if float((states[0, 0] - states[1, 0]).abs().max()) <= 1e-6 * largest:
+        message = f"this {family} model is a decoder, not an encoder: states do not depend on later pieces"
+        raise UserError(message, where=name, hint=hint)
+
+
+def load_tokenizer(name: str) -> Any:
+    """Load the fast tokenizer of a model; character offsets need a fast one.
+
+    Args:
+        name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
+
+    Raises:
+        UserError: if there is no fast tokenizer, or if it has no mask token.
+    """
+    _check_tokenizer(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(_local(name) or name), use_fast=True, trust_remote_code=False)
+    except Exception as error:  # transformers raises errors of many types here
+        path, hint = _local(name), None
+        if find_spec("sentencepiece") is None and (path is None or any(path.glob("*.model"))):
+            hint = "SentencePiece vocabularies need an extra: pip install 'paralign[sentencepiece]'"
+        raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, hint=hint) from error
+    if not tokenizer.is_fast:
+        raise UserError("there is no fast version of the tokenizer, which character offsets need", where=name)
+    if tokenizer.mask_token_id is None:
+        raise UserError("the tokenizer has no mask token", where=name, hint="use the tokenizer of a masked LM")
+    return tokenizer
+
+
+def load_twin_offset(name: str) -> int:
+    """Return :func:`twin_offset_of` a model without loading its weights.
+
+    Args:
+        name: a folder or a name on the hub; for a folder with a tokenizer alone the result is 0.
+    """
+    path = _folder(name)
+    if path is not None and not (path / "config.json").is_file():
+        return 0
+    config = read_family(str(path or name), name)
+    return int(getattr(config, TWINS, 0) or 0)
