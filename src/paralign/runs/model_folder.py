@@ -14,10 +14,13 @@ from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import UserError
 from paralign.objectives import Objective
+from paralign.task_table import TASKS
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import Supervised
 
 __all__ = ["about_encoder", "about_model", "saved_head", "saved_task"]
+
+_TASK_FILE = {"task": str, "settings": dict, "train": str, "of": dict}
 
 
 def about_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
@@ -62,9 +65,15 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
         the task, and the facts stored with the model if it is a fine-tuned one.
 
     Raises:
-        UserError: if the model was fine-tuned for another task, or no task is named.
+        UserError: if the model was fine-tuned for another task, no task is named, or the file of a fine-tuned model
+            names a class that is not in the table of tasks.
     """
     facts = _task_file(model)
+    if name is None and facts and facts["task"] not in TASKS:
+        # A file must not decide which code is imported; the user may.
+        hint = f"if you trust it, name it yourself: --task {facts['task']}"
+        message = f"the model was fine-tuned for a task that is not built in: {facts['task']!r}"
+        raise UserError(message, where=model, hint=hint)
     name = name or (facts["task"] if facts else None)
     if not name:
         hint = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
@@ -99,7 +108,23 @@ def saved_head(task: Task, encoder: Encoder, model: str) -> Objective:
 
 
 def _task_file(model: str) -> dict[str, Any] | None:
-    """Return what ``finetune`` stored with a model."""
+    """Return what ``finetune`` stored with a model.
+
+    Raises:
+        UserError: for a damaged file.
+    """
     file = Path(model) / "task.json"
-    facts: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-    return facts
+    if not file.is_file():
+        return None
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        valid = (
+            isinstance(facts["task"], str) and isinstance(facts["settings"], dict) and isinstance(facts["train"], str)
+        )
+        valid = valid and all(name in facts["of"] for name in ("model", "model_hash", "method", "control", "seeds"))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        valid = False
+    if not valid:
+        raise UserError("the file is damaged", where=file, hint="fine-tune the model again, or restore the file")
+    task_facts: dict[str, Any] = facts
+    return task_facts
