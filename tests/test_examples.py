@@ -271,20 +271,30 @@ def test_the_objective_of_the_document_is_the_example():
 
 
 def test_the_format_of_the_document_reads_pairs(tmp_path, monkeypatch):
-    (tmp_path / "slashes.py").write_text(code_of("add-a-format.md"), encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    from slashes import is_slashes, read_slashes
+    """docs/add-a-format.md gives a whole file and a table line; with them, every reader of pairs reads the format."""
+    from paralign.formats import parallel_text
+    from paralign.sources.readers import read_pairs
+    from paralign.sources.specs import parse_pairs
 
-    path = tmp_path / "text.slashes"
-    path.write_text("Rome  // Rom\nno separator\nyes // ja\n", encoding="utf-8")
-    assert is_slashes(str(path))
+    (tmp_path / "gettext_catalog.py").write_text(code_of("add-a-format.md"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    from gettext_catalog import is_gettext, read_gettext
+
+    *formats, last = parallel_text.PARALLEL_FORMATS
+    added = parallel_text.ParallelFormat(1, is_gettext, read_gettext)
+    monkeypatch.setattr(parallel_text, "PARALLEL_FORMATS", (*formats, added, last))
+    header = 'msgid ""\nmsgstr "Content-Type: text/plain\\n"\n\n'
+    good = '# hint\nmsgid "Good"\n" morning"\nmsgstr "Guten  Morgen"\n\nmsgid "\\"a\\""\nmsgstr ""\n\n'
+    path = tmp_path / "text.po"
+    path.write_text(header + good + "msgid bare\n\n" + '"lost"\n\n' + 'msgid "yes"\nmsgstr "ja"\n', encoding="utf-8")
     dropped = Counter()
-    pairs = [(pair.source, pair.target, pair.line) for pair in read_slashes(str(path), lenient=True, dropped=dropped)]
-    assert pairs == [("Rome", "Rom", 1), ("yes", "ja", 3)]
-    assert dropped == {"missing separator": 1}
-    with pytest.raises(UserError, match="missing //") as error:
-        list(read_slashes(str(path), lenient=False, dropped=Counter()))
-    assert f"{path}:2" in str(error.value)
+    spec = parse_pairs(f"en-de={path}")
+    pairs = [(pair.source, pair.target, pair.line) for pair in read_pairs(spec, lenient=True, dropped=dropped)]
+    assert pairs == [("Good morning", "Guten Morgen", 5), ('"a"', "", 9), ("yes", "ja", 16)]
+    assert dropped == {"malformed message": 2}
+    with pytest.raises(UserError, match="'msgid bare' is not a msgid") as error:
+        list(read_pairs(spec))
+    assert f"{path}:12" in str(error.value)
 
 
 def test_the_aligner_of_the_document_links_words(tmp_path, monkeypatch):

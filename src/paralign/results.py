@@ -1,10 +1,11 @@
-"""``results.jsonl``: one JSON object a measurement, and the per-item scores behind it.
+"""``results.jsonl``: one JSON object per measurement, and the per-item scores it was computed from.
 
-Every command that measures writes rows of this one format; the report reads nothing else.
+Every command that measures writes rows of this format, and reports read nothing else.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -25,12 +26,12 @@ __all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural", "read_items", "
 SCHEMA = 1
 Items = npt.NDArray[np.float64]
 
-# JSON has no NaN: a score over nothing (0/0) is written as null, and read as what it was.
-Score = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+# JSON has no NaN: an undefined score (0/0) is written as null.
+Value = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
 
 class Seeds(Config):
-    """The seeds of each stage behind a number; ``None`` where the stage did not take place or is unknown."""
+    """The seeds of each stage; ``None`` if the stage did not take place or its seed is unknown."""
 
     pretrain: int | None = None
     align: int | None = None
@@ -38,10 +39,10 @@ class Seeds(Config):
 
 
 class Where(Config):
-    """Where in the model the number was read."""
+    """The layer, pooling and direction of a measurement."""
 
     layer: int | None = None
-    """Index into the hidden states, 0 = embeddings; ``None`` where it has no meaning."""
+    """Index into the hidden states, 0 = embeddings; ``None`` if no layer was chosen."""
     pool: str | None = None
     """``cls`` or ``mean``."""
     direction: str | None = None
@@ -49,11 +50,12 @@ class Where(Config):
 
 
 class Measurement(Config):
-    """One number with everything needed to find it again.
+    """One score, with everything needed to reproduce it.
 
-    ``value`` is a share of 1 for accuracies and F1. ``items`` names a ``.npy`` file, relative to the run, of
-    shape [n, 2]: numerator and denominator of each item (a sentence), so that ``value`` is the ratio of the
-    two sums and a paired bootstrap over items is possible later.
+    ``value`` is a share of 1 for accuracies and F1. ``items`` names a ``.npy`` file, relative to the run, of shape
+    [n, 2]: numerator and denominator of each item (a sentence). The value is the ratio of the two sums, and the items
+    allow a paired bootstrap later. For a correlation the items are pairs of values, and ``settings["statistic"]`` names
+    it.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -61,14 +63,14 @@ class Measurement(Config):
     dataset: str
     split: str = "test"
     train: str | None = None
-    """Language(s) the head was trained on, ``None`` for tasks without training."""
+    """Languages the head was trained on; ``None`` for tasks without training."""
     language: str
     metric: str
-    value: Score
+    value: Value
     n: int
     seeds: Seeds = Seeds()
     model: str
-    """Name or path of the encoder as the user gave it."""
+    """Name or path of the encoder, as the user gave it."""
     model_hash: str
     parent: str | None = None
     """``model_hash`` of the encoder this one was trained from."""
@@ -78,8 +80,13 @@ class Measurement(Config):
     settings: dict[str, Any] = Field(default_factory=dict)
     items: str | None = None
 
+    @property
+    def statistic(self) -> str:
+        """How the value follows from the items: ``ratio``, ``pearson`` or ``spearman``."""
+        return str(self.settings.get("statistic", "ratio"))
+
     def key(self) -> tuple[str, ...]:
-        """What identifies a row within its run: a rerun replaces rows of equal key."""
+        """Return what identifies a row in its run; a rerun replaces rows with the same key."""
         parts = (self.task, self.dataset, self.split, self.train, self.language, self.metric, self.model_hash)
         return (*map(str, parts), self.seeds.model_dump_json(), self.where.model_dump_json())
 
@@ -88,11 +95,11 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
     """Read a ``results.jsonl``.
 
     Args:
-        path: the file, or the run's folder.
-        torn: takes a last line that is cut in the middle, as ``file:line``, instead of an error.
+        path: the file, or the folder of the run.
+        torn: collects a truncated last line, as ``file:line``, which is otherwise an error.
 
     Raises:
-        UserError: if the file is missing, or naming the line that is not a measurement.
+        UserError: if the file is missing, or a line is not a measurement.
     """
     rows, path = [], Path(path)
     if path.is_dir():
@@ -108,7 +115,7 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
         try:
             rows.append(Measurement.model_validate_json(line))
         except ValueError as error:
-            if torn is not None and number == len(lines):  # no line end behind it
+            if torn is not None and number == len(lines):  # no newline at its end
                 torn.append(file_location(path, number))
                 continue
             raise UserError("not a measurement", where=file_location(path, number), hint="remove the line") from error
@@ -116,14 +123,14 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
 
 
 def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]], *, fresh: bool = False) -> None:
-    """Add measurements to ``run/results.jsonl``, replacing rows of equal key, and save their per-item scores.
+    """Add measurements to ``run/results.jsonl``, replacing rows with the same key, and save their per-item scores.
 
-    The new file is written beside the old one and renamed, so a reader never sees half of it.
+    The file is replaced atomically, so that a reader never sees half of it.
 
     Args:
-        run: the run's folder; made if missing.
+        run: folder of the run; created if missing.
         rows: measurements with their [n, 2] per-item scores, or ``None``.
-        fresh: replace all rows that are there.
+        fresh: discard the rows that are in the file.
     """
     run.mkdir(parents=True, exist_ok=True)
     path = run / "results.jsonl"
@@ -137,20 +144,22 @@ def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]], *
                 np.save(out, np.asarray(items, dtype=np.float32))
             row = row.model_copy(update={"items": name})
         kept[row.key()] = row
-    _replace(path, (row.model_dump_json(by_alias=True) for row in kept.values()))
+    with atomic_file(path) as out:
+        for row in kept.values():
+            out.write(f"{row.model_dump_json(by_alias=True)}\n".encode())
 
 
 def read_items(run: Path, row: Measurement) -> Items | None:
-    """The per-item scores of a row, [n, 2] (numerator, denominator), or ``None`` if it has none.
+    """Return the per-item scores of a row, [n, 2], or ``None`` if it has none.
 
     Raises:
-        UserError: if the file the row names is missing, lies outside the run, or is no array of numbers.
+        UserError: if the file is missing, outside the run, or not an array of numbers.
     """
     if row.items is None:
         return None
     path = run / row.items
     if not path.resolve().is_relative_to(run.resolve()):
-        raise UserError("per-item scores must lie inside the run", where=path)
+        raise UserError("per-item scores must be inside the run", where=path)
     try:
         return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
     except FileNotFoundError as error:
@@ -160,17 +169,9 @@ def read_items(run: Path, row: Measurement) -> Items | None:
 
 
 def _stable_hash(key: Iterable[str]) -> int:
-    import hashlib
-
     return int.from_bytes(hashlib.blake2b(json.dumps(list(key)).encode(), digest_size=8).digest(), "big")
 
 
-def _replace(path: Path, lines: Iterable[str]) -> None:
-    with atomic_file(path) as out:
-        for line in lines:
-            out.write(f"{line}\n".encode())
-
-
 def natural(name: str) -> list[tuple[int, str]]:
-    """For sorting names with numbers in them: 5 before 10, numbers before words."""
+    """Return a sort key for names with numbers: 5 before 10, numbers before words."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

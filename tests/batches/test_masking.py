@@ -77,7 +77,7 @@ def test_a_share_of_none_and_of_all(twins, pairs):
 def test_translations_go_both_ways_and_are_drawn_from_all(twins):
     known = Translations(np.array([[5, 8], [5, 9], [6, 9]]), 12)
     assert known.has(np.arange(12)).tolist() == [k in (5, 6, 8, 9) for k in range(12)]
-    drawn = known.draw(np.full(60, 9), np.arange(60, dtype=np.uint64))
+    drawn = known.sample(np.full(60, 9), np.arange(60, dtype=np.uint64))
     assert sorted(set(drawn.tolist())) == [5, 6]
 
 

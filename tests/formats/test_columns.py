@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats.tagged_columns import to_bio
 from paralign.formats.items import Tagged
+from paralign.formats.tagged_columns import to_bio
 from paralign.sources.readers import read_tagged
 from paralign.sources.specs import TextSpec
 from paralign.text.normalization import normalize
@@ -118,9 +118,9 @@ def test_conll_scheme(tmp_path: Path, tags: str, wanted: str) -> None:
 
 GOOD = "x\tO\n\n"
 FAULTS = {
-    "I- without B-": ("a\tO\nb\tI-PER\n", 4, "'I-PER' stands behind 'O'"),
-    "I- without B- ": ("a\tB-LOC\nb\tI-PER\n", 4, "'I-PER' stands behind 'B-LOC'"),
-    "I- without B-  ": ("a\tI-PER\n", 3, "'I-PER' stands behind 'O'"),
+    "I- without B-": ("a\tO\nb\tI-PER\n", 4, "'I-PER' follows 'O'"),
+    "I- without B- ": ("a\tB-LOC\nb\tI-PER\n", 4, "'I-PER' follows 'B-LOC'"),
+    "I- without B-  ": ("a\tI-PER\n", 3, "'I-PER' follows 'O'"),
     "malformed tag": ("a\tO\nb\tPER\n", 4, "'PER' is neither"),
     "malformed tag ": ("a\tB-\n", 3, "'B-' is neither"),
     "malformed tag  ": ("a\tE-PER\n", 3, "'E-PER' is neither.*scheme=conll"),
@@ -165,7 +165,7 @@ def test_the_language_before_each_word(tmp_path: Path) -> None:
     dropped: Counter[str] = Counter()
     got = read(file, lenient=True, dropped=dropped)
     assert (got[0].words, len(got), dropped) == (("Rom", ":"), 31, {"missing prefix": 1})
-    with pytest.raises(UserError, match=r"begins with 'de:'.*not of the language 'fr' \(write de=.*a\.tsv\)"):
+    with pytest.raises(UserError, match=r"begins with 'de:'.*not in the language 'fr' \(write de=.*a\.tsv\)"):
         read(file, "fr")
     # One word without it among the first sentences, and nothing is a prefix; nor is what names no language.
     assert read(save(tmp_path / "b.tsv", "de:Rom\tO\nx\tO\n"))[0].words == ("de:Rom", "x")

@@ -110,8 +110,8 @@ def row(number: object, head: object, upos: str = "X", deprel: str = "dep", form
 GOOD = row(1, 0) + "\n"
 FAULTS = {
     "not 10 columns": (row(1, 0) + "2\tw\tw\tX\n", 4, "4 columns"),
-    "id out of order": (row(1, 0) + row(3, 1), 4, "id '3' where 2"),
-    "id out of order ": (row(1, 0) + row("x", 1), 4, "id 'x' where 2"),
+    "id out of order": (row(1, 0) + row(3, 1), 4, "id '3', expected 2"),
+    "id out of order ": (row(1, 0) + row("x", 1), 4, "id 'x', expected 2"),
     "id out of order  ": (row(1, 0) + row("3-4", "_"), 4, "range 3-4"),
     "id out of order   ": (row("1-3", "_") + row(1, 0) + row(2, 1), 5, "inside a range"),
     "missing UPOS": (row(1, 0, upos="_"), 3, "no UPOS"),

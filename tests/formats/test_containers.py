@@ -202,9 +202,9 @@ def test_a_table_may_begin_with_a_brace(tmp_path, first):
     [
         ('{"translation": {"en": "a"', "not JSON", "the line is not JSON"),
         ('{"translation": {"en": "a", "fr": "b"}}', "missing language", "no key for de among 'en', 'fr'"),
-        ('{"translation": "a"}', "missing language", "'translation' is no object"),
+        ('{"translation": "a"}', "missing language", "'translation' is not an object"),
         ('{"en": "a", "de": 3}', "not JSON", "a text is not a string"),
-        ("[1]", "not JSON", "no JSON object"),
+        ("[1]", "not JSON", "not a JSON object"),
         ("[" * 5_000, "not JSON", "the line is not JSON"),
     ],
 )
@@ -242,7 +242,7 @@ def test_archives_of_opus(tmp_path):
     assert texts(file) == [("Hi.", "Hallo!"), ("b", "d")]
     assert texts(file, "de-en") == [("Hallo!", "Hi."), ("d", "b")]
     archive(file, **OPUS | {"Tatoeba.de-en.de": "Hallo!\nd\ne\n"})
-    with pytest.raises(UserError, match="twins differ in length") as found:
+    with pytest.raises(UserError, match="two files differ in length") as found:
         read(file)
     assert str(found.value.where) == f"{file}!Tatoeba.de-en.en:3"
 
@@ -252,9 +252,9 @@ def test_archives_of_opus(tmp_path):
     [
         ({"a.en": "x", "a.fr": "y"}, "no files in en and de"),
         (OPUS | {"B.en": "x", "B.de": "y"}, "several corpora in en and de: B, Tatoeba.de-en"),
-        (OPUS | {"../../etc/passwd.en": "x"}, "names a file outside of itself"),
-        (OPUS | {"/etc/passwd": "x"}, "names a file outside of itself"),
-        (OPUS | {"C:\\x.en": "x"}, "names a file outside of itself"),
+        (OPUS | {"../../etc/passwd.en": "x"}, "contains a file outside the archive"),
+        (OPUS | {"/etc/passwd": "x"}, "contains a file outside the archive"),
+        (OPUS | {"C:\\x.en": "x"}, "contains a file outside the archive"),
     ],
 )
 def test_archives_that_are_not_read(tmp_path, files, said):
@@ -266,7 +266,7 @@ def test_archives_that_are_damaged(tmp_path):
     file = archive(tmp_path / "a.zip", **OPUS)
     whole = file.read_bytes()
     file.write_bytes(whole[:100])
-    with pytest.raises(UserError, match="no zip archive that can be read"):
+    with pytest.raises(UserError, match="not a readable zip archive"):
         read(file)
     at = whole.index(b"Tatoeba.de-en.de") + 20
     file.write_bytes(whole[:at] + b"\xff\xff\xff" + whole[at + 3 :])
@@ -282,7 +282,7 @@ def test_archives_that_are_damaged(tmp_path):
     for place in (6, locked.index(b"PK\x01\x02") + 8):  # as if encrypted
         locked[place] |= 1
     file.write_bytes(bytes(locked))
-    with pytest.raises(UserError, match="locked by a password"):
+    with pytest.raises(UserError, match="is encrypted"):
         read(file)
 
 

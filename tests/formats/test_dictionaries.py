@@ -81,7 +81,7 @@ def test_freedict(tmp_path, pack):
 def test_what_is_no_dictionary_for_dictd(tmp_path):
     index = write_dictd(tmp_path, [("a", "a\nb\n")])
     index.write_text("a\tA\tZ\n")
-    with pytest.raises(UserError, match=r"x\.index:1: no word with its place"):
+    with pytest.raises(UserError, match=r"x\.index:1: not a word with its position"):
         read_lexicon(index)
     for line in ("a\tA", "a\t\tB", "a\tA\tä"):
         index.write_text(line + "\n")

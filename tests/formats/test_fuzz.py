@@ -19,7 +19,14 @@ from paralign.formats.conllu import read_conllu
 from paralign.formats.lexicon import read_lexicon
 from paralign.formats.links import read_gold, read_links
 from paralign.results import read_results
-from paralign.sources.readers import read_mining, read_pairs, read_questions, read_sentence_pairs, read_tagged, read_text
+from paralign.sources.readers import (
+    read_mining,
+    read_pairs,
+    read_questions,
+    read_sentence_pairs,
+    read_tagged,
+    read_text,
+)
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.text.words import word_spans
 

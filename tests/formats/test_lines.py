@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats import lines as module
+from paralign.formats import streams as module
 from paralign.formats.lines import MAX_LINE, read_lines
 
 LINES = st.lists(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])), min_size=1)

@@ -54,13 +54,13 @@ def test_without_gold(tmp_path: Path) -> None:
 
 
 FAULTS = [
-    ({"de": DE + "de-1\tNochmal.\n"}, "duplicate id", r"dev\.de:4: the id 'de-1' came before"),
-    ({"de": DE + "de-4\n"}, "missing tab", r"dev\.de:4: the line holds one column"),
+    ({"de": DE + "de-1\tNochmal.\n"}, "duplicate id", r"dev\.de:4: an earlier sentence has the id 'de-1'"),
+    ({"de": DE + "de-4\n"}, "missing tab", r"dev\.de:4: the line has one column"),
     ({"de": DE + "\tVier.\n"}, "missing id", r"dev\.de:4: the id is empty"),
     ({"en": EN + "en-3\t \n"}, "missing sentence", r"dev\.en\.gz:3: the sentence of 'en-3' is empty"),
     ({"gold": GOLD + "de-9\ten-1\n"}, "unknown id", r"dev\.gold:3: no sentence of de has the id 'de-9'"),
     ({"gold": GOLD + "de-2\ten-9\n"}, "unknown id", r"dev\.gold:3: no sentence of en has the id 'en-9'"),
-    ({"gold": GOLD + "de-2 en-1\n"}, "missing tab", r"dev\.gold:3: the line holds one column"),
+    ({"gold": GOLD + "de-2 en-1\n"}, "missing tab", r"dev\.gold:3: the line has one column"),
 ]
 
 
@@ -77,7 +77,7 @@ def test_faults(tmp_path: Path, files: dict[str, str], reason: str, message: str
 @pytest.mark.parametrize("lenient", [False, True])
 def test_reversed_gold(tmp_path: Path, lenient: bool) -> None:
     spec = parse_pairs(save(tmp_path, gold="en-1\tde-1\n"))
-    with pytest.raises(UserError, match=r"gold:1: the columns are the other way round: 'en-1' .*\(write en-de=.*dev\)"):
+    with pytest.raises(UserError, match=r"gold:1: the columns are swapped: 'en-1' .*\(write en-de=.*dev\)"):
         read_mining(spec, lenient=lenient)
 
 

@@ -96,7 +96,7 @@ def test_a_dropped_line_does_not_shift_its_twin(tmp_path: Path) -> None:
     dropped: Counter[str] = Counter()
     got = pairs(f"{a},{b}", lenient=True, dropped=dropped)
     assert got == [Pair("a1", "b1", 1), Pair("a3", "b3", 3)]
-    assert dropped == {"invalid UTF-8": 1, "NUL": 1, "line too long": 1, "missing twin": 3}
+    assert dropped == {"invalid UTF-8": 1, "NUL": 1, "line too long": 1, "missing counterpart": 3}
 
 
 def test_a_truncated_twin_ends_the_pairs_if_lenient(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_truncated_twin_ends_the_pairs_if_lenient(tmp_path: Path) -> None:
     got = pairs(f"{a},{b}", lenient=True, dropped=dropped)
     assert 0 < len(got) < 500
     assert all(p.source[1:] == p.target[1:] for p in got)
-    assert dropped == {"truncated gzip": 1, "missing twin": 500 - len(got)}
+    assert dropped == {"truncated gzip": 1, "missing counterpart": 500 - len(got)}
 
 
 def test_plain_text(tmp_path: Path) -> None:
@@ -156,10 +156,10 @@ def test_treebanks_are_joined_by_sent_id(tmp_path: Path) -> None:
 
 
 FAULTS = [
-    (tree("3", "c"), "", "missing twin", r"a\.conllu:5: no sentence with sent_id '3' in .*b\.conllu\.gz"),
-    ("", tree("3", "c"), "missing twin", r"b\.conllu\.gz:5: no sentence with sent_id '3' in .*a\.conllu"),
+    (tree("3", "c"), "", "missing counterpart", r"a\.conllu:5: no sentence with sent_id '3' in .*b\.conllu\.gz"),
+    ("", tree("3", "c"), "missing counterpart", r"b\.conllu\.gz:5: no sentence with sent_id '3' in .*a\.conllu"),
     (tree("", "c"), "", "missing sent_id", r"a\.conllu:5: .*no '# sent_id"),
-    (tree("1", "c"), "", "duplicate sent_id", r"a\.conllu:5: the sent_id '1' came before"),
+    (tree("1", "c"), "", "duplicate sent_id", r"a\.conllu:5: an earlier sentence has the sent_id '1'"),
     (tree("3", ""), tree("3", "c", text="c"), "missing form", r"a\.conllu:5: the form is empty"),
 ]
 
@@ -176,5 +176,5 @@ def test_treebanks_that_do_not_match(tmp_path: Path, first: str, second: str, re
 
 def test_a_treebank_and_a_plain_file_are_no_twins(tmp_path: Path) -> None:
     path = save_trees(tmp_path, tree("1", "a"), tree("1", "b"))
-    with pytest.raises(UserError, match=r"x\.txt: is not \.conllu, its twin is"):
+    with pytest.raises(UserError, match=r"x\.txt: is not a \.conllu file, but the other file is"):
         pairs(path.replace("a.conllu,", "x.txt,"))

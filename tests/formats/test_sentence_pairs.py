@@ -151,7 +151,7 @@ def test_only_the_language_of_the_spec_is_read(tmp_path: Path, name: str) -> Non
     assert read(file, "en", dropped=dropped) == [SentencePair("a", "b", "entailment", "1", start + 1)]
     assert dropped == {"no gold label": 1}
     assert read(file, "zh") == [SentencePair("c", "d", "neutral", "2", start + 2)]
-    with pytest.raises(UserError, match=r"no sentence pair of the language 'fr' \(.*it has: de, en, zh\)"):
+    with pytest.raises(UserError, match=r"no sentence pair of the language 'fr' \(.*the file has: de, en, zh\)"):
         read(file, "fr")
 
 
@@ -176,7 +176,7 @@ FAULTS = {
     "missing sentence ": ("a\t\u200b\tneutral\n", "the second sentence"),
     "missing label": ("a\tb\t\n", "label is missing"),
     "missing label ": ("a\tb\thidden\n", "label is missing"),
-    "unknown label": ("a\tb\tmaybe\n", "unknown label 'maybe'.*known: entailment"),
+    "unknown label": ("a\tb\tmaybe\n", "unknown label 'maybe'.*use entailment"),
     "unknown label ": ("a\tb\t1\n", "'1' in a file whose labels are entailment"),
     "unknown label  ": ("a\tb\t2\n", "unknown label '2'"),
 }
@@ -202,11 +202,11 @@ def test_faults(tmp_path: Path, reason: str) -> None:
 @pytest.mark.parametrize(
     ("line", "reason", "message"),
     [
-        ('{"premise": "a", "hypothesis": "b"\n', "not JSON", "is not JSON"),
+        ('{"premise": "a", "hypothesis": "b"\n', "not JSON", "not JSON"),
         ("[1]\n", "not JSON", "not a JSON object"),
         ('{"premise": ["a"], "hypothesis": "b", "label": 1}\n', "not JSON", "'premise' is neither text"),
         ('{"premise": "a", "hypothesis": "b", "label": true}\n', "not JSON", "'label' is neither text"),
-        ('{"premise": "a", "hypothesis": "b", "label": ' + "9" * 5000 + "}\n", "not JSON", "is not JSON"),
+        ('{"premise": "a", "hypothesis": "b", "label": ' + "9" * 5000 + "}\n", "not JSON", "not JSON"),
         ('{"premise": "a", "hypothesis": "b\\ud800", "label": 1}\n', "not JSON", "surrogate"),
         ('{"premise": "a", "label": 1}\n', "missing sentence", "second sentence"),
         ('{"premise": "a", "hypothesis": "b", "label": null}\n', "missing label", "label is missing"),
@@ -224,7 +224,7 @@ def test_faults_of_jsonl(tmp_path: Path, line: str, reason: str, message: str) -
 
 
 def test_two_is_no_paraphrase_label(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"unknown label '2'.*premise and hypothesis"):
+    with pytest.raises(UserError, match=r"unknown label '2'.*a column premise"):
         read(save(tmp_path / "a.jsonl", objects({"sentence1": "a", "sentence2": "b", "label": 2})))
 
 
@@ -256,7 +256,7 @@ def test_unlabeled_forms(tmp_path: Path) -> None:
 
 
 def test_files_of_another_format(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="a:1: neither TSV nor JSONL"):
+    with pytest.raises(UserError, match="a:1: neither TSV nor JSON lines"):
         read(save(tmp_path / "a", "one sentence\n"))
     with pytest.raises(UserError, match=r"a:1: 4 columns without a header"):
         read(save(tmp_path / "a", "a\tb\tc\td\n"))

@@ -60,11 +60,11 @@ def test_any_span_is_found_and_any_other_offset_refused(tmp_path_factory, contex
 FAULTS = {
     "empty answer": (item(text=""), "has no text"),
     "empty answer ": (item(text=" ", start=5), "has no text"),
-    "answer not at its offset": (item(start=2), r"'Rome' is not at 2, where 'ome ' stands"),
-    "answer not at its offset ": (item(start=-4), "at -4 ends outside the paragraph"),
-    "answer not at its offset  ": (item(start=len(CONTEXT) - 2), "ends outside the paragraph"),
-    "answer not at its offset   ": (item(start=3, text="old"), "it is at 10 and nowhere else"),
-    "answer not at its offset    ": (item(start=3, text="new"), "nowhere in the paragraph"),
+    "answer not at its offset": (item(start=2), r"'Rome' is not at 2, the paragraph has 'ome ' there"),
+    "answer not at its offset ": (item(start=-4), "at -4 is not inside the paragraph"),
+    "answer not at its offset  ": (item(start=len(CONTEXT) - 2), "is not inside the paragraph"),
+    "answer not at its offset   ": (item(start=3, text="old"), "it occurs only at 10"),
+    "answer not at its offset    ": (item(start=3, text="new"), "it is not in the paragraph"),
     "answer not at its offset     ": (item(start="1"), "has no 'answer_start'"),
     "answer not at its offset      ": (item(answers=["Rome"]), "not an object"),
     "no answer": (item(answers=[]), "answers are missing"),
@@ -110,7 +110,7 @@ def test_ids(tmp_path: Path) -> None:
     other = item(question="When?")
     file = save(tmp_path / "a.json", item(), other)
     assert [q.id for q in read(file)] == ["q1", "q1#2"]
-    with pytest.raises(UserError, match=r"question q1: .*same id, predictions"):
+    with pytest.raises(UserError, match=r"question q1: .*same id, so predictions"):
         read(file, labeled=False)
     dropped: Counter[str] = Counter()
     assert len(read(file, labeled=False, lenient=True, dropped=dropped)) == 1
@@ -127,7 +127,7 @@ def test_the_languages_of_tydiqa(tmp_path: Path) -> None:
     file = save(tmp_path / "a.json", item("english-1-0"), item("swahili--2-1"), item("english-3-0"))
     assert [q.id for q in read(file)] == ["english-1-0", "english-3-0"]
     assert [q.id for q in read(file, ("sw", "sw"))] == ["swahili--2-1"]
-    with pytest.raises(UserError, match=r"no question of the language 'fi' \(.*it has: en, sw\)"):
+    with pytest.raises(UserError, match=r"no question of the language 'fi' \(.*the file has: en, sw\)"):
         read(file, ("fi", "fi"))
     # One id that does not begin so, and the file is of one language.
     assert len(read(save(tmp_path / "a.json", item("english-1"), item("7")), ("sw", "sw"))) == 2
@@ -136,14 +136,14 @@ def test_the_languages_of_tydiqa(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b'{"data": [\n  {"a" 1}]}', r"a\.json:2: is not JSON: .* at column 8"),
+        (b'{"data": [\n  {"a" 1}]}', r"a\.json:2: not valid JSON: .* at column 8"),
         (b'{"data":\n"\xff"}', r"a\.json:2: invalid UTF-8 \(0xff\)"),
         (b"", r"a\.json: the file is empty"),
-        (b"[1]", r"a\.json: is not SQuAD's JSON"),
-        (b'{"data": [{"title": ""}]}', r"a\.json: is not SQuAD's JSON: 'paragraphs' is missing"),
-        (b'{"data": [{"paragraphs": [{"context": "x", "qas": ["q"]}]}]}', "is not SQuAD's JSON"),
-        (b"[" * 200_000, r"a\.json: is not JSON that can be read"),
-        (b"9" * 5000, r"a\.json: is not JSON that can be read"),
+        (b"[1]", r"a\.json: not in the format of SQuAD"),
+        (b'{"data": [{"title": ""}]}', r"a\.json: not in the format of SQuAD: 'paragraphs' is missing"),
+        (b'{"data": [{"paragraphs": [{"context": "x", "qas": ["q"]}]}]}', "not in the format of SQuAD"),
+        (b"[" * 200_000, r"a\.json: not readable JSON"),
+        (b"9" * 5000, r"a\.json: not readable JSON"),
         (b'{"data": []}', r"a\.json: no question in the file"),
         (gzip.compress(b'{"data": [{"paragraphs": []}]}', mtime=0)[:-9], "truncated gzip"),
     ],

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from paralign.commands.order_corpus import learn_order
 from paralign.errors import UserError
-from paralign.formats.conllu import spans_of, write_conllu
+from paralign.formats.conllu import write_conllu
 from paralign.formats.items import Question, Tagged, Tree
 from paralign.languages import WordOrder, parse_derived
-from paralign.sources.reordering import reordered_questions, reordered_tagged, reordered_trees
 from paralign.sources.readers import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_text, read_trees
+from paralign.sources.reordering import reordered_questions, reordered_tagged, reordered_trees
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
-from paralign.text.words import word_spans
+from paralign.text.words import join_words, word_spans
 from tests.oracles.orders import contiguous
 
 STEPS = ("inv", "perm", "syn", "syn+inv", "trans+inv")
@@ -30,7 +30,7 @@ def analyzed(draw):
     heads = [0] * size
     for k, word in enumerate(order[1:], 1):
         heads[word - 1] = order[draw(st.integers(0, k - 1))]
-    text, spans = spans_of(words, [draw(st.booleans()) for _ in words])
+    text, spans = join_words(words, [draw(st.booleans()) for _ in words])
     upos = tuple(draw(st.sampled_from(["NOUN", "VERB", "ADJ"])) for _ in words)
     deprels = tuple(draw(st.sampled_from(["nsubj", "obj"])) if head else "root" for head in heads)
     return Tree("s", text, words, spans, upos, tuple(f"x{k}" for k in range(size)), tuple(heads), deprels,
@@ -70,7 +70,9 @@ def test_entities_are_well_formed_and_of_the_same_words(tree, data):
         tag = data.draw(st.sampled_from(["O", "B-PER", "B-LOC", *([f"I-{kind}"] if kind else [])]))
         kind = None if tag == "O" else tag[2:]
         tags.append(tag)
-    made = next(reordered_tagged([Tagged(tree.text, tree.words, tree.spans, tuple(tags), 1)], parse_derived(f"en~{steps}")))
+    made = next(
+        reordered_tagged([Tagged(tree.text, tree.words, tree.spans, tuple(tags), 1)], parse_derived(f"en~{steps}"))
+    )
     assert {w: t[-3:] for w, t in zip(made.words, made.tags, strict=True)} == {
         w: t[-3:] for w, t in zip(tree.words, tags, strict=True)
     }
@@ -84,7 +86,7 @@ def test_entities_are_well_formed_and_of_the_same_words(tree, data):
 
 def test_entities_in_reverse_begin_with_b():
     words = ("Ann", "Lee", "saw", "Bob", "New", "York", ".")
-    text, spans = spans_of(words, [False] * len(words))
+    text, spans = join_words(words, [False] * len(words))
     tags = ("B-PER", "I-PER", "O", "B-PER", "B-LOC", "I-LOC", "O")
     made = next(reordered_tagged([Tagged(text, words, spans, tags, 1)], parse_derived("en~inv")))
     assert made.words == ("York", "New", "Bob", "saw", "Lee", "Ann", ".")
@@ -203,7 +205,7 @@ def test_a_paragraph_keeps_its_words(text):
 
 def test_pairs_of_a_treebank_have_the_order_of_its_own_words(tmp_path):
     words = ("I", "did", "n't", "go", ".")
-    text, spans = spans_of(words, [False, True, False, True, False])
+    text, spans = join_words(words, [False, True, False, True, False])
     tree = Tree("a", text, words, spans, ("PRON", "AUX", "PART", "VERB", "PUNCT"), ("_",) * 5, (4, 4, 4, 0, 4),
                 ("nsubj", "aux", "advmod", "root", "punct"), words, 1)  # fmt: skip
     write_conllu([tree], tmp_path / "t.conllu")

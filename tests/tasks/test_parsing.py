@@ -14,7 +14,6 @@ from hypothesis.extra.numpy import arrays
 
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.errors import UserError
-from paralign.formats.conllu import spans_of
 from paralign.formats.items import Tree
 from paralign.smallworld import World
 from paralign.sources.readers import read_trees
@@ -25,6 +24,7 @@ from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import ExampleBatches
 from paralign.tasks.parsing import Analysis, ParserConfig, Parsing, joined
 from paralign.tasks.supervised import Head
+from paralign.text.words import join_words
 from paralign.training import Learner, Trainer, TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
 from tests.oracles import attachment_loops, window_trees
@@ -38,7 +38,7 @@ WORDS = [word for index in range(60) for word in World(0).sentence(index, "en").
 def tree(heads, relations=None, words=None, glued=None) -> Tree:
     n = len(heads)
     words = tuple(words or WORDS[:n])
-    text, spans = spans_of(words, glued or [False] * n)
+    text, spans = join_words(words, glued or [False] * n)
     relations = tuple(relations or ("root" if head == 0 else NAMES[head % 3] for head in heads))
     return Tree("s", text, words, spans, ("X",) * n, ("_",) * n, tuple(heads), relations, words, 1)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.encoder import Encoder
-from paralign.formats.conllu import UPOS, spans_of
+from paralign.formats.conllu import UPOS
 from paralign.formats.items import Tagged, Tree
 from paralign.objectives import Step
 from paralign.smallworld import World
@@ -20,6 +20,7 @@ from paralign.tasks.dataset import Dataset
 from paralign.tasks.examples import ExampleBatches
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.tagging import EntityConfig, NamedEntities, PartOfSpeech
+from paralign.text.words import join_words
 from paralign.training import TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
 
@@ -28,7 +29,7 @@ WORDS = [word for index in range(60) for word in World(0).sentence(index, "en").
 
 def tree(words, tags=None, glued=None) -> Tree:
     n = len(words)
-    text, spans = spans_of(words, glued or [False] * n)
+    text, spans = join_words(words, glued or [False] * n)
     upos = tuple(tags or [UPOS[(7 * k) % 17] for k in range(n)])
     return Tree("s", text, tuple(words), spans, upos, ("_",) * n, (0,) + (1,) * (n - 1), ("dep",) * n, tuple(words), 1)
 
@@ -156,7 +157,7 @@ def test_the_most_frequent_tag_is_the_baseline():
 
 
 def entities(words, tags) -> Tagged:
-    text, spans = spans_of(words, [False] * len(words))
+    text, spans = join_words(words, [False] * len(words))
     return Tagged(text, tuple(words), spans, tuple(tags), 1)
 
 

@@ -1,4 +1,4 @@
-"""Files inside zip archives, as OPUS packs its corpora; nothing is unpacked to disk."""
+"""Files inside zip archives, the form in which OPUS distributes its corpora; nothing is extracted to disk."""
 
 from __future__ import annotations
 
@@ -12,87 +12,92 @@ from typing import IO, cast
 from paralign.errors import UserError
 from paralign.text.language_tags import find_tag
 
-__all__ = ["MEMBER_SEPARATOR", "DamagedStream", "is_archive", "open_member", "aligned_members"]
+__all__ = ["MEMBER_SEPARATOR", "DamagedStream", "aligned_members", "is_archive", "open_member"]
 
 MEMBER_SEPARATOR = ".zip!"
-"""Between an archive and a file in it."""
+"""Separates an archive from the name of a file in it: ``ARCHIVE.zip!FILE``."""
 
 
 class DamagedStream(Exception):
-    """The compressed stream cannot be read on; the message is the reason it is counted under."""
+    """A compressed stream cannot be read further; the message is the reason under which this is counted."""
 
 
 def is_archive(path: str) -> bool:
-    """Whether a path names a zip archive."""
+    """Return whether a path names a zip archive."""
     return path.lower().endswith(".zip")
 
 
 def aligned_members(path: str, languages: tuple[str, str]) -> tuple[str, str]:
-    """The two files of a corpus in an archive, ``ARCHIVE.zip!NAME.en`` and ``ARCHIVE.zip!NAME.de``.
+    """Find the two files of a corpus in an archive: ``ARCHIVE.zip!NAME.en`` and ``ARCHIVE.zip!NAME.de``.
 
     Args:
         path: the archive.
         languages: canonical tags of both sides.
 
     Raises:
-        UserError: if the archive cannot be read, holds none or several such, names files outside of itself, or is
-            locked.
+        UserError: if the archive cannot be read, has no or several such corpora, or has a member with an absolute path
+            or a path that leaves the archive.
     """
-    with _opened(path) as archive:
-        found: dict[str, dict[str, str]] = {}
+    with _open_archive(path) as archive:
+        members: dict[str, dict[str, str]] = {}
         for entry in archive.infolist():
             name = PurePosixPath(entry.filename.replace("\\", "/"))
             if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
-                raise UserError(f"names a file outside of itself, {entry.filename!r}", where=path, hint="do not use it")
+                message = f"contains a file outside the archive, {entry.filename!r}"
+                raise UserError(message, where=path, hint="do not use this archive")
             if entry.is_dir():
                 continue
             tag = find_tag(name.suffix[1:])
             if tag:
-                found.setdefault(entry.filename[: -len(name.suffix)], {})[tag] = entry.filename
-    stems = [stem for stem, files in found.items() if set(languages) <= set(files)]
+                members.setdefault(entry.filename[: -len(name.suffix)], {})[tag] = entry.filename
+    stems = [stem for stem, files in members.items() if set(languages) <= set(files)]
     if len(stems) != 1:
         what = "several corpora" if stems else "no files"
         names = ", ".join(sorted(stems)[:3])
         raise UserError(
-            f"holds {what} in {languages[0]} and {languages[1]}{f': {names}' if stems else ''}",
+            f"contains {what} in {languages[0]} and {languages[1]}{f': {names}' if stems else ''}",
             where=path,
-            hint="unpack it and give two files, a.en,a.de",
+            hint="extract it and give two files, a.en,a.de",
         )
-    return cast(tuple[str, str], tuple(f"{path}!{found[stems[0]][tag]}" for tag in languages))
+    return cast(tuple[str, str], tuple(f"{path}!{members[stems[0]][tag]}" for tag in languages))
 
 
 def open_member(name: str) -> AbstractContextManager[IO[bytes]]:
-    """A file in an archive, ``ARCHIVE.zip!FILE``."""
-    at = name.index(MEMBER_SEPARATOR) + len(MEMBER_SEPARATOR) - 1
-    path, member = name[:at], name[at + 1 :]
-    archive = _opened(path)
+    """Open a file in an archive, ``ARCHIVE.zip!FILE``.
+
+    Raises:
+        UserError: if the archive or the file in it cannot be read, or is encrypted.
+    """
+    split = name.index(MEMBER_SEPARATOR) + len(MEMBER_SEPARATOR) - 1
+    path, member = name[:split], name[split + 1 :]
+    archive = _open_archive(path)
     try:
         entry = archive.getinfo(member)
         if entry.flag_bits & 1:
-            raise UserError("is locked by a password", where=name, hint="unpack it")
+            raise UserError("is encrypted", where=name, hint="extract it")
         return _Member(archive, archive.open(entry))
     except KeyError:
         archive.close()
         raise UserError("no such file in the archive", where=name) from None
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         archive.close()
-        raise UserError(f"cannot be read: {error}", where=name, hint="fetch the archive again") from None
+        raise UserError(f"cannot be read: {error}", where=name, hint="download the archive again") from None
     except UserError:
         archive.close()
         raise
 
 
 class _Member:
-    """A file in an archive as a stream of bytes that closes both."""
+    """A file in an archive as a stream of bytes; closing it closes the archive."""
 
     def __init__(self, archive: zipfile.ZipFile, stream: IO[bytes]) -> None:
         self._archive, self._stream = archive, stream
 
     def read(self, size: int) -> bytes:
-        """So many bytes.
+        """Return up to ``size`` bytes.
 
         Raises:
-            Damaged: if the archive is.
+            DamagedStream: if the archive is damaged.
         """
         try:
             return self._stream.read(size)
@@ -109,7 +114,7 @@ class _Member:
         self._archive.close()
 
 
-def _opened(path: str) -> zipfile.ZipFile:
+def _open_archive(path: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
@@ -117,4 +122,4 @@ def _opened(path: str) -> zipfile.ZipFile:
     except IsADirectoryError:
         raise UserError("is a folder, not a file", where=path) from None
     except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f"is no zip archive that can be read: {error}", where=path, hint="fetch it again") from None
+        raise UserError(f"not a readable zip archive: {error}", where=path, hint="download it again") from None

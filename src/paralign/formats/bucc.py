@@ -1,4 +1,4 @@
-"""Bitext mining in the format of the BUCC shared tasks: two texts with ids, and the pairs among them."""
+"""Bitext mining in the format of the BUCC shared tasks: sentences of two languages with ids, and the gold pairs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from paralign.errors import UserError, file_location
 from paralign.formats.item_errors import ItemError, no_items_error, raise_or_drop
 from paralign.formats.items import MiningSet
 from paralign.formats.lines import read_lines
-from paralign.text.normalization import normalize
 from paralign.text.language_tags import pair_tag
+from paralign.text.normalization import normalize
 
 __all__ = ["read_bucc"]
 
@@ -26,20 +26,20 @@ def read_bucc(
 ) -> MiningSet:
     """Read a mining set (Zweigenbaum et al., BUCC 2017 and 2018).
 
-    The path is what its files have in common: ``de-en=bucc/de-en.sample`` names ``bucc/de-en.sample.de`` and ``.en``
-    (lines ``id<TAB>sentence``) and ``bucc/de-en.sample.gold`` (lines ``source id<TAB>target id``), each also with
-    ``.gz`` behind. Sentences are brought to normal form.
+    The path is the common prefix of its files: ``de-en=bucc/de-en.sample`` names ``bucc/de-en.sample.de`` and ``.en``
+    (lines ``id<TAB>sentence``) and ``bucc/de-en.sample.gold`` (lines ``source id<TAB>target id``), each optionally with
+    ``.gz``. Sentences are normalized.
 
     Args:
-        path: what the names of the files have in common.
+        path: common prefix of the file names.
         languages: canonical tags, in the order of the gold file's columns.
-        lenient: drop lines that are not well-formed instead of raising.
+        lenient: drop malformed lines instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing tab``, ``missing id``,
             ``missing sentence``, ``duplicate id``, and for gold pairs ``unknown id``.
-        labeled: with ``False`` the gold file may be missing.
+        labeled: whether the gold file must exist.
 
     Raises:
-        UserError: with ``file:line``; for a gold file whose columns are the other way round, lenient or not.
+        UserError: with ``file:line``; for a gold file with swapped columns even if ``lenient``.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
     sides = [_sentences(_file(path, tag), lenient, count) for tag in languages]
@@ -52,14 +52,14 @@ def read_bucc(
 
 
 def _file(path: str, suffix: str) -> Path:
-    plain, packed = Path(f"{path}.{suffix}"), Path(f"{path}.{suffix}.gz")
-    return packed if packed.exists() and not plain.exists() else plain
+    plain, compressed = Path(f"{path}.{suffix}"), Path(f"{path}.{suffix}.gz")
+    return compressed if compressed.exists() and not plain.exists() else plain
 
 
 def _columns(line: str, number: int) -> tuple[str, str]:
     left, tab, right = line.partition("\t")
     if not tab:
-        raise ItemError("missing tab", "the line holds one column, not two with a tab between", number)
+        raise ItemError("missing tab", "the line has one column, not two separated by a tab", number)
     return left.strip(), right
 
 
@@ -73,12 +73,12 @@ def _sentences(file: Path, lenient: bool, dropped: Counter[str]) -> dict[str, st
             if not name:
                 raise ItemError("missing id", "the id is empty", number)
             if name in sentences:
-                raise ItemError("duplicate id", f"the id {name!r} came before", number)
+                raise ItemError("duplicate id", f"an earlier sentence has the id {name!r}", number)
             if not (text := normalize(text)):
                 raise ItemError("missing sentence", f"the sentence of {name!r} is empty", number)
             sentences[name] = text
-        except ItemError as fault:
-            raise_or_drop(fault, file, "line", lenient=lenient, dropped=dropped)
+        except ItemError as error:
+            raise_or_drop(error, file, "line", lenient=lenient, dropped=dropped)
     if not sentences:
         raise no_items_error(file, "sentence", dropped)
     return sentences
@@ -104,13 +104,13 @@ def _gold(
                 gold.add((left, right))
             elif left in target and right in source:
                 hint = f"write {pair_tag(languages[1], languages[0])}={path}"
-                message = f"the columns are the other way round: {left!r} is an id of {languages[1]}"
+                message = f"the columns are swapped: {left!r} is an id of {languages[1]}"
                 raise UserError(message, where=file_location(file, number), hint=hint)
             else:
-                known = (right, languages[1]) if left in source else (left, languages[0])
-                raise ItemError("unknown id", f"no sentence of {known[1]} has the id {known[0]!r}", number)
-        except ItemError as fault:
-            raise_or_drop(fault, file, "line", lenient=lenient, dropped=dropped)
+                name, language = (right, languages[1]) if left in source else (left, languages[0])
+                raise ItemError("unknown id", f"no sentence of {language} has the id {name!r}", number)
+        except ItemError as error:
+            raise_or_drop(error, file, "line", lenient=lenient, dropped=dropped)
     if not gold:
         raise no_items_error(file, "gold pair", dropped)
     return frozenset(gold)

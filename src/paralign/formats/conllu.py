@@ -12,7 +12,7 @@ from paralign.formats.item_errors import Block, ItemError, no_items_error, raise
 from paralign.formats.items import Tree
 from paralign.formats.lines import numbered_lines, read_lines
 from paralign.text.normalization import normalize
-from paralign.text.words import Span, word_spans
+from paralign.text.words import join_words, word_spans
 
 __all__ = ["UPOS", "comments", "is_plain_text", "is_treebank", "read_conllu", "read_words", "tree_of", "write_conllu"]
 
@@ -32,7 +32,7 @@ def is_treebank(path: str) -> bool:
 
 
 def is_plain_text(path: str) -> bool:
-    """Return whether the first line of a file that can be read twice is neither a comment nor columns."""
+    """Return whether the first line is neither a comment nor in columns; ``False`` for what cannot be read twice."""
     if not Path(path).is_file():
         return False
     first = next((line for _, line in numbered_lines(path, lenient=True) if line is None or line.strip()), None)
@@ -40,7 +40,13 @@ def is_plain_text(path: str) -> bool:
 
 
 def read_words(path: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[Tree]:
-    """Read plain text as trees without an analysis: words are those of :func:`paralign.text.words.word_spans`."""
+    """Read plain text as trees without annotation; words are those of :func:`paralign.text.words.word_spans`.
+
+    Args:
+        path: the file; one sentence per line.
+        lenient: drop lines that cannot be read instead of raising.
+        dropped: counts them, by reason.
+    """
     for number, line in read_lines(path, lenient=lenient, dropped=dropped):
         text = normalize(line)
         spans = tuple(word_spans(text))
@@ -53,117 +59,111 @@ def read_words(path: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[T
 def read_conllu(
     path: str | Path, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
 ) -> Iterator[Tree]:
-    """Read a CoNLL-U file, plain or gzip, sentence by sentence.
+    """Read a CoNLL-U file, plain or compressed, sentence by sentence.
 
-    Empty nodes (``8.1``) and enhanced dependencies are skipped; forms are brought to normal form.
+    Empty nodes (``8.1``) and enhanced dependencies are skipped; forms are normalized.
 
     Args:
         path: the file, or ``-``.
-        lenient: drop sentences that are not well-formed instead of raising.
+        lenient: drop malformed sentences instead of raising.
         dropped: counts what ``lenient`` dropped, by reason.
-        labeled: with ``False`` no sentence is refused or dropped for its analysis: an UPOS or relation that is missing
-            or unknown is ``_``, and all heads are 0 where they are not those of a tree.
+        labeled: whether the annotation is required; with ``False``, an UPOS or relation that is missing or unknown is
+            ``_``, and all heads are 0 if they do not form a tree.
 
     Raises:
         UserError: with ``file:line``, for a line without 10 columns, ids out of order, a missing or unknown
-            UPOS, a head out of range, none or several roots, a cycle, and what ``read_lines`` refuses.
+            UPOS, a head out of range, no or several roots, a cycle, and what ``read_lines`` refuses.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
-    found = False
+    empty = True
     for block in sentence_blocks(path, lenient=lenient, dropped=count):
         if all(line.startswith("#") for _, line in block):
             continue
         try:
             tree = tree_of(block, labeled=labeled)
-        except ItemError as fault:
-            raise_or_drop(fault, path, "sentence", lenient=lenient, dropped=count)
+        except ItemError as error:
+            raise_or_drop(error, path, "sentence", lenient=lenient, dropped=count)
             continue
-        found = True
+        empty = False
         yield tree
-    if not found:
+    if empty:
         raise no_items_error(path, "sentence", count)
 
 
 def write_conllu(trees: Iterable[Tree], path: str | Path) -> None:
-    """Write trees; morphological features, enhanced dependencies and other remarks are ``_``.
+    """Write trees; morphological features, enhanced dependencies and miscellaneous annotation are ``_``.
 
-    Reading the file back gives equal trees but for ``line``.
+    Reading the file returns equal trees except for ``line``.
     """
     with Path(path).open("w", encoding="utf-8", newline="\n") as out:
         for tree in trees:
             out.write(f"# sent_id = {tree.sent_id}\n# text = {tree.text}\n")
             columns = zip(tree.words, tree.lemmas, tree.upos, tree.xpos, tree.heads, tree.deprels, strict=True)
             for k, (word, lemma, upos, xpos, head, deprel) in enumerate(columns):
-                glued = k + 1 < len(tree.spans) and tree.spans[k + 1][0] == tree.spans[k][1]
-                misc = "SpaceAfter=No" if glued else "_"
+                joined = k + 1 < len(tree.spans) and tree.spans[k + 1][0] == tree.spans[k][1]
+                misc = "SpaceAfter=No" if joined else "_"
                 out.write(f"{k + 1}\t{word}\t{lemma}\t{upos}\t{xpos}\t_\t{head}\t{deprel}\t_\t{misc}\n")
             out.write("\n")
 
 
-def spans_of(words: Iterable[str], glued: Iterable[bool]) -> tuple[str, tuple[Span, ...]]:
-    """Join words, with a space behind each that is not ``glued`` to the next: text and spans."""
-    text, spans, space = "", [], ""
-    for word, glue in zip(words, glued, strict=True):
-        text += space + word
-        spans.append((len(text) - len(word), len(text)))
-        space = "" if glue else " "
-    return text, tuple(spans)
-
-
 def comments(block: Block) -> dict[str, str]:
-    """The ``# name = value`` of a sentence's lines."""
+    """Return the values of the comments ``# name = value`` of a sentence."""
     pairs = (line[1:].partition("=") for _, line in block if line.startswith("#"))
-    return {name.strip(): value.strip() for name, sign, value in pairs if sign}
+    return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
 
 def tree_of(block: Block, *, labeled: bool = True) -> Tree:
-    """The tree of one sentence's lines.
+    """Parse the lines of one sentence.
+
+    Args:
+        block: its numbered lines.
+        labeled: as in :func:`read_conllu`.
 
     Raises:
-        Fault: if it is not well-formed.
+        ItemError: if the sentence is malformed.
     """
-    glued: list[bool] = []
+    joined: list[bool] = []  # no space between the word and the next
     rows: list[tuple[int, list[str]]] = []
-    # The multi-word token under way: its last word, and whether it is glued.
-    token_end, token_glued = 0, False
+    # The current multi-word token: its last word, and whether it is joined to the next word.
+    token_end, token_joined = 0, False
     for number, line in block:
         if line.startswith("#"):
             continue
         row = line.split("\t")
         if len(row) != 10:
             raise ItemError("not 10 columns", f"{len(row)} columns, not 10 (columns are separated by tabs)", number)
-        glue = "SpaceAfter=No" in row[9].split("|")
+        no_space = "SpaceAfter=No" in row[9].split("|")
         if _EMPTY_ID.fullmatch(row[0]):
             continue
         if match := _RANGE_ID.fullmatch(row[0]):
             if int(match[1]) != len(rows) + 1 or int(match[2]) < int(match[1]) or len(rows) < token_end:
                 message = f"the range {row[0]} does not begin at the next id {len(rows) + 1}"
                 raise ItemError("id out of order", message, number)
-            token_end, token_glued = int(match[2]), glue
+            token_end, token_joined = int(match[2]), no_space
             continue
         if row[0] != str(len(rows) + 1):
-            raise ItemError("id out of order", f"id {row[0]!r} where {len(rows) + 1} should stand", number)
+            raise ItemError("id out of order", f"id {row[0]!r}, expected {len(rows) + 1}", number)
         rows.append((number, row))
         inside = len(rows) <= token_end
-        glued.append(token_glued if inside and len(rows) == token_end else glue and not inside)
+        joined.append(token_joined if inside and len(rows) == token_end else no_space and not inside)
     last = block[-1][0]
     if not rows:
         raise ItemError("no words", "a sentence without words", last)
     if len(rows) < token_end:
-        raise ItemError("id out of order", f"the sentence ends inside a range that goes to {token_end}", last)
+        raise ItemError("id out of order", f"the sentence ends inside a range that ends at {token_end}", last)
     for number, row in rows:
         if not row[1].strip():
             raise ItemError("missing form", "the form is empty", number)
     heads = _heads(rows, labeled)
     words = tuple(normalize(row[1]) or row[1] for _, row in rows)
-    text, spans = spans_of(words, glued)
-    pick = [tuple(row[column] for _, row in rows) for column in (2, 3, 4, 7)]
+    text, spans = join_words(words, joined)
+    lemmas, upos, xpos, deprels = (tuple(row[column] for _, row in rows) for column in (2, 3, 4, 7))
     sent_id = comments(block).get("sent_id", "")
-    return Tree(sent_id, text, words, spans, pick[1], pick[2], heads, pick[3], pick[0], rows[0][0])
+    return Tree(sent_id, text, words, spans, upos, xpos, heads, deprels, lemmas, rows[0][0])
 
 
 def _heads(rows: list[tuple[int, list[str]]], labeled: bool) -> tuple[int, ...]:
-    """The heads; the labels of all rows are checked, those of unlabeled data that cannot be used are blanked."""
+    """Check the annotation and return the heads; unusable annotation of unlabeled data is replaced in ``rows``."""
     if labeled:
         for number, row in rows:
             _check_row(number, row, len(rows))
@@ -203,14 +203,14 @@ def _check_heads(heads: tuple[int, ...], lines: list[int]) -> None:
     if len(roots) != 1:
         where = lines[roots[1]] if roots else lines[0]
         raise ItemError("not one root", f"{len(roots) or 'no'} words have head 0; a tree has one root", where)
-    # Climb from every word; words known to reach the root are not climbed again.
-    safe = set(roots)
+    # Follow the heads of every word; words that reach the root are not followed again.
+    reaches_root = set(roots)
     for k in range(len(heads)):
         path: list[int] = []
-        at = k
-        while at not in safe:
-            if at in path:
-                raise ItemError("cycle", f"word {at + 1} is its own ancestor", lines[at])
-            path.append(at)
-            at = heads[at] - 1
-        safe.update(path)
+        word = k
+        while word not in reaches_root:
+            if word in path:
+                raise ItemError("cycle", f"word {word + 1} is its own ancestor", lines[word])
+            path.append(word)
+            word = heads[word] - 1
+        reaches_root.update(path)

@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub, or folders in its formats, row by row (extra ``hub``)."""
+"""Datasets of the Hugging Face hub, and local folders in its formats, row by row (extra ``hub``)."""
 
 from __future__ import annotations
 
@@ -18,70 +18,76 @@ __all__ = ["is_hub", "read_hub_pairs", "read_hub_text"]
 
 _SPEC = re.compile(r"hub:(?P<name>[^#@]+)(?:#(?P<config>[^#@]+))?(?:@(?P<split>[^#@]+))?")
 _SAVED = ("dataset_info.json", "dataset_dict.json")
-"""Files of a folder made by ``save_to_disk``."""
+"""Files that ``save_to_disk`` writes."""
 
 
 def is_hub(path: str) -> bool:
-    """Whether a path names a dataset: ``hub:NAME#CONFIG@SPLIT``."""
+    """Return whether a path names a dataset: ``hub:NAME#CONFIG@SPLIT``."""
     return path.startswith("hub:")
 
 
 def read_hub_pairs(
     path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str, str]]:
-    """Row, counted from 1, and both texts: of the column ``translation``, or of columns named by the languages (or
-    ``source`` and ``target``), see :class:`paralign.formats.json_lines.TranslationFields`.
+    """Read pairs from the column ``translation``, or from columns named by the languages (or ``source`` and
+    ``target``); see :class:`paralign.formats.json_lines.TranslationFields`.
 
     Args:
-        path: ``hub:NAME``, a name on the hub or a folder of Parquet, JSON, CSV or Arrow files; ``#CONFIG`` where it has
-            several (mostly the pair of languages), ``@SPLIT`` (``train`` by default).
+        path: ``hub:NAME``, with the name of a dataset on the hub or a folder of Parquet, JSON, CSV or Arrow files;
+            ``#CONFIG`` if it has several configurations (often one per language pair), ``@SPLIT`` for another split
+            than ``train``.
         languages: canonical tags.
-        lenient: drop rows without both texts.
-        dropped: counts them.
+        lenient: drop rows without both texts instead of raising.
+        dropped: counts them: ``missing language``, ``not JSON``.
+
+    Yields:
+        Row from 1, source, target.
 
     Raises:
-        UserError: without the extra, for a dataset that is not there or cannot be read, a missing column.
+        UserError: if ``datasets`` is not installed, the dataset does not exist or cannot be read, or a column is
+            missing.
     """
-    columns = TranslationFields(languages)
+    fields = TranslationFields(languages)
     for number, row in _rows(path):
         try:
-            yield number, *columns.texts(row, number)
-        except ItemError as fault:
-            raise_or_drop(fault, path, "row", lenient=lenient, dropped=dropped)
+            yield number, *fields.texts(row, number)
+        except ItemError as error:
+            raise_or_drop(error, path, "row", lenient=lenient, dropped=dropped)
 
 
 def read_hub_text(path: str, language: str, *, lenient: bool, dropped: Counter[str]) -> Iterator[tuple[int, str]]:
-    """Row and text: of the column ``text`` or ``sentence``, or one named by the language, in ``translation`` too.
+    """Read plain text from the column ``text`` or ``sentence``, or from one named by the language (also within
+    ``translation``).
 
     Args and errors as in :func:`read_hub_pairs`.
+
+    Yields:
+        Row from 1, text.
     """
     for number, row in _rows(path):
         try:
             yield number, _text(row, language, number)
-        except ItemError as fault:
-            raise_or_drop(fault, path, "row", lenient=lenient, dropped=dropped)
+        except ItemError as error:
+            raise_or_drop(error, path, "row", lenient=lenient, dropped=dropped)
 
 
 def _text(row: Mapping[str, Any], language: str, number: int) -> str:
-    inner = row.get("translation", row)
-    inner = inner if isinstance(inner, Mapping) else row
-    for key, value in inner.items():
+    translation = row.get("translation", row)
+    columns = translation if isinstance(translation, Mapping) else row
+    for key, value in columns.items():
         if key in ("text", "sentence") or find_tag(key) == language:
             if value is not None and not isinstance(value, str):
-                raise ItemError("not JSON", f"the column {key!r} is no text", number)
+                raise ItemError("not JSON", f"the column {key!r} is not text", number)
             return value or ""
-    raise ItemError("missing language", f"no column 'text' or {language!r} among {_listed(inner)}", number)
-
-
-def _listed(keys: Mapping[str, Any]) -> str:
-    return ", ".join(map(repr, list(keys)[:8])) or "none"
+    names = ", ".join(map(repr, list(columns)[:8])) or "none"
+    raise ItemError("missing language", f"no column 'text' or {language!r} among {names}", number)
 
 
 def _rows(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    found = _SPEC.fullmatch(path)
-    if found is None:
+    match = _SPEC.fullmatch(path)
+    if match is None:
         raise UserError(f"cannot read the dataset in {path!r}", hint="write hub:NAME#CONFIG@SPLIT")
-    name, config, split = found["name"].strip(), found["config"], found["split"] or "train"
+    name, config, split = match["name"].strip(), match["config"], match["split"] or "train"
     try:
         import datasets
     except ImportError:
@@ -89,10 +95,10 @@ def _rows(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     try:
-        rows = iter(_opened(datasets, name, config, split))
+        rows = iter(_open_dataset(datasets, name, config, split))
     except UserError:
         raise
-    except Exception as error:  # it raises what its many back ends raise
+    except Exception as error:  # datasets raises the errors of its many back ends
         raise UserError(f"cannot open the dataset: {_first_line(error)}", where=path) from None
     for number in count(1):
         try:
@@ -106,16 +112,18 @@ def _rows(path: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield number, row
 
 
-def _opened(datasets: Any, name: str, config: str | None, split: str) -> Any:
+def _open_dataset(datasets: Any, name: str, config: str | None, split: str) -> Any:
     folder = Path(name).expanduser()
     if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not folder.exists():
-        raise UserError("no such folder", where=name, hint="hub:NAME, a dataset on the hub or a folder of its files")
+        raise UserError(
+            "no such folder", where=name, hint="write hub:NAME with a dataset on the hub or a folder of its files"
+        )
     if any((folder / file).is_file() for file in _SAVED):
         saved = datasets.load_from_disk(str(folder))
         if not isinstance(saved, datasets.DatasetDict):
             return saved
         if split not in saved:
-            raise UserError(f"no split {split!r}, but {', '.join(map(repr, saved))}", where=name, hint="hub:NAME@SPLIT")
+            raise UserError(f"no split {split!r}", where=name, hint=f"the dataset has: {', '.join(map(repr, saved))}")
         return saved[split]
     # Streaming: nothing is copied into a cache, and memory does not grow with the dataset.
     return datasets.load_dataset(str(folder) if folder.exists() else name, config, split=split, streaming=True)

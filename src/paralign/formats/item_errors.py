@@ -1,4 +1,4 @@
-"""What is wrong with one item of a file: an error, or, where the reader is lenient, dropped and counted."""
+"""A malformed item of a file: an error, or, if the reader is lenient, dropped and counted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from paralign.formats.lines import numbered_lines
 
 __all__ = ["TRUNCATION_REASONS", "Block", "ItemError", "no_items_error", "raise_or_drop", "sentence_blocks"]
 
-TRUNCATION_REASONS = ("truncated gzip", "damaged gzip", "foreign bytes after the gzip data", "truncated zstd", "damaged zstd",
-       "foreign bytes after the zstd data", "damaged zip")  # fmt: skip
+TRUNCATION_REASONS = (
+    "truncated gzip",
+    "damaged gzip",
+    "foreign bytes after the gzip data",
+    "truncated zstd",
+    "damaged zstd",
+    "foreign bytes after the zstd data",
+    "damaged zip",
+)
 """The reasons under which the rest of a file is counted as lost."""
 
 Block = list[tuple[int, str]]
@@ -20,13 +27,13 @@ Block = list[tuple[int, str]]
 
 
 class ItemError(Exception):
-    """One item of a file that is not well-formed.
+    """An item of a file is malformed.
 
     Args:
-        reason: what it is counted under when it is dropped.
-        message: what is wrong, in this case.
-        line: where.
-        hint: what can be done other than fixing or dropping it.
+        reason: short name under which the item is counted when it is dropped.
+        message: what is wrong with this item.
+        line: line number, if known.
+        hint: another way out than fixing or dropping the item.
     """
 
     def __init__(self, reason: str, message: str, line: int | None = None, hint: str | None = None) -> None:
@@ -34,57 +41,62 @@ class ItemError(Exception):
         self.reason, self.line, self.hint = reason, line, hint
 
 
-def raise_or_drop(fault: ItemError, path: str | Path, item: str, *, lenient: bool, dropped: Counter[str]) -> None:
-    """Count the fault if lenient.
+def raise_or_drop(error: ItemError, path: str | Path, item: str, *, lenient: bool, dropped: Counter[str]) -> None:
+    """Count a malformed item if ``lenient``, otherwise raise the error for the user.
 
     Args:
-        fault: what is wrong.
-        path: the file; the fault adds its line.
-        item: what the user mends or drops: ``line``, ``sentence``.
+        error: what is wrong.
+        path: the file; the error adds its line.
+        item: what the user can fix or drop: ``line``, ``sentence``.
         lenient: count instead of raising.
-        dropped: is counted in.
+        dropped: the counts by reason.
 
     Raises:
-        UserError: if not lenient.
+        UserError: if not ``lenient``.
     """
     if not lenient:
         hint = f"fix the {item}, or drop such {item}s with --lenient"
         raise UserError(
-            str(fault), where=file_location(path, fault.line), hint=f"{fault.hint}; or {hint}" if fault.hint else hint
+            str(error), where=file_location(path, error.line), hint=f"{error.hint}; or {hint}" if error.hint else hint
         ) from None
-    dropped[fault.reason] += 1
+    dropped[error.reason] += 1
 
 
-def no_items_error(path: str | Path, what: str, dropped: Counter[str]) -> UserError:
-    """The error for a file in which nothing was found that can be used."""
-    why = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
-    return UserError(f"no {what} in the file" + (f" (dropped: {why})" if why else ""), where=path)
+def no_items_error(path: str | Path, item: str, dropped: Counter[str]) -> UserError:
+    """Return the error for a file without a usable item, with the reasons why items were dropped."""
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
+    return UserError(f"no {item} in the file" + (f" (dropped: {reasons})" if reasons else ""), where=path)
 
 
 def sentence_blocks(path: str | Path, *, lenient: bool, dropped: Counter[str]) -> Iterator[Block]:
-    """Runs of lines between blank lines, never empty.
+    """Yield the runs of lines between blank lines, never empty.
 
-    A sentence of which ``lenient`` dropped a line, or in which a damaged file breaks off, is dropped too
-    (reason ``incomplete sentence``): it would lose words without a trace.
+    A sentence of which ``lenient`` dropped a line, or in which a damaged file ends, is dropped too (reason
+    ``incomplete sentence``): it would silently lose words.
+
+    Args:
+        path: the file, or ``-``.
+        lenient: drop lines that cannot be read instead of raising.
+        dropped: counts them: ``incomplete sentence`` and the reasons of ``read_lines``.
 
     Raises:
-        UserError: as ``read_lines`` does.
+        UserError: like ``read_lines``.
     """
     block: Block = []
-    broken = False
-    cut = sum(dropped[reason] for reason in TRUNCATION_REASONS)
+    incomplete = False
+    truncated = sum(dropped[reason] for reason in TRUNCATION_REASONS)
     for number, line in numbered_lines(path, lenient=lenient, dropped=dropped):
         if line is None:
-            broken = True
+            incomplete = True
         elif line.strip():
             block.append((number, line))
         else:
-            if broken:
+            if incomplete:
                 dropped["incomplete sentence"] += 1
             elif block:
                 yield block
-            block, broken = [], False
-    if broken or (block and sum(dropped[reason] for reason in TRUNCATION_REASONS) > cut):
+            block, incomplete = [], False
+    if incomplete or (block and sum(dropped[reason] for reason in TRUNCATION_REASONS) > truncated):
         dropped["incomplete sentence"] += 1
     elif block:
         yield block

@@ -1,4 +1,4 @@
-"""What readers yield: one class for each kind of item, whatever the file format."""
+"""The items that readers yield: one class for each kind of item, whatever the file format."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ __all__ = ["MiningSet", "Pair", "Question", "SentencePair", "Tagged", "Tree"]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A sentence and its translation, in normal form (:func:`normalize`); a side may be empty."""
+    """A sentence and its translation, normalized; either may be empty."""
 
     source: str
     target: str
     line: int
-    """Line in the file, from 1; in the small world the sentence's index."""
+    """Line in the file, from 1; in the small world the index of the sentence."""
     links: tuple[tuple[int, int], ...] | None = None
-    """Gold links (source word, target word), from 0, over the small world's own words; files have none."""
+    """Gold links (source word, target word), from 0, between the words of the small world; ``None`` for files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One analyzed sentence; the sequences have one entry a syntactic word.
+    """A sentence with its dependency tree; the sequences have one entry per syntactic word.
 
-    ``text`` is built from the words: joined by a space unless ``SpaceAfter=No`` stands between them. A
-    multi-word token's surface form ("du") is replaced by its syntactic words joined by spaces ("de le"), so
-    that every word has characters of its own.
+    ``text`` is built from the words, joined by a space unless ``SpaceAfter=No`` separates them. The surface form of a
+    multi-word token ("du") is replaced by its syntactic words joined by spaces ("de le"), so that every word has its
+    own characters.
     """
 
     sent_id: str
@@ -47,10 +47,10 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A sentence and one tag a word."""
+    """A sentence with one tag per word."""
 
     text: str
-    """The words joined by spaces (in the small world, the sentence as its language writes it)."""
+    """The words joined by spaces (in the small world, the sentence in the orthography of its language)."""
     words: tuple[str, ...]
     spans: tuple[Span, ...]
     """Characters of each word in ``text``."""
@@ -62,7 +62,7 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class SentencePair:
-    """Two sentences and what holds between them."""
+    """Two sentences and the relation between them."""
 
     first: str
     """Premise."""
@@ -71,7 +71,7 @@ class SentencePair:
     label: str
     """``entailment``, ``neutral``, ``contradiction``; ``0``, ``1`` for paraphrase; empty in unlabeled data."""
     id: str
-    """The pair's own id where the file has one, else ``#`` and its number in the file, from 0."""
+    """The id of the pair in the file; if it has none, ``#`` and its number in the file, from 0."""
     line: int
 
 
@@ -79,7 +79,7 @@ class SentencePair:
 class Question:
     """A question, its paragraph and the spans that answer it.
 
-    Text is kept character for character as in the file (no normal form): answers are slices of the paragraph.
+    Text is kept exactly as in the file, not normalized: answers are slices of the paragraph.
     """
 
     id: str
@@ -93,11 +93,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class MiningSet:
-    """Sentences of two languages and which of them translate each other; most have no translation."""
+    """Sentences of two languages and the pairs among them that are translations; most sentences have none."""
 
     source: list[str]
     source_ids: list[str]
-    """Of equal length with ``source``."""
+    """One id per sentence of ``source``."""
     target: list[str]
     target_ids: list[str]
     gold: frozenset[tuple[str, str]]

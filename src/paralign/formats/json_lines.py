@@ -1,8 +1,9 @@
-"""Pairs as JSON, an object a line: exports of the Hugging Face hub and plain keys."""
+"""Pairs as JSON lines, one object per line: exports of the Hugging Face hub, or the languages as keys."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,49 +11,77 @@ from typing import Any
 from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.text.language_tags import find_tag
 
-__all__ = ["TranslationFields", "read_records", "to_json_lines"]
+__all__ = ["TranslationFields", "is_json_line", "read_json_lines", "to_json_lines"]
+
+_OBJECT = re.compile(r'\{\s*"')
+
+
+def is_json_line(line: str) -> bool:
+    """Return whether a line begins a JSON object."""
+    return _OBJECT.match(line) is not None
 
 
 class TranslationFields:
-    """Finds the texts of two languages in an object: ``{"translation": {"en": ..., "de": ...}}``, or the languages (or
+    """Find the texts of two languages in an object: ``{"translation": {"en": ..., "de": ...}}``, or the languages (or
     ``source`` and ``target``) as keys of the object itself.
 
     Args:
         languages: canonical tags.
+
+    >>> TranslationFields(("en", "de")).texts({"de": "Hallo", "eng": "Hello"})
+    ('Hello', 'Hallo')
     """
 
     def __init__(self, languages: tuple[str, str]) -> None:
         self.languages = languages
 
     def texts(self, record: Any, line: int | None = None) -> tuple[str, str]:
-        """Both texts; ``None`` is an empty one.
+        """Return both texts; ``null`` is an empty text.
+
+        Args:
+            record: the object.
+            line: line or row for the error.
 
         Raises:
-            Fault: if they are not there, or are no texts.
+            ItemError: if a text is missing or not a string.
         """
         if not isinstance(record, Mapping):
-            raise ItemError("not JSON", "no JSON object", line)
-        inner = record.get("translation", record)
-        if not isinstance(inner, Mapping):
-            raise ItemError("missing language", "'translation' is no object of languages", line)
-        known = {find_tag(key): value for key, value in reversed(list(inner.items()))}
-        if not set(self.languages) <= set(known) and {"source", "target"} <= set(inner):
-            known = dict(zip(self.languages, (inner["source"], inner["target"]), strict=True))
-        missing = next((tag for tag in self.languages if tag not in known), None)
+            raise ItemError("not JSON", "not a JSON object", line)
+        fields = record.get("translation", record)
+        if not isinstance(fields, Mapping):
+            raise ItemError("missing language", "'translation' is not an object with languages as keys", line)
+        values = {find_tag(key): value for key, value in reversed(list(fields.items()))}
+        if not set(self.languages) <= set(values) and {"source", "target"} <= set(fields):
+            values = dict(zip(self.languages, (fields["source"], fields["target"]), strict=True))
+        missing = next((tag for tag in self.languages if tag not in values), None)
         if missing is not None:
-            keys = ", ".join(map(repr, list(inner)[:8]))
+            keys = ", ".join(map(repr, list(fields)[:8]))
             raise ItemError("missing language", f"no key for {missing} among {keys or 'none'}", line)
-        found = ["" if known[tag] is None else known[tag] for tag in self.languages]
-        if not all(isinstance(text, str) for text in found):
+        texts = ["" if values[tag] is None else values[tag] for tag in self.languages]
+        if not all(isinstance(text, str) for text in texts):
             raise ItemError("not JSON", "a text is not a string", line)
-        return found[0], found[1]
+        return texts[0], texts[1]
 
 
-def read_records(
+def read_json_lines(
     lines: Iterable[tuple[int, str]], path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str, str]]:
-    """Line, and both texts. Blank lines are skipped; reasons: ``not JSON``, ``missing language``."""
-    columns = TranslationFields(languages)
+    """Read one object per line (:class:`TranslationFields`); blank lines are skipped.
+
+    Args:
+        lines: numbered lines.
+        path: named in errors.
+        languages: canonical tags.
+        lenient: drop malformed lines instead of raising.
+        dropped: counts them: ``not JSON``, ``missing language``.
+
+    Yields:
+        Line, source, target.
+
+    Raises:
+        UserError: with ``file:line``.
+    """
+    fields = TranslationFields(languages)
     for number, line in lines:
         if not line.strip():
             continue
@@ -61,12 +90,12 @@ def read_records(
                 record = json.loads(line)
             except (ValueError, RecursionError):
                 raise ItemError("not JSON", "the line is not JSON", number) from None
-            yield number, *columns.texts(record, number)
-        except ItemError as fault:
-            raise_or_drop(fault, path, "line", lenient=lenient, dropped=dropped)
+            yield number, *fields.texts(record, number)
+        except ItemError as error:
+            raise_or_drop(error, path, "line", lenient=lenient, dropped=dropped)
 
 
 def to_json_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -> Iterator[str]:
-    """One object a line, as the hub writes translations."""
+    """Yield one object per line, in the hub's form of translations."""
     for texts in pairs:
         yield json.dumps({"translation": dict(zip(languages, texts, strict=True))}, ensure_ascii=False)

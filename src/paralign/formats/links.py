@@ -1,4 +1,4 @@
-"""Word links in files: Pharaoh's ``i-j`` a line, and the gold sets that word aligners are measured on."""
+"""Word links in files: Pharaoh's format ``i-j``, and gold sets for evaluating word aligners."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ from paralign.formats.lines import read_lines, write_lines
 __all__ = ["GoldLinks", "Link", "check_links", "read_gold", "read_links", "write_links"]
 
 Link = tuple[int, int]
-"""A source word and a target word, from 0."""
+"""Source word and target word, from 0."""
 _LINK = re.compile(r"(\d{1,6})([-:p?P])(\d{1,6})(?:[:,][\d.eE+-]+)?")
 _NUMBERED = re.compile(r"(\d+)[ \t]+(-?\d+)[ \t]+(-?\d+)(?:[ \t]+([A-Za-z]\w*))?(?:[ \t]+[\d.eE+-]+)?")
 
 
 @dataclass(slots=True)
 class GoldLinks:
-    """The links of a sentence pair; ``possible`` holds the sure ones too (Och and Ney 2003, section 6)."""
+    """The links of a sentence pair; ``possible`` includes the sure links (Och and Ney 2003, section 6)."""
 
     sure: set[Link] = field(default_factory=set)
     possible: set[Link] = field(default_factory=set)
 
     def add(self, link: Link, *, sure: bool) -> None:
-        """One link more."""
+        """Add a link.
+
+        Args:
+            link: the words.
+            sure: whether it is a sure link; otherwise it is only possible.
+        """
         self.possible.add(link)
         if sure:
             self.sure.add(link)
@@ -37,13 +42,13 @@ class GoldLinks:
 def read_links(
     path: str | Path, *, one_based: bool = False, lenient: bool = False, dropped: Counter[str] | None = None
 ) -> Iterator[GoldLinks]:
-    """Read Pharaoh's format: a line for each sentence pair, ``i-j`` a sure link, ``ipj`` or ``i?j`` a possible one.
+    """Read Pharaoh's format: one line per sentence pair, ``i-j`` for sure links, ``ipj`` or ``i?j`` for possible ones.
 
     Args:
-        path: the file, plain or gzip. A blank line is a pair without links.
-        one_based: words count from 1 in the file.
-        lenient: drop links that cannot be read, and count them.
-        dropped: the counts: ``not a link``.
+        path: the file, plain or compressed. A blank line is a pair without links.
+        one_based: whether words are numbered from 1 in the file.
+        lenient: drop malformed links instead of raising.
+        dropped: counts them: ``not a link``.
 
     Raises:
         UserError: with ``file:line``.
@@ -56,23 +61,23 @@ def _pharaoh(
     lines: Iterable[tuple[int, str]], path: str | Path, one_based: bool, lenient: bool, count: Counter[str]
 ) -> Iterator[GoldLinks]:
     for number, line in lines:
-        found = GoldLinks()
+        links = GoldLinks()
         for word in line.split():
             match = _LINK.fullmatch(word)
             if match is None or (one_based and "0" in (match[1], match[3])):
-                hint = "write source-target, as in 0-0 1-2" if match is None else "leave --one-based out"
-                what = "is not a link" if match is None else "in a file whose words count from 1"
-                fault = ItemError("not a link", f"{word!r} {what}", number, hint)
-                raise_or_drop(fault, path, "link", lenient=lenient, dropped=count)
+                hint = "write source-target, as in 0-0 1-2" if match is None else "remove --one-based"
+                problem = "is not a link" if match is None else "in a file with words numbered from 1"
+                error = ItemError("not a link", f"{word!r} {problem}", number, hint)
+                raise_or_drop(error, path, "link", lenient=lenient, dropped=count)
                 continue
             link = (int(match[1]) - one_based, int(match[3]) - one_based)
-            found.add(link, sure=match[2] in "-:")
-        yield found
+            links.add(link, sure=match[2] in "-:")
+        yield links
 
 
 def write_links(path: Path, links: Iterable[Iterable[Link]]) -> None:
-    """Write Pharaoh's format, links in order, a line for each pair; whole or not at all."""
-    write_lines(path, (" ".join(f"{i}-{j}" for i, j in sorted(some)) for some in links))
+    """Write Pharaoh's format atomically: one line per sentence pair, links sorted."""
+    write_lines(path, (" ".join(f"{i}-{j}" for i, j in sorted(pair)) for pair in links))
 
 
 def read_gold(
@@ -84,23 +89,24 @@ def read_gold(
     lenient: bool = False,
     dropped: Counter[str] | None = None,
 ) -> list[GoldLinks]:
-    """Read a gold set: Pharaoh's format, or one link a line.
+    """Read a gold set: Pharaoh's format, or one link per line.
 
-    One link a line is ``sentence source target [S|P]``, as in the shared task of 2003 (Mihalcea and Pedersen): words
-    count from 1, sentences from 0 if one is 0 and else from 1; where their numbers go beyond the pairs but are as many,
-    the k-th number met is the k-th pair. A link without S or P is sure.
+    One link per line is ``sentence source target [S|P]``, as in the shared task of 2003 (Mihalcea and Pedersen). Words
+    are numbered from 1, and sentences from 0 if one has number 0, otherwise from 1. If the numbers exceed the number of
+    pairs but there are as many different ones, the k-th number in the file is the k-th pair. A link without S or P is
+    sure.
 
     Args:
         path: the file.
-        sizes: words of both sides of each pair.
-        one_based: in Pharaoh's format words count from 1.
-        flipped: the file names the target word first.
-        lenient: drop links that cannot be read or end beyond the sentence, and count them.
-        dropped: the counts: ``not a link``, ``beyond the sentence``.
+        sizes: number of words of both sides of each pair.
+        one_based: whether words are numbered from 1 in Pharaoh's format.
+        flipped: whether the file names the target word first.
+        lenient: drop links that are malformed or beyond the sentence instead of raising.
+        dropped: counts them: ``not a link``, ``beyond the sentence``.
 
     Raises:
-        UserError: with ``file:line``; for another number of pairs; for links that end beyond their sentences, with a
-            hint where all would fit if words counted from 1.
+        UserError: with ``file:line``; for another number of pairs; for links beyond their sentences, with a hint if all
+            links would fit with words numbered from 1.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
     lines = list(read_lines(path, lenient=lenient, dropped=count))
@@ -112,16 +118,16 @@ def read_gold(
         out = list(_pharaoh(lines, path, one_based, lenient, count))
         if len(out) != len(sizes):
             message = f"{len(out):,} lines of links for {len(sizes):,} sentence pairs"
-            raise UserError(message, where=path, hint="give a line for each pair of the same text")
+            raise UserError(message, where=path, hint="give one line for each pair of the same text")
     if flipped:
-        out = [GoldLinks(*({(j, i) for i, j in some} for some in (gold.sure, gold.possible))) for gold in out]
+        out = [GoldLinks(*({(j, i) for i, j in links} for links in (gold.sure, gold.possible))) for gold in out]
     return check_links(out, sizes, path, one_based=one_based, lenient=lenient, dropped=count)
 
 
 def _numbered(
     lines: Iterable[tuple[int, str]], path: str | Path, pairs: int, lenient: bool, dropped: Counter[str]
 ) -> list[GoldLinks]:
-    found: dict[int, GoldLinks] = {}
+    links: dict[int, GoldLinks] = {}
     for number, line in lines:
         if not line.strip():
             continue
@@ -131,15 +137,15 @@ def _numbered(
             message = f"{line.strip()!r:.60} is not 'sentence source target [S|P]', words from 1"
             raise_or_drop(ItemError("not a link", message, number), path, "line", lenient=lenient, dropped=dropped)
             if match:
-                found.setdefault(int(match[1]), GoldLinks())
+                links.setdefault(int(match[1]), GoldLinks())
             continue
-        found.setdefault(int(match[1]), GoldLinks()).add((int(match[2]) - 1, int(match[3]) - 1), sure=kind == "S")
-    base = 0 if 0 in found else 1
-    if found and max(found) < pairs + base:
-        return [found.get(k + base, GoldLinks()) for k in range(pairs)]
-    if len(found) == pairs:
-        return list(found.values())
-    message = f"links of {len(found):,} sentences, numbered up to {max(found, default=0)}, for {pairs:,} sentence pairs"
+        links.setdefault(int(match[1]), GoldLinks()).add((int(match[2]) - 1, int(match[3]) - 1), sure=kind == "S")
+    base = 0 if 0 in links else 1
+    if links and max(links) < pairs + base:
+        return [links.get(k + base, GoldLinks()) for k in range(pairs)]
+    if len(links) == pairs:
+        return list(links.values())
+    message = f"links of {len(links):,} sentences, numbered up to {max(links, default=0)}, for {pairs:,} sentence pairs"
     raise UserError(message, where=path, hint="give the links of the same text")
 
 
@@ -152,32 +158,32 @@ def check_links(
     lenient: bool = False,
     dropped: Counter[str] | None = None,
 ) -> list[GoldLinks]:
-    """Links that end within their sentences; errors and arguments as in :func:`read_gold`."""
+    """Return the links; if ``lenient``, without those beyond their sentences.
+
+    Arguments and errors as in :func:`read_gold`.
+    """
     count: Counter[str] = Counter() if dropped is None else dropped
     beyond = [
         (k, link)
-        for k, (some, (m, n)) in enumerate(zip(links, sizes, strict=True))
-        for link in sorted(some.possible)
+        for k, (pair, (m, n)) in enumerate(zip(links, sizes, strict=True))
+        for link in sorted(pair.possible)
         if link[0] >= m or link[1] >= n
     ]
     if not beyond:
         return list(links)
-    every = [link for some in links for link in some.possible]
-    just = all(link[0] <= sizes[k][0] and link[1] <= sizes[k][1] for k, link in beyond)
-    if not one_based and just and all(i > 0 and j > 0 for i, j in every):
-        hint = "read it so with --one-based"
-        raise UserError(
-            "no link begins at 0 and some end one word too far: words count from 1 here", where=path, hint=hint
-        )
+    by_one = all(link[0] <= sizes[k][0] and link[1] <= sizes[k][1] for k, link in beyond)
+    if not one_based and by_one and all(i > 0 and j > 0 for pair in links for i, j in pair.possible):
+        message = "no link has the word 0 and some are one word beyond the sentence: words are numbered from 1"
+        raise UserError(message, where=path, hint="use --one-based")
     if not lenient:
         k, (i, j) = beyond[0]
-        message = f"pair {k + 1}: the link {i}-{j} (from 0) where there are {sizes[k][0]} and {sizes[k][1]} words"
+        message = f"pair {k + 1}: the link {i}-{j} (from 0) in sentences of {sizes[k][0]} and {sizes[k][1]} words"
         raise UserError(
             f"{message}; {len(beyond):,} such links", where=path, hint="fix them, or drop such links with --lenient"
         )
     count["beyond the sentence"] += len(beyond)
-    gone = {(k, link) for k, link in beyond}
+    removed = set(beyond)
     return [
-        GoldLinks(*({link for link in some if (k, link) not in gone} for some in (gold.sure, gold.possible)))
+        GoldLinks(*({link for link in kind if (k, link) not in removed} for kind in (gold.sure, gold.possible)))
         for k, gold in enumerate(links)
     ]

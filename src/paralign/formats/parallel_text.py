@@ -1,35 +1,89 @@
-"""Parallel text in files: Moses files, TSV, ``a ||| b``, JSON lines, TMX, OPUS archives, hub datasets, treebanks."""
+"""Parallel text in files of any format: the table of formats, and the reader that picks one of them."""
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from paralign.errors import UserError, file_location
-from paralign.formats.archives import is_archive, aligned_members
+from paralign.formats.archives import is_archive
 from paralign.formats.conllu import is_treebank
-from paralign.formats.item_errors import TRUNCATION_REASONS
+from paralign.formats.delimited import is_bars_line, is_tabs_line, read_bars, read_tabs
 from paralign.formats.hub import is_hub, read_hub_pairs, read_hub_text
 from paralign.formats.items import Pair
+from paralign.formats.json_lines import is_json_line, read_json_lines
+from paralign.formats.line_aligned import read_line_aligned, read_line_aligned_archive
 from paralign.formats.lines import numbered_lines, read_lines
-from paralign.formats.json_lines import read_records
+from paralign.formats.parallel_treebanks import are_treebanks, read_parallel_treebanks
 from paralign.formats.tmx import is_tmx, read_tmx
-from paralign.formats.parallel_treebanks import read_parallel_treebanks
 from paralign.text.normalization import normalize
 
-__all__ = ["count_lines", "read_pair_files", "read_plain_text"]
+__all__ = ["LINE_FORMATS", "PARALLEL_FORMATS", "ParallelFormat", "count_lines", "read_pair_files", "read_plain_text"]
 
-_BAR = "|||"
-_OBJECT = re.compile(r'\{\s*"')
+Row = tuple[int, str, str]
+"""Line, source text, target text."""
+
+
+@dataclass(frozen=True)
+class ParallelFormat:
+    """A format of parallel text, recognized by the names of its files.
+
+    Attributes:
+        files: how many files the user names: 1, or 2 with a comma between.
+        detect: called with the file names; returns whether they are of this format.
+        read: called with the file names, the two languages, ``lenient`` and ``dropped``; yields line, source, target.
+        pair_per_line: whether each line of the first file is one pair.
+    """
+
+    files: int
+    detect: Callable[..., bool]
+    read: Callable[..., Iterator[Row]]
+    pair_per_line: bool = False
+
+
+def _read_by_first_line(
+    path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
+) -> Iterator[Row]:
+    """Read a text file whose format the first line that is not blank shows; blank lines before it are empty pairs."""
+    lines = read_lines(path, lenient=lenient, dropped=dropped)
+    for number, line in lines:
+        if line.strip():
+            break
+        yield number, "", ""
+    else:
+        return
+    read = next((read for detect, read in LINE_FORMATS if detect(line)), None)
+    if read is None:
+        hint = "give TSV, 'source ||| target', JSON lines, TMX, or two files with a comma between"
+        raise UserError("missing tab: the line holds one column", where=file_location(path, number), hint=hint)
+    yield from read(chain([(number, line)], lines), path, languages, lenient=lenient, dropped=dropped)
+
+
+# The first format that matches is used.
+PARALLEL_FORMATS = (
+    ParallelFormat(1, is_hub, read_hub_pairs),
+    ParallelFormat(2, are_treebanks, read_parallel_treebanks),
+    ParallelFormat(2, lambda source, target: True, read_line_aligned, pair_per_line=True),
+    ParallelFormat(1, is_archive, read_line_aligned_archive),
+    ParallelFormat(1, is_tmx, read_tmx),
+    ParallelFormat(1, lambda path: True, _read_by_first_line, pair_per_line=True),
+)
+LINE_FORMATS: tuple[tuple[Callable[[str], bool], Callable[..., Iterator[Row]]], ...] = (
+    (is_tabs_line, read_tabs),
+    (is_json_line, read_json_lines),
+    (is_bars_line, read_bars),
+)
+"""Formats of text files: ``detect(line)`` for the first line that is not blank, and ``read(numbered lines, path,
+languages, lenient=, dropped=)``."""
 
 
 def read_pair_files(
     path: str, paths: tuple[str, ...], languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[Pair]:
-    """Read parallel text in a stream, in the order of the file, empty sides included.
+    """Read parallel text in a stream, in the order of the file, empty sides included; texts are normalized.
 
     The format is detected from the path and the first line that is not blank: two line-aligned files
     (``a.en,a.de``), two such files in a zip archive of OPUS, two treebanks (``a.conllu,b.conllu``, joined by
@@ -42,23 +96,14 @@ def read_pair_files(
         languages: canonical tags of both sides.
         lenient: drop lines that cannot be read instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing separator`` for a
-            line without the separator, ``missing twin`` where the line of the other file was dropped or cut off; those
-            of ``read_parallel_treebanks``.
+            line without the separator, ``missing counterpart`` where the line of the other file was dropped or cut off,
+            and those of :func:`paralign.formats.parallel_treebanks.read_parallel_treebanks`.
 
     Raises:
         UserError: with ``file:line``; for two files of different length with both counts.
     """
-    if is_hub(path):
-        return _units(read_hub_pairs(path, languages, lenient=lenient, dropped=dropped))
-    if len(paths) == 2 and any(map(is_treebank, paths)):
-        return _treebanks(*paths, lenient, dropped)
-    if len(paths) == 2:
-        return _twins(*paths, lenient, dropped)
-    if is_archive(path):
-        return _twins(*aligned_members(path, languages), lenient, dropped)
-    if is_tmx(path):
-        return _units(read_tmx(path, languages, lenient=lenient, dropped=dropped))
-    return _separated(path, languages, lenient, dropped)
+    files = paths or (path,)
+    return _pairs(_format_of(files).read(*files, languages, lenient=lenient, dropped=dropped))
 
 
 def read_plain_text(
@@ -82,75 +127,15 @@ def count_lines(path: str, paths: tuple[str, ...]) -> int | None:
     Returns:
         ``None`` for other formats and for what cannot be read twice.
     """
-    whole = not paths or is_tmx(path) or is_archive(path)
-    if whole or is_treebank(paths[0]) or not Path(paths[0]).is_file():
+    files = paths or (path,)
+    if is_treebank(files[0]) or not _format_of(files).pair_per_line or not Path(files[0]).is_file():
         return None
-    return sum(1 for _ in numbered_lines(paths[0], lenient=True))
+    return sum(1 for _ in numbered_lines(files[0], lenient=True))
 
 
-def _units(rows: Iterable[tuple[int, str, str]]) -> Iterator[Pair]:
+def _format_of(files: tuple[str, ...]) -> ParallelFormat:
+    return next(form for form in PARALLEL_FORMATS if form.files == len(files) and form.detect(*files))
+
+
+def _pairs(rows: Iterable[Row]) -> Iterator[Pair]:
     return (Pair(normalize(source), normalize(target), line) for line, source, target in rows)
-
-
-def _separated(path: str, languages: tuple[str, str], lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
-    separator = None
-    lines = read_lines(path, lenient=lenient, dropped=dropped)
-    for number, line in lines:
-        if separator is None and _OBJECT.match(line) and "\t" not in line:
-            rest = itertools.chain([(number, line)], lines)
-            yield from _units(read_records(rest, path, languages, lenient=lenient, dropped=dropped))
-            return
-        if separator is None and line.strip():
-            separator = "\t" if "\t" in line else _BAR if _BAR in line else None
-            if separator is None:
-                hint = "give TSV, 'source ||| target', JSON lines, TMX, or two files with a comma between"
-                raise UserError("missing tab: the line holds one column", where=file_location(path, number), hint=hint)
-        columns = line.split(separator, 2) if separator else ["", ""]
-        if len(columns) >= 2:
-            yield Pair(normalize(columns[0]), normalize(columns[1]), number)
-        elif not line.strip():
-            yield Pair("", "", number)
-        elif lenient:
-            dropped["missing separator"] += 1
-        else:
-            missing = "missing tab" if separator == "\t" else f"missing {_BAR}"
-            hint = "fix the line, or drop such lines with --lenient"
-            raise UserError(f"{missing}: the line holds one column", where=file_location(path, number), hint=hint)
-
-
-def _treebanks(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
-    if not (is_treebank(first) and is_treebank(second)):
-        other = second if is_treebank(first) else first
-        raise UserError("is not .conllu, its twin is", where=other, hint="give two treebanks, or two plain files")
-    for source, target, line in read_parallel_treebanks(first, second, lenient, dropped):
-        yield Pair(source, target, line)
-
-
-def _twins(first: str, second: str, lenient: bool, dropped: Counter[str]) -> Iterator[Pair]:
-    # Dropped lines come as None and keep their place: they must not shift the rest.
-    cut = sum(dropped[reason] for reason in TRUNCATION_REASONS)
-    left = numbered_lines(first, lenient=lenient, dropped=dropped)
-    right = numbered_lines(second, lenient=lenient, dropped=dropped)
-    unpaired: list[int] = [0, 0]
-    number = 0
-    for a, b in itertools.zip_longest(left, right):
-        if a is None or b is None:
-            unpaired[b is None] += 1
-            continue
-        number = a[0]
-        if a[1] is not None and b[1] is not None:
-            yield Pair(normalize(a[1]), normalize(b[1]), number)
-        elif a[1] is not b[1]:
-            dropped["missing twin"] += 1
-    if not any(unpaired):
-        return
-    if lenient and sum(dropped[reason] for reason in TRUNCATION_REASONS) > cut:
-        dropped["missing twin"] += sum(unpaired)
-        return
-    more_right, more_left = unpaired
-    message = f"{first} has {number + more_left:,} lines, {second} has {number + more_right:,}"
-    raise UserError(
-        f"the twins differ in length: {message}",
-        where=file_location(second if more_left else first, number + 1),
-        hint="give two files that correspond line by line",
-    )

@@ -1,4 +1,4 @@
-"""Questions about a paragraph, in SQuAD v1.1's JSON: SQuAD, XQuAD, MLQA, TyDiQA-GoldP."""
+"""Questions about a paragraph, in the JSON of SQuAD v1.1: SQuAD, XQuAD, MLQA, TyDiQA-GoldP."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from paralign.errors import UserError, file_location
 from paralign.formats.item_errors import ItemError, no_items_error, raise_or_drop
 from paralign.formats.items import Question
-from paralign.formats.lines import DamagedStream, open_input, decompressed_blocks
+from paralign.formats.streams import DamagedStream, decompressed_blocks, open_input
 from paralign.text.language_tags import canonical_tag
 
 __all__ = ["load_json", "read_squad"]
 
-# How the ids of a TyDiQA-GoldP file begin.
-_TYDI = frozenset(
-    ("arabic", "bengali", "english", "finnish", "indonesian", "japanese", "korean", "russian", "swahili", "telugu",
-     "thai")
-)  # fmt: skip
+# The ids of a TyDiQA-GoldP file begin with one of these.
+_TYDIQA = frozenset((
+    "arabic", "bengali", "english", "finnish", "indonesian", "japanese", "korean", "russian", "swahili", "telugu",
+    "thai",
+))  # fmt: skip
 
 
 def read_squad(
@@ -31,27 +31,26 @@ def read_squad(
     dropped: Counter[str] | None = None,
     labeled: bool = True,
 ) -> Iterator[Question]:
-    """Read questions in SQuAD v1.1's JSON (Rajpurkar et al. 2016), plain or gzip.
+    """Read questions in the JSON of SQuAD v1.1 (Rajpurkar et al. 2016), plain or compressed.
 
-    The whole file is held in memory, up to seven times its size. Where every id begins with the name of a language, as
-    in a TyDiQA-GoldP file, only the questions of the context's language are read. Where different questions have one
-    id, as in XTREME's TyDiQA training file, all but the first get a number behind it (``12#2``); in unlabeled data
-    this is an error: predictions are told apart by ids.
+    The whole file is held in memory, up to seven times its size. If every id begins with the name of a language, as in
+    a TyDiQA-GoldP file, only the questions of the context's language are read. If different questions share an id, as
+    in XTREME's TyDiQA training file, a number is appended to all but the first (``12#2``). In unlabeled data this is an
+    error, because predictions are identified by ids.
 
     Args:
         path: the file, or ``-``.
-        language: of the context (in MLQA the question may be in another).
-        lenient: drop answers that do not stand at their offset, and questions without any answer left or not
-            well-formed, instead of raising.
+        language: of the context (in MLQA the question may be in another language).
+        lenient: drop answers that are not at their offset, and malformed questions and those without a remaining
+            answer, instead of raising.
         dropped: counts what ``lenient`` dropped: answers as ``empty answer``, ``answer not at its offset``;
-            questions as ``no answer`` (also those that lost all of them), ``impossible question``, ``duplicate id``,
+            questions as ``no answer`` (also those that lost all answers), ``impossible question``, ``duplicate id``,
             ``incomplete question``.
-        labeled: with ``False`` no question is refused or dropped for its answers: those that are not usable are
-            left out.
+        labeled: whether answers are required; with ``False``, unusable answers are left out.
 
     Raises:
-        UserError: naming file and question; for a file that is not such JSON, with line and column; for one without
-            a question of the language, with the languages it has.
+        UserError: with file and question; for malformed JSON with line and column; for a file without a question of the
+            language with the languages it has.
     """
     return _read(path, language, lenient, Counter() if dropped is None else dropped, labeled)
 
@@ -59,8 +58,8 @@ def read_squad(
 def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str], labeled: bool) -> Iterator[Question]:
     paragraphs = _paragraphs(load_json(path), path)
     prefix = _prefix(paragraphs, language, path)
-    seen: dict[str, set[int]] = {}
-    found = False
+    texts_by_id: dict[str, set[int]] = {}
+    empty = True
     for paragraph in paragraphs:
         for item in paragraph["qas"]:
             name = _name(item)
@@ -69,34 +68,38 @@ def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str],
             where = f"{path}: question {name or 'without an id'}"
             try:
                 question, context = _texts(item, name, paragraph)
-                unique = _unique(name, (question, context), seen, labeled)
+                unique = _unique_id(name, (question, context), texts_by_id, labeled)
                 answers = []
-                for answer in _listed(item, labeled):
+                for answer in _answers(item, labeled):
                     try:
                         answers.append(_answer(answer, context))
-                    except ItemError as fault:
+                    except ItemError as error:
                         if labeled:
-                            raise_or_drop(fault, where, "answer", lenient=lenient, dropped=dropped)
+                            raise_or_drop(error, where, "answer", lenient=lenient, dropped=dropped)
                 if labeled and not answers:
-                    raise ItemError("no answer", "no answer can be used")
-            except ItemError as fault:
-                raise_or_drop(fault, where, "question", lenient=lenient, dropped=dropped)
+                    raise ItemError("no answer", "no usable answer")
+            except ItemError as error:
+                raise_or_drop(error, where, "question", lenient=lenient, dropped=dropped)
                 continue
-            found = True
+            empty = False
             texts, starts = [text for text, _ in answers], [start for _, start in answers]
             yield Question(unique, question, context, tuple(texts), tuple(starts))
-    if not found:
+    if empty:
         raise no_items_error(path, "question", dropped)
 
 
 def load_json(path: str | Path) -> Any:
-    """A JSON file, plain or gzip; a UserError names line and column of what is wrong."""
+    """Load a JSON file, plain or compressed.
+
+    Raises:
+        UserError: with line and column of the error.
+    """
     name = str(path)
     try:
         with open_input(name) as stream:
             data = b"".join(decompressed_blocks(stream, name)).removeprefix(b"\xef\xbb\xbf")
-    except DamagedStream as damage:
-        raise UserError(str(damage), where=name, hint="fetch the file again") from None
+    except DamagedStream as error:
+        raise UserError(str(error), where=name, hint="download the file again") from None
     if not data.strip():
         raise UserError("the file is empty", where=name)
     try:
@@ -105,26 +108,26 @@ def load_json(path: str | Path) -> Any:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"invalid UTF-8 (0x{data[error.start]:02x})", where=file_location(name, line)) from None
     except json.JSONDecodeError as error:
-        message = f"is not JSON: {error.msg} at column {error.colno}"
+        message = f"not valid JSON: {error.msg} at column {error.colno}"
         raise UserError(message, where=file_location(name, error.lineno)) from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"is not JSON that can be read: {error}", where=name) from None
+        raise UserError(f"not readable JSON: {error}", where=name) from None
 
 
-def _paragraphs(whole: Any, path: str | Path) -> list[dict[str, Any]]:
-    """Every paragraph, with a list of questions that are objects."""
+def _paragraphs(content: Any, path: str | Path) -> list[dict[str, Any]]:
+    """Return all paragraphs; each has a list of questions that are objects."""
     hint = 'SQuAD v1.1 is {"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]}'
     paragraphs: list[dict[str, Any]] = []
     try:
-        for article in whole["data"]:
+        for article in content["data"]:
             for paragraph in article["paragraphs"]:
                 if not all(isinstance(item, dict) for item in paragraph["qas"]):
                     raise TypeError
                 paragraphs.append(paragraph)
     except KeyError as error:
-        raise UserError(f"is not SQuAD's JSON: {error.args[0]!r} is missing", where=path, hint=hint) from None
+        raise UserError(f"not in the format of SQuAD: {error.args[0]!r} is missing", where=path, hint=hint) from None
     except TypeError:
-        raise UserError("is not SQuAD's JSON", where=path, hint=hint) from None
+        raise UserError("not in the format of SQuAD", where=path, hint=hint) from None
     return paragraphs
 
 
@@ -134,24 +137,27 @@ def _name(item: dict[str, Any]) -> str:
 
 
 def _prefix(paragraphs: list[dict[str, Any]], language: str, path: str | Path) -> str:
-    """How the ids of the questions to be read begin; empty where the file is of one language."""
-    begins = {_name(item).partition("-")[0] for paragraph in paragraphs for item in paragraph["qas"]}
-    if not begins or not begins <= _TYDI:
+    """Return the prefix of the ids of the questions to read; empty for a file of one language."""
+    prefixes = {_name(item).partition("-")[0] for paragraph in paragraphs for item in paragraph["qas"]}
+    if not prefixes or not prefixes <= _TYDIQA:
         return ""
-    for name in begins:
+    for name in prefixes:
         if canonical_tag(name) == language:
             return f"{name}-"
-    hint = f"name one of the languages it has: {', '.join(sorted(map(canonical_tag, begins)))}"
+    hint = f"the file has: {', '.join(sorted(map(canonical_tag, prefixes)))}"
     raise UserError(f"no question of the language {language!r}", where=path, hint=hint)
 
 
-def _unique(name: str, texts: tuple[str, str], seen: dict[str, set[int]], labeled: bool) -> str:
-    """The question's id, with a number behind it if another question had it; ``seen`` keeps hashes of the texts."""
-    others = seen.setdefault(name, set())
+def _unique_id(name: str, texts: tuple[str, str], texts_by_id: dict[str, set[int]], labeled: bool) -> str:
+    """Return the question's id, with a number appended if an earlier question has it.
+
+    ``texts_by_id`` stores hashes of the texts seen with each id.
+    """
+    others = texts_by_id.setdefault(name, set())
     if hash(texts) in others:
-        raise ItemError("duplicate id", "a question before it has the same id, text and paragraph")
+        raise ItemError("duplicate id", "an earlier question has the same id, text and paragraph")
     if others and not labeled:
-        raise ItemError("duplicate id", "a question before it has the same id, predictions could not be told apart")
+        raise ItemError("duplicate id", "an earlier question has the same id, so predictions would be ambiguous")
     others.add(hash(texts))
     return name if len(others) == 1 else f"{name}#{len(others)}"
 
@@ -163,16 +169,16 @@ def _texts(item: dict[str, Any], name: str, paragraph: dict[str, Any]) -> tuple[
     for what, text in (("question", item.get("question")), ("paragraph", paragraph.get("context"))):
         if not isinstance(text, str) or not text.strip():
             raise ItemError("incomplete question", f"the {what} is missing or empty")
-        if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-            raise ItemError("incomplete question", f"half a surrogate pair (\\ud800 to \\udfff) in the {what}")
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise ItemError("incomplete question", f"a lone surrogate (\\ud800 to \\udfff) in the {what}")
         texts.append(text)
     return texts[0], texts[1]
 
 
-def _listed(item: dict[str, Any], labeled: bool) -> list[Any]:
+def _answers(item: dict[str, Any], labeled: bool) -> list[Any]:
     answers = item.get("answers")
     if labeled and item.get("is_impossible") is True:
-        hint = "only SQuAD v1.1 is read, in which every question has an answer"
+        hint = "only SQuAD v1.1 is supported, in which every question has an answer"
         raise ItemError("impossible question", "a question without an answer (SQuAD v2)", hint=hint)
     if isinstance(answers, list) and (answers or not labeled):
         return answers
@@ -182,7 +188,7 @@ def _listed(item: dict[str, Any], labeled: bool) -> list[Any]:
 
 
 def _answer(answer: Any, context: str) -> tuple[str, int]:
-    """Text and start, checked against the paragraph."""
+    """Return text and start of an answer, checked against the paragraph."""
     if not isinstance(answer, dict):
         raise ItemError("answer not at its offset", "an answer is not an object with 'text' and 'answer_start'")
     text, start = answer.get("text"), answer.get("answer_start")
@@ -191,17 +197,17 @@ def _answer(answer: Any, context: str) -> tuple[str, int]:
     if not isinstance(start, int) or isinstance(start, bool):
         raise ItemError("answer not at its offset", f"the answer {text!r:.60} has no 'answer_start'")
     if start < 0 or start + len(text) > len(context):
-        message = f"the answer {text!r:.60} at {start:,} ends outside the paragraph of {len(context):,} characters"
+        message = f"the answer {text!r:.60} at {start:,} is not inside the paragraph of {len(context):,} characters"
         raise ItemError("answer not at its offset", message + _elsewhere(text, context))
-    there = context[start : start + len(text)]
-    if there != text:
-        message = f"the answer {text!r:.60} is not at {start:,}, where {there!r:.60} stands"
+    actual = context[start : start + len(text)]
+    if actual != text:
+        message = f"the answer {text!r:.60} is not at {start:,}, the paragraph has {actual!r:.60} there"
         raise ItemError("answer not at its offset", message + _elsewhere(text, context))
     return text, start
 
 
 def _elsewhere(text: str, context: str) -> str:
-    at = context.find(text)
-    if at < 0:
-        return "; it is nowhere in the paragraph"
-    return "" if context.find(text, at + 1) >= 0 else f"; it is at {at:,} and nowhere else"
+    position = context.find(text)
+    if position < 0:
+        return "; it is not in the paragraph"
+    return "" if context.find(text, position + 1) >= 0 else f"; it occurs only at {position:,}"

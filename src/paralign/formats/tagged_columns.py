@@ -1,4 +1,4 @@
-"""Sentences in columns, one word a line: the formats of named-entity recognition."""
+"""Tagged sentences in columns, one word per line: the formats of named-entity recognition."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from itertools import chain, islice
 from typing import Literal
 
 from paralign.errors import UserError
-from paralign.formats.conllu import spans_of
 from paralign.formats.item_errors import Block, ItemError, no_items_error, raise_or_drop, sentence_blocks
 from paralign.formats.items import Tagged
-from paralign.text.normalization import normalize
 from paralign.text.language_tags import find_tag
+from paralign.text.normalization import normalize
+from paralign.text.words import join_words
 
 __all__ = ["read_tagged_columns", "to_bio"]
 
 _TAG = re.compile(r"O|[BIES]-\S+")
-_Named = tuple[str, str]
-"""A path and the language of its text."""
-_LOOK = 20
-"""Sentences looked at for a language before each word."""
+_LAYOUT_SENTENCES = 20
+"""Sentences at the beginning of a file from which its layout is inferred."""
 
 
 def read_tagged_columns(
@@ -35,87 +33,91 @@ def read_tagged_columns(
 ) -> Iterator[Tagged]:
     """Read tagged sentences in a stream: PAN-X, CoNLL-2002 and CoNLL-2003 columns.
 
-    Blank lines end a sentence. Columns are separated by tabs if the first word's line has one, else by spaces; the
-    first is the word, the last its tag. ``-DOCSTART-`` lines are skipped, and lines that begin with ``# `` and do not
-    end in a tag. The prefix of WikiANN's own files (``de:Haus``) is removed where every word of the first sentences
-    has it. Words are brought to normal form.
+    Blank lines end a sentence. Columns are separated by tabs if the line of the first word has one, otherwise by
+    spaces; the first is the word, the last its tag. ``-DOCSTART-`` lines are skipped, and lines that begin with ``# ``
+    and do not end in a tag. The prefix of WikiANN's original files (``de:Haus``) is removed if every word of the first
+    sentences has it. Words are normalized.
 
     Args:
         path: the file, plain or compressed, or ``-``.
         language: canonical tag.
-        scheme: ``bio``: tags must be O, B-TYPE or I-TYPE, an entity begins with B-. ``conll``: tags in IOB1, BIO or
-            BIOES are read as conlleval reads them and rewritten to BIO; an I- without a B- before it begins an entity.
-        lenient: drop sentences that are not well-formed instead of raising.
+        scheme: ``bio``: tags must be O, B-TYPE or I-TYPE, and an entity begins with B-. ``conll``: tags in IOB1, BIO or
+            BIOES are interpreted like conlleval does and converted to BIO; an I- without a preceding B- begins an
+            entity.
+        lenient: drop malformed sentences instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``incomplete sentence``,
             ``empty word``, ``missing tag``, ``malformed tag``, ``wrong columns``, ``I- without B-``,
             ``missing prefix``.
-        labeled: with ``False`` no sentence is refused or dropped for its tags: where one is missing or malformed, the
-            sentence has none.
+        labeled: whether tags are required; with ``False``, a sentence with a missing or malformed tag gets no tags.
 
     Raises:
-        UserError: with ``file:line``; where the prefix is that of another language.
+        UserError: with ``file:line``; for the prefix of another language.
     """
     if scheme not in ("bio", "conll"):
         raise UserError(f"unknown scheme {scheme!r}", hint="known: bio, conll")
     count: Counter[str] = Counter() if dropped is None else dropped
-    return _read((path, language), scheme, lenient, count, labeled)
+    return _read(path, language, scheme, lenient, count, labeled)
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
-    """Tags in IOB1, BIO or BIOES as BIO, read as conlleval 2.0 does (Tjong Kim Sang and Buchholz, CoNLL-2000).
+    """Convert tags in IOB1, BIO or BIOES to BIO, interpreted like conlleval 2.0 (Tjong Kim Sang and Buchholz 2000).
 
-    An entity begins at B- or S-, at any change of type, and behind O, E- or S-.
+    An entity begins at B- or S-, at any change of type, and after O, E- or S-.
+
+    >>> to_bio(["I-PER", "E-PER", "I-PER", "O", "S-LOC"])
+    ['B-PER', 'I-PER', 'B-PER', 'O', 'B-LOC']
     """
     out = []
-    before, type_before = "O", ""
+    last_prefix, last_type = "O", ""
     for tag in tags:
+        prefix, entity_type = tag[0], tag[2:]
         if tag == "O":
             out.append(tag)
-            before, type_before = "O", ""
-            continue
-        kind, type_ = tag[0], tag[2:]
-        begins = kind in "BS" or before in "OES" or type_ != type_before
-        out.append(("B-" if begins else "I-") + type_)
-        before, type_before = kind, type_
+        else:
+            begins = prefix in "BS" or last_prefix in "OES" or entity_type != last_type
+            out.append(("B-" if begins else "I-") + entity_type)
+        last_prefix, last_type = prefix, entity_type
     return out
 
 
-def _read(spec: _Named, scheme: str, lenient: bool, dropped: Counter[str], labeled: bool) -> Iterator[Tagged]:
-    blocks = sentence_blocks(spec[0], lenient=lenient, dropped=dropped)
-    head = list(islice(blocks, _LOOK))
-    layout = _Layout(head, spec)
-    found = False
+def _read(
+    path: str, language: str, scheme: str, lenient: bool, dropped: Counter[str], labeled: bool
+) -> Iterator[Tagged]:
+    blocks = sentence_blocks(path, lenient=lenient, dropped=dropped)
+    head = list(islice(blocks, _LAYOUT_SENTENCES))
+    layout = _Layout(head, path, language)
+    empty = True
     for block in chain(head, blocks):
         try:
             rows = layout.rows(block, labeled)
             if not rows:
                 continue
             tags = _tags(rows, scheme, labeled)
-        except ItemError as fault:
-            raise_or_drop(fault, spec[0], "sentence", lenient=lenient, dropped=dropped)
+        except ItemError as error:
+            raise_or_drop(error, path, "sentence", lenient=lenient, dropped=dropped)
             continue
-        found = True
+        empty = False
         words = tuple(normalize(word) or word for _, word, _ in rows)
-        text, spans = spans_of(words, [False] * len(words))
+        text, spans = join_words(words, [False] * len(words))
         yield Tagged(text, words, spans, tags, rows[0][0])
-    if not found:
-        raise no_items_error(spec[0], "sentence", dropped)
+    if empty:
+        raise no_items_error(path, "sentence", dropped)
 
 
 class _Layout:
-    """How the file's lines are split, judged by its first sentences."""
+    """How the lines of a file are split, inferred from its first sentences."""
 
-    def __init__(self, head: Sequence[Block], spec: _Named) -> None:
+    def __init__(self, head: Sequence[Block], path: str, language: str) -> None:
         lines = [line for block in head for _, line in block if not line.startswith(("# ", "-DOCSTART-"))]
         split = [_split(line, "\t" in line) for line in lines]
-        # A line without a tag must not speak for the file.
-        model = next((k for k, cells in enumerate(split) if _is_tagged(cells)), 0)
-        self.tabs = bool(lines) and "\t" in lines[model]
-        self.width = len(split[model]) if lines else 1
-        self.prefix = _prefix([_split(line, self.tabs)[0] for line in lines], spec)
+        # The first line with a tag is typical of the file.
+        typical = next((k for k, cells in enumerate(split) if _is_tagged(cells)), 0)
+        self.tabs = bool(lines) and "\t" in lines[typical]
+        self.width = len(split[typical]) if lines else 1
+        self.prefix = _prefix([_split(line, self.tabs)[0] for line in lines], path, language)
 
     def rows(self, block: Block, labeled: bool) -> list[tuple[int, str, str]]:
-        """Line, word and tag (empty if there is none) of each word."""
+        """Return line, word and tag (empty if there is none) of each word."""
         rows = []
         for number, line in block:
             cells = _split(line, self.tabs) if self.width > 1 else [line]
@@ -135,7 +137,7 @@ class _Layout:
 
 
 def _split(line: str, tabs: bool) -> list[str]:
-    # Not split(): a no-break space is part of a word here.
+    # Not split(): a no-break space is part of a word.
     return line.split("\t") if tabs else [cell for cell in line.split(" ") if cell]
 
 
@@ -143,34 +145,33 @@ def _is_tagged(cells: Sequence[str]) -> bool:
     return len(cells) > 1 and _TAG.fullmatch(cells[-1]) is not None
 
 
-def _prefix(words: Sequence[str], spec: _Named) -> str:
-    path, expected = spec
+def _prefix(words: Sequence[str], path: str, expected: str) -> str:
     tag, colon, _ = words[0].partition(":") if words else ("", "", "")
     if not colon or not all(word.startswith(tag + ":") for word in words):
         return ""
     language = find_tag(tag)
     if language and language != expected:
-        message = f"every word begins with {tag + ':'!r}, the file is not of the language {expected!r}"
+        message = f"every word begins with {tag + ':'!r}, so the file is not in the language {expected!r}"
         raise UserError(message, where=path, hint=f"write {language}={path}")
     return f"{tag}:" if language else ""
 
 
 def _tags(rows: Sequence[tuple[int, str, str]], scheme: str, labeled: bool) -> tuple[str, ...]:
-    """The tags as BIO; none for unlabeled data whose tags cannot be used."""
+    """Return the tags as BIO; none for unlabeled data with unusable tags."""
     tags = [tag for _, _, tag in rows]
     try:
         for number, word, tag in rows:
             if not tag:
                 raise ItemError("missing tag", f"{word!r} has no tag", number)
             if not _TAG.fullmatch(tag) or (scheme == "bio" and tag[0] in "ES"):
-                hint = "read IOB1 and BIOES with --set task.scheme=conll" if tag[1:2] == "-" else None
+                hint = "use --set task.scheme=conll to read IOB1 and BIOES" if tag[1:2] == "-" else None
                 raise ItemError("malformed tag", f"{tag!r} is neither O nor B-TYPE nor I-TYPE", number, hint)
         if scheme == "conll":
             return tuple(to_bio(tags))
         for (number, _, tag), before in zip(rows, ["O", *tags], strict=False):
             if tag[0] == "I" and before[2:] != tag[2:]:
-                hint = "read it as conlleval does with --set task.scheme=conll"
-                raise ItemError("I- without B-", f"{tag!r} stands behind {before!r}, not in an entity", number, hint)
+                hint = "use --set task.scheme=conll to read it like conlleval"
+                raise ItemError("I- without B-", f"{tag!r} follows {before!r}, outside an entity", number, hint)
     except ItemError:
         if labeled:
             raise

@@ -10,7 +10,7 @@ from paralign.config import did_you_mean
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 
-__all__ = ["canonical_tag", "known_tags", "pair_tag", "find_tag"]
+__all__ = ["canonical_tag", "find_tag", "known_tags", "pair_tag"]
 
 # One language a line: the tag used everywhere (ISO 639-1 where there is one, else 639-3), then every other
 # code (639-2 B and T, 639-3, members of a macrolanguage that corpora use for the whole), then English names

@@ -7,7 +7,7 @@ import unicodedata
 
 import regex
 
-__all__ = ["normalize", "comparison_key"]
+__all__ = ["comparison_key", "normalize"]
 
 # Characters that stand for nothing that is said: C0 and C1 controls other than white space, soft hyphen,
 # Arabic letter mark, zero-width space, left/right marks, bidirectional embeddings and isolates, word joiner,

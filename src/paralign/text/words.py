@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-__all__ = ["Span", "piece_word_ranges", "piece_words", "split_words", "word_pieces", "word_spans"]
+__all__ = ["Span", "join_words", "piece_word_ranges", "piece_words", "split_words", "word_pieces", "word_spans"]
 
 Span = tuple[int, int]
 Ints = npt.NDArray[np.int64]
@@ -67,6 +67,27 @@ def split_words(texts: Iterable[str], *, tokenised: bool = False) -> Iterator[li
                     known[run] = found
             words += found
         yield words
+
+
+def join_words(words: Iterable[str], joined: Iterable[bool]) -> tuple[str, tuple[Span, ...]]:
+    """Join words to a text, with a space after each word that is not joined to the next.
+
+    Args:
+        words: the words.
+        joined: for each word, whether the next follows without a space.
+
+    Returns:
+        The text, and the span of each word in it.
+
+    >>> join_words(["Ja", "!"], [True, False])
+    ('Ja!', ((0, 2), (2, 3)))
+    """
+    text, spans, space = "", [], ""
+    for word, no_space in zip(words, joined, strict=True):
+        text += space + word
+        spans.append((len(text) - len(word), len(text)))
+        space = "" if no_space else " "
+    return text, tuple(spans)
 
 
 def piece_words(offsets: npt.NDArray[np.integer], spans: Sequence[Span]) -> Ints:

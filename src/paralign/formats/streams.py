@@ -1,0 +1,166 @@
+"""Byte streams of files: plain, gzip, zstd, in a zip archive, or standard input; and compressed output."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import IO
+
+from paralign.errors import UserError
+from paralign.folders import atomic_file
+from paralign.formats.archives import MEMBER_SEPARATOR, DamagedStream, open_member
+
+__all__ = ["DamagedStream", "decompressed_blocks", "open_input", "open_output"]
+
+_BLOCK = 1 << 18
+"""Bytes read at a time."""
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD_STEP = 1 << 12
+"""Bytes of zstd decompressed at a time: they can grow by a factor of at most 32,768."""
+# First bytes of other containers: read as text they would only give a puzzling message.
+_FOREIGN = {
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+
+
+def open_input(name: str) -> AbstractContextManager[IO[bytes]]:
+    """Open a file, a file in an archive (``ARCHIVE.zip!FILE``), or standard input (``-``) for reading bytes.
+
+    Raises:
+        UserError: if there is no such file (with similar names), it is a folder, or it cannot be read.
+    """
+    if name == "-":
+        return nullcontext(sys.stdin.buffer)
+    if MEMBER_SEPARATOR in name and not Path(name).exists():
+        return open_member(name)
+    path = Path(name)
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise UserError("no such file", where=name, hint=_siblings(path)) from None
+    except IsADirectoryError:
+        raise UserError("is a folder, not a file", where=name) from None
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=name) from None
+
+
+def _siblings(path: Path) -> str | None:
+    if not path.parent.is_dir():
+        return f"there is no folder {str(path.parent)!r} either"
+    near = difflib.get_close_matches(path.name, [file.name for file in path.parent.iterdir()], n=1, cutoff=0.6)
+    return f"did you mean {str(path.with_name(near[0]))!r}?" if near else None
+
+
+def decompressed_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) -> Iterator[bytes]:
+    """Yield non-empty blocks of decompressed bytes, at most 256 KiB each.
+
+    Args:
+        stream: the file; gzip and zstd are recognized by content.
+        name: its name; if it ends in ``.gz`` or ``.zst``, the content must be that.
+        utf16: whether UTF-16 text is accepted.
+
+    Raises:
+        UserError: for other containers and UTF-16 text.
+        DamagedStream: where the compressed data are truncated or damaged.
+    """
+    first = stream.read(_BLOCK)
+    for magic, what in _FOREIGN.items():
+        if first.startswith(magic) and not (utf16 and "UTF" in what):
+            hint = "save it as UTF-8" if "UTF" in what else "decompress it, or compress it with gzip"
+            raise UserError(f"is {what}", where=name, hint=hint)
+    if first.startswith(_GZIP):
+        yield from _inflate(stream, first)
+        return
+    if first.startswith(_ZSTD):
+        yield from _unzstd(stream, first)
+        return
+    if first and name.endswith((".gz", ".zst")):
+        kind = "gzip" if name.endswith(".gz") else "zstd"
+        raise UserError(f"is not {kind}, although its name says so", where=name, hint="rename it, or download it again")
+    while first:
+        yield first
+        first = stream.read(_BLOCK)
+
+
+def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
+    """Yield blocks of a gzip stream of one or more members; zero bytes after a member are padding."""
+    while data:
+        if not data.startswith(_GZIP):
+            raise DamagedStream("foreign bytes after the gzip data")
+        # With a truncated file, the reader of the gzip module loses the last block; zlib does not.
+        member = zlib.decompressobj(wbits=31)
+        while not member.eof:
+            try:
+                block = member.decompress(data, _BLOCK)
+                data = member.unconsumed_tail or (b"" if member.eof else stream.read(_BLOCK))
+                cut = not data and not member.eof
+                block += member.flush() if cut else b""
+            except zlib.error:
+                raise DamagedStream("damaged gzip") from None
+            if block:
+                yield block
+            if cut:
+                raise DamagedStream("truncated gzip")
+        data = member.unused_data.lstrip(b"\0")
+        while len(data) < len(_GZIP) and (more := stream.read(_BLOCK)):
+            data = (data + more).lstrip(b"\0")
+
+
+def _unzstd(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
+    """Yield blocks of a zstd stream of one or more frames."""
+    import zstandard
+
+    while data:
+        if not data.startswith(_ZSTD):
+            raise DamagedStream("foreign bytes after the zstd data")
+        frame, at = zstandard.ZstdDecompressor().decompressobj(), 0
+        while not frame.eof:
+            if at == len(data):
+                data, at = stream.read(_BLOCK), 0
+            if not data:
+                raise DamagedStream("truncated zstd")
+            try:
+                block = frame.decompress(data[at : at + _ZSTD_STEP])
+            except zstandard.ZstdError:
+                raise DamagedStream("damaged zstd") from None
+            at = min(at + _ZSTD_STEP, len(data))
+            yield from (block[k : k + _BLOCK] for k in range(0, len(block), _BLOCK))
+        data = frame.unused_data + data[at:]
+        while len(data) < len(_ZSTD) and (more := stream.read(_BLOCK)):
+            data += more
+
+
+@contextmanager
+def open_output(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing bytes atomically (:func:`paralign.folders.atomic_file`).
+
+    A name that ends in ``.gz`` or ``.zst`` is compressed; equal text gives equal bytes.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    try:
+        with atomic_file(path) as file, _compressed(file, path.suffix) as out:
+            yield out
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=path) from None
+
+
+def _compressed(file: IO[bytes], suffix: str) -> AbstractContextManager[IO[bytes]]:
+    if suffix == ".gz":
+        return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)  # type: ignore[return-value]
+    if suffix == ".zst":
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=9).stream_writer(file, closefd=False)
+    return nullcontext(file)
