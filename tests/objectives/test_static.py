@@ -113,7 +113,7 @@ def test_a_dictionary_is_kept_and_read_back(tmp_path):
     read = Dictionary.load(tmp_path / "d.tsv", 14)
     assert (read.words, read.pieces) == (DICTIONARY.words, DICTIONARY.pieces)
     assert read.single_piece_entries().tolist() == [[7, 9]]
-    with pytest.raises(UserError, match=r"d\.tsv:3: is no entry"):
+    with pytest.raises(UserError, match=r"d\.tsv:3: not an entry"):
         Dictionary.load(tmp_path / "d.tsv", 13)
     (tmp_path / "d.tsv").write_text("x\n")
     with pytest.raises(UserError, match="not a dictionary of tokenizer pieces"):
@@ -186,7 +186,7 @@ def test_dictionaries_of_real_languages_in_alignment(base, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"recipe": "tlm-mini"}, "no objective of this run needs a dictionary"),
+        ({"recipe": "tlm-mini"}, "no objective of this run uses a dictionary"),
         ({"dictionary": []}, "no language has twin pieces"),
         ({"overrides": ["dictionary.rate=1.5"]}, "rate"),
         ({"overrides": ["dictionary.rate=0.1"]}, "the dictionary is empty"),
@@ -213,7 +213,7 @@ def test_every_way_of_pretraining_reads_pairs(tmp_path, recipe):
     wanted = {"xlm": {"mlm", "tlm"}, "dict-mlm": {"dict_mlm"}, "align-mlm": {"mlm", "static"}, "pretrain": {"mlm"}}
     assert set().union(*(line["losses"] for line in log)) == wanted[recipe]
     assert log[-1]["loss"] < log[0]["loss"]
-    assert Encoder.from_pretrained(made).twins > 0
+    assert Encoder.from_pretrained(made).twin_offset > 0
 
 
 def test_another_dictionary_is_refused_when_a_run_goes_on(base, tmp_path):
@@ -225,7 +225,7 @@ def test_another_dictionary_is_refused_when_a_run_goes_on(base, tmp_path):
     with stopped_at(2):
         paralign.align(**given)
     lexicon.write_text("dog Hund\ncat Katze\n", encoding="utf-8")
-    with pytest.raises(UserError, match="not that the run began with"):
+    with pytest.raises(UserError, match="not the dictionary this run began with"):
         paralign.align(**given, resume=True)
     lexicon.unlink()  # the run has its own
     paralign.align(**given, resume=True)

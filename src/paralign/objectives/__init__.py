@@ -1,4 +1,4 @@
-"""Objectives: what is minimized. One file each; found by name or as ``my_module:Class``."""
+"""Objectives: what training minimizes. One file each; selected by name or as ``my_module:Class``."""
 
 from paralign.objectives.base import (
     OBJECTIVES,

@@ -1,7 +1,8 @@
-"""What an objective is: it names the views it reads and turns their hidden states into named losses.
+"""The base class of objectives.
 
-Objectives do not run the encoder. The step encodes each view once, whoever asks first; every objective reads the
-same states. A task's head is an objective too.
+An objective names the views it reads and turns their hidden states into named losses. Objectives do not run the
+encoder: a :class:`Step` encodes each view once, and every objective reads the same hidden states. The head of a task is
+an objective too.
 """
 
 from __future__ import annotations
@@ -43,34 +44,42 @@ OBJECTIVES = {
 
 
 class ObjectiveConfig(Config):
-    """Settings every objective has."""
+    """Settings of every objective."""
 
     weight: float = Field(default=1.0, ge=0)
     """Factor of this objective's losses in the sum that is minimized."""
 
 
 class Batches(Protocol):
-    """Where batches come from: a pure function of the step."""
+    """A source of batches: each one is a function of the step alone."""
 
     size: int
-    """Records in a global batch."""
+    """Number of records in a global batch."""
     steps_per_epoch: int
+    """Number of steps in which every record is seen once."""
     records: int
-    """Records in the corpus."""
+    """Number of records in the corpus."""
     fingerprint: str
-    """Changes when the data change."""
+    """Hash of the data."""
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
-        """Slice ``part`` of ``parts`` of global batch ``step``; negative steps are never trained on."""
+        """Return a slice of a global batch.
+
+        Args:
+            step: number of the step, from 0. Negative steps are batches that are never trained on.
+            part: number of the slice, from 0.
+            parts: number of slices.
+        """
         ...
 
 
 class Step:
-    """One slice of a batch on its way through the encoder: views are encoded when first asked for, once.
+    """A slice of a batch during one training step. Views are encoded on first use, once.
 
     Attributes:
-        encoder: the encoder being trained.
+        encoder: the encoder that is trained.
         batch: the slice.
+        encoded: the last hidden states of the views encoded so far.
     """
 
     def __init__(self, encoder: Encoder, batch: Batch) -> None:
@@ -79,36 +88,68 @@ class Step:
         self.encoded: dict[str, HiddenStates] = {}
 
     def hidden(self, view: str) -> HiddenStates:
-        """Last hidden states of a view; the same object for every objective."""
+        """Return the last hidden states of a view, with gradient; all objectives get the same object.
+
+        Args:
+            view: name of the view, one of the objective's ``reads``.
+        """
         if view not in self.encoded:
             self.encoded[view] = self.encoder.encode(self.batch.view(view))
         return self.encoded[view]
 
 
 class Objective(nn.Module):
-    """Base of everything that is minimized.
+    """Base class of objectives.
 
-    A subclass sets ``name``, ``reads`` and ``Config``, and writes ``counts`` and ``forward``. State of its own goes
-    into parameters and buffers, which the checkpoint keeps.
+    A subclass defines
+
+    * ``name`` and ``reads``, and ``Config`` if it has settings;
+    * :meth:`counts` and :meth:`forward`: the number of terms and the sum of each loss;
+    * :meth:`weights`, if it has several losses;
+    * if needed, :meth:`check`, :meth:`prepare`, :meth:`after_step`, :meth:`metrics` and :meth:`chance`.
+
+    Weights of the objective are parameters: they are trained and saved. Other state goes into buffers, which are saved
+    in checkpoints and restored; plain attributes are lost when a run is resumed.
 
     Args:
-        config: its settings.
-        encoder: the encoder it will read, for sizes and for making a twin.
+        config: the settings, an instance of the class's ``Config``.
+        encoder: the encoder it will read, for sizes and for copies.
+
+    An objective that draws the two sentence vectors of each pair together:
+
+    >>> class SentenceL2(Objective):
+    ...     name = "sentence_l2"
+    ...     reads = ("first", "second")
+    ...
+    ...     def counts(self, batch):
+    ...         return {self.name: batch.size}
+    ...
+    ...     def forward(self, step):
+    ...         first, second = (step.hidden(view).mean() for view in self.reads)
+    ...         return {self.name: (first - second).square().sum()}
+    >>> from paralign.encoder import Encoder
+    >>> encoder = Encoder.from_pretrained("paralign-mini")
+    >>> objective = SentenceL2(ObjectiveConfig(weight=0.5), encoder)
+    >>> objective.weights()
+    {'sentence_l2': 0.5}
+
+    Saved as a class of ``my_module.py``, it trains with ``--set 'objectives=["tlm", "my_module:SentenceL2"]'``.
     """
 
     name: ClassVar[str]
-    """Names its section of the settings and its loss in the log."""
+    """Name of its section of the settings, and of its loss in the log."""
     reads: ClassVar[tuple[str, ...]]
-    """Views whose hidden states it reads, with gradient."""
+    """Views whose hidden states it reads with gradient; see :mod:`paralign.batches.views`."""
     needs_lm_head: ClassVar[bool] = False
-    """Whether it uses the vocabulary head."""
+    """Whether it computes logits with the vocabulary head, which is frozen if no objective does."""
     needs_links: ClassVar[bool] = False
-    """Whether batches must know which words are linked (``batch.linked``)."""
+    """Whether batches need word links (:func:`paralign.batches.views.linked_words`)."""
     needs_dictionary: ClassVar[bool] = False
-    """Whether it is made with a third argument, the run's dictionary."""
+    """Whether its constructor gets the run's dictionary as a third argument."""
     needs_translations: ClassVar[bool] = False
-    """Whether batches must know the run's dictionary (view ``translated``)."""
+    """Whether batches need the run's dictionary, for the view ``translated``."""
     Config: ClassVar[type[ObjectiveConfig]] = ObjectiveConfig
+    """Class of its settings."""
 
     def __init__(self, config: ObjectiveConfig, encoder: Encoder) -> None:
         super().__init__()
@@ -116,60 +157,106 @@ class Objective(nn.Module):
 
     @classmethod
     def check(cls, encoder: Encoder) -> None:
-        """Look at the encoder before a run begins.
+        """Check an encoder before a run begins.
+
+        Args:
+            encoder: the encoder to be trained.
 
         Raises:
-            UserError: if this objective cannot do with it: it needs a vocabulary head (``needs_lm_head``).
+            UserError: if this objective cannot train it, as without a vocabulary head (``needs_lm_head``).
         """
         if cls.needs_lm_head:
             encoder.require_head(cls.name)
 
     def weights(self) -> Mapping[str, float]:
-        """Every loss this objective returns and its factor in the sum."""
+        """Return the name of every loss of this objective, with its factor in the sum. Default: one loss, ``name``."""
         return {self.name: self.config.weight}
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """How many terms each loss sums over in this slice, from the batch alone.
+        """Return the number of terms of each loss in a slice.
 
-        The loop adds these over ranks and accumulation steps *before* the backward pass: a mean of per-rank means
-        is wrong whenever counts differ.
+        It is computed from the batch alone: the loop adds the counts of all slices and processes *before* the backward
+        pass and divides the sums by the total, so that a loss does not depend on how a batch is sliced.
+
+        Args:
+            batch: the slice.
+
+        Returns:
+            A count for each name in :meth:`weights`.
         """
         raise NotImplementedError
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """The sum of each loss over this slice's terms, a scalar with gradient even where the count is 0."""
+        """Return the sum of each loss over the terms of a slice, never the mean.
+
+        Args:
+            step: the slice; ``step.hidden(view)`` returns hidden states.
+
+        Returns:
+            For each name in :meth:`weights` a scalar tensor with gradient, even if its count is 0. Shape: [].
+        """
         raise NotImplementedError
 
     def prepare(self, encoder: Encoder, batches: Batches, rank: int, ranks: int, gather: Gather) -> None:
-        """Act once before the first step of a fresh run (not when one is resumed)."""
+        """Act once before the first step of a new run, but not when a run is resumed. Default: do nothing.
+
+        Args:
+            encoder: the encoder to be trained.
+            batches: the batches of the run; negative steps are never trained on.
+            rank: number of this process, from 0.
+            ranks: number of processes.
+            gather: concatenates a tensor's rows over processes.
+        """
 
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
-        """Act after each optimizer step; ``gather`` concatenates a tensor's rows over ranks."""
+        """Act after each optimizer step. Default: do nothing.
+
+        Args:
+            encoder: the encoder that is trained.
+            gather: concatenates a tensor's rows over processes.
+        """
 
     def metrics(self) -> Mapping[str, float]:
-        """Numbers of the last step worth a place in the log."""
+        """Return numbers of the last step for the log. Default: none."""
         return {}
 
     def chance(self) -> Mapping[str, float]:
-        """The loss of knowing nothing, for losses that have one: staying there raises an alarm."""
+        """Return the loss of a uniform guess, for losses that have one. Default: none.
+
+        A loss that stays at this value raises an alarm.
+        """
         return {}
 
 
 def masked_loss(step: Step, view: str) -> Tensor:
-    """Summed cross-entropy of the masked pieces of a view; scores are computed at masked positions only."""
-    states, seen = step.hidden(view), step.batch.view(view)
-    scores = step.encoder.logits(states.at(seen.masked)).float()
-    labels = torch.from_numpy(seen.labels).to(scores.device)
-    return nn.functional.cross_entropy(scores, labels, reduction="sum")
+    """Return the summed cross-entropy of the masked pieces of a view. Logits are computed at masked positions only.
+
+    Args:
+        step: the slice.
+        view: name of a masked view.
+
+    Returns:
+        A scalar with gradient. Shape: [].
+    """
+    states, masked_view = step.hidden(view), step.batch.view(view)
+    logits = step.encoder.logits(states.at(masked_view.masked)).float()
+    labels = torch.from_numpy(masked_view.labels).to(logits.device)
+    return nn.functional.cross_entropy(logits, labels, reduction="sum")
 
 
 @torch.no_grad()
 def spread(vectors: Tensor) -> dict[str, float]:
-    """How far vectors [n, d] of different sentences lie apart.
+    """Measure how different vectors of different sentences are, to detect a collapse.
+
+    Args:
+        vectors: Shape: [n, d].
 
     Returns:
-        ``mean_cosine`` of different rows (1 = collapsed) and ``effective_rank``, the exponential of the entropy of
-        the normalized singular values (Roy and Vetterli 2007) of the centred unit vectors.
+        ``mean_cosine`` of different rows (1: collapsed) and ``effective_rank``, the exponential of the entropy of the
+        normalized singular values (Roy and Vetterli 2007) of the centered unit vectors. Empty for fewer than two rows.
+
+    >>> {name: round(value, 3) for name, value in spread(torch.eye(4)).items()}
+    {'mean_cosine': 0.0, 'effective_rank': 3.0}
     """
     unit = nn.functional.normalize(vectors.float(), dim=1)
     n = len(unit)
@@ -183,12 +270,18 @@ def spread(vectors: Tensor) -> dict[str, float]:
 
 
 def find_objective(name: str) -> type[Objective]:
-    """The class of an objective, by its name or as ``my_module:Class``.
+    """Return the class of an objective.
+
+    Args:
+        name: a name in :data:`OBJECTIVES`, or ``my_module:Class``.
 
     Raises:
-        UserError: if there is none, or it is not an objective.
+        UserError: if there is none of that name, or the class is not an objective.
+
+    >>> find_objective("tlm").__name__
+    'TranslationLM'
     """
-    found = find_class("objective", name, OBJECTIVES, Objective)
-    if not isinstance(getattr(found, "name", None), str) or not found.name.isidentifier():
+    objective = find_class("objective", name, OBJECTIVES, Objective)
+    if not isinstance(getattr(objective, "name", None), str) or not objective.name.isidentifier():
         raise UserError(f"the objective {name!r} has no usable name", hint='set name = "..." in the class')
-    return found
+    return objective

@@ -1,4 +1,4 @@
-"""AlignLM's bilingual prediction: a masked word is predicted from the words that translate it."""
+"""AlignLM's bilingual prediction: predict a masked word from the words that translate it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class BilingualConfig(ObjectiveConfig):
     """Settings under ``[bilingual]``; ``weight`` is AlignLM's λ."""
 
     combine: Literal["mean", "sum"] = "mean"
-    """States of the linked pieces: their mean, or their sum as equation 5 is printed."""
+    """How to combine the states of linked pieces: by ``mean``, or by ``sum`` as in equation 5 as printed."""
 
 
 class BilingualPrediction(Objective):
-    """Bilingual prediction (Yang et al. 2021, AlignLM, equations 5 to 8); ``tlm`` beside it is the monolingual one.
+    """Bilingual prediction (Yang et al. 2021, AlignLM, equations 5 to 8). AlignLM's monolingual prediction is ``tlm``.
 
-    H' = A·H, the states of the pieces linked with a masked piece; H~ = W2·H' + b2; then the vocabulary head with W3 in
-    the place of its dense layer. The masked piece's own state is not used. W2 begins as the identity, W3 as a copy of
-    the head's dense layer; what follows it, and the vocabulary rows, are the head's own.
+    H' = A·H combines the states of the pieces linked with a masked piece, and H~ = W2·H' + b2. The logits come from the
+    vocabulary head with W3 in place of its dense layer. The state of the masked piece itself is not used. W2 starts as
+    the identity and W3 as a copy of the head's dense layer; the rest of the head is shared.
 
-    Reads ``joint``; loss ``bilingual``, a mean over the masked pieces that have a link.
+    Reads ``joint``. Loss ``bilingual``, a mean over the masked pieces that have a link.
     """
 
     name: ClassVar[str] = "bilingual"
@@ -55,49 +55,49 @@ class BilingualPrediction(Objective):
 
     @classmethod
     def check(cls, encoder: Encoder) -> None:
-        """It needs a vocabulary head with a dense layer."""
+        """Check that there is a vocabulary head with a dense layer."""
         super().check(encoder)
         encoder.head_dense()
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Masked pieces that have a link."""
+        """Count masked pieces that have a link."""
         return {self.name: len(_linked_masked(batch)[0])}
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Summed cross-entropy of the masked pieces that have a link."""
+        """Return the summed cross-entropy of the masked pieces that have a link."""
         view = step.batch.view("joint")
-        chosen, group, others = _linked_masked(step.batch)
+        chosen, target, source = _linked_masked(step.batch)
         self._share = len(chosen) / max(1, len(view.masked))
-        states = step.hidden("joint").at(others).to(self.bridge.weight.dtype)
-        owner = torch.from_numpy(group).to(states.device)
+        states = step.hidden("joint").at(source).to(self.bridge.weight.dtype)
+        owner = torch.from_numpy(target).to(states.device)
         total = states.new_zeros(len(chosen), states.shape[1]).index_add(0, owner, states)
         if self.config.combine == "mean":
             total = total / torch.bincount(owner, minlength=len(chosen)).unsqueeze(1)
-        scores = step.encoder.logits_with_dense(self.bridge(total), self.dense)
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        labels = torch.from_numpy(view.labels[chosen]).to(scores.device)
-        return {self.name: nn.functional.cross_entropy(scores, labels, reduction="sum")}
+        logits = step.encoder.logits_with_dense(self.bridge(total), self.dense)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        labels = torch.from_numpy(view.labels[chosen]).to(logits.device)
+        return {self.name: nn.functional.cross_entropy(logits, labels, reduction="sum")}
 
     def metrics(self) -> Mapping[str, float]:
-        """Share of masked pieces that have a link."""
+        """Return the share of masked pieces that have a link."""
         return {"bilingual_linked": self._share}
 
 
 def _linked_masked(batch: Batch) -> tuple[Ints, Ints, Ints]:
-    """What is predicted from what.
+    """Return which masked pieces have links, and to which pieces.
 
     Returns:
-        [c] indices into the view's ``masked`` of those that have a link; [x] for each state that is used, which of the
-        c it is for; [x] its position in the view.
+        Indices into the view's ``masked`` of the pieces with a link, shape: [c]; for each linked piece, the index from
+        0 to c - 1 of the piece that is predicted from it, shape: [x]; and its position in the view, shape: [x].
     """
     view = batch.view("joint")
     first, second = linked_words(batch, "joint", "joint").pieces()
-    here, there = np.concatenate([first, second]), np.concatenate([second, first])  # A is symmetric
-    place = np.full(len(view.ids), -1, np.int64)
-    place[view.masked] = np.arange(len(view.masked))
-    wanted = np.flatnonzero(place[here] >= 0)
+    ends, other_ends = np.concatenate([first, second]), np.concatenate([second, first])  # A is symmetric
+    masked_index = np.full(len(view.ids), -1, np.int64)
+    masked_index[view.masked] = np.arange(len(view.masked))
+    used = np.flatnonzero(masked_index[ends] >= 0)
     # Two linked words may share a piece: each state counts once.
-    both = np.unique(place[here[wanted]] * len(view.ids) + there[wanted])
-    target, source = both // max(1, len(view.ids)), both % max(1, len(view.ids))
+    pairs = np.unique(masked_index[ends[used]] * len(view.ids) + other_ends[used])
+    target, source = pairs // max(1, len(view.ids)), pairs % max(1, len(view.ids))
     chosen, group = np.unique(target, return_inverse=True)
     return chosen, group.astype(np.int64), source

@@ -10,13 +10,13 @@ __all__ = ["DictionaryMLM"]
 
 
 class DictionaryMLM(MaskedLM):
-    """DICT-MLM: of selected pieces with a translation, half (``views.translate_share``) are bilingual.
+    """DICT-MLM: half of the selected pieces that have a translation are bilingual (``views.translate_share``).
 
-    ``views.translate = "input"``: the translation stands in the piece's place, and the piece is to be predicted (the
-    baseline of Tang et al. 2022); ``"predict"``: the piece is masked, and its translation is to be predicted
-    (Chaudhary et al. 2020). Entries of one piece on both sides count, in both directions.
+    With ``views.translate = "input"`` the translation replaces the piece in the input, and the piece is predicted (the
+    baseline of Tang et al. 2022). With ``"predict"`` the piece is masked, and its translation is predicted (Chaudhary
+    et al. 2020). Only dictionary entries of one piece on each side are used, in both directions.
 
-    Reads ``translated``, instead of the ``text`` of ``mlm``; loss ``dict_mlm``, a mean over selected pieces.
+    Reads ``translated``, in place of the view ``text`` of ``mlm``. Loss ``dict_mlm``, a mean over selected pieces.
     """
 
     name: ClassVar[str] = "dict_mlm"

@@ -16,10 +16,11 @@ __all__ = ["MaskedLM", "TranslationLM"]
 
 
 class MaskedLM(Objective):
-    """MLM (Devlin et al. 2019): each side is a sequence of its own.
+    """Masked language modeling (Devlin et al. 2019), each side of a pair as a separate sequence.
 
-    With ``moco`` this is the "TLM→MLM" ablation of PPA; alone, on the same pairs, it is the control.
-    Reads ``text``; loss ``mlm``, a mean over masked pieces.
+    With ``moco`` it is the ablation "TLM→MLM" of PPA; alone, on the same pairs, it is the control.
+
+    Reads ``text``. Loss ``mlm``, a mean over masked pieces.
     """
 
     name: ClassVar[str] = "mlm"
@@ -31,23 +32,25 @@ class MaskedLM(Objective):
         self._chance = math.log(encoder.template.vocabulary)
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Masked pieces."""
+        """Count masked pieces."""
         return {self.name: len(batch.view(self.reads[0]).masked)}
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Summed cross-entropy of masked pieces."""
+        """Return the summed cross-entropy of masked pieces."""
         return {self.name: masked_loss(step, self.reads[0])}
 
     def chance(self) -> Mapping[str, float]:
-        """log V: all pieces equally likely."""
+        """Return log V: all pieces are equally likely."""
         return {self.name: self._chance}
 
 
 class TranslationLM(MaskedLM):
-    """TLM (Conneau and Lample 2019) as PPA uses it (Pan et al. 2021, section 2.2): [CLS] A [SEP] B [SEP], no
-    language embeddings, positions not restarted, the order decided by the same coin as MoCo's.
+    """Translation language modeling (Conneau and Lample 2019) as in PPA (Pan et al. 2021, section 2.2).
 
-    Reads ``joint``; loss ``tlm``, a mean over masked pieces.
+    The input is [CLS] A [SEP] B [SEP], without language embeddings and without restarting positions. The same coin as
+    for MoCo decides which side comes first.
+
+    Reads ``joint``. Loss ``tlm``, a mean over masked pieces.
     """
 
     name: ClassVar[str] = "tlm"

@@ -21,41 +21,46 @@ __all__ = ["MoCoConfig", "MomentumContrast", "contrastive_loss"]
 
 
 class MoCoConfig(ObjectiveConfig):
-    """Settings of MoCo; defaults are the paper's where it states them."""
+    """Settings of MoCo. Defaults are the paper's where it states them."""
 
     queue: int = Field(default=32_000, ge=1)
-    """Keys kept as negatives, K."""
+    """Number of keys kept as negatives, K."""
     temperature: float = Field(default=0.05, gt=0)
     momentum: float = Field(default=0.999, ge=0, le=1)
-    """Of the moving average that makes the key encoder."""
+    """Decay of the moving average that updates the momentum encoder."""
     projection: int = Field(default=300, ge=1)
     """Size of the projected vectors."""
     pool: Literal["cls", "mean"] = "cls"
-    """The sentence vector: state of the first piece, or mean of the pieces without specials."""
+    """Sentence vector: ``cls``, the state of the first piece, or ``mean`` over pieces, special ones excluded."""
     normalize_projection: bool = True
-    """L2-normalize projected vectors, as MoCo does."""
+    """Whether projected vectors are L2-normalized, as in MoCo."""
     positive_in_denominator: bool = True
-    """As MoCo and InfoXLM do; off is equation 3 as printed, whose sum runs over the queue alone."""
+    """Whether the denominator includes the positive, as in MoCo and InfoXLM. False: equation 3 as printed."""
     queue_init: Literal["warm", "random"] = "warm"
-    """``warm`` fills the queue with real keys before the first step; ``random`` is MoCo's, whose loss first rises."""
+    """``warm``: fill the queue with real keys before the first step; ``random``: as in MoCo, whose loss first rises."""
     mask_same_pair: bool = True
-    """Leave keys of the query's own pair out of the negatives."""
+    """Whether keys of the same pair as the query are excluded from the negatives."""
 
 
 def contrastive_loss(
     queries: Tensor, keys: Tensor, queue: Tensor, same: Tensor | None, config: MoCoConfig
 ) -> tuple[Tensor, Tensor]:
-    """InfoNCE of B queries against their positive and K queue keys (equation 3).
+    """Return the InfoNCE loss of queries against their positives and the keys of the queue (equation 3).
 
     Args:
-        queries: [B, p] with gradient.
-        keys: [B, p] the positives.
-        queue: [K, p] the negatives.
-        same: [B, K] True where a queue key is left out, or ``None``.
+        queries: Shape: [B, p].
+        keys: the positive of each query. Shape: [B, p].
+        queue: the negatives. Shape: [K, p].
+        same: which keys of the queue are excluded for each query. None: no key. Shape: [B, K].
         config: temperature and denominator.
 
     Returns:
-        The loss of each query [B], and whether its positive beat all negatives [B].
+        The loss of each query, shape: [B], and whether its positive has the highest logit, shape: [B].
+
+    >>> vectors = torch.eye(3)
+    >>> loss, best = contrastive_loss(vectors[:2], vectors[:2], vectors[2:], None, MoCoConfig(temperature=1.0))
+    >>> torch.allclose(loss, torch.log1p(torch.exp(torch.tensor(-1.0)))), best.tolist()
+    (True, [True, True])
     """
     positive = (queries * keys).sum(1, keepdim=True) / config.temperature
     negative = queries @ queue.T / config.temperature
@@ -80,10 +85,12 @@ class _Projection(nn.Module):
 
 
 class MomentumContrast(Objective):
-    """Sentence alignment by momentum contrast (He et al. 2020) over translations, with PPA's input shuffling.
+    """Sentence alignment by momentum contrast (He et al. 2020) between translations, with PPA's shuffling of inputs.
 
-    The query encoder is the one being trained and reads ``first``; the key encoder and its projection are moving
-    averages, in train mode, without gradient, and read the tokens of ``second``. Loss ``moco``, a mean over pairs.
+    The encoder that is trained encodes ``first`` as queries. The momentum encoder and its projection are moving
+    averages without gradient, in training mode, and encode ``second`` as keys.
+
+    Reads ``first``. Loss ``moco``, a mean over pairs.
     """
 
     name: ClassVar[str] = "moco"
@@ -107,11 +114,11 @@ class MomentumContrast(Objective):
         self._last: tuple[Tensor, Tensor, Tensor | None] | None = None
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Pairs."""
+        """Count pairs."""
         return {self.name: batch.size}
 
     def chance(self) -> Mapping[str, float]:
-        """log(K + 1): the positive looks like every negative."""
+        """Return log(K + 1): the positive is indistinguishable from the negatives."""
         return {self.name: math.log(self.config.queue + int(self.config.positive_in_denominator))}
 
     def _vectors(self, states: HiddenStates, projection: nn.Module) -> Tensor:
@@ -124,7 +131,7 @@ class MomentumContrast(Objective):
         return self._vectors(self.momentum_encoder.encode(batch.view("second")), self.momentum_projection)
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Summed InfoNCE over the slice's pairs; its keys wait for ``after_step`` to join the queue."""
+        """Return the summed InfoNCE of the slice's pairs; :meth:`after_step` adds their keys to the queue."""
         batch = step.batch
         queries = self._vectors(step.hidden("first"), self.projection)
         keys = self._keys(batch)
@@ -137,26 +144,26 @@ class MomentumContrast(Objective):
         return {self.name: loss.sum()}
 
     def metrics(self) -> Mapping[str, float]:
-        """Share of positives that beat all negatives, rate of masked own pairs, spread of the queries."""
+        """Return the accuracy, the share of queries with excluded keys, and the spread of the queries."""
         if self._last is None:
             return {}
         queries, best, same = self._last
-        seen = {"moco_accuracy": float(best.float().mean())}
+        values = {"moco_accuracy": float(best.float().mean())}
         if same is not None:
-            seen["moco_same_pair"] = float(same.any(1).float().mean())
-        return seen | {f"moco_{name}": value for name, value in spread(queries).items()}
+            values["moco_same_pair"] = float(same.any(1).float().mean())
+        return values | {f"moco_{name}": value for name, value in spread(queries).items()}
 
     @torch.no_grad()
     def _enqueue(self, pending: list[tuple[Tensor, Tensor, Tensor]], gather: Gather) -> None:
         keys, ids, positions = (gather(torch.cat(parts)) for parts in zip(*pending, strict=True))
-        order = torch.argsort(positions)[-self.config.queue :]  # one order, however the batch was sliced
-        place = (self.pointer + torch.arange(len(order), device=order.device)) % self.config.queue
-        self.queue[place] = keys[order]
-        self.queue_ids[place] = ids[order]
+        order = torch.argsort(positions)[-self.config.queue :]  # the same order, however the batch is sliced
+        slots = (self.pointer + torch.arange(len(order), device=order.device)) % self.config.queue
+        self.queue[slots] = keys[order]
+        self.queue_ids[slots] = ids[order]
         self.pointer.copy_((self.pointer + len(order)) % self.config.queue)
 
     def prepare(self, encoder: Encoder, batches: Batches, rank: int, ranks: int, gather: Gather) -> None:
-        """Fill the queue with keys of pairs drawn in an order of their own (``queue_init = "warm"``)."""
+        """Fill the queue with keys of batches that are not trained on (``queue_init = "warm"``)."""
         if self.config.queue_init == "random":
             return
         for fill in range(-(-self.config.queue // batches.size)):
@@ -168,10 +175,10 @@ class MomentumContrast(Objective):
 
     @torch.no_grad()
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
-        """Enqueue the step's keys and move the key encoder, once per optimizer step."""
+        """Add the keys of the step to the queue and update the momentum encoder."""
         self._enqueue(self._pending, gather)
         self._pending.clear()
-        own = (*self.momentum_encoder.base_parameters(), *self.momentum_projection.parameters())
-        query = (*encoder.base_parameters(), *self.projection.parameters())
-        move = get_ema_multi_avg_fn(self.config.momentum)  # one fused operation over all tensors
-        move(list(own), [parameter.detach() for parameter in query], 0)
+        averages = (*self.momentum_encoder.base_parameters(), *self.momentum_projection.parameters())
+        trained = (*encoder.base_parameters(), *self.projection.parameters())
+        update = get_ema_multi_avg_fn(self.config.momentum)  # one fused operation over all tensors
+        update(list(averages), [parameter.detach() for parameter in trained], 0)

@@ -1,4 +1,4 @@
-"""ALIGN-MLM's objective: rows of the embedding table that translate each other are drawn together."""
+"""ALIGN-MLM's objective: the input embeddings of translations become more similar."""
 
 from __future__ import annotations
 
@@ -29,20 +29,23 @@ class StaticConfig(ObjectiveConfig):
     weight: float = Field(default=10.0, ge=0)
     """ALIGN-MLM's α."""
     distance: Literal["cosine", "l2"] = "cosine"
-    """What is minimized: minus the cosine, or the squared distance."""
+    """What is minimized: the negative cosine, or the squared distance (``l2``)."""
     sample: int | None = Field(default=None, ge=1)
-    """Entries drawn anew for each step; all of them by default."""
+    """Number of dictionary entries, sampled at each step. None: all."""
 
 
 class _RowCosines(torch.autograd.Function):
-    """Cosines of rows of a table with other rows, and their gradient in closed form: a third of the time of composed
-    operations. Some rows at a time, which stay in the processor's cache: half the time of all 40,000 at once."""
+    """Cosines between rows of a table, with their gradient in closed form.
+
+    This takes a third of the time of composed operations. Blocks of rows stay in the processor's cache, which halves
+    the time of all 40,000 rows at once.
+    """
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, first: Tensor, second: Tensor) -> Tensor:
         cosines = torch.empty(len(first), device=table.device)
-        for at, _, (a, b), (length, other) in _blocks(table, first, second):
-            cosines[at] = (a * b).sum(1) / (length * other).squeeze(1)
+        for at, _, (a, b), (a_norm, b_norm) in _blocks(table, first, second):
+            cosines[at] = (a * b).sum(1) / (a_norm * b_norm).squeeze(1)
         ctx.save_for_backward(table, first, second, cosines)
         return cosines
 
@@ -52,31 +55,37 @@ class _RowCosines(torch.autograd.Function):
         """d cos / d a = (b/|b| - cos · a/|a|) / |a|."""
         table, first, second, cosines = ctx.saved_tensors
         out = torch.zeros_like(table)
-        for at, ids, rows, lengths in _blocks(table, first, second):
+        for at, ids, rows, norms in _blocks(table, first, second):
             scale, cosine = gradient[at].unsqueeze(1), cosines[at].unsqueeze(1)
-            across = scale / (lengths[0] * lengths[1])
-            for own, length, place, other in zip(rows, lengths, ids, reversed(rows), strict=True):
-                found = torch.addcmul(other * across, own, scale * cosine / length.square(), value=-1)
-                out.index_add_(0, place, found.to(out.dtype))
+            across = scale / (norms[0] * norms[1])
+            for row, norm, index, other in zip(rows, norms, ids, reversed(rows), strict=True):
+                row_gradient = torch.addcmul(other * across, row, scale * cosine / norm.square(), value=-1)
+                out.index_add_(0, index, row_gradient.to(out.dtype))
         return out, None, None
 
 
 def _blocks(table: Tensor, first: Tensor, second: Tensor) -> Iterator[tuple[slice, _Sides, _Sides, _Sides]]:
-    """Where in the entries, and of both sides ids, rows in fp32 and their lengths [n, 1]."""
+    """Yield blocks of entries: their slice, and for both sides the ids, rows in fp32, and norms of shape [n, 1]."""
     for start in range(0, len(first), _BLOCK):
         at = slice(start, start + _BLOCK)
         ids = [first[at], second[at]]
-        rows = [table.index_select(0, chosen).float() for chosen in ids]
+        rows = [table.index_select(0, index).float() for index in ids]
         yield at, ids, rows, [torch.linalg.vector_norm(side, dim=1, keepdim=True).clamp_min_(1e-8) for side in rows]
 
 
 class Static(Objective):
     """Alignment of static embeddings (Tang et al. 2022, ALIGN-MLM, section 2).
 
-    L = -α · mean over dictionary pairs of cos(E[i], E[j]), E the input embedding table alone, tied to the output layer;
-    both sides get the gradient, there are no negatives. A word of several pieces is the mean of their rows.
+    L = -α · mean over entries of cos(E[i], E[j]), where E are the input embeddings, tied to the output layer.
+    Both sides get a gradient, and there are no negatives. The vector of a word of several pieces is the mean of their
+    rows.
 
-    Reads no view; loss ``static``, a mean over dictionary entries.
+    Reads no view. Loss ``static``, a mean over dictionary entries.
+
+    Args:
+        config: the settings.
+        encoder: the encoder to be trained.
+        dictionary: pieces of words and of their translations.
     """
 
     name: ClassVar[str] = "static"
@@ -97,36 +106,36 @@ class Static(Objective):
         self._cosine = 0.0
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Dictionary entries."""
+        """Count dictionary entries."""
         return {self.name: min(self.entries, self.config.sample or self.entries)}
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Minus the summed cosines, or the summed squared distances."""
+        """Return the negative sum of cosines, or the sum of squared distances."""
         chosen, table = self._chosen(), step.encoder.embeddings
         if self.config.distance == "l2":
             first, second = (self._rows(table, side, chosen) for side in (0, 1))
             return {self.name: (first - second).square().sum()}
         if self._single:
-            # fp32 whatever the step's precision: a sum of thousands of cosines has no bits to lose
-            found: Tensor = _RowCosines.apply(table, *self._ids(chosen))  # type: ignore[no-untyped-call]
+            # fp32 in any precision of the step, since thousands of cosines are summed
+            cosines: Tensor = _RowCosines.apply(table, *self._ids(chosen))  # type: ignore[no-untyped-call]
         else:
             first, second = (self._rows(table, side, chosen) for side in (0, 1))
-            found = nn.functional.cosine_similarity(first, second, dim=1)
-        total = found.sum()
-        self._cosine = float(total.detach()) / max(1, len(found))
+            cosines = nn.functional.cosine_similarity(first, second, dim=1)
+        total = cosines.sum()
+        self._cosine = float(total.detach()) / max(1, len(cosines))
         return {self.name: -total}
 
     def _chosen(self) -> Tensor | None:
-        """The entries of this step; the same for all slices of its batch."""
-        wanted, steps = self.config.sample, self.get_buffer("steps")
-        if wanted is None or wanted >= self.entries:
+        """Return the sampled entries of this step, the same for all slices of its batch. None: all entries."""
+        count, steps = self.config.sample, self.get_buffer("steps")
+        if count is None or count >= self.entries:
             return None
         generator = torch.Generator().manual_seed(seed_for(self._seed, int(steps)))
-        return torch.randperm(self.entries, generator=generator)[:wanted].to(steps.device)
+        return torch.randperm(self.entries, generator=generator)[:count].to(steps.device)
 
     @property
     def _single(self) -> bool:
-        """Whether all words are single pieces."""
+        """Whether every word is a single piece."""
         return all(len(self.get_buffer(f"pieces_{side}")) == self.entries for side in (0, 1))
 
     def _ids(self, chosen: Tensor | None) -> list[Tensor]:
@@ -141,9 +150,9 @@ class Static(Objective):
         return nn.functional.embedding_bag(flat, table, starts, mode="mean").float()
 
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
-        """Count steps, which draw the entries."""
+        """Count steps, which seed the sampling of entries."""
         self.get_buffer("steps").add_(1)
 
     def metrics(self) -> Mapping[str, float]:
-        """Mean cosine of the entries."""
+        """Return the mean cosine of the entries."""
         return {} if self.config.distance == "l2" else {"static_cosine": self._cosine}

@@ -1,4 +1,4 @@
-"""Word alignment by contrast: a word finds its translation among the words of the batch."""
+"""Contrastive word alignment: distinguish a word's translation from the other words of the batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from paralign.batches.views import Batch, linked_words
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
-from paralign.objectives.linked import word_keys, word_vectors
+from paralign.objectives.linked_words import linked_word_ids, linked_word_vectors
 
 __all__ = ["WordContrast", "WordContrastConfig"]
 
@@ -22,17 +22,17 @@ class WordContrastConfig(ObjectiveConfig):
 
     temperature: float = Field(default=0.1, gt=0)
     negatives: Literal["other", "both"] = "both"
-    """Words of the other side of the batch (weak alignment), or of both sides (strong alignment)."""
+    """``other``: words of the other side of the batch (weak alignment); ``both``: of both sides (strong alignment)."""
 
 
 class WordContrast(Objective):
-    """Contrastive word alignment (Wu and Dredze 2020, section 3.3): cosine of contextual vectors over a temperature.
+    """Contrastive word alignment (Wu and Dredze 2020, section 3.3): cosines of contextual vectors over a temperature.
 
-    For every link and both directions the translation is told from the other linked words of the slice of the batch;
-    its other translations, and words that share a translation with it, are no negatives. A word's vector is the mean of
-    its pieces' last states.
+    For every link and in both directions, the translation of a word is distinguished from the other linked words of the
+    slice. Other translations of the word, and words that share a translation with it, are not negatives. The vector of
+    a word is the mean of the last hidden states of its pieces.
 
-    Reads ``first`` and ``second``; loss ``word_contrastive``, a mean over links of both directions' mean.
+    Reads ``first`` and ``second``. Loss ``word_contrastive``, a mean over links of the mean of both directions.
     """
 
     name: ClassVar[str] = "word_contrastive"
@@ -40,37 +40,38 @@ class WordContrast(Objective):
     needs_links: ClassVar[bool] = True
     Config: ClassVar[type[ObjectiveConfig]] = WordContrastConfig
     config: WordContrastConfig
-    _found: float | None = None
+    _accuracy: float | None = None
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Links."""
+        """Count links."""
         return {self.name: len(linked_words(batch, "first", "second").rows)}
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Summed loss of all links."""
+        """Return the summed loss of all links."""
         linked = linked_words(step.batch, "first", "second")
-        words = [F.normalize(some, dim=1) for some in word_vectors(step, linked)]
+        words = [F.normalize(vectors, dim=1) for vectors in linked_word_vectors(step, linked)]
         with torch.autocast(words[0].device.type, enabled=False):
-            same = [torch.from_numpy(keys[:, None] == keys).to(words[0].device) for keys in word_keys(linked)]
-            # By both words of each link: which other sides' words translate it, and which own ones share a translation.
-            ones, others = same[0].float(), same[1].float()
-            translates = (ones @ others > 0, others @ ones > 0)
-            shares = (ones @ others @ ones > 0, others @ ones @ others > 0)
+            same_word = [torch.from_numpy(ids[:, None] == ids).to(words[0].device) for ids in linked_word_ids(linked)]
+            # For the words of each link: which words of the other side translate them, and which words of their own
+            # side share a translation with them.
+            first, second = same_word[0].float(), same_word[1].float()
+            translates = (first @ second > 0, second @ first > 0)
+            shares = (first @ second @ first > 0, second @ first @ second > 0)
             total = words[0].sum() * 0
-            found = 0.0
-            for way, (one, other) in enumerate(((words[0], words[1]), (words[1], words[0]))):
-                scores = one @ other.T / self.config.temperature
-                here = torch.eye(len(one), dtype=torch.bool, device=one.device)
-                scores = scores.masked_fill(translates[way] & ~here, -torch.inf)
+            correct = 0.0
+            for direction, (queries, keys) in enumerate(((words[0], words[1]), (words[1], words[0]))):
+                logits = queries @ keys.T / self.config.temperature
+                diagonal = torch.eye(len(queries), dtype=torch.bool, device=queries.device)
+                logits = logits.masked_fill(translates[direction] & ~diagonal, -torch.inf)
                 if self.config.negatives == "both":
-                    beside = (one @ one.T / self.config.temperature).masked_fill(shares[way], -torch.inf)
-                    scores = torch.cat([scores, beside], 1)
-                target = torch.arange(len(one), device=one.device)
-                total = total + F.cross_entropy(scores, target, reduction="sum") / 2
-                found += float((scores.detach().argmax(1) == target).float().sum()) / 2 if len(one) else 0.0
-        self._found = found / len(linked.rows) if len(linked.rows) else None
+                    same_side = queries @ queries.T / self.config.temperature
+                    logits = torch.cat([logits, same_side.masked_fill(shares[direction], -torch.inf)], 1)
+                target = torch.arange(len(queries), device=queries.device)
+                total = total + F.cross_entropy(logits, target, reduction="sum") / 2
+                correct += float((logits.detach().argmax(1) == target).float().sum()) / 2 if len(queries) else 0.0
+        self._accuracy = correct / len(linked.rows) if len(linked.rows) else None
         return {self.name: total}
 
     def metrics(self) -> Mapping[str, float]:
-        """Share of links whose translation is nearer than all others."""
-        return {} if self._found is None else {f"{self.name}_accuracy": self._found}
+        """Return the share of links whose translation is more similar than all negatives."""
+        return {} if self._accuracy is None else {f"{self.name}_accuracy": self._accuracy}

@@ -1,4 +1,4 @@
-"""Word alignment by distance: contextual vectors of linked words are drawn together."""
+"""Word alignment by distance: contextual vectors of linked words become more similar."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paralign.batches.views import Batch, PairBatch, View, linked_words, take_ro
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
-from paralign.objectives.linked import word_vectors
+from paralign.objectives.linked_words import linked_word_vectors
 from paralign.ragged import ranges
 
 __all__ = ["WordL2", "WordL2Config"]
@@ -26,18 +26,18 @@ class WordL2Config(ObjectiveConfig):
     anchor: float = Field(default=1.0, ge=0)
     """Weight of the regularizer, times ``weight``."""
     pivot: str = "en"
-    """The language whose vectors the regularizer holds to what they were."""
+    """The language whose vectors the regularizer keeps close to their initial values."""
 
 
 class WordL2(Objective):
-    """Squared distance of linked words (Cao, Kitaev and Klein 2020, equation 1), and a regularizer.
+    """Squared distance of linked words (Cao, Kitaev and Klein 2020, equation 1), with a regularizer.
 
-    A word's vector is the mean of its pieces' last states. The regularizer is the squared distance of the pivot
-    language's pieces from their states in the encoder as it was at the beginning of the run (equation 2), without which
-    all vectors could fall together.
+    The vector of a word is the mean of the last hidden states of its pieces. The regularizer is the squared distance
+    between the states of the pivot language's pieces and their states in the initial encoder (equation 2); without it
+    all vectors could collapse.
 
-    Reads ``first`` and ``second``; losses ``word_l2``, a mean over links, and ``word_l2_anchor``, a mean over the
-    pivot's pieces without specials.
+    Reads ``first`` and ``second``. Losses ``word_l2``, a mean over links, and ``word_l2_anchor``, a mean over the
+    pieces of the pivot language, special ones excluded.
     """
 
     name: ClassVar[str] = "word_l2"
@@ -51,35 +51,35 @@ class WordL2(Objective):
         self.initial = encoder.copy_without_head() if config.anchor else None
 
     def weights(self) -> Mapping[str, float]:
-        """The distance, and the regularizer at its own weight."""
+        """Return the weights of the distance and of the regularizer."""
         return {self.name: self.config.weight, f"{self.name}_anchor": self.config.weight * self.config.anchor}
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Links, and pieces of the pivot."""
+        """Count links, and pieces of the pivot language."""
         links = len(linked_words(batch, "first", "second").rows)
         pieces = sum(int((~view.special).sum()) for _, _, view in self._pivot(batch)) if self.config.anchor else 0
         return {self.name: links, f"{self.name}_anchor": pieces}
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Summed squared distances."""
-        first, second = word_vectors(step, linked_words(step.batch, "first", "second"))
+        """Return the summed squared distances."""
+        first, second = linked_word_vectors(step, linked_words(step.batch, "first", "second"))
         distance = (first - second).square().sum()
-        held = distance.new_zeros(())
+        anchor = distance.new_zeros(())
         if self.initial is not None:
             self.initial.eval()
             for name, rows, view in self._pivot(step.batch):
                 with torch.no_grad():
-                    before = self.initial.encode(view).flat
-                whole = step.batch.view(name)
-                place = ranges(whole.starts[rows], whole.lengths[rows])
+                    initial = self.initial.encode(view).flat
+                full_view = step.batch.view(name)
+                positions = ranges(full_view.starts[rows], full_view.lengths[rows])
                 inner = np.flatnonzero(~view.special)
-                now = step.hidden(name).at(place[inner])
-                kept = torch.from_numpy(inner).to(now.device)
-                held = held + (now.float() - before.index_select(0, kept).float()).square().sum()
-        return {self.name: distance, f"{self.name}_anchor": held + 0 * distance}
+                states = step.hidden(name).at(positions[inner])
+                index = torch.from_numpy(inner).to(states.device)
+                anchor = anchor + (states.float() - initial.index_select(0, index).float()).square().sum()
+        return {self.name: distance, f"{self.name}_anchor": anchor + 0 * distance}
 
     def _pivot(self, batch: Batch) -> list[tuple[str, np.ndarray, View]]:
-        """The pivot's sentences: in which view, which rows, and alone."""
+        """Return the sentences of the pivot language: name of the view, rows in it, and a view of these rows alone."""
         assert isinstance(batch, PairBatch)
         pivot = self.config.pivot
         if pivot not in batch.languages:
