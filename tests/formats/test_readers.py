@@ -129,7 +129,7 @@ def test_smallworld_has_parallel_text_with_links() -> None:
         assert texts == [(p.line, getattr(p, side)) for p in got]
         assert all(text == normalize(text) for _, text in texts)
     assert all(p.links for p in got)
-    with pytest.raises(UserError, match="does not speak"):
+    with pytest.raises(UserError, match="has no grammar for"):
         list(read_pairs(PairSpec("en", "sw", "smallworld:0-2")))
 
 

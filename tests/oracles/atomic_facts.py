@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paralign.smallworld import Clause, Meaning, Setting
+from paralign.smallworld import Clause, Meaning, Adjunct
 from paralign.smallworld.concepts import CITIES
 
 OPPOSITES = [
@@ -37,7 +37,7 @@ def facts(clause: Clause) -> tuple[set[Fact], set[Fact], set[Fact]]:
             event.add((f"{role} and", entity.conjunct))
     for field in ("place", "company", "adjective", "time", "frequency", "manner"):
         value = getattr(clause, field)
-        if isinstance(value, Setting):
+        if isinstance(value, Adjunct):
             event.add((field, (value.relation, value.ground)))
         elif value is not None:
             event.add((field, value))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from paralign.smallworld import LANGUAGES, Clause, Entity, Meaning, Setting
-from paralign.smallworld.world import grammar, link
+from paralign.smallworld import LANGUAGES, Adjunct, Clause, Entity, Meaning
+from paralign.smallworld.world import get_grammar, link_words
 
 READER = Meaning(
     Clause(
@@ -35,7 +35,7 @@ JOURNEY = Meaning(
         "go",
         subject=Entity("queen", plural=True),
         goal=Entity("Berlin"),
-        company=Setting("with", Entity("student", plural=True, definite=False, count="two")),
+        company=Adjunct("with", Entity("student", plural=True, definite=False, count="two")),
         tense="future",
         asks="whether",
     )
@@ -56,7 +56,7 @@ REPORT = Meaning(
             "sleep",
             subject=Entity("cat", owner=Entity("teacher")),
             frequency="often",
-            place=Setting("under", Entity("tree")),
+            place=Adjunct("under", Entity("tree")),
         ),
     )
 )
@@ -80,7 +80,7 @@ HELP = Meaning(
         "help",
         subject=Entity("nurse", plural=True),
         object=Entity("Ravi"),
-        place=Setting("in", Entity("New_York")),
+        place=Adjunct("in", Entity("New_York")),
         tense="past",
     )
 )
@@ -174,7 +174,7 @@ GOLD = [
 
 @pytest.mark.parametrize(("meaning", "language", "text"), GOLD)
 def test_text(meaning: Meaning, language: str, text: str) -> None:
-    assert grammar(language).sentence(meaning).text == text
+    assert get_grammar(language).sentence(meaning).text == text
 
 
 def test_every_gold_meaning_is_in_every_language() -> None:
@@ -193,57 +193,57 @@ def test_every_gold_meaning_is_in_every_language() -> None:
     ],
 )
 def test_links_of_the_reader(target: str, pharaoh: str) -> None:
-    pairs = link(grammar("en").sentence(READER), grammar(target).sentence(READER))
+    pairs = link_words(get_grammar("en").sentence(READER), get_grammar(target).sentence(READER))
     assert pairs == tuple(tuple(map(int, pair.split("-"))) for pair in pharaoh.split())
 
 
 def test_links_many_to_one() -> None:
     """*aux* is *to the*, *keinen* is *not an*; *not* is both *n'* and *pas*."""
-    english, french = grammar("en").sentence(GIFT), grammar("fr").sentence(GIFT)
-    words = {(english.words[i], french.words[j]) for i, j in link(english, french)}
+    english, french = get_grammar("en").sentence(GIFT), get_grammar("fr").sentence(GIFT)
+    words = {(english.words[i], french.words[j]) for i, j in link_words(english, french)}
     assert {("to", "aux"), ("the", "aux"), ("the", "les"), ("children", "enfants")} <= words
-    english, german = grammar("en").sentence(HUNGER), grammar("de").sentence(HUNGER)
-    words = {(english.words[i], german.words[j]) for i, j in link(english, german)}
+    english, german = get_grammar("en").sentence(HUNGER), get_grammar("de").sentence(HUNGER)
+    words = {(english.words[i], german.words[j]) for i, j in link_words(english, german)}
     assert {("did", "hat"), ("not", "keinen"), ("an", "keinen"), ("because", "weil")} <= words
-    french = grammar("fr").sentence(HUNGER)
-    words = {(english.words[i], french.words[j]) for i, j in link(english, french)}
+    french = get_grammar("fr").sentence(HUNGER)
+    words = {(english.words[i], french.words[j]) for i, j in link_words(english, french)}
     assert {("not", "n'"), ("not", "pas"), ("because", "parce"), ("because", "qu'"), ("did", "a")} <= words
 
 
 def test_spanish_links() -> None:
     """*al* is *to the*; *?* is both marks of the question; the *a* of objects is the Hindi *ko*."""
-    english, spanish = grammar("en").sentence(SALE), grammar("es").sentence(SALE)
-    words = {(english.words[i], spanish.words[j]) for i, j in link(english, spanish)}
+    english, spanish = get_grammar("en").sentence(SALE), get_grammar("es").sentence(SALE)
+    words = {(english.words[i], spanish.words[j]) for i, j in link_words(english, spanish)}
     assert {("to", "al"), ("the", "al"), ("king", "rey"), ("a", "un")} <= words
-    english, spanish = grammar("en").sentence(JOURNEY), grammar("es").sentence(JOURNEY)
-    words = {(english.words[i], spanish.words[j]) for i, j in link(english, spanish)}
+    english, spanish = get_grammar("en").sentence(JOURNEY), get_grammar("es").sentence(JOURNEY)
+    words = {(english.words[i], spanish.words[j]) for i, j in link_words(english, spanish)}
     assert {("?", "¿"), ("?", "?"), ("go", "Irán"), ("to", "a"), ("with", "con")} <= words
     assert not any(source == "Will" for source, _ in words)
-    hindi, spanish = grammar("hi").sentence(MICE), grammar("es").sentence(MICE)
-    words = {(hindi.words[i], spanish.words[j]) for i, j in link(hindi, spanish)}
+    hindi, spanish = get_grammar("hi").sentence(MICE), get_grammar("es").sentence(MICE)
+    words = {(hindi.words[i], spanish.words[j]) for i, j in link_words(hindi, spanish)}
     assert ("को", "a") in words
 
 
 def test_spanish_trees() -> None:
-    sentence = grammar("es").sentence(JOURNEY)  # ¿ Irán las reinas a Berlín con dos estudiantes ?
+    sentence = get_grammar("es").sentence(JOURNEY)  # ¿ Irán las reinas a Berlín con dos estudiantes ?
     assert sentence.heads == (2, 0, 4, 2, 6, 2, 9, 9, 2, 2)
     assert " ".join(sentence.deprels) == "punct root det nsubj case obl case nummod obl punct"
     assert " ".join(sentence.upos) == "PUNCT VERB DET NOUN ADP PROPN ADP NUM NOUN PUNCT"
     assert " ".join(sentence.lemmas) == "¿ ir el reina a Berlín con dos estudiante ?"
-    sentence = grammar("es").sentence(REPORT)
+    sentence = get_grammar("es").sentence(REPORT)
     # El médico dice que el gato del profesor duerme a menudo bajo el árbol .
     assert sentence.heads == (2, 3, 0, 9, 6, 9, 8, 6, 3, 9, 10, 14, 14, 9, 3)
     assert " ".join(sentence.deprels) == (
         "det nsubj root mark det nsubj case nmod ccomp advmod fixed case det obl punct"
     )
     assert " ".join(sentence.upos) == "DET NOUN VERB SCONJ DET NOUN ADP NOUN VERB ADP ADJ ADP DET NOUN PUNCT"
-    sentence = grammar("es").sentence(MICE)  # El pájaro grande no ve a los ratones .
+    sentence = get_grammar("es").sentence(MICE)  # El pájaro grande no ve a los ratones .
     assert sentence.heads == (2, 5, 2, 5, 0, 8, 8, 5, 5)
     assert " ".join(sentence.deprels) == "det nsubj amod advmod root case det obj punct"
 
 
 def test_german_tree() -> None:
-    sentence = grammar("de").sentence(READER)
+    sentence = get_grammar("de").sentence(READER)
     assert sentence.heads == (3, 3, 10, 8, 8, 7, 8, 3, 8, 0, 12, 10, 10)
     assert " ".join(sentence.deprels) == ("det amod nsubj punct nsubj det obj acl:relcl punct root det obj punct")
     assert " ".join(sentence.upos) == "DET ADJ NOUN PUNCT PRON DET NOUN VERB PUNCT VERB DET NOUN PUNCT"
@@ -265,13 +265,13 @@ def test_german_tree() -> None:
 
 
 def test_hindi_tree() -> None:
-    sentence = grammar("hi").sentence(JOURNEY)  # क्या रानियाँ दो छात्रों के साथ बर्लिन जाएँगी ?
+    sentence = get_grammar("hi").sentence(JOURNEY)  # क्या रानियाँ दो छात्रों के साथ बर्लिन जाएँगी ?
     assert sentence.heads == (8, 8, 4, 8, 4, 4, 8, 0, 8)
     assert " ".join(sentence.deprels) == "discourse nsubj nummod obl case case obl root punct"
 
 
 def test_chinese_tree() -> None:
-    sentence = grammar("zh").sentence(JOURNEY)  # 女王们 会 跟 两 个 学生 去 柏林 吗 ？
+    sentence = get_grammar("zh").sentence(JOURNEY)  # 女王们 会 跟 两 个 学生 去 柏林 吗 ？
     assert sentence.words == ("女王们", "会", "跟", "两", "个", "学生", "去", "柏林", "吗", "？")
     assert sentence.heads == (7, 7, 6, 6, 4, 7, 0, 7, 7, 7)
     assert " ".join(sentence.deprels) == "nsubj aux case nummod clf obl root obj discourse punct"
@@ -288,9 +288,9 @@ def test_chinese_tree() -> None:
     ],
 )
 def test_person(language: str, entities: tuple[tuple[int, int, str], ...]) -> None:
-    assert grammar(language).sentence(WHEN).entities == entities
+    assert get_grammar(language).sentence(WHEN).entities == entities
 
 
 def test_place() -> None:
-    assert grammar("de").sentence(JOURNEY).entities == ((7, 8, "LOC"),)
-    assert grammar("es").sentence(HELP).entities == ((4, 5, "PER"), (6, 8, "LOC"))
+    assert get_grammar("de").sentence(JOURNEY).entities == ((7, 8, "LOC"),)
+    assert get_grammar("es").sentence(HELP).entities == ((4, 5, "PER"), (6, 8, "LOC"))

@@ -10,13 +10,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from paralign.errors import UserError
-from paralign.smallworld import LANGUAGES, Clause, Entity, Meaning, Setting, inference, say
-from paralign.smallworld.entailment import LABELS, relation
-from paralign.smallworld.inference import _inference
+from paralign.smallworld import LANGUAGES, Adjunct, Clause, Entity, Meaning, realize, sample_inference
+from paralign.smallworld.entailment_rules import LABELS, relation
+from paralign.smallworld.inference_pairs import _inference
 from paralign.sources.smallworld import smallworld_sentence_pairs
 from tests.oracles import atomic_facts
 
-PAIRS = [inference(index) for index in range(4000)]
+PAIRS = [sample_inference(index) for index in range(4000)]
 
 ANNA = Entity("Anna")
 BOOK = Entity("book", definite=False)
@@ -30,7 +30,7 @@ OLD_SLEEPS = Clause("sleep", subject=Entity("man", adjective="old"), tense="past
 OLD_MEN = Entity("man", plural=True, adjective="old")
 BIG = Clause("be", subject=Entity("house"), adjective="big")
 SMALL = replace(BIG, adjective="small")
-LIVES = Clause("live", subject=ANNA, place=Setting("in", Entity("Paris")))
+LIVES = Clause("live", subject=ANNA, place=Adjunct("in", Entity("Paris")))
 
 
 def counted(number: str) -> Clause:
@@ -64,7 +64,7 @@ WORKED = [  # premise, hypothesis, label, and what a person reads
     (Meaning(replace(SMALL, negated=True)), BIG, "neutral", "The house is not small.", "The house is big."),
     (
         Meaning(LIVES),
-        replace(LIVES, place=Setting("in", Entity("Rome"))),
+        replace(LIVES, place=Adjunct("in", Entity("Rome"))),
         "contradiction",
         "Anna lives in Paris.",
         "Anna lives in Rome.",
@@ -92,13 +92,13 @@ WORKED = [  # premise, hypothesis, label, and what a person reads
 def test_worked_examples(premise: Meaning, hypothesis: Clause, label: str, first: str, second: str) -> None:
     assert relation(premise, Meaning(hypothesis)) == label
     assert atomic_facts.label(premise, Meaning(hypothesis)) == label
-    assert (say(premise, "en").text, say(Meaning(hypothesis), "en").text) == (first, second)
+    assert (realize(premise, "en").text, realize(Meaning(hypothesis), "en").text) == (first, second)
 
 
 def test_a_worked_example_in_german() -> None:
-    assert say(Meaning(NOT_BUYS), "de").text == "Anna hat kein Buch gekauft."
-    assert say(Meaning(NOT_BUYS_RED), "de").text == "Anna hat kein rotes Buch gekauft."
-    assert say(told("know", BUYS_RED), "de").text == "Peter weiß, dass Anna ein rotes Buch gekauft hat."
+    assert realize(Meaning(NOT_BUYS), "de").text == "Anna hat kein Buch gekauft."
+    assert realize(Meaning(NOT_BUYS_RED), "de").text == "Anna hat kein rotes Buch gekauft."
+    assert realize(told("know", BUYS_RED), "de").text == "Peter weiß, dass Anna ein rotes Buch gekauft hat."
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_worked_example_in_german() -> None:
         (BUYS, BUYS),
         (replace(NOT_BUYS, time="Monday"), NOT_BUYS),
         (NOT_BUYS, replace(BUYS, time="Monday")),
-        (replace(BUYS, place=Setting("in", Entity("Rome"))), replace(BUYS, place=Setting("in", Entity("Paris")))),
+        (replace(BUYS, place=Adjunct("in", Entity("Rome"))), replace(BUYS, place=Adjunct("in", Entity("Paris")))),
         (BUYS, replace(BUYS, object=Entity("car", definite=False))),
         (replace(SLEEPS, subject=OLD_MEN), replace(SLEEPS, subject=replace(OLD_MEN, adjective=None))),
         (
@@ -122,7 +122,8 @@ def test_what_people_disagree_about_has_no_label(premise: Clause, hypothesis: Cl
 
 def test_the_oracle_knows_every_label() -> None:
     for index, pair in enumerate(PAIRS):
-        assert atomic_facts.label(pair.premise, pair.hypothesis) == pair.label, (index, say(pair.premise, "en").text)
+        message = (index, realize(pair.premise, "en").text)
+        assert atomic_facts.label(pair.premise, pair.hypothesis) == pair.label, message
 
 
 def test_what_is_unclear_is_the_same_on_both_sides() -> None:
@@ -168,7 +169,7 @@ def test_labels_and_forms_are_balanced() -> None:
 
 def test_the_hypothesis_alone_says_nothing() -> None:
     """Bags of words and word pairs of the hypothesis: at chance (1/3, standard error 0.015 of 1,000)."""
-    texts = [say(pair.hypothesis, "en").text for pair in PAIRS]
+    texts = [realize(pair.hypothesis, "en").text for pair in PAIRS]
     labels = [pair.label for pair in PAIRS]
     bag = CountVectorizer(token_pattern=r"\w+", ngram_range=(1, 2), binary=True)
     model = LogisticRegression(C=0.1, max_iter=300).fit(bag.fit_transform(texts[:3000]), labels[:3000])
@@ -187,9 +188,9 @@ def test_pairs_in_every_language(language: str) -> None:
 def test_any_index_comes_out_the_same_alone() -> None:
     for index in (3, 999):
         _inference.cache_clear()
-        assert inference(index) == PAIRS[index]
-    assert inference(3, seed=1) != PAIRS[3]
+        assert sample_inference(index) == PAIRS[index]
+    assert sample_inference(3, seed=1) != PAIRS[3]
     with pytest.raises(UserError, match="count from 0"):
-        inference(-1)
-    with pytest.raises(UserError, match="does not speak"):
+        sample_inference(-1)
+    with pytest.raises(UserError, match="has no grammar for"):
         next(smallworld_sentence_pairs("xx", range(1)))

@@ -7,13 +7,22 @@ from collections import Counter
 import pytest
 
 from paralign.errors import UserError
-from paralign.smallworld import LANGUAGES, Asked, Clause, Entity, Meaning, Setting, ask, question
+from paralign.smallworld import (
+    LANGUAGES,
+    Adjunct,
+    Clause,
+    Entity,
+    Meaning,
+    ReadingItem,
+    realize_question,
+    sample_question,
+)
 from paralign.smallworld.concepts import HUMAN, PERSONS
 from paralign.smallworld.questions import _question
-from paralign.smallworld.world import grammar
+from paralign.smallworld.world import get_grammar
 from paralign.sources.smallworld import smallworld_questions, smallworld_tagged
 
-ITEMS = [question(index) for index in range(1200)]
+ITEMS = [sample_question(index) for index in range(1200)]
 ROLE = {"who": "subject", "what": "object", "where": "place"}
 
 
@@ -33,7 +42,7 @@ def answers(sentence: Clause, asked: Clause) -> bool:
 
 def test_exactly_one_sentence_answers() -> None:
     for item in ITEMS:
-        found = [n for n, meaning in enumerate(item.meanings) if answers(meaning.clause, item.asked.clause)]
+        found = [n for n, meaning in enumerate(item.meanings) if answers(meaning.clause, item.question.clause)]
         assert found == [item.sentence]
 
 
@@ -41,7 +50,7 @@ def test_neither_the_verb_nor_the_noun_is_enough() -> None:
     """Another sentence has the verb, another one what the question names, and each offers an answer of the kind."""
     styles = Counter[str]()
     for item in ITEMS:
-        asked = item.asked.clause
+        asked = item.question.clause
         others = [meaning.clause for n, meaning in enumerate(item.meanings) if n != item.sentence]
         assert any(other.verb == asked.verb and not other.negated for other in others)
         subjects = named(asked).get("subject")
@@ -62,24 +71,24 @@ def test_neither_the_verb_nor_the_noun_is_enough() -> None:
 
 def test_the_answer_is_named_once() -> None:
     for item in ITEMS:
-        role = ROLE[str(item.asked.clause.asks)]
+        role = ROLE[str(item.question.clause.asks)]
         answer = named(item.meanings[item.sentence].clause)[role]
         every = [concept for meaning in item.meanings for concept in named(meaning.clause).values()]
         if role == "object" or role == "place":
             assert every.count(answer) == 1
-        assert answer not in named(item.asked.clause).values()
+        assert answer not in named(item.question.clause).values()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_answers_are_slices_of_one_sentence(language: str) -> None:
-    spoken = grammar(language)
+    language_grammar = get_grammar(language)
     for item in ITEMS:
-        context, asked, answer, start = ask(item, language)
+        context, asked, answer, start = realize_question(item, language)
         assert context[start : start + len(answer)] == answer
         assert answer == answer.strip()
         assert asked[-1] in "?？"
-        texts = [spoken.sentence(meaning).text for meaning in item.meanings]
-        assert context == (" " if spoken.spaced else "").join(texts)
+        texts = [language_grammar.sentence(meaning).text for meaning in item.meanings]
+        assert context == (" " if language_grammar.has_spaces else "").join(texts)
         before = len(context.partition(texts[item.sentence])[0])
         assert before <= start < start + len(answer) < before + len(texts[item.sentence])
 
@@ -87,10 +96,10 @@ def test_answers_are_slices_of_one_sentence(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_answers_are_whole_phrases(language: str) -> None:
     """The words of the answer hang together under one word outside it: a complete, connected phrase."""
-    spoken = grammar(language)
+    language_grammar = get_grammar(language)
     for item in ITEMS:
-        context, _, answer, start = ask(item, language)
-        sentence = spoken.sentence(item.meanings[item.sentence])
+        context, _, answer, start = realize_question(item, language)
+        sentence = language_grammar.sentence(item.meanings[item.sentence])
         start -= context.index(sentence.text)
         inside = [n for n, (a, b) in enumerate(sentence.spans) if a >= start and b <= start + len(answer)]
         assert sentence.spans[inside[0]][0] == start
@@ -102,7 +111,7 @@ def test_answers_are_whole_phrases(language: str) -> None:
         assert not left or item.key != "p"
 
 
-GOLD = Asked(
+GOLD = ReadingItem(
     (
         Meaning(Clause("buy", subject=Entity("Anna"), object=Entity("car", definite=False), tense="past")),
         Meaning(
@@ -111,7 +120,7 @@ GOLD = Asked(
                 subject=Entity("man", adjective="old"),
                 object=Entity("hat", adjective="red", definite=False),
                 tense="past",
-                place=Setting("in", Entity("park", adjective="big")),
+                place=Adjunct("in", Entity("park", adjective="big")),
             )
         ),
         Meaning(Clause("find", subject=Entity("man"), object=Entity("key", owner=Entity("Lisa")), tense="past")),
@@ -139,17 +148,18 @@ GOLD = Asked(
     ],
 )
 def test_spans_that_a_person_can_check(language: str, key: str, text: str) -> None:
-    context, _, answer, start = ask(Asked(GOLD.meanings, GOLD.asked, GOLD.sentence, key), language)
+    item = ReadingItem(GOLD.meanings, GOLD.question, GOLD.sentence, key)
+    context, _, answer, start = realize_question(item, language)
     assert answer == text
     assert context[start:].startswith(text)
 
 
 def test_a_paragraph_that_a_person_can_check() -> None:
-    context, asked, answer, start = ask(GOLD, "en", "de")
+    context, asked, answer, start = realize_question(GOLD, "en", "de")
     assert context == "Anna bought a car. The old man bought a red hat in the big park. The man found Lisa's key."
     assert asked == "Was hat der Mann gekauft?"
     assert (answer, start) == ("a red hat", 38)
-    assert ask(GOLD, "zh")[1] == "男人买了什么？"
+    assert realize_question(GOLD, "zh")[1] == "男人买了什么？"
 
 
 def test_questions_as_squad_has_them() -> None:
@@ -188,17 +198,17 @@ def test_new_york_is_one_place() -> None:
 def test_any_index_comes_out_the_same_alone() -> None:
     for index in (7, 1100):
         _question.cache_clear()
-        assert question(index) == ITEMS[index]
-    assert question(7, seed=1) != ITEMS[7]
+        assert sample_question(index) == ITEMS[index]
+    assert sample_question(7, seed=1) != ITEMS[7]
     with pytest.raises(UserError, match="count from 0"):
-        question(-1)
-    with pytest.raises(UserError, match="does not speak"):
-        ask(ITEMS[0], "en", "xx")
+        sample_question(-1)
+    with pytest.raises(UserError, match="has no grammar for"):
+        realize_question(ITEMS[0], "en", "xx")
 
 
 def test_a_paragraph_that_runs_out_of_nouns_is_drawn_anew():
     """At index 2,000,138 the first draw asks for one more thing than people do the verb to."""
-    item = question(2_000_138)
+    item = sample_question(2_000_138)
     assert 3 <= len(item.meanings) <= 5
-    context, _, answer, start = ask(item, "de")
+    context, _, answer, start = realize_question(item, "de")
     assert context[start : start + len(answer)] == answer

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from paralign.smallworld import Clause, Entity, Meaning, Setting
+from paralign.smallworld import Adjunct, Clause, Entity, Meaning
 from paralign.smallworld.concepts import VERBS
-from paralign.smallworld.world import grammar
+from paralign.smallworld.world import get_grammar
 from tests.smallworld.test_agreement import children, sentences
 
 SAID = [
@@ -46,12 +46,12 @@ SAID = [
         Clause("be", subject=Entity("door", plural=True), adjective="beautiful", asks="whether"),
         "¿Son bonitas las puertas?",
     ),
-    (Clause("be", place=Setting("near", Entity("river")), asks="who"), "¿Quién está cerca del río?"),
+    (Clause("be", place=Adjunct("near", Entity("river")), asks="who"), "¿Quién está cerca del río?"),
     (
-        Clause("be", subject=Entity("boat"), place=Setting("on", Entity("island"))),
+        Clause("be", subject=Entity("boat"), place=Adjunct("on", Entity("island"))),
         "El barco está en la isla.",
     ),
-    (Clause("be", subject=Entity("pen"), place=Setting("on", Entity("bed"))), "El bolígrafo está sobre la cama."),
+    (Clause("be", subject=Entity("pen"), place=Adjunct("on", Entity("bed"))), "El bolígrafo está sobre la cama."),
     # what comes first in a question
     (Clause("choose", subject=Entity("thief"), tense="past", asks="what"), "¿Qué eligió el ladrón?"),
     (
@@ -76,7 +76,7 @@ SAID = [
         Clause(
             "run",
             subject=Entity("woman", plural=True),
-            place=Setting("in", Entity("Spain", conjunct=Entity("India"))),
+            place=Adjunct("in", Entity("Spain", conjunct=Entity("India"))),
             tense="past",
         ),
         "Las mujeres corrieron en España e India.",
@@ -121,7 +121,7 @@ SAID = [
 
 @pytest.mark.parametrize(("clause", "text"), SAID, ids=[text for _, text in SAID])
 def test_text(clause: Clause, text: str) -> None:
-    assert grammar("es").sentence(Meaning(clause)).text == text
+    assert get_grammar("es").sentence(Meaning(clause)).text == text
 
 
 NOUNS = {  # nouns and their gender
@@ -287,7 +287,7 @@ STEM_CHANGING = {  # vowels change in the present and the subjunctive only
 
 @pytest.mark.parametrize("concept", VERBS)
 def test_conjugation(concept: str) -> None:
-    infinitive, *forms = grammar("es").lexicon[concept]
+    infinitive, *forms = get_grammar("es").lexicon[concept]
     expected = IRREGULAR[infinitive].split() if infinitive in IRREGULAR else regular(infinitive)
     if infinitive in STEM_CHANGING:
         weak, strong = STEM_CHANGING[infinitive]

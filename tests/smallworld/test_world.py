@@ -17,8 +17,8 @@ import paralign
 from paralign.errors import UserError
 from paralign.smallworld import LANGUAGES, Sentence, World
 from paralign.smallworld.concepts import CONCEPTS, NOUNS, PERSONS, VERBS
-from paralign.smallworld.draw import Draw, Pool
-from paralign.smallworld.world import grammar
+from paralign.smallworld.random_stream import RandomStream, WeightedPool
+from paralign.smallworld.world import get_grammar
 
 UPOS = "ADJ ADP ADV AUX CCONJ DET NOUN NUM PART PRON PROPN PUNCT SCONJ VERB"
 DEPRELS = """
@@ -87,7 +87,7 @@ def test_links_are_symmetric_and_in_range(seed: int, index: int) -> None:
 @pytest.mark.parametrize("target", ["de", "fr", "zh", "hi", "es"])
 def test_content_words_link_to_their_translation(target: str) -> None:
     """Each English content word has one counterpart, the lexicon's (a Hindi conjunct verb is two words)."""
-    world, ours, theirs = World(5), grammar("en"), grammar(target)
+    world, ours, theirs = World(5), get_grammar("en"), get_grammar(target)
     concept_of = {ours.lemma(concept): concept for concept in CONCEPTS}
     for index in range(400):
         english, other = world.sentence(index, "en"), world.sentence(index, target)
@@ -140,7 +140,7 @@ def test_any_order_gives_the_same_world() -> None:
 
 def test_splitmix64_reference() -> None:
     """The published test vector of splitmix64 for the state 1234567."""
-    draw = Draw.__new__(Draw)
+    draw = RandomStream.__new__(RandomStream)
     draw._state = 1234567
     assert [draw.bits() for _ in range(5)] == [
         6457827717110365317,
@@ -153,7 +153,7 @@ def test_splitmix64_reference() -> None:
 
 def test_pool_weights() -> None:
     """A pool of three has weights 200, 166, 142: every residue of their sum is one item."""
-    pool = Pool(("a", "b", "c"))
+    pool = WeightedPool(("a", "b", "c"))
     assert Counter(pool.pick(value) for value in range(200 + 166 + 142)) == {"a": 200, "b": 166, "c": 142}
 
 
@@ -184,7 +184,7 @@ def test_every_concept_has_a_lemma_of_its_own() -> None:
     assert len(CONCEPTS) == len(set(CONCEPTS)) >= 200
     shared_pronouns = {"he", "she", "they", "what", "that"}  # sie, que, वह
     for language in LANGUAGES:
-        entries = grammar(language)
+        entries = get_grammar(language)
         assert set(entries.lexicon) == set(CONCEPTS)
         lemmas = Counter(entries.lemma(concept) for concept in CONCEPTS if concept not in shared_pronouns)
         assert [lemma for lemma, count in lemmas.items() if count > 1] == []
@@ -200,9 +200,9 @@ def test_unknown_language() -> None:
 
 
 def test_negative_index() -> None:
-    for ask in (lambda w: w.meaning(-1), lambda w: w.sentence(-1, "en"), lambda w: w.links(-1, "en", "de")):
+    for look_up in (lambda w: w.meaning(-1), lambda w: w.sentence(-1, "en"), lambda w: w.links(-1, "en", "de")):
         with pytest.raises(UserError, match="count from 0"):
-            ask(World(0))
+            look_up(World(0))
 
 
 def test_keys_are_never_shared_by_two_ideas() -> None:

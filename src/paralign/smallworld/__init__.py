@@ -1,23 +1,23 @@
-"""The small world: a generated corpus in real languages that knows the truth about every sentence."""
+"""The small world: a generated corpus in real languages, with gold annotation for every sentence."""
 
-from paralign.smallworld.inference import Inference, inference, say
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.questions import Asked, ask, question
-from paralign.smallworld.realize import Sentence
+from paralign.smallworld.grammar import Sentence
+from paralign.smallworld.inference_pairs import Inference, realize, sample_inference
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
+from paralign.smallworld.questions import ReadingItem, realize_question, sample_question
 from paralign.smallworld.world import LANGUAGES, World
 
 __all__ = [
     "LANGUAGES",
-    "Asked",
+    "Adjunct",
     "Clause",
     "Entity",
     "Inference",
     "Meaning",
+    "ReadingItem",
     "Sentence",
-    "Setting",
     "World",
-    "ask",
-    "inference",
-    "question",
-    "say",
+    "realize",
+    "realize_question",
+    "sample_inference",
+    "sample_question",
 ]

@@ -1,7 +1,7 @@
-"""What there is in the small world: concepts, what goes with what, and nothing about any language.
+"""The concepts of the small world and how they combine, independent of any language.
 
-A concept is named by its English lemma. Every list is ordered from common to rare: sampling is skewed to its
-beginning. A language's file must have a lemma for every concept of ``CONCEPTS``.
+A concept is named by its English lemma. Every list is sorted from common to rare: earlier items are sampled more often.
+The grammar of a language must have a lemma for every concept of ``CONCEPTS``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _words(text: str) -> tuple[str, ...]:
 POOLS: dict[str, tuple[str, ...]] = {
     name: _words(words)
     for name, words in {
-        # nouns by kind: together they are all the nouns
+        # nouns by kind; these lists have all nouns
         "human": "man woman child teacher doctor friend boy girl student farmer mother father neighbor king "
         "soldier queen writer son daughter singer cook painter policeman guest driver lawyer grandmother "
         "engineer hunter thief musician baby prince princess nurse tourist worker journalist judge fisherman "
@@ -118,7 +118,7 @@ POOLS: dict[str, tuple[str, ...]] = {
         "dwelling": "house village city castle hotel",
         "workplace": "hospital school restaurant factory office library hotel shop museum kitchen garden market "
         "airport theater",
-        # where things may be: relation -> ground
+        # places: relation -> what it relates to
         "in": "park garden house school library city kitchen village museum hotel restaurant market hospital office "
         "station church forest shop theater castle temple factory field airport cinema",
         "on": "bridge mountain island",
@@ -135,14 +135,14 @@ _KINDS = _words(
     "ground landmark"
 )
 NOUNS: dict[str, str] = {noun: kind for kind in _KINDS for noun in POOLS[kind]}
-"""Noun concept -> its kind."""
+"""The kind of each noun."""
 HUMAN = frozenset(POOLS["human"])
 FEMALE = frozenset(_words("woman girl mother queen daughter grandmother princess nurse"))
 MALE = frozenset(_words("man boy father king son prince"))
-"""Nouns one can refer back to by *she* or *he* in every language."""
+"""Nouns that *she* or *he* can refer to in every language."""
 ANIMATE = HUMAN | frozenset(POOLS["animal"])
 MASS = frozenset(POOLS["dish"] + POOLS["drink"])
-"""Nouns that are not counted: only singular and definite here."""
+"""Mass nouns; only singular and definite here."""
 
 _WOMEN = _words("Anna Maria Laura Sara Julia Lisa Eva Meera Priya")
 _MEN = _words("Peter David Thomas Daniel Paul Ravi Amit Oscar Victor")
@@ -156,12 +156,12 @@ PLACE_NAMES = frozenset(CITIES + COUNTRIES)
 PRONOUNS: tuple[str, ...] = ("he", "she", "they")
 GENDER: dict[str, str] = dict.fromkeys(_WOMEN, "f") | dict.fromkeys(_MEN, "m")
 GENDER |= {"he": "m", "she": "f", "they": "m", "who": "m", "what": "m"}
-"""Gender of what has one by nature: person names and pronouns (a mixed or unknown group is masculine)."""
+"""Natural gender of person names and pronouns (a mixed or unknown group is masculine)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adjective:
-    """An adjective: the kinds of noun it may describe, and whether it may stand after *to be*."""
+    """An adjective: the kinds of noun it can modify, and whether it can be the predicate of *to be*."""
 
     kinds: tuple[str, ...]
     predicate: bool = True
@@ -223,16 +223,16 @@ UNSUITED: dict[str, frozenset[str]] = {
     "famous": frozenset({"baby", "thief"}),
     "friendly": frozenset({"thief"}),
 }
-"""Nouns an adjective does not go with although it goes with their kind."""
+"""Nouns that an adjective cannot modify, although it can modify others of their kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb: who does it to what.
+    """A verb and its possible participants.
 
     ``frame`` is one of intransitive, transitive, ditransitive (object and recipient), motion (goal),
-    dwelling (place), speech (that-clause). ``pairs`` lists pools of subjects with pools of objects (or goals);
-    a ``stative`` verb is used in the present only and takes no manner.
+    dwelling (place), speech (that-clause). ``pairs`` are pools of subjects with pools of objects (or goals).
+    A ``stative`` verb is used in the present only, and without manner.
     """
 
     frame: str
@@ -332,7 +332,7 @@ MOMENTS: dict[str, tuple[str, ...]] = {
     "now": ("present",),
     "soon": ("future",),
 }
-"""Adverbs of time and the tenses they go with."""
+"""Adverbs of time, and the tenses they can be used with."""
 WEEKDAYS: tuple[str, ...] = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 MONTHS: tuple[str, ...] = _words(
     "January February March April May June July August September October November December"
@@ -366,4 +366,4 @@ CONCEPTS: tuple[str, ...] = (
     *CONJUNCTIONS,
     "not",
 )
-"""Every concept, each once; a language's file names a lemma for each."""
+"""All concepts, each once. The grammar of a language has a lemma for each."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from paralign.smallworld.concepts import MOMENTS, MONTHS
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realize import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 
 __all__ = ["German"]
 
@@ -125,7 +125,7 @@ _CONTRACTED = {
 }
 _ACCUSATIVE = ("for",)
 _ON = ("market", "field")
-"""Places one is *auf* rather than *in*."""
+"""Places with *auf* instead of *in*."""
 _DATIVE_VERBS = ("help",)
 
 
@@ -136,7 +136,7 @@ class German(Grammar):
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
 
     def meaning(self, meaning: Meaning) -> Phrase:
-        """Main clause; a *wenn* clause before it takes the first place, so the verb follows at once."""
+        """Return the main clause with the second clause. After a *wenn* clause the finite verb comes first."""
         if meaning.second is None:
             return self.clause(meaning.clause, "")
         conjunction = str(meaning.conjunction)
@@ -157,11 +157,11 @@ class German(Grammar):
 
     @staticmethod
     def column(gender: str, plural: bool) -> int:
-        """Column of the ending tables."""
+        """Return the column of the tables of endings."""
         return 3 if plural else "mfn".index(gender)
 
     def declined(self, e: Entity, case: str) -> str:
-        """The noun in number and case."""
+        """Return the noun in number and case."""
         entry = self.lexicon[e.concept]
         if e.plural:
             form = entry[2]
@@ -172,7 +172,7 @@ class German(Grammar):
         return entry[3] if weak and case != "nom" else entry[0]
 
     def entity(self, e: Entity, key: str, case: str, negated: bool = False) -> Phrase:
-        """A noun phrase in ``case``; ``negated`` turns the indefinite article into *kein*."""
+        """Return a noun phrase in ``case``; ``negated`` turns the indefinite article into *kein*."""
         if e.concept in ("he", "she", "they"):
             token = Token(self.lemma(e.concept), self.lemma(e.concept), "PRON", key)
             return Phrase(token, [token])
@@ -184,12 +184,12 @@ class German(Grammar):
         return phrase
 
     def noun(self, e: Entity, key: str, case: str, negated: bool) -> Phrase:
-        """A noun with determiner, number, adjective, owner and relative clause."""
+        """Return a noun with determiner, number, adjective, owner and relative clause."""
         entry = self.lexicon[e.concept]
         column = self.column(entry[1], e.plural)
         head = Token(self.declined(e, case), entry[0], "NOUN", key)
         tokens: list[Token] = []
-        late: list[Token] = []
+        trailing: list[Token] = []
         endings = _STRONG
         if e.owner is not None and e.owner.is_name:
             name = self.lemma(e.owner.concept)
@@ -206,7 +206,7 @@ class German(Grammar):
             endings = _MIXED
             tokens.append(Token("ein" + _INDEFINITE[case][column], "ein", "DET", key + ".det").under(head, "det"))
         if e.owner is not None and not e.owner.is_name:
-            late = self.entity(e.owner, key + "w", "gen").under(head, "nmod")
+            trailing = self.entity(e.owner, key + "w", "gen").under(head, "nmod")
         if e.count:
             number = self.lemma(e.count)
             tokens.append(Token(number, number, "NUM", key + ".num").under(head, "nummod"))
@@ -214,7 +214,7 @@ class German(Grammar):
             lemma = self.lemma(e.adjective)
             form = self.lexicon[e.adjective][-1] + endings[case][column]
             tokens.append(Token(form, lemma, "ADJ", key + ".adj").under(head, "amod"))
-        tokens += [head, *late]
+        tokens += [head, *trailing]
         if e.relative is not None:
             role = gap_role(e.relative)
             clause = self.clause(e.relative, key + "r", order="last", gap=e)
@@ -226,27 +226,27 @@ class German(Grammar):
         return Phrase(head, tokens)
 
     def clause(self, c: Clause, key: str, order: str = "second", gap: Entity | None = None) -> Phrase:
-        """A finite clause; ``order`` is the place of the finite verb: ``first``, ``second`` or ``last``."""
+        """Return a finite clause; ``order`` is the position of the finite verb: ``first``, ``second`` or ``last``."""
         plural = (c.subject or gap or Entity("who")).is_plural
         indefinite = c.object is not None and not c.object.definite and c.object.count is None
-        asked = self.asked(c, key)
-        late: list[Token] = []
+        question_word = self.question_phrase(c, key)
+        trailing: list[Token] = []
         if c.verb == "be":
             copula = (("ist", "sind"), ("war", "waren"))[c.tense == "past"][plural]
             if c.adjective:
                 head = Token(self.lemma(c.adjective), self.lemma(c.adjective), "ADJ", key + "v")
-                late = [head]
+                trailing = [head]
             elif c.place is not None:
-                place = self.setting(c.place, key + "p")
-                head, late = place.head, place.tokens
+                place = self.adjunct(c.place, key + "p")
+                head, trailing = place.head, place.tokens
             else:
-                assert asked is not None
-                head = asked
+                assert question_word is not None
+                head = question_word
             finite = Token(copula, "sein", "AUX", key + "v.cop").under(head, "cop")
         else:
-            head, finite, late = self.verb(c, key, plural)
-        if asked is not None and asked is not head:
-            asked.under(head, {"wer": "nsubj", "was": "obj", "wo": "advmod"}[asked.form])
+            head, finite, trailing = self.verb(c, key, plural)
+        if question_word is not None and question_word is not head:
+            question_word.under(head, {"wer": "nsubj", "was": "obj", "wo": "advmod"}[question_word.form])
         middle: list[Token] = []
         time = self.time(c.time, key + "t", head) if c.time else []
         fronted = c.fronted and bool(time) and order == "second"
@@ -262,15 +262,15 @@ class German(Grammar):
         if c.object is not None:
             case = "dat" if c.verb in _DATIVE_VERBS else "acc"
             objects = self.entity(c.object, key + "o", case, negated=c.negated).under(head, "obj")
-        settings = self.setting(c.company, key + "x").under(head, "obl") if c.company is not None else []
+        settings = self.adjunct(c.company, key + "x").under(head, "obl") if c.company is not None else []
         if c.place is not None and c.verb != "be":
-            settings += self.setting(c.place, key + "p").under(head, "obl")
+            settings += self.adjunct(c.place, key + "p").under(head, "obl")
         manner = (
             [Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod")]
             if c.manner
             else []
         )
-        goal = self.setting(Setting("to", c.goal), key + "g").under(head, "obl") if c.goal is not None else []
+        goal = self.adjunct(Adjunct("to", c.goal), key + "g").under(head, "obl") if c.goal is not None else []
         if not objects:
             middle += [*recipient, *negation, *settings, *manner, *goal]
         elif indefinite:
@@ -280,24 +280,24 @@ class German(Grammar):
         else:
             middle += [*recipient, *objects, *negation, *settings, *manner]
         subject = self.entity(c.subject, key + "s", "nom").under(head, "nsubj") if c.subject is not None else []
-        first = [asked] if asked is not None else []
+        first = [question_word] if question_word is not None else []
         verbs = [finite]
         if order == "last":
-            tokens = [*subject, *middle, *late, *verbs]
+            tokens = [*subject, *middle, *trailing, *verbs]
         elif first or c.asks or order == "first":
-            tokens = [*first, *verbs, *subject, *middle, *late]
+            tokens = [*first, *verbs, *subject, *middle, *trailing]
         elif fronted:
-            tokens = [*time, *verbs, *subject, *middle, *late]
+            tokens = [*time, *verbs, *subject, *middle, *trailing]
         else:
-            tokens = [*subject, *verbs, *middle, *late]
+            tokens = [*subject, *verbs, *middle, *trailing]
         if c.complement is not None:
             inner = self.clause(c.complement, key + "k", order="last")
             mark = Token("dass", "dass", "SCONJ", key + "k.mark").under(inner.head, "mark")
             tokens += [self.mark(",", inner.head), mark, *inner.under(head, "ccomp")]
         return Phrase(head, tokens)
 
-    def asked(self, c: Clause, key: str) -> Token | None:
-        """The question word."""
+    def question_phrase(self, c: Clause, key: str) -> Token | None:
+        """Return the question word."""
         if c.asks in (None, "whether"):
             return None
         word = self.lemma(str(c.asks))
@@ -305,7 +305,7 @@ class German(Grammar):
         return Token(word, word, "ADV" if word == "wo" else "PRON", key + role)
 
     def verb(self, c: Clause, key: str, plural: bool) -> tuple[Token, Token, list[Token]]:
-        """Lexical verb, finite verb (the same in the present) and what stands at the end of a main clause."""
+        """Return the lexical verb, the finite verb (the same in the present) and the words at the end of a main clause."""
         infinitive, singular, participle, *sein = self.lexicon[c.verb]
         head = Token(infinitive if plural else singular, infinitive, "VERB", key + "v")
         if c.tense == "present":
@@ -317,20 +317,20 @@ class German(Grammar):
             forms, lemma = (("ist", "sind"), "sein") if sein else (("hat", "haben"), "haben")
         return head, Token(forms[plural], lemma, "AUX", key + "v.aux").under(head, "aux"), [head]
 
-    def setting(self, setting: Setting, key: str) -> Phrase:
-        """A preposition phrase, headed by its noun."""
-        case = "acc" if setting.relation in _ACCUSATIVE else "dat"
-        ground = self.entity(setting.ground, key, case)
-        form = self.lemma(setting.relation)
-        if setting.relation == "to" and setting.ground.is_name:
+    def adjunct(self, adjunct: Adjunct, key: str) -> Phrase:
+        """Return a preposition phrase, headed by its noun."""
+        case = "acc" if adjunct.relation in _ACCUSATIVE else "dat"
+        ground = self.entity(adjunct.ground, key, case)
+        form = self.lemma(adjunct.relation)
+        if adjunct.relation == "to" and adjunct.ground.is_name:
             form = "nach"
-        elif setting.relation == "in" and setting.ground.concept in _ON:
+        elif adjunct.relation == "in" and adjunct.ground.concept in _ON:
             form = "auf"
         mark = Token(form, form, "ADP", key + ".case").under(ground.head, "case")
         return Phrase(ground.head, [mark, *ground.tokens])
 
     def time(self, concept: str, key: str, head: Token) -> list[Token]:
-        """A time adverb, or *am Montag, im Mai, in der Nacht*."""
+        """Return a time adverb, or *am Montag, im Mai, in der Nacht*."""
         lemma = self.lemma(concept)
         if concept in MOMENTS:
             return [Token(lemma, lemma, "ADV", key).under(head, "advmod")]
@@ -342,7 +342,7 @@ class German(Grammar):
         return [*tokens, noun]
 
     def adjust(self, tokens: list[Token]) -> list[Token]:
-        """Contract preposition and article: *in dem* is *im*, one word here."""
+        """Contract preposition and article to one word: *in dem* is *im*."""
         kept: list[Token] = []
         for token in tokens:
             last = kept[-1] if kept else None

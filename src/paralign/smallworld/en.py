@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import ClassVar
 
 from paralign.smallworld.concepts import CONCEPTS, HUMAN, MASS, MOMENTS, MONTHS, NOUNS, VERBS, WEEKDAYS
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realize import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 
 __all__ = ["English"]
 
@@ -26,7 +26,7 @@ _LEMMAS = {concept: (concept.replace("_", " "),) for concept in CONCEPTS}
 
 
 def plural(noun: str) -> str:
-    """The plural of a noun."""
+    """Return the plural of a noun."""
     if noun in _PLURALS:
         return _PLURALS[noun][0]
     if noun.endswith(("s", "sh", "ch", "x")) or noun in ("tomato", "mango"):
@@ -37,7 +37,7 @@ def plural(noun: str) -> str:
 
 
 def third(verb: str) -> str:
-    """Third person singular, present."""
+    """Return the third person singular, present."""
     if verb.endswith(("s", "sh", "ch", "x", "o")):
         return verb + "es"
     if verb.endswith("y") and verb[-2] not in "aeiou":
@@ -46,7 +46,7 @@ def third(verb: str) -> str:
 
 
 def past(verb: str) -> str:
-    """Simple past."""
+    """Return the simple past."""
     if verb in _PASTS:
         return _PASTS[verb][0]
     if verb.endswith("e"):
@@ -66,7 +66,7 @@ class English(Grammar):
     pasts: ClassVar[dict[str, str]] = {verb: past(verb) for verb in VERBS}
 
     def meaning(self, meaning: Meaning) -> Phrase:
-        """Main clause; *when* clauses come first, the others after."""
+        """Return the main clause with the second clause: *when* clauses first, others last."""
         main = self.clause(meaning.clause, "")
         if meaning.second is None:
             return main
@@ -86,7 +86,7 @@ class English(Grammar):
         return Phrase(main.head, [*main.tokens, mark, *second.under(main.head, "advcl")])
 
     def entity(self, e: Entity, key: str) -> Phrase:
-        """A noun phrase."""
+        """Return a noun phrase."""
         if e.concept in ("he", "she", "they"):
             token = Token(e.concept, e.concept, "PRON", key)
             return Phrase(token, [token])
@@ -98,7 +98,7 @@ class English(Grammar):
         return phrase
 
     def noun(self, e: Entity, key: str) -> Phrase:
-        """A noun with determiner, number, adjective, owner and relative clause."""
+        """Return a noun with determiner, number, adjective, owner and relative clause."""
         form = self.forms[e.concept] if e.plural else e.concept
         head = Token(form, e.concept, "NOUN", key)
         tokens: list[Token] = []
@@ -125,26 +125,28 @@ class English(Grammar):
         return Phrase(head, tokens)
 
     def clause(self, c: Clause, key: str, gap: Entity | None = None) -> Phrase:
-        """A finite clause in main-clause or question order."""
+        """Return a finite clause in main-clause or question order."""
         subject = self.entity(c.subject, key + "s") if c.subject is not None else None
         plural = (c.subject or gap or Entity("who")).is_plural
         before: list[Token] = []
         after: list[Token] = []
         aux: Token | None = None
-        asked: list[Token] = []
+        question_word: list[Token] = []
         if c.asks in ("who", "what", "where"):
             upos = "ADV" if c.asks == "where" else "PRON"
-            asked = [Token(c.asks, c.asks, upos, key + ("s" if c.asks == "who" else "o" if c.asks == "what" else "p"))]
+            question_word = [
+                Token(c.asks, c.asks, upos, key + ("s" if c.asks == "who" else "o" if c.asks == "what" else "p"))
+            ]
         if c.verb == "be":
             aux = self.be(c, plural, key)
             if c.adjective:
                 head = Token(c.adjective, c.adjective, "ADJ", key + "v")
                 after = [head]
             elif c.place is not None:
-                place = self.setting(c.place, key + "p")
+                place = self.adjunct(c.place, key + "p")
                 head, after = place.head, place.tokens
             else:
-                head = asked[0]
+                head = question_word[0]
             aux.under(head, "cop")
         else:
             head = Token("", c.verb, "VERB", key + "v")
@@ -167,16 +169,16 @@ class English(Grammar):
                 after += self.entity(c.object, key + "o").under(head, "obj")
             for role, e in (("r", c.recipient), ("g", c.goal)):
                 if e is not None:
-                    after += self.setting(Setting("to", e), key + role).under(head, "obl")
+                    after += self.adjunct(Adjunct("to", e), key + role).under(head, "obl")
             if c.manner:
                 after.append(Token(c.manner, c.manner, "ADV", key + "m").under(head, "advmod"))
             if c.company is not None:
-                after += self.setting(c.company, key + "x").under(head, "obl")
+                after += self.adjunct(c.company, key + "x").under(head, "obl")
             if c.place is not None:
-                after += self.setting(c.place, key + "p").under(head, "obl")
+                after += self.adjunct(c.place, key + "p").under(head, "obl")
         if c.negated:
             before.insert(0, Token("not", "not", "PART", key + "n").under(head, "advmod"))
-        for token in asked:
+        for token in question_word:
             if token is not head:
                 role = {"who": "nsubj", "what": "obj", "where": "advmod"}[token.form]
                 token.under(head, role)
@@ -184,7 +186,7 @@ class English(Grammar):
         inversion = c.asks in ("whether", "what", "where")
         auxiliaries = [aux] if aux is not None else []
         middle = [*auxiliaries, *subjects] if inversion else [*subjects, *auxiliaries]
-        tokens = [*asked, *middle, *before, *after]
+        tokens = [*question_word, *middle, *before, *after]
         if c.time:
             time = self.time(c.time, key + "t", head)
             tokens = [*time, *tokens] if c.fronted else [*tokens, *time]
@@ -195,18 +197,18 @@ class English(Grammar):
         return Phrase(head, tokens)
 
     def be(self, c: Clause, plural: bool, key: str) -> Token:
-        """The form of *to be*."""
+        """Return the form of *to be*."""
         forms = ("was", "were") if c.tense == "past" else ("is", "are")
         return Token(forms[plural], "be", "AUX", key + "v.cop")
 
-    def setting(self, setting: Setting, key: str) -> Phrase:
-        """A preposition phrase, headed by its noun."""
-        ground = self.entity(setting.ground, key)
-        mark = Token(setting.relation, setting.relation, "ADP", key + ".case").under(ground.head, "case")
+    def adjunct(self, adjunct: Adjunct, key: str) -> Phrase:
+        """Return a preposition phrase, headed by its noun."""
+        ground = self.entity(adjunct.ground, key)
+        mark = Token(adjunct.relation, adjunct.relation, "ADP", key + ".case").under(ground.head, "case")
         return Phrase(ground.head, [mark, *ground.tokens])
 
     def time(self, concept: str, key: str, head: Token) -> list[Token]:
-        """A time adverb, or a preposition with a weekday, month or part of the day."""
+        """Return a time adverb, or a preposition with a weekday, month or part of the day."""
         if concept in MOMENTS:
             return [Token(concept, concept, "ADV", key).under(head, "advmod")]
         upos = "PROPN" if concept in WEEKDAYS or concept in MONTHS else "NOUN"
@@ -218,7 +220,7 @@ class English(Grammar):
         return [*tokens, noun]
 
     def adjust(self, tokens: list[Token]) -> list[Token]:
-        """*a* before a vowel is *an*."""
+        """Replace *a* before a vowel by *an*."""
         for token, after in pairwise(tokens):
             if token.form == "a" and after.form[0] in "aeiou":
                 token.form = "an"

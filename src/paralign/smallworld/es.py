@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from paralign.smallworld.concepts import GENDER, HUMAN, MOMENTS, MONTHS, NOUNS
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realize import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 
 __all__ = ["Spanish"]
 
@@ -115,11 +115,11 @@ and y | but pero | because porque | when cuando | that que | not no | be ser est
 # singular of: present, imperfect (the past of a state), future, present subjunctive
 _COPULAS = {"ser": ("es", "era", "será", "sea"), "estar": ("está", "estaba", "estará", "esté")}
 _PASSING = frozenset({"happy", "tired", "hungry", "angry", "dirty", "fresh", "hot", "cold"})
-"""States, said with *estar*; so is *sad* of the living, but a song is (*es*) sad."""
+"""Adjectives with *estar*. *Sad* has *estar* for people and animals, *ser* for a song."""
 _STRESSED_A = frozenset({"water"})
 """Feminine nouns with a stressed *a-*: *el agua fría*."""
 _DEAR, _GOODS = frozenset({"love", "like", "feed"}), frozenset({"eat", "buy", "sell", "steal"})
-"""Verbs that treat every animal like a person, or none."""
+"""Verbs with the same object marking for all animals: like persons, or like things."""
 _OF_SOME = frozenset({"like", "admire", "understand"})
 """Verbs whose object is not a bare plural: *lee libros*, but *aprecia unos libros*."""
 _FIXED = {"veces": "NOUN", "menudo": "ADJ"}
@@ -139,14 +139,14 @@ class Spanish(Grammar):
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
 
     def meaning(self, meaning: Meaning) -> Phrase:
-        """Main clause; *cuando* clauses come first, the others after."""
-        phrase = self.joined(meaning)
+        """Return the sentence, with *¿* before a question."""
+        phrase = self.join_clauses(meaning)
         if meaning.clause.asks:
             phrase.tokens.insert(0, Token("¿", "¿", "PUNCT", "end").under(phrase.head, "punct"))
         return phrase
 
-    def joined(self, meaning: Meaning) -> Phrase:
-        """The clause or both clauses."""
+    def join_clauses(self, meaning: Meaning) -> Phrase:
+        """Return the main clause with the second clause: *cuando* clauses first, others last."""
         main = self.clause(meaning.clause, "")
         if meaning.second is None:
             return main
@@ -163,17 +163,17 @@ class Spanish(Grammar):
 
     @staticmethod
     def plural(form: str, irregular: tuple[str, ...]) -> str:
-        """The plural of a noun or adjective."""
+        """Return the plural of a noun or adjective."""
         return irregular[0] if irregular else form + ("s" if form[-1] in "aeoéá" else "es")
 
     def adjective(self, concept: str, gender: str, plural: bool) -> str:
-        """The adjective in gender and number."""
+        """Return the adjective in gender and number."""
         lemma, *irregular = self.lexicon[concept]
         form = lemma[:-1] + "a" if gender == "f" and lemma[-1] == "o" else lemma
         return self.plural(form, tuple(irregular)) if plural else form
 
     def entity(self, e: Entity, key: str, bare: bool = False) -> Phrase:
-        """A noun phrase; ``bare`` leaves out *unos, unas*."""
+        """Return a noun phrase; ``bare`` leaves out *unos, unas*."""
         if e.concept in ("he", "she", "they"):
             token = Token(self.lemma(e.concept), self.lemma(e.concept), "PRON", key)
             return Phrase(token, [token])
@@ -185,7 +185,7 @@ class Spanish(Grammar):
         return phrase
 
     def noun(self, e: Entity, key: str, bare: bool) -> Phrase:
-        """A noun with determiner, number, adjective, owner and relative clause."""
+        """Return a noun with determiner, number, adjective, owner and relative clause."""
         lemma, gender, *irregular = self.lexicon[e.concept]
         form = self.plural(lemma, tuple(irregular)) if e.plural else lemma
         head = Token(form, lemma, "NOUN", key)
@@ -213,7 +213,7 @@ class Spanish(Grammar):
         return Phrase(head, tokens)
 
     def relative(self, e: Entity, c: Clause, key: str) -> Phrase:
-        """A relative clause: *que*, or *a quien* of persons who are its object."""
+        """Return a relative clause: *que*, or *a quien* of persons who are its object."""
         clause = self.clause(c, key, gap=e)
         subject = gap_role(c) == "subject"
         whom = not subject and e.concept in HUMAN
@@ -224,43 +224,43 @@ class Spanish(Grammar):
         return Phrase(clause.head, [*mark, pronoun, *clause.tokens])
 
     def clause(self, c: Clause, key: str, gap: Entity | None = None, mood: str = "") -> Phrase:
-        """A finite clause; ``mood`` is ``reported`` after a past verb of speech, ``subjunctive`` after *esperar*.
+        """Return a finite clause; ``mood`` is ``reported`` after a past verb of speech, ``subjunctive`` after *esperar*.
 
         In questions the verb comes first, but for those about the subject and where a relative clause would part
         the subject from the rest.
         """
-        about = c.subject or gap or Entity("who")
-        asked = self.asked(c, key)
-        late: list[Token] = []
+        controller = c.subject or gap or Entity("who")
+        question_word = self.question_phrase(c, key)
+        trailing: list[Token] = []
         if c.verb == "be":
-            head = asked or Token("", "", "")
+            head = question_word or Token("", "", "")
             if c.adjective:
-                form = self.adjective(c.adjective, self.gender(about), about.is_plural)
+                form = self.adjective(c.adjective, self.gender(controller), controller.is_plural)
                 head = Token(form, self.lemma(c.adjective), "ADJ", key + "v")
-                late = [head]
+                trailing = [head]
             elif c.place is not None:
-                place = self.setting(c.place, key + "p")
-                head, late = place.head, place.tokens
-            verbs = [self.copula(c, about, key, mood).under(head, "cop")]
+                place = self.adjunct(c.place, key + "p")
+                head, trailing = place.head, place.tokens
+            verbs = [self.copula(c, controller, key, mood).under(head, "cop")]
         else:
             head = Token("", self.lemma(c.verb), "VERB", key + "v")
-            verbs = self.verb(c, head, about.is_plural, key, mood)
-            late = self.complements(c, key, head)
-        if asked is not None and asked is not head:
-            asked.under(head, {"quién": "nsubj", "qué": "obj", "dónde": "advmod"}[asked.form])
+            verbs = self.verb(c, head, controller.is_plural, key, mood)
+            trailing = self.complements(c, key, head)
+        if question_word is not None and question_word is not head:
+            question_word.under(head, {"quién": "nsubj", "qué": "obj", "dónde": "advmod"}[question_word.form])
         if c.negated:
             verbs.insert(0, Token("no", "no", "ADV", key + "n").under(head, "advmod"))
         if c.frequency:
             verbs += self.adverb(c.frequency, key + "f", head)
         subject = self.entity(c.subject, key + "s").under(head, "nsubj") if c.subject is not None else []
-        if c.asks is None or (c.subject is not None and c.subject.relative is not None and asked is None):
-            tokens = [*subject, *verbs, *late]
+        if c.asks is None or (c.subject is not None and c.subject.relative is not None and question_word is None):
+            tokens = [*subject, *verbs, *trailing]
         elif c.adjective:
-            tokens = [*verbs, *late, *subject]  # ¿Está cansado el médico?
+            tokens = [*verbs, *trailing, *subject]  # ¿Está cansado el médico?
         else:
-            tokens = [*verbs, *subject, *late]
-        if asked is not None:
-            tokens.insert(0, asked)
+            tokens = [*verbs, *subject, *trailing]
+        if question_word is not None:
+            tokens.insert(0, question_word)
         if c.time:
             time = self.time(c.time, key + "t", head)
             tokens = [*time, self.mark(",", head), *tokens] if c.fronted else [*tokens, *time]
@@ -273,11 +273,11 @@ class Spanish(Grammar):
 
     @staticmethod
     def third(form: str, plural: bool) -> str:
-        """The third person plural of a form that is made plural by *-n*."""
+        """Return the third person plural of a form that is made plural by *-n*."""
         return ("den" if form == "dé" else form + "n") if plural else form
 
     def verb(self, c: Clause, head: Token, plural: bool, key: str, mood: str) -> list[Token]:
-        """The finite verb, or *haber* and the participle; sets the form of ``head``."""
+        """Return the finite verb, or *haber* and the participle; sets the form of ``head``."""
         _, present, past, pasts, future, participle, subjunctive = self.lexicon[c.verb]
         if c.tense == "past" and mood:
             auxiliary = "había" if mood == "reported" else "haya"
@@ -291,19 +291,19 @@ class Spanish(Grammar):
             head.form = self.third(subjunctive if mood == "subjunctive" else tensed, plural)
         return [head]
 
-    def copula(self, c: Clause, about: Entity, key: str, mood: str) -> Token:
-        """*Ser* with qualities, *estar* with passing states and with places."""
-        living = about.concept in GENDER or NOUNS.get(about.concept) in ("human", "animal")
+    def copula(self, c: Clause, controller: Entity, key: str, mood: str) -> Token:
+        """Return *ser* with qualities, *estar* with temporary states and with places."""
+        living = controller.concept in GENDER or NOUNS.get(controller.concept) in ("human", "animal")
         passing = c.adjective in _PASSING or (c.adjective == "sad" and living)
         lemma = "estar" if passing or c.adjective is None else "ser"
         present, past, future, subjunctive = _COPULAS[lemma]
         form = subjunctive if mood == "subjunctive" else {"past": past, "future": future}.get(c.tense, present)
-        if form == "es" and about.is_plural:
+        if form == "es" and controller.is_plural:
             return Token("son", lemma, "AUX", key + "v.cop")
-        return Token(self.third(form, about.is_plural), lemma, "AUX", key + "v.cop")
+        return Token(self.third(form, controller.is_plural), lemma, "AUX", key + "v.cop")
 
     def complements(self, c: Clause, key: str, head: Token) -> list[Token]:
-        """What follows the verb: manner, object, recipient, goal, company and place.
+        """Return what follows the verb: manner, object, recipient, goal, company and place.
 
         Plural things are named without an article (*lee libros*), people and what a relative clause picks out with
         *unos*, unless negated.
@@ -320,37 +320,37 @@ class Spanish(Grammar):
             tokens += phrase.under(head, "obj")
         for role, e in (("r", c.recipient), ("g", c.goal)):
             if e is not None:
-                tokens += self.setting(Setting("to", e), key + role).under(head, "obl")
-        for role, setting in (("x", c.company), ("p", c.place)):
-            if setting is not None:
-                tokens += self.setting(setting, key + role).under(head, "obl")
+                tokens += self.adjunct(Adjunct("to", e), key + role).under(head, "obl")
+        for role, adjunct in (("x", c.company), ("p", c.place)):
+            if adjunct is not None:
+                tokens += self.adjunct(adjunct, key + role).under(head, "obl")
         return tokens
 
     @staticmethod
     def personal(e: Entity, verb: str) -> bool:
-        """Whether an object has *a*: people always, animals mostly when definite."""
+        """Return whether an object has *a*: people always, animals mostly when definite."""
         if NOUNS.get(e.concept) == "animal":
             return verb in _DEAR or (e.definite and verb not in _GOODS)
         return e.concept in HUMAN or e.concept in GENDER
 
-    def asked(self, c: Clause, key: str) -> Token | None:
-        """The question word."""
+    def question_phrase(self, c: Clause, key: str) -> Token | None:
+        """Return the question word."""
         if c.asks in (None, "whether"):
             return None
         upos, part = {"who": ("PRON", "s"), "what": ("PRON", "o"), "where": ("ADV", "p")}[str(c.asks)]
         return Token(self.lemma(str(c.asks)), self.lemma(str(c.asks)), upos, key + part)
 
     def adverb(self, concept: str, key: str, head: Token) -> list[Token]:
-        """An adverb; *a menudo* and *a veces* are fixed expressions of two words."""
+        """Return an adverb; *a menudo* and *a veces* are fixed expressions of two words."""
         first, *rest = self.lemma(concept).split(" ")
         token = Token(first, first, "ADP" if rest else "ADV", key).under(head, "advmod")
         return [token, *(Token(word, word, _FIXED[word], key).under(token, "fixed") for word in rest)]
 
-    def setting(self, setting: Setting, key: str) -> Phrase:
-        """A preposition phrase, headed by its noun."""
-        ground = self.entity(setting.ground, key)
-        relation = setting.relation
-        if relation == "on" and NOUNS.get(setting.ground.concept) == "landmark":
+    def adjunct(self, adjunct: Adjunct, key: str) -> Phrase:
+        """Return a preposition phrase, headed by its noun."""
+        ground = self.entity(adjunct.ground, key)
+        relation = adjunct.relation
+        if relation == "on" and NOUNS.get(adjunct.ground.concept) == "landmark":
             relation = "in"  # en la montaña, en el puente
         form = self.lemma(relation)
         case = Token(form, form, "ADP", key + ".case").under(ground.head, "case")
@@ -361,7 +361,7 @@ class Spanish(Grammar):
         return Phrase(ground.head, [*tokens, *ground.tokens])
 
     def time(self, concept: str, key: str, head: Token) -> list[Token]:
-        """A time adverb, or *el lunes, en mayo, por la mañana*."""
+        """Return a time adverb, or *el lunes, en mayo, por la mañana*."""
         if concept in MOMENTS:
             return self.adverb(concept, key, head)
         lemma, *gender = self.lexicon[concept]

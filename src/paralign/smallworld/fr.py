@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from paralign.smallworld.concepts import MOMENTS, MONTHS
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realize import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 
 __all__ = ["French"]
 
@@ -124,7 +124,7 @@ _AT = frozenset(
         "factory",
     }
 )
-"""Places one is *à* rather than *dans*."""
+"""Places with *à* instead of *dans*."""
 _COUNTRIES = frozenset({"France", "India", "China", "Germany", "Italy", "Spain", "Egypt"})
 """Feminine countries: *en France*; Japan is masculine: *au Japon*."""
 _VOWELS = frozenset("aeiouyhàâäéèêëîïôöùûüœAEIOUHÀÂÉÈÊÎÔŒ")
@@ -134,7 +134,7 @@ _CONTRACTED = {("de", "le"): "du", ("de", "les"): "des", ("à", "le"): "au", ("�
 
 
 class French(Grammar):
-    """French: agreement, elision, contraction, *ne ... pas*, questions with *est-ce que*; the past is composed.
+    """French: agreement, elision, contraction, *ne ... pas*, questions with *est-ce que*; the past is the *passé composé*.
 
     *du, des, au, aux* are one word (ADP) and *l', d', qu', n'* words of their own without a space after.
     """
@@ -144,7 +144,7 @@ class French(Grammar):
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
 
     def meaning(self, meaning: Meaning) -> Phrase:
-        """Main clause; *quand* clauses come first, the others after."""
+        """Return the main clause with the second clause: *quand* clauses first, others last."""
         main = self.clause(meaning.clause, "")
         if meaning.second is None:
             return main
@@ -161,7 +161,7 @@ class French(Grammar):
         return Phrase(main.head, [*main.tokens, mark, que, *second.under(main.head, "advcl")])
 
     def adjective(self, concept: str, gender: str, plural: bool) -> str:
-        """The adjective in gender and number."""
+        """Return the adjective in gender and number."""
         entry = self.lexicon[concept]
         if gender == "f":
             return entry[1] + ("s" if plural else "")
@@ -169,12 +169,12 @@ class French(Grammar):
 
     @staticmethod
     def participle(form: str, gender: str, plural: bool) -> str:
-        """A participle in agreement."""
+        """Return a participle in gender and number."""
         form += "e" if gender == "f" else ""
         return form + ("s" if plural and not form.endswith("s") else "")
 
     def entity(self, e: Entity, key: str, negated: bool = False) -> Phrase:
-        """A noun phrase; ``negated`` turns an indefinite article into *de*."""
+        """Return a noun phrase; ``negated`` turns an indefinite article into *de*."""
         if e.concept in ("he", "she", "they"):
             token = Token(self.lemma(e.concept), self.lemma(e.concept), "PRON", key)
             return Phrase(token, [token])
@@ -186,7 +186,7 @@ class French(Grammar):
         return phrase
 
     def noun(self, e: Entity, key: str, negated: bool) -> Phrase:
-        """A noun with determiner, number, adjectives, owner and relative clause."""
+        """Return a noun with determiner, number, adjectives, owner and relative clause."""
         entry = self.lexicon[e.concept]
         lemma, gender = entry[0], entry[1]
         form = (entry[2] if len(entry) > 2 else lemma + "s") if e.plural else lemma
@@ -225,34 +225,34 @@ class French(Grammar):
         return Phrase(head, tokens)
 
     def clause(self, c: Clause, key: str, gap: Entity | None = None, reported: bool = False) -> Phrase:
-        """A finite clause; questions have *est-ce que*, except about the subject and with *où est*.
+        """Return a finite clause; questions have *est-ce que*, except about the subject and with *où est*.
 
         A ``reported`` past (after a past verb of speech) is the pluperfect.
         """
-        about = c.subject or gap or Entity("who")
-        plural, gender = about.is_plural, self.gender(about)
-        asked = self.asked(c, key)
+        controller = c.subject or gap or Entity("who")
+        plural, gender = controller.is_plural, self.gender(controller)
+        question_word = self.question_phrase(c, key)
         inverted = False
         if c.verb == "be":
             form = (("est", "sont"), ("était", "étaient"))[c.tense == "past"][plural]
-            late: list[Token] = []
+            trailing: list[Token] = []
             if c.adjective:
                 head = Token(self.adjective(c.adjective, gender, plural), self.lemma(c.adjective), "ADJ", key + "v")
-                late = [head]
+                trailing = [head]
             elif c.place is not None:
-                place = self.setting(c.place, key + "p")
-                head, late = place.head, place.tokens
+                place = self.adjunct(c.place, key + "p")
+                head, trailing = place.head, place.tokens
             else:
-                assert asked is not None
-                head, inverted = asked, c.subject is None or c.subject.concept not in ("he", "she", "they")
+                assert question_word is not None
+                head, inverted = question_word, c.subject is None or c.subject.concept not in ("he", "she", "they")
             finite = Token(form, "être", "AUX", key + "v.cop").under(head, "cop")
             verbs = [finite]
         else:
             head = Token("", self.lemma(c.verb), "VERB", key + "v")
-            finite, verbs, late = head, [head], []
-            _, singular, many, participle, future, *with_etre = self.lexicon[c.verb]
+            finite, verbs, trailing = head, [head], []
+            _, singular, plural_form, participle, future, *with_etre = self.lexicon[c.verb]
             if c.tense == "present":
-                head.form = many if plural else singular
+                head.form = plural_form if plural else singular
             elif c.tense == "future":
                 head.form = future[:-1] + "ont" if plural else future
             else:
@@ -268,9 +268,9 @@ class French(Grammar):
                         head.form = self.participle(participle, self.gender(gap), gap.is_plural)
                 finite.under(head, "aux")
                 verbs = [finite]
-                late = [head]
-        if asked is not None and asked is not head:
-            asked.under(head, {"qui": "nsubj", "que": "obj", "où": "advmod"}[asked.form])
+                trailing = [head]
+        if question_word is not None and question_word is not head:
+            question_word.under(head, {"qui": "nsubj", "que": "obj", "où": "advmod"}[question_word.form])
         if c.negated:
             ne = Token("ne", "ne", "ADV", key + "n").under(head, "advmod")
             pas = Token("pas", "pas", "ADV", key + "n").under(head, "advmod")
@@ -279,9 +279,9 @@ class French(Grammar):
             verbs.append(
                 Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod")
             )
-        rest = [*verbs, *late, *(self.complements(c, key, head) if c.verb != "be" else [])]
+        rest = [*verbs, *trailing, *(self.complements(c, key, head) if c.verb != "be" else [])]
         subject = self.entity(c.subject, key + "s").under(head, "nsubj") if c.subject is not None else []
-        opening: list[Token] = [asked] if asked is not None else []
+        opening: list[Token] = [question_word] if question_word is not None else []
         if c.asks in ("whether", "what", "where") and not inverted:
             opening += self.est_ce_que(head, key)
         tokens = [*opening, *rest, *subject] if inverted else [*opening, *subject, *rest]
@@ -295,7 +295,7 @@ class French(Grammar):
         return Phrase(head, tokens)
 
     def complements(self, c: Clause, key: str, head: Token) -> list[Token]:
-        """What follows the verb: manner, object, recipient, goal, company and place."""
+        """Return what follows the verb: manner, object, recipient, goal, company and place."""
         tokens: list[Token] = []
         if c.manner:
             tokens.append(Token(self.lemma(c.manner), self.lemma(c.manner), "ADV", key + "m").under(head, "advmod"))
@@ -303,14 +303,14 @@ class French(Grammar):
             tokens += self.entity(c.object, key + "o", negated=c.negated).under(head, "obj")
         for role, e in (("r", c.recipient), ("g", c.goal)):
             if e is not None:
-                tokens += self.setting(Setting("to", e), key + role).under(head, "obl")
-        for role, setting in (("x", c.company), ("p", c.place)):
-            if setting is not None:
-                tokens += self.setting(setting, key + role).under(head, "obl")
+                tokens += self.adjunct(Adjunct("to", e), key + role).under(head, "obl")
+        for role, adjunct in (("x", c.company), ("p", c.place)):
+            if adjunct is not None:
+                tokens += self.adjunct(adjunct, key + role).under(head, "obl")
         return tokens
 
-    def asked(self, c: Clause, key: str) -> Token | None:
-        """The question word."""
+    def question_phrase(self, c: Clause, key: str) -> Token | None:
+        """Return the question word."""
         if c.asks in (None, "whether"):
             return None
         word = self.lemma(str(c.asks))
@@ -318,30 +318,30 @@ class French(Grammar):
         return Token(word, word, "ADV" if word == "où" else "PRON", key + role)
 
     def est_ce_que(self, head: Token, key: str) -> list[Token]:
-        """The question phrase, tagged as one adverb of two words."""
+        """Return the question phrase, tagged as one adverb of two words."""
         first = Token("est-ce", "est-ce", "ADV", key + "ask").under(head, "advmod")
         return [first, Token("que", "que", "SCONJ", key + "ask").under(first, "fixed")]
 
-    def setting(self, setting: Setting, key: str) -> Phrase:
-        """A preposition phrase, headed by its noun."""
-        ground = self.entity(setting.ground, key)
-        concept = setting.ground.concept
-        form = self.lemma(setting.relation)
-        if setting.ground.is_name and setting.relation in ("in", "to"):
+    def adjunct(self, adjunct: Adjunct, key: str) -> Phrase:
+        """Return a preposition phrase, headed by its noun."""
+        ground = self.entity(adjunct.ground, key)
+        concept = adjunct.ground.concept
+        form = self.lemma(adjunct.relation)
+        if adjunct.ground.is_name and adjunct.relation in ("in", "to"):
             form = {"Japan": "au"}.get(concept, "en" if concept in _COUNTRIES else "à")
-        elif setting.relation == "in" and concept in _AT:
+        elif adjunct.relation == "in" and concept in _AT:
             form = "à"
         case = Token(form, form, "ADP", key + ".case").under(ground.head, "case")
         tokens = [case]
         if form == "au":
             case.lemma = "à"
-        if setting.relation == "near":
+        if adjunct.relation == "near":
             case.upos = "ADV"
             tokens.append(Token("de", "de", "ADP", key + ".case").under(case, "fixed"))
         return Phrase(ground.head, [*tokens, *ground.tokens])
 
     def time(self, concept: str, key: str, head: Token) -> list[Token]:
-        """A time adverb, or *lundi, en mai, le matin, la nuit*."""
+        """Return a time adverb, or *lundi, en mai, le matin, la nuit*."""
         lemma = self.lemma(concept)
         if concept in MOMENTS:
             return [Token(lemma, lemma, "ADV", key).under(head, "advmod")]

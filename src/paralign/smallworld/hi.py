@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from paralign.smallworld.concepts import ANIMATE, MOMENTS, MONTHS, WEEKDAYS
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realize import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.grammar import Grammar, Phrase, Token, gap_role, table
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 
 __all__ = ["Hindi"]
 
@@ -75,7 +75,7 @@ September सितंबर | October अक्टूबर | November नव�
 slowly धीरे-धीरे | quickly जल्दी | quietly चुपचाप | carefully सावधानीपूर्वक | patiently धैर्यपूर्वक
 and और | but लेकिन | because क्योंकि | when जब | that कि | not नहीं | be होना
 """)
-# Perfective masculine singular, plural, feminine singular, plural where the stem alone does not tell.
+# Perfective masculine singular, plural, feminine singular, plural where the stem does not determine them.
 _PERFECTIVES = table("""
 कर किया किए की कीं | दे दिया दिए दी दीं | पी पिया पिए पी पीं | जा गया गए गई गईं | छू छुआ छुए छुई छुईं
 """)
@@ -85,7 +85,7 @@ _VOWELS = "ािीुूेैोौआइईउऊएओ"
 
 
 def noun_forms(noun: str, gender: str, fixed: bool = False) -> tuple[str, str, str, str]:
-    """Direct and oblique singular, direct and oblique plural."""
+    """Return direct and oblique singular, direct and oblique plural."""
     if gender == "m":
         if noun.endswith("ा") and not fixed:
             stem = noun[:-1]
@@ -99,7 +99,7 @@ def noun_forms(noun: str, gender: str, fixed: bool = False) -> tuple[str, str, s
 
 
 def _vowel_final(noun: str) -> bool:
-    """Whether the word ends in a vowel, nasalized (माँ) or not."""
+    """Return whether the word ends in a vowel, nasalized (माँ) or not."""
     return noun.removesuffix("ँ")[-1] in _VOWELS
 
 
@@ -114,7 +114,7 @@ def _oblique_plural(noun: str) -> str:
 
 
 def agree(form: str, gender: str, plural: bool, oblique: bool = False) -> str:
-    """An adjective, participle or postposition in -ā in agreement; all others stay."""
+    """Return an adjective, participle or postposition in -ā in agreement; others do not change."""
     if form == "नया":
         return "नई" if gender == "f" else "नए" if plural or oblique else form
     if not form.endswith("ा"):
@@ -123,7 +123,7 @@ def agree(form: str, gender: str, plural: bool, oblique: bool = False) -> str:
 
 
 def perfective(stem: str, gender: str, plural: bool) -> str:
-    """The perfective participle, used alone as simple past."""
+    """Return the perfective participle, used alone as simple past."""
     column = (2 if gender == "f" else 0) + plural
     if stem in _PERFECTIVES:
         return _PERFECTIVES[stem][column]
@@ -133,7 +133,7 @@ def perfective(stem: str, gender: str, plural: bool) -> str:
 
 
 def future(stem: str, gender: str, plural: bool) -> str:
-    """The future, third person."""
+    """Return the future, third person."""
     column = (2 if gender == "f" else 0) + plural
     if stem in _FUTURES:
         return _FUTURES[stem][column]
@@ -151,13 +151,13 @@ class Hindi(Grammar):
     forms: ClassVar = {concept: noun_forms(entry[0], entry[1], len(entry) > 2) for concept, entry in _NOUNS.items()}
 
     def lemma(self, concept: str) -> str:
-        """The dictionary form; of a conjunct verb both words (मदद करना)."""
+        """Return the dictionary form; of a conjunct verb both words (मदद करना)."""
         form, *notes = self.lexicon[concept]
         first = next((note[1:].partition(":")[0] + " " for note in notes if note[0] == "+"), "")
         return first + form
 
     def meaning(self, meaning: Meaning) -> Phrase:
-        """Main clause; जब …, तब before it, the others after it."""
+        """Return the main clause with the second clause: जब …, तब first, others last."""
         main = self.clause(meaning.clause, "")
         if meaning.second is None:
             return main
@@ -176,7 +176,7 @@ class Hindi(Grammar):
         return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
 
     def entity(self, e: Entity, key: str, post: str = "", case: str = "") -> Phrase:
-        """A noun phrase with the postposition ``post`` (``case`` is its key), oblique if there is one."""
+        """Return a noun phrase with the postposition ``post`` (``case`` is its key), oblique if there is one."""
         if e.concept in _PRONOUNS:
             direct, ergative = _PRONOUNS[e.concept]
             token = Token(ergative if post == "ने" else direct, direct, "PRON", key)
@@ -192,11 +192,11 @@ class Hindi(Grammar):
         return phrase
 
     def postposition(self, post: str, head: Token, case: str) -> list[Token]:
-        """The words of a postposition; compound ones (के नीचे) are two words, both case."""
+        """Return the words of a postposition; compound ones (के नीचे) are two words, both case."""
         return [Token(form, form, "ADP", case).under(head, "case") for form in post.split()]
 
     def noun(self, e: Entity, key: str, post: str, case: str, oblique: bool) -> Phrase:
-        """A noun with number, adjective, owner, postposition and relative clause."""
+        """Return a noun with number, adjective, owner, postposition and relative clause."""
         gender = self.lexicon[e.concept][1]
         form = self.forms[e.concept][2 * e.plural + oblique]
         head = Token(form, self.lemma(e.concept), "NOUN", key)
@@ -225,7 +225,7 @@ class Hindi(Grammar):
         return Phrase(head, tokens)
 
     def relative(self, c: Clause, key: str, gap: Entity, ergative: bool) -> tuple[Token, str]:
-        """The relative pronoun, one word with its marker (जिसने, जिसे, जिससे), and its role."""
+        """Return the relative pronoun, one word with its marker (जिसने, जिसे, जिससे), and its role."""
         plural = gap.is_plural
         if gap_role(c) == "subject":
             form = ("जिन्होंने" if plural else "जिसने") if ergative else "जो"
@@ -235,11 +235,11 @@ class Hindi(Grammar):
         return Token(form, "जो", "PRON", key + ".rel"), "obj"
 
     def marker(self, c: Clause) -> str:
-        """The postposition of the verb's object where it is not को."""
+        """Return the postposition of the verb's object where it is not को."""
         return next((form for form in self.lexicon[c.verb][1:] if form in ("से", "का", "की")), "")
 
     def clause(self, c: Clause, key: str, gap: Entity | None = None) -> Phrase:
-        """Subject, time, frequency, company, place, recipient, object, manner, goal, negation, verb."""
+        """Return a clause: subject, time, frequency, company, place, recipient, object, manner, goal, negation, verb."""
         if c.verb == "be":
             return self.state(c, key)
         infinitive, *notes = self.lexicon[c.verb]
@@ -251,9 +251,9 @@ class Hindi(Grammar):
         animate = c.object is not None and (c.object.concept in ANIMATE or c.object.is_name)
         if animate and not marker and c.recipient is None:  # never two को in one clause
             marker = "को"
-        about = c.subject or (gap if gap is not None and c.subject is None else Entity("who"))
+        controller = c.subject or (gap if gap is not None and c.subject is None else Entity("who"))
         if not ergative:
-            gender, plural = self.gender(about), about.is_plural
+            gender, plural = self.gender(controller), controller.is_plural
         elif compound is not None and compound[1] != "-":
             gender, plural = compound[1], False
         elif c.object is not None and not marker:
@@ -275,9 +275,9 @@ class Hindi(Grammar):
             tokens.append(
                 Token(self.lemma(c.frequency), self.lemma(c.frequency), "ADV", key + "f").under(head, "advmod")
             )
-        for role, setting in (("x", c.company), ("p", c.place)):
-            if setting is not None:
-                tokens += self.setting(setting, key + role).under(head, "obl")
+        for role, adjunct in (("x", c.company), ("p", c.place)):
+            if adjunct is not None:
+                tokens += self.adjunct(adjunct, key + role).under(head, "obl")
         if c.recipient is not None:
             tokens += self.entity(c.recipient, key + "r", "को", key + "r.case").under(head, "iobj")
         if c.object is not None:
@@ -317,24 +317,24 @@ class Hindi(Grammar):
         return Phrase(head, tokens)
 
     def state(self, c: Clause, key: str) -> Phrase:
-        """An adjective or a place with the copula."""
+        """Return an adjective or a place with the copula."""
         assert c.subject is not None
         gender, plural = self.gender(c.subject), c.subject.is_plural
         if c.adjective:
             lemma = self.lemma(c.adjective)
             head = Token(agree(lemma, gender, plural), lemma, "ADJ", key + "v")
-            late = [head]
+            trailing = [head]
         elif c.place is not None:
-            place = self.setting(c.place, key + "p")
-            head, late = place.head, place.tokens
+            place = self.adjunct(c.place, key + "p")
+            head, trailing = place.head, place.tokens
         else:
             head = Token("कहाँ", "कहाँ", "ADV", key + "p")
-            late = [head]
+            trailing = [head]
         if c.tense == "past":
             form = ("थीं" if plural else "थी") if gender == "f" else "थे" if plural else "था"
         else:
             form = "हैं" if plural else "है"
-        tokens = self.entity(c.subject, key + "s").under(head, "nsubj") + late
+        tokens = self.entity(c.subject, key + "s").under(head, "nsubj") + trailing
         if c.negated:
             tokens.append(Token("नहीं", "नहीं", "PART", key + "n").under(head, "advmod"))
         tokens.append(Token(form, "होना", "AUX", key + "v.cop").under(head, "cop"))
@@ -342,12 +342,12 @@ class Hindi(Grammar):
             tokens.insert(0, Token("क्या", "क्या", "PART", key + "ask").under(head, "discourse"))
         return Phrase(head, tokens)
 
-    def setting(self, setting: Setting, key: str) -> Phrase:
-        """A postposition phrase, headed by its noun."""
-        return self.entity(setting.ground, key, self.lemma(setting.relation), key + ".case")
+    def adjunct(self, adjunct: Adjunct, key: str) -> Phrase:
+        """Return a postposition phrase, headed by its noun."""
+        return self.entity(adjunct.ground, key, self.lemma(adjunct.relation), key + ".case")
 
     def time(self, concept: str, key: str, head: Token) -> list[Token]:
-        """A time adverb, or a noun with को or में."""
+        """Return a time adverb, or a noun with को or में."""
         lemma = self.lemma(concept)
         if concept in MOMENTS:
             return [Token(lemma, lemma, "ADV", key).under(head, "advmod")]

@@ -1,7 +1,7 @@
-"""Meanings: small trees that say who does what to whom.
+"""Meanings: small trees of predicates and participants.
 
-A meaning names concepts only; each language's file turns it into a sentence. The keys by which words of two
-languages are linked are paths through this tree, so equal trees give links without any further bookkeeping.
+A meaning names concepts only; the grammar of each language converts it to a sentence. Words of two languages are linked
+by paths in this tree, so the same tree gives the links too.
 """
 
 from __future__ import annotations
@@ -10,41 +10,41 @@ from dataclasses import dataclass
 
 from paralign.smallworld import concepts as C
 
-__all__ = ["Clause", "Entity", "Meaning", "Setting"]
+__all__ = ["Adjunct", "Clause", "Entity", "Meaning"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A noun phrase: a noun, a name or a pronoun, and what is said of it."""
+    """A noun phrase: a noun, a name or a pronoun, with its modifiers."""
 
     concept: str
     plural: bool = False
     definite: bool = True
     count: str | None = None
-    """A number concept; the noun is then plural and indefinite."""
+    """A number; the noun is then plural and indefinite."""
     adjective: str | None = None
     surname: str | None = None
     owner: Entity | None = None
     """A name or a definite human noun in the singular: *the teacher's book*."""
     relative: Clause | None = None
-    """The entity is the missing subject of the clause, or its missing object where it has a subject."""
+    """The entity is the missing subject of this clause, or its missing object if it has a subject."""
     conjunct: Entity | None = None
     """Joined by *and*."""
 
     @property
     def is_plural(self) -> bool:
-        """Plural in agreement."""
+        """Whether it is plural for agreement."""
         return self.plural or self.conjunct is not None or self.concept == "they"
 
     @property
     def is_name(self) -> bool:
-        """A person's or a place's name."""
+        """Whether it is the name of a person or a place."""
         return self.concept in C.PLACE_NAMES or (self.concept in C.GENDER and self.concept[0].isupper())
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """A place or companion: a relation and its ground."""
+class Adjunct:
+    """A place or companion: a relation (*in*, *with*) and the entity that it relates to."""
 
     relation: str
     ground: Entity
@@ -52,7 +52,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One predicate with its participants; ``verb`` *be* takes an ``adjective`` or a ``place`` as predicate."""
+    """A predicate with its participants. The predicate of ``verb`` *be* is an ``adjective`` or a ``place``."""
 
     verb: str
     subject: Entity | None = None
@@ -60,8 +60,8 @@ class Clause:
     object: Entity | None = None
     recipient: Entity | None = None
     goal: Entity | None = None
-    place: Setting | None = None
-    company: Setting | None = None
+    place: Adjunct | None = None
+    company: Adjunct | None = None
     """*with* or *for* somebody."""
     adjective: str | None = None
     tense: str = "present"
@@ -71,7 +71,7 @@ class Clause:
     """``whether``, ``who``, ``what`` or ``where``."""
     time: str | None = None
     fronted: bool = False
-    """The time opens the sentence."""
+    """Whether the sentence begins with the time."""
     frequency: str | None = None
     manner: str | None = None
     complement: Clause | None = None
@@ -80,9 +80,9 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What one sentence says: a clause, perhaps joined with a second (*and, but, because, when*)."""
+    """The meaning of a sentence: a clause, or two joined by *and, but, because, when*."""
 
     clause: Clause
     conjunction: str | None = None
     second: Clause | None = None
-    """After the first with *and, but, because*; before it with *when*."""
+    """It follows the first with *and, but, because*, and precedes it with *when*."""

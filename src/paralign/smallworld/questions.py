@@ -1,14 +1,15 @@
 """Reading comprehension in the small world: a short paragraph, a question, and the one span that answers it.
 
-A paragraph is three to five sentences in one tense, no noun or name in two of them but by intent: one sentence has
-the verb asked for with other people and things, one has what the question names with another verb, and at times one
-denies what is asked of another answer. So neither the verb nor a noun alone finds the answer, every sentence offers
-something of the kind asked for (a person, a thing, a place), and exactly one is right.
+A paragraph has three to five sentences in one tense. A noun or name occurs in two sentences only on purpose: one
+distractor has the verb of the question with other people and things, one has the noun that the question names with
+another verb, and some paragraphs have a negated sentence with another answer. So neither the verb nor a noun alone
+finds the answer, every sentence has a candidate of the right type (a person, a thing, a place), and exactly one is
+right.
 
-The question (*who, what* or *where*) keeps what identifies the sentence and drops some of the rest. The answer is as
-SQuAD's annotators mark it: the whole noun phrase with article, number, adjective and owner, and for *where* the place
-with its preposition (*in the big park*, 在大公园里), as prepositions may stand on both sides of the noun or be one word
-with the article. Phrases that a language may part, those with relative clauses, do not occur.
+The question (*who, what* or *where*) keeps what identifies the sentence and drops some of the rest. The answer follows
+SQuAD's guidelines: the whole noun phrase with article, number, adjective and owner; for *where*, the place with its
+preposition (*in the big park*, 在大公园里), because prepositions may be on both sides of the noun or merge with the
+article. Phrases that are discontinuous in some language, those with relative clauses, do not occur.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from functools import lru_cache
 
 from paralign.errors import UserError
 from paralign.smallworld import concepts as C
-from paralign.smallworld.draw import Draw
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realize import Sentence
+from paralign.smallworld.grammar import Sentence
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
+from paralign.smallworld.random_stream import RandomStream
 from paralign.smallworld.sampling import _adjective, _time
-from paralign.smallworld.world import grammar
+from paralign.smallworld.world import get_grammar
 
-__all__ = ["Asked", "ask", "question"]
+__all__ = ["ReadingItem", "realize_question", "sample_question"]
 
 _STREAM = 0x5141
-"""Keeps these draws apart from those of the world's sentences."""
-_ALIKE = tuple(
+"""Makes these random numbers independent of those of the world's sentences."""
+_SIMILAR_VERBS = tuple(
     frozenset(verbs.split())
     for verbs in (
         "go come",
@@ -42,42 +43,49 @@ _ALIKE = tuple(
         "run walk swim",
     )
 )
-"""Who does one may be taken to do the other."""
-_UNASKED = frozenset({"meet"})
-"""Who met whom is the same either way."""
-_VARIED = 4
-"""Things there must be to do something to, so that every sentence has its own."""
+"""Somebody who does one of a group can be understood to do the others."""
+_EXCLUDED_VERBS = frozenset({"meet"})
+"""Symmetric verbs: the question would have two answers."""
+_MIN_OBJECTS = 4
+"""Objects that a verb must have, so that every sentence can have a different one."""
 
 
-def _takes(verb: str) -> list[str]:
-    """What people do this to (or where they go), without persons and animals."""
+def _objects_of(verb: str) -> list[str]:
+    """Return the possible objects or goals of a verb with a human subject, without persons and animals."""
     pools = [pool for agent, pool in C.VERBS[verb].pairs if agent == "human" and pool]
     return list(dict.fromkeys(c for pool in pools for c in C.POOLS[pool] if c not in C.ANIMATE))
 
 
-def _unlike(verb: str, other: str) -> bool:
-    """Whether doing one does not suggest doing the other."""
-    return verb != other and not any({verb, other} <= group for group in _ALIKE)
+def _is_dissimilar(verb: str, other: str) -> bool:
+    """Return whether doing one does not suggest doing the other."""
+    return verb != other and not any({verb, other} <= group for group in _SIMILAR_VERBS)
 
 
 _OBJECTS = {
-    verb: _takes(verb)
+    verb: _objects_of(verb)
     for verb, entry in C.VERBS.items()
-    if entry.frame in ("transitive", "ditransitive", "motion") and len(_takes(verb)) >= _VARIED
+    if entry.frame in ("transitive", "ditransitive", "motion") and len(_objects_of(verb)) >= _MIN_OBJECTS
 }
-"""Verbs done to enough things, and the things."""
-_ALSO = {
+"""Objects of each verb that has enough of them."""
+_OTHER_VERBS = {
     (verb, thing): [
         other
         for other, others in _OBJECTS.items()
-        if _unlike(verb, other) and thing in others and not C.VERBS[other].stative and C.VERBS[other].frame != "motion"
+        if _is_dissimilar(verb, other)
+        and thing in others
+        and not C.VERBS[other].stative
+        and C.VERBS[other].frame != "motion"
     ]
     for verb, things in _OBJECTS.items()
     for thing in things
 }
-"""What else is done to a thing."""
-_ASKED = {
-    "who": [verb for verb, things in _OBJECTS.items() if sum(bool(_ALSO[verb, thing]) for thing in things) >= _VARIED],
+"""Other verbs that a thing can be the object of."""
+_VERBS_BY_QUESTION = {
+    "who": [
+        verb
+        for verb, things in _OBJECTS.items()
+        if sum(bool(_OTHER_VERBS[verb, thing]) for thing in things) >= _MIN_OBJECTS
+    ],
     "what": [verb for verb in _OBJECTS if C.VERBS[verb].frame == "transitive"],
     "where": [
         verb
@@ -85,27 +93,36 @@ _ASKED = {
         if (entry.frame == "intransitive" or (entry.frame == "transitive" and verb in _OBJECTS)) and not entry.stative
     ],
 }
-_ASKED["who"] += ["go", "come"]
-_ASKED = {asks: [verb for verb in verbs if verb not in _UNASKED] for asks, verbs in _ASKED.items()}
+_VERBS_BY_QUESTION["who"] += ["go", "come"]
+_VERBS_BY_QUESTION = {
+    asks: [verb for verb in verbs if verb not in _EXCLUDED_VERBS] for asks, verbs in _VERBS_BY_QUESTION.items()
+}
 _KEYS = {"who": "s", "what": "o", "where": "p"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A paragraph and a question about it, as meanings."""
+class ReadingItem:
+    """A paragraph and a question about it, as meanings.
+
+    Attributes:
+        meanings: the three to five sentences.
+        question: the question.
+        sentence: the sentence with the answer, from 0.
+        key: path of the answer in that sentence's meaning: ``s`` (who), ``o`` (what) or ``p`` (where).
+    """
 
     meanings: tuple[Meaning, ...]
-    """The sentences, three to five."""
-    asked: Meaning
-    """The question."""
+    question: Meaning
     sentence: int
-    """Which sentence has the answer, from 0."""
     key: str
-    """Path of the answer in that sentence's meaning: ``s`` (who), ``o`` (what) or ``p`` (where)."""
 
 
-def question(index: int, seed: int = 0) -> Asked:
-    """Item ``index`` of the world ``seed``: the same for all languages, and needs no other.
+def sample_question(index: int, seed: int = 0) -> ReadingItem:
+    """Return item ``index`` of a world. It is the same for all languages and does not depend on other items.
+
+    Args:
+        index: number of the item, from 0.
+        seed: the world.
 
     Raises:
         UserError: for a negative index.
@@ -116,61 +133,69 @@ def question(index: int, seed: int = 0) -> Asked:
 
 
 @lru_cache(maxsize=8192)
-def _question(index: int, seed: int) -> Asked:
-    draw = Draw(seed ^ _STREAM, index)
+def _question(index: int, seed: int) -> ReadingItem:
+    rng = RandomStream(seed ^ _STREAM, index)
     while True:
         try:
-            return _paragraph(draw)
-        except _Exhausted:  # every noun that suits a verb is taken: rare, and another draw has another verb
+            return _paragraph(rng)
+        except _Exhausted:  # rare: every noun that suits a verb is used; the next attempt has another verb
             continue
 
 
 class _Exhausted(Exception):
-    """There is nothing left that has not been mentioned."""
+    """All candidates have been mentioned."""
 
 
-def _paragraph(draw: Draw) -> Asked:
-    asks = draw.choose(("who", "what", "where"))
-    tense = draw.choose(("past", "past", "past", "present", "future"))
-    cast = _Cast(draw, tense)
-    verb = draw.choose(_verbs(asks, tense))
-    gold = cast.event(verb, asks)
-    others = [cast.event(verb, asks), cast.shared(gold, asks)]
-    if draw.chance(40):
-        others.append(replace(cast.other_answer(gold, asks), negated=True))
-    if draw.chance(60):
-        others.append(cast.event(cast.other_verb(verb, asks), asks))
-    others = [_adorned(draw, clause, asks) for clause in others]
-    gold = _adorned(draw, gold, asks)
+def _paragraph(rng: RandomStream) -> ReadingItem:
+    asks = rng.choose(("who", "what", "where"))
+    tense = rng.choose(("past", "past", "past", "present", "future"))
+    events = _EventSampler(rng, tense)
+    verb = rng.choose(_verbs(asks, tense))
+    gold = events.event(verb, asks)
+    others = [events.event(verb, asks), events.shared(gold, asks)]
+    if rng.chance(40):
+        others.append(replace(events.other_answer(gold, asks), negated=True))
+    if rng.chance(60):
+        others.append(events.event(events.other_verb(verb, asks), asks))
+    others = [_add_adverbials(rng, clause, asks) for clause in others]
+    gold = _add_adverbials(rng, gold, asks)
     order = list(range(len(others)))
     for last in range(len(order) - 1, 0, -1):
-        other = draw.bits() % (last + 1)
+        other = rng.bits() % (last + 1)
         order[last], order[other] = order[other], order[last]
     clauses = [others[i] for i in order]
-    place = draw.bits() % (len(clauses) + 1)
-    clauses.insert(place, gold)
-    return Asked(
-        tuple(Meaning(clause) for clause in clauses), Meaning(_interrogative(draw, gold, asks)), place, _KEYS[asks]
+    position = rng.bits() % (len(clauses) + 1)
+    clauses.insert(position, gold)
+    return ReadingItem(
+        tuple(Meaning(clause) for clause in clauses), Meaning(_to_question(rng, gold, asks)), position, _KEYS[asks]
     )
 
 
 def _verbs(asks: str, tense: str) -> list[str]:
-    """Verbs that may be asked about; those of states in the present only."""
-    return [verb for verb in _ASKED[asks] if tense == "present" or not C.VERBS[verb].stative]
+    """Return the verbs that a question may have; stative ones in the present tense only."""
+    return [verb for verb in _VERBS_BY_QUESTION[asks] if tense == "present" or not C.VERBS[verb].stative]
 
 
-def ask(item: Asked, language: str, question_language: str | None = None) -> tuple[str, str, str, int]:
-    """Paragraph in ``language``, question in ``question_language`` (default: the same), answer and where it begins.
+def realize_question(
+    item: ReadingItem, language: str, question_language: str | None = None
+) -> tuple[str, str, str, int]:
+    """Return an item as text.
 
-    The answer is the slice of the paragraph at ``start``, in characters.
+    Args:
+        item: the item.
+        language: language of the paragraph.
+        question_language: language of the question. Default ``None``: that of the paragraph.
+
+    Returns:
+        the paragraph, the question, the answer, and the position of the answer in the paragraph, in characters.
 
     Raises:
-        UserError: for a language the small world does not speak.
+        UserError: for a language without a grammar.
     """
-    spoken = grammar(language)
-    asked = grammar(question_language or language).sentence(item.asked).text
-    sentences = [spoken.sentence(meaning) for meaning in item.meanings]
-    gap = " " if spoken.spaced else ""
+    language_grammar = get_grammar(language)
+    asked = get_grammar(question_language or language).sentence(item.question).text
+    sentences = [language_grammar.sentence(meaning) for meaning in item.meanings]
+    gap = " " if language_grammar.has_spaces else ""
     context = gap.join(sentence.text for sentence in sentences)
     offset = sum(len(sentence.text) + len(gap) for sentence in sentences[: item.sentence])
     first, last = span(sentences[item.sentence], item.key)
@@ -178,9 +203,13 @@ def ask(item: Asked, language: str, question_language: str | None = None) -> tup
 
 
 def span(sentence: Sentence, key: str) -> tuple[int, int]:
-    """Characters of a participant of a single clause, from its first word to its last.
+    """Return start and end of a participant of a single clause, in characters.
 
-    The postposition that marks a subject or object (Hindi ने) is not of the noun phrase; that of a place is.
+    The postposition that marks a subject or object (Hindi ने) is not part of the noun phrase; that of a place is.
+
+    Args:
+        sentence: the sentence.
+        key: path of the participant in the meaning.
     """
     outside = () if key == "p" else (f"{key}.case",)
     words = [
@@ -191,88 +220,88 @@ def span(sentence: Sentence, key: str) -> tuple[int, int]:
     return sentence.spans[words[0]][0], sentence.spans[words[-1]][1]
 
 
-class _Cast:
-    """Draws events of which no two share a noun or a name."""
+class _EventSampler:
+    """Samples events, no two of which share a noun or a name."""
 
-    def __init__(self, draw: Draw, tense: str) -> None:
-        self.draw = draw
+    def __init__(self, rng: RandomStream, tense: str) -> None:
+        self.rng = rng
         self.tense = tense
         self.used: set[str] = set()
 
     def fresh(self, concepts: tuple[str, ...] | list[str]) -> str:
-        """One that has not been mentioned."""
+        """Return a concept that has not been mentioned."""
         free = [concept for concept in concepts if concept not in self.used]
         if not free:
             raise _Exhausted
-        concept = self.draw.choose(free)
+        concept = self.rng.choose(free)
         self.used.add(concept)
         return concept
 
     def person(self) -> Entity:
-        """A name or a definite noun, mostly singular."""
-        draw = self.draw
-        if draw.chance(45):
-            return Entity(self.fresh(C.PERSONS), surname=draw.choose(C.SURNAMES) if draw.chance(25) else None)
+        """Return a name or a definite noun, usually singular."""
+        rng = self.rng
+        if rng.chance(45):
+            return Entity(self.fresh(C.PERSONS), surname=rng.choose(C.SURNAMES) if rng.chance(25) else None)
         concept = self.fresh(C.POOLS["human"])
-        adjective = _adjective(draw, concept) if draw.chance(30) else None
-        return Entity(concept, plural=draw.chance(15), adjective=adjective)
+        adjective = _adjective(rng, concept) if rng.chance(30) else None
+        return Entity(concept, plural=rng.chance(15), adjective=adjective)
 
     def thing(self, concepts: list[str]) -> Entity:
-        """One of the things: definite, indefinite, counted or somebody's."""
-        draw = self.draw
+        """Return one of the things: definite, indefinite, counted or with an owner."""
+        rng = self.rng
         concept = self.fresh(concepts)
-        adjective = _adjective(draw, concept) if draw.chance(45) else None
+        adjective = _adjective(rng, concept) if rng.chance(45) else None
         if concept in C.MASS:
             return Entity(concept, adjective=adjective)
-        style = draw.bits() % 100
+        style = rng.bits() % 100
         if style < 15:
-            return Entity(concept, plural=True, definite=False, count=draw.choose(C.NUMBERS), adjective=adjective)
+            return Entity(concept, plural=True, definite=False, count=rng.choose(C.NUMBERS), adjective=adjective)
         owned = C.NOUNS[concept] not in ("ground", "landmark", "plant")
         if style < 28 and owned:
             return Entity(concept, adjective=adjective, owner=Entity(self.fresh(C.PERSONS)))
         return Entity(concept, definite=style < 65, adjective=adjective)
 
-    def place(self) -> Setting:
-        """A town or somewhere in it."""
-        if self.draw.chance(30):
-            return Setting("in", Entity(self.fresh(C.CITIES)))
-        relation = self.draw.choose(("in", "in", "in", "near", "behind"))
+    def place(self) -> Adjunct:
+        """Return a town or a place in it."""
+        if self.rng.chance(30):
+            return Adjunct("in", Entity(self.fresh(C.CITIES)))
+        relation = self.rng.choose(("in", "in", "in", "near", "behind"))
         concept = self.fresh(C.POOLS[relation])
-        return Setting(
-            relation, Entity(concept, adjective=_adjective(self.draw, concept) if self.draw.chance(25) else None)
+        return Adjunct(
+            relation, Entity(concept, adjective=_adjective(self.rng, concept) if self.rng.chance(25) else None)
         )
 
     def event(self, verb: str, asks: str, subject: Entity | None = None) -> Clause:
-        """Somebody does ``verb``, somewhere if that is asked."""
+        """Return a clause with ``verb``, with a place if the question is *where*."""
         frame = C.VERBS[verb].frame
         clause = Clause(verb, subject=subject or self.person(), tense=self.tense)
         if frame in ("transitive", "ditransitive"):
-            known = asks == "who"  # what the question names is the thing two people do something with
-            thing = self.thing([thing for thing in _OBJECTS[verb] if not known or _ALSO[verb, thing]])
-            clause = replace(clause, object=replace(thing, definite=True, count=None) if known else thing)
+            shared = asks == "who"  # the question names the object, which a distractor has too
+            thing = self.thing([thing for thing in _OBJECTS[verb] if not shared or _OTHER_VERBS[verb, thing]])
+            clause = replace(clause, object=replace(thing, definite=True, count=None) if shared else thing)
         if frame == "ditransitive":
             clause = replace(clause, recipient=self.person())
         if frame == "motion":
-            clause = replace(clause, goal=Entity(self.fresh(C.CITIES if self.draw.chance(30) else _OBJECTS[verb])))
+            clause = replace(clause, goal=Entity(self.fresh(C.CITIES if self.rng.chance(30) else _OBJECTS[verb])))
         return replace(clause, place=self.place()) if asks == "where" else clause
 
     def other_verb(self, verb: str, asks: str) -> str:
-        """A verb unlike ``verb`` that may be asked about in the same way."""
-        return self.draw.choose([other for other in _verbs(asks, self.tense) if _unlike(verb, other)])
+        """Return a verb dissimilar to ``verb`` for the same kind of question."""
+        return self.rng.choose([other for other in _verbs(asks, self.tense) if _is_dissimilar(verb, other)])
 
     def shared(self, gold: Clause, asks: str) -> Clause:
-        """Another event with what the question is about: the same thing or goal (who), the same person."""
+        """Return another event with what the question names: the same thing or goal (*who*), the same person."""
         if asks != "who":
             return self.event(self.other_verb(gold.verb, asks), asks, gold.subject)
         if gold.goal is not None:
-            return Clause("wait", subject=self.person(), tense=self.tense, place=Setting("in", gold.goal))
+            return Clause("wait", subject=self.person(), tense=self.tense, place=Adjunct("in", gold.goal))
         assert gold.object is not None
-        verb = self.draw.choose(_ALSO[gold.verb, gold.object.concept])
+        verb = self.rng.choose(_OTHER_VERBS[gold.verb, gold.object.concept])
         clause = Clause(verb, subject=self.person(), object=gold.object, tense=self.tense)
         return replace(clause, recipient=self.person()) if C.VERBS[verb].frame == "ditransitive" else clause
 
     def other_answer(self, gold: Clause, asks: str) -> Clause:
-        """The same event with another answer."""
+        """Return the same event with another answer."""
         if asks == "where":
             return replace(gold, place=self.place())
         if asks == "what":
@@ -280,26 +309,26 @@ class _Cast:
         return replace(gold, subject=self.person())
 
 
-def _adorned(draw: Draw, clause: Clause, asks: str) -> Clause:
-    """With a time or a manner, now and then."""
+def _add_adverbials(rng: RandomStream, clause: Clause, asks: str) -> Clause:
+    """Return the clause, sometimes with a time or a manner."""
     entry = C.VERBS[clause.verb]
-    if not entry.stative and draw.chance(30):
-        clause = replace(clause, time=_time(draw, clause.tense), fronted=draw.chance(30))
-    if entry.manner and not clause.negated and asks != "where" and draw.chance(25):
-        clause = replace(clause, manner=draw.choose(C.MANNERS))
+    if not entry.stative and rng.chance(30):
+        clause = replace(clause, time=_time(rng, clause.tense), fronted=rng.chance(30))
+    if entry.manner and not clause.negated and asks != "where" and rng.chance(25):
+        clause = replace(clause, manner=rng.choose(C.MANNERS))
     return clause
 
 
-def _interrogative(draw: Draw, clause: Clause, asks: str) -> Clause:
-    """The question to which a participant of ``clause`` is the answer; it may drop what does not identify."""
+def _to_question(rng: RandomStream, clause: Clause, asks: str) -> Clause:
+    """Return the question that a participant of ``clause`` answers; it may drop what does not identify the clause."""
     missing = {"who": "subject", "what": "object", "where": "place"}[asks]
     clause = replace(clause, asks=asks, fronted=False, **{missing: None})  # type: ignore[arg-type]
-    if draw.chance(50):
+    if rng.chance(50):
         clause = replace(clause, time=None)
-    if draw.chance(50):
+    if rng.chance(50):
         clause = replace(clause, manner=None)
     for role in ("subject", "object", "recipient"):
         entity: Entity | None = getattr(clause, role)
-        if entity is not None and entity.adjective and draw.chance(40):
+        if entity is not None and entity.adjective and rng.chance(40):
             clause = replace(clause, **{role: replace(entity, adjective=None)})  # type: ignore[arg-type]
     return clause

@@ -1,24 +1,24 @@
-"""The grammar that samples meanings: what people and animals of the small world do."""
+"""Sampling of meanings: what people and animals of the small world do."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from paralign.smallworld import concepts as C
-from paralign.smallworld.draw import Draw, Pool
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
+from paralign.smallworld.random_stream import RandomStream, WeightedPool
 
 __all__ = ["sample"]
 
-_POOL = {name: Pool(words) for name, words in C.POOLS.items()}
+_POOL = {name: WeightedPool(words) for name, words in C.POOLS.items()}
 _VERB = {
-    frame: Pool([verb for verb, entry in C.VERBS.items() if entry.frame in frames])
+    frame: WeightedPool([verb for verb, entry in C.VERBS.items() if entry.frame in frames])
     for frame, frames in {
         "any": {"intransitive", "transitive", "ditransitive", "motion", "dwelling"},
         "speech": {"speech"},
     }.items()
 }
-_VERB["what"] = Pool(  # verbs done to things: one may ask "what"
+_VERB["what"] = WeightedPool(  # verbs done to things: one may ask "what"
     [
         verb
         for verb, entry in C.VERBS.items()
@@ -26,143 +26,144 @@ _VERB["what"] = Pool(  # verbs done to things: one may ask "what"
     ]
 )
 _ADJECTIVES = {
-    kind: Pool([name for name, entry in C.ADJECTIVES.items() if kind in entry.kinds]) for kind in set(C.NOUNS.values())
-}
-_PREDICATES = {
-    kind: Pool([name for name, entry in C.ADJECTIVES.items() if kind in entry.kinds and entry.predicate])
+    kind: WeightedPool([name for name, entry in C.ADJECTIVES.items() if kind in entry.kinds])
     for kind in set(C.NOUNS.values())
 }
-_PERSONS, _SURNAMES = Pool(C.PERSONS), Pool(C.SURNAMES)
-_CITIES, _COUNTRIES = Pool(C.CITIES), Pool(C.COUNTRIES)
-_NUMBERS = Pool(C.NUMBERS)
+_PREDICATES = {
+    kind: WeightedPool([name for name, entry in C.ADJECTIVES.items() if kind in entry.kinds and entry.predicate])
+    for kind in set(C.NOUNS.values())
+}
+_PERSONS, _SURNAMES = WeightedPool(C.PERSONS), WeightedPool(C.SURNAMES)
+_CITIES, _COUNTRIES = WeightedPool(C.CITIES), WeightedPool(C.COUNTRIES)
+_NUMBERS = WeightedPool(C.NUMBERS)
 _TENSES = ("present",) * 9 + ("past",) * 8 + ("future",) * 3
 _MOMENTS = {
-    tense: Pool([name for name, tenses in C.MOMENTS.items() if tense in tenses])
+    tense: WeightedPool([name for name, tenses in C.MOMENTS.items() if tense in tenses])
     for tense in ("present", "past", "future")
 }
-_FREQUENCIES, _MANNERS = Pool(C.FREQUENCIES), Pool(C.MANNERS)
+_FREQUENCIES, _MANNERS = WeightedPool(C.FREQUENCIES), WeightedPool(C.MANNERS)
 _DESCRIBED = ("human", "animal", "thing", "reading", "vehicle", "building", "clothing", "dish", "furniture")
 _LOCATED = ("thing", "animal", "print", "human", "food", "clothing")
 
 
-def _name(draw: Draw) -> Entity:
-    return Entity(draw.pick(_PERSONS), surname=draw.pick(_SURNAMES) if draw.chance(30) else None)
+def _name(rng: RandomStream) -> Entity:
+    return Entity(rng.pick(_PERSONS), surname=rng.pick(_SURNAMES) if rng.chance(30) else None)
 
 
 def _noun(
-    draw: Draw, pool: str, *, subject: bool = False, bare: bool = False, other_than: Entity | None = None
+    rng: RandomStream, pool: str, *, subject: bool = False, bare: bool = False, other_than: Entity | None = None
 ) -> Entity:
-    """A noun phrase with a noun of ``pool``; ``bare`` gives just a definite noun, perhaps with an adjective."""
-    concept = draw.pick(_POOL[pool])
+    """Return a noun phrase with a noun of ``pool``; with ``bare`` a definite noun, optionally with an adjective."""
+    concept = rng.pick(_POOL[pool])
     while other_than is not None and other_than.concept == concept:
-        concept = draw.pick(_POOL[pool])
+        concept = rng.pick(_POOL[pool])
     kind = C.NOUNS[concept]
-    adjective = _adjective(draw, concept) if draw.chance(18 if bare else 34) else None
+    adjective = _adjective(rng, concept) if rng.chance(18 if bare else 34) else None
     if bare or concept in C.MASS:
         return Entity(concept, adjective=adjective)
-    style = draw.bits() % 100
+    style = rng.bits() % 100
     if style < (8 if subject else 14):
-        return Entity(concept, plural=True, definite=False, count=draw.pick(_NUMBERS), adjective=adjective)
+        return Entity(concept, plural=True, definite=False, count=rng.pick(_NUMBERS), adjective=adjective)
     plural = style < 36
-    definite = draw.chance(88 if subject else 48)
+    definite = rng.chance(88 if subject else 48)
     owner = None
     owned = concept in C.POOLS["offspring"] if kind == "human" else kind not in ("ground", "landmark", "plant")
-    if owned and definite and not plural and draw.chance(14):
-        owner = _owner(draw, concept)
+    if owned and definite and not plural and rng.chance(14):
+        owner = _owner(rng, concept)
     return Entity(concept, plural=plural, definite=definite, adjective=adjective, owner=owner)
 
 
-def _adjective(draw: Draw, concept: str, predicate: bool = False) -> str:
-    """An adjective that suits the noun."""
+def _adjective(rng: RandomStream, concept: str, predicate: bool = False) -> str:
+    """Return an adjective that suits the noun."""
     pool = (_PREDICATES if predicate else _ADJECTIVES)[C.NOUNS[concept]]
-    adjective = draw.pick(pool)
+    adjective = rng.pick(pool)
     while concept in C.UNSUITED.get(adjective, ()):
-        adjective = draw.pick(pool)
+        adjective = rng.pick(pool)
     return adjective
 
 
-def _owner(draw: Draw, owned: str) -> Entity:
-    if draw.chance(55):
-        return Entity(draw.pick(_PERSONS))
-    concept = draw.pick(_POOL["human"])
+def _owner(rng: RandomStream, owned: str) -> Entity:
+    if rng.chance(55):
+        return Entity(rng.pick(_PERSONS))
+    concept = rng.pick(_POOL["human"])
     return Entity("man" if concept == owned else concept)
 
 
-def _with_relative(draw: Draw, entity: Entity, main: str) -> Entity:
-    """``entity`` with a relative clause about it, where one makes sense; ``main`` is the verb around it."""
+def _with_relative(rng: RandomStream, entity: Entity, main: str) -> Entity:
+    """Return ``entity`` with a relative clause, if one fits. ``main`` is the verb of the main clause."""
     if entity.owner or entity.is_name or entity.concept in C.PRONOUNS or entity.concept in C.MASS:
         return entity
-    tense = draw.choose(_TENSES)
-    if entity.concept in C.HUMAN and draw.chance(70):
-        clause = _clause(draw, tense=tense, depth=1, subject=Entity("they"))  # stands for the gap
+    tense = rng.choose(_TENSES)
+    if entity.concept in C.HUMAN and rng.chance(70):
+        clause = _clause(rng, tense=tense, depth=1, subject=Entity("they"))  # placeholder for the gap
         return replace(entity, relative=replace(clause, subject=None))
-    verbs = [verb for verb, entry in C.VERBS.items() if verb != main and _takes(entry, entity.concept)]
+    verbs = [verb for verb, entry in C.VERBS.items() if verb != main and _can_be_object(entry, entity.concept)]
     if not verbs:
         return entity
-    verb = draw.choose(verbs)
+    verb = rng.choose(verbs)
     tense = "present" if C.VERBS[verb].stative else tense
-    subject = _name(draw) if draw.chance(40) else _noun(draw, "human", bare=True, other_than=entity)
+    subject = _name(rng) if rng.chance(40) else _noun(rng, "human", bare=True, other_than=entity)
     return replace(entity, relative=Clause(verb, subject=subject, tense=tense))
 
 
-def _takes(verb: C.Verb, concept: str) -> bool:
-    """Whether people do this to the thing."""
+def _can_be_object(verb: C.Verb, concept: str) -> bool:
+    """Return whether the thing can be the object of the verb, with a human subject."""
     if verb.frame != "transitive":
         return False
     return any(subjects == "human" and concept in C.POOLS[objects] for subjects, objects in verb.pairs)
 
 
-def _subject(draw: Draw, pool: str, depth: int, verb: str) -> Entity:
+def _subject(rng: RandomStream, pool: str, depth: int, verb: str) -> Entity:
     if pool == "human":
-        style = draw.bits() % 100
+        style = rng.bits() % 100
         if style < 22:
-            first = _name(draw)
-            return replace(first, conjunct=_noun(draw, "human", bare=True)) if draw.chance(12) else first
+            first = _name(rng)
+            return replace(first, conjunct=_noun(rng, "human", bare=True)) if rng.chance(12) else first
         if style < 30:
-            return Entity(draw.choose(C.PRONOUNS))
-    entity = _noun(draw, pool, subject=True)
-    if depth == 0 and draw.chance(13):
-        return _with_relative(draw, entity, verb)
-    if pool == "human" and entity.definite and not entity.owner and draw.chance(6):
-        return replace(entity, conjunct=_noun(draw, pool, bare=True, other_than=entity))
+            return Entity(rng.choose(C.PRONOUNS))
+    entity = _noun(rng, pool, subject=True)
+    if depth == 0 and rng.chance(13):
+        return _with_relative(rng, entity, verb)
+    if pool == "human" and entity.definite and not entity.owner and rng.chance(6):
+        return replace(entity, conjunct=_noun(rng, pool, bare=True, other_than=entity))
     return entity
 
 
-def _patient(draw: Draw, pool: str, subject: Entity, depth: int, verb: str) -> Entity:
-    if pool == "human" and draw.chance(45):
-        name = _name(draw)
+def _patient(rng: RandomStream, pool: str, subject: Entity, depth: int, verb: str) -> Entity:
+    if pool == "human" and rng.chance(45):
+        name = _name(rng)
         if subject.concept != name.concept:
             return name
-    entity = _noun(draw, pool, other_than=subject)
-    if depth == 0 and subject.relative is None and draw.chance(14):
-        return _with_relative(draw, entity, verb)
+    entity = _noun(rng, pool, other_than=subject)
+    if depth == 0 and subject.relative is None and rng.chance(14):
+        return _with_relative(rng, entity, verb)
     return entity
 
 
-def _place(draw: Draw, subject: Entity) -> Setting:
-    """Where something happens: towns and countries are for people."""
-    style = draw.bits() % 100 if _human(subject) else 99
+def _place(rng: RandomStream, subject: Entity) -> Adjunct:
+    """Return where something happens; towns and countries only with human subjects."""
+    style = rng.bits() % 100 if _human(subject) else 99
     if style < 28:
-        return Setting("in", Entity(draw.pick(_CITIES)))
+        return Adjunct("in", Entity(rng.pick(_CITIES)))
     if style < 36:
-        return Setting("in", Entity(draw.pick(_COUNTRIES)))
-    relation = draw.choose(("in", "in", "in", "in", "near", "near", "behind", "on", "under"))
-    return Setting(relation, _noun(draw, "shelter" if relation == "under" else relation, bare=True))
+        return Adjunct("in", Entity(rng.pick(_COUNTRIES)))
+    relation = rng.choose(("in", "in", "in", "in", "near", "near", "behind", "on", "under"))
+    return Adjunct(relation, _noun(rng, "shelter" if relation == "under" else relation, bare=True))
 
 
-def _time(draw: Draw, tense: str) -> str:
-    style = draw.bits() % 100
+def _time(rng: RandomStream, tense: str) -> str:
+    style = rng.bits() % 100
     if style < 45:
-        return draw.pick(_MOMENTS[tense])
+        return rng.pick(_MOMENTS[tense])
     if style < 70:
-        return draw.choose(C.WEEKDAYS)
+        return rng.choose(C.WEEKDAYS)
     if style < 84:
-        return draw.choose(C.MONTHS)
-    return draw.choose(C.DAYPARTS)
+        return rng.choose(C.MONTHS)
+    return rng.choose(C.DAYPARTS)
 
 
 def _clause(
-    draw: Draw,
+    rng: RandomStream,
     *,
     tense: str | None = None,
     depth: int = 0,
@@ -170,112 +171,117 @@ def _clause(
     plain: bool = False,
     verbs: str = "any",
 ) -> Clause:
-    """A clause with a verb of action or state.
+    """Return a clause with a verb of action or state.
 
-    ``depth`` above 0 keeps it short (no relative clauses), ``plain`` leaves out negation and adverbs,
-    ``subject`` fixes who it is about (a human).
+    Args:
+        rng: the random numbers.
+        tense: the tense. Default ``None``: random.
+        depth: above 0, the clause has no relative clauses and no time.
+        subject: the subject, a human. Default ``None``: random.
+        plain: leave out negation and adverbs.
+        verbs: the set of verbs: ``any``, ``speech`` or ``what`` (verbs with a thing as object).
     """
-    tense = tense or draw.choose(_TENSES)
-    verb = draw.pick(_VERB[verbs])
+    tense = tense or rng.choose(_TENSES)
+    verb = rng.pick(_VERB[verbs])
     while tense != "present" and C.VERBS[verb].stative:
-        verb = draw.pick(_VERB[verbs])
+        verb = rng.pick(_VERB[verbs])
     entry = C.VERBS[verb]
     pairs = [pair for pair in entry.pairs if subject is None or pair[0] == "human"] or list(entry.pairs)
-    agents, pool = draw.choose(pairs)
+    agents, pool = rng.choose(pairs)
     if subject is None or agents != "human":
-        subject = _subject(draw, agents, depth, verb)
+        subject = _subject(rng, agents, depth, verb)
     clause = Clause(verb, subject=subject, tense=tense)
     if entry.frame == "transitive":
-        clause = replace(clause, object=_patient(draw, pool, subject, depth, verb))
+        clause = replace(clause, object=_patient(rng, pool, subject, depth, verb))
     if entry.frame == "ditransitive":
-        thing = _patient(draw, pool, subject, 1, verb)
-        person = _name(draw) if draw.chance(35) else _noun(draw, "human", bare=True, other_than=subject)
+        thing = _patient(rng, pool, subject, 1, verb)
+        person = _name(rng) if rng.chance(35) else _noun(rng, "human", bare=True, other_than=subject)
         clause = replace(clause, object=thing, recipient=person)
     elif entry.frame == "motion":
-        goal = Entity(draw.pick(_CITIES)) if draw.chance(30) else _noun(draw, pool, bare=True)
+        goal = Entity(rng.pick(_CITIES)) if rng.chance(30) else _noun(rng, pool, bare=True)
         clause = replace(clause, goal=goal)
     elif entry.frame == "dwelling":
-        place = _place(draw, subject) if draw.chance(60) else None
+        place = _place(rng, subject) if rng.chance(60) else None
         if place is None or place.relation not in ("in", "near"):
-            place = Setting("in", _noun(draw, pool, bare=True))
+            place = Adjunct("in", _noun(rng, pool, bare=True))
         clause = replace(clause, place=place)
     elif entry.frame == "intransitive" and pool:
-        clause = replace(clause, place=Setting("in", _noun(draw, pool, bare=True)))
-    elif not entry.stative and draw.chance(24 if entry.frame == "transitive" else 50):
-        clause = replace(clause, place=_place(draw, subject))
+        clause = replace(clause, place=Adjunct("in", _noun(rng, pool, bare=True)))
+    elif not entry.stative and rng.chance(24 if entry.frame == "transitive" else 50):
+        clause = replace(clause, place=_place(rng, subject))
     if not plain:
-        clause = _adverbials(draw, clause, entry, depth)
+        clause = _adverbials(rng, clause, entry, depth)
     if clause.object is not None and clause.object.relative is not None:
-        # what would follow the relative clause could be taken for a part of it
+        # what follows a relative clause could be read as a part of it
         clause = replace(clause, manner=None, place=None, company=None, fronted=clause.time is not None)
     return clause
 
 
-def _adverbials(draw: Draw, clause: Clause, entry: C.Verb, depth: int) -> Clause:
-    """Add company, negation or an adverb, and a time."""
+def _adverbials(rng: RandomStream, clause: Clause, entry: C.Verb, depth: int) -> Clause:
+    """Return the clause with company, negation or an adverb, and a time."""
     subject = clause.subject or Entity("they")
     relation = ""
     if _human(subject) and entry.frame in ("intransitive", "motion"):
         relation = "with"
     elif clause.verb in ("buy", "make", "sing", "open", "find", "repair"):
         relation = "for"
-    if relation and draw.chance(22):
-        whom = _noun(draw, "human", bare=True, other_than=subject) if draw.chance(60) else _name(draw)
+    if relation and rng.chance(22):
+        whom = _noun(rng, "human", bare=True, other_than=subject) if rng.chance(60) else _name(rng)
         if whom.concept != subject.concept:
-            clause = replace(clause, company=Setting(relation, whom))
-    if draw.chance(16):
+            clause = replace(clause, company=Adjunct(relation, whom))
+    if rng.chance(16):
         clause = replace(clause, negated=True)
-    elif entry.manner and draw.chance(28):
-        clause = replace(clause, manner=draw.pick(_MANNERS))
-    elif clause.tense == "present" and not entry.stative and draw.chance(26):
-        clause = replace(clause, frequency=draw.pick(_FREQUENCIES))
-    if depth == 0 and not entry.stative and draw.chance(30):
-        clause = replace(clause, time=_time(draw, clause.tense), fronted=draw.chance(30))
+    elif entry.manner and rng.chance(28):
+        clause = replace(clause, manner=rng.pick(_MANNERS))
+    elif clause.tense == "present" and not entry.stative and rng.chance(26):
+        clause = replace(clause, frequency=rng.pick(_FREQUENCIES))
+    if depth == 0 and not entry.stative and rng.chance(30):
+        clause = replace(clause, time=_time(rng, clause.tense), fronted=rng.chance(30))
         if clause.frequency and clause.time == "now":
             clause = replace(clause, frequency=None)
     return clause
 
 
 def _human(entity: Entity) -> bool:
-    """Whether it is a person."""
+    """Return whether it is a person."""
     return entity.concept in C.HUMAN or entity.concept in C.GENDER
 
 
-def _state(draw: Draw, *, place: bool) -> Clause:
-    """*The house is big* or *the book is on the table*."""
-    tense = draw.choose(("present", "present", "past"))
-    kind = draw.choose(_LOCATED if place else _DESCRIBED)
-    if kind == "human" and draw.chance(40):
-        subject = _name(draw)
+def _state(rng: RandomStream, *, place: bool) -> Clause:
+    """Return *the house is big* or *the book is on the table*."""
+    tense = rng.choose(("present", "present", "past"))
+    kind = rng.choose(_LOCATED if place else _DESCRIBED)
+    if kind == "human" and rng.chance(40):
+        subject = _name(rng)
     else:
-        subject = replace(_noun(draw, kind, subject=True), count=None, definite=True)
+        subject = replace(_noun(rng, kind, subject=True), count=None, definite=True)
     if not place:
-        adjective = draw.pick(_PREDICATES[kind]) if subject.is_name else _adjective(draw, subject.concept, True)
+        adjective = rng.pick(_PREDICATES[kind]) if subject.is_name else _adjective(rng, subject.concept, True)
         subject = replace(subject, adjective=None)
-        return Clause("be", subject=subject, adjective=adjective, tense=tense, negated=draw.chance(15))
-    relation = draw.choose(("in", "near", "behind", "under", "on_top", "on_top"))
+        return Clause("be", subject=subject, adjective=adjective, tense=tense, negated=rng.chance(15))
+    relation = rng.choose(("in", "near", "behind", "under", "on_top", "on_top"))
     if kind in ("human", "animal") and relation == "on_top":
         relation = "on"
-    ground = _noun(draw, relation, bare=True)
-    if kind == "human" and draw.chance(50):
-        relation, ground = "in", Entity(draw.pick(_CITIES))
-    setting = Setting(relation.removesuffix("_top"), ground)
-    return Clause("be", subject=subject, place=setting, tense=tense, negated=draw.chance(12))
+    ground = _noun(rng, relation, bare=True)
+    if kind == "human" and rng.chance(50):
+        relation, ground = "in", Entity(rng.pick(_CITIES))
+    adjunct = Adjunct(relation.removesuffix("_top"), ground)
+    return Clause("be", subject=subject, place=adjunct, tense=tense, negated=rng.chance(12))
 
 
-def _speech(draw: Draw) -> Clause:
-    """*Anna says that ...*: not negated, the past reports the past."""
-    verb = draw.pick(_VERB["speech"])
-    tense = "present" if C.VERBS[verb].stative or draw.chance(60) else "past"
-    inner = tense if tense == "past" else "future" if verb == "hope" else draw.choose(_TENSES)
-    subject = _subject(draw, "human", 1, verb)
-    about = Entity(_pronoun(subject)) if draw.chance(22) and _pronoun(subject) else None
-    complement = replace(_clause(draw, tense=inner, depth=1, subject=about), fronted=False)
+def _speech(rng: RandomStream) -> Clause:
+    """Return *Anna says that ...*: not negated; both clauses are in the past, or neither."""
+    verb = rng.pick(_VERB["speech"])
+    tense = "present" if C.VERBS[verb].stative or rng.chance(60) else "past"
+    inner = tense if tense == "past" else "future" if verb == "hope" else rng.choose(_TENSES)
+    subject = _subject(rng, "human", 1, verb)
+    pronoun = Entity(_pronoun(subject)) if rng.chance(22) and _pronoun(subject) else None
+    complement = replace(_clause(rng, tense=inner, depth=1, subject=pronoun), fronted=False)
     return Clause(verb, subject=subject, tense=tense, complement=complement)
 
 
 def _pronoun(entity: Entity | None) -> str:
-    """The pronoun that would refer back to ``entity`` in every language, or an empty string."""
+    """Return the pronoun that can refer to ``entity`` in every language, or an empty string."""
     if entity is None:
         return ""
     if entity.is_plural:  # a group of women would be another word in French
@@ -290,20 +296,20 @@ def _female(entity: Entity) -> bool:
     return entity.concept in C.FEMALE or C.GENDER.get(entity.concept) == "f"
 
 
-def _question(draw: Draw) -> Clause:
-    """A question without negation: yes/no, who, what or where."""
-    asks = draw.choose(("whether", "whether", "whether", "who", "who", "what", "where", "where"))
-    if asks == "where" and draw.chance(45):
-        return replace(_state(draw, place=True), place=None, negated=False, asks=asks)
-    if asks == "whether" and draw.chance(20):
-        return replace(_state(draw, place=draw.chance(50)), negated=False, asks=asks)
-    someone = Entity("they") if asks == "who" else None  # stands for the answer
+def _question(rng: RandomStream) -> Clause:
+    """Return a question without negation: yes/no, who, what or where."""
+    asks = rng.choose(("whether", "whether", "whether", "who", "who", "what", "where", "where"))
+    if asks == "where" and rng.chance(45):
+        return replace(_state(rng, place=True), place=None, negated=False, asks=asks)
+    if asks == "whether" and rng.chance(20):
+        return replace(_state(rng, place=rng.chance(50)), negated=False, asks=asks)
+    someone = Entity("they") if asks == "who" else None  # placeholder for the answer
     verbs = "what" if asks == "what" else "any"
-    clause = _clause(draw, depth=0 if asks == "whether" else 1, subject=someone, verbs=verbs)
+    clause = _clause(rng, depth=0 if asks == "whether" else 1, subject=someone, verbs=verbs)
     while asks == "who" and not (clause.object or clause.place or clause.goal):
-        clause = _clause(draw, depth=1, subject=someone)
+        clause = _clause(rng, depth=1, subject=someone)
     while asks == "where" and (clause.goal or clause.recipient):
-        clause = _clause(draw, depth=1)
+        clause = _clause(rng, depth=1)
     clause = replace(clause, asks=asks, negated=False, fronted=False)
     if asks == "who":
         return replace(clause, subject=None)
@@ -313,25 +319,25 @@ def _question(draw: Draw) -> Clause:
 
 
 def sample(seed: int, index: int) -> Meaning:
-    """The meaning number ``index`` of the world ``seed``; needs no other meaning."""
-    draw = Draw(seed, index)
-    style = draw.bits() % 100
+    """Return meaning ``index`` of the world ``seed``. It does not depend on other meanings."""
+    rng = RandomStream(seed, index)
+    style = rng.bits() % 100
     if style < 50:
-        return Meaning(_clause(draw))
+        return Meaning(_clause(rng))
     if style < 58:
-        return Meaning(_state(draw, place=draw.chance(50)))
+        return Meaning(_state(rng, place=rng.chance(50)))
     if style < 74:
-        return Meaning(_question(draw))
+        return Meaning(_question(rng))
     if style < 84:
-        return Meaning(_speech(draw))
+        return Meaning(_speech(rng))
     if style < 90:
-        first = _clause(draw, depth=1)
-        about = _pronoun(first.subject) if draw.chance(60) else ""
-        second = _clause(draw, depth=1, tense=first.tense, subject=Entity(about) if about else None)
+        first = _clause(rng, depth=1)
+        pronoun = _pronoun(first.subject) if rng.chance(60) else ""
+        second = _clause(rng, depth=1, tense=first.tense, subject=Entity(pronoun) if pronoun else None)
         return Meaning(first, "because", second)
     if style < 94:
-        main = _clause(draw, depth=1, tense="present")
-        return Meaning(main, "when", _clause(draw, depth=1, tense="present", plain=True))
-    first = _clause(draw, depth=1)
-    second = _clause(draw, depth=1, tense=first.tense)
+        main = _clause(rng, depth=1, tense="present")
+        return Meaning(main, "when", _clause(rng, depth=1, tense="present", plain=True))
+    first = _clause(rng, depth=1)
+    second = _clause(rng, depth=1, tense=first.tense)
     return Meaning(first, "but" if first.negated != second.negated else "and", second)

@@ -1,4 +1,4 @@
-"""The small world: meanings by number, and what each language says for them."""
+"""The small world: meanings by number, and the sentence of each language for them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import cast
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
+from paralign.smallworld.grammar import Grammar, Sentence
 from paralign.smallworld.meaning import Meaning
-from paralign.smallworld.realize import Grammar, Sentence
 from paralign.smallworld.sampling import sample
 
-__all__ = ["LANGUAGES", "World", "grammar", "link"]
+__all__ = ["LANGUAGES", "World", "get_grammar", "link_words"]
 
 _GRAMMARS: dict[str, str] = {
     "en": "English",
@@ -24,22 +24,21 @@ _GRAMMARS: dict[str, str] = {
     "hi": "Hindi",
     "es": "Spanish",
 }
-"""Language -> class in the module of the language's name. A new language adds its file and one line here."""
+"""Name of the grammar class of each language, in the module of that name. A new language adds a module and a line."""
 
 LANGUAGES: tuple[str, ...] = tuple(_GRAMMARS)
 
 
 @cache
-def grammar(language: str) -> Grammar:
-    """The grammar of ``language``, made once.
+def get_grammar(language: str) -> Grammar:
+    """Return the grammar of a language; always the same object.
 
     Raises:
-        UserError: for a language the small world does not speak.
+        UserError: for a language without a grammar.
     """
     if language not in _GRAMMARS:
-        hint = did_you_mean(language, LANGUAGES)
-        known = ", ".join(LANGUAGES)
-        raise UserError(f"the small world does not speak {language!r}, only {known}", hint=hint)
+        message = f"the small world has no grammar for {language!r}, only for {', '.join(LANGUAGES)}"
+        raise UserError(message, hint=did_you_mean(language, LANGUAGES))
     module = import_module(f"paralign.smallworld.{language}")
     return cast(Grammar, getattr(module, _GRAMMARS[language])())
 
@@ -49,11 +48,14 @@ _sample = lru_cache(maxsize=2048)(sample)
 
 @lru_cache(maxsize=8192)
 def _sentence(seed: int, index: int, language: str) -> Sentence:
-    return grammar(language).sentence(_sample(seed, index))
+    return get_grammar(language).sentence(_sample(seed, index))
 
 
-def link(source: Sentence, target: Sentence) -> tuple[tuple[int, int], ...]:
-    """Sorted zero-based word links of two sentences of one meaning: words that share an anchor."""
+def link_words(source: Sentence, target: Sentence) -> tuple[tuple[int, int], ...]:
+    """Return the sorted zero-based links between the words of two sentences with the same meaning.
+
+    Words are linked if they share an anchor.
+    """
     where: dict[str, list[int]] = {}
     for j, anchors in enumerate(target.anchors):
         for anchor in anchors:
@@ -63,16 +65,19 @@ def link(source: Sentence, target: Sentence) -> tuple[tuple[int, int], ...]:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """An endless multilingual corpus: sentence ``index`` of ``seed`` is the same everywhere and needs no other.
+    """An endless multilingual corpus. A sentence depends on the seed and its index only, on every machine.
+
+    >>> World(0).sentence(5, "en").upos[-1]
+    'PUNCT'
 
     Args:
-        seed: any integer; worlds of different seeds share the grammar, not the sentences.
+        seed: any integer. Worlds with different seeds have the same grammars, and different sentences.
     """
 
     seed: int = 0
 
     def meaning(self, index: int) -> Meaning:
-        """The meaning number ``index``.
+        """Return the meaning of sentence ``index``.
 
         Raises:
             UserError: for a negative index.
@@ -82,28 +87,28 @@ class World:
         return _sample(self.seed, index)
 
     def sentence(self, index: int, language: str) -> Sentence:
-        """The meaning number ``index`` in ``language``.
+        """Return sentence ``index`` in a language, with its annotation.
 
         Raises:
             UserError: for a negative index or an unknown language.
         """
-        grammar(language)
+        get_grammar(language)
         self.meaning(index)
         return _sentence(self.seed, index, language)
 
     def links(self, index: int, source: str, target: str) -> tuple[tuple[int, int], ...]:
-        """Sorted zero-based word links (source, target) of sentence ``index``.
+        """Return the sorted zero-based word links (source, target) of sentence ``index``.
 
-        Content words link through their concept, function words where they correspond, the final
-        punctuation always; words without counterpart have no link.
+        Content words are linked by their concept, function words where they correspond, the final punctuation always.
+        Words without a counterpart have no link.
 
         Raises:
             UserError: for a negative index or an unknown language.
         """
-        return link(self.sentence(index, source), self.sentence(index, target))
+        return link_words(self.sentence(index, source), self.sentence(index, target))
 
     def show(self, index: int, languages: Sequence[str] = LANGUAGES) -> str:
-        """A block for a person to read: every text, every word with its UPOS, and links from the first language."""
+        """Return a text block to read: all texts, words with their UPOS, and the links of the first language."""
         lines = [f"# {index} (seed {self.seed})"]
         sentences = [self.sentence(index, language) for language in languages]
         for sentence in sentences:
@@ -115,6 +120,6 @@ class World:
             lines.append(f"{sentence.language}  {' '.join(tagged)}")
         for target in sentences[1:]:
             source = sentences[0]
-            pairs = "  ".join(f"{i}-{j} {source.words[i]}={target.words[j]}" for i, j in link(source, target))
+            pairs = "  ".join(f"{i}-{j} {source.words[i]}={target.words[j]}" for i, j in link_words(source, target))
             lines.append(f"{source.language}-{target.language}  {pairs}")
         return "\n".join(lines)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from paralign.smallworld.concepts import HUMAN
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
-from paralign.smallworld.realize import Grammar, Phrase, Token, table
+from paralign.smallworld.grammar import Grammar, Phrase, Token, table
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 
 __all__ = ["Chinese"]
 
@@ -80,11 +80,11 @@ class Chinese(Grammar):
 
     language = "zh"
     lexicon = _NOUNS | _VERBS | _ADJECTIVES | _WORDS
-    spaced = False
+    has_spaces = False
     stop, comma, question = "。", "，", "？"
 
     def meaning(self, meaning: Meaning) -> Phrase:
-        """Main clause; …的时候 before it, 因为 and 但是 after it; *and* between clauses is 而."""
+        """Return the main clause with the second clause: …的时候 first, 因为, 但是 and 而 (*and*) last."""
         main = self.clause(meaning.clause, "")
         if meaning.second is None:
             return main
@@ -104,7 +104,7 @@ class Chinese(Grammar):
         return Phrase(main.head, [*main.tokens, comma, mark, *second.under(main.head, "conj")])
 
     def entity(self, e: Entity, key: str, negated: bool = False) -> Phrase:
-        """A noun phrase; ``negated`` leaves out the *one* of an indefinite object."""
+        """Return a noun phrase; ``negated`` leaves out the *one* of an indefinite object."""
         if e.concept in ("he", "she", "they"):
             token = Token(self.lemma(e.concept), self.lemma(e.concept), "PRON", key)
             return Phrase(token, [token])
@@ -116,7 +116,7 @@ class Chinese(Grammar):
         return phrase
 
     def person(self, e: Entity, key: str) -> Phrase:
-        """A name; first and last name are parted by a dot and are one word."""
+        """Return a name; first and last name are one word, separated by a dot."""
         phrase = self.name(e, key)
         if e.surname:
             first, last = phrase.tokens
@@ -126,10 +126,10 @@ class Chinese(Grammar):
         return phrase
 
     def noun(self, e: Entity, key: str, negated: bool) -> Phrase:
-        """A noun after owner, number with classifier, relative clause and adjective."""
+        """Return a noun after owner, number with classifier, relative clause and adjective."""
         lemma, classifier = self.lexicon[e.concept]
-        many = e.plural and e.definite and e.concept in HUMAN
-        head = Token(lemma + ("们" if many else ""), lemma, "NOUN", key)
+        plural_form = e.plural and e.definite and e.concept in HUMAN
+        head = Token(lemma + ("们" if plural_form else ""), lemma, "NOUN", key)
         tokens: list[Token] = []
         if e.owner is not None:
             owner = self.entity(e.owner, key + "w")
@@ -154,7 +154,7 @@ class Chinese(Grammar):
         return Phrase(head, [*tokens, head])
 
     def clause(self, c: Clause, key: str, relative: bool = False) -> Phrase:
-        """Subject, time, frequency, negation, place and other coverbs, manner, verb, object."""
+        """Return a clause: subject, time, frequency, negation, place and other coverbs, manner, verb, object."""
         subject = self.entity(c.subject, key + "s") if c.subject is not None else None
         before: list[Token] = []
         if c.verb == "be":
@@ -184,7 +184,7 @@ class Chinese(Grammar):
         return Phrase(head, tokens)
 
     def state(self, c: Clause, key: str) -> tuple[Token, list[Token]]:
-        """An adjective with 很, or 在 with a place."""
+        """Return an adjective with 很, or 在 with a place."""
         negation: list[Token] = []
         if c.adjective:
             form = self.lemma(c.adjective)
@@ -199,12 +199,12 @@ class Chinese(Grammar):
             negation = [Token("不", "不", "ADV", key + "n").under(head, "advmod")]
         if c.place is None:
             return head, [*negation, head, Token("哪里", "哪里", "PRON", key + "p").under(head, "obj")]
-        place = self.setting(c.place, key + "p")
+        place = self.adjunct(c.place, key + "p")
         place.tokens.pop(0)
         return head, [*negation, head, *place.under(head, "obj")]
 
     def predicate(self, c: Clause, key: str, head: Token, relative: bool) -> list[Token]:
-        """The verb with what stands around it; right before 的 there is no 了."""
+        """Return the verb with particles and complements; there is no 了 immediately before 的."""
         tokens: list[Token] = []
         past = c.tense == "past" and c.complement is None
         if c.negated:
@@ -213,9 +213,9 @@ class Chinese(Grammar):
             tokens.append(Token(form, form, "ADV", key + "n").under(head, "advmod"))
         if c.tense == "future":
             tokens.append(Token("会", "会", "AUX", key + "v.aux").under(head, "aux"))
-        for role, setting in (("x", c.company), ("p", c.place)):
-            if setting is not None:
-                tokens += self.setting(setting, key + role).under(head, "obl")
+        for role, adjunct in (("x", c.company), ("p", c.place)):
+            if adjunct is not None:
+                tokens += self.adjunct(adjunct, key + role).under(head, "obl")
         if c.asks == "where":
             where = Token("哪里", "哪里", "PRON", key + "p").under(head, "obl")
             tokens += [Token("在", "在", "ADP").under(where, "case"), where]
@@ -238,14 +238,14 @@ class Chinese(Grammar):
             tokens.append(Token("什么", "什么", "PRON", key + "o").under(head, "obj"))
         return tokens
 
-    def setting(self, setting: Setting, key: str) -> Phrase:
-        """A coverb phrase: 跟 and 为 with persons, 在 with places and a localiser after all but names."""
-        ground = self.entity(setting.ground, key)
-        form = self.lemma(setting.relation)
-        if setting.relation in ("with", "for"):
+    def adjunct(self, adjunct: Adjunct, key: str) -> Phrase:
+        """Return a coverb phrase: 跟 and 为 with persons, 在 with places and a localizer except after names."""
+        ground = self.entity(adjunct.ground, key)
+        form = self.lemma(adjunct.relation)
+        if adjunct.relation in ("with", "for"):
             case = Token(form, form, "ADP", key + ".case").under(ground.head, "case")
             return Phrase(ground.head, [case, *ground.tokens])
         tokens = [Token("在", "在", "ADP", key + ".case").under(ground.head, "case"), *ground.tokens]
-        if not (setting.relation == "in" and setting.ground.is_name):
+        if not (adjunct.relation == "in" and adjunct.ground.is_name):
             tokens.append(Token(form, form, "ADP", key + ".case").under(ground.head, "case"))
         return Phrase(ground.head, tokens)

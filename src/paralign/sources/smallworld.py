@@ -76,20 +76,21 @@ def smallworld_trees(language: str, indices: range) -> Iterator[Tree]:
 
 def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
     """Inference pairs with their labels, index-aligned over languages; errors as in :func:`smallworld_pairs`."""
-    from paralign.smallworld import inference, say
+    from paralign.smallworld import realize, sample_inference
 
     for index in indices:
-        pair = inference(index, SEED)
-        first, second = say(pair.premise, language).text, say(pair.hypothesis, language).text
+        pair = sample_inference(index, SEED)
+        first, second = realize(pair.premise, language).text, realize(pair.hypothesis, language).text
         yield SentencePair(first, second, pair.label, f"smallworld-{index}", index)
 
 
 def smallworld_questions(context_language: str, question_language: str, indices: range) -> Iterator[Question]:
     """Questions about paragraphs, one answer each, index-aligned; errors as in :func:`smallworld_pairs`."""
-    from paralign.smallworld import ask, question
+    from paralign.smallworld import realize_question, sample_question
 
     for index in indices:
-        context, asked, answer, start = ask(question(index, SEED), context_language, question_language)
+        item = sample_question(index, SEED)
+        context, asked, answer, start = realize_question(item, context_language, question_language)
         yield Question(f"smallworld-{index}", asked, context, (answer,), (start,))
 
 

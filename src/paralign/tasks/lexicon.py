@@ -22,10 +22,10 @@ from paralign.objectives import Objective
 from paralign.ragged import row_starts
 from paralign.results import Where
 from paralign.smallworld.concepts import CONCEPTS
-from paralign.smallworld.world import grammar
+from paralign.smallworld.world import get_grammar
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.retrieval import about, chosen_layer
+from paralign.tasks.retrieval import result_language, resolve_layer
 from paralign.text.normalization import normalize
 
 __all__ = ["Lexicon", "LexiconConfig", "LexiconInduction", "word_vectors"]
@@ -124,7 +124,7 @@ class LexiconInduction(Task):
 
     def language(self, data: Lexicon) -> str:
         """The one that is not English, else the second."""
-        return about(data.languages)
+        return result_language(data.languages)
 
     def texts_of(self, data: Lexicon) -> Iterable[Sequence[str]]:
         """Both words of each pair."""
@@ -145,7 +145,7 @@ class LexiconInduction(Task):
         """Hits of every source word."""
         direction = "-".join(data.languages)
         static = self.config.vectors == "static"
-        layer = None if static else chosen_layer(encoder, self.config.layer)
+        layer = None if static else resolve_layer(encoder, self.config.layer)
         with encoder.using_language(data.languages[0]):
             a, lost_a = word_vectors(encoder, data.source, layer)
         with encoder.using_language(data.languages[1]):
@@ -211,6 +211,6 @@ def word_vectors(encoder: Encoder, words: list[str], layer: int | None) -> tuple
 
 def _lemmas(spec: PairSpec, concepts: Sequence[str]) -> list[tuple[str, str]]:
     """Words of both languages for the concepts they both have a word for."""
-    first, second = grammar(spec.source), grammar(spec.target)
+    first, second = get_grammar(spec.source), get_grammar(spec.target)
     pairs = [(first.lemma(concept), second.lemma(concept)) for concept in concepts]
     return [pair for pair in pairs if "-" not in pair]

@@ -1,14 +1,14 @@
-"""From phrases to sentences: what the grammars of all languages share.
+"""The base class of all grammars: from meanings to sentences with annotation.
 
-A grammar builds lists of ``Token`` in surface order, each with its head, and ``Grammar.sentence`` turns them into
-text with spans. Dependencies follow Universal Dependencies (https://universaldependencies.org, version 2:
-content words are heads); punctuation, capitals and the spaces of elided or contracted words are settled here and
-in each grammar's ``adjust``.
+A grammar builds lists of ``Token`` in surface order, each with its head, and ``Grammar.sentence`` converts them to a
+text with spans. Dependencies follow Universal Dependencies version 2 (https://universaldependencies.org; content words
+are heads). Punctuation, capitals, and the spaces of elided or contracted words are handled here and in the ``adjust``
+method of each grammar.
 
-Keys, the paths into a meaning: a clause's participants and adverbials are one letter each (s subject, v verb, o object,
+Keys are paths into a meaning: a clause's participants and adverbials are one letter each (s subject, v verb, o object,
 r recipient, g goal, p place, x company, t time, f frequency, m manner, n negation), k is a that-clause, r after an
-entity its relative clause, c its conjunct, w its owner, 2 the second clause of a meaning; after a dot stands the
-function (``o.det``, ``v.aux``, ``p.case``).
+entity its relative clause, c its conjunct, w its owner, 2 the second clause of a meaning. The function of a word
+follows after a dot (``o.det``, ``v.aux``, ``p.case``).
 """
 
 from __future__ import annotations
@@ -27,26 +27,35 @@ Lexicon = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence and the truth about it; all tuples but ``entities`` have one item a word."""
+    """A sentence with gold annotation. All tuples except ``entities`` have one item for each word.
+
+    Attributes:
+        language: its language.
+        text: the sentence.
+        words: the words.
+        spans: start and end of each word in ``text``, in characters.
+        upos: universal part-of-speech tags.
+        heads: one-based position of the head of each word, 0 for the root.
+        deprels: relation of each word to its head.
+        lemmas: dictionary form of each word.
+        entities: first word, word after the last, and ``PER`` or ``LOC``.
+        anchors: paths into the meaning. Words of two languages that share a path are linked.
+    """
 
     language: str
     text: str
     words: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
-    """Start and end of each word in ``text``, in characters."""
     upos: tuple[str, ...]
     heads: tuple[int, ...]
-    """One-based head of each word, 0 for the root."""
     deprels: tuple[str, ...]
     lemmas: tuple[str, ...]
     entities: tuple[tuple[int, int, str], ...]
-    """First word, word after the last, and ``PER`` or ``LOC``."""
     anchors: tuple[tuple[str, ...], ...]
-    """Paths into the meaning; words of two languages that share one are linked."""
 
 
 class Token:
-    """A word under construction. ``keys`` are its paths into the meaning, space-separated."""
+    """A word of a sentence under construction. ``keys`` are its paths into the meaning, separated by spaces."""
 
     __slots__ = ("deprel", "entity", "form", "head", "index", "keys", "lemma", "space", "upos")
 
@@ -59,11 +68,11 @@ class Token:
         self.deprel = "root"
         self.entity = ""
         self.space = True
-        """Whether a space precedes it."""
+        """Whether there is a space before it."""
         self.index = 0
 
     def under(self, head: Token, deprel: str) -> Token:
-        """Attach to ``head``; returns itself."""
+        """Attach the word to ``head`` and return it."""
         self.head = head
         self.deprel = deprel
         return self
@@ -71,19 +80,19 @@ class Token:
 
 @dataclass(slots=True)
 class Phrase:
-    """Tokens in surface order and the one that heads them."""
+    """Tokens in surface order, and the head among them."""
 
     head: Token
     tokens: list[Token]
 
     def under(self, head: Token, deprel: str) -> list[Token]:
-        """Attach the phrase to ``head``; returns its tokens."""
+        """Attach the phrase to ``head`` and return its tokens."""
         self.head.under(head, deprel)
         return self.tokens
 
 
 def table(text: str) -> dict[str, tuple[str, ...]]:
-    """Read a lexicon table: entries separated by ``|`` or line ends, each ``concept form form ...``.
+    """Parse a lexicon table: entries ``concept form form ...``, separated by ``|`` or line ends.
 
     An underscore inside a form stands for a space.
     """
@@ -92,41 +101,44 @@ def table(text: str) -> dict[str, tuple[str, ...]]:
 
 
 class Grammar(ABC):
-    """One language: subclass it in a file of its own, fill the lexicon, build clauses, register it in ``world.py``."""
+    """Base class of the grammar of a language.
+
+    A subclass is in its own module, fills the lexicon, builds clauses, and has a line in ``world.py``.
+    """
 
     language: str
     lexicon: Lexicon
-    """Concept -> forms, the lemma first, for every concept of ``CONCEPTS``; ``-`` where the language has no word."""
-    spaced = True
+    """Forms of every concept of ``CONCEPTS``, the lemma first; ``-`` if the language has no word for it."""
+    has_spaces = True
     """Whether words are separated by spaces."""
     stop, comma, question = ".", ",", "?"
     space_before_question = False
 
     @abstractmethod
     def meaning(self, meaning: Meaning) -> Phrase:
-        """The sentence without its final punctuation."""
+        """Return the sentence for a meaning, without its final punctuation."""
 
     def adjust(self, tokens: list[Token]) -> list[Token]:
-        """Changes that depend on neighbouring words: elision, contraction, *a* or *an*."""
+        """Apply changes that depend on neighboring words: elision, contraction, *a* or *an*."""
         return tokens
 
     def lemma(self, concept: str) -> str:
-        """The dictionary form of a concept."""
+        """Return the dictionary form of a concept."""
         return self.lexicon[concept][0]
 
     def gender(self, entity: Entity) -> str:
-        """Grammatical gender in agreement; a mixed group is masculine."""
+        """Return the grammatical gender for agreement; a mixed group is masculine."""
         if entity.conjunct is not None:
             both = self.gender(entity.conjunct) == "f" == self.noun_gender(entity.concept)
             return "f" if both else "m"
         return self.noun_gender(entity.concept)
 
     def noun_gender(self, concept: str) -> str:
-        """Gender of names by nature, of nouns by the second form of their entry."""
+        """Return the gender: natural for names, the second form in the lexicon for nouns."""
         return GENDER.get(concept) or self.lexicon[concept][1]
 
     def name(self, entity: Entity, key: str, form: str = "") -> Phrase:
-        """A name: one PROPN a word, further words ``flat``; ``form`` replaces the last word's form."""
+        """Return a name: one PROPN for each word, further words ``flat``. ``form`` replaces the last word's form."""
         label = "PER" if entity.concept in GENDER else "LOC"
         parts = self.lemma(entity.concept).split(" ")
         tokens = [Token(part, part, "PROPN", key) for part in parts]
@@ -142,13 +154,13 @@ class Grammar(ABC):
         return Phrase(tokens[0], tokens)
 
     def mark(self, form: str, head: Token) -> Token:
-        """A comma or the like under ``head``."""
+        """Return a punctuation mark under ``head``."""
         token = Token(form, form, "PUNCT").under(head, "punct")
         token.space = False
         return token
 
     def sentence(self, meaning: Meaning) -> Sentence:
-        """Say ``meaning``: build, punctuate, adjust, capitalize and measure."""
+        """Return the sentence for a meaning: build, punctuate, adjust, capitalize, and compute the spans."""
         phrase = self.meaning(meaning)
         end = Token(self.question if meaning.clause.asks else self.stop, "", "PUNCT", "end")
         end.lemma = end.form
@@ -162,15 +174,15 @@ class Grammar(ABC):
         tokens = self.adjust(tokens)
         first = tokens[0]
         first.form = first.form[0].upper() + first.form[1:]
-        return _measure(self.language, tokens, self.spaced)
+        return _to_sentence(self.language, tokens, self.has_spaces)
 
 
-def _measure(language: str, tokens: list[Token], spaced: bool) -> Sentence:
-    """Freeze finished tokens."""
+def _to_sentence(language: str, tokens: list[Token], has_spaces: bool) -> Sentence:
+    """Convert finished tokens to a sentence."""
     text, spans, entities = "", [], []
     for index, token in enumerate(tokens):
         token.index = index + 1
-        if index and spaced and token.space:
+        if index and has_spaces and token.space:
             text += " "
         spans.append((len(text), len(text) + len(token.form)))
         text += token.form
@@ -194,5 +206,5 @@ def _measure(language: str, tokens: list[Token], spaced: bool) -> Sentence:
 
 
 def gap_role(clause: Clause) -> str:
-    """Which participant a relative clause is about: ``subject`` where that is missing, else ``object``."""
+    """Return the participant that a relative clause is about: ``subject`` if it is missing, else ``object``."""
     return "subject" if clause.subject is None else "object"

@@ -1,25 +1,24 @@
-"""What follows from what among statements of the small world: the rules behind its inference pairs.
+"""Entailment between statements of the small world: the rules behind its inference pairs.
 
-A clause is its core (verb, tense, nouns) and *details*: adjectives, surnames, owners, relative clauses, counts and a
-second person in *A and B*, place, company, manner, frequency and time. Two clauses of one core are taken to speak of
-the same people, things and event, as in SNLI. Then, with P the premise and H the hypothesis:
+A clause has a core (verb, tense, nouns) and *details*: adjectives, surnames, owners, relative clauses, numbers, a second
+person in *A and B*, place, company, manner, frequency and time. Two clauses with the same core are taken to be about
+the same people, things and event, as in SNLI. With P the premise and H the hypothesis:
 
-* Both affirmed: H follows if each of its details is one of P's. A detail that excludes P's (another number, another
-  color, an antonym) contradicts, the rest being in P. A detail P does not have is neutral.
-* Both negated: the subject is spoken of, so its details behave as above; the object's adjective (of *a book*, not of
-  *the book*), place and company are denied together with the event: *did not buy a book* entails *did not buy a red
-  book in Rome*, and not the other way round.
-* One negated: they contradict if what is denied follows from what is affirmed; *Anna did not buy a red book* leaves
-  open whether *Anna bought a book*.
-* What *to be* says of its subject and where one lives exclude each other between antonyms, between *on* and *under*
-  and between two towns: *is small* contradicts *is big* and entails *is not big*.
-* *A and B*, *A but B* and *A because B* state both; *know that* states what is known; *say, think, believe that* and
-  *hope that* leave it open, so all that could follow from or contradict it is neutral.
+* Both affirmative: H is entailed if P has each of its details. H is a contradiction if P has a detail that excludes one
+  of H's (another number, another color, an antonym) and all the others. A detail that P does not have makes H neutral.
+* Both negated: the details of the subject behave as above. The adjective of an indefinite object, place and company are
+  in the scope of the negation: *did not buy a book* entails *did not buy a red book in Rome*, not the reverse.
+* One negated: a contradiction if the affirmative clause entails the clause under the negation. *Anna did not buy a red
+  book* is neutral to *Anna bought a book*.
+* Predicates of *to be* and the place of *to live* exclude each other if they are antonyms, *on* and *under*, or two
+  towns: *is small* contradicts *is big* and entails *is not big*.
+* *A and B*, *A but B* and *A because B* assert both. *Know that* asserts its complement. *Say, think, believe, hope
+  that* do not, so what the complement would entail or contradict is neutral.
 
-Left out because people disagree: details of definite plurals (*the old men sleep*: do the men?), of what one likes in
-general, of definite objects under negation; negated statements about *a man* or *three men*; *A and B* under negation
-or doing one thing together (*made a table*); *not* before *because*; a time that only one side of a negation names;
-other nouns, times or places of an event.
+Pairs on which people disagree are left out: details of definite plurals (*the old men sleep*: do the men?), of objects
+of liking in general, of definite objects under negation; negated statements about *a man* or *three men*; *A and B*
+under negation or doing one thing together (*made a table*); *not* before *because*; a time that only one side of a
+negation names; other nouns, times or places of an event.
 """
 
 from __future__ import annotations
@@ -28,29 +27,34 @@ from dataclasses import replace
 from functools import lru_cache
 
 from paralign.smallworld import concepts as C
-from paralign.smallworld.meaning import Clause, Entity, Meaning, Setting
+from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 
 __all__ = ["AFFIRMED", "LABELS", "ROLES", "details", "excludes", "predicate", "relation", "with_detail"]
 
 LABELS: tuple[str, ...] = ("entailment", "neutral", "contradiction")
 
 ROLES: tuple[str, ...] = ("subject", "object", "recipient", "goal")
-"""Participants, by their field in a clause."""
+"""Fields of a clause that are participants."""
 AFFIRMED: tuple[str, ...] = ("manner", "frequency", "subject.conjunct", "object.count")
-"""Details that negated clauses do not have."""
+"""Details that only affirmative clauses have."""
 _ADVERBIALS = ("place", "company", "manner", "frequency", "time")
 _ANTONYMS = frozenset(
     frozenset(pair.split()) for pair in ("old young", "big small", "happy sad", "rich poor", "hot cold")
 )
 _COLORS = frozenset({"red", "white", "black", "blue", "green", "yellow"})
 _DISTRIBUTIVE = frozenset({"see", "hear", "like", "love", "read", "admire", "understand", "touch"})
-"""Transitive verbs of which *A and B did it* says that A did it."""
+"""Transitive verbs for which *A and B did it* entails that A did it."""
 
 
 def relation(premise: Meaning, hypothesis: Meaning) -> str | None:
-    """The label of a pair by the rules above; ``None`` where they do not decide or both say the same.
+    """Return the label of a pair by the rules above.
 
-    ``hypothesis`` is a single clause; clauses of different verbs are taken to be about different events.
+    Args:
+        premise: the premise.
+        hypothesis: the hypothesis, a single clause. Clauses with different verbs are about different events.
+
+    Returns:
+        one of ``LABELS``; ``None`` if the rules do not decide, or if both meanings are the same.
     """
     if premise.clause.complement is not None:
         inner = _between(premise.clause.complement, hypothesis.clause)
@@ -72,7 +76,7 @@ def _same(premise: Meaning, hypothesis: Meaning) -> bool:
 
 
 def _between(p: Clause, h: Clause) -> str | None:
-    """The label of two clauses of one core."""
+    """Return the label of two clauses with the same core, ``None`` for other clauses or where the rules do not decide."""
     if _core(p) != _core(h):
         return None
     ours, theirs = details(p), details(h)
@@ -92,7 +96,7 @@ def _between(p: Clause, h: Clause) -> str | None:
         if other:
             settled = not missing and "place" not in other and all(excludes(ours[n], theirs[n]) for n in other)
             return "contradiction" if settled else None
-        if "frequency" in missing and h.frequency == "sometimes":  # as good as said by the present tense
+        if "frequency" in missing and h.frequency == "sometimes":  # the present tense nearly entails it
             return None
         return "neutral" if missing else "entailment"
     if p.negated and h.negated:
@@ -108,14 +112,14 @@ def _between(p: Clause, h: Clause) -> str | None:
 
 
 def _scope(clause: Clause) -> set[str]:
-    """Details that a negation denies along with the event."""
+    """Return the details in the scope of a negation."""
     vague = clause.object is not None and not clause.object.definite
     return {"place", "company", "object.adjective"} if vague else {"place", "company"}
 
 
 def excludes(one: object, two: object) -> bool:
-    """Whether nothing can be both: two numbers, two colors, antonyms, two towns, *on* and *under* the same."""
-    if isinstance(one, Setting) and isinstance(two, Setting):
+    """Return whether two values exclude each other: numbers, colors, antonyms, towns, *on* and *under* the same thing."""
+    if isinstance(one, Adjunct) and isinstance(two, Adjunct):
         towns = {one.ground.concept, two.ground.concept}
         if one.relation == two.relation == "in":
             return len(towns) == 2 and towns <= set(C.CITIES)
@@ -125,14 +129,14 @@ def excludes(one: object, two: object) -> bool:
 
 
 def predicate(clause: Clause) -> object:
-    """What is said with *to be*, or where somebody lives."""
+    """Return the predicate of *to be*, or the place of *to live*; ``None`` for other verbs."""
     if clause.verb == "be":
         return clause.adjective or clause.place
     return clause.place if clause.verb == "live" else None
 
 
 def _loose(clause: Clause, role: str) -> tuple[str, ...]:
-    """The fields of a participant that are details: may be left out of a true statement."""
+    """Return the fields of a participant that are details: a true statement stays true without them."""
     entity: Entity | None = getattr(clause, role)
     if entity is None or entity.concept in C.PRONOUNS:
         return ()
@@ -151,14 +155,14 @@ def _loose(clause: Clause, role: str) -> tuple[str, ...]:
 
 
 def _shared(verb: str) -> bool:
-    """Whether what two people do with this verb each of them does."""
+    """Return whether what two people do with this verb is done by each of them."""
     if verb == "be":
         return False
     return verb in _DISTRIBUTIVE or C.VERBS[verb].frame in ("intransitive", "motion", "dwelling")
 
 
 def details(clause: Clause) -> dict[str, object]:
-    """Name -> value of all details, ``None`` where the clause has none of the name."""
+    """Return all details a clause can have, by name; the value is ``None`` for those it does not have."""
     found: dict[str, object] = {}
     for role in ROLES:
         for field in _loose(clause, role):
@@ -170,7 +174,7 @@ def details(clause: Clause) -> dict[str, object]:
 
 
 def with_detail(clause: Clause, name: str, value: object) -> Clause:
-    """``clause`` with a detail set, or without it for ``None``."""
+    """Return ``clause`` with a detail set, or removed if ``value`` is ``None``."""
     role, _, field = name.partition(".")
     if not field:
         return replace(clause, **{name: value})  # type: ignore[arg-type]
@@ -179,7 +183,7 @@ def with_detail(clause: Clause, name: str, value: object) -> Clause:
 
 @lru_cache(maxsize=1024)
 def _core(clause: Clause) -> Clause:
-    """What two clauses must have in common: no details, no negation, no predicate."""
+    """Return the clause without details, negation and predicate: what two clauses must have in common."""
     for name, value in details(clause).items():
         if value is not None:
             clause = with_detail(clause, name, None)

@@ -1,4 +1,4 @@
-"""Random numbers that are the same everywhere: a counter-based splitmix64 stream, and skewed word pools."""
+"""Random numbers that are the same on every machine: a splitmix64 stream, and sampling with Zipf-like weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Generic, TypeVar
 
-__all__ = ["Draw", "Pool"]
+__all__ = ["RandomStream", "WeightedPool"]
 
 _MASK = (1 << 64) - 1
 _GAMMA = 0x9E3779B97F4A7C15
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 def _mix(z: int) -> int:
-    """The splitmix64 finaliser (Steele, Lea and Flood, 2014): 64 bits to 64 well-mixed bits."""
+    """Apply the finalizer of splitmix64 (Steele, Lea and Flood 2014) to 64 bits."""
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
     return z ^ (z >> 31)
 
 
-class Pool(Generic[T]):
-    """Items drawn with mildly Zipf-like weights, 1000 / (rank + 5) in whole numbers, so without rounding trouble."""
+class WeightedPool(Generic[T]):
+    """Items with Zipf-like weights 1000 // (rank + 5); integers, so that rounding cannot differ between machines."""
 
     __slots__ = ("_sums", "items")
 
@@ -31,12 +31,17 @@ class Pool(Generic[T]):
         self._sums = list(accumulate(1000 // (rank + 5) for rank in range(len(self.items))))
 
     def pick(self, value: int) -> T:
-        """The item for a uniform 64-bit ``value``."""
+        """Return the item for a uniform 64-bit ``value``."""
         return self.items[bisect_right(self._sums, value % self._sums[-1])]
 
 
-class Draw:
-    """The random stream of one sentence: draw ``n`` of (seed, index) is a pure function of the three."""
+class RandomStream:
+    """The random numbers of one sentence: number n is a pure function of (seed, index, n).
+
+    Args:
+        seed: the world.
+        index: the sentence.
+    """
 
     __slots__ = ("_state",)
 
@@ -44,18 +49,18 @@ class Draw:
         self._state = _mix((_mix((seed + _GAMMA) & _MASK) + index * _GAMMA) & _MASK)
 
     def bits(self) -> int:
-        """The next 64 random bits."""
+        """Return the next 64 random bits."""
         self._state = (self._state + _GAMMA) & _MASK
         return _mix(self._state)
 
     def chance(self, percent: int) -> bool:
-        """True in ``percent`` of 100 cases."""
+        """Return true with a probability of ``percent`` / 100."""
         return self.bits() % 100 < percent
 
-    def pick(self, pool: Pool[T]) -> T:
-        """One item of ``pool``, the first ones oftener."""
+    def pick(self, pool: WeightedPool[T]) -> T:
+        """Return an item of a pool; earlier items are more probable."""
         return pool.pick(self.bits())
 
     def choose(self, items: Sequence[T]) -> T:
-        """One item, all equally likely."""
+        """Return an item; all are equally probable."""
         return items[self.bits() % len(items)]
