@@ -1,4 +1,4 @@
-"""``paralign words``: text in, links out."""
+"""``paralign words``: files, options, scores and errors."""
 
 import random
 import re
@@ -17,8 +17,8 @@ def link(tmp_path, pairs="en-de=smallworld:0-600", **more):
 
 @pytest.mark.parametrize(("method", "most"), [("ibm", 0.16), ("hmm", 0.16)])
 @pytest.mark.parametrize("target", ["de", "hi"])
-def test_the_small_world_is_linked(tmp_path, method, most, target):
-    """A diagonal alone has an error rate of .5 and more; Hindi puts the verb last."""
+def test_the_small_world_is_aligned(tmp_path, method, most, target):
+    """Diagonal links have an error rate of .5 and more; Hindi has the verb last."""
     links, score = link(tmp_path, f"en-{target}=smallworld:0-1500", method=method, gold="smallworld")
     assert score.aer < most
     written = [found.sure for found in read_links(tmp_path / "out.links")]
@@ -60,19 +60,19 @@ def test_every_line_has_its_line_of_links(tmp_path):
     assert len((tmp_path / "out.links").read_text().split("\n")) == 64
 
 
-def test_what_is_learnt_from_gets_no_links_and_what_is_kept_links_alike(tmp_path):
+def test_training_text_gets_no_links_and_a_saved_aligner_gives_the_same_links(tmp_path):
     test, train = write(tmp_path / "test.tsv", toy(10)), write(tmp_path / "train.tsv", toy(80))
     links, _ = link(tmp_path, test, train=[train], save=tmp_path / "kept")
     assert len(links) == 10
     alone, _ = link(tmp_path, test, load=tmp_path / "kept")
     assert list(alone) == list(links)
-    # Words it has not seen are linked by their places only; known ones as ever.
+    # Unknown words are linked by their positions only.
     (tmp_path / "new.tsv").write_text("w1 unheard w2\tW1x unerhört W2x\n")
     new, _ = link(tmp_path, f"en-de={tmp_path / 'new.tsv'}", load=tmp_path / "kept")
     assert {(0, 0), (2, 2)} <= set(next(iter(new)))
 
 
-def test_how_sure_it_is(tmp_path):
+def test_posteriors(tmp_path):
     links, _ = link(tmp_path, write(tmp_path / "a.tsv", toy()), posteriors=tmp_path / "sure")
     rows = [[float(x) for x in row.split()] for row in (tmp_path / "sure").read_text().split("\n")[:-1]]
     assert [len(row) for row in rows] == [len(some) for some in links]
@@ -106,7 +106,7 @@ def test_tokenised_text_is_split_at_spaces_only(tmp_path):
         ({"pairs": "en-de={tmp}/one.tsv", "gold": "smallworld"}, "only for pairs of the small world"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_written(tmp_path, more, message):
+def test_errors_come_before_anything_is_written(tmp_path, more, message):
     (tmp_path / "empty.tsv").write_text("a\t\n\tb\n")
     (tmp_path / "one.tsv").write_text("a\tb\n")
     given = {"pairs": "en-de=smallworld:0-20", **more}
@@ -119,7 +119,7 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path, more, message):
     assert not (tmp_path / "out.links").exists()
 
 
-def test_a_model_of_other_languages_is_refused(tmp_path):
+def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
     link(tmp_path, save=tmp_path / "kept", method="ibm")
     with pytest.raises(UserError, match=re.escape("the aligner was trained on en-de, but the text is en-fr")):
         link(tmp_path, "en-fr=smallworld:0-10", load=tmp_path / "kept")
@@ -148,7 +148,7 @@ def test_a_model_of_other_languages_is_refused(tmp_path):
         ({"links": "x"}, "--links is not supported by .* 'hmm' .*by file"),
     ],
 )
-def test_options_of_other_methods_are_refused(tmp_path, base, more, message):
+def test_options_of_other_aligners_are_refused(tmp_path, base, more, message):
     more = {k: v.format(base=base) if isinstance(v, str) else v for k, v in more.items()}
     with pytest.raises(UserError, match=message):
         link(tmp_path, "en-de=smallworld:0-20", **more)
@@ -178,7 +178,7 @@ def test_links_from_a_file_are_checked_and_scored(tmp_path):
         link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "short.links")
 
 
-def test_what_is_read_is_not_written_over(tmp_path):
+def test_inputs_are_not_overwritten(tmp_path):
     spec = write(tmp_path / "a.tsv", toy())
     before = (tmp_path / "a.tsv").read_bytes()
     for more, message in (

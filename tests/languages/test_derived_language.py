@@ -1,4 +1,4 @@
-"""Derived languages: what moves where."""
+"""Derived languages: tags, word order, pieces with twins."""
 
 import numpy as np
 import pytest
@@ -12,29 +12,29 @@ from paralign.text.words import word_spans
 WORDS = st.lists(st.sampled_from(["a", "b", "c1", ".", "!", "?", ",", "'", "é", "我", "(", "n't"]), max_size=9)
 
 
-def arranged(tag, words):
+def reorder(tag, words):
     return [words[k] for k in parse_derived(tag).permutation(words)]
 
 
 @given(WORDS)
-def test_inverted_twice_is_as_it_was(words):
-    once = arranged("en~inv", words)
-    assert arranged("en~inv", once) == words
+def test_reversing_twice_gives_the_original(words):
+    once = reorder("en~inv", words)
+    assert reorder("en~inv", once) == words
     assert sorted(once) == sorted(words)
 
 
-def test_inversion_keeps_the_final_sign():
+def test_reversing_keeps_final_punctuation():
     for words, turned in (
         ("the dog sees me .", "me sees dog the ."),
         ("the dog sees me", "me sees dog the"),
         ("« oui ? » dit il", "il dit » ? oui «"),
         (". . and so on", ". . on so and"),
     ):
-        assert arranged("en~inv", words.split()) == turned.split()
+        assert reorder("en~inv", words.split()) == turned.split()
 
 
 @given(WORDS)
-def test_a_random_order_is_of_all_words_and_always_the_same(words):
+def test_perm_is_a_permutation_that_depends_on_the_sentence_only(words):
     language = parse_derived("en~perm")
     order = language.permutation(words)
     assert sorted(order) == list(range(len(words)))
@@ -46,7 +46,7 @@ def test_random_orders_differ_from_sentence_to_sentence():
     assert len(orders) > 45
 
 
-def test_names():
+def test_tags():
     assert parse_derived("en") is None
     found = parse_derived("en~inv+trans")
     assert (found.name, found.base, found.uses_twins, found.reorders_words) == ("en~trans+inv", "en", True, True)
@@ -63,7 +63,7 @@ def test_names():
     assert not parse_derived("en~trans+overlap5").reorders_words
 
 
-def test_the_share_of_an_overlap_is_that_said_and_grows_by_adding():
+def test_the_overlap_has_its_percentage_and_larger_ones_contain_smaller_ones():
     ids = np.arange(20_000)
     few, many = (~parse_derived(f"en~trans+overlap{share}").twin_mask(ids) for share in (10, 40))
     assert few.mean() == pytest.approx(0.1, abs=0.01)
@@ -88,7 +88,7 @@ def test_the_share_of_an_overlap_is_that_said_and_grows_by_adding():
         ("en~trans+overlap10+overlap20", "twice"),
     ],
 )
-def test_names_that_say_nothing(tag, said):
+def test_invalid_tags(tag, said):
     with pytest.raises(UserError, match=said):
         parse_derived(tag)
 

@@ -1,4 +1,4 @@
-"""Word order learnt from trees."""
+"""Word order learned from trees."""
 
 from collections import Counter
 from itertools import combinations
@@ -36,7 +36,7 @@ def trees(draw, projective=False):
 
 
 def moved(tree, order):
-    """The same tree with its words in another order."""
+    """Return the same tree with its words in another order."""
     place = {old + 1: new + 1 for new, old in enumerate(order)} | {0: 0}
     return SimpleNamespace(
         heads=[place[tree.heads[k]] for k in order],
@@ -46,12 +46,12 @@ def moved(tree, order):
 
 
 @given(trees())
-def test_projective_is_where_all_subtrees_stand_together(tree):
+def test_a_tree_is_projective_if_all_subtrees_are_contiguous(tree):
     assert is_projective(tree.heads) == contiguous(tree.heads)
 
 
 @given(st.lists(trees(), max_size=5), trees())
-def test_what_comes_out_is_projective_and_the_same_tree(examples, tree):
+def test_a_reordered_tree_is_projective_and_the_same_tree(examples, tree):
     order = WordOrder.learn(examples).permutation(tree)
     if order is None:
         crowded = any(count > 6 and tree.upos[head - 1] in ("NOUN", "VERB")
@@ -63,14 +63,14 @@ def test_what_comes_out_is_projective_and_the_same_tree(examples, tree):
 
 
 @given(trees(projective=True))
-def test_a_language_that_is_unknown_changes_nothing(tree):
+def test_without_counts_the_order_does_not_change(tree):
     order = WordOrder({}).permutation(tree)
     assert order is None or order == list(range(len(tree.heads)))
 
 
 @given(st.lists(trees(projective=True), min_size=1, max_size=4),
        st.lists(st.sampled_from([*RELATIONS[:4], "head"]), min_size=1, max_size=5))  # fmt: skip
-def test_the_order_is_the_best_of_all(examples, names):
+def test_the_order_is_the_best_of_all_permutations(examples, names):
     ordering = WordOrder.learn(examples)
     names = [name for k, name in enumerate(names) if name != "head" or "head" not in names[:k]]
     found = ordering._best_order("verb", names)
@@ -85,7 +85,7 @@ def test_the_order_is_the_best_of_all(examples, names):
         assert names[i] != names[j] or found.index(i) < found.index(j)
 
 
-def test_english_in_the_order_of_hindi_has_its_objects_before_the_verb():
+def test_english_in_hindi_order_has_objects_before_the_verb():
     hindi = WordOrder.learn(read_trees(TextSpec("hi", "smallworld:0-300")))
     moved_verbs = 0
     for tree in read_trees(TextSpec("en", "smallworld:300-360")):
@@ -101,7 +101,7 @@ def test_english_in_the_order_of_hindi_has_its_objects_before_the_verb():
     assert moved_verbs > 5
 
 
-def test_preferences_are_log_odds_and_survive_a_file(tmp_path):
+def test_preferences_are_log_odds_and_are_saved(tmp_path):
     tree = SimpleNamespace(heads=[2, 0, 2], upos=["NOUN", "VERB", "NOUN"], deprels=["nsubj", "root", "obj"])
     crossing = SimpleNamespace(heads=[3, 0, 2, 1], upos=["NOUN"] * 4, deprels=["obj"] * 4)
     made = WordOrder.learn([tree, crossing, tree], {"language": "en"})

@@ -1,4 +1,4 @@
-"""Agreement in generated sentences, checked against small rule tables written for the tests alone."""
+"""Agreement in generated sentences, checked against small rule tables written for these tests."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_german_articles_and_adjectives() -> None:
     assert checked > 400
 
 
-def test_german_verb_places() -> None:
+def test_german_verb_positions() -> None:
     """The finite verb ends subordinate clauses; in main statements exactly one constituent precedes it."""
     for s in sentences("de"):
         root = s.heads.index(0)

@@ -1,4 +1,4 @@
-"""Inference pairs: labels against sets of facts, no trace of the label in the hypothesis, all languages in step."""
+"""Inference pairs: labels against sets of facts, no information about the label in the hypothesis, all languages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def counted(number: str) -> Clause:
     return replace(BUYS, object=Entity("book", plural=True, definite=False, count=number))
 
 
-def told(verb: str, clause: Clause) -> Meaning:
+def reported(verb: str, clause: Clause) -> Meaning:
     return Meaning(Clause(verb, subject=Entity("Peter"), complement=clause))
 
 
@@ -69,10 +69,10 @@ WORKED = [  # premise, hypothesis, label, and what a person reads
         "Anna lives in Paris.",
         "Anna lives in Rome.",
     ),
-    (told("say", BUYS_RED), BUYS, "neutral", "Peter says that Anna bought a red book.", "Anna bought a book."),
-    (told("know", BUYS_RED), BUYS, "entailment", "Peter knows that Anna bought a red book.", "Anna bought a book."),
+    (reported("say", BUYS_RED), BUYS, "neutral", "Peter says that Anna bought a red book.", "Anna bought a book."),
+    (reported("know", BUYS_RED), BUYS, "entailment", "Peter knows that Anna bought a red book.", "Anna bought a book."),
     (
-        told("know", NOT_BUYS),
+        reported("know", NOT_BUYS),
         BUYS,
         "contradiction",
         "Peter knows that Anna did not buy a book.",
@@ -98,7 +98,7 @@ def test_worked_examples(premise: Meaning, hypothesis: Clause, label: str, first
 def test_a_worked_example_in_german() -> None:
     assert realize(Meaning(NOT_BUYS), "de").text == "Anna hat kein Buch gekauft."
     assert realize(Meaning(NOT_BUYS_RED), "de").text == "Anna hat kein rotes Buch gekauft."
-    assert realize(told("know", BUYS_RED), "de").text == "Peter weiß, dass Anna ein rotes Buch gekauft hat."
+    assert realize(reported("know", BUYS_RED), "de").text == "Peter weiß, dass Anna ein rotes Buch gekauft hat."
 
 
 @pytest.mark.parametrize(
@@ -116,17 +116,17 @@ def test_a_worked_example_in_german() -> None:
         ),
     ],
 )
-def test_what_people_disagree_about_has_no_label(premise: Clause, hypothesis: Clause) -> None:
+def test_disputed_pairs_have_no_label(premise: Clause, hypothesis: Clause) -> None:
     assert relation(Meaning(premise), Meaning(hypothesis)) is None
 
 
-def test_the_oracle_knows_every_label() -> None:
+def test_every_label_equals_the_oracle() -> None:
     for index, pair in enumerate(PAIRS):
         message = (index, realize(pair.premise, "en").text)
         assert atomic_facts.label(pair.premise, pair.hypothesis) == pair.label, message
 
 
-def test_what_is_unclear_is_the_same_on_both_sides() -> None:
+def test_ambiguous_details_are_equal_on_both_sides() -> None:
     """Details of definite plurals differ in no pair, nor the time or a definite object across a negation."""
     checked = Counter[str]()
     for pair in PAIRS:
@@ -167,7 +167,7 @@ def test_labels_and_forms_are_balanced() -> None:
     assert sum(p.premise.clause.negated and p.hypothesis.clause.negated for p in PAIRS if p.label == "neutral") > 150
 
 
-def test_the_hypothesis_alone_says_nothing() -> None:
+def test_the_hypothesis_alone_does_not_predict_the_label() -> None:
     """Bags of words and word pairs of the hypothesis: at chance (1/3, standard error 0.015 of 1,000)."""
     texts = [realize(pair.hypothesis, "en").text for pair in PAIRS]
     labels = [pair.label for pair in PAIRS]
@@ -178,14 +178,14 @@ def test_the_hypothesis_alone_says_nothing() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_pairs_in_every_language(language: str) -> None:
-    """The same labels everywhere; what does not follow is said in other words than the premise."""
+    """The same labels in all languages; a hypothesis that is not entailed differs from its premise."""
     pairs = list(smallworld_sentence_pairs(language, range(1000)))
     assert [pair.label for pair in pairs] == [pair.label for pair in PAIRS[:1000]]
     assert [(pair.id, pair.line) for pair in pairs[:2]] == [("smallworld-0", 0), ("smallworld-1", 1)]
     assert not [pair for pair in pairs if pair.first == pair.second]
 
 
-def test_any_index_comes_out_the_same_alone() -> None:
+def test_a_pair_does_not_depend_on_other_pairs() -> None:
     for index in (3, 999):
         _inference.cache_clear()
         assert sample_inference(index) == PAIRS[index]

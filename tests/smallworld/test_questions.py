@@ -1,4 +1,4 @@
-"""Questions about paragraphs: exactly one answer, an exact slice in every language, rivals of its kind beside it."""
+"""Questions about paragraphs: exactly one answer, an exact slice in every language, with distractors of its kind."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ ITEMS = [sample_question(index) for index in range(1200)]
 ROLE = {"who": "subject", "what": "object", "where": "place"}
 
 
-def named(clause: Clause) -> dict[str, str]:
-    """Participants by role, each by its noun."""
+def nouns_by_role(clause: Clause) -> dict[str, str]:
+    """Return the noun of each participant, by role."""
     found = {role: getattr(clause, role) for role in ("subject", "object", "recipient", "goal")}
     found["place"] = clause.place.ground if clause.place is not None else None
     return {role: entity.concept for role, entity in found.items() if entity is not None}
 
 
 def answers(sentence: Clause, asked: Clause) -> bool:
-    """Whether a sentence answers a question: it affirms the verb of all the question names."""
+    """Return whether a sentence answers a question: affirmative, with the verb and all nouns of the question."""
     if sentence.negated or sentence.verb != asked.verb or sentence.tense != asked.tense:
         return False
-    return named(asked).items() <= named(sentence).items() and ROLE[str(asked.asks)] in named(sentence)
+    return nouns_by_role(asked).items() <= nouns_by_role(sentence).items() and ROLE[str(asked.asks)] in nouns_by_role(
+        sentence
+    )
 
 
 def test_exactly_one_sentence_answers() -> None:
@@ -47,19 +49,19 @@ def test_exactly_one_sentence_answers() -> None:
 
 
 def test_neither_the_verb_nor_the_noun_is_enough() -> None:
-    """Another sentence has the verb, another one what the question names, and each offers an answer of the kind."""
+    """Another sentence has the verb, another one the nouns of the question, and each has a candidate answer."""
     styles = Counter[str]()
     for item in ITEMS:
         asked = item.question.clause
         others = [meaning.clause for n, meaning in enumerate(item.meanings) if n != item.sentence]
         assert any(other.verb == asked.verb and not other.negated for other in others)
-        subjects = named(asked).get("subject")
+        subjects = nouns_by_role(asked).get("subject")
         if asked.asks == "who":
-            goal = set(named(asked).values())
-            assert any(other.verb != asked.verb and goal & set(named(other).values()) for other in others)
+            goal = set(nouns_by_role(asked).values())
+            assert any(other.verb != asked.verb and goal & set(nouns_by_role(other).values()) for other in others)
         else:
-            assert any(other.verb != asked.verb and named(other)["subject"] == subjects for other in others)
-        assert all(named(other)["subject"] in HUMAN.union(PERSONS) for other in others)
+            assert any(other.verb != asked.verb and nouns_by_role(other)["subject"] == subjects for other in others)
+        assert all(nouns_by_role(other)["subject"] in HUMAN.union(PERSONS) for other in others)
         if asked.asks == "where":
             assert all(other.place is not None for other in others)
         assert 3 <= len(item.meanings) <= 5
@@ -69,14 +71,14 @@ def test_neither_the_verb_nor_the_noun_is_enough() -> None:
     assert min(styles[key] for key in ("who", "what", "where", "denied", "sentence 0", "sentence 2")) > 150
 
 
-def test_the_answer_is_named_once() -> None:
+def test_the_answer_occurs_once() -> None:
     for item in ITEMS:
         role = ROLE[str(item.question.clause.asks)]
-        answer = named(item.meanings[item.sentence].clause)[role]
-        every = [concept for meaning in item.meanings for concept in named(meaning.clause).values()]
+        answer = nouns_by_role(item.meanings[item.sentence].clause)[role]
+        every = [concept for meaning in item.meanings for concept in nouns_by_role(meaning.clause).values()]
         if role == "object" or role == "place":
             assert every.count(answer) == 1
-        assert answer not in named(item.question.clause).values()
+        assert answer not in nouns_by_role(item.question.clause).values()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -95,7 +97,7 @@ def test_answers_are_slices_of_one_sentence(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_answers_are_whole_phrases(language: str) -> None:
-    """The words of the answer hang together under one word outside it: a complete, connected phrase."""
+    """The answer is a complete phrase: connected, with one head outside."""
     language_grammar = get_grammar(language)
     for item in ITEMS:
         context, _, answer, start = realize_question(item, language)
@@ -147,14 +149,14 @@ GOLD = ReadingItem(
         ("hi", "p", "बड़े पार्क में"),
     ],
 )
-def test_spans_that_a_person_can_check(language: str, key: str, text: str) -> None:
+def test_spans_by_hand(language: str, key: str, text: str) -> None:
     item = ReadingItem(GOLD.meanings, GOLD.question, GOLD.sentence, key)
     context, _, answer, start = realize_question(item, language)
     assert answer == text
     assert context[start:].startswith(text)
 
 
-def test_a_paragraph_that_a_person_can_check() -> None:
+def test_a_paragraph_by_hand() -> None:
     context, asked, answer, start = realize_question(GOLD, "en", "de")
     assert context == "Anna bought a car. The old man bought a red hat in the big park. The man found Lisa's key."
     assert asked == "Was hat der Mann gekauft?"
@@ -162,7 +164,7 @@ def test_a_paragraph_that_a_person_can_check() -> None:
     assert realize_question(GOLD, "zh")[1] == "男人买了什么？"
 
 
-def test_questions_as_squad_has_them() -> None:
+def test_questions_as_squad_items() -> None:
     german, mixed = (list(smallworld_questions("de", asked, range(5, 9))) for asked in ("de", "hi"))
     english = list(smallworld_questions("hi", "hi", range(5, 9)))
     assert [q.id for q in german] == [q.id for q in mixed] == [f"smallworld-{n}" for n in range(5, 9)]
@@ -195,7 +197,7 @@ def test_new_york_is_one_place() -> None:
     assert tagged.tags[place - 1 : place + 1] == ("B-LOC", "I-LOC")
 
 
-def test_any_index_comes_out_the_same_alone() -> None:
+def test_an_item_does_not_depend_on_other_items() -> None:
     for index in (7, 1100):
         _question.cache_clear()
         assert sample_question(index) == ITEMS[index]
@@ -206,8 +208,8 @@ def test_any_index_comes_out_the_same_alone() -> None:
         realize_question(ITEMS[0], "en", "xx")
 
 
-def test_a_paragraph_that_runs_out_of_nouns_is_drawn_anew():
-    """At index 2,000,138 the first draw asks for one more thing than people do the verb to."""
+def test_a_paragraph_that_runs_out_of_nouns_is_sampled_again():
+    """At index 2,000,138 the first attempt needs one object more than the verb has."""
     item = sample_question(2_000_138)
     assert 3 <= len(item.meanings) <= 5
     context, _, answer, start = realize_question(item, "de")

@@ -115,8 +115,8 @@ def test_entities_are_the_same_in_all_languages() -> None:
                 assert found == {kind}, (english.text, other.text)
 
 
-def test_any_order_gives_the_same_world() -> None:
-    """Two processes with different string hashing, one walking backwards, agree on everything."""
+def test_the_order_of_calls_does_not_matter() -> None:
+    """Two processes with different string hashing, one in reverse order, agree on everything."""
     script = (
         "import sys; from paralign.smallworld import LANGUAGES, World\n"
         "numbers = [10**9, 7, 123456, 0, 3, 10**30]\n"
@@ -172,7 +172,7 @@ def test_variety_and_length() -> None:
 
 
 def test_phenomena_occur() -> None:
-    """In every language the relations that mark each phenomenon turn up."""
+    """The relations that mark each phenomenon occur in every language."""
     world = World(1)
     for language in LANGUAGES:
         seen = {relation for index in range(1500) for relation in world.sentence(index, language).deprels}
@@ -180,7 +180,7 @@ def test_phenomena_occur() -> None:
         assert wanted - ({"cop"} if language == "zh" else set()) <= seen
 
 
-def test_every_concept_has_a_lemma_of_its_own() -> None:
+def test_every_concept_has_its_own_lemma() -> None:
     assert len(CONCEPTS) == len(set(CONCEPTS)) >= 200
     shared_pronouns = {"he", "she", "they", "what", "that"}  # sie, que, वह
     for language in LANGUAGES:
@@ -205,8 +205,8 @@ def test_negative_index() -> None:
             look_up(World(0))
 
 
-def test_keys_are_never_shared_by_two_ideas() -> None:
-    """Within a sentence an anchor of an English content word is that word's alone, surnames apart."""
+def test_content_words_do_not_share_anchors() -> None:
+    """Within a sentence no two English content words share an anchor, except surnames."""
     world = World(6)
     for index in range(1500):
         s = world.sentence(index, "en")

@@ -23,8 +23,8 @@ def test_every_aligner_declares_what_it_supports(name):
     assert inspect.getdoc(aligner) != inspect.getdoc(Aligner)
 
 
-class Nothing(Aligner):
-    """Links nothing."""
+class NoLinks(Aligner):
+    """An aligner without links."""
 
     name = "nothing"
 
@@ -33,10 +33,10 @@ class Nothing(Aligner):
 
 
 def test_a_class_outside_the_package_is_found_by_module_and_name():
-    aligner = make_aligner("tests.words.test_base:Nothing", AlignerOptions(parse_pairs("en-de=smallworld")))
+    aligner = make_aligner("tests.words.test_base:NoLinks", AlignerOptions(parse_pairs("en-de=smallworld")))
     aligner.read([])
     assert list(aligner.align(2)) == [[], []]
-    assert LinksConfig(method="tests.words.test_base:Nothing").method == "tests.words.test_base:Nothing"
+    assert LinksConfig(method="tests.words.test_base:NoLinks").method == "tests.words.test_base:NoLinks"
     for wrong, message in (("tests.words.test_base:ALIGNERS", "no aligner"), ("paralign.words.base:Aligner", "align")):
         with pytest.raises(UserError, match=message):
             find_aligner(wrong)
@@ -47,7 +47,7 @@ def test_an_option_that_is_not_declared_is_refused(option):
     given = {option: True if option in ("train", "posteriors") else "x"}
     options = AlignerOptions(parse_pairs("en-de=smallworld"), **given)
     with pytest.raises(UserError, match=f"--{option} is not supported by the aligner 'nothing' .supported by "):
-        make_aligner("tests.words.test_base:Nothing", options)
+        make_aligner("tests.words.test_base:NoLinks", options)
 
 
 def test_links_of_a_run_need_an_aligner_that_finds_them():
@@ -56,8 +56,8 @@ def test_links_of_a_run_need_an_aligner_that_finds_them():
             LinksConfig(method=method)
 
 
-def test_the_table_is_light():
-    """The help text lists the names."""
+def test_the_table_is_imported_without_numpy():
+    """The help text of the command line lists the names."""
     code = "import sys, paralign.words.base; print({'numpy', 'torch', 'transformers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

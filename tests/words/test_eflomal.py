@@ -1,4 +1,4 @@
-"""A program of somebody else's, played by a script."""
+"""The aligner eflomal, with a script in place of the program."""
 
 import stat
 import sys
@@ -31,7 +31,7 @@ def left(where=Path("/tmp")):
     return {path.name for path in where.glob("paralign-eflomal-*")}
 
 
-def test_its_links_are_read_and_empty_pairs_keep_their_place(tmp_path):
+def test_links_are_read_and_empty_pairs_keep_their_position(tmp_path):
     assert list(run_eflomal(PAIRS, program(tmp_path, DIAGONAL))) == [[(0, 0), (1, 1)], [], [(0, 0)]]
 
 
@@ -47,7 +47,7 @@ def test_its_links_are_read_and_empty_pairs_keep_their_place(tmp_path):
         (DIAGONAL + "open('backward', 'w').write('0-0\\n')", "without all its links"),
     ],
 )
-def test_what_went_wrong_is_passed_on_and_nothing_is_left(tmp_path, text, message):
+def test_a_failure_is_reported_and_temporary_files_are_removed(tmp_path, text, message):
     before = left()
     with pytest.raises(UserError, match=message) as error:
         run_eflomal(PAIRS, program(tmp_path, text))
@@ -55,6 +55,6 @@ def test_what_went_wrong_is_passed_on_and_nothing_is_left(tmp_path, text, messag
     assert left() == before
 
 
-def test_a_program_that_is_not_there_is_told():
+def test_a_missing_program_is_an_error():
     with pytest.raises(UserError, match=r"program 'no-such' not found.*pip install eflomal"):
         run_eflomal(PAIRS, EflomalConfig(program="no-such"))

@@ -1,4 +1,4 @@
-"""Linear maps: planted ones are found, and used where their language is spoken."""
+"""Linear maps: known rotations are recovered, and applied to their language only."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ from paralign.words.linear_map import LinearMap, fit_map
 TEXTS = [f"{a} {b} ." for a in ("red", "big", "old", "new") for b in ("house", "dog", "man", "book", "tree", "day")] * 4
 
 
-class Planted:
-    """Vectors of words drawn at random; those of the second side are the first's, turned."""
+class RotatedVectors:
+    """Random word vectors; those of the second side are those of the first, rotated, with noise."""
 
     def __init__(self, turn, noise):
         self.turn, self.noise, self.calls = turn, noise, 0
@@ -30,13 +30,13 @@ class Planted:
             states = states @ self.turn.T + self.noise * torch.randn(states.shape, generator=draw)
         starts = np.cumsum([0, *(len(text.split()) for text in texts)])
 
-        class Some:
+        class Vectors:
             def positions_of(self, words):
                 return np.array([starts[k] + i for k, i in words])
 
-        some = Some()
-        some.states = states
-        return some
+        vectors = Vectors()
+        vectors.states = states
+        return vectors
 
 
 def rotation(d, seed=0):
@@ -44,9 +44,9 @@ def rotation(d, seed=0):
 
 
 @pytest.mark.parametrize("kind", ["orthogonal", "linear"])
-def test_a_planted_turn_is_found(encoder, monkeypatch, kind):
+def test_a_known_rotation_is_recovered(encoder, monkeypatch, kind):
     turn = rotation(encoder.width)
-    monkeypatch.setattr(linear_map, "WordVectors", Planted(turn, 0.0))
+    monkeypatch.setattr(linear_map, "WordVectors", RotatedVectors(turn, 0.0))
     links = [[(0, 0), (1, 1), (2, 2)]] * len(TEXTS)
     matrix, facts = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2, kind=kind)
     assert torch.allclose(matrix, turn, atol=2e-3)
@@ -55,8 +55,8 @@ def test_a_planted_turn_is_found(encoder, monkeypatch, kind):
     assert abs(facts["before"]) < 0.3
 
 
-def test_the_orthogonal_map_is_a_turn_however_noisy_and_the_linear_one_the_least_squares(encoder, monkeypatch):
-    planted = Planted(rotation(encoder.width), 0.3)
+def test_the_orthogonal_map_is_a_rotation_and_the_linear_one_is_least_squares(encoder, monkeypatch):
+    planted = RotatedVectors(rotation(encoder.width), 0.3)
     links = [[(0, 0), (1, 1), (2, 2)]] * len(TEXTS)
     monkeypatch.setattr(linear_map, "WordVectors", planted)
     matrix, _ = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2)
@@ -68,7 +68,7 @@ def test_the_orthogonal_map_is_a_turn_however_noisy_and_the_linear_one_the_least
     assert np.abs(free.numpy() - right).max() < 0.01
 
 
-def test_a_map_is_used_where_its_language_is_spoken_and_only_in_its_layer(make_encoder):
+def test_a_map_is_applied_to_its_language_and_layer_only(make_encoder):
     encoder = make_encoder().eval()
     plain = {layer: sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=layer)[0]["mean"] for layer in (1, 2)}
     turn = rotation(encoder.width, 3)
@@ -83,7 +83,7 @@ def test_a_map_is_used_where_its_language_is_spoken_and_only_in_its_layer(make_e
     assert np.array_equal(lower, plain[1])
 
 
-def test_linked_words_come_nearer_and_the_map_is_told_with_the_scores(base, tmp_path):
+def test_linked_words_become_more_similar_and_results_record_the_map(base, tmp_path):
     made = paralign.make_map(str(base), pairs="en-de=smallworld:0-300", out=tmp_path / "map", quiet=True)
     assert made.facts["after"] > made.facts["before"]
     assert LinearMap.load(tmp_path / "map").facts == made.facts
@@ -108,14 +108,14 @@ def test_linked_words_come_nearer_and_the_map_is_told_with_the_scores(base, tmp_
         ({"method": "hmn"}, "did you mean 'hmm'"),
     ],
 )
-def test_mistakes_leave_nothing_behind(base, tmp_path, more, message):
+def test_errors_leave_no_files(base, tmp_path, more, message):
     given = {"pairs": "en-de=smallworld:0-40", "out": tmp_path / "map", "quiet": True} | more
     with pytest.raises(UserError, match=message):
         paralign.make_map(str(base), **given)
     assert not (tmp_path / "map").exists()
 
 
-def test_a_map_of_another_encoder_or_none_is_refused(base, make_encoder, tmp_path):
+def test_a_missing_map_or_one_of_another_encoder_is_an_error(base, make_encoder, tmp_path):
     paralign.make_map(str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "map", quiet=True, method="ibm")
     make_encoder(seed=9).save_pretrained(tmp_path / "other")
     for model, place, message in (
@@ -129,7 +129,7 @@ def test_a_map_of_another_encoder_or_none_is_refused(base, make_encoder, tmp_pat
         paralign.make_map(str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "map", quiet=True)
 
 
-def test_a_map_that_has_no_effect_is_told(base, tmp_path):
+def test_a_map_without_effect_is_an_error(base, tmp_path):
     for name, pairs in (("de", "en-de=smallworld:0-60"), ("fr", "en-fr=smallworld:0-60")):
         paralign.make_map(str(base), pairs=pairs, out=tmp_path / name, quiet=True, method="ibm")
     given = {"task": "retrieval", "data": ["en-de=smallworld:0-40"], "out": tmp_path / "run", "quiet": True}

@@ -1,4 +1,4 @@
-"""Links by similarity, against loops over one pair."""
+"""The aligner similarity against loops over single pairs."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def pairs():
 
 
 def vectors(encoder, text, layer, unit):
-    """Of one sentence alone, and the word each is of."""
+    """Return the vectors of a single sentence, and the word of each."""
     (ids, offsets), = encoder.tokenize([text])  # fmt: skip
     states = piece_states(encoder, [ids], layer=layer).double().tolist()
     owner = piece_words(offsets, word_spans(text)).tolist()
@@ -54,7 +54,7 @@ def test_links_are_those_of_each_pair_alone(encoder, pairs, matching, unit):
 
 
 def test_a_piece_of_several_words_links_them_all(encoder, monkeypatch):
-    """As of a SentencePiece tokenizer for Chinese, where two characters, two words of ours, may be one piece."""
+    """SentencePiece may join two Chinese characters, which are two words here, to one piece."""
     tokenize = encoder.tokenize
 
     def coarse(texts):
@@ -63,13 +63,13 @@ def test_a_piece_of_several_words_links_them_all(encoder, monkeypatch):
         return [(np.repeat(ids, len(cuts[text])), np.array(cuts[text])) for text in texts]
 
     monkeypatch.setattr(type(encoder), "tokenize", lambda self, texts: coarse(texts))
-    # Equal pieces at equal places have equal vectors: the diagonal is linked.
+    # Equal pieces at equal positions have equal vectors: the diagonal is linked.
     (links,) = align_by_similarity(encoder, [("red house big", "红房子 大")], SimilarityConfig(matching="argmax"))
     assert links == [(0, 0), (1, 1), (1, 2), (2, 3)]
 
 
 def test_itermax_by_hand():
-    """0-0 and 1-1 are mutually best; then 2, free, takes 2 on the other side, and 3 shares what is taken."""
+    """0-0 and 1-1 are mutually best. In the second round 2 and 3 link to words that have a link already."""
     values = torch.tensor([[[0.9, 0.1, 0.2, 0.1], [0.1, 0.9, 0.1, 0.1], [0.8, 0.2, 0.7, 0.1], [0.1, 0.85, 0.1, 0.2]]])
     inside = torch.ones_like(values, dtype=torch.bool)
     once = itermax(values, inside, 1)
@@ -113,7 +113,7 @@ def test_a_long_sentence_is_read_in_windows(make_encoder):
         assert any(torch.allclose(states[5 + place], alone[begin][place - begin], atol=1e-5) for begin in good)
 
 
-def test_a_layer_that_is_not_there_is_told(encoder):
+def test_a_missing_layer_is_an_error(encoder):
     with pytest.raises(UserError, match="no layer 3"):
         align_by_similarity(encoder, [("a", "b")], SimilarityConfig(layer=3))
 

@@ -1,4 +1,4 @@
-"""Two directions made one."""
+"""Symmetrization against the pseudo-code of the original, and by hand."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.oracles.grow_loops import symmetrize as by_loops
 
 @st.composite
 def directions(draw):
-    """Two directed alignments of some pairs of one size."""
+    """Draw two directed alignments of pairs of the same size."""
     m, n = draw(st.integers(1, 6)), draw(st.integers(1, 6))
     k = draw(st.integers(1, 3))
     rows = st.lists(st.integers(-1, m - 1), min_size=n, max_size=n)
@@ -39,7 +39,7 @@ def sets(mask):
 @pytest.mark.parametrize("method", SYMMETRIZATIONS)
 @settings(max_examples=150, deadline=None)
 @given(directions())
-def test_all_methods_are_those_of_the_pseudo_code(method, given_):
+def test_all_methods_equal_the_pseudo_code(method, given_):
     size, pairs = given_
     forward, backward = (masks(size, [pair[way] for pair in pairs]) for way in (0, 1))
     found = sets(symmetrize(forward, backward, method))
@@ -62,7 +62,7 @@ def test_a_worked_example():
     assert links("grow-diag-final-and") == {(0, 0), (1, 1), (3, 4)}
 
 
-def test_what_is_given_stays_as_it_is_and_unknown_methods_are_told():
+def test_arguments_are_not_changed_and_unknown_methods_are_errors():
     forward, backward = masks((2, 2), [{(0, 0), (1, 1)}]), masks((2, 2), [{(0, 0), (0, 1)}])
     before = forward.copy(), backward.copy()
     for method in SYMMETRIZATIONS:

@@ -1,4 +1,4 @@
-"""The counting aligner against its slow oracle and worked examples."""
+"""The translation model against a slow oracle and worked examples."""
 
 import errno
 import math
@@ -24,14 +24,14 @@ from tests.oracles import word_counts
 HOUSE = [(["the", "house"], ["das", "Haus"]), (["the", "book"], ["das", "Buch"])]
 
 
-def made(pairs, **config):
+def train_on(pairs, **config):
     bitext = Bitext.from_pairs(pairs)
     cells = AlignmentCells(bitext)
     return bitext, cells, train(cells, IbmConfig(**config))
 
 
 def tables(bitext, cells, model):
-    """{(owner, word): probability} both ways."""
+    """Return {(given word, word): probability} of both directions."""
     source = cells.source_of(0, cells.distinct).tolist()
     owners, words = bitext.source.vocabulary, bitext.target.vocabulary
     pairs = [(owners[a], words[b]) for a, b in zip(source, cells.target.tolist(), strict=True)]
@@ -47,7 +47,7 @@ def bitexts(draw, longest=5):
 
 def test_two_sentences_by_hand():
     """Model 1 (no tension, none without a counterpart) after two passes: t(das | the) = 3/5, t(Haus | house) = 4/7."""
-    forward, backward = tables(*made(HOUSE, iterations=2, agreement=False, alpha=0, null=1e-12, tension=1e-12))
+    forward, backward = tables(*train_on(HOUSE, iterations=2, agreement=False, alpha=0, null=1e-12, tension=1e-12))
     assert forward["the", "das"] == pytest.approx(3 / 5, rel=1e-5)
     assert forward["the", "Haus"] == pytest.approx(1 / 5, rel=1e-5)
     assert forward["house", "Haus"] == pytest.approx(4 / 7, rel=1e-5)
@@ -57,7 +57,7 @@ def test_two_sentences_by_hand():
 
 def test_the_directions_agree_by_hand():
     """Model 1: in the second pass the-Haus is counted 1/3 · 1/2, house-Haus 2/3 · 2/3..., the products of both ways."""
-    forward, _ = tables(*made(HOUSE, iterations=2, agreement=True, alpha=0, null=1e-12, tension=1e-12))
+    forward, _ = tables(*train_on(HOUSE, iterations=2, agreement=True, alpha=0, null=1e-12, tension=1e-12))
     # t(Haus | the) = 1/4, t(Haus | house) = 1/2: Haus comes from the by 1/3; the comes from Haus by (1/4)/(1/4 + 1/2)
     # turned round: t(the | Haus) = 1/2 beside t(the | das) = 1/2, so by 1/2.
     the_haus, the_das, house_haus, house_das = 1 / 3 * 1 / 2, 1 / 2 * 1 / 2, 2 / 3 * 2 / 3, 1 / 2 * 1 / 3
@@ -70,10 +70,10 @@ def test_the_directions_agree_by_hand():
 @pytest.mark.parametrize("alpha", [0.0, 0.01, 0.1])
 @settings(max_examples=20, deadline=None)
 @given(bitexts())
-def test_model_2_is_that_of_the_oracle(agreement, alpha, pairs):
+def test_model_2_equals_the_oracle(agreement, alpha, pairs):
     config = {"iterations": 3, "hmm": 0, "agreement": agreement, "alpha": alpha, "null": 0.08, "tension": 4.0}
     wanted, nones, places = word_counts.train(pairs, **config)
-    bitext, cells, model = made(pairs, **config)
+    bitext, cells, model = train_on(pairs, **config)
     for found, right in zip(tables(bitext, cells, model), wanted, strict=True):
         assert found == pytest.approx(right, rel=2e-3, abs=1e-6)
     assert [p.tension for p in model.priors] == pytest.approx([p.tension for p in places], rel=1e-3)
@@ -86,10 +86,10 @@ def test_model_2_is_that_of_the_oracle(agreement, alpha, pairs):
 
 @settings(max_examples=20, deadline=None)
 @given(bitexts(longest=3), st.booleans())
-def test_the_hidden_markov_model_is_that_of_the_oracle(pairs, agreement):
+def test_the_hidden_markov_model_equals_the_oracle(pairs, agreement):
     config = {"iterations": 1, "hmm": 2, "agreement": agreement, "alpha": 0.1, "null": 0.08, "tension": 4.0}
     wanted, _, places = word_counts.train(pairs, **config)
-    bitext, cells, model = made(pairs, **config)
+    bitext, cells, model = train_on(pairs, **config)
     for found, right in zip(tables(bitext, cells, model), wanted, strict=True):
         assert found == pytest.approx(right, rel=2e-3, abs=1e-6)
     for found, right in zip(model.priors, places, strict=True):
@@ -97,7 +97,7 @@ def test_the_hidden_markov_model_is_that_of_the_oracle(pairs, agreement):
         assert found.null == pytest.approx(right.null, rel=1e-3)
 
 
-def test_far_jumps_count_as_one():
+def test_long_jumps_have_the_probability_of_the_longest():
     emission = torch.rand(2, 9, 4, generator=torch.Generator().manual_seed(1)) + 0.1
     none = torch.full((2, 4), 0.05)
     ours, slow = JumpPrior(null=0.2, max_jump=2), word_counts.Jumps(0.2, farthest=2)
@@ -116,7 +116,7 @@ def random_pairs(count, seed=0, longest=14):
 
 
 @pytest.mark.parametrize("sorted_at_once", [1, 50, 1 << 18])
-def test_every_cell_is_the_right_word_pair_and_stands_in_one_block(monkeypatch, sorted_at_once):
+def test_every_cell_has_the_right_word_pair_and_is_in_one_block(monkeypatch, sorted_at_once):
     monkeypatch.setattr(alignment_cells, "_SORT_CELLS", sorted_at_once)
     monkeypatch.setattr(alignment_cells, "_MIN_BLOCK_PAIRS", 3)
     monkeypatch.setattr(alignment_cells, "_BLOCK_CELLS", 200)
@@ -147,13 +147,13 @@ def test_every_cell_is_the_right_word_pair_and_stands_in_one_block(monkeypatch, 
 
 
 @pytest.mark.parametrize("config", [{"iterations": 3}, {"iterations": 2, "hmm": 2}])
-def test_how_pairs_are_put_into_blocks_does_not_matter(monkeypatch, config):
+def test_results_do_not_depend_on_the_blocks(monkeypatch, config):
     pairs = random_pairs(200, seed=4)
     found = []
     for alike, block in ((2, 1 << 18), (10**9, 1 << 18), (1, 40)):
         monkeypatch.setattr(alignment_cells, "_MIN_BLOCK_PAIRS", alike)
         monkeypatch.setattr(alignment_cells, "_BLOCK_CELLS", block)
-        bitext, cells, model = made(pairs, **config)
+        bitext, cells, model = train_on(pairs, **config)
         found.append((torch.stack(model.lexical), list(decode(model, cells, bitext).links())))
     for words, links in found[1:]:
         assert torch.allclose(words, found[0][0], rtol=1e-3, atol=1e-6)
@@ -161,13 +161,13 @@ def test_how_pairs_are_put_into_blocks_does_not_matter(monkeypatch, config):
 
 
 @pytest.mark.parametrize("config", [{"iterations": 2}, {"iterations": 1, "hmm": 2}])
-def test_very_unlike_lengths_in_a_block_do_no_harm(config):
+def test_a_block_of_very_different_lengths_has_finite_parameters(config):
     draw = random.Random(1)
     sizes = [(1, 1), (2, 60), (60, 2), (1, 60), (3, 1)]
     pairs = [
         ([f"s{draw.randrange(9)}" for _ in range(m)], [f"t{draw.randrange(9)}" for _ in range(n)]) for m, n in sizes
     ]
-    bitext, cells, model = made(pairs * 3, **config, tension=14.0)
+    bitext, cells, model = train_on(pairs * 3, **config, tension=14.0)
     for table in (*model.lexical, *model.null):
         assert torch.isfinite(table).all()
     assert sum(map(len, decode(model, cells, bitext).links())) > 0
@@ -177,9 +177,9 @@ def test_very_unlike_lengths_in_a_block_do_no_harm(config):
             assert found == pytest.approx(right, rel=5e-3, abs=1e-6)
 
 
-def test_links_are_the_likeliest_words_of_each_direction():
+def test_links_are_the_most_probable_words_of_each_direction():
     pairs = random_pairs(60, seed=7)
-    bitext, cells, model = made(pairs, iterations=3)
+    bitext, cells, model = train_on(pairs, iterations=3)
     union, intersect = (list(decode(model, cells, bitext, method).links()) for method in ("union", "intersect"))
     for block in cells:
         found = model.posteriors(block, count=False)
@@ -193,9 +193,9 @@ def test_links_are_the_likeliest_words_of_each_direction():
             assert set(intersect[row]) == forward & backward
 
 
-def test_runs_are_equal_and_a_numbering_counts_words():
+def test_training_is_deterministic_and_ids_are_sorted_by_frequency():
     pairs = random_pairs(100, seed=2)
-    first, second = (made(pairs, iterations=2, hmm=2)[2] for _ in range(2))
+    first, second = (train_on(pairs, iterations=2, hmm=2)[2] for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.lexical, second.lexical, strict=True))
     bitext = Bitext.from_pairs([(["B", "b", "a"], []), (["b"], ["x"])], lowercase=True)
     assert bitext.source.vocabulary == ["b", "a"]
@@ -204,11 +204,11 @@ def test_runs_are_equal_and_a_numbering_counts_words():
     assert bitext.target.lengths.tolist() == [0, 1]
 
 
-def test_numbers_in_a_file_are_the_same_and_no_room_for_them_is_told(monkeypatch):
+def test_ids_in_a_file_are_the_same_and_a_full_disk_is_an_error(monkeypatch):
     pairs = random_pairs(100, seed=2)
-    here = made(pairs, iterations=2)[2]
+    here = train_on(pairs, iterations=2)[2]
     monkeypatch.setattr(alignment_cells, "_MEMORY_CELLS", 0)
-    there = made(pairs, iterations=2)[2]
+    there = train_on(pairs, iterations=2)[2]
     assert all(torch.equal(a, b) for a, b in zip(here.lexical, there.lexical, strict=True))
 
     def full(*_):
@@ -216,7 +216,7 @@ def test_numbers_in_a_file_are_the_same_and_no_room_for_them_is_told(monkeypatch
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     with pytest.raises(UserError, match=r"No space left.*TMPDIR"):
-        made(pairs, iterations=2)
+        train_on(pairs, iterations=2)
 
 
 def test_long_lines_are_cut_along_the_diagonal_and_linked():
@@ -233,7 +233,7 @@ def test_long_lines_are_cut_along_the_diagonal_and_linked():
 
 def test_posteriors_of_links_are_geometric_means():
     pairs = random_pairs(80, seed=9)
-    bitext, cells, model = made(pairs, iterations=3)
+    bitext, cells, model = train_on(pairs, iterations=3)
     links = decode(model, cells, bitext, "union", posteriors=True).links()
     for block in cells:
         found = model.posteriors(block, count=False)
