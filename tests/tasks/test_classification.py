@@ -162,5 +162,5 @@ def test_few_shot_draws_are_a_function_of_the_seed():
     assert len(one) == len(list(one)) == 7
     assert np.all(np.diff([int(p.id) for p in one]) > 0)
     assert len(list(data)) == 50
-    with pytest.raises(UserError, match="51 examples are asked for, there are 50"):
+    with pytest.raises(UserError, match="cannot sample 51 examples: there are only 50"):
         data.sample(51, 0)

@@ -19,17 +19,17 @@ from paralign.smallworld import World
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks import find_task
-from paralign.tasks.biaffine import Arcs
+from paralign.tasks.biaffine_head import Arcs
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.examples import ExampleBatches
+from paralign.tasks.example_batches import ExampleBatches
+from paralign.tasks.head import TaskHead
 from paralign.tasks.parsing import Analysis, ParserConfig, Parsing, joined
-from paralign.tasks.supervised import Head
 from paralign.text.words import join_words
 from paralign.training import Learner, Trainer, TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
 from tests.oracles import attachment_loops, window_trees
 from tests.oracles.all_trees import is_tree
-from tests.tasks.test_biaffine import NAMES, random_head
+from tests.tasks.test_biaffine_head import NAMES, random_head
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WORDS = [word for index in range(60) for word in World(0).sentence(index, "en").words]
@@ -103,13 +103,10 @@ def test_in_windows_every_word_is_shown_once_and_heads_outside_are_not_learnt(sh
 # -- trees
 
 
-class Gold(Head):
+class Gold(TaskHead):
     """Finds what the rows say, and of words of unknown head that they are a little like a root."""
 
     name = "gold"
-
-    def __init__(self, encoder) -> None:
-        super().__init__(None, encoder)
 
     def decode(self, states):
         edges = np.searchsorted(states.view.masked, states.view.starts[1:])
@@ -228,12 +225,12 @@ def test_relations_are_learnt_from_the_training_data_and_kept_in_the_settings(en
 def test_scores_follow_the_settings():
     gold = tree([2, 0, 2, 2], ["nsubj:pass", "root", "obj", "punct"])
     found = Analysis((2, 0, 2, 3), ("nsubj", "root", "obl", "punct"))
-    assert parsing().judge(gold, found, "en") == {"las": (2, 4), "uas": (3, 4)}
-    without = parsing(punctuation=False).judge(gold, found, "en")
+    assert parsing().score_item(gold, found, "en") == {"las": (2, 4), "uas": (3, 4)}
+    without = parsing(punctuation=False).score_item(gold, found, "en")
     assert without == {"las_without_punctuation": (2, 3), "uas_without_punctuation": (3, 3)}
-    exact = parsing(subtypes=True).judge(gold, found, "en")
+    exact = parsing(subtypes=True).score_item(gold, found, "en")
     assert exact == {"las_with_subtypes": (1, 4), "uas_with_subtypes": (3, 4)}
-    assert next(iter(parsing().judge(gold, found, "en"))) == "las"  # the main score
+    assert next(iter(parsing().score_item(gold, found, "en"))) == "las"  # the main score
 
 
 @pytest.mark.parametrize("side", [-1, 1])
@@ -244,7 +241,7 @@ def test_the_baseline_hangs_every_word_on_its_neighbour(side):
     other = [3, 0, 1] if side == 1 else [3, 1, 0]
     both = tree(chain, names), tree(other, ["obj" if head else "root" for head in other])
     work = parsing()
-    guess = work.guesses(dataset(both))["adjacent"]
+    guess = work.baseline_answers(dataset(both))["adjacent"]
     assert guess(both[0]) == Analysis(tuple(chain), tuple(names))
     assert is_tree(guess(both[1]).heads)
     assert guess(tree([0])) == Analysis((0,), ("root",))

@@ -189,13 +189,13 @@ def test_scores_are_squads_or_mlqas():
     item = Question("q", "wo?", "In dem Haus.", ("Haus",), (7,))
     there = Answer("Dem „Haus“", 3, 0.0)
     squad_task, mlqa_task = QuestionAnswering(), QuestionAnswering(AnswerConfig(normalise="mlqa"))
-    assert squad_task.judge(item, there, "de") == {"f1": (0.0, 1.0), "exact_match": (0.0, 1.0)}
-    assert mlqa_task.judge(item, there, "de") == {"f1_mlqa": (1.0, 1.0), "exact_match_mlqa": (1.0, 1.0)}
-    assert mlqa_task.judge(item, there, "en")["exact_match_mlqa"] == (
+    assert squad_task.score_item(item, there, "de") == {"f1": (0.0, 1.0), "exact_match": (0.0, 1.0)}
+    assert mlqa_task.score_item(item, there, "de") == {"f1_mlqa": (1.0, 1.0), "exact_match_mlqa": (1.0, 1.0)}
+    assert mlqa_task.score_item(item, there, "en")["exact_match_mlqa"] == (
         0.0,
         1.0,
     )  # the context's language has the articles
-    assert next(iter(squad_task.judge(item, there, "de"))) == "f1"
+    assert next(iter(squad_task.score_item(item, there, "de"))) == "f1"
 
 
 def test_the_direction_of_generalized_transfer_is_recorded(encoder, tmp_path):
@@ -212,7 +212,7 @@ def test_the_baseline_is_the_sentence_most_like_the_question():
         question("甲在北京。乙在上海！", "乙", asked="谁在上海？"),
         question("One. Two.", "One", asked="xyz"),
     ]
-    guess = QuestionAnswering().guesses(dataset(items, "zh"))["sentence"]
+    guess = QuestionAnswering().baseline_answers(dataset(items, "zh"))["sentence"]
     assert [guess(item).text for item in items] == ["Ann saw the red house in 3.5 hours.", "乙在上海！", "One."]
     baselines = QuestionAnswering().baselines(dataset([items[0], items[2]]))
     assert baselines["sentence"]["exact_match"] == 0.5
@@ -245,7 +245,7 @@ def test_predictions_are_what_the_official_scorer_reads(tmp_path, encoder):
 def test_the_answers_of_twins_follow_the_context():
     own = Question("7", "Wer singt?", "Dort singt Anna.", ("Anna",), (11,))
     other = Question("7", "Who sings?", "Ann sings.", ("Ann",), (0,))
-    assert QuestionAnswering().switch(own, other) == (
+    assert QuestionAnswering().code_switch(own, other) == (
         Question("7", "Wer singt?", "Ann sings.", ("Ann",), (0,)),
         Question("7", "Who sings?", "Dort singt Anna.", ("Anna",), (11,)),
     )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.objectives import Step
-from paralign.tasks.examples import example_view
+from paralign.tasks.example_batches import example_view
 from paralign.tasks.question_answering import AnswerConfig, Candidate, QuestionAnswering
 from paralign.tasks.span_head import SpanHead, ranked_spans
 from tests.oracles import all_spans

@@ -17,7 +17,7 @@ from paralign.smallworld import World
 from paralign.sources.readers import read_tagged, read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.examples import ExampleBatches
+from paralign.tasks.example_batches import ExampleBatches
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.tagging import EntityConfig, NamedEntities, PartOfSpeech
 from paralign.text.words import join_words

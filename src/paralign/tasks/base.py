@@ -15,7 +15,7 @@ import numpy.typing as npt
 from paralign.config import Config, find_class, resolve
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.metrics import ratio
+from paralign.metrics import item_score
 from paralign.objectives import Objective
 from paralign.results import Where
 from paralign.task_table import TASKS, TaskInfo
@@ -33,18 +33,21 @@ class Score:
 
     Attributes:
         metric: its name.
-        items: [n, 2] numerator and denominator of each item; the score is the ratio of the sums.
+        items: [n, 2], a row for each item. For ``statistic="ratio"`` numerator and denominator: the score is the ratio
+            of their sums. For a correlation the pair of values, for example prediction and gold score.
         where: layer, pooling and direction, for tasks that have them.
+        statistic: how the score is computed from the items: ``ratio``, ``pearson`` or ``spearman``.
     """
 
     metric: str
     items: npt.NDArray[np.float64]
     where: Where = field(default_factory=Where)
+    statistic: str = "ratio"
 
     @property
     def value(self) -> float:
-        """Ratio of the sums; not a number over nothing."""
-        return ratio(self.items)
+        """The score; NaN if it is undefined, as for no items."""
+        return item_score(self.items, self.statistic)
 
 
 class Task(ABC):
@@ -144,7 +147,7 @@ def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
     return task_class(resolve(task_class.Config, settings or {}))
 
 
-def read_data(work: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
+def read_data(task: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
     """Read a data set of a task; return it and what was dropped, by reason."""
     dropped: Counter[str] = Counter()
-    return work.read(spec, lenient=lenient, dropped=dropped, limit=limit), dropped
+    return task.read(spec, lenient=lenient, dropped=dropped, limit=limit), dropped

@@ -20,9 +20,9 @@ from paralign.sources.readers import read_sentence_pairs
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.examples import Example, room
+from paralign.tasks.example_batches import Example, row_capacity
 from paralign.tasks.label_head import LabelHead
-from paralign.tasks.supervised import Judgement, Supervised
+from paralign.tasks.supervised import ItemScores, SupervisedTask
 
 __all__ = ["Inference", "PairConfig", "Paraphrase"]
 
@@ -34,7 +34,7 @@ class PairConfig(TaskConfig):
     """Longest row, specials included (Pan et al. 2021, section 3.4); the longer sentence is cut first, and counted."""
 
 
-class _PairTask(Supervised):
+class _PairTask(SupervisedTask):
     Config: ClassVar[type[TaskConfig]] = PairConfig
     training: ClassVar[Mapping[str, Any]] = {"epochs": 2}
     names: ClassVar[tuple[str, ...]]
@@ -66,7 +66,7 @@ class _PairTask(Supervised):
 
     def examples(self, encoder: Encoder, items: Sequence[SentencePair]) -> list[Example]:
         """One row a pair: [CLS] premise [SEP] hypothesis [SEP]."""
-        most = min(self.config.max_pieces - (encoder.max_pieces - room(encoder, 2)), room(encoder, 2))
+        most = min(self.config.max_pieces - (encoder.max_pieces - row_capacity(encoder, 2)), row_capacity(encoder, 2))
         firsts = encoder.tokenize([item.first for item in items])
         seconds = encoder.tokenize([item.second for item in items])
         rows = []
@@ -79,7 +79,7 @@ class _PairTask(Supervised):
             rows.append(Example((one, two), np.zeros(1, np.int64), label, index))
         return rows
 
-    def read_label(self, label: npt.NDArray[np.int64]) -> str:
+    def format_label(self, label: npt.NDArray[np.int64]) -> str:
         """Its name."""
         return self.names[int(label)]
 
@@ -87,7 +87,7 @@ class _PairTask(Supervised):
         """The most probable label."""
         return self.names[int(parts[0][1][0].argmax())]
 
-    def judge(self, item: SentencePair, answer: str, language: str) -> Judgement:
+    def score_item(self, item: SentencePair, answer: str, language: str) -> ItemScores:
         """Accuracy."""
         return {"accuracy": (float(item.label == answer), 1.0)}
 
@@ -108,7 +108,7 @@ class _PairTask(Supervised):
         """The pair's id."""
         return item.id
 
-    def switch(self, own: SentencePair, other: SentencePair) -> tuple[SentencePair, SentencePair]:
+    def code_switch(self, own: SentencePair, other: SentencePair) -> tuple[SentencePair, SentencePair]:
         """Premise in one language, hypothesis in the other, both ways."""
         if own.label != other.label:
             raise UserError(
@@ -121,7 +121,7 @@ class _PairTask(Supervised):
         """Chance, and the most frequent label of the set."""
         return {"chance": {"accuracy": 1 / len(self.names)}, **super().baselines(data)}
 
-    def guesses(self, data: Dataset[SentencePair]) -> Mapping[str, Callable[[SentencePair], str]]:
+    def baseline_answers(self, data: Dataset[SentencePair]) -> Mapping[str, Callable[[SentencePair], str]]:
         """The most frequent label."""
         most = Counter(item.label for item in data).most_common(1)[0][0]
         return {"majority": lambda item: most}

@@ -1,4 +1,4 @@
-"""A data set that is read anew at each pass, so that its size costs no memory."""
+"""The items of one data file, read again for each pass so that large files need no memory."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ _CHOOSE = 51
 
 
 class Dataset(Generic[I]):
-    """Items of one language in one file, checked once from end to end.
+    """The items of one file in one language. The constructor reads the file once to check it.
 
     Args:
-        name: as the user gave it, for messages.
-        language: what rows of results are about.
-        read: opens the data; given a counter for what it drops.
-        limit: the first so many items.
-        dropped: counts what the first pass dropped.
-        keep: hold the items (JSON is whole in memory anyway); those of pipes, which can be read only once, always are.
-        direction: recorded with the results, for data of two languages.
+        name: the specification the user gave, ``LANG=PATH``; used in messages.
+        language: the language recorded with results.
+        read: opens the file and yields its items; its argument counts dropped items, by reason.
+        limit: number of items to use, from the first. None: all.
+        dropped: receives the counts of the first pass.
+        keep: whether to keep the items in memory. Items from standard input and pipes always are.
+        direction: recorded with results, for data in two languages. None: nothing is recorded.
 
     Raises:
-        UserError: whatever ``read`` raises, and for no items.
+        UserError: if there are no items, and the errors of ``read``.
+
+    >>> data = Dataset("en=memory", "en", lambda dropped: iter(["a", "b", "c"]), limit=2, dropped=Counter())
+    >>> len(data), list(data)
+    (2, ['a', 'b'])
     """
 
     def __init__(
@@ -50,16 +54,16 @@ class Dataset(Generic[I]):
         self.name, self.language, self.direction = name, language, direction
         self._read, self._limit = read, limit
         path = Path(name.partition("=")[2])
-        once = str(path) == "-" or (path.exists() and not path.is_file())  # standard input, or a pipe
-        self._kept: list[I] | None = list(islice(read(dropped), limit)) if keep or once else None
+        single_pass = str(path) == "-" or (path.exists() and not path.is_file())  # standard input, or a pipe
+        self._kept: list[I] | None = list(islice(read(dropped), limit)) if keep or single_pass else None
         first = self._kept if self._kept is not None else islice(read(dropped), limit)
         self.size = sum(1 for _ in first)
         self._chosen: frozenset[int] | None = None
-        self.known: Mapping[str, Mapping[str, float]] | None = None
-        """What baselines score on it, once a task has computed them."""
+        self.baselines: Mapping[str, Mapping[str, float]] | None = None
+        """Scores of baselines, once a task has computed them."""
         if not self.size:
-            why = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
-            raise UserError("nothing to learn from or score" + (f" (dropped: {why})" if why else ""), where=name)
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
+            raise UserError("no items to train on or score" + (f" (dropped: {reasons})" if reasons else ""), where=name)
 
     def __len__(self) -> int:
         return self.size
@@ -69,17 +73,21 @@ class Dataset(Generic[I]):
         if self._chosen is None:
             return iter(items)
         chosen = self._chosen
-        return (item for place, item in enumerate(items) if place in chosen)
+        return (item for index, item in enumerate(items) if index in chosen)
 
     def sample(self, count: int, seed: int) -> Dataset[I]:
-        """``count`` items drawn by the seed, in their order.
+        """Return a random sample of the items, in their order.
+
+        Args:
+            count: number of items.
+            seed: seed of the sample.
 
         Raises:
-            UserError: if there are fewer.
+            UserError: if there are fewer items.
         """
         if count > self.size:
-            raise UserError(f"{count:,} examples are asked for, there are {self.size:,}", where=self.name)
-        drawn = np.argsort(uniform(seed, _CHOOSE, np.arange(self.size)), kind="stable")[:count]
+            raise UserError(f"cannot sample {count:,} examples: there are only {self.size:,}", where=self.name)
+        sampled = np.argsort(uniform(seed, _CHOOSE, np.arange(self.size)), kind="stable")[:count]
         subset = copy.copy(self)
-        subset.size, subset._chosen, subset.known = count, frozenset(drawn.tolist()), None
+        subset.size, subset._chosen, subset.baselines = count, frozenset(sampled.tolist()), None
         return subset

@@ -1,4 +1,4 @@
-"""The head of tagging and classification: a label for each chosen place."""
+"""The head of tagging and classification: one label for each target position."""
 
 from __future__ import annotations
 
@@ -12,48 +12,46 @@ from torch import Tensor, nn
 
 from paralign.batches.views import Batch
 from paralign.encoder import Encoder, HiddenStates
-from paralign.objectives import ObjectiveConfig, Step
-from paralign.tasks.supervised import Head
+from paralign.objectives import Step
+from paralign.tasks.head import TaskHead, linear_layer
 
 __all__ = ["LabelHead"]
 
 
-class LabelHead(Head):
-    """Dropout and a linear layer over the states of the targets; cross-entropy, a mean over targets.
+class LabelHead(TaskHead):
+    """Dropout and a linear layer on the states of the targets. Loss ``label``: cross-entropy, a mean over targets.
 
     Args:
-        encoder: for its width.
-        labels: names of the labels; ``Example.labels`` count in them.
-        dropout: on the states.
+        encoder: the encoder it reads.
+        labels: names of the labels; ``Example.labels`` are indices into them.
+        dropout: dropout of the states.
     """
 
     name: ClassVar[str] = "label"
 
     def __init__(self, encoder: Encoder, labels: Sequence[str], dropout: float = 0.1) -> None:
-        super().__init__(ObjectiveConfig(), encoder)
+        super().__init__(encoder)
         self.names = tuple(labels)
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(encoder.width, len(self.names))
-        nn.init.normal_(self.linear.weight, std=0.02)
-        nn.init.zeros_(self.linear.bias)
+        self.linear = linear_layer(encoder.width, len(self.names))
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Targets."""
+        """Count targets."""
         return {self.name: len(batch.view("example").masked)}
 
-    def scores(self, states: HiddenStates) -> Tensor:
-        """[M, labels] scores of the targets of a view."""
+    def logits(self, states: HiddenStates) -> Tensor:
+        """Return the logits of the targets of a view, row after row. Shape: [M, labels]."""
         out: Tensor = self.linear(self.dropout(states.at(states.view.masked)))
         return out.float()
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Summed cross-entropy."""
+        """Return the summed cross-entropy."""
         states = step.hidden("example")
         labels = torch.from_numpy(states.view.labels).to(states.flat.device)
-        return {self.name: nn.functional.cross_entropy(self.scores(states), labels, reduction="sum")}
+        return {self.name: nn.functional.cross_entropy(self.logits(states), labels, reduction="sum")}
 
     def decode(self, states: HiddenStates) -> list[npt.NDArray[np.float32]]:
-        """[m, labels] log-probabilities of each row's targets."""
-        found = self.scores(states).log_softmax(1).cpu().numpy()
+        """Return the log-probabilities of each row's m targets. Shape of each: [m, labels]."""
+        log_probabilities = self.logits(states).log_softmax(1).cpu().numpy()
         ends = np.searchsorted(states.view.masked, states.view.starts[1:])
-        return np.split(found, ends)
+        return np.split(log_probabilities, ends)

@@ -25,7 +25,7 @@ from paralign.smallworld.concepts import CONCEPTS
 from paralign.smallworld.world import get_grammar
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.retrieval import result_language, resolve_layer
+from paralign.tasks.retrieval import resolve_layer, result_language
 from paralign.text.normalization import normalize
 
 __all__ = ["Lexicon", "LexiconConfig", "LexiconInduction", "word_vectors"]

@@ -24,7 +24,7 @@ from paralign.results import Where
 from paralign.sources.readers import read_mining
 from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.retrieval import about, chosen_layer, note_cut
+from paralign.tasks.retrieval import resolve_layer, result_language, warn_truncated
 
 __all__ = ["Corpora", "Mining", "MiningConfig"]
 
@@ -102,7 +102,7 @@ class Mining(Task):
 
     def language(self, data: Corpora) -> str:
         """The one that is not English, else the second."""
-        return about(data.languages)
+        return result_language(data.languages)
 
     def texts_of(self, data: Corpora) -> Iterable[Sequence[str]]:
         """Every sentence of either side."""
@@ -117,7 +117,7 @@ class Mining(Task):
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Corpora) -> list[Score]:
         """F1, precision and recall over the source sentences."""
-        layer, direction = chosen_layer(encoder, self.config.layer), "-".join(data.languages)
+        layer, direction = resolve_layer(encoder, self.config.layer), "-".join(data.languages)
         rows, _, score, right = self._candidates(encoder, data, layer)
         threshold = self.config.threshold
         if threshold is None:
@@ -136,7 +136,7 @@ class Mining(Task):
 
     def best_threshold(self, encoder: Encoder, data: Corpora) -> float:
         """The threshold of the best F1 on a set, to be used on another; infinity if no candidate is right."""
-        _, _, score, right = self._candidates(encoder, data, chosen_layer(encoder, self.config.layer))
+        _, _, score, right = self._candidates(encoder, data, resolve_layer(encoder, self.config.layer))
         return best_threshold(score, right, len(data.texts.gold))
 
     def predict(self, encoder: Encoder, head: Objective | None, data: Corpora, path: Path) -> list[Path]:
@@ -148,7 +148,7 @@ class Mining(Task):
         if self.config.threshold is None:
             hint = "evaluate on the training set tells one: --set task.threshold=..."
             raise UserError("which pairs are extracted depends on a threshold", hint=hint)
-        rows, others, score, _ = self._candidates(encoder, data, chosen_layer(encoder, self.config.layer))
+        rows, others, score, _ = self._candidates(encoder, data, resolve_layer(encoder, self.config.layer))
         kept = score >= self.config.threshold
         pairs = zip(rows[kept].tolist(), others[kept].tolist(), strict=True)
         write_lines(path, (f"{data.texts.source_ids[i]}\t{data.texts.target_ids[j]}" for i, j in pairs))
@@ -169,7 +169,7 @@ class Mining(Task):
             a, cut_a = sentence_vectors(encoder, source, pools=(config.pool,), layer=layer)
         with encoder.using_language(data.languages[1]):
             b, cut_b = sentence_vectors(encoder, target, pools=(config.pool,), layer=layer)
-        note_cut(encoder, cut_a + cut_b)
+        warn_truncated(encoder, cut_a + cut_b)
         found = mine(
             a[config.pool], b[config.pool], k=config.neighbours, margin=config.margin, strategy=config.strategy
         )

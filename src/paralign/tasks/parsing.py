@@ -21,10 +21,10 @@ from paralign.metrics.spanning_tree import spanning_tree
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
-from paralign.tasks.biaffine import Arcs, BiaffineHead
+from paralign.tasks.biaffine_head import Arcs, BiaffineHead
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.examples import Example
-from paralign.tasks.supervised import Judgement, Supervised
+from paralign.tasks.example_batches import Example
+from paralign.tasks.supervised import ItemScores, SupervisedTask
 from paralign.tasks.tagging import word_rows
 
 __all__ = ["Analysis", "ParserConfig", "Parsing"]
@@ -54,7 +54,7 @@ class Analysis(NamedTuple):
     relations: tuple[str, ...]
 
 
-class Parsing(Supervised):
+class Parsing(SupervisedTask):
     """Dependency parsing: LAS and UAS as the CoNLL 2018 shared task scores gold words (Zeman et al. 2018).
 
     A sentence longer than the encoder is shown in windows of consecutive words. A head in another window is neither
@@ -105,7 +105,7 @@ class Parsing(Supervised):
             self.cut["sentences parsed in several windows"] += several
         return rows
 
-    def read_label(self, label: npt.NDArray[np.int64]) -> str:
+    def format_label(self, label: npt.NDArray[np.int64]) -> str:
         """The number of the head among the words of the row, 0 for the root, and the relation; -1 where not learnt."""
         head, relation = label.tolist()
         return f"{head}" if relation < 0 else f"{head},{self.config.relations[relation]}"
@@ -116,7 +116,7 @@ class Parsing(Supervised):
         heads, relations = joined([found for _, found in parts])
         return Analysis(tuple(heads.tolist()), tuple(names[k] for k in relations))
 
-    def judge(self, item: Tree, answer: Analysis, language: str) -> Judgement:
+    def score_item(self, item: Tree, answer: Analysis, language: str) -> ItemScores:
         """LAS and UAS."""
         counts = attachment(
             item.heads,
@@ -145,7 +145,7 @@ class Parsing(Supervised):
         """The relations."""
         return item.deprels
 
-    def guesses(self, data: Dataset[Tree]) -> Mapping[str, Callable[[Tree], Analysis]]:
+    def baseline_answers(self, data: Dataset[Tree]) -> Mapping[str, Callable[[Tree], Analysis]]:
         """``adjacent``: all words hang on the one before, or all on the one after, whichever is right more often.
 
         The first (the last) word is the root; the others have the most frequent relation of words that do hang on

@@ -27,9 +27,9 @@ from paralign.sources.readers import read_questions
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.examples import Example, room
+from paralign.tasks.example_batches import Example, row_capacity
 from paralign.tasks.span_head import SpanHead, ranked_spans
-from paralign.tasks.supervised import Judgement, Supervised
+from paralign.tasks.supervised import ItemScores, SupervisedTask
 from paralign.text.language_tags import canonical_tag
 
 __all__ = ["Answer", "AnswerConfig", "Candidate", "QuestionAnswering"]
@@ -80,7 +80,7 @@ class Answer:
     n_best: tuple[Candidate, ...] = ()
 
 
-class QuestionAnswering(Supervised):
+class QuestionAnswering(SupervisedTask):
     """Spans of paragraphs: F1 and exact match as SQuAD v1.1's or MLQA's official scorer.
 
     Each span is given the best of its scores over the windows that hold it; the score is the sum of its two, not
@@ -122,7 +122,7 @@ class QuestionAnswering(Supervised):
         A window that does not hold the whole of the first gold answer is labeled [CLS], as in BERT's script.
         """
         prefix, middle, _ = encoder.template.pair
-        space = min(self.config.max_pieces - (encoder.max_pieces - room(encoder, 2)), room(encoder, 2))
+        space = min(self.config.max_pieces - (encoder.max_pieces - row_capacity(encoder, 2)), row_capacity(encoder, 2))
         most = max(1, min(self.config.max_question, space // 2))
         contexts = list(dict.fromkeys(item.context for item in items))  # a paragraph has several questions
         seen = {
@@ -170,7 +170,7 @@ class QuestionAnswering(Supervised):
         best = [Candidate(text, *found[text], float(share)) for text, share in zip(found, shares, strict=True)]
         return Answer(best[0].text, best[0].start, best[0].score, tuple(best))
 
-    def judge(self, item: Question, answer: Answer, language: str) -> Judgement:
+    def score_item(self, item: Question, answer: Answer, language: str) -> ItemScores:
         """The best over the gold answers; articles and words are those of the context's language under ``mlqa``."""
         if self.config.normalise == "mlqa":
             return {
@@ -201,11 +201,11 @@ class QuestionAnswering(Supervised):
         """The question's id, which XQuAD and MLQA share over languages."""
         return item.id
 
-    def switch(self, own: Question, other: Question) -> tuple[Question, Question]:
+    def code_switch(self, own: Question, other: Question) -> tuple[Question, Question]:
         """Question in one language, context in the other, both ways; the answers follow the context."""
         return replace(other, question=own.question), replace(own, question=other.question)
 
-    def guesses(self, data: Dataset[Question]) -> Mapping[str, Callable[[Question], Answer]]:
+    def baseline_answers(self, data: Dataset[Question]) -> Mapping[str, Callable[[Question], Answer]]:
         """``sentence``: the sentence of the context with the most words of the question.
 
         The first of those with equally many. What finding the place without finding the answer is worth; after the

@@ -21,7 +21,7 @@ from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs
 from paralign.tasks.base import Score, Task, TaskConfig
 
-__all__ = ["Retrieval", "RetrievalConfig", "about", "chosen_layer", "note_cut"]
+__all__ = ["Retrieval", "RetrievalConfig", "resolve_layer", "result_language", "warn_truncated"]
 
 NEIGHBOURS = 10
 
@@ -45,7 +45,7 @@ class RetrievalConfig(TaskConfig):
     """Hidden state to read, 0 = embeddings; the last by default."""
 
 
-def chosen_layer(encoder: Encoder, layer: int | None) -> int:
+def resolve_layer(encoder: Encoder, layer: int | None) -> int:
     """The hidden state to read, the last by default.
 
     Raises:
@@ -57,13 +57,13 @@ def chosen_layer(encoder: Encoder, layer: int | None) -> int:
     return layer
 
 
-def about(languages: tuple[str, str]) -> str:
+def result_language(languages: tuple[str, str]) -> str:
     """The language a row of results is about: the one that is not English, else the second."""
     source, target = languages
     return source if target == "en" else target
 
 
-def note_cut(encoder: Encoder, cut: int) -> None:
+def warn_truncated(encoder: Encoder, cut: int) -> None:
     """Say on standard error that sentences were too long for the encoder."""
     if cut:
         print(f"note: {cut:,} sentences were cut to {encoder.max_pieces} pieces", file=sys.stderr)
@@ -92,7 +92,7 @@ class Retrieval(Task):
 
     def language(self, data: Parallel) -> str:
         """The one that is not English, else the second."""
-        return about(data.languages)
+        return result_language(data.languages)
 
     def texts_of(self, data: Parallel) -> Iterable[Sequence[str]]:
         """Both sides of each pair."""
@@ -104,12 +104,12 @@ class Retrieval(Task):
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Parallel) -> list[Score]:
         """Hits of every sentence, both directions, each pooling, cosine and CSLS."""
-        layer = chosen_layer(encoder, self.config.layer)
+        layer = resolve_layer(encoder, self.config.layer)
         with encoder.using_language(data.languages[0]):
             a, cut_a = sentence_vectors(encoder, data.source, pools=("cls", "mean"), layer=layer)
         with encoder.using_language(data.languages[1]):
             b, cut_b = sentence_vectors(encoder, data.target, pools=("cls", "mean"), layer=layer)
-        note_cut(encoder, cut_a + cut_b)
+        warn_truncated(encoder, cut_a + cut_b)
         source, target = data.languages
         scores = []
         for pool in ("cls", "mean"):

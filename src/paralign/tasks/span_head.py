@@ -1,4 +1,4 @@
-"""The head of extractive question answering: where the answer begins and ends, and the best spans it finds."""
+"""The head of extractive question answering: logits of where the answer starts and ends, and a ranking of spans."""
 
 from __future__ import annotations
 
@@ -12,68 +12,77 @@ from torch import Tensor, nn
 
 from paralign.batches.views import Batch, View
 from paralign.encoder import Encoder, HiddenStates
-from paralign.objectives import ObjectiveConfig, Step
+from paralign.objectives import Step
 from paralign.ragged import row_positions
-from paralign.tasks.supervised import Head
+from paralign.tasks.head import TaskHead, linear_layer
 
 __all__ = ["SpanHead", "ranked_spans"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-_FIRST = 64  # more spans than an n-best list mostly needs, few enough to sort in no time
+_FIRST = 64  # usually more spans than an n-best list needs, and few enough to sort fast
 
 
-class SpanHead(Head):
-    """A linear layer d → 2 over the candidates of each row: [CLS] and the pieces of the context.
+class SpanHead(TaskHead):
+    """A linear layer d → 2 on the candidates of each row: [CLS] and the pieces of the context.
 
-    The targets of a row are the places of the context's first and last piece (first - 1 where it has none), its
-    labels those where the answer begins and ends, 0 ([CLS]) for both where the row does not hold it. The loss of a row
-    is the mean of the two cross-entropies over its candidates, as BERT's (Devlin et al. 2019, section 4.2), which has
-    no dropout here either; but the question and the template, where no answer can stand, are no candidates.
+    The targets of a row are the positions of the context's first and last piece (first - 1 if it has none). Its labels
+    are the positions where the answer starts and ends, both 0 ([CLS]) if the row does not contain it.
+
+    Loss ``span``, a mean over rows: the mean of the two cross-entropies over the candidates of a row, without dropout,
+    as in BERT (Devlin et al. 2019, section 4.2). Unlike there, the question and special pieces, which cannot be part of
+    an answer, are not candidates.
 
     Args:
-        encoder: for its width.
+        encoder: the encoder it reads.
     """
 
     name: ClassVar[str] = "span"
 
     def __init__(self, encoder: Encoder) -> None:
-        super().__init__(ObjectiveConfig(), encoder)
-        self.linear = nn.Linear(encoder.width, 2)
-        nn.init.normal_(self.linear.weight, std=0.02)
-        nn.init.zeros_(self.linear.bias)
+        super().__init__(encoder)
+        self.linear = linear_layer(encoder.width, 2)
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Rows."""
+        """Count rows."""
         return {self.name: len(batch.view("example").lengths)}
 
-    def scores(self, states: HiddenStates) -> tuple[Tensor, Ints]:
-        """Scores [C, 2] of beginning and ending at each candidate, row after row, and candidates a row [B]."""
-        places, sizes = _candidates(states.view)
-        out: Tensor = self.linear(states.at(places))
+    def logits(self, states: HiddenStates) -> tuple[Tensor, Ints]:
+        """Return the logits of starting and ending at each candidate, and the number of candidates in each row.
+
+        Shapes: [C, 2], row after row, and [B].
+        """
+        positions, sizes = _candidates(states.view)
+        out: Tensor = self.linear(states.at(positions))
         return out.float(), sizes
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Summed over rows."""
+        """Return the loss summed over rows."""
         states = step.hidden("example")
-        scores, sizes = self.scores(states)
+        logits, sizes = self.logits(states)
         inside = np.arange(int(sizes.max())) < sizes[:, None]
-        padded = scores.new_full((*inside.shape, 2), -torch.inf)
-        padded[torch.from_numpy(inside).to(scores.device)] = scores
+        padded = logits.new_full((*inside.shape, 2), -torch.inf)
+        padded[torch.from_numpy(inside).to(logits.device)] = logits
         first = states.view.masked[::2] - states.view.starts
         labels = states.view.labels.reshape(-1, 2)
-        gold = torch.from_numpy(np.where(labels > 0, labels - first[:, None] + 1, 0)).to(scores.device)
+        gold = torch.from_numpy(np.where(labels > 0, labels - first[:, None] + 1, 0)).to(logits.device)
         return {self.name: nn.functional.cross_entropy(padded, gold, reduction="sum") / 2}
 
     def decode(self, states: HiddenStates) -> list[Floats]:
-        """[m + 1, 2] scores of each row's [CLS] and m context pieces, before the softmax: windows are compared."""
-        scores, sizes = self.scores(states)
-        return np.split(scores.cpu().numpy(), np.cumsum(sizes)[:-1])
+        """Return the logits of each row's [CLS] and m context pieces. Shape of each: [m + 1, 2].
+
+        They are not normalized, since the windows of a context are compared.
+        """
+        logits, sizes = self.logits(states)
+        return np.split(logits.cpu().numpy(), np.cumsum(sizes)[:-1])
 
 
 def _candidates(view: View) -> tuple[Ints, Ints]:
-    """Places [C] of the candidates in a view, row after row, and how many each row [B] has."""
+    """Return the positions of the candidates of a view, row after row, and their number in each row.
+
+    Shapes: [C] and [B].
+    """
     first, last = view.masked[::2], view.masked[1::2]
     sizes = last - first + 2
     nth = row_positions(sizes)
@@ -82,39 +91,44 @@ def _candidates(view: View) -> tuple[Ints, Ints]:
 
 
 def ranked_spans(windows: Sequence[Floats], longest: int) -> Iterator[tuple[int, int, float]]:
-    """Every span of at most ``longest`` pieces of every window, best first.
+    """Yield the spans of all windows of a context, best first.
 
     Args:
-        windows: [m + 1, 2] scores as ``SpanHead.decode`` gives them; [CLS] is no answer.
-        longest: pieces.
+        windows: logits of each window, as returned by :meth:`SpanHead.decode`. [CLS] is not an answer. Shape of each:
+            [m + 1, 2].
+        longest: length of the longest span, in pieces.
 
     Yields:
-        First and last piece, counted over the context pieces of all windows laid end to end, and the sum of their two
-        scores. Equal scores come in the order of first, then last piece.
+        First and last piece, numbered over the context pieces of all windows, and the sum of their two logits. Equal
+        sums are in the order of the first, then of the last piece.
+
+    >>> logits = np.array([[0, 0], [2, 0], [0, 1]], np.float32)  # [CLS] and two pieces
+    >>> list(ranked_spans([logits], longest=2))
+    [(0, 1, 3.0), (0, 0, 2.0), (1, 1, 1.0)]
     """
-    wide = min(longest, max((len(window) - 1 for window in windows), default=0))
-    if wide < 1:
+    width = min(longest, max((len(window) - 1 for window in windows), default=0))
+    if width < 1:
         return
-    flat = np.concatenate([_band(window[1:], wide) for window in windows if len(window) > 1]).reshape(-1)
-    given, wanted = 0, _FIRST
-    while given < len(flat):
-        if wanted < len(flat):
-            least = np.partition(flat, -wanted)[-wanted]
-            chosen = np.flatnonzero(flat >= least)  # with all its equals, so that the order is the same for any size
+    flat = np.concatenate([_band(window[1:], width) for window in windows if len(window) > 1]).reshape(-1)
+    yielded, size = 0, _FIRST
+    while yielded < len(flat):
+        if size < len(flat):
+            least = np.partition(flat, -size)[-size]
+            chosen = np.flatnonzero(flat >= least)  # with all ties, so that the order does not depend on the size
         else:
             chosen = np.arange(len(flat))
         chosen = chosen[np.argsort(-flat[chosen], kind="stable")]
-        for place in chosen[given:].tolist():
-            if not flat[place] > -np.inf:  # beyond the end of a window, or not a number
+        for index in chosen[yielded:].tolist():
+            if not flat[index] > -np.inf:  # beyond the end of a window, or NaN
                 return
-            first, more = divmod(place, wide)
-            yield first, first + more, float(flat[place])
-        given, wanted = max(given, len(chosen)), 8 * wanted
+            first, more = divmod(index, width)
+            yield first, first + more, float(flat[index])
+        yielded, size = max(yielded, len(chosen)), 8 * size
 
 
-def _band(scores: Floats, wide: int) -> Floats:
-    """[m, wide] scores of the spans that begin at each piece, by length."""
-    ends = np.full(len(scores) + wide - 1, -np.inf, np.float32)
-    ends[: len(scores)] = scores[:, 1]
-    out: Floats = scores[:, :1] + np.lib.stride_tricks.sliding_window_view(ends, wide)
+def _band(logits: Floats, width: int) -> Floats:
+    """Return the logits of the spans that start at each piece, by length. Shape: [m, width]."""
+    ends = np.full(len(logits) + width - 1, -np.inf, np.float32)
+    ends[: len(logits)] = logits[:, 1]
+    out: Floats = logits[:, :1] + np.lib.stride_tricks.sliding_window_view(ends, width)
     return out

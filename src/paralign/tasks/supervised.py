@@ -1,4 +1,4 @@
-"""What every task with a head shares: rows in and out of the encoder, windows, code-switching, scoring."""
+"""The base class of tasks that train a head: from items to examples to answers, code-switching, scoring."""
 
 from __future__ import annotations
 
@@ -13,105 +13,149 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from paralign.encoder import Encoder, HiddenStates
+from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.objectives import Batches, Objective
 from paralign.results import Where
 from paralign.tasks.base import Score, Task
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.examples import Example, ExampleBatches, example_view
+from paralign.tasks.example_batches import Example, ExampleBatches, example_view
+from paralign.tasks.head import TaskHead
 from paralign.training import TrainingConfig
 
-__all__ = ["Head", "Supervised", "padded_batches"]
+__all__ = ["ItemScores", "SupervisedTask", "padded_batches"]
 
 BUDGET = 8192
-"""Pieces encoded at once in evaluation."""
+"""Number of padded pieces encoded at once in evaluation."""
 
-Judgement = Mapping[str, tuple[float, float]]
-
-
-class Head(Objective):
-    """An objective over the view ``example`` that can say what it finds."""
-
-    reads: ClassVar[tuple[str, ...]] = ("example",)
-
-    def decode(self, states: HiddenStates) -> list[Any]:
-        """What the head finds in each row of a view, as numpy."""
-        raise NotImplementedError
+ItemScores = Mapping[str, tuple[float, float]]
+"""Scores of one item by metric: numerator and denominator, or the pair of values of a correlation."""
 
 
-class Supervised(Task):
-    """Base of every task that is trained.
+class SupervisedTask(Task):
+    """Base class of tasks that train a head.
 
-    A subclass reads items, turns them into rows, makes a head, and reads its answers; the rest is here. An item is
-    whatever the reader gives, an answer whatever ``answer`` returns.
+    A subclass reads items (:meth:`read`), turns them into examples, creates a head, and turns its predictions into
+    answers and scores. Batches, windows, code-switching, evaluation and baselines are implemented here. Items are
+    whatever ``read`` yields in its :class:`paralign.tasks.dataset.Dataset`, answers whatever :meth:`answer` returns.
+
+    Args:
+        config: the settings, an instance of the class's ``Config``. None: defaults.
     """
 
     trains: ClassVar[bool] = True
     training: ClassVar[Mapping[str, Any]] = {}
-    """Settings of the loop in which the task differs from BERT's (Devlin et al. 2019)."""
+    """Training settings in which the task differs from BERT (Devlin et al. 2019)."""
+    statistics: ClassVar[Mapping[str, str]] = {}
+    """Metrics that are correlations instead of ratios, with ``pearson`` or ``spearman``. For them :meth:`score_item`
+    returns the pair of values of an item."""
     window: ClassVar[int] = 4096
-    """Items tokenised and sorted by length together: this bounds the memory."""
+    """Number of items tokenized and sorted by length together, which bounds the memory."""
 
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self.cut: Counter[str] = Counter()
-        """What had to be shortened to fit, by reason."""
+        """Number of items that had to be shortened or changed, by reason."""
 
-    # -- what a subclass says
+    # -- defined by subclasses
 
     @abstractmethod
-    def head(self, encoder: Encoder) -> Head:
-        """A fresh head on an encoder."""
+    def head(self, encoder: Encoder) -> TaskHead:
+        """Return a new head for an encoder."""
 
     @abstractmethod
     def examples(self, encoder: Encoder, items: Sequence[Any]) -> list[Example]:
-        """Rows of items, ``Example.item`` counting from 0; every item gives at least one."""
+        """Turn items into rows for the encoder.
+
+        Args:
+            encoder: the encoder.
+            items: n items.
+
+        Returns:
+            At least one row for each item; ``Example.item`` is its index, from 0 to n - 1.
+        """
 
     @abstractmethod
     def answer(self, item: Any, parts: Sequence[tuple[Example, Any]]) -> Any:
-        """The answer for an item from its rows and what the head found in each."""
+        """Return the answer for an item.
+
+        Args:
+            item: the item.
+            parts: its rows, each with the prediction of the head (:meth:`paralign.tasks.head.TaskHead.decode`).
+        """
 
     @abstractmethod
-    def judge(self, item: Any, answer: Any, language: str) -> Judgement:
-        """(numerator, denominator) of each metric for one item; the first metric is the main one."""
+    def score_item(self, item: Any, answer: Any, language: str) -> ItemScores:
+        """Score one answer.
+
+        Args:
+            item: the item, with its gold answer.
+            answer: the answer.
+            language: language of the data set.
+
+        Returns:
+            Numerator and denominator by metric, the main metric first. See :attr:`statistics` for correlations.
+        """
 
     @abstractmethod
     def write(self, path: Path, answered: Iterable[tuple[Any, Any]]) -> list[Path]:
-        """Write items with their answers in the task's own format; returns the files written."""
+        """Write items with their answers in the task's format.
+
+        Args:
+            path: the file to write.
+            answered: items and answers.
+
+        Returns:
+            The files written.
+        """
 
     def texts(self, item: Any) -> Sequence[str]:
-        """The texts of an item, to look for in training text."""
+        """Return the texts of an item, to look for train–test overlap. Default: none."""
         return ()
 
     def labels(self, item: Any) -> Sequence[str]:
-        """The labels of an item, to look for a constant."""
+        """Return the labels of an item, to warn about constant labels. Default: none."""
         return ()
 
-    def read_label(self, label: npt.NDArray[np.int64]) -> str:
-        """A row of an example's labels, [] or [k], as people read it."""
+    def format_label(self, label: npt.NDArray[np.int64]) -> str:
+        """Return the label of a target as text, for ``--show``.
+
+        Args:
+            label: a row of ``Example.labels``. Shape: [] or [k].
+        """
         return ",".join(map(str, np.atleast_1d(label).tolist()))
 
     def fit(self, data: Sequence[Dataset[Any]]) -> None:
-        """Learn from training data what the head must know: names of labels. Kept in ``config``."""
+        """Read from training data what the head needs, such as names of labels, and store it in ``self.config``.
+
+        Default: do nothing.
+        """
 
     def key(self, item: Any) -> str:
-        """What an item and its translations share."""
-        raise UserError(f"the task {self.name!r} has no code-switched twins", hint="leave --code-switch out")
+        """Return an id that an item and its translations share, for code-switching.
 
-    def switch(self, own: Any, other: Any) -> tuple[Any, Any]:
-        """The code-switched twins of an item and its original in another language."""
-        raise UserError(f"the task {self.name!r} has no code-switched twins", hint="leave --code-switch out")
+        Raises:
+            UserError: by default, if the task has no code-switched examples.
+        """
+        raise UserError(f"the task {self.name!r} has no code-switched examples", hint="remove --code-switch")
 
-    def guesses(self, data: Dataset[Any]) -> Mapping[str, Callable[[Any], Any]]:
-        """Answers that need no model, by the name of the baseline."""
+    def code_switch(self, own: Any, other: Any) -> tuple[Any, Any]:
+        """Return the two code-switched items of an item and its original in another language.
+
+        Raises:
+            UserError: by default, if the task has no code-switched examples.
+        """
+        raise UserError(f"the task {self.name!r} has no code-switched examples", hint="remove --code-switch")
+
+    def baseline_answers(self, data: Dataset[Any]) -> Mapping[str, Callable[[Any], Any]]:
+        """Return functions from items to answers that need no model, by name of the baseline. Default: none."""
         return {}
 
-    # -- what follows
+    # -- shared
 
     def language(self, data: Dataset[Any]) -> str:
-        """The data set's."""
+        """Return the language of the data set."""
         return data.language
 
     def batches(
@@ -122,142 +166,156 @@ class Supervised(Task):
         *,
         switch_with: Dataset[Any] | None = None,
     ) -> Batches:
-        """Training batches.
+        """Return the batches for training.
 
         Args:
-            encoder: for tokenizer and template.
-            data: sets that are trained on together.
-            training: of the loop.
-            switch_with: the originals of all sets, item for item: code-switched twins replace the items
-                (Pan et al. 2021, section 2.4).
+            encoder: the encoder, for tokenization.
+            data: the training sets, which are mixed.
+            training: the training settings.
+            switch_with: the originals of all sets. Code-switched items replace the items (Pan et al. 2021, section
+                2.4). None: no code-switching.
+
+        Raises:
+            UserError: for items that do not match their originals, and languages that cannot be code-switched.
         """
         if switch_with is None:
-            records = ([row] for one in data for items in self._windows(one) for row in self._rows(encoder, one, items))
+            records = (
+                [row] for part in data for items in self._windows(part) for row in self._rows(encoder, part, items)
+            )
             return ExampleBatches(encoder, records, training)
-        for one in (*data, switch_with):
-            if (made := parse_derived(one.language)) is not None and made.uses_twins:
-                raise UserError(f"twins of {one.language} would mix its pieces with another's", hint="leave trans out")
-        return ExampleBatches(encoder, self._twins(encoder, data, switch_with), training)
+        for part in (*data, switch_with):
+            if (derived := parse_derived(part.language)) is not None and derived.uses_twins:
+                message = f"{part.language} cannot be code-switched: its pieces are the twins of another language's"
+                raise UserError(message, hint="use languages that are not derived by trans")
+        return ExampleBatches(encoder, self._code_switched(encoder, data, switch_with), training)
 
     def _rows(self, encoder: Encoder, data: Dataset[Any], items: Sequence[Any]) -> list[Example]:
         with encoder.using_language(data.language):
             return list(self.examples(encoder, items))
-
-    def _by_key(self, data: Dataset[Any]) -> dict[str, Any]:
-        known: dict[str, Any] = {}
-        seen: set[str] = set()
-        for item in data:
-            _check_new(self.key(item), seen, data)
-            known[self.key(item)] = item
-        return known
 
     def _windows(self, data: Iterable[Any]) -> Iterator[list[Any]]:
         items = iter(data)
         while window := list(islice(items, self.window)):
             yield window
 
-    def _twins(
+    def _by_key(self, data: Dataset[Any]) -> dict[str, Any]:
+        items: dict[str, Any] = {}
+        keys: set[str] = set()
+        for item in data:
+            _check_new(self.key(item), keys, data)
+            items[self.key(item)] = item
+        return items
+
+    def _code_switched(
         self, encoder: Encoder, data: Sequence[Dataset[Any]], originals: Dataset[Any]
     ) -> Iterator[list[Example]]:
-        known = self._by_key(originals)
-        for one in data:
+        """Yield the rows of the code-switched items of each item and its original."""
+        original_of = self._by_key(originals)
+        for dataset in data:
             missing = 0
-            seen: set[str] = set()
-            for items in self._windows(one):
-                found = [(item, known.get(self.key(item))) for item in items]
-                missing += sum(other is None for _, other in found)
-                for item, _ in found:
-                    _check_new(self.key(item), seen, one)
+            keys: set[str] = set()
+            for items in self._windows(dataset):
+                matches = [(item, original_of.get(self.key(item))) for item in items]
+                missing += sum(original is None for _, original in matches)
+                for item in items:
+                    _check_new(self.key(item), keys, dataset)
                 try:
-                    pairs = [self.switch(item, other) for item, other in found if other is not None]
+                    pairs = [self.code_switch(item, original) for item, original in matches if original is not None]
                 except UserError as error:
-                    where = f"{one.name} and {originals.name}"
+                    where = f"{dataset.name} and {originals.name}"
                     raise UserError(error.message, where=where, hint=error.hint) from None
                 rows: dict[int, list[Example]] = defaultdict(list)
-                for row in self.examples(encoder, [twin for pair in pairs for twin in pair]):
+                for row in self.examples(encoder, [switched for pair in pairs for switched in pair]):
                     rows[row.item // 2].append(row)
                 yield from rows.values()
-            if 2 * missing > len(one):
+            if 2 * missing > len(dataset):
                 raise UserError(
-                    f"{missing:,} of {len(one):,} items have no original in {originals.name}",
-                    where=one.name,
+                    f"{missing:,} of {len(dataset):,} items have no original in {originals.name}",
+                    where=dataset.name,
                     hint="code-switching needs the same items in both languages: equal ids, or equal lines",
                 )
             if missing:
                 self.cut["items without an original"] += missing
 
     @torch.no_grad()
-    def answers(self, encoder: Encoder, head: Head, data: Dataset[Any]) -> Iterator[tuple[Any, Any]]:
-        """Items and their answers, in order; memory is bounded by a window of items."""
+    def answers(self, encoder: Encoder, head: TaskHead, data: Dataset[Any]) -> Iterator[tuple[Any, Any]]:
+        """Yield items with their answers, in order. Memory is bounded by :attr:`window`."""
         encoder.eval()
         head.eval()
         for items in self._windows(data):
             rows = self._rows(encoder, data, items)
-            found: dict[int, Any] = {}
+            predictions: dict[int, Any] = {}
             for batch in padded_batches([len(row) for row in rows], BUDGET):
                 states = encoder.encode(example_view(encoder, [rows[i] for i in batch]))
-                found |= zip(batch, head.decode(states), strict=True)
+                predictions |= zip(batch, head.decode(states), strict=True)
             parts: dict[int, list[tuple[Example, Any]]] = defaultdict(list)
-            for place, row in enumerate(rows):
-                parts[row.item].append((row, found[place]))
+            for number, row in enumerate(rows):
+                parts[row.item].append((row, predictions[number]))
             for index, item in enumerate(items):
                 yield item, self.answer(item, parts[index])
 
     def predict(self, encoder: Encoder, head: Objective | None, data: Dataset[Any], path: Path) -> list[Path]:
-        """Write the answers of every item."""
-        assert isinstance(head, Head)
+        """Write the answers to all items; see :meth:`write`."""
+        assert isinstance(head, TaskHead)
         return self.write(path, self.answers(encoder, head, data))
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Dataset[Any]) -> list[Score]:
-        """Scores of every item."""
-        if not isinstance(head, Head):
+        """Score the answers to all items.
+
+        Raises:
+            UserError: if there is no head.
+        """
+        if not isinstance(head, TaskHead):
             raise UserError(
-                f"this model has no head for {self.name!r}",
+                f"the model has no head for the task {self.name!r}",
                 hint=f"fine-tune it first: paralign finetune --task {self.name}",
             )
-        with encoder.using_language(data.language):  # a map of the language is used
+        with encoder.using_language(data.language):  # applies the language's map, if any
             return self._scores(self.answers(encoder, head, data), data)
 
     def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
         rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for item, answer in answered:
-            for metric, row in self.judge(item, answer, data.language).items():
+            for metric, row in self.score_item(item, answer, data.language).items():
                 rows[metric].append(row)
         where = Where(direction=data.direction)
-        return [Score(metric, np.array(judged, np.float64), where) for metric, judged in rows.items()]
+        return [
+            Score(metric, np.array(values, np.float64), where, self.statistics.get(metric, "ratio"))
+            for metric, values in rows.items()
+        ]
 
     def texts_of(self, data: Dataset[Any]) -> Iterable[Sequence[str]]:
-        """The texts of each item."""
+        """Return the texts of each item."""
         return map(self.texts, data)
 
     def labels_of(self, data: Dataset[Any]) -> Iterable[Sequence[str]]:
-        """The labels of each item."""
+        """Return the labels of each item."""
         return map(self.labels, data)
 
     def baselines(self, data: Dataset[Any]) -> Mapping[str, Mapping[str, float]]:
-        """Scores of the answers that need no model, computed once a data set."""
-        if data.known is not None:
-            return data.known
+        """Return the scores of :meth:`baseline_answers`, computed once for each data set."""
+        if data.baselines is not None:
+            return data.baselines
         out: dict[str, Mapping[str, float]] = {}
-        for name, guess in self.guesses(data).items():
+        for name, guess in self.baseline_answers(data).items():
             scores = self._scores(((item, guess(item)) for item in data), data)
             out[name] = {score.metric: score.value for score in scores}
-        data.known = out
+        data.baselines = out
         return out
 
 
-def _check_new(key: str, seen: set[str], data: Dataset[Any]) -> None:
-    if key in seen:
+def _check_new(key: str, keys: set[str], data: Dataset[Any]) -> None:
+    if key in keys:
         raise UserError(
-            f"two items have the id {key!r}, so translations cannot be told apart",
+            f"two items have the id {key!r}, so their translations cannot be distinguished",
             where=data.name,
-            hint="give each item an id of its own, or leave ids out in all languages",
+            hint="give each item a unique id, or remove ids in all languages",
         )
-    seen.add(key)
+    keys.add(key)
 
 
 def padded_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices sorted by length, longest first, cut so that a batch holds about ``budget`` pieces."""
+    """Yield indices of rows by length, longest first, in batches of about ``budget`` padded pieces."""
     order = np.argsort(-np.asarray(lengths), kind="stable").tolist()
     start = 0
     while start < len(order):

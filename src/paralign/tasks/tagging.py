@@ -20,9 +20,9 @@ from paralign.sources.readers import read_tagged, read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
 from paralign.tasks.dataset import Dataset
-from paralign.tasks.examples import Example, room
+from paralign.tasks.example_batches import Example, row_capacity
 from paralign.tasks.label_head import LabelHead
-from paralign.tasks.supervised import Judgement, Supervised
+from paralign.tasks.supervised import ItemScores, SupervisedTask
 from paralign.text.words import Span, word_pieces
 
 __all__ = ["EntityConfig", "NamedEntities", "PartOfSpeech", "word_rows"]
@@ -56,7 +56,7 @@ def word_rows(encoder: Encoder, sentences: Sequence[Words], cut: Counter[str]) -
         index of the sentence, its first word in the row, and the row; its targets are the words' first pieces,
         its labels the words' numbers in the sentence.
     """
-    space = room(encoder, 1)
+    space = row_capacity(encoder, 1)
     before = len(encoder.template.single[0])
     for index, (sentence, (ids, offsets)) in enumerate(
         zip(sentences, encoder.tokenize([sentence.text for sentence in sentences]), strict=True)
@@ -80,7 +80,7 @@ def word_rows(encoder: Encoder, sentences: Sequence[Words], cut: Counter[str]) -
             start = stop
 
 
-class _Tagging(Supervised):
+class _Tagging(SupervisedTask):
     """What tagging tasks share; ``tags`` names an item's tags, ``names`` the labels."""
 
     def names(self) -> Sequence[str]:
@@ -101,7 +101,7 @@ class _Tagging(Supervised):
             rows.append(Example(row.pieces, row.targets, labels, index))
         return rows
 
-    def read_label(self, label: npt.NDArray[np.int64]) -> str:
+    def format_label(self, label: npt.NDArray[np.int64]) -> str:
         """The tag."""
         return self.names()[int(label)]
 
@@ -139,12 +139,12 @@ class PartOfSpeech(_Tagging):
         """The tags."""
         return item.upos
 
-    def judge(self, item: Tree, answer: Sequence[str], language: str) -> Judgement:
+    def score_item(self, item: Tree, answer: Sequence[str], language: str) -> ItemScores:
         """Accuracy over words."""
         right = sum(a == b for a, b in zip(item.upos, answer, strict=True))
         return {"accuracy": (float(right), float(len(item.upos)))}
 
-    def guesses(self, data: Dataset[Tree]) -> Mapping[str, Callable[[Tree], list[str]]]:
+    def baseline_answers(self, data: Dataset[Tree]) -> Mapping[str, Callable[[Tree], list[str]]]:
         """The most frequent tag."""
         most = Counter(tag for tree in data for tag in tree.upos).most_common(1)[0][0]
         return {"majority": lambda item: [most] * len(item.upos)}
@@ -195,7 +195,7 @@ class NamedEntities(_Tagging):
         """The tags."""
         return item.tags
 
-    def judge(self, item: Tagged, answer: Sequence[str], language: str) -> Judgement:
+    def score_item(self, item: Tagged, answer: Sequence[str], language: str) -> ItemScores:
         """Micro F1 over entities, its two halves, and accuracy over words."""
         correct, gold, predicted = span_counts(item.tags, answer)
         right = sum(a == b for a, b in zip(item.tags, answer, strict=True))
@@ -206,7 +206,7 @@ class NamedEntities(_Tagging):
             "accuracy": (float(right), float(len(item.tags))),
         }
 
-    def guesses(self, data: Dataset[Tagged]) -> Mapping[str, Callable[[Tagged], list[str]]]:
+    def baseline_answers(self, data: Dataset[Tagged]) -> Mapping[str, Callable[[Tagged], list[str]]]:
         """No entity anywhere."""
         return {"majority": lambda item: ["O"] * len(item.tags)}
 

@@ -17,7 +17,7 @@ from paralign.sources.readers import line_count, read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.retrieval import about
+from paralign.tasks.retrieval import result_language
 from paralign.text.words import word_spans
 from paralign.words.similarity import SimilarityConfig, align_by_similarity
 
@@ -100,7 +100,7 @@ class WordAlignment(Task):
 
     def language(self, data: Linked) -> str:
         """The one that is not English, else the second."""
-        return about(data.languages)
+        return result_language(data.languages)
 
     def texts_of(self, data: Linked) -> Iterable[Sequence[str]]:
         """Both sides of each pair."""

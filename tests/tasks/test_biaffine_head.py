@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from paralign.objectives import Step
-from paralign.tasks.biaffine import BiaffineHead
-from paralign.tasks.examples import Example, ExampleBatches, example_view
+from paralign.tasks.biaffine_head import BiaffineHead
+from paralign.tasks.example_batches import Example, ExampleBatches, example_view
 from paralign.training import TrainingConfig
 from tests.oracles import biaffine_loops
 

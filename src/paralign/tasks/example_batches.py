@@ -1,4 +1,4 @@
-"""Labeled rows for the encoder, kept on disk, as batches with the view ``example``."""
+"""Examples: labeled rows for the encoder, made from a task's items, stored on disk and served as batches."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Example:
-    """One row for the encoder.
+    """One row for the encoder, with labels.
 
     Attributes:
-        pieces: piece ids without specials: one stretch, or two for a pair of texts. All rows of a task alike.
-        targets: [m] places in the row, specials counted ([CLS] is 0), that the head reads.
-        labels: [m] or [m, k] what it should find there.
-        item: index of the item the row comes from (long items give several rows).
-        note: whatever the task needs to read the answer; not kept for training.
+        pieces: piece ids of one text or of two, without special pieces; all rows of a task have the same number.
+        targets: positions in the row whose states the head reads; special pieces count, so [CLS] is 0. Shape: [m].
+        labels: labels of the targets. Shape: [m] or [m, k].
+        item: index of the item the row belongs to; a long item has several rows.
+        note: anything the task needs to compute the answer; it is not stored for training.
     """
 
     pieces: tuple[Ints, ...]
@@ -42,18 +42,30 @@ class Example:
     note: Any = None
 
     def __len__(self) -> int:
-        """Pieces without specials."""
+        """Return the number of pieces, special ones excluded."""
         return sum(map(len, self.pieces))
 
 
-def room(encoder: Encoder, texts: int) -> int:
-    """Pieces a row has room for beside its specials, with one text or two."""
+def row_capacity(encoder: Encoder, texts: int) -> int:
+    """Return how many pieces fit into a row, special ones excluded.
+
+    Args:
+        encoder: the encoder.
+        texts: number of texts in the row, 1 or 2.
+    """
     template = encoder.template
     return encoder.max_pieces - sum(map(len, template.single if texts == 1 else template.pair))
 
 
 def example_view(encoder: Encoder, examples: Sequence[Example]) -> View:
-    """A view whose ``masked`` are the targets, row after row, and whose ``labels`` are theirs, [M] or [M, k]."""
+    """Return the view ``example`` of some rows.
+
+    Its ``masked`` are the targets of all rows, shape: [M], and its ``labels`` theirs, shape: [M] or [M, k].
+
+    Args:
+        encoder: gives the special pieces.
+        examples: the rows.
+    """
     texts = len(examples[0].pieces)
     template = encoder.template
     body: list[Segment] = [
@@ -62,15 +74,15 @@ def example_view(encoder: Encoder, examples: Sequence[Example]) -> View:
     ]
     if texts == 1:
         prefix, suffix = template.single
-        made = assemble([prefix, body[0], suffix], (0, 0, 0), len(examples))
+        assembled = assemble([prefix, body[0], suffix], (0, 0, 0), len(examples))
     else:
         before, middle, after = template.pair
-        made = assemble([before, body[0], middle, body[1], after], template.pair_types, len(examples))
-    ids, kinds, lengths, special = made
+        assembled = assemble([before, body[0], middle, body[1], after], template.pair_types, len(examples))
+    ids, types, lengths, special = assembled
     starts = row_starts(lengths)
     return View(
         ids,
-        kinds,
+        types,
         lengths,
         np.arange(len(examples)),
         special,
@@ -80,20 +92,20 @@ def example_view(encoder: Encoder, examples: Sequence[Example]) -> View:
 
 
 class ExampleStore:
-    """Rows in a temporary file: 8 bytes a row in memory, however long the rows are."""
+    """Rows in a temporary file; in memory each row takes 8 bytes, however long it is."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the store
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the store exists
         self._ends = np.zeros(1024, np.int64)
         self._map: npt.NDArray[np.int32] | None = None
         self._hash = hashlib.blake2b(digest_size=16)
         self.rows = 0
 
     def add(self, example: Example) -> int:
-        """Append a row; returns its number."""
+        """Append a row and return its number."""
         texts = example.pieces
-        wide = example.labels.shape[1] if example.labels.ndim == 2 else 0
-        sizes = np.array([len(texts), *(len(t) for t in texts), len(example.targets), wide])
+        width = example.labels.shape[1] if example.labels.ndim == 2 else 0
+        sizes = np.array([len(texts), *(len(t) for t in texts), len(example.targets), width])
         data = np.concatenate([sizes, *texts, example.targets, example.labels.reshape(-1)]).astype("<i4")
         self._file.write(data.tobytes())
         self._hash.update(data.tobytes())
@@ -110,13 +122,13 @@ class ExampleStore:
             self._map = np.memmap(self._file, "<i4", mode="r")
         data = self._map[self._ends[row] : self._ends[row + 1]].astype(np.int64)
         texts = int(data[0])
-        sizes, wide = data[1 : texts + 2], int(data[texts + 2])
+        sizes, width = data[1 : texts + 2], int(data[texts + 2])
         *pieces, targets, labels = np.split(data[texts + 3 :], np.cumsum(sizes))
-        return Example(tuple(pieces), targets, labels.reshape(-1, wide) if wide else labels)
+        return Example(tuple(pieces), targets, labels.reshape(-1, width) if width else labels)
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all rows in their order."""
+        """Hash of all rows in order."""
         return self._hash.hexdigest()
 
 
@@ -132,12 +144,12 @@ class _ExampleBatch:
 
 
 class ExampleBatches:
-    """Batches of records, in an order that is a function of the seed.
+    """Batches of rows for training, in an order that depends only on the seed.
 
     Args:
-        encoder: for its template.
-        records: rows that must share a batch, as code-switched twins; mostly one row each.
-        training: batch size, seed and window. The batch counts rows: records of two are half as many.
+        encoder: gives the special pieces.
+        records: groups of rows that share a batch, as code-switched examples do; usually one row each.
+        training: batch size (in rows), seed and window.
     """
 
     def __init__(self, encoder: Encoder, records: Iterable[Sequence[Example]], training: TrainingConfig) -> None:
@@ -151,7 +163,7 @@ class ExampleBatches:
         together = max(1, round(self._store.rows / max(1, self.records)))
         self.size = min(max(1, training.batch // together), self.records)
         parts = training.accumulate * processes()
-        if self.size < training.batch:  # smaller than was asked for: still to be shared out equally
+        if self.size < training.batch:  # smaller than requested, but still divisible into equal slices
             self.size = max(parts, self.size // parts * parts)
         groups = np.zeros(self.records, np.int64)
         self._plan = BatchPlan(np.array(lengths), groups, batch=self.size, seed=training.seed, window=training.window)
@@ -161,7 +173,7 @@ class ExampleBatches:
         self.fingerprint = f"{self._store.fingerprint}-{sizes}"
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> _ExampleBatch:
-        """Slice ``part`` of ``parts`` of global batch ``step``."""
+        """Return slice ``part`` of ``parts`` of the global batch of a step."""
         ids = self._plan.records(step)[part::parts]
         positions = np.arange(self.size)[part::parts]
         rows = [self._store[row] for k in ids for row in range(self._ends[k], self._ends[k + 1])]
