@@ -5,7 +5,7 @@ import json
 import pytest
 
 from paralign.commands import grid
-from paralign.commands.order_corpus import learn_order
+from paralign.commands.order_corpus import order_corpus
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
 from paralign.sources.readers import read_trees
@@ -22,7 +22,7 @@ TINY = (
 def files(tmp_path):
     for name, indices in (("text", "0-60"), ("train", "100-130"), ("test", "200-215")):
         write_conllu(read_trees(TextSpec("en", f"smallworld:{indices}")), tmp_path / f"{name}.conllu")
-    learn_order(["hi=smallworld:0-100"], tmp_path / "hi.json", quiet=True)
+    order_corpus(["hi=smallworld:0-100"], tmp_path / "hi.json", quiet=True)
     return tmp_path
 
 

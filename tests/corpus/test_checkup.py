@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from paralign.__main__ import main
 from paralign.commands.check_corpus import check_corpus
-from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, _Look, _Looked, check_text
+from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, _Checker, _SeenTexts, check_text
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.leaks import OverlapSearch
 from paralign.errors import UserError
@@ -23,9 +23,9 @@ from paralign.report import write_report
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.text import scripts
+from paralign.text.language_tags import known_tags
 from paralign.text.normalization import comparison_key
 from paralign.text.scripts import foreign_script, scripts_of
-from paralign.text.language_tags import known_tags
 
 WORDS = ["Haus", "haus", "haus!", "Ein", "x", "y", "Z", "", "..."]
 SENTENCES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join).map(lambda s: " ".join(s.split()))
@@ -95,9 +95,9 @@ def test_leaks_are_those_a_slow_search_finds(tmp_path_factory, one, two, trainin
     leaks = OverlapSearch([folder / "0.txt", folder / "1.txt"], short=5)
     half = len(training) // 2
     for part in (training[:half], training[half:]):
-        leaks.look(part, [comparison_key(text) for text in part], [f"t:{text}" for text in part])
+        leaks.search(part, [comparison_key(text) for text in part], [f"t:{text}" for text in part])
     keys, spelled = {comparison_key(text) for text in training}, set(training)
-    for told, sentences in zip(leaks.found(), tests, strict=True):
+    for told, sentences in zip(leaks.results(), tests, strict=True):
         own = {text for text in [*sentences, "sure to be said"] if comparison_key(text)}
         assert told.sentences == len({comparison_key(text) for text in own})
         assert told.exact == len(own & spelled)
@@ -111,7 +111,7 @@ def test_leaks_are_those_a_slow_search_finds(tmp_path_factory, one, two, trainin
 def test_a_test_file_without_sentences(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("...\n!\n")
-    with pytest.raises(UserError, match="no sentence was found"):
+    with pytest.raises(UserError, match="no sentence in the file"):
         OverlapSearch([file], short=5)
 
 
@@ -188,7 +188,7 @@ def test_the_sample_is_of_the_whole_text():
     """Every line is as likely as any other to be looked at, the last as well as the first."""
     hits = Counter()
     for seed in range(30):
-        look = _Look(TextCheck("", "", [SideCheck("en")]), ("en",), CheckConfig(), _Looked())
+        look = _Checker(TextCheck("", "", [SideCheck("en")]), ("en",), CheckConfig(), _SeenTexts())
         look.rng = random.Random(seed)
         look._sample([(str(n),) for n in range(4_000)])
         assert len(set(look.samples[0])) == 1_000

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from paralign.corpus.clean import FilterConfig, HashSet, hash_texts, sentence_hashes
+from paralign.corpus.clean import FilterConfig
+from paralign.corpus.deduplicate import HashSet, hash_texts, sentence_hashes
 
 
 @given(st.lists(st.lists(st.integers(0, 60) | st.integers(0, 2**64 - 1), max_size=20), max_size=30))

@@ -59,7 +59,7 @@ def test_no_line_of_a_long_file_is_lost(tmp_path):
 
 def test_a_file_without_sentences_is_an_error_and_what_is_dropped_is_counted(tmp_path):
     (tmp_path / "a.txt").write_text("...\n\n")
-    with pytest.raises(UserError, match="no sentence was found") as error:
+    with pytest.raises(UserError, match="no sentence in the file") as error:
         excluded_sentences([tmp_path / "a.txt"])
     assert error.value.where == str(tmp_path / "a.txt")
     whole = "".join(f"Sentence {n}.\n" for n in range(5000)).encode()
@@ -73,7 +73,7 @@ def test_a_file_without_sentences_is_an_error_and_what_is_dropped_is_counted(tmp
 
 def test_broken_json_is_told(tmp_path: Path):
     (tmp_path / "a.json").write_text('{"data": [}')
-    with pytest.raises(UserError, match="is not JSON"):
+    with pytest.raises(UserError, match="not valid JSON"):
         excluded_sentences([tmp_path / "a.json"])
     (tmp_path / "a.jsonl").write_text('{"premise": "A"}\n{"premise": \n')
     with pytest.raises(UserError, match="not JSON") as error:

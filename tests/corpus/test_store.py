@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from paralign.corpus import build as module
 from paralign.corpus.build import build_store
-from paralign.corpus.clean import FilterConfig, HashSet, sentence_hashes
+from paralign.corpus.clean import FilterConfig
+from paralign.corpus.deduplicate import HashSet, sentence_hashes
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.sources.specs import PairSpec, TextSpec

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paralign.corpus.clean import hash_texts, sentence_hashes
+from paralign.corpus.deduplicate import hash_texts, sentence_hashes
 from paralign.corpus.exclusion import excluded_sentences
 from paralign.errors import UserError
 from paralign.formats.conllu import read_conllu

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.commands.order_corpus import learn_order
+from paralign.commands.order_corpus import order_corpus
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
 from paralign.formats.items import Question, Tagged, Tree
@@ -144,7 +144,7 @@ def test_every_reader_speaks_derived_languages(tmp_path):
 
 def test_word_order_of_another_language_from_a_treebank(tmp_path):
     write_conllu(read_trees(TextSpec("en", "smallworld:0-60")), tmp_path / "en.conllu")
-    learn_order(["hi=smallworld:0-300"], tmp_path / "hi-order.json", quiet=True)
+    order_corpus(["hi=smallworld:0-300"], tmp_path / "hi-order.json", quiet=True)
     name = f"en~trans+syn@{tmp_path / 'hi-order.json'}"
     spec = parse_text(f"{name}={tmp_path / 'en.conllu'}")
     assert (spec.language, str(spec)) == ("en~trans+syn@hi_order", f"{name}={tmp_path / 'en.conllu'}")

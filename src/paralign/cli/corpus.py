@@ -37,7 +37,7 @@ def build(
     """Clean and tokenize text once, for several runs (`align --corpus`). Settings: data.min_pieces and the like."""
     from paralign.config import merge, parse_override, resolve
     from paralign.corpus.clean import FilterConfig
-    from paralign.encoder.hf import load_tokenizer, load_twin_offset
+    from paralign.encoder.loading import load_tokenizer, load_twin_offset
     from paralign.encoder.tokenizer import tokenize, tokenizer_id
     from paralign.runs.corpus import build_corpus
     from paralign.sources.specs import parse_pairs, parse_text
@@ -155,9 +155,9 @@ def order(
     quiet: Quiet = False,
 ) -> None:
     """Learn a language's word order from trees, for languages derived by `syn`: en~syn@FILE."""
-    from paralign.commands.order_corpus import learn_order
+    from paralign.commands.order_corpus import order_corpus
 
-    learn_order(text, out, lenient=lenient, quiet=quiet)
+    order_corpus(text, out, lenient=lenient, quiet=quiet)
 
 
 @app.command()

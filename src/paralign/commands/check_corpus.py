@@ -15,7 +15,7 @@ from paralign.corpus.build import Tokenize
 from paralign.corpus.check import CheckConfig, TextCheck, check_text
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.leaks import Overlap, OverlapSearch
-from paralign.encoder.hf import load_tokenizer, load_twin_offset
+from paralign.encoder.loading import load_tokenizer, load_twin_offset
 from paralign.encoder.tokenizer import tokenize
 from paralign.errors import UserError
 from paralign.runs.folder import RunFolder
@@ -82,7 +82,7 @@ def check_corpus(
 
     found = check_text(specs, config, leaks=leaks, tokenize=cut, unknown=unknown, filter=kept, limit=limit,
                        progress=progress)  # fmt: skip
-    leaked = leaks.found()
+    leaked = leaks.results()
     faults = [*(fault for one in found for fault in _faults(one, config)), *_leaks(leaked, config)]
     folder.begin({"pairs": list(pairs), "text": list(text), "test": list(test), "model": model or "", "limit": limit,
                   "check": config.model_dump(mode="json"), "data": kept.model_dump(mode="json")})  # fmt: skip

@@ -14,10 +14,10 @@ from paralign.languages import WordOrder
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import parse_text
 
-__all__ = ["learn_order"]
+__all__ = ["order_corpus"]
 
 
-def learn_order(text: Sequence[str], out: str | Path, *, lenient: bool = False, quiet: bool = False) -> WordOrder:
+def order_corpus(text: Sequence[str], out: str | Path, *, lenient: bool = False, quiet: bool = False) -> WordOrder:
     """Learn what stands before what, and keep it in a file for names like ``en~syn@FILE``.
 
     Args:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paralign.corpus.clean import Excluded, FilterConfig, HashSet, comparable, hash_texts, sentence_hashes
+from paralign.corpus.clean import FilterConfig, sides_are_comparable
+from paralign.corpus.deduplicate import HashSet, hash_texts, sentence_hashes
 from paralign.corpus.store import SCHEMA, TokenStore
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
@@ -64,7 +65,7 @@ def build_store(
     tokenizer_id: str,
     vocabulary: int | None = None,
     lenient: bool = False,
-    exclude: Excluded | None = None,
+    exclude: HashSet | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TokenStore:
     """Read, clean, filter and tokenize text into a store at ``out``.
@@ -82,7 +83,7 @@ def build_store(
         tokenizer_id: names the tokenizer exactly (a hash); part of the fingerprint.
         vocabulary: number of pieces; below 65,536 ids are stored in 16 bits, otherwise (or unknown) in 32.
         lenient: drop lines that cannot be read instead of raising.
-        exclude: sentences (by :func:`paralign.corpus.clean.sentence_hashes`) no side may be equal to.
+        exclude: sentences (by :func:`paralign.corpus.deduplicate.sentence_hashes`) no side may be equal to.
         progress: called after each batch with the lines read and the records kept so far.
 
     Raises:
@@ -137,7 +138,7 @@ class _Build:
         specs: Sequence[PairSpec | TextSpec],
         config: FilterConfig,
         vocabulary: int | None,
-        exclude: Excluded | None,
+        exclude: HashSet | None,
     ) -> None:
         self.part, self.specs, self.config, self.exclude = part, specs, config, exclude
         self.sides = len(specs[0].languages)
@@ -189,7 +190,7 @@ class _Build:
     def _filter_text(self, rows: _Rows, languages: tuple[str, ...]) -> None:
         everything = range(len(rows.texts))
         rows.drop(everything, [not all(sides) for sides in rows.texts], "empty")
-        if self.config.drop_identical and comparable(languages):
+        if self.config.drop_identical and sides_are_comparable(languages):
             alive = rows.alive()
             rows.drop(alive, [rows.texts[row][0] == rows.texts[row][1] for row in alive], "identical")
         if self.config.drop_duplicates:

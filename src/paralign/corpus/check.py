@@ -1,4 +1,4 @@
-"""A look at training text before anything long is begun with it: what is in it that should not be."""
+"""Checks of training text before a long run: duplicates, wrong languages, uneven pairs, overlap with tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pydantic import Field
 
 from paralign.config import Config
 from paralign.corpus.build import Tokenize
-from paralign.corpus.clean import FilterConfig, HashSet, comparable, hash_texts
+from paralign.corpus.clean import FilterConfig, sides_are_comparable
+from paralign.corpus.deduplicate import HashSet, hash_texts
 from paralign.corpus.language_identification import LanguageEstimate, estimate_language
 from paralign.corpus.leaks import OverlapSearch
 from paralign.errors import file_location
@@ -26,45 +27,45 @@ from paralign.text.normalization import comparison_key
 from paralign.text.scripts import foreign_script
 from paralign.text.words import word_spans
 
-__all__ = ["CheckConfig", "SideCheck", "TextCheck", "FlaggedLine", "check_text"]
+__all__ = ["CheckConfig", "FlaggedLine", "SideCheck", "TextCheck", "check_text"]
 
 _BATCH = 2_000
 _SAMPLE = 1_000
-_SHOWN = 10
-_SMOOTH = 15
-"""Added to lengths in characters: those of short sentences vary more."""
+_EXAMPLES = 10
+_SMOOTHING = 15
+"""Added to lengths in characters: the ratios of short sentences vary more."""
 _BINS, _SPAN = 4_096, 16.0
-"""Of log2 of a ratio of lengths."""
+"""Histogram of log2 of the ratio of lengths."""
 
 
 class CheckConfig(Config):
-    """Shares of lines beyond which a finding is a fault; 1 for what training drops by itself, so that it never is."""
+    """Largest shares of lines with a problem that are accepted; 1 for problems that training removes by itself."""
 
     unreadable: float = Field(default=0.0, ge=0, le=1)
-    """Lines that are not UTF-8, have no second side, are too long ..."""
+    """Lines that cannot be read: not UTF-8, without a second side, too long ..."""
     empty: float = Field(default=1.0, ge=0, le=1)
     """Pairs with an empty side."""
     identical: float = Field(default=1.0, ge=0, le=1)
-    """Pairs whose sides are the same."""
+    """Pairs with the same text on both sides."""
     duplicates: float = Field(default=1.0, ge=0, le=1)
-    """Pairs (sentences) that came before."""
+    """Pairs (or sentences) that occurred before."""
     uneven: float = Field(default=0.05, ge=0, le=1)
-    """Pairs whose lengths do not fit each other."""
+    """Pairs with an unusual ratio of lengths."""
     ratio: float = Field(default=3.0, gt=1)
-    """A pair is uneven if the ratio of its lengths in characters, 15 added to both, is so many times the usual one."""
+    """A pair is uneven if the ratio of its lengths in characters (plus 15) is this many times the median."""
     script: float = Field(default=0.05, ge=0, le=1)
-    """Sentences in a script their language is not written in."""
+    """Sentences in a script that is not used for their language."""
     unknown: float = Field(default=0.01, ge=0, le=1)
-    """Unknown pieces, where there is a tokenizer."""
+    """Unknown pieces, if a tokenizer is given."""
     leaks: float = Field(default=0.0, ge=0, le=1)
-    """Sentences of a test file that stand in the text, short ones left out."""
+    """Sentences of a test file that occur in the text, without short ones."""
     short: int = Field(default=20, ge=1)
-    """Letters and digits below which a test sentence is short."""
+    """A test sentence with fewer letters and digits is short."""
 
 
 @dataclass(frozen=True)
 class FlaggedLine:
-    """A line a person should look at."""
+    """A line with a problem, as an example for the reader."""
 
     line: int
     texts: tuple[str, ...]
@@ -76,14 +77,14 @@ class SideCheck:
 
     language: str
     foreign: int = 0
-    """Sentences in a script the language is not written in."""
+    """Sentences in a script that is not used for the language."""
     foreign_lines: list[FlaggedLine] = field(default_factory=list)
     identified: LanguageEstimate | None = None
-    """What py3langid makes of a sample; ``None`` where it cannot tell."""
+    """The language of a sample according to py3langid; ``None`` if it cannot be identified."""
     words: int = 0
     pieces: int = 0
     unknown: int = 0
-    """Words, pieces and unknown pieces of what is not empty; 0 without a tokenizer."""
+    """Words, pieces and unknown pieces of pairs without an empty side; 0 without a tokenizer."""
 
 
 @dataclass
@@ -91,14 +92,14 @@ class TextCheck:
     """One text: ``SRC-TGT=PATH`` or ``LANG=PATH``.
 
     Attributes:
-        spec, where: as given, and the file in whose lines is counted.
-        lines: lines read, those that could not be read among them.
-        dropped: those, by reason.
-        empty, identical, duplicates: pairs (sentences); what is empty is not looked at further.
-        nearly_identical, nearly_duplicates: the same but for case, punctuation and spaces.
-        ratio: median of the ratio of lengths in characters, second side to first; nan for plain text.
-        uneven: pairs far from it.
-        too_short, too_long: by the filter's pieces, ``None`` without a tokenizer.
+        spec, where: the spec, and the file to which line numbers refer.
+        lines: number of lines, including unreadable ones.
+        dropped: unreadable lines by reason.
+        empty, identical, duplicates: numbers of pairs (or sentences); pairs with an empty side are not checked further.
+        nearly_identical, nearly_duplicates: equal only up to case, punctuation and spaces.
+        ratio: median ratio of lengths in characters, second side to first; nan for plain text.
+        uneven: pairs with a ratio far from the median.
+        too_short, too_long: pairs dropped by the length filter; ``None`` without a tokenizer.
     """
 
     spec: str
@@ -118,8 +119,8 @@ class TextCheck:
     too_long: int | None = None
 
 
-class _Looked:
-    """Duplicates of a pair of languages, over all files."""
+class _SeenTexts:
+    """Hashes of the pairs of two languages in all files, to find duplicates."""
 
     def __init__(self) -> None:
         self.exact, self.near = HashSet(), HashSet()
@@ -136,65 +137,68 @@ def check_text(
     limit: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[TextCheck]:
-    """Read text once, whatever can be read of it, and say what is in it.
+    """Read text once and count its problems; unreadable lines are counted too.
 
-    Memory: 16 bytes a pair for duplicates, and samples.
+    Needs 16 bytes of memory per pair to find duplicates, and room for samples.
 
     Args:
         specs: pairs, plain text, or both.
-        config: what is uneven.
-        leaks: takes in every side.
-        tokenize: cuts text into pieces, to count those that are unknown and texts that are too long; ``None`` for none.
-        unknown: id of the unknown piece, if there is one.
-        filter: lengths in pieces.
-        limit: look at the first so many lines of each.
-        progress: called with the lines read so far.
+        config: which pairs are uneven.
+        leaks: the search for test sentences, applied to every side.
+        tokenize: splits text into pieces, to count unknown pieces and pairs that are too short or too long; not counted
+            if ``None``.
+        unknown: id of the unknown piece, if the tokenizer has one.
+        filter: limits of lengths in pieces; the defaults if ``None``.
+        limit: check only this many lines of each text; all if ``None``.
+        progress: called with the number of lines read so far.
 
     Raises:
-        UserError: for files that are missing or no text at all.
+        UserError: for files that do not exist or are not text.
     """
-    seen: dict[tuple[str, ...], _Looked] = {}
-    out, read = [], 0
+    seen: dict[tuple[str, ...], _SeenTexts] = {}
+    results, read = [], 0
     for spec in specs:
         where = spec.paths[0] if spec.paths else spec.path
-        found = TextCheck(str(spec), where, [SideCheck(tag) for tag in spec.languages])
-        look = _Look(found, spec.languages, config, seen.setdefault(tuple(sorted(spec.languages)), _Looked()))
+        result = TextCheck(str(spec), where, [SideCheck(tag) for tag in spec.languages])
+        checker = _Checker(result, spec.languages, config, seen.setdefault(tuple(sorted(spec.languages)), _SeenTexts()))
         dropped: Counter[str] = Counter()
         for lines, rows in _batches(spec, limit, dropped):
             read += len(rows)
-            kept, keys = look.add(lines, rows)
+            kept, keys = checker.add(lines, rows)
             if leaks is not None:
                 for side in range(len(spec.languages)):
                     path = spec.paths[min(side, len(spec.paths) - 1)] if spec.paths else spec.path
-                    places = [file_location(path, lines[k]) for k in kept]
-                    leaks.look([rows[k][side] for k in kept], [key[side] for key in keys], places)
+                    where_kept = [file_location(path, lines[k]) for k in kept]
+                    leaks.search([rows[k][side] for k in kept], [key[side] for key in keys], where_kept)
             if tokenize is not None:
-                look.count_pieces([rows[k] for k in kept], tokenize, unknown, filter or FilterConfig())
+                checker.count_pieces([rows[k] for k in kept], tokenize, unknown, filter or FilterConfig())
             if progress is not None:
                 progress(read)
-        look.finish(dropped)
-        out.append(found)
-    return out
+        checker.finish(dropped)
+        results.append(result)
+    return results
 
 
 def _batches(
     spec: PairSpec | TextSpec, limit: int | None, dropped: Counter[str]
 ) -> Iterator[tuple[list[int], list[tuple[str, ...]]]]:
-    found: Iterator[tuple[int, tuple[str, ...]]]
+    rows: Iterator[tuple[int, tuple[str, ...]]]
     if isinstance(spec, PairSpec):
-        found = ((pair.line, (pair.source, pair.target)) for pair in read_pairs(spec, lenient=True, dropped=dropped))
+        rows = ((pair.line, (pair.source, pair.target)) for pair in read_pairs(spec, lenient=True, dropped=dropped))
     else:
-        found = ((line, (text,)) for line, text in read_text(spec, lenient=True, dropped=dropped))
-    found = islice(found, limit)
-    while batch := list(islice(found, _BATCH)):
+        rows = ((line, (text,)) for line, text in read_text(spec, lenient=True, dropped=dropped))
+    rows = islice(rows, limit)
+    while batch := list(islice(rows, _BATCH)):
         yield [line for line, _ in batch], [texts for _, texts in batch]
 
 
-class _Look:
-    def __init__(self, found: TextCheck, languages: tuple[str, ...], config: CheckConfig, seen: _Looked) -> None:
-        self.found, self.languages, self.config, self.seen = found, languages, config, seen
+class _Checker:
+    """Fills the result of one text batch by batch."""
+
+    def __init__(self, result: TextCheck, languages: tuple[str, ...], config: CheckConfig, seen: _SeenTexts) -> None:
+        self.result, self.languages, self.config, self.seen = result, languages, config, seen
         self.order = sorted(range(len(languages)), key=lambda side: languages[side])
-        self.two, self.comparable = len(languages) == 2, comparable(languages)
+        self.is_pair, self.comparable = len(languages) == 2, sides_are_comparable(languages)
         self.rng = random.Random(0)
         self.samples: list[list[str]] = [[] for _ in languages]
         self.read = 0
@@ -202,29 +206,31 @@ class _Look:
         self.worst: list[tuple[float, int, tuple[str, ...]]] = []
 
     def add(self, lines: list[int], rows: list[tuple[str, ...]]) -> tuple[list[int], list[tuple[str, ...]]]:
-        """Take in a batch; which rows are not empty, and their keys."""
-        found = self.found
+        """Add a batch; return the rows without an empty side, and their keys."""
+        result = self.result
         kept = [k for k, row in enumerate(rows) if all(row)]
-        found.lines += len(rows)
-        found.empty += len(rows) - len(kept)
+        result.lines += len(rows)
+        result.empty += len(rows) - len(kept)
         keys = [tuple(map(comparison_key, rows[k])) for k in kept]
         if self.comparable:
             same = sum(rows[k][0] == rows[k][1] for k in kept)
-            found.identical += same
-            found.nearly_identical += sum(key[0] == key[1] for key in keys) - same
-        add_new = self.seen.exact.add_new(self._hashes([rows[k] for k in kept]))
-        near = self.seen.near.add_new(self._hashes([k if all(k) else rows[n] for n, k in zip(kept, keys, strict=True)]))
-        found.duplicates += int((~add_new).sum())
-        found.nearly_duplicates += int((add_new & ~near).sum())
-        for side, (checked, tag) in enumerate(zip(found.sides, self.languages, strict=True)):
+            result.identical += same
+            result.nearly_identical += sum(key[0] == key[1] for key in keys) - same
+        new = self.seen.exact.add_new(self._hashes([rows[k] for k in kept]))
+        nearly_new = self.seen.near.add_new(
+            self._hashes([k if all(k) else rows[n] for n, k in zip(kept, keys, strict=True)])
+        )
+        result.duplicates += int((~new).sum())
+        result.nearly_duplicates += int((new & ~nearly_new).sum())
+        for side, (checked, tag) in enumerate(zip(result.sides, self.languages, strict=True)):
             for k in kept:
                 text = rows[k][side]
                 if foreign_script(text, tag):
                     checked.foreign += 1
-                    if len(checked.foreign_lines) < _SHOWN:
+                    if len(checked.foreign_lines) < _EXAMPLES:
                         checked.foreign_lines.append(FlaggedLine(lines[k], rows[k]))
         self._sample([rows[k] for k, key in zip(kept, keys, strict=True) if all(key)])
-        if self.two and kept:
+        if self.is_pair and kept:
             self._lengths([lines[k] for k in kept], [rows[k] for k in kept])
         return kept, keys
 
@@ -235,32 +241,32 @@ class _Look:
         """Reservoir sampling: every line is equally likely to be in the sample (Vitter 1985, algorithm R)."""
         for row in rows:
             self.read += 1
-            place = self.rng.randrange(self.read)
+            position = self.rng.randrange(self.read)
             for sample, text in zip(self.samples, row, strict=True):
                 if len(sample) < _SAMPLE:
                     sample.append(text)
-                elif place < _SAMPLE:
-                    sample[place] = text
+                elif position < _SAMPLE:
+                    sample[position] = text
 
     def _lengths(self, lines: list[int], rows: list[tuple[str, ...]]) -> None:
-        sizes = np.array([[len(text) for text in row] for row in rows], np.float64) + _SMOOTH
+        sizes = np.array([[len(text) for text in row] for row in rows], np.float64) + _SMOOTHING
         logs = np.log2(sizes[:, 1] / sizes[:, 0])
         np.add.at(self.ratios, np.clip((logs / _SPAN + 0.5) * _BINS, 0, _BINS - 1).astype(np.int64), 1)
-        far = np.abs(logs - self._median())
-        for k in np.flatnonzero(far > np.log2(self.config.ratio)).tolist():
-            item = (float(far[k]), -lines[k], rows[k])
-            (heapq.heappush if len(self.worst) < _SHOWN else heapq.heappushpop)(self.worst, item)
+        distances = np.abs(logs - self._median())
+        for k in np.flatnonzero(distances > np.log2(self.config.ratio)).tolist():
+            item = (float(distances[k]), -lines[k], rows[k])
+            (heapq.heappush if len(self.worst) < _EXAMPLES else heapq.heappushpop)(self.worst, item)
 
     def _median(self) -> float:
-        place = int(np.searchsorted(np.cumsum(self.ratios), (self.ratios.sum() + 1) // 2))
-        return ((place + 0.5) / _BINS - 0.5) * _SPAN
+        middle = int(np.searchsorted(np.cumsum(self.ratios), (self.ratios.sum() + 1) // 2))
+        return ((middle + 0.5) / _BINS - 0.5) * _SPAN
 
     def count_pieces(
         self, rows: Sequence[tuple[str, ...]], tokenize: Tokenize, unknown: int | None, filter: FilterConfig
     ) -> None:
-        """Lengths in pieces, and how words fall into them."""
+        """Count words, pieces, unknown pieces, and pairs that are too short or too long."""
         lengths = np.zeros((len(rows), len(self.languages)), np.int64)
-        for side, (checked, tag) in enumerate(zip(self.found.sides, self.languages, strict=True)):
+        for side, (checked, tag) in enumerate(zip(self.result.sides, self.languages, strict=True)):
             texts = [row[side] for row in rows]
             for k, (ids, _) in enumerate(tokenize(texts, tag) if texts else []):
                 lengths[k, side] = len(ids)
@@ -269,20 +275,20 @@ class _Look:
             checked.words += sum(len(word_spans(text)) for text in texts)
         long = lengths.sum(1) > filter.max_pieces
         short = (lengths < filter.min_pieces).any(1) & ~long
-        self.found.too_long = (self.found.too_long or 0) + int(long.sum())
-        self.found.too_short = (self.found.too_short or 0) + int(short.sum())
+        self.result.too_long = (self.result.too_long or 0) + int(long.sum())
+        self.result.too_short = (self.result.too_short or 0) + int(short.sum())
 
     def finish(self, dropped: Counter[str]) -> None:
-        """What can only be told at the end."""
-        found = self.found
-        found.dropped = dict(dropped.most_common())
-        found.lines += dropped.total()
-        for checked, sample, tag in zip(found.sides, self.samples, self.languages, strict=True):
-            made = parse_derived(tag)
-            checked.identified = estimate_language(sample, tag if made is None else made.base)
-        if self.two and self.ratios.sum():
-            middle = self._median()
-            found.ratio = 2**middle
-            centres = ((np.arange(_BINS) + 0.5) / _BINS - 0.5) * _SPAN
-            found.uneven = int(self.ratios[np.abs(centres - middle) > np.log2(self.config.ratio)].sum())
-            found.uneven_lines = [FlaggedLine(-line, texts) for _, line, texts in sorted(self.worst, reverse=True)]
+        """Compute what depends on the whole text."""
+        result = self.result
+        result.dropped = dict(dropped.most_common())
+        result.lines += dropped.total()
+        for checked, sample, tag in zip(result.sides, self.samples, self.languages, strict=True):
+            language = parse_derived(tag)
+            checked.identified = estimate_language(sample, tag if language is None else language.base)
+        if self.is_pair and self.ratios.sum():
+            median = self._median()
+            result.ratio = 2**median
+            centers = ((np.arange(_BINS) + 0.5) / _BINS - 0.5) * _SPAN
+            result.uneven = int(self.ratios[np.abs(centers - median) > np.log2(self.config.ratio)].sum())
+            result.uneven_lines = [FlaggedLine(-line, texts) for _, line, texts in sorted(self.worst, reverse=True)]

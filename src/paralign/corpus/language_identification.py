@@ -1,4 +1,4 @@
-"""Is a text in the language its tag says? Asked of py3langid before anything long is begun."""
+"""Language identification (py3langid): checks that a text is in the language of its tag before a long run begins."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalization import comparison_key
 
-__all__ = ["LanguageEstimate", "check_languages", "estimate_language", "describe_wrong_language"]
+__all__ = ["LanguageEstimate", "check_languages", "describe_wrong_language", "estimate_language"]
 
-_LINES, _JOINED, _FEWEST = 1_000, 4, 25
-# Languages that an identifier cannot be asked to tell apart.
-_NEAR = (
+_SENTENCES, _SAMPLE_SENTENCES, _FEWEST_SAMPLES = 1_000, 4, 25
+# Languages that language identification cannot distinguish reliably.
+_SIMILAR = (
     {"bs", "hr", "sr", "sh"},
     {"id", "ms"},
     {"no", "nb", "nn", "da"},
@@ -31,74 +31,79 @@ _NEAR = (
 
 @dataclass(frozen=True)
 class LanguageEstimate:
-    """What py3langid makes of samples of a text: each is of four sentences, as single ones say too little."""
+    """Languages of samples of a text according to py3langid; a sample has four sentences."""
 
     samples: int
     own: float
-    """Share of samples in the language of the tag, or one an identifier cannot tell from it."""
+    """Share of samples in the language of the tag, or in one that cannot be distinguished from it."""
     other: str
-    """The language most of the others are in; empty if there are none."""
+    """The most frequent language of the other samples; empty if there are none."""
     share: float
-    """Of samples, that one's."""
+    """Share of samples in that language."""
 
     @property
     def wrong(self) -> bool:
-        """Whether most samples are of one other language and hardly any of this one."""
+        """Whether most samples are in one other language and less than 20% in that of the tag."""
         return self.own < 0.2 and self.share > 0.5
 
 
 def estimate_language(texts: Iterable[str], tag: str) -> LanguageEstimate | None:
-    """In which language is a text?
+    """Identify the language of a text.
 
     Args:
-        texts: sentences; the first thousand with letters or digits are looked at.
-        tag: canonical.
+        texts: sentences; the first thousand with letters or digits are used.
+        tag: canonical tag of the expected language.
 
     Returns:
-        ``None`` for less than 100 sentences and for languages the identifier does not know.
+        ``None`` for less than 100 sentences and for languages that py3langid does not support.
     """
     import py3langid
 
-    some = list(islice((text for text in texts if comparison_key(text)), _LINES))
-    samples = [" ".join(some[k : k + _JOINED]) for k in range(0, len(some) - _JOINED + 1, _JOINED)]
-    if len(samples) < _FEWEST or tag not in {name for name, _ in py3langid.rank("a")}:
+    sentences = list(islice((text for text in texts if comparison_key(text)), _SENTENCES))
+    starts = range(0, len(sentences) - _SAMPLE_SENTENCES + 1, _SAMPLE_SENTENCES)
+    samples = [" ".join(sentences[k : k + _SAMPLE_SENTENCES]) for k in starts]
+    if len(samples) < _FEWEST_SAMPLES or tag not in {name for name, _ in py3langid.rank("a")}:
         return None
-    found = Counter(str(py3langid.classify(sample)[0]) for sample in samples)
-    same = next((near for near in _NEAR if tag in near), {tag})
-    own = sum(found[name] for name in same)
-    other, count = next(((name, n) for name, n in found.most_common() if name not in same), ("", 0))
+    counts = Counter(str(py3langid.classify(sample)[0]) for sample in samples)
+    same = next((similar for similar in _SIMILAR if tag in similar), {tag})
+    own = sum(counts[name] for name in same)
+    other, count = next(((name, n) for name, n in counts.most_common() if name not in same), ("", 0))
     return LanguageEstimate(len(samples), own / len(samples), other, count / len(samples))
 
 
 def describe_wrong_language(texts: Iterable[str], tag: str) -> str | None:
-    """What speaks against a text being in the language of its tag.
+    """Describe the language of a text if it is not that of its tag.
+
+    Args:
+        texts, tag: as in :func:`estimate_language`.
 
     Returns:
         ``looks like fr (93 % of 250 samples, de 2 %)``, or ``None``; see :func:`estimate_language`.
     """
-    found = estimate_language(texts, tag)
-    if found is None or not found.wrong:
+    estimate = estimate_language(texts, tag)
+    if estimate is None or not estimate.wrong:
         return None
-    return f"looks like {found.other} ({found.share:.0%} of {found.samples} samples, {tag} {found.own:.0%})"
+    shares = f"{estimate.share:.0%} of {estimate.samples} samples, {tag} {estimate.own:.0%}"
+    return f"looks like {estimate.other} ({shares})"
 
 
 def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:
-    """Look at the beginning of every corpus that can be read twice.
+    """Check the language at the beginning of every corpus that can be read twice.
 
     Raises:
-        UserError: naming the corpus whose text is in another language than its tag says.
+        UserError: for a corpus in another language than its tag.
     """
     for spec in specs:
         if not spec.paths or not all(Path(path).is_file() for path in spec.paths):
-            continue  # what is read from a pipe for a look is lost
+            continue  # text that is read from a pipe cannot be read again
         for side, tag in enumerate(spec.languages):
-            made = parse_derived(tag)
-            message = describe_wrong_language(_texts(spec, side), tag if made is None else made.base)
+            language = parse_derived(tag)
+            message = describe_wrong_language(_texts(spec, side), tag if language is None else language.base)
             if message:
                 raise UserError(
                     f"the text tagged {tag!r} {message}",
                     where=spec.paths[min(side, len(spec.paths) - 1)],
-                    hint="correct the tag (or the order of the sides); --lenient goes on all the same",
+                    hint="correct the tag or the order of the sides, or continue with --lenient",
                 )
 
 

@@ -1,4 +1,4 @@
-"""Test sentences that stand in training text."""
+"""Train–test overlap: test sentences that occur in training text."""
 
 from __future__ import annotations
 
@@ -8,50 +8,51 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from paralign.corpus.clean import hash_texts
-from paralign.corpus.exclusion import Source, batched, no_sentences_error, iter_sentences
+from paralign.corpus.deduplicate import hash_texts
+from paralign.corpus.exclusion import Source, batched, iter_sentences, no_sentences_error
 from paralign.text.normalization import comparison_key
 
-__all__ = ["Overlap", "OverlappingSentence", "OverlapSearch"]
+__all__ = ["Overlap", "OverlapSearch", "OverlappingSentence"]
 
 Hashes = npt.NDArray[np.uint64]
-_SHOWN = 20
+_EXAMPLES = 20
 
 
 @dataclass(frozen=True)
 class OverlappingSentence:
-    """A sentence of training text that a test file has."""
+    """A sentence of training text that is also in a test file."""
 
     text: str
     where: str
     """``file:line`` of the training text."""
     exact: bool
-    """In the very same spelling, not only but for case, punctuation and spaces."""
+    """Whether it is identical, not only equal up to case, punctuation and spaces."""
 
 
 @dataclass
 class Overlap:
-    """What of a test file stands in training text; different sentences are counted, each once."""
+    """The overlap of a test file with training text; each distinct sentence is counted once."""
 
     source: str
     sentences: int
-    """Those that differ by more than case, punctuation and spaces."""
+    """Distinct sentences of the test file, up to case, punctuation and spaces."""
     exact: int = 0
+    """Identical sentences."""
     normalised: int = 0
-    """Equal but for case, punctuation and spaces (``comparison_key``), those among them that are equal throughout."""
+    """Sentences that are equal up to case, punctuation and spaces (``comparison_key``), identical ones included."""
     long: int = 0
-    """Those of ``normalised`` that are not short: a short one is likely to be said twice."""
+    """Those of ``normalised`` that are not short: short sentences often occur by chance."""
     examples: list[OverlappingSentence] = field(default_factory=list)
-    """The first of those that are not short."""
+    """The first of the sentences that are not short."""
 
 
 class OverlapSearch:
-    """Looks for the sentences of test files in training text; 17 bytes a test sentence are kept.
+    """Search training text for the sentences of test files; needs 17 bytes per test sentence.
 
     Args:
         tests: files or specs, see :func:`paralign.corpus.exclusion.excluded_sentences`.
-        short: letters and digits below which a sentence is short.
-        lenient: pass over what cannot be read in test files.
+        short: a sentence with fewer letters and digits is short.
+        lenient: skip what cannot be read in test files.
 
     Raises:
         UserError: for a file that cannot be read or has no sentence.
@@ -59,67 +60,69 @@ class OverlapSearch:
 
     def __init__(self, tests: Sequence[Source], *, short: int, lenient: bool = False) -> None:
         self._sources = [str(test) for test in tests]
-        found = [_hashed(test, short, lenient) for test in tests]
-        self._plain, self._exact = _union([plain for plain, _, _ in found]), _union([exact for _, exact, _ in found])
-        self._own = [(np.searchsorted(self._plain, p), np.searchsorted(self._exact, e)) for p, e, _ in found]
+        hashed = [_hash_test(test, short, lenient) for test in tests]
+        self._plain, self._exact = _union([plain for plain, _, _ in hashed]), _union([exact for _, exact, _ in hashed])
+        self._rows = [(np.searchsorted(self._plain, p), np.searchsorted(self._exact, e)) for p, e, _ in hashed]
         self._long = np.zeros(len(self._plain), np.bool_)
-        for (_, _, long), (plain, _) in zip(found, self._own, strict=True):
+        for (_, _, long), (plain, _) in zip(hashed, self._rows, strict=True):
             self._long[plain] = long
-        self._hit = [np.zeros(len(every), np.bool_) for every in (self._plain, self._exact)]
+        self._hits = [np.zeros(len(hashes), np.bool_) for hashes in (self._plain, self._exact)]
         self._first: dict[int, OverlappingSentence] = {}
 
-    def look(self, texts: Sequence[str], keys: Sequence[str], where: Sequence[str]) -> None:
-        """Take in training text.
+    def search(self, texts: Sequence[str], keys: Sequence[str], where: Sequence[str]) -> None:
+        """Search a batch of training text.
 
         Args:
-            texts: sentences in normal form.
-            keys: their ``comparison_key``.
+            texts: normalized sentences.
+            keys: the ``comparison_key`` of each.
             where: ``file:line`` of each.
         """
         if not len(self._plain):
             return
-        places = _places(hash_texts(keys), self._plain)
-        rows = [row for row in np.flatnonzero(places >= 0).tolist() if keys[row]]
+        positions = _positions(hash_texts(keys), self._plain)
+        rows = [row for row in np.flatnonzero(positions >= 0).tolist() if keys[row]]
         if not rows:
             return
-        exact = _places(hash_texts([texts[row] for row in rows]), self._exact)
-        self._hit[0][places[rows]] = True
-        self._hit[1][exact[exact >= 0]] = True
-        for row, same in zip(rows, (exact >= 0).tolist(), strict=True):
-            self._first.setdefault(int(places[row]), OverlappingSentence(texts[row], where[row], same))
+        exact = _positions(hash_texts([texts[row] for row in rows]), self._exact)
+        self._hits[0][positions[rows]] = True
+        self._hits[1][exact[exact >= 0]] = True
+        for row, identical in zip(rows, (exact >= 0).tolist(), strict=True):
+            self._first.setdefault(int(positions[row]), OverlappingSentence(texts[row], where[row], identical))
 
-    def found(self) -> list[Overlap]:
-        """What was found of each test file, in their order."""
+    def results(self) -> list[Overlap]:
+        """Return the overlap of each test file, in their order."""
         out = []
-        for source, (plain, exact) in zip(self._sources, self._own, strict=True):
-            hits = plain[self._hit[0][plain]]
+        for source, (plain, exact) in zip(self._sources, self._rows, strict=True):
+            hits = plain[self._hits[0][plain]]
             long = hits[self._long[hits]]
-            shown = [self._first[place] for place in long.tolist()]
-            shown.sort(key=lambda one: (not one.exact, -len(one.text)))
-            out.append(Overlap(source, len(plain), int(self._hit[1][exact].sum()), len(hits), len(long), shown[:_SHOWN]))
+            examples = [self._first[position] for position in long.tolist()]
+            examples.sort(key=lambda example: (not example.exact, -len(example.text)))
+            out.append(
+                Overlap(source, len(plain), int(self._hits[1][exact].sum()), len(hits), len(long), examples[:_EXAMPLES])
+            )
         return out
 
 
-def _hashed(test: Source, short: int, lenient: bool) -> tuple[Hashes, Hashes, npt.NDArray[np.bool_]]:
-    """Sorted hashes of a file's keys and of its texts, and which keys are long."""
+def _hash_test(test: Source, short: int, lenient: bool) -> tuple[Hashes, Hashes, npt.NDArray[np.bool_]]:
+    """Return the sorted hashes of the keys and of the texts of a file, and which keys are long."""
     plain, exact, long = [], [], []
     for batch in batched(iter_sentences(test, lenient=lenient)):
         keys = [comparison_key(text) for text in batch]
-        said = [row for row, key in enumerate(keys) if key]
-        plain.append(hash_texts(keys[row] for row in said))
-        exact.append(hash_texts(batch[row] for row in said))
-        long.append(np.array([len(keys[row]) >= short for row in said], np.bool_))
+        rows = [row for row, key in enumerate(keys) if key]
+        plain.append(hash_texts(keys[row] for row in rows))
+        exact.append(hash_texts(batch[row] for row in rows))
+        long.append(np.array([len(keys[row]) >= short for row in rows], np.bool_))
     if not sum(map(len, plain)):
         raise no_sentences_error(test)
-    every, first = np.unique(np.concatenate(plain), return_index=True)
-    return every, np.unique(np.concatenate(exact)), np.concatenate(long)[first]
+    unique, first = np.unique(np.concatenate(plain), return_index=True)
+    return unique, np.unique(np.concatenate(exact)), np.concatenate(long)[first]
 
 
 def _union(parts: Sequence[Hashes]) -> Hashes:
     return np.unique(np.concatenate([*parts, np.empty(0, np.uint64)]))
 
 
-def _places(hashes: Hashes, every: Hashes) -> npt.NDArray[np.int64]:
-    """[n] where each hash stands in the sorted ``every``; -1 where it does not."""
-    places = np.minimum(np.searchsorted(every, hashes), len(every) - 1)
-    return np.where(every[places] == hashes, places, -1)
+def _positions(hashes: Hashes, ordered: Hashes) -> npt.NDArray[np.int64]:
+    """Return the position of each hash in a sorted array, -1 if it is not in it, ``[n]``."""
+    positions = np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)
+    return np.where(ordered[positions] == hashes, positions, -1)

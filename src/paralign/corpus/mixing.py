@@ -1,4 +1,4 @@
-"""Text of several languages in shares other than its own: p^(1/T) instead of p."""
+"""Text of several languages with tempered shares: p^(1/T) instead of p."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ __all__ = ["MixedText", "tempered"]
 
 
 def tempered(sizes: Mapping[str, int], temperature: float) -> dict[str, float]:
-    """Shares p^(1/T), normalized, of things of the given sizes (Devlin 2019; T = 1 is proportional)."""
+    """Return the normalized shares p^(1/T) of items of the given sizes (Devlin 2019); T = 1 is proportional.
+
+    >>> tempered({"en": 90, "sw": 10}, 2.0)
+    {'en': 0.75, 'sw': 0.25}
+    """
     total = sum(sizes.values())
     if not total:
         return dict.fromkeys(sizes, 0.0)
@@ -21,14 +25,14 @@ def tempered(sizes: Mapping[str, int], temperature: float) -> dict[str, float]:
 
 
 class MixedText:
-    """The sentences of some corpora, each language repeated or thinned to its tempered share of the characters.
+    """The sentences of several corpora, each language repeated or thinned to its tempered share of the characters.
 
-    Deterministic, read anew at every pass, as many characters as the corpora have.
+    The result is deterministic and has about as many characters as the corpora; they are read again in every pass.
 
     Args:
         specs: the corpora.
-        temperature: T.
-        lenient: skip lines that cannot be read.
+        temperature: T; 1 keeps the shares.
+        lenient: skip lines that cannot be read instead of raising.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class MixedText:
                 yield spec.language, text
 
     def rates(self) -> dict[str, float]:
-        """How often each sentence of a language is given, on average."""
+        """Return how often each sentence of a language is repeated, on average."""
         if self._rates is None:
             sizes: Counter[str] = Counter()
             for language, text in self._sentences():
@@ -60,9 +64,9 @@ class MixedText:
         if self._temperature == 1.0:
             yield from (text for _, text in self._sentences())
             return
-        rates, given = self.rates(), dict.fromkeys(self.rates(), 0.0)
+        rates, due = self.rates(), dict.fromkeys(self.rates(), 0.0)
         for language, text in self._sentences():
-            before = given[language]
-            given[language] += rates[language]
-            for _ in range(int(given[language]) - int(before)):
+            before = due[language]
+            due[language] += rates[language]
+            for _ in range(int(due[language]) - int(before)):
                 yield text
