@@ -1,9 +1,13 @@
 """The table of tasks agrees with the classes it names, and rows of other tasks carry what the table would say."""
 
+import numpy as np
 import pytest
+from scipy import stats
 
+from paralign.results import Seeds, read_items, read_results, write_results
+from paralign.runs.measure import RowContext, measure
 from paralign.task_table import TASKS, TaskInfo, task_info
-from paralign.tasks import Task, find_task
+from paralign.tasks import Score, Task, find_task
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -45,3 +49,38 @@ def test_a_class_outside_the_table_declares_its_title_and_metrics():
     assert Stem().info == TaskInfo("Stemming", ("accuracy",))
     Stem.title = ""
     assert Stem().info.title == "stem"
+
+
+class Similarity(Task):
+    """A task whose score is a correlation."""
+
+    name = "sts"
+    trains = False
+    title = "Semantic textual similarity"
+    main_metrics = ("spearman",)
+
+    def read(self, spec, **options): ...
+
+    def language(self, data):
+        return "de"
+
+    def evaluate(self, encoder, head, data):
+        return [Score("spearman", data, statistic="spearman"), Score("accuracy", np.ones((4, 2)))]
+
+
+def test_a_correlation_is_recorded_with_its_statistic_and_interval(tmp_path):
+    rng = np.random.default_rng(0)
+    gold = rng.normal(size=100)
+    items = np.stack([gold + rng.normal(size=100), gold], axis=1)
+    about = {"method": "S", "control": False, "model": "m", "model_hash": "h", "parent": None}
+    rows = measure(Similarity(), None, None, items, "d", RowContext(about, "run", Seeds(), "test"))
+    write_results(tmp_path, rows)
+    correlation, accuracy = read_results(tmp_path)
+    assert correlation.value == pytest.approx(stats.spearmanr(*items.T).statistic)
+    assert correlation.statistic == "spearman"
+    low, high = correlation.settings["interval"]
+    assert low < correlation.value < high < 1
+    assert read_items(tmp_path, correlation) == pytest.approx(items, abs=1e-6)
+    assert correlation.settings["task_info"]["title"] == "Semantic textual similarity"
+    assert accuracy.statistic == "ratio"
+    assert not {"statistic", "interval"} & set(accuracy.settings)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from paralign.metrics import bootstrap, paired_bootstrap, paired_bootstrap_mean, ratio
+from paralign.metrics import bootstrap, item_score, paired_bootstrap, paired_bootstrap_mean, ratio
+from paralign.metrics.bootstrap import bootstrap_interval
 from tests.oracles import all_resamples
 
 TREATED = [(3, 4), (5, 5), (2, 6), (7, 9), (1, 2)]
@@ -147,3 +149,50 @@ def test_items_without_denominator_are_passed_over():
 def test_what_cannot_be_compared_is_refused(treated, control, resamples):
     with pytest.raises(ValueError, match=r"items|resample"):
         paired_bootstrap(treated, control, resamples)
+
+
+def correlated(n=300, noise=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    gold = rng.normal(size=n)
+    return np.stack([gold + noise * rng.normal(size=n), gold], axis=1)
+
+
+@pytest.mark.parametrize("statistic", ["pearson", "spearman"])
+def test_correlations_are_resampled_by_item(statistic):
+    """Against scipy on the same draws, item by item."""
+    treated, control = correlated(40, 0.5), correlated(40, 2.0)
+    reference = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}[statistic]
+    index = np.random.default_rng([7, 40]).integers(0, 40, size=(200, 40))
+    gaps = [reference(*treated[rows].T).statistic - reference(*control[rows].T).statistic for rows in index]
+    found = paired_bootstrap(treated, control, resamples=200, seed=7, statistic=statistic)
+    assert found.difference == pytest.approx(reference(*treated.T).statistic - reference(*control.T).statistic)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(gaps, [2.5, 97.5])))
+    assert paired_bootstrap(treated, treated, 100, statistic=statistic).p == 1.0
+
+
+def test_the_interval_of_a_correlation_covers_the_truth():
+    hits = 0
+    for seed in range(60):
+        low, high = bootstrap_interval(correlated(150, seed=seed), 500, statistic="pearson")
+        hits += low <= math.sqrt(0.5) <= high
+    assert hits >= 51  # 57 of 60 expected
+
+
+def test_the_interval_of_a_ratio_is_the_normal_one():
+    hits = np.arange(2000) % 4 == 0
+    low, high = bootstrap_interval(np.stack([hits, np.ones(2000)], 1))
+    half = 1.96 * math.sqrt(0.25 * 0.75 / 2000)
+    assert (low, high) == pytest.approx((0.25 - half, 0.25 + half), abs=half / 10)
+    large = np.tile(np.stack([hits, np.ones(2000)], 1), (11, 1))
+    assert bootstrap_interval(large) == pytest.approx((0.25 - half / 11**0.5, 0.25 + half / 11**0.5), abs=half / 30)
+    assert all(map(math.isnan, bootstrap_interval(np.empty((0, 2)))))
+
+
+def test_statistics_are_named():
+    assert item_score([[1, 2], [0, 2]]) == 0.25
+    assert item_score([[1, 10], [2, 30], [3, 20]], "spearman") == pytest.approx(0.5)
+    assert math.isnan(item_score([[1, 10], [1, 30]], "pearson"))
+    with pytest.raises(ValueError, match="unknown statistic 'kendall'"):
+        item_score([[1, 2]], "kendall")
+    with pytest.raises(ValueError, match="pairs of values"):
+        item_score([1, 2], "pearson")

@@ -9,6 +9,7 @@ from paralign.metrics.spanning_tree import spanning_tree
 from paralign.metrics.spans import bad_bio, entities, span_counts, span_f1
 from paralign.metrics.spread import mean_sd, over_seeds
 from paralign.metrics.squad import exact_match, f1, normalize_answer
+from paralign.metrics.statistics import item_score
 
 __all__ = [
     "Comparison",
@@ -17,6 +18,7 @@ __all__ = [
     "entities",
     "exact_match",
     "f1",
+    "item_score",
     "mean_sd",
     "mlqa_exact",
     "mlqa_f1",

@@ -1,7 +1,7 @@
-"""The paired bootstrap over test items (Efron & Tibshirani 1993, ch. 13; Koehn 2004 for paired use).
+"""The bootstrap over test items, paired for comparisons (Efron & Tibshirani 1993, ch. 13; Koehn 2004).
 
-Both systems are scored on the same resampled items, so that what makes an item hard cancels out. A resample
-is a vector of counts, how often each item was drawn; all its sums are then one matrix product.
+Both systems are scored on the same resampled items, so that the difficulty of items cancels out. For ratios of sums a
+resample is a vector of counts, how often each item is drawn, and all its sums are one matrix product.
 """
 
 from __future__ import annotations
@@ -13,144 +13,211 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Comparison", "Resampled", "compare_resampled", "paired_bootstrap", "paired_bootstrap_mean", "resampled"]
+from paralign.metrics.statistics import CORRELATIONS, item_score
+
+__all__ = [
+    "Comparison",
+    "Resampled",
+    "bootstrap_interval",
+    "compare_resampled",
+    "paired_bootstrap",
+    "paired_bootstrap_mean",
+    "resample",
+]
 
 Floats = npt.NDArray[np.float64]
-Sums = Callable[[Floats, int, np.random.Generator], Floats]
+ResampledSums = Callable[[Floats, int, np.random.Generator], Floats]
 
 _CELLS = 4_000_000
-"""Resamples × items held at once: 32 MB of indices and as much of counts, whatever the number of items."""
+"""Resamples × items held at once: 32 MB of indices and 32 MB of counts, whatever the number of items."""
 _LARGE = 20_000
-"""Items of a test set beyond which equal ones are drawn together where that is faster."""
+"""Test sets with more items draw equal items together where that is faster."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A treated system against its control, in the unit of the score (a share of 1)."""
+    """A treated system compared with its control, in the unit of the score (a share of 1)."""
 
     difference: float
-    """Treated minus control, on the items as they are."""
+    """Treated minus control, on the original items."""
     low: float
     """Lower end of the 95 % percentile interval of the difference."""
     high: float
     """Upper end."""
     p: float
-    """Two-sided, twice the smaller tail at zero; both tails are counted with one added, so never 0."""
+    """Two-sided p value: twice the smaller tail at zero. One is added to both tails, so it is never 0."""
 
 
 def paired_bootstrap(
-    treated: npt.ArrayLike, control: npt.ArrayLike, resamples: int = 10_000, seed: int = 0
+    treated: npt.ArrayLike,
+    control: npt.ArrayLike,
+    resamples: int = 10_000,
+    seed: int = 0,
+    *,
+    statistic: str = "ratio",
 ) -> Comparison:
     """Compare two systems measured on the same items.
 
-    Several seeds of a system come stacked. The score of a system is then the *mean of its per-seed ratios*.
-    Unlike the ratio of sums pooled over seeds it is the mean that tables print, and it stays comparable when
-    the systems have different numbers of seeds. One draw of items serves all seeds of both systems, so the
-    interval speaks of other test items, not of other seeds: read it beside the standard deviation over seeds.
+    Several seeds of a system are stacked, and its score is the *mean of its per-seed scores*. Unlike the ratio of sums
+    pooled over seeds, this is the mean that tables print, and it stays comparable when systems have different numbers
+    of seeds. All seeds of both systems share one draw of items, so the interval accounts for the choice of test items,
+    not for the choice of seeds: read it together with the standard deviation over seeds.
 
     Args:
-        treated: [n, 2] numerator and denominator of each item, or [seeds, n, 2].
+        treated: [n, 2] items (see :func:`paralign.metrics.statistics.item_score`), or [seeds, n, 2].
         control: the same items in the same order, [n, 2] or [seeds, n, 2].
         resamples: number of bootstrap resamples.
-        seed: of the random draws; equal seeds give equal results.
+        seed: seed of the resamples; equal seeds give equal results.
+        statistic: how a score is computed from items: ``ratio``, ``pearson`` or ``spearman``.
 
     Raises:
-        ValueError: if shapes do not fit, there are no items, or ``resamples`` is below 1.
+        ValueError: if the shapes do not match, there are no items, or ``resamples`` is below 1.
     """
-    return paired_bootstrap_mean([(treated, control)], resamples, seed)
+    return paired_bootstrap_mean([(treated, control)], resamples, seed, statistic=statistic)
 
 
 def paired_bootstrap_mean(
-    pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], resamples: int = 10_000, seed: int = 0
+    pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]],
+    resamples: int = 10_000,
+    seed: int = 0,
+    *,
+    statistic: str = "ratio",
 ) -> Comparison:
-    """Compare two systems on the mean of their scores over several test sets (languages).
+    """Compare two systems by the mean of their scores over several test sets (languages).
 
-    Test sets of equal size share their draws: translations of the same sentences are resampled together, as
-    they must be, and for unrelated sets the sharing changes nothing in expectation. Sets of different size
-    are drawn independently.
+    Test sets of equal size share their draws: translations of the same sentences must be resampled together, and for
+    unrelated sets sharing changes nothing in expectation. Sets of different sizes are drawn independently.
 
     Args:
         pairs: treated and control items of each test set, as in :func:`paired_bootstrap`.
         resamples: number of bootstrap resamples.
-        seed: of the random draws.
+        seed: seed of the resamples.
+        statistic: as in :func:`paired_bootstrap`.
 
     Raises:
-        ValueError: as :func:`paired_bootstrap`, or without test sets.
+        ValueError: as :func:`paired_bootstrap`, or if there are no test sets.
     """
     if not pairs or resamples < 1:
         raise ValueError("the bootstrap needs at least one test set and one resample")
     stacks = [(_stacked(treated), _stacked(control)) for treated, control in pairs]
-    for one, other in stacks:
-        if one.shape[1] != other.shape[1] or one.shape[1] == 0:
-            raise ValueError(f"not the same items: {one.shape[1]} treated, {other.shape[1]} control")
-    found = resampled([stack for both in stacks for stack in both], resamples, seed)
-    known = []
-    for both, treated_, control_ in zip(stacks, found[::2], found[1::2], strict=True):
-        if treated_ is None or control_ is None:
-            treated_, control_ = _together(both, _resampled_sums, resamples, seed)
-        known.append((treated_, control_))
-    return compare_resampled(known)
+    for treated_items, control_items in stacks:
+        if treated_items.shape[1] != control_items.shape[1] or treated_items.shape[1] == 0:
+            sizes = f"{treated_items.shape[1]} treated, {control_items.shape[1]} control"
+            raise ValueError(f"not the same items: {sizes}")
+    scores = resample([stack for both in stacks for stack in both], resamples, seed, statistic=statistic)
+    compared = []
+    for both, treated_scores, control_scores in zip(stacks, scores[::2], scores[1::2], strict=True):
+        if treated_scores is None or control_scores is None:
+            treated_scores, control_scores = _resample_ratios(both, _grouped_sums, resamples, seed)
+        compared.append((treated_scores, control_scores))
+    return compare_resampled(compared)
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """A system on a test set: its score, mean over seeds, on the items as they are and on every resample of them."""
+    """Scores of a system on a test set, means over its seeds: on the original items and on every resample of them."""
 
     score: float
-    drawn: Floats
-    """[resamples]; the n-th draw of two systems is of the same items, if their test sets have one size."""
+    resamples: Floats
+    """[resamples]; the n-th resample of two systems has the same items if their test sets have the same size."""
     items: int
+    """Size of the test set."""
 
 
-def resampled(tables: Sequence[npt.ArrayLike], resamples: int = 10_000, seed: int = 0) -> list[Resampled | None]:
-    """Scores on all resamples, for many comparisons at once: a page compares many systems with one.
+def resample(
+    tables: Sequence[npt.ArrayLike], resamples: int = 10_000, seed: int = 0, *, statistic: str = "ratio"
+) -> list[Resampled | None]:
+    """Return the scores of many systems on the same resamples, for comparing several systems with one.
 
     Args:
         tables: items of a system on a test set, as in :func:`paired_bootstrap`.
         resamples: number of bootstrap resamples.
-        seed: of the random draws.
+        seed: seed of the resamples.
+        statistic: as in :func:`paired_bootstrap`.
 
     Returns:
-        one for each; ``None`` for test sets of more than 20,000 items.
+        one for each table; ``None`` for ratios over more than 20,000 items, where :func:`paired_bootstrap` has a
+        faster way.
     """
     stacks = [_stacked(table) for table in tables]
+    if statistic != "ratio":
+        return [_resample_correlation(stack, resamples, seed, statistic) for stack in stacks]
     out: list[Resampled | None] = [None] * len(stacks)
     for size in sorted({stack.shape[1] for stack in stacks if 0 < stack.shape[1] <= _LARGE}):
-        places = [k for k, stack in enumerate(stacks) if stack.shape[1] == size]
-        found = _together([stacks[k] for k in places], _index_sums, resamples, seed)
-        for k, one in zip(places, found, strict=True):
-            out[k] = one
+        indices = [k for k, stack in enumerate(stacks) if stack.shape[1] == size]
+        resampled = _resample_ratios([stacks[k] for k in indices], _item_sums, resamples, seed)
+        for k, scores in zip(indices, resampled, strict=True):
+            out[k] = scores
     return out
 
 
-def _together(stacks: Sequence[Floats], sums_of: Sums, resamples: int, seed: int) -> list[Resampled]:
-    """Systems on the same draws of one test set."""
+def _resample_ratios(stacks: Sequence[Floats], sums_of: ResampledSums, resamples: int, seed: int) -> list[Resampled]:
+    """Score systems on the same resamples of one test set, as ratios of sums."""
     size = stacks[0].shape[1]
     table = np.concatenate([seeds for stack in stacks for seeds in stack], axis=1)
     sums = sums_of(table, resamples, np.random.default_rng([seed, size]))
-    out, at = [], 0
+    out, start = [], 0
     for stack in stacks:
-        own = slice(at, at + 2 * len(stack))
-        score = float(_mean_ratio(table[:, own].sum(axis=0, keepdims=True))[0])
-        out.append(Resampled(score, _mean_ratio(sums[:, own]), size))
-        at = own.stop
+        columns = slice(start, start + 2 * len(stack))
+        score = float(_mean_ratio(table[:, columns].sum(axis=0, keepdims=True))[0])
+        out.append(Resampled(score, _mean_ratio(sums[:, columns]), size))
+        start = columns.stop
     return out
 
 
+def _resample_correlation(stack: Floats, resamples: int, seed: int, statistic: str) -> Resampled:
+    """Score a system on resamples of its test set, as a correlation; equal sizes and seeds give equal resamples."""
+    size = stack.shape[1]
+    rng = np.random.default_rng([seed, size])
+    scores = np.empty(resamples)
+    chunk = max(1, _CELLS // max(1, size))
+    for start in range(0, resamples, chunk):
+        rows = rng.integers(0, size, size=(min(chunk, resamples - start), size))
+        values = [CORRELATIONS[statistic](items[:, 0][rows], items[:, 1][rows]) for items in stack]
+        scores[start : start + len(rows)] = np.mean(values, axis=0)
+    return Resampled(float(np.mean([item_score(items, statistic) for items in stack])), scores, size)
+
+
 def compare_resampled(pairs: Sequence[tuple[Resampled, Resampled]]) -> Comparison:
-    """:func:`paired_bootstrap_mean` of what was resampled before.
+    """Do what :func:`paired_bootstrap_mean` does, on test sets resampled by :func:`resample`.
 
     Raises:
-        ValueError: if sizes do not fit.
+        ValueError: if the sizes of the test sets differ.
     """
-    if any(one.items != other.items for one, other in pairs):
+    if any(treated.items != control.items for treated, control in pairs):
         raise ValueError("not the same items")
-    observed = sum((one.score - other.score) / len(pairs) for one, other in pairs)
-    return _comparison(observed, np.sum([(one.drawn - other.drawn) / len(pairs) for one, other in pairs], axis=0))
+    difference = sum((treated.score - control.score) / len(pairs) for treated, control in pairs)
+    differences = [(treated.resamples - control.resamples) / len(pairs) for treated, control in pairs]
+    return _comparison(difference, np.sum(differences, axis=0))
+
+
+def bootstrap_interval(
+    items: npt.ArrayLike, resamples: int = 10_000, seed: int = 0, *, statistic: str = "ratio"
+) -> tuple[float, float]:
+    """Return the 95 % percentile interval of one system's score over resamples of its items.
+
+    Args:
+        items: as in :func:`paired_bootstrap`.
+        resamples: number of bootstrap resamples.
+        seed: seed of the resamples.
+        statistic: as in :func:`paired_bootstrap`.
+
+    Returns:
+        lower and upper end; NaN without items, or if the score is undefined on all resamples.
+    """
+    stack = _stacked(items)
+    if not stack.shape[1]:
+        return math.nan, math.nan
+    (resampled,) = resample([stack], resamples, seed, statistic=statistic)
+    if resampled is None:
+        (resampled,) = _resample_ratios([stack], _grouped_sums, resamples, seed)
+    scores = resampled.resamples[np.isfinite(resampled.resamples)]
+    low, high = np.percentile(scores, [2.5, 97.5]) if len(scores) else (math.nan, math.nan)
+    return float(low), float(high)
 
 
 def _stacked(items: npt.ArrayLike) -> Floats:
-    """Items as [seeds, n, 2]."""
+    """Return items as [seeds, n, 2]."""
     table = np.asarray(items, dtype=np.float64)
     table = table[None] if table.ndim == 2 else table
     if table.ndim != 3 or table.shape[2] != 2 or table.shape[0] == 0:
@@ -159,30 +226,29 @@ def _stacked(items: npt.ArrayLike) -> Floats:
 
 
 def _mean_ratio(sums: Floats) -> Floats:
-    """Mean over seeds of their ratios: [r, 2 k] sums (numerator, denominator, …) → [r]. 0/0 is NaN."""
+    """Mean over seeds of their ratios: [r, 2 k] sums (numerator, denominator, ...) -> [r]. 0/0 is NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray((sums[:, 0::2] / sums[:, 1::2]).mean(axis=1))
 
 
-def _resampled_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+def _grouped_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:
     """Column sums of ``table`` [n, k] over ``n`` rows drawn with replacement: [resamples, k]."""
     size = len(table)
-    kinds, often = np.unique(table, axis=0, return_counts=True)
-    if 4 * len(kinds) <= size:
-        # Equal rows are one kind, drawn with its share: hits and misses are a handful of kinds, however many
-        # items.
-        return np.asarray(rng.multinomial(size, often / size, size=resamples) @ kinds, dtype=np.float64)
-    return _index_sums(table, resamples, rng)
+    distinct, counts = np.unique(table, axis=0, return_counts=True)
+    if 4 * len(distinct) <= size:
+        # Draw distinct rows with their shares: for hits and misses there are few, whatever the number of items.
+        return np.asarray(rng.multinomial(size, counts / size, size=resamples) @ distinct, dtype=np.float64)
+    return _item_sums(table, resamples, rng)
 
 
-def _index_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    """The same, item by item: draws do not depend on what the table holds."""
+def _item_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+    """Do the same item by item, so that draws do not depend on the content of the table."""
     size = len(table)
     out = np.empty((resamples, table.shape[1]))
     chunk = max(1, _CELLS // size)
     for start in range(0, resamples, chunk):
         rows = min(chunk, resamples - start)
-        # Counting uniform indices is the same law as rng.multinomial, and faster for many kinds.
+        # Counts of uniform indices have the distribution of rng.multinomial and are faster for many distinct rows.
         index = rng.integers(0, size, size=(rows, size))
         index += np.arange(rows)[:, None] * size
         counts = np.bincount(index.ravel(), minlength=rows * size).reshape(rows, size)
@@ -190,13 +256,12 @@ def _index_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floa
     return out
 
 
-def _comparison(observed: float, drawn: Floats) -> Comparison:
-    drawn = drawn[np.isfinite(drawn)]  # a resample of empty items only has no score
-    if not len(drawn) or not math.isfinite(observed):
-        return Comparison(observed, math.nan, math.nan, math.nan)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    # Sums of equal numbers in another order differ in the last bits; a difference of nothing must count as
-    # zero.
+def _comparison(difference: float, resamples: Floats) -> Comparison:
+    resamples = resamples[np.isfinite(resamples)]  # a resample of empty items has no score
+    if not len(resamples) or not math.isfinite(difference):
+        return Comparison(difference, math.nan, math.nan, math.nan)
+    low, high = np.percentile(resamples, [2.5, 97.5])
+    # Sums of equal numbers in another order differ in their last bits; such differences count as zero.
     noise = 1e-12
-    tail = min(np.count_nonzero(drawn <= noise), np.count_nonzero(drawn >= -noise))
-    return Comparison(observed, float(low), float(high), min(1.0, 2 * (1 + int(tail)) / (1 + len(drawn))))
+    tail = min(np.count_nonzero(resamples <= noise), np.count_nonzero(resamples >= -noise))
+    return Comparison(difference, float(low), float(high), min(1.0, 2 * (1 + int(tail)) / (1 + len(resamples))))

@@ -1,0 +1,46 @@
+"""Scores of a test set computed from its items: a ratio of sums, or a correlation of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from paralign.metrics.correlation import pearson, spearman
+from paralign.metrics.ratios import ratio
+
+__all__ = ["CORRELATIONS", "item_score"]
+
+CORRELATIONS: dict[str, Callable[[Any, Any], npt.NDArray[np.float64]]] = {"pearson": pearson, "spearman": spearman}
+"""Statistics of pairs of values. Each takes two arrays [..., n] and returns [...]."""
+
+
+def item_score(items: npt.ArrayLike, statistic: str = "ratio") -> float:
+    """Return the score of a test set.
+
+    Args:
+        items: [n, 2]. For ``ratio`` numerator and denominator of each item; for a correlation the pair of values of
+            each item, for example prediction and gold score.
+        statistic: ``ratio``, ``pearson`` or ``spearman``.
+
+    Returns:
+        the score; NaN where it is undefined, as for no items or constant values.
+
+    Raises:
+        ValueError: if ``items`` is not [n, 2], or there is no such statistic.
+
+    >>> item_score([[1, 1], [0, 1]])
+    0.5
+    >>> item_score([[0.1, 1], [0.5, 3], [0.4, 4]], "spearman")
+    0.5
+    """
+    if statistic == "ratio":
+        return ratio(items)
+    if statistic not in CORRELATIONS:
+        raise ValueError(f"unknown statistic {statistic!r}; known: ratio, {', '.join(CORRELATIONS)}")
+    table = np.asarray(items, dtype=np.float64)
+    if table.ndim != 2 or table.shape[1] != 2:
+        raise ValueError(f"items must be [n, 2] (pairs of values), not {list(table.shape)}")
+    return float(CORRELATIONS[statistic](table[:, 0], table[:, 1]))
