@@ -80,7 +80,7 @@ def test_the_page_shows_them_and_trusts_no_word(run, tmp_path):
     page = write_report([out], tmp_path / "page.html").html.read_text()
     assert "Static embeddings, en-de" in page
     assert page.count('class="on"') >= 4
-    assert "translations lie" in page
+    assert "mean distance of translations" in page
     wild = tmp_path / "wild"
     (wild / "figures").mkdir(parents=True)
     for name in ("run.json", "results.jsonl"):
@@ -98,7 +98,7 @@ def test_the_page_shows_them_and_trusts_no_word(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "not JSON"), ("[]", "not a figure"), ('{"schema": 9}', "not a figure of this version")]
+    ("text", "message"), [("{", "not valid JSON"), ("[]", "another version"), ('{"schema": 9}', "another version")]
 )
 def test_a_figure_that_cannot_be_read_is_told(run, tmp_path, text, message):
     out, _ = run

@@ -239,7 +239,7 @@ def test_what_cannot_be_compared(base, tmp_path, more, said):
 def test_encoders_without_hidden_states(encoder, monkeypatch):
     base = encoder.model.base_model
     monkeypatch.setattr(type(base), "forward", lambda self, **_: type("Out", (), {"hidden_states": None})())
-    with pytest.raises(UserError, match="does not give its hidden states"):
+    with pytest.raises(UserError, match="does not return its hidden states"):
         layer_vectors(encoder, ["hotel"])
 
 

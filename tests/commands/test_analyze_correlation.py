@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from paralign.analyses.correlation import predicted, transferred
+from paralign.analyses.correlation import predictor_correlations, transfer_scores
 from paralign.commands.analyze_correlation import analyze_correlation
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
@@ -41,7 +41,7 @@ def rows(languages=(("de", 0.1), ("zh", 0.4))):
 
 
 def test_points_and_correlations_by_hand():
-    points, notes = transferred(rows())
+    points, notes = transfer_scores(rows())
     assert notes == []
     assert len(points) == 8
     one = next(p for p in points if (p.system, p.language) == ("B", "de"))
@@ -50,7 +50,7 @@ def test_points_and_correlations_by_hand():
     assert one.known["cka, last layer"] == pytest.approx(0.6)
     assert one.known["cka, mean of layers"] == pytest.approx((0.5 + 0.6) / 2)  # the embeddings left out
     assert one.known["retrieval, mean"] == pytest.approx(0.3)
-    found = {c.predictor: c for c in predicted(points)}
+    found = {c.predictor: c for c in predictor_correlations(points)}
     assert list(found) == ["cka, last layer", "cka, mean of layers", "retrieval, mean", "retrieval, cls"]
     kept = [-p.loss for p in points]
     for name, c in found.items():
@@ -65,8 +65,8 @@ FOUR = (("de", 0.1), ("zh", 0.4), ("fr", 0.2), ("hi", 0.3))
 
 
 def test_the_interval_is_that_of_other_encoders_and_languages():
-    points, _ = transferred(rows(FOUR))
-    found = {c.predictor: c for c in predicted(points)}
+    points, _ = transfer_scores(rows(FOUR))
+    found = {c.predictor: c for c in predictor_correlations(points)}
     for name in ("cka, last layer", "retrieval, mean"):
         x, y = [p.known[name] for p in points], [-p.loss for p in points]
         wanted = spearman_interval(x, y, groups=([p.model_hash for p in points], [p.language for p in points]))
@@ -82,8 +82,8 @@ def test_other_training_files_and_numbers_of_sentences_are_other_ways():
                 again.append(r.model_copy(update={"value": 0.1, "settings": r.settings | settings}))
         if (r.task, r.language, r.model) == ("similarity", "de", "a"):
             again.append(r.model_copy(update={"value": 0.9, "n": 60}))
-    points, notes = transferred(again + rows())
-    assert points == transferred(rows())[0]
+    points, notes = transfer_scores(again + rows())
+    assert points == transfer_scores(rows())[0]
     assert [note.rpartition(" counts, ")[2] for note in notes] == [
         "pos on d test epochs=9 does not", "pos on d test f00d does not", "CKA of 60 sentences of d  does not"
     ]  # fmt: skip
@@ -91,14 +91,14 @@ def test_other_training_files_and_numbers_of_sentences_are_other_ways():
 
 def test_what_does_not_count():
     some = [r for r in rows() if not (r.task == "pos" and r.language == "en")]
-    assert transferred(some)[0] == []  # no score of the source
+    assert transfer_scores(some)[0] == []  # no score of the source
     changed = [r.model_copy(update={"settings": r.settings | {"layers": {"reset": "0"}}}) for r in rows()]
-    assert transferred(changed)[0] == []
-    assert transferred([r for r in rows() if r.task == "pos"])[0] == []  # nothing to tell it by
-    few, _ = transferred([r for r in rows() if r.model == "a"])
+    assert transfer_scores(changed)[0] == []
+    assert transfer_scores([r for r in rows() if r.task == "pos"])[0] == []  # nothing to tell it by
+    few, _ = transfer_scores([r for r in rows() if r.model == "a"])
     assert len(few) == 2
-    assert predicted(few) == []
-    three = predicted(transferred([r for r in rows() if r.model != "a"])[0])
+    assert predictor_correlations(few) == []
+    three = predictor_correlations(transfer_scores([r for r in rows() if r.model != "a"])[0])
     assert all(math.isnan(c.within) for c in three)
 
 
@@ -107,9 +107,9 @@ def test_two_sources_are_not_two_encoders():
             for r in rows() if r.task == "pos"]  # fmt: skip
     near = [r.model_copy(update={"where": r.where.model_copy(update={"direction": f"fr-{r.language}"})})
             for r in rows() if r.task == "similarity"]  # fmt: skip
-    points, _ = transferred([r for r in rows() + more + near if r.model in ("a", "b")])
+    points, _ = transfer_scores([r for r in rows() + more + near if r.model in ("a", "b")])
     assert {p.source for p in points} == {"en", "fr"}
-    assert all(math.isnan(c.within) for c in predicted(points))
+    assert all(math.isnan(c.within) for c in predictor_correlations(points))
 
 
 def test_ways_to_measure_are_not_mixed():
@@ -117,13 +117,13 @@ def test_ways_to_measure_are_not_mixed():
               for r in rows() if r.task == "similarity" and r.model == "a"]  # fmt: skip
     other = [r.model_copy(update={"dataset": "x", "value": 0.1})
              for r in rows() if (r.language, r.model, r.task) == ("de", "b", "pos")]  # fmt: skip
-    points, notes = transferred(biased + rows() + other)
-    assert points == transferred(rows())[0]
+    points, notes = transfer_scores(biased + rows() + other)
+    assert points == transfer_scores(rows())[0]
     assert len(notes) == 2
     assert any("CKA of 10 sentences of d  counts" in note and "debiased=False does not" in note for note in notes)
     turned = [r.model_copy(update={"where": r.where.model_copy(update={"direction": f"{r.language}-en"})})
               if r.task == "similarity" else r for r in rows()]  # fmt: skip
-    assert transferred(turned)[0] == points  # whichever side was named first
+    assert transfer_scores(turned)[0] == points  # whichever side was named first
 
 
 def test_files_and_the_page(tmp_path, capsys):
@@ -135,7 +135,7 @@ def test_files_and_the_page(tmp_path, capsys):
     analyze_correlation([tmp_path / "runs"], out=tmp_path / "out")
     said = capsys.readouterr().err
     assert "pos, cka, last layer: Spearman" in said
-    assert f"{file}:{len(given) + 1}: the line is cut off" in said
+    assert f"{file}:{len(given) + 1}: the line is truncated" in said
     lines = (tmp_path / "out" / "correlation.tsv").read_text().splitlines()
     assert len(lines) == 17
     assert lines[0].split("\t")[:8] == ["task", "metric", "source", "language", "system", "model_hash", "score", "loss"]

@@ -83,6 +83,6 @@ def test_what_cannot_be_compared(tmp_path):
     with pytest.raises(UserError, match=r"no results\.jsonl"):
         analyze_transfer([tmp_path], out=tmp_path / "out")
     write_results(tmp_path / "r", [(row("pos", "accuracy", "en", 0.5, train="en"), None)])
-    with pytest.raises(UserError, match="both on a language and on one derived of it"):
+    with pytest.raises(UserError, match="both on a language and on one derived from it"):
         analyze_transfer([tmp_path / "r"], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

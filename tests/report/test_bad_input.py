@@ -32,7 +32,7 @@ def refused(runs, out, **options):
 
 
 def test_out_is_a_folder(run, tmp_path):
-    assert "this is a folder" in refused([run], tmp_path)
+    assert "but this is a folder" in refused([run], tmp_path)
 
 
 def test_out_in_a_missing_folder(run, tmp_path):
@@ -62,7 +62,7 @@ def test_a_file_is_no_run(run, tmp_path):
 
 def test_no_results_anywhere(tmp_path):
     describe(tmp_path / "a", {"verb": "align"})
-    assert "no run holds results" in refused([tmp_path / "a"], tmp_path / "r.html")
+    assert "no run has results, figures or a log" in refused([tmp_path / "a"], tmp_path / "r.html")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", json.dumps({"seconds": "long"})])

@@ -48,7 +48,7 @@ def test_scores_not_above_a_baseline_are_marked(paths):
     titles = [attrs["title"] for tag, attrs in page.tags if tag == "abbr"]
     assert titles == ["not above majority (34.0)", "not above majority (40.0) and chance (33.3)"]
     assert "† marks scores that are not better than a baseline" in text
-    assert "chance draws an answer at random; majority always gives the most frequent one." in text
+    assert "chance answers at random; majority always gives the most frequent answer." in text
 
 
 def test_an_average_not_above_the_average_baseline_is_marked(tmp_path):
@@ -85,7 +85,7 @@ def test_a_baseline_on_which_systems_differ_is_left_out_and_told(tmp_path):
     first, second, chance, majority = page.tables[NLI][1:]
     assert chance[1:] == ["33.3", "33.3", "", "33.3", "33.3"]
     assert majority[1:] == ["–", "50.0", "", "34.0", "–"]
-    assert "The baseline 'majority' is not shown on fr: systems differ in it" in text
+    assert "The baseline 'majority' is not shown for fr: it differs between systems" in text
     assert [first[5], second[5]] == ["45.0", "45.0 †"], "each is held against its own data"
 
 

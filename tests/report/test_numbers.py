@@ -124,8 +124,8 @@ def test_seeds_and_items_are_named(page):
     text = " ".join(page.text)
     assert "control and ppa: n = 3, 3 fine-tuning seeds (0, 1, 2) × 1 alignment seed (7)." in text
     assert "base: n = 3, 3 fine-tuning seeds (0, 1, 2)." in text
-    assert "200 test items a language; data: made-up (test)" in text
-    assert "500 test items a language; data: made-up (test); mean of both directions" in text
+    assert "200 test items per language; data: made-up (test)" in text
+    assert "500 test items per language; data: made-up (test); mean of both directions" in text
 
 
 def test_the_answer_tells_the_same_numbers(page):
@@ -141,7 +141,7 @@ def test_the_answer_tells_the_same_numbers(page):
         f" de, fr, hi and zh, {percent(average['ppa'] - average['control'])} points above the control" in text
     )
     side = "above" if change > 0 else "below"
-    assert f"On en itself it is {percent(abs(change))} points {side} the control" in text
+    assert f"On en it is {percent(abs(change))} points {side} the control" in text
 
 
 def test_csv_holds_every_number_unrounded(report):

@@ -140,7 +140,7 @@ def test_the_mark_is_inherited_by_measurements_of_the_encoder_but_not_by_what_is
         (lambda run: add(run, hits(0.8), save=False), "no per-item scores were saved"),
         (lambda run: add(run, hits(0.8, n=99)), "99 items, but 100 of the control"),
         (lambda run: next((run / "items").iterdir()).unlink(), "the file of per-item scores is missing"),
-        (lambda run: np.save(next((run / "items").iterdir()), hits(0.1)), "do not give the score back"),
+        (lambda run: np.save(next((run / "items").iterdir()), hits(0.1)), "do not reproduce the score"),
         (lambda run: np.save(next((run / "items").iterdir()), np.ones(4)), "are not [n, 2]"),
     ],
 )
@@ -159,7 +159,7 @@ def test_items_of_other_texts_are_not_compared_one_by_one(tmp_path):
     control = add(tmp_path / "control", hits(0.4), settings={"data": "a"})
     treated = add(tmp_path / "x", hits(0.8), settings={"data": "b"})
     _, text = text_of(write_report([control, treated], tmp_path / "r.html", control="control"))
-    assert "No interval on de for x, nor for an average over it: other test items than the control's" in text
+    assert "No interval on de for x, nor for an average over it: the test items differ from the control's" in text
     same = add(tmp_path / "y", hits(0.8), settings={"data": "a"})
     _, text = text_of(write_report([control, same], tmp_path / "s.html", control="control"))
     assert "No interval" not in text
@@ -189,7 +189,7 @@ def test_logs_of_several_seeds_in_one_run_are_all_drawn(tmp_path):
     page, text = text_of(write_report([aligned, run], tmp_path / "r.html"))
     labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
     assert labels == ["tlm: ppa ends at 3", "pos: ppa ends at 0.5, 0.125"]
-    assert "The last line of pos-ppa/seed-10/log.jsonl is cut off" in text
+    assert "The last line of pos-ppa/seed-10/log.jsonl is truncated" in text
     assert "pos-ppa: step 1: low" in text
 
 
@@ -297,7 +297,7 @@ def test_alarms_cost_and_commands(report):
         "device": "cuda (one GPU)",
     }
     assert cost["base-retrieval"]["pairs seen"] == "–"
-    assert "ppa took 1.00 × the pairs, 1.00 × the tokens, 1.38 × the time of control." in text
+    assert "ppa used 1.00 × the pairs, 1.00 × the tokens, 1.38 × the time of control." in text
     assert "paralign finetune --model runs/ppa-s7/encoder --task pos --seed 2" in page.text
     assert "queue = 32000" in text
 
@@ -315,7 +315,7 @@ def test_a_torn_log_is_read_up_to_the_tear_and_told(tmp_path):
     ]
     (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4, "lo')
     page, text = text_of(write_report([run], tmp_path / "r.html"))
-    assert "The last line of run/log.jsonl is cut off" in text
+    assert "The last line of run/log.jsonl is truncated" in text
     assert "run is not finished (status: stopped)." in text
     assert "run, step 2: the loss is not finite" in text
     labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
@@ -342,7 +342,7 @@ def test_held_out_losses_are_curves_of_their_own_and_need_no_results(tmp_path):
     lines.append({"event": "heldout", "step": 4, "losses": {"de": 5.5, "hi": 7.25}, "seconds": 1.0})
     (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     page, text = text_of(write_report([run], tmp_path / "r.html"))
-    assert "Nothing was measured yet" in text
+    assert "The runs have no scores yet" in text
     labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
     # Still a run with one loss: its total would only repeat it.
     assert len(labels) == 3

@@ -3,10 +3,13 @@
 import csv
 import json
 
+import numpy as np
 import pytest
+from scipy import stats
 
+from paralign.metrics import paired_bootstrap
 from paralign.report import write_report
-from paralign.report.keys import opposite
+from paralign.report.table_key import other_language
 from paralign.results import Where
 from tests.report.reading import text_of
 from tests.report.synthetic import EVERY_TASK, add, describe, make_large, share
@@ -64,6 +67,32 @@ def test_a_task_outside_the_table_brings_its_title_metrics_and_direction(tmp_pat
     assert folded(paths) == ["Stemming: accuracy"]
     assert page.bold == ["20.0", "60.0"], "the smaller distance, the greater accuracy"
     assert "near, the best of 2 systems, reaches 20.0 % on de." in text
+
+
+def test_a_correlation_has_its_interval_and_is_compared_with_the_control(tmp_path):
+    rng = np.random.default_rng(0)
+    gold = rng.normal(size=200)
+    values, compared = {}, {}
+    for name, noise in (("control", 2.0), ("ppa", 0.5)):
+        items = np.stack([gold + noise * rng.normal(size=200), gold], 1).astype(np.float32).astype(float)
+        value = values[name] = stats.spearmanr(*items.T).statistic
+        settings = {"system": name, "control": name == "control", "statistic": "spearman", "interval": [0.111, 0.999]}
+        fields = {"task": "sts", "metric": "spearman", "language": "de", "value": value, "settings": settings}
+        add(tmp_path / name, items, **fields)
+        compared[name] = items
+    paths = write_report([tmp_path / "control", tmp_path / "ppa"], tmp_path / "r.html")
+    page, text = text_of(paths)
+    gap = paired_bootstrap(compared["ppa"], compared["control"], statistic="spearman")
+    assert page.tables["sts: Spearman"] == [
+        ["system", "de"],
+        ["control", f"{100 * values['control']:.1f} (11.1 to 99.9)"],
+        ["ppa", f"{100 * values['ppa']:.1f} (11.1 to 99.9) {100 * gap.difference:+.1f}*"
+                f" [{100 * gap.low:.1f}, {100 * gap.high:.1f}]"],
+    ]  # fmt: skip
+    assert "Correlation × 100; 200 test items per language" in text
+    assert "in parentheses, 95 % intervals of scores over test items" in text
+    assert f"ppa reaches {100 * values['ppa']:.1f} on de, {100 * gap.difference:.1f} points above the control" in text
+    assert "%" not in text.split("Results")[0].replace("95 %", "")
 
 
 def test_a_finding_a_task_and_a_list_of_the_tables(every):
@@ -156,7 +185,7 @@ def test_a_single_direction_is_told(tmp_path, direction, says):
      ("fr-es", "de", "fr-es"), ("de-de", "de", "de")],
 )  # fmt: skip
 def test_the_other_side_of_a_direction(direction, language, other):
-    assert opposite(direction, language) == other
+    assert other_language(direction, language) == other
 
 
 @pytest.mark.parametrize(
@@ -210,7 +239,7 @@ def test_a_long_list_of_warnings_is_folded_and_hides_no_other_run(tmp_path):
     assert after.count("warning number") == 29
     told = paths.markdown.read_text(encoding="utf-8")
     assert told.count("warning number") == 11
-    assert "29 more: see the page." in told
+    assert "29 more on the HTML page." in told
 
 
 def test_many_systems_are_counted_not_listed(tmp_path):
@@ -224,6 +253,6 @@ def test_many_systems_are_counted_not_listed(tmp_path):
 
 
 def test_code_switched_training_reads_as_such():
-    from paralign.report.wording import trained_on
+    from paralign.report.titles import training_title
 
-    assert trained_on("de*en") == "trained on de code-switched with en"
+    assert training_title("de*en") == "trained on de code-switched with en"

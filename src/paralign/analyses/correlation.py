@@ -1,34 +1,51 @@
-"""What tells how well a task will transfer: similarity, retrieval and static alignment beside what transfer lost."""
+"""Predictors of transfer: how similarity, retrieval and static alignment correlate with what transfer loses."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
+from paralign.analyses.base import AnalysisResult, ResultsAnalysis
+from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.results import Measurement
 
-__all__ = ["PREDICTORS", "Predicted", "Transferred", "predicted", "transferred"]
+__all__ = [
+    "PREDICTORS",
+    "CorrelationAnalysis",
+    "PredictorCorrelation",
+    "TransferScore",
+    "predictor_correlations",
+    "transfer_scores",
+]
 
 PREDICTORS = ("cka, last layer", "cka, mean of layers", "retrieval, mean", "retrieval, cls", "lexicon", "twins")
-"""What may be known of an encoder and a language without fine-tuning."""
-_FEWEST = 4
+"""What can be measured of an encoder and a language without fine-tuning."""
+_MIN_POINTS = 4
+_NO_MEASURE = ("halves", "streamed", "seed")
+"""Settings that do not change what a measure means."""
 
 
 @dataclass(frozen=True)
-class Transferred:
+class TransferScore:
     """One encoder, task, source and target.
 
     Attributes:
-        task, metric, source, language: what was fine-tuned and where it was scored.
-        system, model_hash: the encoder.
-        score: on the target, mean over fine-tuning seeds.
-        loss: the source's score minus that, 0 where nothing is lost.
-        known: by predictor.
+        task: the task.
+        metric: its metric.
+        source: language of fine-tuning.
+        language: language of the test set.
+        system: name of the encoder.
+        model_hash: the encoder.
+        score: score on the target, mean over fine-tuning seeds.
+        loss: score on the source minus score on the target; 0 if transfer loses nothing.
+        known: predictor -> its value for this encoder and language.
     """
 
     task: str
@@ -43,15 +60,22 @@ class Transferred:
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """Spearman's correlation of a predictor with the share that transfer keeps (minus its loss).
+class PredictorCorrelation:
+    """Spearman's correlation of a predictor with the negated loss of transfer.
 
     Attributes:
-        task, metric, predictor: what with what.
-        points: encoders x languages; encoders, languages: how many of each.
-        value, low, high: over all points, with the interval of resampled encoders and languages; nan with few of them.
-        within: mean over sources and targets of the correlation over encoders alone; nan with fewer than four encoders.
-            Over all points near languages may lead far ones in everything, whatever was done to the encoder.
+        task: the task.
+        metric: its metric.
+        predictor: one of ``PREDICTORS``.
+        points: number of points, encoders x languages.
+        encoders: number of encoders.
+        languages: number of languages.
+        value: correlation over all points.
+        low: lower end of the interval from resampling encoders and languages; NaN if there are few of them.
+        high: upper end.
+        within: correlation over encoders only, averaged over sources and targets; NaN for fewer than four encoders.
+            Over all points, languages close to the source may do better in everything, whatever was done to the
+            encoder.
     """
 
     task: str
@@ -66,80 +90,123 @@ class Predicted:
     within: float
 
 
-def transferred(rows: Iterable[Measurement]) -> tuple[list[Transferred], list[str]]:
-    """Every zero-shot score whose source was scored too, with what else is known of its encoder and language.
+class CorrelationAnalysis(ResultsAnalysis):
+    """Correlation of each predictor with what transfer loses, for each task."""
 
-    Of each task the metric told first counts, and rows of changed layers do not. What was measured in several ways (on
-    other data, with other settings) is never averaged: the way most rows have counts.
+    name: ClassVar[str] = "correlation"
+
+    def analyze(self, rows: Sequence[tuple[Path, Measurement]]) -> AnalysisResult:
+        """Return the points as a table and a figure, with the correlations of each task."""
+        points, notes = transfer_scores(row for _, row in rows)
+        found = predictor_correlations(points)
+        if not found:
+            raise UserError(
+                "fewer than four encoders or languages have both a transfer score and a predictor",
+                hint="paralign finetune --eval, and of the same encoders paralign analyze similarity or evaluate",
+            )
+        predictors = [name for name in PREDICTORS if any(name in point.known for point in points)]
+        header = ("task", "metric", "source", "language", "system", "model_hash", "score", "loss", *predictors)
+        return AnalysisResult(
+            found,
+            figures={"correlation": {"points": points, "correlations": found}},
+            table=[header, *(_table_row(point, predictors) for point in points)],
+            summary=[_describe(correlation) for correlation in found],
+            warnings=notes,
+        )
+
+
+def _table_row(point: TransferScore, predictors: Sequence[str]) -> tuple[str, ...]:
+    names = (point.task, point.metric, point.source, point.language, point.system, point.model_hash)
+    values = [f"{point.known[name]:.4f}" if name in point.known else "" for name in predictors]
+    return (*names, f"{point.score:.4f}", f"{point.loss:.4f}", *values)
+
+
+def _describe(found: PredictorCorrelation) -> str:
+    interval = "" if math.isnan(found.low) else f" ({found.low:.2f} to {found.high:.2f})"
+    within = "" if math.isnan(found.within) else f"; over encoders only {found.within:.2f}"
+    counts = f"{found.points} points of {found.encoders} encoders and {found.languages} languages"
+    return f"{found.task}, {found.predictor}: Spearman {found.value:.2f}{interval}{within}; {counts}"
+
+
+def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], list[str]]:
+    """Return every zero-shot score whose source was scored too, with the predictors of its encoder and language.
+
+    For each task the metric of the first row counts, and rows of changed layers do not. Values measured in several ways
+    (on other data, with other settings) are never averaged: the most frequent way counts.
 
     Returns:
-        the points; and what was left out, in words.
+        the points, and notes on what was left out.
     """
     metrics: dict[str, str] = {}
-    scores: _Several = _Several()
-    found: _Several = _Several()
-    layers: _Several = _Several()
-    names: dict[str, str] = {}
+    systems: dict[str, str] = {}
+    scores, predictors, layers = _Values(), _Values(), _Values()
     for row in rows:
-        where = row.where
         if row.train is not None and not row.settings.get("layers"):
             if metrics.setdefault(row.task, row.metric) == row.metric:
-                told = [_told(row.settings.get(name)) for name in ("task", "training")]
-                told.append(str(row.settings.get("data", "")))
-                way = " ".join([f"{row.task} on {row.dataset} {row.split}", *filter(None, told)])
-                scores.add((row.task, row.train, row.language, row.model_hash), way, row.value)
-                names[row.model_hash] = str(row.settings.get("system") or row.model)
+                scores.add((row.task, row.train, row.language, row.model_hash), _training_way(row), row.value)
+                systems[row.model_hash] = str(row.settings.get("system") or row.model)
             continue
-        sides = _sides(where.direction, row.language)
-        if row.task == "similarity" and row.metric == "cka" and where.layer is not None:
-            way = f"CKA of {row.n:,} sentences of {row.dataset} {_told(row.settings.get('similarity'))}"
-            layers.add((row.model_hash, *sides, where.layer), way, row.value)
+        pair = (row.model_hash, *_language_pair(row.where.direction, row.language))
+        if row.task == "similarity" and row.metric == "cka" and row.where.layer is not None:
+            way = f"CKA of {row.n:,} sentences of {row.dataset} {_describe_settings(row.settings.get('similarity'))}"
+            layers.add((*pair, row.where.layer), way, row.value)
         elif row.task == "retrieval" and row.metric == "accuracy_cosine":
-            way = f"retrieval on {row.dataset} {row.split}, layer {where.layer}"
-            found.add((row.model_hash, *sides, f"retrieval, {where.pool}"), way, row.value)
+            way = f"retrieval on {row.dataset} {row.split}, layer {row.where.layer}"
+            predictors.add((*pair, f"retrieval, {row.where.pool}"), way, row.value)
         elif row.task in ("lexicon", "twins") and row.metric == "precision_at_1_cosine":
-            way = f"{row.task} on {row.dataset} {_told(row.settings.get('task'))}"
-            found.add((row.model_hash, *sides, row.task), way, row.value)
-    known: dict[tuple[Any, ...], dict[str, float]] = defaultdict(dict)
-    for (*pair, name), value in found.means().items():
-        known[tuple(pair)][name] = value
-    depths: dict[tuple[Any, ...], dict[int, float]] = defaultdict(dict)
-    for (*pair, layer), value in layers.means().items():
-        depths[tuple(pair)][layer] = value
-    for both, by_layer in depths.items():
-        inner = [value for layer, value in by_layer.items() if layer] or list(by_layer.values())
-        known[both] |= {"cka, last layer": by_layer[max(by_layer)], "cka, mean of layers": float(np.mean(inner))}
+            way = f"{row.task} on {row.dataset} {_describe_settings(row.settings.get('task'))}"
+            predictors.add((*pair, row.task), way, row.value)
+    known = _predictor_values(predictors, layers)
     means = scores.means()
-    out = []
+    points = []
     for (task, source, language, model_hash), score in means.items():
-        own = means.get((task, source, source, model_hash))
-        about = known.get((model_hash, *sorted((source, language))), {})
-        if own is not None and language != source and about:
-            out.append(
-                Transferred(task, metrics[task], source, language, names[model_hash], model_hash, score,
-                            round(own - score, 12), about)
-            )  # fmt: skip
-    notes = scores.left_out() + found.left_out() + layers.left_out()
-    return sorted(out, key=lambda p: (p.task, p.source, p.language, p.system, p.model_hash)), notes
+        on_source = means.get((task, source, source, model_hash))
+        values = known.get((model_hash, *sorted((source, language))), {})
+        if on_source is not None and language != source and values:
+            names = (task, metrics[task], source, language, systems[model_hash], model_hash)
+            points.append(TransferScore(*names, score=score, loss=round(on_source - score, 12), known=values))
+    notes = scores.notes() + predictors.notes() + layers.notes()
+    return sorted(points, key=lambda p: (p.task, p.source, p.language, p.system, p.model_hash)), notes
 
 
-class _Several:
-    """Values of places that may have been measured in several ways; only one way of each kind counts."""
+def _training_way(row: Measurement) -> str:
+    settings = [_describe_settings(row.settings.get(name)) for name in ("task", "training")]
+    parts = [f"{row.task} on {row.dataset} {row.split}", *settings, str(row.settings.get("data", ""))]
+    return " ".join(filter(None, parts))
+
+
+def _predictor_values(predictors: _Values, layers: _Values) -> dict[tuple[Any, ...], dict[str, float]]:
+    """Return the predictors of each encoder and pair of languages; CKA of the last layer, and as a mean of layers."""
+    known: dict[tuple[Any, ...], dict[str, float]] = defaultdict(dict)
+    for (*pair, name), value in predictors.means().items():
+        known[tuple(pair)][name] = value
+    by_layer: dict[tuple[Any, ...], dict[int, float]] = defaultdict(dict)
+    for (*pair, layer), value in layers.means().items():
+        by_layer[tuple(pair)][layer] = value
+    for key, values in by_layer.items():
+        without_embeddings = [value for layer, value in values.items() if layer] or list(values.values())
+        mean = float(np.mean(without_embeddings))
+        known[key] |= {"cka, last layer": values[max(values)], "cka, mean of layers": mean}
+    return known
+
+
+class _Values:
+    """Values by key that may have been measured in several ways, only one of which counts."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         self._ways: Counter[str] = Counter()
 
-    def add(self, place: tuple[Any, ...], way: str, value: float) -> None:
-        self._values[place][way].append(value)
+    def add(self, key: tuple[Any, ...], way: str, value: float) -> None:
+        self._values[key][way].append(value)
         self._ways[way] += 1
 
     def means(self) -> dict[tuple[Any, ...], float]:
-        """By place, in the way that most rows have (the first of equals)."""
-        return {place: float(np.mean(ways[self._best(ways)])) for place, ways in self._values.items()}
+        """Return the mean of each key, measured in the most frequent way (the first of equally frequent ones)."""
+        return {key: float(np.mean(ways[self._best(ways)])) for key, ways in self._values.items()}
 
-    def left_out(self) -> list[str]:
-        """The ways that do not count somewhere."""
+    def notes(self) -> list[str]:
+        """Return notes on the ways that do not count."""
         lost = {way: self._best(ways) for ways in self._values.values() for way in ways if way != self._best(ways)}
         return [f"measured in several ways: {best} counts, {way} does not" for way, best in lost.items()]
 
@@ -147,46 +214,57 @@ class _Several:
         return max(ways, key=lambda way: self._ways[way])
 
 
-def _told(settings: object) -> str:
-    """The settings that make a measure another one, in short."""
+def _describe_settings(settings: object) -> str:
+    """Return the settings that change what a measure means."""
     if not isinstance(settings, Mapping):
         return ""
-    return " ".join(f"{k}={v}" for k, v in sorted(settings.items()) if k not in ("halves", "streamed", "seed"))
+    return " ".join(f"{k}={v}" for k, v in sorted(settings.items()) if k not in _NO_MEASURE)
 
 
-def _sides(direction: str | None, language: str) -> tuple[str, str]:
-    """Two languages, in one order for both directions; English and the row's own where no direction is told."""
-    one, _, other = (direction or "").partition("-")
-    first, second = sorted((one, other) if other else ("en", language))
+def _language_pair(direction: str | None, language: str) -> tuple[str, str]:
+    """Return two languages, sorted; English and the row's language for rows without a direction."""
+    source, _, target = (direction or "").partition("-")
+    first, second = sorted((source, target) if target else ("en", language))
     return first, second
 
 
-def predicted(points: Iterable[Transferred]) -> list[Predicted]:
-    """Every predictor of every task with at least four points."""
-    groups: dict[tuple[str, str, str], list[Transferred]] = defaultdict(list)
+def predictor_correlations(points: Iterable[TransferScore]) -> list[PredictorCorrelation]:
+    """Return the correlation of every predictor of every task with at least four points."""
+    groups: dict[tuple[str, str, str], list[TransferScore]] = defaultdict(list)
     for point in points:
         for name in point.known:
             groups[point.task, point.metric, name].append(point)
     out = []
-    for (task, metric, name), some in groups.items():
-        if len(some) < _FEWEST:
+    for (task, metric, name), members in groups.items():
+        if len(members) < _MIN_POINTS:
             continue
-        x, y = [p.known[name] for p in some], [-p.loss for p in some]
-        languages = sorted({p.language for p in some})
-        encoders, ways = [p.model_hash for p in some], [(p.source, p.language) for p in some]
-        places = sorted(set(ways))
-        inside = [_of([p for p in some if (p.source, p.language) == place], name) for place in places]
-        known = [value for value in inside if not np.isnan(value)]
+        x, y = [p.known[name] for p in members], [-p.loss for p in members]
+        encoders, pairs = [p.model_hash for p in members], [(p.source, p.language) for p in members]
+        within = [
+            _within([p for p, own in zip(members, pairs, strict=True) if own == pair], name)
+            for pair in sorted(set(pairs))
+        ]
+        within = [value for value in within if not math.isnan(value)]
+        low, high = spearman_interval(x, y, groups=(encoders, pairs))
         out.append(
-            Predicted(
-                task, metric, name, len(some), len(set(encoders)), len(languages), spearman(x, y),
-                *spearman_interval(x, y, groups=(encoders, ways)), float(np.mean(known)) if known else float("nan"),
+            PredictorCorrelation(
+                task=task,
+                metric=metric,
+                predictor=name,
+                points=len(members),
+                encoders=len(set(encoders)),
+                languages=len({p.language for p in members}),
+                value=float(spearman(x, y)),
+                low=low,
+                high=high,
+                within=float(np.mean(within)) if within else math.nan,
             )
-        )  # fmt: skip
+        )
     return sorted(out, key=lambda c: (c.task, PREDICTORS.index(c.predictor)))
 
 
-def _of(points: Sequence[Transferred], name: str) -> float:
-    if len({p.model_hash for p in points}) < _FEWEST:
-        return float("nan")
-    return spearman([p.known[name] for p in points], [-p.loss for p in points])
+def _within(points: Sequence[TransferScore], name: str) -> float:
+    """Return the correlation over the encoders of one source and target."""
+    if len({p.model_hash for p in points}) < _MIN_POINTS:
+        return math.nan
+    return float(spearman([p.known[name] for p in points], [-p.loss for p in points]))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from paralign.analyses.table import ANALYSES, AnalysisEntry
 from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet, Resume
 
 __all__ = ["app"]
@@ -19,28 +20,24 @@ def _main() -> None:
     """Look inside encoders."""
 
 
-@app.command()
-def transfer(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finetune and evaluate runs.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
-    quiet: Quiet = False,
-) -> None:
-    """Zero-shot beside supervised on derived languages, and whether alignment tells how far they lie apart."""
-    from paralign.commands.analyze_transfer import analyze_transfer
+def _results_command(name: str, entry: AnalysisEntry) -> None:
+    """Add the command of an analysis that reads only result files."""
 
-    analyze_transfer(runs, out=out, quiet=quiet)
+    def command(
+        runs: Annotated[list[Path], typer.Argument(help="Output folders of finetune, evaluate and analyze.")],
+        out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+        quiet: Quiet = False,
+    ) -> None:
+        from paralign.commands.analyze_results import analyze_results
+
+        analyze_results(name, runs, out=out, quiet=quiet)
+
+    app.command(name, help=entry.help)(command)
 
 
-@app.command()
-def correlation(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finetune, evaluate, analyze similarity.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
-    quiet: Quiet = False,
-) -> None:
-    """Does similarity, retrieval or static alignment tell how a task will transfer?"""
-    from paralign.commands.analyze_correlation import analyze_correlation
-
-    analyze_correlation(runs, out=out, quiet=quiet)
+for _name, _entry in reversed(ANALYSES.items()):
+    if _entry.implementation:
+        _results_command(_name, _entry)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Result files in, one offline page out: HTML, Markdown and CSV. Never reads a model."""
+"""Reports: one offline HTML page, Markdown and CSV from the result files of runs. Reads no models."""
 
 from paralign.report.write import ReportPaths, write_report
 

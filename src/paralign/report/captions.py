@@ -1,62 +1,80 @@
-"""What stands below a table: its data, directions, languages and seeds."""
+"""Captions of tables: data, directions, languages and seeds."""
 
 from __future__ import annotations
 
-from paralign.report.cells import describe_seeds
-from paralign.report.keys import opposite
+from collections.abc import Sequence
+
+from paralign.report.number_format import format_count, join_names, shorten_list
+from paralign.report.table_key import other_language
 from paralign.report.tables import Table
-from paralign.report.wording import count, is_share, listing, shortened
+from paralign.results import Seeds
 
-__all__ = ["caption", "seeds"]
+__all__ = ["seeds_caption", "table_caption"]
 
-_MANY = 6
-"""More systems than these, alike in their seeds, are "all others"."""
+_MAX_NAMED = 6
+"""More systems with equal seeds are called "all others"."""
+_STAGES = (("finetune", "fine-tuning"), ("align", "alignment"), ("pretrain", "pretraining"))
 
 
-def caption(table: Table) -> str:
-    """``Per cent; 1,000 test items a language; data: pud (test); average over de and fr.``"""
-    parts = ["Per cent" if is_share(table.key.metric) else ""]
-    sizes = sorted({cell.n_items for row in table.rows for cell in row.cells.values() if cell.n_items})
+def table_caption(table: Table) -> str:
+    """``Per cent; 1,000 test items per language; data: pud (test); average over de and fr.``"""
+    key = table.key
+    parts = ["Per cent" if key.is_percentage else "Correlation × 100" if key.scaled else ""]
+    cells = [cell for row in table.rows for cell in row.cells.values()]
+    sizes = sorted({cell.n_items for cell in cells if cell.n_items})
     if sizes:
-        span = count(sizes[0]) if len(sizes) == 1 else f"{count(sizes[0])} to {count(sizes[-1])}"
-        parts.append(f"{span} test items a language")
-    parts.append(f"data: {shortened(table.datasets)} ({table.key.split})")
+        span = format_count(sizes[0]) if len(sizes) == 1 else f"{format_count(sizes[0])} to {format_count(sizes[-1])}"
+        parts.append(f"{span} test items per language")
+    parts.append(f"data: {shorten_list(table.datasets)} ({key.split})")
     parts.append(_directions(table))
     if len(table.others) > 1:
-        parts.append(f"average over {listing(table.others)}")
-    if table.key.lower_is_better:
+        parts.append(f"average over {join_names(table.others)}")
+    if key.lower_is_better:
         parts.append("lower is better")
+    if any(cell.interval for cell in cells):
+        parts.append("in parentheses, 95 % intervals of scores over test items")
     text = "; ".join(part for part in parts if part) + "."
     return text[0].upper() + text[1:]
 
 
-def seeds(table: Table) -> str:
-    """What ``n`` is, systems of equal seeds together."""
-    told: dict[str, list[str]] = {}
+def seeds_caption(table: Table) -> str:
+    """Return what ``n`` counts, for systems with equal seeds together."""
+    systems: dict[str, list[str]] = {}
     for row in table.rows:
-        known = describe_seeds([one for one, _ in row.units])
-        told.setdefault(f"n = {len(row.units)}, {known}", []).append(row.system)
-    if len(told) == 1:
-        return f"Each system: {next(iter(told))}."
-    if len(most := max(told.values(), key=len)) > _MANY:
-        (text,) = (text for text, systems in told.items() if systems is most)
-        del told[text]
-        told[text] = ["All others"]
-    return " ".join(f"{listing(systems)}: {text}." for text, systems in told.items())
+        seeds = _describe_seeds([seeds for seeds, _ in row.units])
+        systems.setdefault(f"n = {len(row.units)}, {seeds}", []).append(row.system)
+    if len(systems) == 1:
+        return f"Each system: {next(iter(systems))}."
+    text, names = max(systems.items(), key=lambda item: len(item[1]))
+    if len(names) > _MAX_NAMED:
+        del systems[text]
+        systems[text] = ["All others"]
+    return " ".join(f"{join_names(names)}: {text}." for text, names in systems.items())
+
+
+def _describe_seeds(seeds: Sequence[Seeds]) -> str:
+    """``3 fine-tuning seeds (0, 1, 2) × 1 alignment seed (7)``."""
+    parts = []
+    for stage, word in _STAGES:
+        known = sorted({getattr(s, stage) for s in seeds} - {None})
+        if known:
+            plural = "s" if len(known) > 1 else ""
+            parts.append(f"{len(known)} {word} seed{plural} ({', '.join(map(str, known))})")
+    return " × ".join(parts) or "seeds not recorded"
 
 
 def _directions(table: Table) -> str:
     """``mean of both directions``, ``from en``, ``questions in en``."""
     found = {(language, name) for row in table.rows for language, cell in row.cells.items() for name in cell.directions}
-    others = sorted({opposite(name, language) for language, name in found})
+    others = sorted({other_language(name, language) for language, name in found})
     if not others:
         return ""
-    named = listing(others)
+    names = join_names(others)
     if table.key.task == "qa":
-        return f"questions in {named}, texts in the language of the column"
+        return f"questions in {names}, texts in the language of the column"
     if table.averages_directions:
         both = all(len(cell.directions) > 1 for row in table.rows for cell in row.cells.values())
         return f"mean of both directions{'' if both else ' where both were measured'}"
-    if all(name == f"{opposite(name, language)}-{language}" for language, name in found):
-        return f"from {named}"
-    return f"into {named}" if all(name.startswith(f"{language}-") for language, name in found) else ""
+    if all(name == f"{other_language(name, language)}-{language}" for language, name in found):
+        return f"from {names}"
+    return f"into {names}" if all(name.startswith(f"{language}-") for language, name in found) else ""

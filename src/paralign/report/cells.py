@@ -1,4 +1,4 @@
-"""One system on one language: its seeds and directions brought together."""
+"""One system on one language: its seeds and directions combined into a score."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paralign.errors import UserError
-from paralign.metrics import Comparison, mean_sd, paired_bootstrap, ratio
-from paralign.metrics.bootstrap import Resampled, compare_resampled, resampled
+from paralign.metrics import Comparison, item_score, mean_sd
+from paralign.metrics.bootstrap import Resampled
+from paralign.metrics.statistics import CORRELATIONS
 from paralign.report.runs import Run
 from paralign.results import Items, Measurement, Seeds, read_items
 
-__all__ = ["SIGNIFICANT", "Cell", "Member", "Unit", "compare", "describe_seeds", "draw", "gather"]
+__all__ = ["SCORE_TOLERANCE", "Cell", "Member", "Unit", "build_cell"]
 
 Member = tuple[Run, Measurement]
+"""A measurement and its run."""
 Unit = tuple[Seeds, str]
-"""What counts as one of ``n``: the seeds and the hash of the model."""
+"""What ``n`` counts: seeds and hash of the model."""
 
-SIGNIFICANT = 0.05
-"""Differences with a smaller p are marked."""
-
-_TOLERANCE = 1e-4
-"""Per-item scores are stored in float32 and must give the score back within this."""
+SCORE_TOLERANCE = 1e-4
+"""Per-item scores are stored in float32 and must reproduce the score to this precision."""
 
 
 @dataclass
@@ -30,24 +29,28 @@ class Cell:
     """The mean over seeds, and the comparison with the control."""
 
     scores: dict[Unit, float]
-    """One score a seed; the mean over directions where both were measured."""
+    """One score for each seed, the mean over directions if both were measured."""
     directions: tuple[str, ...]
     datasets: tuple[str, ...]
     items: list[Items] = field(default_factory=list)
-    """Per-item scores [n, 2], one a seed and direction; empty if they cannot be used."""
+    """Per-item scores [n, 2] of each seed and direction; empty if they cannot be used."""
     missing: str | None = None
     """Why there are no items."""
     n_items: int | None = None
     data: frozenset[str] = frozenset()
-    """What the test items are, ``settings["data"]`` of the rows."""
+    """Fingerprints of the test items, ``settings["data"]`` of the rows."""
     baselines: dict[str, float] = field(default_factory=dict)
-    """What knowing nothing scores on the same data; the mean over directions."""
+    """Scores of baselines on the same data; means over directions."""
+    statistic: str = "ratio"
+    """How a score follows from its items."""
+    interval: tuple[float, float] | None = None
+    """95 % interval of the score over test items, where the row records one."""
     difference: float | None = None
     """Mean minus the control's mean."""
     comparison: Comparison | None = None
-    """With its interval; ``None`` where items are missing or do not pair."""
-    drawn: Resampled | None = None
-    """Its score on resamples of the items, where these were drawn for the whole table."""
+    """With the interval of the difference; ``None`` if items are missing or are not the control's."""
+    resampled: Resampled | None = None
+    """Score on resamples of the items, while the table is being built."""
 
     @property
     def mean(self) -> float:
@@ -56,28 +59,33 @@ class Cell:
 
     @property
     def sd(self) -> float | None:
-        """Sample standard deviation over seeds."""
+        """Sample standard deviation over seeds; ``None`` for a single seed."""
         return mean_sd(list(self.scores.values()))[1]
 
 
-def gather(members: Iterable[Member], notes: list[str]) -> Cell:
-    """A system's rows on one language as a cell. What cannot be used is told in ``notes``."""
+def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
+    """Combine the rows of one system on one language.
+
+    Args:
+        members: the rows.
+        notes: collects notes on rows that could not be used.
+    """
     unique: dict[tuple[str, ...], Member] = {}
     for run, row in members:
-        # The same measurement in two folders counts once: the later one stands, as a rerun replaces its rows.
+        # The same measurement in two folders counts once. The later one wins, as a rerun replaces its rows.
         earlier = unique.get(row.key())
         if earlier and earlier[1].value != row.value:
             notes.append(
-                f"{earlier[0].name} and {run.name} measured the same model and seeds on {row.language} and"
-                f" disagree; the number of {run.name} is shown."
+                f"{earlier[0].name} and {run.name} measured the same model and seeds on {row.language} with different"
+                f" results; the one of {run.name} is shown."
             )
         unique[row.key()] = (run, row)
     scores: dict[Unit, list[float]] = {}
     items: list[Items] = []
     missing: str | None = None
-    for _, (run, row) in sorted(unique.items()):  # in whatever order the rows lay, the same numbers
+    for _, (run, row) in sorted(unique.items()):  # sorted, so that the order of rows does not change the numbers
         scores.setdefault((row.seeds, row.model_hash), []).append(row.value)
-        found = _items(run, row)
+        found = _usable_items(run, row)
         if isinstance(found, str):
             missing = missing or found
         else:
@@ -94,22 +102,35 @@ def gather(members: Iterable[Member], notes: list[str]) -> Cell:
         n_items=len(items[0]) if items and not missing else None,
         data=frozenset(str(row.settings["data"]) for row in rows if "data" in row.settings),
         baselines=_baselines(rows),
+        statistic=rows[0].statistic,
+        interval=_recorded_interval(rows[0]) if len(rows) == 1 else None,
     )
 
 
 def _baselines(rows: Sequence[Measurement]) -> dict[str, float]:
-    """``settings["baselines"]`` of the rows: name → mean, of those that every row has."""
-    known: dict[str, list[float]] = {}
+    """Return the baselines that every row records, as means over rows."""
+    recorded: dict[str, list[float]] = {}
     for row in rows:
-        told = row.settings.get("baselines")
-        for name, value in told.items() if isinstance(told, Mapping) else ():
-            if isinstance(value, int | float) and math.isfinite(value):
-                known.setdefault(str(name), []).append(float(value))
-    return {name: math.fsum(values) / len(values) for name, values in known.items() if len(values) == len(rows)}
+        baselines = row.settings.get("baselines")
+        for name, value in baselines.items() if isinstance(baselines, Mapping) else ():
+            if _is_finite(value):
+                recorded.setdefault(str(name), []).append(float(value))
+    return {name: math.fsum(values) / len(values) for name, values in recorded.items() if len(values) == len(rows)}
 
 
-def _items(run: Run, row: Measurement) -> Items | str:
-    """The per-item scores of a row, or why there are none."""
+def _recorded_interval(row: Measurement) -> tuple[float, float] | None:
+    ends = row.settings.get("interval")
+    if isinstance(ends, list | tuple) and len(ends) == 2 and all(map(_is_finite, ends)):
+        return float(ends[0]), float(ends[1])
+    return None
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _usable_items(run: Run, row: Measurement) -> Items | str:
+    """Return the per-item scores of a row, or the reason why they cannot be used."""
     try:
         items = read_items(run.path, row)
     except UserError as error:
@@ -119,47 +140,9 @@ def _items(run: Run, row: Measurement) -> Items | str:
     if items.ndim != 2 or items.shape[1] != 2 or not len(items):
         return "per-item scores are not [n, 2]"
     if math.isnan(row.value):
-        return "a score over nothing"
-    if not abs(ratio(items) - row.value) <= _TOLERANCE:
-        return "per-item scores do not give the score back"
+        return "the score is undefined (0/0)"
+    if row.statistic not in ("ratio", *CORRELATIONS):
+        return f"the statistic {row.statistic!r} is unknown"
+    if not abs(item_score(items, row.statistic) - row.value) <= SCORE_TOLERANCE:
+        return "per-item scores do not reproduce the score"
     return items
-
-
-def compare(cell: Cell, control: Cell) -> str | None:
-    """Fill in the comparison of ``cell`` with the control; returns why there is no interval, if so."""
-    if cell.directions != control.directions:
-        return "measured in different directions than the control"
-    cell.difference = cell.mean - control.mean
-    for side, whose in ((cell, ""), (control, "of the control ")):
-        if side.missing:
-            return f"{whose}{side.missing}"
-        # Unequal directions a seed would make the mean of ratios another number than the mean that is shown.
-        if abs(math.fsum(map(ratio, side.items)) / len(side.items) - side.mean) > _TOLERANCE:
-            return f"{whose}seeds were not all measured in the same directions"
-    if cell.data and control.data and cell.data != control.data:
-        return "other test items than the control's"
-    if cell.n_items != control.n_items:
-        return f"{cell.n_items} items, but {control.n_items} of the control"
-    if cell.drawn is not None and control.drawn is not None:
-        cell.comparison = compare_resampled([(cell.drawn, control.drawn)])
-    else:
-        cell.comparison = paired_bootstrap(cell.items, control.items)
-    return None
-
-
-def draw(cells: Iterable[Cell]) -> None:
-    """Resample the items of all cells at once."""
-    some = [cell for cell in cells if cell.items and not cell.missing]
-    for cell, found in zip(some, resampled([cell.items for cell in some]), strict=True):
-        cell.drawn = found
-
-
-def describe_seeds(seeds: Sequence[Seeds]) -> str:
-    """What ``n`` counts: ``3 fine-tuning seeds (0, 1, 2) × 1 alignment seed (7)``."""
-    parts = []
-    for stage, word in (("finetune", "fine-tuning"), ("align", "alignment"), ("pretrain", "pretraining")):
-        known = sorted({getattr(s, stage) for s in seeds} - {None})
-        if known:
-            plural = "s" if len(known) > 1 else ""
-            parts.append(f"{len(known)} {word} seed{plural} ({', '.join(map(str, known))})")
-    return " × ".join(parts) or "seeds not recorded"

@@ -1,76 +1,75 @@
-"""What the runs cost, and whether treated and control runs cost the same."""
+"""What runs cost, and how treated runs compare with the control."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from paralign.report.number_format import format_count, format_duration
 from paralign.report.runs import Run
-from paralign.report.wording import clock, count
 
-__all__ = ["COST_COLUMNS", "cost_rows", "fairness"]
+__all__ = ["COST_COLUMNS", "compare_costs", "cost_rows"]
 
-COST_COLUMNS = ("status", "time", "steps", "pairs seen", "tokens seen", "pairs/s", "tokens/s", "parameters",
-                "threads", "device")  # fmt: skip
+COST_COLUMNS = (
+    "status", "time", "steps", "pairs seen", "tokens seen", "pairs/s", "tokens/s", "parameters", "threads", "device"
+)  # fmt: skip
 
 
 def cost_rows(runs: Sequence[Run]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """A line a described run: its name and, for each of ``COST_COLUMNS``, the text and what to sort by."""
-    out = []
+    """Return a row for each run with a ``run.json``: its name and, for each of ``COST_COLUMNS``, text and sort key."""
+    rows = []
     for run in runs:
         if not run.described:
             continue
         info = run.info
         numbers = [
-            (clock(info.seconds), info.seconds),
-            (count(info.steps), info.steps),
-            (count(info.pairs_seen), info.pairs_seen),
-            (count(info.tokens_seen), info.tokens_seen),
-            *((count(rate, 1 if rate and rate < 100 else 0), rate) for rate in _rates(run)),
-            (count(info.parameters), info.parameters),
-            (count(info.threads), info.threads),
+            (format_duration(info.seconds), info.seconds),
+            (format_count(info.steps), info.steps),
+            (format_count(info.pairs_seen), info.pairs_seen),
+            (format_count(info.tokens_seen), info.tokens_seen),
+            *((format_count(rate, 1 if rate and rate < 100 else 0), rate) for rate in _rates(run)),
+            (format_count(info.parameters), info.parameters),
+            (format_count(info.threads), info.threads),
         ]
         cells = [(text, "" if value is None else repr(value)) for text, value in numbers]
-        out.append(
-            (
-                run.name,
-                [(info.status or "–", info.status or ""), *cells, (info.device or "–", info.device or "")],
-            )
-        )
-    return out
+        status, device = ((text or "–", text or "") for text in (info.status, info.device))
+        rows.append((run.name, [status, *cells, device]))
+    return rows
 
 
 def _rates(run: Run) -> list[float | None]:
-    """Pairs and tokens a second, over the whole run."""
+    """Return pairs and tokens per second, averaged over the whole run."""
     seconds = run.info.seconds
     seen = (run.info.pairs_seen, run.info.tokens_seen)
     return [amount / seconds if amount and seconds else None for amount in seen]
 
 
-def fairness(runs: Sequence[Run], controls: set[str]) -> list[str]:
-    """How the data and time of each aligned system relate to the control's: the mean over its alignment runs.
+def compare_costs(runs: Sequence[Run], controls: set[str]) -> list[str]:
+    """Compare data and time of each aligned system with the control's, as means over their alignment runs.
 
-    A control should have seen as many pairs, or had as much time; the reader is told which of the two holds.
+    A fair control has seen as many pairs, or taken as much time; the sentences say which holds. None without a control,
+    or with several.
     """
-    spent: dict[str, list[Run]] = {}
+    by_system: dict[str, list[Run]] = {}
     for run in runs:
         if run.info.verb in ("align", "pretrain"):
-            spent.setdefault(run.label, []).append(run)
-    own = {run.label for run in runs if run.info.control}
-    references = [label for label in spent if label in controls or label in own]
+            by_system.setdefault(run.label, []).append(run)
+    marked = {run.label for run in runs if run.info.control}
+    references = [label for label in by_system if label in controls or label in marked]
     if len(references) != 1:
         return []
-    told = []
-    for label in spent:
-        if label == references[0]:
+    reference = references[0]
+    sentences = []
+    for label in by_system:
+        if label == reference:
             continue
         parts = [
             f"{treated / control:.2f} × the {what}"
             for what, key in (("pairs", "pairs_seen"), ("tokens", "tokens_seen"), ("time", "seconds"))
-            if (treated := _mean(spent[label], key)) and (control := _mean(spent[references[0]], key))
+            if (treated := _mean(by_system[label], key)) and (control := _mean(by_system[reference], key))
         ]
         if parts:
-            told.append(f"{label} took {', '.join(parts)} of {references[0]}.")
-    return told
+            sentences.append(f"{label} used {', '.join(parts)} of {reference}.")
+    return sentences
 
 
 def _mean(runs: Sequence[Run], key: str) -> float | None:

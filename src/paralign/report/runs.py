@@ -1,4 +1,4 @@
-"""What a run's folder says about itself: ``run.json``, ``config.toml``, ``log.jsonl``, ``results.jsonl``."""
+"""Run folders as reports read them: ``run.json``, ``config.toml``, ``log.jsonl``, ``results.jsonl``, figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FILES = ("results.jsonl", "run.json", "log.jsonl", "config.toml")
 
 
 class RunInfo(BaseModel):
-    """``run.json``. Every key may be missing, unknown keys are passed over."""
+    """``run.json``. Every key may be missing; unknown keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -45,25 +45,25 @@ class RunInfo(BaseModel):
 
 
 HELD_OUT = "held out, "
-"""How the curves of a run's held-out losses begin; the language follows."""
+"""Prefix of the names of held-out losses; the language follows."""
 
 
 @dataclass
 class Log:
-    """``log.jsonl``: curves by name, alarms, and how many lines could not be read."""
+    """``log.jsonl``: curves by name, alarms, and the number of lines that could not be read."""
 
     curves: dict[str, dict[int, float]] = field(default_factory=dict)
-    """``loss``, or the name of a part of it → step → value."""
+    """``loss``, or the name of a part of it -> step -> value."""
     alarms: list[tuple[int | None, str]] = field(default_factory=list)
-    torn: bool = False
-    """The last line is cut in the middle, as a killed run leaves it."""
+    truncated: bool = False
+    """Whether the last line is incomplete, as after a killed run."""
     unreadable: int = 0
-    """Lines before the last that are not JSON objects."""
+    """Number of lines before the last that are not JSON objects."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder."""
+    """A run folder."""
 
     name: str
     path: Path
@@ -72,46 +72,46 @@ class Run:
     """Whether there is a ``run.json``."""
     config: str | None
     logs: dict[str, Log]
-    """By path inside the folder: ``log.jsonl``, and ``seed-0/log.jsonl`` where a run trains several seeds."""
+    """By path in the folder: ``log.jsonl``, and ``seed-0/log.jsonl`` if the run trains several seeds."""
     rows: tuple[Measurement, ...]
-    torn: tuple[str, ...] = ()
-    """Lines of the results that are cut off, ``file:line``."""
-    pictures: tuple[Mapping[str, Any], ...] = ()
-    """What ``figures/*.json`` hold."""
+    truncated: tuple[str, ...] = ()
+    """Incomplete lines of the results, as ``file:line``."""
+    figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Content of ``figures/NAME.json``, by name."""
 
     @property
     def system(self) -> str:
-        """The run's name without its seed: the label of rows that do not name their system."""
+        """The run's name without its seed, the label of rows that do not name their system."""
         return re.sub(r"-(?:seed|s)\d+$", "", self.name) or self.name
 
     def system_of(self, row: Measurement) -> str:
-        """``settings["system"]`` of the row, otherwise :attr:`system`."""
+        """Return ``settings["system"]`` of a row, otherwise :attr:`system`."""
         label = row.settings.get("system")
         return str(label) if label not in (None, "") else self.system
 
     @property
     def label(self) -> str:
-        """The system of the whole run: what its rows agree on, else its method, else its name."""
+        """The label of the whole run: the system if its rows agree on one, else its method, else its name."""
         labels = {self.system_of(row) for row in self.rows}
         return labels.pop() if len(labels) == 1 else self.info.method or self.system
 
-    def figures(self, kind: str) -> list[Mapping[str, Any]]:
-        """Those of :attr:`pictures` that are of a kind."""
-        return [found for found in self.pictures if found.get("kind") == kind]
+    def figures_of_kind(self, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """Name and content of the figure files of one kind."""
+        return [(name, data) for name, data in self.figures.items() if data.get("kind") == kind]
 
     @property
     def alarms(self) -> list[tuple[int | None, str]]:
-        """Alarms of the log with their step, and those only ``run.json`` tells."""
-        told = list(dict.fromkeys(alarm for log in self.logs.values() for alarm in log.alarms))
-        seen = {text for _, text in told}
-        return told + [(None, text) for text in dict.fromkeys(self.info.alarms) if text not in seen]
+        """Alarms of the logs with their steps, then those that are only in ``run.json``."""
+        logged = list(dict.fromkeys(alarm for log in self.logs.values() for alarm in log.alarms))
+        seen = {text for _, text in logged}
+        return logged + [(None, text) for text in dict.fromkeys(self.info.alarms) if text not in seen]
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Read run folders, in the order given; a folder named twice is read once.
+    """Read run folders in the order given, each once.
 
     Raises:
-        UserError: if a folder is missing, is no run, holds a file that cannot be read, or none holds results or a log.
+        UserError: if a folder is missing or not a run, a file cannot be read, or no run has results, figures or a log.
     """
     paths = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
     names = [path.name for path in paths]
@@ -119,12 +119,12 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     for path in paths:
         name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
         runs.append(_read_run(path, name))
-    if not any(run.rows or run.pictures or any(log.curves for log in run.logs.values()) for run in runs):
+    if not any(run.rows or run.figures or any(log.curves for log in run.logs.values()) for run in runs):
         where = str(folders[0]) if len(folders) == 1 else None
         raise UserError(
-            "no run holds results or a log",
+            "no run has results, figures or a log",
             where=where,
-            hint="measure first: paralign evaluate or paralign finetune --eval",
+            hint="evaluate first: paralign evaluate or paralign finetune --eval",
         )
     return runs
 
@@ -133,9 +133,9 @@ def _read_run(path: Path, name: str) -> Run:
     if not path.exists():
         raise UserError("no such run folder", where=path)
     if not path.is_dir() or not any((path / file).is_file() for file in _FILES):
-        raise UserError("not a run folder", where=path, hint=f"a run holds one of {', '.join(_FILES)}")
+        raise UserError("not a run folder", where=path, hint=f"a run has at least one of {', '.join(_FILES)}")
     described, results, config = path / "run.json", path / "results.jsonl", path / "config.toml"
-    torn: list[str] = []
+    truncated: list[str] = []
     return Run(
         name=name,
         path=path,
@@ -143,20 +143,21 @@ def _read_run(path: Path, name: str) -> Run:
         described=described.is_file(),
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
         logs={str(log.relative_to(path).as_posix()): _read_log(log) for log in _logs(path)},
-        rows=tuple(read_results(results, torn=torn)) if results.is_file() else (),
-        torn=tuple(torn),
-        pictures=tuple(_read_picture(file) for file in sorted(path.glob("figures/*.json"))),
+        rows=tuple(read_results(results, torn=truncated)) if results.is_file() else (),
+        truncated=tuple(truncated),
+        figures={file.stem: _read_figure(file) for file in sorted(path.glob("figures/*.json"))},
     )
 
 
-def _read_picture(path: Path) -> Mapping[str, Any]:
+def _read_figure(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError("not JSON", where=path, hint="make the figure again, or remove it") from error
-    if not isinstance(found, dict) or found.get("schema") != 1:
-        raise UserError("not a figure of this version", where=path, hint="make it again, or remove it")
-    return found
+        raise UserError("not valid JSON", where=path, hint="run the analysis again, or remove the file") from error
+    if not isinstance(data, dict) or data.get("schema") != 1:
+        hint = "run the analysis again, or remove the file"
+        raise UserError("the figure was written by another version", where=path, hint=hint)
+    return data
 
 
 def _read_info(path: Path) -> RunInfo:
@@ -169,7 +170,7 @@ def _read_info(path: Path) -> RunInfo:
 
 
 def _logs(run: Path) -> list[Path]:
-    """The run's log and those of its seeds, by number."""
+    """Return the log of the run, then those of its seeds by number."""
     own, of_seeds = run / "log.jsonl", run.glob("seed-*/log.jsonl")
     in_order = sorted(of_seeds, key=lambda log: (len(log.parent.name), log.parent.name))
     return [log for log in (own, *in_order) if log.is_file()]
@@ -186,16 +187,16 @@ def _read_log(path: Path) -> Log:
                 raise ValueError("not an object")
         except ValueError:
             if number == len(lines):
-                log.torn = True
+                log.truncated = True
             else:
                 log.unreadable += 1
             continue
-        _take(log, entry, file_location(path, number))
+        _add_entry(log, entry, file_location(path, number))
     return log
 
 
-def _take(log: Log, entry: Mapping[str, Any], where: str) -> None:
-    """Add one line of the log. After a resume steps come again: the later line stands."""
+def _add_entry(log: Log, entry: Mapping[str, Any], where: str) -> None:
+    """Add one line of a log. After a resume steps are repeated, and the later line replaces the earlier one."""
     step = entry.get("step")
     step = int(step) if isinstance(step, int | float) and math.isfinite(step) else None
     if entry.get("event") == "alarm":
@@ -205,10 +206,10 @@ def _take(log: Log, entry: Mapping[str, Any], where: str) -> None:
     if entry.get("event", "heldout") != "heldout" or step is None:
         return
     if not isinstance(losses, Mapping):
-        raise UserError("losses must be an object of numbers", where=where)
+        raise UserError("'losses' must be a JSON object of numbers", where=where)
     if "event" in entry:
         losses = {f"{HELD_OUT}{name}": value for name, value in losses.items()}
     for name, value in [("loss", entry.get("loss")), *losses.items()]:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            # A loss that is not finite stays in as a gap of the curve.
+            # A loss that is not finite stays, as a gap in the curve.
             log.curves.setdefault(str(name), {})[step] = float(value)

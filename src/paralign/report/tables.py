@@ -1,4 +1,4 @@
-"""Measurements of many runs → one table a task and metric: systems by languages."""
+"""Tables of scores, systems by languages, one for each task and metric."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from paralign.errors import UserError
-from paralign.metrics import Comparison, mean_sd, paired_bootstrap_mean
-from paralign.metrics.bootstrap import compare_resampled
-from paralign.report.baselines import Baseline, gather_baselines
-from paralign.report.cells import Cell, Member, Unit, compare, draw, gather
-from paralign.report.keys import Key, parted, training_languages
+from paralign.metrics import Comparison, mean_sd
+from paralign.report.baselines import Baseline, collect_baselines
+from paralign.report.cells import Cell, Member, Unit, build_cell
+from paralign.report.comparison import compare_rows, resample_cells
+from paralign.report.drawing import tasks_in_figures
+from paralign.report.number_format import shorten_list
 from paralign.report.runs import Run
-from paralign.report.wording import shortened
+from paralign.report.table_key import TableKey, divide_members, training_languages
 
 __all__ = ["Row", "Table", "build_tables"]
 
 
 @dataclass
 class Row:
-    """A system's line of the table."""
+    """The scores of one system."""
 
     system: str
     control: bool
     cells: dict[str, Cell]
     average: float | None = None
-    """Mean over the table's :attr:`Table.others`."""
+    """Mean over :attr:`Table.others`."""
     average_sd: float | None = None
-    """Sample standard deviation of that mean over seeds measured on all of them."""
+    """Sample standard deviation of the average, over seeds measured on all its languages."""
     average_difference: float | None = None
     average_comparison: Comparison | None = None
     gap: float | None = None
@@ -35,107 +36,115 @@ class Row:
 
     @property
     def units(self) -> list[Unit]:
-        """All seeds behind the row, each once."""
+        """All seeds of the row, each once."""
         return list(dict.fromkeys(unit for cell in self.cells.values() for unit in cell.scores))
 
 
 @dataclass
 class Table:
-    """Systems by languages for one :class:`Key`."""
+    """Systems by languages, for one :class:`TableKey`."""
 
-    key: Key
+    key: TableKey
     rows: list[Row]
     """The control first, then in the order of the runs."""
     languages: list[str]
     """The pivot first, then by name."""
     pivot: str | None
-    """The language of training if it was measured, otherwise English if it was; where there are directions, neither
-    is: German asked about in English is no English."""
+    """The training language if it was measured, otherwise English if it was. ``None`` for scores with directions:
+    German text with English questions is not English."""
     others: list[str]
-    """What the average is over: all but the pivot that every system was measured on."""
+    """Languages of the average: those that every system was measured on, without the pivot."""
     control: str | None
     baselines: list[Baseline]
     notes: list[str] = field(default_factory=list)
 
     @property
     def averages_directions(self) -> bool:
-        """Whether a score is the mean of several directions."""
+        """Whether scores are means over several directions."""
         return any(len(cell.directions) > 1 for row in self.rows for cell in row.cells.values())
 
     @property
     def datasets(self) -> list[str]:
-        """Names of the test sets."""
+        """Names of the test sets, sorted."""
         return sorted({name for row in self.rows for cell in row.cells.values() for name in cell.datasets})
 
 
 def build_tables(runs: Sequence[Run], controls: set[str]) -> list[Table]:
-    """All tables, those with a training language first.
+    """Return all tables, those with a training language first.
 
     Args:
-        runs: in the order in which systems shall appear.
-        controls: see :func:`paralign.report.controls.control_systems`.
+        runs: in the order in which systems appear in tables.
+        controls: systems that are controls (:func:`paralign.report.controls.control_systems`).
 
     Raises:
-        UserError: if two controls meet in one table.
+        UserError: if a table has two controls.
     """
-    groups: dict[Key, list[Member]] = {}
+    groups: dict[TableKey, list[Member]] = {}
     for run in runs:
-        drawn = {"similarity", "change"} if run.figures("similarity") else set()
-        for row in (row for row in run.rows if row.task not in drawn):  # a number a layer: curves tell more
-            groups.setdefault(Key.of(row), []).append((run, row))
-    parts = [part for key, members in groups.items() for part in parted(key, members)]
-    return [_table(key, members, controls) for key, members in sorted(parts, key=lambda part: part[0].order())]
+        hidden = tasks_in_figures(run)
+        for measurement in run.rows:
+            if measurement.task not in hidden:
+                groups.setdefault(TableKey.of(measurement), []).append((run, measurement))
+    parts = [part for key, members in groups.items() for part in divide_members(key, members)]
+    return [_build_table(key, members, controls) for key, members in sorted(parts, key=lambda part: part[0].sort_key())]
 
 
-def _table(key: Key, members: list[Member], controls: set[str]) -> Table:
+def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Table:
     systems: dict[str, dict[str, list[Member]]] = {}
-    for run, row in members:
-        systems.setdefault(run.system_of(row), {}).setdefault(row.language, []).append((run, row))
+    for run, measurement in members:
+        by_language = systems.setdefault(run.system_of(measurement), {})
+        by_language.setdefault(measurement.language, []).append((run, measurement))
     present = sorted(controls & systems.keys())
     if len(present) > 1:
         raise UserError(
-            f"{key.task} {key.metric} has several controls: {', '.join(present)}",
-            hint="name one with --control",
+            f"the table of {key.task} {key.metric} has several controls: {', '.join(present)}",
+            hint="choose one with --control",
         )
     control = present[0] if present else None
     notes: list[str] = []
     rows = [
-        Row(system, system == control, {language: gather(found, notes) for language, found in cells.items()})
+        Row(
+            system,
+            system == control,
+            {language: build_cell(of_language, notes) for language, of_language in cells.items()},
+        )
         for system, cells in sorted(systems.items(), key=lambda item: item[0] != control)
     ]
     measured = {language for row in rows for language in row.cells}
-    directed = any(row.where.direction for _, row in members)
+    directed = any(measurement.where.direction for _, measurement in members)
     pivot = None if directed else next((name for name in _pivots(key.train) if name in measured), None)
     languages = sorted(measured, key=lambda language: (language != pivot, language))
     rest = [language for language in languages if language != pivot]
     others = [language for language in rest if all(language in row.cells for row in rows)]
     if others != rest:
         absent = ", ".join(language for language in rest if language not in others)
-        notes.append(f"Left out of the average, as not every system was measured on it: {absent}.")
-    baselines = gather_baselines([row.cells for row in rows], others, notes)
+        notes.append(f"Not in the average, because not every system was measured on it: {absent}.")
+    baselines = collect_baselines([row.cells for row in rows], others, notes)
     reasons: dict[tuple[str, str], list[str]] = {}
     if control:
-        draw(cell for line in rows for cell in line.cells.values())
-    for line in rows:
-        _average(line, pivot, others)
-        if control and not line.control:
-            for reason, found in _against(line, rows[0], others).items():
-                reasons.setdefault((reason, ", ".join(sorted(found))), []).append(line.system)
-    for line in rows:
-        for cell in line.cells.values():
-            cell.drawn = None  # 80 kB each
-    for (reason, where), who in reasons.items():
-        notes.append(f"No interval on {where} for {shortened(who)}, nor for an average over it: {reason}.")
+        resample_cells(cell for row in rows for cell in row.cells.values())
+    for row in rows:
+        _set_average(row, pivot, others)
+        if control and not row.control:
+            for reason, affected in compare_rows(row, rows[0], others).items():
+                reasons.setdefault((reason, ", ".join(sorted(affected))), []).append(row.system)
+    for row in rows:
+        for cell in row.cells.values():
+            cell.resampled = None  # free the memory, 80 kB each
+    for (reason, affected_languages), names in reasons.items():
+        notes.append(
+            f"No interval on {affected_languages} for {shorten_list(names)}, nor for an average over it: {reason}."
+        )
     return Table(key, rows, languages, pivot, others, control, baselines, list(dict.fromkeys(notes)))
 
 
 def _pivots(train: str | None) -> list[str]:
-    """Candidates for the pivot: a single language of training, few-shot examples aside, then English."""
+    """Return candidates for the pivot: the only training language, apart from few-shot examples, then English."""
     whole, _ = training_languages(train)
     return [*whole, "en"] if len(whole) == 1 else ["en"]
 
 
-def _average(row: Row, pivot: str | None, others: Sequence[str]) -> None:
+def _set_average(row: Row, pivot: str | None, others: Sequence[str]) -> None:
     if not others:
         return
     cells = [row.cells[language] for language in others]
@@ -146,27 +155,3 @@ def _average(row: Row, pivot: str | None, others: Sequence[str]) -> None:
         row.average_sd = mean_sd(by_seed)[1]
     if pivot in row.cells:
         row.gap = row.cells[pivot].mean - row.average
-
-
-def _against(row: Row, control: Row, others: Sequence[str]) -> dict[str, list[str]]:
-    """Compare a row with the control's, language by language and on the average.
-
-    Returns:
-        Why there is no interval → the languages on which there is none.
-    """
-    reasons: dict[str, list[str]] = {}
-    for language, cell in row.cells.items():
-        if language in control.cells:
-            reason = compare(cell, control.cells[language])
-            if reason:
-                reasons.setdefault(reason, []).append(language)
-    if row.average is not None and control.average is not None:
-        row.average_difference = row.average - control.average
-        if all(row.cells[language].comparison for language in others):
-            cells = [(row.cells[language], control.cells[language]) for language in others]
-            known = [(one.drawn, other.drawn) for one, other in cells if one.drawn and other.drawn]
-            if len(known) == len(cells):
-                row.average_comparison = compare_resampled(known)
-            else:
-                row.average_comparison = paired_bootstrap_mean([(one.items, other.items) for one, other in cells])
-    return reasons

@@ -1,4 +1,4 @@
-"""``paralign report``: run folders in, a page out."""
+"""``paralign report``: one page from run folders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from paralign.errors import UserError
 from paralign.folders import atomic_file
 from paralign.report.controls import control_systems
-from paralign.report.csv_rows import csv_text, figures_csv
+from paralign.report.csv_files import figures_csv, tables_csv
 from paralign.report.markdown import markdown
 from paralign.report.page import build_page, html
 from paralign.report.runs import read_runs
@@ -20,14 +20,19 @@ __all__ = ["ReportPaths", "write_report"]
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """The files of a report."""
+    """The files of a report.
+
+    Attributes:
+        html: the page.
+        markdown: its summary, tables, warnings, costs and commands.
+        csv: the scores of all tables.
+        figures: the points of all figures, as CSV.
+    """
 
     html: Path
     markdown: Path
     csv: Path
-    """The tables."""
     figures: Path
-    """The numbers behind every picture, CSV."""
 
 
 def write_report(
@@ -37,51 +42,48 @@ def write_report(
     control: str | None = None,
     title: str = "Cross-lingual alignment report",
 ) -> ReportPaths:
-    """Write one offline HTML page about a set of runs, and Markdown and CSV (of tables and of pictures) beside it.
+    """Write an offline HTML page about a set of runs, and its content as Markdown and CSV.
 
-    Reads result files only, never a model. The same folders give the same bytes.
+    Only result files are read, no models. The same folders give the same bytes.
 
     Args:
         runs: run folders.
-        out: the page, ``*.html``; ``*.md``, ``*.csv`` and ``*.figures.csv`` of the same name are written
-            beside it.
-        control: the system (or run) the others are compared with; by default the one whose ``run.json`` says
-            so.
-        title: of the page.
+        out: the page, ``NAME.html``. ``NAME.md``, ``NAME.csv`` and ``NAME.figures.csv`` are written to the same folder.
+        control: the system or run that others are compared with. ``None``: the one marked as the control in its
+            ``run.json`` or results; without any, nothing is compared.
+        title: title of the page.
+
+    Returns:
+        the files written.
 
     Raises:
-        UserError: if ``out`` is no HTML file in an existing folder, a folder is no run, no run holds results or a log,
-            ``control`` names nothing, or two controls meet in one table.
+        UserError: if ``out`` is not an HTML file in an existing folder, a folder is not a run, no run has results,
+            figures or a log, ``control`` is unknown, or a table has two controls.
     """
     out = Path(out)
-    _check(out)
+    _check_out(out)
     if not runs:
         raise UserError("no run folders given", hint="paralign report runs/* --out report.html")
-    found = read_runs(runs)
-    controls = control_systems(found, control)
-    tables = build_tables(found, controls)
-    page = build_page(found, tables, controls, title)
+    read = read_runs(runs)
+    controls = control_systems(read, control)
+    tables = build_tables(read, controls)
+    page = build_page(read, tables, controls, title)
     paths = ReportPaths(out, out.with_suffix(".md"), out.with_suffix(".csv"), out.with_suffix(".figures.csv"))
     for path, text in (
         (paths.html, html(page)),
         (paths.markdown, markdown(page)),
-        (paths.csv, csv_text(found, tables, controls)),
+        (paths.csv, tables_csv(read, tables, controls)),
         (paths.figures, figures_csv(page.sections)),
     ):
-        _replace(path, text)
+        with atomic_file(path) as file:
+            file.write(text.encode("utf-8", errors="replace"))  # as bytes: no other line ends on Windows
     return paths
 
 
-def _check(out: Path) -> None:
+def _check_out(out: Path) -> None:
     if out.is_dir():
-        raise UserError("the report is a file, this is a folder", where=out, hint=f"--out {out / 'report.html'}")
+        raise UserError("the report is a file, but this is a folder", where=out, hint=f"--out {out / 'report.html'}")
     if out.suffix.lower() not in (".html", ".htm"):
-        raise UserError("the report is an HTML page", where=out, hint=f"--out {out.with_suffix('.html')}")
+        raise UserError("the report must be an .html file", where=out, hint=f"--out {out.with_suffix('.html')}")
     if not out.parent.is_dir():
         raise UserError("no such folder", where=out.parent, hint=f"mkdir -p {out.parent}")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write atomically, so that a reader never sees half a page; the same bytes on every system."""
-    with atomic_file(path) as out:
-        out.write(text.encode("utf-8", errors="replace"))

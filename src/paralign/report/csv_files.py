@@ -1,4 +1,4 @@
-"""The numbers for other programs: one line a system, task, metric, place and language."""
+"""The numbers of the page as CSV files."""
 
 from __future__ import annotations
 
@@ -8,70 +8,56 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from paralign.report.plate import Plate
+from paralign.report.figure import Figure
 from paralign.report.runs import Run
 from paralign.report.tables import Table, build_tables
 
-__all__ = ["COLUMNS", "csv_text", "figures_csv"]
+__all__ = ["COLUMNS", "figures_csv", "tables_csv"]
 
 COLUMNS = (
-    *(
-        "system",
-        "control",
-        "task",
-        "dataset",
-        "split",
-        "train",
-        "metric",
-        "pool",
-        "layer",
-        "direction",
-        "language",
-    ),
-    *("mean", "sd", "n_seeds", "n_items", "diff_to_control", "low", "high", "p"),
-    "baseline",
-    "settings",
-)
+    "system", "control", "task", "dataset", "split", "train", "metric", "pool", "layer", "direction", "language",
+    "mean", "sd", "n_seeds", "n_items", "diff_to_control", "low", "high", "p", "baseline", "settings",
+)  # fmt: skip
 
-_SCORES = COLUMNS.index("mean")
-"""What stands before it says what was measured."""
+_FIRST_SCORE = COLUMNS.index("mean")
+"""The columns before it identify a row."""
 
 
-def csv_text(runs: Sequence[Run], tables: Sequence[Table], controls: set[str]) -> str:
-    """The tables as CSV, unrounded; shares of 1.
+def tables_csv(runs: Sequence[Run], tables: Sequence[Table], controls: set[str]) -> str:
+    """Return the tables as CSV: a row for each system, task, metric and language, unrounded, as shares of 1.
 
-    Where a score is the mean of several directions its ``direction`` is ``mean``, and each direction has a
-    line of its own after it. Lines of baselines have ``true`` in the column ``baseline``, and the baseline's name as
-    their ``system``. Text that a spreadsheet would take for a formula gets an apostrophe before it.
+    The ``direction`` of a mean of several directions is ``mean``; rows for the single directions follow it. Rows of
+    baselines have ``true`` in the column ``baseline`` and the baseline's name as ``system``. Text that a spreadsheet
+    would read as a formula starts with an apostrophe.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     averaged = {(t.key.task, t.key.metric) for t in tables if t.averages_directions}
     rows = [[row for row in run.rows if (row.task, row.metric) in averaged and row.where.direction] for run in runs]
-    directions = sorted({str(row.where.direction) for some in rows for row in some})
-    told = set()
+    directions = sorted({str(row.where.direction) for of_run in rows for row in of_run})
+    written = set()
     for table in tables:
         for line in _lines(table):
-            told.add(tuple(line[:_SCORES]))
+            written.add(tuple(line[:_FIRST_SCORE]))
             writer.writerow(line)
     for direction in directions:
-        one_way = [tuple(row for row in some if row.where.direction == direction) for some in rows]
-        part = [replace(run, rows=some) for run, some in zip(runs, one_way, strict=True)]
+        one_way = [tuple(row for row in of_run if row.where.direction == direction) for of_run in rows]
+        part = [replace(run, rows=of_run) for run, of_run in zip(runs, one_way, strict=True)]
         for table in build_tables(part, controls):
-            writer.writerows(line for line in _lines(table) if tuple(line[:_SCORES]) not in told)
+            writer.writerows(line for line in _lines(table) if tuple(line[:_FIRST_SCORE]) not in written)
     return out.getvalue()
 
 
-def figures_csv(sections: Iterable[tuple[str, Sequence[Plate]]]) -> str:
-    """What is drawn, as CSV: a line for each point, unrounded."""
+def figures_csv(sections: Iterable[tuple[str, Sequence[Figure]]]) -> str:
+    """Return the points of all figures as CSV, unrounded."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("section", "figure", "panel", "series", "at", "value", "low", "high"))
-    for section, plates in sections:
-        for plate in plates:
-            for number in plate.numbers:
-                writer.writerow([_plain(field) for field in (section, plate.title, *number)])
+    for section, figures in sections:
+        for figure in figures:
+            for point in figure.points:
+                writer.writerow([_cell(field) for field in (section, figure.title, *point)])
     return out.getvalue()
 
 
@@ -81,11 +67,11 @@ def _lines(table: Table) -> Iterable[list[object]]:
             cell = row.cells.get(language)
             if cell is None:
                 continue
-            compared = cell.comparison
+            comparison = cell.comparison
             yield _line(
                 *(row.system, row.control, table, cell.datasets, cell.directions, language),
                 *(cell.mean, cell.sd, len(cell.scores), cell.n_items, cell.difference),
-                *((compared.low, compared.high, compared.p) if compared else (None, None, None)),
+                *((comparison.low, comparison.high, comparison.p) if comparison else (None, None, None)),
                 "false",
             )
     for baseline in table.baselines:
@@ -109,18 +95,19 @@ def _line(
 ) -> list[object]:
     key = table.key
     direction = "mean" if len(directions) > 1 else next(iter(directions), "")
-    about = (system, str(control).lower(), key.task, " ".join(datasets), key.split, key.train)
-    fields = (*about, key.metric, key.pool, key.layer, direction, language, *numbers, key.settings)
-    return [_plain(field) for field in fields]
+    first = (system, str(control).lower(), key.task, " ".join(datasets), key.split, key.train)
+    fields = (*first, key.metric, key.pool, key.layer, direction, language, *numbers, key.settings)
+    return [_cell(field) for field in fields]
 
 
-def _plain(field: object) -> object:
-    if isinstance(field, str) and field[:1] in ("=", "+", "-", "@", "\t", "\r") and not _number(field):
+def _cell(field: object) -> object:
+    """Return a field without text that a spreadsheet would run, and floats in full precision."""
+    if isinstance(field, str) and field[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(field):
         return f"'{field}"
     return repr(field) if isinstance(field, float) else field
 
 
-def _number(text: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
         return math.isfinite(float(text))
     except ValueError:

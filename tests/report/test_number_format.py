@@ -2,19 +2,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.report.keys import training_languages
-from paralign.report.wording import clock, count, listing, metric_name, number, shortened, signed
+from paralign.report.number_format import (
+    format_count,
+    format_difference,
+    format_duration,
+    format_score,
+    join_names,
+    shorten_list,
+)
+from paralign.report.table_key import training_languages
+from paralign.report.titles import metric_name
 
 
 @given(st.floats(-2, 2))
 def test_percentages_are_right_to_a_tenth_of_a_point(value):
-    for text in (number(value), signed(value)):
+    for text in (format_score(value), format_difference(value)):
         assert float(text.replace("−", "-")) == pytest.approx(100 * value, abs=0.0501)
 
 
 @given(st.floats(-2, 2))
 def test_the_sign_is_shown_unless_the_printed_difference_is_zero(value):
-    text = signed(value)
+    text = format_difference(value)
     assert text[0] in "+−" or text == "0.0"
     assert text not in ("−0.0", "+0.0")
 
@@ -32,13 +40,18 @@ def test_the_sign_is_shown_unless_the_printed_difference_is_zero(value):
     ],
 )
 def test_clock(seconds, text):
-    assert clock(seconds) == text
+    assert format_duration(seconds) == text
 
 
 def test_small_things():
-    assert [number(None), number(float("nan")), count(None), count(1234.6)] == ["–", "–", "–", "1,235"]
-    assert [listing(["de"]), listing(["de", "fr", "zh"])] == ["de", "de, fr and zh"]
-    assert [number(12.346, share=False), signed(0.5, share=False)] == ["12.35", "+0.50"]
+    assert [format_score(None), format_score(float("nan")), format_count(None), format_count(1234.6)] == [
+        "–",
+        "–",
+        "–",
+        "1,235",
+    ]
+    assert [join_names(["de"]), join_names(["de", "fr", "zh"])] == ["de", "de, fr and zh"]
+    assert [format_score(12.346, scale=False), format_difference(0.5, scale=False)] == ["12.35", "+0.50"]
 
 
 @pytest.mark.parametrize(
@@ -61,9 +74,9 @@ def test_metrics_have_their_usual_names(metric, name):
 
 
 def test_long_lists_are_shortened():
-    assert shortened(["a", "b", "c"], 3) == "a, b, c"
-    assert shortened(["a", "b", "c", "d"], 3) == "a, b, c, d", "a single other is named"
-    assert shortened(["a", "b", "c", "d", "e"], 3, "other runs") == "a, b, c and 2 other runs"
+    assert shorten_list(["a", "b", "c"], 3) == "a, b, c"
+    assert shorten_list(["a", "b", "c", "d"], 3) == "a, b, c, d", "a single other is named"
+    assert shorten_list(["a", "b", "c", "d", "e"], 3, "other runs") == "a, b, c and 2 other runs"
 
 
 def test_word_orders_of_derived_languages_are_part_of_their_names():

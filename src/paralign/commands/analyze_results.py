@@ -1,0 +1,52 @@
+"""Analyses of the results of other runs, and what all analyses write into their run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from paralign.analyses.base import AnalysisResult, find_analysis
+from paralign.console import echo
+from paralign.formats.lines import write_lines
+from paralign.runs.folder import RunFolder
+from paralign.runs.groups import results_of
+
+__all__ = ["analyze_results", "write_analysis"]
+
+
+def analyze_results(
+    name: str, runs: Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
+) -> AnalysisResult:
+    """Run an analysis that reads only result files.
+
+    Args:
+        name: name in the table :data:`paralign.analyses.table.ANALYSES`.
+        runs: folders with ``results.jsonl``; subfolders are read too.
+        out: the run folder; a rerun replaces its content.
+        quiet: print nothing.
+        command: recorded with the run; the command line by default.
+
+    Raises:
+        UserError: for folders without results, or results that do not hold what the analysis needs.
+    """
+    analysis = find_analysis(name)
+    rows, notes = results_of(runs)
+    result = analysis.analyze(rows)
+    result.warnings = [*notes, *result.warnings]
+    folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
+    folder.begin({"runs": [str(run) for run in runs]})
+    write_analysis(folder, name, result, quiet)
+    return result
+
+
+def write_analysis(folder: RunFolder, name: str, result: AnalysisResult, quiet: bool) -> None:
+    """Write table and figures, end the run, and print summary and warnings."""
+    if folder.main and result.table:
+        write_lines(folder.path / f"{name}.tsv", ["\t".join(row) for row in result.table])
+    for kind, data in result.figures.items():
+        folder.figure(kind, kind, **data)
+    folder.save(status="done", alarms=list(result.warnings))
+    for line in result.summary:
+        echo(line, quiet=quiet)
+    for warning in result.warnings:
+        echo(f"WARNING {warning}", quiet=quiet)

@@ -1,0 +1,134 @@
+"""Statistics of the report: which differences, intervals and marks the tables show. Formats nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from paralign.metrics import Comparison, item_score, paired_bootstrap, paired_bootstrap_mean
+from paralign.metrics.bootstrap import compare_resampled, resample
+from paralign.report.cells import SCORE_TOLERANCE, Cell
+
+if TYPE_CHECKING:
+    from paralign.report.tables import Row
+
+__all__ = [
+    "compare_cells",
+    "compare_rows",
+    "excludes_zero",
+    "is_significant",
+    "mean_of_known",
+    "resample_cells",
+    "unbeaten_baselines",
+    "verdict",
+]
+
+_SIGNIFICANCE_LEVEL = 0.05
+_BASELINE_TOLERANCE = 1e-9
+
+
+def is_significant(comparison: Comparison | None) -> bool:
+    """Return whether a difference is marked: p < .05."""
+    return comparison is not None and comparison.p < _SIGNIFICANCE_LEVEL
+
+
+def excludes_zero(low: float | None, high: float | None) -> bool:
+    """Return whether an interval excludes zero; an unknown one does not."""
+    return low is not None and high is not None and not low <= 0 <= high
+
+
+def verdict(difference: float, comparison: Comparison | None, *, lower_is_better: bool) -> str:
+    """Return ``better`` or ``worse`` for a significant difference to the control, otherwise an empty string."""
+    if not is_significant(comparison):
+        return ""
+    return "better" if (difference > 0) != lower_is_better else "worse"
+
+
+def mean_of_known(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are not ``None``; ``None`` if there are none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def unbeaten_baselines(
+    score: float | None, baselines: Iterable[tuple[str, float]], *, lower_is_better: bool
+) -> list[tuple[str, float]]:
+    """Return the baselines (name, score) that a score is not better than, the hardest first."""
+    if score is None or not math.isfinite(score):
+        return []
+    sign = -1 if lower_is_better else 1
+    unbeaten = [pair for pair in baselines if sign * (score - pair[1]) <= _BASELINE_TOLERANCE]
+    return sorted(unbeaten, key=lambda pair: (-sign * pair[1], pair[0]))
+
+
+def resample_cells(cells: Iterable[Cell]) -> None:
+    """Resample the items of the cells of one table, all with the same draws."""
+    usable = [cell for cell in cells if cell.items and not cell.missing]
+    for statistic in {cell.statistic for cell in usable}:
+        chosen = [cell for cell in usable if cell.statistic == statistic]
+        resampled = resample([cell.items for cell in chosen], statistic=statistic)
+        for cell, scores in zip(chosen, resampled, strict=True):
+            cell.resampled = scores
+
+
+def compare_cells(cell: Cell, control: Cell) -> str | None:
+    """Set difference and comparison of a cell.
+
+    Args:
+        cell: a system on one language.
+        control: the control on the same language.
+
+    Returns:
+        the reason why there is no interval; ``None`` if there is one.
+    """
+    if cell.directions != control.directions:
+        return "measured in different directions than the control"
+    cell.difference = cell.mean - control.mean
+    for side, owner in ((cell, ""), (control, "of the control ")):
+        if side.missing:
+            return f"{owner}{side.missing}"
+        # With different directions per seed, the mean over items would be another number than the mean shown.
+        scores = [item_score(items, side.statistic) for items in side.items]
+        if abs(math.fsum(scores) / len(scores) - side.mean) > SCORE_TOLERANCE:
+            return f"{owner}seeds were not all measured in the same directions"
+    if cell.data and control.data and cell.data != control.data:
+        return "the test items differ from the control's"
+    if cell.n_items != control.n_items:
+        return f"{cell.n_items} items, but {control.n_items} of the control"
+    if cell.resampled is not None and control.resampled is not None:
+        cell.comparison = compare_resampled([(cell.resampled, control.resampled)])
+    else:
+        cell.comparison = paired_bootstrap(cell.items, control.items, statistic=cell.statistic)
+    return None
+
+
+def compare_rows(row: Row, control: Row, languages: Sequence[str]) -> dict[str, list[str]]:
+    """Set the comparisons of a row, language by language and for the average.
+
+    Args:
+        row: a system.
+        control: the control's row.
+        languages: languages of the average.
+
+    Returns:
+        reasons why there is no interval -> the languages without one.
+    """
+    reasons: dict[str, list[str]] = {}
+    for language, cell in row.cells.items():
+        if language in control.cells:
+            reason = compare_cells(cell, control.cells[language])
+            if reason:
+                reasons.setdefault(reason, []).append(language)
+    if row.average is None or control.average is None:
+        return reasons
+    row.average_difference = row.average - control.average
+    pairs = [(row.cells[language], control.cells[language]) for language in languages]
+    if all(cell.comparison for cell, _ in pairs):
+        resampled = [(cell.resampled, other.resampled) for cell, other in pairs if cell.resampled and other.resampled]
+        if len(resampled) == len(pairs):
+            row.average_comparison = compare_resampled(resampled)
+        else:
+            items = [(cell.items, other.items) for cell, other in pairs]
+            row.average_comparison = paired_bootstrap_mean(items, statistic=pairs[0][0].statistic)
+    return reasons

@@ -1,0 +1,111 @@
+"""Training curves: one figure for each command, one panel for each loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from paralign.report.figure import Figure, LegendEntry, Panel, Point
+from paralign.report.runs import HELD_OUT, Run
+from paralign.report.styles import Style
+from paralign.report.svg import render_svg, style_axes
+
+__all__ = ["draw_training"]
+
+Floats = npt.NDArray[np.float64]
+Curves = tuple[str, Mapping[str, Mapping[int, float]]]
+"""A system, and for each loss its values by step."""
+
+_MAX_POINTS = 120
+_CAPTION = "One line per run. Long curves show means of neighboring steps."
+_TITLES = {"pretrain": "Pretraining", "align": "Alignment", "finetune": "Fine-tuning"}
+
+
+def draw_training(runs: Sequence[Run], styles: Mapping[str, Style]) -> list[Figure]:
+    """Draw the curves of all runs that have a log.
+
+    The total of a run with a single loss is left out, as it would show the same curve twice.
+    """
+    by_command: dict[str, list[Curves]] = {}
+    for run in runs:
+        curves = [(run.label, log.curves) for log in run.logs.values() if log.curves]
+        if curves:
+            by_command.setdefault(run.info.verb or "training", []).extend(curves)
+    order = list(_TITLES)
+    commands = sorted(by_command, key=lambda name: (order.index(name) if name in _TITLES else 9, name))
+    return [_figure(command, by_command[command], styles) for command in commands]
+
+
+def _figure(command: str, members: Sequence[Curves], styles: Mapping[str, Style]) -> Figure:
+    names = {name for _, curves in members for name in curves} - {"loss"}
+    panels = [
+        _panel(f"{command}/{name}", name, members, styles)
+        for name in sorted(names, key=lambda name: (name.startswith(HELD_OUT), name))
+    ]
+    totals = [(system, curves) for system, curves in members if "loss" in curves and len(_minimized(curves)) != 1]
+    if totals:
+        panels.append(_panel(f"{command}/loss", "loss", totals, styles))
+    points: list[Point] = [
+        (name, system, repr(float(step)).removesuffix(".0"), float(value), None, None)
+        for system, curves in members
+        for name, curve in curves.items()
+        for step, value in zip(*_thinned(curve), strict=True)
+        if math.isfinite(value)
+    ]
+    legend = [LegendEntry.line(styles[system]) for system in dict.fromkeys(system for system, _ in members)]
+    return Figure("Training", _TITLES.get(command, command), legend, panels, caption=_CAPTION, points=points)
+
+
+def _minimized(curves: Mapping[str, Mapping[int, float]]) -> list[str]:
+    return [name for name in curves if name != "loss" and not name.startswith(HELD_OUT)]
+
+
+def _panel(key: str, name: str, members: Sequence[Curves], styles: Mapping[str, Style]) -> Panel:
+    lines = []
+    last_values: dict[str, list[float]] = {}
+    for system, curves in members:
+        curve = curves.get(name)
+        if curve:
+            lines.append((styles[system], *_thinned(curve)))
+            last_values.setdefault(system, []).append(curve[max(curve)])
+    description = "; ".join(
+        f"{system} ends at {', '.join(f'{value:.3g}' for value in values)}" for system, values in last_values.items()
+    )
+    return Panel("total loss" if name == "loss" else name, _plot(key, lines), description)
+
+
+def _thinned(curve: Mapping[int, float]) -> tuple[Floats, Floats]:
+    """Return steps and values of at most ``_MAX_POINTS`` points, each the mean of neighboring steps."""
+    steps = np.array(sorted(curve), dtype=np.float64)
+    values = np.array([curve[int(step)] for step in steps])
+    if len(steps) <= _MAX_POINTS:
+        return steps, values
+    bins = np.array_split(np.arange(len(steps)), _MAX_POINTS)
+    return np.array([steps[b].mean() for b in bins]), np.array([values[b].mean() for b in bins])
+
+
+def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
+    from matplotlib.ticker import MaxNLocator
+
+    def draw(axes: Any) -> None:
+        for style, steps, values in lines:
+            marker = "o" if len(steps) == 1 else None  # a line of one point would be invisible
+            axes.plot(
+                steps,
+                values,
+                color=style.color,
+                linestyle=style.linestyle,
+                linewidth=1.2,
+                alpha=0.85,
+                marker=marker,
+                ms=3,
+            )
+        style_axes(axes, "step")
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+
+    return render_svg(key, draw)

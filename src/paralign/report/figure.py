@@ -1,0 +1,118 @@
+"""The parts of a figure on the page: legend, panels, shaded tables, caption, and the numbers behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from paralign.report.runs import Run
+from paralign.report.styles import Style
+
+__all__ = ["Figure", "FigureSource", "LegendEntry", "Panel", "Point", "ShadedTable", "TableCell"]
+
+Point = tuple[str, str, str, float, float | None, float | None]
+"""A line of the CSV file: panel, series, position on the axis, value, and the two ends of its interval."""
+
+
+@dataclass(frozen=True)
+class FigureSource:
+    """What a drawing function gets: a file ``figures/NAME.json`` of a run, and how systems are drawn on this page.
+
+    Attributes:
+        run: the run.
+        name: name of the file, without ``.json``.
+        data: its content.
+        styles: color and dash of each system of the page.
+    """
+
+    run: Run
+    name: str
+    data: Mapping[str, Any]
+    styles: Mapping[str, Style]
+
+    @property
+    def key(self) -> str:
+        """A name that no other figure file on the page has."""
+        return f"{self.run.name}/{self.name}"
+
+    @property
+    def command(self) -> str:
+        """The command of the run; empty if it was not recorded."""
+        return self.run.info.command or ""
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """One entry of a legend."""
+
+    label: str
+    color: str
+    dasharray: str | None = None
+    """SVG's ``stroke-dasharray`` for a line; ``None`` for a dot."""
+    hollow: bool = False
+    """For a dot: draw only its outline."""
+
+    @classmethod
+    def line(cls, style: Style) -> LegendEntry:
+        """The entry of a system that is drawn as a line."""
+        return cls(style.system, style.color, style.dasharray)
+
+    @classmethod
+    def dot(cls, style: Style) -> LegendEntry:
+        """The entry of a system that is drawn as dots or bars."""
+        return cls(style.system, style.color, hollow=style.hollow)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot of a figure."""
+
+    title: str
+    svg: str
+    """Inline SVG whose ids occur nowhere else on the page."""
+    description: str
+    """What the plot shows, for screen readers."""
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """One cell of a shaded table."""
+
+    text: str
+    shade: str = ""
+    """CSS class: ``worse``, ``much-worse``, ``gain``, ``on``, or a step ``g0`` to ``g9``. The text says the same."""
+    tooltip: str = ""
+
+
+@dataclass(frozen=True)
+class ShadedTable:
+    """A table whose cells may be shaded."""
+
+    columns: list[str]
+    rows: list[tuple[str, list[TableCell]]]
+    """Row header and cells."""
+    caption: str = ""
+    kind: str = "shaded"
+    """``shaded``; ``links``: small squares without text, words on both sides; ``lines``: sentences."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with its own heading."""
+
+    section: str
+    title: str
+    legend: list[LegendEntry] = field(default_factory=list)
+    panels: list[Panel] = field(default_factory=list)
+    tables: list[ShadedTable] = field(default_factory=list)
+    wide: bool = False
+    """Whether panels are wide, so that fewer fit in a row."""
+    caption: str = ""
+    command: str = ""
+    """The command that made the data; empty if it is unknown."""
+    points: list[Point] = field(default_factory=list)
+    finding: str = ""
+    """A sentence for the summary at the top of the page."""
+    run: str = ""
+    """The run's name, added to the title where two figures would have the same."""

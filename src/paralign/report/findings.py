@@ -1,0 +1,114 @@
+"""The summary at the top of the page: one finding for each task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from paralign.metrics import Comparison
+from paralign.report.comparison import is_significant
+from paralign.report.number_format import format_score, join_names
+from paralign.report.tables import Row, Table
+from paralign.report.titles import table_title
+
+__all__ = ["Finding", "summarize"]
+
+_MAX_NAMED = 8
+"""More languages than these are counted instead of named."""
+
+Finding = tuple[str, str]
+"""A title, which may be empty, and a sentence or two."""
+
+
+def summarize(
+    tables: Sequence[Table], *, has_figures: bool = False, of_figures: Sequence[Finding] = ()
+) -> list[Finding]:
+    """Return the finding of each task, then those of figures; and a note if there is no control, or nothing to report.
+
+    Args:
+        tables: all tables.
+        has_figures: whether a run has figures of an analysis.
+        of_figures: the findings of figures.
+    """
+    headline = [table for table in tables if table.key.is_headline] or list(tables)
+    findings = [(table_title(table.key), text) for table in headline if (text := _describe_best(table))]
+    if tables and not any(table.control for table in tables):
+        findings.append(("", "No run is marked as the control, so systems are not compared with one."))
+    if not tables and not of_figures:
+        findings.append(
+            ("", "The runs have figures of analyses but no tables of scores.")
+            if has_figures
+            else ("", "The runs have no scores yet; the page shows their training curves.")
+        )
+    return [*findings, *of_figures]
+
+
+def _score(row: Row) -> float:
+    """Return what rows are ranked by: the average, or the only score there is."""
+    if row.average is not None:
+        return row.average
+    return next(iter(row.cells.values())).mean if len(row.cells) == 1 else math.nan
+
+
+def _describe_best(table: Table) -> str | None:
+    key = table.key
+    candidates = [row for row in table.rows if not row.control] or table.rows
+    scored = [(score, row) for row in candidates if math.isfinite(score := _score(row))]
+    if not scored:
+        return None
+    sign = -1 if key.lower_is_better else 1
+    value, best = max(scored, key=lambda pair: sign * pair[0])
+    unit = "\N{NO-BREAK SPACE}%" if key.is_percentage else ""
+    text = best.system
+    if len(scored) > 1:
+        text += f", the best of {len(scored)} systems{' besides the control' if table.control else ''},"
+    text += f" reaches {format_score(value, key.scaled)}{unit} {_languages(table, best)}"
+    if best.control or not table.control:
+        return text + "."
+    text += _compare_with_control(table, best)
+    pivot = best.cells.get(table.pivot or "")
+    if pivot is not None and pivot.difference is not None and best.average is not None:
+        interval = _interval(pivot.comparison, key.scaled)
+        text += f" On {table.pivot} it is {_amount(pivot.difference, key.scaled)} the control"
+        text += f" ({interval})." if interval else "."
+    return text
+
+
+def _languages(table: Table, row: Row) -> str:
+    if row.average is None:
+        return f"on {next(iter(row.cells))}"
+    if len(table.others) == 1:
+        return f"on {table.others[0]}"
+    many = len(table.others) > _MAX_NAMED
+    return f"on average over {f'{len(table.others)} languages' if many else join_names(table.others)}"
+
+
+def _compare_with_control(table: Table, row: Row) -> str:
+    if row.average is not None:
+        difference, comparison = row.average_difference, row.average_comparison
+    else:
+        cell = next(iter(row.cells.values()))
+        difference, comparison = cell.difference, cell.comparison
+    if difference is None:
+        return "; the control was not measured there."
+    scaled = table.key.scaled
+    name = table.control if table.control != "control" else ""
+    details = "; ".join(part for part in (name, _interval(comparison, scaled) or "no interval") if part)
+    text = f", {_amount(difference, scaled)} the control ({details})."
+    if comparison is None or is_significant(comparison):
+        return text
+    return text + " The difference is not statistically significant."
+
+
+def _interval(comparison: Comparison | None, scaled: bool) -> str:
+    if comparison is None:
+        return ""
+    low, high = format_score(comparison.low, scaled), format_score(comparison.high, scaled)
+    return f"95\N{NO-BREAK SPACE}% interval {low} to {high}"
+
+
+def _amount(difference: float, scaled: bool) -> str:
+    size = format_score(abs(difference), scaled)
+    if not float(size):
+        return "equal to"
+    return f"{size}{' points' if scaled else ''} {'above' if difference > 0 else 'below'}"

@@ -1,0 +1,190 @@
+"""Tables as text, the same for HTML and Markdown: numbers formatted, the best of each column marked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from paralign.metrics import Comparison
+from paralign.report.baselines import Baseline
+from paralign.report.captions import seeds_caption, table_caption
+from paralign.report.comparison import unbeaten_baselines, verdict
+from paralign.report.number_format import format_difference, format_score, join_names
+from paralign.report.table_key import TableKey
+from paralign.report.tables import Row, Table
+from paralign.report.titles import table_title
+
+__all__ = ["FormattedCell", "FormattedRow", "FormattedTable", "format_table"]
+
+
+@dataclass
+class FormattedCell:
+    """One cell of a table."""
+
+    text: str = "–"
+    spread: str = ""
+    """Standard deviation over seeds, or the recorded interval of a single seed."""
+    difference: str = ""
+    """Difference to the control, with its sign."""
+    interval: str = ""
+    """Interval of the difference."""
+    verdict: str = ""
+    """``better`` or ``worse`` for significant differences, otherwise empty."""
+    best: bool = False
+    unbeaten: str = ""
+    """Baselines that the score is not better than: ``not above majority (33.9)``."""
+    sort: str = ""
+    """The unrounded score, for sorting; empty if there is none."""
+
+    @property
+    def dagger(self) -> str:
+        """A mark for scores that are not better than a baseline."""
+        return "†" if self.unbeaten else ""
+
+    @property
+    def star(self) -> str:
+        """A mark for significant differences."""
+        return "*" if self.verdict else ""
+
+
+@dataclass
+class FormattedRow:
+    """One system, or one baseline."""
+
+    system: str
+    control: bool
+    cells: list[FormattedCell]
+    baseline: bool = False
+
+    @property
+    def name(self) -> str:
+        """The system, marked if it is the control and its name does not say so; or the baseline."""
+        if self.baseline:
+            return f"{self.system} (baseline)"
+        return f"{self.system} (control)" if self.control and "control" not in self.system else self.system
+
+
+@dataclass
+class FormattedTable:
+    """One table, ready to print."""
+
+    title: str
+    columns: list[str]
+    rows: list[FormattedRow]
+    baselines: list[FormattedRow]
+    caption: str
+    seeds: str
+    folded: bool
+    compared: bool
+    """Whether a cell has a difference to the control."""
+    notes: list[str] = field(default_factory=list)
+
+
+def format_table(table: Table) -> FormattedTable:
+    """Format a table.
+
+    Summary columns come first, where a narrow screen shows them: the average, the pivot, the change on it and the gap
+    to it; then the other languages.
+    """
+    key = table.key
+    columns: dict[str, list[FormattedCell]] = {}
+    if len(table.others) > 1:
+        columns["average"] = [_average_cell(row, table) for row in table.rows]
+    for language in table.languages:
+        columns[language] = [_language_cell(row, language, table) for row in table.rows]
+        if language == table.pivot:
+            if table.control and len(table.rows) > 1:
+                columns[f"change on {language}"] = [_change_cell(row, language, key) for row in table.rows]
+            if table.others:
+                columns[f"gap to {language}"] = [_score_cell(row.gap, None, key) for row in table.rows]
+    ranked = [cells for name, cells in columns.items() if name == "average" or name in table.languages]
+    _mark_best(ranked, min if key.lower_is_better else max)
+    rows = zip(table.rows, zip(*columns.values(), strict=True), strict=True)
+    return FormattedTable(
+        title=table_title(key),
+        columns=list(columns),
+        rows=[FormattedRow(row.system, row.control, list(cells)) for row, cells in rows],
+        baselines=[_baseline_row(baseline, list(columns), table) for baseline in table.baselines],
+        caption=table_caption(table),
+        seeds=seeds_caption(table),
+        folded=key.is_folded,
+        compared=any(cell.difference for cells in columns.values() for cell in cells),
+        notes=table.notes,
+    )
+
+
+def _baseline_row(baseline: Baseline, columns: Sequence[str], table: Table) -> FormattedRow:
+    values = {"average": baseline.average} | baseline.values
+    cells = [
+        _score_cell(values.get(name), None, table.key) if name in ("average", *table.languages) else FormattedCell("")
+        for name in columns
+    ]
+    return FormattedRow(baseline.name, False, cells, baseline=True)
+
+
+def _describe_unbeaten(score: float | None, baselines: Iterable[tuple[str, float]], key: TableKey) -> str:
+    unbeaten = unbeaten_baselines(score, baselines, lower_is_better=key.lower_is_better)
+    names = [f"{name} ({format_score(value, key.scaled)})" for name, value in unbeaten]
+    return f"not {'below' if key.lower_is_better else 'above'} {join_names(names)}" if names else ""
+
+
+def _average_cell(row: Row, table: Table) -> FormattedCell:
+    cell = _score_cell(row.average, row.average_sd, table.key)
+    baselines = [(baseline.name, baseline.average) for baseline in table.baselines if baseline.average is not None]
+    cell.unbeaten = _describe_unbeaten(row.average, baselines, table.key)
+    _add_difference(cell, row.average_difference, row.average_comparison, table.key)
+    return cell
+
+
+def _language_cell(row: Row, language: str, table: Table) -> FormattedCell:
+    scores = row.cells.get(language)
+    if scores is None:
+        return FormattedCell()
+    key = table.key
+    cell = _score_cell(scores.mean, scores.sd, key)
+    if scores.interval:
+        low, high = (format_score(end, key.scaled) for end in scores.interval)
+        cell.spread = f"({low} to {high})"
+    cell.unbeaten = _describe_unbeaten(scores.mean, scores.baselines.items(), key)
+    if language != table.pivot:  # the difference on the pivot has its own column
+        _add_difference(cell, scores.difference, scores.comparison, key)
+    return cell
+
+
+def _change_cell(row: Row, pivot: str, key: TableKey) -> FormattedCell:
+    scores = row.cells.get(pivot)
+    if row.control or scores is None or scores.difference is None or not math.isfinite(scores.difference):
+        return FormattedCell("")
+    cell = FormattedCell("", sort=repr(scores.difference))
+    _add_difference(cell, scores.difference, scores.comparison, key)
+    return cell
+
+
+def _score_cell(value: float | None, sd: float | None, key: TableKey) -> FormattedCell:
+    known = value is not None and math.isfinite(value)
+    spread = f"± {format_score(sd, key.scaled)}" if sd is not None else ""
+    return FormattedCell(format_score(value, key.scaled), spread=spread, sort=repr(value) if known else "")
+
+
+def _add_difference(
+    cell: FormattedCell, difference: float | None, comparison: Comparison | None, key: TableKey
+) -> None:
+    """Add the difference to the control, its interval and its mark."""
+    if difference is None or not math.isfinite(difference):
+        return
+    cell.difference = format_difference(difference, key.scaled)
+    if comparison is not None:
+        cell.interval = f"[{format_score(comparison.low, key.scaled)}, {format_score(comparison.high, key.scaled)}]"
+        cell.verdict = verdict(difference, comparison, lower_is_better=key.lower_is_better)
+
+
+def _mark_best(columns: Iterable[list[FormattedCell]], best: Callable[[list[float]], float]) -> None:
+    """Mark the best of each column as printed: all of them in a tie, none where there is only one system."""
+    for column in columns:
+        known = [cell for cell in column if cell.sort]
+        if len(known) > 1:
+            top = best([float(cell.sort) for cell in known])
+            text = next(cell.text for cell in known if float(cell.sort) == top)
+            for cell in known:
+                cell.best = cell.text == text

@@ -1,0 +1,162 @@
+"""What all scores of a table have in common, and how measurements are divided into tables."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
+from paralign.report.cells import Member
+from paralign.results import Measurement, natural
+from paralign.task_table import TaskInfo, task_info
+
+__all__ = ["TableKey", "divide_members", "other_language", "training_languages"]
+
+_UNSCALED = {"loss", "perplexity"}
+_DATA_SETTINGS = {"layer", "threshold", "candidates", "relations", "types"}
+"""Task settings that are shown elsewhere or follow from the data."""
+
+_CONDITIONS = re.compile(r"(_best_threshold|_without_identical|_mlqa|_without_punctuation|_with_subtypes)+$")
+"""Endings of metrics that are measured under a condition."""
+
+
+@dataclass(frozen=True)
+class TableKey:
+    """What all scores of a table have in common."""
+
+    task: str
+    metric: str
+    split: str
+    train: str | None
+    pool: str | None
+    layer: int | None
+    statistic: str = "ratio"
+    """How scores follow from their items: ``ratio``, ``pearson`` or ``spearman``."""
+    dataset: str | None = None
+    """Set only if a language was measured on several data sets, which then have a table each."""
+    partner: str | None = None
+    """The other language of each score's direction; set only if there are several, or some scores have no direction."""
+    settings: str | None = None
+    """Settings of the task, such as ``max_pieces 64``; set only if scores with different settings were measured."""
+    info: TaskInfo = field(default=TaskInfo(""), compare=False)
+    """Title and main metrics of the task."""
+
+    @classmethod
+    def of(cls, row: Measurement) -> TableKey:
+        """Return the key of a row before :func:`divide_members` compares it with other rows."""
+        where, info = row.where, task_info(row.task, row.settings)
+        return cls(row.task, row.metric, row.split, row.train, where.pool, where.layer, row.statistic, info=info)
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether smaller values of the metric are better."""
+        return self.metric in self.info.lower_is_better
+
+    @property
+    def scaled(self) -> bool:
+        """Whether scores are shown × 100: shares and correlations, but no losses."""
+        return self.metric not in _UNSCALED
+
+    @property
+    def is_percentage(self) -> bool:
+        """Whether scores are shares of items."""
+        return self.scaled and self.statistic == "ratio"
+
+    @property
+    def _rank(self) -> int:
+        """Position of the metric among the main metrics of its task, after them for all others."""
+        main = self.info.main_metrics
+        metric = _CONDITIONS.sub("", self.metric)
+        return main.index(metric) if metric in main else len(main)
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether the table is folded: metrics that are not main ones, such as precision, and questions in another
+        language than the text."""
+        return self._rank >= max(1, len(self.info.main_metrics)) or (self.task == "qa" and self.partner is not None)
+
+    @property
+    def is_headline(self) -> bool:
+        """Whether the table has the headline score of its task: not folded, and the first main metric."""
+        return not self.is_folded and self._rank == 0
+
+    def sort_key(self) -> tuple[object, ...]:
+        """Return a sort key: tables with a training language (zero-shot transfer) first, then by task, main metrics
+        first."""
+        names = (self.task, self.train or "", self.split, self.dataset or "", self.partner or "", self.settings or "")
+        layer = -1 if self.layer is None else self.layer
+        return (self.train is None, *names, self._rank, natural(self.metric), self.pool or "", layer)
+
+
+def other_language(direction: str, language: str) -> str:
+    """Return the other side of a direction: ``en`` for German in ``en-de`` or ``de-en``.
+
+    The whole direction if the language is on neither side.
+    """
+    other = direction.removesuffix(f"-{language}")
+    return other if other != direction else direction.removeprefix(f"{language}-")
+
+
+def divide_members(key: TableKey, members: list[Member]) -> Iterator[tuple[TableKey, list[Member]]]:
+    """Divide rows into tables, by settings of the task, then by partner language, then by data set where a language has
+    several.
+
+    Scores with different settings are different measures and are not compared. The two directions between two languages
+    stay together. Other directions are different data (German text with questions in German, English or Arabic) and are
+    never averaged.
+    """
+    settings = _distinct_settings(members)
+    if len(set(settings)) > 1:
+        for chosen in sorted(set(settings)):
+            part = [member for member, own in zip(members, settings, strict=True) if own == chosen]
+            yield from divide_members(replace(key, settings=chosen), part)
+        return
+    partners = sorted(set(map(_partner, members)), key=lambda name: name or "")
+    for partner in partners:
+        part = [member for member in members if _partner(member) == partner]
+        yield from _by_dataset(replace(key, partner=partner) if len(partners) > 1 else key, part)
+
+
+def _distinct_settings(members: list[Member]) -> list[str]:
+    """Return for each row the task settings in which rows differ. A setting that is not recorded is the most common
+    one."""
+    recorded = [row.settings.get("task") for _, row in members]
+    settings = [{k: str(v) for k, v in own.items()} if isinstance(own, dict) else {} for own in recorded]
+    names = sorted({name for own in settings for name in own})
+    values = {name: Counter(own[name] for own in settings if name in own) for name in names}
+    differing = [name for name in names if len(values[name]) > 1 and name not in _DATA_SETTINGS]
+    default = {name: values[name].most_common(1)[0][0] for name in differing}
+    return [", ".join(f"{name} {own.get(name, default[name])}" for name in differing) for own in settings]
+
+
+def _partner(member: Member) -> str | None:
+    _, row = member
+    return None if row.where.direction is None else other_language(row.where.direction, row.language)
+
+
+def _by_dataset(key: TableKey, members: list[Member]) -> list[tuple[TableKey, list[Member]]]:
+    datasets: dict[str, set[str]] = {}
+    for _, row in members:
+        datasets.setdefault(row.language, set()).add(row.dataset)
+    if all(len(names) == 1 for names in datasets.values()):
+        return [(key, members)]
+    names = sorted({row.dataset for _, row in members})
+    return [(replace(key, dataset=name), [m for m in members if m[1].dataset == name]) for name in names]
+
+
+def training_languages(train: str | None) -> tuple[list[str], list[tuple[str, int]]]:
+    """Split ``en+de:100`` into languages with all their data, and languages with a number of examples (few-shot)."""
+    whole: list[str] = []
+    few: list[tuple[str, int]] = []
+    for part in (train or "").split("+"):
+        # The + of en~trans+inv belongs to one language.
+        if is_transformation(re.split("[:@]", part)[0]) and whole and DERIVED_SEPARATOR in whole[-1]:
+            part = f"{whole.pop()}+{part}"
+        language, _, examples = part.rpartition(":")
+        if language and examples.isdecimal():
+            few.append((language, int(examples)))
+        elif part:
+            whole.append(part)
+    return whole, few
