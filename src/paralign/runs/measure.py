@@ -12,11 +12,12 @@ from typing import Any
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.metrics import mean_sd
+from paralign.metrics.bootstrap import bootstrap_interval
 from paralign.objectives import Objective
 from paralign.results import Items, Measurement, Seeds
 from paralign.task_table import TASKS
-from paralign.tasks import Task
-from paralign.tasks.supervised import Supervised
+from paralign.tasks import Score, Task
+from paralign.tasks.supervised import SupervisedTask
 
 __all__ = [
     "RowContext",
@@ -91,10 +92,18 @@ def measure(
             parent=about["parent"],
             run=context.run,
             where=score.where,
-            settings=settings | ({"baselines": values} if values else {}),
+            settings=settings | ({"baselines": values} if values else {}) | _correlation_settings(score),
         )
         rows.append((row, score.items))
     return rows
+
+
+def _correlation_settings(score: Score) -> dict[str, Any]:
+    """Return what a row records of a score that is no ratio: the statistic, and a 95 % interval over items."""
+    if score.statistic == "ratio":
+        return {}
+    interval = bootstrap_interval(score.items, statistic=score.statistic)
+    return {"statistic": score.statistic, "interval": [None if math.isnan(end) else end for end in interval]}
 
 
 def recorded_settings(task: Task) -> dict[str, Any]:
@@ -118,7 +127,7 @@ def echo_truncated(task: Task, where: str, notes: set[str], quiet: bool) -> None
         notes: the notes printed so far; new ones are added.
         quiet: print nothing.
     """
-    if isinstance(task, Supervised):
+    if isinstance(task, SupervisedTask):
         for reason, count in task.cut.items():
             note = f"{where}: {count:,} {reason}"
             if note not in notes:
