@@ -54,8 +54,9 @@ def test_a_tree_is_projective_if_all_subtrees_are_contiguous(tree):
 def test_a_reordered_tree_is_projective_and_the_same_tree(examples, tree):
     order = WordOrder.learn(examples).permutation(tree)
     if order is None:
-        crowded = any(count > 6 and tree.upos[head - 1] in ("NOUN", "VERB")
-                      for head, count in Counter(tree.heads).items() if head)  # fmt: skip
+        crowded = any(
+            count > 6 and tree.upos[head - 1] in ("NOUN", "VERB") for head, count in Counter(tree.heads).items() if head
+        )
         assert crowded or not contiguous(tree.heads)
         return
     assert sorted(order) == list(range(len(tree.heads)))
@@ -68,16 +69,22 @@ def test_without_counts_the_order_does_not_change(tree):
     assert order is None or order == list(range(len(tree.heads)))
 
 
-@given(st.lists(trees(projective=True), min_size=1, max_size=4),
-       st.lists(st.sampled_from([*RELATIONS[:4], "head"]), min_size=1, max_size=5))  # fmt: skip
+@given(
+    st.lists(trees(projective=True), min_size=1, max_size=4),
+    st.lists(st.sampled_from([*RELATIONS[:4], "head"]), min_size=1, max_size=5),
+)
 def test_the_order_is_the_best_of_all_permutations(examples, names):
     ordering = WordOrder.learn(examples)
     names = [name for k, name in enumerate(names) if name != "head" or "head" not in names[:k]]
     found = ordering._best_order("verb", names)
 
     def value(order):
-        return sum(ordering.preference("verb", names[i], names[j])
-                   for a, i in enumerate(order) for j in order[a + 1 :] if names[i] != names[j])  # fmt: skip
+        return sum(
+            ordering.preference("verb", names[i], names[j])
+            for a, i in enumerate(order)
+            for j in order[a + 1 :]
+            if names[i] != names[j]
+        )
 
     right = best_order(names, lambda a, b: 0.0 if a == b else ordering.preference("verb", a, b))
     assert value(found) == pytest.approx(value(right))

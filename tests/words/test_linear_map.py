@@ -89,8 +89,9 @@ def test_linked_words_become_more_similar_and_results_record_the_map(base, tmp_p
     assert LinearMap.load(tmp_path / "map").facts == made.facts
     found = {}
     for name, maps in (("plain", []), ("mapped", [tmp_path / "map"])):
-        paralign.evaluate(str(base), task="retrieval", data=["en-de=smallworld:600-680"], maps=maps,
-                          out=tmp_path / name, quiet=True)  # fmt: skip
+        paralign.evaluate(
+            str(base), task="retrieval", data=["en-de=smallworld:600-680"], maps=maps, out=tmp_path / name, quiet=True
+        )
         rows = read_results(tmp_path / name / "results.jsonl")
         found[name] = np.mean([row.value for row in rows if row.where.pool == "mean" and row.metric.endswith("cosine")])
         assert {"maps" in row.settings for row in rows} == {bool(maps)}
@@ -123,8 +124,14 @@ def test_a_missing_map_or_one_of_another_encoder_is_an_error(base, make_encoder,
         (base, tmp_path, "not a linear map"),
     ):
         with pytest.raises(UserError, match=message):
-            paralign.evaluate(str(model), task="retrieval", data=["en-de=smallworld:0-40"], maps=[place],
-                              out=tmp_path / "run", quiet=True)  # fmt: skip
+            paralign.evaluate(
+                str(model),
+                task="retrieval",
+                data=["en-de=smallworld:0-40"],
+                maps=[place],
+                out=tmp_path / "run",
+                quiet=True,
+            )
     with pytest.raises(UserError, match="already exists"):
         paralign.make_map(str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "map", quiet=True)
 

@@ -23,7 +23,7 @@ def pairs():
 
 def vectors(encoder, text, layer, unit):
     """Return the vectors of a single sentence, and the word of each."""
-    (ids, offsets), = encoder.tokenize([text])  # fmt: skip
+    ((ids, offsets),) = encoder.tokenize([text])
     states = piece_states(encoder, [ids], layer=layer).double().tolist()
     owner = piece_words(offsets, word_spans(text)).tolist()
     if unit == "word":
@@ -97,7 +97,7 @@ def test_a_transport_plan_gives_every_word_its_weight():
 
 def test_a_long_sentence_is_read_in_windows(make_encoder):
     encoder = make_encoder(max_length=20).eval()
-    (ids, _), = encoder.tokenize(["The old dog sees a small house . " * 9])  # fmt: skip
+    ((ids, _),) = encoder.tokenize(["The old dog sees a small house . " * 9])
     assert len(ids) > 50
     states = piece_states(encoder, [ids[:5], ids, ids[:18]], layer=2)
     assert states.shape == (5 + len(ids) + 18, encoder.width)
@@ -107,8 +107,11 @@ def test_a_long_sentence_is_read_in_windows(make_encoder):
     alone = {begin: piece_states(encoder, [ids[begin : begin + room]], layer=2) for begin in begins}
     for place in range(len(ids)):
         # Pieces to the nearest edge that is not the sentence's own.
-        margin = {begin: min(place - begin if begin else 99, begin + room - place if begin + room < len(ids) else 99)
-                  for begin in begins if begin <= place < begin + room}  # fmt: skip
+        margin = {
+            begin: min(place - begin if begin else 99, begin + room - place if begin + room < len(ids) else 99)
+            for begin in begins
+            if begin <= place < begin + room
+        }
         good = [begin for begin, pieces in margin.items() if pieces >= max(margin.values()) - 1]
         assert any(torch.allclose(states[5 + place], alone[begin][place - begin], atol=1e-5) for begin in good)
 

@@ -110,9 +110,13 @@ def test_long_jumps_have_the_probability_of_the_longest():
 
 def random_pairs(count, seed=0, longest=14):
     draw = random.Random(seed)
-    return [([f"s{min(draw.randrange(40), draw.randrange(40))}" for _ in range(draw.randrange(longest))],
-             [f"t{min(draw.randrange(30), draw.randrange(30))}" for _ in range(draw.randrange(longest))])
-            for _ in range(count)]  # fmt: skip
+    return [
+        (
+            [f"s{min(draw.randrange(40), draw.randrange(40))}" for _ in range(draw.randrange(longest))],
+            [f"t{min(draw.randrange(30), draw.randrange(30))}" for _ in range(draw.randrange(longest))],
+        )
+        for _ in range(count)
+    ]
 
 
 @pytest.mark.parametrize("sorted_at_once", [1, 50, 1 << 18])
@@ -185,10 +189,16 @@ def test_links_are_the_most_probable_words_of_each_direction():
         found = model.posteriors(block, count=False)
         for k, row in enumerate(block.rows.tolist()):
             m, n = len(pairs[row][0]), len(pairs[row][1])
-            forward = {(int(found.forward[k, :m, j].argmax()), j) for j in range(n)
-                       if found.forward[k, :m, j].max() > found.forward_null[k, j]}  # fmt: skip
-            backward = {(i, int(found.backward[k, i, :n].argmax())) for i in range(m)
-                        if found.backward[k, i, :n].max() > found.backward_null[k, i]}  # fmt: skip
+            forward = {
+                (int(found.forward[k, :m, j].argmax()), j)
+                for j in range(n)
+                if found.forward[k, :m, j].max() > found.forward_null[k, j]
+            }
+            backward = {
+                (i, int(found.backward[k, i, :n].argmax()))
+                for i in range(m)
+                if found.backward[k, i, :n].max() > found.backward_null[k, i]
+            }
             assert set(union[row]) == forward | backward
             assert set(intersect[row]) == forward & backward
 
