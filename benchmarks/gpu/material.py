@@ -1,0 +1,84 @@
+"""Text and encoders that stages measure with: those of the pack, or of the generated small world."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from context import Context
+
+TINY_PAIRS, PAIRS = 600, 12_000
+
+
+def store(context: Context) -> Path:
+    """A token store of pairs."""
+    return context.pack / "store" if context.pack else _small_world(context) / "store"
+
+
+def tokenizer(context: Context) -> Path:
+    """The tokenizer of that store."""
+    return context.pack / "tokenizer" if context.pack else _small_world(context) / "tokenizer"
+
+
+def encoder(context: Context) -> Path:
+    """An encoder with that tokenizer."""
+    if context.pack:
+        pack = context.pack
+        real = _once(context.work / "encoder", lambda folder: _unpack(pack, folder))
+        if not context.tiny:
+            return real
+    return _once(context.work / "random-encoder", lambda folder: _random(context, folder))
+
+
+def _small_world(context: Context) -> Path:
+    import corpora
+
+    def make(folder: Path) -> None:
+        pairs = TINY_PAIRS if context.tiny else PAIRS
+        given = argparse.Namespace(store=None, tokenizer=None, pairs=pairs, min_pieces=10)
+        _, made = corpora.open_or_make(given, folder)
+        made.save_pretrained(folder / "tokenizer")
+
+    return _once(context.work / "small-world", make)
+
+
+def _random(context: Context, folder: Path) -> None:
+    from context import SHAPES
+
+    from paralign.encoder import Encoder
+    from paralign.encoder.hf import load_tokenizer
+
+    made = load_tokenizer(str(tokenizer(context)))
+    Encoder.from_scratch(SHAPES["tiny"].arch, made, max_length=256).save_pretrained(folder)
+
+
+def _unpack(pack: Path, folder: Path) -> None:
+    command = [
+        sys.executable,
+        str(pack / "encoder/unpack.py"),
+        "unpack",
+        str(pack / "encoder/encoder.npz"),
+        str(folder),
+    ]
+    subprocess.run(command, check=True, env=os.environ)
+
+
+def _once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """The folder, made elsewhere and then renamed: a stage may be stopped at any time."""
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}."))
+        try:
+            make(place)
+            place.rename(folder)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+    return folder
