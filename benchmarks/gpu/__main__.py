@@ -3,8 +3,9 @@
     python benchmarks/gpu pack --data DATA --encoder NPZ --out FOLDER
     python benchmarks/gpu run [--pack FOLDER] [--out FOLDER] [--seconds 540] [--tiny] [--only STAGE ...]
 
-`pack` needs a network and no GPU: it collects what a bare GPU machine lacks. `run` needs neither network nor pack (without
-one it measures on generated text); every figure is a line of OUT/results.jsonl, and a second call measures what is missing.
+`pack` needs a network and no GPU: it collects what a bare GPU machine lacks. `run` needs neither network nor pack
+(without one it measures on generated text). Every figure is a line of OUT/results.jsonl; a second call measures what is
+missing.
 See benchmarks/README.md.
 """
 

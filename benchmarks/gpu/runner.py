@@ -93,7 +93,7 @@ def _stop(process: subprocess.Popen[Any]) -> None:
 
 
 def _unmade(out: Path, stage: Stage, results: Path, begun: float) -> list[str]:
-    """Names of a stage's measurements without a line of this call: those after the one that was stopped, and that one."""
+    """Names of a stage's measurements without a line of this call: the one that was stopped and those after it."""
     state = out / f"{stage.name}.state.json"
     if not state.exists():
         return ["*"]

@@ -13,7 +13,7 @@ WIDTH = 150
 
 
 def of(results: Path, begun: float, out: Path) -> str:
-    """The last line of each measurement that this call or an earlier one wrote; failures and skips of this call only."""
+    """The last line of each measurement, of this call or an earlier one; failures and skips of this call only."""
     last: dict[tuple[str, str], dict[str, Any]] = {}
     for line in record.lines_of(results):
         key = (line["stage"], line["name"])
