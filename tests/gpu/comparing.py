@@ -117,7 +117,7 @@ class Apart:
     def record(self, record_property: Callable[[str, object], None]) -> None:
         """Into the test report."""
         for name, value in vars(self).items():
-            record_property(f"apart_{name}", f"{value:.2e}")
+            record_property(f"apart_{name}", value)
 
 
 class Case:
