@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -20,21 +19,21 @@ TINY_PAIRS, PAIRS = 600, 12_000
 
 def store(context: Context) -> Path:
     """A token store of pairs."""
-    return context.pack / "store" if context.pack else _small_world(context) / "store"
+    pack = context.pack
+    if pack is None:
+        return _small_world(context) / "store"
+    return _once(context.work / "store", lambda folder: shutil.unpack_archive(pack / "store.zip", folder))
 
 
 def tokenizer(context: Context) -> Path:
     """The tokenizer of that store."""
-    return context.pack / "tokenizer" if context.pack else _small_world(context) / "tokenizer"
+    return _unpacked(context, context.pack) if context.pack else _small_world(context) / "tokenizer"
 
 
 def encoder(context: Context) -> Path:
     """An encoder with that tokenizer."""
-    if context.pack:
-        pack = context.pack
-        real = _once(context.work / "encoder", lambda folder: _unpack(pack, folder))
-        if not context.tiny:
-            return real
+    if context.pack and not context.tiny:
+        return _unpacked(context, context.pack)
     return _once(context.work / "random-encoder", lambda folder: _random(context, folder))
 
 
@@ -60,15 +59,12 @@ def _random(context: Context, folder: Path) -> None:
     Encoder.from_scratch(SHAPES["tiny"].arch, made, max_length=256).save_pretrained(folder)
 
 
-def _unpack(pack: Path, folder: Path) -> None:
-    command = [
-        sys.executable,
-        str(pack / "encoder/unpack.py"),
-        "unpack",
-        str(pack / "encoder/encoder.npz"),
-        str(folder),
-    ]
-    subprocess.run(command, check=True, env=os.environ)
+def _unpacked(context: Context, pack: Path) -> Path:
+    def make(folder: Path) -> None:
+        script, packed = str(pack / "encoder/unpack.py"), str(pack / "encoder/encoder.npz")
+        subprocess.run([sys.executable, script, "unpack", packed, str(folder)], check=True)
+
+    return _once(context.work / "encoder", make)
 
 
 def _once(folder: Path, make: Callable[[Path], None]) -> Path:
