@@ -22,7 +22,7 @@ class Measurement:
     Attributes:
         name: unique in its stage.
         run: makes it; returns figures that JSON can hold, the most important first.
-        needs: seconds; with fewer left it is skipped.
+        needs: seconds; with fewer left it is skipped (not with ``tiny``).
     """
 
     name: str
@@ -60,6 +60,7 @@ class Context:
         pack: folder made by ``pack``, or ``None``: generated text.
         out: the campaign's folder; text files for people are written here.
         until: end of the stage, in seconds since 1970.
+        values: figures of the stage's measurements so far, by name, those of earlier calls too.
     """
 
     device: Any
@@ -67,7 +68,7 @@ class Context:
     pack: Path | None
     out: Path
     until: float
-    _made: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def left(self) -> float:
         """Seconds until the stage is stopped."""

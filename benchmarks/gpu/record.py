@@ -34,10 +34,10 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
                 continue
 
 
-def finished(path: Path, same: dict[str, Any]) -> set[str]:
-    """Names of measurements made with the same ``stage``, ``device``, ``tiny``, ``code`` and so on."""
+def finished(path: Path, same: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Figures by name of measurements made with the same ``stage``, ``device``, ``tiny``, ``code`` and so on."""
     return {
-        line["name"]
+        line["name"]: line["value"]
         for line in lines_of(path)
         if line.get("status") == "measured" and all(line.get(key) == value for key, value in same.items())
     }
