@@ -1,4 +1,4 @@
-"""Dropout on a device drops the right share, anew in every step, and the same again from the same seed."""
+"""Dropout on a device drops the right share, other places in every step, and the same places from the same seed."""
 
 import math
 
@@ -26,7 +26,7 @@ def test_the_share_dropped_and_the_scale_of_the_rest(dtype, device):
     assert abs(both - 0.01) < 5 * math.sqrt(0.01 / ones.numel())
 
 
-def test_each_step_of_a_run_draws_anew_and_a_run_again_draws_the_same(device, make_fast, store, tmp_path):
+def test_each_step_drops_other_places_and_a_repeated_run_the_same(device, make_fast, store, tmp_path):
     def masks(name, **settings):
         """What the embeddings' dropout drops in the first rows of three steps."""
         seen = []
@@ -47,7 +47,7 @@ def test_each_step_of_a_run_draws_anew_and_a_run_again_draws_the_same(device, ma
     for one, same in zip(first, again, strict=True):
         assert torch.equal(one, same)
         assert abs(float(one.double().mean()) - 0.1) < 5 * math.sqrt(0.09 / len(one))
-    # Masks drawn apart agree in 0.1^2 + 0.9^2 of their places.
+    # Independent masks agree in 0.1^2 + 0.9^2 of their places.
     for a, b in ((first[0], first[1]), (first[1], first[2]), (first[0], other[0])):
         size = min(shared, len(a), len(b))
         same = float((a[:size] == b[:size]).double().mean())

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 REPORT = "PARALIGN_TEST_REPORT"
-FILES = ("objectives", "attention", "heads", "trainer", "words", "evaluation", "dropout", "compile")
-"""Of tests/gpu, the most important first, the slowest last."""
+FILES = ("objectives", "attention", "heads", "trainer", "words", "evaluation", "commands", "dropout", "compile")
+"""Of tests/gpu, the most important first; others that are there come behind them."""
 TINY = ("objectives", "heads", "trainer")
 
 
@@ -29,7 +29,8 @@ def measurements(context: Context) -> list[Measurement]:
     """One for each file of tests; all are one process."""
     from context import Measurement
 
-    names = TINY if context.tiny else FILES
+    there = {path.stem.removeprefix("test_") for path in (ROOT / "tests/gpu").glob("test_*.py")}
+    names = TINY if context.tiny else (*FILES, *sorted(there - set(FILES)))
     tests = Tests(names, context.out / "tests.jsonl", str(context.device))
     return [Measurement(name, lambda name=name: tests.of(name)) for name in names]
 

@@ -50,7 +50,7 @@ class Size:
 
     def steps(self, task: str) -> int:
         """Of fine-tuning."""
-        return (self.tune or {"pos": 375, "nli": 900})[task]
+        return (self.tune or {"pos": 250, "nli": 800})[task]
 
 
 TINY = Size(pairs=60, align=2, sentences=40, tune={"pos": 3, "nli": 3}, limit=20)

@@ -27,7 +27,7 @@ SCORED = 20_000
 BENCHMARKS = Path(__file__).resolve().parents[2]
 COUNTING = ("hmm", "ibm")
 SHORT, MIDDLE, LONG = 10_000, 100_000, 1_000_000
-TINY = (200, 500, 1_000)
+TINY = (100, 200, 300)
 SIMILAR = 4_000
 
 
