@@ -95,7 +95,8 @@ class Context:
         return self.pack / "data" if self.pack else None
 
     def store(self) -> Path:
-        """Folder of a token store of pairs with at least ten pieces: the pack's, or one of the small world."""
+        """Folder of a token store of pairs with at least ten pieces: the pack's; with ``tiny`` or without a pack one of
+        the small world."""
         import material
 
         return material.store(self)
@@ -107,7 +108,8 @@ class Context:
         return material.tokenizer(self)
 
     def encoder(self) -> Path:
-        """Folder of the pack's real encoder; with ``tiny`` or without a pack a random one of shape ``tiny``."""
+        """Folder of the pack's real encoder; with ``tiny`` or without a pack a random one of shape ``tiny``. Its
+        tokenizer is that of :meth:`store`."""
         import material
 
         return material.encoder(self)

@@ -156,9 +156,9 @@ class Work:
 def work_of(trainer: Trainer, steps: range) -> Work:
     """What some steps have to compute, from lengths and shapes.
 
-    A layer of width d multiplies each piece with 12 d² weights and each row of n pieces with itself twice; a backward pass
-    costs two forward passes. Vocabulary scores are counted where an objective makes them, and MoCo's projection and
-    queue. The momentum encoder has no backward pass.
+    A layer of width d multiplies each piece with 12 d² weights and each row of n pieces with itself twice; a
+    backward pass costs two forward passes. Vocabulary scores are counted where an objective makes them, and MoCo's
+    projection and queue. The momentum encoder has no backward pass.
     """
     encoder, objectives = trainer.learner.encoder, trainer.learner.each()
     vocabulary, out = len(encoder.embeddings), Work()

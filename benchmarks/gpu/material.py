@@ -19,22 +19,39 @@ TINY_PAIRS, PAIRS = 600, 12_000
 
 def store(context: Context) -> Path:
     """A token store of pairs."""
-    pack = context.pack
-    if pack is None:
-        return _small_world(context) / "store"
-    return _once(context.work / "store", lambda folder: shutil.unpack_archive(pack / "store.zip", folder))
+    real = context.pack is not None and not context.tiny
+    return packed_store(context) if real else _small_world(context) / "store"
 
 
 def tokenizer(context: Context) -> Path:
     """The tokenizer of that store."""
-    return _unpacked(context, context.pack) if context.pack else _small_world(context) / "tokenizer"
+    real = context.pack is not None and not context.tiny
+    return packed_encoder(context) if real else _small_world(context) / "tokenizer"
 
 
 def encoder(context: Context) -> Path:
     """An encoder with that tokenizer."""
-    if context.pack and not context.tiny:
-        return _unpacked(context, context.pack)
+    if context.pack is not None and not context.tiny:
+        return packed_encoder(context)
     return _once(context.work / "random-encoder", lambda folder: _random(context, folder))
+
+
+def packed_store(context: Context) -> Path:
+    """The pack's token store."""
+    assert context.pack is not None
+    archive = context.pack / "store.zip"
+    return _once(context.work / "store", lambda folder: shutil.unpack_archive(archive, folder))
+
+
+def packed_encoder(context: Context) -> Path:
+    """The pack's encoder, as a plain Hugging Face folder."""
+    assert context.pack is not None
+    script, packed = str(context.pack / "encoder/unpack.py"), str(context.pack / "encoder/encoder.npz")
+
+    def make(folder: Path) -> None:
+        subprocess.run([sys.executable, script, "unpack", packed, str(folder)], check=True)
+
+    return _once(context.work / "encoder", make)
 
 
 def _small_world(context: Context) -> Path:
@@ -57,14 +74,6 @@ def _random(context: Context, folder: Path) -> None:
 
     made = load_tokenizer(str(tokenizer(context)))
     Encoder.from_scratch(SHAPES["tiny"].arch, made, max_length=256).save_pretrained(folder)
-
-
-def _unpacked(context: Context, pack: Path) -> Path:
-    def make(folder: Path) -> None:
-        script, packed = str(pack / "encoder/unpack.py"), str(pack / "encoder/encoder.npz")
-        subprocess.run([sys.executable, script, "unpack", packed, str(folder)], check=True)
-
-    return _once(context.work / "encoder", make)
 
 
 def _once(folder: Path, make: Callable[[Path], None]) -> Path:

@@ -9,7 +9,7 @@ import record
 
 __all__ = ["of"]
 
-WIDTH = 150
+WIDTH = 130
 
 
 def of(results: Path, begun: float, out: Path) -> str:

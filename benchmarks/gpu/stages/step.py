@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import material
 import matrix_share
 import ppa_step
 import torch
@@ -16,10 +17,13 @@ from hf_step import HuggingFaceStep, Style
 from loop import Loops, now, peak_mb
 from machine import median_of
 
+from paralign.encoder import Encoder
+from paralign.text import TokenStore
 from paralign.training import CorpusBatches, Trainer
+from paralign.verbs.settings import run_settings
 
 SHAPE = "mbert"
-CHUNKS = (256, 1_024, 2_048, 4_096, 8_192)
+CHUNKS, TINY_CHUNKS = (256, 1_024, 2_048, 4_096, 8_192), (256, 2_048)
 RIVALS = {
     "obvious-fp32": (Style(128, bf16=False, fused=False), False),
     "careful": (Style(None, bf16=True, fused=True), False),
@@ -33,16 +37,30 @@ ALIGNED = 119_552
 def measurements(context: Context) -> list[Measurement]:
     """In order of worth."""
     bench = Bench(context)
+    chunks = TINY_CHUNKS if context.tiny else CHUNKS
     return [
+        *([Measurement("pack", partial(read_pack, context))] if context.pack else []),
         Measurement("peak", bench.peak),
         Measurement("ppa", bench.ppa),
         Measurement("equal-losses", bench.equal_losses),
         *(Measurement(name, partial(bench.rival, name), needs=10) for name in RIVALS),
         Measurement("profile", bench.profile),
-        *(Measurement(f"chunk-{cost}", partial(bench.chunk, cost), needs=5) for cost in CHUNKS),
+        *(Measurement(f"chunk-{cost}", partial(bench.chunk, cost), needs=5) for cost in chunks),
         Measurement(f"vocabulary-{ALIGNED}", bench.aligned_vocabulary, needs=10),
         Measurement("compile", bench.compiled, needs=45),
     ]
+
+
+def read_pack(context: Context) -> dict[str, Any]:
+    """What the pack has, unpacked; its store and its encoder must have the same tokenizer."""
+    began = now()
+    store, folder = TokenStore.open(material.packed_store(context)), material.packed_encoder(context)
+    encoder = Encoder.from_pretrained(folder)
+    if store.meta["tokenizer"] != encoder.tokenizer_id:
+        raise RuntimeError("the pack's store was made with another tokenizer than its encoder's")
+    return {"unpack_s": now() - began, "pairs": len(store), "languages": store.languages,
+            "pieces_a_pair": float(store.lengths.sum(1).mean()), "weights": encoder.parameter_count(),
+            "digest": encoder.digest()}  # fmt: skip
 
 
 class Bench:
@@ -144,7 +162,7 @@ class Bench:
         """Batches of any lengths, as a plain data loader makes them."""
         trainer, encoder = self.trainer, self.trainer.learner.encoder
         training = trainer.config.model_copy(update={"window": 1})
-        views = ppa_step.run_settings("ppa", {}, []).views
+        views = run_settings("ppa", {}, []).views
         return CorpusBatches(self.loops.store, encoder.template, views, training, longest=encoder.max_pieces)
 
     def chunk(self, cost: int) -> dict[str, Any]:
@@ -177,6 +195,8 @@ class Bench:
 
     def compiled(self) -> dict[str, Any]:
         """The rate with ``training.compile`` and the best chunk cost, and the seconds that compiling took."""
+        if self.context.tiny:
+            self.context.skip("compiling takes minutes on a CPU; tests/gpu has a test of it")
         best = self._best()
         trainer = self._apart(compile=True, chunk_cost=best)
         began = now()
