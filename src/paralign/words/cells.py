@@ -29,6 +29,9 @@ _IN_MEMORY = 1 << 28
 """Cells whose numbers are kept in memory (1 GiB); of more they are in a temporary file."""
 _BLOCK = 1 << 17
 """Cells of a block."""
+_DEVICE_BLOCK = 1 << 22
+"""Cells of a block on an accelerator, where a pass over a block is some hundred launches whatever its size: there pairs
+of unlike lengths share blocks."""
 _ALIKE = 16
 """Pairs of equal lengths from which on they make blocks of their own."""
 _WASTE = 1.25
@@ -84,7 +87,7 @@ class Cells:
         self.rows = torch.cumsum(torch.cat([none, *widths]), 0)
         del columns
         return_memory()
-        self._plan = self._blocks()
+        self._plan = self._blocks(large=self.device.type != "cpu")
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -155,8 +158,12 @@ class Cells:
             known += len(column)
         return columns, widths
 
-    def _blocks(self) -> list[tuple[Tensor | int, int]]:
-        """Which pairs make a block: (first, stop) of pairs of equal lengths, or (places of unlike pairs, 0)."""
+    def _blocks(self, *, large: bool) -> list[tuple[Tensor | int, int]]:
+        """Which pairs make a block: (first, stop) of pairs of equal lengths, or (places of unlike pairs, 0).
+
+        Args:
+            large: few blocks of unlike pairs instead of many without padding.
+        """
         m, n = self._m.cpu().numpy(), self._n.cpu().numpy()
         if not len(m):
             return []
@@ -164,7 +171,7 @@ class Cells:
         plan: list[tuple[Tensor | int, int]] = []
         rest = []
         for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(m)], strict=True):
-            if stop - start < _ALIKE:
+            if large or stop - start < _ALIKE:
                 rest.append(np.arange(start, stop))
                 continue
             step = max(1, _BLOCK // int(m[start] * n[start]))
@@ -172,7 +179,8 @@ class Cells:
         if rest:
             unlike = np.concatenate(rest)
             unlike = unlike[np.lexsort((n[unlike], m[unlike] // 4))]
-            plan += [(torch.from_numpy(some).to(self.device), 0) for some in merged(unlike, m, n)]
+            size = (_DEVICE_BLOCK, _DEVICE_BLOCK // 16) if large else (_BLOCK, 0)
+            plan += [(torch.from_numpy(some).to(self.device), 0) for some in merged(unlike, m, n, *size)]
         return plan
 
     def __iter__(self) -> Iterator[Block]:
@@ -243,13 +251,17 @@ def _array(length: int, device: torch.device) -> Tensor:
         return torch.from_numpy(np.memmap(file, np.int32, "w+", shape=(length,)))
 
 
-def merged(unlike: np.ndarray, m: np.ndarray, n: np.ndarray) -> Iterator[np.ndarray]:
-    """Runs of pairs whose common rectangle wastes little."""
+def merged(
+    unlike: np.ndarray, m: np.ndarray, n: np.ndarray, most: int = _BLOCK, least: int = 0
+) -> Iterator[np.ndarray]:
+    """Runs of pairs whose common rectangle wastes little, of at most ``most`` cells; of fewer than ``least`` cells the
+    waste does not matter."""
     start, longest, widest, own = 0, 0, 0, 0
     for at, pair in enumerate(unlike.tolist()):
         rows, columns, cells = int(m[pair]), int(n[pair]), int(m[pair] * n[pair])
         whole = (at - start + 1) * max(longest, rows) * max(widest, columns)
-        if at > start and (whole > _BLOCK or (whole > _WASTE * (own + cells) and at - start >= _ALIKE)):
+        wasteful = whole > _WASTE * (own + cells) and at - start >= _ALIKE and own >= least
+        if at > start and (whole > most or wasteful):
             yield unlike[start:at]
             start, longest, widest, own = at, 0, 0, 0
         longest, widest, own = max(longest, rows), max(widest, columns), own + cells
