@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import record
+from stages import STAGES
 
 __all__ = ["of"]
 
@@ -20,7 +21,8 @@ def of(results: Path, begun: float, out: Path) -> str:
         if line["status"] == "measured" or line["time"] >= int(begun):
             last[key] = line
     rows, stage = [], ""
-    for (name, item), line in last.items():
+    names = [stage.name for stage in STAGES]
+    for (name, item), line in sorted(last.items(), key=lambda entry: names.index(entry[0][0])):
         if name != stage:
             stage = name
             rows.append(f"{name}  ({line.get('device', 'not begun')}, {line.get('commit')})")

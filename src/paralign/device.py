@@ -8,9 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy.typing as npt
 import torch
 
-__all__ = ["best_device", "has_bf16", "keep_memory", "one_thread", "only_cpu", "processes", "return_memory"]
+__all__ = [
+    "best_device",
+    "has_bf16",
+    "keep_memory",
+    "on_device",
+    "one_thread",
+    "only_cpu",
+    "processes",
+    "return_memory",
+]
 
 
 def only_cpu() -> bool:
@@ -28,6 +38,16 @@ def best_device() -> torch.device:
     """Where this machine computes fastest, unless it was told to stay on the CPU."""
     found = None if only_cpu() else torch.accelerator.current_accelerator()
     return found or torch.device("cpu")
+
+
+def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
+    """An array as a tensor on a device, of the same type.
+
+    The copy is queued behind the accelerator's other work. ``.to(device)`` alone waits until it is done, and with it
+    all work before: twenty times a step the accelerator would be idle until the next operations are launched. The
+    array may change afterwards: CUDA has read ordinary memory by the time the call returns.
+    """
+    return torch.from_numpy(array).to(device, non_blocking=True)
 
 
 def keep_memory() -> bool:

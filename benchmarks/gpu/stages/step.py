@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import warnings
+from collections import Counter
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,7 @@ def measurements(context: Context) -> list[Measurement]:
         Measurement("equal-losses", bench.equal_losses),
         *(Measurement(name, partial(bench.rival, name), needs=10) for name in RIVALS),
         Measurement("profile", bench.profile),
+        Measurement("waits", bench.waits),
         *(Measurement(f"chunk-{cost}", partial(bench.chunk, cost), needs=5) for cost in chunks),
         Measurement(f"vocabulary-{ALIGNED}", bench.aligned_vocabulary, needs=10),
         Measurement("compile", bench.compiled, needs=45),
@@ -203,6 +206,23 @@ class Bench:
         self.loops.run(trainer, 0, self.loops.size.warm)
         seconds = now() - began
         return self._with_share(self.loops.rate(trainer)) | {"first_steps_s": seconds, "chunk_cost": best}
+
+    def waits(self) -> dict[str, Any]:
+        """How often a step waits for the device, and where: lines of code with their count."""
+        if not torch.cuda.is_available():
+            self.context.skip("only CUDA tells")
+        steps = 3
+        self.loops.run(self.trainer, 0, steps)
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            with warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always")
+                self.loops.run(self.trainer, 0, steps)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        where = Counter(f"{'/'.join(Path(one.filename).parts[-2:])}:{one.lineno}" for one in seen
+                        if "synchroniz" in str(one.message))  # fmt: skip
+        return {"a_step": where.total() / steps, "where": dict(where.most_common(12))}
 
     def profile(self) -> dict[str, Any]:
         """Where the time of some steps goes: a table in OUT/step-profile.txt."""

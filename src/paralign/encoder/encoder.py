@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from paralign.device import best_device
+from paralign.device import best_device, on_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
 from paralign.errors import UserError
@@ -40,7 +40,7 @@ class States:
 
     def at(self, positions: npt.NDArray[np.int64]) -> Tensor:
         """[M, d] states of chosen pieces."""
-        return self.flat.index_select(0, torch.from_numpy(positions).to(self.flat.device))
+        return self.flat.index_select(0, on_device(positions, self.flat.device))
 
     def cls(self) -> Tensor:
         """[B, d] state of each row's first piece, [CLS] or <s>."""
@@ -51,10 +51,10 @@ class States:
         inner = np.flatnonzero(~self.view.special)
         row = np.repeat(np.arange(len(self.view.lengths)), self.view.lengths)[inner]
         count = np.bincount(row, minlength=len(self.view.lengths))
-        rows = torch.from_numpy(row).to(self.flat.device)
+        rows = on_device(row, self.flat.device)
         total = self.flat.new_zeros(len(count), self.flat.shape[1], dtype=torch.float32)
         total = total.index_add(0, rows, self.at(inner).float())
-        return total / torch.from_numpy(np.maximum(count, 1)).to(total)[:, None]
+        return total / on_device(np.maximum(count, 1).astype(np.float32), total.device)[:, None]
 
     def pool(self, how: str) -> Tensor:
         """[B, d] sentence vectors, ``cls`` or ``mean``."""
@@ -263,8 +263,8 @@ class Encoder(nn.Module):
                 inputs["position_ids"] = np.zeros(inside.shape, np.int64)
                 inputs["position_ids"][inside] = view.positions[source]
                 inputs["position_ids"] += hf.first_position(self.model)
-            tensors = {k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in inputs.items()}
-            keep = torch.from_numpy(np.flatnonzero(inside)).to(device)
+            tensors = {k: on_device(v, device) for k, v in inputs.items()}
+            keep = on_device(np.flatnonzero(inside), device)
             if len(layers) == 1 and layers[0]:
                 found = [hf.state_behind(self.model, layers[0], tensors)]
             else:
@@ -274,7 +274,7 @@ class Encoder(nn.Module):
                 found = [whole[layer] for layer in layers]
             for part, states in zip(parts, found, strict=True):
                 part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))
-        back = torch.from_numpy(_undo(view, order)).to(device)
+        back = on_device(_undo(view, order), device)
         flat = [torch.cat(part).index_select(0, back) for part in parts]
         if self._language in self._maps:
             mapped, matrix = self._maps[self._language]

@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from paralign.config import Config, find_class
+from paralign.device import on_device
 from paralign.encoder import Encoder, States
 from paralign.errors import UserError
 from paralign.text.views import Batch
@@ -159,7 +160,7 @@ def masked_loss(step: Step, view: str) -> Tensor:
     """Summed cross-entropy of the masked pieces of a view; scores are computed at masked positions only."""
     states, seen = step.hidden(view), step.batch.view(view)
     scores = step.encoder.scores(states.at(seen.masked)).float()
-    labels = torch.from_numpy(seen.labels).to(scores.device)
+    labels = on_device(seen.labels, scores.device)
     return nn.functional.cross_entropy(scores, labels, reduction="sum")
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from paralign.device import on_device
 from paralign.encoder import Encoder
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
 from paralign.text.views import Batch, linked_words
@@ -69,13 +70,13 @@ class BilingualPrediction(Objective):
         chosen, group, others = _linked_masked(step.batch)
         self._share = len(chosen) / max(1, len(view.masked))
         states = step.hidden("joint").at(others).to(self.bridge.weight.dtype)
-        owner = torch.from_numpy(group).to(states.device)
+        owner = on_device(group, states.device)
         total = states.new_zeros(len(chosen), states.shape[1]).index_add(0, owner, states)
         if self.config.combine == "mean":
             total = total / torch.bincount(owner, minlength=len(chosen)).unsqueeze(1)
         scores = step.encoder.scores_through(self.bridge(total), self.dense)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        labels = torch.from_numpy(view.labels[chosen]).to(scores.device)
+        labels = on_device(view.labels[chosen], scores.device)
         return {self.name: nn.functional.cross_entropy(scores, labels, reduction="sum")}
 
     def metrics(self) -> Mapping[str, float]:

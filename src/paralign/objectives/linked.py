@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from paralign.device import on_device
 from paralign.objectives.base import Step
 from paralign.text.linked import LinkedWords
 
@@ -22,10 +23,10 @@ def word_vectors(step: Step, linked: LinkedWords, dtype: torch.dtype = torch.flo
 
 
 def _means(states: Tensor, sizes: Ints, dtype: torch.dtype) -> Tensor:
-    group = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(states.device)
+    group = on_device(np.repeat(np.arange(len(sizes)), sizes), states.device)
     states = states.to(torch.promote_types(states.dtype, dtype))
     total = states.new_zeros(len(sizes), states.shape[1]).index_add(0, group, states)
-    return total / torch.from_numpy(sizes).to(states.device).unsqueeze(1)
+    return total / on_device(sizes, states.device).unsqueeze(1)
 
 
 def word_keys(linked: LinkedWords) -> tuple[Ints, Ints]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from paralign.device import on_device
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
 from paralign.objectives.linked import word_keys, word_vectors
 from paralign.text.views import Batch, linked_words
@@ -51,7 +52,7 @@ class WordContrast(Objective):
         linked = linked_words(step.batch, "first", "second")
         words = [F.normalize(some, dim=1) for some in word_vectors(step, linked)]
         with torch.autocast(words[0].device.type, enabled=False):
-            same = [torch.from_numpy(keys[:, None] == keys).to(words[0].device) for keys in word_keys(linked)]
+            same = [on_device(keys[:, None] == keys, words[0].device) for keys in word_keys(linked)]
             # By both words of each link: which other sides' words translate it, and which own ones share a translation.
             ones, others = same[0].float(), same[1].float()
             translates = (ones @ others > 0, others @ ones > 0)

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from paralign.device import on_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
@@ -74,7 +75,7 @@ class WordL2(Objective):
                 place = stretches(whole.starts[rows], whole.lengths[rows])
                 inner = np.flatnonzero(~view.special)
                 now = step.hidden(name).at(place[inner])
-                kept = torch.from_numpy(inner).to(now.device)
+                kept = on_device(inner, now.device)
                 held = held + (now.float() - before.index_select(0, kept).float()).square().sum()
         return {self.name: distance, f"{self.name}_anchor": held + 0 * distance}
 

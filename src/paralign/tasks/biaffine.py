@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from paralign.device import on_device
 from paralign.encoder import Encoder, States
 from paralign.objectives import ObjectiveConfig, Step
 from paralign.tasks.supervised import Head
@@ -110,13 +111,13 @@ class BiaffineHead(Head):
         states = step.hidden("example")
         words = _Words(states.view)
         head, relation = states.view.labels.T
-        gold = torch.from_numpy(head).to(states.flat.device)
+        gold = on_device(head, states.flat.device)
         arc = nn.functional.cross_entropy(self._arc_scores(states, words), gold, ignore_index=-1, reduction="sum")
         # The state of each word's head: the [CLS] of its row, or the word; an unknown head's is not looked at.
         at = np.where(head > 0, states.view.masked[words.first[words.row] + head - 1], words.starts[words.row])
         there = self._represent("relation_head", states.at(at))
         scores = torch.einsum("mki,mi->mk", self._relate(states.at(words.words)), _with_one(there))
-        named = torch.from_numpy(np.where(head >= 0, relation, -1)).to(gold.device)
+        named = on_device(np.where(head >= 0, relation, -1), gold.device)
         loss = nn.functional.cross_entropy(scores.float(), named, ignore_index=-1, reduction="sum")
         return {"arc": arc, "relation": loss}
 
@@ -162,8 +163,8 @@ class BiaffineHead(Head):
         table = (dependents @ heads.transpose(1, 2)).view(-1, wide + 1)
         columns = np.arange(wide + 1)
         banned = (columns > words.counts[words.row][:, None]) | (columns == words.column[:, None] + 1)
-        scores = table.index_select(0, torch.from_numpy(cells).to(own.device)).float()
-        return scores.masked_fill(torch.from_numpy(banned).to(own.device), -torch.inf)
+        scores = table.index_select(0, on_device(cells, own.device)).float()
+        return scores.masked_fill(on_device(banned, own.device), -torch.inf)
 
     def _relate(self, states: Tensor) -> Tensor:
         """[M, relations, relation + 1] equation 3 of dependents, still to be multiplied with their heads."""
@@ -174,7 +175,7 @@ class BiaffineHead(Head):
 def _padded(vectors: Tensor, places: Ints, wide: int, rows: int) -> Tensor:
     """[rows, wide, d] with the vectors at places counted row after row, 0 elsewhere."""
     out = vectors.new_zeros(rows * wide, vectors.shape[1])
-    return out.index_copy(0, torch.from_numpy(places).to(vectors.device), vectors).view(rows, wide, -1)
+    return out.index_copy(0, on_device(places, vectors.device), vectors).view(rows, wide, -1)
 
 
 def _with_one(vectors: Tensor) -> Tensor:

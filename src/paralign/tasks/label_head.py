@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
+from paralign.device import on_device
 from paralign.encoder import Encoder, States
 from paralign.objectives import ObjectiveConfig, Step
 from paralign.tasks.supervised import Head
@@ -49,7 +49,7 @@ class LabelHead(Head):
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Summed cross-entropy."""
         states = step.hidden("example")
-        labels = torch.from_numpy(states.view.labels).to(states.flat.device)
+        labels = on_device(states.view.labels, states.flat.device)
         return {self.name: nn.functional.cross_entropy(self.scores(states), labels, reduction="sum")}
 
     def decode(self, states: States) -> list[npt.NDArray[np.float32]]:

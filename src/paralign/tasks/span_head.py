@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from paralign.device import on_device
 from paralign.encoder import Encoder, States
 from paralign.objectives import ObjectiveConfig, Step
 from paralign.tasks.supervised import Head
@@ -60,10 +61,10 @@ class SpanHead(Head):
         scores, sizes = self.scores(states)
         inside = np.arange(int(sizes.max())) < sizes[:, None]
         padded = scores.new_full((*inside.shape, 2), -torch.inf)
-        padded[torch.from_numpy(inside).to(scores.device)] = scores
+        padded[on_device(inside, scores.device)] = scores
         first = states.view.masked[::2] - states.view.starts
         labels = states.view.labels.reshape(-1, 2)
-        gold = torch.from_numpy(np.where(labels > 0, labels - first[:, None] + 1, 0)).to(scores.device)
+        gold = on_device(np.where(labels > 0, labels - first[:, None] + 1, 0), scores.device)
         return {self.name: nn.functional.cross_entropy(padded, gold, reduction="sum") / 2}
 
     def decode(self, states: States) -> list[Floats]:

@@ -36,6 +36,10 @@ class Learner(nn.Module):
         """The objectives by name."""
         return {name: o for name, o in self.objectives.items() if isinstance(o, Objective)}
 
+    def encoders(self) -> list[Encoder]:
+        """The encoder, and those that objectives keep: moving averages and copies."""
+        return [part for part in self.modules() if isinstance(part, Encoder)]
+
     def weights(self) -> dict[str, float]:
         """Factor of every named loss in the sum."""
         return {name: w for o in self.each().values() for name, w in o.weights().items()}

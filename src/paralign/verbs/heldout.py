@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 import torch
 
+from paralign.device import on_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.text import TextSpec, read_text
@@ -76,7 +77,7 @@ class HeldOut:
             if not len(view.masked):
                 continue
             scores = self._encoder.scores(self._encoder.encode(view).at(view.masked)).float()
-            labels = torch.from_numpy(view.labels).to(scores.device)
+            labels = on_device(view.labels, scores.device)
             total += float(torch.nn.functional.cross_entropy(scores, labels, reduction="sum"))
             count += len(labels)
         return total / count
