@@ -119,6 +119,8 @@ class Loops:
             "tflop_a_step": work.flops / len(seconds) / self.size.block / 1e12,
             "tflop_a_step_padded": work.padded / len(seconds) / self.size.block / 1e12,
             "precision": trainer.precision,
+            "arch": trainer.learner.encoder.name,
+            "chunk_cost": trainer.learner.encoder.chunk_cost,
             "peak_mb": peak_mb(),
         }
 

@@ -26,7 +26,7 @@ class Stage:
 
 STAGES = (
     Stage("correct", 100, 60, "stages.correct"),
-    Stage("step", 150, 60, "stages.step"),
+    Stage("step", 180, 60, "stages.step"),
     Stage("rates", 110, 75, "stages.rates"),
     Stage("words", 100, 40, "stages.words"),
     Stage("evidence", 400, 60, "stages.evidence"),

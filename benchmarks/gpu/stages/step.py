@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import tempfile
 import warnings
 from collections import Counter
@@ -117,10 +118,12 @@ class Bench:
             batch = self.trainer.batches.batch(step)
             for view in ("joint", "first", "second"):
                 batch.view(view)
-        shape = self.context.shape(SHAPE)
-        found |= {"views_ms": 1000 * (now() - began) / many, "arch": shape.arch,
-                  "vocabulary": len(self.trainer.learner.encoder.embeddings), "weights": "random",
-                  "pieces_of_tokenizer": len(self.loops.tokenizer)}  # fmt: skip
+        found |= {
+            "views_ms": 1000 * (now() - began) / many,
+            "vocabulary": len(self.trainer.learner.encoder.embeddings),
+            "pieces_of_tokenizer": len(self.loops.tokenizer),
+            "weights": "random",
+        }
         return found
 
     def equal_losses(self) -> dict[str, Any]:
@@ -131,40 +134,52 @@ class Bench:
             return dict(ppa_step.check(given, self.loops.store, self.loops.tokenizer, Path(place)))
 
     def rival(self, name: str) -> dict[str, Any]:
-        """A step in plain transformers and ours in turn: as many times our rate as its, block by block."""
+        """A step in plain transformers and ours in turn: as many times our rate as its, block by block.
+
+        Logits at all positions of mBERT's vocabulary may not fit into the device: then it has smaller batches.
+        """
         style, tf32 = RIVALS[name]
-        trainer, size = self.trainer, self.loops.size
-        if style.bf16 and trainer.precision != "bf16":
+        if style.bf16 and self.trainer.precision != "bf16":
             style = Style(style.pad_to, bf16=False, fused=style.fused)
+        batch = self.loops.size.batch
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        try:
+            while True:
+                try:
+                    return self._in_turn(style, batch) | {"bf16": style.bf16, "tf32": tf32}
+                except torch.OutOfMemoryError:
+                    if batch <= 16:
+                        raise
+                batch //= 2
+                gc.collect()
+                torch.cuda.empty_cache()
+        finally:
+            torch.set_float32_matmul_precision("highest")
+
+    def _in_turn(self, style: Style, batch: int) -> dict[str, Any]:
+        trainer, size = self.trainer, self.loops.size
         steps = 1 if self.context.tiny else 5 if style.pad_to else 20
         moco: Any = trainer.learner.objectives["moco"]
         made = HuggingFaceStep(trainer.learner.encoder, moco, trainer.config, style, steps=1_000_000,
                                device=self.context.device)  # fmt: skip
-        batches = self._shuffled()
-        torch.set_float32_matmul_precision("high" if tf32 else "highest")
-        try:
-            made.step(batches.batch(0))
-            self.loops.run(trainer, 0, size.warm)
-            if torch.cuda.is_available():
-                torch.cuda.reset_peak_memory_stats()
-            theirs, ours = [], []
-            for block in range(size.blocks):
-                began = now()
-                for step in range(steps):
-                    made.step(batches.batch(1 + block * steps + step))
-                theirs.append(steps * size.batch / (now() - began))
-                memory = peak_mb()
-                ours.append(size.block * size.batch / self.loops.block(trainer, block))
-        finally:
-            torch.set_float32_matmul_precision("highest")
-        return {"pairs_per_s": median_of(theirs), "paralign_is_times": median_of([a / b for a, b in
-                zip(ours, theirs, strict=True)]), "paralign_pairs_per_s": median_of(ours), "peak_mb_of_both": memory,
-                "bf16": style.bf16, "tf32": tf32}  # fmt: skip
+        batches = self._shuffled(batch)
+        made.step(batches.batch(0))
+        self.loops.run(trainer, 0, size.warm)
+        theirs, ours = [], []
+        for block in range(size.blocks):
+            began = now()
+            for step in range(steps):
+                made.step(batches.batch(1 + block * steps + step))
+            theirs.append(steps * batch / (now() - began))
+            ours.append(size.block * size.batch / self.loops.block(trainer, block))
+        times = median_of([a / b for a, b in zip(ours, theirs, strict=True)])
+        return {"pairs_per_s": median_of(theirs), "paralign_is_times": times, "batch": batch,
+                "paralign_pairs_per_s": median_of(ours), "peak_mb_of_both": peak_mb()}  # fmt: skip
 
-    def _shuffled(self) -> CorpusBatches:
+    def _shuffled(self, batch: int) -> CorpusBatches:
         """Batches of any lengths, as a plain data loader makes them."""
         trainer, encoder = self.trainer, self.trainer.learner.encoder
-        training = trainer.config.model_copy(update={"window": 1})
+        training = trainer.config.model_copy(update={"window": 1, "batch": batch})
         views = run_settings("ppa", {}, []).views
         return CorpusBatches(self.loops.store, encoder.template, views, training, longest=encoder.max_pieces)
 
