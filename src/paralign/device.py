@@ -8,9 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy.typing as npt
 import torch
 
-__all__ = ["best_device", "has_bf16", "keep_memory", "one_thread", "only_cpu", "processes", "return_memory"]
+__all__ = [
+    "best_device",
+    "has_bf16",
+    "keep_memory",
+    "on_device",
+    "one_thread",
+    "only_cpu",
+    "processes",
+    "return_memory",
+]
 
 
 def only_cpu() -> bool:
@@ -28,6 +38,16 @@ def best_device() -> torch.device:
     """Where this machine computes fastest, unless it was told to stay on the CPU."""
     found = None if only_cpu() else torch.accelerator.current_accelerator()
     return found or torch.device("cpu")
+
+
+def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Copy an array to a device as a tensor of the same type, without waiting for the device.
+
+    ``.to(device)`` alone waits until the copy, and all work queued before it, is done, which leaves an accelerator idle
+    about twenty times per step. The array may be changed afterwards: CUDA has read pageable memory when the call
+    returns.
+    """
+    return torch.from_numpy(array).to(device, non_blocking=True)
 
 
 def keep_memory() -> bool:

@@ -295,6 +295,14 @@ def test_compiled_layers_give_the_same_losses(make_encoder, store, tmp_path):
         assert plain == pytest.approx(compiled, rel=1e-4)
 
 
+def test_compiling_is_asked_for_in_every_encoder(make_encoder, store, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("paralign.training.trainer.compile_layers", seen.append)
+    run = trainer(make_encoder(), store, tmp_path, compile=True)
+    moco = run.learner.objectives["moco"]
+    assert {id(model) for model in seen} == {id(run.learner.encoder.model), id(moco.key_encoder.model)}
+
+
 def test_a_family_whose_layers_cannot_be_compiled(make_encoder, store, tmp_path):
     encoder = make_encoder()
     encoder.model.config.num_hidden_layers = 3  # as where one layer is run three times

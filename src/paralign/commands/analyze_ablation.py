@@ -13,7 +13,7 @@ from paralign.analyses.ablation import AblationCell, ablation_cells
 from paralign.commands.finetune import finetune
 from paralign.console import echo
 from paralign.encoder import Encoder
-from paralign.encoder.layers import parse_layers, layer_stacks, configure_layers, format_layers
+from paralign.encoder.layers import configure_layers, format_layers, layer_stacks, parse_layers
 from paralign.errors import UserError
 from paralign.formats.lines import write_lines
 from paralign.runs.finetune import FinetuneConfig, FinetuneData, finetune_settings, identity

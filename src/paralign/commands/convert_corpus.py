@@ -10,9 +10,9 @@ from pathlib import Path
 
 from paralign.console import echo
 from paralign.errors import UserError
+from paralign.formats.json_lines import to_json_lines
 from paralign.formats.lines import write_lines
 from paralign.formats.streams import open_output
-from paralign.formats.json_lines import to_json_lines
 from paralign.formats.tmx import is_tmx, to_tmx_lines
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from paralign.batches.batching import split_by_length
 from paralign.batches.views import View
-from paralign.device import best_device
+from paralign.device import best_device, on_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
 from paralign.encoder.hidden_states import HiddenStates
@@ -250,10 +250,10 @@ class Encoder(nn.Module):
         parts: list[list[Tensor]] = [[] for _ in layers]
         for rows in order + [None] * (chunks - len(order)):
             inputs, inside = self._chunk_inputs(view, rows)
-            keep = torch.from_numpy(np.flatnonzero(inside)).to(self.device)
+            keep = on_device(np.flatnonzero(inside), self.device)
             for part, states in zip(parts, self._padded_states(inputs, layers), strict=True):
                 part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))
-        undo = torch.from_numpy(_undo(view, order)).to(self.device)
+        undo = on_device(_undo(view, order), self.device)
         flat = [torch.cat(part).index_select(0, undo) for part in parts]
         if self._language in self._maps:
             mapped, matrix = self._maps[self._language]
@@ -282,7 +282,7 @@ class Encoder(nn.Module):
             inputs["position_ids"] = np.zeros(inside.shape, np.int64)
             inputs["position_ids"][inside] = view.positions[source]
             inputs["position_ids"] += hf.first_position(self.model)
-        return {k: torch.from_numpy(v).to(self.device, non_blocking=True) for k, v in inputs.items()}, inside
+        return {k: on_device(v, self.device) for k, v in inputs.items()}, inside
 
     def _padded_states(self, inputs: dict[str, Tensor], layers: Sequence[int]) -> list[Tensor]:
         """Return the hidden states of each layer for padded inputs."""

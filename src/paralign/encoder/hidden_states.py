@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from paralign.batches.views import View
+from paralign.device import on_device
 from paralign.ragged import row_ids
 
 __all__ = ["HiddenStates"]
@@ -34,7 +35,7 @@ class HiddenStates:
         Returns:
             Shape: [M, d].
         """
-        return self.flat.index_select(0, torch.from_numpy(positions).to(self.flat.device))
+        return self.flat.index_select(0, on_device(positions, self.flat.device))
 
     def cls(self) -> Tensor:
         """Return the state of each row's first piece, [CLS] or <s>. Shape: [B, d]."""
@@ -45,10 +46,10 @@ class HiddenStates:
         inner = np.flatnonzero(~self.view.special)
         row = row_ids(self.view.lengths)[inner]
         count = np.bincount(row, minlength=len(self.view.lengths))
-        rows = torch.from_numpy(row).to(self.flat.device)
+        rows = on_device(row, self.flat.device)
         total = self.flat.new_zeros(len(count), self.flat.shape[1], dtype=torch.float32)
         total = total.index_add(0, rows, self.at(inner).float())
-        return total / torch.from_numpy(np.maximum(count, 1)).to(total)[:, None]
+        return total / on_device(np.maximum(count, 1).astype(np.float32), total.device)[:, None]
 
     def pool(self, pooling: str) -> Tensor:
         """Return sentence vectors. Shape: [B, d].

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from paralign.batches.rows import View, assemble
+from paralign.device import on_device
 from paralign.encoder.encoder import Encoder
 from paralign.encoder.hidden_states import HiddenStates
 
@@ -158,7 +159,7 @@ def piece_states(
             offset, first, stop = kept[row]
             source.append(np.arange(begin + before + first, begin + before + stop))
             target.append(np.arange(offset, offset + stop - first))
-        take, put = (torch.from_numpy(np.concatenate(indices)).to(out.device) for indices in (source, target))
+        take, put = (on_device(np.concatenate(indices), out.device) for indices in (source, target))
         out[put] = states[take]
     encoder.train(training)
     return out

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from paralign.batches.views import Batch
 from paralign.config import Config, find_class
+from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
 
@@ -240,7 +241,7 @@ def masked_loss(step: Step, view: str) -> Tensor:
     """
     states, masked_view = step.hidden(view), step.batch.view(view)
     logits = step.encoder.logits(states.at(masked_view.masked)).float()
-    labels = torch.from_numpy(masked_view.labels).to(logits.device)
+    labels = on_device(masked_view.labels, logits.device)
     return nn.functional.cross_entropy(logits, labels, reduction="sum")
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from paralign.batches.views import Batch, linked_words
+from paralign.device import on_device
 from paralign.encoder import Encoder
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
 
@@ -69,13 +70,13 @@ class BilingualPrediction(Objective):
         chosen, target, source = _linked_masked(step.batch)
         self._share = len(chosen) / max(1, len(view.masked))
         states = step.hidden("joint").at(source).to(self.bridge.weight.dtype)
-        owner = torch.from_numpy(target).to(states.device)
+        owner = on_device(target, states.device)
         total = states.new_zeros(len(chosen), states.shape[1]).index_add(0, owner, states)
         if self.config.combine == "mean":
             total = total / torch.bincount(owner, minlength=len(chosen)).unsqueeze(1)
         logits = step.encoder.logits_with_dense(self.bridge(total), self.dense)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        labels = torch.from_numpy(view.labels[chosen]).to(logits.device)
+        labels = on_device(view.labels[chosen], logits.device)
         return {self.name: nn.functional.cross_entropy(logits, labels, reduction="sum")}
 
     def metrics(self) -> Mapping[str, float]:

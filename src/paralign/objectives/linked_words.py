@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from paralign.corpus.link_store import LinkedWords
+from paralign.device import on_device
 from paralign.objectives.base import Step
 from paralign.ragged import row_ids, row_starts
 
@@ -34,10 +35,10 @@ def linked_word_vectors(step: Step, linked: LinkedWords, dtype: torch.dtype = to
 
 
 def _means(states: Tensor, sizes: Ints, dtype: torch.dtype) -> Tensor:
-    word = torch.from_numpy(row_ids(sizes)).to(states.device)
+    word = on_device(row_ids(sizes), states.device)
     states = states.to(torch.promote_types(states.dtype, dtype))
     total = states.new_zeros(len(sizes), states.shape[1]).index_add(0, word, states)
-    return total / torch.from_numpy(sizes).to(states.device).unsqueeze(1)
+    return total / on_device(sizes, states.device).unsqueeze(1)
 
 
 def linked_word_ids(linked: LinkedWords) -> tuple[Ints, Ints]:

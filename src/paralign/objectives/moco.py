@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from paralign.batches.views import Batch
+from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives.base import Batches, Gather, Objective, ObjectiveConfig, Step, spread
 
@@ -135,11 +136,11 @@ class MomentumContrast(Objective):
         batch = step.batch
         queries = self._vectors(step.hidden("first"), self.projection)
         keys = self._keys(batch)
-        ids = torch.from_numpy(batch.ids).to(queries.device)
+        ids = on_device(batch.ids, queries.device)
         same = self.queue_ids[None] == ids[:, None] if self.config.mask_same_pair else None
         with torch.autocast(queries.device.type, enabled=False):
             loss, best = contrastive_loss(queries, keys, self.queue, same, self.config)
-        self._pending.append((keys, ids, torch.from_numpy(batch.positions).to(queries.device)))
+        self._pending.append((keys, ids, on_device(batch.positions, queries.device)))
         self._last = (queries.detach(), best, same)
         return {self.name: loss.sum()}
 
@@ -168,8 +169,8 @@ class MomentumContrast(Objective):
             return
         for fill in range(-(-self.config.queue // batches.size)):
             batch = batches.batch(-1 - fill, rank, ranks)
-            ids = torch.from_numpy(batch.ids).to(self.queue.device)
-            positions = torch.from_numpy(batch.positions).to(self.queue.device)
+            ids = on_device(batch.ids, self.queue.device)
+            positions = on_device(batch.positions, self.queue.device)
             self._enqueue([(self._keys(batch), ids, positions)], gather)
         self.pointer.zero_()
 

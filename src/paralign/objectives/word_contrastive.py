@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from paralign.batches.views import Batch, linked_words
+from paralign.device import on_device
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
 from paralign.objectives.linked_words import linked_word_ids, linked_word_vectors
 
@@ -51,7 +52,7 @@ class WordContrast(Objective):
         linked = linked_words(step.batch, "first", "second")
         words = [F.normalize(vectors, dim=1) for vectors in linked_word_vectors(step, linked)]
         with torch.autocast(words[0].device.type, enabled=False):
-            same_word = [torch.from_numpy(ids[:, None] == ids).to(words[0].device) for ids in linked_word_ids(linked)]
+            same_word = [on_device(ids[:, None] == ids, words[0].device) for ids in linked_word_ids(linked)]
             # For the words of each link: which words of the other side translate them, and which words of their own
             # side share a translation with them.
             first, second = same_word[0].float(), same_word[1].float()

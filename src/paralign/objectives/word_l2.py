@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from paralign.batches.views import Batch, PairBatch, View, linked_words, take_rows
+from paralign.device import on_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives.base import Objective, ObjectiveConfig, Step
@@ -74,7 +75,7 @@ class WordL2(Objective):
                 positions = ranges(full_view.starts[rows], full_view.lengths[rows])
                 inner = np.flatnonzero(~view.special)
                 states = step.hidden(name).at(positions[inner])
-                index = torch.from_numpy(inner).to(states.device)
+                index = on_device(inner, states.device)
                 anchor = anchor + (states.float() - initial.index_select(0, index).float()).square().sum()
         return {self.name: distance, f"{self.name}_anchor": anchor + 0 * distance}
 

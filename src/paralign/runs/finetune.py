@@ -19,7 +19,7 @@ from paralign.console import echo
 from paralign.device import best_device, processes
 from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
-from paralign.encoder.layers import LayersConfig, parse_layers, layer_hashes, configure_layers, reinitialize_layers
+from paralign.encoder.layers import LayersConfig, configure_layers, layer_hashes, parse_layers, reinitialize_layers
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.results import Measurement, Seeds, read_results, write_results

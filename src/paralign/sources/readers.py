@@ -9,12 +9,12 @@ from typing import Generic, Literal, TypeVar
 
 from paralign.errors import UserError
 from paralign.formats.bucc import read_bucc
-from paralign.formats.tagged_columns import read_tagged_columns
 from paralign.formats.conllu import is_plain_text, is_treebank, read_conllu, read_words
 from paralign.formats.items import MiningSet, Pair, Question, SentencePair, Tagged, Tree
 from paralign.formats.parallel_text import count_lines, read_pair_files, read_plain_text
 from paralign.formats.sentence_pairs import read_sentence_pair_file
 from paralign.formats.squad import read_squad
+from paralign.formats.tagged_columns import read_tagged_columns
 from paralign.languages import DerivedLanguage, parse_derived
 from paralign.sources import smallworld
 from paralign.sources.reordering import (
@@ -240,7 +240,9 @@ def _tree_file(spec: TextSpec, options: _Options) -> Iterator[Tree]:
     return read_conllu(spec.path, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled)
 
 
-def _derived_language_trees(spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Tree]:
+def _derived_language_trees(
+    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
+) -> Iterator[Tree]:
     (language,) = languages
     assert language is not None
     trees = _TREES(_base(spec, language), options)
@@ -254,7 +256,9 @@ def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
     )  # fmt: skip
 
 
-def _derived_tagged(spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Tagged]:
+def _derived_tagged(
+    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
+) -> Iterator[Tagged]:
     (language,) = languages
     assert language is not None
     return reordered_tagged(_TAGGED(_base(spec, language), options), language)
@@ -278,7 +282,9 @@ def _question_file(spec: PairSpec, options: _Options) -> Iterator[Question]:
     return read_squad(spec.path, spec.source, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled)
 
 
-def _derived_questions(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Question]:
+def _derived_questions(
+    spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
+) -> Iterator[Question]:
     context, question = languages
     own = _QUESTIONS(PairSpec(*_bases(spec, languages), spec.path), options)
     return reordered_questions(own, context, question, options.labeled, options.dropped)

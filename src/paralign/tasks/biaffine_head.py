@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from paralign.batches.views import Batch, View
+from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives import Step
 from paralign.ragged import row_ids
@@ -112,13 +113,13 @@ class BiaffineHead(TaskHead):
         states = step.hidden("example")
         words = _Words(states.view)
         head, relation = states.view.labels.T
-        gold = torch.from_numpy(head).to(states.flat.device)
+        gold = on_device(head, states.flat.device)
         arc = nn.functional.cross_entropy(self._arc_logits(states, words), gold, ignore_index=-1, reduction="sum")
         # The state of each word's head: [CLS] for the root, or the word. It is not used if the head is unknown.
         at = np.where(head > 0, states.view.masked[words.first[words.row] + head - 1], words.starts[words.row])
         heads = self._represent("relation_head", states.at(at))
         logits = torch.einsum("mki,mi->mk", self._relate(states.at(words.words)), _with_one(heads))
-        relations = torch.from_numpy(np.where(head >= 0, relation, -1)).to(gold.device)
+        relations = on_device(np.where(head >= 0, relation, -1), gold.device)
         loss = nn.functional.cross_entropy(logits.float(), relations, ignore_index=-1, reduction="sum")
         return {"arc": arc, "relation": loss}
 
@@ -167,8 +168,8 @@ class BiaffineHead(TaskHead):
         table = (dependents @ heads.transpose(1, 2)).view(-1, width + 1)
         columns = np.arange(width + 1)
         excluded = (columns > words.counts[words.row][:, None]) | (columns == words.column[:, None] + 1)
-        logits = table.index_select(0, torch.from_numpy(cells).to(word_states.device)).float()
-        return logits.masked_fill(torch.from_numpy(excluded).to(word_states.device), -torch.inf)
+        logits = table.index_select(0, on_device(cells, word_states.device)).float()
+        return logits.masked_fill(on_device(excluded, word_states.device), -torch.inf)
 
     def _relate(self, states: Tensor) -> Tensor:
         """Return equation 3 for dependents, to be multiplied with their heads. Shape: [M, relations, relation + 1]."""
@@ -179,7 +180,7 @@ class BiaffineHead(TaskHead):
 def _padded(vectors: Tensor, positions: Ints, width: int, rows: int) -> Tensor:
     """Return a table of shape [rows, width, d] with vectors at positions numbered row after row, and 0 elsewhere."""
     out = vectors.new_zeros(rows * width, vectors.shape[1])
-    return out.index_copy(0, torch.from_numpy(positions).to(vectors.device), vectors).view(rows, width, -1)
+    return out.index_copy(0, on_device(positions, vectors.device), vectors).view(rows, width, -1)
 
 
 def _with_one(vectors: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from paralign.batches.views import Batch
+from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives import Step
 from paralign.tasks.head import TaskHead, linear_layer
@@ -47,7 +47,7 @@ class LabelHead(TaskHead):
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Return the summed cross-entropy."""
         states = step.hidden("example")
-        labels = torch.from_numpy(states.view.labels).to(states.flat.device)
+        labels = on_device(states.view.labels, states.flat.device)
         return {self.name: nn.functional.cross_entropy(self.logits(states), labels, reduction="sum")}
 
     def decode(self, states: HiddenStates) -> list[npt.NDArray[np.float32]]:

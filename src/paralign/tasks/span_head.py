@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from paralign.batches.views import Batch, View
+from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives import Step
 from paralign.ragged import row_positions
@@ -63,10 +64,10 @@ class SpanHead(TaskHead):
         logits, sizes = self.logits(states)
         inside = np.arange(int(sizes.max())) < sizes[:, None]
         padded = logits.new_full((*inside.shape, 2), -torch.inf)
-        padded[torch.from_numpy(inside).to(logits.device)] = logits
+        padded[on_device(inside, logits.device)] = logits
         first = states.view.masked[::2] - states.view.starts
         labels = states.view.labels.reshape(-1, 2)
-        gold = torch.from_numpy(np.where(labels > 0, labels - first[:, None] + 1, 0)).to(logits.device)
+        gold = on_device(np.where(labels > 0, labels - first[:, None] + 1, 0), logits.device)
         return {self.name: nn.functional.cross_entropy(padded, gold, reduction="sum") / 2}
 
     def decode(self, states: HiddenStates) -> list[Floats]:

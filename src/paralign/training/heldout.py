@@ -12,6 +12,7 @@ import torch
 
 from paralign.batches.batching import cut_by_length
 from paralign.batches.views import PairBatch, View, ViewsConfig
+from paralign.device import on_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.sources.readers import read_text
@@ -77,7 +78,7 @@ class HeldOut:
             if not len(view.masked):
                 continue
             scores = self._encoder.logits(self._encoder.encode(view).at(view.masked)).float()
-            labels = torch.from_numpy(view.labels).to(scores.device)
+            labels = on_device(view.labels, scores.device)
             total += float(torch.nn.functional.cross_entropy(scores, labels, reduction="sum"))
             count += len(labels)
         return total / count

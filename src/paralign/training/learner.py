@@ -36,6 +36,10 @@ class Learner(nn.Module):
         """Return the objectives by name."""
         return {name: o for name, o in self.objectives.items() if isinstance(o, Objective)}
 
+    def encoders(self) -> list[Encoder]:
+        """Return the encoder, and those that objectives hold: momentum encoders and frozen copies."""
+        return [part for part in self.modules() if isinstance(part, Encoder)]
+
     def weights(self) -> dict[str, float]:
         """Return the weight of every named loss in the total loss."""
         return {name: w for o in self.each().values() for name, w in o.weights().items()}

@@ -98,7 +98,8 @@ class Trainer:
             self.placement = Placement(learner, self.accelerator.prepare_model(learner))
         self.learner, self.module = self.placement.learner, self.placement.module
         if config.compile:
-            compile_layers(self.learner.encoder.model)
+            for encoder in self.learner.encoders():
+                compile_layers(encoder.model)
         self.batches, self.config = batches, config
         self.run_dir, self.settings = run, dict(settings)
         self.title, self.quiet = title, quiet
@@ -332,7 +333,9 @@ class Trainer:
         local = [self.learner.counts(batch) for batch in slices]
         numbers = [sum(c[n] for c in local) for n in names] + [self._signal]
         device = self.accelerator.device
-        shared = self.accelerator.reduce(torch.tensor(numbers, device=device), "sum").tolist()
+        # A single process must not wait for its accelerator here.
+        local_sum = torch.tensor(numbers, device=device if self.ranks > 1 else "cpu")
+        shared = self.accelerator.reduce(local_sum, "sum").tolist()
         counts = dict(zip(names, shared, strict=False))
         stop = (self._signal or signal.SIGTERM) if shared[-1] else 0
         sums = torch.zeros(len(names), device=device)
@@ -346,9 +349,10 @@ class Trainer:
                 loss = sum(self.weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
             sums += torch.stack([out[n][0].detach().float() for n in names])
-        values = self.accelerator.reduce(sums, "sum").tolist()
+        gradient = whole(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip)).float()
+        # One transfer from the accelerator for all of them.
+        *values, norm = torch.cat([self.accelerator.reduce(sums, "sum"), gradient.view(1)]).tolist()
         losses = {n: v / max(1, counts[n]) for n, v in zip(names, values, strict=True)}
-        norm = float(whole(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip)))
         bad = non_finite(losses | {"gradient": norm})
         if bad:
             self._diverged(bad)

@@ -31,6 +31,9 @@ _MEMORY_CELLS = 1 << 28
 """Cells whose ids are kept in memory (1 GiB); more than that are kept in a temporary file."""
 _BLOCK_CELLS = 1 << 17
 """Cells of a block."""
+_DEVICE_BLOCK_CELLS = 1 << 22
+"""Cells of a block on an accelerator, where the cost of a pass over a block is mostly kernel launches: blocks are few,
+and pairs of different lengths share them."""
 _MIN_BLOCK_PAIRS = 16
 """Sentence pairs of equal lengths that form a block of their own; fewer are padded together with similar ones."""
 _MAX_PADDING = 1.25
@@ -99,7 +102,7 @@ class AlignmentCells:
         self.rows = torch.cumsum(torch.cat([zero, *widths]), 0)
         del columns
         return_memory()
-        self._plan = self._plan_blocks()
+        self._plan = self._plan_blocks(large=self.device.type != "cpu")
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -170,8 +173,12 @@ class AlignmentCells:
             distinct += len(column)
         return columns, widths
 
-    def _plan_blocks(self) -> list[tuple[Tensor | int, int]]:
-        """Return the pairs of each block: (start, stop) for pairs of equal lengths, or (positions, 0) to be padded."""
+    def _plan_blocks(self, *, large: bool) -> list[tuple[Tensor | int, int]]:
+        """Return the pairs of each block: (start, stop) for pairs of equal lengths, or (positions, 0) to be padded.
+
+        Args:
+            large: few large padded blocks instead of many without padding.
+        """
         m, n = self._m.cpu().numpy(), self._n.cpu().numpy()
         if not len(m):
             return []
@@ -179,7 +186,7 @@ class AlignmentCells:
         plan: list[tuple[Tensor | int, int]] = []
         rest = []
         for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), len(m)], strict=True):
-            if stop - start < _MIN_BLOCK_PAIRS:
+            if large or stop - start < _MIN_BLOCK_PAIRS:
                 rest.append(np.arange(start, stop))
                 continue
             step = max(1, _BLOCK_CELLS // int(m[start] * n[start]))
@@ -187,7 +194,9 @@ class AlignmentCells:
         if rest:
             pairs = np.concatenate(rest)
             pairs = pairs[np.lexsort((n[pairs], m[pairs] // 4))]
-            plan += [(torch.from_numpy(group).to(self.device), 0) for group in group_similar_sizes(pairs, m, n)]
+            limits = (_DEVICE_BLOCK_CELLS, _DEVICE_BLOCK_CELLS // 16) if large else (_BLOCK_CELLS, 0)
+            groups = group_similar_sizes(pairs, m, n, *limits)
+            plan += [(torch.from_numpy(group).to(self.device), 0) for group in groups]
         return plan
 
     def __iter__(self) -> Iterator[Block]:
@@ -268,20 +277,24 @@ def _allocate(length: int, device: torch.device) -> Tensor:
         return torch.from_numpy(np.memmap(file, np.int32, "w+", shape=(length,)))
 
 
-def group_similar_sizes(pairs: np.ndarray, m: np.ndarray, n: np.ndarray) -> Iterator[np.ndarray]:
+def group_similar_sizes(
+    pairs: np.ndarray, m: np.ndarray, n: np.ndarray, max_cells: int = _BLOCK_CELLS, min_cells: int = 0
+) -> Iterator[np.ndarray]:
     """Yield consecutive pairs that can be padded to a common size with little waste.
 
     Args:
         pairs: ``[k]`` indices into ``m`` and ``n``, sorted so that pairs of similar sizes are neighbors.
         m: number of rows of each pair.
         n: number of columns of each pair.
+        max_cells: cells of a padded group, at most.
+        min_cells: cells up to which padding does not matter.
     """
     start, most_rows, most_columns, unpadded = 0, 0, 0, 0
     for position, pair in enumerate(pairs.tolist()):
         rows, columns, cells = int(m[pair]), int(n[pair]), int(m[pair] * n[pair])
         padded = (position - start + 1) * max(most_rows, rows) * max(most_columns, columns)
         wasteful = padded > _MAX_PADDING * (unpadded + cells) and position - start >= _MIN_BLOCK_PAIRS
-        if position > start and (padded > _BLOCK_CELLS or wasteful):
+        if position > start and (padded > max_cells or (wasteful and unpadded >= min_cells)):
             yield pairs[start:position]
             start, most_rows, most_columns, unpadded = position, 0, 0, 0
         most_rows, most_columns = max(most_rows, rows), max(most_columns, columns)

@@ -1,0 +1,81 @@
+"""One stage in this process: its measurements in order, each recorded before the next begins."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import sys
+import time
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import record
+import torch
+from context import Context, Measurement, Skipped
+
+from paralign.device import best_device
+
+__all__ = ["drive"]
+
+
+def drive(name: str, pack: Path | None, out: Path, tiny: bool, until: float) -> int:
+    """Measure what is missing of a stage.
+
+    Returns:
+        1 if a measurement failed.
+    """
+    device = best_device()
+    context = Context(device, tiny, pack.resolve() if pack else None, out.resolve(), until)
+    same = {"stage": name, "device": device_name(device), "tiny": tiny, "pack": pack is not None,
+            "code": record.code_of(name)}  # fmt: skip
+    about = same | {"torch": torch.__version__, "transformers": version("transformers"),
+                    "commit": record.commit_of(pack)}  # fmt: skip
+    results, state = out / "results.jsonl", out / f"{name}.state.json"
+    context.values |= record.finished(results, same)
+    items = importlib.import_module(f"stages.{name}").measurements(context)
+    names = [item.name for item in items]
+    assert len(set(names)) == len(names), f"stage {name}: two measurements of one name"
+    failed = False
+    for item in items:
+        state.write_text(json.dumps({"items": names, "running": item.name}), encoding="utf-8")
+        if item.name in context.values:
+            print(f"{item.name}: measured before", flush=True)
+            continue
+        print(f"{item.name} ...", flush=True)
+        line = about | _measured(item, context)
+        record.append(results, line)
+        if line["status"] == "measured":
+            context.values[item.name] = line["value"]
+        failed = failed or line["status"] == "failed"
+        print(json.dumps({key: line[key] for key in ("name", "status", "seconds", "value", "reason") if key in line}))
+        sys.stdout.flush()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    state.write_text(json.dumps({"items": names, "running": None}), encoding="utf-8")
+    return int(failed)
+
+
+def _measured(item: Measurement, context: Context) -> dict[str, Any]:
+    began = time.perf_counter()
+    try:
+        if not context.tiny and context.left() < item.needs:
+            context.skip(f"needs {item.needs:.0f} s, {max(0.0, context.left()):.0f} s are left")
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        outcome: dict[str, Any] = {"status": "measured", "value": record.rounded(item.run())}
+    except Skipped as reason:
+        outcome = {"status": "skipped", "reason": str(reason)}
+    except Exception as error:  # one measurement's fault must not cost the others
+        traceback.print_exc(file=sys.stdout)
+        told = str(error).strip().splitlines() or [""]
+        outcome = {"status": "failed", "reason": f"{type(error).__name__}: {told[0]}"[:300]}
+    return {"name": item.name, **outcome, "seconds": round(time.perf_counter() - began, 3), "time": round(time.time())}
+
+
+def device_name(device: torch.device) -> str:
+    """Of the accelerator, or ``cpu``."""
+    return torch.cuda.get_device_name() if device.type == "cuda" else device.type

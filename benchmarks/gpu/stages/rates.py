@@ -1,0 +1,110 @@
+"""Rates of other recipes, of fine-tuning and of evaluation, at mBERT's shape and at that of multilingual-e5-small."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from context import Context, Measurement
+from loop import Loops, now, peak_mb
+from machine import median_of
+
+import paralign
+from paralign.encoder import Encoder
+from paralign.tasks.supervised import Supervised
+from paralign.training import Trainer
+from paralign.verbs.measure import read_data
+
+SHAPES = ("mbert", "e5")
+RECIPES = ("tlm", "moco", "alignlm", "word-l2", "ppa")
+TREEBANK = "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
+INFERENCE = "xnli/dev-en.tsv.gz"
+
+
+def measurements(context: Context) -> list[Measurement]:
+    """One shape after the other; the name is ``what@shape``. PPA at mBERT's shape is in stage `step`."""
+    rates = Rates(context)
+    out = []
+    for shape in SHAPES:
+        recipes = RECIPES if shape != "mbert" else RECIPES[:-1]
+        out += [Measurement(f"{recipe}@{shape}", partial(rates.recipe, recipe, shape), needs=8) for recipe in recipes]
+        out += [Measurement(f"{task}@{shape}", partial(rates.task, task, shape), needs=8) for task in ("pos", "nli")]
+    return out
+
+
+class Rates:
+    """Measurements that share text, tokenizer and links.
+
+    Args:
+        context: of the stage.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @cached_property
+    def loops(self) -> Loops:
+        """Text and tokenizer."""
+        return Loops(self.context)
+
+    def recipe(self, name: str, shape: str) -> dict[str, Any]:
+        """The loop's rate with as many pairs a step as PPA, whatever the recipe's own batch."""
+        return self.loops.rate(self.loops.trainer(name, shape)) | {"batch": self.loops.size.batch}
+
+    def _set(self, task: str) -> str:
+        data = self.context.data
+        if data is None or self.context.tiny:
+            return f"en=smallworld:0-{120 if self.context.tiny else 4_000}"
+        return f"en={data / (TREEBANK if task == 'pos' else INFERENCE)}"
+
+    def task(self, name: str, shape: str) -> dict[str, Any]:
+        """Items a second that fine-tuning sees, in batches of 32, and that evaluation answers."""
+        model = self._saved(shape)
+        try:
+            with tempfile.TemporaryDirectory(dir=self.context.work) as place:
+                found: dict[str, Any] = {}
+                given = self._set(name)
+                paralign.finetune(
+                    str(model), task=name, train=given, eval=[given], out=Path(place) / "run", lenient=True, quiet=True,
+                    limit=120 if self.context.tiny else 4_000, overrides=["training.steps=1000000"],
+                    look=lambda trainer, work: found.update(self._tuned(trainer, work, given)),
+                )  # fmt: skip
+        finally:
+            shutil.rmtree(model)
+        return found
+
+    def _saved(self, shape: str) -> Path:
+        folder = Path(tempfile.mkdtemp(dir=self.context.work))
+        self.loops.encoder(shape).save_pretrained(folder)
+        return folder
+
+    def _tuned(self, trainer: Trainer, work: Supervised, given: str) -> dict[str, Any]:
+        loops, size = self.loops, self.loops.size
+        trainer.begin()
+        loops.run(trainer, 0, size.warm)
+        seconds = [loops.block(trainer, number) for number in range(size.blocks)]
+        batches = trainer.batches
+        lengths = [batches.batch(step).view("example").lengths for step in range(size.block * size.blocks)]
+        memory = peak_mb()
+        encoder: Encoder = trainer.learner.encoder
+        head = next(iter(trainer.learner.each().values()))
+        data, _ = read_data(work, given, True, 120 if self.context.tiny else 4_000)
+        rates = []
+        with torch.no_grad():
+            for _ in range(2):  # the first warms up
+                began = now()
+                work.evaluate(encoder, head, data)
+                rates.append(len(data) / (now() - began))
+        return {
+            "trained_items_per_s": median_of([size.block * batches.size / one for one in seconds]),
+            "trained_pieces_per_s": float(sum(some.sum() for some in lengths)) / sum(seconds),
+            "evaluated_items_per_s": rates[1],
+            "batch": batches.size,
+            "precision": trainer.precision,
+            "evaluated_in": "fp32",
+            "peak_mb": memory,
+        }

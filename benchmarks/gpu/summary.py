@@ -1,0 +1,44 @@
+"""A short account of one call of `run`: what was measured, what failed, what was skipped and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import record
+from stages import STAGES
+
+__all__ = ["of"]
+
+WIDTH = 130
+
+
+def of(results: Path, begun: float, out: Path) -> str:
+    """The last line of each measurement, of this call or an earlier one; failures and skips of this call only."""
+    last: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in record.lines_of(results):
+        key = (line["stage"], line["name"])
+        if line["status"] == "measured" or line["time"] >= int(begun):
+            last[key] = line
+    rows, stage = [], ""
+    names = [stage.name for stage in STAGES]
+    for (name, item), line in sorted(last.items(), key=lambda entry: names.index(entry[0][0])):
+        if name != stage:
+            stage = name
+            rows.append(f"{name}  ({line.get('device', 'not begun')}, {line.get('commit')})")
+        told = _figures(line["value"]) if line["status"] == "measured" else f"{line['status']}: {line['reason']}"
+        before = "" if line["time"] >= int(begun) else " (earlier)"
+        rows.append(f"  {item}{before}: {told}"[:WIDTH])
+    return "\n".join([*rows, f"figures: {results}; logs: {out}/*.log"])
+
+
+def _figures(value: dict[str, Any]) -> str:
+    """The first numbers of a measurement."""
+    shown = []
+    for key, item in value.items():
+        if isinstance(item, dict) and "median" in item:
+            item = item["median"]
+        if isinstance(item, bool) or not isinstance(item, int | float | str):
+            continue
+        shown.append(f"{key} {item:,.4g}" if isinstance(item, float) else f"{key} {item}")
+    return ", ".join(shown)

@@ -1,0 +1,50 @@
+"""Packages that a bare machine lacks, from the wheels of the pack, without a network."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["MISSING", "install"]
+
+MISSING = {
+    "annotated-types": "annotated_types",
+    "typing-inspection": "typing_inspection",
+    "pydantic-core": "pydantic_core",
+    "pydantic": "pydantic",
+    "tomli-w": "tomli_w",
+    "py3langid": "py3langid",
+    "zstandard": "zstandard",
+}
+"""What such a machine may lack: distribution, module."""
+PAIRED = ("pydantic-core", "pydantic")
+"""Their versions belong together: both are installed if one is missing."""
+
+
+def install(pack: Path | None, target: Path) -> str | None:
+    """Install into ``target`` what cannot be imported.
+
+    Returns:
+        what is wrong, in a line; ``None`` if all is there.
+    """
+    missing = {name for name, module in MISSING.items() if importlib.util.find_spec(module) is None}
+    if missing & set(PAIRED):
+        missing |= set(PAIRED)
+    missing = {name for name in missing if not (target / MISSING[name]).is_dir()}
+    if not missing:
+        return None
+    if pack is None:
+        return f"cannot import {', '.join(sorted(missing))}: install paralign, or give --pack"
+    wheels = []
+    for name in sorted(missing):
+        found = sorted((pack / "wheels").glob(f"{name.replace('-', '_')}-*.whl"))
+        if not found:
+            return f"{pack / 'wheels'} has no wheel of {name}"
+        wheels.append(str(found[-1]))
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", str(target)]
+    made = subprocess.run([*command, *wheels], capture_output=True, text=True)
+    if made.returncode:
+        return f"pip could not install {', '.join(sorted(missing))}: {(made.stderr.strip().splitlines() or [''])[-1]}"
+    return None

@@ -1,0 +1,159 @@
+"""The same computation on the CPU and on a device, and how far the two are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+
+from paralign.languages.dictionary import Dictionary
+from paralign.objectives import Objective, find_objective
+from paralign.text import FilterConfig, build_store, parse_pairs
+from paralign.text.linked import write_link_store
+from paralign.text.masking import Translations
+from paralign.text.views import ViewsConfig
+from paralign.training import CorpusBatches, Learner, TrainingConfig
+from tests.objectives.test_word_alignment import links_of
+
+FP32 = 1e-4
+"""Sums of some hundred fp32 products in another order differ by about 1e-6 of their size, through two layers and their
+gradients by ten times that: 1e-4 is far above it, and far below what TF32 (10 bits) leaves."""
+
+
+def plain_encoder(make: Callable[..., Any], arch: str, **settings: Any) -> Any:
+    """As a CPU computes it."""
+    encoder = make(arch, chunk_cost=256, **settings)
+    encoder.model.set_attn_implementation("eager")
+    return encoder
+
+
+def device_encoder(make: Callable[..., Any], arch: str, **settings: Any) -> Any:
+    """As an accelerator computes it."""
+    encoder = make(arch, chunk_cost=2_048, **settings)
+    encoder.model.set_attn_implementation("sdpa")
+    return encoder
+
+
+@contextmanager
+def computing_on(device: torch.device) -> Iterator[None]:
+    """Within it trainers and commands use this device, as if it were all there is."""
+    with pytest.MonkeyPatch.context() as patch:
+        if device.type == "cpu":
+            patch.setenv("ACCELERATE_USE_CPU", "1")
+        else:
+            patch.delenv("ACCELERATE_USE_CPU", raising=False)
+        AcceleratorState._reset_state(reset_partial_state=True)
+        yield
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def shake(module: nn.Module, size: float = 0.05) -> None:
+    """Move all weights a little, the same way each time: no loss is at its start, where some are 0."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.requires_grad:
+                parameter.add_(size * torch.randn(parameter.shape, generator=generator))
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+
+
+@dataclass
+class Found:
+    """Mean losses by name, and gradients by parameter."""
+
+    losses: dict[str, float]
+    gradients: dict[str, Tensor]
+
+
+def computed(learner: Learner, batch: Any, device: torch.device, *, bf16: bool = False) -> Found:
+    """Losses and gradients of one batch on a device."""
+    learner.to(device).train()
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        out = learner(batch)
+    weights = learner.weights()
+    sum(weights[name] * total.float() / max(1, count) for name, (total, count) in out.items()).backward()
+    return Found(
+        {name: float(total.detach()) / max(1, count) for name, (total, count) in out.items()},
+        {name: p.grad.detach().double().cpu() for name, p in learner.named_parameters() if p.grad is not None},
+    )
+
+
+@dataclass
+class Apart:
+    """How far two computations are apart.
+
+    Attributes:
+        loss: largest difference of a loss, relative where it is above 1.
+        gradient: norm of the difference of all gradients, relative.
+        parameter: the largest such of one parameter, whose norm counts as at least a tenth of all.
+    """
+
+    loss: float
+    gradient: float
+    parameter: float
+
+    @classmethod
+    def of(cls, right: Found, other: Found) -> Apart:
+        """The difference from ``right``."""
+        assert right.losses.keys() == other.losses.keys()
+        assert right.gradients.keys() == other.gradients.keys()
+        loss = max(abs(a - other.losses[name]) / max(1, abs(a)) for name, a in right.losses.items())
+        each = {name: float((g - other.gradients[name]).norm()) for name, g in right.gradients.items()}
+        sizes = {name: float(g.norm()) for name, g in right.gradients.items()}
+        whole = sum(size**2 for size in sizes.values()) ** 0.5
+        assert whole > 0
+        total = sum(size**2 for size in each.values()) ** 0.5 / whole
+        return cls(loss, total, max(each[name] / max(sizes[name], whole / 10) for name in each))
+
+    def record(self, record_property: Callable[[str, object], None]) -> None:
+        """Into the test report."""
+        for name, value in vars(self).items():
+            record_property(f"apart_{name}", value)
+
+
+class Case:
+    """Objectives and batches of the small world: with links, with a dictionary, with twins."""
+
+    def __init__(self, store: Any, make: Callable[..., Any], folder: Path) -> None:
+        self.store = store
+        self.links = write_link_store(store, links_of(store), folder / "links")
+        twins = make(twins=True)
+        self.twin_store = build_store(
+            [parse_pairs("en-en~trans+inv=smallworld:0-60")], twins.tokenize, folder / "twins",
+            filter=FilterConfig(min_pieces=2), tokenizer_id=twins.tokenizer_id, vocabulary=twins.template.vocabulary,
+        )  # fmt: skip
+
+    def dictionary(self, encoder: Any, wide: int = 1) -> Dictionary:
+        """Of words of one piece, or of up to ``wide`` pieces."""
+        ids = encoder.template.ordinary.tolist()
+        pieces = [(tuple(ids[k : k + 1 + k % wide]), (ids[k + 100],)) for k in range(90)]
+        return Dictionary([(f"a{k}", f"b{k}") for k in range(90)], pieces)
+
+    def batch(self, encoder: Any, *, batch: int = 12, **views: Any) -> Any:
+        """A global batch; pairs of a language and its twin for an encoder that has twins."""
+        views = {"mask_probability": 0.3} | views
+        translations = Translations(self.dictionary(encoder).of_one_piece(), encoder.template.vocabulary)
+        return CorpusBatches(
+            self.twin_store if encoder.twins else self.store, encoder.template, ViewsConfig(**views),
+            TrainingConfig(batch=batch), longest=encoder.max_pieces, links=None if encoder.twins else self.links,
+            translations=translations,
+        ).batch(2)  # fmt: skip
+
+    def learner(self, encoder: Any, name: str, settings: Mapping[str, Any], wide: int = 1) -> Learner:
+        """One objective on an encoder, not at its start."""
+        kind = find_objective(name)
+        torch.manual_seed(3)
+        given = {"dictionary": self.dictionary(encoder, wide)} if kind.needs_dictionary else {}
+        made: Objective = kind(kind.Config(**settings), encoder, **given)
+        learner = Learner(encoder, {kind.name: made})
+        shake(learner)
+        return learner
