@@ -18,6 +18,7 @@ def test_an_array_on_a_device_keeps_type_and_values(array):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(best_device().type == "cpu", reason="needs an accelerator")
 def test_an_array_may_change_once_it_is_on_its_way():
     array = np.arange(1 << 22)
     busy = torch.randn(4_096, 4_096, device=best_device())

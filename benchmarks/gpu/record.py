@@ -44,10 +44,10 @@ def finished(path: Path, same: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def code_of(stage: str) -> str:
-    """Digest of paralign's sources and the stage's own file: figures of other code are measured again."""
-    hasher = hashlib.blake2b(digest_size=6)
-    own = Path(__file__).parent / "stages" / f"{stage}.py"
-    for path in [*sorted((ROOT / "src/paralign").rglob("*.py")), own]:
+    """Digest of paralign's sources, the stage's own file and `loop.py`: figures of other code are measured again."""
+    hasher, here = hashlib.blake2b(digest_size=6), Path(__file__).parent
+    own = [here / f"stages/{stage}.py", here / "loop.py"]
+    for path in [*sorted((ROOT / "src/paralign").rglob("*.py")), *own]:
         hasher.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return hasher.hexdigest()
 
