@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import paralign
-from paralign.analyses.similarity import LayerSimilarityConfig, Streams, compared
+from paralign.analyses.layer_similarity import LayerSimilarityConfig, Streams, stream_pairs
 from paralign.commands.analyze_similarity import analyze_similarity
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import layer_vectors, sentence_vectors
@@ -83,7 +83,7 @@ def test_another_kernel():
 
 
 def test_who_is_compared_with_whom():
-    assert compared([2, 2, 3], ["en", "de"]) == [
+    assert stream_pairs([2, 2, 3], ["en", "de"]) == [
         ((0, "en"), (0, "de")), ((1, "en"), (1, "de")), ((2, "en"), (2, "de")),
         ((0, "en"), (1, "en")), ((0, "de"), (1, "de")),
     ]  # fmt: skip
@@ -216,13 +216,13 @@ def test_what_is_not_parallel_is_told(texts, base, tmp_path, capsys):
     ("more", "said"),
     [
         ({}, "no text is given"),
-        ({"text": ["en=smallworld:0-9"]}, "one text only"),
+        ({"text": ["en=smallworld:0-9"]}, "only one text"),
         ({"text": ["en=smallworld:0-9", "en=smallworld:9-18"]}, "two texts of en"),
         (
             {"text": ["en=smallworld:0-9", "de=smallworld:0-9"], "pairs": ["en-de=smallworld"]},
             "either --text or --pairs",
         ),
-        ({"text": ["en=smallworld:0-3", "de=smallworld:0-3"]}, "3 sentences"),
+        ({"text": ["en=smallworld:0-3", "de=smallworld:0-3"]}, "only 3 sentences"),
         ({"pairs": ["en-de=smallworld:0-9"], "overrides": ["similarity.kernal=rbf"]}, "kernel"),
         ({"pairs": ["en-de=smallworld:0-9"], "overrides": ["task.layer=1"]}, "only similarity.KEY"),
         ({"pairs": ["en-de=smallworld:0-9"], "overrides": ["similarity.streamed=true"], "compat": True}, "all vectors"),

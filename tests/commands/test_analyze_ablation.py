@@ -98,7 +98,7 @@ def test_another_encoder_of_the_same_name_gets_its_own_cells(tmp_path, make_enco
     assert len({c.model_hash for c in both}) == 2
     assert [c for c in both if c.model_hash == first[0].model_hash] == first
     assert {path.name for path in (tmp_path / "out" / "pos").iterdir()} == {"x", "x-2"}
-    with pytest.raises(UserError, match="not the one the run began with"):
+    with pytest.raises(UserError, match="not the encoder this run began with"):
         paralign.finetune(str(tmp_path / "b" / "x" / "encoder"), task="pos", train="en=smallworld:0-40", resume=True,
                           eval=given["eval"], overrides=TINY,
                           out=tmp_path / "out" / "pos" / "x" / "en" / "whole")  # fmt: skip
@@ -121,7 +121,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(base, tmp_path, monkeypatch)
         return whole(model, **given)
 
     monkeypatch.setattr(ablation, "finetune", failing)
-    with pytest.raises(UserError, match="1 of 3 cells failed, the first: it burns"):
+    with pytest.raises(UserError, match="1 of 3 runs failed, the first: it burns"):
         run(base, tmp_path / "out", width=1)
     lines = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 2
@@ -134,7 +134,7 @@ def test_shared_layers_are_refused_before_anything_is_trained(tokenizer, tmp_pat
                                   intermediate_size=32, embedding_size=32, vocab_size=len(tokenizer))  # fmt: skip
     AutoModelForMaskedLM.from_config(config).save_pretrained(tmp_path / "albert")
     tokenizer.save_pretrained(tmp_path / "albert")
-    with pytest.raises(UserError, match="no layers of its own weights"):
+    with pytest.raises(UserError, match="shares weights between its layers"):
         run(tmp_path / "albert", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -144,10 +144,10 @@ def test_shared_layers_are_refused_before_anything_is_trained(tokenizer, tmp_pat
     [
         ({"layers": ["1-2"]}, "no layers 1-2"),
         ({"layers": [","]}, "no layers in"),
-        ({"overrides": ("layers.reset=0",)}, "set for every cell"),
-        ({"task": "retrieval"}, "not trained"),
+        ({"overrides": ("layers.reset=0",)}, "set for every run"),
+        ({"task": "retrieval"}, "no head to fine-tune"),
         ({"eval": []}, "test data"),
-        ({"train": ["en=smallworld:0-9", "en=smallworld:9-19"]}, "two sources"),
+        ({"train": ["en=smallworld:0-9", "en=smallworld:9-19"]}, "two sources have"),
         ({"eval": ["de=nowhere.conllu"]}, "nowhere.conllu"),
         ({"overrides": ("training.epoch=1",)}, "epochs"),
     ],

@@ -142,7 +142,7 @@ def test_files_and_the_page(tmp_path, capsys):
     told = json.loads((tmp_path / "out" / "figures" / "correlation.json").read_text())
     assert len(told["points"]) == 16
     page = write_report([tmp_path / "out", tmp_path / "runs" / "x"], tmp_path / "page.html").html.read_text()
-    assert "what a language keeps goes most with cka, " in page
+    assert "transfer correlates most with cka, " in page
     assert "B, en to de: 0.600, " in page
     assert f"results.jsonl:{len(given) + 1} is cut off and was passed over" in page
 

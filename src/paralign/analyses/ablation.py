@@ -1,6 +1,6 @@
-"""What an encoder's layers are worth: scores with some of them drawn anew, beside those without (Muller et al. 2021).
+"""Layer ablation: scores with some layers reinitialized before fine-tuning, compared with none (Muller et al. 2021).
 
-A layer that transfer needs costs the target languages more than the source when it is drawn anew before fine-tuning.
+If transfer needs a layer, reinitializing it costs the target languages more than the source.
 """
 
 from __future__ import annotations
@@ -8,38 +8,45 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from paralign.analyses.base import AnalysisResult
 from paralign.errors import UserError
 from paralign.metrics import mean_sd, over_seeds, paired_bootstrap_mean
 from paralign.results import Measurement, natural, read_items
 
-__all__ = ["AblationCell", "ablation_cells"]
+__all__ = ["AblationCell", "ablation_cells", "ablation_result"]
 
 
 @dataclass(frozen=True)
 class AblationCell:
-    """One encoder, task, source and target, with some layers drawn anew, or with all as they were.
+    """One encoder, task, source and target, with some layers reinitialized or none.
 
-    With several targets beside the source there is also the mean of them.
+    If there are several targets other than the source, there are also cells for their mean.
 
     Attributes:
-        task, metric, dataset: what was measured.
-        system, model_hash: the encoder before fine-tuning.
-        source, target: languages of training and of the test; ``mean`` of several.
-        reset: layers drawn anew, as the user wrote them; empty for none.
-        score, sd: mean over fine-tuning seeds and their sample standard deviation (nan for one seed).
-        seeds: how many.
-        difference: to the mean without a reset, of the seeds both have; nan where there is none.
-        low, high: its 95 % interval: of other test items (paired bootstrap), and with two seeds or more of other seeds
+        task: the task.
+        metric: its metric.
+        dataset: the test set.
+        system: name of the encoder before fine-tuning.
+        model_hash: its fingerprint.
+        source: training language.
+        target: language of the test set; ``mean`` for the mean of several.
+        reset: reinitialized layers, as the user wrote them; empty for none.
+        score: mean over fine-tuning seeds.
+        sd: their sample standard deviation; NaN for one seed.
+        seeds: number of fine-tuning seeds.
+        difference: change from the mean without a reset, over the seeds that both have; NaN if there is none.
+        low: lower end of its 95 % interval over test items (paired bootstrap) and, with two or more seeds, over seeds
             (:func:`paralign.metrics.over_seeds`).
-        spread: standard deviation of the difference over seeds, nan for fewer than two.
-        targets: test sets behind it, 1 but for the mean.
+        high: upper end.
+        spread: standard deviation of the difference over seeds; NaN for fewer than two.
+        targets: number of test sets; 1 except for the mean.
     """
 
     task: str
@@ -60,22 +67,86 @@ class AblationCell:
     targets: int = 1
 
 
-_Seeds = dict[int | None, tuple[Path, Measurement]]
-"""Of one test set: the folder of a run and its measurement, by fine-tuning seed."""
+_Runs = list[tuple[Path, Measurement]]
+_BySeed = dict[int | None, tuple[Path, Measurement]]
+"""For one test set: fine-tuning seed -> folder of the run and its measurement."""
+_ByReset = dict[str, _BySeed]
+"""Reinitialized layers -> their runs."""
 
 
 def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[AblationCell], list[str]]:
-    """All cells among the results of fine-tunings, each compared with that without a reset.
+    """Return all cells in the results of fine-tunings, each compared with the one without a reset.
 
     Args:
-        rows: measurements with the folder of their run; of each task the metric told first counts.
+        rows: measurements with the folder of their run. For each task only the metric of the first row counts.
 
     Returns:
-        the cells in the order of the rows; behind those of an encoder and source the mean of their targets, if there
-        are two or more and the same layers and seeds of all; and what could not be compared, in words.
+        the cells in the order of the rows, and notes on what could not be compared. The cells of an encoder and source
+        are followed by the mean of its targets, if there are two or more with the same resets and seeds.
     """
+    cells, notes = [], []
+    for (task, metric, system, model_hash, source, _), by_target in _group_rows(rows).items():
+        ablated = {target: resets for target, resets in by_target.items() if set(resets) != {""}}
+        sets = [(*target, [resets]) for target, resets in ablated.items()]
+        others = [resets for (language, _), resets in ablated.items() if language != source]
+        if len(others) > 1 and all(_seeds(resets) == _seeds(others[0]) for resets in others):
+            datasets = {dataset for language, dataset in ablated if language != source}
+            sets.append(("mean", ", ".join(sorted(datasets)), others))
+        for target, dataset, test_sets in sets:
+            label = f"{task}, {system}, {source} to {target}"
+            without_reset = [resets.get("", {}) for resets in test_sets]
+            if not all(without_reset):
+                notes.append(f"{label}: nothing to compare with, no run without a reset")
+            for reset in sorted(test_sets[0], key=lambda name: (name != "", natural(name))):
+                reference: list[_BySeed] = without_reset if reset else [{} for _ in test_sets]
+                scores, note = _compare([resets[reset] for resets in test_sets], reference)
+                notes += [f"{label}, {reset}: no interval, {note}"] if note else []
+                names = (task, metric, dataset, system, model_hash, source, target, reset)
+                cells.append(AblationCell(*names, *scores, len(test_sets)))
+    return cells, notes
+
+
+def ablation_result(
+    rows: Iterable[tuple[Path, Measurement]], notes: list[str], order: list[str] | None = None
+) -> AnalysisResult:
+    """Return the cells as table and figure.
+
+    Args:
+        rows: as in :func:`ablation_cells`.
+        notes: notes on the rows, which precede those on the cells.
+        order: hashes of encoders in the order of the cells; others follow.
+    """
+    cells, cell_notes = ablation_cells(rows)
+    order = order or []
+    cells.sort(key=lambda cell: order.index(cell.model_hash) if cell.model_hash in order else len(order))
+    notes = notes + cell_notes
+    names = [field.name for field in fields(AblationCell)]
+    return AnalysisResult(
+        cells,
+        figures={"ablation": {"cells": cells, "notes": notes}},
+        table=[names, *([_text(getattr(cell, name)) for name in names] for cell in cells)] if cells else [names],
+        summary=[_describe(cell) for cell in cells],
+        warnings=notes,
+    )
+
+
+def _text(value: object) -> str:
+    return "" if isinstance(value, float) and math.isnan(value) else str(value)
+
+
+def _describe(cell: AblationCell) -> str:
+    change = "" if math.isnan(cell.difference) else f" ({round(100 * cell.difference, 1) + 0.0:+.1f})"
+    reset = f"layers {cell.reset} reset" if cell.reset else "no reset"
+    target = f"{cell.targets} targets, mean" if cell.targets > 1 else cell.target
+    return f"{cell.task} {cell.system} {cell.source} to {target}, {reset}: {100 * cell.score:.1f}{change}"
+
+
+def _group_rows(
+    rows: Iterable[tuple[Path, Measurement]],
+) -> dict[tuple[Any, ...], dict[tuple[str, str], _ByReset]]:
+    """Group rows by task, metric, encoder, source and settings, then by target and data set, reset and seed."""
     metrics: dict[str, str] = {}
-    groups: dict[tuple[Any, ...], dict[tuple[str, str], dict[str, _Seeds]]] = defaultdict(
+    groups: dict[tuple[Any, ...], dict[tuple[str, str], _ByReset]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(dict))
     )
     for folder, row in rows:
@@ -86,73 +157,58 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
         layers = dict(row.settings.get("layers") or {})
         reset = str(layers.pop("reset", ""))
         system = str(layers.pop("of", None) or row.settings.get("system") or row.model)
-        changed = tuple(sorted((k, str(v)) for k, v in layers.items() if v not in ("", None)))
-        ways = [tuple(sorted((k, str(v)) for k, v in (row.settings.get(name) or {}).items()))
-                for name in ("task", "training")]  # fmt: skip
-        key = (row.task, row.metric, system, row.model_hash, row.train, (row.split, changed, *ways))
+        other_layers = tuple(sorted((k, str(v)) for k, v in layers.items() if v not in ("", None)))
+        settings = [
+            tuple(sorted((k, str(v)) for k, v in (row.settings.get(name) or {}).items()))
+            for name in ("task", "training")
+        ]
+        key = (row.task, row.metric, system, row.model_hash, row.train, (row.split, other_layers, *settings))
         groups[key][row.language, row.dataset][reset][row.seeds.finetune] = (folder, row)
-    cells, notes = [], []
-    for (task, metric, system, model_hash, source, _), places in groups.items():
-        known = {place: resets for place, resets in places.items() if set(resets) != {""}}
-        sets = [(*place, [resets]) for place, resets in known.items()]
-        others = [resets for (language, _), resets in known.items() if language != source]
-        if len(others) > 1 and all(_seeds(other) == _seeds(others[0]) for other in others):
-            names = {dataset for language, dataset in known if language != source}
-            sets.append(("mean", ", ".join(sorted(names)), others))
-        for target, dataset, found in sets:
-            what = f"{task}, {system}, {source} to {target}"
-            whole = [resets.get("", {}) for resets in found]
-            if not all(whole):
-                notes.append(f"{what}: nothing to compare with, no run without a reset")
-            for reset in sorted(found[0], key=lambda name: (name != "", natural(name))):
-                compared, note = _compared([resets[reset] for resets in found], whole if reset else [{} for _ in found])
-                notes += [f"{what}, {reset}: no interval, {note}"] if note else []
-                about = (task, metric, dataset, system, model_hash, source, target, reset)
-                cells.append(AblationCell(*about, *compared, len(found)))
-    return cells, notes
+    return groups
 
 
-def _seeds(resets: dict[str, _Seeds]) -> dict[str, set[int | None]]:
-    return {reset: set(some) for reset, some in resets.items()}
+def _seeds(resets: _ByReset) -> dict[str, set[int | None]]:
+    return {reset: set(by_seed) for reset, by_seed in resets.items()}
 
 
-def _compared(
-    treated: list[_Seeds], whole: list[_Seeds]
+def _compare(
+    treated: list[_BySeed], reference: list[_BySeed]
 ) -> tuple[tuple[float, float, int, float, float, float, float], str | None]:
-    """Mean over test sets and seeds, with and without a reset: a cell's fields from ``score`` to ``spread``; and why
-    there is no interval."""
-    mean, sd = mean_sd([fmean([some[seed][1].value for some in treated]) for seed in treated[0]])
-    shared = sorted(set(treated[0]).intersection(*treated, *whole), key=str)
-    sides = [([one[s] for s in shared], [other[s] for s in shared]) for one, other in zip(treated, whole, strict=True)]
-    gaps = [fmean([one[k][1].value - other[k][1].value for one, other in sides]) for k in range(len(shared))]
+    """Compare means over test sets and seeds, with and without a reset.
+
+    Returns:
+        the fields of a cell from ``score`` to ``spread``, and the reason why there is no interval.
+    """
+    mean, sd = mean_sd([fmean([by_seed[seed][1].value for by_seed in treated]) for seed in treated[0]])
+    shared = sorted(set(treated[0]).intersection(*treated, *reference), key=str)
+    sides = [([a[s] for s in shared], [b[s] for s in shared]) for a, b in zip(treated, reference, strict=True)]
+    differences = [fmean([a[k][1].value - b[k][1].value for a, b in sides]) for k in range(len(shared))]
     low, high, note = _interval(sides) if shared else (math.nan, math.nan, None)
-    gap, spread = mean_sd(gaps) if gaps else (math.nan, None)
+    difference, spread = mean_sd(differences) if differences else (math.nan, None)
     if spread is not None and not math.isnan(low):
-        low, high = over_seeds(gap, (low, high), spread, len(gaps))
-    return (mean, _or_nan(sd), len(treated[0]), gap, low, high, _or_nan(spread)), note
+        low, high = over_seeds(difference, (low, high), spread, len(differences))
+    return (mean, _or_nan(sd), len(treated[0]), difference, low, high, _or_nan(spread)), note
 
 
 def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-_Runs = list[tuple[Path, Measurement]]
-
-
 def _interval(sides: list[tuple[_Runs, _Runs]]) -> tuple[float, float, str | None]:
-    """Of the mean over test sets, each of them treated and whole."""
+    """Return the interval of the mean difference over test sets, or NaN and the reason why there is none."""
     pairs = []
-    for treated, whole in sides:
-        if len({str(row.settings.get("data")) for _, row in (*treated, *whole)}) > 1:
+    statistics = {row.statistic for side in sides for runs in side for _, row in runs}
+    for treated, reference in sides:
+        if len({str(row.settings.get("data")) for _, row in (*treated, *reference)}) > 1:
             return math.nan, math.nan, "other test items"
         try:
-            known = [[read_items(folder, row) for folder, row in some] for some in (treated, whole)]
-        except UserError as error:  # the scores are there
+            items = [[read_items(folder, row) for folder, row in runs] for runs in (treated, reference)]
+        except UserError as error:  # the scores are still useful
             return math.nan, math.nan, error.message
-        found = [[items for items in some if items is not None] for some in known]
-        sizes = {len(items) for some in found for items in some}
-        if len(sizes) != 1 or any(len(some) < len(treated) for some in found):
-            return math.nan, math.nan, "no items of every seed"
+        found = [[table for table in side if table is not None] for side in items]
+        sizes = {len(table) for side in found for table in side}
+        if len(sizes) != 1 or any(len(side) < len(treated) for side in found):
+            return math.nan, math.nan, "per-item scores of some seeds are missing"
         pairs.append((np.stack(found[0]), np.stack(found[1])))
-    compared = paired_bootstrap_mean(pairs)
+    compared = paired_bootstrap_mean(pairs, statistic=statistics.pop())
     return compared.low, compared.high, None

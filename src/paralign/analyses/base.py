@@ -1,18 +1,34 @@
-"""What an analysis is: result rows of earlier runs in; a table, figures and a summary out."""
+"""What an analysis is: encoders and text, or the results of earlier runs, become result rows, figures and a summary."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from paralign.analyses.parallel_text import ParallelText
 from paralign.analyses.table import ANALYSES
-from paralign.config import find_class
+from paralign.config import Config, find_class, resolve
 from paralign.results import Measurement
 
-__all__ = ["AnalysisResult", "ResultsAnalysis", "find_analysis"]
+if TYPE_CHECKING:
+    from paralign.encoder import Encoder
+
+__all__ = [
+    "Analysis",
+    "AnalysisConfig",
+    "AnalysisResult",
+    "AnalyzedEncoder",
+    "EncoderAnalysis",
+    "ResultsAnalysis",
+    "find_analysis",
+]
+
+
+class AnalysisConfig(Config):
+    """Settings of an analysis, set by ``--set NAME.key=value``."""
 
 
 @dataclass
@@ -20,27 +36,39 @@ class AnalysisResult:
     """What an analysis computed. The command writes it to the run folder and prints the summary.
 
     Attributes:
-        value: what the Python function returns.
+        value: what the Python function of the analysis returns.
+        rows: measurements for ``results.jsonl``.
         figures: kind of figure -> its data, written to ``figures/KIND.json``; data classes become objects, NaN null.
         table: rows of ``NAME.tsv``, the header first; no file if empty.
         summary: lines to print.
         warnings: alarms of the run.
     """
 
-    value: Any
+    value: Any = None
+    rows: Sequence[Measurement] = ()
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     table: Sequence[Sequence[str]] = ()
     summary: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
 
-class ResultsAnalysis(ABC):
-    """An analysis that reads the results of other runs: ``paralign analyze NAME RUNS --out FOLDER``.
+class Analysis(ABC):
+    """Base of all analyses. It is found by the table :data:`paralign.analyses.table.ANALYSES`, which also says how its
+    figures are drawn.
 
-    It is found by the table :data:`paralign.analyses.table.ANALYSES`, which also says how its figures are drawn.
+    Args:
+        config: settings; the defaults of ``Config`` if ``None``.
     """
 
     name: ClassVar[str]
+    Config: ClassVar[type[AnalysisConfig]] = AnalysisConfig
+
+    def __init__(self, config: Any = None) -> None:
+        self.config: Any = self.Config() if config is None else config
+
+
+class ResultsAnalysis(Analysis):
+    """An analysis of the results of other runs: ``paralign analyze NAME RUNS --out FOLDER``."""
 
     @abstractmethod
     def analyze(self, rows: Sequence[tuple[Path, Measurement]]) -> AnalysisResult:
@@ -50,15 +78,63 @@ class ResultsAnalysis(ABC):
             rows: all measurements of the runs, each with the folder of its run.
 
         Raises:
-            UserError: if the rows do not hold what the analysis needs.
+            UserError: if the rows do not contain what the analysis needs.
         """
 
 
-def find_analysis(name: str) -> ResultsAnalysis:
+@dataclass(frozen=True)
+class AnalyzedEncoder:
+    """An encoder, and what result rows record about it.
+
+    Attributes:
+        encoder: in evaluation mode, on its device.
+        about: ``model``, ``model_hash``, ``parent``, ``method`` (the name in tables), ``control`` and ``seeds``.
+    """
+
+    encoder: Encoder
+    about: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name in tables."""
+        return str(self.about["method"])
+
+
+class EncoderAnalysis(Analysis):
+    """An analysis of encoders on parallel text: ``paralign analyze NAME --model MODEL --text LANG=PATH --out DIR``."""
+
+    @abstractmethod
+    def analyze(
+        self,
+        encoders: Sequence[AnalyzedEncoder],
+        texts: Sequence[ParallelText],
+        *,
+        run: str,
+        progress: Callable[[str], None],
+    ) -> AnalysisResult:
+        """Analyze encoders.
+
+        Args:
+            encoders: in the order given, the one before training first.
+            texts: sets of parallel sentences.
+            run: name of the run, for result rows.
+            progress: prints a line.
+
+        Raises:
+            UserError: if the texts cannot be used.
+        """
+
+
+def find_analysis(name: str, settings: Mapping[str, Any] | None = None) -> Analysis:
     """Return the analysis with a name of the table.
 
+    Args:
+        name: the name.
+        settings: settings of the analysis; defaults where none are given.
+
     Raises:
-        UserError: if there is none that reads results.
+        UserError: if there is no such analysis, or a setting is wrong.
     """
-    known = {key: entry.implementation for key, entry in ANALYSES.items() if entry.implementation}
-    return find_class("analysis", name, known, ResultsAnalysis)()  # type: ignore[type-abstract]
+    implementations = {key: entry.implementation for key, entry in ANALYSES.items() if entry.implementation}
+    analysis_class = find_class("analysis", name, implementations, Analysis)
+    return analysis_class(resolve(analysis_class.Config, settings or {}))

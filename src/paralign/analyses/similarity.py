@@ -1,211 +1,216 @@
-"""How alike two streams of vectors of the same sentences are, layer by layer (Muller et al. 2021, section 4).
-
-A stream is a language as one encoder sees it: two languages in one encoder, or one language in two encoders.
-"""
+"""Similarity of languages by layer, and what training changed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import islice
+from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
-from pydantic import Field, field_validator
+from paralign.analyses.base import AnalysisConfig, AnalysisResult, AnalyzedEncoder, EncoderAnalysis
+from paralign.analyses.layer_similarity import LayerSimilarity, LayerSimilarityConfig, Stream, Streams, stream_pairs
+from paralign.analyses.parallel_text import ParallelText
+from paralign.encoder.vectors import layer_vectors
+from paralign.errors import UserError
+from paralign.metrics.correlation import spearman
+from paralign.results import Measurement, Seeds, Where
 
-from paralign.config import Config
-from paralign.metrics import retrieval
-from paralign.metrics.cka import Sums, cka_of_sums, half_hsic, interval, kernel_cka, ratios, rbf_kernel
-from paralign.metrics.neighbours import unit_rows
+__all__ = ["SimilarityAnalysis"]
 
-__all__ = ["LayerSimilarity", "LayerSimilarityConfig", "Stream", "Streams", "compared"]
-
-K = TypeVar("K")
-Floats = npt.NDArray[np.float64]
-Vectors = npt.NDArray[np.float32]
-Stream = tuple[int, str]
-"""Number of the encoder, language."""
-_SHUFFLE, _HALVES = 31, 32
-
-
-class LayerSimilarityConfig(Config):
-    """How similarity is measured."""
-
-    kernel: Literal["linear", "rbf"] = "linear"
-    """``rbf``: its bandwidth is the median distance; needs memory of sentences x sentences."""
-    debiased: bool = True
-    """Biased CKA reads high on noise: 0.49 on 800 independent vectors of 768 dimensions."""
-    halves: int = Field(default=100, ge=0)
-    """Half-samples behind the interval; 0: none, else 20 at least."""
-    streamed: bool = False
-    """Keep sums instead of vectors: memory of layers x width², however long the text; no interval, no retrieval."""
-    seed: int = 0
-    """Of shuffling and half-samples."""
-
-    @field_validator("halves")
-    @classmethod
-    def _enough(cls, value: int) -> int:
-        if 0 < value < 20:
-            raise ValueError("0, or 20 and more")
-        return value
+_CHUNK = 512
+"""Sentences encoded and shuffled together."""
+_FEW_SENTENCES = 50
+_MAX_LENGTHS = 100_000
+"""Lines whose lengths are correlated."""
+_MIN_GAIN = 0.02
+"""CKA minus CKA of shuffled pairs below which translations are not more similar than random pairs."""
+_MIN_LENGTH_CORRELATION = 0.3
+"""Spearman's correlation of line lengths below which texts are unlikely to be parallel; above .8 as a rule."""
+_METRICS = {
+    "cka": "cka",
+    "shuffled": "cka_shuffled",
+    "cosine": "cosine",
+    "cosine_shuffled": "cosine_shuffled",
+    "retrieval": "retrieval",
+}
+"""Field of :class:`LayerSimilarity` -> metric of the row."""
 
 
-@dataclass(frozen=True)
-class LayerSimilarity:
-    """One layer; nan where something was not measured.
+class SimilarityAnalysis(EncoderAnalysis):
+    """CKA, cosine and retrieval of translations by layer, and CKA between encoders."""
 
-    Attributes:
-        layer: 0 = embeddings.
-        cka: of sentence vectors.
-        low, high: 95 % interval of the CKA.
-        shuffled: CKA where each sentence meets another one's translation.
-        cosine, cosine_shuffled: mean cosine of translations, and of shuffled ones; like ``retrieval`` only between
-            vectors of one width.
-        retrieval: share of sentences whose nearest neighbour is their translation, mean of both directions.
+    name: ClassVar[str] = "similarity"
+    Config: ClassVar[type[AnalysisConfig]] = LayerSimilarityConfig
+
+    def analyze(
+        self,
+        encoders: Sequence[AnalyzedEncoder],
+        texts: Sequence[ParallelText],
+        *,
+        run: str,
+        progress: Callable[[str], None],
+    ) -> AnalysisResult:
+        """Measure every pair of languages in every encoder, and every encoder against the first one."""
+        rows: list[Measurement] = []
+        curves: list[dict[str, Any]] = []
+        warnings: list[str] = []
+        depths = [analyzed.encoder.layers for analyzed in encoders]
+        for text in texts:
+            streams = Streams(stream_pairs(depths, text.languages), self.config)
+            truncated, length_correlations = _encode(encoders, streams, text, progress)
+            warnings += _text_warnings(text, streams.n, truncated, length_correlations)
+            for pair in streams.pairs:
+                comparison = _Comparison(encoders, text, pair, streams.similarity(*pair), streams.n)
+                warnings += comparison.warnings()
+                rows += comparison.rows(run, self.config)
+                curves.append(comparison.curve())
+                progress(comparison.summary())
+        for analyzed, depth in zip(encoders, depths, strict=True):
+            if depth != depths[0]:
+                first = encoders[0].name
+                warnings.append(
+                    f"{analyzed.name} has {depth} layers and {first} has {depths[0]}, so they are not compared"
+                )
+        figure = {"settings": self.config.model_dump(mode="json"), "curves": curves}
+        return AnalysisResult(rows, rows=rows, figures={"similarity": figure}, warnings=warnings)
+
+
+def _encode(
+    encoders: Sequence[AnalyzedEncoder], streams: Streams, text: ParallelText, progress: Callable[[str], None]
+) -> tuple[int, dict[str, float]]:
+    """Encode all sentences with all encoders, a chunk at a time.
+
+    Returns:
+        how many sentences were truncated in the language with most of them; and for each language the correlation of
+        its line lengths with those of the first language.
     """
+    wanted: dict[Stream, None] = dict.fromkeys(stream for pair in streams.pairs for stream in pair)
+    lengths: list[tuple[int, ...]] = []
+    truncated: Counter[Stream] = Counter()
+    for chunk in _chunks(iter(text)):
+        vectors = {}
+        for number, language in wanted:
+            encoder = encoders[number].encoder
+            position = text.languages.index(language)
+            with encoder.using_language(language):
+                vectors[number, language], count = layer_vectors(encoder, [texts[position] for texts in chunk])
+            truncated[number, language] += count
+        streams.add(vectors)
+        lengths += [tuple(map(len, texts)) for texts in chunk[: max(0, _MAX_LENGTHS - len(lengths))]]
+        progress(f"{text.languages[0]} and {len(text.languages) - 1} more: {streams.n:,} sentences")
+    if streams.n < 4:
+        raise UserError(f"only {streams.n} sentences have text in all languages", where=text.path, hint="give 1,000")
+    first, *others = zip(*lengths, strict=True)
+    correlations = {
+        language: float(spearman(first, other)) for language, other in zip(text.languages[1:], others, strict=True)
+    }
+    return max(truncated.values()), correlations
 
-    layer: int
-    cka: float
-    low: float
-    high: float
-    shuffled: float
-    cosine: float
-    cosine_shuffled: float
-    retrieval: float
+
+def _chunks(rows: Iterator[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]:
+    """Yield chunks of sentences, none of a single sentence, which could not be shuffled."""
+    ahead = list(islice(rows, _CHUNK))
+    while ahead:
+        chunk, ahead = ahead, list(islice(rows, _CHUNK))
+        if len(ahead) == 1:
+            chunk, ahead = chunk + ahead, []
+        yield chunk
 
 
-class Streams:
-    """Takes vectors of sentences in chunks, and compares chosen pairs of streams.
-
-    Args:
-        pairs: which streams are compared.
-        config: how.
-    """
-
-    def __init__(self, pairs: Iterable[tuple[Stream, Stream]], config: LayerSimilarityConfig) -> None:
-        self.pairs = list(pairs)
-        self.config = config
-        self.n = 0
-        self._rng = np.random.default_rng((config.seed, _SHUFFLE))
-        self._shift: dict[Stream, Vectors] = {}
-        self._own: dict[Stream, list[Sums]] = {}
-        self._cross: dict[tuple[Stream, Stream, bool], list[Sums]] = {}
-        self._cosines: dict[tuple[Stream, Stream, bool], Floats] = {}
-        self._kept: dict[Stream, list[Vectors]] = {}
-        self._halved: dict[tuple[Stream, int], Floats] = {}
-        self._others: list[npt.NDArray[np.int64]] = []
-        """Whose translation each sentence meets when shuffled, for the kernel that needs all at once."""
-
-    def add(self, chunk: Mapping[Stream, Vectors]) -> None:
-        """Take in sentences: [layers + 1, n, d] of every stream, the same sentences in all of them.
-
-        Sentences are shuffled within a chunk: give some hundred at once, but not one.
-        """
-        n = next(iter(chunk.values())).shape[1]
-        order = self._rng.permutation(n)
-        other = np.empty(n, np.int64)
-        other[order] = np.roll(order, 1)  # nobody's own, unless alone
-        if self.config.kernel == "rbf":
-            self._others.append(other + self.n)
-        self.n += n
-        moved = {}
-        for stream, states in chunk.items():
-            # CKA does not see a shift; far from the origin it would cost digits.
-            moved[stream] = states - self._shift.setdefault(stream, states.mean(1, keepdims=True))
-            if self.config.kernel == "linear":
-                _add(self._own, stream, moved[stream], moved[stream])
-            if not self.config.streamed:
-                self._kept.setdefault(stream, []).append(states)
-        for first, second in self.pairs:
-            for shuffled in (False, True):
-                rows = other if shuffled else slice(None)
-                key = (first, second, shuffled)
-                if self.config.kernel == "linear":
-                    _add(self._cross, key, moved[first], moved[second][:, rows])
-                cosines = _cosines(chunk[first], chunk[second][:, rows]).sum(1)
-                self._cosines[key] = self._cosines.get(key, 0) + cosines
-
-    def similarity(self, first: Stream, second: Stream) -> list[LayerSimilarity]:
-        """Of a pair, from the embeddings up."""
-        cosine, shuffled = (self._cosines[first, second, other] / max(1, self.n) for other in (False, True))
-        of_kernel = self._linear if self.config.kernel == "linear" else self._rbf
-        out = []
-        for layer in range(len(self._shift[first])):
-            whole, apart, halves = of_kernel(first, second, layer)
-            low, high = interval(whole, halves)
-            found = math.nan
-            if not self.config.streamed and not math.isnan(cosine[layer]):
-                there, back = retrieval(self._rows(first, layer), self._rows(second, layer), None)
-                found = float((there.mean() + back.mean()) / 2)
-            out.append(
-                LayerSimilarity(layer, whole, low, high, apart, float(cosine[layer]), float(shuffled[layer]), found)
+def _text_warnings(text: ParallelText, n: int, truncated: int, length_correlations: dict[str, float]) -> list[str]:
+    warnings = []
+    for language, correlation in length_correlations.items():
+        if n >= _FEW_SENTENCES and (math.isnan(correlation) or correlation < _MIN_LENGTH_CORRELATION):
+            warnings.append(
+                f"{text.languages[0]} and {language}: the lengths of their lines have a correlation of"
+                f" {correlation:.2f}; are the files parallel?"
             )
-        return out
-
-    def _linear(self, first: Stream, second: Stream, layer: int) -> tuple[float, float, Floats]:
-        """CKA of a layer, of shuffled pairs, and of half-samples."""
-        own = self._own[first][layer], self._own[second][layer]
-        whole, apart = (
-            cka_of_sums(self._cross[first, second, shuffled][layer], *own, debiased=self.config.debiased)
-            for shuffled in (False, True)
+    if truncated:
+        warnings.append(f"{truncated:,} sentences of a language were truncated to the encoder's maximum length")
+    if n < _FEW_SENTENCES:
+        warnings.append(
+            f"{'-'.join(text.languages)}: {n} sentences are too few, and the interval is too wide to be useful; give"
+            f" at least {_FEW_SENTENCES}, better 1,000"
         )
-        if self.config.streamed or not self.config.halves:
-            return whole, apart, np.empty(0)
-        alone = [self._own_halves(stream, layer) for stream in (first, second)]
-        return whole, apart, ratios(self._halves(first, second, layer), *alone)
-
-    def _own_halves(self, stream: Stream, layer: int) -> Floats:
-        """A stream with itself, once for all its pairs."""
-        if (stream, layer) not in self._halved:
-            self._halved[stream, layer] = self._halves(stream, stream, layer)
-        return self._halved[stream, layer]
-
-    def _halves(self, first: Stream, second: Stream, layer: int) -> Floats:
-        return half_hsic(self._rows(first, layer), self._rows(second, layer), debiased=self.config.debiased,
-                         draws=self.config.halves, seed=self.config.seed)  # fmt: skip
-
-    def _rbf(self, first: Stream, second: Stream, layer: int) -> tuple[float, float, Floats]:
-        k, l = rbf_kernel(self._rows(first, layer)), rbf_kernel(self._rows(second, layer))  # noqa: E741
-        other = np.concatenate(self._others)
-        rng = np.random.default_rng((self.config.seed, _HALVES))
-        halves = []
-        for _ in range(self.config.halves):
-            here = np.ix_(*[np.sort(rng.permutation(self.n)[: self.n // 2])] * 2)
-            halves.append(kernel_cka(k[here], l[here], debiased=self.config.debiased))
-        whole, apart = (kernel_cka(k, m, debiased=self.config.debiased) for m in (l, l[np.ix_(other, other)]))
-        return whole, apart, np.array(halves)
-
-    def _rows(self, stream: Stream, layer: int) -> Vectors:
-        return np.concatenate([part[layer] for part in self._kept[stream]])
+    return warnings
 
 
-def _add(sums: dict[K, list[Sums]], key: K, a: Vectors, b: Vectors) -> None:
-    """Layer by layer."""
-    for one, x, y in zip(sums.setdefault(key, [Sums(a.shape[2], b.shape[2]) for _ in a]), a, b, strict=True):
-        one.add(x, y)
+class _Comparison:
+    """Two streams compared: two languages in one encoder, or one language in two encoders."""
 
+    def __init__(
+        self,
+        encoders: Sequence[AnalyzedEncoder],
+        text: ParallelText,
+        pair: tuple[Stream, Stream],
+        layers: Sequence[LayerSimilarity],
+        n: int,
+    ) -> None:
+        (first, self.source), (second, self.language) = pair
+        self.text, self.layers, self.n = text, layers, n
+        self.before, self.about = encoders[first].about, encoders[second].about
+        self.between_encoders = self.source == self.language
 
-def _cosines(a: Vectors, b: Vectors) -> Floats:
-    """[layers + 1, n] of rows with their opposite; nan between widths, where CKA alone tells anything."""
-    if a.shape[2] != b.shape[2]:
-        return np.full(a.shape[:2], math.nan)
-    found = [np.einsum("nd,nd->n", unit_rows(x)[0], unit_rows(y)[0]) for x, y in zip(a, b, strict=True)]
-    return np.array(found, np.float64)
+    def warnings(self) -> list[str]:
+        """Return a warning if translations are in no layer more similar than shuffled pairs."""
+        if self.between_encoders or any(layer.cka - layer.shuffled > _MIN_GAIN for layer in self.layers):
+            return []
+        return [f"{self.source} and {self.language}: nowhere more similar than by chance; are the files parallel?"]
 
+    def rows(self, run: str, config: LayerSimilarityConfig) -> list[Measurement]:
+        """Return a row for each layer and measure."""
+        about = self.about
+        settings = {
+            "system": about["method"],
+            "control": about["control"],
+            "similarity": config.model_dump(mode="json"),
+        }
+        if self.between_encoders:
+            settings["before"] = {key: self.before[key] for key in ("model", "model_hash", "method")}
+        direction = self.text.pair if self.between_encoders else f"{self.source}-{self.language}"
+        rows = []
+        for layer in self.layers:
+            values = asdict(layer)
+            for name, metric in _METRICS.items():
+                if math.isnan(values[name]):
+                    continue
+                has_interval = name == "cka" and not math.isnan(layer.low)
+                rows.append(
+                    Measurement(
+                        task="change" if self.between_encoders else "similarity",
+                        dataset=self.text.dataset,
+                        language=self.language,
+                        metric=metric,
+                        value=values[name],
+                        n=self.n,
+                        seeds=Seeds(**about["seeds"]),
+                        model=about["model"],
+                        model_hash=about["model_hash"],
+                        parent=about["parent"],
+                        run=run,
+                        where=Where(layer=layer.layer, pool="mean", direction=direction),
+                        settings=settings | ({"interval": [layer.low, layer.high]} if has_interval else {}),
+                    )
+                )
+        return rows
 
-def compared(layers: Sequence[int], languages: Sequence[str]) -> list[tuple[Stream, Stream]]:
-    """The first language with each other one in every encoder; and the first encoder with each other one of as many
-    layers, in every language.
+    def curve(self) -> dict[str, Any]:
+        """Return the curve of the figure."""
+        return {
+            "system": self.about["method"],
+            "model_hash": self.about["model_hash"],
+            "control": self.about["control"],
+            "n": self.n,
+            "before": self.before["method"] if self.between_encoders else None,
+            "languages": [self.source, self.language],
+            "of": self.text.pair,
+            "layers": list(self.layers),
+        }
 
-    Args:
-        layers: of each encoder.
-        languages: the first is the one others are compared with.
-    """
-    across = [((m, languages[0]), (m, other)) for m in range(len(layers)) for other in languages[1:]]
-    return across + [
-        ((0, language), (m, language))
-        for m, count in enumerate(layers)
-        if m and count == layers[0]
-        for language in languages
-    ]
+    def summary(self) -> str:
+        """Return a line with CKA by layer."""
+        what = f"{self.language} before and after" if self.between_encoders else f"{self.source}-{self.language}"
+        values = " ".join(f"{layer.cka:.2f}" for layer in self.layers)
+        return f"{self.about['method']}, {what}: CKA by layer {values}"

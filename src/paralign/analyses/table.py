@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["ANALYSES", "AnalysisEntry"]
 
@@ -21,20 +22,27 @@ class AnalysisEntry:
             :class:`paralign.report.figure.FigureSource` and returns a list of :class:`paralign.report.figure.Figure`.
         tasks: names in the field ``task`` of its result rows. The report shows such rows in the figure instead of in
             tables.
-        implementation: ``module:Class``, a subclass of :class:`paralign.analyses.base.ResultsAnalysis`, for analyses
-            that read the results of other runs: ``paralign analyze NAME RUNS`` then needs no code of its own. Empty for
-            analyses with their own command.
+        reads: ``results`` of other runs, or ``encoders``; decides the options of ``paralign analyze NAME``. Empty for
+            analyses that only their own command runs.
+        implementation: ``module:Class``, a subclass of :class:`paralign.analyses.base.ResultsAnalysis` or
+            :class:`paralign.analyses.base.EncoderAnalysis`.
     """
 
     help: str
     figures: Mapping[str, str]
     tasks: tuple[str, ...] = ()
+    reads: Literal["results", "encoders", ""] = ""
     implementation: str = ""
 
 
-def _entry(help: str, *, tasks: tuple[str, ...] = (), implementation: str = "", **figures: str) -> AnalysisEntry:
+def _entry(
+    help: str, *, tasks: tuple[str, ...] = (), results: str = "", encoders: str = "", **figures: str
+) -> AnalysisEntry:
     drawings = {kind: f"paralign.report.{drawing}" for kind, drawing in figures.items()}
-    return AnalysisEntry(help, drawings, tasks, f"paralign.analyses.{implementation}" if implementation else "")
+    if not results and not encoders:
+        return AnalysisEntry(help, drawings, tasks)
+    reads: Literal["results", "encoders"] = "results" if results else "encoders"
+    return AnalysisEntry(help, drawings, tasks, reads, f"paralign.analyses.{results or encoders}")
 
 
 # In the order of the page. The figures of `corpus check` are drawn in the same way.
@@ -44,16 +52,17 @@ ANALYSES: dict[str, AnalysisEntry] = {
     "similarity": _entry(
         "How similar are languages in each layer?",
         tasks=("similarity", "change"),
+        encoders="similarity:SimilarityAnalysis",
         similarity="draw_similarity:draw_similarity",
     ),
     "correlation": _entry(
         "Does similarity, retrieval or static alignment predict how well a task transfers?",
-        implementation="correlation:CorrelationAnalysis",
+        results="correlation:CorrelationAnalysis",
         correlation="draw_correlation:draw_correlation",
     ),
     "transfer": _entry(
         "Compare zero-shot with supervised scores on derived languages, and with alignment.",
-        implementation="transfer:TransferAnalysis",
+        results="transfer:TransferAnalysis",
         transfer="draw_transfer:draw_transfer",
     ),
     "embeddings": _entry(

@@ -7,12 +7,19 @@ from typing import Annotated
 
 import typer
 
-from paralign.analyses.table import ANALYSES, AnalysisEntry
+from paralign.analyses.table import ANALYSES
 from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet, Resume
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Look inside encoders.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
+Models = Annotated[list[str], typer.Option(help="Encoder; may be repeated, the one before training first.")]
+Text = Annotated[
+    list[str] | None,
+    typer.Option(help="LANG=PATH for each language, aligned line by line; others are compared with the first."),
+]
 
 
 @app.callback()
@@ -20,45 +27,52 @@ def _main() -> None:
     """Look inside encoders."""
 
 
-def _results_command(name: str, entry: AnalysisEntry) -> None:
-    """Add the command of an analysis that reads only result files."""
+@app.command(help=ANALYSES["similarity"].help)
+def similarity(
+    out: Out,
+    model: Models,
+    text: Text = None,
+    pairs: Pairs = None,
+    compat: Annotated[
+        bool, typer.Option("--compat", help="CKA as first published: biased, RBF kernel. It reads high on noise.")
+    ] = False,
+    overrides: Overrides = None,
+    limit: Limit = None,
+    quiet: Quiet = False,
+) -> None:
+    from paralign.commands.analyze_similarity import analyze_similarity
 
-    def command(
-        runs: Annotated[list[Path], typer.Argument(help="Output folders of finetune, evaluate and analyze.")],
-        out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
-        quiet: Quiet = False,
-    ) -> None:
-        from paralign.commands.analyze_results import analyze_results
-
-        analyze_results(name, runs, out=out, quiet=quiet)
-
-    app.command(name, help=entry.help)(command)
-
-
-for _name, _entry in reversed(ANALYSES.items()):
-    if _entry.implementation:
-        _results_command(_name, _entry)
+    analyze_similarity(
+        model,
+        out=out,
+        text=text or [],
+        pairs=pairs or [],
+        compat=compat,
+        overrides=overrides or [],
+        limit=limit,
+        quiet=quiet,
+    )
 
 
-@app.command()
+@app.command(help=ANALYSES["ablation"].help)
 def ablation(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for all runs.")],
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated.")],
-    task: Annotated[str, typer.Option(help="A task that trains: pos, parsing, ner, nli, qa.")],
-    train: Annotated[list[str], typer.Option(help="LANG=PATH, may be repeated: each a source by itself.")],
-    eval: Annotated[list[str], typer.Option(help="LANG=PATH, may be repeated; the source should be among them.")],
+    task: Annotated[str, typer.Option(help="A task that is fine-tuned: pos, parsing, ner, nli, qa.")],
+    train: Annotated[list[str], typer.Option(help="LANG=PATH, a source on its own; may be repeated.")],
+    eval: Annotated[list[str], typer.Option(help="LANG=PATH; may be repeated. Include the source.")],
     layers: Annotated[
-        list[str] | None, typer.Option(help="Layers drawn anew together, 0-1; may be repeated. All neighbours else.")
+        list[str] | None,
+        typer.Option(help="Layers to reinitialize together, such as 0-1; may be repeated. Default: all neighbors."),
     ] = None,
-    width: Annotated[int, typer.Option(help="So many neighbours together.", min=1)] = 2,
-    seeds: Annotated[int, typer.Option(help="Fine-tuning seeds 0, 1, ...", min=1)] = 1,
+    width: Annotated[int, typer.Option(help="Number of neighboring layers reinitialized together.", min=1)] = 2,
+    seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds: 0, 1, ...", min=1)] = 1,
     overrides: Overrides = None,
     limit: Limit = None,
     lenient: Lenient = False,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Which layers does transfer need? Fine-tune with some drawn anew, from each source to all targets, and compare."""
     from paralign.commands.analyze_ablation import analyze_ablation
 
     analyze_ablation(
@@ -78,55 +92,23 @@ def ablation(
     )
 
 
-@app.command()
-def similarity(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
-    model: Annotated[list[str], typer.Option(help="Encoder; once for each, the one before training first.")],
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="LANG=PATH for each language, parallel line by line; others are compared with the first."),
-    ] = None,
-    pairs: Pairs = None,
-    compat: Annotated[
-        bool, typer.Option("--compat", help="As first published: biased, RBF kernel. Reads high on noise.")
-    ] = False,
-    overrides: Overrides = None,
-    limit: Limit = None,
-    quiet: Quiet = False,
-) -> None:
-    """How similar are translations in every layer (CKA), and what did training change?"""
-    from paralign.commands.analyze_similarity import analyze_similarity
-
-    analyze_similarity(
-        model,
-        out=out,
-        text=text or [],
-        pairs=pairs or [],
-        compat=compat,
-        overrides=overrides or [],
-        limit=limit,
-        quiet=quiet,
-    )
-
-
-@app.command()
+@app.command(help=ANALYSES["embeddings"].help)
 def embeddings(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
-    model: Annotated[list[str], typer.Option(help="Encoder; once for each, before and after.")],
-    pairs: Annotated[str, typer.Option(help="SRC-TGT=PATH: the text whose most frequent translations are looked at.")],
-    links: Annotated[Path | None, typer.Option(help="Word links of the pairs; found otherwise.")] = None,
-    method: Annotated[str, typer.Option(help="Aligner that needs only text, such as hmm, ibm or eflomal.")] = "hmm",
-    tokenised: Annotated[bool, typer.Option("--tokenised", help="Words are split at spaces only.")] = False,
-    words: Annotated[int, typer.Option(help="Translations in the picture.", min=5)] = 20,
-    most: Annotated[int, typer.Option(help="Translations measured.", min=10)] = 1_000,
-    skip: Annotated[int, typer.Option(help="So many of the most frequent words are left out.", min=0)] = 100,
+    out: Out,
+    model: Annotated[list[str], typer.Option(help="Encoder; may be repeated, for example before and after.")],
+    pairs: Annotated[str, typer.Option(help="SRC-TGT=PATH; the most frequent translations in it are measured.")],
+    links: Annotated[Path | None, typer.Option(help="Word links of the pairs. Default: computed.")] = None,
+    method: Annotated[str, typer.Option(help="Word aligner for the links: hmm, ibm, eflomal.")] = "hmm",
+    tokenised: Annotated[bool, typer.Option("--tokenised", help="Split words at spaces only.")] = False,
+    words: Annotated[int, typer.Option(help="Number of translations in the plot.", min=5)] = 20,
+    most: Annotated[int, typer.Option(help="Number of translations measured.", min=10)] = 1_000,
+    skip: Annotated[int, typer.Option(help="Number of most frequent words to leave out.", min=0)] = 100,
     sentence: Annotated[
-        list[int] | None, typer.Option(help="Pair whose links are shown, from 1; may be repeated.")
+        list[int] | None, typer.Option(help="Number of a pair whose links are shown, from 1; may be repeated.")
     ] = None,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Do the static embeddings of translations lie together? Nearest neighbours, and a picture for the report."""
     from paralign.commands.analyze_embeddings import analyze_embeddings
 
     analyze_embeddings(
@@ -143,3 +125,54 @@ def embeddings(
         lenient=lenient,
         quiet=quiet,
     )
+
+
+def _add_results_command(name: str) -> None:
+    """Add the command of an analysis that reads the results of other runs."""
+
+    def command(
+        runs: Annotated[list[Path], typer.Argument(help="Output folders of finetune, evaluate and analyze.")],
+        out: Out,
+        quiet: Quiet = False,
+    ) -> None:
+        from paralign.commands.analyze_results import analyze_results
+
+        analyze_results(name, runs, out=out, quiet=quiet)
+
+    app.command(name, help=ANALYSES[name].help)(command)
+
+
+def _add_encoders_command(name: str) -> None:
+    """Add the command of an analysis of encoders on parallel text."""
+
+    def command(
+        out: Out,
+        model: Models,
+        text: Text = None,
+        pairs: Pairs = None,
+        overrides: Overrides = None,
+        limit: Limit = None,
+        quiet: Quiet = False,
+    ) -> None:
+        from paralign.commands.analyze_encoders import analyze_encoders
+
+        analyze_encoders(
+            name,
+            model,
+            out=out,
+            text=text or [],
+            pairs=pairs or [],
+            overrides=overrides or [],
+            limit=limit,
+            quiet=quiet,
+        )
+
+    app.command(name, help=ANALYSES[name].help)(command)
+
+
+_WITH_OWN_OPTIONS = ("similarity", "ablation", "embeddings")
+for _name, _entry in ANALYSES.items():
+    if _name not in _WITH_OWN_OPTIONS and _entry.reads == "results":
+        _add_results_command(_name)
+    elif _name not in _WITH_OWN_OPTIONS and _entry.reads == "encoders":
+        _add_encoders_command(_name)

@@ -1,21 +1,20 @@
-"""Which layers does transfer need? Fine-tune with some drawn anew, and compare."""
+"""``analyze ablation``: fine-tune with some layers reinitialized, and compare."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
-from paralign.analyses.ablation import AblationCell, ablation_cells
+from paralign.analyses.ablation import AblationCell, ablation_result
+from paralign.commands.analyze_results import write_analysis
 from paralign.commands.finetune import finetune
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.layers import configure_layers, format_layers, layer_stacks, parse_layers
 from paralign.errors import UserError
-from paralign.formats.lines import write_lines
 from paralign.runs.finetune import FinetuneConfig, FinetuneData, finetune_settings, identity
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin, command_line, each, results_of
@@ -42,140 +41,182 @@ def analyze_ablation(
     quiet: bool = False,
     command: str | None = None,
 ) -> list[AblationCell]:
-    """Fine-tune encoders with layers drawn anew, and without, from every source to every target (Muller et al. 2021).
+    """Fine-tune encoders with and without reinitialized layers, from every source to every target (Muller et al. 2021).
 
-    Every cell is a run of :func:`paralign.finetune`, without its weights, in ``out/TASK/ENCODER/SOURCE/``; a cell costs
-    what its fine-tuning costs. Then ``out/ablation-TASK/``: ``ablation.tsv`` and the figure that ``paralign report``
-    draws. Other tasks, encoders, sources, layers, or more seeds may be added in the same folder with ``resume``; all
-    cells of a task are trained and tested alike.
+    Each cell is a run of :func:`paralign.finetune` in ``out/TASK/ENCODER/SOURCE/`` that does not keep its weights; it
+    costs what its fine-tuning costs. The comparison is written to ``out/ablation-TASK/``: ``ablation.tsv``, and the
+    figure that ``paralign report`` draws. With ``resume``, other tasks, encoders, sources, layers or more seeds can be
+    added to the same folder; all cells of a task must have the same settings and data.
 
     Args:
         models: encoders.
-        task: one that trains.
-        train: ``LANG=PATH``, several: each a source by itself.
-        eval: ``LANG=PATH``, several: targets; the sources among them say what a reset costs without transfer.
-        out: folder for everything.
-        layers: sets of layers, ``0-1``; by default all of ``width`` neighbours: 0-1, 2-3, ...
-        width: layers drawn anew together, where no sets are given.
-        seeds: fine-tuning seeds; each draws its layers by itself.
-        overrides: ``training.key=value``, ``task.key=value``, ``layers.freeze=...`` of every fine-tuning.
+        task: a task that is fine-tuned.
+        train: ``LANG=PATH``, each a source on its own.
+        eval: ``LANG=PATH``, the targets. Sources among them show what a reset costs without transfer.
+        out: folder for all runs.
+        layers: sets of layers, such as ``0-1``. Empty: all sets of ``width`` neighbors: 0-1, 2-3, ...
+        width: number of layers reinitialized together, if no sets are given.
+        seeds: number of fine-tuning seeds. Each reinitializes the layers with its own values.
+        overrides: ``training.key=value``, ``task.key=value``, ``layers.freeze=...`` for every fine-tuning.
         lenient: drop and count items that cannot be read.
-        limit: first so many items of every set.
-        resume: go on with what is in ``out``.
-        quiet: say nothing.
-        command: recorded with the analysis.
+        limit: use only the first items of every data set. ``None``: all.
+        resume: continue with what is in ``out``.
+        quiet: print nothing.
+        command: recorded with the analysis. ``None``: the command line of the process.
+
+    Returns:
+        a cell for each encoder, source, target and reset.
 
     Raises:
-        UserError: for input and settings that cannot be used, before anything is trained.
+        UserError: for input and settings that cannot be used, before anything is trained; and after all runs, if some
+            of them failed.
     """
-    known, config = _check(models, task, train, eval, overrides, lenient)
+    encoders, config = _check(models, task, train, eval, overrides, lenient)
     out = Path(out)
-    wanted = []
-    for one in known:
-        sets = [parse_layers(name, one.depth) for name in layers or neighbours(one.depth, width)]
-        wanted.append(list(dict.fromkeys(map(format_layers, sets))))
+    resets = [_reset_sets(encoder.depth, layers, width) for encoder in encoders]
     note = begin(out, resume, quiet)
-    names = _names(known, out / task)
-    _same(out / task, config, task, train, eval, limit)
-    cells = [(one.model, name, source, reset) for one, name, some in zip(known, names, wanted, strict=True)
-             for source in train for reset in ("", *some)]  # fmt: skip
+    names = _folder_names(encoders, out / task)
+    _check_same_settings(out / task, config, task, train, eval, limit)
+    cells = [
+        _Run(encoder.model, name, source, reset)
+        for encoder, name, own_resets in zip(encoders, names, resets, strict=True)
+        for source in train
+        for reset in ("", *own_resets)
+    ]
     failed: list[tuple[str, UserError]] = []
-    for number, (model, name, source, reset) in enumerate(cells, 1):
-        language = parse_text(source).language
-        what = f"layers {reset} anew" if reset else "no reset"
-        note(f"{number}/{len(cells)}  {task}  {name}  from {language}  {what}")
-        run = out / task / name / language / (f"reset-{reset}" if reset else "whole")
+    for number, cell in enumerate(cells, 1):
+        reset = f"layers {cell.reset} reset" if cell.reset else "no reset"
+        note(f"{number}/{len(cells)}  {task}  {cell.name}  from {cell.language}  {reset}")
+        folder = out / task / cell.folder
         options = [*each("--eval", eval), "--seeds", seeds, *each("--set", overrides), "--no-keep-models"]
-        options += ["--reset-layers", reset] * bool(reset) + ["--lenient"] * lenient
+        options += ["--reset-layers", cell.reset] * bool(cell.reset) + ["--lenient"] * lenient
         options += ["--limit", limit] if limit is not None else []
+        first = ["--model", cell.model, "--task", task, "--train", cell.source]
         try:
             finetune(
-                model, task=task, train=source, eval=eval, out=run, seeds=seeds, overrides=overrides, limit=limit,
-                settings={"layers": {"reset": reset}} if reset else None, keep_models=False, lenient=lenient,
-                resume=True, quiet=quiet,
-                command=command_line("finetune", "--model", model, "--task", task, "--train", source, *options,
-                                     "--out", run, "--resume"),
-            )  # fmt: skip
-        except UserError as error:  # the other cells are worth having
-            echo(f"WARNING {run}: {error}", quiet=quiet)
-            failed.append((str(run), error))
+                cell.model,
+                task=task,
+                train=cell.source,
+                eval=eval,
+                out=folder,
+                seeds=seeds,
+                overrides=overrides,
+                limit=limit,
+                settings={"layers": {"reset": cell.reset}} if cell.reset else None,
+                keep_models=False,
+                lenient=lenient,
+                resume=True,
+                quiet=quiet,
+                command=command_line("finetune", *first, *options, "--out", folder, "--resume"),
+            )
+        except UserError as error:  # the other runs are still useful
+            echo(f"WARNING {folder}: {error}", quiet=quiet)
+            failed.append((str(folder), error))
     if not any((out / task).rglob("results.jsonl")):
         raise failed[0][1]
-    cells_found = _tell(out / task, out / f"ablation-{task}", [one.digest for one in known], command, quiet)
+    found = _write_comparison(out / task, out / f"ablation-{task}", [e.digest for e in encoders], command, quiet)
     if failed:
-        raise UserError(f"{len(failed)} of {len(cells)} cells failed, the first: {failed[0][1].message}",
-                        where=failed[0][0], hint="the others are told; fix it and --resume")  # fmt: skip
-    return cells_found
+        where, first_error = failed[0]
+        raise UserError(
+            f"{len(failed)} of {len(cells)} runs failed, the first: {first_error.message}",
+            where=where,
+            hint="the others are compared; fix the error and --resume",
+        )
+    return found
 
 
-def neighbours(depth: int, width: int) -> list[str]:
-    """``0-1``, ``2-3``, ...; a last set may be smaller."""
-    return [format_layers(range(first, min(first + width, depth))) for first in range(0, depth, width)]
+def _reset_sets(depth: int, layers: Sequence[str], width: int) -> list[str]:
+    """Return the sets of layers to reinitialize in an encoder of a depth, each once and in one spelling."""
+    neighbors = [format_layers(range(first, min(first + width, depth))) for first in range(0, depth, width)]
+    return list(dict.fromkeys(format_layers(parse_layers(text, depth)) for text in layers or neighbors))
 
 
 @dataclass(frozen=True)
-class _Known:
-    """An encoder that is to be looked into."""
+class _Run:
+    """One fine-tuning: an encoder, a source, and the layers that are reinitialized."""
 
+    model: str
+    name: str
+    source: str
+    reset: str
+
+    @property
+    def language(self) -> str:
+        return parse_text(self.source).language
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.name, self.language, f"reset-{self.reset}" if self.reset else "whole")
+
+
+@dataclass(frozen=True)
+class _AblatedEncoder:
     model: str
     digest: str
     depth: int
-    """Layers that are used."""
+    """Number of layers that are used."""
 
 
 def _check(
     models: Sequence[str], task: str, train: Sequence[str], eval: Sequence[str], overrides: Sequence[str], lenient: bool
-) -> tuple[list[_Known], FinetuneConfig]:
-    """Everything that can be seen to be wrong before hours of fine-tuning; the encoders, and the settings."""
+) -> tuple[list[_AblatedEncoder], FinetuneConfig]:
+    """Find all mistakes that can be found before hours of fine-tuning; return encoders and settings."""
     if not models or not train or not eval:
         what = "encoder is given" if not models else "training data" if not train else "test data"
         raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
-    config, work = finetune_settings(task, None, None, overrides)
+    config, head_task = finetune_settings(task, None, None, overrides)
     if config.layers.reset:
-        raise UserError("layers.reset is set for every cell", hint="name the layers with --layers")
+        raise UserError("layers.reset is set for every run", hint="name the layers with --layers")
     for spec in (*train, *eval):
-        read_data(work, spec, lenient, 1)
+        read_data(head_task, spec, lenient, 1)
     sources = [parse_text(source).language for source in train]
     if len(set(sources)) < len(sources):
-        raise UserError("two sources of one language", hint="each --train is a source by itself; see paralign finetune")
-    known = []
+        hint = "each --train is a source on its own; to train on several files see paralign finetune"
+        raise UserError("two sources have the same language", hint=hint)
+    encoders = []
     for model in dict.fromkeys(models):
         encoder = Encoder.from_pretrained(model)
         digest = encoder.digest()
         configure_layers(encoder, config.layers)
         layer_stacks(encoder.model)  # refuses shared layers
-        known.append(_Known(model, digest, encoder.layers))
-    return known, config
+        encoders.append(_AblatedEncoder(model, digest, encoder.layers))
+    return encoders, config
 
 
-def _same(
+def _check_same_settings(
     runs: Path, config: FinetuneConfig, task: str, train: Sequence[str], eval: Sequence[str], limit: int | None
 ) -> None:
-    """Refuse to add cells of other settings than those that are there: the two could not be compared."""
+    """Refuse to add runs with other settings than those in the folder, as they could not be compared."""
     for source in train:
-        began = identity(config, task, FinetuneData([source], eval, limit=limit))
+        settings = identity(config, task, FinetuneData([source], eval, limit=limit))
+        compared = {key: settings[key] for key in ("data", "training")}
         for file in sorted(runs.glob(f"*/{parse_text(source).language}/*/run.json")):
-            RunFolder(file.parent, "finetune", resume=True).check_settings({k: began[k] for k in ("data", "training")})
+            RunFolder(file.parent, "finetune", resume=True).check_settings(compared)
 
 
-def _names(known: Sequence[_Known], folder: Path) -> list[str]:
-    """A folder's name for each encoder: ``runs/ppa/encoder`` is ``ppa``; another encoder of that name ``ppa-2``."""
-    out: list[str] = []
-    for one in known:
-        path = Path(one.model)
+def _folder_names(encoders: Sequence[_AblatedEncoder], folder: Path) -> list[str]:
+    """Return a folder name for each encoder: ``ppa`` for ``runs/ppa/encoder``, ``ppa-2`` for another one of that
+    name."""
+    names: list[str] = []
+    for encoder in encoders:
+        path = Path(encoder.model)
         base = path.parent.name if path.name in ("encoder", "model") and path.parent.name else path.name
         base = re.sub(r"[^\w.-]", "_", base)
-        free = (name for name in _numbered(base) if name not in out and _holds(folder / name) in (None, one.digest))
-        out.append(next(free))
-    return out
+        free = (
+            name
+            for name in _numbered(base)
+            if name not in names and _encoder_in(folder / name) in (None, encoder.digest)
+        )
+        names.append(next(free))
+    return names
 
 
-def _holds(folder: Path) -> str | None:
-    """The encoder whose cells lie in a folder, by its fingerprint."""
+def _encoder_in(folder: Path) -> str | None:
+    """Return the fingerprint of the encoder whose runs are in a folder."""
     for file in sorted(folder.glob("*/*/run.json")):
-        found = json.loads(file.read_text(encoding="utf-8")).get("model_hash")
-        if found:
-            return str(found)
+        model_hash = json.loads(file.read_text(encoding="utf-8")).get("model_hash")
+        if model_hash:
+            return str(model_hash)
     return None
 
 
@@ -187,30 +228,12 @@ def _numbered(name: str) -> Iterator[str]:
         number += 1
 
 
-def _tell(runs: Path, out: Path, order: Sequence[str], command: str | None, quiet: bool) -> list[AblationCell]:
-    """Bring the cells of all runs together, the encoders in their order."""
-    rows, torn = results_of([runs])
-    cells, notes = ablation_cells(rows)
-    cells.sort(key=lambda cell: order.index(cell.model_hash) if cell.model_hash in order else len(order))
-    notes = torn + notes
+def _write_comparison(runs: Path, out: Path, order: list[str], command: str | None, quiet: bool) -> list[AblationCell]:
+    """Compare the cells of all runs in a folder, and write the analysis; encoders come in a given order."""
+    rows, notes = results_of([runs])
+    result = ablation_result(rows, notes, order)
     folder = RunFolder(out, "analyze ablation", command=command, fresh=True)
     folder.begin({"runs": [str(runs)]})
-    names = [field.name for field in fields(AblationCell)]
-    if folder.main:
-        lines = ["\t".join(_shown(getattr(cell, name)) for name in names) for cell in cells]
-        write_lines(out / "ablation.tsv", ["\t".join(names), *lines])
-    folder.figure("ablation", "ablation", cells=cells, notes=notes)
-    folder.save(status="done", alarms=notes)
-    for cell in cells:
-        gap = "" if math.isnan(cell.difference) else f" ({round(100 * cell.difference, 1) + 0.0:+.1f})"
-        what = f"layers {cell.reset} anew" if cell.reset else "no reset"
-        score = f"{100 * cell.score:.1f}"
-        target = f"{cell.targets} targets, mean" if cell.targets > 1 else cell.target
-        echo(f"{cell.task} {cell.system} {cell.source} to {target}, {what}: {score}{gap}", quiet=quiet)
-    for text in notes:
-        echo(f"WARNING {text}", quiet=quiet)
+    write_analysis(folder, "ablation", result, quiet)
+    cells: list[AblationCell] = result.value
     return cells
-
-
-def _shown(value: object) -> str:
-    return "" if isinstance(value, float) and math.isnan(value) else str(value)

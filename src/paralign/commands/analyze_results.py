@@ -1,13 +1,15 @@
-"""Analyses of the results of other runs, and what all analyses write into their run folder."""
+"""Analyses of the results of other runs, and what every analysis writes to its run folder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from paralign.analyses.base import AnalysisResult, find_analysis
+from paralign.analyses.base import AnalysisResult, ResultsAnalysis, find_analysis
 from paralign.console import echo
 from paralign.formats.lines import write_lines
+from paralign.results import write_results
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import results_of
 
@@ -24,12 +26,13 @@ def analyze_results(
         runs: folders with ``results.jsonl``; subfolders are read too.
         out: the run folder; a rerun replaces its content.
         quiet: print nothing.
-        command: recorded with the run; the command line by default.
+        command: recorded with the run. ``None``: the command line of the process.
 
     Raises:
-        UserError: for folders without results, or results that do not hold what the analysis needs.
+        UserError: for folders without results, or results that do not contain what the analysis needs.
     """
     analysis = find_analysis(name)
+    assert isinstance(analysis, ResultsAnalysis)
     rows, notes = results_of(runs)
     result = analysis.analyze(rows)
     result.warnings = [*notes, *result.warnings]
@@ -39,13 +42,23 @@ def analyze_results(
     return result
 
 
-def write_analysis(folder: RunFolder, name: str, result: AnalysisResult, quiet: bool) -> None:
-    """Write table and figures, end the run, and print summary and warnings."""
+def write_analysis(folder: RunFolder, name: str, result: AnalysisResult, quiet: bool, **facts: Any) -> None:
+    """Write table, figures and rows, end the run, and print summary and warnings.
+
+    Args:
+        folder: a run that has begun.
+        name: name of the analysis.
+        result: what to write.
+        quiet: print nothing.
+        facts: further facts for ``run.json``.
+    """
     if folder.main and result.table:
         write_lines(folder.path / f"{name}.tsv", ["\t".join(row) for row in result.table])
     for kind, data in result.figures.items():
         folder.figure(kind, kind, **data)
-    folder.save(status="done", alarms=list(result.warnings))
+    if folder.main and result.rows:
+        write_results(folder.path, [(row, None) for row in result.rows], fresh=True)
+    folder.save(status="done", alarms=list(result.warnings), **facts)
     for line in result.summary:
         echo(line, quiet=quiet)
     for warning in result.warnings:

@@ -13,7 +13,7 @@ from paralign.metrics.statistics import CORRELATIONS
 from paralign.report.runs import Run
 from paralign.results import Items, Measurement, Seeds, read_items
 
-__all__ = ["SCORE_TOLERANCE", "Cell", "Member", "Unit", "build_cell"]
+__all__ = ["SCORE_TOLERANCE", "Cell", "Member", "Row", "Unit", "build_cell"]
 
 Member = tuple[Run, Measurement]
 """A measurement and its run."""
@@ -61,6 +61,28 @@ class Cell:
     def sd(self) -> float | None:
         """Sample standard deviation over seeds; ``None`` for a single seed."""
         return mean_sd(list(self.scores.values()))[1]
+
+
+@dataclass
+class Row:
+    """The scores of one system."""
+
+    system: str
+    control: bool
+    cells: dict[str, Cell]
+    average: float | None = None
+    """Mean over :attr:`paralign.report.tables.Table.others`."""
+    average_sd: float | None = None
+    """Sample standard deviation of the average, over seeds measured on all its languages."""
+    average_difference: float | None = None
+    average_comparison: Comparison | None = None
+    gap: float | None = None
+    """Score on the pivot minus the average."""
+
+    @property
+    def units(self) -> list[Unit]:
+        """All seeds of the row, each once."""
+        return list(dict.fromkeys(unit for cell in self.cells.values() for unit in cell.scores))
 
 
 def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from paralign.metrics import Comparison, item_score, paired_bootstrap, paired_bootstrap_mean
 from paralign.metrics.bootstrap import compare_resampled, resample
-from paralign.report.cells import SCORE_TOLERANCE, Cell
-
-if TYPE_CHECKING:
-    from paralign.report.tables import Row
+from paralign.report.cells import SCORE_TOLERANCE, Cell, Row
 
 __all__ = [
     "compare_cells",

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 from paralign.metrics import Comparison
+from paralign.report.cells import Row
 from paralign.report.comparison import is_significant
 from paralign.report.number_format import format_score, join_names
-from paralign.report.tables import Row, Table
+from paralign.report.tables import Table
 from paralign.report.titles import table_title
 
 __all__ = ["Finding", "summarize"]

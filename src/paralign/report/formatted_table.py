@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from paralign.metrics import Comparison
 from paralign.report.baselines import Baseline
 from paralign.report.captions import seeds_caption, table_caption
+from paralign.report.cells import Row
 from paralign.report.comparison import unbeaten_baselines, verdict
 from paralign.report.number_format import format_difference, format_score, join_names
 from paralign.report.table_key import TableKey
-from paralign.report.tables import Row, Table
+from paralign.report.tables import Table
 from paralign.report.titles import table_title
 
 __all__ = ["FormattedCell", "FormattedRow", "FormattedTable", "format_table"]

@@ -6,38 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from paralign.errors import UserError
-from paralign.metrics import Comparison, mean_sd
+from paralign.metrics import mean_sd
 from paralign.report.baselines import Baseline, collect_baselines
-from paralign.report.cells import Cell, Member, Unit, build_cell
+from paralign.report.cells import Member, Row, build_cell
 from paralign.report.comparison import compare_rows, resample_cells
 from paralign.report.drawing import tasks_in_figures
 from paralign.report.number_format import shorten_list
 from paralign.report.runs import Run
 from paralign.report.table_key import TableKey, divide_members, training_languages
 
-__all__ = ["Row", "Table", "build_tables"]
-
-
-@dataclass
-class Row:
-    """The scores of one system."""
-
-    system: str
-    control: bool
-    cells: dict[str, Cell]
-    average: float | None = None
-    """Mean over :attr:`Table.others`."""
-    average_sd: float | None = None
-    """Sample standard deviation of the average, over seeds measured on all its languages."""
-    average_difference: float | None = None
-    average_comparison: Comparison | None = None
-    gap: float | None = None
-    """Score on the pivot minus the average."""
-
-    @property
-    def units(self) -> list[Unit]:
-        """All seeds of the row, each once."""
-        return list(dict.fromkeys(unit for cell in self.cells.values() for unit in cell.scores))
+__all__ = ["Table", "build_tables"]
 
 
 @dataclass

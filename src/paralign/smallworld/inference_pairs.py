@@ -28,7 +28,7 @@ from paralign.smallworld.entailment_rules import (
 from paralign.smallworld.grammar import Sentence
 from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 from paralign.smallworld.random_stream import RandomStream
-from paralign.smallworld.sampling import _adjective, _place, _time, sample
+from paralign.smallworld.sampling import sample, sample_adjective, sample_place, sample_time
 from paralign.smallworld.world import get_grammar
 
 __all__ = ["Inference", "realize", "sample_inference"]
@@ -205,7 +205,7 @@ def _sample_detail(rng: RandomStream, clause: Clause, name: str, source: Iterato
     if field:
         entity: Entity = getattr(clause, role)
         samplers: dict[str, Callable[[], object]] = {
-            "adjective": lambda: None if clause.adjective else _adjective(rng, entity.concept),
+            "adjective": lambda: None if clause.adjective else sample_adjective(rng, entity.concept),
             "surname": lambda: rng.choose(C.SURNAMES),
             "count": lambda: None if clause.negated else rng.choose(C.NUMBERS),
             "conjunct": lambda: None if clause.negated or not human else Entity(rng.choose(C.POOLS["human"])),
@@ -213,13 +213,13 @@ def _sample_detail(rng: RandomStream, clause: Clause, name: str, source: Iterato
         }
         return samplers[field]() if field in samplers else None
     if name == "time":
-        return None if lasting else _time(rng, clause.tense)
+        return None if lasting else sample_time(rng, clause.tense)
     if name == "manner":
         return rng.choose(C.MANNERS) if entry and entry.manner and not clause.negated else None
     if name == "frequency":
         return rng.choose(C.FREQUENCIES) if clause.tense == "present" and not (lasting or clause.negated) else None
     if name == "place":
-        return None if lasting or clause.goal or clause.recipient else _place(rng, subject)
+        return None if lasting or clause.goal or clause.recipient else sample_place(rng, subject)
     if human and entry is not None and entry.frame in ("intransitive", "motion"):
         return Adjunct("with", Entity(rng.choose(C.PERSONS)))
     return None

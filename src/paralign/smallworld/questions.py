@@ -22,7 +22,7 @@ from paralign.smallworld import concepts as C
 from paralign.smallworld.grammar import Sentence
 from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 from paralign.smallworld.random_stream import RandomStream
-from paralign.smallworld.sampling import _adjective, _time
+from paralign.smallworld.sampling import sample_adjective, sample_time
 from paralign.smallworld.world import get_grammar
 
 __all__ = ["ReadingItem", "realize_question", "sample_question"]
@@ -243,14 +243,14 @@ class _EventSampler:
         if rng.chance(45):
             return Entity(self.fresh(C.PERSONS), surname=rng.choose(C.SURNAMES) if rng.chance(25) else None)
         concept = self.fresh(C.POOLS["human"])
-        adjective = _adjective(rng, concept) if rng.chance(30) else None
+        adjective = sample_adjective(rng, concept) if rng.chance(30) else None
         return Entity(concept, plural=rng.chance(15), adjective=adjective)
 
     def thing(self, concepts: list[str]) -> Entity:
         """Return one of the things: definite, indefinite, counted or with an owner."""
         rng = self.rng
         concept = self.fresh(concepts)
-        adjective = _adjective(rng, concept) if rng.chance(45) else None
+        adjective = sample_adjective(rng, concept) if rng.chance(45) else None
         if concept in C.MASS:
             return Entity(concept, adjective=adjective)
         style = rng.bits() % 100
@@ -268,7 +268,7 @@ class _EventSampler:
         relation = self.rng.choose(("in", "in", "in", "near", "behind"))
         concept = self.fresh(C.POOLS[relation])
         return Adjunct(
-            relation, Entity(concept, adjective=_adjective(self.rng, concept) if self.rng.chance(25) else None)
+            relation, Entity(concept, adjective=sample_adjective(self.rng, concept) if self.rng.chance(25) else None)
         )
 
     def event(self, verb: str, asks: str, subject: Entity | None = None) -> Clause:
@@ -313,7 +313,7 @@ def _add_adverbials(rng: RandomStream, clause: Clause, asks: str) -> Clause:
     """Return the clause, sometimes with a time or a manner."""
     entry = C.VERBS[clause.verb]
     if not entry.stative and rng.chance(30):
-        clause = replace(clause, time=_time(rng, clause.tense), fronted=rng.chance(30))
+        clause = replace(clause, time=sample_time(rng, clause.tense), fronted=rng.chance(30))
     if entry.manner and not clause.negated and asks != "where" and rng.chance(25):
         clause = replace(clause, manner=rng.choose(C.MANNERS))
     return clause

@@ -8,7 +8,7 @@ from paralign.smallworld import concepts as C
 from paralign.smallworld.meaning import Adjunct, Clause, Entity, Meaning
 from paralign.smallworld.random_stream import RandomStream, WeightedPool
 
-__all__ = ["sample"]
+__all__ = ["sample", "sample_adjective", "sample_place", "sample_time"]
 
 _POOL = {name: WeightedPool(words) for name, words in C.POOLS.items()}
 _VERB = {
@@ -58,7 +58,7 @@ def _noun(
     while other_than is not None and other_than.concept == concept:
         concept = rng.pick(_POOL[pool])
     kind = C.NOUNS[concept]
-    adjective = _adjective(rng, concept) if rng.chance(18 if bare else 34) else None
+    adjective = sample_adjective(rng, concept) if rng.chance(18 if bare else 34) else None
     if bare or concept in C.MASS:
         return Entity(concept, adjective=adjective)
     style = rng.bits() % 100
@@ -73,7 +73,7 @@ def _noun(
     return Entity(concept, plural=plural, definite=definite, adjective=adjective, owner=owner)
 
 
-def _adjective(rng: RandomStream, concept: str, predicate: bool = False) -> str:
+def sample_adjective(rng: RandomStream, concept: str, predicate: bool = False) -> str:
     """Return an adjective that suits the noun."""
     pool = (_PREDICATES if predicate else _ADJECTIVES)[C.NOUNS[concept]]
     adjective = rng.pick(pool)
@@ -140,7 +140,7 @@ def _patient(rng: RandomStream, pool: str, subject: Entity, depth: int, verb: st
     return entity
 
 
-def _place(rng: RandomStream, subject: Entity) -> Adjunct:
+def sample_place(rng: RandomStream, subject: Entity) -> Adjunct:
     """Return where something happens; towns and countries only with human subjects."""
     style = rng.bits() % 100 if _human(subject) else 99
     if style < 28:
@@ -151,7 +151,8 @@ def _place(rng: RandomStream, subject: Entity) -> Adjunct:
     return Adjunct(relation, _noun(rng, "shelter" if relation == "under" else relation, bare=True))
 
 
-def _time(rng: RandomStream, tense: str) -> str:
+def sample_time(rng: RandomStream, tense: str) -> str:
+    """Return a time that suits the tense."""
     style = rng.bits() % 100
     if style < 45:
         return rng.pick(_MOMENTS[tense])
@@ -201,14 +202,14 @@ def _clause(
         goal = Entity(rng.pick(_CITIES)) if rng.chance(30) else _noun(rng, pool, bare=True)
         clause = replace(clause, goal=goal)
     elif entry.frame == "dwelling":
-        place = _place(rng, subject) if rng.chance(60) else None
+        place = sample_place(rng, subject) if rng.chance(60) else None
         if place is None or place.relation not in ("in", "near"):
             place = Adjunct("in", _noun(rng, pool, bare=True))
         clause = replace(clause, place=place)
     elif entry.frame == "intransitive" and pool:
         clause = replace(clause, place=Adjunct("in", _noun(rng, pool, bare=True)))
     elif not entry.stative and rng.chance(24 if entry.frame == "transitive" else 50):
-        clause = replace(clause, place=_place(rng, subject))
+        clause = replace(clause, place=sample_place(rng, subject))
     if not plain:
         clause = _adverbials(rng, clause, entry, depth)
     if clause.object is not None and clause.object.relative is not None:
@@ -236,7 +237,7 @@ def _adverbials(rng: RandomStream, clause: Clause, entry: C.Verb, depth: int) ->
     elif clause.tense == "present" and not entry.stative and rng.chance(26):
         clause = replace(clause, frequency=rng.pick(_FREQUENCIES))
     if depth == 0 and not entry.stative and rng.chance(30):
-        clause = replace(clause, time=_time(rng, clause.tense), fronted=rng.chance(30))
+        clause = replace(clause, time=sample_time(rng, clause.tense), fronted=rng.chance(30))
         if clause.frequency and clause.time == "now":
             clause = replace(clause, frequency=None)
     return clause
@@ -256,7 +257,7 @@ def _state(rng: RandomStream, *, place: bool) -> Clause:
     else:
         subject = replace(_noun(rng, kind, subject=True), count=None, definite=True)
     if not place:
-        adjective = rng.pick(_PREDICATES[kind]) if subject.is_name else _adjective(rng, subject.concept, True)
+        adjective = rng.pick(_PREDICATES[kind]) if subject.is_name else sample_adjective(rng, subject.concept, True)
         subject = replace(subject, adjective=None)
         return Clause("be", subject=subject, adjective=adjective, tense=tense, negated=rng.chance(15))
     relation = rng.choose(("in", "near", "behind", "under", "on_top", "on_top"))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from paralign.training.callbacks import Callback
-
-if TYPE_CHECKING:
-    from paralign.training.trainer import Trainer
+from paralign.training.callbacks import Callback, CallbackTrainer
 
 __all__ = ["Alarms", "non_finite"]
 
@@ -48,12 +45,12 @@ class Alarms(Callback):
         self._streaks: dict[str, int] = {}
         self.raised: dict[str, str] = {}
 
-    def on_train_start(self, trainer: Trainer) -> None:
+    def on_train_start(self, trainer: CallbackTrainer) -> None:
         """Read chance levels and the length of the run from the trainer."""
         self._chance = trainer.learner.chance() if self._chance is None else self._chance
         self._steps = trainer.steps if self._steps is None else self._steps
 
-    def on_log(self, trainer: Trainer, entry: Mapping[str, Any]) -> None:
+    def on_log(self, trainer: CallbackTrainer, entry: Mapping[str, Any]) -> None:
         """Check an entry about a step; log the new alarms."""
         if "event" not in entry:
             for message in self.check(entry["step"], entry["losses"], entry["metrics"]):

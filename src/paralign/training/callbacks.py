@@ -4,12 +4,58 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from paralign.training.trainer import Trainer
+from paralign.objectives.base import Batches
+from paralign.training.config import TrainingConfig
+from paralign.training.learner import Learner
 
-__all__ = ["Callback", "DevelopmentScore", "HeldOutEvaluation"]
+__all__ = ["Callback", "CallbackTrainer", "DevelopmentScore", "HeldOutEvaluation"]
+
+
+class CallbackTrainer(Protocol):
+    """What callbacks may use of :class:`paralign.training.trainer.Trainer`.
+
+    Attributes:
+        learner: encoder and objectives.
+        batches: the training data.
+        config: settings of the loop.
+        settings: everything that decides the result, as JSON values.
+        run_dir: folder of the run.
+        title: shown in the progress line.
+        step, steps: steps done, and length of the run.
+    """
+
+    learner: Learner
+    batches: Batches
+    config: TrainingConfig
+    settings: dict[str, Any]
+    run_dir: Path
+    title: str
+    step: int
+    steps: int
+
+    def record(self, **entry: Any) -> None:
+        """Append an entry to the log and pass it to the callbacks."""
+
+    def show(self, note: str) -> None:
+        """Show a note in the progress line."""
+
+    def evaluation(self) -> AbstractContextManager[Callable[[], float]]:
+        """Give this process all weights for an evaluation; yields a function that returns the seconds it took."""
+        ...
+
+    def from_main_process(self, value: float) -> float:
+        """Return the value of the first process."""
+        ...
+
+    def save_best(self) -> None:
+        """Keep the current weights as the best of the run."""
+
+    def load_best(self) -> None:
+        """Restore the weights that :meth:`save_best` kept last."""
 
 
 class Callback:
@@ -23,16 +69,16 @@ class Callback:
 
     name: ClassVar[str] = ""
 
-    def on_train_start(self, trainer: Trainer) -> None:
+    def on_train_start(self, trainer: CallbackTrainer) -> None:
         """Called before the first step, after a checkpoint was loaded."""
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: CallbackTrainer) -> None:
         """Called after every optimizer step, before a checkpoint is saved."""
 
-    def on_log(self, trainer: Trainer, entry: Mapping[str, Any]) -> None:
+    def on_log(self, trainer: CallbackTrainer, entry: Mapping[str, Any]) -> None:
         """Called with every entry of the log: ``losses``, ``metrics``, ... of a step, or an ``event``."""
 
-    def on_train_end(self, trainer: Trainer) -> None:
+    def on_train_end(self, trainer: CallbackTrainer) -> None:
         """Called after the last step. Not called if the run was stopped or failed."""
 
     def close(self) -> None:
@@ -60,7 +106,7 @@ class HeldOutEvaluation(Callback):
     def __init__(self, evaluate: Callable[[], Mapping[str, float]]) -> None:
         self._evaluate = evaluate
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: CallbackTrainer) -> None:
         """Evaluate if it is time to."""
         if trainer.step % trainer.config.heldout_every and trainer.step < trainer.steps:
             return
@@ -83,7 +129,7 @@ class DevelopmentScore(Callback):
         self._score = score
         self.best: dict[str, Any] = {"step": 0, "score": -math.inf}
 
-    def on_step_end(self, trainer: Trainer) -> None:
+    def on_step_end(self, trainer: CallbackTrainer) -> None:
         """Score at the end of an epoch, and keep the weights if they are the best so far."""
         if trainer.step % trainer.batches.steps_per_epoch and trainer.step < trainer.steps:
             return
@@ -94,7 +140,7 @@ class DevelopmentScore(Callback):
             self.best = {"step": trainer.step, "score": value}
             trainer.save_best()
 
-    def on_train_end(self, trainer: Trainer) -> None:
+    def on_train_end(self, trainer: CallbackTrainer) -> None:
         """Restore the best weights."""
         trainer.load_best()
 

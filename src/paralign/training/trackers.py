@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, get_available_trackers
 
 from paralign.config import did_you_mean
 from paralign.errors import UserError
-from paralign.training.callbacks import Callback
-
-if TYPE_CHECKING:
-    from paralign.training.trainer import Trainer
+from paralign.training.callbacks import Callback, CallbackTrainer
 
 __all__ = ["Trackers", "check_trackers"]
 
@@ -44,7 +41,7 @@ class Trackers(Callback):
         self._names = list(names)
         self._trackers: list[GeneralTracker] = []
 
-    def on_train_start(self, trainer: Trainer) -> None:
+    def on_train_start(self, trainer: CallbackTrainer) -> None:
         """Start the trackers with the settings of the run."""
         settings = {k: v if isinstance(v, int | float | str) else str(v) for k, v in _flat(trainer.settings)}
         for name in self._names:
@@ -55,7 +52,7 @@ class Trackers(Callback):
             tracker.store_init_configuration(settings)
             self._trackers.append(tracker)
 
-    def on_log(self, trainer: Trainer, entry: Mapping[str, Any]) -> None:
+    def on_log(self, trainer: CallbackTrainer, entry: Mapping[str, Any]) -> None:
         """Send the numbers of an entry: ``loss``, ``losses/tlm``, ``heldout/losses/de``, ``metrics/...``."""
         head = f"{entry['event']}/" if "event" in entry else ""
         numbers = {head + k: v for k, v in _flat(entry) if isinstance(v, int | float) and k not in ("step", "time")}

@@ -186,7 +186,7 @@ class Trainer:
     @property
     def pieces_seen(self) -> int:
         """Tokenizer pieces encoded by all processes since the run began."""
-        return self.totals.pieces * self.ranks
+        return int(self.totals.pieces * self.ranks)
 
     # -- for callbacks
 

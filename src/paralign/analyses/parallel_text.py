@@ -1,0 +1,80 @@
+"""Parallel sentences for analyses: one file for each language, aligned line by line, or files of pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+
+from paralign.errors import UserError, file_location
+from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+
+__all__ = ["ParallelText", "parse_parallel_texts"]
+
+
+@dataclass(frozen=True)
+class ParallelText:
+    """Sentences in two or more languages, read again in each iteration; sentences missing in a language are left out.
+
+    Attributes:
+        languages: the first is the one that others are compared with.
+        path: the first file, for messages.
+        pair: ``SRC-TGT`` if there may be several files of pairs, otherwise ``None``.
+        read: opens the files.
+        dataset: name for result rows.
+        limit: use the first sentences only.
+    """
+
+    languages: tuple[str, ...]
+    path: str
+    pair: str | None
+    read: Callable[[], Iterator[tuple[str, ...]]]
+    dataset: str = ""
+    limit: int | None = None
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        complete = (texts for texts in self.read() if all(text.strip() for text in texts))
+        return islice(complete, self.limit)
+
+
+def parse_parallel_texts(text: Sequence[str], pairs: Sequence[str]) -> list[ParallelText]:
+    """Parse ``--text LANG=PATH`` for each language, or ``--pairs SRC-TGT=PATH``.
+
+    Raises:
+        UserError: if both or none are given, or there are not two texts of different languages.
+    """
+    if bool(text) == bool(pairs):
+        hint = "--text en=PATH --text de=PATH, or --pairs en-de=PATH"
+        raise UserError("give either --text or --pairs" if text else "no text is given", hint=hint)
+    if pairs:
+        return [_from_pairs(parse_pairs(spec)) for spec in pairs]
+    specs = [parse_text(spec) for spec in text]
+    counts = Counter(spec.language for spec in specs)
+    repeated = next((language for language, count in counts.items() if count > 1), None)
+    if repeated or len(specs) < 2:
+        message = f"there are two texts of {repeated}" if repeated else "only one text is given"
+        raise UserError(message, hint="give a text for each of two or more languages, aligned line by line")
+    languages = tuple(spec.language for spec in specs)
+    return [ParallelText(languages, specs[0].path, None, lambda: _aligned_lines(specs))]
+
+
+def _from_pairs(spec: PairSpec) -> ParallelText:
+    def read() -> Iterator[tuple[str, ...]]:
+        return ((pair.source, pair.target) for pair in read_pairs(spec))
+
+    return ParallelText(spec.languages, spec.path, "-".join(spec.languages), read)
+
+
+def _aligned_lines(specs: Sequence[TextSpec]) -> Iterator[tuple[str, ...]]:
+    for lines in zip_longest(*map(read_text, specs)):
+        ended = [spec.path for spec, line in zip(specs, lines, strict=True) if line is None]
+        if ended:
+            spec, line = next(both for both in zip(specs, lines, strict=True) if both[1] is not None)
+            raise UserError(
+                f"the texts are not parallel: {ended[0]} ends before this line",
+                where=file_location(spec.path, line[0]),
+                hint="give files that correspond line by line",
+            )
+        yield tuple(line[1] for line in lines)

@@ -1,0 +1,78 @@
+"""Analyses of encoders on parallel text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from paralign.analyses.base import AnalysisResult, AnalyzedEncoder, EncoderAnalysis, find_analysis
+from paralign.analyses.parallel_text import parse_parallel_texts
+from paralign.commands.analyze_results import write_analysis
+from paralign.config import merge, parse_override
+from paralign.console import echo
+from paralign.device import best_device
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.runs.dataset_names import dataset_names
+from paralign.runs.folder import RunFolder
+from paralign.runs.model_folder import about_model
+
+__all__ = ["analyze_encoders"]
+
+
+def analyze_encoders(
+    name: str,
+    models: Sequence[str],
+    *,
+    out: str | Path,
+    text: Sequence[str] = (),
+    pairs: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+    quiet: bool = False,
+    command: str | None = None,
+) -> AnalysisResult:
+    """Run an analysis of encoders on parallel text.
+
+    Args:
+        name: name in the table :data:`paralign.analyses.table.ANALYSES`.
+        models: encoders or fine-tuned models, the one before training first.
+        out: the run folder; a rerun replaces its content.
+        text: ``LANG=PATH`` for each language, aligned line by line; others are compared with the first.
+        pairs: ``SRC-TGT=PATH`` instead, each on its own.
+        overrides: ``NAME.key=value``, settings of the analysis.
+        limit: use only the first sentences. ``None``: all.
+        quiet: print nothing.
+        command: recorded with the run. ``None``: the command line of the process.
+
+    Raises:
+        UserError: for text or settings that cannot be used, or encoders that cannot be read.
+    """
+    if not models:
+        raise UserError("no encoder is given", hint="--model ENCODER, once for each")
+    settings = merge(*map(parse_override, overrides))
+    unknown = sorted(set(settings) - {name})
+    if unknown:
+        raise UserError(f"unknown section {unknown[0]!r}", hint=f"only {name}.KEY can be set here")
+    analysis = find_analysis(name, settings.get(name, {}))
+    assert isinstance(analysis, EncoderAnalysis)
+    texts = parse_parallel_texts(text, pairs)
+    datasets = dataset_names([f"{'-'.join(one.languages)}={one.path}" for one in texts])
+    texts = [replace(one, dataset=dataset, limit=limit) for one, dataset in zip(texts, datasets, strict=True)]
+    folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
+    encoders = []
+    for model in models:
+        encoder = Encoder.from_pretrained(model).to(best_device()).eval()
+        encoders.append(AnalyzedEncoder(encoder, about_model(encoder, model)))
+    result = analysis.analyze(encoders, texts, run=folder.name, progress=lambda line: echo(line, quiet=quiet))
+    # Only now, so that the previous content of the folder stays if the analysis fails.
+    recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit}
+    recorded |= {name: analysis.config.model_dump(mode="json")}
+    first = encoders[0].about
+    folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
+    device = encoders[0].encoder.device.type
+    write_analysis(folder, name, result, quiet, threads=torch.get_num_threads(), device=device)
+    return result
