@@ -11,15 +11,15 @@ import torch
 from context import Context
 from machine import median_of
 
+from paralign.batches.batching import split_by_length
+from paralign.corpus.link_store import LinkStore
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder, families
 from paralign.encoder.hf import load_tokenizer
-from paralign.text import TokenStore
-from paralign.text.batching import split_by_length
-from paralign.text.linked import LinkStore
+from paralign.runs.links import open_links
+from paralign.runs.settings import LinksConfig, run_settings
+from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Trainer
-from paralign.verbs.links import open_links
-from paralign.verbs.settings import LinksConfig, run_settings
-from paralign.verbs.train import make_objectives
 
 __all__ = ["Loops", "Size", "Work", "now", "peak_mb", "size_of", "work_of"]
 

@@ -125,8 +125,8 @@ def _store(data: Path, part: Path, work: Path) -> None:
 
 def evenly(source: str) -> list[tuple[str, str]]:
     """Pairs of a file at equal distances."""
-    from paralign.text import parse_pairs
-    from paralign.text.readers import read_pairs
+    from paralign.sources.readers import read_pairs
+    from paralign.sources.specs import parse_pairs
 
     def pairs() -> list[tuple[str, str]]:
         read = read_pairs(parse_pairs(source), lenient=True)

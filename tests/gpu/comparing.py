@@ -13,12 +13,14 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
+from paralign.batches.masking import Translations
+from paralign.batches.views import ViewsConfig
+from paralign.corpus.build import build_store
+from paralign.corpus.clean import FilterConfig
+from paralign.corpus.link_store import write_link_store
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives import Objective, find_objective
-from paralign.text import FilterConfig, build_store, parse_pairs
-from paralign.text.linked import write_link_store
-from paralign.text.masking import Translations
-from paralign.text.views import ViewsConfig
+from paralign.sources.specs import parse_pairs
 from paralign.training import CorpusBatches, Learner, TrainingConfig
 from tests.objectives.test_word_alignment import links_of
 

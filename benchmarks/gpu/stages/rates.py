@@ -15,9 +15,9 @@ from machine import median_of
 
 import paralign
 from paralign.encoder import Encoder
+from paralign.runs.measure import read_data
 from paralign.tasks.supervised import Supervised
 from paralign.training import Trainer
-from paralign.verbs.measure import read_data
 
 SHAPES = ("mbert", "e5")
 RECIPES = ("tlm", "moco", "alignlm", "word-l2", "ppa")

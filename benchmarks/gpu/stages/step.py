@@ -20,10 +20,10 @@ from hf_step import HuggingFaceStep, Style
 from loop import Loops, now, peak_mb
 from machine import median_of
 
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
-from paralign.text import TokenStore
+from paralign.runs.settings import run_settings
 from paralign.training import CorpusBatches, Trainer
-from paralign.verbs.settings import run_settings
 
 SHAPE = "mbert"
 CHUNKS, TINY_CHUNKS = (256, 1_024, 2_048, 4_096, 8_192), (256, 2_048)
@@ -186,7 +186,7 @@ class Bench:
     def chunk(self, cost: int) -> dict[str, Any]:
         """The rate with another ``training.chunk_cost``."""
         moco: Any = self.trainer.learner.objectives["moco"]
-        encoders = (self.trainer.learner.encoder, moco.key_encoder)
+        encoders = (self.trainer.learner.encoder, moco.momentum_encoder)
         usual = encoders[0].chunk_cost
         try:
             for encoder in encoders:
