@@ -42,7 +42,7 @@ def test_the_loss_is_the_equations_piece_by_piece(store, make_encoder, links, ar
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * 0.1)
     batch = batch_of(store, encoder, links)
     view = batch.view("joint")
-    first, second = batch.linked("joint", "joint").pieces()
+    first, second = batch.linked_words("joint", "joint").pieces()
     matrix = np.zeros((len(view.ids), len(view.ids)))
     matrix[first, second] = matrix[second, first] = 1
     with torch.no_grad():
