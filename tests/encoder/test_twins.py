@@ -177,7 +177,7 @@ def test_long_sentences_in_reverse_keep_a_piece_for_every_word(make_encoder):
             assert start == 0
             assert len(row.targets) == len(trees[index].words)
             assert row.targets.max() <= len(row.pieces[0])
-    assert cut["sentences in reverse cut"] > 0
+    assert cut["reversed sentences cut"] > 0
 
 
 def test_a_finished_run_of_another_shape_or_text_is_not_taken_for_this_one(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from paralign.errors import UserError
 from paralign.formats.items import MiningSet
-from paralign.tasks import find_task, mining
+from paralign.tasks import cross_lingual, find_task
 from paralign.tasks.mining import Corpora, Mining
 from tests.oracles import margin_loops
 
@@ -32,7 +32,7 @@ def planted(monkeypatch, vectors, seen=None):
             seen.append((list(texts), tuple(pools), layer))
         return {pool: np.array([vectors[text] for text in texts], np.float32) for pool in pools}, 0
 
-    monkeypatch.setattr(mining, "sentence_vectors", look_up)
+    monkeypatch.setattr(cross_lingual, "sentence_vectors", look_up)
 
 
 def table(n, m, shared, seed=0, d=8):
@@ -173,7 +173,7 @@ def test_files_of_bucc(prefix):
     assert ("sentence 4",) in list(task.texts_of(data))
     few = task.read(f"de-en={prefix}", lenient=False, dropped=Counter(), limit=4).texts
     assert (few.source[-1], few.target_ids[-1], few.gold) == ("Satz 3", "en-3", {("de-3", "en-1")})
-    with pytest.raises(UserError, match=r"no gold pair among the sentences.*raise --limit"):
+    with pytest.raises(UserError, match=r"no gold pairs of these sentences.*raise --limit"):
         task.read(f"de-en={prefix}", lenient=False, dropped=Counter(), limit=2)
 
 
@@ -191,5 +191,5 @@ def test_extracted_pairs_are_written_as_a_gold_file_and_score_the_same(encoder, 
     assert right > 0
     with pytest.raises(UserError, match="depends on a threshold"):
         find_task("mining").predict(encoder, None, data, tmp_path / "no.tsv")
-    with pytest.raises(UserError, match="predicts nothing"):
+    with pytest.raises(UserError, match="has no predictions"):
         find_task("retrieval").predict(encoder, None, None, tmp_path / "no.tsv")

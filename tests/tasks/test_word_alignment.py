@@ -25,7 +25,7 @@ def test_planted_links_give_planted_scores(tmp_path, encoder, monkeypatch):
     task, read = data(tmp_path)
     assert read.sizes == [(2, 3), (1, 1)]
     assert read.gold == [GoldLinks({(0, 0)}, {(0, 0), (1, 1)}), GoldLinks({(0, 0)}, {(0, 0)})]
-    monkeypatch.setattr(word_alignment, "similar_words", lambda *_, **__: [[(0, 0), (1, 1), (1, 2)], [(1, 0)]])
+    monkeypatch.setattr(word_alignment, "align_by_similarity", lambda *_, **__: [[(0, 0), (1, 1), (1, 2)], [(1, 0)]])
     scores = {score.metric: score for score in task.evaluate(encoder, None, read)}
     assert scores["precision"].items.tolist() == [[2, 3], [0, 1]]
     assert scores["recall"].items.tolist() == [[1, 1], [0, 1]]
