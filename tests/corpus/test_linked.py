@@ -130,7 +130,7 @@ def test_a_chinese_sentence_without_spaces_is_linked_by_its_characters(tmp_path)
                    for i, j in wanted)
         }  # fmt: skip
         some = np.array([record])
-        places = [store.places(some, np.array([side])) for side in (0, 1)]
+        places = [store.piece_positions(some, np.array([side])) for side in (0, 1)]
         words = links.words(places[0][0]), links.words(places[1][0])
         begin = np.zeros(1, np.int64)
         found = locate_linked_pieces(links.links(some), words, (places[0][1], places[1][1]), (begin, begin)).pieces()
@@ -141,7 +141,7 @@ def test_a_chinese_sentence_without_spaces_is_linked_by_its_characters(tmp_path)
 
 def test_links_that_do_not_fit_are_told_and_nothing_is_left(store, links, tmp_path):
     right = some_links(store)
-    with pytest.raises(UserError, match=r"line \d+: a link 0-99 between sentences"):
+    with pytest.raises(UserError, match=r"line \d+: the link 0-99 between sentences"):
         write_link_store(store, [[(0, 99)], *right[1:]], tmp_path / "links")
     with pytest.raises(UserError, match="links of 2 pairs for a store of"):
         write_link_store(store, right[:2], tmp_path / "links")

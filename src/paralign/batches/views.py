@@ -176,7 +176,7 @@ class PairBatch:
         sides = (np.zeros(self.size, np.int64), np.ones(self.size, np.int64))
         if not joint:
             sides = (self.swapped, 1 - self.swapped)
-        pieces, lengths = zip(*(self._store.places(self.ids, side) for side in sides), strict=True)
+        pieces, lengths = zip(*(self._store.piece_positions(self.ids, side) for side in sides), strict=True)
         prefix, *rest = map(len, self._template.pair if joint else self._template.single)
         begins = []
         for side in (0, 1):
@@ -234,7 +234,7 @@ class PairBatch:
         view, word_starts = self._assemble(parts, types, rows)
         if self._config.restart_positions:
             assert isinstance(self._store, TokenStore)
-            before = len(prefix) + self._store.places(records, first)[1] + len(middle)
+            before = len(prefix) + self._store.piece_positions(records, first)[1] + len(middle)
             positions = row_positions(view.lengths)
             shift = np.repeat(before, view.lengths)
             view = replace(view, positions=np.where(positions >= shift, positions - shift, positions))
