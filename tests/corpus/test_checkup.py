@@ -212,7 +212,7 @@ def test_fit_text_has_no_fault(world, capsys):
     said = capsys.readouterr()
     assert code == 0, said.err
     assert "FAULT" not in said.err
-    assert "No fault found" in (folder / "out/report.html").read_text()
+    assert "No problems found" in (folder / "out/report.html").read_text()
     facts = json.loads((folder / "out/run.json").read_text())
     assert facts["status"] == "done"
     assert facts["alarms"] == []
