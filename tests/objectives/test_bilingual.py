@@ -178,7 +178,7 @@ def test_links_follow_the_lines_of_their_text(base, tmp_path):
         ({"links": ["en-de={tmp}/ok.links", "en-de={tmp}/a.links"]}, "word links for no --pairs"),
         ({"links": ["en-de={tmp}/a.links"]}, "1 lines of links for 60 lines of en-de=smallworld:0-60"),
         ({"links": ["en-de={tmp}/many.links"]}, "61 lines of links for 60 lines of en-de=smallworld:0-60"),
-        ({"links": ["en-de={tmp}/far.links"]}, "a link 99-0 between sentences"),
+        ({"links": ["en-de={tmp}/far.links"]}, "the link 99-0 between sentences"),
         ({"links": ["en-de={tmp}/a.links"], "recipe": "alignlm-tlm-mini"}, "no objective of this run uses word links"),
         ({"overrides": ["links.method=hmn"]}, "links.method"),
     ],

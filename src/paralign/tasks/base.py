@@ -58,8 +58,8 @@ class Task(ABC):
     """Base class of tasks.
 
     A subclass defines ``name``, ``trains``, :meth:`read`, :meth:`language` and :meth:`evaluate`; the other methods are
-    optional. Tasks that train a head derive from :class:`paralign.tasks.supervised.SupervisedTask` instead. Data are
-    whatever :meth:`read` returns; the other methods get it as ``data``.
+    optional. Tasks that train a head derive from :class:`paralign.tasks.supervised.SupervisedTask` instead. What
+    :meth:`read` returns is passed to the other methods as ``data``.
 
     Args:
         config: the settings, an instance of the class's ``Config``. None: defaults.
@@ -180,7 +180,7 @@ def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
 
     Args:
         name: a name of the table ``TASKS``, or ``my_module:Class``.
-        settings: settings of the task; defaults where none are given.
+        settings: settings of the task. None, and settings that are missing: defaults.
 
     Raises:
         UserError: if there is no such task, or a setting is wrong.

@@ -113,14 +113,13 @@ class _PairTask(SupervisedTask):
         """Return the id of the pair."""
         return item.id
 
-    def code_switch(self, own: SentencePair, other: SentencePair) -> tuple[SentencePair, SentencePair]:
+    def code_switch(self, item: SentencePair, original: SentencePair) -> tuple[SentencePair, SentencePair]:
         """Return the pairs with the premise in one language and the hypothesis in the other."""
-        if own.label != other.label:
-            raise UserError(
-                f"pair {own.id} has the label {own.label!r}, its original {other.label!r}: they are not translations",
-                hint="give the same pairs in both languages, in the same order or with equal ids",
-            )
-        return replace(own, second=other.second), replace(own, first=other.first)
+        if item.label != original.label:
+            message = f"pair {item.id} has the label {item.label!r}, its original {original.label!r}"
+            hint = "give the same pairs in both languages, in the same order or with equal ids"
+            raise UserError(f"{message}: they are not translations", hint=hint)
+        return replace(item, second=original.second), replace(item, first=original.first)
 
     def baselines(self, data: Dataset[SentencePair]) -> Mapping[str, Mapping[str, float]]:
         """Return the scores of chance and of the most frequent label of the set."""

@@ -104,7 +104,8 @@ class QuestionAnswering(SupervisedTask):
         the context and the direction ``QUESTION-CONTEXT``.
         """
         context, question, path = _languages(spec)
-        if len({made is not None and made.uses_twins for made in map(parse_derived, (context, question))}) > 1:
+        derived = (parse_derived(context), parse_derived(question))
+        if len({language is not None and language.uses_twins for language in derived}) > 1:
             message = f"{context} and {question} do not share their pieces"
             raise UserError(message, hint="derive both languages by trans, or neither")
 
@@ -204,9 +205,9 @@ class QuestionAnswering(SupervisedTask):
         """Return the id of the question, which is the same in all languages of XQuAD and MLQA."""
         return item.id
 
-    def code_switch(self, own: Question, other: Question) -> tuple[Question, Question]:
+    def code_switch(self, item: Question, original: Question) -> tuple[Question, Question]:
         """Return the questions with the context of the other language, and its answers."""
-        return replace(other, question=own.question), replace(own, question=other.question)
+        return replace(original, question=item.question), replace(item, question=original.question)
 
     def baseline_answers(self, data: Dataset[Question]) -> Mapping[str, Callable[[Question], Answer]]:
         """Return the baseline ``sentence``: the first sentence of the context with the most words of the question.
