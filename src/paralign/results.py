@@ -21,7 +21,7 @@ from paralign.config import Config
 from paralign.errors import UserError, file_location
 from paralign.folders import atomic_file
 
-__all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural", "read_items", "read_results", "write_results"]
+__all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural_sort_key", "read_items", "read_results", "write_results"]
 
 SCHEMA = 1
 Items = npt.NDArray[np.float64]
@@ -172,6 +172,6 @@ def _stable_hash(key: Iterable[str]) -> int:
     return int.from_bytes(hashlib.blake2b(json.dumps(list(key)).encode(), digest_size=8).digest(), "big")
 
 
-def natural(name: str) -> list[tuple[int, str]]:
+def natural_sort_key(name: str) -> list[tuple[int, str]]:
     """Return a sort key for names with numbers: 5 before 10, numbers before words."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -125,7 +125,7 @@ def test_nearest_first_and_no_more_than_there_are():
      ((3, 2), (3, 2), {"strategy": "best"})],
 )  # fmt: skip
 def test_refuses(a, b, settings):
-    with pytest.raises(ValueError, match=r"dimensions|vectors|neighbour|unknown"):
+    with pytest.raises(ValueError, match=r"dimensions|vectors|at least 1|unknown"):
         mine(np.ones(a), np.ones(b), **settings)
 
 

@@ -122,7 +122,7 @@ def test_empty_predictions():
     assert mlqa_exact("", ["北京"], "zh") == mlqa_f1("", ["北京"], "zh") == (0, 1)
     assert mlqa_exact("", ["die"], "de") == (1, 1)
     assert mlqa_f1("", ["die"], "de") == (0, 1)
-    with pytest.raises(ValueError, match="list of gold answers"):
+    with pytest.raises(ValueError, match="list of at least one gold answer"):
         mlqa_f1("", [], "en")
 
 

@@ -35,7 +35,7 @@ def test_exactly_the_best_of_all_trees(scores):
 def test_forbidden_arcs(scores):
     best = all_trees.best_total(scores)
     if best == -INF:
-        with pytest.raises(ValueError, match="no tree"):
+        with pytest.raises(ValueError, match="every tree"):
             spanning_tree(scores)
     else:
         assert checked(scores) == best
@@ -137,5 +137,5 @@ def test_shape(shape):
 def test_scores_that_are_no_numbers(bad):
     scores = np.zeros((2, 3))
     scores[0, 2] = bad
-    with pytest.raises(ValueError, match="numbers below infinity"):
+    with pytest.raises(ValueError, match=r"must not be NaN or \+inf"):
         spanning_tree(scores)

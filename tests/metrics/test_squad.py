@@ -73,5 +73,5 @@ def test_empty_predictions():
 @pytest.mark.parametrize("score", [exact_match, f1])
 @pytest.mark.parametrize("golds", [[], "Paris"])
 def test_gold_answers_are_needed(score, golds):
-    with pytest.raises(ValueError, match="list of gold answers"):
+    with pytest.raises(ValueError, match="list of at least one gold answer"):
         score("Paris", golds)

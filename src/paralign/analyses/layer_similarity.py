@@ -17,8 +17,16 @@ from pydantic import Field, field_validator, model_validator
 
 from paralign.analyses.base import AnalysisConfig
 from paralign.metrics import retrieval
-from paralign.metrics.cka import Sums, cka_of_sums, half_hsic, interval, kernel_cka, ratios, rbf_kernel
-from paralign.metrics.neighbours import unit_rows
+from paralign.metrics.cka import (
+    Sums,
+    cka_of_halves,
+    cka_of_sums,
+    half_hsic,
+    half_sample_interval,
+    kernel_cka,
+    rbf_kernel,
+)
+from paralign.metrics.neighbors import unit_rows
 
 __all__ = ["LayerSimilarity", "LayerSimilarityConfig", "Stream", "Streams", "stream_pairs"]
 
@@ -144,7 +152,7 @@ class Streams:
         out = []
         for layer in range(len(self._shift[first])):
             whole, apart, halves = of_kernel(first, second, layer)
-            low, high = interval(whole, halves)
+            low, high = half_sample_interval(whole, halves)
             found = math.nan
             if not self.config.streamed and not math.isnan(cosine[layer]):
                 there, back = retrieval(self._rows(first, layer), self._rows(second, layer), None)
@@ -164,7 +172,7 @@ class Streams:
         if self.config.streamed or not self.config.halves:
             return whole, apart, np.empty(0)
         alone = [self._own_halves(stream, layer) for stream in (first, second)]
-        return whole, apart, ratios(self._halves(first, second, layer), *alone)
+        return whole, apart, cka_of_halves(self._halves(first, second, layer), *alone)
 
     def _own_halves(self, stream: Stream, layer: int) -> Floats:
         """Return the half-samples of a stream with itself, computed once for all its pairs."""
