@@ -142,7 +142,7 @@ def test_keeping_linked_pieces_from_being_masked_together_asks_for_links_by_itse
     assert (plain / "model.safetensors").read_bytes() != (apart / "model.safetensors").read_bytes()
 
 
-def test_links_given_are_those_found(base, tmp_path):
+def test_given_links_equal_computed_links(base, tmp_path):
     """Links that ``words`` writes for the file, and those the run finds itself, train alike."""
     found = align(base, tmp_path / "a")
     paralign.align_words("en-de=smallworld:0-60", out=tmp_path / "links", quiet=True)
@@ -183,7 +183,7 @@ def test_links_follow_the_lines_of_their_text(base, tmp_path):
         ({"overrides": ["links.method=hmn"]}, "links.method"),
     ],
 )
-def test_links_that_do_not_fit_are_told(base, tmp_path, more, message):
+def test_links_that_do_not_fit_are_refused(base, tmp_path, more, message):
     (tmp_path / "a.links").write_text("0-0\n")
     (tmp_path / "ok.links").write_text("0-0\n" * 60)
     (tmp_path / "many.links").write_text("0-0\n" * 61)

@@ -83,7 +83,7 @@ def test_contextual_vectors_are_those_of_sentences_of_one_word(layer, encoder):
 
 
 @pytest.mark.parametrize("vectors", ["static", "contextual"])
-def test_unknown_words_are_counted_wrong_and_said(vectors, encoder, capsys):
+def test_unknown_words_count_as_wrong_and_are_reported(vectors, encoder, capsys):
     scores = find_task("lexicon", {"vectors": vectors}).evaluate(encoder, None, same_words(WORDS + UNKNOWN))
     said = capsys.readouterr().err
     assert "2 of 14 source words consist of unknown pieces only" in said
@@ -92,7 +92,7 @@ def test_unknown_words_are_counted_wrong_and_said(vectors, encoder, capsys):
         assert score.items.tolist() == [[1, 1]] * 12 + [[0, 1]] * 2
 
 
-def test_leaving_out_the_identical(encoder, capsys, tmp_path):
+def test_identical_words_can_be_excluded(encoder, capsys, tmp_path):
     """Seven words translate into themselves; the other five, into the word before, find themselves instead."""
     lines = [f"{word}\t{WORDS[i] if i < 7 else WORDS[i - 1]}\n" for i, word in enumerate(WORDS)]
     (tmp_path / "words.txt").write_text("".join(lines) + "water\twasser\n")
@@ -109,7 +109,7 @@ def test_leaving_out_the_identical(encoder, capsys, tmp_path):
     assert set(task.baselines(everything)["chance"]) == {s.metric for s in scores}
 
 
-def test_only_identical_words_cannot_be_left_out(tmp_path):
+def test_a_lexicon_of_identical_words_cannot_exclude_them(tmp_path):
     (tmp_path / "words.txt").write_text("abdul abdul\nberlin berlin\n")
     with pytest.raises(UserError, match="every source word is its own translation"):
         read(tmp_path / "words.txt", identical=False)

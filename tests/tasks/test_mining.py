@@ -66,7 +66,7 @@ def test_scores_are_those_of_the_sets_of_pairs(strategy, margin, encoder, monkey
     assert rows["recall"][:, 1].tolist() == [sum(g == i for g, _ in gold) for i in range(30)]
 
 
-def test_without_a_threshold_the_best_is_found_named_and_said(encoder, monkeypatch, capsys):
+def test_without_a_threshold_the_best_one_is_used_and_reported(encoder, monkeypatch, capsys):
     source, target, vectors = table(30, 24, 10)
     data = corpora(source, target, {(i, i) for i in range(10)})
     planted(monkeypatch, vectors)
@@ -85,7 +85,7 @@ def test_without_a_threshold_the_best_is_found_named_and_said(encoder, monkeypat
     assert 0 < max(tried) <= best["f1_best_threshold"]
 
 
-def test_nothing_right_is_said_and_scores_nothing(encoder, monkeypatch, capsys):
+def test_without_right_candidates_the_score_is_zero(encoder, monkeypatch, capsys):
     vectors = {"a": [1, 0], "b": [0, 1], "c": [1, 0.1], "d": [0.1, 1]}
     planted(monkeypatch, vectors)
     data = corpora(["a", "b"], ["c", "d"], {(0, 1)})

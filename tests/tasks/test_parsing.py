@@ -145,7 +145,7 @@ def test_in_windows_it_scores_all_where_each_window_hangs_on_the_root_word(short
 
 @settings(max_examples=40, deadline=None)
 @given(heads=gold_trees())
-def test_in_windows_what_is_known_is_found_and_the_rest_is_a_tree(short_encoder, heads):
+def test_windows_give_the_gold_arcs_and_a_tree(short_encoder, heads):
     work, made = parsing(), tree(heads)
     ((_, found),) = work.answers(short_encoder, Gold(short_encoder), dataset([made]))
     assert is_tree(found.heads)
@@ -186,7 +186,7 @@ def test_windows_are_joined_to_the_best_tree_of_fewest_arcs_between_them(data):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_whatever_is_found_the_answer_is_a_tree(data):
+def test_every_prediction_gives_a_tree(data):
     """Ties everywhere, and scores as far apart as float32 knows them."""
     sizes = data.draw(st.lists(st.integers(1, 25), min_size=1, max_size=4))
     elements = data.draw(st.sampled_from([st.just(np.float32(-1)), st.floats(-(2**60), 0, width=32)]))
@@ -274,7 +274,7 @@ def test_32_sentences_are_learnt_by_heart(make_encoder, tmp_path):
     assert first["losses"].keys() == {"arc", "relation"}
 
 
-def test_the_example_scores_what_the_file_it_writes_holds(tmp_path):
+def test_the_example_scores_the_file_it_writes(tmp_path):
     spec = importlib.util.spec_from_file_location("examples_parsing", EXAMPLES / "parsing.py")
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)

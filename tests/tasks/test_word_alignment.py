@@ -35,7 +35,7 @@ def test_planted_links_give_planted_scores(tmp_path, encoder, monkeypatch):
     assert len(read) == 2
 
 
-def test_the_diagonal_is_told_beside_it(tmp_path):
+def test_the_diagonal_baseline(tmp_path):
     task, read = data(tmp_path)
     # Links 0-0 0-1 1-2 and 0-0: two of four are possible and both sure ones are found.
     assert task.baselines(read) == {"diagonal": {"aer": pytest.approx(1 - 4 / 6), "precision": 0.5, "recall": 1.0}}
@@ -50,7 +50,7 @@ def test_settings_of_the_gold_file(tmp_path):
 
 
 @pytest.mark.parametrize("spec", ["en-de=a.en,a.de", "en-de=a.tsv", "en-de=", "en-de"])
-def test_a_spec_that_lacks_a_part_is_told(spec):
+def test_incomplete_specifications_are_refused(spec):
     with pytest.raises(UserError, match="SOURCE,TARGET,GOLD"):
         find_task("alignment").read(spec, lenient=False, dropped=Counter(), limit=None)
 
