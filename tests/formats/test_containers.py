@@ -313,8 +313,8 @@ def test_converting_tells_and_refuses(tmp_path, capsys):
     assert "dropped: missing separator" in capsys.readouterr().err
     before = (tmp_path / "b.jsonl").read_bytes()
     for pairs, out, said in (
-        ([spec], "b.jsonl", "is there already"),
-        ([spec], "c.xlsx", "not a format"),
+        ([spec], "b.jsonl", "already exists"),
+        ([spec], "c.xlsx", "unknown output format"),
         ([spec], "nowhere/c.tsv", "no such folder"),
         ([spec, spec.replace("de", "fr", 1)], "c.tsv", "same two languages"),
         ([], "c.tsv", "no pairs"),
