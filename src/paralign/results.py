@@ -100,6 +100,14 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
 
     Raises:
         UserError: if the file is missing, or a line is not a measurement.
+
+    >>> from pathlib import Path
+    >>> from paralign.results import Measurement, write_results
+    >>> row = Measurement(task="pos", dataset="pud", language="de", metric="accuracy", value=0.75, n=1000,
+    ...                   model="xlm-roberta-base", model_hash="c0ffee", run="pos-de")
+    >>> write_results(Path("pos-de"), [(row, None)])
+    >>> [(row.language, row.value) for row in paralign.read_results("pos-de")]
+    [('de', 0.75)]
     """
     rows, path = [], Path(path)
     if path.is_dir():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import paralign
-from paralign.analyses.dictionary import Translation, frequent_links
+from paralign.analyses.frequent_translations import Translation, frequent_translations
 from paralign.analyses.projection import project
 from paralign.errors import UserError
 from paralign.report import write_report
@@ -23,15 +23,15 @@ def test_translations_by_hand():
         (["book"], ["Buch"]),
     ]
     links = [[(0, 0), (1, 1), (2, 2)], [(0, 0), (1, 1)], [(0, 0), (1, 1)], [(0, 0), (1, 1), (2, 1)], [(0, 0)]]
-    found = frequent_links(pairs, links, skip=0)
+    found = frequent_translations(pairs, links, skip=0)
     # Alte has two links, der loses to das, Gebäude to Haus; a full stop is no word.
     assert found == [
         Translation("house", "Haus", 2), Translation("the", "das", 2), Translation("a", "ein", 1),
         Translation("book", "Buch", 1),
     ]  # fmt: skip
     # The two most frequent words of each side: house and the; Haus and das.
-    assert frequent_links(pairs, links, skip=2) == [Translation("a", "ein", 1), Translation("book", "Buch", 1)]
-    assert frequent_links(pairs, links, skip=0, most=1) == found[:1]
+    assert frequent_translations(pairs, links, skip=2) == [Translation("a", "ein", 1), Translation("book", "Buch", 1)]
+    assert frequent_translations(pairs, links, skip=0, most=1) == found[:1]
 
 
 def test_a_projection_keeps_neighbours_together_and_is_the_same_every_time():

@@ -181,8 +181,13 @@ class Streams:
         return self._halved[stream, layer]
 
     def _halves(self, first: Stream, second: Stream, layer: int) -> Floats:
-        return half_hsic(self._rows(first, layer), self._rows(second, layer), debiased=self.config.debiased,
-                         draws=self.config.halves, seed=self.config.seed)  # fmt: skip
+        return half_hsic(
+            self._rows(first, layer),
+            self._rows(second, layer),
+            debiased=self.config.debiased,
+            draws=self.config.halves,
+            seed=self.config.seed,
+        )
 
     def _rbf(self, first: Stream, second: Stream, layer: int) -> tuple[float, float, Floats]:
         k, l = rbf_kernel(self._rows(first, layer)), rbf_kernel(self._rows(second, layer))  # noqa: E741

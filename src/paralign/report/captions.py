@@ -17,9 +17,9 @@ _STAGES = (("finetune", "fine-tuning"), ("align", "alignment"), ("pretrain", "pr
 
 
 def table_caption(table: Table) -> str:
-    """``Per cent; 1,000 test items per language; data: pud (test); average over de and fr.``"""
+    """``Percent; 1,000 test items per language; data: pud (test); average over de and fr.``"""
     key = table.key
-    parts = ["Per cent" if key.is_percentage else "Correlation × 100" if key.scaled else ""]
+    parts = ["Percent" if key.is_percentage else "Correlation × 100" if key.scaled else ""]
     cells = [cell for row in table.rows for cell in row.cells.values()]
     sizes = sorted({cell.n_items for cell in cells if cell.n_items})
     if sizes:

@@ -18,7 +18,7 @@ Line = tuple[Style, Sequence[Row]]
 """A style, and the layers of a curve."""
 _TABLE_CAPTIONS = {
     "cka": "CKA by layer.",
-    "retrieval": "Per cent of sentences whose nearest neighbor by cosine is the translation; mean of both directions.",
+    "retrieval": "Percent of sentences whose nearest neighbor by cosine is the translation; mean of both directions.",
     "cosine": "Mean cosine of translations. It is high for all pairs where sentence vectors share a direction: compare"
     " with shuffled pairs, shown when you point at a cell.",
 }

@@ -83,7 +83,7 @@ def _alignment_panel(key: str, rows: Sequence[Row], languages: Sequence[str], st
         f"{key}/scatter",
         dots,
         languages,
-        x_label="pieces whose twin is nearest, per cent",
+        x_label="pieces whose twin is nearest, percent",
         y_label="Δ = zero-shot − supervised",
     )
     description = "; ".join(
