@@ -152,9 +152,13 @@ def read_sentence_pairs(
 
 
 def read_questions(
-    path: str, *, languages: tuple[str, str], lenient: bool = False, dropped: Counter[str] | None = None,
+    path: str,
+    *,
+    languages: tuple[str, str],
+    lenient: bool = False,
+    dropped: Counter[str] | None = None,
     labeled: bool = True,
-) -> Iterator[Question]:  # fmt: skip
+) -> Iterator[Question]:
     """Read questions and paragraphs; see :func:`paralign.formats.squad.read_squad`.
 
     Args:
@@ -199,12 +203,12 @@ def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
 
 def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Pair]:
     """Yield both sides of one text if they have the same base language, otherwise the transformed sides of pairs."""
-    bases = [tag if one is None else one.base for tag, one in zip(spec.languages, languages, strict=True)]
+    bases = [tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)]
     if bases[0] != bases[1]:
         for pair in _PAIRS(PairSpec(bases[0], bases[1], spec.path), options):
             texts = (_reordered(pair.source, languages[0]), _reordered(pair.target, languages[1]))
             yield Pair(*texts, pair.line)
-    elif is_treebank(spec.path) or any(_needs_trees(one) for one in languages):
+    elif is_treebank(spec.path) or any(map(_needs_trees, languages)):
         yield from _derived_trees(spec, languages, bases[0], options)
     else:
         for number, text in _TEXT(TextSpec(bases[0], spec.path), options):
@@ -215,12 +219,12 @@ def _derived_trees(
     spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], base: str, options: _Options
 ) -> Iterator[Pair]:
     """Yield both sides of the sentences of a treebank; those that cannot be transformed are left out."""
-    options = replace(options, labeled=any(_needs_trees(one) for one in languages))
-    orders = [ordering_of(one, path, spec.path) for one, path in zip(languages, spec.orderings, strict=True)]
+    options = replace(options, labeled=any(map(_needs_trees, languages)))
+    orders = [ordering_of(derived, path, spec.path) for derived, path in zip(languages, spec.orderings, strict=True)]
     for tree in _TREES(TextSpec(base, spec.path), options):
         sides: list[str] = []
-        for one, order in zip(languages, orders, strict=True):
-            reordered = [tree] if one is None else list(reorder_trees([tree], one, order, options.dropped))
+        for derived, order in zip(languages, orders, strict=True):
+            reordered = [tree] if derived is None else list(reorder_trees([tree], derived, order, options.dropped))
             sides += [side.text for side in reordered]
             if not reordered:
                 break
@@ -260,9 +264,13 @@ def _derived_language_trees(
 
 def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
     return read_tagged_columns(
-        spec.path, spec.language, scheme=options.scheme, lenient=options.lenient, dropped=options.dropped,
+        spec.path,
+        spec.language,
+        scheme=options.scheme,
+        lenient=options.lenient,
+        dropped=options.dropped,
         labeled=options.labeled,
-    )  # fmt: skip
+    )
 
 
 def _derived_tagged(
@@ -320,7 +328,9 @@ def _derived_mining(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...
 
 
 def _bases(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...]) -> tuple[str, str]:
-    source, target = (tag if one is None else one.base for tag, one in zip(spec.languages, languages, strict=True))
+    source, target = (
+        tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)
+    )
     return source, target
 
 

@@ -54,11 +54,16 @@ def reorder_trees(
         text, spans = _join(tree.text, tree.words, tree.spans, order)
         new_position = {old + 1: new + 1 for new, old in enumerate(order)} | {0: 0}
         yield replace(
-            tree, text=text, spans=tuple(spans),
-            words=_permute(tree.words, order), upos=_permute(tree.upos, order), xpos=_permute(tree.xpos, order),
-            heads=tuple(new_position[tree.heads[k]] for k in order), deprels=_permute(tree.deprels, order),
+            tree,
+            text=text,
+            spans=tuple(spans),
+            words=_permute(tree.words, order),
+            upos=_permute(tree.upos, order),
+            xpos=_permute(tree.xpos, order),
+            heads=tuple(new_position[tree.heads[k]] for k in order),
+            deprels=_permute(tree.deprels, order),
             lemmas=_permute(tree.lemmas, order),
-        )  # fmt: skip
+        )
 
 
 def reorder_tagged(sentences: Iterable[Tagged], language: DerivedLanguage) -> Iterator[Tagged]:
@@ -82,9 +87,12 @@ def reorder_sentence_pairs(pairs: Iterable[SentencePair], language: DerivedLangu
 
 
 def reorder_questions(
-    questions: Iterable[Question], context: DerivedLanguage | None, question: DerivedLanguage | None, labeled: bool,
+    questions: Iterable[Question],
+    context: DerivedLanguage | None,
+    question: DerivedLanguage | None,
+    labeled: bool,
     dropped: Counter[str],
-) -> Iterator[Question]:  # fmt: skip
+) -> Iterator[Question]:
     """Yield questions and paragraphs in derived languages; an answer keeps its words.
 
     Answers whose words are no longer adjacent, or that do not begin and end at a word, are left out and counted

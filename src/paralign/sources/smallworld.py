@@ -95,8 +95,8 @@ def smallworld_questions(context_language: str, question_language: str, indices:
 
     for index in indices:
         item = sample_question(index, SEED)
-        context, asked, answer, start = realize_question(item, context_language, question_language)
-        yield Question(f"smallworld-{index}", asked, context, (answer,), (start,))
+        context, question, answer, start = realize_question(item, context_language, question_language)
+        yield Question(f"smallworld-{index}", question, context, (answer,), (start,))
 
 
 def smallworld_tagged(language: str, indices: range) -> Iterator[Tagged]:

@@ -233,7 +233,7 @@ def test_faults_are_told_with_their_places_and_exit_code(world, capsys):
     assert f"train.tsv:{first + 1}:" in said
     assert "corpus build --exclude" in said
     page = (folder / "out/report.html").read_text()
-    assert "stand in the training text" in page
+    assert "occur in the training text" in page
     assert f"train.tsv:{first + 1}" in page
     assert main(["corpus", "check", *arguments, "--set", "check.leaks=0.5", "--out", str(folder / "out")]) == 0
 
