@@ -205,10 +205,10 @@ def _interval(sides: list[tuple[_Runs, _Runs]]) -> tuple[float, float, str | Non
             items = [[read_items(folder, row) for folder, row in runs] for runs in (treated, reference)]
         except UserError as error:  # the scores are still useful
             return math.nan, math.nan, error.message
-        found = [[table for table in side if table is not None] for side in items]
-        sizes = {len(table) for side in found for table in side}
-        if len(sizes) != 1 or any(len(side) < len(treated) for side in found):
+        tables = [[table for table in side if table is not None] for side in items]
+        sizes = {len(table) for side in tables for table in side}
+        if len(sizes) != 1 or any(len(side) < len(treated) for side in tables):
             return math.nan, math.nan, "per-item scores of some seeds are missing"
-        pairs.append((np.stack(found[0]), np.stack(found[1])))
+        pairs.append((np.stack(tables[0]), np.stack(tables[1])))
     compared = paired_bootstrap_mean(pairs, statistic=statistics.pop())
     return compared.low, compared.high, None

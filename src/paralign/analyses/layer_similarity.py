@@ -153,20 +153,20 @@ class Streams:
         for layer in range(len(self._shift[first])):
             whole, apart, halves = of_kernel(first, second, layer)
             low, high = half_sample_interval(whole, halves)
-            found = math.nan
+            accuracy = math.nan
             if not self.config.streamed and not math.isnan(cosine[layer]):
                 there, back = retrieval(self._rows(first, layer), self._rows(second, layer), None)
-                found = float((there.mean() + back.mean()) / 2)
+                accuracy = float((there.mean() + back.mean()) / 2)
             out.append(
-                LayerSimilarity(layer, whole, low, high, apart, float(cosine[layer]), float(shuffled[layer]), found)
+                LayerSimilarity(layer, whole, low, high, apart, float(cosine[layer]), float(shuffled[layer]), accuracy)
             )
         return out
 
     def _linear(self, first: Stream, second: Stream, layer: int) -> tuple[float, float, Floats]:
         """Return CKA of a layer, of shuffled pairs, and of half-samples."""
-        own = self._own[first][layer], self._own[second][layer]
+        self_sums = self._own[first][layer], self._own[second][layer]
         whole, apart = (
-            cka_of_sums(self._cross[first, second, shuffled][layer], *own, debiased=self.config.debiased)
+            cka_of_sums(self._cross[first, second, shuffled][layer], *self_sums, debiased=self.config.debiased)
             for shuffled in (False, True)
         )
         if self.config.streamed or not self.config.halves:
@@ -214,8 +214,8 @@ def _cosines(a: Vectors, b: Vectors) -> Floats:
     """Return the cosines [layers + 1, n] of corresponding rows; NaN for different widths, where only CKA is defined."""
     if a.shape[2] != b.shape[2]:
         return np.full(a.shape[:2], math.nan)
-    found = [np.einsum("nd,nd->n", unit_rows(x)[0], unit_rows(y)[0]) for x, y in zip(a, b, strict=True)]
-    return np.array(found, np.float64)
+    cosines = [np.einsum("nd,nd->n", unit_rows(x)[0], unit_rows(y)[0]) for x, y in zip(a, b, strict=True)]
+    return np.array(cosines, np.float64)
 
 
 def stream_pairs(layers: Sequence[int], languages: Sequence[str]) -> list[tuple[Stream, Stream]]:

@@ -35,8 +35,8 @@ class AlignmentScore:
 
 def link_counts(links: Links, sure: Links, possible: Links) -> tuple[int, int, int, int]:
     """Return (|A ∩ S|, |A ∩ P|, |A|, |S|) of one sentence pair; sure links always count as possible ones."""
-    found, certain = set(links), set(sure)
-    return len(found & certain), len(found & (certain | set(possible))), len(found), len(certain)
+    link_set, certain = set(links), set(sure)
+    return len(link_set & certain), len(link_set & (certain | set(possible))), len(link_set), len(certain)
 
 
 def alignment_items(pairs: Iterable[tuple[Links, Links, Links]]) -> dict[str, npt.NDArray[np.float64]]:

@@ -228,10 +228,10 @@ def half_sample_interval(whole: float, halves: Floats, *, level: float = 0.95) -
         lower and upper end; NaN for fewer than two half-samples. For a biased estimate this is an interval of its
         expectation, not of the true value.
     """
-    known = halves[~np.isnan(halves)]
-    if len(known) < 2 or math.isnan(whole):
+    defined = halves[~np.isnan(halves)]
+    if len(defined) < 2 or math.isnan(whole):
         return math.nan, math.nan
-    low, high = np.quantile(known - known.mean(), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined - defined.mean(), [(1 - level) / 2, (1 + level) / 2])
     return float(whole - high), float(whole - low)
 
 

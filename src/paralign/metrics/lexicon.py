@@ -85,6 +85,6 @@ def chance_precision(right: npt.ArrayLike, candidates: int, k: int) -> float:
     """
     wrong = candidates - np.asarray(right, np.float64)
     missed = np.ones(len(wrong))
-    for drawn in range(min(k, candidates)):
-        missed *= np.maximum(0, wrong - drawn) / (candidates - drawn)
+    for position in range(min(k, candidates)):
+        missed *= np.maximum(0, wrong - position) / (candidates - position)
     return float(np.mean(1 - missed)) if len(wrong) else 0.0

@@ -78,14 +78,14 @@ def nearest(a: npt.ArrayLike, b: npt.ArrayLike, k: int) -> tuple[Ints, Doubles]:
 
 def _tiled(queries: Floats, others: Floats, k: int) -> Ints:
     """Return the nearest rows [n, k], unordered, over tiles of ``others``."""
-    best, found = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+    best, values = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
     for start in range(0, len(others), _COLUMNS):
         cosine = queries @ others[start : start + _COLUMNS].T
         top = _top(cosine, k)
         best = np.concatenate([best, top + start], 1)
-        found = np.concatenate([found, np.take_along_axis(cosine, top, 1)], 1)
-        kept = _top(found, k)
-        best, found = np.take_along_axis(best, kept, 1), np.take_along_axis(found, kept, 1)
+        values = np.concatenate([values, np.take_along_axis(cosine, top, 1)], 1)
+        kept = _top(values, k)
+        best, values = np.take_along_axis(best, kept, 1), np.take_along_axis(values, kept, 1)
     return best
 
 
@@ -220,13 +220,13 @@ def extraction_items(
         2 correct / (extracted + gold).
     """
     rows, hits = np.asarray(extracted, np.int64), np.asarray(right, bool)
-    out, found = np.bincount(rows, minlength=size), np.bincount(rows[hits], minlength=size)
-    want = np.bincount(np.asarray(gold, np.int64), minlength=size)
+    returned, correct = np.bincount(rows, minlength=size), np.bincount(rows[hits], minlength=size)
+    wanted = np.bincount(np.asarray(gold, np.int64), minlength=size)
     return {
         name: np.stack([top, bottom], 1).astype(np.float64)
         for name, top, bottom in (
-            ("precision", found, out),
-            ("recall", found, want),
-            ("f1", 2 * found, out + want),
+            ("precision", correct, returned),
+            ("recall", correct, wanted),
+            ("f1", 2 * correct, returned + wanted),
         )
     }

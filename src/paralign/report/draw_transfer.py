@@ -29,8 +29,8 @@ def _figure(source: FigureSource, task: str, metric: str) -> Figure:
     rows = [point for point in source.data["points"] if point["task"] == task]
     correlation = next((row for row in source.data["correlations"] if row["task"] == task), None)
     systems = list(dict.fromkeys(row["system"] for row in rows))
-    known = source.styles if set(systems) <= set(source.styles) else assign_styles(systems)
-    styles = {system: known[system] for system in systems}
+    all_styles = source.styles if set(systems) <= set(source.styles) else assign_styles(systems)
+    styles = {system: all_styles[system] for system in systems}
     languages = list(dict.fromkeys(row["language"] for row in rows))
     key = f"{source.key}/{task}"
     panels = [_score_panel(key, rows, languages, styles)]
