@@ -128,6 +128,7 @@ class Objective(nn.Module):
     ...         first, second = (step.hidden(view).mean() for view in self.reads)
     ...         return {self.name: (first - second).square().sum()}
     >>> from paralign.encoder import Encoder
+    >>> from paralign.objectives import ObjectiveConfig
     >>> encoder = Encoder.from_pretrained("paralign-mini")
     >>> objective = SentenceL2(ObjectiveConfig(weight=0.5), encoder)
     >>> objective.weights()
