@@ -167,7 +167,7 @@ def test_xlm_trains_on_slices_without_joint_pairs(tmp_path):
 def test_long_sentences_in_reverse_keep_a_piece_for_every_word(make_encoder):
     from paralign.sources.readers import read_trees
     from paralign.sources.specs import TextSpec
-    from paralign.tasks.tagging import word_rows
+    from paralign.tasks.word_rows import word_rows
 
     encoder = make_encoder(max_length=12).eval()
     trees = list(read_trees(TextSpec("en", "smallworld:0-30")))

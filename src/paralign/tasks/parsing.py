@@ -25,7 +25,7 @@ from paralign.tasks.biaffine_head import Arcs, BiaffineHead
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import Example
 from paralign.tasks.supervised import ItemScores, SupervisedTask
-from paralign.tasks.tagging import word_rows
+from paralign.tasks.word_rows import word_rows
 
 __all__ = ["Analysis", "ParserConfig", "Parsing"]
 
