@@ -147,7 +147,7 @@ def test_files_and_the_page(tmp_path, capsys):
     assert f"results.jsonl:{len(given) + 1} is truncated and was skipped" in page
 
 
-def test_what_cannot_be_told(tmp_path):
+def test_too_few_points_are_refused(tmp_path):
     (tmp_path / "r").mkdir()
     with pytest.raises(UserError, match=r"no results\.jsonl"):
         analyze_correlation([tmp_path], out=tmp_path / "out")

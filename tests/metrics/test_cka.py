@@ -1,4 +1,4 @@
-"""CKA against its definition, and against what is known of it."""
+"""CKA against its definition, and against known values."""
 
 import math
 from itertools import combinations

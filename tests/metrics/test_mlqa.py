@@ -70,7 +70,7 @@ def answers(language):
 def test_against_the_definition(language, data):
     prediction = data.draw(answers(language))
     golds = data.draw(st.lists(answers(language), min_size=1, max_size=3))
-    if data.draw(st.booleans()):  # overlap with a gold answer, which drawn ones seldom have
+    if data.draw(st.booleans()):  # overlap with a gold answer, which random ones seldom have
         prediction = golds[0][data.draw(st.integers(0, 2)) :] + data.draw(st.sampled_from(["", " ", "x", "。"]))
     exact, overlap = oracle.scores(prediction, golds, lambda text: oracle.mlqa_tokens(text, language))
     assert mlqa_normalize(prediction, language) == " ".join(oracle.mlqa_tokens(prediction, language))

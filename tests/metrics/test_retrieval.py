@@ -23,7 +23,7 @@ def test_against_the_definition(n, d, k, seed):
 
 
 def test_csls_moves_a_hub_out_of_the_way():
-    """b[2] lies amid the queries and is nearest to all; its neighbourhood is dense, so CSLS discounts it."""
+    """b[2] lies amid the queries and is nearest to all; its neighborhood is dense, so CSLS discounts it."""
     degrees = {"a": [0, 40, 20], "b": [-25, 62, 21]}
     a, b = (np.stack([np.cos(np.radians(v)), np.sin(np.radians(v))], 1) for v in degrees.values())
     assert retrieve(a, b)[0].tolist() == [False, False, True]

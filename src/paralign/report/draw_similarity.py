@@ -125,7 +125,7 @@ def _training_figure(source: FigureSource, curves: Sequence[Row]) -> Figure:
         " changed little."
     )
     return Figure(
-        "Changes by training, by layer",
+        "Changes through training, by layer",
         source.run.name,
         legend=[LegendEntry.line(style) for style in styles.values()],
         panels=panels,
