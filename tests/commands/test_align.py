@@ -88,7 +88,7 @@ def test_an_aligned_encoder_knows_its_ancestors(base, tmp_path):
         ({"pairs": ()}, "either --pairs or --corpus"),
         ({"pairs": ("en-de=smallworld:0-5",)}, "less than one batch of 8"),
         ({"overrides": ["training.batch=8", "data.max_pieces=300", "data.min_pieces=200"]}, "dropped"),
-        ({"overrides": ["training.accumulate=3"]}, "does not divide"),
+        ({"overrides": ["training.accumulate=3"]}, "is not divisible"),
         ({"overrides": ["training.bacth=8"]}, "did you mean 'batch'"),
         ({"overrides": ["moco.qeue=8"]}, "did you mean 'queue'"),
         ({"overrides": ["moco.temperature=0"]}, r"moco\.temperature"),

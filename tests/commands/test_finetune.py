@@ -27,7 +27,7 @@ from tests.commands.inference import NLI, nli
 )
 def test_settings_of_transfer(base, tmp_path, monkeypatch, more, language, records):
     """What is trained on, in rows for the encoder; small-world pairs give a row each."""
-    from paralign.tasks.examples import ExampleBatches
+    from paralign.tasks.example_batches import ExampleBatches
 
     made = []
     init = ExampleBatches.__init__

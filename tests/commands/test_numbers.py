@@ -103,7 +103,7 @@ def test_a_sentence_of_joiners_alone_is_scored_and_said(base, tmp_path, capsys):
         settings={"training": {"steps": 2}},
     )  # fmt: skip
     assert {row.n for row in rows} == {8}
-    assert "4 sentences the tokenizer makes no piece of" in capsys.readouterr().err
+    assert "4 sentences without pieces" in capsys.readouterr().err
 
 
 def test_evaluation_on_what_was_trained_on_is_warned_of(base, tmp_path):

@@ -9,8 +9,8 @@ import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_items, read_results
-from paralign.training import Trainer
 from paralign.runs.dataset_names import dataset_name
+from paralign.training import Trainer
 
 TRAIN = "en=smallworld:0-60"
 EVAL = ["en=smallworld:200-230", "de=smallworld:200-220"]
@@ -146,7 +146,7 @@ def test_retrieval_rows_in_both_directions(base, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"task": "pos", "data": ["de=smallworld:0-9"]}, "no head for 'pos'"),
+        ({"task": "pos", "data": ["de=smallworld:0-9"]}, "no head for the task 'pos'"),
         ({"task": "retrieval", "data": ["en-de=smallworld:0-9"], "layer": 9}, "no layer 9"),
         ({"task": "pos", "data": ["de=smallworld:0-9"], "layer": 1}, "unknown setting 'layer'"),
         ({"task": "retrieval", "data": []}, "nothing to evaluate on"),
@@ -166,7 +166,7 @@ def test_what_cannot_be_measured_is_told_and_nothing_stays_behind(more, message,
         ({"task": "retrieval"}, "is not trained"),
         ({"eval": []}, "nothing to evaluate on"),
         ({"train": "en=nowhere.conllu"}, r"nowhere\.conllu"),
-        ({"overrides": ["training.accumulate=3"]}, "does not divide"),
+        ({"overrides": ["training.accumulate=3"]}, "is not divisible"),
         ({"overrides": ["trainnig.steps=3"]}, "did you mean 'training'"),
     ],
 )

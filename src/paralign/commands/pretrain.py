@@ -13,7 +13,7 @@ from paralign.corpus.mixing import MixedText
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.families import parse_arch
-from paralign.encoder.hf import load_tokenizer
+from paralign.encoder.loading import load_tokenizer
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
