@@ -183,4 +183,4 @@ def test_the_module_runs_as_a_command_in_a_process_of_its_own(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.splitlines() == ["paralign: nothing to list called 'recepies' (did you mean 'recipes'?)"]
+    assert done.stderr.splitlines() == ["paralign: unknown list 'recepies' (did you mean 'recipes'?)"]

@@ -72,7 +72,7 @@ def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, m
         ({"overrides": ('grid.finetune=["training.epoch=1"]',)}, "epochs"),
         ({"overrides": ("grid.arch=bertt:1x32",)}, "bert"),
         ({"overrides": ('grid.languages=["syn"]',)}, "needs a word order"),
-        ({"task": "retrieval"}, "not trained"),
+        ({"task": "retrieval"}, "no head to fine-tune"),
         ({"train": "nowhere.conllu"}, "nowhere.conllu"),
         ({"text": "en=nowhere.txt"}, "nowhere.txt"),
     ],

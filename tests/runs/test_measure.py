@@ -146,7 +146,7 @@ def test_retrieval_rows_in_both_directions(base, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"task": "pos", "data": ["de=smallworld:0-9"]}, "no head for the task 'pos'"),
+        ({"task": "pos", "data": ["de=smallworld:0-9"]}, "no head for 'pos'"),
         ({"task": "retrieval", "data": ["en-de=smallworld:0-9"], "layer": 9}, "no layer 9"),
         ({"task": "pos", "data": ["de=smallworld:0-9"], "layer": 1}, "unknown setting 'layer'"),
         ({"task": "retrieval", "data": []}, "nothing to evaluate on"),
@@ -163,7 +163,7 @@ def test_what_cannot_be_measured_is_told_and_nothing_stays_behind(more, message,
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"task": "retrieval"}, "is not trained"),
+        ({"task": "retrieval"}, "has no head to fine-tune"),
         ({"eval": []}, "nothing to evaluate on"),
         ({"train": "en=nowhere.conllu"}, r"nowhere\.conllu"),
         ({"overrides": ["training.accumulate=3"]}, "is not divisible"),
