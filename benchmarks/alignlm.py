@@ -20,7 +20,7 @@ from real_text import each, paralign
 
 from paralign.results import read_results
 
-SYMMETRIZATIONS: dict[str, tuple[str, ...]] = {
+METHODS: dict[str, tuple[str, ...]] = {
     "alignlm": ("alignlm-mini",),
     "tlm": ("alignlm-tlm-mini",),
     "l2": ("word-l2-mini",),
@@ -59,7 +59,7 @@ def links(out: Path, tag: str) -> dict[str, Path]:
 def align(out: Path, tag: str, method: str, seed: int, steps: int, *sets: str) -> Path:
     """One run; where the encoder is."""
     found = links(out, tag)
-    recipe, *more = SYMMETRIZATIONS[method]
+    recipe, *more = METHODS[method]
     name = "-".join([tag, method, str(steps), *(s.rpartition("=")[2] for s in sets), str(seed)])
     joined = {"alignlm": "grow-diag-final-and", "l2": "intersect"}.get(method)
     given = ("--links", f"en-{tag}={found[joined]}") if joined else ()
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--languages", nargs="+", choices=sorted(set(PUD) - {"en"}), default=["de", "fr"])
     parser.add_argument("--stage", choices=("tune", "compare", "report", "all"), default="all")
-    parser.add_argument("--methods", nargs="+", choices=list(SYMMETRIZATIONS), default=list(SYMMETRIZATIONS))
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(SEEDS)))
     parser.add_argument("--main-tasks", action="store_true", help="tagging and retrieval alone")
     given = parser.parse_args()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from alignlm import SYMMETRIZATIONS
+from alignlm import METHODS
 from real_text import each, paralign
 
 LANGUAGES = ("en", "de", "hi")
@@ -41,7 +41,7 @@ def main() -> None:
     pairs = [f"en-{language}={world(1_000_000 + k * PAIRS, PAIRS)}" for k, language in enumerate(others)]
     encoders = {"base": out / "base/encoder"}
     for seed in range(given.seeds):
-        for method, (recipe, *sets) in SYMMETRIZATIONS.items():
+        for method, (recipe, *sets) in METHODS.items():
             run = out / f"{method}-{seed}"
             paralign(
                 *(

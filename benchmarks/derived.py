@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from machine import finish, table
 
 from paralign.languages import WordOrder, parse_derived
-from paralign.sources.reordering import reorder_trees
 from paralign.sources.readers import read_text, read_trees
+from paralign.sources.reordering import reorder_trees
 from paralign.sources.specs import TextSpec, parse_text
 
 PLAIN, TREES = ("trans", "inv", "perm"), ("inv", "perm", "syn", "syn+inv")

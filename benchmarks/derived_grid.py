@@ -17,7 +17,7 @@ from pathlib import Path
 
 from real_text import each, paralign
 
-SYMMETRIZATIONS = ("mlm-scratch", "xlm", "dict-mlm", "align-mlm")
+METHODS = ("mlm-scratch", "xlm", "dict-mlm", "align-mlm")
 EWT = "pos-parse/UD_English-EWT"
 SHAPE = ("grid.arch=bert:2x192", "grid.vocab=6000", "grid.tokenizer=bpe")
 PRETRAIN = ("training.batch=128", "training.epochs=2", "training.learning_rate=1e-3")
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--stage", choices=("parse", "grid", "report", "all"), default="all")
     parser.add_argument("--part", nargs="+", choices=("inv", "rest"), default=["inv", "rest"])
-    parser.add_argument("--methods", nargs="+", choices=SYMMETRIZATIONS, default=list(SYMMETRIZATIONS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3, help="of trans+inv; more may be asked for later")
     given = parser.parse_args()
     if given.stage in ("parse", "all"):

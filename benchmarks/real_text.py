@@ -23,7 +23,7 @@ from paralign.formats.conllu import read_conllu, write_conllu
 
 LANGUAGES = {"de": ("deu", "German"), "fr": ("fra", "French"), "es": ("spa", "Spanish")}
 STEPS = 400
-SYMMETRIZATIONS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
+METHODS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
 FINETUNE = ("training.epochs=3", "training.learning_rate=3e-4")
 
 
@@ -111,7 +111,7 @@ def align(out: Path) -> None:
             *("corpus", "build", "--model", out / "base/encoder", *each("--pairs", pairs)),
             *("--set", "data.min_pieces=3", "--set", "data.max_pieces=125", "--out", store),
         )
-    for name, recipe in SYMMETRIZATIONS.items():
+    for name, recipe in METHODS.items():
         paralign(
             *("align", "--model", out / "base/encoder", "--corpus", store, "--recipe", recipe),
             *("--set", f"training.steps={STEPS}", "--set", "training.batch=128", "--out", out / name, "--resume"),
@@ -121,8 +121,8 @@ def align(out: Path) -> None:
 def measure(data: Path, out: Path, which: str, seeds: int) -> None:
     """Retrieval on NTREX and PUD, tagging from English treebank to PUD."""
     halves, train = out / "halves", data / "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
-    runs = [out / name for name in ("base", *SYMMETRIZATIONS)]
-    for name in ("base", *SYMMETRIZATIONS):
+    runs = [out / name for name in ("base", *METHODS)]
+    for name in ("base", *METHODS):
         encoder = out / name / "encoder"
         for test in ("ntrex", "pud"):
             pairs = [f"en-{tag}={halves}/{test}.en-{tag}.{which}.tsv" for tag in LANGUAGES]

@@ -25,7 +25,7 @@ from paralign.formats.lexicon import read_lexicon
 from paralign.results import read_results
 
 SAMPLE = "static.sample=8000"
-SYMMETRIZATIONS = {
+METHODS = {
     "mlm": ('objectives=["mlm"]', "method=MLM control", "control=true"),
     "mlm-static": ('objectives=["mlm","static"]', SAMPLE, "method=MLM + static"),
     "tlm": ('objectives=["tlm"]', "method=TLM"),
@@ -72,7 +72,7 @@ def align(data: Path, out: Path, tag: str, method: str, seed: int, steps: int, *
     paralign(
         *("align", "--model", start(out), "--corpus", alignlm.reserved(out, tag), *given),
         *("--recipe", RECIPE, "--seed", seed),
-        *each("--set", [*SYMMETRIZATIONS[method], *sets, f"training.learning_rate={RATE:g}", f"training.steps={steps}"]),
+        *each("--set", [*METHODS[method], *sets, f"training.learning_rate={RATE:g}", f"training.steps={steps}"]),
         *("--out", out / "static" / name, "--resume"),
     )
     return out / "static" / name / "encoder"
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--languages", nargs="+", choices=("de", "hi"), default=["de", "hi"])
     parser.add_argument("--stage", choices=("tune", "compare", "report", "all"), default="all")
-    parser.add_argument("--methods", nargs="+", choices=list(SYMMETRIZATIONS), default=list(SYMMETRIZATIONS))
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     given = parser.parse_args()
     (given.out / "words").mkdir(parents=True, exist_ok=True)

@@ -90,7 +90,7 @@ def pretrain(
     Args:
         out: folder of the run; the encoder is written to ``out/encoder``.
         text: plain text, each as ``LANG=PATH``.
-        pairs: parallel text instead, each as ``SRC-TGT=PATH``: both sides are trained on, and objectives may read pairs.
+        pairs: parallel text instead, each as ``SRC-TGT=PATH``: both sides are trained on; objectives may read pairs.
         arch: ``family:LAYERSxWIDTH`` of an encoder trained from scratch.
         model: folder or hub name of the encoder to start from, instead of ``arch``.
         tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one. Only with ``arch``.
