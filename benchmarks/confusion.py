@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("predicted")
     parser.add_argument("--merge", default="", help="tags taken as one, by commas")
     args = parser.parse_args(arguments)
-    group_similar_sizes = frozenset(args.merge.split(",")) - {""}
+    merged_tags = frozenset(args.merge.split(",")) - {""}
     given: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for tree, own in zip(*(read_trees(TextSpec("und", path)) for path in (args.gold, args.predicted)), strict=True):
         if tree.words != own.words:
@@ -35,14 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = sum(sum(tags.values()) for tags in given.values())
     accuracy = sum(tags[right] for right, tags in given.items()) / words
     as_one = sum(n for right, tags in given.items() for tag, n in tags.items()
-                 if tag == right or {tag, right} <= group_similar_sizes) / words  # fmt: skip
+                 if tag == right or {tag, right} <= merged_tags) / words  # fmt: skip
     rows = [
         [right, str(sum(tags.values())), f"{tags[right] / sum(tags.values()):.3f}",
          "  ".join(f"{tag} {n}" for tag, n in tags.most_common(3))]
         for right, tags in sorted(given.items(), key=lambda item: -sum(item[1].values()))
     ]  # fmt: skip
     print(table(["tag", "words", "right", "most given"], rows))
-    finish("confusion", {"words": words, "accuracy": accuracy, "merged": sorted(group_similar_sizes), "accuracy_merged": as_one})
+    finish(
+        "confusion", {"words": words, "accuracy": accuracy, "merged": sorted(merged_tags), "accuracy_merged": as_one}
+    )
 
 
 if __name__ == "__main__":

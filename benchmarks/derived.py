@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from machine import finish, table
 
 from paralign.languages import WordOrder, parse_derived
-from paralign.sources.reordering import reordered_trees
 from paralign.sources.readers import read_text, read_trees
+from paralign.sources.reordering import reorder_trees
 from paralign.sources.specs import TextSpec, parse_text
 
 PLAIN, TREES = ("trans", "inv", "perm"), ("inv", "perm", "syn", "syn+inv")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for steps in TREES:
         made = parse_derived(f"{bank.language}~{steps}")
         assert made is not None
-        found = rate(words["trees"], lambda made=made: reordered_trees(trees, made, ordering, Counter()))
+        found = rate(words["trees"], lambda made=made: reorder_trees(trees, made, ordering, Counter()))
         rows.append({"of": "trees", "steps": steps, "words_per_s": found})
     print(f"{words['text']:,} words of text, {words['trees']:,} of trees")
     cells = [[str(row["of"]), str(row["steps"]), f"{row['words_per_s']:,.0f}"] for row in rows]

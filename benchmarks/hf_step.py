@@ -68,7 +68,7 @@ class HuggingFaceStep:
     ) -> None:
         self.style, self.clip, self.config = style, training.clip, moco.config
         _check_settings(self.config)
-        self.pad_id, self.types, self.device = encoder.template.pad_id, encoder.types, device
+        self.pad_id, self.types, self.device = encoder.template.pad_id, encoder.uses_token_types, device
         self.model = copy.deepcopy(encoder.model).to(device).train()
         for path, layer in list(self.model.named_modules()):
             if isinstance(layer, nn.Dropout):

@@ -34,7 +34,7 @@ KEY_SHARE = 0.33
 NTREX = {"ar": "arb", "bg": "bul", "de": "deu", "es": "spa", "fr": "fra", "hi": "hin", "zh": "zho-CN"}
 PUD = {"en": "English", "de": "German", "es": "Spanish", "fr": "French", "hi": "Hindi"}
 MEAN = ("de", "es", "fr")
-SYMMETRIZATIONS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
+METHODS = {"ppa": "ppa-mini", "no-moco": "tlm-mini", "no-tlm": "moco-mini", "control": "mlm-mini"}
 SEEDS = {"ppa": 3, "control": 3, "no-moco": 1, "no-tlm": 1}
 RATES = {
     "ppa": (1e-4, 2e-4, 5e-4),
@@ -238,7 +238,7 @@ def align(out: Path, method: str, rate: float, seed: int, size: tuple[int, int])
         )
     sets = [f"training.steps={steps}", f"training.batch={batch}", f"training.learning_rate={rate:g}"]
     paralign(
-        *("align", "--model", start(out), "--corpus", store, "--recipe", SYMMETRIZATIONS[method], "--seed", seed),
+        *("align", "--model", start(out), "--corpus", store, "--recipe", METHODS[method], "--seed", seed),
         *each("--set", sets),
         *("--out", run, "--resume"),
     )
@@ -290,7 +290,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     stages = ("prepare", "leaks", "base", "development", "ship", "tune", "compare", "report", "all")
     parser.add_argument("--stage", choices=stages, default="all")
-    parser.add_argument("--methods", nargs="+", choices=SYMMETRIZATIONS, default=list(SYMMETRIZATIONS), help="for tune and compare")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="for tune and compare")
     given = parser.parse_args()
 
     def on(stage: str) -> bool:

@@ -29,13 +29,13 @@ from paralign.encoder import Encoder
 from paralign.tasks import find_task
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.label_head import LabelHead
-from paralign.tasks.supervised import BUDGET, Supervised, padded_batches
+from paralign.tasks.supervised import BUDGET, SupervisedTask, padded_batches
 from paralign.training import TrainingConfig
 
 PAD_TO = 128
 
 
-def read(task: Supervised, spec: str, limit: int | None) -> Dataset[Any]:
+def read(task: SupervisedTask, spec: str, limit: int | None) -> Dataset[Any]:
     """A data set, what cannot be used left out."""
     data: Dataset[Any] = task.read(spec, lenient=True, dropped=Counter(), limit=limit)
     return data
@@ -54,7 +54,7 @@ def obvious(encoder: Encoder, head: LabelHead, items: Sequence[Any], batch: int)
             padding="max_length",
             truncation="longest_first",
             max_length=PAD_TO,
-            return_token_type_ids=encoder.types,
+            return_token_type_ids=encoder.uses_token_types,
             return_tensors="pt",
         )
         states = base(**made).last_hidden_state[:, 0]
@@ -65,7 +65,7 @@ def obvious(encoder: Encoder, head: LabelHead, items: Sequence[Any], batch: int)
 def evaluation(encoder: Encoder, spec: str, limit: int, repeats: int) -> dict[str, Any]:
     """Pairs a second of classification, ours and the obvious way, in turn."""
     task = find_task("nli")
-    assert isinstance(task, Supervised)
+    assert isinstance(task, SupervisedTask)
     data = read(task, spec, limit)
     items = list(data)
     torch.manual_seed(0)
@@ -96,7 +96,7 @@ def padding(encoder: Encoder, specs: dict[str, str], limit: int) -> dict[str, di
     out = {}
     for name, spec in specs.items():
         task = find_task(name)
-        assert isinstance(task, Supervised)
+        assert isinstance(task, SupervisedTask)
         data = read(task, spec, limit)
         task.fit([data])
         batches = task.batches(encoder, [data], TrainingConfig(batch=32))
@@ -122,7 +122,7 @@ def reading(spec: str, limit: int, repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         began = time.perf_counter()
         task = find_task("ner", {"scheme": "conll"})
-        assert isinstance(task, Supervised)
+        assert isinstance(task, SupervisedTask)
         data = read(task, spec, limit)
         scores = task._scores(((item, item.tags) for item in data), data)
         assert scores[0].value == 1.0
@@ -147,7 +147,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 def memory(encoder: Encoder, spec: str, counts: Sequence[int]) -> dict[str, float]:
     """Peak MB of a process that scores so many pairs."""
     task = find_task("nli")
-    assert isinstance(task, Supervised)
+    assert isinstance(task, SupervisedTask)
     items = list(read(task, spec, 4096))
     out = {}
     with tempfile.TemporaryDirectory() as folder:

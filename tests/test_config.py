@@ -110,7 +110,7 @@ def test_resolve_merges_and_validates():
         ({"moco": {"quue": 1}}, "unknown setting 'moco.quue'", "did you mean 'queue'?"),
         ({"second": {"quue": 1}}, "unknown setting 'second.quue'", "did you mean 'queue'?"),
         ({"named": {"de": {"quue": 1}}}, "unknown setting 'named.de.quue'", "did you mean 'queue'?"),
-        ({"moco": {"zzz": 1}}, "unknown setting 'moco.zzz'", "known: queue, temperature"),
+        ({"moco": {"zzz": 1}}, "unknown setting 'moco.zzz'", "available: queue, temperature"),
         (
             {"moco": {"temperature": 0}},
             "setting 'moco.temperature': Input should be greater than 0, not 0",
@@ -132,4 +132,4 @@ def test_settings_do_not_change_once_made():
 
 def test_did_you_mean():
     assert did_you_mean("temprature", ["queue", "temperature"]) == "did you mean 'temperature'?"
-    assert did_you_mean("x", ["b", "a"]) == "known: a, b"
+    assert did_you_mean("x", ["b", "a"]) == "available: a, b"

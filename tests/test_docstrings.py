@@ -1,10 +1,12 @@
-"""The examples in the docstrings of the public names are run (`>>> ...`), each docstring in a folder of its own."""
+"""The examples in docstrings (`>>> ...`) are run, each in its own folder."""
 
 from __future__ import annotations
 
 import doctest
+import importlib
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +29,24 @@ def documented(name: str, thing: Any) -> Iterator[tuple[str, str]]:
 
 
 def examples(name: str, docstring: str) -> doctest.DocTest:
-    """The examples of a docstring; they see `paralign`."""
-    return doctest.DocTestParser().get_doctest(docstring, {"paralign": paralign}, name, None, 0)
+    """The examples of a docstring; they see `paralign` and its public names."""
+    names = {"paralign": paralign, **{public: getattr(paralign, public) for public in PUBLIC}}
+    return doctest.DocTestParser().get_doctest(docstring, names, name, None, 0)
+
+
+SOURCE = Path(paralign.__file__).parent
+MODULES = [
+    ".".join(("paralign", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+    for path in sorted(SOURCE.rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+
+
+def internal_examples(module: str) -> list[doctest.DocTest]:
+    """The examples of a module that are not in docstrings of public names; they see the names of the module."""
+    tests = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module), module)
+    public = {inspect.getdoc(getattr(paralign, name)) for name in PUBLIC} | set(DOCSTRINGS.values())
+    return [test for test in tests if test.examples and inspect.cleandoc(test.docstring) not in public]
 
 
 def failures(test: doctest.DocTest) -> str:
@@ -49,6 +67,18 @@ TESTS = [test for name, text in DOCSTRINGS.items() if (test := examples(name, te
 def test_the_examples_give_what_they_say(test, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert not (found := failures(test)), found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_of_other_names_give_what_they_say(module, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for test in internal_examples(module):
+        assert not (found := failures(test)), found
+
+
+def test_examples_of_other_names_are_found():
+    names = {test.name for module in MODULES for test in internal_examples(module)}
+    assert {"paralign.ragged.row_starts", "paralign.text.words.word_spans"} <= names
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -47,7 +47,7 @@ def test_layers_before_and_after_alignment(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "TEXT", [f"{tag}=smallworld:0-60" for tag in ("en", "de", "hi")])
     monkeypatch.setattr(module, "PAIRS", ["en-de=smallworld:100-160", "en-hi=smallworld:100-160"])
     page = module.main(tmp_path, arch="bert:1x32", epochs=1, sentences=30).read_text()
-    for heading in ("Layers drawn anew", "Similarity of languages, layer by layer", "What training changed"):
+    for heading in ("Layer ablation", "Similarity of languages by layer", "Changes through training, by layer"):
         assert f"<h2>{heading}" in page
     assert "base" in page
     assert "PPA" in page

@@ -14,7 +14,8 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
-import paralign
+from paralign.commands.align import AlignRequest, prepare_align
+from paralign.runs.options import RunOptions
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "minimal_ppa.py"
 STEPS, BATCH, QUEUE, DIM = 4, 12, 24, 8
@@ -77,19 +78,18 @@ def base(make_encoder: Callable[..., Any], tmp_path_factory: pytest.TempPathFact
 def loop(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Loop:
     """Paralign's own loop, the batches it reads, and its result."""
     run = tmp_path_factory.mktemp("loop") / "run"
-    kept: dict[str, Any] = {}
-
-    def train(trainer: Any, store: Any) -> None:
-        assert len(store) == 2 * BATCH
-        learner, batches = trainer.learner, trainer.batches
-        kept["projection"] = [p.detach().clone() for p in learner.objectives["moco"].projection.parameters()]
-        warm = [-1 - fill for fill in range(QUEUE // BATCH)]  # these fill the queue before the first step
-        kept["batches"] = [minimal_batch(batches.batch(step)) for step in (*warm, *range(STEPS))]
-        trainer.train()
-        kept["weights"] = {name: value.clone() for name, value in learner.encoder.model.state_dict().items()}
-
     settings = {"training": TRAINING, "moco": MOCO, "data": {"min_pieces": 1}}
-    paralign.align(str(base), out=run, pairs=["en-de=smallworld:0-24"], settings=settings, quiet=True, look=train)
+    request = AlignRequest(str(base), pairs=["en-de=smallworld:0-24"], settings=settings)
+    prepared = prepare_align(RunOptions(run, quiet=True), request)
+    assert prepared is not None
+    assert len(prepared.store) == 2 * BATCH
+    trainer = prepared.trainer
+    objectives: Any = trainer.learner.objectives
+    kept: dict[str, Any] = {"projection": [p.detach().clone() for p in objectives["moco"].projection.parameters()]}
+    warm = [-1 - fill for fill in range(QUEUE // BATCH)]  # these fill the queue before the first step
+    kept["batches"] = [minimal_batch(trainer.batches.batch(step)) for step in (*warm, *range(STEPS))]
+    trainer.train()
+    kept["weights"] = {name: value.clone() for name, value in trainer.learner.encoder.model.state_dict().items()}
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     losses = [[line["losses"]["tlm"], line["losses"]["moco"]] for line in lines if "losses" in line]
     return Loop(losses=losses, **kept)

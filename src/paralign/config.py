@@ -1,4 +1,4 @@
-"""The base of every settings class, and the merger of recipe, flags and ``--set`` overrides."""
+"""The base class of settings, and functions that merge recipes, flags and ``--set`` overrides."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Settings = dict[str, Any]
 
 
 class Config(BaseModel):
-    """Base of every settings class: immutable, validated, unknown keys are errors."""
+    """Base class of settings: immutable, validated; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
 
@@ -41,32 +41,39 @@ C = TypeVar("C", bound=Config)
 T = TypeVar("T")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint for a mistyped name: the nearest known one, or the list of all."""
-    known = sorted(known)
-    if not known:
-        return "there are none here"
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return a hint for a mistyped name: the most similar name, or the list of all.
+
+    >>> did_you_mean("quue", ["queue", "temperature"])
+    "did you mean 'queue'?"
+    """
+    names = sorted(names)
+    if not names:
+        return "none is available here"
+    similar = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"did you mean {similar[0]!r}?" if similar else f"available: {', '.join(names)}"
 
 
 def parse_override(text: str) -> Settings:
-    """Turn ``moco.queue=32000`` into ``{"moco": {"queue": 32000}}``.
+    """Parse ``section.key=value`` to nested settings.
 
-    The value is read as TOML (numbers, booleans, lists, quoted strings); anything else is a plain string.
+    The value is parsed as TOML (numbers, booleans, lists, quoted strings); anything else is a plain string.
 
     Raises:
         UserError: without ``=`` or with an empty part in the key.
+
+    >>> parse_override("moco.queue=32000")
+    {'moco': {'queue': 32000}}
     """
-    key, sign, value = text.partition("=")
+    key, equals, value = text.partition("=")
     parts = [part.strip() for part in key.split(".")]
-    if not sign or not all(parts):
+    if not equals or not all(parts):
         raise UserError(f"cannot read the setting {text!r}", hint="write --set section.key=value")
     try:
         table = tomllib.loads(f"v = {value.strip()}")
     except tomllib.TOMLDecodeError:
         table = {}
-    # More than one key: the value itself held lines of TOML, so it is text.
+    # More than one key: the value contained lines of TOML, so it is plain text.
     parsed: Any = table["v"] if len(table) == 1 else value.strip()
     for part in reversed(parts):
         parsed = {part: parsed}
@@ -74,7 +81,11 @@ def parse_override(text: str) -> Settings:
 
 
 def merge(*layers: Mapping[str, Any]) -> Settings:
-    """Merge nested settings; later layers win, ``None`` values say nothing."""
+    """Merge nested settings: later layers override earlier ones; ``None`` values are ignored.
+
+    >>> merge({"moco": {"queue": 1, "momentum": 0.9}}, {"moco": {"queue": 2}}, {"limit": None})
+    {'moco': {'queue': 2, 'momentum': 0.9}}
+    """
     out: Settings = {}
     for layer in layers:
         for key, value in layer.items():
@@ -101,7 +112,7 @@ def load_toml(path: Path) -> Settings:
 
 
 def dump_toml(settings: Mapping[str, Any]) -> str:
-    """Settings as TOML text; ``None`` is left out, as TOML has no null."""
+    """Return settings as TOML text; ``None`` values are left out, because TOML has no null."""
 
     def clean(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -114,20 +125,20 @@ def dump_toml(settings: Mapping[str, Any]) -> str:
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The settings classes inside an annotation: ``Moco``, ``Moco | None``, ``dict[str, Moco]``."""
+    """Return the settings classes in an annotation: ``Moco``, ``Moco | None``, ``dict[str, Moco]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models(part)]
 
 
-def _known(cls: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The field names that would have been right at ``location`` inside ``cls``."""
-    here = [cls]
+def _field_names(cls: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Return the valid field names at ``location`` in ``cls``."""
+    models = [cls]
     for part in location:
-        fields = [model.model_fields[str(part)] for model in here if str(part) in model.model_fields]
-        # A part that is no field is an index or a key of the collection before it.
-        here = [model for field in fields for model in _models(field.annotation)] if fields else here
-    return sorted({name for model in here for name in model.model_fields})
+        fields = [model.model_fields[str(part)] for model in models if str(part) in model.model_fields]
+        # A part that is not a field is an index or key of the preceding collection.
+        models = [model for field in fields for model in _models(field.annotation)] if fields else models
+    return sorted({name for model in models for name in model.model_fields})
 
 
 def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None = None) -> C:
@@ -135,11 +146,11 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
 
     Args:
         cls: the settings class.
-        layers: nested settings, the last wins (defaults < recipe < flags < ``--set``).
-        where: named in the error, usually the recipe.
+        layers: nested settings; later layers override earlier ones (recipe, flags, ``--set``).
+        where: file for the error message, usually the recipe; none by default.
 
     Raises:
-        UserError: one line for the first wrong setting, with a did-you-mean for unknown keys.
+        UserError: for the first wrong setting, with the most similar name for unknown keys.
     """
     try:
         return cls.model_validate(merge(*layers))
@@ -148,16 +159,20 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
         location = first["loc"]
         name = ".".join(str(part) for part in location)
         if first["type"] == "extra_forbidden":
-            hint = did_you_mean(str(location[-1]), _known(cls, location[:-1]))
+            hint = did_you_mean(str(location[-1]), _field_names(cls, location[:-1]))
             raise UserError(f"unknown setting {name!r}", where=where, hint=hint) from error
         reason = first["msg"].removeprefix("Value error, ")
-        given = first.get("input")
-        shown = "" if isinstance(given, Mapping) else f", not {given!r}"
-        raise UserError(f"{f'setting {name!r}' if name else 'settings'}: {reason}{shown}", where=where) from error
+        value = first.get("input")
+        actual = "" if isinstance(value, Mapping) else f", not {value!r}"
+        raise UserError(f"{f'setting {name!r}' if name else 'settings'}: {reason}{actual}", where=where) from error
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:
-    """Names and values of nested settings that differ, as a phrase; empty if none do."""
+    """Describe the nested settings that differ; empty if none do.
+
+    >>> difference({"moco": {"queue": 1}}, {"moco": {"queue": 2}})
+    'moco.queue was 1, now 2'
+    """
     out = []
     for key in sorted(set(old) | set(new)):
         a, b = old.get(key), new.get(key)
@@ -169,34 +184,35 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
     return ", ".join(out)
 
 
-def find_class(kind: str, name: str, known: Mapping[str, str], base: type[T]) -> type[T]:
-    """The class behind a name of a table, or behind ``my_module:Class``.
+def find_class(kind: str, name: str, table: Mapping[str, str], base: type[T]) -> type[T]:
+    """Import the class with a name in a table, or the class ``my_module:Class``.
 
     Args:
-        kind: what errors call it: ``objective``, ``task``.
-        name: as the user gave it.
-        known: name -> ``module:Class``.
-        base: what the class must derive from.
+        kind: used in errors: ``objective``, ``task``.
+        name: name in the table, or ``module:Class``; the current folder is searched too.
+        table: ``module:Class`` of each name.
+        base: required base class.
 
     Raises:
-        UserError: if there is none, or it is of another kind.
+        UserError: if there is no such class, or it is not a complete subclass of ``base`` with a name.
     """
-    module, colon, attribute = known.get(name, name).partition(":")
+    module, colon, attribute = table.get(name, name).partition(":")
     if not colon:
-        raise UserError(f"unknown {kind} {name!r}", hint=f"{did_you_mean(name, known)} or my_module:Class")
-    if name not in known and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # the installed command, unlike python -m, does not look there
+        raise UserError(f"unknown {kind} {name!r}", hint=f"{did_you_mean(name, table)} or my_module:Class")
+    if name not in table and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # the installed command, unlike python -m, does not search it
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        result = getattr(importlib.import_module(module), attribute)
     except (ImportError, SyntaxError, ValueError, TypeError) as error:
         raise UserError(f"cannot import {module!r} for the {kind} {name!r}: {error}") from error
     except AttributeError as error:
         raise UserError(f"the module {module!r} has no {attribute!r}") from error
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise UserError(f"{name!r} is no {kind}", hint=f"derive it from paralign's {base.__name__}")
-    if inspect.isabstract(found):
-        missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
-        raise UserError(f"the {kind} {name!r} is not complete: it lacks {missing}")
-    if not isinstance(getattr(found, "name", None), str):
-        raise UserError(f"the {kind} {name!r} has no usable name", hint='set name = "..." in the class')
-    return found
+    if not (isinstance(result, type) and issubclass(result, base)):
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise UserError(f"{name!r} is not {article} {kind}", hint=f"derive it from {base.__module__}.{base.__name__}")
+    if inspect.isabstract(result):
+        missing = ", ".join(sorted(getattr(result, "__abstractmethods__", ())))
+        raise UserError(f"the {kind} {name!r} is not complete: implement {missing}")
+    if not isinstance(getattr(result, "name", None), str):
+        raise UserError(f"the {kind} {name!r} has no name", hint='set name = "..." in the class')
+    return result

@@ -1,4 +1,4 @@
-"""What this machine computes on, and in which precision."""
+"""Device, precision, memory and threads of this machine."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ __all__ = [
 
 
 def only_cpu() -> bool:
-    """Whether training runs on the CPU; accelerate must be told, or processes of torchrun do not meet."""
-    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-    return asked or not torch.accelerator.is_available()
+    """Return whether training runs on the CPU. Accelerate needs to know it for processes of torchrun to connect."""
+    forced = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return forced or not torch.accelerator.is_available()
 
 
 def processes() -> int:
-    """How many processes train together (torchrun says so)."""
+    """Return the number of processes that train together, as set by torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def best_device() -> torch.device:
-    """Where this machine computes fastest, unless it was told to stay on the CPU."""
-    found = None if only_cpu() else torch.accelerator.current_accelerator()
-    return found or torch.device("cpu")
+    """Return the accelerator, or the CPU if there is none or ``ACCELERATE_USE_CPU`` is set."""
+    accelerator = None if only_cpu() else torch.accelerator.current_accelerator()
+    return accelerator or torch.device("cpu")
 
 
 def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
@@ -51,23 +51,24 @@ def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
 
 
 def keep_memory() -> bool:
-    """Let this process keep the memory it frees, so that the pages of large tensors are not fetched anew at every step.
+    """Let this process keep the memory it frees, so that large tensors do not need new pages at every step.
 
-    Glibc only; worth 20 to 30 per cent of a training step on a CPU.
+    This works with glibc only, and saves 20 to 30 percent of a training step on a CPU.
 
     Returns:
-        whether the C library agreed.
+        Whether the C library accepted the settings.
     """
     trim_threshold, mmap_max, arena_max = -1, -4, -8  # malloc.h
     return _mallopt((trim_threshold, -1), (mmap_max, 0), (arena_max, 1))
 
 
 def return_memory() -> bool:
-    """Give back to the system what this process has freed, and from now on large tensors whenever they are freed: for
-    work on few, large and long-lived ones.
+    """Return freed memory to the system, now and whenever a large tensor is freed.
+
+    This suits work on a few large, long-lived tensors, and works with glibc only.
 
     Returns:
-        whether the C library (glibc) agreed.
+        Whether the C library accepted the setting.
     """
     mmap_threshold = -3
     if not _mallopt((mmap_threshold, 4 << 20)):
@@ -86,7 +87,7 @@ def _mallopt(*settings: tuple[int, int]) -> bool:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one thread: where work is on many small arrays more of them only wait for each other."""
+    """Use one thread inside the ``with`` block; for many small arrays, several threads only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -96,7 +97,7 @@ def one_thread() -> Iterator[None]:
 
 
 def has_bf16() -> bool:
-    """Whether this machine multiplies bf16 faster than fp32."""
+    """Return whether this machine multiplies bf16 faster than fp32."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()

@@ -1,4 +1,4 @@
-"""The one error a user can cause, and how it is told to them."""
+"""The error for input or settings that cannot be used."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ __all__ = ["UserError", "file_location"]
 
 
 class UserError(ValueError):
-    """Input or settings that cannot be used: one line that says what, where and how to fix it.
+    """Input or settings that cannot be used. The message is one line: what is wrong, where, and how to fix it.
 
     The command line prints it without a traceback and exits with code 2.
 
     Args:
         message: what is wrong.
-        where: the file, or ``file:line``, in which it is wrong.
-        hint: what the user can do about it.
+        where: the file, or ``file:line``; ``None`` if the error is not in a file.
+        hint: how to fix it; shown in parentheses.
+
+    >>> print(UserError("unknown label 'x'", where="test.tsv:7", hint="use 0 or 1"))
+    test.tsv:7: unknown label 'x' (use 0 or 1)
     """
 
     def __init__(self, message: str, *, where: str | Path | None = None, hint: str | None = None) -> None:
@@ -28,5 +31,5 @@ class UserError(ValueError):
 
 
 def file_location(path: str | Path, line: int | None = None) -> str:
-    """``path`` or ``path:line``, the form every message about a file begins with (lines count from 1)."""
+    """Return ``path:line``, or ``path`` if the line is ``None``: the beginning of messages about a file."""
     return str(path) if line is None else f"{path}:{line}"

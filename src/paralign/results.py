@@ -21,7 +21,7 @@ from paralign.config import Config
 from paralign.errors import UserError, file_location
 from paralign.folders import atomic_file
 
-__all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural", "read_items", "read_results", "write_results"]
+__all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural_sort_key", "read_items", "read_results", "write_results"]
 
 SCHEMA = 1
 Items = npt.NDArray[np.float64]
@@ -100,6 +100,14 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
 
     Raises:
         UserError: if the file is missing, or a line is not a measurement.
+
+    >>> from pathlib import Path
+    >>> from paralign.results import Measurement, write_results
+    >>> row = Measurement(task="pos", dataset="pud", language="de", metric="accuracy", value=0.75, n=1000,
+    ...                   model="xlm-roberta-base", model_hash="c0ffee", run="pos-de")
+    >>> write_results(Path("pos-de"), [(row, None)])
+    >>> [(row.language, row.value) for row in paralign.read_results("pos-de")]
+    [('de', 0.75)]
     """
     rows, path = [], Path(path)
     if path.is_dir():
@@ -172,6 +180,6 @@ def _stable_hash(key: Iterable[str]) -> int:
     return int.from_bytes(hashlib.blake2b(json.dumps(list(key)).encode(), digest_size=8).digest(), "big")
 
 
-def natural(name: str) -> list[tuple[int, str]]:
+def natural_sort_key(name: str) -> list[tuple[int, str]]:
     """Return a sort key for names with numbers: 5 before 10, numbers before words."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -1,7 +1,7 @@
-"""Random numbers as a pure function of their place: (seed, epoch, pair, ...), not of what was drawn before.
+"""Random numbers as a pure function of keys (seed, epoch, pair, ...), independent of the numbers generated before.
 
-Resuming, slicing a batch over ranks and re-ordering work cannot change such a draw, so nothing has to be saved.
-The generator is splitmix64 (Steele, Lea and Flood 2014) applied to a chain of keys.
+They do not change if a run is resumed, a batch is divided between processes or work is reordered, so no state has to be
+saved. The generator is splitmix64 (Steele, Lea and Flood 2014), applied to a chain of keys.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ _M2 = np.uint64(0x94D049BB133111EB)
 
 
 def random_bits(*keys: Keys) -> npt.NDArray[np.uint64]:
-    """64 random bits for every combination of keys (integers of any sign, broadcast against each other)."""
+    """Return 64 random bits for every combination of keys.
+
+    Args:
+        keys: integers of any sign, or arrays that are broadcast against each other.
+
+    Returns:
+        uint64, of the broadcast shape (``[1]`` for integers only).
+    """
     state = np.zeros(1, np.uint64)
     with np.errstate(over="ignore"):
         for key in keys:
@@ -31,10 +38,10 @@ def random_bits(*keys: Keys) -> npt.NDArray[np.uint64]:
 
 
 def uniform(*keys: Keys) -> npt.NDArray[np.float64]:
-    """Numbers in [0, 1), one for every combination of keys."""
+    """Return numbers in [0, 1), one for every combination of keys; arguments as for :func:`random_bits`."""
     return (random_bits(*keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def seed_for(*keys: int) -> int:
-    """One non-negative 63-bit seed for a library's own generator."""
+    """Return a non-negative 63-bit seed for the generator of another library."""
     return int(random_bits(*keys)[0] >> np.uint64(1))

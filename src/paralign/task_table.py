@@ -18,7 +18,7 @@ class TaskInfo:
 
     Attributes:
         title: the task's name in headings.
-        main_metrics: metrics shown as tables of their own, the headline metric first; the report folds all others.
+        main_metrics: metrics whose tables the report shows unfolded, the headline metric first.
             Empty: every metric is shown.
         lower_is_better: metrics of which smaller values are better.
     """
@@ -57,7 +57,7 @@ TASKS: dict[str, TaskEntry] = {
     "retrieval": _entry("retrieval:Retrieval", "Sentence retrieval", "accuracy_cosine"),
     "mining": _entry("mining:Mining", "Bitext mining", "f1"),
     "lexicon": _entry("lexicon:LexiconInduction", "Bilingual lexicon induction", "precision_at_1_cosine"),
-    "twins": _entry("twins:Twins", "Retrieval of twin pieces", "precision_at_1_cosine"),
+    "twins": _entry("twins:Twins", "Twin piece retrieval", "precision_at_1_cosine"),
     "alignment": _entry("word_alignment:WordAlignment", "Word alignment", "aer", "precision", "recall", lower=("aer",)),
 }
 

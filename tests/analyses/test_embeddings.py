@@ -1,4 +1,4 @@
-"""Frequent translations, their picture, and the page."""
+"""Frequent translations, their projection, and the page."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import paralign
-from paralign.analyses.dictionary import Translation, frequent_links
+from paralign.analyses.frequent_translations import Translation, frequent_translations
 from paralign.analyses.projection import project
 from paralign.errors import UserError
 from paralign.report import write_report
@@ -23,18 +23,18 @@ def test_translations_by_hand():
         (["book"], ["Buch"]),
     ]
     links = [[(0, 0), (1, 1), (2, 2)], [(0, 0), (1, 1)], [(0, 0), (1, 1)], [(0, 0), (1, 1), (2, 1)], [(0, 0)]]
-    found = frequent_links(pairs, links, skip=0)
+    found = frequent_translations(pairs, links, skip=0)
     # Alte has two links, der loses to das, Gebäude to Haus; a full stop is no word.
     assert found == [
         Translation("house", "Haus", 2), Translation("the", "das", 2), Translation("a", "ein", 1),
         Translation("book", "Buch", 1),
     ]  # fmt: skip
     # The two most frequent words of each side: house and the; Haus and das.
-    assert frequent_links(pairs, links, skip=2) == [Translation("a", "ein", 1), Translation("book", "Buch", 1)]
-    assert frequent_links(pairs, links, skip=0, most=1) == found[:1]
+    assert frequent_translations(pairs, links, skip=2) == [Translation("a", "ein", 1), Translation("book", "Buch", 1)]
+    assert frequent_translations(pairs, links, skip=0, most=1) == found[:1]
 
 
-def test_a_projection_keeps_neighbours_together_and_is_the_same_every_time():
+def test_a_projection_keeps_neighbors_together_and_is_reproducible():
     draw = np.random.default_rng(0)
     centres = draw.normal(size=(3, 40)) * 5
     vectors = np.concatenate([c + draw.normal(size=(8, 40)) for c in centres]).astype(np.float32)
@@ -58,7 +58,7 @@ def run(base, tmp_path_factory):
     return out, rows
 
 
-def test_translations_are_measured_and_their_places_kept(run):
+def test_translations_are_measured_and_their_positions_stored(run):
     out, rows = run
     lines = [line.split("\t") for line in (out / "dictionary.en-de.tsv").read_text().splitlines()]
     counts = [int(count) for *_, count in lines]
@@ -100,7 +100,7 @@ def test_the_page_shows_them_and_trusts_no_word(run, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"), [("{", "not valid JSON"), ("[]", "another version"), ('{"schema": 9}', "another version")]
 )
-def test_a_figure_that_cannot_be_read_is_told(run, tmp_path, text, message):
+def test_a_figure_that_cannot_be_read_is_refused(run, tmp_path, text, message):
     out, _ = run
     (tmp_path / "run" / "figures").mkdir(parents=True)
     (tmp_path / "run" / "run.json").write_bytes((out / "run.json").read_bytes())

@@ -82,7 +82,7 @@ def test_another_kernel():
                 assert layer.cka > 0.8
 
 
-def test_who_is_compared_with_whom():
+def test_pairs_of_streams():
     assert stream_pairs([2, 2, 3], ["en", "de"]) == [
         ((0, "en"), (0, "de")), ((1, "en"), (1, "de")), ((2, "en"), (2, "de")),
         ((0, "en"), (1, "en")), ((0, "de"), (1, "de")),
@@ -110,7 +110,7 @@ def spec(texts, *tags):
     return [f"{tag}={texts / tag}" for tag in tags]
 
 
-def test_a_run_tells_where_and_what_changed(texts, base, tmp_path, make_encoder):
+def test_a_run_shows_where_and_what_changed(texts, base, tmp_path, make_encoder):
     other = Encoder.from_pretrained(base)
     for parameter in other.model.base_model.encoder.layer[1].parameters():
         parameter.data.normal_(std=0.7)
@@ -195,7 +195,7 @@ def test_two_files_of_one_name_are_two_data_sets(base, tmp_path):
     assert len({row.dataset for row in rows}) == 2
 
 
-def test_what_is_not_parallel_is_told(texts, base, tmp_path, capsys):
+def test_texts_that_are_not_parallel_are_reported(texts, base, tmp_path, capsys):
     lines = (texts / "de").read_text().splitlines()
     (tmp_path / "short").write_text("\n".join(lines[:-2]) + "\n")
     with pytest.raises(UserError, match=r"not parallel: .*short ends before this line") as found:

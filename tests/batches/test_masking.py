@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from paralign.batches.masking import Translations
+from paralign.batches.masking import PieceTranslations
 from paralign.batches.views import PairBatch, ViewsConfig
 from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
@@ -42,7 +42,7 @@ def every_second(encoder):
 @pytest.mark.parametrize("way", ["input", "predict"])
 def test_half_of_the_selected_pieces_with_a_translation_are_bilingual(twins, pairs, way):
     entries = every_second(twins).single_piece_entries()
-    known = Translations(entries, twins.template.vocabulary)
+    known = PieceTranslations(entries, twins.template.vocabulary)
     made = batch(twins, pairs, known, translate=way)
     plain, view = made.view("text"), made.view("translated")
     twin_of = dict(entries.tolist()) | dict(entries[:, ::-1].tolist())
@@ -64,7 +64,7 @@ def test_half_of_the_selected_pieces_with_a_translation_are_bilingual(twins, pai
 
 
 def test_a_share_of_none_and_of_all(twins, pairs):
-    known = Translations(every_second(twins).single_piece_entries(), twins.template.vocabulary)
+    known = PieceTranslations(every_second(twins).single_piece_entries(), twins.template.vocabulary)
     none = batch(twins, pairs, known, translate_share=0)
     assert (none.view("translated").ids == none.view("text").ids).all()
     every = batch(twins, pairs, known, translate_share=1, translate="predict")
@@ -75,7 +75,7 @@ def test_a_share_of_none_and_of_all(twins, pairs):
 
 
 def test_translations_go_both_ways_and_are_drawn_from_all(twins):
-    known = Translations(np.array([[5, 8], [5, 9], [6, 9]]), 12)
+    known = PieceTranslations(np.array([[5, 8], [5, 9], [6, 9]]), 12)
     assert known.has(np.arange(12)).tolist() == [k in (5, 6, 8, 9) for k in range(12)]
     drawn = known.sample(np.full(60, 9), np.arange(60, dtype=np.uint64))
     assert sorted(set(drawn.tolist())) == [5, 6]

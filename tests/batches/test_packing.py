@@ -10,11 +10,13 @@ from paralign.batches.packing import PackedBatch
 from paralign.batches.views import ViewsConfig
 from paralign.errors import UserError
 
-DRESS = (1, 1)
+SPECIAL_PIECES = (1, 1)
 
 
 def plan(lengths, groups, **given):
-    return PackedPlan(lengths, groups, **{"batch": 4, "seed": 3, "row": 40, "dress": DRESS, "window": 2} | given)
+    return PackedPlan(
+        lengths, groups, **{"batch": 4, "seed": 3, "row": 40, "special_pieces": SPECIAL_PIECES, "window": 2} | given
+    )
 
 
 def text(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +43,7 @@ def test_rows_are_of_one_language_fit_and_hold_a_sentence_once_a_round(n, row, t
     made = plan(lengths, groups, row=row, temperature=temperature, seed=seed)
     rows, rounds = epoch_of(made)
     assert all(len({groups[s] for s in one}) == 1 for one in rows)
-    assert max(DRESS[0] + sum(lengths[s] + DRESS[1] for s in one) for one in rows) <= row
+    assert max(SPECIAL_PIECES[0] + sum(lengths[s] + SPECIAL_PIECES[1] for s in one) for one in rows) <= row
     pairs = [pair for one, again in zip(rows, rounds, strict=True) for pair in zip(one, again, strict=True)]
     # A row may come twice in a tiny corpus; otherwise no sentence does in the same round.
     if len({tuple(one) + tuple(again) for one, again in zip(rows, rounds, strict=True)}) == len(rows):
@@ -105,7 +107,7 @@ class Lines:
         some = [self.lines[r] for r in records.tolist()]
         return np.concatenate(some), np.array([len(line) for line in some])
 
-    def gather_word_places(self, records, sides):
+    def gather_word_positions(self, records, sides):
         _, lengths = self.gather(records, sides)
         return np.concatenate([np.arange(n) % 2 for n in lengths.tolist()]), lengths
 

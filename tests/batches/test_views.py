@@ -190,7 +190,7 @@ def test_whole_words_are_selected_whole_and_as_often_as_pieces(store, encoder):
 
 def test_the_place_of_a_piece_in_its_word(store):
     records, sides = np.array([3, 170, 41]), np.array([0, 1, 1])
-    places, lengths = store.gather_word_places(records, sides)
+    places, lengths = store.gather_word_positions(records, sides)
     expected = []
     for record, side in zip(records, sides, strict=True):
         words = piece_words(store.offsets(record, side), word_spans(store.text(record, side))).tolist()

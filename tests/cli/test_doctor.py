@@ -19,7 +19,7 @@ def test_doctor_says_what_there_is(capsys):
 
 @pytest.mark.parametrize(
     ("threads", "cores", "device", "said"),
-    [(1, 8, "cpu", "1 of 8 cores are used"), (8, 2, "cpu", "8 threads share 2 cores"), (2, 2, "cpu", None),
+    [(1, 8, "cpu", "1 of 8 cores are used"), (8, 2, "cpu", "8 threads compete for 2 cores"), (2, 2, "cpu", None),
      (1, 8, "cuda", None)],
 )  # fmt: skip
 def test_threads_that_do_not_fit_the_cores(threads, cores, device, said, monkeypatch):
@@ -30,4 +30,4 @@ def test_threads_that_do_not_fit_the_cores(threads, cores, device, said, monkeyp
 
 def test_a_cuda_build_without_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    assert "sees no GPU" in doctor._warnings(2, 2, "cpu")[0]
+    assert "finds no GPU" in doctor._warnings(2, 2, "cpu")[0]

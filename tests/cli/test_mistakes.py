@@ -86,7 +86,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ("corpus build --model {base} --out {out} --text en={files}/missing.txt", "missing.txt"),
         (
             "corpus build --model {base} --out {out} --pairs en-de={files}/good.tsv --set moco.queue=3",
-            "only data.*",
+            "only data.KEY",
         ),
         ("corpus split --out {out} --pairs en-de={files}/missing.tsv", "missing.tsv"),
     ],
@@ -183,4 +183,4 @@ def test_the_module_runs_as_a_command_in_a_process_of_its_own(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.splitlines() == ["paralign: nothing to list called 'recepies' (did you mean 'recipes'?)"]
+    assert done.stderr.splitlines() == ["paralign: unknown list 'recepies' (did you mean 'recipes'?)"]

@@ -62,7 +62,7 @@ def test_the_same_run_twice_is_the_same_and_finished_runs_are_left_alone(base, t
 def test_a_folder_in_use_is_refused_and_left_as_it_is(base, tmp_path):
     align(base, tmp_path / "run")
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
-    with pytest.raises(UserError, match=r"run: the output folder is in use \(--resume to go on"):
+    with pytest.raises(UserError, match=r"run: the output folder is in use \(--resume to continue it"):
         align(base, tmp_path / "run")
     foreign = tmp_path / "foreign"
     foreign.mkdir()
@@ -88,12 +88,12 @@ def test_an_aligned_encoder_knows_its_ancestors(base, tmp_path):
         ({"pairs": ()}, "either --pairs or --corpus"),
         ({"pairs": ("en-de=smallworld:0-5",)}, "less than one batch of 8"),
         ({"overrides": ["training.batch=8", "data.max_pieces=300", "data.min_pieces=200"]}, "dropped"),
-        ({"overrides": ["training.accumulate=3"]}, "does not divide"),
+        ({"overrides": ["training.accumulate=3"]}, "is not divisible"),
         ({"overrides": ["training.bacth=8"]}, "did you mean 'batch'"),
         ({"overrides": ["moco.qeue=8"]}, "did you mean 'queue'"),
         ({"overrides": ["moco.temperature=0"]}, r"moco\.temperature"),
         ({"overrides": ["objectives=[]"]}, "no objectives"),
-        ({"overrides": ['objectives=["tlm","tlm"]']}, "twice"),
+        ({"overrides": ['objectives=["tlm","tlm"]']}, "two objectives have the same name"),
     ],
 )
 def test_what_cannot_be_used_is_told_and_nothing_stays_behind(more, message, base, tmp_path):
@@ -109,7 +109,7 @@ def test_a_store_of_another_tokenizer_is_refused(base, store, tmp_path):
         "bert:1x32", paralign.encoder.train_tokenizer(["other words entirely"] * 9, size=60), max_length=140
     )
     other.save_pretrained(tmp_path / "other")
-    with pytest.raises(UserError, match="made with another tokenizer"):
+    with pytest.raises(UserError, match="built with another tokenizer"):
         align(tmp_path / "other", tmp_path / "run", pairs=(), corpus=store.path)
     assert not (tmp_path / "run").exists()
 

@@ -11,7 +11,7 @@ import paralign
 from paralign.analyses.ablation import ablation_cells
 from paralign.commands import analyze_ablation as ablation
 from paralign.errors import UserError
-from paralign.metrics import over_seeds, paired_bootstrap, paired_bootstrap_mean
+from paralign.metrics import interval_over_seeds, paired_bootstrap, paired_bootstrap_mean
 from paralign.results import Measurement, Seeds, write_results
 
 TINY = ("training.epochs=1", "training.batch=16")
@@ -152,7 +152,7 @@ def test_shared_layers_are_refused_before_anything_is_trained(tokenizer, tmp_pat
         ({"overrides": ("training.epoch=1",)}, "epochs"),
     ],
 )
-def test_what_cannot_be_is_told_before_anything_is_trained(base, tmp_path, more, said):
+def test_mistakes_are_reported_before_anything_is_trained(base, tmp_path, more, said):
     with pytest.raises(UserError, match=said):
         run(base, tmp_path / "out", **more)
     assert not (tmp_path / "out").exists()
@@ -220,12 +220,12 @@ def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
     pairs = [[np.stack([np.stack([scores[tag, r, s], np.ones_like(scores[tag, r, s])], 1) for s in (0, 1)])
               for r in ("0-1", "")] for tag in ("de", "hi")]  # fmt: skip
     wanted = paired_bootstrap_mean(pairs)
-    assert (mean.low, mean.high) == over_seeds(mean.difference, (wanted.low, wanted.high), mean.spread, 2)
+    assert (mean.low, mean.high) == interval_over_seeds(mean.difference, (wanted.low, wanted.high), mean.spread, 2)
     fewer = [(folder, found) for folder, found in rows if (found.language, found.seeds.finetune) != ("hi", 1)]
     assert {c.target for c in ablation_cells(fewer)[0]} == {"de", "hi", "en"}  # other seeds are not averaged
 
 
-def test_what_cannot_be_compared_is_told(tmp_path):
+def test_what_cannot_be_compared_is_noted(tmp_path):
     items = np.ones(10)
     alone, notes = ablation_cells(row("0-1", 0, 1.0, items, tmp_path / "a"))
     assert math.isnan(alone[0].difference)

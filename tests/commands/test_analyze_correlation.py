@@ -142,12 +142,12 @@ def test_files_and_the_page(tmp_path, capsys):
     told = json.loads((tmp_path / "out" / "figures" / "correlation.json").read_text())
     assert len(told["points"]) == 16
     page = write_report([tmp_path / "out", tmp_path / "runs" / "x"], tmp_path / "page.html").html.read_text()
-    assert "transfer correlates most with cka, " in page
+    assert "Transfer correlates most with cka, " in page
     assert "B, en to de: 0.600, " in page
-    assert f"results.jsonl:{len(given) + 1} is cut off and was passed over" in page
+    assert f"results.jsonl:{len(given) + 1} is truncated and was skipped" in page
 
 
-def test_what_cannot_be_told(tmp_path):
+def test_too_few_points_are_refused(tmp_path):
     (tmp_path / "r").mkdir()
     with pytest.raises(UserError, match=r"no results\.jsonl"):
         analyze_correlation([tmp_path], out=tmp_path / "out")

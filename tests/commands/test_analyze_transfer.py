@@ -61,7 +61,7 @@ def test_seeds_of_fine_tuning_are_averaged_and_half_a_pair_is_no_point():
     assert transfer_points([*rows, row("pos", "accuracy", "en~inv", 0.9, train="de")]) == []
 
 
-def test_files_pictures_and_the_page(tmp_path, capsys):
+def test_files_figures_and_the_page(tmp_path, capsys):
     rows = published()
     for number in (0, 1):
         write_results(tmp_path / "runs" / f"r{number}", [(r, None) for r in rows[number::2]])

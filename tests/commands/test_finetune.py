@@ -12,7 +12,7 @@ import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_results
-from paralign.training import Trainer
+from paralign.training import DevelopmentScore, Trainer
 from tests.commands.inference import NLI, nli
 
 
@@ -27,7 +27,7 @@ from tests.commands.inference import NLI, nli
 )
 def test_settings_of_transfer(base, tmp_path, monkeypatch, more, language, records):
     """What is trained on, in rows for the encoder; small-world pairs give a row each."""
-    from paralign.tasks.examples import ExampleBatches
+    from paralign.tasks.example_batches import ExampleBatches
 
     made = []
     init = ExampleBatches.__init__
@@ -66,13 +66,13 @@ def test_a_run_that_had_all_but_its_end_keeps_what_it_knew(base, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"code_switch": True}, "one set of originals and their translations"),
+        ({"code_switch": True}, "one set of originals, and their translations"),
         ({"train": ["en=smallworld:0-9", "en=smallworld:9-20"], "code_switch": True}, "one set of originals"),
         ({"target_examples": 5}, "a source language first"),
-        ({"train": ["en=smallworld:0-60", "de=smallworld:0-4"], "target_examples": 5}, "there are 4"),
+        ({"train": ["en=smallworld:0-60", "de=smallworld:0-4"], "target_examples": 5}, "there are only 4"),
         ({"train": ["en=smallworld:0-60", "de=smallworld:900-950"], "code_switch": True}, "50 of 50 items have no"),
         ({"task": "pos", "train": ["en=smallworld:0-9", "de=smallworld:0-9"], "code_switch": True}, "no code-switched"),
-        ({"task": "retrieval"}, "is not trained"),
+        ({"task": "retrieval"}, "has no head to fine-tune"),
         ({"settings": {"task": {"max_peices": 9}}}, "did you mean 'max_pieces'"),
     ],
 )
@@ -107,15 +107,16 @@ def test_the_best_epoch_on_the_development_set_is_kept(base, tmp_path, monkeypat
     """Scores of four epochs are made up: the second is the best, so the weights after it are the result."""
     quick = {"training": NLI["training"] | {"steps": 28}}
     saved = {}
-    look = Trainer._look
+    on_step_end = DevelopmentScore.on_step_end
+    scores = {7: 0.1, 14: 0.9, 21: 0.3, 28: 0.9}
 
-    def watch(self, score):
-        values = iter([0.1, 0.9, 0.3, 0.9])
-        step = self.step
-        look(self, lambda: [next(values) for _ in range(step // 7)][-1])
-        saved[step] = self.learner.encoder.digest()
+    def watch(self, trainer):
+        self._score = lambda: scores[trainer.step]
+        on_step_end(self, trainer)
+        if trainer.step % 7 == 0:
+            saved[trainer.step] = trainer.learner.encoder.digest()
 
-    monkeypatch.setattr(Trainer, "_look", watch)
+    monkeypatch.setattr(DevelopmentScore, "on_step_end", watch)
     nli(base, tmp_path / "run", dev="en=smallworld:300-320", settings=quick)
     assert sorted(saved) == [7, 14, 21, 28]
     assert len(set(saved.values())) == 4
@@ -203,7 +204,7 @@ def test_two_processes_cannot_work_on_one_run(base, tmp_path):
     handle = os.open(tmp_path / "run", os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="another process is at work"):
+        with pytest.raises(UserError, match="another process is running in this folder"):
             nli(base, tmp_path / "run", seeds=2, resume=True)
     finally:
         os.close(handle)

@@ -30,7 +30,7 @@ def test_two_sets_of_one_name_are_told_apart(base, tmp_path):
     one, other = sets(tmp_path, "a/test.en.tsv", "b/test.en.tsv")
     rows = nli(base, tmp_path / "run", eval=[f"en={one}", f"en={other}"])
     assert [(row.dataset, row.n) for row in rows] == [("a/test", 20), ("b/test", 30)]
-    with pytest.raises(UserError, match="two data sets would have one name"):
+    with pytest.raises(UserError, match="two data sets have the same name"):
         nli(base, tmp_path / "other", eval=[f"en={one}", f"en={one}"])
     assert not (tmp_path / "other").exists()
 
@@ -66,16 +66,16 @@ def test_totals_of_an_interrupted_run_are_those_of_a_whole_one(base, tmp_path, m
 
 
 def test_a_signal_behind_the_last_step_stops_the_seeds_that_follow(base, tmp_path, monkeypatch):
-    from paralign.training import Stopped
+    from paralign.training import DevelopmentScore, Stopped
 
-    look = Trainer._look
+    on_step_end = DevelopmentScore.on_step_end
 
-    def press(self, score):
-        look(self, score)
-        if self.step == self.steps:
-            self._on_signal(signal.SIGINT, None)
+    def press(self, trainer):
+        on_step_end(self, trainer)
+        if trainer.step == trainer.steps:
+            trainer._on_signal(signal.SIGINT, None)
 
-    monkeypatch.setattr(Trainer, "_look", press)
+    monkeypatch.setattr(DevelopmentScore, "on_step_end", press)
     with pytest.raises(Stopped):
         nli(base, tmp_path / "run", seeds=3, dev="en=smallworld:300-320")
     assert {row.seeds.finetune for row in read_results(tmp_path / "run" / "results.jsonl")} == {0}
@@ -103,7 +103,7 @@ def test_a_sentence_of_joiners_alone_is_scored_and_said(base, tmp_path, capsys):
         settings={"training": {"steps": 2}},
     )  # fmt: skip
     assert {row.n for row in rows} == {8}
-    assert "4 sentences the tokenizer makes no piece of" in capsys.readouterr().err
+    assert "4 sentences without pieces" in capsys.readouterr().err
 
 
 def test_evaluation_on_what_was_trained_on_is_warned_of(base, tmp_path):

@@ -249,7 +249,7 @@ def test_what_does_not_fit_the_encoder_is_left_out_and_said(tmp_path, capsys):
     assert sum(entry["dropped"]["too long"] for entry in store.meta["specs"]) > 0
     assert Encoder.from_pretrained(made).max_pieces == 14
     pretrain(tmp_path / "loud", max_length=14, quiet=False)
-    assert "sentences of more than 12 pieces are left out: the encoder takes 14" in capsys.readouterr().err
+    assert "sentences of more than 12 pieces are dropped: the encoder takes at most 14" in capsys.readouterr().err
 
 
 def test_held_out_text_stays_the_same_when_a_run_goes_on(tmp_path):
@@ -258,7 +258,7 @@ def test_held_out_text_stays_the_same_when_a_run_goes_on(tmp_path):
         pretrain(tmp_path / "run", heldout=[held])
     other = sentences(tmp_path / "b.txt", "en", 20, 950)
     for wrong in ([other], []):
-        with pytest.raises(UserError, match="held-out text is not that the run began with"):
+        with pytest.raises(UserError, match="the held-out text is not the text this run began with"):
             pretrain(tmp_path / "run", heldout=wrong, resume=True)
     assert pretrain(tmp_path / "run", heldout=[held], resume=True).is_dir()
 

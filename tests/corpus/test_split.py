@@ -152,7 +152,8 @@ def test_plain_text_is_added_but_for_tests_and_reserved_pairs(tmp_path: Path, co
     assert comparison_key("nur hier") in shown["de"]
     assert comparison_key("a test") not in shown["en"]
     given = {
-        comparison_key(line) for line in lines(without / "mono" / "de.txt.gz") + lines(without / "heldout" / "de.txt.gz")
+        comparison_key(line)
+        for line in lines(without / "mono" / "de.txt.gz") + lines(without / "heldout" / "de.txt.gz")
     }
     for a, b in reserved:
         assert comparison_key(a) not in shown["en"]

@@ -87,7 +87,7 @@ def test_outside_training_and_at_the_ends_it_is_torchs():
     assert (kept == 0).any()
 
 
-def test_only_plain_dropout_is_exchanged():
+def test_only_plain_dropout_is_replaced():
     class Own(nn.Dropout):
         pass
 

@@ -16,7 +16,7 @@ from paralign.encoder.families import ARCHITECTURES
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import LayersConfig, configure_layers, layer_hashes, reinitialize_layers
 from paralign.errors import UserError
-from tests.encoder.made_families import FAMILIES, HEADLESS, made, save, tokenizer_for
+from tests.encoder.family_models import FAMILIES, HEADLESS, made, save, tokenizer_for
 
 FIRST = ["The happy student chooses a hotel.", "Five cooks.", "She sees the old house and the river."]
 SECOND = ["Der Student wählt ein Hotel.", "Fünf Köche kochen im Garten, und er liest.", "Ja."]
@@ -114,7 +114,7 @@ def test_positions_are_given_where_they_count(folder):
     torch.testing.assert_close(encoder.encode(counted).flat, encoder.encode(view).flat, atol=1e-5, rtol=1e-5)
 
 
-def test_a_set_dropout_is_that_of_a_model_made_with_it(folder, sentences):
+def test_set_dropout_equals_a_model_built_with_it(folder, sentences):
     """In train mode both draw the same masks from the same seed."""
     names = [
         name for name, value in vars(plain(folder)[1].config).items() if name.endswith(("dropout", "dropout_prob"))
@@ -133,7 +133,7 @@ def test_a_set_dropout_is_that_of_a_model_made_with_it(folder, sentences):
     torch.testing.assert_close(much.base_model(**inputs)[0], much.eval().base_model(**inputs)[0])
 
 
-def test_layers_are_drawn_anew_frozen_and_left_out(folder):
+def test_layers_are_reinitialized_frozen_and_removed(folder):
     encoder = Encoder.from_pretrained(folder)
     before, weights = layer_hashes(encoder), {k: v.clone() for k, v in encoder.model.state_dict().items()}
     reinitialize_layers(encoder, [1], seed=3)

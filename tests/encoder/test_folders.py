@@ -48,7 +48,7 @@ def test_a_saved_encoder_is_a_plain_folder(arch, sentences, tmp_path):
     assert again.max_pieces == 64
 
 
-def test_from_scratch_has_the_shape_that_was_asked_for(tokenizer):
+def test_from_scratch_has_the_requested_shape(tokenizer):
     encoder = Encoder.from_scratch("bert:3x64", tokenizer, max_length=48, seed=1)
     assert (encoder.layers, encoder.width, encoder.max_pieces) == (3, 64, 48)
     assert encoder.embeddings.shape[0] % 8 == 0
@@ -70,7 +70,7 @@ def test_building_leaves_the_random_generator_alone(tokenizer):
 
 
 @pytest.mark.parametrize("arch", ["brt:2x32", "bert", "bert:2x33", "bert:0x32", "bert:2x16", "bert:2x32x4"])
-def test_unreadable_shapes_are_told(arch, tokenizer):
+def test_unreadable_shapes_are_refused(arch, tokenizer):
     with pytest.raises(UserError, match=r"architecture|shape"):
         Encoder.from_scratch(arch, tokenizer)
 
@@ -127,7 +127,7 @@ def _unknown_type(folder):
         (_unknown_type, "cannot load"),
     ],
 )
-def test_folders_that_are_no_models_are_told_in_one_line(spoil, message, base, tmp_path):
+def test_folders_without_a_model_are_refused_in_one_line(spoil, message, base, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(base, folder)
     spoil(folder)
@@ -162,7 +162,7 @@ def test_an_encoder_with_a_layer_missing_is_refused(base, tmp_path):
         Encoder.from_pretrained(folder)
 
 
-def test_a_name_on_the_hub_without_network_is_told_in_one_line():
+def test_a_hub_name_without_network_is_refused_in_one_line():
     with pytest.raises(UserError, match="no-such-organisation/no-such-model") as caught:
         Encoder.from_pretrained("no-such-organisation/no-such-model")
     assert "\n" not in str(caught.value)
@@ -192,7 +192,7 @@ def test_a_folder_with_nothing_but_a_tokenizer_gives_the_tokenizer(tokenizer, tm
     assert tokenizer_id(load_tokenizer(str(tmp_path / "tokenizer"))) == tokenizer_id(tokenizer)
 
 
-def test_a_tokenizer_larger_than_the_model_is_told(encoder, sentences):
+def test_a_tokenizer_larger_than_the_model_is_refused(encoder, sentences):
     large = train_tokenizer(sentences, size=1000)
     with pytest.raises(UserError, match=r"1,000 pieces, the model only 80\d embeddings"):
         Encoder(encoder.model, large)

@@ -127,7 +127,7 @@ def test_names_of_layers(text, wanted):
     [("4", "no layers 4"), ("3-4", "no layers 3-4"), ("2-1", "no layers 2-1"), ("one", "cannot read"),
      ("embeddings", "cannot read"), ("-1", "cannot read"), (",", "no layers in"), (" ", "no layers in")],
 )  # fmt: skip
-def test_layers_that_are_not_there(text, said):
+def test_missing_layers_are_refused(text, said):
     with pytest.raises(UserError, match=said) as found:
         parse_layers(text, 4)
     assert "0 to 3" in found.value.hint
@@ -154,7 +154,7 @@ def finetune(base, out, *settings, **more):
     )  # fmt: skip
 
 
-def test_fine_tuning_tells_what_was_done_to_layers(base, tmp_path):
+def test_fine_tuning_records_changes_to_layers(base, tmp_path):
     rows = finetune(base, tmp_path / "run", "layers.reset=1", "layers.freeze=embeddings", seeds=2)
     assert {row.settings["system"] for row in rows} == {"base, layer 1 reset, embeddings frozen"}
     assert {row.settings["layers"]["reset"] for row in read_results(tmp_path / "run" / "results.jsonl")} == {"1"}
@@ -173,7 +173,7 @@ def test_fine_tuning_tells_what_was_done_to_layers(base, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_nothing_done_is_nothing_said(base, tmp_path):
+def test_unchanged_layers_have_no_description(base, tmp_path):
     rows = finetune(base, tmp_path / "run")
     assert all("layers" not in row.settings and row.settings["system"] == "base" for row in rows)
     assert "layer_hashes" not in json.loads((tmp_path / "run" / "run.json").read_text())

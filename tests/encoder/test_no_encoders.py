@@ -25,7 +25,7 @@ from paralign.__main__ import main
 from paralign.encoder import Encoder, loading
 from paralign.encoder.loading import load_model, load_tokenizer
 from paralign.errors import UserError
-from tests.encoder.made_families import HEADLESS, made, save
+from tests.encoder.family_models import HEADLESS, made, save
 
 TINY = {
     "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 800,
@@ -89,7 +89,7 @@ def _pictures(folder, tokenizer):
         (_pictures, "vit models cannot be used as text encoders"),
     ],
 )
-def test_no_encoder_is_told_in_one_line_before_any_work(make, message, tokenizer, tmp_path, capsys):
+def test_models_that_are_not_encoders_are_refused_before_training(make, message, tokenizer, tmp_path, capsys):
     (tmp_path / "model").mkdir()
     folder = make(tmp_path / "model", tokenizer)
     capsys.readouterr()
@@ -103,7 +103,7 @@ def test_no_encoder_is_told_in_one_line_before_any_work(make, message, tokenizer
     assert not out.exists()
 
 
-def test_a_decoder_is_told_by_what_it_does(tokenizer, tmp_path, monkeypatch):
+def test_a_decoder_is_detected_by_its_states(tokenizer, tmp_path, monkeypatch):
     """Whatever a family calls itself: here the settings are not looked at."""
     monkeypatch.setattr(loading, "read_family", lambda path, name: AutoConfig.from_pretrained(path))
     with pytest.raises(UserError, match="decoder, not an encoder: states do not depend on later pieces"):
@@ -138,7 +138,7 @@ def align(model, out, *objectives, **more):
 
 
 @pytest.mark.parametrize("objective", ["mlm", "tlm", "bilingual", "dict_mlm"])
-def test_what_needs_a_head_stops_before_any_work(objective, bare, tmp_path):
+def test_objectives_that_need_a_head_are_refused_before_training(objective, bare, tmp_path):
     with pytest.raises(UserError, match=rf"{objective} needs a vocabulary head.*{HEADLESS} models have none") as said:
         align(bare, tmp_path / "run", "moco", objective)
     assert str(bare) in str(said.value)
@@ -164,7 +164,7 @@ def test_a_head_without_dense_layer_has_no_bilingual_prediction(tokenizer, tmp_p
 
 
 @pytest.mark.parametrize("objective", ["moco", "word_l2", "word_contrastive", "static"])
-def test_what_needs_no_head_trains_one_without(objective, bare, tmp_path):
+def test_objectives_without_logits_train_an_encoder_without_head(objective, bare, tmp_path):
     (tmp_path / "words.txt").write_text("student Student\nhotel Hotel\nriver Fluss\nhouse Haus\nold alt\n")
     words = {"dictionary": [f"en-de={tmp_path / 'words.txt'}"]} if objective == "static" else {}
     folder = align(bare, tmp_path / "run", objective, **words)
@@ -202,7 +202,7 @@ def test_half_precision_without_a_head(bare, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [ElectraForPreTraining, DistilBertModel, ModernBertModel, XLMRobertaModel])
-def test_the_encoder_alone_is_found_in_weights_of_any_kind(kind, tokenizer, tmp_path, capsys):
+def test_the_encoder_alone_is_loaded_from_weights_of_any_class(kind, tokenizer, tmp_path, capsys):
     """A discriminator, encoders with and without pooling: the head begins anew, the encoder does not."""
     known = kind.config_class()
     ids = {"cls_token_id": 2, "sep_token_id": 3, "dim": 32, "n_heads": 2, "hidden_dim": 64, "n_layers": 1}
@@ -216,7 +216,7 @@ def test_the_encoder_alone_is_found_in_weights_of_any_kind(kind, tokenizer, tmp_
         torch.testing.assert_close(encoder.model.base_model(**inputs).last_hidden_state, wanted)
 
 
-def test_the_encoder_of_a_known_family_alone_gets_a_random_head_and_is_kept_as_it_was_made(tokenizer, tmp_path, capsys):
+def test_an_encoder_without_head_gets_a_random_head_and_keeps_its_weights(tokenizer, tmp_path, capsys):
     """Sentence encoders lie about as ``BertModel``: alignment without scores leaves their random head alone."""
     torch.manual_seed(0)
     folder = save(BertModel(BertConfig(**TINY)), tokenizer, tmp_path / "bare")

@@ -1,6 +1,7 @@
 """The encoder gives the reference model's numbers, for every family, however a view is cut into chunks."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_states_and_scores_are_those_of_each_row_alone(family, store, tokenizer)
             torch.testing.assert_close(chosen, scores[view.masked], atol=1e-5, rtol=1e-5)
 
 
-def test_layers_above_the_one_asked_for_are_not_computed(store, encoder):
+def test_layers_above_the_requested_one_are_not_computed(store, encoder):
     view = views_of(store, encoder)[1]
     calls = []
     handles = [layer.register_forward_hook(lambda *_, k=k: calls.append(k))
@@ -96,11 +97,10 @@ def test_layers_above_the_one_asked_for_are_not_computed(store, encoder):
             handle.remove()
 
 
-def test_token_types_reach_a_model_that_tells_them_apart(store, encoder):
+def test_token_types_reach_a_model_that_uses_them(store, encoder):
     joint = views_of(store, encoder)[0]
     assert set(joint.types.tolist()) == {0, 1}
-    flat = copy.copy(joint)
-    object.__setattr__(flat, "types", np.zeros_like(joint.types))
+    flat = replace(joint, types=np.zeros_like(joint.types))
     with torch.no_grad():
         assert not torch.allclose(encoder.encode(joint).flat, encoder.encode(flat).flat, atol=1e-3)
 

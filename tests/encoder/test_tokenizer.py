@@ -78,7 +78,7 @@ def test_the_template_of_a_sentencepiece_tokenizer():
     assert offsets[[0, 2]].tolist() == [[0, 3], [4, 6]]
 
 
-def test_what_the_template_dresses_is_what_the_tokenizer_makes():
+def test_the_template_gives_the_rows_of_the_tokenizer():
     for tokenizer in (
         metaspace(),
         train_tokenizer(TEXTS, size=120),
@@ -99,7 +99,7 @@ def test_a_trained_tokenizer_is_cased_and_keeps_accents():
     assert tokenizer.tokenize("歌手") == ["歌", "手"]  # every Chinese character stands alone
 
 
-def test_byte_level_pieces_know_no_unknown():
+def test_byte_level_tokenizers_have_no_unknown_pieces():
     tokenizer = train_tokenizer(TEXTS, kind="bpe", size=300, family="roberta")
     for text in ("हिन्दी", "🙂 ok", "ქართული"):
         ids = tokenize(tokenizer, [text])[0][0].tolist()
@@ -144,7 +144,7 @@ def test_the_fingerprint_follows_the_pieces_and_nothing_else():
         ({"kind": "bpe", "size": 100}, "raise --vocab"),
     ],
 )
-def test_wrong_settings_are_told(settings, message):
+def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
         train_tokenizer(TEXTS, **{"size": 120} | settings)
 

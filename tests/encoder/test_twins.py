@@ -136,7 +136,7 @@ def test_a_text_and_its_twins_are_no_identical_sides(twins, tmp_path):
         assert len(made) > 25
 
 
-def test_whatever_reads_text_reads_twins_as_twins(twins, base, tmp_path):
+def test_all_readers_of_text_use_twins(twins, base, tmp_path):
     """Maps, links by similarity, and what a slice without pairs side by side becomes."""
     from paralign.words.linear_map import fit_map
     from paralign.words.similarity import SimilarityConfig, align_by_similarity
@@ -155,7 +155,7 @@ def test_whatever_reads_text_reads_twins_as_twins(twins, base, tmp_path):
     assert twins.logits(states.at(empty.masked)).shape[0] == 0
 
 
-def test_xlm_goes_on_where_no_pair_of_a_slice_stands_side_by_side(tmp_path):
+def test_xlm_trains_on_slices_without_joint_pairs(tmp_path):
     made = paralign.pretrain(
         out=tmp_path / "run", arch="bert:1x32", vocab=400, recipe="xlm", quiet=True,
         pairs=["en-en~trans=smallworld:0-40"],
@@ -167,7 +167,7 @@ def test_xlm_goes_on_where_no_pair_of_a_slice_stands_side_by_side(tmp_path):
 def test_long_sentences_in_reverse_keep_a_piece_for_every_word(make_encoder):
     from paralign.sources.readers import read_trees
     from paralign.sources.specs import TextSpec
-    from paralign.tasks.tagging import word_rows
+    from paralign.tasks.word_rows import word_rows
 
     encoder = make_encoder(max_length=12).eval()
     trees = list(read_trees(TextSpec("en", "smallworld:0-30")))
@@ -177,7 +177,7 @@ def test_long_sentences_in_reverse_keep_a_piece_for_every_word(make_encoder):
             assert start == 0
             assert len(row.targets) == len(trees[index].words)
             assert row.targets.max() <= len(row.pieces[0])
-    assert cut["sentences in reverse cut"] > 0
+    assert cut["reversed sentences cut"] > 0
 
 
 def test_a_finished_run_of_another_shape_or_text_is_not_taken_for_this_one(tmp_path):

@@ -313,8 +313,8 @@ def test_converting_tells_and_refuses(tmp_path, capsys):
     assert "dropped: missing separator" in capsys.readouterr().err
     before = (tmp_path / "b.jsonl").read_bytes()
     for pairs, out, said in (
-        ([spec], "b.jsonl", "is there already"),
-        ([spec], "c.xlsx", "not a format"),
+        ([spec], "b.jsonl", "already exists"),
+        ([spec], "c.xlsx", "unknown output format"),
         ([spec], "nowhere/c.tsv", "no such folder"),
         ([spec, spec.replace("de", "fr", 1)], "c.tsv", "same two languages"),
         ([], "c.tsv", "no pairs"),
@@ -322,7 +322,7 @@ def test_converting_tells_and_refuses(tmp_path, capsys):
     ):
         with pytest.raises(UserError, match=said):
             convert_corpus(pairs, str(tmp_path / out), quiet=True)
-    with pytest.raises(UserError, match="read from and written to"):
+    with pytest.raises(UserError, match="is both input and output"):
         convert_corpus([spec], str(tmp_path / "a.tsv"), force=True, quiet=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tsv", "b.jsonl"]  # nothing half-written
     assert (tmp_path / "b.jsonl").read_bytes() == before

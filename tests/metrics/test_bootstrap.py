@@ -51,7 +51,7 @@ def test_interval_of_a_mean_is_the_normal_one(distinct):
 
 
 def test_pairing_removes_what_items_share():
-    """The control is the treated system plus one per cent everywhere: the difference is certain."""
+    """The control is the treated system plus one percent everywhere: the difference is certain."""
     rng = np.random.default_rng(0)
     length = np.full(300, 100.0)
     right = rng.integers(20, 80, 300).astype(float)

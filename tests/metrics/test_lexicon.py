@@ -79,7 +79,7 @@ def test_vectors_without_direction_neither_find_nor_are_found(bad, csls_k):
 def test_chunks_change_nothing(monkeypatch, csls_k):
     queries, candidates, gold = words(53, 31, 8, 3)
     whole = translation_ranks(queries, candidates, sorted(gold), csls_k)
-    monkeypatch.setattr("paralign.metrics.neighbours._CELLS", 31 * 4)
+    monkeypatch.setattr("paralign.metrics.neighbors._CELLS", 31 * 4)
     assert translation_ranks(queries, candidates, sorted(gold), csls_k).tolist() == whole.tolist()
     assert len(set(whole.tolist())) > 5
 

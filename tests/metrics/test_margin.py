@@ -125,7 +125,7 @@ def test_nearest_first_and_no_more_than_there_are():
      ((3, 2), (3, 2), {"strategy": "best"})],
 )  # fmt: skip
 def test_refuses(a, b, settings):
-    with pytest.raises(ValueError, match=r"dimensions|vectors|neighbour|unknown"):
+    with pytest.raises(ValueError, match=r"dimensions|vectors|at least 1|unknown"):
         mine(np.ones(a), np.ones(b), **settings)
 
 
@@ -148,7 +148,7 @@ def test_no_threshold_is_better_than_the_best(data):
     assert 2 * hits / (sum(kept) + gold) == pytest.approx(float(margin_loops.best_f1(scores, right, gold)))
 
 
-def test_the_threshold_lies_halfway_down_to_the_first_left_out():
+def test_the_threshold_is_halfway_to_the_first_left_out():
     assert best_threshold([1.0, 1.5, 1.2, 1.1], [False, True, True, False], 2) == pytest.approx(1.15)
     assert best_threshold([1.2, 1.5], [True, True], 2) == 1.2  # nothing is left out
     between = np.nextafter(1.0, 2)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from paralign.metrics import mean_sd, over_seeds, ratio
+from paralign.metrics import interval_over_seeds, mean_sd, ratio
 
 
 def test_ratio_is_of_sums_not_a_mean_of_ratios():
@@ -44,13 +44,13 @@ def test_no_values_have_no_mean():
 def test_intervals_of_seeds_and_items_cover_both():
     values = [0.1, 0.4, 0.7]
     mean, sd = mean_sd(values)
-    assert over_seeds(mean, (mean, mean), sd, 3) == pytest.approx(
+    assert interval_over_seeds(mean, (mean, mean), sd, 3) == pytest.approx(
         stats.t.interval(0.95, 2, loc=mean, scale=stats.sem(values))
     )
-    assert over_seeds(0.3, (0.1, 0.4), 0.0, 3) == pytest.approx((0.1, 0.4))
+    assert interval_over_seeds(0.3, (0.1, 0.4), 0.0, 3) == pytest.approx((0.1, 0.4))
     rng, hits = np.random.default_rng(0), 0
     for _ in range(400):  # the truth is 0; items shift all seeds alike
         drawn = rng.normal() + 2 * rng.normal(size=3)
-        low, high = over_seeds(drawn.mean(), (drawn.mean() - 1.96, drawn.mean() + 1.96), drawn.std(ddof=1), 3)
+        low, high = interval_over_seeds(drawn.mean(), (drawn.mean() - 1.96, drawn.mean() + 1.96), drawn.std(ddof=1), 3)
         hits += low <= 0 <= high
     assert hits >= 370

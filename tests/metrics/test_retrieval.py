@@ -23,7 +23,7 @@ def test_against_the_definition(n, d, k, seed):
 
 
 def test_csls_moves_a_hub_out_of_the_way():
-    """b[2] lies amid the queries and is nearest to all; its neighbourhood is dense, so CSLS discounts it."""
+    """b[2] lies amid the queries and is nearest to all; its neighborhood is dense, so CSLS discounts it."""
     degrees = {"a": [0, 40, 20], "b": [-25, 62, 21]}
     a, b = (np.stack([np.cos(np.radians(v)), np.sin(np.radians(v))], 1) for v in degrees.values())
     assert retrieve(a, b)[0].tolist() == [False, False, True]
@@ -76,7 +76,7 @@ def test_all_bad():
 def test_chunking_and_scale_change_nothing(monkeypatch, k):
     a, b = noisy_pair(57, 16, 1.0, 3)
     whole = retrieve(a, b, csls_k=k)
-    monkeypatch.setattr("paralign.metrics.neighbours._CELLS", 57 * 5)
+    monkeypatch.setattr("paralign.metrics.neighbors._CELLS", 57 * 5)
     scale = np.random.default_rng(0).uniform(1e-20, 1e20, (57, 1))
     parts = retrieve(a * scale, b, csls_k=k)
     assert 0 < whole[0].mean() < 1

@@ -8,7 +8,7 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, Entities
 
-from paralign.metrics import bad_bio, entities, ratio, span_counts, span_f1
+from paralign.metrics import entities, first_invalid_bio, ratio, span_counts, span_f1
 
 BIOES = ["O", *(f"{prefix}-{kind}" for prefix in "BIES" for kind in ("LOC", "PER", "a-b")), "B", "I", "E", "S"]
 BIO = ["O", *(f"{prefix}-{kind}" for prefix in "BI" for kind in ("LOC", "PER", "ORG"))]
@@ -66,7 +66,7 @@ def test_bad_bio_is_where_the_strict_reading_first_loses_a_word(tags):
         spans = Entities([prefix], IOB2).entities[0]
         return sum(span.end - span.start for span in spans) != sum(tag != "O" for tag in prefix)
 
-    assert bad_bio(tags) == next((n for n in range(len(tags)) if broken(tags[: n + 1])), None)
+    assert first_invalid_bio(tags) == next((n for n in range(len(tags)) if broken(tags[: n + 1])), None)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_bad_bio_is_where_the_strict_reading_first_loses_a_word(tags):
     ],
 )
 def test_bad_bio(tags, index):
-    assert bad_bio(tags) == index
+    assert first_invalid_bio(tags) == index
 
 
 @pytest.mark.parametrize("tag", ["X-LOC", "", "BLOC", "O-LOC", "b-LOC", "LOC", "o"])

@@ -31,7 +31,7 @@ def test_against_the_definition(prediction, golds):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PIECES + GLUE), min_size=1, max_size=9).map("".join), st.data())
 def test_words_of_the_gold_answer_in_any_order(gold, data):
-    """Predictions that overlap with the gold answer, which drawn ones seldom do."""
+    """Predictions that overlap with the gold answer, which random ones seldom do."""
     prediction = " ".join(data.draw(st.permutations(gold.split())))[data.draw(st.integers(0, 3)) :]
     exact, overlap = oracle.scores(prediction, [gold], tokens)
     assert exact_match(prediction, [gold])[0] == exact
@@ -73,5 +73,5 @@ def test_empty_predictions():
 @pytest.mark.parametrize("score", [exact_match, f1])
 @pytest.mark.parametrize("golds", [[], "Paris"])
 def test_gold_answers_are_needed(score, golds):
-    with pytest.raises(ValueError, match="list of gold answers"):
+    with pytest.raises(ValueError, match="list of at least one gold answer"):
         score("Paris", golds)

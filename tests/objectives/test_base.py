@@ -133,22 +133,22 @@ def test_fresh_weights_come_from_the_runs_seed(make_encoder):
         ("mocco", "did you mean 'moco'"),
         ("no_such_module:Class", "cannot import 'no_such_module'"),
         ("json:NoSuchClass", "has no 'NoSuchClass'"),
-        ("json:JSONDecoder", "is no objective"),
+        ("json:JSONDecoder", "is not an objective"),
     ],
 )
-def test_what_is_no_objective_is_told(name, message):
+def test_classes_that_are_not_objectives_are_refused(name, message):
     with pytest.raises(UserError, match=message):
         find_objective(name)
 
 
-def test_a_module_that_is_there_but_imports_what_is_not_is_told(tmp_path, monkeypatch):
+def test_a_module_with_a_missing_import_is_reported(tmp_path, monkeypatch):
     (tmp_path / "broken_objective.py").write_text("import no_such_dependency\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match="no_such_dependency"):
         find_objective("broken_objective:Thing")
 
 
-def test_spread_of_known_vectors():
+def test_spread_of_constructed_vectors():
     assert spread(torch.eye(4)) == {
         "mean_cosine": pytest.approx(0, abs=1e-6),
         "effective_rank": pytest.approx(3, rel=1e-4),  # centred: three equal singular values

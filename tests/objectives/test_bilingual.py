@@ -42,7 +42,7 @@ def test_the_loss_is_the_equations_piece_by_piece(store, make_encoder, links, ar
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * 0.1)
     batch = batch_of(store, encoder, links)
     view = batch.view("joint")
-    first, second = batch.linked("joint", "joint").pieces()
+    first, second = batch.linked_words("joint", "joint").pieces()
     matrix = np.zeros((len(view.ids), len(view.ids)))
     matrix[first, second] = matrix[second, first] = 1
     with torch.no_grad():
@@ -142,7 +142,7 @@ def test_keeping_linked_pieces_from_being_masked_together_asks_for_links_by_itse
     assert (plain / "model.safetensors").read_bytes() != (apart / "model.safetensors").read_bytes()
 
 
-def test_links_given_are_those_found(base, tmp_path):
+def test_given_links_equal_computed_links(base, tmp_path):
     """Links that ``words`` writes for the file, and those the run finds itself, train alike."""
     found = align(base, tmp_path / "a")
     paralign.align_words("en-de=smallworld:0-60", out=tmp_path / "links", quiet=True)
@@ -178,12 +178,12 @@ def test_links_follow_the_lines_of_their_text(base, tmp_path):
         ({"links": ["en-de={tmp}/ok.links", "en-de={tmp}/a.links"]}, "word links for no --pairs"),
         ({"links": ["en-de={tmp}/a.links"]}, "1 lines of links for 60 lines of en-de=smallworld:0-60"),
         ({"links": ["en-de={tmp}/many.links"]}, "61 lines of links for 60 lines of en-de=smallworld:0-60"),
-        ({"links": ["en-de={tmp}/far.links"]}, "a link 99-0 between sentences"),
+        ({"links": ["en-de={tmp}/far.links"]}, "the link 99-0 between sentences"),
         ({"links": ["en-de={tmp}/a.links"], "recipe": "alignlm-tlm-mini"}, "no objective of this run uses word links"),
         ({"overrides": ["links.method=hmn"]}, "links.method"),
     ],
 )
-def test_links_that_do_not_fit_are_told(base, tmp_path, more, message):
+def test_links_that_do_not_fit_are_refused(base, tmp_path, more, message):
     (tmp_path / "a.links").write_text("0-0\n")
     (tmp_path / "ok.links").write_text("0-0\n" * 60)
     (tmp_path / "many.links").write_text("0-0\n" * 61)

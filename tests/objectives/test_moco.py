@@ -97,7 +97,8 @@ def test_the_loss_follows_equations_2_and_3_from_the_models_own_states(pool, nor
     wanted = 0.0
     for row in range(batch.size):
         q = sentence(encoder.model.base_model, batch.view("first"), row, objective.projection)
-        k = sentence(objective.momentum_encoder.model.base_model, batch.view("second"), row, objective.momentum_projection)
+        momentum = objective.momentum_encoder.model.base_model
+        k = sentence(momentum, batch.view("second"), row, objective.momentum_projection)
         # With the positive below: equation 3 over the queue and the positive.
         wanted += equation_3(q, k, [k, *objective.queue.tolist()], 0.2)
     assert total.item() == pytest.approx(wanted, rel=1e-4)
@@ -193,7 +194,7 @@ def test_a_random_queue_stays_random_and_belongs_to_no_pair(store, encoder):
     torch.testing.assert_close(before.norm(dim=1), torch.ones(10))
 
 
-def test_own_pairs_in_the_queue_are_masked_and_their_rate_is_told(store, encoder):
+def test_keys_of_the_same_pair_are_masked_and_their_rate_is_logged(store, encoder):
     batch = corpus(store, encoder).batch(0)
     plain, masking = moco(encoder, mask_same_pair=False), moco(encoder)
     losses = []
@@ -226,7 +227,7 @@ def test_the_key_side_moves_by_equation_1(store, make_encoder):
 
 
 @pytest.mark.parametrize("momentum", [0.0, 1.0])
-def test_momentum_0_copies_and_1_stands_still(momentum, store, make_encoder):
+def test_momentum_0_copies_and_momentum_1_changes_nothing(momentum, store, make_encoder):
     encoder = make_encoder()
     objective = moco(encoder, momentum=momentum)
     before = objective.momentum_encoder.digest()

@@ -75,7 +75,7 @@ def test_squared_distance_by_hand(make_encoder):
     assert loss.item() == pytest.approx(right.item(), rel=1e-5)
 
 
-def test_samples_are_without_bias_and_redrawn(make_encoder):
+def test_samples_are_unbiased_and_change_each_step(make_encoder):
     encoder = make_encoder()
     many = Dictionary([("a", "b")] * 40, [((7 + k,), (60 + k,)) for k in range(40)])
     whole, _ = value(encoder, many)
@@ -129,7 +129,7 @@ def pretrain(out, **more):
     )  # fmt: skip
 
 
-def test_the_dictionary_is_drawn_once_and_survives_a_resume(tmp_path):
+def test_the_dictionary_is_sampled_once_and_survives_a_resume(tmp_path):
     whole = pretrain(tmp_path / "whole", overrides=["static.sample=30"])
     with stopped_at(3):
         pretrain(tmp_path / "run", overrides=["static.sample=30"])
@@ -148,7 +148,8 @@ def test_the_dictionary_is_drawn_once_and_survives_a_resume(tmp_path):
 def test_twins_draw_near_and_those_outside_the_dictionary_do_not(tmp_path):
     made = pretrain(tmp_path / "run")
     encoder = Encoder.from_pretrained(made)
-    entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary).single_piece_entries()[:, 0]
+    dictionary = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary)
+    entries = dictionary.single_piece_entries()[:, 0]
     table = torch.nn.functional.normalize(encoder.embeddings.detach(), dim=1)
     ids = torch.from_numpy(encoder.template.ordinary)
     cosine = (table[ids] * table[ids + encoder.twin_offset]).sum(1).numpy()
@@ -162,7 +163,8 @@ def test_pieces_that_both_languages_have_in_common_are_no_entries(tmp_path):
     made = pretrain(tmp_path / "run", text=["en=smallworld:0-80", "en~trans+overlap40=smallworld:80-160"],
                     overrides=["dictionary.rate=1", "training.steps=1"])  # fmt: skip
     encoder = Encoder.from_pretrained(made)
-    entries = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary).single_piece_entries()[:, 0]
+    dictionary = Dictionary.load(tmp_path / "run" / "dictionary.tsv", encoder.template.vocabulary)
+    entries = dictionary.single_piece_entries()[:, 0]
     ordinary = encoder.template.ordinary
     assert 0 < len(entries) < len(ordinary)
     assert entries.tolist() == ordinary[parse_derived("en~trans+overlap40").twin_mask(ordinary)].tolist()
@@ -192,7 +194,7 @@ def test_dictionaries_of_real_languages_in_alignment(base, tmp_path, capsys):
         ({"overrides": ["dictionary.rate=0.1"]}, "the dictionary is empty"),
     ],
 )
-def test_what_does_not_fit_is_told(base, tmp_path, more, said):
+def test_dictionaries_that_do_not_fit_are_refused(base, tmp_path, more, said):
     (tmp_path / "d.txt").write_text("dog Hund\n")
     given = {"dictionary": [f"en-de={tmp_path / 'd.txt'}"], "recipe": "tlm-mini"} | more
     objectives = [] if "recipe" in more else ['objectives=["tlm", "static"]']

@@ -136,7 +136,7 @@ def test_without_links_it_is_a_zero_that_can_be_differentiated(store, make_encod
     assert np.isfinite(float(encoder.embeddings.grad.abs().sum()))
 
 
-def test_a_pivot_that_nobody_speaks_is_told(store, make_encoder, links):
+def test_a_pivot_without_text_is_refused(store, make_encoder, links):
     kind = find_objective("word_l2")
     with pytest.raises(UserError, match=r"pivot language 'fr'.*word_l2\.pivot=de"):
         kind(kind.Config(pivot="fr"), make_encoder()).counts(batch_of(store, make_encoder(), links))

@@ -1,4 +1,4 @@
-"""The bootstrap distribution without chance: every one of the n^n resamples, each as likely as the other."""
+"""The exact bootstrap distribution: all n^n resamples, equally likely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Extractive question answering as its description reads: one row, one span, one window at a time."""
+"""Extractive question answering by definition: one row, one span, one window at a time."""
 
 from __future__ import annotations
 

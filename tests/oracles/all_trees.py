@@ -1,4 +1,4 @@
-"""The best single-rooted tree by looking at every assignment of heads."""
+"""The best single-rooted tree by enumeration of all assignments of heads."""
 
 from __future__ import annotations
 

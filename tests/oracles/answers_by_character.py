@@ -1,4 +1,4 @@
-"""SQuAD's and MLQA's scores of answers in loops over characters and lists, in exact fractions."""
+"""Answer scores of SQuAD and MLQA with loops over characters and lists, in exact fractions."""
 
 from __future__ import annotations
 

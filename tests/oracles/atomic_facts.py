@@ -1,10 +1,10 @@
-"""Entailment as sets of facts: what a statement says, item by item, and which items cannot hold together."""
+"""Entailment as sets of facts: the atomic facts of a statement, and which facts contradict each other."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from paralign.smallworld import Clause, Meaning, Adjunct
+from paralign.smallworld import Adjunct, Clause, Meaning
 from paralign.smallworld.concepts import CITIES
 
 OPPOSITES = [

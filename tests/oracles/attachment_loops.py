@@ -1,4 +1,4 @@
-"""UAS and LAS, a word at a time."""
+"""UAS and LAS, one word at a time."""
 
 from __future__ import annotations
 

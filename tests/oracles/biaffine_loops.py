@@ -1,4 +1,4 @@
-"""The deep biaffine parser of Dozat and Manning (2017), a score at a time in plain Python numbers."""
+"""The deep biaffine parser of Dozat and Manning (2017), one logit at a time in Python numbers."""
 
 from __future__ import annotations
 

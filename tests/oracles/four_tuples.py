@@ -1,4 +1,4 @@
-"""The Hilbert-Schmidt independence criterion as a mean over all tuples of four different things."""
+"""The Hilbert-Schmidt independence criterion as a mean over all tuples of four different items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Symmetrisation as Koehn, Och and Marcu's pseudo-code has it: sets and loops over all places."""
+"""Symmetrization as in the pseudo-code of Koehn, Och and Marcu: sets and loops over all positions."""
 
 _NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 

@@ -1,4 +1,4 @@
-"""Lexicon induction as its definition reads: sort the candidates of each word, look for a right one."""
+"""Lexicon induction by definition: sort the candidates of each word, and search for a right one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Margin-based mining as its description reads, in float64 and one pair at a time."""
+"""Margin-based mining by definition, in float64 and one pair at a time."""
 
 from __future__ import annotations
 

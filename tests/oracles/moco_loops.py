@@ -1,4 +1,4 @@
-"""Equation 3 of PPA and the moving average of equation 1, in plain Python numbers."""
+"""Equation 3 of PPA and the moving average of equation 1, in Python numbers."""
 
 from __future__ import annotations
 

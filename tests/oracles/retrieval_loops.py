@@ -1,4 +1,4 @@
-"""Retrieval as its definition reads, in float64 and one pair at a time."""
+"""Retrieval by definition, in float64 and one pair at a time."""
 
 from __future__ import annotations
 

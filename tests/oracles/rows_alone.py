@@ -1,4 +1,4 @@
-"""Hidden states and scores of a view, one row at a time by transformers' own forward pass, unpadded."""
+"""Hidden states and logits of a view, one unpadded row at a time, from the forward pass of transformers."""
 
 from __future__ import annotations
 

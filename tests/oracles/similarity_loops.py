@@ -1,4 +1,4 @@
-"""Links by similarity of one sentence pair, one number after the other."""
+"""Links by similarity of one sentence pair, one number at a time."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The best tree of a sentence in windows by looking at all: fewest arcs between windows first, then the sum."""
+"""The best tree of a sentence in windows by enumeration: fewest arcs between windows first, then the sum."""
 
 from __future__ import annotations
 

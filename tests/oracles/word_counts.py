@@ -1,4 +1,4 @@
-"""The counting aligner said slowly: dictionaries, loops, and every path of the hidden Markov model."""
+"""The statistical aligner with dictionaries, loops, and every path of the hidden Markov model."""
 
 import math
 from collections import defaultdict

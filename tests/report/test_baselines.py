@@ -1,4 +1,4 @@
-"""What knowing nothing scores: beside the systems, never among them. Numbers by hand."""
+"""Baselines are shown next to the systems, never among them. Numbers computed by hand."""
 
 import csv
 
@@ -78,7 +78,7 @@ def test_baselines_are_no_systems(tmp_path):
     assert "Each system: n = 1" in text
 
 
-def test_a_baseline_on_which_systems_differ_is_left_out_and_told(tmp_path):
+def test_a_baseline_that_differs_between_systems_is_left_out_with_a_note(tmp_path):
     one = measure(tmp_path / "a", {"en": 80, "de": 60, "fr": 45})
     other = measure(tmp_path / "b", {"en": 80, "de": 60, "fr": 45}, majority=MAJORITY | {"fr": 0.45})
     page, text = text_of(write_report([one, other], tmp_path / "r.html"))

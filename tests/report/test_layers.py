@@ -1,4 +1,4 @@
-"""Pictures of layers: every number where it belongs, said in words, as CSV, on hovering."""
+"""Figures of layers: every number in its cell, in the description, in the CSV file and in the tooltip."""
 
 import csv
 import json
@@ -46,8 +46,8 @@ def report(tmp_path, *runs):
     return read(paths.html.read_text()), paths
 
 
-def squares(page):
-    """Text, class and hovering text of the cells of shaded tables."""
+def shaded_cells(page):
+    """Text, class and tooltip of the cells of shaded tables."""
     return [(attrs["data-sort"], attrs.get("class"), attrs["title"]) for tag, attrs in page.tags
             if tag == "td" and "title" in attrs]  # fmt: skip
 
@@ -60,8 +60,8 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
     page, paths = report(tmp_path, figure(tmp_path / "a", "ablation", cells=cells, notes=[]))
     assert page.tables["pos"] == [["⇅", "no reset", "0-1", "2-3"], ["en → en", "90.0", "−1.5*", "+3.0*"],
                                   ["en → de", "70.0", "−30.0*", "−2.5"]]  # fmt: skip
-    assert [tone for _, tone, _ in squares(page)] == [None, None, "gain", None, "much-worse", "worse"]
-    assert squares(page)[4][2] == "en → de, layers 0-1 reset: 40.0 ± 0.2; -30.0, 95 % -31.0 to -29.0"
+    assert [tone for _, tone, _ in shaded_cells(page)] == [None, None, "gain", None, "much-worse", "worse"]
+    assert shaded_cells(page)[4][2] == "en → de, layers 0-1 reset: 40.0 ± 0.2; -30.0, 95 % -31.0 to -29.0"
     text = " ".join(page.text)
     assert (
         "base: transfer loses most when layers 0-1 are reset, -30.0 points (-31.0 to -29.0), -1.5 on the source."
@@ -75,7 +75,7 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
     assert [float(rows[4][name]) for name in ("value", "low", "high")] == pytest.approx([-0.3, -0.31, -0.29])
 
 
-def test_the_mean_of_targets_stands_below_them_and_in_the_curve(tmp_path):
+def test_the_mean_of_targets_is_below_them_and_in_the_curve(tmp_path):
     gaps = {"en": 0.0, "de": -0.04, "hi": -0.4}
     cells = [cell(tag, reset, 0.7, gaps[tag] if reset else None) for tag in gaps for reset in ("", "0-1")]
     mean = [cell("mean", "", 0.7, targets=2), cell("mean", "0-1", 0.5, -0.22, targets=2)]
@@ -91,7 +91,7 @@ def test_the_mean_of_targets_stands_below_them_and_in_the_curve(tmp_path):
     assert (last["panel"], float(last["value"]), float(last["low"])) == ("en → mean of 2", -0.22, -0.23)
 
 
-def test_sources_have_pictures_of_their_own(tmp_path):
+def test_each_source_has_its_own_panel(tmp_path):
     cells = [cell(target, reset, 0.7, gap if reset else None, source=source)
              for source, gap in (("en", -0.3), ("de", -0.01)) for target in ("en", "de")
              for reset in ("", "0")]  # fmt: skip
@@ -112,7 +112,8 @@ def test_several_encoders_and_cells_that_are_missing(tmp_path):
     assert page.tables["pos"] == [["⇅", "no reset", "1", "2", "10"], ["base h, en → de", "70.0", "−1.0", "", "+1.0"],
                                   ["base other, en → de", "60.0", "", "−10.0*", "[60.0]"]]  # fmt: skip
     assert (
-        squares(page)[1][2] == "base h, en → de, layers 1 reset: 69.0 ± 0.2; -1.0 ± 0.2 over seeds, 95 % -2.0 to +0.0"
+        shaded_cells(page)[1][2]
+        == "base h, en → de, layers 1 reset: 69.0 ± 0.2; -1.0 ± 0.2 over seeds, 95 % -2.0 to +0.0"
     )
     assert "base h: no reset makes transfer lose 2 points significantly." in " ".join(page.text)
 
@@ -132,7 +133,7 @@ def test_layers_of_several_encoders(tmp_path):
         "PPA, layer 2: CKA 0.900; 0.850 to 0.950; shuffled 0.010; cosine 0.800, shuffled 0.700; retrieval 25.0"
         in page.text
     )
-    tones = {text: tone for text, tone, _ in squares(page)}
+    tones = {text: tone for text, tone, _ in shaded_cells(page)}
     assert (tones["0.90"], tones["0.60"], tones["1.00"], tones["25.0"]) == ("g9", "g6", "g9", "g2")
     rows = [row for row in csv.DictReader(paths.figures.open()) if row["series"] == "cka"]
     assert len(rows) == 12
@@ -151,7 +152,7 @@ def test_one_encoder_has_a_line_for_each_language_and_gaps_stay_gaps(tmp_path):
     assert "nearest neighbor" not in words
 
 
-def test_rows_that_are_drawn_get_no_tables(tmp_path):
+def test_rows_shown_in_figures_get_no_tables(tmp_path):
     folder = similarity(tmp_path / "sim", [curve("base", ["en", "de"], [0.8, 0.5])])
     rows = [Measurement(task="similarity", dataset="t", language="de", metric="cka", value=0.5, n=9, model="m",
                         model_hash="h", run="sim", where=Where(layer=k, pool="mean")) for k in range(2)]  # fmt: skip
@@ -161,7 +162,7 @@ def test_rows_that_are_drawn_get_no_tables(tmp_path):
     assert list(page.tables["sim"][0]) == ["⇅", "0", "1"]
 
 
-def test_encoders_of_one_name_and_runs_of_one_task_are_told_apart(tmp_path):
+def test_encoders_of_one_name_and_runs_of_one_task_are_distinguished(tmp_path):
     curves = [curve("PPA", ["en", "de"], [0.8, 0.5]), curve("PPA", ["en", "de"], [0.8, 0.4]) | {"model_hash": "other"}]
     first = figure(tmp_path / "a", "ablation", cells=[cell("de", "", 0.7), cell("de", "1", 0.6, -0.1)], notes=[])
     second = figure(tmp_path / "b", "ablation", cells=[cell("de", "", 0.5), cell("de", "1", 0.4, -0.1)], notes=[])
@@ -173,7 +174,7 @@ def test_encoders_of_one_name_and_runs_of_one_task_are_told_apart(tmp_path):
     assert "mean of 1 language pair" in " ".join(page.text)
 
 
-def test_systems_of_pictures_and_of_runs_never_look_alike(tmp_path):
+def test_systems_of_figures_and_of_runs_have_distinct_styles(tmp_path):
     curves = [curve(name, ["en", "de"], [0.8, 0.5]) for name in ("base", "A", "B")]
     add(tmp_path / "B", np.ones((5, 2)), settings={"system": "B"})
     (tmp_path / "B" / "log.jsonl").write_text('{"step": 1, "loss": 2, "losses": {"mlm": 2}}\n')

@@ -128,7 +128,7 @@ def test_seeds_and_items_are_named(page):
     assert "500 test items per language; data: made-up (test); mean of both directions" in text
 
 
-def test_the_answer_tells_the_same_numbers(page):
+def test_the_summary_has_the_same_numbers(page):
     average = {
         s: statistics.fmean(score(items) for lang in OTHERS for items in tagging(s, lang)) for s in ("ppa", "control")
     }

@@ -1,4 +1,4 @@
-"""The page as a document: offline, escaped, the same bytes, and honest about what is missing."""
+"""The page as a document: offline, escaped, reproducible, and complete about what is missing."""
 
 import csv
 import json
@@ -48,7 +48,7 @@ def test_ids_are_unique_and_references_lead_somewhere(report):
     assert {a or b for a, b in targets} <= set(ids)
 
 
-def test_the_same_runs_give_the_same_bytes_wherever_they_lie(report, tmp_path):
+def test_the_same_runs_give_the_same_bytes_in_any_folder(report, tmp_path):
     again = write_report(make_runs(tmp_path / "elsewhere"), tmp_path / "report.html")
     for one, other in ((report.html, again.html), (report.markdown, again.markdown), (report.csv, again.csv)):
         assert one.read_bytes() == other.read_bytes()
@@ -175,7 +175,7 @@ def test_a_row_that_says_whether_it_is_the_control_has_the_last_word(tmp_path):
     assert names == ["system", "mlm (control)", "ppa"]
 
 
-def test_logs_of_several_seeds_in_one_run_are_all_drawn(tmp_path):
+def test_logs_of_several_seeds_in_one_run_are_all_shown(tmp_path):
     run = add(tmp_path / "pos-ppa", hits(0.5), settings={"system": "ppa"})
     describe(run, {"verb": "finetune"})
     for seed, loss in ((10, 0.125), (9, 0.5)):
@@ -193,7 +193,7 @@ def test_logs_of_several_seeds_in_one_run_are_all_drawn(tmp_path):
     assert "pos-ppa: step 1: low" in text
 
 
-def test_two_controls_in_one_table_must_be_told_apart(tmp_path):
+def test_two_controls_in_one_table_are_refused(tmp_path):
     for name in ("a", "b"):
         describe(add(tmp_path / name, hits(0.5)), {"control": True})
     with pytest.raises(ValueError, match="several controls: a, b"):
@@ -302,7 +302,7 @@ def test_alarms_cost_and_commands(report):
     assert "queue = 32000" in text
 
 
-def test_a_torn_log_is_read_up_to_the_tear_and_told(tmp_path):
+def test_a_truncated_log_is_read_and_noted(tmp_path):
     run = add(tmp_path / "run", hits(0.5))
     describe(run, {"verb": "align", "status": "stopped"})
     lines = [
@@ -322,7 +322,7 @@ def test_a_torn_log_is_read_up_to_the_tear_and_told(tmp_path):
     assert labels == ["tlm: run ends at 1.25"], "after a resume the later line stands"
 
 
-def test_a_folder_without_run_json_is_told(tmp_path):
+def test_a_folder_without_run_json_is_noted(tmp_path):
     _, text = text_of(write_report([add(tmp_path / "run", hits(0.5))], tmp_path / "r.html"))
     assert "run has no run.json" in text
 

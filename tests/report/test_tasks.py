@@ -1,4 +1,4 @@
-"""Every task told as its field tells it: what is a table, what is folded, what may be averaged."""
+"""Every task as its field reports it: what is a table, what is folded, what may be averaged."""
 
 import csv
 import json
@@ -106,7 +106,7 @@ def test_a_finding_a_task_and_a_list_of_the_tables(every):
     assert set(links) <= {f"#{attrs['id']}" for _, attrs in page.tags if attrs.get("id")}
 
 
-def test_a_single_loss_is_not_drawn_again_as_the_total(every):
+def test_a_single_loss_is_not_repeated_as_the_total(every):
     page, _ = text_of(every)
     labels = [attrs["aria-label"].split(":")[0] for tag, attrs in page.tags if tag == "figure"]
     assert labels == ["ner", "nli", "paraphrase", "parsing", "pos", "qa"]
@@ -170,7 +170,7 @@ def test_both_directions_between_two_languages_are_averaged_but_not_those_with_a
 
 
 @pytest.mark.parametrize(("direction", "says"), [("en-{}", "from en"), ("{}-en", "into en")])
-def test_a_single_direction_is_told(tmp_path, direction, says):
+def test_a_single_direction_is_named(tmp_path, direction, says):
     for language in ("de", "fr"):
         where = Where(direction=direction.format(language), pool="mean")
         add(tmp_path / "a", share(50), task="mining", metric="f1", language=language, where=where)
@@ -211,7 +211,7 @@ def test_the_title_tells_the_training_and_the_gap_its_pivot(tmp_path, train, say
     assert float(found[f"gap to {pivot}"].replace("−", "-")) == scores[pivot] - sum(rest) / 2
 
 
-def test_a_warning_of_many_runs_is_told_once(tmp_path):
+def test_a_warning_of_many_runs_is_shown_once(tmp_path):
     text = "de=test.tsv: every label is 'neutral'; published test sets may hold placeholders"
     runs = []
     for number in range(6):

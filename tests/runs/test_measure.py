@@ -9,8 +9,8 @@ import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import read_items, read_results
-from paralign.training import Trainer
 from paralign.runs.dataset_names import dataset_name
+from paralign.training import Trainer
 
 TRAIN = "en=smallworld:0-60"
 EVAL = ["en=smallworld:200-230", "de=smallworld:200-220"]
@@ -163,10 +163,10 @@ def test_what_cannot_be_measured_is_told_and_nothing_stays_behind(more, message,
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"task": "retrieval"}, "is not trained"),
+        ({"task": "retrieval"}, "has no head to fine-tune"),
         ({"eval": []}, "nothing to evaluate on"),
         ({"train": "en=nowhere.conllu"}, r"nowhere\.conllu"),
-        ({"overrides": ["training.accumulate=3"]}, "does not divide"),
+        ({"overrides": ["training.accumulate=3"]}, "is not divisible"),
         ({"overrides": ["trainnig.steps=3"]}, "did you mean 'training'"),
     ],
 )

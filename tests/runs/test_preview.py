@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from paralign.__main__ import main
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.encoder.tokenizer import tokenize
 from paralign.errors import UserError
-from paralign.tasks.tagging import PartOfSpeech
-from paralign.corpus.store import TokenStore
-from paralign.sources.specs import parse_pairs
 from paralign.sources.readers import read_pairs
+from paralign.sources.specs import parse_pairs
+from paralign.tasks.tagging import PartOfSpeech
 from paralign.training import memory
 
 SETS = ["data.min_pieces=2", "training.batch=8", "training.precision=fp32"]
@@ -47,7 +47,7 @@ def test_a_dry_run_says_what_the_run_then_is(base, tmp_path, capsys, monkeypatch
 def test_the_rest_of_a_long_text_is_taken_to_be_like_its_beginning(base, tmp_path, capsys, monkeypatch):
     from paralign.runs import preview
 
-    monkeypatch.setattr(preview, "_LOOKED", 50)
+    monkeypatch.setattr(preview, "_SAMPLE", 50)
     lines = [f"one two {n}\teins zwei {n}" if n % 2 else "x\tx" for n in range(400)]
     (tmp_path / "a.tsv").write_text("\n".join(lines) + "\n")
     more = ("--dry-run", "--set", "training.epochs=2")
@@ -66,7 +66,7 @@ def test_what_is_shown_are_the_pairs_with_their_masks(base, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
     encoder = Encoder.from_pretrained(base)
     pairs = {pair.line: pair for pair in read_pairs(parse_pairs("en-de=smallworld:0-60"))}
-    rows = re.findall(r"^en-de=smallworld:0-60, line (\d+)\n((?:  .*\n)+?)(?=en-de|  <stands)", said, re.MULTILINE)
+    rows = re.findall(r"^en-de=smallworld:0-60, line (\d+)\n((?:  .*\n)+?)(?=en-de|  <input)", said, re.MULTILINE)
     assert len(rows) == 4
     masked = Counter()
     for number, block in rows:
@@ -117,13 +117,13 @@ def test_too_little_memory_is_said_before_the_work(base, tmp_path, capsys, monke
     free = {"bytes": 12 * weights - 1}
     monkeypatch.setattr(memory, "free_memory", lambda device: free["bytes"])
     assert main(arguments(base, tmp_path / "run", "--quiet")) == 2
-    assert "too little memory: gradients and Adam's moments" in capsys.readouterr().err
+    assert "not enough memory: gradients and Adam's moments" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
     free["bytes"] += 1
     memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"))
     free["bytes"] = 12 * weights // 4
     memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"), parts=4)
-    with pytest.raises(UserError, match="GiB a process"):
+    with pytest.raises(UserError, match="GiB per process"):
         memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"), parts=3)
     free["bytes"] = None
     memory.check_memory(Encoder.from_pretrained(base), torch.device("cpu"))
@@ -136,7 +136,7 @@ def test_frozen_weights_need_no_moments(base, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda device: 0)
     memory.check_memory(encoder, torch.device("cpu"))
     next(iter(encoder.parameters())).requires_grad_(True)
-    with pytest.raises(UserError, match="too little memory"):
+    with pytest.raises(UserError, match="not enough memory"):
         memory.check_memory(encoder, torch.device("cpu"))
 
 

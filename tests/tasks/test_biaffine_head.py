@@ -103,7 +103,7 @@ def test_the_losses_are_the_equations_a_score_at_a_time(scored):
     assert head.weights().keys() == losses.keys() == head.counts(batch).keys()
 
 
-def test_what_is_decoded_is_what_the_loss_scores(scored):
+def test_decoding_and_loss_use_the_same_logits(scored):
     head, _, losses, states = scored
     with torch.no_grad():
         found = head.decode(states)
@@ -124,7 +124,7 @@ def test_what_is_decoded_is_what_the_loss_scores(scored):
                 assert arcs.relations[word, at] == int(np.argmax(scores))
 
 
-def test_without_a_relation_called_root_every_relation_may_be_found_everywhere(encoder):
+def test_without_a_relation_called_root_every_arc_can_have_every_relation(encoder):
     names = ("ROOT", "a", "b")
     head = random_head(encoder, names)
     with torch.no_grad():
@@ -136,7 +136,7 @@ def test_without_a_relation_called_root_every_relation_may_be_found_everywhere(e
         assert all((row.relations == 0).all() for row in only.decode(states))
 
 
-def test_a_row_is_decoded_alike_whatever_stands_beside_it(encoder):
+def test_a_row_is_decoded_alike_in_any_batch(encoder):
     head, rows = random_head(encoder), rows_of(encoder, LABELS)
     with torch.no_grad():
         together = head.decode(encoder.encode(example_view(encoder, rows)))
@@ -156,7 +156,7 @@ def test_a_fresh_head_finds_all_heads_and_relations_equally_probable(encoder):
     assert float(losses["relation"]) == pytest.approx(10 * np.log(4), rel=1e-5)
 
 
-def test_a_word_of_unknown_head_teaches_nothing_but_can_be_a_head(encoder):
+def test_a_word_of_unknown_head_has_no_gradient_but_can_be_a_head(encoder):
     head = random_head(encoder)
 
     def learnt(labels):

@@ -61,7 +61,7 @@ def test_words_find_themselves(settings, where, encoder, capsys):
     scores = find_task("lexicon", settings).evaluate(encoder, None, same_words(WORDS))
     assert set(values(scores).values()) == {1.0}
     assert {(s.where.layer, s.where.pool) for s in scores} == {where}
-    assert "100.0 % of the source words have themselves as a translation (counted" in capsys.readouterr().err
+    assert "100.0 % of the source words are their own translation (scored" in capsys.readouterr().err
 
 
 def test_static_vectors_are_means_of_embedding_rows(encoder):
@@ -83,16 +83,16 @@ def test_contextual_vectors_are_those_of_sentences_of_one_word(layer, encoder):
 
 
 @pytest.mark.parametrize("vectors", ["static", "contextual"])
-def test_unknown_words_are_counted_wrong_and_said(vectors, encoder, capsys):
+def test_unknown_words_count_as_wrong_and_are_reported(vectors, encoder, capsys):
     scores = find_task("lexicon", {"vectors": vectors}).evaluate(encoder, None, same_words(WORDS + UNKNOWN))
     said = capsys.readouterr().err
-    assert "2 of 14 source words are of unknown pieces only" in said
-    assert "2 of 14 target words are of unknown pieces only" in said
+    assert "2 of 14 source words consist of unknown pieces only" in said
+    assert "2 of 14 target words consist of unknown pieces only" in said
     for score in scores:  # although all unknown words are alike
         assert score.items.tolist() == [[1, 1]] * 12 + [[0, 1]] * 2
 
 
-def test_leaving_out_the_identical(encoder, capsys, tmp_path):
+def test_identical_words_can_be_excluded(encoder, capsys, tmp_path):
     """Seven words translate into themselves; the other five, into the word before, find themselves instead."""
     lines = [f"{word}\t{WORDS[i] if i < 7 else WORDS[i - 1]}\n" for i, word in enumerate(WORDS)]
     (tmp_path / "words.txt").write_text("".join(lines) + "water\twasser\n")
@@ -102,16 +102,16 @@ def test_leaving_out_the_identical(encoder, capsys, tmp_path):
     assert "58.3 % of the source words" in capsys.readouterr().err
     task = find_task("lexicon", {"identical": False})
     scores = task.evaluate(encoder, None, everything)
-    assert "58.3 % of the source words have themselves as a translation (left out)" in capsys.readouterr().err
+    assert "58.3 % of the source words are their own translation (excluded)" in capsys.readouterr().err
     assert {s.metric for s in scores} == {f"{metric}_without_identical" for metric in both}
     for score in scores:
         assert score.items.tolist() == both[score.metric.removesuffix("_without_identical")][7:].tolist()
     assert set(task.baselines(everything)["chance"]) == {s.metric for s in scores}
 
 
-def test_only_identical_words_cannot_be_left_out(tmp_path):
+def test_a_lexicon_of_identical_words_cannot_exclude_them(tmp_path):
     (tmp_path / "words.txt").write_text("abdul abdul\nberlin berlin\n")
-    with pytest.raises(UserError, match="every source word has itself as a translation"):
+    with pytest.raises(UserError, match="every source word is its own translation"):
         read(tmp_path / "words.txt", identical=False)
 
 

@@ -23,7 +23,7 @@ from paralign.tasks.biaffine_head import Arcs
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import ExampleBatches
 from paralign.tasks.head import TaskHead
-from paralign.tasks.parsing import Analysis, ParserConfig, Parsing, joined
+from paralign.tasks.parsing import Analysis, ParserConfig, Parsing, join_windows
 from paralign.text.words import join_words
 from paralign.training import Learner, Trainer, TrainingConfig
 from tests.encoder.test_tokenizer import metaspace
@@ -145,7 +145,7 @@ def test_in_windows_it_scores_all_where_each_window_hangs_on_the_root_word(short
 
 @settings(max_examples=40, deadline=None)
 @given(heads=gold_trees())
-def test_in_windows_what_is_known_is_found_and_the_rest_is_a_tree(short_encoder, heads):
+def test_windows_give_the_gold_arcs_and_a_tree(short_encoder, heads):
     work, made = parsing(), tree(heads)
     ((_, found),) = work.answers(short_encoder, Gold(short_encoder), dataset([made]))
     assert is_tree(found.heads)
@@ -167,7 +167,7 @@ def windows_of(draw, sizes, elements):
 def test_windows_are_joined_to_the_best_tree_of_fewest_arcs_between_them(data):
     sizes = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=4).filter(lambda sizes: sum(sizes) <= 5))
     windows = windows_of(data.draw, sizes, st.integers(-64, 0).map(lambda k: k / 4))
-    heads, relations = joined(windows)
+    heads, relations = join_windows(windows)
     assert is_tree(tuple(heads.tolist()))
     scores = [window.scores.tolist() for window in windows]
     fewest, value = window_trees.best(scores)
@@ -186,11 +186,11 @@ def test_windows_are_joined_to_the_best_tree_of_fewest_arcs_between_them(data):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_whatever_is_found_the_answer_is_a_tree(data):
+def test_every_prediction_gives_a_tree(data):
     """Ties everywhere, and scores as far apart as float32 knows them."""
     sizes = data.draw(st.lists(st.integers(1, 25), min_size=1, max_size=4))
     elements = data.draw(st.sampled_from([st.just(np.float32(-1)), st.floats(-(2**60), 0, width=32)]))
-    heads, _ = joined(windows_of(data.draw, sizes, elements))
+    heads, _ = join_windows(windows_of(data.draw, sizes, elements))
     assert is_tree(tuple(heads.tolist()))
 
 
@@ -212,7 +212,7 @@ def test_relations_are_learnt_from_the_training_data_and_kept_in_the_settings(en
     sets = [dataset([tree([2, 0], ["nsubj:pass", "root"])]), dataset([tree([0, 1], ["root", "advmod"])])]
     for subtypes, wanted in ((False, ("advmod", "nsubj", "root")), (True, ("advmod", "nsubj:pass", "root"))):
         work = Parsing(ParserConfig(subtypes=subtypes))
-        with pytest.raises(UserError, match="knows no relation"):
+        with pytest.raises(UserError, match="has no relations"):
             work.head(encoder)
         work.fit(sets)
         assert work.config.relations == wanted
@@ -274,7 +274,7 @@ def test_32_sentences_are_learnt_by_heart(make_encoder, tmp_path):
     assert first["losses"].keys() == {"arc", "relation"}
 
 
-def test_the_example_scores_what_the_file_it_writes_holds(tmp_path):
+def test_the_example_scores_the_file_it_writes(tmp_path):
     spec = importlib.util.spec_from_file_location("examples_parsing", EXAMPLES / "parsing.py")
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)

@@ -87,7 +87,7 @@ def test_a_row_is_question_and_context_as_the_tokenizer_dresses_them(encoder):
 @given(
     st.integers(0, 400), st.integers(1, 30), st.integers(16, 200), st.integers(1, 150), st.integers(1, 60), st.data()
 )
-def test_windows_show_every_piece_and_every_short_span(encoder, pieces, asked, longest, stride, answer, data):
+def test_windows_contain_every_piece_and_every_short_span(encoder, pieces, asked, longest, stride, answer, data):
     word = "a"
     config = AnswerConfig(max_pieces=longest, stride=stride, max_question=20, max_answer=answer)
     task = QuestionAnswering(config)
@@ -122,19 +122,19 @@ def test_windows_show_every_piece_and_every_short_span(encoder, pieces, asked, l
     assert (task.cut[f"questions cut to {kept} pieces"] == 1) == (asked > kept)
 
 
-def test_what_cannot_be_learnt_is_no_answer_and_counted(encoder):
+def test_answers_that_cannot_be_labeled_are_counted(encoder):
     task = QuestionAnswering(AnswerConfig(max_pieces=24))
     words = " ".join(SENTENCES["en"][:6])
     rows = task.examples(encoder, [question(words, words), question("Ann \u200d sings", "\u200d")])
     assert all(row.labels.tolist() == [0, 0] for row in rows)
-    assert task.cut == {"answers longer than a window": 1, "answers the tokenizer makes no piece of": 1}
+    assert task.cut == {"answers longer than a window": 1, "answers without pieces": 1}
 
 
 # -- no lost characters
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe", "metaspace", "uncased"])
-def test_what_is_found_is_the_answer_to_the_last_character(kind):
+def test_the_answer_is_exact_to_the_character(kind):
     """Also where the tokenizer leaves out marks and joiners, and where a context takes many windows."""
     encoder = Encoder.from_scratch("bert:1x32", by_character(kind), max_length=140, dropout=0.0).eval()
     head = Knowing(encoder)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from paralign.errors import UserError
-from paralign.tasks import find_task, retrieval
+from paralign.tasks import cross_lingual, find_task
 from paralign.tasks.retrieval import Parallel, Retrieval, RetrievalConfig
 
 TEXTS = [f"text {k}" for k in range(6)]
@@ -24,7 +24,7 @@ def test_planted_vectors_give_planted_hits(encoder, monkeypatch):
         first = texts[0] == "text 0"
         return {"cls": source if first else target, "mean": source if first else one_way}, 0
 
-    monkeypatch.setattr(retrieval, "sentence_vectors", planted)
+    monkeypatch.setattr(cross_lingual, "sentence_vectors", planted)
     data = Parallel(("en", "de"), TEXTS, [t.upper() for t in TEXTS])
     scores = Retrieval().evaluate(encoder, None, data)
     found = {(s.where.pool, s.metric, s.where.direction): s for s in scores}

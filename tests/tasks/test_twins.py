@@ -14,7 +14,7 @@ def read(spec="en-en~trans+inv=pieces"):
     return find_task("twins").read(spec, lenient=False, dropped=Counter(), limit=None)
 
 
-def test_a_known_share_is_found(make_encoder):
+def test_a_planted_share_is_measured(make_encoder):
     encoder = make_encoder(twins=True).eval()
     ids = torch.from_numpy(encoder.template.ordinary)
     with torch.no_grad():

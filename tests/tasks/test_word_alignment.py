@@ -25,7 +25,7 @@ def test_planted_links_give_planted_scores(tmp_path, encoder, monkeypatch):
     task, read = data(tmp_path)
     assert read.sizes == [(2, 3), (1, 1)]
     assert read.gold == [GoldLinks({(0, 0)}, {(0, 0), (1, 1)}), GoldLinks({(0, 0)}, {(0, 0)})]
-    monkeypatch.setattr(word_alignment, "similar_words", lambda *_, **__: [[(0, 0), (1, 1), (1, 2)], [(1, 0)]])
+    monkeypatch.setattr(word_alignment, "align_by_similarity", lambda *_, **__: [[(0, 0), (1, 1), (1, 2)], [(1, 0)]])
     scores = {score.metric: score for score in task.evaluate(encoder, None, read)}
     assert scores["precision"].items.tolist() == [[2, 3], [0, 1]]
     assert scores["recall"].items.tolist() == [[1, 1], [0, 1]]
@@ -35,7 +35,7 @@ def test_planted_links_give_planted_scores(tmp_path, encoder, monkeypatch):
     assert len(read) == 2
 
 
-def test_the_diagonal_is_told_beside_it(tmp_path):
+def test_the_diagonal_baseline(tmp_path):
     task, read = data(tmp_path)
     # Links 0-0 0-1 1-2 and 0-0: two of four are possible and both sure ones are found.
     assert task.baselines(read) == {"diagonal": {"aer": pytest.approx(1 - 4 / 6), "precision": 0.5, "recall": 1.0}}
@@ -50,7 +50,7 @@ def test_settings_of_the_gold_file(tmp_path):
 
 
 @pytest.mark.parametrize("spec", ["en-de=a.en,a.de", "en-de=a.tsv", "en-de=", "en-de"])
-def test_a_spec_that_lacks_a_part_is_told(spec):
+def test_incomplete_specifications_are_refused(spec):
     with pytest.raises(UserError, match="SOURCE,TARGET,GOLD"):
         find_task("alignment").read(spec, lenient=False, dropped=Counter(), limit=None)
 

@@ -37,7 +37,10 @@ def test_a_class_outside_the_package_is_found_by_module_and_name():
     aligner.read([])
     assert list(aligner.align(2)) == [[], []]
     assert LinksConfig(method="tests.words.test_base:NoLinks").method == "tests.words.test_base:NoLinks"
-    for wrong, message in (("tests.words.test_base:ALIGNERS", "no aligner"), ("paralign.words.base:Aligner", "align")):
+    for wrong, message in (
+        ("tests.words.test_base:ALIGNERS", "is not an aligner"),
+        ("paralign.words.base:Aligner", "align"),
+    ):
         with pytest.raises(UserError, match=message):
             find_aligner(wrong)
 

@@ -1,1 +1,1 @@
-"""Looking inside: what alignment did to an encoder. Numbers and the data of pictures; the report draws them."""
+"""Analyses: what alignment changed in an encoder, as result rows and the data of figures that reports draw."""

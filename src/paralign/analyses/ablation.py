@@ -17,8 +17,8 @@ import numpy as np
 
 from paralign.analyses.base import AnalysisResult
 from paralign.errors import UserError
-from paralign.metrics import mean_sd, over_seeds, paired_bootstrap_mean
-from paralign.results import Measurement, natural, read_items
+from paralign.metrics import interval_over_seeds, mean_sd, paired_bootstrap_mean
+from paralign.results import Measurement, natural_sort_key, read_items
 
 __all__ = ["AblationCell", "ablation_cells", "ablation_result"]
 
@@ -43,7 +43,7 @@ class AblationCell:
         seeds: number of fine-tuning seeds.
         difference: change from the mean without a reset, over the seeds that both have; NaN if there is none.
         low: lower end of its 95 % interval over test items (paired bootstrap) and, with two or more seeds, over seeds
-            (:func:`paralign.metrics.over_seeds`).
+            (:func:`paralign.metrics.interval_over_seeds`).
         high: upper end.
         spread: standard deviation of the difference over seeds; NaN for fewer than two.
         targets: number of test sets; 1 except for the mean.
@@ -97,7 +97,7 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
             without_reset = [resets.get("", {}) for resets in test_sets]
             if not all(without_reset):
                 notes.append(f"{label}: nothing to compare with, no run without a reset")
-            for reset in sorted(test_sets[0], key=lambda name: (name != "", natural(name))):
+            for reset in sorted(test_sets[0], key=lambda name: (name != "", natural_sort_key(name))):
                 reference: list[_BySeed] = without_reset if reset else [{} for _ in test_sets]
                 scores, note = _compare([resets[reset] for resets in test_sets], reference)
                 notes += [f"{label}, {reset}: no interval, {note}"] if note else []
@@ -186,7 +186,7 @@ def _compare(
     low, high, note = _interval(sides) if shared else (math.nan, math.nan, None)
     difference, spread = mean_sd(differences) if differences else (math.nan, None)
     if spread is not None and not math.isnan(low):
-        low, high = over_seeds(difference, (low, high), spread, len(differences))
+        low, high = interval_over_seeds(difference, (low, high), spread, len(differences))
     return (mean, _or_nan(sd), len(treated[0]), difference, low, high, _or_nan(spread)), note
 
 
@@ -205,10 +205,10 @@ def _interval(sides: list[tuple[_Runs, _Runs]]) -> tuple[float, float, str | Non
             items = [[read_items(folder, row) for folder, row in runs] for runs in (treated, reference)]
         except UserError as error:  # the scores are still useful
             return math.nan, math.nan, error.message
-        found = [[table for table in side if table is not None] for side in items]
-        sizes = {len(table) for side in found for table in side}
-        if len(sizes) != 1 or any(len(side) < len(treated) for side in found):
+        tables = [[table for table in side if table is not None] for side in items]
+        sizes = {len(table) for side in tables for table in side}
+        if len(sizes) != 1 or any(len(side) < len(treated) for side in tables):
             return math.nan, math.nan, "per-item scores of some seeds are missing"
-        pairs.append((np.stack(found[0]), np.stack(found[1])))
+        pairs.append((np.stack(tables[0]), np.stack(tables[1])))
     compared = paired_bootstrap_mean(pairs, statistic=statistics.pop())
     return compared.low, compared.high, None

@@ -98,8 +98,8 @@ class CorrelationAnalysis(ResultsAnalysis):
     def analyze(self, rows: Sequence[tuple[Path, Measurement]]) -> AnalysisResult:
         """Return the points as a table and a figure, with the correlations of each task."""
         points, notes = transfer_scores(row for _, row in rows)
-        found = predictor_correlations(points)
-        if not found:
+        correlations = predictor_correlations(points)
+        if not correlations:
             raise UserError(
                 "fewer than four encoders or languages have both a transfer score and a predictor",
                 hint="paralign finetune --eval, and of the same encoders paralign analyze similarity or evaluate",
@@ -107,10 +107,10 @@ class CorrelationAnalysis(ResultsAnalysis):
         predictors = [name for name in PREDICTORS if any(name in point.known for point in points)]
         header = ("task", "metric", "source", "language", "system", "model_hash", "score", "loss", *predictors)
         return AnalysisResult(
-            found,
-            figures={"correlation": {"points": points, "correlations": found}},
+            correlations,
+            figures={"correlation": {"points": points, "correlations": correlations}},
             table=[header, *(_table_row(point, predictors) for point in points)],
-            summary=[_describe(correlation) for correlation in found],
+            summary=[_describe(correlation) for correlation in correlations],
             warnings=notes,
         )
 
@@ -156,12 +156,12 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
         elif row.task in ("lexicon", "twins") and row.metric == "precision_at_1_cosine":
             way = f"{row.task} on {row.dataset} {_describe_settings(row.settings.get('task'))}"
             predictors.add((*pair, row.task), way, row.value)
-    known = _predictor_values(predictors, layers)
+    predictor_values = _predictor_values(predictors, layers)
     means = scores.means()
     points = []
     for (task, source, language, model_hash), score in means.items():
         on_source = means.get((task, source, source, model_hash))
-        values = known.get((model_hash, *sorted((source, language))), {})
+        values = predictor_values.get((model_hash, *sorted((source, language))), {})
         if on_source is not None and language != source and values:
             names = (task, metrics[task], source, language, systems[model_hash], model_hash)
             points.append(TransferScore(*names, score=score, loss=round(on_source - score, 12), known=values))
@@ -177,17 +177,17 @@ def _training_way(row: Measurement) -> str:
 
 def _predictor_values(predictors: _Values, layers: _Values) -> dict[tuple[Any, ...], dict[str, float]]:
     """Return the predictors of each encoder and pair of languages; CKA of the last layer, and as a mean of layers."""
-    known: dict[tuple[Any, ...], dict[str, float]] = defaultdict(dict)
+    by_pair: dict[tuple[Any, ...], dict[str, float]] = defaultdict(dict)
     for (*pair, name), value in predictors.means().items():
-        known[tuple(pair)][name] = value
+        by_pair[tuple(pair)][name] = value
     by_layer: dict[tuple[Any, ...], dict[int, float]] = defaultdict(dict)
     for (*pair, layer), value in layers.means().items():
         by_layer[tuple(pair)][layer] = value
     for key, values in by_layer.items():
         without_embeddings = [value for layer, value in values.items() if layer] or list(values.values())
         mean = float(np.mean(without_embeddings))
-        known[key] |= {"cka, last layer": values[max(values)], "cka, mean of layers": mean}
-    return known
+        by_pair[key] |= {"cka, last layer": values[max(values)], "cka, mean of layers": mean}
+    return by_pair
 
 
 class _Values:

@@ -17,8 +17,16 @@ from pydantic import Field, field_validator, model_validator
 
 from paralign.analyses.base import AnalysisConfig
 from paralign.metrics import retrieval
-from paralign.metrics.cka import Sums, cka_of_sums, half_hsic, interval, kernel_cka, ratios, rbf_kernel
-from paralign.metrics.neighbours import unit_rows
+from paralign.metrics.cka import (
+    Sums,
+    cka_of_halves,
+    cka_of_sums,
+    half_hsic,
+    half_sample_interval,
+    kernel_cka,
+    rbf_kernel,
+)
+from paralign.metrics.neighbors import unit_rows
 
 __all__ = ["LayerSimilarity", "LayerSimilarityConfig", "Stream", "Streams", "stream_pairs"]
 
@@ -144,27 +152,27 @@ class Streams:
         out = []
         for layer in range(len(self._shift[first])):
             whole, apart, halves = of_kernel(first, second, layer)
-            low, high = interval(whole, halves)
-            found = math.nan
+            low, high = half_sample_interval(whole, halves)
+            accuracy = math.nan
             if not self.config.streamed and not math.isnan(cosine[layer]):
                 there, back = retrieval(self._rows(first, layer), self._rows(second, layer), None)
-                found = float((there.mean() + back.mean()) / 2)
+                accuracy = float((there.mean() + back.mean()) / 2)
             out.append(
-                LayerSimilarity(layer, whole, low, high, apart, float(cosine[layer]), float(shuffled[layer]), found)
+                LayerSimilarity(layer, whole, low, high, apart, float(cosine[layer]), float(shuffled[layer]), accuracy)
             )
         return out
 
     def _linear(self, first: Stream, second: Stream, layer: int) -> tuple[float, float, Floats]:
         """Return CKA of a layer, of shuffled pairs, and of half-samples."""
-        own = self._own[first][layer], self._own[second][layer]
+        self_sums = self._own[first][layer], self._own[second][layer]
         whole, apart = (
-            cka_of_sums(self._cross[first, second, shuffled][layer], *own, debiased=self.config.debiased)
+            cka_of_sums(self._cross[first, second, shuffled][layer], *self_sums, debiased=self.config.debiased)
             for shuffled in (False, True)
         )
         if self.config.streamed or not self.config.halves:
             return whole, apart, np.empty(0)
         alone = [self._own_halves(stream, layer) for stream in (first, second)]
-        return whole, apart, ratios(self._halves(first, second, layer), *alone)
+        return whole, apart, cka_of_halves(self._halves(first, second, layer), *alone)
 
     def _own_halves(self, stream: Stream, layer: int) -> Floats:
         """Return the half-samples of a stream with itself, computed once for all its pairs."""
@@ -173,8 +181,13 @@ class Streams:
         return self._halved[stream, layer]
 
     def _halves(self, first: Stream, second: Stream, layer: int) -> Floats:
-        return half_hsic(self._rows(first, layer), self._rows(second, layer), debiased=self.config.debiased,
-                         draws=self.config.halves, seed=self.config.seed)  # fmt: skip
+        return half_hsic(
+            self._rows(first, layer),
+            self._rows(second, layer),
+            debiased=self.config.debiased,
+            draws=self.config.halves,
+            seed=self.config.seed,
+        )
 
     def _rbf(self, first: Stream, second: Stream, layer: int) -> tuple[float, float, Floats]:
         k, l = rbf_kernel(self._rows(first, layer)), rbf_kernel(self._rows(second, layer))  # noqa: E741
@@ -201,8 +214,8 @@ def _cosines(a: Vectors, b: Vectors) -> Floats:
     """Return the cosines [layers + 1, n] of corresponding rows; NaN for different widths, where only CKA is defined."""
     if a.shape[2] != b.shape[2]:
         return np.full(a.shape[:2], math.nan)
-    found = [np.einsum("nd,nd->n", unit_rows(x)[0], unit_rows(y)[0]) for x, y in zip(a, b, strict=True)]
-    return np.array(found, np.float64)
+    cosines = [np.einsum("nd,nd->n", unit_rows(x)[0], unit_rows(y)[0]) for x, y in zip(a, b, strict=True)]
+    return np.array(cosines, np.float64)
 
 
 def stream_pairs(layers: Sequence[int], languages: Sequence[str]) -> list[tuple[Stream, Stream]]:

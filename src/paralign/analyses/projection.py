@@ -1,4 +1,4 @@
-"""Vectors of many dimensions in two, for a picture."""
+"""Projection of vectors to two dimensions, for plots."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ __all__ = ["project"]
 
 
 def project(vectors: npt.NDArray[np.float32], *, seed: int = 0) -> npt.NDArray[np.float64]:
-    """t-SNE by cosine (van der Maaten and Hinton 2008) from principal components: equal vectors give equal pictures.
+    """Project vectors by t-SNE with cosine distances (van der Maaten and Hinton 2008), initialized by PCA.
 
     Args:
-        vectors: [n, d], at least 3.
-        seed: of what is random.
+        vectors: [n, d], at least three.
+        seed: random seed; equal vectors and seeds give equal projections.
 
     Returns:
-        [n, 2], centred, the larger extent 1.
+        [n, 2], centered, with a larger extent of 1.
     """
-    from sklearn.manifold import TSNE
+    from sklearn.manifold import TSNE  # slow to import
 
     perplexity = min(10.0, (len(vectors) - 1) / 3)
-    made = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=seed, max_iter=1_000)
+    tsne = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=seed, max_iter=1_000)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    places = np.asarray(made.fit_transform(vectors / np.maximum(norms, 1e-12)), np.float64)
-    places -= places.mean(0)
-    extent: npt.NDArray[np.float64] = places / max(1e-12, float(np.ptp(places, axis=0).max()))
-    return extent
+    positions = np.asarray(tsne.fit_transform(vectors / np.maximum(norms, 1e-12)), np.float64)
+    positions -= positions.mean(0)
+    scaled: npt.NDArray[np.float64] = positions / max(1e-12, float(np.ptp(positions, axis=0).max()))
+    return scaled

@@ -56,12 +56,12 @@ ANALYSES: dict[str, AnalysisEntry] = {
         similarity="draw_similarity:draw_similarity",
     ),
     "correlation": _entry(
-        "Does similarity, retrieval or static alignment predict how well a task transfers?",
+        "Which measures predict how well tasks transfer?",
         results="correlation:CorrelationAnalysis",
         correlation="draw_correlation:draw_correlation",
     ),
     "transfer": _entry(
-        "Compare zero-shot with supervised scores on derived languages, and with alignment.",
+        "How well do tasks transfer to derived languages?",
         results="transfer:TransferAnalysis",
         transfer="draw_transfer:draw_transfer",
     ),

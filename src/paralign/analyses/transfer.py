@@ -91,13 +91,13 @@ class TransferAnalysis(ResultsAnalysis):
                 "no encoder was fine-tuned both on a language and on one derived from it",
                 hint="paralign finetune --train en=... and --train en~trans+inv=..., both with --eval en~trans+inv=...",
             )
-        found = correlations(points)
-        figure = {"points": [asdict(point) | {"delta": point.delta} for point in points], "correlations": found}
+        by_task = correlations(points)
+        figure = {"points": [asdict(point) | {"delta": point.delta} for point in points], "correlations": by_task}
         return AnalysisResult(
             points,
             figures={"transfer": figure},
             table=[_HEADER, *map(_table_row, points)],
-            summary=[*map(_describe_point, points), *map(_describe_correlation, found)],
+            summary=[*map(_describe_point, points), *map(_describe_correlation, by_task)],
         )
 
 

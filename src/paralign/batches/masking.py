@@ -1,4 +1,4 @@
-"""Which pieces are masked, and what stands there instead."""
+"""Masking: which pieces are masked, and what replaces them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from paralign.batches.rows import Ints, Template, View, ViewsConfig
 from paralign.ragged import row_ids, row_positions
 from paralign.rng import random_bits, uniform
 
-__all__ = ["STREAM", "Translations", "mask_view", "translate_view"]
+__all__ = ["STREAM", "PieceTranslations", "mask_view", "translate_view"]
 
 _SELECT, _REPLACE, _RANDOM, _APART, _SHARE, _WHICH = 12, 13, 14, 15, 16, 17
 STREAM = {"joint": 0, "text": 1, "translated": 1}
-"""Masks of different views of a pair are drawn apart."""
+"""Streams of random numbers: the masks of different views of a pair are independent."""
 
 
 def mask_view(
@@ -24,19 +24,23 @@ def mask_view(
     config: ViewsConfig,
     keys: Ints,
     *stream: int,
-    heads: Ints | None = None,
+    word_starts: Ints | None = None,
     apart: tuple[Ints, Ints] | None = None,
 ) -> View:
     """Select pieces and replace them 80/10/10 (Devlin et al. 2019).
 
     Args:
         view: an unmasked view.
-        keys: [B] identity of each row; with ``stream`` (seed, epoch, ...) it decides every draw.
-        heads: [T] position in ``ids`` of the first piece of each piece's word: pieces of a word are selected together.
-        apart: ([x], [x]) positions of pieces that shall not both be selected; a coin decides which is left alone.
+        template: mask piece, and the pieces for random replacements.
+        config: probabilities.
+        keys: ``[B]`` identity of each row; with ``stream`` (seed, epoch, ...) it determines all random numbers.
+        word_starts: ``[T]`` position in ``ids`` of the first piece of each piece's word: the pieces of a word are
+            selected together. By default, pieces are selected independently.
+        apart: (``[x]``, ``[x]``) positions of pairs of pieces that must not both be selected; a coin decides which one
+            is not. By default, there are none.
     """
     row, place = row_ids(view.lengths), row_positions(view.lengths)
-    unit = place if heads is None else place[heads]
+    unit = place if word_starts is None else place[word_starts]
     chosen = uniform(*stream, _SELECT, keys[row], unit) < config.mask_probability
     chosen &= ~view.special
     if apart is not None:
@@ -51,17 +55,17 @@ def mask_view(
     swap = masked[(kind >= config.mask_share) & (kind < config.mask_share + config.random_share)]
     bits = random_bits(*stream, _RANDOM, keys[row[swap]], place[swap])
     random = template.ordinary[(bits % np.uint64(len(template.ordinary))).astype(np.int64)]
-    if template.twin_offset:  # in the language of the piece that is replaced
+    if template.twin_offset:  # random pieces are twins if the replaced piece is one
         random += template.twin_offset * (view.ids[swap] >= template.twin_offset)
     ids[swap] = random
     return replace(view, ids=ids, masked=masked, labels=view.ids[masked])
 
 
-class Translations:
-    """Which pieces may stand for which, both ways.
+class PieceTranslations:
+    """A dictionary of pieces, used in both directions.
 
     Args:
-        entries: [e, 2] pieces that translate each other.
+        entries: ``[e, 2]`` pieces that translate each other.
         vocabulary: number of pieces.
     """
 
@@ -71,32 +75,34 @@ class Translations:
         self._others = both[:, 1]
 
     def has(self, ids: Ints) -> npt.NDArray[np.bool_]:
-        """[k] whether pieces have any."""
+        """Return whether each piece has a translation, ``[k]``."""
         return np.asarray(self._starts[ids + 1] > self._starts[ids])
 
     def sample(self, ids: Ints, bits: npt.NDArray[np.uint64]) -> Ints:
-        """[k] one translation of each piece (all have some), by random bits."""
+        """Return one translation of each piece, ``[k]``; every piece must have one.
+
+        Args:
+            ids: ``[k]`` pieces.
+            bits: ``[k]`` random bits that choose among several translations.
+        """
         begin, end = self._starts[ids], self._starts[ids + 1]
         return np.asarray(self._others[begin + (bits % (end - begin).astype(np.uint64)).astype(np.int64)])
 
 
 def translate_view(
-    view: View, translations: Translations, template: Template, config: ViewsConfig, keys: Ints, *stream: int
+    view: View, translations: PieceTranslations, template: Template, config: ViewsConfig, keys: Ints, *stream: int
 ) -> View:
-    """Of a masked view's pieces that have a translation give a share a bilingual task (DICT-MLM; see
-    ``ViewsConfig.translate``).
+    """Replace a share of the selected pieces that have a translation (DICT-MLM; see ``ViewsConfig.translate``).
 
     Args:
         view: masked by :func:`mask_view`.
         translations: the dictionary.
-        template, config: as there.
-        keys: [B] as there.
-        stream: as there.
+        template, config, keys, stream: as for :func:`mask_view`.
     """
     row = np.searchsorted(view.starts, view.masked, side="right") - 1
     place = view.masked - view.starts[row]
-    drawn = uniform(*stream, _SHARE, keys[row], place) < config.translate_share
-    chosen = np.flatnonzero(drawn & translations.has(view.labels))
+    selected = uniform(*stream, _SHARE, keys[row], place) < config.translate_share
+    chosen = np.flatnonzero(selected & translations.has(view.labels))
     where = view.masked[chosen]
     other = translations.sample(view.labels[chosen], random_bits(*stream, _WHICH, keys[row[chosen]], place[chosen]))
     ids, labels = view.ids.copy(), view.labels.copy()

@@ -1,11 +1,11 @@
-"""Rows of several sentences each: what pretraining on plain text reads."""
+"""Rows of several sentences each, for pretraining on plain text."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from paralign.batches.masking import STREAM, mask_view
-from paralign.batches.rows import Ints, Part, Template, View, ViewsConfig, dress
+from paralign.batches.rows import Ints, Part, Template, View, ViewsConfig, assemble_sides
 from paralign.batches.views import Records
 from paralign.ragged import row_starts
 
@@ -13,18 +13,19 @@ __all__ = ["PackedBatch"]
 
 
 class PackedBatch:
-    """The masked view ``text`` of rows ``[CLS] A [SEP] B [SEP] ...``; it has no other.
+    """A batch with the single view ``text``: masked rows ``[CLS] A [SEP] B [SEP] ...``.
 
     Args:
-        store: where pieces come from; plain text.
-        sentences: [s] sentences, row by row.
-        keys: [s] what draws go by: equal for a sentence in every epoch, different for its repetitions within one.
-        sizes: [size] sentences in each row.
-        positions: [size] places of the rows in the global batch.
-        template: how the tokenizer dresses sentences.
+        store: the pieces of plain text.
+        sentences: ``[s]`` sentences, row by row.
+        keys: ``[s]`` keys of the random numbers: equal for a sentence in every epoch, different for its repetitions
+            within one.
+        sizes: ``[size]`` number of sentences in each row.
+        positions: ``[size]`` positions of the rows in the global batch.
+        template: special pieces around sentences.
         config: masking.
-        seed: of masks.
-        epoch: masks are redrawn each epoch.
+        seed: seed of the masks.
+        epoch: masks differ between epochs.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class PackedBatch:
         self._view: View | None = None
 
     def view(self, name: str) -> View:
-        """The view ``text``.
+        """Return the view ``text``.
 
         Raises:
             KeyError: for any other name.
@@ -64,10 +65,10 @@ class PackedBatch:
         prefix, suffix = self._template.single
         count = len(self._sentences)
         sides = (self._sentences, np.zeros(count, np.int64))
-        # Every sentence is dressed as if it stood alone; then all prefixes but each row's first are taken out.
+        # Every sentence gets its own prefix and suffix; then all prefixes except the first of each row are removed.
         parts: list[Part] = [prefix, sides, suffix]
         types = (0, 0, 0)
-        ids, kinds, lengths, special = dress(parts, types, count, self._store.gather)
+        ids, type_ids, lengths, special = assemble_sides(parts, types, count, self._store.gather)
         inner = np.ones(count, np.bool_)
         inner[self._starts] = False
         begin = row_starts(lengths)[inner]
@@ -75,10 +76,12 @@ class PackedBatch:
         keep[(begin[:, None] + np.arange(len(prefix))).ravel()] = False
         lengths = np.add.reduceat(lengths - inner * len(prefix), self._starts)
         none = np.empty(0, np.int64)
-        view = View(ids[keep], kinds[keep], lengths, np.arange(self.size), special[keep], none, none)
-        heads = None
+        view = View(ids[keep], type_ids[keep], lengths, np.arange(self.size), special[keep], none, none)
+        word_starts = None
         if self._config.whole_words:
-            places = dress(parts, types, count, self._store.gather_word_places)[0] * ~special
-            heads = np.arange(len(view.ids)) - places[keep]
-        # The keys of single sentences: twice the record, as with one side of two.
-        return mask_view(view, self._template, self._config, self.ids * 2, *self._stream, STREAM["text"], heads=heads)
+            places = assemble_sides(parts, types, count, self._store.gather_word_positions)[0] * ~special
+            word_starts = np.arange(len(view.ids)) - places[keep]
+        # The keys of single sentences are twice the record, as for the first of two sides.
+        return mask_view(
+            view, self._template, self._config, self.ids * 2, *self._stream, STREAM["text"], word_starts=word_starts
+        )

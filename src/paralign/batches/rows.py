@@ -1,4 +1,4 @@
-"""Rows of pieces laid end to end without padding, and how sentences are dressed into them."""
+"""Rows of pieces, concatenated without padding, and the special pieces around sentences."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pydantic import Field, model_validator
 from paralign.config import Config
 from paralign.ragged import ranges, row_starts
 
-__all__ = ["Template", "View", "ViewsConfig", "assemble", "dress", "take_rows"]
+__all__ = ["Template", "View", "ViewsConfig", "assemble", "assemble_sides", "take_rows"]
 
 Ints = npt.NDArray[np.int64]
 
 
 class ViewsConfig(Config):
-    """How views are made from pairs (METHODS of PPA, Pan et al. 2021, sections 2.1 and 2.2)."""
+    """How views are built from pairs (PPA, Pan et al. 2021, sections 2.1 and 2.2)."""
 
     shuffle: bool = True
-    """Flip a coin per pair and epoch for which side comes first (off is the −shuffling ablation)."""
+    """A coin per pair and epoch decides which side comes first; off is the −shuffling ablation."""
     mask_probability: float = Field(default=0.15, gt=0, lt=1)
     """Each piece is selected independently with this probability."""
     mask_share: float = Field(default=0.8, ge=0, le=1)
@@ -31,24 +31,25 @@ class ViewsConfig(Config):
     random_share: float = Field(default=0.1, ge=0, le=1)
     """Share of selected pieces replaced by a random non-special piece; the rest stay."""
     whole_words: bool = False
-    """Select words instead of pieces, each with that probability: all pieces of a word or none."""
+    """Select words instead of pieces, each with ``mask_probability``: all pieces of a word or none."""
     avoid_double_mask: bool = False
-    """Of linked pieces of a pair that are both selected leave one alone (AlignLM, Yang et al. 2021; needs links)."""
+    """If two linked pieces of a pair are selected, deselect one (AlignLM, Yang et al. 2021); needs links."""
     joint_share: float = Field(default=1.0, gt=0, le=1)
-    """Share of the pairs that are laid side by side in ``joint``, drawn anew every epoch (XLM as the baseline of
-    ALIGN-MLM: a quarter); not with objectives that need links."""
+    """Share of the pairs in ``joint``, sampled again in every epoch (0.25 for XLM as the baseline of ALIGN-MLM); not
+    for objectives that need links."""
     restart_positions: bool = False
-    """In ``joint`` the second sentence counts its positions from 0, as the first does (XLM)."""
+    """In ``joint``, the positions of the second sentence start from 0 too (XLM)."""
     language_types: bool = False
-    """In ``joint`` token types tell languages apart, not sentences: language embeddings (XLM); for two languages."""
+    """In ``joint``, token types denote the language instead of the sentence (language embeddings, XLM); for two
+    languages."""
     translate: Literal["input", "predict"] = "input"
-    """Of selected pieces that have a translation (view ``translated``, DICT-MLM): for ``input`` it stands in the
-    piece's place, which is to be predicted; for ``predict`` the piece is masked and the translation to be predicted."""
+    """Selected pieces with a translation (view ``translated``, DICT-MLM): with ``input``, the translation replaces the
+    piece, which is predicted; with ``predict``, the piece is masked and the translation is predicted."""
     translate_share: float = Field(default=0.5, ge=0, le=1)
-    """How many of these; the others are masked as always."""
+    """Share of these pieces that is translated; the others are masked as usual."""
     pack: int | None = Field(default=None, ge=8)
-    """Plain text only: sentences of one language are laid end to end into rows of at most so many pieces, specials
-    included, in an order drawn anew every epoch. ``training.batch`` then counts rows."""
+    """Plain text only: concatenate sentences of one language to rows of at most this many pieces, including special
+    pieces, in a new random order in every epoch. ``training.batch`` then counts rows. Not packed by default."""
 
     @model_validator(mode="after")
     def _shares(self) -> ViewsConfig:
@@ -59,10 +60,16 @@ class ViewsConfig(Config):
 
 @dataclass(frozen=True)
 class Template:
-    """How a tokenizer dresses sentences, read once by probing it.
+    """The special pieces that a tokenizer puts around sentences.
 
-    ``single``: prefix and suffix around one sentence; ``pair``: prefix, middle, suffix around two.
-    ``pair_types``: the token type of (prefix, first, middle, second, suffix), all 0 where the model has no types.
+    Attributes:
+        single: prefix and suffix of a single sentence.
+        pair: prefix, middle and suffix of a pair.
+        pair_types: token types of (prefix, first sentence, middle, second sentence, suffix); all 0 for models without
+            token types.
+        mask_id, pad_id: ids of the mask and padding pieces.
+        special_ids: ids of all special pieces.
+        vocabulary: number of pieces.
     """
 
     single: tuple[tuple[int, ...], tuple[int, ...]]
@@ -73,26 +80,26 @@ class Template:
     special_ids: tuple[int, ...]
     vocabulary: int
     twin_offset: int = 0
-    """What a piece and its twin differ by, where each has one (languages derived by ``trans``)."""
+    """Difference between the ids of a piece and its twin (languages derived by ``trans``); 0 if there are no twins."""
 
     @cached_property
     def ordinary(self) -> Ints:
-        """All ids that are neither special nor twins: what random replacements are drawn from."""
+        """All ids that are neither special nor twins, from which random replacements are sampled."""
         return np.setdiff1d(np.arange(self.vocabulary - self.twin_offset), np.asarray(self.special_ids))
 
 
 @dataclass(frozen=True)
 class View:
-    """Rows of piece ids, laid end to end.
+    """Rows of piece ids, concatenated.
 
     Attributes:
-        ids: [T] piece ids as the encoder reads them (after masking).
-        types: [T] token types.
-        lengths: [B] pieces in each row, specials included.
-        rows: [B] position in the batch of the record each row comes from.
-        special: [T] True where the piece belongs to the template.
-        masked: [M] positions in ``ids`` to be predicted.
-        labels: [M] the pieces that stood there.
+        ids: ``[T]`` input ids of the encoder (after masking).
+        types: ``[T]`` token types.
+        lengths: ``[B]`` pieces in each row, including special pieces.
+        rows: ``[B]`` position in the batch of the record of each row.
+        special: ``[T]`` whether the piece belongs to the template.
+        masked: ``[M]`` positions in ``ids`` to be predicted.
+        labels: ``[M]`` the original pieces at these positions.
     """
 
     ids: Ints
@@ -103,11 +110,11 @@ class View:
     masked: Ints
     labels: Ints
     positions: Ints | None = None
-    """[T] position of each piece in its row, where they are not simply counted."""
+    """``[T]`` position ids of the pieces; ``None`` if they count from 0 in each row."""
 
     @cached_property
     def starts(self) -> Ints:
-        """[B] where each row begins in ``ids``: the position of its first special piece, [CLS] or <s>."""
+        """``[B]`` where each row begins in ``ids``: the position of its first special piece, [CLS] or <s>."""
         return row_starts(self.lengths)
 
 
@@ -118,15 +125,15 @@ Segment = tuple[int, ...] | Ragged
 def assemble(
     segments: Sequence[Segment], types: Sequence[int | Ints], rows: int
 ) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
-    """Lay constant and ragged segments side by side in every row.
+    """Concatenate segments in every row.
 
     Args:
-        segments: piece ids repeated in every row, or arrays (flat, lengths) with a stretch for each row.
-        types: token type of each segment, one for all rows or [B].
-        rows: B.
+        segments: constant piece ids for all rows, or arrays (flat ids, lengths) with a segment for each row.
+        types: token type of each segment, one for all rows or ``[B]``.
+        rows: B, the number of rows.
 
     Returns:
-        ids [T], types [T], lengths [B], special [T] (True in the constant segments).
+        ids ``[T]``, types ``[T]``, lengths ``[B]``, special ``[T]`` (True in the constant segments).
     """
     constant = [not isinstance(segment[0], np.ndarray) if len(segment) else True for segment in segments]
     widths = np.zeros((len(segments), rows), np.int64)
@@ -135,27 +142,33 @@ def assemble(
     lengths = widths.sum(0)
     begin = row_starts(widths) + row_starts(lengths)
     ids = np.empty(int(lengths.sum()), np.int64)
-    kinds = np.zeros(len(ids), np.int64)
+    type_ids = np.zeros(len(ids), np.int64)
     special = np.zeros(len(ids), np.bool_)
     for k, segment in enumerate(segments):
         size = widths[k]
-        place = ranges(begin[k], size)
-        ids[place] = np.tile(np.asarray(segment, np.int64), rows) if constant[k] else segment[0]
-        kind = types[k]
-        kinds[place] = np.repeat(kind, size) if isinstance(kind, np.ndarray) else kind
-        special[place] = constant[k]
-    return ids, kinds, lengths, special
+        positions = ranges(begin[k], size)
+        ids[positions] = np.tile(np.asarray(segment, np.int64), rows) if constant[k] else segment[0]
+        value = types[k]
+        type_ids[positions] = np.repeat(value, size) if isinstance(value, np.ndarray) else value
+        special[positions] = constant[k]
+    return ids, type_ids, lengths, special
 
 
 Part = tuple[int, ...] | tuple[Ints, Ints]
-"""Special pieces, or the sides (records, sides) of each row."""
-_NONE = np.empty(0, np.int64)
+"""Special pieces, or arrays (records, sides) with the side for each row."""
+_EMPTY = np.empty(0, np.int64)
 
 
-def dress(
+def assemble_sides(
     parts: Sequence[Part], types: Sequence[int | Ints], rows: int, gather: Callable[[Ints, Ints], Ragged]
 ) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
-    """What :func:`assemble` makes of special pieces and of what ``gather`` says of the sides."""
+    """Like :func:`assemble`, for special pieces and sides of records.
+
+    Args:
+        parts: special pieces, or records and sides.
+        types, rows: as for :func:`assemble`.
+        gather: returns ids and lengths of sides, for instance :meth:`paralign.corpus.store.TokenStore.gather`.
+    """
     return assemble([gather(*p) if _is_sides(p) else p for p in parts], types, rows)
 
 
@@ -164,7 +177,20 @@ def _is_sides(part: Part) -> TypeGuard[tuple[Ints, Ints]]:
 
 
 def take_rows(view: View, rows: Ints) -> View:
-    """An unmasked view of some rows of an unmasked view."""
+    """Return an unmasked view with the given rows of an unmasked view.
+
+    Args:
+        view: without masked pieces.
+        rows: ``[b]`` rows to keep, in this order.
+    """
     lengths = view.lengths[rows]
-    place = ranges(view.starts[rows], lengths)
-    return View(view.ids[place], view.types[place], lengths, view.rows[rows], view.special[place], _NONE, _NONE)
+    positions = ranges(view.starts[rows], lengths)
+    return View(
+        view.ids[positions],
+        view.types[positions],
+        lengths,
+        view.rows[rows],
+        view.special[positions],
+        _EMPTY,
+        _EMPTY,
+    )

@@ -1,9 +1,9 @@
-"""The views of a batch: what an objective may ask to be encoded, as ragged arrays without padding.
+"""The views of a batch that objectives can read, as ragged arrays without padding.
 
-``joint``: both sides concatenated and masked · ``first``, ``second``: single sides, unmasked, in the order the coin
-gave · ``text``: single sides, masked · ``translated``: the same, some masked pieces replaced by translations ·
-``example``: a task's own. Masks and coins are drawn from (seed, epoch, pair id), so they do not depend on how a batch
-is sliced.
+``joint``: both sides concatenated and masked · ``first``, ``second``: single sides, unmasked, in the order that a coin
+decided · ``text``: single sides, masked · ``translated``: the same, with some pieces replaced by translations ·
+``example``: the rows of a task. Masks and coins are functions of (seed, epoch, pair id), so they do not depend on how a
+batch is sliced.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from paralign.batches.masking import STREAM, Translations, mask_view, translate_view
-from paralign.batches.rows import Ints, Part, Template, View, ViewsConfig, dress, take_rows
-from paralign.corpus.link_store import LinkedWords, LinkStore, linked_pieces
+from paralign.batches.masking import STREAM, PieceTranslations, mask_view, translate_view
+from paralign.batches.rows import Ints, Part, Template, View, ViewsConfig, assemble_sides, take_rows
+from paralign.corpus.link_store import LinkedWords, LinkStore, locate_linked_pieces
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.ragged import row_positions, row_starts
@@ -27,52 +27,55 @@ from paralign.text.words import word_spans
 __all__ = ["Batch", "PairBatch", "Records", "Template", "View", "ViewsConfig", "linked_words", "take_rows"]
 
 _COIN, _JOINT = 11, 18
-_NONE = np.empty(0, np.int64)
+_EMPTY = np.empty(0, np.int64)
 
 
 class Batch(Protocol):
-    """A slice of a global batch: hands out views by name."""
+    """A slice of a global batch, with views by name."""
 
     size: int
     """Records in this slice."""
     positions: Ints
-    """[size] places of the slice's records in the global batch."""
+    """``[size]`` positions of the slice's records in the global batch."""
     ids: Ints
-    """[size] an identity per record: equal for the same pair in any epoch."""
+    """``[size]`` identity of each record, equal for the same pair in every epoch."""
 
     def view(self, name: str) -> View:
-        """The named view; the same object at every call."""
+        """Return a view; the same object at every call."""
         ...
 
 
 class Records(Protocol):
-    """What views are made from: the token store, or anything that gathers pieces like it."""
+    """The source of views: the token store, or another class that gathers pieces."""
 
     sides: int
 
     def gather(self, records: Ints, sides: Ints) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
-        """Pieces of the given sides laid end to end, and their lengths."""
+        """Return the pieces of the given sides, concatenated, and their lengths."""
         ...
 
-    def gather_word_places(self, records: Ints, sides: Ints) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
-        """As ``gather``, for the place of each piece within its word: 0 for the first."""
+    def gather_word_positions(
+        self, records: Ints, sides: Ints
+    ) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
+        """Like ``gather``, but return the position of each piece in its word: 0 for the first."""
         ...
 
 
 class PairBatch:
-    """Views over records of a store, made when first asked for.
+    """Views of records of a store, built on first use.
 
     Args:
-        store: where pieces come from.
-        records: [size] records of this slice.
-        positions: [size] their places in the global batch.
-        template: how the tokenizer dresses sentences.
+        store: the pieces.
+        records: ``[size]`` records of this slice.
+        positions: ``[size]`` their positions in the global batch.
+        template: special pieces around sentences.
         config: masking and shuffling.
-        seed: of masks and coins.
-        epoch: masks and coins are redrawn each epoch.
-        keys: [size] what draws go by, where a record may come twice in an epoch; ``records`` by default.
-        links: word links of the store.
-        translations: of pieces, for the view ``translated``.
+        seed: seed of masks and coins.
+        epoch: masks and coins differ between epochs.
+        keys: ``[size]`` keys of the random numbers, for records that may repeat within an epoch; by default
+            ``records``.
+        links: word links of the store; ``None`` if no objective needs them.
+        translations: dictionary of pieces for the view ``translated``; ``None`` if no objective needs it.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class PairBatch:
         epoch: int,
         keys: Ints | None = None,
         links: LinkStore | None = None,
-        translations: Translations | None = None,
+        translations: PieceTranslations | None = None,
     ) -> None:
         self._links, self._translations = links, translations
         self.size = len(records)
@@ -103,10 +106,11 @@ class PairBatch:
             self.swapped = (uniform(seed, epoch, _COIN, self._keys) < 0.5).astype(np.int64)
 
     def view(self, name: str) -> View:
-        """The named view.
+        """Return a view.
 
         Raises:
-            KeyError: for a name this batch does not have.
+            KeyError: for an unknown name.
+            UserError: for plain text without the view, or without the dictionary that ``translated`` needs.
         """
         if name not in self._views:
             self._views[name] = self._make(name)
@@ -114,50 +118,65 @@ class PairBatch:
 
     @property
     def languages(self) -> list[str]:
-        """Those of the whole corpus."""
+        """Languages of the whole corpus."""
         assert isinstance(self._store, TokenStore)
         return self._store.languages
 
-    def speaks(self, name: str, language: str) -> npt.NDArray[np.bool_]:
-        """[size] whether the side in ``first`` or ``second`` is in a language."""
+    def in_language(self, name: str, language: str) -> npt.NDArray[np.bool_]:
+        """Return whether the side in a view is in a language, bool ``[size]``.
+
+        Args:
+            name: ``first`` or ``second``.
+            language: canonical tag.
+        """
         assert isinstance(self._store, TokenStore)
         side = self.swapped if name == "first" else 1 - self.swapped
-        wanted = self.languages.index(language) if language in self.languages else -1
-        found: npt.NDArray[np.bool_] = self._store.language[self.ids, side].astype(np.int64) == wanted
-        return found
+        index = self.languages.index(language) if language in self.languages else -1
+        result: npt.NDArray[np.bool_] = self._store.language[self.ids, side].astype(np.int64) == index
+        return result
 
-    def word_links(self, place: int) -> list[tuple[str, str]] | None:
-        """The linked words of a record of the slice, the store's first side first; ``None`` without links."""
+    def word_links(self, position: int) -> list[tuple[str, str]] | None:
+        """Return the linked words of a record of the slice (first side of the store, second side).
+
+        Args:
+            position: of the record in the slice.
+
+        Returns:
+            ``None`` without links.
+        """
         if self._links is None or not isinstance(self._store, TokenStore):
             return None
-        record, tokenised = int(self.ids[place]), bool(self._links.meta["tokenised"])
+        record, tokenised = int(self.ids[position]), bool(self._links.meta["tokenised"])
         texts = [self._store.text(record, side) for side in (0, 1)]
         words = [[text[a:b] for a, b in word_spans(text, tokenised=tokenised)] for text in texts]
-        pairs, _ = self._links.links(self.ids[place : place + 1])
+        pairs, _ = self._links.links(self.ids[position : position + 1])
         return [(words[0][i], words[1][j]) for i, j in pairs.tolist()]
 
-    def linked(self, first: str, second: str) -> LinkedWords:
-        """The linked words, as pieces of ``joint`` twice (both sides stand in it) or of ``first`` and ``second``.
+    def linked_words(self, first: str, second: str) -> LinkedWords:
+        """Return the pieces of linked words, in ``joint`` (given twice) or in ``first`` and ``second``.
 
-        In ``joint`` the first word is that of the store's first side, otherwise that of the side in ``first``.
+        In ``joint``, the first word is that of the store's first side, otherwise that of the side in ``first``.
+
+        Args:
+            first, second: the views that contain the first and the second word.
 
         Raises:
             UserError: without links.
         """
         if (first, second) not in self._linked:
-            self._linked[first, second] = self._find_linked(first, second)
+            self._linked[first, second] = self._compute_linked_words(first, second)
         return self._linked[first, second]
 
-    def _find_linked(self, first: str, second: str) -> LinkedWords:
+    def _compute_linked_words(self, first: str, second: str) -> LinkedWords:
         if self._links is None or not isinstance(self._store, TokenStore):
-            raise UserError("the objective needs word links", hint="paralign align makes them")
+            raise UserError("the objective needs word links", hint="paralign align computes them")
         joint = first == second == "joint"
         if joint and self._config.joint_share < 1:
-            raise UserError("word links need all pairs side by side", hint="leave views.joint_share out")
+            raise UserError("word links need all pairs in the view joint", hint="remove views.joint_share")
         sides = (np.zeros(self.size, np.int64), np.ones(self.size, np.int64))
         if not joint:
             sides = (self.swapped, 1 - self.swapped)
-        places, lengths = zip(*(self._store.places(self.ids, side) for side in sides), strict=True)
+        pieces, lengths = zip(*(self._store.piece_positions(self.ids, side) for side in sides), strict=True)
         prefix, *rest = map(len, self._template.pair if joint else self._template.single)
         begins = []
         for side in (0, 1):
@@ -167,13 +186,13 @@ class PairBatch:
         pairs, counts = self._links.links(self.ids)
         if not joint:
             pairs = np.where(np.repeat(self.swapped, counts)[:, None] == 1, pairs[:, ::-1], pairs)
-        words = (self._links.words(places[0]), self._links.words(places[1]))
-        return linked_pieces((pairs, counts), words, (lengths[0], lengths[1]), (begins[0], begins[1]))
+        words = (self._links.words(pieces[0]), self._links.words(pieces[1]))
+        return locate_linked_pieces((pairs, counts), words, (lengths[0], lengths[1]), (begins[0], begins[1]))
 
     def _make(self, name: str) -> View:
         first, second = self.swapped, 1 - self.swapped
         if name in ("joint", "second") and self._store.sides < 2:
-            raise UserError(f"plain text has no view {name!r}", hint="give pairs: --pairs SRC-TGT=PATH")
+            raise UserError(f"plain text has no view {name!r}", hint="use pairs: --pairs SRC-TGT=PATH")
         rows = np.arange(self.size)
         if name == "joint":
             chosen = rows
@@ -188,19 +207,21 @@ class PairBatch:
             return self._single(self.ids, first if name == "first" else second, rows)[0]
         raise KeyError(f"pairs have no view {name!r}")
 
-    def _masked(self, name: str, keys: Ints, view: View, heads: Ints | None) -> View:
-        apart = self.linked("joint", "joint").pieces() if name == "joint" and self._config.avoid_double_mask else None
+    def _masked(self, name: str, keys: Ints, view: View, word_starts: Ints | None) -> View:
+        apart = (
+            self.linked_words("joint", "joint").pieces() if name == "joint" and self._config.avoid_double_mask else None
+        )
         stream = (*self._stream, STREAM[name])
-        made = mask_view(view, self._template, self._config, keys, *stream, heads=heads, apart=apart)
+        masked = mask_view(view, self._template, self._config, keys, *stream, word_starts=word_starts, apart=apart)
         if name != "translated":
-            return made
+            return masked
         if self._translations is None:
-            raise UserError("the objective needs a dictionary", hint="give --dictionary SRC-TGT=PATH")
-        return translate_view(made, self._translations, self._template, self._config, keys, *stream)
+            raise UserError("the objective needs a dictionary", hint="use --dictionary SRC-TGT=PATH")
+        return translate_view(masked, self._translations, self._template, self._config, keys, *stream)
 
     def _single(self, records: Ints, sides: Ints, rows: Ints) -> tuple[View, Ints | None]:
         prefix, suffix = self._template.single
-        return self._dress([prefix, (records, sides), suffix], (0, 0, 0), rows)
+        return self._assemble([prefix, (records, sides), suffix], (0, 0, 0), rows)
 
     def _joint(self, rows: Ints, first: Ints, second: Ints) -> tuple[View, Ints | None]:
         prefix, middle, suffix = self._template.pair
@@ -208,43 +229,48 @@ class PairBatch:
         parts: list[Part] = [prefix, (records, first), middle, (records, second), suffix]
         types: Sequence[int | Ints] = self._template.pair_types
         if self._config.language_types:
-            a, b = self._kinds(records, first), self._kinds(records, second)
+            a, b = self._language_types(records, first), self._language_types(records, second)
             types = (a, a, a, b, b)
-        view, heads = self._dress(parts, types, rows)
+        view, word_starts = self._assemble(parts, types, rows)
         if self._config.restart_positions:
             assert isinstance(self._store, TokenStore)
-            before = len(prefix) + self._store.places(records, first)[1] + len(middle)
-            place = row_positions(view.lengths)
+            before = len(prefix) + self._store.piece_positions(records, first)[1] + len(middle)
+            positions = row_positions(view.lengths)
             shift = np.repeat(before, view.lengths)
-            view = replace(view, positions=np.where(place >= shift, place - shift, place))
-        return view, heads
+            view = replace(view, positions=np.where(positions >= shift, positions - shift, positions))
+        return view, word_starts
 
-    def _kinds(self, records: Ints, sides: Ints) -> Ints:
-        """Token types by language.
+    def _language_types(self, records: Ints, sides: Ints) -> Ints:
+        """Return the token types that denote languages.
 
         Raises:
-            UserError: for more than two, or an encoder whose types do not tell sentences apart.
+            UserError: for more than two languages, or an encoder without token types.
         """
         assert isinstance(self._store, TokenStore)
         if len(self.languages) > 2 or not any(self._template.pair_types):
             what = "an encoder without token types" if len(self.languages) <= 2 else f"{len(self.languages)} languages"
-            raise UserError(f"views.language_types with {what}", hint="leave it out: it needs two of each")
+            raise UserError(
+                f"views.language_types with {what}", hint="remove it: it needs two languages and two token types"
+            )
         return self._store.language[records, sides].astype(np.int64)
 
-    def _dress(self, parts: Sequence[Part], types: Sequence[int | Ints], rows: Ints) -> tuple[View, Ints | None]:
-        ids, kinds, lengths, special = dress(parts, types, len(rows), self._store.gather)
-        heads = None
+    def _assemble(self, parts: Sequence[Part], types: Sequence[int | Ints], rows: Ints) -> tuple[View, Ints | None]:
+        ids, types_of_pieces, lengths, special = assemble_sides(parts, types, len(rows), self._store.gather)
+        word_starts = None
         if self._config.whole_words:
-            heads = np.arange(len(ids)) - dress(parts, types, len(rows), self._store.gather_word_places)[0] * ~special
-        return View(ids, kinds, lengths, rows, special, _NONE, _NONE), heads
+            word_starts = (
+                np.arange(len(ids))
+                - assemble_sides(parts, types, len(rows), self._store.gather_word_positions)[0] * ~special
+            )
+        return View(ids, types_of_pieces, lengths, rows, special, _EMPTY, _EMPTY), word_starts
 
 
 def linked_words(batch: Batch, first: str, second: str) -> LinkedWords:
-    """:meth:`PairBatch.linked` of any batch.
+    """Return the pieces of linked words of a batch; see :meth:`PairBatch.linked_words`.
 
     Raises:
-        UserError: for a batch of anything but pairs.
+        UserError: for a batch of other records than pairs.
     """
     if not isinstance(batch, PairBatch):
         raise UserError("the objective needs pairs with word links", hint="paralign align --pairs")
-    return batch.linked(first, second)
+    return batch.linked_words(first, second)

@@ -1,4 +1,4 @@
-"""The command line: one file a command, heavy imports inside the commands."""
+"""The command line: one file per command, heavy imports inside the commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="paralign",
-    help="Make the languages inside a multilingual encoder agree, and prove what changed.",
+    help="Align the languages inside a multilingual encoder, and measure what changed.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -44,9 +44,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _main(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show it."),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    """Make the languages inside a multilingual encoder agree, and prove what changed."""
+    """Align the languages inside a multilingual encoder, and measure what changed."""
 
 
 app.command("demo")(demo.command)

@@ -15,17 +15,19 @@ __all__ = ["command"]
 
 def command(
     out: Out,
-    model: Annotated[str, typer.Option(help="Encoder: a folder, or a name on the Hugging Face hub.")],
+    model: Annotated[str, typer.Option(help="Encoder: a folder, or a name on the Hugging Face Hub.")],
     pairs: Pairs = None,
-    corpus: Annotated[Path | None, typer.Option(help="A token store of `paralign corpus build`.")] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Token store of `paralign corpus build`, instead of --pairs.")
+    ] = None,
     links: Annotated[
         list[str] | None,
-        typer.Option(help="SRC-TGT=PATH, word links of `paralign words` for each --pairs; otherwise they are found."),
+        typer.Option(help="Word links of `paralign words` for each --pairs, as SRC-TGT=PATH [default: computed]."),
     ] = None,
     dictionary: Annotated[
-        list[str] | None, typer.Option(help="SRC-TGT=PATH, words and their translations; may be repeated.")
+        list[str] | None, typer.Option(help="Bilingual dictionary as SRC-TGT=PATH; may be repeated.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Name (see `paralign list recipes`) or TOML file.")] = "ppa",
+    recipe: Annotated[str, typer.Option(help="Name of a recipe (`paralign list recipes`) or a TOML file.")] = "ppa",
     overrides: Overrides = None,
     limit: Limit = None,
     seed: Seed = None,
@@ -36,7 +38,10 @@ def command(
     show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder."""
+    """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder.
+
+    Example: paralign align --model xlm-roberta-base --pairs en-de=europarl.en-de.tsv.gz --recipe ppa --out runs/ppa
+    """
     from paralign.commands.align import AlignRequest, prepare_align, run_align
     from paralign.runs.options import RunOptions
     from paralign.runs.preview import preview_settings, preview_training

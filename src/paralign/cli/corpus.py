@@ -1,4 +1,4 @@
-"""``paralign corpus``: build, split and show text."""
+"""``paralign corpus``: build, check, split, convert and show text."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["app"]
 
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(help="Files of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON) to keep out; repeatable."),
+    typer.Option(help="File of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON) to exclude; may be repeated."),
 ]
 
-app = typer.Typer(help="Prepare and look at text.", no_args_is_help=True)
+app = typer.Typer(help="Prepare, check and show text.", no_args_is_help=True)
 
 
 @app.command()
 def build(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the token store; must be new.")],
-    model: Annotated[str, typer.Option(help="Encoder (or tokenizer) the text is cut into pieces for.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the token store; must not exist.")],
+    model: Annotated[str, typer.Option(help="Encoder (or tokenizer) whose pieces are stored.")],
     pairs: Pairs = None,
     text: Annotated[list[str] | None, typer.Option(help="LANG=PATH, plain text instead of pairs.")] = None,
     exclude: Exclude = None,
@@ -34,7 +34,8 @@ def build(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clean and tokenize text once, for several runs (`align --corpus`). Settings: data.min_pieces and the like."""
+    """Clean and tokenize text once, for several runs (`align --corpus`). The settings are those of data, such as
+    data.min_pieces."""
     from paralign.config import merge, parse_override, resolve
     from paralign.corpus.clean import FilterConfig
     from paralign.encoder.loading import load_tokenizer, load_twin_offset
@@ -43,18 +44,18 @@ def build(
     from paralign.sources.specs import parse_pairs, parse_text
 
     if bool(pairs) == bool(text):
-        raise UserError("give either --pairs or --text")
-    asked = merge({"data": {"limit": limit}}, *map(parse_override, overrides or []))
-    if set(asked) - {"data"}:
-        raise UserError(f"unknown section {min(set(asked) - {'data'})!r}", hint="here only data.* can be set")
-    made, twin_offset = load_tokenizer(model), load_twin_offset(model)
+        raise UserError("use either --pairs or --text")
+    settings = merge({"data": {"limit": limit}}, *map(parse_override, overrides or []))
+    if set(settings) - {"data"}:
+        raise UserError(f"unknown section {min(set(settings) - {'data'})!r}", hint="only data.KEY can be set here")
+    tokenizer, twin_offset = load_tokenizer(model), load_twin_offset(model)
     build_corpus(
-        partial(tokenize, made, twin_offset=twin_offset),
-        tokenizer_id(made, twin_offset=twin_offset),
-        len(made) + twin_offset,
+        partial(tokenize, tokenizer, twin_offset=twin_offset),
+        tokenizer_id(tokenizer, twin_offset=twin_offset),
+        len(tokenizer) + twin_offset,
         [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],
         out,
-        resolve(FilterConfig, asked["data"]),
+        resolve(FilterConfig, settings["data"]),
         exclude=exclude or [],
         lenient=lenient,
         quiet=quiet,
@@ -63,24 +64,27 @@ def build(
 
 @app.command()
 def split(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to create.")],
     pairs: Pairs = None,
     text: Annotated[
-        list[str] | None, typer.Option(help="LANG=PATH, plain text to add to the plain side; may be repeated.")
+        list[str] | None, typer.Option(help="LANG=PATH, plain text to add to the monolingual text; may be repeated.")
     ] = None,
     exclude: Exclude = None,
     key_share: Annotated[
-        float, typer.Option(help="Share of the plain half's pairs that give their English side.", min=0, max=1)
+        float,
+        typer.Option(
+            help="Share of the pairs in the monolingual half that contribute their English side.", min=0, max=1
+        ),
     ] = 0.5,
     lenient: Lenient = False,
 ) -> None:
-    """Half the pairs become plain text (one side of each), half stay pairs; test sentences are left out, counted."""
+    """Split pairs into monolingual text (one side of each) and pairs for alignment; test sentences are excluded."""
     from paralign.corpus.split import split_corpus
     from paralign.runs.corpus import check_languages
     from paralign.sources.specs import parse_pairs, parse_text
 
     if not pairs:
-        raise UserError("no text is given", hint="--pairs en-de=PATH")
+        raise UserError("no text is given", hint="use --pairs en-de=PATH")
     both, plain = [parse_pairs(p) for p in pairs], [parse_text(t) for t in text or []]
     check_languages([*both, *plain], lenient=lenient)
     split_corpus(
@@ -96,24 +100,26 @@ def split(
 
 @app.command()
 def check(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; holds the page, report.html.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; the page is report.html in it.")],
     pairs: Pairs = None,
     text: Annotated[list[str] | None, typer.Option(help="LANG=PATH, plain text; may be repeated.")] = None,
     test: Annotated[
         list[str] | None,
-        typer.Option(help="File of test sentences, of any task: do they stand in the text? May be repeated."),
+        typer.Option(help="File of test sentences of any task, to check for overlap; may be repeated."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Encoder: count its unknown pieces, and what is too long.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Encoder whose unknown pieces and overlong pairs are counted.")
+    ] = None,
     overrides: Overrides = None,
     limit: Limit = None,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Duplicates, misfits, wrong languages, leaking test sentences: a page, and exit code 3 if there are faults."""
+    """Check text: duplicates, wrong languages, uneven pairs, overlap with tests. Exit code 3 if there are problems."""
     from paralign.commands.check_corpus import check_corpus
     from paralign.report import write_report
 
-    faults = check_corpus(
+    problems = check_corpus(
         pairs or [],
         out=out,
         text=text or [],
@@ -126,7 +132,7 @@ def check(
     )
     write_report([out], out / "report.html", title="Corpus check")
     typer.echo(out / "report.html")
-    if faults:
+    if problems:
         raise typer.Exit(3)
 
 
@@ -137,7 +143,7 @@ def convert(
     ],
     pairs: Pairs = None,
     limit: Limit = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
@@ -149,12 +155,12 @@ def convert(
 
 @app.command()
 def order(
-    text: Annotated[list[str], typer.Option(help="LANG=TREEBANK.conllu, several of one language.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file of word order.")],
+    text: Annotated[list[str], typer.Option(help="LANG=TREEBANK.conllu; may be repeated, for one language.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The word order file.")],
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn a language's word order from trees, for languages derived by `syn`: en~syn@FILE."""
+    """Learn the word order of a language from treebanks, for languages derived by `syn`: en~syn@FILE."""
     from paralign.commands.order_corpus import order_corpus
 
     order_corpus(text, out, lenient=lenient, quiet=quiet)
@@ -163,10 +169,10 @@ def order(
 @app.command()
 def show(
     pairs: Annotated[str, typer.Argument(help="SRC-TGT=PATH, or smallworld[:START-STOP] for all its languages.")],
-    limit: Annotated[int, typer.Option(help="So many.", min=1)] = 3,
+    limit: Annotated[int, typer.Option(help="Number of pairs.", min=1)] = 3,
     lenient: Lenient = False,
 ) -> None:
-    """Print pairs for a person to read; of the small world also words, tags, trees and links."""
+    """Print pairs; for the small world also words, tags, trees and links."""
     from paralign.sources.readers import read_pairs
     from paralign.sources.specs import parse_pairs, smallworld_range
 

@@ -14,22 +14,22 @@ __all__ = ["command"]
 
 
 def command(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("runs/demo"),
     real: Annotated[
-        list[str] | None, typer.Option(help="SRC-TGT=PATH: the same story on your own pairs; may be repeated.")
+        list[str] | None, typer.Option(help="Run the demo on your own pairs, SRC-TGT=PATH; may be repeated.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="With --real: the encoder to align.", show_default="paralign-mini")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the whole pipeline.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the whole pipeline.", min=0)] = 0,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """The whole story in minutes: pretrain, align, fine-tune, report: on a small world, or on your pairs."""
+    """Pretrain, align, fine-tune and report in a few minutes, on generated text or on your own pairs."""
     from paralign.commands.demo import demo
 
     if model and not real:
-        raise UserError("--model says what to align with your pairs", hint="add --real SRC-TGT=PATH")
+        raise UserError("--model is only used with --real", hint="add --real SRC-TGT=PATH")
     if real:
         from paralign.commands.demo_real import demo_real
 

@@ -14,14 +14,15 @@ __all__ = ["command"]
 def command(
     out: Out,
     model: Annotated[str, typer.Option(help="Encoder, or a fine-tuned OUT/seed-K/model.")],
-    data: Annotated[list[str], typer.Option(help="SRC-TGT=PATH (retrieval) or LANG=PATH, may be repeated.")],
+    data: Annotated[list[str], typer.Option(help="Test data as LANG=PATH or SRC-TGT=PATH; may be repeated.")],
     task: Annotated[
-        str | None, typer.Option(help="See `paralign list tasks`; a fine-tuned model's own by default.")
+        str | None,
+        typer.Option(help="Name of a task (`paralign list tasks`) [default: the task of a fine-tuned model]."),
     ] = None,
     layer: Annotated[
-        int | None, typer.Option(help="Hidden state to read, 0 = embeddings; the last by default.")
+        int | None, typer.Option(help="Hidden layer to read, 0 = embeddings [default: the task's].")
     ] = None,
-    map: Annotated[list[str] | None, typer.Option(help="Folder of `paralign map`; may be repeated.")] = None,
+    map: Annotated[list[str] | None, typer.Option(help="Linear map of `paralign map`; may be repeated.")] = None,
     overrides: Overrides = None,
     limit: Limit = None,
     split: Split = "test",
@@ -29,7 +30,10 @@ def command(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure an encoder; rows are added to OUT/results.jsonl."""
+    """Score an encoder or a fine-tuned model; rows are added to OUT/results.jsonl.
+
+    Example: paralign evaluate --model runs/ppa/encoder --task retrieval --data en-de=ntrex.tsv --out runs/retrieval
+    """
     from paralign.commands.evaluate import evaluate
 
     evaluate(

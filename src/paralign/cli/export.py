@@ -14,15 +14,15 @@ __all__ = ["command"]
 
 def command(
     model: Annotated[str, typer.Argument(help="Encoder: a folder, or a name on the Hugging Face hub.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to create.")],
     pool: Annotated[
         Literal["cls", "mean"] | None,
-        typer.Option(help="cls where it was aligned by the first piece (moco), otherwise mean, if left out."),
+        typer.Option(help="Sentence vector; by default cls for encoders aligned with moco, otherwise mean."),
     ] = None,
-    layer: Annotated[int | None, typer.Option(help="Hidden state; the layers above are left out.", min=1)] = None,
+    layer: Annotated[int | None, typer.Option(help="Hidden state; layers above it are removed.", min=1)] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write a folder that sentence-transformers loads."""
+    """Export an encoder to sentence-transformers."""
     from paralign.commands.export import export
 
     export(model, out, pool=pool, layer=layer, quiet=quiet)

@@ -13,30 +13,33 @@ __all__ = ["command"]
 
 def command(
     out: Out,
-    model: Annotated[str, typer.Option(help="Encoder to start from; left as it is.")],
-    task: Annotated[str, typer.Option(help="See `paralign list tasks`.")],
-    train: Annotated[list[str], typer.Option(help="LANG=PATH, may be repeated: trained on together.")],
-    eval: Annotated[list[str], typer.Option(help="LANG=PATH, may be repeated.")],
+    model: Annotated[str, typer.Option(help="Encoder to start from: a folder, or a name on the Hugging Face Hub.")],
+    task: Annotated[str, typer.Option(help="Name of a task (`paralign list tasks`).")],
+    train: Annotated[list[str], typer.Option(help="Training data as LANG=PATH; several sets are trained on together.")],
+    eval: Annotated[list[str], typer.Option(help="Test data as LANG=PATH; may be repeated.")],
     dev: Annotated[
-        str | None, typer.Option(help="LANG=PATH: measured each epoch, the best epoch's weights are kept.")
+        str | None, typer.Option(help="Development data as LANG=PATH: scored after each epoch; the best epoch is kept.")
     ] = None,
     code_switch: Annotated[
         bool,
-        typer.Option("--code-switch", help="Train on twins that mix each --train set with its English originals."),
+        typer.Option(
+            "--code-switch", help="Train on code-switched examples of each --train set and its English originals."
+        ),
     ] = False,
     target_examples: Annotated[
-        int | None, typer.Option(help="Few-shot: only so many items of the sets not in the first language.", min=1)
+        int | None,
+        typer.Option(help="Few-shot: use N examples of the sets that are not in the language of the first.", min=1),
     ] = None,
     reset_layers: Annotated[
-        str | None, typer.Option(help="Draw layers anew first: 0-1, or 0,3-5, or all. The first is 0.")
+        str | None, typer.Option(help="Layers to reinitialize before training: 0-1, or 0,3-5, or all; counted from 0.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Fine-tuning seeds 0, 1, ...", min=1)] = 1,
+    seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds.", min=1)] = 1,
     recipe: Annotated[str | None, typer.Option(help="TOML file with [training], [layers] and [task].")] = None,
     overrides: Overrides = None,
     limit: Limit = None,
     split: Split = "test",
     system: System = None,
-    keep_models: Annotated[bool, typer.Option(help="Keep each seed's fine-tuned model.")] = True,
+    keep_models: Annotated[bool, typer.Option(help="Keep the fine-tuned model of each seed.")] = True,
     lenient: Lenient = False,
     resume: Resume = False,
     track: Track = None,
@@ -46,7 +49,7 @@ def command(
 ) -> None:
     """Fine-tune on one or more languages, score on others, over several seeds.
 
-    Zero-shot: --train en=... --eval de=...; translate-train: --train de=...; both can be code-switched or few-shot.
+    Zero-shot transfer: --train en=... --eval de=...; translate-train: --train de=...; also code-switched or few-shot.
     """
     from paralign.commands.finetune import FinetuneRequest, prepare_finetune
     from paralign.runs.finetune import FinetuneData

@@ -13,17 +13,19 @@ __all__ = ["command"]
 
 
 def command(
-    text: Annotated[str, typer.Option(help="LANG=PATH to pretrain on; a treebank for languages derived by syn.")],
-    task: Annotated[str, typer.Option(help="A task that trains: pos, ner, nli, qa, parsing.")],
-    train: Annotated[Path, typer.Option(help="Its training data in that language.")],
-    eval: Annotated[Path, typer.Option(help="Its test data in that language.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for everything.")],
-    recipe: Annotated[str, typer.Option(help="Name or TOML file with [grid].")] = "align-mlm-grid",
+    text: Annotated[
+        str, typer.Option(help="Text to pretrain on as LANG=PATH; a treebank for languages derived by syn.")
+    ],
+    task: Annotated[str, typer.Option(help="Task to fine-tune: pos, ner, nli, qa, parsing.")],
+    train: Annotated[Path, typer.Option(help="Training data of the task in that language.")],
+    eval: Annotated[Path, typer.Option(help="Test data of the task in that language.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],
+    recipe: Annotated[str, typer.Option(help="Name of a recipe or a TOML file with [grid].")] = "align-mlm-grid",
     overrides: Overrides = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Pretrain by every method on every derived language, fine-tune, compare: ALIGN-MLM's experiment."""
+    """Pretrain with every method on every derived language, fine-tune and compare: the experiment of ALIGN-MLM."""
     from paralign.commands.grid import run_grid
 
     page = run_grid(

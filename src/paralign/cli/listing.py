@@ -44,7 +44,7 @@ def command(what: Annotated[str, typer.Argument(help=", ".join(_WHAT))] = "recip
 
         typer.echo(" ".join(known_tags()))
     else:
-        raise UserError(f"nothing to list called {what!r}", hint=did_you_mean(what, _WHAT))
+        raise UserError(f"unknown list {what!r}", hint=did_you_mean(what, _WHAT))
 
 
 def _first(kind: type) -> str:

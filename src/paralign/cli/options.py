@@ -24,40 +24,44 @@ __all__ = [
     "given",
 ]
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; must be new unless --resume.")]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="Output folder of the run; must be new unless --resume is given.")
+]
 Pairs = Annotated[
     list[str] | None,
     typer.Option(
         "--pairs",
-        help="SRC-TGT=PATH, may be repeated. PATH: TSV, 'a ||| b', JSON lines, TMX, Moses twins (a.en,a.de), any of "
-        "them .gz or .zst; a zip of OPUS; hub:NAME#CONFIG@SPLIT; - for standard input; smallworld or "
-        "smallworld:START-STOP.",
+        help="Parallel text as SRC-TGT=PATH; may be repeated. PATH: TSV, 'a ||| b', JSON lines, TMX or line-aligned "
+        "files (a.en,a.de), optionally .gz or .zst; an OPUS zip; hub:NAME#CONFIG@SPLIT; - for standard input; "
+        "smallworld or smallworld:START-STOP.",
     ),
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Any setting; may be repeated.")
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override any setting; may be repeated.")
 ]
-Seed = Annotated[int | None, typer.Option(help="Of order, coins, masks, dropout and fresh weights.")]
-Limit = Annotated[int | None, typer.Option(help="Use the first so many.", min=1)]
-Lenient = Annotated[bool, typer.Option("--lenient", help="Drop and count lines that cannot be read.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+Seed = Annotated[int | None, typer.Option(help="Random seed of batches, masking, dropout and new weights.")]
+Limit = Annotated[int | None, typer.Option(help="Use only the first N items.", min=1)]
+Lenient = Annotated[
+    bool, typer.Option("--lenient", help="Drop and count input that cannot be read instead of stopping.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what the run would cost, from a few steps of it; train nothing.")
+    bool, typer.Option("--dry-run", help="Print what the run would cost, measured on a few steps; nothing is trained.")
 ]
 Show = Annotated[
     int,
-    typer.Option("--show", min=0, help="Print so many records as the encoder sees them (masks, links); train nothing."),
+    typer.Option("--show", min=0, help="Print N records as the encoder sees them (masks, links); nothing is trained."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]
 Track = Annotated[
     list[str] | None,
-    typer.Option("--track", help="tensorboard, wandb, mlflow, ...: follow the run there; may be repeated."),
+    typer.Option("--track", help="Experiment tracker: tensorboard, wandb, mlflow, ...; may be repeated."),
 ]
-Split = Annotated[str, typer.Option(help="Recorded with the results.")]
-System = Annotated[str | None, typer.Option(help="What tables call this encoder; its own method by default.")]
+Split = Annotated[str, typer.Option(help="Name of the split, recorded with the results.")]
+System = Annotated[str | None, typer.Option(help="Name of the system in tables [default: the method of the encoder].")]
 
 
 def given(**sections: dict[str, Any]) -> dict[str, Any]:
-    """Nested settings from flags, those left out removed."""
+    """Return nested settings from flags, without those that were not given."""
     kept = {name: {k: v for k, v in keys.items() if v is not None} for name, keys in sections.items()}
     return {name: keys for name, keys in kept.items() if keys}

@@ -14,18 +14,19 @@ __all__ = ["command"]
 
 def command(
     model: Annotated[str, typer.Option(help="A fine-tuned OUT/seed-K/model, or an encoder for tasks without a head.")],
-    data: Annotated[str, typer.Option(help="LANG=PATH as for evaluate; labels may be missing.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file of predictions.")],
+    data: Annotated[str, typer.Option(help="Data as LANG=PATH; labels may be missing.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write the predictions to.")],
     task: Annotated[
-        str | None, typer.Option(help="See `paralign list tasks`; a fine-tuned model's own by default.")
+        str | None,
+        typer.Option(help="Name of a task (`paralign list tasks`) [default: the task of a fine-tuned model]."),
     ] = None,
     overrides: Overrides = None,
     limit: Limit = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a fine-tuned model's predictions in the task's own format."""
+    """Write the predictions of a model in the format of its task."""
     from paralign.commands.predict import predict
 
     predict(

@@ -19,19 +19,26 @@ def command(
     ] = None,
     pairs: Annotated[list[str] | None, typer.Option(help="Or SRC-TGT=PATH, for objectives that read pairs.")] = None,
     arch: Annotated[
-        str | None, typer.Option(help="From scratch: bert:4x256; also roberta, xlm-r, distilbert, deberta, modernbert.")
+        str | None,
+        typer.Option(
+            help="Architecture to train from scratch, FAMILY:LAYERSxWIDTH, e.g. bert:4x256; also roberta, xlm-r, "
+            "distilbert, deberta, modernbert."
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Or go on from this encoder.")] = None,
-    tokenizer: Annotated[str, typer.Option(help="wordpiece or bpe, trained on the text; or a folder.")] = "wordpiece",
-    vocab: Annotated[int, typer.Option(help="Pieces of a trained tokenizer.")] = 12_000,
-    max_length: Annotated[int, typer.Option(help="Positions of an encoder from scratch.")] = 256,
+    model: Annotated[str | None, typer.Option(help="Encoder to start from, instead of --arch.")] = None,
+    tokenizer: Annotated[str, typer.Option(help="wordpiece or bpe, trained on the text, or a folder.")] = "wordpiece",
+    vocab: Annotated[int, typer.Option(help="Vocabulary size of a trained tokenizer.")] = 12_000,
+    max_length: Annotated[int, typer.Option(help="Number of positions of an encoder from scratch.")] = 256,
     heldout: Annotated[
-        list[str] | None, typer.Option(help="LANG=PATH, text whose loss is logged by language; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Held-out text as LANG=PATH, whose loss is logged by language; may be repeated."),
     ] = None,
     dictionary: Annotated[
-        list[str] | None, typer.Option(help="SRC-TGT=PATH, words and their translations; may be repeated.")
+        list[str] | None, typer.Option(help="Bilingual dictionary as SRC-TGT=PATH; may be repeated.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Name or TOML file.")] = "pretrain",
+    recipe: Annotated[
+        str, typer.Option(help="Name of a recipe (`paralign list recipes`) or a TOML file.")
+    ] = "pretrain",
     overrides: Overrides = None,
     limit: Limit = None,
     seed: Seed = None,
@@ -42,7 +49,10 @@ def command(
     show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train a masked LM on plain text, from scratch or from an encoder."""
+    """Train a masked LM on plain text, from scratch or from an encoder.
+
+    Example: paralign pretrain --text en=news.en.txt --text de=news.de.txt --arch bert:4x256 --out runs/base
+    """
     from paralign.commands.pretrain import PretrainRequest, Scratch, check_start, prepare_pretrain, run_pretrain
     from paralign.runs.options import RunOptions
     from paralign.runs.preview import preview_settings, preview_training

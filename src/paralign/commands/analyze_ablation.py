@@ -114,7 +114,7 @@ def analyze_ablation(
             failed.append((str(folder), error))
     if not any((out / task).rglob("results.jsonl")):
         raise failed[0][1]
-    found = _write_comparison(out / task, out / f"ablation-{task}", [e.digest for e in encoders], command, quiet)
+    compared = _write_comparison(out / task, out / f"ablation-{task}", [e.digest for e in encoders], command, quiet)
     if failed:
         where, first_error = failed[0]
         raise UserError(
@@ -122,7 +122,7 @@ def analyze_ablation(
             where=where,
             hint="the others are compared; fix the error and --resume",
         )
-    return found
+    return compared
 
 
 def _reset_sets(depth: int, layers: Sequence[str], width: int) -> list[str]:
@@ -160,7 +160,7 @@ class _AblatedEncoder:
 def _check(
     models: Sequence[str], task: str, train: Sequence[str], eval: Sequence[str], overrides: Sequence[str], lenient: bool
 ) -> tuple[list[_AblatedEncoder], FinetuneConfig]:
-    """Find all mistakes that can be found before hours of fine-tuning; return encoders and settings."""
+    """Find all mistakes that can be detected before hours of fine-tuning; return encoders and settings."""
     if not models or not train or not eval:
         what = "encoder is given" if not models else "training data" if not train else "test data"
         raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")

@@ -1,4 +1,4 @@
-"""Look inside encoders: what became of their words, and where sentences are linked."""
+"""``analyze embeddings``: whether translations are close in the input embeddings of encoders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from paralign.analyses.dictionary import Translation, frequent_links
+from paralign.analyses.frequent_translations import Translation, frequent_translations
 from paralign.analyses.projection import project
 from paralign.commands.align_words import read_aligned_text
 from paralign.console import echo
@@ -27,7 +27,7 @@ from paralign.words.base import WordPair
 
 __all__ = ["analyze_embeddings"]
 
-_FEWEST = 10
+_MIN_TRANSLATIONS = 10
 
 
 def analyze_embeddings(
@@ -46,55 +46,70 @@ def analyze_embeddings(
     quiet: bool = False,
     command: str | None = None,
 ) -> list[Measurement]:
-    """Do the static embeddings of translations lie together, in one encoder after the other?
+    """Measure how close the static embeddings of translations are, in one or more encoders.
 
-    The translations are a corpus's own: the word pairs it links most often, kept as ``dictionary.XX-YY.tsv``. Rows of
-    ``results.jsonl`` say how often a word's translation is its nearest neighbour among all of them, by cosine and CSLS
-    (as the task ``lexicon``); ``figures/embeddings.json`` is a t-SNE picture of the most frequent ones (Yang et al.
-    2021), ``figures/links.json`` the links of chosen sentences. ``paralign report`` draws both.
+    The translations are those of a corpus: the word pairs it links most often, written to ``dictionary.XX-YY.tsv``.
+    Rows of ``results.jsonl`` say how often the translation of a word is its nearest neighbor among all of them, by
+    cosine and CSLS (as in the task ``lexicon``). ``figures/embeddings.json`` has a t-SNE projection of the most
+    frequent ones (Yang et al. 2021), ``figures/links.json`` the links of chosen sentences; ``paralign report`` draws
+    both.
 
     Args:
         models: encoders, in the order of the report.
-        pairs: ``SRC-TGT=PATH``.
-        out: the run's folder.
-        links: a Pharaoh file of these pairs; found by ``method`` otherwise.
-        method: ``hmm``, ``ibm`` or ``eflomal``.
-        tokenised: words are what stands between spaces.
-        words: translations in the picture.
-        most: translations measured.
-        skip: so many of the most frequent words of each language are left out, as they mostly are function words.
-        sentences: pairs whose links are shown, by their number from 1.
+        pairs: ``SRC-TGT=PATH``, the corpus.
+        out: the run folder.
+        links: word links of these pairs in Pharaoh format. ``None``: computed by ``method``.
+        method: word aligner: ``hmm``, ``ibm`` or ``eflomal``.
+        tokenised: split words at spaces only.
+        words: number of translations in the plot.
+        most: number of translations measured.
+        skip: number of most frequent words to leave out in each language; they are mostly function words.
+        sentences: numbers, from 1, of pairs whose links are shown.
         lenient: drop and count pairs that cannot be read.
-        quiet: say nothing.
-        command: recorded with the run.
+        quiet: print nothing.
+        command: recorded with the run. ``None``: the command line of the process.
+
+    Returns:
+        the rows of ``results.jsonl``.
 
     Raises:
-        UserError: for input that cannot be used, or too few translations.
+        UserError: for input that cannot be used, or fewer than ten translations.
     """
     spec = parse_pairs(pairs)
     if not models:
         raise UserError("no encoder is given", hint="--model ENCODER, once for each")
     folder = RunFolder(Path(out), "analyze embeddings", resume=(Path(out) / "run.json").exists(), command=command)
     settings = {
-        "models": list(models), "pairs": pairs, "links": None if links is None else str(links), "method": method,
-        "tokenised": tokenised, "words": words, "most": most, "skip": skip, "sentences": list(sentences),
-    }  # fmt: skip
+        "models": list(models),
+        "pairs": pairs,
+        "links": None if links is None else str(links),
+        "method": method,
+        "tokenised": tokenised,
+        "words": words,
+        "most": most,
+        "skip": skip,
+        "sentences": list(sentences),
+    }
     folder.check_settings(settings)
-    encoders = {model: Encoder.from_pretrained(model) for model in models}  # a mistyped one is told before the work
-    text, found = read_aligned_text(spec, links=links, method=method, tokenised=tokenised, lenient=lenient, quiet=quiet)
-    wrong = [number for number in sentences if not 1 <= number <= len(text)]
-    if wrong:
-        raise UserError(f"there is no pair {wrong[0]}", where=spec.path, hint=f"1 to {len(text):,}")
-    known = frequent_links((pair.words for pair in text), found, most=most, skip=skip)
-    if len(known) < _FEWEST:
-        hint = f"give more pairs, or fewer than --skip {skip}"
-        raise UserError(f"only {len(known)} translations are left", where=spec.path, hint=hint)
+    # First, so that a mistyped name is found at once.
+    encoders = {model: Encoder.from_pretrained(model) for model in models}
+    text, word_links = read_aligned_text(
+        spec, links=links, method=method, tokenised=tokenised, lenient=lenient, quiet=quiet
+    )
+    invalid = [number for number in sentences if not 1 <= number <= len(text)]
+    if invalid:
+        raise UserError(f"there is no pair {invalid[0]}", where=spec.path, hint=f"use 1 to {len(text):,}")
+    translations = frequent_translations((pair.words for pair in text), word_links, most=most, skip=skip)
+    if len(translations) < _MIN_TRANSLATIONS:
+        hint = f"give more pairs, or a --skip below {skip}"
+        raise UserError(f"only {len(translations)} translations are left", where=spec.path, hint=hint)
     folder.begin(settings)
     name = f"{spec.source}-{spec.target}"
-    write_lines(folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in known))
-    echo(f"{len(known):,} translations linked {known[-1].count:,} to {known[0].count:,} times", quiet=quiet)
+    write_lines(folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in translations))
+    counts = f"{translations[-1].count:,} to {translations[0].count:,}"
+    echo(f"{len(translations):,} translations with {counts} links each", quiet=quiet)
     measured, panels = [], []
-    data = _lexicon(spec, known)
+    data = _lexicon(spec, translations)
     for model in models:
         encoder = encoders[model].to(best_device()).eval()
         about = about_encoder(encoder, model, None)
@@ -102,13 +117,17 @@ def analyze_embeddings(
         context = RowContext(about, folder.name, seeds, split="links")
         measured += measure(find_task("lexicon"), encoder, None, data, "frequent links", context)
         panels.append(
-            {"system": about["method"], "model_hash": about["model_hash"], **_picture(encoder, spec, known[:words])}
+            {
+                "system": about["method"],
+                "model_hash": about["model_hash"],
+                **_projection(encoder, spec, translations[:words]),
+            }
         )
-    shown_words = [[t.source, t.target] for t in known[:words]]
+    shown_words = [[t.source, t.target] for t in translations[:words]]
     folder.figure("embeddings", "words", languages=spec.languages, panels=panels, words=shown_words)
     if sentences:
-        every = list(found)
-        shown = [_matrix(text[number - 1], every[number - 1], number) for number in sentences]
+        all_links = list(word_links)
+        shown = [_linked_sentence(text[number - 1], all_links[number - 1], number) for number in sentences]
         folder.figure("links", "links", languages=spec.languages, sentences=shown)
     write_results(folder.path, measured)
     folder.save(status="done")
@@ -117,21 +136,20 @@ def analyze_embeddings(
     return rows
 
 
-def _lexicon(spec: PairSpec, known: Sequence[Translation]) -> Lexicon:
-    gold = np.arange(len(known)).repeat(2).reshape(-1, 2)
-    return Lexicon(spec.languages, [t.source for t in known], [t.target for t in known], gold)
+def _lexicon(spec: PairSpec, translations: Sequence[Translation]) -> Lexicon:
+    gold = np.arange(len(translations)).repeat(2).reshape(-1, 2)
+    return Lexicon(spec.languages, [t.source for t in translations], [t.target for t in translations], gold)
 
 
-def _picture(encoder: Encoder, spec: PairSpec, known: Sequence[Translation]) -> dict[str, Any]:
-    """Where the words lie, source words first."""
-    sides = ([t.source for t in known], [t.target for t in known])
-    found = []
+def _projection(encoder: Encoder, spec: PairSpec, translations: Sequence[Translation]) -> dict[str, Any]:
+    """Return the positions of the words in two dimensions, source words first."""
+    sides = ([t.source for t in translations], [t.target for t in translations])
+    vectors = []
     for language, words in zip(spec.languages, sides, strict=True):
         with encoder.using_language(language):
-            found.append(word_vectors(encoder, words, None)[0])
-    vectors = np.concatenate(found)
-    return {"places": [[round(float(x), 5) for x in place] for place in project(vectors)]}
+            vectors.append(word_vectors(encoder, words, None)[0])
+    return {"places": [[round(float(x), 5) for x in position] for position in project(np.concatenate(vectors))]}
 
 
-def _matrix(pair: WordPair, links: Sequence[tuple[int, int]], number: int) -> dict[str, Any]:
+def _linked_sentence(pair: WordPair, links: Sequence[tuple[int, int]], number: int) -> dict[str, Any]:
     return {"number": number, "source": pair.words[0], "target": pair.words[1], "links": [list(link) for link in links]}

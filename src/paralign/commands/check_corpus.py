@@ -1,9 +1,9 @@
-"""Is text fit to be trained on? Everything a person should know of it, before anything long is begun."""
+"""Check training text before a long run: problems of the text, and overlap with test files."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from paralign.config import merge, parse_override, resolve
 from paralign.console import echo
 from paralign.corpus.build import Tokenize
-from paralign.corpus.check import CheckConfig, TextCheck, check_text
+from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, check_text
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.leaks import Overlap, OverlapSearch
 from paralign.encoder.loading import load_tokenizer, load_twin_offset
@@ -23,7 +23,7 @@ from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 
 __all__ = ["check_corpus"]
 
-_SEVERAL = 200_000
+_PROGRESS_LINES = 200_000
 
 
 def check_corpus(
@@ -39,135 +39,171 @@ def check_corpus(
     quiet: bool = False,
     command: str | None = None,
 ) -> list[str]:
-    """Look through text for what would harm training, and for test sentences that stand in it.
+    """Check text for problems that would harm training, and for overlap with test files.
 
-    The run folder holds ``figures/check.json``, which ``paralign report`` draws; faults are the run's alarms.
+    The run folder contains ``figures/check.json``, which ``paralign report`` draws; problems are the run's alarms.
 
     Args:
-        pairs: ``SRC-TGT=PATH``, several.
-        out: the run's folder; a rerun replaces what it holds.
-        text: ``LANG=PATH``, plain text, several.
-        test: files of test sentences, of any task; or specs.
-        model: whose tokenizer counts pieces; without one they are not looked at.
+        pairs: specs ``SRC-TGT=PATH``.
+        out: folder of the run; running the command again replaces its content.
+        text: specs ``LANG=PATH`` of plain text.
+        test: files of test sentences of any task, or specs.
+        model: the encoder whose tokenizer counts pieces; pieces are not counted if ``None``.
         overrides: ``check.key=value`` (:class:`paralign.corpus.check.CheckConfig`) and ``data.key=value``.
-        limit: first so many lines of each.
-        lenient: pass over what cannot be read in test files; in training text it is always counted.
-        quiet: say nothing but faults.
-        command: recorded with the run.
+        limit: check only this many lines of each text; all if ``None``.
+        lenient: skip what cannot be read in test files; in training text it is always counted.
+        quiet: print only problems.
+        command: the command line recorded with the run; that of the process by default.
 
     Returns:
-        faults, a line each; none if the text is fit.
+        The problems, one line each; empty if there are none.
 
     Raises:
-        UserError: for text or tests that are missing.
+        UserError: for text or test files that do not exist, and for wrong settings.
     """
     specs: list[PairSpec | TextSpec] = [*map(parse_pairs, pairs), *map(parse_text, text)]
     if not specs:
-        raise UserError("no text is given", hint="--pairs en-de=PATH or --text en=PATH")
-    asked = merge(*map(parse_override, overrides))
-    if set(asked) - {"check", "data"}:
-        section = min(set(asked) - {"check", "data"})
+        raise UserError("no text is given", hint="use --pairs en-de=PATH or --text en=PATH")
+    settings = merge(*map(parse_override, overrides))
+    if set(settings) - {"check", "data"}:
+        section = min(set(settings) - {"check", "data"})
         raise UserError(f"unknown section {section!r}", hint="only check.KEY and data.KEY can be set here")
-    config, kept = resolve(CheckConfig, asked.get("check", {})), resolve(FilterConfig, asked.get("data", {}))
+    config, filter = resolve(CheckConfig, settings.get("check", {})), resolve(FilterConfig, settings.get("data", {}))
     folder = RunFolder(Path(out), "corpus check", command=command, fresh=True)
-    cut, unknown = _pieces(model)
-    leaks = OverlapSearch([Path(one) for one in test], short=config.short, lenient=lenient)
-    shown = 0
-
-    def progress(read: int) -> None:
-        nonlocal shown
-        if read - shown >= _SEVERAL:
-            shown = read
-            echo(f"{read:,} lines read", quiet=quiet)
-
-    found = check_text(specs, config, leaks=leaks, tokenize=cut, unknown=unknown, filter=kept, limit=limit,
-                       progress=progress)  # fmt: skip
-    leaked = leaks.results()
-    faults = [*(fault for one in found for fault in _faults(one, config)), *_leaks(leaked, config)]
-    folder.begin({"pairs": list(pairs), "text": list(text), "test": list(test), "model": model or "", "limit": limit,
-                  "check": config.model_dump(mode="json"), "data": kept.model_dump(mode="json")})  # fmt: skip
-    folder.figure("check", "check", texts=[_told(one, spec) for one, spec in zip(found, specs, strict=True)],
-                  tests=leaked, faults=faults, short=config.short, ratio=config.ratio)  # fmt: skip
-    folder.save(status="done", alarms=faults)
-    for one in found:
-        echo(_line(one), quiet=quiet)
-    for told in leaked:
-        echo(f"{told.source}: {told.normalised:,} of {told.sentences:,} sentences stand in the text, {told.exact:,} in "
-            f"the same spelling, {told.long:,} of them not short", quiet=quiet)  # fmt: skip
-    for fault in faults:
-        echo(f"FAULT {fault}")
-    return faults
-
-
-def _pieces(model: str | None) -> tuple[Tokenize | None, int | None]:
-    if model is None:
-        return None, None
-    made, twin_offset = load_tokenizer(model), load_twin_offset(model)
-    return partial(tokenize, made, twin_offset=twin_offset), made.unk_token_id
-
-
-def _told(found: TextCheck, spec: PairSpec | TextSpec) -> dict[str, Any]:
-    return {**asdict(found), "name": f"{'-'.join(spec.languages)}  {Path(spec.path.partition(',')[0]).name}"}
-
-
-def _faults(found: TextCheck, config: CheckConfig) -> Iterator[str]:
-    lines = max(1, found.lines)
-    unread = sum(found.dropped.values())
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in found.dropped.items())
-    for count, most, what in (
-        (unread, config.unreadable, f"cannot be read ({reasons}): fix them, or --lenient drops them"),
-        (found.empty, config.empty, "have an empty side"),
-        (found.identical + found.nearly_identical, config.identical, "have the same text on both sides"),
-        (found.duplicates, config.duplicates, "came before"),
-        (found.uneven, config.uneven,
-         f"are {config.ratio:g} times as long on one side as is usual here: are lines shifted?"),
-    ):  # fmt: skip
-        if count > most * lines:
-            yield f"{found.where}: {count:,} of {lines:,} lines {what}"
-    if found.lines == found.empty + unread:
-        yield f"{found.where}: no line that could be trained on"
-    for side in found.sides:
-        known = side.identified
-        if known is not None and known.wrong:
-            yield (
-                f"{found.where}: the text tagged {side.language!r} looks like {known.other} ({known.share:.0%} of "
-                f"{known.samples} samples): correct the tag, or the order of the sides"
-            )
-        if side.foreign > config.script * lines:
-            first = f", first in line {side.foreign_lines[0].line:,}" if side.foreign_lines else ""
-            yield (
-                f"{found.where}: {side.foreign:,} of {lines:,} lines tagged {side.language!r} are in a script it is "
-                f"not written in{first}"
-            )
-        if side.unknown > config.unknown * max(1, side.pieces):
-            yield (
-                f"{found.where}: {side.unknown / side.pieces:.1%} of the pieces of {side.language!r} are unknown to "
-                "the tokenizer: another encoder, or another spelling"
-            )
-
-
-def _leaks(leaked: Sequence[Overlap], config: CheckConfig) -> Iterator[str]:
-    for told in leaked:
-        if told.long > config.leaks * told.sentences:
-            example = told.examples[0]
-            yield (
-                f"{told.source}: {told.long:,} of {told.sentences:,} sentences stand in the training text, as in "
-                f"{example.where}: leave them out, corpus build --exclude {told.source}"
-            )
-
-
-def _line(found: TextCheck) -> str:
-    counts = Counter(
+    tokenize_text, unknown = _tokenizer(model)
+    leaks = OverlapSearch([Path(file) for file in test], short=config.short, lenient=lenient)
+    results = check_text(
+        specs,
+        config,
+        leaks=leaks,
+        tokenize=tokenize_text,
+        unknown=unknown,
+        filter=filter,
+        limit=limit,
+        progress=_progress(quiet),
+    )
+    overlaps = leaks.results()
+    problems = [*(problem for result in results for problem in _problems(result, config)), *_overlaps(overlaps, config)]
+    folder.begin(
         {
-            "unreadable": sum(found.dropped.values()),
-            "empty": found.empty,
-            "identical": found.identical + found.nearly_identical,
-            "duplicate": found.duplicates + found.nearly_duplicates,
-            "uneven": found.uneven,
-            "in another script": sum(side.foreign for side in found.sides),
-            "too short": found.too_short or 0,
-            "too long": found.too_long or 0,
+            "pairs": list(pairs),
+            "text": list(text),
+            "test": list(test),
+            "model": model or "",
+            "limit": limit,
+            "check": config.model_dump(mode="json"),
+            "data": filter.model_dump(mode="json"),
         }
     )
-    said = ", ".join(f"{count:,} {what}" for what, count in (+counts).most_common())
-    return f"{found.spec}: {found.lines:,} lines; {said or 'nothing to say against them'}"
+    folder.figure(
+        "check",
+        "check",
+        texts=[_named(result, spec) for result, spec in zip(results, specs, strict=True)],
+        tests=overlaps,
+        faults=problems,
+        short=config.short,
+        ratio=config.ratio,
+    )
+    folder.save(status="done", alarms=problems)
+    for result in results:
+        echo(_summary(result), quiet=quiet)
+    for overlap in overlaps:
+        counts = f"{overlap.normalised:,} of {overlap.sentences:,} sentences occur in the text"
+        details = f"{overlap.exact:,} in the same spelling, {overlap.long:,} of them not short"
+        echo(f"{overlap.source}: {counts}, {details}", quiet=quiet)
+    for problem in problems:
+        echo(f"PROBLEM {problem}")
+    return problems
+
+
+def _progress(quiet: bool) -> Callable[[int], None]:
+    """Return a function that prints the number of lines read, now and then."""
+    printed = 0
+
+    def progress(read: int) -> None:
+        nonlocal printed
+        if read - printed >= _PROGRESS_LINES:
+            printed = read
+            echo(f"{read:,} lines read", quiet=quiet)
+
+    return progress
+
+
+def _tokenizer(model: str | None) -> tuple[Tokenize | None, int | None]:
+    """Return the tokenization function of an encoder and its unknown piece."""
+    if model is None:
+        return None, None
+    tokenizer, twin_offset = load_tokenizer(model), load_twin_offset(model)
+    return partial(tokenize, tokenizer, twin_offset=twin_offset), tokenizer.unk_token_id
+
+
+def _named(result: TextCheck, spec: PairSpec | TextSpec) -> dict[str, Any]:
+    return {**asdict(result), "name": f"{'-'.join(spec.languages)}  {Path(spec.path.partition(',')[0]).name}"}
+
+
+def _problems(result: TextCheck, config: CheckConfig) -> Iterator[str]:
+    lines = max(1, result.lines)
+    unreadable = sum(result.dropped.values())
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in result.dropped.items())
+    uneven = f"are {config.ratio:g} times as long on one side as usual in this file: check whether lines are shifted"
+    for count, most, what in (
+        (unreadable, config.unreadable, f"cannot be read ({reasons}): fix them, or drop them with --lenient"),
+        (result.empty, config.empty, "have an empty side"),
+        (result.identical + result.nearly_identical, config.identical, "have the same text on both sides"),
+        (result.duplicates, config.duplicates, "are duplicates of earlier lines"),
+        (result.uneven, config.uneven, uneven),
+    ):
+        if count > most * lines:
+            yield f"{result.where}: {count:,} of {lines:,} lines {what}"
+    if result.lines == result.empty + unreadable:
+        yield f"{result.where}: no line can be used for training"
+    for side in result.sides:
+        yield from _side_problems(result, side, config)
+
+
+def _side_problems(result: TextCheck, side: SideCheck, config: CheckConfig) -> Iterator[str]:
+    lines = max(1, result.lines)
+    estimate = side.identified
+    if estimate is not None and estimate.wrong:
+        yield (
+            f"{result.where}: the text tagged {side.language!r} looks like {estimate.other} ({estimate.share:.0%} of "
+            f"{estimate.samples} samples): correct the tag, or the order of the sides"
+        )
+    if side.foreign > config.script * lines:
+        first = f", first in line {side.foreign_lines[0].line:,}" if side.foreign_lines else ""
+        yield (
+            f"{result.where}: {side.foreign:,} of {lines:,} lines tagged {side.language!r} are in a script that the "
+            f"language does not use{first}"
+        )
+    if side.unknown > config.unknown * max(1, side.pieces):
+        yield (
+            f"{result.where}: {side.unknown / side.pieces:.1%} of the pieces of {side.language!r} are unknown to "
+            "the tokenizer: use another encoder, or another spelling"
+        )
+
+
+def _overlaps(overlaps: Sequence[Overlap], config: CheckConfig) -> Iterator[str]:
+    for overlap in overlaps:
+        if overlap.long > config.leaks * overlap.sentences:
+            example = overlap.examples[0]
+            yield (
+                f"{overlap.source}: {overlap.long:,} of {overlap.sentences:,} sentences occur in the training text, "
+                f"for example in {example.where}: remove them with corpus build --exclude {overlap.source}"
+            )
+
+
+def _summary(result: TextCheck) -> str:
+    counts = Counter(
+        {
+            "unreadable": sum(result.dropped.values()),
+            "empty": result.empty,
+            "identical": result.identical + result.nearly_identical,
+            "duplicate": result.duplicates + result.nearly_duplicates,
+            "uneven": result.uneven,
+            "in another script": sum(side.foreign for side in result.sides),
+            "too short": result.too_short or 0,
+            "too long": result.too_long or 0,
+        }
+    )
+    summary = ", ".join(f"{count:,} {what}" for what, count in (+counts).most_common())
+    return f"{result.spec}: {result.lines:,} lines; {summary or 'no problems found'}"

@@ -1,25 +1,36 @@
-"""Parallel text from one format into another."""
+"""Convert parallel text to another format."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
 
 from paralign.console import echo
 from paralign.errors import UserError
+from paralign.formats.delimited import to_tsv_lines
 from paralign.formats.json_lines import to_json_lines
 from paralign.formats.lines import write_lines
 from paralign.formats.streams import open_output
-from paralign.formats.tmx import is_tmx, to_tmx_lines
+from paralign.formats.tmx import to_tmx_lines
 from paralign.sources.readers import read_pairs
-from paralign.sources.specs import parse_pairs
+from paralign.sources.specs import PairSpec, parse_pairs
 
 __all__ = ["convert_corpus"]
 
-_SEVERAL = 100_000
+_PROGRESS_PAIRS = 100_000
+
+Lines = Callable[[Iterable[tuple[str, str]], tuple[str, str]], Iterator[str]]
+FORMATS: dict[str, Lines] = {
+    ".json": to_json_lines,
+    ".jsonl": to_json_lines,
+    ".tmx": to_tmx_lines,
+    ".tsv": to_tsv_lines,
+    ".txt": to_tsv_lines,
+}
+"""The formats of single files: a function of the pairs and their languages that yields lines."""
 
 
 def convert_corpus(
@@ -31,37 +42,28 @@ def convert_corpus(
     force: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Write pairs, in normal form and in their order, in another format; files come to their place when all is written.
+    """Write pairs in another format, normalized and in their order; files are written atomically.
 
     Args:
-        pairs: ``SRC-TGT=PATH``, several of the same languages, one behind the other.
-        out: ``x.tsv``, ``x.tmx``, ``x.jsonl``, each also ``.gz`` or ``.zst``; or two files, ``x.en,x.de``.
-        limit: first so many.
-        lenient: drop and count what cannot be read.
-        force: replace files that are there.
-        quiet: say nothing.
+        pairs: specs ``SRC-TGT=PATH`` of the same two languages; they are concatenated.
+        out: ``x.tsv``, ``x.tmx``, ``x.jsonl``, each also ``.gz`` or ``.zst``; or two line-aligned files, ``x.en,x.de``.
+        limit: write only this many pairs; all if ``None``.
+        lenient: drop and count what cannot be read instead of raising.
+        force: replace existing files.
+        quiet: print nothing.
 
     Returns:
-        how many pairs were written.
+        The number of pairs written.
 
     Raises:
-        UserError: for input that cannot be read, several languages, or a format that is not known.
+        UserError: for input that cannot be read, several language pairs, an unknown format, or existing files.
     """
     specs = [parse_pairs(spec) for spec in pairs]
     if len({spec.languages for spec in specs}) != 1:
-        raise UserError("give pairs of the same two languages" if specs else "no pairs are given")
-    languages = specs[0].languages
+        raise UserError("all pairs must have the same two languages" if specs else "no pairs are given")
     files = [Path(part.strip()) for part in out.split(",")]
-    kind = _kind(files)
-    there = next((file for file in files if file.exists()), None)
-    if there is not None and not force:
-        raise UserError("is there already", where=there, hint="--force to replace it")
-    inside = {Path(path).resolve() for spec in specs for path in spec.paths if path != "-"}
-    if any(file.resolve() in inside for file in files):
-        raise UserError("is read from and written to", where=files[0], hint="another --out")
-    missing = next((file.parent for file in files if not file.parent.is_dir()), None)
-    if missing is not None:
-        raise UserError("no such folder", where=missing, hint=f"mkdir -p {missing}")
+    to_lines = _format_of(files)
+    _check_files(files, specs, force)
     dropped: Counter[str] = Counter()
     number = 0
 
@@ -70,35 +72,46 @@ def convert_corpus(
         rows = chain.from_iterable(read_pairs(spec, lenient=lenient, dropped=dropped) for spec in specs)
         for pair in islice(rows, limit):
             number += 1
-            if number % _SEVERAL == 0:
+            if number % _PROGRESS_PAIRS == 0:
                 echo(f"{number:,} pairs", quiet=quiet)
             yield pair.source, pair.target
 
-    if kind == "twins":
-        with ExitStack() as stack:
-            sides = [stack.enter_context(open_output(file)) for file in files]
-            for both in texts():
-                for side, text in zip(sides, both, strict=True):
-                    side.write(f"{text}\n".encode())
-    elif kind == "tsv":
-        write_lines(files[0], (f"{source}\t{target}" for source, target in texts()))
+    if to_lines is None:
+        _write_line_aligned(files, texts())
     else:
-        write_lines(files[0], (to_tmx_lines if kind == "tmx" else to_json_lines)(texts(), languages))
+        write_lines(files[0], to_lines(texts(), specs[0].languages))
     for reason, count in sorted(dropped.items()):
         echo(f"{count:,} dropped: {reason}", quiet=quiet)
     echo(f"{out}  ({number:,} pairs)", quiet=quiet)
     return number
 
 
-def _kind(files: Sequence[Path]) -> str:
+def _check_files(files: Sequence[Path], specs: Sequence[PairSpec], force: bool) -> None:
+    existing = next((file for file in files if file.exists()), None)
+    if existing is not None and not force:
+        raise UserError("already exists", where=existing, hint="use --force to replace it")
+    inputs = {Path(path).resolve() for spec in specs for path in spec.paths if path != "-"}
+    if any(file.resolve() in inputs for file in files):
+        raise UserError("is both input and output", where=files[0], hint="use another --out")
+    missing = next((file.parent for file in files if not file.parent.is_dir()), None)
+    if missing is not None:
+        raise UserError("no such folder", where=missing, hint=f"mkdir -p {missing}")
+
+
+def _write_line_aligned(files: Sequence[Path], pairs: Iterable[tuple[str, str]]) -> None:
+    with ExitStack() as stack:
+        sides = [stack.enter_context(open_output(file)) for file in files]
+        for texts in pairs:
+            for side, text in zip(sides, texts, strict=True):
+                side.write(f"{text}\n".encode())
+
+
+def _format_of(files: Sequence[Path]) -> Lines | None:
+    """Return the format of a single file; ``None`` for two line-aligned files."""
     if len(files) == 2:
-        return "twins"
+        return None
     name = files[0].name.lower().removesuffix(".gz").removesuffix(".zst")
-    if len(files) == 1 and is_tmx(name):
-        return "tmx"
-    if len(files) == 1 and name.endswith((".jsonl", ".json")):
-        return "jsonl"
-    if len(files) == 1 and name.endswith((".tsv", ".txt")):
-        return "tsv"
-    raise UserError("not a format that is written", where=",".join(map(str, files)),
-                    hint="x.tsv, x.tmx, x.jsonl (also .gz, .zst), or two files x.en,x.de")  # fmt: skip
+    if len(files) > 2 or Path(name).suffix not in FORMATS:
+        hint = "use x.tsv, x.tmx, x.jsonl (also .gz, .zst), or two files x.en,x.de"
+        raise UserError("unknown output format", where=",".join(map(str, files)), hint=hint)
+    return FORMATS[Path(name).suffix]

@@ -1,4 +1,4 @@
-"""An encoder in the format of another library."""
+"""Export of an encoder to sentence-transformers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ from sentence_transformers import SentenceTransformer
 SentenceTransformer("PATH").encode(["..."])
 ```
 
-The license of the weights follows from those of the base and of the text it was trained on; paralign cannot know it.
+The license of the weights depends on the licenses of the base model and of its training text; paralign cannot determine
+it.
 """
 
 
@@ -53,24 +54,27 @@ def export(
     """Write a folder that ``sentence_transformers.SentenceTransformer`` loads.
 
     Args:
-        model: an encoder.
-        out: the folder to make.
-        pool: ``cls``, the first piece's state, as here; or ``mean``, over all pieces, where paralign leaves the special
-            ones out. By default ``cls`` for encoders aligned by it (objective ``moco``), otherwise ``mean``.
-        layer: hidden state; layers above it are left out. The last by default.
-        quiet: say nothing.
+        model: the encoder: a folder, a name on the hub, or an encoder that comes with paralign.
+        out: the folder to create.
+        pool: ``cls``, the state of the first piece, or ``mean`` over all pieces (in paralign itself, ``mean`` excludes
+            special pieces). None: ``cls`` for encoders aligned with it (objective ``moco``), otherwise ``mean``.
+        layer: number of the hidden state; layers above it are removed. None: the last.
+        quiet: whether to print nothing.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: for an encoder that cannot be read, a layer it does not have, a folder that is there.
+        UserError: if the encoder cannot be read, if it has no such layer, or if the folder exists.
     """
     out = Path(out)
     encoder = Encoder.from_pretrained(model)
     facts = read_provenance(model)
     pool = pool or ("cls" if "moco" in facts.get("objectives", ()) else "mean")
     if pool not in ("cls", "mean"):
-        raise UserError(f"unknown pool {pool!r}", hint="cls or mean")
+        raise UserError(f"unknown pool {pool!r}", hint="use cls or mean")
     if layer is not None and not 1 <= layer <= encoder.layers:
-        raise UserError(f"the encoder has no hidden state {layer} to end with", hint=f"1 to {encoder.layers}")
+        raise UserError(f"the encoder has no hidden state {layer} to export", hint=f"use 1 to {encoder.layers}")
     if layer is not None and layer != encoder.layers:
         keep_layers(encoder.model, layer)
     with atomic_folder(out) as part:
@@ -81,17 +85,20 @@ def export(
         _write(part / "modules.json", modules)
         _write(part / "sentence_bert_config.json", {"max_seq_length": encoder.max_pieces, "do_lower_case": False})
         (part / "1_Pooling").mkdir()
-        pooling = {"word_embedding_dimension": encoder.width, "pooling_mode_cls_token": pool == "cls",
-                   "pooling_mode_mean_tokens": pool == "mean"}  # fmt: skip
+        pooling = {
+            "word_embedding_dimension": encoder.width,
+            "pooling_mode_cls_token": pool == "cls",
+            "pooling_mode_mean_tokens": pool == "mean",
+        }
         _write(part / "1_Pooling/config.json", pooling)
         if facts:
             write_provenance(part, facts)
-        said = "the first piece's state" if pool == "cls" else "mean over pieces"
-        said += "" if layer is None else f", layer {layer}"
-        card = _CARD.format(method=facts.get("method", Path(model).name), base=Path(model).name, pooling=said,
-                            version=__version__)  # fmt: skip
+        description = "state of the first piece" if pool == "cls" else "mean over pieces"
+        description += "" if layer is None else f", layer {layer}"
+        name = Path(model).name
+        card = _CARD.format(method=facts.get("method", name), base=name, pooling=description, version=__version__)
         (part / "README.md").write_text(card, encoding="utf-8")
-    echo(f"{out}  ({said})", quiet=quiet)
+    echo(f"{out}  ({description})", quiet=quiet)
     return out
 
 

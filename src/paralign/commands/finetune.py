@@ -13,7 +13,7 @@ from paralign.runs.finetune import FinetuneData, FinetuneRun, finetune_settings
 from paralign.runs.measure import echo_dropped
 from paralign.runs.options import RunOptions
 from paralign.tasks.base import read_data
-from paralign.tasks.training_sets import read_transfer
+from paralign.tasks.training_mixture import read_training_mixture
 
 __all__ = ["FinetuneRequest", "finetune", "prepare_finetune"]
 
@@ -118,7 +118,7 @@ def prepare_finetune(options: RunOptions, request: FinetuneRequest) -> FinetuneR
     config, task = finetune_settings(request.task, request.recipe, request.settings, request.overrides)
     if not data.eval:
         raise UserError("nothing to evaluate on", hint="--eval LANG=PATH")
-    sets, dropped = read_transfer(
+    sets, dropped = read_training_mixture(
         task, data.train, data.dev, data.code_switch, data.target_examples, options.lenient, data.limit
     )
     tests = [read_data(task, spec, options.lenient, data.limit) for spec in data.eval]

@@ -1,4 +1,4 @@
-"""Word order learnt from treebanks, for languages derived by ``syn``."""
+"""Learn a word order from treebanks, for languages derived by ``syn``."""
 
 from __future__ import annotations
 
@@ -18,29 +18,32 @@ __all__ = ["order_corpus"]
 
 
 def order_corpus(text: Sequence[str], out: str | Path, *, lenient: bool = False, quiet: bool = False) -> WordOrder:
-    """Learn what stands before what, and keep it in a file for names like ``en~syn@FILE``.
+    """Learn the word order of a language, and write it to a file for languages such as ``en~syn@FILE``.
 
     Args:
-        text: ``LANG=PATH`` of treebanks of one language, several.
+        text: specs ``LANG=PATH`` of treebanks of one language.
         out: the file, JSON.
-        lenient: drop trees that are not well-formed.
-        quiet: say nothing.
+        lenient: drop malformed trees instead of raising.
+        quiet: print nothing.
+
+    Returns:
+        The word order.
 
     Raises:
         UserError: for treebanks that cannot be read, of several languages, or without a projective tree.
     """
     specs = [parse_text(spec) for spec in text]
     if len({spec.language for spec in specs}) != 1:
-        raise UserError("treebanks of one language are needed", hint="--text fr=TREEBANK.conllu")
+        raise UserError("all treebanks must have the same language", hint="use --text fr=TREEBANK.conllu")
     dropped: Counter[str] = Counter()
     trees = chain.from_iterable(read_trees(spec, lenient=lenient, dropped=dropped) for spec in specs)
-    found = WordOrder.learn(trees, {"language": specs[0].language, "text": [str(spec) for spec in specs]})
-    dropped["not projective"] = found.facts["crossing"]
+    word_order = WordOrder.learn(trees, {"language": specs[0].language, "text": [str(spec) for spec in specs]})
+    dropped["not projective"] = word_order.facts["crossing"]
     for reason, number in sorted(dropped.items()):
         if number:
             echo(f"{number:,} sentences dropped: {reason}", quiet=quiet)
-    if not found.facts["trees"]:
+    if not word_order.facts["trees"]:
         raise UserError("no projective tree", where=specs[0].path)
-    write_lines(Path(out), found.lines())
-    echo(f"{out}  (word order of {specs[0].language} from {found.facts['trees']:,} trees)", quiet=quiet)
-    return found
+    write_lines(Path(out), word_order.lines())
+    echo(f"{out}  (word order of {specs[0].language} from {word_order.facts['trees']:,} trees)", quiet=quiet)
+    return word_order

@@ -13,7 +13,7 @@ from paralign.corpus.mixing import MixedText
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.families import parse_arch
-from paralign.encoder.hf import load_tokenizer
+from paralign.encoder.loading import load_tokenizer
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
@@ -90,7 +90,7 @@ def pretrain(
     Args:
         out: folder of the run; the encoder is written to ``out/encoder``.
         text: plain text, each as ``LANG=PATH``.
-        pairs: parallel text instead, each as ``SRC-TGT=PATH``: both sides are trained on, and objectives may read pairs.
+        pairs: parallel text instead, each as ``SRC-TGT=PATH``: both sides are trained on; objectives may read pairs.
         arch: ``family:LAYERSxWIDTH`` of an encoder trained from scratch.
         model: folder or hub name of the encoder to start from, instead of ``arch``.
         tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one. Only with ``arch``.

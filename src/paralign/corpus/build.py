@@ -1,4 +1,4 @@
-"""Building a token store in one pass over the text, in memory that does not grow with it."""
+"""Build a token store in one pass over the text, in memory that does not grow with it (except 8 bytes per record)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from paralign.sources.specs import PairSpec, TextSpec
 __all__ = ["Tokenize", "build_store", "file_digest"]
 
 Tokenize = Callable[[list[str], str], list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]
-"""Texts and their language → for each its piece ids [k] and character offsets [k, 2], without special tokens."""
+"""Called with texts and their language; returns for each text its piece ids ``[k]`` and character offsets ``[k, 2]``,
+without special tokens."""
 
 _BATCH_LINES = 2_000
 _BATCH_CHARACTERS = 2_000_000
@@ -37,23 +38,35 @@ _DTYPES = {
 
 @dataclass(slots=True)
 class _Rows:
-    """A batch of lines on its way: texts [rows][sides] and what became of each row."""
+    """A batch of lines: texts [rows][sides], their line numbers, and why rows were dropped."""
 
     texts: list[tuple[str, ...]]
     lines: list[int]
     reasons: list[str | None] = field(init=False)
-    """Why each row was dropped; ``None`` for those still in."""
+    """Why each row was dropped; ``None`` for rows that are kept so far."""
 
     def __post_init__(self) -> None:
         self.reasons = [None] * len(self.texts)
 
-    def alive(self) -> list[int]:
+    def kept(self) -> list[int]:
         return [row for row, reason in enumerate(self.reasons) if reason is None]
 
     def drop(self, rows: Sequence[int], bad: npt.ArrayLike, reason: str) -> None:
-        for row, out in zip(rows, np.asarray(bad, np.bool_).tolist(), strict=True):
-            if out:
+        for row, is_bad in zip(rows, np.asarray(bad, np.bool_).tolist(), strict=True):
+            if is_bad:
                 self.reasons[row] = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """The pieces of a batch."""
+
+    ids: list[npt.NDArray[Any]]
+    """``[k]`` ids of each side of each row, row by row."""
+    offsets: list[npt.NDArray[Any]]
+    """``[k, 2]`` character offsets of each side."""
+    lengths: npt.NDArray[np.int64]
+    """``[rows, sides]`` numbers of pieces."""
 
 
 def build_store(
@@ -70,28 +83,32 @@ def build_store(
 ) -> TokenStore:
     """Read, clean, filter and tokenize text into a store at ``out``.
 
-    The store is built under ``out.part`` and renamed at the end: it is there whole or not at all. Dropped
-    lines are counted for each spec by the first reason that holds: what the readers drop if ``lenient``, then
-    ``empty``, ``identical``, ``duplicate``, ``excluded``, ``too short``, ``too long``. Behind a spec's limit
-    nothing is read or counted.
+    The store is written atomically (:func:`paralign.folders.atomic_folder`). Dropped lines are counted for each spec
+    under the first reason that applies: those of the readers if ``lenient``, then ``empty``, ``identical``,
+    ``duplicate``, ``excluded``, ``too short``, ``too long``. Lines after the limit of a spec are neither read nor
+    counted.
 
     Args:
-        specs: all of pairs or all of plain text.
-        tokenize: called with some thousand texts of a language at a time, and its tag.
-        out: the folder to make.
-        filter: what is kept.
-        tokenizer_id: names the tokenizer exactly (a hash); part of the fingerprint.
-        vocabulary: number of pieces; below 65,536 ids are stored in 16 bits, otherwise (or unknown) in 32.
+        specs: either pairs or plain text, not both.
+        tokenize: called with several thousand texts of a language at a time, and its tag.
+        out: the folder to create.
+        filter: which records are kept.
+        tokenizer_id: identifies the tokenizer (a hash); part of the fingerprint.
+        vocabulary: number of pieces. Ids are stored in 16 bits if it is less than 65,536, otherwise, or if it is
+            ``None``, in 32 bits.
         lenient: drop lines that cannot be read instead of raising.
-        exclude: sentences (by :func:`paralign.corpus.deduplicate.sentence_hashes`) no side may be equal to.
-        progress: called after each batch with the lines read and the records kept so far.
+        exclude: hashes of sentences (:func:`paralign.corpus.deduplicate.sentence_hashes`) that no side may equal;
+            nothing is excluded if ``None``.
+        progress: called after each batch with the numbers of lines read and records kept so far.
+
+    Returns:
+        The store, opened for reading.
 
     Raises:
-        UserError: for text that cannot be read, ``out`` in use, a full disk, or a corpus of which nothing is
-            left.
+        UserError: for text that cannot be read, if ``out`` exists, the disk is full, or no record is left.
     """
     if not specs:
-        raise UserError("no text is given", hint="give at least one --pairs or --text")
+        raise UserError("no text is given", hint="use --pairs or --text")
     out = Path(out)
     with atomic_folder(out) as part, ExitStack() as stack:
         build = _Build(part, stack, specs, filter, vocabulary, exclude)
@@ -131,6 +148,8 @@ def _batches(spec: PairSpec | TextSpec, lenient: bool, dropped: Counter[str]) ->
 
 
 class _Build:
+    """Writes the arrays of a store, and counts what was kept and dropped."""
+
     def __init__(
         self,
         part: Path,
@@ -154,7 +173,7 @@ class _Build:
         self.hashes = {name: hashlib.blake2b(digest_size=16) for name in self.dtypes}
         self.sizes = dict.fromkeys(self.dtypes, 0)
         self.seen, self.kept, self.pieces, self.bytes = HashSet(), 0, 0, 0
-        self.kept_of: Counter[str] = Counter()  # by language pair: what the limit counts
+        self.kept_of: Counter[str] = Counter()  # by language pair, for the limit
         self.kept_by: Counter[int] = Counter()  # by spec
         self.dropped: list[Counter[str]] = []
         self._write("index", np.zeros(1, np.int64))
@@ -169,20 +188,20 @@ class _Build:
     def add(
         self, rows: _Rows, number: int, spec: PairSpec | TextSpec, tokenize: Tokenize, dropped: Counter[str]
     ) -> bool:
-        """Filter, tokenize and write a batch; False once the limit of its languages is reached."""
+        """Filter, tokenize and write a batch; return False if the limit of its languages is reached."""
         group = "-".join(sorted(spec.languages))
         room = None if self.config.limit is None else self.config.limit - self.kept_of[group]
         if room is not None and room <= 0:
             return False
         self._filter_text(rows, spec.languages)
-        ids, offsets, lengths = self._tokenise(rows, spec.languages, tokenize)
-        kept = self._filter_lengths(rows, lengths)
+        pieces = self._tokenize(rows, spec.languages, tokenize)
+        kept = self._filter_lengths(rows, pieces.lengths)
         if room is not None and len(kept) >= room:
-            end = rows.alive()[room - 1] + 1
+            end = rows.kept()[room - 1] + 1
             kept, rows.reasons = kept[:room], rows.reasons[:end]
         dropped.update(reason for reason in rows.reasons if reason is not None)
         if len(kept):
-            self._write_rows(rows, kept, ids, offsets, lengths, number, spec)
+            self._write_rows(rows, kept, pieces, number, spec)
         self.kept_of[group] += len(kept)
         self.kept_by[number] += len(kept)
         return room is None or len(kept) < room
@@ -191,69 +210,65 @@ class _Build:
         everything = range(len(rows.texts))
         rows.drop(everything, [not all(sides) for sides in rows.texts], "empty")
         if self.config.drop_identical and sides_are_comparable(languages):
-            alive = rows.alive()
-            rows.drop(alive, [rows.texts[row][0] == rows.texts[row][1] for row in alive], "identical")
+            kept = rows.kept()
+            rows.drop(kept, [rows.texts[row][0] == rows.texts[row][1] for row in kept], "identical")
         if self.config.drop_duplicates:
-            alive = rows.alive()
-            # Sides in the order of their tags, so that en-de and de-en files give equal keys. Texts hold no
-            # tab.
+            kept = rows.kept()
+            # Sides in the order of their tags, so that en-de and de-en files have equal keys. Texts contain no tabs.
             order = sorted(range(self.sides), key=lambda side: languages[side])
             head = "\t".join(languages[side] for side in order)
-            keys = ("\t".join([head, *(rows.texts[row][side] for side in order)]) for row in alive)
-            rows.drop(alive, ~self.seen.add_new(hash_texts(keys)), "duplicate")
+            keys = ("\t".join([head, *(rows.texts[row][side] for side in order)]) for row in kept)
+            rows.drop(kept, ~self.seen.add_new(hash_texts(keys)), "duplicate")
         if self.exclude is not None:
-            alive = rows.alive()
-            hashes = sentence_hashes(text for row in alive for text in rows.texts[row])
-            found = self.exclude.contains(hashes).reshape(-1, self.sides).any(1)
-            rows.drop(alive, found, "excluded")
+            kept = rows.kept()
+            hashes = sentence_hashes(text for row in kept for text in rows.texts[row])
+            excluded = self.exclude.contains(hashes).reshape(-1, self.sides).any(1)
+            rows.drop(kept, excluded, "excluded")
 
-    def _tokenise(
-        self, rows: _Rows, languages: tuple[str, ...], tokenize: Tokenize
-    ) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]], npt.NDArray[np.int64]]:
-        """Pieces of the rows still in: ids and offsets by slot, lengths [rows still in, sides]."""
-        alive = rows.alive()
+    def _tokenize(self, rows: _Rows, languages: tuple[str, ...], tokenize: Tokenize) -> _Pieces:
+        """Tokenize the rows that are kept so far."""
+        kept = rows.kept()
         sides = []
         for side, language in enumerate(languages):
-            texts = [rows.texts[row][side] for row in alive]
+            texts = [rows.texts[row][side] for row in kept]
             sides.append(tokenize(texts, language) if texts else [])
             if len(sides[-1]) != len(texts):
-                raise ValueError(f"the tokenizer gave {len(sides[-1])} results for {len(texts)} texts")
+                raise ValueError(f"the tokenizer returned {len(sides[-1])} results for {len(texts)} texts")
         encoded = [item for row in zip(*sides, strict=True) for item in row]
         ids, offsets = [item[0] for item in encoded], [item[1] for item in encoded]
-        return ids, offsets, np.array([len(item) for item in ids], np.int64).reshape(-1, self.sides)
+        lengths = np.array([len(item) for item in ids], np.int64).reshape(-1, self.sides)
+        return _Pieces(ids, offsets, lengths)
 
     def _filter_lengths(self, rows: _Rows, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Drop by length; which of the tokenised rows stay."""
-        alive = rows.alive()
+        """Drop rows by length; return which of the tokenized rows are kept."""
+        kept = rows.kept()
         short = (lengths < self.config.min_pieces).any(1)
         long = lengths.sum(1) > self.config.max_pieces
-        rows.drop(alive, long, "too long")
-        rows.drop(alive, short, "too short")
+        rows.drop(kept, long, "too long")
+        rows.drop(kept, short, "too short")
         return np.flatnonzero(~short & ~long)
 
     def _write_rows(
         self,
         rows: _Rows,
         kept: npt.NDArray[np.int64],
-        ids: list[npt.NDArray[Any]],
-        offsets: list[npt.NDArray[Any]],
-        lengths: npt.NDArray[np.int64],
+        tokenized: _Pieces,
         number: int,
         spec: PairSpec | TextSpec,
     ) -> None:
         slots = (kept[:, None] * self.sides + np.arange(self.sides)).ravel().tolist()
-        pieces = np.concatenate([ids[slot] for slot in slots])
+        pieces = np.concatenate([tokenized.ids[slot] for slot in slots])
         if len(pieces) and (int(pieces.min()) < 0 or int(pieces.max()) >= self.bound):
-            raise ValueError(f"a piece id lies outside the vocabulary of {self.bound}")
-        places = np.concatenate([np.reshape(offsets[slot], (-1, 2)) for slot in slots])
-        if len(places) != len(pieces):
-            raise ValueError("the tokenizer gave ids and offsets of different length")
-        sources = rows.alive()
+            raise ValueError(f"a piece id is outside the vocabulary of {self.bound}")
+        offsets = np.concatenate([np.reshape(tokenized.offsets[slot], (-1, 2)) for slot in slots])
+        if len(offsets) != len(pieces):
+            raise ValueError("the tokenizer returned ids and offsets of different length")
+        sources = rows.kept()
         texts = [text.encode() for row in sources for text in rows.texts[row]]
         assert len(texts) == len(slots)
         self._write("pieces", pieces)
-        self._write("offsets", places)
-        self._write("index", self.pieces + np.cumsum(lengths[kept].ravel()))
+        self._write("offsets", offsets)
+        self._write("index", self.pieces + np.cumsum(tokenized.lengths[kept].ravel()))
         self._write("text", np.frombuffer(b"".join(texts), np.uint8))
         ends = self.bytes + np.cumsum([len(text) for text in texts])
         self._write("text_index", ends)
@@ -312,19 +327,19 @@ class _Build:
             "too short": f" (< {self.config.min_pieces} pieces)",
             "too long": f" (> {self.config.max_pieces} pieces)",
         }
-        said = ", ".join(f"{n:,} {reason}{reasons.get(reason, '')}" for reason, n in dropped.most_common())
+        counts = ", ".join(f"{n:,} {reason}{reasons.get(reason, '')}" for reason, n in dropped.most_common())
         hint = {"too short": "; lower data.min_pieces", "too long": "; raise data.max_pieces"}
-        return f"all {dropped.total():,} {what} dropped: {said}{hint.get(dropped.most_common(1)[0][0], '')}"
+        return f"all {dropped.total():,} {what} dropped: {counts}{hint.get(dropped.most_common(1)[0][0], '')}"
 
 
 def file_digest(path: str | Path) -> str:
-    """Hash (BLAKE2b, 128 bits) of a file's bytes."""
+    """Return the hash (BLAKE2b, 128 bits) of the bytes of a file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _file(path: str) -> dict[str, Any]:
-    """Size and hash of a source file; standard input is named only."""
+    """Return size and hash of a source file; for standard input only the path."""
     return (
         {"path": path}
         if path == "-"

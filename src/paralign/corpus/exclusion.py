@@ -94,11 +94,11 @@ def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[st
             return
         head = [line for _, line in zip(range(50), lines, strict=False)]
         words = [text for _, text in head if text and not text.startswith(_COMMENTS)]
-        every = (text for _, text in chain(head, lines))
+        texts = (text for _, text in chain(head, lines))
         if words and all(_TAGGED_WORD.fullmatch(text) for text in words):
-            yield from _joined_words(every)
+            yield from _joined_words(texts)
         else:
-            for text in every:
+            for text in texts:
                 yield from map(normalize, text.replace("|||", "\t").split("\t"))
 
 

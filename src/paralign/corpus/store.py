@@ -1,17 +1,17 @@
-"""The token store: a cleaned, tokenised corpus in memory-mapped arrays.
+"""The token store: a cleaned, tokenized corpus in memory-mapped arrays.
 
 A folder of raw little-endian arrays and ``meta.json``; a record is a pair (two sides) or a sentence (one).
 With slot = record · sides + side:
 
 =================  =======================  ==============================================================
-pieces.bin         uint16 or uint32 [P]     piece ids of all slots end to end, without special tokens
+pieces.bin         uint16 or uint32 [P]     piece ids of all slots, concatenated, without special tokens
 offsets.bin        uint16 [P, 2]            start and end character of each piece in its slot's text
 index.bin          int64 [n·sides + 1]      where each slot begins in ``pieces``
-text.bin           UTF-8                    texts of all slots end to end
+text.bin           UTF-8                    texts of all slots, concatenated
 text_index.bin     int64 [n·sides + 1]      where each slot begins in ``text.bin``, in bytes
 language.bin       uint8 [n, sides]         index into ``languages``
-spec.bin           uint16 [n]               index into the corpora the store was built from
-line.bin           int64 [n]                line in that file
+spec.bin           uint16 [n]               index into the specs from which the store was built
+line.bin           int64 [n]                line number in the file
 =================  =======================  ==============================================================
 """
 
@@ -37,16 +37,19 @@ Array = npt.NDArray[Any]
 
 
 class TokenStore:
-    """A store opened for reading; arrays are mapped, not loaded.
+    """A token store, opened for reading; its arrays are memory-mapped, not loaded.
+
+    Stores are built by :func:`paralign.corpus.build.build_store` (``paralign corpus build``) and opened with
+    :meth:`open`.
 
     Attributes:
         sides: 2 for pairs, 1 for plain text.
         languages: canonical tags.
-        language: uint8 [n, sides], index into ``languages``.
-        spec: uint16 [n], index into ``meta["specs"]``.
-        line: int64 [n], line in the source file (from 1; an index for the small world).
-        fingerprint: BLAKE2b over the arrays, languages and the tokenizer's id: equal for equal content.
-        meta: what ``meta.json`` holds.
+        language: uint8 ``[n, sides]``, index into ``languages``.
+        spec: uint16 ``[n]``, index into ``meta["specs"]``.
+        line: int64 ``[n]``, line in the source file, from 1 (for the small world an index).
+        fingerprint: BLAKE2b hash of the arrays, the languages and the tokenizer's id: equal for equal content.
+        meta: the content of ``meta.json``.
     """
 
     def __init__(self, path: Path, meta: dict[str, Any]) -> None:
@@ -67,10 +70,13 @@ class TokenStore:
 
     @classmethod
     def open(cls, path: str | Path) -> TokenStore:
-        """Open a store that was built before; reads nothing but ``meta.json`` and the sizes of the files.
+        """Open a store; reads only ``meta.json`` and the sizes of the files.
+
+        Args:
+            path: folder of the store.
 
         Raises:
-            UserError: if the folder is no store, of another version, or a file is missing or cut.
+            UserError: if the folder is not a store, has another version, or a file is missing or truncated.
         """
         path = Path(path)
         try:
@@ -80,8 +86,8 @@ class TokenStore:
         except ValueError:
             raise UserError("not valid JSON", where=path / "meta.json", hint="build the store again") from None
         if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
-            found = meta.get("schema") if isinstance(meta, dict) else None
-            raise UserError(f"store schema {found!r}, not {SCHEMA}", where=path, hint="build the store again")
+            schema = meta.get("schema") if isinstance(meta, dict) else None
+            raise UserError(f"store schema {schema!r}, not {SCHEMA}", where=path, hint="build the store again")
         for name, array in meta["arrays"].items():
             file = path / f"{name}.bin"
             size = file.stat().st_size if file.is_file() else None
@@ -94,7 +100,7 @@ class TokenStore:
         array = self.meta["arrays"][name]
         if not array["bytes"]:
             return np.empty(0, array["dtype"])
-        # A plain array over the mapping: indexing an np.memmap costs several times as much.
+        # A plain array over the mapping: indexing an np.memmap is several times slower.
         return np.asarray(np.memmap(self.path / f"{name}.bin", np.dtype(array["dtype"]), "r"))
 
     def __len__(self) -> int:
@@ -102,9 +108,9 @@ class TokenStore:
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.int32]:
-        """[n, sides] pieces of each side."""
+        """int32 ``[n, sides]`` number of pieces of each side."""
         out = np.empty(len(self._index) - 1, np.int32)
-        np.subtract(self._index[1:], self._index[:-1], out=out, casting="unsafe")  # without a wider array in between
+        np.subtract(self._index[1:], self._index[:-1], out=out, casting="unsafe")  # without a temporary int64 array
         return out.reshape(-1, self.sides)
 
     def _slot(self, record: int, side: int) -> int:
@@ -113,40 +119,40 @@ class TokenStore:
         return int(record) * self.sides + int(side)
 
     def pieces(self, record: int, side: int) -> Ints:
-        """[k] piece ids of one side, without special tokens."""
+        """Return the piece ids of one side, ``[k]``, without special tokens."""
         slot = self._slot(record, side)
         return self._pieces[self._index[slot] : self._index[slot + 1]].astype(np.int64)
 
     def offsets(self, record: int, side: int) -> Ints:
-        """[k, 2] start and end character of each piece in ``text(record, side)``."""
+        """Return start and end character of each piece in ``text(record, side)``, ``[k, 2]``."""
         slot = self._slot(record, side)
         return self._offsets[self._index[slot] : self._index[slot + 1]].astype(np.int64)
 
     def text(self, record: int, side: int) -> str:
-        """The text of one side, in normal form."""
+        """Return the normalized text of one side."""
         slot = self._slot(record, side)
         return self._text[self._text_index[slot] : self._text_index[slot + 1]].tobytes().decode()
 
     def gather(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
-        """Pieces of many sides at once.
+        """Return the pieces of many sides at once.
 
         Args:
-            records: [r] record of each row.
-            sides: [r] side of each row.
+            records: ``[r]`` record of each row.
+            sides: ``[r]`` side of each row.
 
         Returns:
-            ids [sum of lengths], end to end in the order of the rows, and lengths [r].
+            ids ``[sum of lengths]``, concatenated in the order of the rows, and lengths ``[r]``.
         """
-        place, lengths = self.places(records, sides)
-        return self._pieces[place].astype(np.int64), lengths
+        positions, lengths = self.piece_positions(records, sides)
+        return self._pieces[positions].astype(np.int64), lengths
 
     def gather_offsets(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
-        """As :meth:`gather`, for the character offsets: [sum of lengths, 2] and lengths [r]."""
-        place, lengths = self.places(records, sides)
-        return self._offsets[place].astype(np.int64), lengths
+        """Like :meth:`gather`, but return character offsets, ``[sum of lengths, 2]``."""
+        positions, lengths = self.piece_positions(records, sides)
+        return self._offsets[positions].astype(np.int64), lengths
 
-    def gather_word_places(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
-        """As :meth:`gather`, for the place of each piece within its word (``word_spans``): 0 for the first."""
+    def gather_word_positions(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """Like :meth:`gather`, but return the position of each piece in its word (``word_spans``): 0 for the first."""
         offsets, lengths = self.gather_offsets(records, sides)
         out, stop = np.zeros(len(offsets), np.int64), 0
         for record, side, length in zip(records.tolist(), sides.tolist(), lengths.tolist(), strict=True):
@@ -157,15 +163,15 @@ class TokenStore:
                 out[start:stop] = np.arange(length) - np.flatnonzero(new)[np.cumsum(new) - 1]
         return out, lengths
 
-    def places(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
-        """As :meth:`gather`, for the places of the pieces among all of the store's."""
+    def piece_positions(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """Like :meth:`gather`, but return the position of each piece among all pieces of the store."""
         slots = np.asarray(records, np.int64) * self.sides + np.asarray(sides, np.int64)
         begin = self._index[slots]
         lengths = self._index[slots + 1] - begin
         return ranges(begin, lengths), lengths
 
     def share_kept(self) -> str:
-        """A line for people: ``kept 93.2 % (18,640 of 20,000): 1,200 too short, 160 duplicate``."""
+        """Summarize what was kept: ``kept 93.2 % (18,640 of 20,000): 1,200 too short, 160 duplicate``."""
         counts: dict[str, int] = {}
         for spec in self.meta["specs"]:
             for reason, n in spec["dropped"].items():
@@ -174,7 +180,11 @@ class TokenStore:
 
 
 def share_kept(kept: int, dropped: dict[str, int]) -> str:
-    """What :meth:`TokenStore.share_kept` says, most frequent reason first."""
+    """Summarize numbers of records, the most frequent reason first.
+
+    >>> share_kept(93, {"duplicate": 1, "too short": 6})
+    'kept 93.0 % (93 of 100): 6 too short, 1 duplicate'
+    """
     total = kept + sum(dropped.values())
     share = f"{kept / total:.1%}".replace("%", " %") if total else "nothing"
     reasons = sorted(((n, reason) for reason, n in dropped.items() if n), key=lambda item: (-item[0], item[1]))

@@ -60,7 +60,7 @@ def _read(
         elif not line.strip():
             yield number, "", ""
         else:
-            error = ItemError("missing separator", f"missing {name}: the line holds one column", number)
+            error = ItemError("missing separator", f"missing {name}: the line has one column", number)
             raise_or_drop(error, path, "line", lenient=lenient, dropped=dropped)
 
 

@@ -54,7 +54,7 @@ def read_tagged_columns(
         UserError: with ``file:line``; for the prefix of another language.
     """
     if scheme not in ("bio", "conll"):
-        raise UserError(f"unknown scheme {scheme!r}", hint="known: bio, conll")
+        raise UserError(f"unknown scheme {scheme!r}", hint="use bio or conll")
     count: Counter[str] = Counter() if dropped is None else dropped
     return _read(path, language, scheme, lenient, count, labeled)
 

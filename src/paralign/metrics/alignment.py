@@ -1,4 +1,4 @@
-"""Alignment error rate: word links against sure and possible gold links (Och and Ney 2003, section 6)."""
+"""Alignment error rate of word links, with sure and possible gold links (Och and Ney 2003, section 6)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Links = Collection[tuple[int, int]]
 
 @dataclass(frozen=True)
 class AlignmentScore:
-    """Shares from 0 to 1.
+    """Scores of links A against sure links S and possible links P, as shares of 1.
 
     Attributes:
-        aer: 1 - (|A ∩ S| + |A ∩ P|) / (|A| + |S|), over all pairs together.
+        aer: 1 - (|A ∩ S| + |A ∩ P|) / (|A| + |S|), summed over all pairs.
         precision: |A ∩ P| / |A|.
         recall: |A ∩ S| / |S|.
-        f1: their harmonic mean; where every link is sure it is 1 - AER.
+        f1: harmonic mean of both; equal to 1 - AER if all links are sure.
     """
 
     aer: float
@@ -33,16 +33,21 @@ class AlignmentScore:
     f1: float
 
 
-def link_counts(found: Links, sure: Links, possible: Links) -> tuple[int, int, int, int]:
-    """(|A ∩ S|, |A ∩ P|, |A|, |S|) of one sentence pair; sure links count as possible, whether they are among them or
-    not."""
-    links, certain = set(found), set(sure)
-    return len(links & certain), len(links & (certain | set(possible))), len(links), len(certain)
+def link_counts(links: Links, sure: Links, possible: Links) -> tuple[int, int, int, int]:
+    """Return (|A ∩ S|, |A ∩ P|, |A|, |S|) of one sentence pair; sure links always count as possible ones."""
+    link_set, certain = set(links), set(sure)
+    return len(link_set & certain), len(link_set & (certain | set(possible))), len(link_set), len(certain)
 
 
 def alignment_items(pairs: Iterable[tuple[Links, Links, Links]]) -> dict[str, npt.NDArray[np.float64]]:
-    """Of (links, sure, possible) of all sentence pairs, ``aer``, ``precision`` and ``recall`` as [n, 2]: numerator and
-    denominator of each pair; the score is the ratio of the sums."""
+    """Return per-item scores of AER, precision and recall.
+
+    Args:
+        pairs: (links, sure, possible) of each sentence pair.
+
+    Returns:
+        ``aer``, ``precision`` and ``recall``, each [n, 2]: numerator and denominator of each sentence pair.
+    """
     table = np.array([link_counts(*pair) for pair in pairs], np.float64).reshape(-1, 4)
     in_sure, in_possible, links, sure = table.T
     ratios = {
@@ -54,9 +59,9 @@ def alignment_items(pairs: Iterable[tuple[Links, Links, Links]]) -> dict[str, np
 
 
 def alignment_score(pairs: Iterable[tuple[Links, Links, Links]]) -> AlignmentScore:
-    """The score of (links, sure, possible) of all sentence pairs; a share of nothing is perfect."""
-    found = {name: ratio(items) for name, items in alignment_items(pairs).items()}
+    """Return the scores of (links, sure, possible) of all sentence pairs; an undefined share (0/0) is perfect."""
+    scores = {name: ratio(items) for name, items in alignment_items(pairs).items()}
     perfect = {"aer": 0.0, "precision": 1.0, "recall": 1.0}
-    aer, precision, recall = (perfect[name] if math.isnan(found[name]) else found[name] for name in perfect)
+    aer, precision, recall = (perfect[name] if math.isnan(scores[name]) else scores[name] for name in perfect)
     both = precision + recall
     return AlignmentScore(aer, precision, recall, 2 * precision * recall / both if both else 0.0)

@@ -16,25 +16,24 @@ def attachment(
     punctuation: bool = True,
     subtypes: bool = False,
 ) -> dict[str, tuple[int, int]]:
-    """Words of one sentence that hang where they should (UAS), and by the right relation too (LAS).
+    """Count the words of one sentence with the correct head (UAS), and with the correct head and relation (LAS).
 
-    With the defaults the scores of the CoNLL 2018 shared task's ``conll18_ud_eval.py`` (Zeman et al., 2018) for
-    words that are the gold ones, where its precision, recall and F1 are one number: every word counts, punctuation
-    too, and of a relation only the universal part before ``:`` (``nsubj:pass`` is ``nsubj``).
+    With the defaults these are the scores of the CoNLL 2018 shared task's ``conll18_ud_eval.py`` (Zeman et al., 2018)
+    for gold words, where its precision, recall and F1 are equal: every word counts, including punctuation, and only the
+    universal part of a relation before ``:`` is compared (``nsubj:pass`` is ``nsubj``).
 
     Args:
         gold_heads: [n] heads, 0 the root, 1..n the words.
         gold_relations: [n] relations.
-        heads: [n] predicted heads. That they form a tree is not asked here (the official script refuses others).
+        heads: [n] predicted heads. Whether they form a tree is not checked (the official script requires it).
         relations: [n] predicted relations.
-        punctuation: ``False`` leaves out words whose gold relation is ``punct``. By relation rather than by UPOS
-            ``PUNCT``: Universal Dependencies demands the one for the other except at the root of a sentence of
-            nothing but punctuation, which stays a choice of head. Papers that follow AllenNLP leave out ``SYM`` by
-            UPOS as well and are not comparable to the last digit.
-        subtypes: ``True`` compares relations whole.
+        punctuation: ``False`` leaves out words whose gold relation is ``punct``. Universal Dependencies requires this
+            relation for UPOS ``PUNCT``, except at the root of a sentence that is only punctuation. Papers that follow
+            AllenNLP leave out UPOS ``SYM`` as well and differ in the last digits.
+        subtypes: ``True`` compares whole relations.
 
     Returns:
-        ``{"uas": (right, words), "las": (right, words)}``; (0, 0) where no word counts.
+        ``{"uas": (correct, words), "las": (correct, words)}``; (0, 0) if no word counts.
 
     Raises:
         ValueError: if the lengths differ.

@@ -1,4 +1,4 @@
-"""Mining translations by margin: candidates of two sets of vectors, their scores, precision, recall and F1."""
+"""Bitext mining by margin: candidate pairs of two sets of vectors, their scores, precision, recall and F1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from paralign.metrics.neighbours import unit_rows
+from paralign.metrics.neighbors import unit_rows
 
 __all__ = ["Candidates", "Margin", "Strategy", "best_threshold", "extraction_items", "mine", "nearest"]
 
@@ -39,19 +39,18 @@ class Candidates:
 
 
 def nearest(a: npt.ArrayLike, b: npt.ArrayLike, k: int) -> tuple[Ints, Doubles]:
-    """The ``k`` rows of ``b`` nearest to each row of ``a`` by cosine, the nearest first.
+    """Return the ``k`` rows of ``b`` nearest to each row of ``a`` by cosine, the nearest first.
 
-    Neighbours are found in float32 a tile at a time; their cosines are then computed in float64, so that they
-    do not depend on where a tile ends. Among equal cosines the lower row comes first; which of them are kept at
-    the ``k``-th place is open.
+    Neighbors are found in float32, a tile at a time. Their cosines are then computed in float64, so that they do not
+    depend on tiles. Among equal cosines the lower row comes first; which of them are kept as the ``k``-th is undefined.
 
     Args:
         a: [n, d] vectors.
         b: [m, d] vectors.
-        k: neighbours; at most the number of rows of ``b`` that have a direction is used.
+        k: number of neighbors, at most the number of rows of ``b`` with a direction.
 
     Returns:
-        [n, k] rows of ``b`` and [n, k] cosines. A row of ``a`` that is zero or not finite has cosines of 0.
+        [n, k] rows of ``b`` and [n, k] cosines. Rows of ``a`` that are zero or not finite have cosines of 0.
 
     Raises:
         ValueError: if the widths differ or ``k`` is below 1.
@@ -61,7 +60,7 @@ def nearest(a: npt.ArrayLike, b: npt.ArrayLike, k: int) -> tuple[Ints, Doubles]:
     if queries.shape[1] != others.shape[1]:
         raise ValueError(f"vectors of {queries.shape[1]} and {others.shape[1]} dimensions cannot be compared")
     if k < 1:
-        raise ValueError(f"at least 1 neighbour is needed, not {k}")
+        raise ValueError(f"k must be at least 1, not {k}")
     number = np.flatnonzero(valid)
     others = others[number]
     k = min(k, len(others))
@@ -69,37 +68,39 @@ def nearest(a: npt.ArrayLike, b: npt.ArrayLike, k: int) -> tuple[Ints, Doubles]:
     for start in range(0, len(queries) if k else 0, _ROWS):
         best[start : start + _ROWS] = _tiled(queries[start : start + _ROWS], others, k)
     cosine = np.zeros(best.shape)
-    for place in range(k):
+    for column in range(k):
         for start in range(0, len(queries), _ROWS):
             here = slice(start, start + _ROWS)
-            cosine[here, place] = np.einsum("nd,nd->n", queries[here], others[best[here, place]], dtype=np.float64)
+            cosine[here, column] = np.einsum("nd,nd->n", queries[here], others[best[here, column]], dtype=np.float64)
     order = np.lexsort((best, -cosine), axis=1)
     return number[np.take_along_axis(best, order, 1)], np.take_along_axis(cosine, order, 1)
 
 
 def _tiled(queries: Floats, others: Floats, k: int) -> Ints:
-    """[n, k] nearest rows in no order, over tiles of ``others``."""
-    best, found = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+    """Return the nearest rows [n, k], unordered, over tiles of ``others``."""
+    best, values = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
     for start in range(0, len(others), _COLUMNS):
         cosine = queries @ others[start : start + _COLUMNS].T
         top = _top(cosine, k)
         best = np.concatenate([best, top + start], 1)
-        found = np.concatenate([found, np.take_along_axis(cosine, top, 1)], 1)
-        kept = _top(found, k)
-        best, found = np.take_along_axis(best, kept, 1), np.take_along_axis(found, kept, 1)
+        values = np.concatenate([values, np.take_along_axis(cosine, top, 1)], 1)
+        kept = _top(values, k)
+        best, values = np.take_along_axis(best, kept, 1), np.take_along_axis(values, kept, 1)
     return best
 
 
 def _top(values: Floats, k: int) -> Ints:
-    """Columns of the ``k`` greatest of each row, all columns if there are fewer."""
+    """Return the columns of the ``k`` greatest values of each row; all columns if there are fewer."""
     if values.shape[1] <= k:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape).astype(np.int64)
     return np.argpartition(values, values.shape[1] - k, axis=1)[:, -k:].astype(np.int64)
 
 
 def _margin(cosine: Doubles, around: Doubles, kind: Margin) -> Doubles:
-    """Margin of a pair given the average cosine around it. A ratio to what is not positive would turn the order
-    round; a very small average is put in its place."""
+    """Return the margins of pairs, given the mean cosines of their neighborhoods.
+
+    A ratio with a divisor that is not positive would reverse the order, so a very small one is used instead.
+    """
     if kind == "absolute":
         return cosine
     return cosine - around if kind == "distance" else np.asarray(cosine / np.maximum(around, _SMALL))
@@ -108,26 +109,25 @@ def _margin(cosine: Doubles, around: Doubles, kind: Margin) -> Doubles:
 def mine(
     a: npt.ArrayLike, b: npt.ArrayLike, *, k: int = 4, margin: Margin = "ratio", strategy: Strategy = "max"
 ) -> Candidates:
-    """Candidate translations between two sets of sentences that are not parallel (Artetxe & Schwenk 2019).
+    """Find candidate translations between two sets of sentences that are not parallel (Artetxe & Schwenk 2019).
 
-    A pair's score is ``margin(cos(x, y), avg)``, their eq. 1-2, where ``avg`` is the mean of two means: cosines of
-    ``x`` with its ``k`` nearest in ``b``, and of ``y`` with its ``k`` nearest in ``a``. Ratio ``cos / avg`` and
-    distance ``cos - avg`` as in section 3.1; absolute is the cosine itself. Each row's candidate is the best scored
-    of its ``k`` nearest.
+    The score of a pair is ``margin(cos(x, y), avg)`` (eq. 1-2), where ``avg`` is the mean of two means: the cosines of
+    ``x`` with its ``k`` nearest rows of ``b``, and of ``y`` with its ``k`` nearest rows of ``a``. The candidate of a
+    row is the one of its ``k`` nearest with the highest score.
 
     Args:
         a: [n, d] vectors of one language.
         b: [m, d] vectors of the other.
-        k: neighbours (4 in the paper).
-        margin: ``ratio``, ``distance`` or ``absolute``.
-        strategy: ``forward`` takes each row of ``a`` with its candidate, ``backward`` each row of ``b``,
-            ``intersect`` the pairs of both, ``max`` all of both, walked from the best down, a row being used once.
+        k: number of neighbors (4 in the paper).
+        margin: ``ratio`` (``cos / avg``), ``distance`` (``cos - avg``), or ``absolute`` (the cosine).
+        strategy: ``forward`` returns each row of ``a`` with its candidate, ``backward`` each row of ``b``,
+            ``intersect`` the pairs in both, and ``max`` the pairs of either, from the best on, using each row once.
 
     Returns:
-        The candidates. Rows that are zero or not finite have none.
+        the candidates. Rows that are zero or not finite have none.
 
     Raises:
-        ValueError: for unknown settings, or vectors that do not go together.
+        ValueError: for unknown settings, or vectors of different widths.
     """
     if margin not in get_args(Margin) or strategy not in get_args(Strategy):
         raise ValueError(f"unknown margin {margin!r} or strategy {strategy!r}")
@@ -140,17 +140,17 @@ def mine(
     score_b = _margin(back, (around_b[:, None] + around_a[backward]) / 2, margin)
     rows_a, rows_b = (np.flatnonzero(unit_rows(side)[1]) for side in (a, b))
     choice_a, choice_b = score_a.argmax(1)[rows_a], score_b.argmax(1)[rows_b]
-    there = Candidates(rows_a, forward[rows_a, choice_a], score_a[rows_a, choice_a])
-    hence = Candidates(backward[rows_b, choice_b], rows_b, score_b[rows_b, choice_b])
+    from_a = Candidates(rows_a, forward[rows_a, choice_a], score_a[rows_a, choice_a])
+    from_b = Candidates(backward[rows_b, choice_b], rows_b, score_b[rows_b, choice_b])
     if strategy == "forward":
-        return _sorted(there)
+        return _sorted(from_a)
     if strategy == "backward":
-        return _sorted(hence)
+        return _sorted(from_b)
     if strategy == "intersect":
-        mutual = set(zip(hence.source.tolist(), hence.target.tolist(), strict=True))
-        pairs = zip(there.source.tolist(), there.target.tolist(), strict=True)
-        return _sorted(_chosen(there, np.array([pair in mutual for pair in pairs], bool)))
-    both = zip(*[(x.source, x.target, x.score) for x in (there, hence)], strict=True)
+        mutual = set(zip(from_b.source.tolist(), from_b.target.tolist(), strict=True))
+        pairs = zip(from_a.source.tolist(), from_a.target.tolist(), strict=True)
+        return _sorted(_chosen(from_a, np.array([pair in mutual for pair in pairs], bool)))
+    both = zip(*[(x.source, x.target, x.score) for x in (from_a, from_b)], strict=True)
     return _one_to_one(_sorted(Candidates(*[np.concatenate(part) for part in both])))
 
 
@@ -163,31 +163,32 @@ def _sorted(pairs: Candidates) -> Candidates:
 
 
 def _one_to_one(pairs: Candidates) -> Candidates:
-    """From the best down, leaving out pairs of which a side has been used."""
+    """Keep pairs from the best on, without those that have a row in common with an earlier one."""
     used_a: set[int] = set()
     used_b: set[int] = set()
     keep = []
-    for place, (i, j) in enumerate(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)):
+    for index, (i, j) in enumerate(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)):
         if i not in used_a and j not in used_b:
             used_a.add(i)
             used_b.add(j)
-            keep.append(place)
+            keep.append(index)
     return _chosen(pairs, np.array(keep, np.int64))
 
 
 def best_threshold(score: npt.ArrayLike, right: npt.ArrayLike, gold: int) -> float:
-    """The threshold at which extracting ``score >= threshold`` has the best F1; the highest of several.
+    """Return the threshold at which extracting ``score >= threshold`` has the best F1, the highest if there are
+    several.
 
-    It lies halfway between the last score kept and the first left out, as in LASER's scorer for BUCC; at the
-    lowest score if all are kept. Equal scores are kept or left out together.
+    It is halfway between the last score kept and the first one left out, as in LASER's scorer for BUCC, or the lowest
+    score if all are kept. Equal scores are kept or left out together.
 
     Args:
         score: [m] scores of candidates.
         right: [m] whether each is a gold pair.
-        gold: number of gold pairs, those that are no candidates included.
+        gold: number of gold pairs, including those that are no candidates.
 
     Returns:
-        The threshold; infinity if no candidate is right.
+        the threshold; infinity if no candidate is a gold pair.
     """
     scores, hits = np.asarray(score, np.float64), np.asarray(right, bool)
     order = np.argsort(-scores, kind="stable")
@@ -206,26 +207,26 @@ def best_threshold(score: npt.ArrayLike, right: npt.ArrayLike, gold: int) -> flo
 def extraction_items(
     size: int, extracted: npt.ArrayLike, right: npt.ArrayLike, gold: npt.ArrayLike
 ) -> dict[str, Doubles]:
-    """Per source sentence what precision, recall and F1 are ratios of the sums of.
+    """Return per-item scores of precision, recall and F1.
 
     Args:
         size: number of source sentences, n.
         extracted: [e] source sentence of each extracted pair.
-        right: [e] whether it is a gold pair.
+        right: [e] whether the pair is a gold pair.
         gold: [g] source sentence of each gold pair.
 
     Returns:
-        ``precision``, ``recall`` and ``f1``, [n, 2] each: right / extracted, right / gold and
-        2 right / (extracted + gold).
+        ``precision``, ``recall`` and ``f1``, each [n, 2]: correct / extracted, correct / gold and
+        2 correct / (extracted + gold).
     """
     rows, hits = np.asarray(extracted, np.int64), np.asarray(right, bool)
-    out, found = np.bincount(rows, minlength=size), np.bincount(rows[hits], minlength=size)
-    want = np.bincount(np.asarray(gold, np.int64), minlength=size)
+    returned, correct = np.bincount(rows, minlength=size), np.bincount(rows[hits], minlength=size)
+    wanted = np.bincount(np.asarray(gold, np.int64), minlength=size)
     return {
         name: np.stack([top, bottom], 1).astype(np.float64)
         for name, top, bottom in (
-            ("precision", found, out),
-            ("recall", found, want),
-            ("f1", 2 * found, out + want),
+            ("precision", correct, returned),
+            ("recall", correct, wanted),
+            ("f1", 2 * correct, returned + wanted),
         )
     }

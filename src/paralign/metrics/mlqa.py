@@ -1,11 +1,11 @@
-"""Exact match and F1 of answers, as MLQA's ``mlqa_evaluation_v1.py`` computes them (Lewis et al., 2020).
+"""Exact match and F1 of answers, as computed by MLQA's ``mlqa_evaluation_v1.py`` (Lewis et al., 2020).
 
-As SQuAD's, with three differences: punctuation is Unicode's, articles are those of the answer's language (which in
-MLQA is the context's), and Chinese is scored character by character.
+They differ from SQuAD's in three ways: punctuation is Unicode's, articles are those of the answer's language (in MLQA
+the context's), and Chinese is scored by character.
 
-Kept as the official script has them, though a reader may wonder: Arabic ``ال`` is taken out wherever it stands, also
-inside words (the script's pattern for a beginning of a word can never match), Vietnamese "articles" hold ``của`` (of)
-and ``là`` (is), and Chinese characters outside U+4E00-U+9FA5 (rare ones) are parts of words.
+Some peculiarities of the official script are kept: Arabic ``ال`` is removed everywhere, also inside words (the script's
+pattern for the beginning of a word never matches), Vietnamese "articles" include ``của`` (of) and ``là`` (is), and
+rare Chinese characters outside U+4E00-U+9FA5 are parts of words.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _ARTICLES = {
     "de": r"\b(?:ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
     "ar": "ال",
 }
-"""What is replaced by a space. Hindi and Chinese have none."""
+"""Articles, which are replaced by a space. Hindi and Chinese have none."""
 
-_ALONE = {
+_CHARACTER_TOKENS = {
     "zh": "[\u4e00-\u9fa5]",
     "yue": "[\u4e00-\u9fa5]",
     "wuu": "[\u4e00-\u9fa5]",
@@ -38,63 +38,64 @@ _ALONE = {
     "my": "[\u1000-\u109f]",
     "km": "[\u1780-\u17ff]",
 }
-"""Characters that are a token each, in languages written without spaces. Only ``zh`` is MLQA's."""
+"""Characters that are tokens, in languages written without spaces. Only ``zh`` is defined by MLQA."""
 
 _ASCII = frozenset(string.punctuation)
 
 
 def mlqa_normalize(text: str, language: str) -> str:
-    """Lower case, without punctuation, without the language's articles, tokens separated by one space; in this order.
+    """Lower-case a text, remove punctuation, replace articles by spaces, and separate tokens by one space, in this
+    order.
 
-    Punctuation is every Unicode character of category P and the ASCII symbols ``$+<=>^`|~``; it goes without a
-    trace, an article leaves a space. Chinese characters stand alone, the text between them is split at white space.
+    Punctuation is every Unicode character of category P and the ASCII symbols ``$+<=>^`|~``. Chinese characters are
+    tokens; the text between them is split at whitespace.
 
-    MLQA has ar, de, en, es, hi, vi and zh. Other languages have no official rule; here they have no articles and
-    are split at white space, except those written without spaces (ja, th, lo, my, km, yue, wuu), where each
-    character of their scripts stands alone, as MKQA scores them (Longpre et al., 2021).
+    MLQA has ar, de, en, es, hi, vi and zh. Other languages have no official rule. Here they have no articles and are
+    split at whitespace, except those written without spaces (ja, th, lo, my, km, yue, wuu), where each character of
+    their scripts is a token, as in MKQA (Longpre et al., 2021).
 
     Args:
-        text: an answer, in the form of its file: neither the official script nor this one composes characters, and
+        text: an answer as it is in its file. Like the official script, this function does not compose characters, so
             Vietnamese articles are found in NFC only.
-        language: a tag; of ``zh-TW`` and ``en~trans`` the first part counts.
+        language: a tag; only the first part of ``zh-TW`` or ``en~trans`` counts.
     """
     tag = language.replace("_", "-").partition("~")[0].partition("-")[0].lower()
     text = "".join(char for char in text.lower() if not _is_punctuation(char))
     if tag in _ARTICLES:
         text = re.sub(_ARTICLES[tag], " ", text)
-    if tag in _ALONE:
-        text = re.sub(_ALONE[tag], r" \g<0> ", text)
+    if tag in _CHARACTER_TOKENS:
+        text = re.sub(_CHARACTER_TOKENS[tag], r" \g<0> ", text)
     return " ".join(text.split())
 
 
 def mlqa_exact(prediction: str, golds: Sequence[str], language: str) -> tuple[float, float]:
-    """Whether the normalized prediction equals one of the normalized gold answers: ``(1 or 0, 1)``.
+    """Return ``(1, 1)`` if the normalized prediction equals one of the normalized gold answers, otherwise ``(0, 1)``.
 
-    Nothing equals nothing, and a question without prediction is ``(0, 1)``, as with SQuAD.
+    Empty texts are equal, and a question without a prediction is ``(0, 1)``, as in SQuAD.
 
     Args:
-        prediction: the answer given.
+        prediction: the predicted answer.
         golds: the gold answers, at least one.
-        language: of the answers, that is of the context; not the question's.
+        language: language of the answers, that is of the context; not of the question.
 
     Raises:
-        ValueError: without gold answers.
+        ValueError: if there are no gold answers.
     """
     return best_exact(prediction, golds, lambda text: mlqa_normalize(text, language))
 
 
 def mlqa_f1(prediction: str, golds: Sequence[str], language: str) -> tuple[float, float]:
-    """F1 over the tokens of the normalized texts as multisets, the best over the gold answers: ``(F1, 1)``.
+    """Return ``(F1, 1)``: F1 over the tokens of the normalized texts as multisets, the maximum over gold answers.
 
-    Without a token in common it is 0, even if nothing is left of either text.
+    Without a common token F1 is 0, even if both texts are empty after normalization.
 
     Args:
-        prediction: the answer given.
+        prediction: the predicted answer.
         golds: the gold answers, at least one.
-        language: of the answers, that is of the context; not the question's.
+        language: language of the answers, that is of the context; not of the question.
 
     Raises:
-        ValueError: without gold answers.
+        ValueError: if there are no gold answers.
     """
     return best_f1(prediction, golds, lambda text: mlqa_normalize(text, language))
 

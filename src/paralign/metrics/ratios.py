@@ -11,15 +11,18 @@ __all__ = ["ratio"]
 
 
 def ratio(items: npt.ArrayLike) -> float:
-    """The score of a test set: the sum of the numerators over the sum of the denominators.
+    """Return the sum of the numerators divided by the sum of the denominators.
 
-    An item is what is resampled together, usually a sentence: right tags out of tags, a hit out of one.
+    An item is a unit of resampling, usually a sentence: correct tags out of all tags, or a hit out of one.
 
     Args:
-        items: [n, 2], numerator and denominator of each item.
+        items: [n, 2] numerator and denominator of each item.
 
     Returns:
-        A share of 1; NaN if the denominators sum to zero, as over no items.
+        a share of 1; NaN if the denominators sum to zero, as for no items.
+
+    >>> ratio([[3, 4], [0, 1]])
+    0.6
 
     Raises:
         ValueError: if ``items`` is not [n, 2].

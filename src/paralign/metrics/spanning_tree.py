@@ -1,4 +1,4 @@
-"""The best dependency tree under scores of arcs: a maximum spanning arborescence with one root word."""
+"""The dependency tree with the highest sum of arc scores: a maximum spanning arborescence with one root word."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ Complexes = npt.NDArray[np.complex128]
 
 
 def spanning_tree(scores: npt.ArrayLike) -> Ints:
-    """Heads of the tree with the greatest sum of scores among those with exactly one word at the root.
+    """Return the heads of the tree with the greatest sum of scores among trees with exactly one root word.
 
-    Chu-Liu-Edmonds (McDonald et al., 2005) in O(n²), run only where the best head of every word does not already
-    make such a tree. One root word is enforced exactly: taking a constant from every root arc changes all trees of
-    one root word alike and, if it is larger than what arcs can differ by in sum, leaves no tree of more root words
-    as good (Stanojević and Cohen, 2021). Here the constant is infinite: weights are pairs compared lexicographically,
-    root arcs first and scores second, which rounds nothing and cannot overflow.
+    Uses Chu-Liu-Edmonds (McDonald et al., 2005) in O(n²), and only if the best heads of all words do not form such a
+    tree. One root word is enforced exactly: subtracting a constant from every root arc changes all trees with one root
+    word equally and, if it is large enough, makes trees with more root words worse (Stanojević and Cohen, 2021). Here
+    the constant is infinite: weights are pairs compared lexicographically, root arcs first and scores second, which
+    neither rounds nor overflows.
 
     Args:
-        scores: [n, n + 1], of head ``h`` (0 the root, 1..n the words) for the dependent word ``d + 1`` in row ``d``.
-            A word's score as its own head is ignored. ``-inf`` forbids an arc.
+        scores: [n, n + 1]; row ``d`` has the scores of the heads (0 the root, 1..n the words) of word ``d + 1``. The
+            score of a word as its own head is ignored. ``-inf`` forbids an arc.
 
     Returns:
-        [n] heads in 0..n. Of trees with equal sums one is chosen, always the same.
+        [n] heads in 0..n. Of several best trees, always the same one.
 
     Raises:
-        ValueError: if the shape is another, a score is NaN or ``+inf``, or every such tree has a forbidden arc.
+        ValueError: for another shape, scores that are NaN or ``+inf``, or if every tree has a forbidden arc.
     """
     table = np.array(scores, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != len(table) + 1:
@@ -36,17 +36,17 @@ def spanning_tree(scores: npt.ArrayLike) -> Ints:
     words = np.arange(len(table))
     table[words, words + 1] = -np.inf
     if np.isnan(table).any() or np.isposinf(table).any():
-        raise ValueError("scores must be numbers below infinity")
+        raise ValueError("scores must not be NaN or +inf")
     heads: Ints = table.argmax(axis=1)
     if not _is_tree(heads):
         heads = _chu_liu_edmonds(_weights(table))
     if len(table) and (np.isneginf(table[words, heads]).any() or np.count_nonzero(heads == 0) != 1):
-        raise ValueError("no tree with one root word avoids the arcs of score -inf")
+        raise ValueError("every tree with one root word has an arc with score -inf")
     return heads
 
 
 def _is_tree(heads: Ints) -> bool:
-    """Whether there is one root word, and no cycle: after 2^k >= n steps upwards every word is at the root."""
+    """Return whether there is one root word and no cycle: after 2^k >= n steps upwards every word is at the root."""
     above = np.concatenate([np.zeros(1, np.int64), heads])
     for _ in range(len(heads).bit_length()):
         above = above[above]
@@ -54,58 +54,58 @@ def _is_tree(heads: Ints) -> bool:
 
 
 def _weights(table: npt.NDArray[np.float64]) -> Complexes:
-    """[n + 1, n + 1] weights, row 0 (the root as a dependent) unused.
+    """Return weights [n + 1, n + 1]; row 0 (the root as a dependent) is unused.
 
-    numpy orders complex numbers by their real part, then the imaginary one, and adds them part by part: a score is
-    the imaginary part, minus the price of an arc the real one. A root arc costs 1 and a forbidden one too: trees of
-    price 1, the least there is, have one root word and nothing forbidden. -inf is no arc at all.
+    NumPy orders complex numbers by their real part, then by their imaginary part, and adds both parts. The imaginary
+    part is the score, the real part minus the cost of an arc. Root arcs and forbidden arcs cost 1, so that trees with
+    the minimum cost of 1 have one root word and no forbidden arc. -inf means that there is no arc.
     """
     weights = np.full((len(table) + 1, len(table) + 1), complex(-np.inf, 0))
     allowed = np.isfinite(table)
-    price = np.where(allowed, 0, 1)
-    price[:, 0] += 1
-    weights[1:] = -price + 1j * np.where(allowed, table, 0)
+    cost = np.where(allowed, 0, 1)
+    cost[:, 0] += 1
+    weights[1:] = -cost + 1j * np.where(allowed, table, 0)
     np.fill_diagonal(weights, complex(-np.inf, 0))
     return weights
 
 
 def _chu_liu_edmonds(weights: Complexes) -> Ints:
-    """[n] heads of the maximum spanning arborescence from node 0, whatever its number of root words.
+    """Return the heads [n] of the maximum spanning arborescence from node 0, with any number of root words.
 
-    A path follows best heads upwards. Where it meets itself the cycle becomes one node, in the place of one of its
-    own; where it meets the root, or a path that did, it is done. Every step costs O(n) and there are O(n) of them.
+    A path follows best heads upwards. Where it meets itself, the cycle is contracted to one node at the index of its
+    first member. Where it meets the root or a finished path, it is finished. There are O(n) steps of O(n) each.
 
     Args:
-        weights: [n + 1, n + 1], of the arc to dependent ``d`` from head ``h``; overwritten.
+        weights: [n + 1, n + 1], the weight of the arc to dependent ``d`` from head ``h``; overwritten.
     """
     size = len(weights)
-    # The original arc, dependent and head in one number, that stands behind each arc between nodes.
+    # The original arc (dependent and head in one number) of each arc between nodes.
     arcs = np.arange(size * size).reshape(size, size)
-    node = list(range(size))  # in each place; cycles are numbered on from size
-    parent: list[int] = [-1] * size  # the cycle a node has gone into
-    best: list[int] = [-1] * size  # the original arc by which a node is reached
-    done = [place == 0 for place in range(size)]
+    node = list(range(size))  # the node at each index; contracted cycles are numbered from size
+    parent: list[int] = [-1] * size  # the contracted cycle that contains a node
+    best: list[int] = [-1] * size  # the original arc to a node
+    done = [index == 0 for index in range(size)]
     for start in range(1, size):
         path: list[int] = []
-        place = start
-        while not done[place] and node[place] >= 0:
-            if place in path:
-                cycle = path[path.index(place) :]
-                del path[path.index(place) :]
+        current = start
+        while not done[current] and node[current] >= 0:
+            if current in path:
+                cycle = path[path.index(current) :]
+                del path[path.index(current) :]
                 _contract(weights, arcs, cycle)
                 for member in cycle:
                     parent[node[member]] = len(parent)
                     node[member] = -1
-                node[place] = len(parent)
+                node[current] = len(parent)
                 parent.append(-1)
                 best.append(-1)
-            path.append(place)
-            head = int(weights[place].argmax())
-            best[node[place]] = int(arcs[place, head])
-            place = head
+            path.append(current)
+            head = int(weights[current].argmax())
+            best[node[current]] = int(arcs[current, head])
+            current = head
         for member in path:
             done[member] = True
-    # A cycle is entered at one word. The nodes in it that hold the word are reached by that arc, not by the cycle's.
+    # A cycle is entered at one word: that arc replaces the cycle's own arc to the nodes that contain the word.
     for cycle_node in range(len(parent) - 1, size - 1, -1):
         inner = best[cycle_node] // size
         while parent[inner] != cycle_node:
@@ -115,9 +115,9 @@ def _chu_liu_edmonds(weights: Complexes) -> Ints:
 
 
 def _contract(weights: Complexes, arcs: Ints, cycle: list[int]) -> None:
-    """Make a cycle one node in the place of its first member; the other places fall empty."""
+    """Contract a cycle to one node at the index of its first member; its other indices become unused."""
     first, others = cycle[0], cycle[1:]
-    # Entering the cycle at a member gives up the arc by which the cycle reaches that member.
+    # Entering the cycle at a member removes the cycle's own arc to that member.
     rows = weights[cycle] - weights[cycle].max(axis=1, keepdims=True)
     enter = rows.argmax(axis=0)
     weights[first] = rows[enter, np.arange(len(weights))]

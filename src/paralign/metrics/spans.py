@@ -1,30 +1,30 @@
-"""Span F1 of tagged sentences (named entities), as seqeval counts it."""
+"""Span F1 of tagged sentences (named entities), as computed by seqeval."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["bad_bio", "entities", "span_counts", "span_f1"]
+__all__ = ["entities", "first_invalid_bio", "span_counts", "span_f1"]
 
 
 def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """The spans a sentence's tags mark, read as conlleval.pl and seqeval's default mode read them.
+    """Return the spans of a sentence's BIO or BIOES tags, read like conlleval.pl and seqeval's default mode.
 
-    BIO and BIOES. Nothing is dropped for being ill-formed: a ``B-`` or ``S-`` always begins a span; an ``I-`` or
-    ``E-`` continues an open span of its own type and begins one everywhere else; an ``E-`` or ``S-`` is always the
-    last word of its span. A prefix without a type (``B``) has the type ``_``.
+    Malformed tags are not dropped: ``B-`` and ``S-`` always begin a span; ``I-`` and ``E-`` continue an open span of
+    their type and otherwise begin one; ``E-`` and ``S-`` always end their span. A prefix without a type (``B``) has the
+    type ``_``.
 
     Args:
-        tags: [n] ``O``, or one of B, I, E, S with ``-TYPE``; a type may itself have hyphens.
+        tags: [n] ``O``, or one of B, I, E, S followed by ``-TYPE``; a type may contain hyphens.
 
     Returns:
         ``(start, end, type)`` from left to right, ``end`` exclusive (seqeval's is inclusive).
 
     Raises:
-        ValueError: for a tag of another form, which seqeval only warns about.
+        ValueError: for a tag of another form (seqeval only warns).
     """
     spans: list[tuple[int, int, str]] = []
-    start: int | None = None  # of the span that is open
+    start: int | None = None  # start of the open span
     kind = ""
     for index, tag in enumerate(tags):
         prefix, this = _parts(tag)
@@ -42,9 +42,9 @@ def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
 
 
 def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int, int]:
-    """Spans of one sentence: right ones, gold ones, predicted ones.
+    """Count the spans of one sentence: correct, gold and predicted ones.
 
-    A span is right if start, end and type are. Precision is ``(right, predicted)``, recall ``(right, gold)``,
+    A span is correct if start, end and type are. Precision is ``correct / predicted`` and recall ``correct / gold``,
     each summed over sentences.
 
     Args:
@@ -52,7 +52,7 @@ def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int
         predicted: [n] tags of the same words.
 
     Raises:
-        ValueError: if the lengths differ, or as [`entities`][paralign.metrics.spans.entities].
+        ValueError: if the lengths differ, or as :func:`entities`.
     """
     if len(gold) != len(predicted):
         raise ValueError(f"{len(gold)} gold tags but {len(predicted)} predicted ones")
@@ -61,28 +61,28 @@ def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int
 
 
 def span_f1(gold: Sequence[str], predicted: Sequence[str]) -> tuple[float, float]:
-    """One sentence's part of the micro-averaged F1: ``(2 * right, gold + predicted)``.
+    """Return numerator and denominator of one sentence for micro-averaged F1: ``(2 * correct, gold + predicted)``.
 
-    The ratio of the sums over sentences is seqeval's ``f1_score`` (micro, default mode). A sentence without any
-    span gives (0, 0) and so changes nothing; a whole set without any has no score (NaN from
-    [`ratio`][paralign.metrics.ratio]), where seqeval writes 0.
+    The ratio of the sums over sentences is seqeval's ``f1_score`` (micro, default mode). A sentence without spans is
+    (0, 0) and has no effect. A data set without spans has no score (:func:`paralign.metrics.ratio` returns NaN, seqeval
+    0).
 
     Args:
         gold: [n] tags.
         predicted: [n] tags of the same words.
 
     Raises:
-        ValueError: as [`span_counts`][paralign.metrics.spans.span_counts].
+        ValueError: as :func:`span_counts`.
     """
     right, truth, guess = span_counts(gold, predicted)
     return float(2 * right), float(truth + guess)
 
 
-def bad_bio(tags: Sequence[str]) -> int | None:
-    """Where strict BIO (IOB2) is broken first, for a reader to name; ``None`` if nowhere.
+def first_invalid_bio(tags: Sequence[str]) -> int | None:
+    """Return the index of the first tag that is invalid in strict BIO (IOB2); ``None`` if all are valid.
 
-    Broken by an ``I-`` that does not follow a ``B-`` or ``I-`` of its own type, and by whatever is neither ``O``,
-    ``B-TYPE`` nor ``I-TYPE``.
+    Invalid are an ``I-`` that does not follow a ``B-`` or ``I-`` of its type, and everything except ``O``, ``B-TYPE``
+    and ``I-TYPE``.
     """
     may_follow = ""
     for index, tag in enumerate(tags):
@@ -94,7 +94,7 @@ def bad_bio(tags: Sequence[str]) -> int | None:
 
 
 def _parts(tag: str) -> tuple[str, str]:
-    """``B-LOC`` as ``B`` and ``LOC``."""
+    """Split ``B-LOC`` into ``B`` and ``LOC``."""
     if tag == "O":
         return "O", ""
     if tag[:1] not in ("B", "I", "E", "S") or tag[1:2] not in ("", "-"):

@@ -1,4 +1,4 @@
-"""How far the numbers of several seeds lie apart."""
+"""Mean and spread over seeds."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["mean_sd", "over_seeds"]
+__all__ = ["interval_over_seeds", "mean_sd"]
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and sample standard deviation (divisor ``n - 1``).
+    """Return mean and sample standard deviation (divisor ``n - 1``).
 
     Returns:
-        ``(mean, sd)``; ``sd`` is ``None`` for a single value, which has no spread.
+        ``(mean, sd)``; ``sd`` is ``None`` for a single value.
 
     Raises:
-        ValueError: without values.
+        ValueError: if there are no values.
     """
     if len(values) == 0:
         raise ValueError("no values to average")
@@ -25,17 +25,17 @@ def mean_sd(values: Sequence[float]) -> tuple[float, float | None]:
     return float(numbers.mean()), float(numbers.std(ddof=1)) if len(numbers) > 1 else None
 
 
-def over_seeds(value: float, interval: tuple[float, float], sd: float, seeds: int) -> tuple[float, float]:
-    """An interval of other test items made one of other items and other seeds.
+def interval_over_seeds(value: float, interval: tuple[float, float], sd: float, seeds: int) -> tuple[float, float]:
+    """Extend an interval over test items to one over test items and seeds.
 
-    The two have nothing to do with each other, so that half-widths add as squares; that of seeds is Student's, with
-    ``seeds - 1`` degrees of freedom: 4.3 standard errors for three seeds.
+    The two are independent, so that squared half-widths add. The half-width for seeds is Student's with ``seeds - 1``
+    degrees of freedom: 4.3 standard errors for three seeds.
 
     Args:
         value: mean over seeds.
-        interval: 95 % of other test items.
+        interval: 95 % interval over test items.
         sd: sample standard deviation over seeds.
-        seeds: how many, two at least.
+        seeds: number of seeds, at least two.
     """
     from scipy.stats import t  # slow to import
 

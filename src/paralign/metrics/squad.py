@@ -1,7 +1,7 @@
-"""Exact match and F1 of answers, as SQuAD v1.1's ``evaluate-v1.1.py`` computes them (Rajpurkar et al., 2016).
+"""Exact match and F1 of answers, as computed by SQuAD v1.1's ``evaluate-v1.1.py`` (Rajpurkar et al., 2016).
 
-Also the scores of XQuAD and of TyDiQA-GoldP in XTREME, whatever the language: punctuation is ASCII's, articles are
-English. MLQA has scores of its own: [`paralign.metrics.mlqa`][].
+XQuAD, and TyDiQA-GoldP in XTREME, use the same scores for all languages, with ASCII punctuation and English articles.
+MLQA has its own scores: :mod:`paralign.metrics.mlqa`.
 """
 
 from __future__ import annotations
@@ -18,54 +18,56 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalize_answer(text: str) -> str:
-    """Lower case, without ASCII punctuation, without a, an and the, single spaces between words; in this order.
+    """Lower-case a text, remove ASCII punctuation, replace a, an and the by spaces, and collapse spaces, in this order.
 
-    Punctuation goes without a trace (``it's`` → ``its``, ``A-side`` → ``aside``), an article leaves a space.
+    >>> normalize_answer("It's the A-side.")
+    'its aside'
     """
     return " ".join(_ARTICLE.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
 
 
 def exact_match(prediction: str, golds: Sequence[str]) -> tuple[float, float]:
-    """Whether the normalized prediction equals one of the normalized gold answers: ``(1 or 0, 1)``.
+    """Return ``(1, 1)`` if the normalized prediction equals one of the normalized gold answers, otherwise ``(0, 1)``.
 
-    Two texts of which nothing is left are equal, so an empty prediction matches the gold answer "The". A question
-    without prediction is not an empty prediction: count it as ``(0, 1)``, as the official script does.
+    Texts that are empty after normalization are equal, so an empty prediction matches the gold answer "The". A question
+    without a prediction is not an empty prediction: count it as ``(0, 1)``, as the official script does.
 
     Args:
-        prediction: the answer given.
+        prediction: the predicted answer.
         golds: the gold answers, at least one.
 
     Raises:
-        ValueError: without gold answers.
+        ValueError: if there are no gold answers.
     """
     return best_exact(prediction, golds, normalize_answer)
 
 
 def f1(prediction: str, golds: Sequence[str]) -> tuple[float, float]:
-    """F1 over the words of the normalized texts as multisets, the best over the gold answers: ``(F1, 1)``.
+    """Return ``(F1, 1)``: F1 over the words of the normalized texts as multisets, the maximum over gold answers.
 
-    Without a word in common it is 0, even if nothing is left of either text (v1.1; SQuAD 2.0's script gives 1).
+    Without a common word F1 is 0, even if both texts are empty after normalization (as in v1.1; SQuAD 2.0's script
+    returns 1).
 
     Args:
-        prediction: the answer given.
+        prediction: the predicted answer.
         golds: the gold answers, at least one.
 
     Raises:
-        ValueError: without gold answers.
+        ValueError: if there are no gold answers.
     """
     return best_f1(prediction, golds, normalize_answer)
 
 
 def best_exact(prediction: str, golds: Sequence[str], normalize: Callable[[str], str]) -> tuple[float, float]:
-    """[`exact_match`][paralign.metrics.squad.exact_match] under another normal form."""
-    _need_gold(golds)
+    """Compute :func:`exact_match` with another normalization."""
+    _check_gold(golds)
     answer = normalize(prediction)
     return float(any(answer == normalize(gold) for gold in golds)), 1.0
 
 
 def best_f1(prediction: str, golds: Sequence[str], normalize: Callable[[str], str]) -> tuple[float, float]:
-    """[`f1`][paralign.metrics.squad.f1] under another normal form, whose tokens are separated by white space."""
-    _need_gold(golds)
+    """Compute :func:`f1` with another normalization, whose tokens are separated by whitespace."""
+    _check_gold(golds)
     tokens = normalize(prediction).split()
     return max(_token_f1(tokens, normalize(gold).split()) for gold in golds), 1.0
 
@@ -74,11 +76,11 @@ def _token_f1(prediction: Sequence[str], gold: Sequence[str]) -> float:
     same = (Counter(prediction) & Counter(gold)).total()
     if same == 0:
         return 0.0
-    # The official order of operations, to agree to the last bit.
+    # In the order of the official script, to agree to the last bit.
     precision, recall = same / len(prediction), same / len(gold)
     return (2 * precision * recall) / (precision + recall)
 
 
-def _need_gold(golds: Sequence[str]) -> None:
+def _check_gold(golds: Sequence[str]) -> None:
     if not golds or isinstance(golds, str):
-        raise ValueError("a question needs a list of gold answers, at least one")
+        raise ValueError("a question needs a list of at least one gold answer")

@@ -1,4 +1,4 @@
-"""Encoders that come with paralign, by name: each a plain Hugging Face folder with its model card."""
+"""Encoders that come with paralign: each is a Hugging Face folder with a model card, and is used by its name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,24 @@ __all__ = ["shipped", "shipped_names"]
 
 
 def shipped_names() -> list[str]:
-    """Names that may stand wherever a model may."""
+    """Return the names of the included encoders.
+
+    >>> shipped_names()
+    ['paralign-mini']
+    """
     folder = Path(str(resources.files(__name__)))
     return sorted(path.parent.name for path in folder.glob("*/config.json"))
 
 
 def shipped(name: str) -> Path | None:
-    """The folder of an encoder that comes with paralign; ``None`` for any other name, and where the user has a folder
-    of that name."""
+    """Return the folder of an included encoder.
+
+    Args:
+        name: the name of a model.
+
+    Returns:
+        None for any other name, and if the user has a file or folder of that name.
+    """
     if name not in shipped_names() or Path(name).exists():
         return None
     return Path(str(resources.files(__name__))) / name

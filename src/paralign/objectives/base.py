@@ -129,6 +129,7 @@ class Objective(nn.Module):
     ...         first, second = (step.hidden(view).mean() for view in self.reads)
     ...         return {self.name: (first - second).square().sum()}
     >>> from paralign.encoder import Encoder
+    >>> from paralign.objectives import ObjectiveConfig
     >>> encoder = Encoder.from_pretrained("paralign-mini")
     >>> objective = SentenceL2(ObjectiveConfig(weight=0.5), encoder)
     >>> objective.weights()
@@ -141,7 +142,7 @@ class Objective(nn.Module):
     """Name of its section of the settings, and of its loss in the log."""
     reads: ClassVar[tuple[str, ...]]
     """Views whose hidden states it reads with gradient; see :mod:`paralign.batches.views`."""
-    needs_lm_head: ClassVar[bool] = False
+    needs_logits: ClassVar[bool] = False
     """Whether it computes logits with the vocabulary head, which is frozen if no objective does."""
     needs_links: ClassVar[bool] = False
     """Whether batches need word links (:func:`paralign.batches.views.linked_words`)."""
@@ -164,9 +165,9 @@ class Objective(nn.Module):
             encoder: the encoder to be trained.
 
         Raises:
-            UserError: if this objective cannot train it, as without a vocabulary head (``needs_lm_head``).
+            UserError: if this objective cannot train it, as without a vocabulary head (``needs_logits``).
         """
-        if cls.needs_lm_head:
+        if cls.needs_logits:
             encoder.require_head(cls.name)
 
     def weights(self) -> Mapping[str, float]:

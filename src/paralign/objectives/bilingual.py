@@ -40,7 +40,7 @@ class BilingualPrediction(Objective):
 
     name: ClassVar[str] = "bilingual"
     reads: ClassVar[tuple[str, ...]] = ("joint",)
-    needs_lm_head: ClassVar[bool] = True
+    needs_logits: ClassVar[bool] = True
     needs_links: ClassVar[bool] = True
     Config: ClassVar[type[ObjectiveConfig]] = BilingualConfig
     config: BilingualConfig

@@ -25,7 +25,7 @@ class MaskedLM(Objective):
 
     name: ClassVar[str] = "mlm"
     reads: ClassVar[tuple[str, ...]] = ("text",)
-    needs_lm_head: ClassVar[bool] = True
+    needs_logits: ClassVar[bool] = True
 
     def __init__(self, config: ObjectiveConfig, encoder: Encoder) -> None:
         super().__init__(config, encoder)

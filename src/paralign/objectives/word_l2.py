@@ -86,5 +86,5 @@ class WordL2(Objective):
         if pivot not in batch.languages:
             hint = f"--set word_l2.pivot={batch.languages[0]}, or word_l2.anchor=0"
             raise UserError(f"no text is in the pivot language {pivot!r}", hint=hint)
-        chosen = [(name, np.flatnonzero(batch.speaks(name, pivot))) for name in self.reads]
+        chosen = [(name, np.flatnonzero(batch.in_language(name, pivot))) for name in self.reads]
         return [(name, rows, take_rows(batch.view(name), rows)) for name, rows in chosen if len(rows)]

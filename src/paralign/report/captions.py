@@ -17,9 +17,9 @@ _STAGES = (("finetune", "fine-tuning"), ("align", "alignment"), ("pretrain", "pr
 
 
 def table_caption(table: Table) -> str:
-    """``Per cent; 1,000 test items per language; data: pud (test); average over de and fr.``"""
+    """``Percent; 1,000 test items per language; data: pud (test); average over de and fr.``"""
     key = table.key
-    parts = ["Per cent" if key.is_percentage else "Correlation × 100" if key.scaled else ""]
+    parts = ["Percent" if key.is_percentage else "Correlation × 100" if key.scaled else ""]
     cells = [cell for row in table.rows for cell in row.cells.values()]
     sizes = sorted({cell.n_items for cell in cells if cell.n_items})
     if sizes:
@@ -56,17 +56,19 @@ def _describe_seeds(seeds: Sequence[Seeds]) -> str:
     """``3 fine-tuning seeds (0, 1, 2) × 1 alignment seed (7)``."""
     parts = []
     for stage, word in _STAGES:
-        known = sorted({getattr(s, stage) for s in seeds} - {None})
-        if known:
-            plural = "s" if len(known) > 1 else ""
-            parts.append(f"{len(known)} {word} seed{plural} ({', '.join(map(str, known))})")
+        values = sorted({getattr(s, stage) for s in seeds} - {None})
+        if values:
+            plural = "s" if len(values) > 1 else ""
+            parts.append(f"{len(values)} {word} seed{plural} ({', '.join(map(str, values))})")
     return " × ".join(parts) or "seeds not recorded"
 
 
 def _directions(table: Table) -> str:
     """``mean of both directions``, ``from en``, ``questions in en``."""
-    found = {(language, name) for row in table.rows for language, cell in row.cells.items() for name in cell.directions}
-    others = sorted({other_language(name, language) for language, name in found})
+    measured = {
+        (language, name) for row in table.rows for language, cell in row.cells.items() for name in cell.directions
+    }
+    others = sorted({other_language(name, language) for language, name in measured})
     if not others:
         return ""
     names = join_names(others)
@@ -75,6 +77,6 @@ def _directions(table: Table) -> str:
     if table.averages_directions:
         both = all(len(cell.directions) > 1 for row in table.rows for cell in row.cells.values())
         return f"mean of both directions{'' if both else ' where both were measured'}"
-    if all(name == f"{other_language(name, language)}-{language}" for language, name in found):
+    if all(name == f"{other_language(name, language)}-{language}" for language, name in measured):
         return f"from {names}"
-    return f"into {names}" if all(name.startswith(f"{language}-") for language, name in found) else ""
+    return f"into {names}" if all(name.startswith(f"{language}-") for language, name in measured) else ""

@@ -107,11 +107,11 @@ def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
     missing: str | None = None
     for _, (run, row) in sorted(unique.items()):  # sorted, so that the order of rows does not change the numbers
         scores.setdefault((row.seeds, row.model_hash), []).append(row.value)
-        found = _usable_items(run, row)
-        if isinstance(found, str):
-            missing = missing or found
+        usable = _usable_items(run, row)
+        if isinstance(usable, str):
+            missing = missing or usable
         else:
-            items.append(found)
+            items.append(usable)
     if len({len(table) for table in items}) > 1:
         missing = missing or "seeds or directions differ in their number of items"
     rows = [row for _, row in unique.values()]

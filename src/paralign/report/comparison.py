@@ -43,8 +43,8 @@ def verdict(difference: float, comparison: Comparison | None, *, lower_is_better
 
 def mean_of_known(values: Sequence[float | None]) -> float | None:
     """Return the mean of the values that are not ``None``; ``None`` if there are none."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if present else None
 
 
 def unbeaten_baselines(

@@ -31,8 +31,8 @@ def control_systems(runs: Sequence[Run], name: str | None = None) -> set[str]:
         labels = {run.system_of(row) for run in runs for row in run.rows}
         of_run = {run.system_of(row) for run in runs if run.name == name for row in run.rows}
         if name not in labels and not of_run:
-            known = labels | {run.name for run in runs if run.rows}
-            raise UserError(f"no system or run {name!r} to use as the control", hint=did_you_mean(name, known))
+            names = labels | {run.name for run in runs if run.rows}
+            raise UserError(f"no system or run {name!r} to use as the control", hint=did_you_mean(name, names))
         return {name} if name in labels else of_run
     hashes = {run.info.model_hash for run in runs if run.info.control and run.info.model_hash}
     controls: set[str] = set()

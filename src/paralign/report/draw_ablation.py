@@ -10,7 +10,7 @@ from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Poi
 from paralign.report.number_format import format_range
 from paralign.report.styles import assign_styles
 from paralign.report.svg import render_svg, set_tooltip, style_axes
-from paralign.results import natural
+from paralign.results import natural_sort_key
 
 __all__ = ["draw_ablation"]
 
@@ -41,7 +41,7 @@ def draw_ablation(source: FigureSource) -> list[Figure]:
 
 
 def _figure(source: FigureSource, task: str, metric: str, cells: Sequence[Row]) -> Figure:
-    resets = sorted({cell["reset"] for cell in cells} - {""}, key=natural)
+    resets = sorted({cell["reset"] for cell in cells} - {""}, key=natural_sort_key)
     systems = list(dict.fromkeys((cell["system"], cell["model_hash"]) for cell in cells))
     labels = [system for system, _ in systems]
     rows: list[tuple[str, list[TableCell]]] = []

@@ -16,14 +16,15 @@ _LENGTHS = ("too short", "too long")
 """Counted only where a tokenizer was given."""
 _PROBLEMS_SHOWN = 3
 _LINES = (
-    "Ratio: median length of the second side divided by that of the first, in characters. The other columns are per"
-    " cent of lines; point at a cell for the count. Nearly: the same except for case, punctuation and spaces. Uneven:"
-    " more than {ratio:g} times the usual ratio, or less than the usual ratio divided by {ratio:g}. Training drops"
-    " empty, identical, duplicate, too short and too long lines (data.*)."
+    "Ratio: median length of the second side divided by that of the first, in characters. The other columns are"
+    " percentages of lines; point at a cell for the count. Nearly: the same except for case, punctuation and spaces."
+    " Uneven: more than {ratio:g} times the usual ratio, or less than the usual ratio divided by {ratio:g}. Training"
+    " drops empty, identical, duplicate, too short and too long lines (data.*)."
 )
 _LANGUAGES = (
     "Another script: most words are in a script the language is not written in. Identified: share of samples of four"
-    " sentences that py3langid identifies as the language; then the language it identifies most of the others as."
+    " sentences that py3langid identifies as the language; then the most frequent other"
+    " language and its share."
 )
 _OVERLAP = (
     "Distinct test sentences that also occur in the training text, on either side. Short: fewer than {short} letters"
@@ -51,7 +52,7 @@ def draw_check(source: FigureSource) -> list[Figure]:
         for name, count in _counts(text, names)
         if count is not None
     ]
-    columns = ["another script, %", "identified, %", "most of the others, %", "pieces per word", "unknown, %"]
+    columns = ["another script, %", "identified, %", "most frequent other, %", "pieces per word", "unknown, %"]
     sides = [
         (f"{text['name']}, {side['language']}", _side_cells(side, text))
         for text in data["texts"]

@@ -84,10 +84,10 @@ def _finding(correlations: Sequence[Row]) -> str:
     with_interval = [row for row in correlations if row["low"] is not None]
     significant = [row for row in with_interval if excludes_zero(row["low"], row["high"])]
     if not significant:
-        return "no predictor correlates significantly with transfer." if with_interval else ""
+        return "No predictor correlates significantly with transfer." if with_interval else ""
     best = max(significant, key=lambda row: abs(row["value"]))
     return (
-        f"transfer correlates most with {best['predictor']}: Spearman {best['value']:.2f} ({best['low']:.2f} to"
+        f"Transfer correlates most with {best['predictor']}: Spearman {best['value']:.2f} ({best['low']:.2f} to"
         f" {best['high']:.2f}) over {best['points']} points; {len(correlations)} predictors were tested."
     )
 

@@ -18,7 +18,7 @@ Line = tuple[Style, Sequence[Row]]
 """A style, and the layers of a curve."""
 _TABLE_CAPTIONS = {
     "cka": "CKA by layer.",
-    "retrieval": "Per cent of sentences whose nearest neighbor by cosine is the translation; mean of both directions.",
+    "retrieval": "Percent of sentences whose nearest neighbor by cosine is the translation; mean of both directions.",
     "cosine": "Mean cosine of translations. It is high for all pairs where sentence vectors share a direction: compare"
     " with shuffled pairs, shown when you point at a cell.",
 }
@@ -38,7 +38,7 @@ def _distinct_names(curves: Sequence[Row]) -> list[Row]:
     hashes: dict[tuple[bool, str], set[str]] = {}
     for curve in curves:
         hashes.setdefault((curve["before"] is None, curve["system"]), set()).add(curve["model_hash"])
-    shared = {key for key, found in hashes.items() if len(found) > 1}
+    shared = {key for key, values in hashes.items() if len(values) > 1}
     return [
         {**c, "system": c["system"] + f" {c['model_hash'][:6]}" * ((c["before"] is None, c["system"]) in shared)}
         for c in curves
@@ -54,15 +54,15 @@ def _languages_figure(source: FigureSource, curves: Sequence[Row]) -> Figure:
         panels = [_panel(f"{source.key}/{systems[0]}", systems[0], lines)]
         headers, legend = pairs, [LegendEntry.line(style) for style in styles.values()]
     else:  # a panel for each pair of languages, a line for each encoder
-        known = source.styles if set(systems) <= set(source.styles) else assign_styles(systems)
+        styles = dict(source.styles) if set(systems) <= set(source.styles) else assign_styles(systems)
         panels = [
             _panel(
-                f"{source.key}/{pair}", pair, [(known[c["system"]], c["layers"]) for c in curves if _pair(c) == pair]
+                f"{source.key}/{pair}", pair, [(styles[c["system"]], c["layers"]) for c in curves if _pair(c) == pair]
             )
             for pair in dict.fromkeys(pairs)
         ]
         headers = [f"{curve['system']}, {pair}" for pair, curve in zip(pairs, curves, strict=True)]
-        legend = [LegendEntry.line(known[system]) for system in systems]
+        legend = [LegendEntry.line(styles[system]) for system in systems]
     sizes = sorted({curve["n"] for curve in curves})
     intervals = " Bands: 95 % intervals from half-samples." * _any_known(curves, "low")
     caption = (
@@ -125,7 +125,7 @@ def _training_figure(source: FigureSource, curves: Sequence[Row]) -> Figure:
         " changed little."
     )
     return Figure(
-        "Changes by training, by layer",
+        "Changes through training, by layer",
         source.run.name,
         legend=[LegendEntry.line(style) for style in styles.values()],
         panels=panels,

@@ -29,8 +29,8 @@ def _figure(source: FigureSource, task: str, metric: str) -> Figure:
     rows = [point for point in source.data["points"] if point["task"] == task]
     correlation = next((row for row in source.data["correlations"] if row["task"] == task), None)
     systems = list(dict.fromkeys(row["system"] for row in rows))
-    known = source.styles if set(systems) <= set(source.styles) else assign_styles(systems)
-    styles = {system: known[system] for system in systems}
+    all_styles = source.styles if set(systems) <= set(source.styles) else assign_styles(systems)
+    styles = {system: all_styles[system] for system in systems}
     languages = list(dict.fromkeys(row["language"] for row in rows))
     key = f"{source.key}/{task}"
     panels = [_score_panel(key, rows, languages, styles)]
@@ -83,7 +83,7 @@ def _alignment_panel(key: str, rows: Sequence[Row], languages: Sequence[str], st
         f"{key}/scatter",
         dots,
         languages,
-        x_label="pieces whose twin is nearest, per cent",
+        x_label="pieces whose twin is nearest, percent",
         y_label="Δ = zero-shot − supervised",
     )
     description = "; ".join(

@@ -163,9 +163,9 @@ def _change_cell(row: Row, pivot: str, key: TableKey) -> FormattedCell:
 
 
 def _score_cell(value: float | None, sd: float | None, key: TableKey) -> FormattedCell:
-    known = value is not None and math.isfinite(value)
+    has_value = value is not None and math.isfinite(value)
     spread = f"± {format_score(sd, key.scaled)}" if sd is not None else ""
-    return FormattedCell(format_score(value, key.scaled), spread=spread, sort=repr(value) if known else "")
+    return FormattedCell(format_score(value, key.scaled), spread=spread, sort=repr(value) if has_value else "")
 
 
 def _add_difference(
@@ -183,9 +183,9 @@ def _add_difference(
 def _mark_best(columns: Iterable[list[FormattedCell]], best: Callable[[list[float]], float]) -> None:
     """Mark the best of each column as printed: all of them in a tie, none where there is only one system."""
     for column in columns:
-        known = [cell for cell in column if cell.sort]
-        if len(known) > 1:
-            top = best([float(cell.sort) for cell in known])
-            text = next(cell.text for cell in known if float(cell.sort) == top)
-            for cell in known:
+        scored = [cell for cell in column if cell.sort]
+        if len(scored) > 1:
+            top = best([float(cell.sort) for cell in scored])
+            text = next(cell.text for cell in scored if float(cell.sort) == top)
+            for cell in scored:
                 cell.best = cell.text == text

@@ -115,9 +115,9 @@ def _baseline_legend(tables: Sequence[FormattedTable]) -> str:
     used = {row.system for table in tables for row in table.baselines}
     if not used:
         return ""
-    known = "; ".join(text for name, text in _BASELINES.items() if name in used)
+    described = "; ".join(text for name, text in _BASELINES.items() if name in used)
     unbeaten = any(cell.unbeaten for table in tables for row in table.rows for cell in row.cells)
-    return f"Baselines need no model{f': {known}' if known else ''}.{_DAGGER * unbeaten}"
+    return f"Baselines need no model{f': {described}' if described else ''}.{_DAGGER * unbeaten}"
 
 
 def _alarms(runs: Sequence[Run]) -> list[str]:

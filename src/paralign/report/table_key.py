@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
 from paralign.report.cells import Member
-from paralign.results import Measurement, natural
+from paralign.results import Measurement, natural_sort_key
 from paralign.task_table import TaskInfo, task_info
 
 __all__ = ["TableKey", "divide_members", "other_language", "training_languages"]
@@ -87,7 +87,7 @@ class TableKey:
         first."""
         names = (self.task, self.train or "", self.split, self.dataset or "", self.partner or "", self.settings or "")
         layer = -1 if self.layer is None else self.layer
-        return (self.train is None, *names, self._rank, natural(self.metric), self.pool or "", layer)
+        return (self.train is None, *names, self._rank, natural_sort_key(self.metric), self.pool or "", layer)
 
 
 def other_language(direction: str, language: str) -> str:

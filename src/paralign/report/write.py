@@ -59,6 +59,15 @@ def write_report(
     Raises:
         UserError: if ``out`` is not an HTML file in an existing folder, a folder is not a run, no run has results,
             figures or a log, ``control`` is unknown, or a table has two controls.
+
+    >>> from pathlib import Path
+    >>> from paralign.results import Measurement, write_results
+    >>> row = Measurement(task="pos", dataset="pud", language="de", metric="accuracy", value=0.75, n=1000,
+    ...                   model="xlm-roberta-base", model_hash="c0ffee", run="pos-de")
+    >>> write_results(Path("pos-de"), [(row, None)])
+    >>> paths = paralign.write_report([Path("pos-de")], Path("report.html"))
+    >>> paths.markdown.read_text().splitlines()[0]
+    '# Cross-lingual alignment report'
     """
     out = Path(out)
     _check_out(out)

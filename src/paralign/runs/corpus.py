@@ -124,7 +124,8 @@ def echo_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = Fal
     for tag, row in rows.items():
         echo(
             f"{tag}: {row['sentences']:,} sentences, {row['pieces']:,} pieces, {row['share']:.1%} of the text, "
-            f"sampled as {row['drawn']:.1%}; {row['pieces_per_word']:.2f} pieces per word, {row['unknown']:.2%} unknown",
+            f"sampled as {row['drawn']:.1%}; {row['pieces_per_word']:.2f} pieces per word, {row['unknown']:.2%} "
+            "unknown",
             quiet=quiet,
         )
     for tag, row in rows.items():

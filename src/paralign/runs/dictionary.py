@@ -1,4 +1,4 @@
-"""The dictionary of a run: drawn once, kept with it, read back when it goes on."""
+"""The dictionary of a run: sampled once, stored with the run, and read back when the run is resumed."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def open_dictionary(
     lenient: bool = False,
     quiet: bool = False,
 ) -> Dictionary:
-    """The dictionary of a run, made when first asked for and kept as ``folder/dictionary.tsv``.
+    """Return the dictionary of a run, which is built once and stored as ``folder/dictionary.tsv``.
 
     Args:
-        folder: the run's.
-        encoder: its tokenizer makes the pieces.
-        store: whose languages it is for.
-        config: how much of it is kept.
-        seed: of that draw, if the settings have none.
+        folder: folder of the run.
+        encoder: the encoder, for its tokenizer.
+        store: the token store, for its languages.
+        config: the sample that is used.
+        seed: random seed of the sample, if the settings have none.
         files: ``SRC-TGT=PATH``, several (:func:`paralign.formats.lexicon.read_lexicon`); pieces and their twins where
             there are none.
         lenient: drop lines of the files that cannot be read.
-        quiet: say nothing.
+        quiet: print nothing.
 
     Raises:
         UserError: for files that cannot be read, and where there is nothing to make a dictionary of.
@@ -60,11 +60,13 @@ def open_dictionary(
     drawn = whole.sample(config.rate, np.random.default_rng(seed if config.seed is None else config.seed))
     if kept is not None:
         if list(drawn.lines()) != list(kept.lines()):
-            raise UserError("the dictionary is not that the run began with", where=place, hint="give the one it had")
+            raise UserError(
+                "the dictionary is not the dictionary this run began with", where=place, hint="give the same one"
+            )
         return kept
     kept = drawn
     if not len(kept):
-        raise UserError("the dictionary is empty", hint="give a larger one, or a larger dictionary.rate")
+        raise UserError("the dictionary is empty", hint="give a larger dictionary, or increase dictionary.rate")
     write_lines(place, kept.lines())
     echo(f"{place}  ({len(kept):,} entries)", quiet=quiet)
     return kept

@@ -31,8 +31,9 @@ from paralign.runs.model_folder import about_model
 from paralign.runs.options import RunOptions
 from paralign.runs.warnings import SEEN, seen_texts, warn_of_data, warn_of_scores
 from paralign.tasks.base import TaskConfig, find_task_class
-from paralign.tasks.supervised import Head, Supervised
-from paralign.tasks.training_sets import Transfer
+from paralign.tasks.head import TaskHead
+from paralign.tasks.supervised import SupervisedTask
+from paralign.tasks.training_mixture import TrainingMixture
 from paralign.training import Callback, DevelopmentScore, Learner, Outcome, Stopped, Trainer, TrainingConfig
 from paralign.training.alarms import Alarms
 from paralign.training.memory import check_memory
@@ -82,14 +83,14 @@ class FinetuneData:
 
 def finetune_settings(
     task: str, recipe: str | None, settings: Mapping[str, Any] | None, overrides: Sequence[str]
-) -> tuple[FinetuneConfig, Supervised]:
+) -> tuple[FinetuneConfig, SupervisedTask]:
     """Compose the settings of a fine-tuning run, and create its task.
 
     Raises:
         UserError: for a task without a head, and for settings that are not valid.
     """
     kind = find_task_class(task)
-    if not issubclass(kind, Supervised):
+    if not issubclass(kind, SupervisedTask):
         raise UserError(f"the task {task!r} has no head to fine-tune", hint="use paralign evaluate")
     composed = create_model(
         "Finetune", __base__=FinetuneConfig, task=(kind.Config, Field(default_factory=dict, validate_default=True))
@@ -131,10 +132,10 @@ class FinetuneRun:
         self,
         options: RunOptions,
         model: str,
-        task: tuple[str, Supervised],
+        task: tuple[str, SupervisedTask],
         config: FinetuneConfig,
         data: FinetuneData,
-        sets: Transfer,
+        sets: TrainingMixture,
         tests: Sequence[Any],
         seeds: int,
     ) -> None:
@@ -236,7 +237,7 @@ class FinetuneRun:
         if folder.resumed:  # keep what the run recorded before
             folder.save(**self._cost.facts, **({"layer_hashes": self._hashes} if self._hashes else {}))
 
-    def prepare_seed(self, seed: int) -> tuple[Head, Trainer]:
+    def prepare_seed(self, seed: int) -> tuple[TaskHead, Trainer]:
         """Reset the encoder, create a head, and set up the training loop of a seed.
 
         Raises:
@@ -249,7 +250,8 @@ class FinetuneRun:
             self._hashes[f"seed {seed}"] = layer_hashes(self.encoder)
             self.folder.save(layer_hashes=self._hashes)
         training = self.config.training.model_copy(update={"seed": seed})
-        batches = self.task.batches(self.encoder, self.sets.drawn(seed), training, switch_with=self.sets.originals)
+        sets = self.sets.sampled_sets(seed)
+        batches = self.task.batches(self.encoder, sets, training, switch_with=self.sets.originals)
         echo_truncated(self.task, "training", self._notes, self.options.quiet)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, _HEAD))
@@ -269,7 +271,7 @@ class FinetuneRun:
         )
         return head, trainer
 
-    def _callbacks(self, head: Head) -> list[Callback]:
+    def _callbacks(self, head: TaskHead) -> list[Callback]:
         callbacks: list[Callback] = [Alarms()]
         dev = self.sets.dev
         if dev is not None:
@@ -300,7 +302,7 @@ class FinetuneRun:
             raise Stopped(outcome.signal, outcome.steps)
         return rows
 
-    def _score(self, seed: int, head: Head, keep_models: bool) -> list[Measurement]:
+    def _score(self, seed: int, head: TaskHead, keep_models: bool) -> list[Measurement]:
         """Score a trained seed on every test set, and write its model and rows."""
         seeds = Seeds(**self.about["seeds"] | {"finetune": seed})
         name, split, train = self.folder.name, self.data.split, self.sets.language
@@ -317,7 +319,7 @@ class FinetuneRun:
             shutil.rmtree(self._seed_folder(seed) / "checkpoints", ignore_errors=True)
         return [row for row, _ in measured]
 
-    def _save_model(self, folder: Path, head: Head, facts: Mapping[str, Any]) -> None:
+    def _save_model(self, folder: Path, head: TaskHead, facts: Mapping[str, Any]) -> None:
         with atomic_folder(folder, replace=True) as part:
             self.encoder.save_pretrained(part)
             save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
@@ -329,7 +331,7 @@ class FinetuneRun:
 
     def _check_data(self) -> None:
         """Warn about the test data, and keep keys of the texts that the run has seen."""
-        seen = seen_texts(self.encoder, self.model, self.task, self.sets.texts(self.seeds[0]))
+        seen = seen_texts(self.encoder, self.model, self.task, self.sets.named_sets(self.seeds[0]))
         if self.folder.main:
             np.save(self.folder.path / SEEN, np.unique(np.concatenate([keys for _, keys in seen])))
         tests = [(spec, test) for spec, test, _ in self.tests]

@@ -1,4 +1,4 @@
-"""Word links for a token store: found in its own text, or read from files made for the text it was built from."""
+"""Word links for a token store: computed from its text, or read from files for the text it was built from."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def open_links(
     files: Sequence[str] = (),
     quiet: bool = False,
 ) -> LinkStore:
-    """The links of a run, made when first asked for and kept in ``folder/links``.
+    """Return the word links of a run, which are computed once and stored in ``folder/links``.
 
     Args:
-        folder: the run's.
-        store: its pairs.
-        config: how links are found.
+        folder: folder of the run.
+        store: token store of pairs.
+        config: how links are computed.
         model: the encoder, for ``similarity``.
-        files: ``SRC-TGT=PATH`` in Pharaoh's format, one for each of the store's corpora, in their order.
-        quiet: say nothing.
+        files: ``SRC-TGT=PATH`` in Pharaoh format, one for each corpus of the store, in their order.
+        quiet: print nothing.
 
     Raises:
         UserError: for links that do not fit the text.
@@ -54,7 +54,7 @@ def open_links(
         kept = LinkStore.open(place, store)
         if files and kept.meta.get("files") != list(files):
             raise UserError(
-                "the run has other word links already", where=place, hint="leave --links out, or another --out"
+                "the run already has other word links", where=place, hint="remove --links, or use another --out"
             )
         return kept
     rows: Iterable[list[Link]]

@@ -16,7 +16,7 @@ from paralign.errors import UserError
 from paralign.objectives import Objective
 from paralign.task_table import TASKS
 from paralign.tasks import Task, find_task
-from paralign.tasks.supervised import Supervised
+from paralign.tasks.supervised import SupervisedTask
 
 __all__ = ["about_encoder", "about_model", "saved_head", "saved_task"]
 
@@ -92,7 +92,7 @@ def saved_head(task: Task, encoder: Encoder, model: str) -> Objective:
         UserError: if there is none, or it does not fit the settings of the task.
     """
     saved = Path(model) / "head.safetensors"
-    if not isinstance(task, Supervised) or not saved.is_file():
+    if not isinstance(task, SupervisedTask) or not saved.is_file():
         raise UserError(
             f"this model has no head for {task.name!r}",
             where=model,

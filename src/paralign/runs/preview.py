@@ -27,7 +27,7 @@ from paralign.runs.options import RunOptions
 from paralign.runs.train import PreparedTraining
 from paralign.sources.readers import line_count
 from paralign.sources.specs import PairSpec, TextSpec
-from paralign.tasks.supervised import Supervised
+from paralign.tasks.supervised import SupervisedTask
 from paralign.training import Trainer
 from paralign.training.memory import GIB, free_memory
 from paralign.training.probe import Probed, probe
@@ -173,16 +173,16 @@ def _duration(seconds: float) -> str:
     return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min" if seconds > 90 else f"{seconds:.0f} s"
 
 
-def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None:
+def _show(trainer: Trainer, source: TokenStore | SupervisedTask, count: int) -> None:
     """Print the first records of the first batch, view by view, with colors if the terminal has them."""
     console = Console(soft_wrap=True, highlight=False)
     batch = trainer.batches.batch(0)
     pairs = batch if isinstance(batch, PairBatch) else None
     tokens = _Tokens(trainer)
-    read = source.read_label if isinstance(source, Supervised) else None
+    read = source.format_label if isinstance(source, SupervisedTask) else None
     for record in range(min(count, batch.size)):
         place = int(batch.ids[record])
-        if isinstance(source, Supervised):
+        if isinstance(source, SupervisedTask):
             head = f"record {place + 1:,}"
         else:
             head = f"{source.meta['specs'][int(source.spec[place])]['spec']}, line {int(source.line[place]):,}"
@@ -200,7 +200,7 @@ def _show(trainer: Trainer, source: TokenStore | Supervised, count: int) -> None
 
 def _linked(batch: PairBatch, record: int) -> dict[int, str]:
     """Return the color of each linked piece of a record, by its position in the view ``joint``."""
-    found = batch.linked("joint", "joint")
+    found = batch.linked_words("joint", "joint")
     out: dict[int, str] = {}
     for number, link in enumerate(np.flatnonzero(found.rows == record).tolist()):
         color = _COLORS[number % len(_COLORS)]

@@ -1,4 +1,4 @@
-"""The settings of a training run, composed from those of its parts: recipe < flags < ``--set``."""
+"""The settings of a training run, composed from recipe < options < ``--set``."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ __all__ = ["DictionaryConfig", "LinksConfig", "RunConfig", "load_recipe", "recip
 
 
 class LinksConfig(Config):
-    """How words are linked for the objectives that need it, where links are not given (``--links``)."""
+    """Settings under ``[links]``: how words are aligned for objectives that need links, without ``--links``."""
 
     method: str = "hmm"
-    """A word aligner that needs no file of links, or ``my_module:Class``; ``similarity`` uses the encoder as it is
-    before the run."""
+    """Word aligner, or ``my_module:Class``; ``similarity`` uses the encoder as it is before the run."""
     symmetrise: str | None = None
-    """How both directions are joined; ``grow-diag-final-and`` by default, for ``similarity`` its own way."""
+    """How the two directions are combined. None: the default of the aligner, mostly ``grow-diag-final-and``."""
     tokenised: bool = False
-    """Words are what stands between spaces."""
+    """Whether words are separated by spaces."""
 
     @field_validator("method")
     @classmethod
@@ -41,25 +40,25 @@ class LinksConfig(Config):
 
 
 class DictionaryConfig(Config):
-    """How much of the dictionary is kept, for the objectives that need one; drawn once and kept with the run."""
+    """Settings under ``[dictionary]``: the sample of the dictionary that is used; stored with the run."""
 
     rate: float = Field(default=1.0, gt=0, le=1)
-    """Share of the entries that is kept (of all pieces, for ``twins``)."""
+    """Fraction of the entries that are used."""
     seed: int | None = None
-    """Of that draw; the run's by default."""
+    """Random seed of the sample. None: that of the run."""
 
 
 class RunConfig(Config):
-    """Base of a composed run: one section a part, and one for each objective, named as the objective is."""
+    """Base class of the settings of a run: a section for each part, and one named after each objective."""
 
     objectives: list[str] = Field(min_length=1)
-    """What is minimized: names, or ``my_module:Class``."""
+    """Objectives to minimize: names, or ``my_module:Class``."""
     method: str = ""
-    """What tables call the result; the recipe's name by default."""
+    """Name of the method in tables. Empty: the name of the recipe."""
     control: bool = False
-    """Whether tables compare the others with this one."""
+    """Whether this is the control that tables compare other methods with."""
     weights: Literal["fp32", "fp16"] = "fp32"
-    """Of the encoder's file; fp16 halves it, loaded it is fp32 again."""
+    """Precision of the saved weights; fp16 halves the file, which is loaded as fp32."""
     tokenizer: TokenizerConfig = TokenizerConfig()
     links: LinksConfig = LinksConfig()
     dictionary: DictionaryConfig = DictionaryConfig()
@@ -68,7 +67,7 @@ class RunConfig(Config):
     training: TrainingConfig = TrainingConfig()
 
     def section(self, name: str) -> Any:
-        """The settings of an objective."""
+        """Return the settings of an objective."""
         return getattr(self, _section(name))
 
 
@@ -77,13 +76,13 @@ def _section(objective: str) -> str:
 
 
 def recipes() -> list[str]:
-    """Names of the recipes that come with paralign."""
+    """Return the names of the built-in recipes."""
     folder = resources.files("paralign.recipes")
     return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
 
 
 def load_recipe(name: str) -> dict[str, Any]:
-    """A recipe by name or path; ``extends`` names the recipe it differs from.
+    """Load a recipe by name or path; ``extends`` names the recipe it is based on.
 
     Raises:
         UserError: if there is none.
@@ -105,35 +104,37 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
 
     Args:
         recipe: name or path of a TOML file.
-        flags: nested settings from the command line's own options; ``None`` says nothing.
+        flags: nested settings from options of the command line; ``None`` is ignored.
         overrides: ``section.key=value``.
 
     Raises:
-        UserError: for the first wrong setting, with a did-you-mean.
+        UserError: for the first invalid setting, with a suggestion.
     """
     given = load_recipe(recipe)
     asked = merge(flags, *map(parse_override, overrides))
     names = asked.get("objectives", given.get("objectives"))
     if not isinstance(names, list) or not names:
-        raise UserError("no objectives are named", where=recipe, hint='set objectives = ["tlm", "moco"]')
+        raise UserError("no objectives are set", where=recipe, hint='set objectives = ["tlm", "moco"]')
     found = {_section(name): find_objective(name) for name in names}
     if len(found) < len(names):
-        raise UserError(f"objectives of one name twice: {', '.join(names)}")
-    taken = [name for name in found if name in RunConfig.model_fields]
-    if taken:
-        raise UserError(f"an objective cannot be called {taken[0]!r}", hint="that is a section of the settings already")
+        raise UserError(f"two objectives have the same name: {', '.join(names)}")
+    reserved = [name for name in found if name in RunConfig.model_fields]
+    if reserved:
+        raise UserError(
+            f"an objective cannot be called {reserved[0]!r}", hint="a section of the settings has this name"
+        )
     parts: dict[str, Any] = {
         name: (kind.Config, Field(default_factory=dict, validate_default=True)) for name, kind in found.items()
     }
     composed = create_model("Run", __base__=RunConfig, **parts)
-    # A recipe that drops an objective of the one it extends need not repeat the rest of its section.
+    # A recipe that removes an objective of its base keeps the section of that objective.
     usual = {k: v for k, v in given.items() if k in composed.model_fields or k not in OBJECTIVES}
     usual.setdefault("method", Path(recipe).stem)
     return resolve(composed, usual, asked)
 
 
 def task_section(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a task where only those may be given.
+    """Return the settings of a task where no others may be given.
 
     Raises:
         UserError: for any other section.

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from paralign.batches.masking import Translations
+from paralign.batches.masking import PieceTranslations
 from paralign.console import echo
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
@@ -189,7 +189,7 @@ def prepare_training(
         batches = CorpusBatches(
             store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=links,
             translations=None if dictionary is None
-            else Translations(dictionary.single_piece_entries(), encoder.template.vocabulary),
+            else PieceTranslations(dictionary.single_piece_entries(), encoder.template.vocabulary),
         )  # fmt: skip
         trainer = Trainer(
             Learner(encoder, make_objectives(config, encoder, dictionary)),

@@ -1,1 +1,1 @@
-"""``LANG=PATH`` and ``SRC-TGT=PATH``: from what the user names to items."""
+"""Sources of text, ``LANG=PATH`` and ``SRC-TGT=PATH``: a file, the small world, or a derived language."""

@@ -1,4 +1,4 @@
-"""From a spec to items: a file, the small world or a derived language is decided here, for every kind of item."""
+"""Readers of all kinds of items: the only place that decides between a file, the small world and a derived language."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from paralign.languages import DerivedLanguage, parse_derived
 from paralign.sources import smallworld
 from paralign.sources.reordering import (
     ordering_of,
-    reordered_questions,
-    reordered_sentence_pairs,
-    reordered_tagged,
-    reordered_text,
-    reordered_trees,
+    reorder_questions,
+    reorder_sentence_pairs,
+    reorder_tagged,
+    reorder_text,
+    reorder_trees,
 )
 from paralign.sources.specs import PairSpec, TextSpec, smallworld_range
 
@@ -44,7 +44,7 @@ Items = TypeVar("Items")
 
 @dataclass(frozen=True)
 class _Options:
-    """How a source is read: see :func:`read_pairs` and :func:`read_trees`."""
+    """The options of the readers; see :func:`read_pairs` and :func:`read_trees`."""
 
     lenient: bool = False
     dropped: Counter[str] = field(default_factory=Counter)
@@ -54,10 +54,13 @@ class _Options:
 
 @dataclass(frozen=True)
 class _Reader(Generic[Spec, Items]):
-    """The three ways to get one kind of item.
+    """The three sources of one kind of item.
 
-    ``derive`` gets the spec, the derived languages (``None`` for a side that is not derived) and the options, and
-    reads what it needs of the base languages itself.
+    Attributes:
+        file: reads a file.
+        smallworld: generates items of the small world with the given indices.
+        derive: called with the spec, the derived language of each side (``None`` if it is not derived) and the options;
+            reads the items of the base languages and transforms them.
     """
 
     file: Callable[[Spec, _Options], Items]
@@ -75,18 +78,22 @@ class _Reader(Generic[Spec, Items]):
 
 
 def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Pair]:
-    """Read parallel text in a stream, in the order of the file, empty sides included.
+    """Read parallel text in a stream, in the order of the file, including pairs with empty sides.
 
-    Formats are those of :func:`paralign.formats.parallel_text.read_pair_files`. For a language and one derived from it, or two
-    derived from one, plain text or one treebank is read, and each sentence comes in both.
+    The formats are those of :func:`paralign.formats.parallel_text.read_pair_files`. For a language and one derived from
+    it, or two languages derived from the same one, plain text or one treebank is read, and each sentence is yielded in
+    both languages.
 
     Args:
         spec: languages and path.
         lenient: drop lines that cannot be read instead of raising.
-        dropped: counts what ``lenient`` dropped, by reason.
+        dropped: counts what ``lenient`` dropped, by reason; not counted if ``None``.
 
     Raises:
         UserError: with ``file:line``; for two files of different length with both counts.
+
+    >>> next(read_pairs(PairSpec("en", "de", "smallworld"))).line
+    0
     """
     return _PAIRS(spec, _options(lenient, dropped))
 
@@ -94,10 +101,12 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
 def read_text(
     spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Read plain text, one sentence per line, as ``(line number, normalized text)``, blank lines included; or the
-    sentences of a treebank.
+    """Read plain text, one sentence per line, or the sentences of a treebank.
 
     Args and errors as in :func:`read_pairs`.
+
+    Yields:
+        Line number and normalized text, also of blank lines.
     """
     return _TEXT(spec, _options(lenient, dropped))
 
@@ -109,11 +118,11 @@ def read_trees(
 
     Args:
         spec: language and path.
-        lenient: drop sentences that are not well-formed instead of raising.
+        lenient: drop malformed sentences instead of raising.
         dropped: counts what was dropped, by reason: those of :func:`paralign.formats.conllu.read_conllu`, and
-            ``not projective, or crowded`` (``syn``).
-        labeled: with ``False`` the analysis may be missing, and plain text is read too, one sentence per line: its
-            words are those of :func:`paralign.text.words.word_spans`.
+            ``not projective, or crowded`` (languages derived by ``syn``).
+        labeled: whether the annotation is required; with ``False``, plain text is read too, one sentence per line, with
+            the words of :func:`paralign.text.words.word_spans`.
 
     Raises:
         UserError: with ``file:line``.
@@ -131,7 +140,7 @@ def read_tagged(
 ) -> Iterator[Tagged]:
     """Read sentences with entity tags; see :func:`paralign.formats.tagged_columns.read_tagged_columns`."""
     if scheme not in ("bio", "conll"):
-        raise UserError(f"unknown scheme {scheme!r}", hint="known: bio, conll")
+        raise UserError(f"unknown scheme {scheme!r}", hint="use bio or conll")
     return _TAGGED(spec, _options(lenient, dropped, labeled, scheme))
 
 
@@ -143,20 +152,24 @@ def read_sentence_pairs(
 
 
 def read_questions(
-    path: str, *, languages: tuple[str, str], lenient: bool = False, dropped: Counter[str] | None = None,
+    path: str,
+    *,
+    languages: tuple[str, str],
+    lenient: bool = False,
+    dropped: Counter[str] | None = None,
     labeled: bool = True,
-) -> Iterator[Question]:  # fmt: skip
+) -> Iterator[Question]:
     """Read questions and paragraphs; see :func:`paralign.formats.squad.read_squad`.
 
     Args:
         path: the file, ``-``, or ``smallworld[:START-STOP]``.
-        languages: of the context and of the question (they differ in MLQA).
-        lenient: drop answers and questions that cannot be used instead of raising.
+        languages: languages of context and question (they can differ in MLQA).
+        lenient: drop unusable answers and questions instead of raising.
         dropped: counts what was dropped, by reason; in a derived language also ``answer torn apart``.
-        labeled: with ``False`` answers may be missing.
+        labeled: whether answers are required.
 
     Raises:
-        UserError: naming file and question.
+        UserError: with file and question.
     """
     return _QUESTIONS(PairSpec(*languages, str(path)), _options(lenient, dropped, labeled))
 
@@ -169,7 +182,7 @@ def read_mining(
 
 
 def line_count(spec: PairSpec | TextSpec) -> int | None:
-    """Return the number of lines of the file behind a spec; see :func:`paralign.formats.parallel_text.count_lines`."""
+    """Return the number of lines of the file of a spec; see :func:`paralign.formats.parallel_text.count_lines`."""
     return count_lines(spec.path, spec.paths)
 
 
@@ -180,7 +193,7 @@ def _options(
 
 
 def _base(spec: TextSpec, language: DerivedLanguage | None) -> TextSpec:
-    """The spec of the text that a derived language is made from."""
+    """Return the spec of the text from which a derived language is built."""
     return spec if language is None else TextSpec(language.base, spec.path)
 
 
@@ -189,13 +202,13 @@ def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
 
 
 def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Pair]:
-    """Both sides of one text where they are of one language, else the sides of pairs."""
-    bases = [tag if one is None else one.base for tag, one in zip(spec.languages, languages, strict=True)]
+    """Yield both sides of one text if they have the same base language, otherwise the transformed sides of pairs."""
+    bases = [tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)]
     if bases[0] != bases[1]:
         for pair in _PAIRS(PairSpec(bases[0], bases[1], spec.path), options):
             texts = (_reordered(pair.source, languages[0]), _reordered(pair.target, languages[1]))
             yield Pair(*texts, pair.line)
-    elif is_treebank(spec.path) or any(_needs_trees(one) for one in languages):
+    elif is_treebank(spec.path) or any(map(_needs_trees, languages)):
         yield from _derived_trees(spec, languages, bases[0], options)
     else:
         for number, text in _TEXT(TextSpec(bases[0], spec.path), options):
@@ -205,15 +218,15 @@ def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...]
 def _derived_trees(
     spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], base: str, options: _Options
 ) -> Iterator[Pair]:
-    """Both sides of a treebank, in the order of its own words; a sentence that one of them cannot have is left out."""
-    options = replace(options, labeled=any(_needs_trees(one) for one in languages))
-    orders = [ordering_of(one, path, spec.path) for one, path in zip(languages, spec.orderings, strict=True)]
+    """Yield both sides of the sentences of a treebank; those that cannot be transformed are left out."""
+    options = replace(options, labeled=any(map(_needs_trees, languages)))
+    orders = [ordering_of(derived, path, spec.path) for derived, path in zip(languages, spec.orderings, strict=True)]
     for tree in _TREES(TextSpec(base, spec.path), options):
         sides: list[str] = []
-        for one, order in zip(languages, orders, strict=True):
-            made = [tree] if one is None else list(reordered_trees([tree], one, order, options.dropped))
-            sides += [side.text for side in made]
-            if not made:
+        for derived, order in zip(languages, orders, strict=True):
+            reordered = [tree] if derived is None else list(reorder_trees([tree], derived, order, options.dropped))
+            sides += [side.text for side in reordered]
+            if not reordered:
                 break
         if len(sides) == 2:
             yield Pair(sides[0], sides[1], tree.line)
@@ -246,14 +259,18 @@ def _derived_language_trees(
     (language,) = languages
     assert language is not None
     trees = _TREES(_base(spec, language), options)
-    return reordered_trees(trees, language, ordering_of(language, spec.ordering, spec.path), options.dropped)
+    return reorder_trees(trees, language, ordering_of(language, spec.ordering, spec.path), options.dropped)
 
 
 def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
     return read_tagged_columns(
-        spec.path, spec.language, scheme=options.scheme, lenient=options.lenient, dropped=options.dropped,
+        spec.path,
+        spec.language,
+        scheme=options.scheme,
+        lenient=options.lenient,
+        dropped=options.dropped,
         labeled=options.labeled,
-    )  # fmt: skip
+    )
 
 
 def _derived_tagged(
@@ -261,7 +278,7 @@ def _derived_tagged(
 ) -> Iterator[Tagged]:
     (language,) = languages
     assert language is not None
-    return reordered_tagged(_TAGGED(_base(spec, language), options), language)
+    return reorder_tagged(_TAGGED(_base(spec, language), options), language)
 
 
 def _sentence_pair_file(spec: TextSpec, options: _Options) -> Iterator[SentencePair]:
@@ -275,7 +292,7 @@ def _derived_sentence_pairs(
 ) -> Iterator[SentencePair]:
     (language,) = languages
     assert language is not None
-    return reordered_sentence_pairs(_SENTENCE_PAIRS(_base(spec, language), options), language)
+    return reorder_sentence_pairs(_SENTENCE_PAIRS(_base(spec, language), options), language)
 
 
 def _question_file(spec: PairSpec, options: _Options) -> Iterator[Question]:
@@ -286,8 +303,8 @@ def _derived_questions(
     spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
 ) -> Iterator[Question]:
     context, question = languages
-    own = _QUESTIONS(PairSpec(*_bases(spec, languages), spec.path), options)
-    return reordered_questions(own, context, question, options.labeled, options.dropped)
+    questions = _QUESTIONS(PairSpec(*_bases(spec, languages), spec.path), options)
+    return reorder_questions(questions, context, question, options.labeled, options.dropped)
 
 
 def _mining_files(spec: PairSpec, options: _Options) -> MiningSet:
@@ -297,18 +314,23 @@ def _mining_files(spec: PairSpec, options: _Options) -> MiningSet:
 
 
 def _no_mining(spec: PairSpec, indices: range) -> MiningSet:
-    raise UserError("the small world has no mining set", hint="name files in BUCC's format")
+    raise UserError("the small world has no mining set", hint="use files in the format of BUCC")
 
 
 def _derived_mining(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> MiningSet:
-    own = _MINING(PairSpec(*_bases(spec, languages), spec.path), options)
-    texts = [[_reordered(text, one) for text in side] for side, one in zip((own.source, own.target), languages,
-                                                                           strict=True)]  # fmt: skip
-    return replace(own, source=texts[0], target=texts[1])
+    mining_set = _MINING(PairSpec(*_bases(spec, languages), spec.path), options)
+    source, target = languages
+    return replace(
+        mining_set,
+        source=[_reordered(text, source) for text in mining_set.source],
+        target=[_reordered(text, target) for text in mining_set.target],
+    )
 
 
 def _bases(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...]) -> tuple[str, str]:
-    source, target = (tag if one is None else one.base for tag, one in zip(spec.languages, languages, strict=True))
+    source, target = (
+        tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)
+    )
     return source, target
 
 
@@ -317,7 +339,7 @@ def _needs_trees(language: DerivedLanguage | None) -> bool:
 
 
 def _reordered(text: str, language: DerivedLanguage | None) -> str:
-    return text if language is None else reordered_text(text, language)
+    return text if language is None else reorder_text(text, language)
 
 
 _PAIRS = _Reader[PairSpec, Iterator[Pair]](_pair_files, smallworld.smallworld_pairs, _derived_pairs)

@@ -1,4 +1,4 @@
-"""The small world in the readers' forms: pairs, plain text, trees, and the data of the tasks."""
+"""Items of the small world: pairs, plain text, trees, and the data of the tasks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = [
 ]
 
 SEED = 0
-"""The world that ``smallworld`` names."""
+"""Seed of the world that ``smallworld`` denotes."""
 
 
 def smallworld_pairs(spec: PairSpec, indices: range) -> Iterator[Pair]:
-    """Pairs with gold links.
+    """Yield pairs with gold links.
 
     Raises:
-        UserError: for a language the small world does not speak.
+        UserError: for a language that the small world does not have.
     """
     from paralign.smallworld import World
 
@@ -36,27 +36,32 @@ def smallworld_pairs(spec: PairSpec, indices: range) -> Iterator[Pair]:
 
 
 def smallworld_gold(spec: PairSpec, indices: range) -> Iterator[set[tuple[int, int]]]:
-    """Gold links between the words of :func:`paralign.text.words.word_spans`, which are not always the small world's
-    own (a Chinese word is several); errors as in :func:`smallworld_pairs`."""
+    """Yield gold links between the words of :func:`paralign.text.words.word_spans`.
+
+    These can differ from the words of the small world (a Chinese word is several); errors as in
+    :func:`smallworld_pairs`.
+    """
     from paralign.smallworld import World
     from paralign.text.words import word_spans
 
     world = World(SEED)
     for index in indices:
-        found = []
+        words_of = []
         for language in spec.languages:
             sentence = world.sentence(index, language)
             spans = word_spans(sentence.text)
-            found.append([
-                [place for place, (start, end) in enumerate(spans) if start < own_end and own_start < end]
-                for own_start, own_end in sentence.spans
-            ])  # fmt: skip
-        source, target = found
+            words_of.append(
+                [
+                    [k for k, (start, end) in enumerate(spans) if start < word_end and word_start < end]
+                    for word_start, word_end in sentence.spans
+                ]
+            )
+        source, target = words_of
         yield {(a, b) for i, j in world.links(index, *spec.languages) for a in source[i] for b in target[j]}
 
 
 def smallworld_text(language: str, indices: range) -> Iterator[tuple[int, str]]:
-    """``(index, text)`` of each sentence; errors as in :func:`smallworld_pairs`."""
+    """Yield index and text of each sentence; errors as in :func:`smallworld_pairs`."""
     from paralign.smallworld import World
 
     world = World(SEED)
@@ -64,7 +69,7 @@ def smallworld_text(language: str, indices: range) -> Iterator[tuple[int, str]]:
 
 
 def smallworld_trees(language: str, indices: range) -> Iterator[Tree]:
-    """Gold trees, as a CoNLL-U file would give them; errors as in :func:`smallworld_pairs`."""
+    """Yield gold trees; errors as in :func:`smallworld_pairs`."""
     from paralign.smallworld import World
 
     world = World(SEED)
@@ -75,7 +80,7 @@ def smallworld_trees(language: str, indices: range) -> Iterator[Tree]:
 
 
 def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
-    """Inference pairs with their labels, index-aligned over languages; errors as in :func:`smallworld_pairs`."""
+    """Yield labeled inference pairs, aligned by index over languages; errors as in :func:`smallworld_pairs`."""
     from paralign.smallworld import realize, sample_inference
 
     for index in indices:
@@ -85,19 +90,19 @@ def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[Sentenc
 
 
 def smallworld_questions(context_language: str, question_language: str, indices: range) -> Iterator[Question]:
-    """Questions about paragraphs, one answer each, index-aligned; errors as in :func:`smallworld_pairs`."""
+    """Yield questions with one answer each, aligned by index; errors as in :func:`smallworld_pairs`."""
     from paralign.smallworld import realize_question, sample_question
 
     for index in indices:
         item = sample_question(index, SEED)
-        context, asked, answer, start = realize_question(item, context_language, question_language)
-        yield Question(f"smallworld-{index}", asked, context, (answer,), (start,))
+        context, question, answer, start = realize_question(item, context_language, question_language)
+        yield Question(f"smallworld-{index}", question, context, (answer,), (start,))
 
 
 def smallworld_tagged(language: str, indices: range) -> Iterator[Tagged]:
-    """Sentences with persons and places in BIO tags (``B-PER`` ...); errors as in :func:`smallworld_pairs`.
+    """Yield sentences with persons and places in BIO tags (``B-PER`` ...); errors as in :func:`smallworld_pairs`.
 
-    ``text`` is the sentence as it is written, in Chinese without spaces.
+    ``text`` is the sentence in the orthography of its language, in Chinese without spaces.
     """
     from paralign.smallworld import World
 

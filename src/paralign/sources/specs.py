@@ -1,4 +1,4 @@
-"""What the user says on the command line about a text: ``en-de=PATH`` and ``en=PATH``."""
+"""Specs of text on the command line: ``en-de=PATH`` and ``en=PATH``."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "check_order", "parse_p
 
 _DERIVED = re.compile(r"([^-:@]*(?:@[^-:]*)?)(-)([^-:@]*(?:@.*)?)|([^:@]*(?:@[^:]*)?)(:)([^:@]*(?:@.*)?)")
 SMALLWORLD_DEFAULT = range(20_000)
-"""The indices behind a plain ``smallworld``."""
+"""The indices of ``smallworld`` without a range."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairSpec:
-    """Parallel text: two canonical language tags and where the text lies.
+    """Parallel text: two canonical language tags and a path.
 
-    ``path`` is kept as given: a file, ``-`` (standard input), ``hub:NAME`` (a dataset), two files with a comma
-    between (Moses twins, the source side first) or ``smallworld[:START-STOP]``.
+    ``path`` is a file, ``-`` (standard input), ``hub:NAME`` (a dataset), two line-aligned files with a comma between
+    (the source side first) or ``smallworld[:START-STOP]``.
     """
 
     source: str
     target: str
     path: str
     orderings: tuple[str, str] = ("", "")
-    """Files of word order, where a side is derived by ``syn``."""
+    """Word order file of each side that is derived by ``syn``, otherwise empty."""
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files behind the pair: two for Moses twins, one for a file, none for the small world and datasets."""
+        """The files: two for line-aligned files, one for a single file, none for the small world and datasets."""
         if smallworld_range(self.path) is not None or is_hub(self.path):
             return ()
         if "," in self.path and not Path(self.path).exists():
@@ -55,16 +55,16 @@ class PairSpec:
 
 @dataclass(frozen=True, slots=True)
 class TextSpec:
-    """Plain text or a treebank of one language: its canonical tag and where the text lies (see PairSpec)."""
+    """Plain text or a treebank of one language: its canonical tag and a path (see :class:`PairSpec`)."""
 
     language: str
     path: str
     ordering: str = ""
-    """A file of word order, where the language is derived by ``syn``."""
+    """Word order file if the language is derived by ``syn``, otherwise empty."""
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The file behind the text, none for the small world and datasets."""
+        """The file; none for the small world and datasets."""
         return () if smallworld_range(self.path) is not None or is_hub(self.path) else (self.path,)
 
     @property
@@ -77,20 +77,22 @@ class TextSpec:
 
 
 def check_order(spec: PairSpec) -> None:
-    """Refuse languages whose words changed places where something is told of words by their place.
+    """Refuse languages with reordered words, for data that refer to words by position.
 
     Raises:
-        UserError: naming the language.
+        UserError: with the language.
     """
     for tag in spec.languages:
-        made = parse_derived(tag)
-        if made is not None and made.reorders_words:
+        language = parse_derived(tag)
+        if language is not None and language.reorders_words:
             hint = "use the language it is derived from"
-            raise UserError(f"gold links are of words in their order, {tag} has another", where=spec.path, hint=hint)
+            raise UserError(
+                f"gold links refer to the original order of words, {tag} has another", where=spec.path, hint=hint
+            )
 
 
 def smallworld_range(path: str) -> range | None:
-    """The sentence indices that ``smallworld`` or ``smallworld:START-STOP`` names; ``None`` for a file.
+    """Return the sentence indices of ``smallworld`` or ``smallworld:START-STOP``; ``None`` for a file.
 
     Raises:
         UserError: for a range that cannot be read or is empty.
@@ -108,47 +110,53 @@ def smallworld_range(path: str) -> range | None:
 
 
 def parse_pairs(text: str) -> PairSpec:
-    """Read ``en-de=PATH``, or ``en:zh-CN=PATH`` where a tag has a hyphen.
+    """Parse ``en-de=PATH``, or ``en:zh-CN=PATH`` if a tag has a hyphen.
 
     Raises:
-        UserError: for a missing ``=`` or path, an unknown language, the same language twice or the same file
-            for both sides (under whatever name).
+        UserError: for a missing ``=`` or path, an unknown language, the same language twice, or the same file for both
+            sides (also under different names).
+
+    >>> parse_pairs("eng-deu=corpus.tsv.gz").languages
+    ('en', 'de')
     """
-    shape = "write SOURCE-TARGET=PATH, e.g. en-de=corpus.tsv.gz, or en:zh-CN=PATH where a tag has a hyphen"
-    tags, path = _halves(text, shape)
-    parts = _split(tags)
+    shape = "write SOURCE-TARGET=PATH, e.g. en-de=corpus.tsv.gz, or en:zh-CN=PATH if a tag has a hyphen"
+    tags, path = _split_spec(text, shape)
+    parts = _split_tags(tags)
     if len(parts) != 2 or not all(part.strip() for part in parts):
         raise UserError(f"cannot read the languages in {text!r}", hint=shape)
     (source, first), (target, second) = map(_language, parts)
     if source == target:
         raise UserError(f"the two languages of {text!r} are the same ({source})", hint=shape)
     spec = PairSpec(source, target, path, (first, second))
-    _check_twins(spec)
+    _check_two_files(spec)
     return spec
 
 
 def parse_text(text: str) -> TextSpec:
-    """Read ``en=PATH``.
+    """Parse ``en=PATH``.
 
     Raises:
-        UserError: for a missing ``=`` or path or an unknown language.
+        UserError: for a missing ``=`` or path, or an unknown language.
+
+    >>> parse_text("German=news.txt").language
+    'de'
     """
-    tag, path = _halves(text, "write LANGUAGE=PATH, e.g. en=news.en.txt.gz")
+    tag, path = _split_spec(text, "write LANGUAGE=PATH, e.g. en=news.en.txt.gz")
     smallworld_range(path)
     language, ordering = _language(tag)
     return TextSpec(language, path, ordering)
 
 
-def _split(tags: str) -> list[str]:
-    """The two tags; a file of word order may hold any sign but the one between the tags."""
+def _split_tags(tags: str) -> list[str]:
+    """Return the two tags; the name of a word order file may contain anything but the separator of the tags."""
     if DERIVED_SEPARATOR not in tags:
         return tags.split(":") if ":" in tags else tags.split("-")
-    found = _DERIVED.fullmatch(tags)
-    return [] if found is None else [part for part in found.groups() if part is not None][::2]
+    match = _DERIVED.fullmatch(tags)
+    return [] if match is None else [part for part in match.groups() if part is not None][::2]
 
 
 def _language(text: str) -> tuple[str, str]:
-    """The canonical tag, and the file of word order behind ``@``, whose name becomes part of the tag.
+    """Return the canonical tag, and the word order file after ``@``, whose name becomes part of the tag.
 
     Raises:
         UserError: for an unknown language, or a file without ``syn``.
@@ -162,21 +170,21 @@ def _tagged(language: str, ordering: str) -> str:
     return f"{language.partition('@')[0]}@{ordering}" if ordering else language
 
 
-def _halves(text: str, shape: str) -> tuple[str, str]:
-    head, sign, path = text.partition("=")
-    if not sign or not head.strip():
+def _split_spec(text: str, shape: str) -> tuple[str, str]:
+    head, equals, path = text.partition("=")
+    if not equals or not head.strip():
         raise UserError(f"no language before the path in {text!r}", hint=shape)
     if not path.strip():
         raise UserError(f"no path after '=' in {text!r}", hint=shape)
     return head.strip(), path.strip()
 
 
-def _check_twins(spec: PairSpec) -> None:
+def _check_two_files(spec: PairSpec) -> None:
     paths = spec.paths
     if len(paths) < 2:
         return
     if len(paths) > 2 or not all(paths):
         raise UserError(f"two files are needed, not {spec.path!r}", hint="write SOURCE_FILE,TARGET_FILE")
-    # realpath sees through ./ and symbolic links; it does not need the files to exist.
+    # realpath resolves ./ and symbolic links; the files need not exist.
     if os.path.realpath(paths[0]) == os.path.realpath(paths[1]):
-        raise UserError("the same file is given for both sides", where=spec.path, hint="name the file of each language")
+        raise UserError("the same file is given for both sides", where=spec.path, hint="use the file of each language")

@@ -1,4 +1,4 @@
-"""Tasks: data, a head, a score. One file each."""
+"""Tasks: they read data, decode and score; most train a head. One file each."""
 
 from paralign.tasks.base import Score, Task, find_task
 

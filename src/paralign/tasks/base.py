@@ -1,4 +1,4 @@
-"""What a task is: it reads its data, decodes and scores; most own a head (see ``supervised``)."""
+"""The base class of tasks. A task reads its data and scores an encoder; tasks with a head are in ``supervised``."""
 
 from __future__ import annotations
 
@@ -24,19 +24,23 @@ __all__ = ["TASKS", "Score", "Task", "TaskConfig", "find_task", "find_task_class
 
 
 class TaskConfig(Config):
-    """Settings of a task, the section ``[task]``."""
+    """Settings of a task, in the section ``[task]``."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One measurement of one data set.
+    """The score of one metric on one data set.
 
     Attributes:
-        metric: its name.
-        items: [n, 2], a row for each item. For ``statistic="ratio"`` numerator and denominator: the score is the ratio
-            of their sums. For a correlation the pair of values, for example prediction and gold score.
+        metric: name of the metric.
+        items: a row for each item. For ``statistic="ratio"`` it holds numerator and denominator, and the score is the
+            ratio of their sums. For a correlation it holds the pair of values, for example prediction and gold score.
+            Shape: [n, 2].
         where: layer, pooling and direction, for tasks that have them.
         statistic: how the score is computed from the items: ``ratio``, ``pearson`` or ``spearman``.
+
+    >>> Score("accuracy", np.array([[1.0, 1.0], [0.0, 1.0]])).value
+    0.5
     """
 
     metric: str
@@ -51,17 +55,27 @@ class Score:
 
 
 class Task(ABC):
-    """Base of every task. ``trains`` says whether it has a head to be fine-tuned.
+    """Base class of tasks.
 
-    Data are whatever ``read`` returns; the other methods take it back.
+    A subclass defines ``name``, ``trains``, :meth:`read`, :meth:`language` and :meth:`evaluate`; the other methods are
+    optional. Tasks that train a head derive from :class:`paralign.tasks.supervised.SupervisedTask` instead. What
+    :meth:`read` returns is passed to the other methods as ``data``.
 
     Args:
-        config: settings, defaults where none are given.
+        config: the settings, an instance of the class's ``Config``. None: defaults.
+
+    >>> task = find_task("retrieval")
+    >>> data = task.read("en-de=smallworld:0-4", lenient=False, dropped=Counter(), limit=None)
+    >>> task.language(data), task.baselines(data)["chance"]["accuracy_cosine"]
+    ('de', 0.25)
     """
 
     name: ClassVar[str]
+    """Name of the task on the command line and in results."""
     trains: ClassVar[bool]
+    """Whether the task has a head that is fine-tuned."""
     Config: ClassVar[type[TaskConfig]] = TaskConfig
+    """Class of its settings, ``--set task.KEY=VALUE``."""
     title: ClassVar[str] = ""
     """The task's name in reports, for tasks that are not in the table ``TASKS``; ``name`` by default."""
     main_metrics: ClassVar[tuple[str, ...]] = ()
@@ -82,41 +96,69 @@ class Task(ABC):
 
     @abstractmethod
     def read(self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True) -> Any:
-        """Read one data set, ``LANG=PATH`` (or ``SRC-TGT=PATH``).
+        """Read one data set.
 
         Args:
-            spec: as the user gave it.
-            lenient: drop items that cannot be used instead of raising.
-            dropped: counts what was dropped, by reason.
-            limit: the first so many items.
-            labeled: off for data to predict on, which may lack labels.
+            spec: what the user gave, ``LANG=PATH`` or ``SRC-TGT=PATH``.
+            lenient: whether to drop items that cannot be used instead of raising an error.
+            dropped: counts dropped items, by reason.
+            limit: number of items to read, from the first. None: all.
+            labeled: whether items must have labels; False for data to predict on.
+
+        Returns:
+            The data set, which the other methods get as ``data``.
 
         Raises:
-            UserError: with file and line.
+            UserError: for data that cannot be read, with file and line.
         """
 
     @abstractmethod
     def language(self, data: Any) -> str:
-        """The language a row of results is about."""
+        """Return the language that is recorded with results."""
 
     @abstractmethod
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Any) -> list[Score]:
-        """Score one data set."""
+        """Score an encoder on one data set.
+
+        Args:
+            encoder: the encoder.
+            head: the fine-tuned head. None: there is none.
+            data: what :meth:`read` returned.
+
+        Returns:
+            A score for each metric, with its items in the order of the data.
+        """
 
     def predict(self, encoder: Encoder, head: Objective | None, data: Any, path: Path) -> list[Path]:
-        """Write predictions in the task's own format; returns the files written."""
-        raise UserError(f"the task {self.name!r} predicts nothing", hint="use paralign evaluate")
+        """Write predictions in the task's format.
+
+        Args:
+            encoder: the encoder.
+            head: the fine-tuned head. None: there is none.
+            data: what :meth:`read` returned.
+            path: the file to write.
+
+        Returns:
+            The files written.
+
+        Raises:
+            UserError: by default, if the task has no predictions.
+        """
+        raise UserError(f"the task {self.name!r} has no predictions", hint="use paralign evaluate")
 
     def texts_of(self, data: Any) -> Iterable[Sequence[str]]:
-        """The texts of each item of a data set, to look for in training text."""
+        """Return the texts of each item, to look for train–test overlap. Default: none."""
         return ()
 
     def labels_of(self, data: Any) -> Iterable[Sequence[str]]:
-        """The labels of each item of a data set, to look for a constant."""
+        """Return the labels of each item, to warn about constant labels. Default: none."""
         return ()
 
     def baselines(self, data: Any) -> Mapping[str, Mapping[str, float]]:
-        """What knowing nothing scores on a data set: ``{"chance": {metric: value}, "majority": {...}}``."""
+        """Return the scores of baselines without a model, such as ``{"chance": {metric: value}, "majority": {...}}``.
+
+        Default: none.
+        """
         return {}
 
 
@@ -138,7 +180,7 @@ def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
 
     Args:
         name: a name of the table ``TASKS``, or ``my_module:Class``.
-        settings: settings of the task; defaults where none are given.
+        settings: settings of the task. None, and settings that are missing: defaults.
 
     Raises:
         UserError: if there is no such task, or a setting is wrong.
@@ -148,6 +190,6 @@ def find_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
 
 
 def read_data(task: Task, spec: str, lenient: bool, limit: int | None) -> tuple[Any, Counter[str]]:
-    """Read a data set of a task; return it and what was dropped, by reason."""
+    """Read a data set of a task; return it with the number of dropped items by reason. See :meth:`Task.read`."""
     dropped: Counter[str] = Counter()
     return task.read(spec, lenient=lenient, dropped=dropped, limit=limit), dropped

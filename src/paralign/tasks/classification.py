@@ -31,10 +31,13 @@ class PairConfig(TaskConfig):
     """Settings of sentence-pair classification."""
 
     max_pieces: int = Field(default=128, ge=8)
-    """Longest row, specials included (Pan et al. 2021, section 3.4); the longer sentence is cut first, and counted."""
+    """Longest row, special pieces included (Pan et al. 2021, section 3.4). The longer sentence is cut first; cuts are
+    counted."""
 
 
 class _PairTask(SupervisedTask):
+    """Base class of the classification tasks; ``names`` are the labels."""
+
     Config: ClassVar[type[TaskConfig]] = PairConfig
     training: ClassVar[Mapping[str, Any]] = {"epochs": 2}
     names: ClassVar[tuple[str, ...]]
@@ -42,7 +45,7 @@ class _PairTask(SupervisedTask):
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[SentencePair]:
-        """``LANG=PATH``: TSV of three columns or with a header, or JSONL; or ``LANG=smallworld:START-STOP``."""
+        """Read ``LANG=PATH``, three columns, TSV with a header or JSON lines; or ``LANG=smallworld:START-STOP``."""
         where = parse_text(spec)
 
         def pairs(count: Counter[str]) -> Iterator[SentencePair]:
@@ -53,76 +56,77 @@ class _PairTask(SupervisedTask):
                     count["unknown label"] += 1
                 else:
                     raise UserError(
-                        f"{pair.label!r} is no label of the task {self.name!r} ({', '.join(self.names)})",
+                        f"{pair.label!r} is not a label of the task {self.name!r} ({', '.join(self.names)})",
                         where=f"{where.path}:{pair.line}",
-                        hint="fix the line, name the task the data are of, or drop such lines with --lenient",
+                        hint="fix the line, choose another --task, or drop such lines with --lenient",
                     )
 
         return Dataset(spec, where.language, pairs, limit=limit, dropped=dropped)
 
     def head(self, encoder: Encoder) -> LabelHead:
-        """A linear layer on the state of [CLS]."""
+        """Return a linear layer on the state of [CLS]."""
         return LabelHead(encoder, self.names)
 
     def examples(self, encoder: Encoder, items: Sequence[SentencePair]) -> list[Example]:
-        """One row a pair: [CLS] premise [SEP] hypothesis [SEP]."""
-        most = min(self.config.max_pieces - (encoder.max_pieces - row_capacity(encoder, 2)), row_capacity(encoder, 2))
+        """Return one row for each pair: [CLS] premise [SEP] hypothesis [SEP]."""
+        longest = min(
+            self.config.max_pieces - (encoder.max_pieces - row_capacity(encoder, 2)), row_capacity(encoder, 2)
+        )
         firsts = encoder.tokenize([item.first for item in items])
         seconds = encoder.tokenize([item.second for item in items])
         rows = []
-        for index, (item, (one, _), (two, _)) in enumerate(zip(items, firsts, seconds, strict=True)):
-            if len(one) + len(two) > most:
+        for index, (item, (first, _), (second, _)) in enumerate(zip(items, firsts, seconds, strict=True)):
+            if len(first) + len(second) > longest:
                 self.cut[f"sentence pairs cut to {self.config.max_pieces} pieces"] += 1
-                keep = min(len(two), max(most // 2, most - len(one)))  # what cutting the longer one leaves
-                one, two = one[: most - keep], two[:keep]
+                keep = min(len(second), max(longest // 2, longest - len(first)))  # the longer one is cut first
+                first, second = first[: longest - keep], second[:keep]
             label = np.array([self.names.index(item.label) if item.label else 0])
-            rows.append(Example((one, two), np.zeros(1, np.int64), label, index))
+            rows.append(Example((first, second), np.zeros(1, np.int64), label, index))
         return rows
 
     def format_label(self, label: npt.NDArray[np.int64]) -> str:
-        """Its name."""
+        """Return the name of the label."""
         return self.names[int(label)]
 
     def answer(self, item: SentencePair, parts: Sequence[tuple[Example, Any]]) -> str:
-        """The most probable label."""
+        """Return the most probable label."""
         return self.names[int(parts[0][1][0].argmax())]
 
     def score_item(self, item: SentencePair, answer: str, language: str) -> ItemScores:
-        """Accuracy."""
+        """Score accuracy."""
         return {"accuracy": (float(item.label == answer), 1.0)}
 
     def write(self, path: Path, answered: Iterable[tuple[SentencePair, str]]) -> list[Path]:
-        """Three columns as XNLI's TSV: premise, hypothesis, predicted label."""
+        """Write three columns as in XNLI: premise, hypothesis, predicted label."""
         write_lines(path, (f"{item.first}\t{item.second}\t{answer}" for item, answer in answered))
         return [path]
 
     def texts(self, item: SentencePair) -> Sequence[str]:
-        """Both sentences."""
+        """Return both sentences."""
         return item.first, item.second
 
     def labels(self, item: SentencePair) -> Sequence[str]:
-        """The label."""
+        """Return the label."""
         return (item.label,)
 
     def key(self, item: SentencePair) -> str:
-        """The pair's id."""
+        """Return the id of the pair."""
         return item.id
 
-    def code_switch(self, own: SentencePair, other: SentencePair) -> tuple[SentencePair, SentencePair]:
-        """Premise in one language, hypothesis in the other, both ways."""
-        if own.label != other.label:
-            raise UserError(
-                f"pair {own.id} is {own.label!r}, its original {other.label!r}: they are not translations",
-                hint="give the same pairs in both languages, in the same order or with equal ids",
-            )
-        return replace(own, second=other.second), replace(own, first=other.first)
+    def code_switch(self, item: SentencePair, original: SentencePair) -> tuple[SentencePair, SentencePair]:
+        """Return the pairs with the premise in one language and the hypothesis in the other."""
+        if item.label != original.label:
+            message = f"pair {item.id} has the label {item.label!r}, its original {original.label!r}"
+            hint = "give the same pairs in both languages, in the same order or with equal ids"
+            raise UserError(f"{message}: they are not translations", hint=hint)
+        return replace(item, second=original.second), replace(item, first=original.first)
 
     def baselines(self, data: Dataset[SentencePair]) -> Mapping[str, Mapping[str, float]]:
-        """Chance, and the most frequent label of the set."""
+        """Return the scores of chance and of the most frequent label of the set."""
         return {"chance": {"accuracy": 1 / len(self.names)}, **super().baselines(data)}
 
     def baseline_answers(self, data: Dataset[SentencePair]) -> Mapping[str, Callable[[SentencePair], str]]:
-        """The most frequent label."""
+        """Return the baseline ``majority``, the most frequent label."""
         most = Counter(item.label for item in data).most_common(1)[0][0]
         return {"majority": lambda item: most}
 

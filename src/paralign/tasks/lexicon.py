@@ -1,4 +1,4 @@
-"""Bilingual lexicon induction: is the translation among the words nearest to a word?"""
+"""Bilingual lexicon induction: how often the translation is among the words nearest to a word."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ from paralign.smallworld.concepts import CONCEPTS
 from paralign.smallworld.world import get_grammar
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.retrieval import resolve_layer, result_language
+from paralign.tasks.cross_lingual import resolve_layer, result_language
 from paralign.text.normalization import normalize
 
 __all__ = ["Lexicon", "LexiconConfig", "LexiconInduction", "word_vectors"]
 
-NEIGHBOURS = 10
-PLACES = (1, 5, 10)
+NEIGHBORS = 10
+RANKS = (1, 5, 10)
 
 
 class LexiconConfig(TaskConfig):
     """Settings, as ``--set task.vectors=contextual``."""
 
     vectors: Literal["static", "contextual"] = "static"
-    """``static``: mean of the input-embedding rows of a word's pieces. ``contextual``: the word alone through the
-    encoder, mean over its pieces."""
+    """``static``: mean of the input embeddings of a word's pieces. ``contextual``: the word is encoded alone, and its
+    pieces are averaged."""
     layer: int | None = None
-    """Hidden state of contextual vectors, 0 = embeddings; the last by default."""
+    """Hidden state of contextual vectors, 0 for the embeddings. None: the last."""
     candidates: str | None = None
-    """A file of target words to choose from, one a line, besides the lexicon's own; ``{target}`` in its name stands
-    for the target language. Without it the lexicon's distinct target words."""
+    """A file of target words to choose from, one on each line, in addition to those of the lexicon; ``{target}`` in its
+    name is replaced by the target language. None: the target words of the lexicon only."""
     identical: bool = True
-    """Whether source words that have themselves as a translation count. Without them, metric names end in
+    """Whether to score source words that are their own translation. If not, metric names end in
     ``_without_identical``."""
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Words and which translate which.
+    """Words of two languages, and their translations.
 
     Attributes:
-        languages: source and target.
+        languages: source and target language.
         source: distinct source words.
         target: distinct target words, those of the lexicon first.
-        gold: [p, 2] right pairs, as indices into both.
+        gold: translations, as indices into source and target words. Shape: [p, 2].
     """
 
     languages: tuple[str, str]
@@ -71,18 +71,18 @@ class Lexicon:
 
     @property
     def identical(self) -> npt.NDArray[np.bool_]:
-        """Which source words have themselves as a translation."""
+        """Which source words are their own translation."""
         out = np.zeros(len(self.source), bool)
         out[[i for i, j in self.gold.tolist() if self.source[i] == self.target[j]]] = True
         return out
 
 
 class LexiconInduction(Task):
-    """Precision@1, @5 and @10 by cosine and CSLS with 10 neighbours (Conneau et al. 2018), source to target.
+    """Precision at 1, 5 and 10 by cosine and by CSLS with 10 neighbors (Conneau et al. 2018); nothing is trained.
 
-    Items are the distinct source words. A word with several translations is right if one of them stands among the
-    first k, as MUSE scores. Words of unknown pieces only have no vector: unlike MUSE, which leaves them out, they
-    count as wrong, so that all encoders are measured on the same words. Nothing is trained.
+    Items are the distinct source words. A word with several translations is right if one of them is among the first k,
+    as in MUSE. Words of unknown pieces only have no vector. They count as wrong, unlike in MUSE, which excludes them,
+    so that all encoders are scored on the same words.
     """
 
     name: ClassVar[str] = "lexicon"
@@ -93,9 +93,9 @@ class LexiconInduction(Task):
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Lexicon:
-        """``SRC-TGT=FILE`` with a pair of words a line, as MUSE's, or ``smallworld``: the lemmas of its concepts.
+        """Read ``SRC-TGT=FILE`` with a pair of words on each line, as in MUSE, or ``SRC-TGT=smallworld``: its lemmas.
 
-        ``limit`` keeps the first pairs.
+        ``limit`` is the number of pairs.
         """
         where = parse_pairs(spec)
         concepts = smallworld_range(where.path)
@@ -118,31 +118,31 @@ class LexiconInduction(Task):
         data = Lexicon(where.languages, list(source), list(words), gold)
         if not self.config.identical and data.identical.all():
             raise UserError(
-                "every source word has itself as a translation", where=where.path, hint="--set task.identical=true"
+                "every source word is its own translation", where=where.path, hint="--set task.identical=true"
             )
         return data
 
     def language(self, data: Lexicon) -> str:
-        """The one that is not English, else the second."""
+        """Return the language that is not English, otherwise the second."""
         return result_language(data.languages)
 
     def texts_of(self, data: Lexicon) -> Iterable[Sequence[str]]:
-        """Both words of each pair."""
+        """Return both words of each pair."""
         return ((data.source[i], data.target[j]) for i, j in data.gold.tolist())
 
     def baselines(self, data: Lexicon) -> Mapping[str, Mapping[str, float]]:
-        """Candidates in random order."""
-        right = np.bincount(data.gold[:, 0], minlength=len(data.source))[self._counted(data)]
+        """Return the baseline ``chance``: target words in random order."""
+        right = np.bincount(data.gold[:, 0], minlength=len(data.source))[self._scored(data)]
         return {
             "chance": {
                 self._metric(k, similarity): chance_precision(right, len(data.target), k)
-                for k in PLACES
+                for k in RANKS
                 for similarity in ("cosine", "csls")
             }
         }
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Lexicon) -> list[Score]:
-        """Hits of every source word."""
+        """Score every source word."""
         direction = "-".join(data.languages)
         static = self.config.vectors == "static"
         layer = None if static else resolve_layer(encoder, self.config.layer)
@@ -153,27 +153,27 @@ class LexiconInduction(Task):
         for lost, words, side in ((lost_a, data.source, "source"), (lost_b, data.target, "target")):
             if lost:
                 print(
-                    f"note: lexicon {direction}: {lost} of {len(words):,} {side} words are of unknown pieces only; "
-                    "they are neither found nor find",
+                    f"note: lexicon {direction}: {lost} of {len(words):,} {side} words consist of unknown pieces only, "
+                    "so they have no vector",
                     file=sys.stderr,
                 )
         same = data.identical
         if same.any():
-            what = "counted; leave out: --set task.identical=false" if self.config.identical else "left out"
+            note = "scored; to exclude them: --set task.identical=false" if self.config.identical else "excluded"
             print(
-                f"note: lexicon {direction}: {100 * same.mean():.1f} % of the source words have themselves as a "
-                f"translation ({what})",
+                f"note: lexicon {direction}: {100 * same.mean():.1f} % of the source words are their own "
+                f"translation ({note})",
                 file=sys.stderr,
             )
         where = Where(layer=layer, pool="static" if static else "mean", direction=direction)
         scores = []
-        for similarity, neighbours in (("cosine", None), ("csls", NEIGHBOURS)):
-            ranks = translation_ranks(a, b, data.gold, neighbours)[self._counted(data)]
-            scores += [Score(self._metric(k, similarity), precision_items(ranks, k), where) for k in PLACES]
+        for similarity, neighbors in (("cosine", None), ("csls", NEIGHBORS)):
+            ranks = translation_ranks(a, b, data.gold, neighbors)[self._scored(data)]
+            scores += [Score(self._metric(k, similarity), precision_items(ranks, k), where) for k in RANKS]
         return scores
 
-    def _counted(self, data: Lexicon) -> npt.NDArray[np.bool_]:
-        """Which source words are items."""
+    def _scored(self, data: Lexicon) -> npt.NDArray[np.bool_]:
+        """Return which source words are scored."""
         return np.ones(len(data.source), bool) if self.config.identical else ~data.identical
 
     def _metric(self, k: int, similarity: str) -> str:
@@ -182,15 +182,15 @@ class LexiconInduction(Task):
 
 @torch.no_grad()
 def word_vectors(encoder: Encoder, words: list[str], layer: int | None) -> tuple[npt.NDArray[np.float32], int]:
-    """Vectors of single words, each the mean over its pieces.
+    """Return vectors of single words, each the mean over its pieces.
 
     Args:
-        encoder: left in the mode it was in.
+        encoder: the encoder; its training mode is restored.
         words: n words.
-        layer: hidden state, 0 = embeddings with positions and all; ``None`` for the rows of the embedding table.
+        layer: number of the hidden state, 0 for the embeddings (with positions). None: rows of the embedding table.
 
     Returns:
-        [n, d] vectors, zero for words of unknown pieces only (or of none), and how many those are.
+        Vectors, zero for words of unknown pieces only (or of none), shape: [n, d]; and the number of such words.
     """
     pieces = [ids for ids, _ in encoder.tokenize(words)]
     unknown = encoder.tokenizer.unk_token_id
@@ -210,7 +210,7 @@ def word_vectors(encoder: Encoder, words: list[str], layer: int | None) -> tuple
 
 
 def _lemmas(spec: PairSpec, concepts: Sequence[str]) -> list[tuple[str, str]]:
-    """Words of both languages for the concepts they both have a word for."""
+    """Return the lemmas of concepts that have one in both languages."""
     first, second = get_grammar(spec.source), get_grammar(spec.target)
     pairs = [(first.lemma(concept), second.lemma(concept)) for concept in concepts]
     return [pair for pair in pairs if "-" not in pair]

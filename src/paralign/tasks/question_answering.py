@@ -1,4 +1,4 @@
-"""Extractive question answering (SQuAD, XQuAD, MLQA, TyDiQA-GoldP): which span of a paragraph answers a question."""
+"""Extractive question answering (SQuAD, XQuAD, MLQA, TyDiQA-GoldP): the span of a paragraph that answers a question."""
 
 from __future__ import annotations
 
@@ -40,39 +40,40 @@ _SENTENCE = re.compile(r"(?<=[.!?।؟])\s+|(?<=[。！？])\s*")
 
 
 class AnswerConfig(TaskConfig):
-    """Settings of question answering; the defaults are those of BERT on SQuAD (Devlin et al. 2019)."""
+    """Settings of question answering. Defaults are those of BERT on SQuAD (Devlin et al. 2019)."""
 
     max_pieces: int = Field(default=384, ge=16)
-    """Longest row, specials included; the encoder's own where that is less. Longer contexts are shown in windows."""
+    """Longest row, special pieces included, at most the encoder's. Longer contexts are encoded in windows."""
     stride: int = Field(default=128, ge=1)
-    """Context pieces from the beginning of a window to the beginning of the next (``doc_stride`` of BERT's own script;
-    not the overlap). Less where windows are so short that a span of ``max_answer`` pieces could be cut by all."""
+    """Number of context pieces from the start of a window to the start of the next (``doc_stride`` in BERT's script,
+    not the overlap). It is reduced for short windows, so that some window contains every span of ``max_answer``."""
     max_question: int = Field(default=64, ge=1)
-    """Pieces of a question, at most half a row; what is longer is cut, and counted."""
+    """Longest question in pieces, at most half a row. Longer ones are cut, and counted."""
     max_answer: int = Field(default=30, ge=1)
-    """Longest answer that is found, in pieces."""
+    """Longest answer that can be predicted, in pieces."""
     n_best: int = Field(default=20, ge=1)
-    """Answers of different text that are kept."""
+    """Number of candidates with different texts."""
     normalise: Literal["squad", "mlqa"] = "squad"
-    """Whose scores: ``mlqa`` knows the articles of the context's language, all punctuation, and Chinese characters."""
+    """Scorer: of SQuAD, or of MLQA, which handles the articles of the context's language, all punctuation, and Chinese
+    characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A span of the context."""
+    """A span of the context that may be the answer."""
 
     text: str
     start: int
-    """Where it begins in the context, in characters."""
+    """Its start in the context, in characters."""
     score: float
-    """Sum of its two scores, before any softmax."""
+    """Sum of the logits of its start and its end."""
     probability: float
-    """Among the candidates of its question."""
+    """Probability among the candidates of the question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The best span, and the best ones of different texts. Empty where the tokenizer makes nothing of the context."""
+    """The best span, and the best candidates. Its text is empty if the context has no pieces."""
 
     text: str
     start: int
@@ -81,11 +82,11 @@ class Answer:
 
 
 class QuestionAnswering(SupervisedTask):
-    """Spans of paragraphs: F1 and exact match as SQuAD v1.1's or MLQA's official scorer.
+    """Extractive question answering: F1 and exact match of the official scorers of SQuAD v1.1 or MLQA.
 
-    Each span is given the best of its scores over the windows that hold it; the score is the sum of its two, not
-    normalized by window, as BERT's script compares them. That script further lets a span begin only in the window that
-    shows its first piece the most context; here all windows compete, which needs no second rule and loses no span.
+    The score of a span is the sum of its two logits, not normalized by window, as in BERT's script. If several windows
+    contain a span, its best score counts. (That script considers only the window in which the first piece has the most
+    context.)
     """
 
     name: ClassVar[str] = "qa"
@@ -96,15 +97,17 @@ class QuestionAnswering(SupervisedTask):
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Question]:
-        """``LANG=PATH`` in SQuAD's JSON, or ``LANG=smallworld:START-STOP``.
+        """Read ``LANG=PATH`` in SQuAD's JSON, or ``LANG=smallworld:START-STOP``.
 
-        ``CONTEXT-QUESTION=PATH`` (``zh-CN:en=PATH`` where a tag has a hyphen) for questions in another language than
-        their paragraphs, as MLQA's generalized transfer: results are about the context's language, with the direction
-        ``QUESTION-CONTEXT``.
+        If questions and paragraphs are in different languages, as in MLQA's generalized transfer, it is
+        ``CONTEXT-QUESTION=PATH`` (``zh-CN:en=PATH`` if a tag has a hyphen). Results are recorded with the language of
+        the context and the direction ``QUESTION-CONTEXT``.
         """
         context, question, path = _languages(spec)
-        if len({made is not None and made.uses_twins for made in map(parse_derived, (context, question))}) > 1:
-            raise UserError(f"{context} and {question} have other pieces", hint="derive both by trans, or neither")
+        derived = (parse_derived(context), parse_derived(question))
+        if len({language is not None and language.uses_twins for language in derived}) > 1:
+            message = f"{context} and {question} do not share their pieces"
+            raise UserError(message, hint="derive both languages by trans, or neither")
 
         def read(count: Counter[str]) -> Iterator[Question]:
             return read_questions(path, languages=(context, question), lenient=lenient, dropped=count, labeled=labeled)
@@ -113,65 +116,66 @@ class QuestionAnswering(SupervisedTask):
         return Dataset(spec, context, read, limit=limit, dropped=dropped, keep=True, direction=direction)
 
     def head(self, encoder: Encoder) -> SpanHead:
-        """Two scores for [CLS] and each context piece."""
+        """Return a head with two logits for [CLS] and for each context piece."""
         return SpanHead(encoder)
 
     def examples(self, encoder: Encoder, items: Sequence[Question]) -> list[Example]:
-        """[CLS] question [SEP] window [SEP], for each window of the context; the note is the window's offsets [m, 2].
+        """Return a row [CLS] question [SEP] window [SEP] for each window of the context.
 
-        A window that does not hold the whole of the first gold answer is labeled [CLS], as in BERT's script.
+        The label is [CLS] if the window does not contain the whole first gold answer, as in BERT's script. The note
+        holds the character offsets of the window's pieces, shape: [m, 2].
         """
         prefix, middle, _ = encoder.template.pair
         space = min(self.config.max_pieces - (encoder.max_pieces - row_capacity(encoder, 2)), row_capacity(encoder, 2))
-        most = max(1, min(self.config.max_question, space // 2))
+        longest = max(1, min(self.config.max_question, space // 2))
         contexts = list(dict.fromkeys(item.context for item in items))  # a paragraph has several questions
-        seen = {
-            text: (ids, _whole(text, offsets))
+        tokenized = {
+            text: (ids, _closed_offsets(text, offsets))
             for text, (ids, offsets) in zip(contexts, encoder.tokenize(contexts), strict=True)
         }
-        asked = encoder.tokenize([item.question for item in items])
+        questions = encoder.tokenize([item.question for item in items])
         rows = []
-        for index, (item, (question, _)) in enumerate(zip(items, asked, strict=True)):
-            if len(question) > most:
-                self.cut[f"questions cut to {most} pieces"] += 1
-                question = question[:most]
-            ids, offsets = seen[item.context]
-            gold = _gold(item, offsets)
+        for index, (item, (question, _)) in enumerate(zip(items, questions, strict=True)):
+            if len(question) > longest:
+                self.cut[f"questions cut to {longest} pieces"] += 1
+                question = question[:longest]
+            ids, offsets = tokenized[item.context]
+            gold = _gold_pieces(item, offsets)
             if item.answers and gold is None:
-                self.cut["answers the tokenizer makes no piece of"] += 1
-            begin, held = len(prefix) + len(question) + len(middle), False
+                self.cut["answers without pieces"] += 1
+            begin, contained = len(prefix) + len(question) + len(middle), False
             for start, stop in _windows(len(ids), space - len(question), self.config):
                 inside = gold is not None and start <= gold[0] and gold[1] < stop
-                held |= inside
+                contained |= inside
                 labels = np.array(gold) - start + begin if gold and inside else np.zeros(2, np.int64)
                 targets = np.array([begin, begin + stop - start - 1])
                 rows.append(Example((question, ids[start:stop]), targets, labels, index, offsets[start:stop]))
-            if gold and not held:
+            if gold and not contained:
                 self.cut["answers longer than a window"] += 1
         return rows
 
     def answer(self, item: Question, parts: Sequence[tuple[Example, Any]]) -> Answer:
-        """The best span over the windows: begins before it ends, in the context, of at most ``max_answer`` pieces."""
+        """Return the best span of at most ``max_answer`` pieces over all windows."""
         offsets = np.concatenate([row.note for row, _ in parts]).tolist()
-        found: dict[str, tuple[int, float]] = {}
-        for first, last, score in ranked_spans([scores for _, scores in parts], self.config.max_answer):
+        spans: dict[str, tuple[int, float]] = {}
+        for first, last, score in ranked_spans([logits for _, logits in parts], self.config.max_answer):
             start, end = offsets[first][0], offsets[last][1]
-            text = item.context[start:end].lstrip()  # a piece may hold the space before its word
+            text = item.context[start:end].lstrip()  # a piece may include the space before its word
             start, text = end - len(text), text.rstrip()
-            if text and text not in found:
-                found[text] = (start, score)
-                if len(found) == self.config.n_best:
+            if text and text not in spans:
+                spans[text] = (start, score)
+                if len(spans) == self.config.n_best:
                     break
-        if not found:
+        if not spans:
             return Answer("", 0, float("-inf"))
-        scores = np.array([score for _, score in found.values()])
-        shares = np.exp(scores - scores.max())
-        shares /= shares.sum()
-        best = [Candidate(text, *found[text], float(share)) for text, share in zip(found, shares, strict=True)]
+        scores = np.array([score for _, score in spans.values()])
+        probabilities = np.exp(scores - scores.max())
+        probabilities /= probabilities.sum()
+        best = [Candidate(text, *spans[text], float(p)) for text, p in zip(spans, probabilities, strict=True)]
         return Answer(best[0].text, best[0].start, best[0].score, tuple(best))
 
     def score_item(self, item: Question, answer: Answer, language: str) -> ItemScores:
-        """The best over the gold answers; articles and words are those of the context's language under ``mlqa``."""
+        """Score F1 and exact match against the best gold answer; for ``mlqa`` in the language of the context."""
         if self.config.normalise == "mlqa":
             return {
                 "f1_mlqa": mlqa_f1(answer.text, item.answers, language),
@@ -180,8 +184,8 @@ class QuestionAnswering(SupervisedTask):
         return {"f1": f1(answer.text, item.answers), "exact_match": exact_match(answer.text, item.answers)}
 
     def write(self, path: Path, answered: Iterable[tuple[Question, Answer]]) -> list[Path]:
-        """``{id: text}`` as the official scorers read it, and candidates with probabilities in ``STEM.nbest.json``."""
-        beside = path.with_name(f"{path.stem}.nbest.json")
+        """Write ``{id: text}`` for the official scorers, and candidates with probabilities to ``STEM.nbest.json``."""
+        n_best_path = path.with_name(f"{path.stem}.nbest.json")
         texts: dict[str, str] = {}
 
         def candidates() -> Iterator[tuple[str, Any]]:
@@ -189,27 +193,27 @@ class QuestionAnswering(SupervisedTask):
                 texts[item.id] = answer.text
                 yield item.id, [asdict(candidate) for candidate in answer.n_best]
 
-        write_lines(beside, _object(candidates()))
-        write_lines(path, _object(texts.items()))
-        return [path, beside]
+        write_lines(n_best_path, _json_lines(candidates()))
+        write_lines(path, _json_lines(texts.items()))
+        return [path, n_best_path]
 
     def texts(self, item: Question) -> Sequence[str]:
-        """Question and context."""
+        """Return question and context."""
         return item.question, item.context
 
     def key(self, item: Question) -> str:
-        """The question's id, which XQuAD and MLQA share over languages."""
+        """Return the id of the question, which is the same in all languages of XQuAD and MLQA."""
         return item.id
 
-    def code_switch(self, own: Question, other: Question) -> tuple[Question, Question]:
-        """Question in one language, context in the other, both ways; the answers follow the context."""
-        return replace(other, question=own.question), replace(own, question=other.question)
+    def code_switch(self, item: Question, original: Question) -> tuple[Question, Question]:
+        """Return the questions with the context of the other language, and its answers."""
+        return replace(original, question=item.question), replace(item, question=original.question)
 
     def baseline_answers(self, data: Dataset[Question]) -> Mapping[str, Callable[[Question], Answer]]:
-        """``sentence``: the sentence of the context with the most words of the question.
+        """Return the baseline ``sentence``: the first sentence of the context with the most words of the question.
 
-        The first of those with equally many. What finding the place without finding the answer is worth; after the
-        sliding window of Rajpurkar et al. 2016.
+        It shows the score of finding the right sentence without the answer, similar to the sliding window of Rajpurkar
+        et al. 2016.
         """
 
         def words(text: str) -> frozenset[str]:
@@ -220,25 +224,26 @@ class QuestionAnswering(SupervisedTask):
             return [(part.strip(), words(part)) for part in _SENTENCE.split(context) if part.strip()]
 
         def guess(item: Question) -> Answer:
-            asked = words(item.question)
-            text, _ = max(sentences(item.context), key=lambda one: len(one[1] & asked), default=("", frozenset()))
+            question = words(item.question)
+            scored = sentences(item.context)
+            text, _ = max(scored, key=lambda sentence: len(sentence[1] & question), default=("", frozenset()))
             return Answer(text, item.context.find(text), 0.0)
 
         return {"sentence": guess}
 
 
 def _languages(spec: str) -> tuple[str, str, str]:
-    """Language of the context, of the question, and the path."""
+    """Return the language of the context, that of the question, and the path."""
     tags = spec.partition("=")[0].strip()
-    if ":" not in tags and not _two(tags.split("-")):
-        one = parse_text(spec)
-        return one.language, one.language, one.path
-    two = parse_pairs(spec)
-    return two.source, two.target, two.path
+    if ":" not in tags and not _are_languages(tags.split("-")):
+        text = parse_text(spec)
+        return text.language, text.language, text.path
+    pair = parse_pairs(spec)
+    return pair.source, pair.target, pair.path
 
 
-def _two(parts: list[str]) -> bool:
-    """Whether a hyphen stands between two languages: regions and scripts are written otherwise (zh-CN, th-Thai)."""
+def _are_languages(parts: list[str]) -> bool:
+    """Return whether the parts around a hyphen are two languages; regions and scripts differ in case (zh-CN)."""
     if len(parts) != 2 or parts[0].islower() != parts[1].islower():
         return False
     try:
@@ -248,27 +253,27 @@ def _two(parts: list[str]) -> bool:
     return True
 
 
-def _windows(pieces: int, wide: int, config: AnswerConfig) -> Iterator[tuple[int, int]]:
-    """First piece and end of each window; there is at least one."""
-    step = min(config.stride, max(wide - config.max_answer + 1, (wide + 1) // 2))
-    for start in range(0, max(1, pieces - wide + step), step):
-        yield start, min(start + wide, pieces)
+def _windows(pieces: int, width: int, config: AnswerConfig) -> Iterator[tuple[int, int]]:
+    """Yield the first piece and the end of each window; there is at least one."""
+    step = min(config.stride, max(width - config.max_answer + 1, (width + 1) // 2))
+    for start in range(0, max(1, pieces - width + step), step):
+        yield start, min(start + width, pieces)
 
 
-def _gold(item: Question, offsets: Ints) -> tuple[int, int] | None:
-    """First and last piece that overlap the characters of the first gold answer."""
+def _gold_pieces(item: Question, offsets: Ints) -> tuple[int, int] | None:
+    """Return the first and the last piece that overlap with the first gold answer; None if there is none."""
     if not item.answers:
         return None
     text = item.answers[0]
     start, end = item.starts[0] + len(text) - len(text.lstrip()), item.starts[0] + len(text.rstrip())
-    found = np.flatnonzero((offsets[:, 0] < end) & (offsets[:, 1] > start))
-    return (int(found[0]), int(found[-1])) if len(found) else None
+    overlapping = np.flatnonzero((offsets[:, 0] < end) & (offsets[:, 1] > start))
+    return (int(overlapping[0]), int(overlapping[-1])) if len(overlapping) else None
 
 
-def _whole(text: str, offsets: Ints) -> Ints:
-    """Offsets in which characters that the tokenizer left out belong to the piece they touch, the one before first.
+def _closed_offsets(text: str, offsets: Ints) -> Ints:
+    """Extend offsets to characters that the tokenizer skipped: of the piece before them, otherwise the piece after.
 
-    Some leave out what a word of Hindi or Arabic may end in: joiners, marks, vowel signs.
+    Some tokenizers skip final characters of words in Hindi or Arabic: joiners, marks, vowel signs.
     """
     before = np.concatenate([[0], offsets[:, 1]])
     after = np.concatenate([offsets[:, 0], [len(text)]])
@@ -276,21 +281,21 @@ def _whole(text: str, offsets: Ints) -> Ints:
     for k in np.flatnonzero(before < after).tolist():
         gap = text[before[k] : after[k]]
         if k:
-            run = _run(gap)
+            run = _leading_characters(gap)
             out[k - 1, 1] += run
             gap = gap[run:]
         if k < len(offsets):
-            out[k, 0] -= _run(reversed(gap))
+            out[k, 0] -= _leading_characters(reversed(gap))
     return out
 
 
-def _run(text: Iterable[str]) -> int:
-    """How many characters it begins with that are not white space."""
+def _leading_characters(text: Iterable[str]) -> int:
+    """Return the number of characters before the first whitespace."""
     return sum(1 for _ in takewhile(lambda char: not char.isspace(), text))
 
 
-def _object(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
-    """Lines of a JSON object, one member each."""
+def _json_lines(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a JSON object, one for each member."""
     before = "{"
     for key, value in members:
         yield f"{before}{json.dumps(key, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}"

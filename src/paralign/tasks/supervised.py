@@ -38,7 +38,7 @@ class SupervisedTask(Task):
 
     A subclass reads items (:meth:`read`), turns them into examples, creates a head, and turns its predictions into
     answers and scores. Batches, windows, code-switching, evaluation and baselines are implemented here. Items are
-    whatever ``read`` yields in its :class:`paralign.tasks.dataset.Dataset`, answers whatever :meth:`answer` returns.
+    of any type, as yielded by the :class:`paralign.tasks.dataset.Dataset` that ``read`` returns; so are answers.
 
     Args:
         config: the settings, an instance of the class's ``Config``. None: defaults.
@@ -140,7 +140,7 @@ class SupervisedTask(Task):
         """
         raise UserError(f"the task {self.name!r} has no code-switched examples", hint="remove --code-switch")
 
-    def code_switch(self, own: Any, other: Any) -> tuple[Any, Any]:
+    def code_switch(self, item: Any, original: Any) -> tuple[Any, Any]:
         """Return the two code-switched items of an item and its original in another language.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Do the static embeddings of pieces and their twins lie together? ALIGN-MLM's measure of alignment."""
+"""Retrieval of twins: ALIGN-MLM's measure of how well the embeddings of pieces and their twins are aligned."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ __all__ = ["Twins"]
 
 
 class Twins(Task):
-    """The share of pieces whose nearest neighbour among all twins, by the cosine of embedding rows, is their own (Tang
-    et al. 2022, section 4); in both directions. Pieces that both languages share, special ones and those of an overlap,
-    do not count.
+    """The share of pieces whose nearest neighbor among all twins is their own twin (Tang et al. 2022, section 4).
 
-    Data are a name only, ``en-en~trans+inv=pieces``: the encoder has the pieces.
+    Neighbors are found by the cosine of input embeddings, in both directions. Pieces that both languages share, special
+    ones and those of an overlap, are not scored. There is no data file: the pieces are those of the encoder.
     """
 
     name: ClassVar[str] = "twins"
@@ -33,37 +32,43 @@ class Twins(Task):
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> PairSpec:
-        """``SRC-TGT=pieces``, of which one is derived by ``trans``."""
+        """Read ``SRC-TGT=pieces``, where one language is derived from the other by ``trans``."""
         where = parse_pairs(spec)
-        twin = [(made := parse_derived(tag)) is not None and made.uses_twins for tag in where.languages]
-        if sum(twin) != 1 or where.path != "pieces":
-            raise UserError(f"{spec!r} names no language and its twin", hint="write en-en~trans=pieces")
+        if sum(map(_uses_twins, where.languages)) != 1 or where.path != "pieces":
+            message = f"{spec!r} is not a language and one derived from it by trans"
+            raise UserError(message, hint="write en-en~trans=pieces")
         return where
 
     def language(self, data: PairSpec) -> str:
-        """The derived one."""
-        return next(tag for tag in data.languages if (made := parse_derived(tag)) is not None and made.uses_twins)
+        """Return the derived language."""
+        return next(tag for tag in data.languages if _uses_twins(tag))
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: PairSpec) -> list[Score]:
-        """Hits of every piece.
+        """Score every piece.
 
         Raises:
             UserError: for an encoder without twins.
         """
         if not encoder.twin_offset:
-            raise UserError("the encoder has no twin pieces", where=encoder.name, hint="pretrain one with ~trans")
+            hint = "pretrain an encoder on a language with ~trans"
+            raise UserError("the encoder has no twin pieces", where=encoder.name, hint=hint)
         ids = encoder.template.ordinary
-        made = parse_derived(self.language(data))
-        assert made is not None
-        ids = ids[made.twin_mask(ids)]
+        derived = parse_derived(self.language(data))
+        assert derived is not None
+        ids = ids[derived.twin_mask(ids)]
         table = encoder.embeddings.detach().float().cpu().numpy()
-        halves = {data.source: table[ids], data.target: table[ids + encoder.twin_offset]}
+        vectors = {data.source: table[ids], data.target: table[ids + encoder.twin_offset]}
         if self.language(data) == data.source:
-            halves = dict(zip(halves, reversed(halves.values()), strict=True))
-        own = np.arange(len(ids)).repeat(2).reshape(-1, 2)
+            vectors = dict(zip(vectors, reversed(vectors.values()), strict=True))
+        gold = np.arange(len(ids)).repeat(2).reshape(-1, 2)
         scores = []
         for first, second in ((data.source, data.target), (data.target, data.source)):
-            ranks = translation_ranks(halves[first], halves[second], own)
+            ranks = translation_ranks(vectors[first], vectors[second], gold)
             where = Where(pool="static", direction=f"{first}-{second}")
             scores.append(Score("precision_at_1_cosine", precision_items(ranks, 1), where))
         return scores
+
+
+def _uses_twins(language: str) -> bool:
+    derived = parse_derived(language)
+    return derived is not None and derived.uses_twins

@@ -1,4 +1,4 @@
-"""Word alignment: do an encoder's vectors say which word translates which?"""
+"""Word alignment: error rate of the links found with an encoder's vectors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from paralign.objectives import Objective
 from paralign.results import Where
 from paralign.sources.readers import line_count, read_pairs
 from paralign.sources.smallworld import smallworld_gold
-from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
+from paralign.sources.specs import check_order, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
-from paralign.tasks.retrieval import result_language
+from paralign.tasks.cross_lingual import result_language
 from paralign.text.words import word_spans
 from paralign.words.similarity import SimilarityConfig, align_by_similarity
 
@@ -28,11 +28,11 @@ class WordAlignmentConfig(SimilarityConfig, TaskConfig):
     """Settings, as ``--set task.layer=8``."""
 
     tokenised: bool = True
-    """Words of the set are what stands between spaces, as in the published ones."""
+    """Whether words are separated by spaces, as in published gold standards."""
     one_based: bool = False
-    """Words of a Pharaoh gold file count from 1."""
+    """Whether words are numbered from 1 in a Pharaoh gold file."""
     flipped: bool = False
-    """The gold file names the target word first."""
+    """Whether the target word comes first in the gold file."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Linked:
 
 
 class WordAlignment(Task):
-    """Alignment error rate, precision, recall and F1 (Och and Ney 2003) of links by similarity; nothing is trained.
+    """Alignment error rate, precision, recall and F1 of links by similarity (Och and Ney 2003); nothing is trained.
 
     Items are sentence pairs.
     """
@@ -63,7 +63,7 @@ class WordAlignment(Task):
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Linked:
-        """``SRC-TGT=SOURCE,TARGET,GOLD`` or ``smallworld``; see :func:`paralign.formats.links.read_gold`."""
+        """Read ``SRC-TGT=SOURCE,TARGET,GOLD`` or ``smallworld``; see :func:`paralign.formats.links.read_gold`."""
         head, _, path = spec.partition("=")
         indices = smallworld_range(path.strip())
         text, comma, links = path.rpartition(",")
@@ -72,47 +72,44 @@ class WordAlignment(Task):
             raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", hint=hint)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
         check_order(where)
-        found = list(read_pairs(where, lenient=lenient, dropped=dropped))
-        pairs = [(pair.source, pair.target) for pair in found]
+        read_items = list(read_pairs(where, lenient=lenient, dropped=dropped))
+        pairs = [(pair.source, pair.target) for pair in read_items]
         tokenised = self.config.tokenised and indices is None
         sizes = [(len(word_spans(a, tokenised=tokenised)), len(word_spans(b, tokenised=tokenised))) for a, b in pairs]
-        kept: Sequence[int] = range(len(found))
+        kept: Sequence[int] = range(len(read_items))
         if lenient and (total := line_count(where)) is not None:
-            # The gold of lines that were dropped is left out with them.
-            every = [(0, 0)] * total
-            kept = [pair.line - 1 for pair in found]
-            for place, size in zip(kept, sizes, strict=True):
-                every[place] = size
+            # The gold links of dropped lines are dropped too.
+            line_sizes = [(0, 0)] * total
+            kept = [pair.line - 1 for pair in read_items]
+            for index, size in zip(kept, sizes, strict=True):
+                line_sizes[index] = size
         else:
-            every = sizes
-        whole = self._gold(where, indices, links.strip(), every, lenient, dropped)
-        gold = [whole[place] for place in kept]
+            line_sizes = sizes
+        if indices is None:
+            one_based, flipped = self.config.one_based, self.config.flipped
+            all_gold = read_gold(
+                links.strip(), line_sizes, one_based=one_based, flipped=flipped, lenient=lenient, dropped=dropped
+            )
+        else:
+            all_gold = [GoldLinks(pair_links, pair_links) for pair_links in smallworld_gold(where, indices)]
+        gold = [all_gold[index] for index in kept]
         return Linked(where.languages, pairs[:limit], sizes[:limit], gold[:limit], tokenised)
 
-    def _gold(
-        self, where: PairSpec, indices: range | None, path: str, sizes: list[tuple[int, int]], lenient: bool,
-        dropped: Counter[str],
-    ) -> list[GoldLinks]:  # fmt: skip
-        if indices is not None:
-            return [GoldLinks(some, some) for some in smallworld_gold(where, indices)]
-        one_based, flipped = self.config.one_based, self.config.flipped
-        return read_gold(path, sizes, one_based=one_based, flipped=flipped, lenient=lenient, dropped=dropped)
-
     def language(self, data: Linked) -> str:
-        """The one that is not English, else the second."""
+        """Return the language that is not English, otherwise the second."""
         return result_language(data.languages)
 
     def texts_of(self, data: Linked) -> Iterable[Sequence[str]]:
-        """Both sides of each pair."""
+        """Return both sentences of each pair."""
         return data.pairs
 
     def baselines(self, data: Linked) -> Mapping[str, Mapping[str, float]]:
-        """The diagonal: each target word with the source word as far along."""
+        """Return the baseline ``diagonal``: target words are linked with source words at the same relative position."""
         links = [[(i * m // n, i) for i in range(n)] if m else [] for m, n in data.sizes]
         return {"diagonal": {score.metric: score.value for score in _scores(data, links, Where())}}
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Linked) -> list[Score]:
-        """Scores of the links by similarity."""
+        """Score the links by similarity."""
         layer = -(-2 * encoder.layers // 3) if self.config.layer is None else self.config.layer
         links = list(
             align_by_similarity(encoder, data.pairs, self.config, tokenised=data.tokenised, languages=data.languages)
@@ -121,5 +118,5 @@ class WordAlignment(Task):
 
 
 def _scores(data: Linked, links: Iterable[Sequence[Link]], where: Where) -> list[Score]:
-    rows = ((some, gold.sure, gold.possible) for some, gold in zip(links, data.gold, strict=True))
+    rows = ((pair_links, gold.sure, gold.possible) for pair_links, gold in zip(links, data.gold, strict=True))
     return [Score(metric, items, where) for metric, items in alignment_items(rows).items()]

@@ -1,4 +1,4 @@
-"""Language tags: one spelling a language, whatever the file calls it."""
+"""Language tags: one canonical tag for each language, whatever code or name a file uses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from paralign.languages import parse_derived
 
 __all__ = ["canonical_tag", "find_tag", "known_tags", "pair_tag"]
 
-# One language a line: the tag used everywhere (ISO 639-1 where there is one, else 639-3), then every other
-# code (639-2 B and T, 639-3, members of a macrolanguage that corpora use for the whole), then English names
-# in CamelCase.
+# One language per line: the canonical tag (ISO 639-1 if there is one, otherwise 639-3), then all other codes (639-2 B
+# and T, 639-3, members of a macrolanguage that corpora use for the macrolanguage), then English names in CamelCase.
 _TABLE = """
 af afr Afrikaans
 gsw AlsatianGerman SwissGerman Alemannic
@@ -249,51 +248,54 @@ for _row in _TABLE.split("\n"):
     for _word in _row.split():
         (_CODES if _word.islower() else _NAMES)[_plain(_word)] = _row.split()[0]
 
-# What may follow the language in a locale form: script, region, variant, encoding (zh-Hant-TW, de_DE.UTF-8).
+# Subtags after the language: script, region, variant, encoding (zh-Hant-TW, de_DE.UTF-8).
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_](?:[A-Za-z]{4}|[A-Za-z]{2}|\d{3}|\d\w{3}|\w{5,8}))*(?:[.@][\w-]+)?")
 _PRIVATE = re.compile(r"(.+?)-x-([a-z0-9]{1,8}(?:-[a-z0-9]{1,8})*)", re.IGNORECASE)
 
 
 def canonical_tag(tag: str) -> str:
-    """The one tag used for a language: ``deu``, ``ger``, ``German`` and ``de-DE`` are all ``de``.
+    """Return the canonical tag of a language: ``deu``, ``ger``, ``German`` and ``de-DE`` are all ``de``.
 
-    ISO 639-1 codes stay, 639-2 and 639-3 codes and English names (in any case) are mapped to them; script,
-    region and encoding are dropped (``zh-Hant-TW`` → ``zh``, ``de_DE.UTF-8`` → ``de``). A private-use part is
-    kept, as it names another language: ``eng-x-inv`` → ``en-x-inv``. So are the steps of a derived language
+    ISO 639-1 codes are kept; 639-2 and 639-3 codes and English names (in any case) are mapped to them. Script, region
+    and encoding are removed (``zh-Hant-TW`` → ``zh``, ``de_DE.UTF-8`` → ``de``). A private-use part is kept, because it
+    denotes another language: ``eng-x-inv`` → ``en-x-inv``. So are the transformations of a derived language
     (:mod:`paralign.languages`): ``eng~inv+trans`` → ``en~trans+inv``.
 
     Raises:
-        UserError: for an unknown language or transformation, with the nearest known one.
+        UserError: for an unknown language or transformation, with the most similar one.
+
+    >>> canonical_tag("German"), canonical_tag("zh-Hant-TW")
+    ('de', 'zh')
     """
     text = tag.strip()
-    made = parse_derived(text)
-    if made is not None:
-        return replace(made, base=canonical_tag(made.base)).name
+    derived = parse_derived(text)
+    if derived is not None:
+        return replace(derived, base=canonical_tag(derived.base)).name
     private = _PRIVATE.fullmatch(text)
     if private:
         return f"{canonical_tag(private[1])}-x-{private[2].lower()}"
     plain = _plain(text)
-    found = _CODES.get(text.casefold()) or _NAMES.get(plain)
+    canonical = _CODES.get(text.casefold()) or _NAMES.get(plain)
     locale = _LOCALE.fullmatch(text)
-    if found is None and locale:
-        found = _CODES.get(locale[1].casefold())
-    if found is None:
+    if canonical is None and locale:
+        canonical = _CODES.get(locale[1].casefold())
+    if canonical is None:
         short = len(plain) <= 3
         hint = did_you_mean(plain, _CODES if short else _NAMES)
-        if hint.startswith("known:"):
+        if hint.startswith("available:"):
             hint = "use an ISO 639 code (de, zh, ceb) or an English name"
         raise UserError(f"unknown language {tag!r}", hint=hint)
-    return found
+    return canonical
 
 
 def known_tags() -> list[str]:
-    """Every tag that :func:`canonical_tag` can return, sorted (private-use ones aside)."""
+    """Return all canonical tags, sorted, without private-use and derived ones."""
     return sorted(set(_CODES.values()))
 
 
 @lru_cache(maxsize=4096)
 def find_tag(word: str) -> str:
-    """:func:`canonical_tag` of a word that may be a language; empty if it is none."""
+    """Return the canonical tag of a word, or an empty string if it is not a language."""
     try:
         return canonical_tag(word)
     except UserError:
@@ -301,6 +303,6 @@ def find_tag(word: str) -> str:
 
 
 def pair_tag(source: str, target: str) -> str:
-    """Join two tags as ``--pairs`` reads them: ``en-de``, or ``en:zh-CN`` where a tag has a hyphen."""
-    sign = ":" if "-" in source + target else "-"
-    return f"{source}{sign}{target}"
+    """Join two tags in the form of ``--pairs``: ``en-de``, or ``en:zh-CN`` if a tag has a hyphen."""
+    separator = ":" if "-" in source + target else "-"
+    return f"{source}{separator}{target}"

@@ -1,4 +1,4 @@
-"""In which script is a language written, and is a text?"""
+"""Scripts of languages, and of texts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from paralign.languages import parse_derived
 
 __all__ = ["foreign_script", "scripts_of"]
 
-# Unicode scripts and the languages (canonical tags) written in them; several for one language are all right. Languages
-# that are nowhere are written in Latin; "+" marks those that are in Latin as well.
+# Unicode scripts and the languages (canonical tags) written in them; a language may have several. Languages that are
+# not listed are written in Latin; "+" marks those that are also written in Latin.
 _TABLE = """
 Arabic: ar arq ary arz ckb fa ks pnb prs ps sd ug ur az+ kk kab+ ha+ ms+ pa tg uz+ tr+ ber+
 Armenian: hy hyw
@@ -49,47 +49,55 @@ Tifinagh: ber+ shi+ kab+
 """
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
 _WORD = regex.compile(rf"[{_CJK}]|[\p{{L}}--[{_CJK}]][[\p{{L}}\p{{M}}]--[{_CJK}]]*", regex.VERSION1)
-_FEWEST = 3
-"""Letters by which a script can be told."""
+_FEWEST_LETTERS = 3
+"""Letters from which a script can be identified."""
 
 
 @cache
 def scripts_of(language: str) -> frozenset[str]:
-    """Unicode names of the scripts a language is written in.
+    """Return the Unicode names of the scripts of a language.
 
     Args:
-        language: canonical; of a derived one the language it comes from counts.
+        language: canonical tag; for a derived language, the scripts are those of its base.
+
+    >>> sorted(scripts_of("sr"))
+    ['Cyrillic', 'Latin']
     """
-    made = parse_derived(language)
-    tag = language if made is None else made.base
-    found: set[str] = set()
+    derived = parse_derived(language)
+    tag = language if derived is None else derived.base
+    scripts: set[str] = set()
     latin = True
     for line in _TABLE.strip().splitlines():
         script, _, tags = line.partition(":")
-        for one in tags.split():
-            if one.rstrip("+") == tag:
-                found.add(script)
-                latin = one.endswith("+")
-    return frozenset(found | ({"Latin"} if latin else set()))
+        for entry in tags.split():
+            if entry.rstrip("+") == tag:
+                scripts.add(script)
+                latin = entry.endswith("+")
+    return frozenset(scripts | ({"Latin"} if latin else set()))
 
 
 def foreign_script(text: str, language: str) -> bool:
-    """Whether most words of a text (in Han and Kana: characters) are of scripts its language is not written in.
+    """Return whether most words of a text (or Han and Kana characters) are in scripts that its language does not use.
 
-    Texts of less than three letters tell nothing.
+    ``False`` for texts with less than three letters.
+
+    >>> foreign_script("Привет, мир", "de")
+    True
     """
     if text.isascii() and "Latin" in scripts_of(language):
         return False
-    own = _own(language)
-    start = own.match(text)
+    expected = _characters(language)
+    start = expected.match(text)
     if start is not None and start.end() == len(text):
         return False
     words = _WORD.findall(text)
-    return sum(map(len, words)) >= _FEWEST and 2 * sum(own.match(word) is not None for word in words) < len(words)
+    return sum(map(len, words)) >= _FEWEST_LETTERS and 2 * sum(
+        expected.match(word) is not None for word in words
+    ) < len(words)
 
 
 @cache
-def _own(language: str) -> regex.Pattern[str]:
-    # Letters that belong to no script, as the long-vowel mark of Kana, speak against nothing.
+def _characters(language: str) -> regex.Pattern[str]:
+    # Letters without a script, such as the long-vowel mark of Kana, are accepted in every language.
     scripts = "".join(rf"\p{{Script={name}}}" for name in sorted({*scripts_of(language), "Common", "Inherited"}))
     return regex.compile(f"[{scripts}]++")

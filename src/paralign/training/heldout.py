@@ -103,5 +103,5 @@ class _Sentences:
         some = [self._pieces[record] for record in records.tolist()]
         return np.concatenate(some), np.array([len(ids) for ids in some], np.int64)
 
-    def gather_word_places(self, records: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def gather_word_positions(self, records: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise NotImplementedError

@@ -28,7 +28,7 @@ class Learner(nn.Module):
         self.objectives = nn.ModuleDict(objectives)
         use_fast_dropout(self)
         self._vectors: Tensor | None = None
-        if not any(o.needs_lm_head for o in objectives.values()):
+        if not any(o.needs_logits for o in objectives.values()):
             for parameter in encoder.head_parameters():
                 parameter.requires_grad_(False)  # nothing reads the vocabulary head
 

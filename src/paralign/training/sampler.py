@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from paralign.batches.batching import BatchPlan, PackedPlan
-from paralign.batches.masking import Translations
+from paralign.batches.masking import PieceTranslations
 from paralign.batches.packing import PackedBatch
 from paralign.batches.views import Batch, PairBatch, Template, ViewsConfig
 from paralign.corpus.link_store import LinkStore
@@ -43,15 +43,15 @@ class CorpusBatches:
         *,
         longest: int,
         links: LinkStore | None = None,
-        translations: Translations | None = None,
+        translations: PieceTranslations | None = None,
     ) -> None:
         lengths = store.lengths.sum(1, dtype=np.int32)
-        dress = sum(map(len, template.pair if store.sides == 2 else template.single))
-        worst = int(lengths.max()) + dress
+        special_pieces = sum(map(len, template.pair if store.sides == 2 else template.single))
+        worst = int(lengths.max()) + special_pieces
         if worst > longest:
             raise UserError(
                 f"the longest record has {worst} pieces, the encoder takes {longest}",
-                hint=f"set data.max_pieces={longest - dress}",
+                hint=f"set data.max_pieces={longest - special_pieces}",
             )
         groups = store.language.astype(np.int32) @ (256 ** np.arange(store.sides, dtype=np.int32))
         order: dict[str, Any] = {
@@ -69,7 +69,7 @@ class CorpusBatches:
             if views.pack > longest:
                 raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", hint="lower it")
             around = (len(template.single[0]), len(template.single[1]))
-            self._plan = PackedPlan(lengths, groups, row=views.pack, dress=around, **order)
+            self._plan = PackedPlan(lengths, groups, row=views.pack, special_pieces=around, **order)
         self._store, self._template, self._views, self._seed = store, template, views, training.seed
         self._links, self._translations = links, translations
         self.size = training.batch

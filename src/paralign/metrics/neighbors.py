@@ -1,4 +1,4 @@
-"""Cosines of many rows with many others, a chunk at a time."""
+"""Cosines of many vectors with many others, a chunk at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["cosine_chunks", "first_equal", "neighbourhood", "unit_rows"]
+__all__ = ["cosine_chunks", "first_equal", "neighborhood", "unit_rows"]
 
 Floats = npt.NDArray[np.float32]
 Booleans = npt.NDArray[np.bool_]
@@ -17,11 +17,15 @@ _CELLS = 8_000_000
 
 
 def unit_rows(rows: npt.ArrayLike) -> tuple[Floats, Booleans]:
-    """Rows at length 1, and which of them have a direction at all; the others are set to zero."""
+    """Normalize rows to length 1.
+
+    Returns:
+        the rows, and which of them have a direction; the others (zero or not finite) become zero.
+    """
     table = np.asarray(rows, dtype=np.float32)
     if table.ndim != 2:
         raise ValueError(f"vectors must be [n, d], not {list(table.shape)}")
-    # Dividing by the largest entry first keeps squares inside float32; initial= serves d = 0.
+    # Dividing by the largest entry first keeps squares in the range of float32; initial= is for d = 0.
     largest = np.abs(table).max(axis=1, keepdims=True, initial=0)
     valid = np.isfinite(largest[:, 0]) & (largest[:, 0] > 0)
     table = np.divide(table, np.where(valid[:, None], largest, 1), dtype=np.float32)
@@ -32,15 +36,15 @@ def unit_rows(rows: npt.ArrayLike) -> tuple[Floats, Booleans]:
 
 
 def cosine_chunks(rows: Floats, others: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Cosines of a chunk of ``rows`` with all ``others``."""
+    """Yield chunks of ``rows`` and their cosines with all ``others``."""
     step = max(1, _CELLS // max(1, len(others)))
     for start in range(0, len(rows), step):
         here = slice(start, start + step)
         yield here, rows[here] @ others.T
 
 
-def neighbourhood(rows: Floats, others: Floats, k: int) -> Floats:
-    """Mean cosine of each row with its ``k`` nearest ``others``: [n]."""
+def neighborhood(rows: Floats, others: Floats, k: int) -> Floats:
+    """Return the mean cosine of each row with its ``k`` nearest ``others``: [n]."""
     out = np.zeros(len(rows), dtype=np.float32)
     k = min(k, len(others))
     if k:
@@ -50,10 +54,10 @@ def neighbourhood(rows: Floats, others: Floats, k: int) -> Floats:
 
 
 def first_equal(rows: Floats) -> npt.NDArray[np.int64]:
-    """For each row the index of the first row equal to it.
+    """Return for each row the index of the first row equal to it.
 
-    A matrix product may round equal rows differently at the edges of its blocks, so that argmax alone would
-    not choose the first of them.
+    A matrix product may round equal rows differently at the edges of its blocks, so that argmax alone would not choose
+    the first one.
     """
     seen: dict[bytes, int] = {}
     return np.array([seen.setdefault(row.tobytes(), index) for index, row in enumerate(rows)], dtype=np.int64)

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from paralign.batches.views import PairBatch, ViewsConfig, linked_words
 from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
-from paralign.corpus.link_store import LinkStore, linked_pieces, write_link_store
+from paralign.corpus.link_store import LinkStore, locate_linked_pieces, write_link_store
 from paralign.errors import UserError
 from paralign.sources.specs import parse_pairs
 from paralign.text.words import piece_words, split_words, word_spans
@@ -71,11 +71,11 @@ def test_the_matrix_is_one_where_pieces_belong_to_linked_words(store, encoder, l
                 for p in range(lengths[0]) if word_of(store, record, 0, p) == i
                 for q in range(lengths[1]) if word_of(store, record, 1, q) == j
             }  # fmt: skip
-    first, second = batch.linked("joint", "joint").pieces()
+    first, second = batch.linked_words("joint", "joint").pieces()
     assert set(zip(first.tolist(), second.tolist(), strict=True)) == wanted
     assert len(first) == len(wanted) > 20
     assert not view.special[first].any()
-    assert batch.linked("joint", "joint") is batch.linked("joint", "joint")
+    assert batch.linked_words("joint", "joint") is batch.linked_words("joint", "joint")
 
 
 def test_linked_words_of_single_sides_stand_in_their_views(store, encoder, links):
@@ -130,10 +130,10 @@ def test_a_chinese_sentence_without_spaces_is_linked_by_its_characters(tmp_path)
                    for i, j in wanted)
         }  # fmt: skip
         some = np.array([record])
-        places = [store.places(some, np.array([side])) for side in (0, 1)]
+        places = [store.piece_positions(some, np.array([side])) for side in (0, 1)]
         words = links.words(places[0][0]), links.words(places[1][0])
         begin = np.zeros(1, np.int64)
-        found = linked_pieces(links.links(some), words, (places[0][1], places[1][1]), (begin, begin)).pieces()
+        found = locate_linked_pieces(links.links(some), words, (places[0][1], places[1][1]), (begin, begin)).pieces()
         assert set(zip(*(x.tolist() for x in found), strict=True)) == right
         covered += int((words[1][:, 1] > words[1][:, 0]).sum())
     assert covered  # there are pieces of several characters
@@ -141,7 +141,7 @@ def test_a_chinese_sentence_without_spaces_is_linked_by_its_characters(tmp_path)
 
 def test_links_that_do_not_fit_are_told_and_nothing_is_left(store, links, tmp_path):
     right = some_links(store)
-    with pytest.raises(UserError, match=r"line \d+: a link 0-99 between sentences"):
+    with pytest.raises(UserError, match=r"line \d+: the link 0-99 between sentences"):
         write_link_store(store, [[(0, 99)], *right[1:]], tmp_path / "links")
     with pytest.raises(UserError, match="links of 2 pairs for a store of"):
         write_link_store(store, right[:2], tmp_path / "links")
@@ -161,7 +161,7 @@ def test_linked_pieces_are_not_masked_together_where_that_is_asked(store, encode
     records = list(range(1, 60))
     plain = batch_of(store, encoder, links, records, mask_probability=0.5).view("joint")
     apart = batch_of(store, encoder, links, records, mask_probability=0.5, avoid_double_mask=True)
-    first, second = apart.linked("joint", "joint").pieces()
+    first, second = apart.linked_words("joint", "joint").pieces()
     masked = set(apart.view("joint").masked.tolist())
     assert not [(p, q) for p, q in zip(first.tolist(), second.tolist(), strict=True) if p in masked and q in masked]
     both = [
@@ -175,4 +175,4 @@ def test_linked_pieces_are_not_masked_together_where_that_is_asked(store, encode
 
 def test_batches_without_links_say_so(store, encoder):
     with pytest.raises(UserError, match="needs word links"):
-        batch_of(store, encoder, None, [1, 2]).linked("joint", "joint")
+        batch_of(store, encoder, None, [1, 2]).linked_words("joint", "joint")

@@ -12,7 +12,7 @@ from paralign.formats.conllu import write_conllu
 from paralign.formats.items import Question, Tagged, Tree
 from paralign.languages import WordOrder, parse_derived
 from paralign.sources.readers import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_text, read_trees
-from paralign.sources.reordering import reordered_questions, reordered_tagged, reordered_trees
+from paralign.sources.reordering import reorder_questions, reorder_tagged, reorder_trees
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 from paralign.text.words import join_words, word_spans
 from tests.oracles.orders import contiguous
@@ -41,7 +41,7 @@ def analyzed(draw):
 def test_what_belongs_to_a_word_goes_with_it(tree, steps, examples):
     dropped = Counter()
     ordering = WordOrder.learn(examples)
-    found = list(reordered_trees([tree], parse_derived(f"en~{steps}"), ordering, dropped))
+    found = list(reorder_trees([tree], parse_derived(f"en~{steps}"), ordering, dropped))
     if not found:
         assert "syn" in steps
         assert dropped == {"not projective, or crowded": 1}
@@ -71,7 +71,7 @@ def test_entities_are_well_formed_and_of_the_same_words(tree, data):
         kind = None if tag == "O" else tag[2:]
         tags.append(tag)
     made = next(
-        reordered_tagged([Tagged(tree.text, tree.words, tree.spans, tuple(tags), 1)], parse_derived(f"en~{steps}"))
+        reorder_tagged([Tagged(tree.text, tree.words, tree.spans, tuple(tags), 1)], parse_derived(f"en~{steps}"))
     )
     assert {w: t[-3:] for w, t in zip(made.words, made.tags, strict=True)} == {
         w: t[-3:] for w, t in zip(tree.words, tags, strict=True)
@@ -88,7 +88,7 @@ def test_entities_in_reverse_begin_with_b():
     words = ("Ann", "Lee", "saw", "Bob", "New", "York", ".")
     text, spans = join_words(words, [False] * len(words))
     tags = ("B-PER", "I-PER", "O", "B-PER", "B-LOC", "I-LOC", "O")
-    made = next(reordered_tagged([Tagged(text, words, spans, tags, 1)], parse_derived("en~inv")))
+    made = next(reorder_tagged([Tagged(text, words, spans, tags, 1)], parse_derived("en~inv")))
     assert made.words == ("York", "New", "Bob", "saw", "Lee", "Ann", ".")
     assert made.tags == ("B-LOC", "I-LOC", "B-PER", "O", "B-PER", "I-PER", "O")
 
@@ -99,18 +99,18 @@ def test_answers_keep_their_words_and_what_is_torn_apart_is_counted():
     starts = (*(context.index(a) for a in answers[:3]), 1, context.index("left"))
     dropped = Counter()
     item = Question("1", "Who saw Bob?", context, answers, starts)
-    made = next(reordered_questions([item], parse_derived("en~inv"), parse_derived("en~inv"), True, dropped))
+    made = next(reorder_questions([item], parse_derived("en~inv"), parse_derived("en~inv"), True, dropped))
     assert made.context == "Paris in Bob saw Ann. said he, cold was It!  left they Then"
     assert made.question == "Bob saw Who?"
     assert made.answers == ("Paris in Bob", "cold", "left")
     assert all(made.context[s:].startswith(a) for a, s in zip(made.answers, made.starts, strict=True))
     assert dropped == {"answer torn apart": 2}
     torn = Question("2", "q", context, ("Paris. It",), (starts[2],))
-    assert not list(reordered_questions([torn], parse_derived("en~inv"), None, True, dropped))
+    assert not list(reorder_questions([torn], parse_derived("en~inv"), None, True, dropped))
     assert dropped["no answer"] == 1
-    assert len(list(reordered_questions([torn], parse_derived("en~inv"), None, False, dropped))) == 1
-    with pytest.raises(UserError, match="en~perm: words in random order leave no answer in one piece"):
-        next(reordered_questions([item], parse_derived("en~perm"), None, True, dropped))
+    assert len(list(reorder_questions([torn], parse_derived("en~inv"), None, False, dropped))) == 1
+    with pytest.raises(UserError, match="en~perm: with words in random order, answers are not contiguous"):
+        next(reorder_questions([item], parse_derived("en~perm"), None, True, dropped))
 
 
 def test_questions_of_the_small_world_keep_their_answers():
@@ -183,7 +183,7 @@ def test_what_needs_trees_says_so(tmp_path):
         list(read_pairs(parse_pairs(f"de:en~syn@{tmp_path / 'o.json'}={tmp_path / 'n.tsv'}")))
     with pytest.raises(UserError, match="not 10"):
         list(read_text(spec))
-    with pytest.raises(UserError, match="whose word order shall en~syn have"):
+    with pytest.raises(UserError, match="en~syn needs a word order"):
         list(read_trees(TextSpec("en~syn", "smallworld:0-3")))
 
 
@@ -197,7 +197,7 @@ def test_tags_of_pairs_with_files_of_word_order():
 @given(st.text(alphabet="ab .,!?'我é\n", max_size=40))
 def test_a_paragraph_keeps_its_words(text):
     item = Question("1", "q", text, (), ())
-    made = next(reordered_questions([item], parse_derived("en~inv"), None, False, Counter()))
+    made = next(reorder_questions([item], parse_derived("en~inv"), None, False, Counter()))
     assert sorted(text[a:b] for a, b in word_spans(text)) == sorted(
         made.context[a:b] for a, b in word_spans(made.context)
     )
@@ -217,5 +217,5 @@ def test_pairs_of_a_treebank_have_the_order_of_its_own_words(tmp_path):
 def test_gold_links_of_words_that_moved_are_refused(tmp_path):
     from paralign.tasks import find_task
 
-    with pytest.raises(UserError, match="gold links are of words in their order, en~inv has another"):
+    with pytest.raises(UserError, match="gold links refer to the original order of words, en~inv has another"):
         find_task("alignment").read("en~inv-de=smallworld:0-5", lenient=False, dropped=Counter(), limit=None)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text.normalization import normalize, comparison_key
+from paralign.text.normalization import comparison_key, normalize
 
 
 @pytest.mark.parametrize(

@@ -211,8 +211,8 @@ def test_fit_text_has_no_fault(world, capsys):
     code = main(["corpus", "check", "--pairs", f"en-de={folder / 'train.tsv'}", "--out", str(folder / "out")])
     said = capsys.readouterr()
     assert code == 0, said.err
-    assert "FAULT" not in said.err
-    assert "No fault found" in (folder / "out/report.html").read_text()
+    assert "PROBLEM" not in said.err
+    assert "No problems found" in (folder / "out/report.html").read_text()
     facts = json.loads((folder / "out/run.json").read_text())
     assert facts["status"] == "done"
     assert facts["alarms"] == []
@@ -226,14 +226,15 @@ def test_faults_are_told_with_their_places_and_exit_code(world, capsys):
     code = main(["corpus", "check", *arguments, "--out", str(folder / "out")])
     said = capsys.readouterr().err
     assert code == 3
-    faults = [line for line in said.splitlines() if line.startswith("FAULT")]
+    faults = [line for line in said.splitlines() if line.startswith("PROBLEM")]
     assert len(faults) == 1
     first = next(n for n, row in enumerate(rows) if comparison_key(row[1]) == comparison_key(rows[long][1]))
-    assert f"{folder / 'test.txt'}: 1 of 2 sentences stand in the training text, as in {folder / 'train.tsv'}:" in said
+    overlap = "1 of 2 sentences occur in the training text, for example in"
+    assert f"{folder / 'test.txt'}: {overlap} {folder / 'train.tsv'}:" in said
     assert f"train.tsv:{first + 1}:" in said
     assert "corpus build --exclude" in said
     page = (folder / "out/report.html").read_text()
-    assert "stand in the training text" in page
+    assert "occur in the training text" in page
     assert f"train.tsv:{first + 1}" in page
     assert main(["corpus", "check", *arguments, "--set", "check.leaks=0.5", "--out", str(folder / "out")]) == 0
 
@@ -242,11 +243,11 @@ def test_faults_are_told_with_their_places_and_exit_code(world, capsys):
     ("lines", "setting", "said"),
     [
         ("a\tb\nno tab here\n", [], "1 of 2 lines cannot be read"),
-        ("Привет мир\tb\n", [], "1 of 1 lines tagged 'en' are in a script it is not written in, first in line 1"),
+        ("Привет мир\tb\n", [], "tagged 'en' are in a script that the language does not use, first in line 1"),
         ("a\t\nb\tc\n", ["check.empty=0.4"], "1 of 2 lines have an empty side"),
-        ("a\t\n", [], "no line that could be trained on"),
+        ("a\t\n", [], "no line can be used for training"),
         ("abc\tabc\nx\ty\n", ["check.identical=0.1"], "1 of 2 lines have the same text on both sides"),
-        ("a\tb\na\tb\n", ["check.duplicates=0.1"], "1 of 2 lines came before"),
+        ("a\tb\na\tb\n", ["check.duplicates=0.1"], "1 of 2 lines are duplicates"),
     ],
 )
 def test_each_fault(tmp_path, lines, setting, said):

@@ -1,0 +1,69 @@
+"""Functions shared by the tasks that compare vectors of two languages without training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from paralign.encoder import Encoder
+from paralign.encoder.vectors import sentence_vectors
+from paralign.errors import UserError
+
+__all__ = ["resolve_layer", "result_language", "sentence_vectors_of_both"]
+
+Vectors = dict[str, npt.NDArray[np.float32]]
+
+
+def result_language(languages: tuple[str, str]) -> str:
+    """Return the language that results are recorded with: the one that is not English, otherwise the second.
+
+    >>> result_language(("de", "en")), result_language(("de", "fr"))
+    ('de', 'fr')
+    """
+    source, target = languages
+    return source if target == "en" else target
+
+
+def resolve_layer(encoder: Encoder, layer: int | None) -> int:
+    """Return the number of the hidden state to read.
+
+    Args:
+        encoder: the encoder.
+        layer: 0 for the embeddings, up to the number of layers. None: the last.
+
+    Raises:
+        UserError: if the encoder has no such hidden state.
+    """
+    layer = encoder.layers if layer is None else layer
+    if not 0 <= layer <= encoder.layers:
+        raise UserError(f"there is no layer {layer}", hint=f"0 (embeddings) to {encoder.layers}")
+    return layer
+
+
+def sentence_vectors_of_both(
+    encoder: Encoder, languages: tuple[str, str], texts: tuple[list[str], list[str]], pools: Sequence[str], layer: int
+) -> tuple[Vectors, Vectors]:
+    """Return sentence vectors by pooling for the texts of both languages; print a note if texts had to be cut.
+
+    Args:
+        encoder: the encoder.
+        languages: both languages.
+        texts: n and m sentences.
+        pools: ``cls``, ``mean``, or both.
+        layer: number of the hidden state.
+
+    Returns:
+        Vectors of both languages. Shapes of each: [n, d] and [m, d].
+    """
+    vectors, cuts = [], 0
+    for language, sentences in zip(languages, texts, strict=True):
+        with encoder.using_language(language):
+            by_pool, cut = sentence_vectors(encoder, sentences, pools=pools, layer=layer)
+        vectors.append(by_pool)
+        cuts += cut
+    if cuts:
+        print(f"note: {cuts:,} sentences were cut to {encoder.max_pieces} pieces", file=sys.stderr)
+    return vectors[0], vectors[1]
