@@ -15,7 +15,7 @@ from paralign.batches.batching import split_by_length
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder, families
-from paralign.encoder.hf import load_tokenizer
+from paralign.encoder.loading import load_tokenizer
 from paralign.runs.links import open_links
 from paralign.runs.settings import LinksConfig, run_settings
 from paralign.runs.train import make_objectives
@@ -95,7 +95,7 @@ class Loops:
         batches = CorpusBatches(self.store, encoder.template, config.views, config.training,
                                 longest=encoder.max_pieces, links=self.links() if needs_links else None)  # fmt: skip
         made = Trainer(learner, batches, config.training, run=self.context.work / "run", settings={}, quiet=True)
-        made.begin()
+        made.prepare_objectives()
         return made
 
     def links(self) -> LinkStore:
@@ -135,7 +135,7 @@ class Loops:
         """So many steps, from the batch of step ``first``."""
         trainer.step = first
         for _ in range(steps):
-            trainer.once()
+            trainer.train_step()
 
 
 @dataclass
@@ -191,7 +191,7 @@ def _layers(encoder: Encoder, pieces: int) -> float:
 
 def _beyond_layers(objectives: Any, batch: Any, d: int, vocabulary: int) -> Iterator[float]:
     for name, objective in objectives.items():
-        if objective.needs_scores:
+        if objective.needs_logits:
             yield 3.0 * 2 * sum(objective.counts(batch).values()) * (d * d + d * vocabulary)
         if name == "moco":
             size, queue = objective.config.projection, objective.config.queue

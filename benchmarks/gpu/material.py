@@ -70,7 +70,7 @@ def _random(context: Context, folder: Path) -> None:
     from context import SHAPES
 
     from paralign.encoder import Encoder
-    from paralign.encoder.hf import load_tokenizer
+    from paralign.encoder.loading import load_tokenizer
 
     made = load_tokenizer(str(tokenizer(context)))
     Encoder.from_scratch(SHAPES["tiny"].arch, made, max_length=256).save_pretrained(folder)

@@ -13,7 +13,7 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from paralign.batches.masking import Translations
+from paralign.batches.masking import PieceTranslations
 from paralign.batches.views import ViewsConfig
 from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
@@ -143,10 +143,10 @@ class Case:
     def batch(self, encoder: Any, *, batch: int = 12, **views: Any) -> Any:
         """A global batch; pairs of a language and its twin for an encoder that has twins."""
         views = {"mask_probability": 0.3} | views
-        translations = Translations(self.dictionary(encoder).of_one_piece(), encoder.template.vocabulary)
+        translations = PieceTranslations(self.dictionary(encoder).single_piece_entries(), encoder.template.vocabulary)
         return CorpusBatches(
-            self.twin_store if encoder.twins else self.store, encoder.template, ViewsConfig(**views),
-            TrainingConfig(batch=batch), longest=encoder.max_pieces, links=None if encoder.twins else self.links,
+            self.twin_store if encoder.twin_offset else self.store, encoder.template, ViewsConfig(**views),
+            TrainingConfig(batch=batch), longest=encoder.max_pieces, links=None if encoder.twin_offset else self.links,
             translations=translations,
         ).batch(2)  # fmt: skip
 

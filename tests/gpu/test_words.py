@@ -5,7 +5,7 @@ import torch
 
 import paralign
 from paralign.smallworld import World
-from paralign.words.similarity import SimilarityConfig, similar_words
+from paralign.words.similarity import SimilarityConfig, align_by_similarity
 from tests.gpu.comparing import computing_on, shake
 
 pytestmark = pytest.mark.gpu
@@ -44,10 +44,10 @@ def test_links_by_similarity_are_the_cpus(matching, unit, device, make_plain, ma
     for encoder in (plain, fast):
         shake(encoder)
     fast.to(device)
-    right, found = (list(similar_words(encoder, pairs, config)) for encoder in (plain, fast))
+    right, found = (list(align_by_similarity(encoder, pairs, config)) for encoder in (plain, fast))
     apart = unlike(right, found)
     record_property("unlike_links", apart)
     assert apart <= 2e-3
-    half = list(similar_words(fast, pairs, config.model_copy(update={"precision": "bf16"})))
+    half = list(align_by_similarity(fast, pairs, config.model_copy(update={"precision": "bf16"})))
     record_property("unlike_links_bf16", unlike(right, half))
     assert unlike(right, half) < 0.2

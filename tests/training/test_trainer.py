@@ -300,7 +300,7 @@ def test_compiling_is_asked_for_in_every_encoder(make_encoder, store, tmp_path, 
     monkeypatch.setattr("paralign.training.trainer.compile_layers", seen.append)
     run = trainer(make_encoder(), store, tmp_path, compile=True)
     moco = run.learner.objectives["moco"]
-    assert {id(model) for model in seen} == {id(run.learner.encoder.model), id(moco.key_encoder.model)}
+    assert {id(model) for model in seen} == {id(run.learner.encoder.model), id(moco.momentum_encoder.model)}
 
 
 def test_a_family_whose_layers_cannot_be_compiled(make_encoder, store, tmp_path):

@@ -167,18 +167,18 @@ def test_results_do_not_depend_on_the_blocks(monkeypatch, config):
 @pytest.mark.parametrize("config", [{"iterations": 3}, {"iterations": 2, "hmm": 2}])
 def test_the_few_large_blocks_of_an_accelerator_give_the_same(monkeypatch, config):
     pairs = random_pairs(3_000, seed=5)
-    bitext, cells, model = made(pairs, **config)
+    bitext, cells, model = train_on(pairs, **config)
     blocks = len(list(cells))
-    right = torch.stack(model.words), list(decode(model, cells, bitext).links())
-    plan = Cells._blocks
-    monkeypatch.setattr(Cells, "_blocks", lambda self, large: plan(self, large=True))
-    bitext, cells, model = made(pairs, **config)
+    right = torch.stack(model.lexical), list(decode(model, cells, bitext).links())
+    plan = AlignmentCells._plan_blocks
+    monkeypatch.setattr(AlignmentCells, "_plan_blocks", lambda self, large: plan(self, large=True))
+    bitext, cells, model = train_on(pairs, **config)
     assert len(list(cells)) == 1 < blocks / 50
     assert all(block.sizes is not None for block in cells)
     assert sorted(row for block in cells for row in block.rows.tolist()) == [
         row for row, (a, b) in enumerate(pairs) if a and b
     ]
-    assert torch.allclose(torch.stack(model.words), right[0], rtol=1e-3, atol=1e-6)
+    assert torch.allclose(torch.stack(model.lexical), right[0], rtol=1e-3, atol=1e-6)
     assert sum(a != b for a, b in zip(decode(model, cells, bitext).links(), right[1], strict=True)) <= 3  # ties
 
 

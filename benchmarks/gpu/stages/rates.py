@@ -13,10 +13,12 @@ from context import Context, Measurement
 from loop import Loops, now, peak_mb
 from machine import median_of
 
-import paralign
+from paralign.commands.finetune import FinetuneRequest, prepare_finetune
 from paralign.encoder import Encoder
-from paralign.runs.measure import read_data
-from paralign.tasks.supervised import Supervised
+from paralign.runs.finetune import FinetuneData
+from paralign.runs.options import RunOptions
+from paralign.tasks.base import read_data
+from paralign.tasks.supervised import SupervisedTask
 from paralign.training import Trainer
 
 SHAPES = ("mbert", "e5")
@@ -66,25 +68,24 @@ class Rates:
         model = self._saved(shape)
         try:
             with tempfile.TemporaryDirectory(dir=self.context.work) as place:
-                found: dict[str, Any] = {}
-                given = self._set(name)
-                paralign.finetune(
-                    str(model), task=name, train=given, eval=[given], out=Path(place) / "run", lenient=True, quiet=True,
-                    limit=120 if self.context.tiny else 4_000, overrides=["training.steps=1000000"],
-                    look=lambda trainer, work: found.update(self._tuned(trainer, work, given)),
-                )  # fmt: skip
+                spec = self._set(name)
+                data = FinetuneData([spec], [spec], limit=120 if self.context.tiny else 4_000)
+                request = FinetuneRequest(str(model), name, data, overrides=["training.steps=1000000"])
+                run = prepare_finetune(RunOptions(Path(place) / "run", quiet=True, lenient=True), request)
+                run.begin()
+                _, trainer = run.prepare_seed(0)
+                return self._tuned(trainer, run.task, spec)
         finally:
             shutil.rmtree(model)
-        return found
 
     def _saved(self, shape: str) -> Path:
         folder = Path(tempfile.mkdtemp(dir=self.context.work))
         self.loops.encoder(shape).save_pretrained(folder)
         return folder
 
-    def _tuned(self, trainer: Trainer, work: Supervised, given: str) -> dict[str, Any]:
+    def _tuned(self, trainer: Trainer, task: SupervisedTask, spec: str) -> dict[str, Any]:
         loops, size = self.loops, self.loops.size
-        trainer.begin()
+        trainer.prepare_objectives()
         loops.run(trainer, 0, size.warm)
         seconds = [loops.block(trainer, number) for number in range(size.blocks)]
         batches = trainer.batches
@@ -92,12 +93,12 @@ class Rates:
         memory = peak_mb()
         encoder: Encoder = trainer.learner.encoder
         head = next(iter(trainer.learner.each().values()))
-        data, _ = read_data(work, given, True, 120 if self.context.tiny else 4_000)
+        data, _ = read_data(task, spec, True, 120 if self.context.tiny else 4_000)
         rates = []
         with torch.no_grad():
             for _ in range(2):  # the first warms up
                 began = now()
-                work.evaluate(encoder, head, data)
+                task.evaluate(encoder, head, data)
                 rates.append(len(data) / (now() - began))
         return {
             "trained_items_per_s": median_of([size.block * batches.size / one for one in seconds]),

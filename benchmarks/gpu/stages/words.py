@@ -164,13 +164,13 @@ def agreement(drawing: Drawing, method: str) -> dict[str, Any]:
 
 def similar(encoder: Any, pairs: list[tuple[str, str]], precision: str) -> dict[str, Any]:
     """Pairs a second that `similarity` links with a loaded encoder."""
-    from paralign.words.similarity import SimilarityConfig, similar_words
+    from paralign.words.similarity import SimilarityConfig, align_by_similarity
 
     config = SimilarityConfig(precision=precision)
-    similar_words(encoder, pairs[:200], config)  # warms up
+    align_by_similarity(encoder, pairs[:200], config)  # warms up
     with memory() as used:
         began = time.perf_counter()
-        links = similar_words(encoder, pairs, config)
+        links = align_by_similarity(encoder, pairs, config)
         seconds = time.perf_counter() - began
     return {"pairs": len(pairs), "seconds": seconds, "pairs_per_s": len(pairs) / seconds, "precision": precision,
             "links": len(links.source), "digest": digest(links), **used}  # fmt: skip

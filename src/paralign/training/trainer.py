@@ -169,12 +169,8 @@ class Trainer:
             the losses, the norm of the gradient, the learning rate, and a pending signal (of any process) or 0.
         """
         slices = self._slices()
-        rate = learning_rate(
-            self.step,
-            steps=self.steps,
-            warmup=self.config.warmup_steps(self.steps),
-            peak=self.config.learning_rate,
-        )
+        warmup, peak = self.config.warmup_steps(self.steps), self.config.learning_rate
+        rate = learning_rate(self.step, steps=self.steps, warmup=warmup, peak=peak)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         losses, norm, stop = self._optimize(slices)
