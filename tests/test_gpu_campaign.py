@@ -1,4 +1,4 @@
-"""The prepared GPU campaign: every figure is kept, whatever happens to others, and nothing is left out in silence."""
+"""The GPU campaign: a failure never costs other measurements, and everything that is skipped is listed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ CAMPAIGN = ROOT / "benchmarks/gpu"
 
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when the folder is run."""
+    """Make the modules importable, as when the folder is run."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     monkeypatch.syspath_prepend(str(CAMPAIGN))
 
 
 def run(out: Path, *words: str) -> tuple[list[dict[str, Any]], str]:
-    """Run the campaign at tiny size; the lines written so far, and what it printed."""
+    """Run the campaign at tiny size and return all lines of the results, and the output."""
     command = [sys.executable, str(CAMPAIGN), "run", "--tiny", "--out", str(out), *words]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"ACCELERATE_USE_CPU": "1"})
     assert done.returncode in (0, 1), done.stderr
@@ -35,39 +35,39 @@ def run(out: Path, *words: str) -> tuple[list[dict[str, Any]], str]:
     return [json.loads(line) for line in lines], done.stdout
 
 
-def test_two_stages_and_a_second_call_that_finds_all_done(tmp_path):
-    lines, said = run(tmp_path, "--only", "step", "words")
-    made = {(line["stage"], line["name"]): line for line in lines}
-    told = [(key, line["reason"]) for key, line in made.items() if line["status"] != "measured"]
-    assert {key for key, _ in told} <= {("step", "compile"), ("step", "waits")}, told
-    assert {stage for stage, _ in made} == {"step", "words"}
-    assert max(made["step", "equal-losses"]["value"].values()) < 1e-4
-    assert made["step", "ppa"]["value"]["pairs_per_s"]["median"] > 0
-    assert all(name in said for _, name in made)
+def test_a_second_call_measures_nothing_again(tmp_path):
+    lines, output = run(tmp_path, "--only", "step", "words")
+    latest = {(line["stage"], line["name"]): line for line in lines}
+    skipped = [(key, line["reason"]) for key, line in latest.items() if line["status"] != "measured"]
+    assert {key for key, _ in skipped} <= {("step", "compile"), ("step", "waits")}, skipped
+    assert {stage for stage, _ in latest} == {"step", "words"}
+    assert max(latest["step", "equal-losses"]["value"].values()) < 1e-4
+    assert latest["step", "ppa"]["value"]["pairs_per_s"]["median"] > 0
+    assert all(name in output for _, name in latest)
     again, _ = run(tmp_path, "--only", "words")
     assert again == lines
 
 
 @pytest.mark.slow  # minutes
 def test_every_stage_has_its_lines(tmp_path):
-    lines, said = run(tmp_path)
+    lines, output = run(tmp_path)
     stages = [entry.name for entry in importlib.import_module("stages").STAGES]
     assert [name for name in stages if any(line["stage"] == name for line in lines)] == stages
     failed = [line for line in lines if line["status"] == "failed"]
     assert not failed
     assert all(line["reason"] for line in lines if line["status"] == "skipped")
-    assert all(f"{line['name']}: " in said for line in lines)
+    assert all(f"{line['name']}: " in output for line in lines)
 
 
-def test_a_stage_that_is_stopped_and_one_for_which_no_time_is_left_are_named(tmp_path):
-    lines, said = run(tmp_path, "--only", "step", "words", "--seconds", "1.5")
+def test_stages_that_are_stopped_or_not_started_are_listed(tmp_path):
+    lines, output = run(tmp_path, "--only", "step", "words", "--seconds", "1.5")
     assert [(line["stage"], line["name"], line["status"]) for line in lines] == [
         ("step", "*", "skipped"),
         ("words", "*", "skipped"),
     ]
     assert "stopped after" in lines[0]["reason"]
     assert "no time left" in lines[1]["reason"]
-    assert "no time left" in said
+    assert "no time left" in output
 
 
 # -- one stage
@@ -75,26 +75,26 @@ def test_a_stage_that_is_stopped_and_one_for_which_no_time_is_left_are_named(tmp
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Drive a stage of given measurements; the lines it wrote."""
+    """Run a stage of given measurements and return all lines of the results."""
     driver = importlib.import_module("driver")
-    context = importlib.import_module("context")
+    measurement = importlib.import_module("context").Measurement
 
-    def drive(*items: tuple[str, Any], left: float = 60) -> list[dict[str, Any]]:
-        def measurements(given: Any) -> list[Any]:
-            return [context.Measurement(name, lambda run=run: run(given)) for name, run in items]
+    def run_stage(*items: tuple[str, Any], left: float = 60) -> list[dict[str, Any]]:
+        def measurements(context: Any) -> list[Any]:
+            return [measurement(name, lambda run=run: run(context)) for name, run in items]
 
         module = SimpleNamespace(measurements=measurements)
         monkeypatch.setattr(driver.importlib, "import_module", lambda _: module)
-        driver.drive("step", None, tmp_path, True, time.time() + left)
+        driver.run_stage("step", None, tmp_path, True, time.time() + left)
         lines = (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
-    return drive
+    return run_stage
 
 
-def test_a_fault_and_a_skip_cost_only_their_own_measurement(stage):
+def test_a_failed_or_skipped_measurement_does_not_affect_others(stage):
     def broken(_: Any) -> dict[str, Any]:
-        raise ValueError("it broke\nfor a long reason")
+        raise ValueError("it broke\nwith details")
 
     items = [("one", lambda _: {"x": 1}), ("two", broken), ("three", lambda c: c.skip("no gold")),
              ("four", lambda c: {"seen": c.values["one"]["x"]})]  # fmt: skip
@@ -108,7 +108,7 @@ def test_a_fault_and_a_skip_cost_only_their_own_measurement(stage):
     )
 
 
-def test_what_was_measured_is_not_measured_again_what_failed_is(stage):
+def test_only_failed_measurements_are_repeated(stage):
     count = {"good": 0, "bad": 0}
 
     def counting(name: str) -> Any:
@@ -126,21 +126,21 @@ def test_what_was_measured_is_not_measured_again_what_failed_is(stage):
     assert [line["name"] for line in lines] == ["good", "bad", "bad"]
 
 
-def test_a_line_cut_by_a_kill_is_no_result(tmp_path):
+def test_a_truncated_line_is_ignored(tmp_path):
     record = importlib.import_module("record")
     path = tmp_path / "results.jsonl"
     record.append(path, {"name": "whole", "status": "measured", "value": {"x": 1}})
     with path.open("a") as file:
-        file.write('{"name": "cut", "status": "meas')
-    assert list(record.finished(path, {})) == ["whole"]
+        file.write('{"name": "truncated", "status": "meas')
+    assert list(record.measured_values(path, {})) == ["whole"]
 
 
-# -- what is counted
+# -- counted operations
 
 
 @dataclass
-class Given:
-    """A context with the tests' own text."""
+class StoreContext:
+    """A context with the text of the tests."""
 
     store_path: Path
     base: Path
@@ -158,12 +158,12 @@ class Given:
 
 
 @pytest.mark.parametrize("recipe", ["ppa", "tlm", "moco"])
-def test_the_formula_counts_what_the_products_do(recipe, store, base, tmp_path, monkeypatch):
+def test_the_formula_counts_the_operations_of_all_matrix_products(recipe, store, base, tmp_path, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
     loop, products = importlib.import_module("loop"), importlib.import_module("matrix_share").Products()
-    loops = loop.Loops(Given(store.path, base, tmp_path))
+    loops = loop.Loops(StoreContext(store.path, base, tmp_path))
     trainer = loops.trainer(recipe, "mbert")
-    work = loop.work_of(trainer, range(2))
+    work = loop.count_work(trainer, range(2))
     with products:
         loops.run(trainer, 0, 2)
     counted = sum(products.flops[key] * count for key, count in products.seen.items())
@@ -175,12 +175,12 @@ def test_the_formula_counts_what_the_products_do(recipe, store, base, tmp_path, 
 # -- packages
 
 
-def test_packages_that_are_there_are_not_installed(tmp_path):
+def test_installed_packages_are_not_installed_again(tmp_path):
     assert importlib.import_module("wheels").install(None, tmp_path / "packages") is None
     assert not (tmp_path / "packages").exists()
 
 
-def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
+def test_the_error_names_the_missing_package(tmp_path, monkeypatch):
     wheels = importlib.import_module("wheels")
     monkeypatch.setitem(wheels.MISSING, "no-such-package", "no_such_package")
     assert "no-such-package" in wheels.install(None, tmp_path)
@@ -188,7 +188,7 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
     assert "no wheel of no-such-package" in wheels.install(tmp_path, tmp_path / "packages")
 
 
-def test_versions_of_the_pack_are_those_of_the_constraints():
+def test_the_pack_has_the_versions_of_the_constraints():
     pinned = importlib.import_module("pack").pinned()
     text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     assert f"pydantic=={pinned['pydantic']}\n" in text

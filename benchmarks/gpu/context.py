@@ -1,4 +1,4 @@
-"""What a stage is given, and what it gives: named measurements."""
+"""Input of a stage (:class:`Context`) and its output (:class:`Measurement`)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["SHAPES", "Context", "Measurement", "Shape", "Skipped"]
 
 
 class Skipped(Exception):
-    """A measurement that cannot be made here; its text says why."""
+    """Raised by a measurement that is not possible here; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A named item of a stage.
+    """A named measurement of a stage.
 
     Attributes:
-        name: unique in its stage.
-        run: makes it; returns figures that JSON can hold, the most important first.
-        needs: seconds; with fewer left it is skipped (not with ``tiny``).
+        name: name, unique within the stage.
+        run: returns the figures as JSON values, the most important first.
+        needs: skipped if fewer seconds are left (ignored with ``tiny``).
     """
 
     name: str
@@ -32,11 +32,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Shape:
-    """Of an encoder with random weights.
+    """The shape of an encoder with random weights.
 
     Attributes:
-        arch: as ``paralign pretrain --arch`` takes it.
-        vocabulary: pieces; ``None`` for those of the tokenizer.
+        arch: value of ``paralign pretrain --arch``.
+        vocabulary: rows of the embedding matrix. ``None``: as many as the tokenizer has pieces.
     """
 
     arch: str
@@ -52,15 +52,15 @@ SHAPES = {
 
 @dataclass
 class Context:
-    """Where and at which size a stage measures.
+    """Device, size and data of a stage.
 
     Attributes:
         device: ``torch.device`` that paralign chooses on this machine.
-        tiny: sizes for a CPU: seconds each.
-        pack: folder made by ``pack``, or ``None``: generated text.
-        out: the campaign's folder; text files for people are written here.
+        tiny: use small sizes that take seconds on a CPU.
+        pack: folder made by ``pack``. ``None``: use generated text.
+        out: output folder of the campaign; readable reports are written here.
         until: end of the stage, in seconds since 1970.
-        values: figures of the stage's measurements so far, by name, those of earlier calls too.
+        values: figures of the stage's measurements so far by name, including those of earlier calls.
     """
 
     device: Any
@@ -71,45 +71,49 @@ class Context:
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def left(self) -> float:
-        """Seconds until the stage is stopped."""
+        """Return the seconds until the stage is stopped."""
         return self.until - time.time()
 
     def skip(self, reason: str) -> NoReturn:
-        """Leave the measurement that calls this; the reason is recorded."""
+        """Skip the measurement that calls this and record the reason."""
         raise Skipped(reason)
 
     def shape(self, name: str) -> Shape:
-        """``mbert`` or ``e5``; with ``tiny`` always the tiny one."""
+        """Return the shape ``mbert`` or ``e5``; with ``tiny`` always the tiny one."""
         return SHAPES["tiny" if self.tiny else name]
 
     @property
     def work(self) -> Path:
-        """Folder for working files; kept between calls, one for ``tiny`` and one for the real size."""
+        """Folder for working files, kept between calls. ``tiny`` has a separate one."""
         folder = self.out / ("work-tiny" if self.tiny else "work")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @property
     def data(self) -> Path | None:
-        """``<pack>/data``: the task files, under the names of DATA in benchmarks/README.md, plain or with ``.gz``."""
+        """``<pack>/data``: the task files, named as DATA in benchmarks/README.md, plain or with ``.gz``."""
         return self.pack / "data" if self.pack else None
 
     def store(self) -> Path:
-        """Folder of a token store of pairs with at least ten pieces: the pack's; with ``tiny`` or without a pack one of
-        the small world."""
+        """Return the folder of a token store of pairs with at least ten pieces.
+
+        It is that of the pack; with ``tiny`` or without a pack it is built from the small world.
+        """
         import material
 
         return material.store(self)
 
     def tokenizer(self) -> Path:
-        """Folder of the tokenizer that store was made with."""
+        """Return the folder of the tokenizer that :meth:`store` was built with."""
         import material
 
         return material.tokenizer(self)
 
     def encoder(self) -> Path:
-        """Folder of the pack's real encoder; with ``tiny`` or without a pack a random one of shape ``tiny``. Its
-        tokenizer is that of :meth:`store`."""
+        """Return the folder of the pack's encoder, whose tokenizer is that of :meth:`store`.
+
+        With ``tiny`` or without a pack it has the shape ``tiny`` and random weights.
+        """
         import material
 
         return material.encoder(self)

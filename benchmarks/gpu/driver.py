@@ -1,4 +1,4 @@
-"""One stage in this process: its measurements in order, each recorded before the next begins."""
+"""Run one stage in this process: its measurements in order, each recorded before the next one starts."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from context import Context, Measurement, Skipped
 
 from paralign.device import best_device
 
-__all__ = ["drive"]
+__all__ = ["run_stage"]
 
 
-def drive(name: str, pack: Path | None, out: Path, tiny: bool, until: float) -> int:
-    """Measure what is missing of a stage.
+def run_stage(name: str, pack: Path | None, out: Path, tiny: bool, until: float) -> int:
+    """Make the measurements of a stage that are missing.
 
     Returns:
-        1 if a measurement failed.
+        1 if a measurement failed, else 0.
     """
     device = best_device()
     context = Context(device, tiny, pack.resolve() if pack else None, out.resolve(), until)
-    same = {"stage": name, "device": device_name(device), "tiny": tiny, "pack": pack is not None,
-            "code": record.code_of(name)}  # fmt: skip
-    about = same | {"torch": torch.__version__, "transformers": version("transformers"),
-                    "commit": record.commit_of(pack)}  # fmt: skip
+    key: dict[str, Any] = {"stage": name, "device": device_name(device), "tiny": tiny, "pack": pack is not None,
+                           "code": record.code_digest(name)}  # fmt: skip
+    facts = key | {"torch": torch.__version__, "transformers": version("transformers"),
+                   "commit": record.current_commit(pack)}  # fmt: skip
     results, state = out / "results.jsonl", out / f"{name}.state.json"
-    context.values |= record.finished(results, same)
+    context.values |= record.measured_values(results, key)
     items = importlib.import_module(f"stages.{name}").measurements(context)
     names = [item.name for item in items]
-    assert len(set(names)) == len(names), f"stage {name}: two measurements of one name"
+    assert len(set(names)) == len(names), f"stage {name}: two measurements have the same name"
     failed = False
     for item in items:
         state.write_text(json.dumps({"items": names, "running": item.name}), encoding="utf-8")
@@ -45,13 +45,13 @@ def drive(name: str, pack: Path | None, out: Path, tiny: bool, until: float) -> 
             print(f"{item.name}: measured before", flush=True)
             continue
         print(f"{item.name} ...", flush=True)
-        line = about | _measured(item, context)
+        line = facts | _measure(item, context)
         record.append(results, line)
         if line["status"] == "measured":
             context.values[item.name] = line["value"]
         failed = failed or line["status"] == "failed"
-        print(json.dumps({key: line[key] for key in ("name", "status", "seconds", "value", "reason") if key in line}))
-        sys.stdout.flush()
+        shown = ("name", "status", "seconds", "value", "reason")
+        print(json.dumps({field: line[field] for field in shown if field in line}), flush=True)
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -59,8 +59,8 @@ def drive(name: str, pack: Path | None, out: Path, tiny: bool, until: float) -> 
     return int(failed)
 
 
-def _measured(item: Measurement, context: Context) -> dict[str, Any]:
-    began = time.perf_counter()
+def _measure(item: Measurement, context: Context) -> dict[str, Any]:
+    start = time.perf_counter()
     try:
         if not context.tiny and context.left() < item.needs:
             context.skip(f"needs {item.needs:.0f} s, {max(0.0, context.left()):.0f} s are left")
@@ -69,13 +69,13 @@ def _measured(item: Measurement, context: Context) -> dict[str, Any]:
         outcome: dict[str, Any] = {"status": "measured", "value": record.rounded(item.run())}
     except Skipped as reason:
         outcome = {"status": "skipped", "reason": str(reason)}
-    except Exception as error:  # one measurement's fault must not cost the others
+    except Exception as error:  # an error in one measurement must not prevent the others
         traceback.print_exc(file=sys.stdout)
-        told = str(error).strip().splitlines() or [""]
-        outcome = {"status": "failed", "reason": f"{type(error).__name__}: {told[0]}"[:300]}
-    return {"name": item.name, **outcome, "seconds": round(time.perf_counter() - began, 3), "time": round(time.time())}
+        lines = str(error).strip().splitlines() or [""]
+        outcome = {"status": "failed", "reason": f"{type(error).__name__}: {lines[0]}"[:300]}
+    return {"name": item.name, **outcome, "seconds": round(time.perf_counter() - start, 3), "time": round(time.time())}
 
 
 def device_name(device: torch.device) -> str:
-    """Of the accelerator, or ``cpu``."""
+    """Return the name of the accelerator, or ``cpu``."""
     return torch.cuda.get_device_name() if device.type == "cuda" else device.type

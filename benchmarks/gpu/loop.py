@@ -1,4 +1,4 @@
-"""paralign's own loop with a recipe at a shape, from random weights: made, timed, and its work counted."""
+"""The training loop of paralign with a recipe and a shape: speed, and number of operations."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from paralign.runs.settings import LinksConfig, run_settings
 from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Trainer
 
-__all__ = ["Loops", "Size", "Work", "now", "peak_mb", "size_of", "work_of"]
+__all__ = ["Loops", "Size", "Work", "count_work", "peak_memory_mb", "size_of", "synchronized_time"]
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of a measurement.
+    """The size of a measurement.
 
     Attributes:
-        batch: pairs a step.
-        queue: MoCo's.
-        warm: steps that are not measured.
-        block: steps timed together; 50 are one window of lengths.
-        blocks: repeats.
+        batch: pairs per step.
+        queue: size of MoCo's queue.
+        warm: number of warm-up steps, not measured.
+        block: steps timed together; 50 are one complete window of lengths.
+        blocks: number of blocks.
     """
 
     batch: int = 128
@@ -44,27 +44,27 @@ class Size:
 
 
 def size_of(context: Context) -> Size:
-    """As the paper's, or a few steps of eight pairs."""
+    """Return the size of the PPA paper, or with ``tiny`` a few steps of eight pairs."""
     return Size(batch=8, queue=64, warm=1, block=2, blocks=2) if context.tiny else Size()
 
 
-def now() -> float:
-    """Seconds, when the accelerator has done what it was asked."""
+def synchronized_time() -> float:
+    """Wait for the accelerator, then return the time in seconds."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
-def peak_mb() -> float | None:
-    """Most that torch held on the accelerator."""
+def peak_memory_mb() -> float | None:
+    """Return the peak of the memory that PyTorch allocated on the accelerator."""
     return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
 
 
 class Loops:
-    """Trainers of one stage; text and links are opened once.
+    """Trainers of a stage; text and links are opened once.
 
     Args:
-        context: of the stage.
+        context: context of the stage.
     """
 
     def __init__(self, context: Context) -> None:
@@ -74,19 +74,19 @@ class Loops:
         self._links: LinkStore | None = None
 
     def encoder(self, shape: str, vocabulary: int | None = None) -> Encoder:
-        """With random weights; the vocabulary of the shape may be larger than the tokenizer's: the pieces are its."""
-        wanted = self.context.shape(shape)
-        model = families.build(wanted.arch, self.tokenizer, max_length=512)
-        rows = vocabulary or wanted.vocabulary
+        """Return an encoder with random weights. Its vocabulary may have more rows than the tokenizer has pieces."""
+        size = self.context.shape(shape)
+        model = families.build(size.arch, self.tokenizer, max_length=512)
+        rows = vocabulary or size.vocabulary
         if rows is not None and not self.context.tiny:
             model.resize_token_embeddings(rows, mean_resizing=False)
-        return Encoder(model, self.tokenizer, name=wanted.arch)
+        return Encoder(model, self.tokenizer, name=size.arch)
 
     def trainer(self, recipe: str, shape: str, *, vocabulary: int | None = None, **training: Any) -> Trainer:
-        """The recipe's, on the device and prepared; none of its steps run."""
+        """Return the trainer of a recipe, on the device and prepared for its first step."""
         loop = {"batch": self.size.batch, "steps": 1_000_000, "log_every": 1 << 30, "checkpoint_every": 1 << 30}
         config = run_settings(recipe, {"training": loop | training}, [])
-        if "moco" in config.objectives:  # a warm queue would cost a whole epoch of keys before the first step
+        if "moco" in config.objectives:  # filling the queue with keys would encode many batches before the first step
             moco = {"queue": self.size.queue, "queue_init": "random"}
             config = run_settings(recipe, {"training": loop | training, "moco": moco}, [])
         encoder = self.encoder(shape, vocabulary)
@@ -94,21 +94,21 @@ class Loops:
         needs_links = any(objective.needs_links for objective in learner.each().values())
         batches = CorpusBatches(self.store, encoder.template, config.views, config.training,
                                 longest=encoder.max_pieces, links=self.links() if needs_links else None)  # fmt: skip
-        made = Trainer(learner, batches, config.training, run=self.context.work / "run", settings={}, quiet=True)
-        made.prepare_objectives()
-        return made
+        trainer = Trainer(learner, batches, config.training, run=self.context.work / "run", settings={}, quiet=True)
+        trainer.prepare_objectives()
+        return trainer
 
     def links(self) -> LinkStore:
-        """Of all pairs, found once by the usual aligner."""
+        """Return the word links of all pairs, made once by the default aligner."""
         if self._links is None:
             self._links = open_links(self.context.work, self.store, LinksConfig(), quiet=True)
         return self._links
 
     def rate(self, trainer: Trainer) -> dict[str, Any]:
-        """Pairs a second by block, pieces a second, and FLOP/s that no padding is counted in."""
+        """Measure pairs per second by block, pieces per second, and FLOP/s without padding."""
         self.run(trainer, 0, self.size.warm)
         seconds = [self.block(trainer, number) for number in range(self.size.blocks)]
-        work = work_of(trainer, range(self.size.block * self.size.blocks))
+        work = count_work(trainer, range(self.size.block * self.size.blocks))
         total = sum(seconds)
         return {
             "pairs_per_s": median_of([self.size.block * self.size.batch / one for one in seconds]),
@@ -116,23 +116,23 @@ class Loops:
             "step_ms": 1000 * total / len(seconds) / self.size.block,
             "tflop_per_s": work.flops / total / 1e12,
             "padding": 1 - work.pieces / work.positions,
-            "tflop_a_step": work.flops / len(seconds) / self.size.block / 1e12,
-            "tflop_a_step_padded": work.padded / len(seconds) / self.size.block / 1e12,
+            "tflop_per_step": work.flops / len(seconds) / self.size.block / 1e12,
+            "tflop_per_step_padded": work.padded / len(seconds) / self.size.block / 1e12,
             "precision": trainer.precision,
             "arch": trainer.learner.encoder.name,
             "chunk_cost": trainer.learner.encoder.chunk_cost,
-            "peak_mb": peak_mb(),
+            "peak_mb": peak_memory_mb(),
         }
 
     def block(self, trainer: Trainer, number: int) -> float:
-        """Seconds of a block."""
-        began = now()
+        """Run a block and return its seconds."""
+        start = synchronized_time()
         self.run(trainer, number * self.size.block, self.size.block)
-        return now() - began
+        return synchronized_time() - start
 
     @staticmethod
     def run(trainer: Trainer, first: int, steps: int) -> None:
-        """So many steps, from the batch of step ``first``."""
+        """Take ``steps`` steps, beginning with the batch of step ``first``."""
         trainer.step = first
         for _ in range(steps):
             trainer.train_step()
@@ -140,13 +140,13 @@ class Loops:
 
 @dataclass
 class Work:
-    """Of some steps.
+    """The work of some steps.
 
     Attributes:
-        pieces: encoded, each view's; with the key encoder's.
-        positions: the same with padding.
-        flops: multiplications and additions of all matrix products, for pieces alone.
-        padded: the same with padding.
+        pieces: encoded pieces of all views, including those of the momentum encoder.
+        positions: the same including padding.
+        flops: multiplications and additions of all matrix products, without padding.
+        padded: the same including padding.
     """
 
     pieces: int = 0
@@ -155,12 +155,12 @@ class Work:
     padded: float = 0.0
 
 
-def work_of(trainer: Trainer, steps: range) -> Work:
-    """What some steps have to compute, from lengths and shapes.
+def count_work(trainer: Trainer, steps: range) -> Work:
+    """Count the work of some steps, from lengths and shapes.
 
-    A layer of width d multiplies each piece with 12 d² weights and each row of n pieces with itself twice; a
-    backward pass costs two forward passes. Vocabulary scores are counted where an objective makes them, and MoCo's
-    projection and queue. The momentum encoder has no backward pass.
+    A layer of width d multiplies each piece by 12 d² weights and each row of n pieces with itself twice. A backward
+    pass counts as two forward passes. Logits are counted for objectives that compute them; so are MoCo's projection
+    and queue. The momentum encoder has no backward pass.
     """
     encoder, objectives = trainer.learner.encoder, trainer.learner.each()
     vocabulary, out = len(encoder.embeddings), Work()
@@ -184,7 +184,7 @@ def work_of(trainer: Trainer, steps: range) -> Work:
 
 
 def _layers(encoder: Encoder, pieces: int) -> float:
-    """A forward pass of a row."""
+    """Return the FLOP of a forward pass of one row."""
     d: int = encoder.width
     return float(encoder.layers * (24 * d * d * pieces + 4 * d * pieces * pieces))
 

@@ -1,4 +1,4 @@
-"""Text and encoders that stages measure with: those of the pack, or of the generated small world."""
+"""Text and encoders of the stages: from the pack, or from the generated small world."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ TINY_PAIRS, PAIRS = 600, 12_000
 
 
 def store(context: Context) -> Path:
-    """A token store of pairs."""
+    """Return the folder of a token store of pairs."""
     real = context.pack is not None and not context.tiny
     return packed_store(context) if real else _small_world(context) / "store"
 
 
 def tokenizer(context: Context) -> Path:
-    """The tokenizer of that store."""
+    """Return the folder of the tokenizer of that store."""
     real = context.pack is not None and not context.tiny
     return packed_encoder(context) if real else _small_world(context) / "tokenizer"
 
 
 def encoder(context: Context) -> Path:
-    """An encoder with that tokenizer."""
+    """Return the folder of an encoder with that tokenizer."""
     if context.pack is not None and not context.tiny:
         return packed_encoder(context)
     return _once(context.work / "random-encoder", lambda folder: _random(context, folder))
 
 
 def packed_store(context: Context) -> Path:
-    """The pack's token store."""
+    """Return the folder of the pack's token store."""
     assert context.pack is not None
     archive = context.pack / "store.zip"
     return _once(context.work / "store", lambda folder: shutil.unpack_archive(archive, folder))
 
 
 def packed_encoder(context: Context) -> Path:
-    """The pack's encoder, as a plain Hugging Face folder."""
+    """Return the pack's encoder as a Hugging Face folder."""
     assert context.pack is not None
     script, packed = str(context.pack / "encoder/unpack.py"), str(context.pack / "encoder/encoder.npz")
 
@@ -77,7 +77,7 @@ def _random(context: Context, folder: Path) -> None:
 
 
 def _once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """The folder, made elsewhere and then renamed: a stage may be stopped at any time."""
+    """Return the folder. It is made under a temporary name and renamed, because a stage may be stopped at any time."""
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}."))

@@ -1,4 +1,4 @@
-"""The folder that a bare GPU machine needs beside the repository: wheels, an encoder, parallel text, task files."""
+"""Make the folder that a bare GPU machine needs besides the repository: wheels, encoder, parallel text, task files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from real_text import each, paralign
 __all__ = ["make"]
 
 LARGEST = 55 * 2**20
-"""Bytes; with the repository it stays under 60 MiB."""
+"""Maximum size in bytes: pack and repository together have less than 60 MiB."""
 PYTHON = "3.12"
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 LANGUAGES = ("de", "fr", "es", "zh", "ar", "hi")
 LINES = 9_000
-"""Sampled of each file; those shorter than ten pieces are then left out."""
+"""Number of lines sampled from each file; pairs shorter than ten pieces are removed afterwards."""
 TASK_FILES = (
     "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz",
     *(f"pos-parse/UD_{name}-PUD/{tag}_pud-ud-test.conllu" for tag, name in
@@ -40,18 +40,18 @@ def make(data: Path, encoder: Path, script: Path, out: Path) -> int:
     """Make the pack.
 
     Args:
-        data: the public sets.
+        data: folder of the public data sets.
         encoder: packed encoder.
-        script: unpacks it: ``script unpack FILE FOLDER`` makes a plain Hugging Face folder.
+        script: script that unpacks it: ``script unpack FILE FOLDER`` makes a Hugging Face folder.
         out: new folder.
 
     Returns:
-        0, or 2 with a line that says what is wrong.
+        0, or 2 after printing an error.
     """
     missing = [path for path in (encoder, script, *(data / name for name in TASK_FILES)) if not path.is_file()]
     if missing or out.exists():
-        what = f"{missing[0]} does not exist" if missing else f"{out} exists: remove it, or give another --out"
-        print(f"error: {what}", file=sys.stderr)
+        reason = f"{missing[0]} does not exist" if missing else f"{out} exists: remove it, or give another --out"
+        print(f"error: {reason}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as place:
         part = Path(place) / "pack"
@@ -62,8 +62,8 @@ def make(data: Path, encoder: Path, script: Path, out: Path) -> int:
         _store(data, part, Path(place))
         for name in TASK_FILES:
             _compressed(data / name, part / "data" / name)
-        about = {"commit": record.commit_of(None), "python": PYTHON, "machine": platform.machine()}
-        (part / "pack.json").write_text(json.dumps(about), encoding="utf-8")
+        facts = {"commit": record.current_commit(None), "python": PYTHON, "machine": platform.machine()}
+        (part / "pack.json").write_text(json.dumps(facts), encoding="utf-8")
         sizes = {path.name: size_of(path) for path in sorted(part.iterdir())}
         total = sum(sizes.values())
         print(", ".join(f"{name} {size / 2**20:.1f}" for name, size in sizes.items()) + f": {total / 2**20:.1f} MiB")
@@ -72,20 +72,20 @@ def make(data: Path, encoder: Path, script: Path, out: Path) -> int:
             return 2
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(part, out)
-    print(f"{out}: carry it to a GPU machine, then: python benchmarks/gpu run --pack {out}")
+    print(f"{out}: copy it to the GPU machine and run there: python benchmarks/gpu run --pack {out}")
     return 0
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in it, or of the file."""
+    """Return the size in bytes of a file or of all files in a folder."""
     return sum(path.stat().st_size for path in [folder, *folder.rglob("*")] if path.is_file())
 
 
 def pinned() -> dict[str, str]:
-    """Versions of :data:`wheels.MISSING`: those of constraints.txt, else those installed here."""
+    """Return the versions of :data:`wheels.MISSING`: those of constraints.txt, else those installed here."""
     text = (record.ROOT / "constraints.txt").read_text(encoding="utf-8")
-    known = {_plain(name): found for name, found in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE)}
-    return {name: known.get(_plain(name)) or version(name) for name in wheels.MISSING}
+    versions = {_plain(name): number for name, number in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE)}
+    return {name: versions.get(_plain(name)) or version(name) for name in wheels.MISSING}
 
 
 def _plain(name: str) -> str:
@@ -100,7 +100,7 @@ def _wheels(folder: Path) -> None:
 
 
 def _store(data: Path, part: Path, work: Path) -> None:
-    """A token store of pairs of at least ten pieces, lines taken evenly from the whole of each file."""
+    """Build a token store of pairs of at least ten pieces, sampled evenly from each file."""
     model = work / "encoder"
     subprocess.run(
         [sys.executable, str(part / "encoder/unpack.py"), "unpack", str(part / "encoder/encoder.npz"), str(model)],
@@ -124,7 +124,7 @@ def _store(data: Path, part: Path, work: Path) -> None:
 
 
 def evenly(source: str) -> list[tuple[str, str]]:
-    """Pairs of a file at equal distances."""
+    """Return pairs sampled from a file at equal distances."""
     from paralign.sources.readers import read_pairs
     from paralign.sources.specs import parse_pairs
 

@@ -1,4 +1,4 @@
-"""The results: one JSON object a line, on disk as soon as it exists. Needs the standard library only."""
+"""The results: one JSON object per line, written to disk at once. Uses only the standard library."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["append", "code_of", "commit_of", "finished", "lines_of", "rounded"]
+__all__ = ["append", "code_digest", "current_commit", "measured_values", "read_lines", "rounded"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def append(path: Path, line: dict[str, Any]) -> None:
-    """Add a line and wait until the disk has it."""
+    """Append a line and wait until it is on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -24,8 +24,8 @@ def append(path: Path, line: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def lines_of(path: Path) -> Iterator[dict[str, Any]]:
-    """All whole lines; one cut short by a kill is left out."""
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield all complete lines; one truncated by a kill is skipped."""
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
@@ -34,17 +34,17 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
                 continue
 
 
-def finished(path: Path, same: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Figures by name of measurements made with the same ``stage``, ``device``, ``tiny``, ``code`` and so on."""
+def measured_values(path: Path, key: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the figures by name of measurements with the same ``key``: stage, device, code and so on."""
     return {
         line["name"]: line["value"]
-        for line in lines_of(path)
-        if line.get("status") == "measured" and all(line.get(key) == value for key, value in same.items())
+        for line in read_lines(path)
+        if line.get("status") == "measured" and all(line.get(name) == value for name, value in key.items())
     }
 
 
-def code_of(stage: str) -> str:
-    """Digest of paralign's sources, the stage's own file and `loop.py`: figures of other code are measured again."""
+def code_digest(stage: str) -> str:
+    """Return a digest of paralign's sources, the stage's file and `loop.py`; other code is measured again."""
     hasher, here = hashlib.blake2b(digest_size=6), Path(__file__).parent
     own = [here / f"stages/{stage}.py", here / "loop.py"]
     for path in [*sorted((ROOT / "src/paralign").rglob("*.py")), *own]:
@@ -52,18 +52,18 @@ def code_of(stage: str) -> str:
     return hasher.hexdigest()
 
 
-def commit_of(pack: Path | None) -> str | None:
-    """Of this clone (``+`` if it was changed since), or of the clone that made the pack."""
+def current_commit(pack: Path | None) -> str | None:
+    """Return the commit of this clone (with ``+`` if it has local changes), or of the clone that made the pack."""
     try:
-        asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        about = pack / "pack.json" if pack else None
-        return json.loads(about.read_text(encoding="utf-8"))["commit"] if about and about.exists() else None
+        facts = pack / "pack.json" if pack else None
+        return json.loads(facts.read_text(encoding="utf-8"))["commit"] if facts and facts.exists() else None
 
 
 def rounded(value: Any) -> Any:
-    """Six significant digits."""
+    """Round all numbers to six significant digits."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""All stages, each in a process of its own that is stopped at its limit. Needs the standard library only."""
+"""Run the stages, each in a process with a time limit. Uses only the standard library."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from stages import STAGES, Stage
 __all__ = ["run"]
 
 GRACE = 3.0
-"""Seconds between asking a stage to stop and killing it."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 
 def run(pack: Path | None, out: Path, seconds: float, tiny: bool, only: list[str] | None) -> int:
     """Run the stages and print a summary.
 
     Returns:
-        0 if nothing failed, 1 if something did, 2 if paralign cannot be imported here.
+        0 if nothing failed, 1 if something failed, 2 if paralign cannot be imported here.
     """
     end = time.time() + seconds
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stage's processes end with this one
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the processes of a stage, too
     out.mkdir(parents=True, exist_ok=True)
     packages = out.resolve() / "packages"
-    wrong = wheels.install(pack, packages)
-    if wrong:
-        print(f"error: {wrong}", file=sys.stderr)
+    error = wheels.install(pack, packages)
+    if error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
-    # The clone's own sources come first: they are what `code` and `commit` of a line name.
+    # The sources of this clone come first: `code` and `commit` in the results refer to them.
     path = [str(record.ROOT / "src"), str(packages), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), "TOKENIZERS_PARALLELISM": "false"}
-    if tiny:  # such small products only wait for each other
+    if tiny:  # with such small matrix products, threads only wait for each other
         environment.setdefault("OMP_NUM_THREADS", "1")
-    results, begun = out / "results.jsonl", time.time()
+    results, start = out / "results.jsonl", time.time()
     failed = False
     for stage in STAGES:
         if only and stage.name not in only:
@@ -52,16 +52,16 @@ def run(pack: Path | None, out: Path, seconds: float, tiny: bool, only: list[str
             record.append(results, _skipped(stage, "*", tiny, "no time left for this stage"))
             continue
         print(f"{stage.name}: at most {limit:.0f} s", flush=True)
-        ended = _stage(stage, pack, out, tiny, limit, environment)
-        failed = failed or ended != "done"
-        for name in _unmade(out, stage, results, begun):
-            record.append(results, _skipped(stage, name, tiny, ended))
-    print("\n" + summary.of(results, begun, out), flush=True)
+        outcome = _run(stage, pack, out, tiny, limit, environment)
+        failed = failed or outcome != "done"
+        for name in _missing(out, stage, results, start):
+            record.append(results, _skipped(stage, name, tiny, outcome))
+    print("\n" + summary.summarize(results, start, out), flush=True)
     return int(failed)
 
 
-def _stage(stage: Stage, pack: Path | None, out: Path, tiny: bool, limit: float, environment: dict[str, str]) -> str:
-    """Run a stage; how it ended, in words for its measurements that were not made."""
+def _run(stage: Stage, pack: Path | None, out: Path, tiny: bool, limit: float, environment: dict[str, str]) -> str:
+    """Run a stage and return ``done``, or the reason for which the rest of its measurements are missing."""
     state = out / f"{stage.name}.state.json"
     state.unlink(missing_ok=True)
     command = [sys.executable, str(Path(__file__).parent), "stage", stage.name, "--out", str(out)]
@@ -76,7 +76,7 @@ def _stage(stage: Stage, pack: Path | None, out: Path, tiny: bool, limit: float,
             code = process.wait(timeout=limit)
         except subprocess.TimeoutExpired:
             code = None
-        finally:  # what the stage started ends with it, however it ended
+        finally:  # also ends the processes that the stage started
             _stop(process)
     if code is None:
         return f"stopped after {limit:.0f} s"
@@ -90,22 +90,22 @@ def _stop(process: subprocess.Popen[Any]) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=GRACE)
             if number == signal.SIGTERM:
-                continue  # the group may have others that did not listen
+                continue  # other processes of the group may have ignored it
     process.wait()
 
 
-def _unmade(out: Path, stage: Stage, results: Path, begun: float) -> list[str]:
-    """Names of a stage's measurements without a line of this call: the one that was stopped and those after it."""
+def _missing(out: Path, stage: Stage, results: Path, start: float) -> list[str]:
+    """Return the measurements without a line from this call: the one that was stopped and those after it."""
     state = out / f"{stage.name}.state.json"
     if not state.exists():
         return ["*"]
-    known = json.loads(state.read_text(encoding="utf-8"))
-    if known["running"] is None:
+    status = json.loads(state.read_text(encoding="utf-8"))
+    if status["running"] is None:
         return []
-    after = known["items"][known["items"].index(known["running"]) :]
-    made = {line["name"] for line in record.lines_of(results)
-            if line["stage"] == stage.name and line.get("time", 0) >= int(begun)}  # fmt: skip
-    return [name for name in after if name not in made]
+    after = status["items"][status["items"].index(status["running"]) :]
+    recorded = {line["name"] for line in record.read_lines(results)
+            if line["stage"] == stage.name and line.get("time", 0) >= int(start)}  # fmt: skip
+    return [name for name in after if name not in recorded]
 
 
 def _skipped(stage: Stage, name: str, tiny: bool, reason: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Packages that a bare machine lacks, from the wheels of the pack, without a network."""
+"""Install packages that a bare machine lacks from the wheels of the pack, without a network."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ MISSING = {
     "py3langid": "py3langid",
     "zstandard": "zstandard",
 }
-"""What such a machine may lack: distribution, module."""
+"""Packages that such a machine may lack: distribution, module."""
 PAIRED = ("pydantic-core", "pydantic")
-"""Their versions belong together: both are installed if one is missing."""
+"""Their versions must match: both are installed if one is missing."""
 
 
 def install(pack: Path | None, target: Path) -> str | None:
-    """Install into ``target`` what cannot be imported.
+    """Install into ``target`` the packages that cannot be imported.
 
     Returns:
-        what is wrong, in a line; ``None`` if all is there.
+        an error message, or ``None``.
     """
     missing = {name for name, module in MISSING.items() if importlib.util.find_spec(module) is None}
     if missing & set(PAIRED):
@@ -39,12 +39,12 @@ def install(pack: Path | None, target: Path) -> str | None:
         return f"cannot import {', '.join(sorted(missing))}: install paralign, or give --pack"
     wheels = []
     for name in sorted(missing):
-        found = sorted((pack / "wheels").glob(f"{name.replace('-', '_')}-*.whl"))
-        if not found:
+        matches = sorted((pack / "wheels").glob(f"{name.replace('-', '_')}-*.whl"))
+        if not matches:
             return f"{pack / 'wheels'} has no wheel of {name}"
-        wheels.append(str(found[-1]))
+        wheels.append(str(matches[-1]))
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", str(target)]
-    made = subprocess.run([*command, *wheels], capture_output=True, text=True)
-    if made.returncode:
-        return f"pip could not install {', '.join(sorted(missing))}: {(made.stderr.strip().splitlines() or [''])[-1]}"
+    result = subprocess.run([*command, *wheels], capture_output=True, text=True)
+    if result.returncode:
+        return f"pip could not install {', '.join(sorted(missing))}: {(result.stderr.strip().splitlines() or [''])[-1]}"
     return None

@@ -1,4 +1,4 @@
-"""The stages, in order of worth. A stage is a module with ``measurements(context) -> list[Measurement]``."""
+"""The stages, most important first. A stage is a module with ``measurements(context) -> list[Measurement]``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["STAGES", "Stage", "stage_of"]
 
 @dataclass(frozen=True)
 class Stage:
-    """One process of the campaign.
+    """A stage of the campaign; it runs in a process of its own.
 
     Attributes:
-        name: on the command line and in the results.
-        seconds: it is stopped after so many.
-        tiny: the same with ``--tiny``.
-        module: where its measurements are.
+        name: name on the command line and in the results.
+        seconds: time limit.
+        tiny: time limit with ``--tiny``.
+        module: module with its measurements.
     """
 
     name: str
@@ -34,5 +34,5 @@ STAGES = (
 
 
 def stage_of(name: str) -> Stage:
-    """By name."""
+    """Return the stage with this name."""
     return next(stage for stage in STAGES if stage.name == name)

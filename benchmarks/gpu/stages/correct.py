@@ -1,7 +1,7 @@
-"""Are losses, gradients, links and scores those of the CPU? Runs the tests marked `gpu` on this device.
+"""Stage ``correct``: the tests marked `gpu`, which compare this device with the CPU.
 
-This file is also a pytest plug-in that reports each test as soon as it ends: OUT/tests.jsonl keeps its row, however
-the run ends.
+This file is also a pytest plug-in that writes a row of OUT/tests.jsonl as soon as a test ends, so that nothing is lost
+if the run is stopped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,27 +22,27 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 REPORT = "PARALIGN_TEST_REPORT"
 FILES = ("objectives", "attention", "heads", "trainer", "words", "evaluation", "commands", "dropout", "compile")
-"""Of tests/gpu, the most important first; others that are there come behind them."""
+"""Files of tests/gpu, most important first; any other files follow."""
 TINY = ("objectives", "heads", "trainer")
 
 
 def measurements(context: Context) -> list[Measurement]:
-    """One for each file of tests; all are one process."""
+    """Return one measurement for each test file; all files run in one process."""
     from context import Measurement
 
-    there = {path.stem.removeprefix("test_") for path in (ROOT / "tests/gpu").glob("test_*.py")}
-    names = TINY if context.tiny else (*FILES, *sorted(there - set(FILES)))
+    existing = {path.stem.removeprefix("test_") for path in (ROOT / "tests/gpu").glob("test_*.py")}
+    names = TINY if context.tiny else (*FILES, *sorted(existing - set(FILES)))
     tests = Tests(names, context.out / "tests.jsonl", str(context.device))
-    return [Measurement(name, lambda name=name: tests.of(name)) for name in names]
+    return [Measurement(name, partial(tests.result, name)) for name in names]
 
 
 class Tests:
-    """A run of pytest, started when the first of its files is asked for.
+    """A run of pytest, started when the result of the first file is requested.
 
     Args:
-        names: of the files, without `test_`.
-        path: where each test's row is added.
-        device: they run on.
+        names: names of the files, without `test_`.
+        path: file to which the row of each test is appended.
+        device: device of the tests.
     """
 
     def __init__(self, names: tuple[str, ...], path: Path, device: str) -> None:
@@ -50,32 +51,32 @@ class Tests:
         self._rows: list[dict[str, Any]] = []
         self._at = 0
 
-    def of(self, name: str) -> dict[str, Any]:
-        """What the tests of a file found, once they have ended.
+    def result(self, name: str) -> dict[str, Any]:
+        """Wait for the tests of a file and return their results.
 
         Raises:
-            RuntimeError: if one failed, or none ran.
+            RuntimeError: if a test failed, or none ran.
         """
         if self._process is None:
             self._start(self._names[self._names.index(name) :])
         assert self._process is not None
-        began, file = time.monotonic(), f"test_{name}.py"
+        start, file = time.monotonic(), f"test_{name}.py"
         while True:
-            over = self._process.poll() is not None
+            ended = self._process.poll() is not None
             self._read()
             seen = [row["test"].partition("::")[0] == file for row in self._rows]
-            if over or (any(seen) and not seen[-1]):
+            if ended or (any(seen) and not seen[-1]):
                 break
             time.sleep(0.1)
         rows = [row for row, own in zip(self._rows, seen, strict=True) if own]
         counts = Counter(row["outcome"] for row in rows)
         failed = [row for row in rows if row["outcome"] == "failed"]
         if failed:
-            told = f"{failed[0]['test'].partition('::')[2]}: {failed[0]['message']}"
-            raise RuntimeError(f"{len(failed)} of {len(rows)} tests failed, the first {told}")
+            first = f"{failed[0]['test'].partition('::')[2]}: {failed[0]['message']}"
+            raise RuntimeError(f"{len(failed)} of {len(rows)} tests failed, the first {first}")
         if not rows:
             raise RuntimeError(f"no test of {file} ran: pytest ended with {self._process.returncode}")
-        return {**counts, **_largest(rows), "waited_s": time.monotonic() - began,
+        return {**counts, **_largest(rows), "waited_s": time.monotonic() - start,
                 "tests": {row["test"].partition("::")[2]: _figures(row) for row in rows}}  # fmt: skip
 
     def _start(self, names: tuple[str, ...]) -> None:
@@ -84,7 +85,7 @@ class Tests:
         own = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
                REPORT: str(self._path), "PARALIGN_TEST_DEVICE": self._device}  # fmt: skip
         files = [f"tests/gpu/test_{name}.py" for name in names]
-        # No session of its own: it is stopped with the stage.
+        # It has no session of its own, so it is stopped with the stage.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *files, "-m", "gpu", "-q", "-p", "correct", "-p", "no:cacheprovider"],
             cwd=ROOT,
@@ -100,7 +101,7 @@ class Tests:
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    """Add a row for a test that has ended (pytest calls this)."""
+    """Append a row for a test that has ended (called by pytest)."""
     ended = report.when == "call" or report.outcome != "passed"
     if REPORT not in os.environ or not ended:
         return
@@ -119,7 +120,7 @@ def _figures(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _largest(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """The largest of each deviation; that of bf16 apart from that of fp32."""
+    """Return the largest value of each difference, separately for fp32 and bf16."""
     out: dict[str, float] = {}
     for row in rows:
         half = "bf16" in row["test"]

@@ -1,8 +1,8 @@
-"""What alignment is worth zero-shot: tagging and inference in other languages, from an encoder and from aligned ones.
+"""Stage ``evidence``: zero-shot tagging and inference with an encoder, before and after alignment.
 
-Methods that need no vocabulary head and the untouched base, three seeds. English alone is trained on; the sets are
-development halves (PUD by crc32 of the sentence's id, XNLI's development sets). A sentence-contrastive encoder has seen
-translations before, and pairs of MultiNLI: only differences between methods mean anything.
+Methods that need no vocabulary head and the base itself, three seeds. Fine-tuning uses English only. The evaluation
+sets are development sets (half of PUD, by crc32 of the sentence id, and those of XNLI). A sentence-contrastive encoder
+was trained on translations and on pairs of MultiNLI, so only differences between methods are meaningful.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,19 +28,19 @@ TREEBANKS = {"en": "English", "de": "German", "es": "Spanish", "fr": "French", "
 INFERENCE = ("en", "de", "es", "fr", "zh", "hi")
 LINKED = ("word-l2", "word-contrastive")
 RATE = 1e-4
-"""Of fine-tuning: usual for encoders of width 384."""
+"""Learning rate of fine-tuning, a common value for encoders of width 384."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is trained.
+    """The amount of training and evaluation.
 
     Attributes:
-        pairs: of each language with English.
-        align: steps of alignment, of 64 pairs.
-        sentences: of the treebank.
-        tune: steps of fine-tuning by task, of 32 items.
-        limit: items of each set; all if ``None``.
+        pairs: number of pairs of each language with English.
+        align: alignment steps, of 64 pairs each.
+        sentences: number of treebank sentences.
+        tune: fine-tuning steps by task, of 32 items each. ``None``: the defaults in :meth:`steps`.
+        limit: number of items of each set. ``None``: all.
     """
 
     pairs: int = 4_000
@@ -49,7 +50,7 @@ class Size:
     limit: int | None = None
 
     def steps(self, task: str) -> int:
-        """Of fine-tuning."""
+        """Return the number of fine-tuning steps."""
         return (self.tune or {"pos": 250, "nli": 800})[task]
 
 
@@ -58,11 +59,12 @@ TINY = Size(pairs=60, align=2, sentences=40, tune={"pos": 3, "nli": 3}, limit=20
 
 @dataclass
 class Sets:
-    """Specs of what is trained on and scored.
+    """Specs of the training and evaluation sets.
 
     Attributes:
         pairs: parallel text.
-        train, score: by task.
+        train: training sets by task.
+        score: evaluation sets by task.
     """
 
     pairs: list[str]
@@ -71,32 +73,32 @@ class Sets:
 
 
 def measurements(context: Context) -> list[Measurement]:
-    """One for each seed, task and method; all methods of one seed and task before the next."""
+    """Return one measurement for each seed, task and method; the methods of one seed and task follow each other."""
     from context import Measurement
 
     study = Study(context)
     return [
-        Measurement(f"{task} seed {seed} {method}", lambda given=(seed, task, method): study.measure(*given))
+        Measurement(f"{task} seed {seed} {method}", partial(study.measure, seed, task, method))
         for seed, task, method in order(1 if context.tiny else 3)
         if not context.tiny or task == "pos" or method == "base"
     ]
 
 
 class Study:
-    """Encoders, sets and what is known of their cost.
+    """Encoders and data sets, and the measured time of each part.
 
     Args:
-        context: with a pack its encoder and sets, else ``paralign-mini`` and the small world.
+        context: context of the stage. Without a pack, ``paralign-mini`` and the small world are used.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._size = TINY if context.tiny else Size()
-        self._work = context.work / f"evidence-{record.code_of('evidence')}"  # other code starts over
+        self._work = context.work / f"evidence-{record.code_digest('evidence')}"  # other code starts from scratch
         self._seconds: dict[str, float] = {}
 
     def measure(self, seed: int, task: str, method: str) -> dict[str, Any]:
-        """Align, unless it is the base or was done before, fine-tune, score."""
+        """Align (unless this is the base, or was done before), fine-tune and evaluate."""
         context, size, work = self._context, self._size, self._work
         kind = "align" if method != "base" and not _encoder(work, method, seed).is_dir() else ""
         expected = self._seconds.get(task, 0.0) + (self._seconds.get("align", 0.0) if kind else 0.0)
@@ -104,12 +106,12 @@ class Study:
             context.skip(f"takes about {expected:.0f} s, {max(0.0, context.left()):.0f} s are left")
         sets = self._sets()
         model = str(context.encoder()) if context.pack else "paralign-mini"
-        made, cost = aligned(model, method, seed, sets, work, size)
+        encoder, cost = align(model, method, seed, sets, work, size)
         if "align_s" in cost:
             self._seconds["align"] = cost["align_s"]
-        found = scored(made, method, seed, task, sets, work, size)
-        self._seconds[task] = found["finetune_s"]
-        return found | cost | {"method": method, "task": task, "seed": seed, "size": vars(size)}
+        scores = finetune(encoder, method, seed, task, sets, work, size)
+        self._seconds[task] = scores["finetune_s"]
+        return scores | cost | {"method": method, "task": task, "seed": seed, "size": vars(size)}
 
     def _sets(self) -> Sets:
         context = self._context
@@ -119,18 +121,18 @@ class Study:
 
 
 def small_sets(size: Size) -> Sets:
-    """Of the generated small world."""
+    """Return sets of the generated small world."""
     scored = [f"{tag}=smallworld:900-{900 + (size.limit or 50)}" for tag in ("en", "de")]
-    some = f"en=smallworld:600-{600 + size.sentences}"
+    train = f"en=smallworld:600-{600 + size.sentences}"
     return Sets(
         [f"en-de=smallworld:0-{size.pairs}", f"en-zh=smallworld:{size.pairs}-{2 * size.pairs}"],
-        {"pos": [some], "nli": [some]},
+        {"pos": [train], "nli": [train]},
         {"pos": scored, "nli": scored},
     )
 
 
 def real_sets(data: Path, store: Path, work: Path, size: Size) -> Sets:
-    """Of the packed files, written to ``work`` once."""
+    """Return sets made from the packed files; they are written to ``work`` once."""
     work.mkdir(parents=True, exist_ok=True)
     trained = work / "ewt.train.conllu"
     if not trained.exists():
@@ -153,26 +155,26 @@ def real_sets(data: Path, store: Path, work: Path, size: Size) -> Sets:
 
 
 def parallel(store: Path, work: Path, pairs: int) -> list[str]:
-    """Some pairs of each language with English, from the text of a token store: one file a language."""
+    """Write pairs of each language with English, from the text of a token store, one file per language."""
     from paralign import TokenStore
 
     work.mkdir(parents=True, exist_ok=True)
-    made = TokenStore.open(store)
+    tokens = TokenStore.open(store)
     specs = []
-    for codes in np.unique(made.language, axis=0).tolist():
-        languages = [made.languages[code] for code in codes]
+    for codes in np.unique(tokens.language, axis=0).tolist():
+        languages = [tokens.languages[code] for code in codes]
         path = work / f"pairs.{'-'.join(languages)}.tsv"
         if not path.exists():
-            records = np.flatnonzero((made.language == codes).all(1))
+            records = np.flatnonzero((tokens.language == codes).all(1))
             chosen = np.sort(np.random.default_rng(0).permutation(records)[:pairs])
-            rows = ([_flat(made.text(record, side)) for side in (0, 1)] for record in chosen.tolist())
+            rows = ([_flat(tokens.text(record, side)) for side in (0, 1)] for record in chosen.tolist())
             path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
         specs.append(f"{'-'.join(languages)}={path}")
     return specs
 
 
 def link_files(sets: Sets, work: Path) -> list[str]:
-    """Word links of the parallel text by ``hmm``, found once for all methods and seeds."""
+    """Return word links of the parallel text by ``hmm``, made once for all methods and seeds."""
     import paralign
 
     work.mkdir(parents=True, exist_ok=True)
@@ -185,17 +187,17 @@ def link_files(sets: Sets, work: Path) -> list[str]:
     return specs
 
 
-def aligned(model: str, method: str, seed: int, sets: Sets, work: Path, size: Size) -> tuple[str, dict[str, Any]]:
-    """The folder of an encoder aligned by a method, made if it is not there, and what that cost."""
+def align(model: str, method: str, seed: int, sets: Sets, work: Path, size: Size) -> tuple[str, dict[str, Any]]:
+    """Return the folder of an encoder aligned by a method, made unless it exists, and the time it took."""
     import paralign
 
     if method == "base":
         return model, {}
-    made = _encoder(work, method, seed)
-    out = made.parent
-    if made.is_dir():
-        return str(made), {}
-    began = time.perf_counter()
+    encoder = _encoder(work, method, seed)
+    out = encoder.parent
+    if encoder.is_dir():
+        return str(encoder), {}
+    start = time.perf_counter()
     links = link_files(sets, work) if method in LINKED else []
     linked = time.perf_counter()
     overrides = [f"training.steps={size.align}", "training.batch=64", "training.log_every=50", "data.min_pieces=3",
@@ -205,16 +207,16 @@ def aligned(model: str, method: str, seed: int, sets: Sets, work: Path, size: Si
         model, out=out, pairs=sets.pairs, links=links, recipe=method, overrides=overrides, lenient=True, quiet=True,
         resume=out.exists(),
     )  # fmt: skip
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)  # half a gigabyte each
-    return str(made), {"align_s": time.perf_counter() - linked, "links_s": linked - began}
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)  # each takes half a gigabyte
+    return str(encoder), {"align_s": time.perf_counter() - linked, "links_s": linked - start}
 
 
-def scored(model: str, method: str, seed: int, task: str, sets: Sets, work: Path, size: Size) -> dict[str, Any]:
-    """Fine-tune on English, score on every language."""
+def finetune(model: str, method: str, seed: int, task: str, sets: Sets, work: Path, size: Size) -> dict[str, Any]:
+    """Fine-tune on English and evaluate on every language."""
     import paralign
 
     out = work / f"{task}.{method}.{seed}"
-    began = time.perf_counter()
+    start = time.perf_counter()
     rows = paralign.finetune(
         model,
         task=task,
@@ -235,7 +237,7 @@ def scored(model: str, method: str, seed: int, task: str, sets: Sets, work: Path
     others = [value for tag, value in scores.items() if tag != "en"]
     return {"zero_shot_mean": sum(others) / len(others), "english": scores["en"], "metric": metric, "scores": scores,
             "items": {row.language: row.n for row in rows if row.metric == metric},
-            "finetune_s": time.perf_counter() - began}  # fmt: skip
+            "finetune_s": time.perf_counter() - start}  # fmt: skip
 
 
 def _encoder(work: Path, method: str, seed: int) -> Path:
@@ -243,16 +245,16 @@ def _encoder(work: Path, method: str, seed: int) -> Path:
 
 
 def packed(path: Path) -> Path:
-    """A file as it is packed: compressed, if it is not there plainly."""
+    """Return the path of a file, or of its compressed version in the pack."""
     if path.exists() or path.suffix == ".gz":
         return path
     return path.with_name(path.name + ".gz")
 
 
 def _blocks(path: Path) -> list[str]:
-    found = packed(path)
-    whole = gzip.decompress(found.read_bytes()) if found.suffix == ".gz" else found.read_bytes()
-    return whole.decode("utf-8").strip("\n").split("\n\n")
+    path = packed(path)
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return content.decode("utf-8").strip("\n").split("\n\n")
 
 
 def _sentence_id(block: str) -> str:
@@ -268,7 +270,7 @@ def _flat(text: str) -> str:
 
 
 def order(seeds: int = 3) -> Iterator[tuple[int, str, str]]:
-    """(seed, task, method): all methods of one seed before the next, so that what is there can be compared."""
+    """Yield (seed, task, method), all of one seed before the next: an incomplete stage still has comparable methods."""
     for seed in range(seeds):
         for task in ("pos", "nli"):
             for method in METHODS:

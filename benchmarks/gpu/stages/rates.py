@@ -1,4 +1,4 @@
-"""Rates of other recipes, of fine-tuning and of evaluation, at mBERT's shape and at that of multilingual-e5-small."""
+"""Stage ``rates``: other recipes, fine-tuning and evaluation, at the shapes of mBERT and multilingual-e5-small."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from context import Context, Measurement
-from loop import Loops, now, peak_mb
+from loop import Loops, peak_memory_mb, synchronized_time
 from machine import median_of
 
 from paralign.commands.finetune import FinetuneRequest, prepare_finetune
@@ -28,7 +28,10 @@ INFERENCE = "xnli/dev-en.tsv.gz"
 
 
 def measurements(context: Context) -> list[Measurement]:
-    """One shape after the other; the name is ``what@shape``. PPA at mBERT's shape is in stage `step`."""
+    """Return the measurements of one shape after the other, named ``recipe@shape`` or ``task@shape``.
+
+    PPA at the shape of mBERT is part of the stage ``step``.
+    """
     rates = Rates(context)
     out = []
     for shape in SHAPES:
@@ -42,7 +45,7 @@ class Rates:
     """Measurements that share text, tokenizer and links.
 
     Args:
-        context: of the stage.
+        context: context of the stage.
     """
 
     def __init__(self, context: Context) -> None:
@@ -54,7 +57,7 @@ class Rates:
         return Loops(self.context)
 
     def recipe(self, name: str, shape: str) -> dict[str, Any]:
-        """The loop's rate with as many pairs a step as PPA, whatever the recipe's own batch."""
+        """Measure the loop with the batch size of PPA, whatever that of the recipe is."""
         return self.loops.rate(self.loops.trainer(name, shape)) | {"batch": self.loops.size.batch}
 
     def _set(self, task: str) -> str:
@@ -64,17 +67,17 @@ class Rates:
         return f"en={data / (TREEBANK if task == 'pos' else INFERENCE)}"
 
     def task(self, name: str, shape: str) -> dict[str, Any]:
-        """Items a second that fine-tuning sees, in batches of 32, and that evaluation answers."""
+        """Measure items per second of fine-tuning, in batches of 32, and of evaluation."""
         model = self._saved(shape)
         try:
-            with tempfile.TemporaryDirectory(dir=self.context.work) as place:
+            with tempfile.TemporaryDirectory(dir=self.context.work) as folder:
                 spec = self._set(name)
                 data = FinetuneData([spec], [spec], limit=120 if self.context.tiny else 4_000)
                 request = FinetuneRequest(str(model), name, data, overrides=["training.steps=1000000"])
-                run = prepare_finetune(RunOptions(Path(place) / "run", quiet=True, lenient=True), request)
+                run = prepare_finetune(RunOptions(Path(folder) / "run", quiet=True, lenient=True), request)
                 run.begin()
                 _, trainer = run.prepare_seed(0)
-                return self._tuned(trainer, run.task, spec)
+                return self._measure_task(trainer, run.task, spec)
         finally:
             shutil.rmtree(model)
 
@@ -83,23 +86,23 @@ class Rates:
         self.loops.encoder(shape).save_pretrained(folder)
         return folder
 
-    def _tuned(self, trainer: Trainer, task: SupervisedTask, spec: str) -> dict[str, Any]:
+    def _measure_task(self, trainer: Trainer, task: SupervisedTask, spec: str) -> dict[str, Any]:
         loops, size = self.loops, self.loops.size
         trainer.prepare_objectives()
         loops.run(trainer, 0, size.warm)
         seconds = [loops.block(trainer, number) for number in range(size.blocks)]
         batches = trainer.batches
         lengths = [batches.batch(step).view("example").lengths for step in range(size.block * size.blocks)]
-        memory = peak_mb()
+        memory = peak_memory_mb()
         encoder: Encoder = trainer.learner.encoder
         head = next(iter(trainer.learner.each().values()))
         data, _ = read_data(task, spec, True, 120 if self.context.tiny else 4_000)
         rates = []
         with torch.no_grad():
-            for _ in range(2):  # the first warms up
-                began = now()
+            for _ in range(2):  # the first is a warm-up
+                start = synchronized_time()
                 task.evaluate(encoder, head, data)
-                rates.append(len(data) / (now() - began))
+                rates.append(len(data) / (synchronized_time() - start))
         return {
             "trained_items_per_s": median_of([size.block * batches.size / one for one in seconds]),
             "trained_pieces_per_s": float(sum(some.sum() for some in lengths)) / sum(seconds),

@@ -1,4 +1,4 @@
-"""PPA at mBERT's shape: rate, share of the machine's peak, memory; against the same step in plain transformers."""
+"""Stage ``step``: PPA at the shape of mBERT, compared with the same step written in plain transformers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import ppa_step
 import torch
 from context import Context, Measurement
 from hf_step import HuggingFaceStep, Style
-from loop import Loops, now, peak_mb
+from loop import Loops, peak_memory_mb, synchronized_time
 from machine import median_of
 
 from paralign.corpus.store import TokenStore
@@ -32,13 +32,13 @@ RIVALS = {
     "careful": (Style(None, bf16=True, fused=True), False),
     "obvious-tf32": (Style(128, bf16=False, fused=False), True),
 }
-"""Styles, and whether fp32 products may be tf32."""
+"""Styles, and whether fp32 matrix products may use tf32."""
 ALIGNED = 119_552
-"""mBERT's vocabulary to the next multiple of 64: do 119,547 columns cost a slower kernel?"""
+"""mBERT's vocabulary rounded up to a multiple of 64, to see whether 119,547 columns need a slower kernel."""
 
 
 def measurements(context: Context) -> list[Measurement]:
-    """In order of worth."""
+    """Return the measurements, most important first."""
     bench = Bench(context)
     chunks = TINY_CHUNKS if context.tiny else CHUNKS
     return [
@@ -56,14 +56,14 @@ def measurements(context: Context) -> list[Measurement]:
 
 
 def read_pack(context: Context) -> dict[str, Any]:
-    """What the pack has, unpacked; its store and its encoder must have the same tokenizer."""
-    began = now()
+    """Unpack the pack and describe it; its store and its encoder must have the same tokenizer."""
+    start = synchronized_time()
     store, folder = TokenStore.open(material.packed_store(context)), material.packed_encoder(context)
     encoder = Encoder.from_pretrained(folder)
     if store.meta["tokenizer"] != encoder.tokenizer_id:
-        raise RuntimeError("the pack's store was made with another tokenizer than its encoder's")
-    return {"unpack_s": now() - began, "pairs": len(store), "languages": store.languages,
-            "pieces_a_pair": float(store.lengths.sum(1).mean()), "weights": encoder.parameter_count(),
+        raise RuntimeError("store and encoder of the pack have different tokenizers")
+    return {"unpack_s": synchronized_time() - start, "pairs": len(store), "languages": store.languages,
+            "pieces_per_pair": float(store.lengths.sum(1).mean()), "weights": encoder.parameter_count(),
             "digest": encoder.digest()}  # fmt: skip
 
 
@@ -71,7 +71,7 @@ class Bench:
     """Measurements that share one trainer.
 
     Args:
-        context: of the stage.
+        context: context of the stage.
     """
 
     def __init__(self, context: Context) -> None:
@@ -84,12 +84,12 @@ class Bench:
 
     @cached_property
     def trainer(self) -> Trainer:
-        """PPA as it comes."""
+        """PPA with default settings."""
         return self.loops.trainer("ppa", SHAPE)
 
     @cached_property
     def rates(self) -> dict[str, float]:
-        """FLOP/s of a large square product by precision."""
+        """FLOP/s of a large square matrix product by precision."""
         device, size = self.context.device, 256 if self.context.tiny else 8_192
         found = {"bf16": matrix_share.square(device, torch.bfloat16, size)}
         for name, precision in (("fp32", "highest"), ("tf32", "high")):
@@ -101,25 +101,25 @@ class Bench:
         return found
 
     def peak(self) -> dict[str, Any]:
-        """TFLOP/s of square products."""
+        """Return the TFLOP/s of square matrix products."""
         return {name: rate / 1e12 for name, rate in self.rates.items()}
 
     def _with_share(self, rate: dict[str, Any]) -> dict[str, Any]:
-        """The figures of a rate and their share of the peak."""
+        """Add the share of the peak to the figures of a rate."""
         peak = self.rates[rate["precision"]]
         return {"pairs_per_s": rate["pairs_per_s"], "share_of_peak": rate["tflop_per_s"] * 1e12 / peak, **rate}
 
     def ppa(self) -> dict[str, Any]:
-        """The loop's rate, and the milliseconds of it that making a batch's views takes."""
+        """Measure the loop, and the milliseconds per step that making the views takes."""
         found = self._with_share(self.loops.rate(self.trainer))
         first, many = self.loops.size.warm, self.loops.size.block
-        began = now()
+        start = synchronized_time()
         for step in range(first, first + many):
             batch = self.trainer.batches.batch(step)
             for view in ("joint", "first", "second"):
                 batch.view(view)
         found |= {
-            "views_ms": 1000 * (now() - began) / many,
+            "views_ms": 1000 * (synchronized_time() - start) / many,
             "vocabulary": len(self.trainer.learner.encoder.embeddings),
             "pieces_of_tokenizer": len(self.loops.tokenizer),
             "weights": "random",
@@ -127,16 +127,16 @@ class Bench:
         return found
 
     def equal_losses(self) -> dict[str, Any]:
-        """Largest difference of the losses of three fp32 steps, paralign's and the others', at a small shape."""
+        """Return the largest loss difference between paralign and its rivals in three fp32 steps, at a small shape."""
         given = argparse.Namespace(arch="bert:2x32" if self.context.tiny else "bert:2x128", batch=8, queue=64,
                                    pad_to=128, precision="fp32", check_steps=3)  # fmt: skip
-        with tempfile.TemporaryDirectory() as place:
-            return dict(ppa_step.check(given, self.loops.store, self.loops.tokenizer, Path(place)))
+        with tempfile.TemporaryDirectory() as folder:
+            return dict(ppa_step.check(given, self.loops.store, self.loops.tokenizer, Path(folder)))
 
     def rival(self, name: str) -> dict[str, Any]:
-        """A step in plain transformers and ours in turn: as many times our rate as its, block by block.
+        """Measure a step in plain transformers and paralign's, taking turns; the speedup is computed block by block.
 
-        Logits at all positions of mBERT's vocabulary may not fit into the device: then it has smaller batches.
+        If logits at all positions of mBERT's vocabulary do not fit on the device, the rival has smaller batches.
         """
         style, tf32 = RIVALS[name]
         if style.bf16 and self.trainer.precision != "bf16":
@@ -146,7 +146,7 @@ class Bench:
         try:
             while True:
                 try:
-                    return self._in_turn(style, batch) | {"bf16": style.bf16, "tf32": tf32}
+                    return self._alternate(style, batch) | {"bf16": style.bf16, "tf32": tf32}
                 except torch.OutOfMemoryError:
                     if batch <= 16:
                         raise
@@ -156,35 +156,35 @@ class Bench:
         finally:
             torch.set_float32_matmul_precision("highest")
 
-    def _in_turn(self, style: Style, batch: int) -> dict[str, Any]:
+    def _alternate(self, style: Style, batch: int) -> dict[str, Any]:
         trainer, size = self.trainer, self.loops.size
         steps = 1 if self.context.tiny else 5 if style.pad_to else 20
         moco: Any = trainer.learner.objectives["moco"]
-        made = HuggingFaceStep(trainer.learner.encoder, moco, trainer.config, style, steps=1_000_000,
-                               device=self.context.device)  # fmt: skip
+        rival = HuggingFaceStep(trainer.learner.encoder, moco, trainer.config, style, steps=1_000_000,
+                                device=self.context.device)  # fmt: skip
         batches = self._shuffled(batch)
-        made.step(batches.batch(0))
+        rival.step(batches.batch(0))
         self.loops.run(trainer, 0, size.warm)
         theirs, ours = [], []
         for block in range(size.blocks):
-            began = now()
+            start = synchronized_time()
             for step in range(steps):
-                made.step(batches.batch(1 + block * steps + step))
-            theirs.append(steps * batch / (now() - began))
+                rival.step(batches.batch(1 + block * steps + step))
+            theirs.append(steps * batch / (synchronized_time() - start))
             ours.append(size.block * size.batch / self.loops.block(trainer, block))
-        times = median_of([a / b for a, b in zip(ours, theirs, strict=True)])
-        return {"pairs_per_s": median_of(theirs), "paralign_is_times": times, "batch": batch,
-                "paralign_pairs_per_s": median_of(ours), "peak_mb_of_both": peak_mb()}  # fmt: skip
+        speedup = median_of([a / b for a, b in zip(ours, theirs, strict=True)])
+        return {"pairs_per_s": median_of(theirs), "speedup": speedup, "batch": batch,
+                "paralign_pairs_per_s": median_of(ours), "peak_mb_of_both": peak_memory_mb()}  # fmt: skip
 
     def _shuffled(self, batch: int) -> CorpusBatches:
-        """Batches of any lengths, as a plain data loader makes them."""
+        """Return batches in random order, as a plain data loader makes them."""
         trainer, encoder = self.trainer, self.trainer.learner.encoder
         training = trainer.config.model_copy(update={"window": 1, "batch": batch})
         views = run_settings("ppa", {}, []).views
         return CorpusBatches(self.loops.store, encoder.template, views, training, longest=encoder.max_pieces)
 
     def chunk(self, cost: int) -> dict[str, Any]:
-        """The rate with another ``training.chunk_cost``."""
+        """Measure the loop with another ``training.chunk_cost``."""
         moco: Any = self.trainer.learner.objectives["moco"]
         encoders = (self.trainer.learner.encoder, moco.momentum_encoder)
         usual = encoders[0].chunk_cost
@@ -197,35 +197,35 @@ class Bench:
                 encoder.chunk_cost = usual
 
     def _best(self) -> int:
-        """The best chunk cost measured; the usual one where none was."""
+        """Return the best chunk cost that was measured, else the default."""
         rates = {cost: found["pairs_per_s"]["median"] for cost in CHUNKS
                  if (found := self.context.values.get(f"chunk-{cost}"))}  # fmt: skip
         return max(rates, key=lambda cost: rates[cost], default=self.trainer.learner.encoder.chunk_cost)
 
-    def _apart(self, **settings: Any) -> Trainer:
-        """Another trainer; the first is let go."""
+    def _replace_trainer(self, **settings: Any) -> Trainer:
+        """Return a new trainer; the shared one is released."""
         self.__dict__.pop("trainer", None)
         return self.loops.trainer("ppa", SHAPE, **settings)
 
     def aligned_vocabulary(self) -> dict[str, Any]:
-        """The rate with some more rows of the vocabulary."""
-        return self._with_share(self.loops.rate(self._apart(vocabulary=ALIGNED)))
+        """Measure the loop with some more rows of the vocabulary."""
+        return self._with_share(self.loops.rate(self._replace_trainer(vocabulary=ALIGNED)))
 
     def compiled(self) -> dict[str, Any]:
-        """The rate with ``training.compile`` and the best chunk cost, and the seconds that compiling took."""
+        """Measure the loop with ``training.compile`` and the best chunk cost, and the time of compilation."""
         if self.context.tiny:
-            self.context.skip("compiling takes minutes on a CPU; tests/gpu has a test of it")
+            self.context.skip("compilation takes minutes on a CPU; tests/gpu tests it")
         best = self._best()
-        trainer = self._apart(compile=True, chunk_cost=best)
-        began = now()
+        trainer = self._replace_trainer(compile=True, chunk_cost=best)
+        start = synchronized_time()
         self.loops.run(trainer, 0, self.loops.size.warm)
-        seconds = now() - began
+        seconds = synchronized_time() - start
         return self._with_share(self.loops.rate(trainer)) | {"first_steps_s": seconds, "chunk_cost": best}
 
     def waits(self) -> dict[str, Any]:
-        """How often a step waits for the device, and where: lines of code with their count."""
+        """Count how often a step waits for the device, by line of code."""
         if not torch.cuda.is_available():
-            self.context.skip("only CUDA tells")
+            self.context.skip("only CUDA reports this")
         steps = 3
         self.loops.run(self.trainer, 0, steps)
         torch.cuda.set_sync_debug_mode("warn")
@@ -237,18 +237,18 @@ class Bench:
             torch.cuda.set_sync_debug_mode("default")
         where = Counter(f"{'/'.join(Path(one.filename).parts[-2:])}:{one.lineno}" for one in seen
                         if "synchroniz" in str(one.message))  # fmt: skip
-        return {"a_step": where.total() / steps, "where": dict(where.most_common(12))}
+        return {"per_step": where.total() / steps, "where": dict(where.most_common(12))}
 
     def profile(self) -> dict[str, Any]:
-        """Where the time of some steps goes: a table in OUT/step-profile.txt."""
+        """Profile some steps: the table is written to OUT/step-profile.txt."""
         steps = 2 if self.context.tiny else 5
         self.loops.run(self.trainer, 0, steps)
         cuda = torch.cuda.is_available()
         kinds = [torch.profiler.ProfilerActivity.CPU] + ([torch.profiler.ProfilerActivity.CUDA] if cuda else [])
         with torch.profiler.profile(activities=kinds) as profiler:
-            began = now()
+            start = synchronized_time()
             self.loops.run(self.trainer, 0, steps)
-            seconds = now() - began
+            seconds = synchronized_time() - start
         events = profiler.key_averages()
         order = "self_cuda_time_total" if cuda else "self_cpu_time_total"
         path = self.context.out / "step-profile.txt"
@@ -257,5 +257,5 @@ class Bench:
         busy = sum(event.self_device_time_total for event in kernels) / 1e6
         top = sorted(kernels, key=lambda event: -event.self_device_time_total)[:12]
         return {"step_ms_profiled": 1000 * seconds / steps, "device_busy": busy / seconds if cuda else None,
-                "table": path.name, "kernels_a_step": sum(event.count for event in kernels) / steps,
+                "table": path.name, "kernels_per_step": sum(event.count for event in kernels) / steps,
                 "top": [[event.key[:80], event.self_device_time_total / 1e6 / seconds] for event in top]}  # fmt: skip
