@@ -59,9 +59,9 @@ def _small_world(context: Context) -> Path:
 
     def make(folder: Path) -> None:
         pairs = TINY_PAIRS if context.tiny else PAIRS
-        given = argparse.Namespace(store=None, tokenizer=None, pairs=pairs, min_pieces=10)
-        _, made = corpora.open_or_make(given, folder)
-        made.save_pretrained(folder / "tokenizer")
+        options = argparse.Namespace(store=None, tokenizer=None, pairs=pairs, min_pieces=10)
+        _, trained = corpora.open_or_make(options, folder)
+        trained.save_pretrained(folder / "tokenizer")
 
     return _once(context.work / "small-world", make)
 
@@ -72,8 +72,8 @@ def _random(context: Context, folder: Path) -> None:
     from paralign.encoder import Encoder
     from paralign.encoder.loading import load_tokenizer
 
-    made = load_tokenizer(str(tokenizer(context)))
-    Encoder.from_scratch(SHAPES["tiny"].arch, made, max_length=256).save_pretrained(folder)
+    pieces = load_tokenizer(str(tokenizer(context)))
+    Encoder.from_scratch(SHAPES["tiny"].arch, pieces, max_length=256).save_pretrained(folder)
 
 
 def _once(folder: Path, make: Callable[[Path], None]) -> Path:

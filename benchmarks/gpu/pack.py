@@ -132,8 +132,8 @@ def evenly(source: str) -> list[tuple[str, str]]:
         read = read_pairs(parse_pairs(source), lenient=True)
         return [(" ".join(pair.source.split()), " ".join(pair.target.split())) for pair in read]
 
-    found = pairs()
-    return list(itertools.islice(found, 0, None, max(1, len(found) // LINES)))
+    usable = pairs()
+    return list(itertools.islice(usable, 0, None, max(1, len(usable) // LINES)))
 
 
 def _compressed(source: Path, target: Path) -> None:

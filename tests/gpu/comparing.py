@@ -1,4 +1,4 @@
-"""The same computation on the CPU and on a device, and how far the two are apart."""
+"""The same computation on the CPU and on a device, and the difference of the results."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from paralign.training import CorpusBatches, Learner, TrainingConfig
 from tests.objectives.test_word_alignment import links_of
 
 FP32 = 1e-4
-"""Sums of some hundred fp32 products in another order differ by about 1e-6 of their size, through two layers and their
-gradients by ten times that: 1e-4 is far above it, and far below what TF32 (10 bits) leaves."""
+"""Tolerance in fp32. Sums of some hundred products in another order have a relative difference of about 1e-6, ten times
+that after two layers and their gradients. 1e-4 is far above that, and far below the error of TF32 (10 bits)."""
 
 
-def plain_encoder(make: Callable[..., Any], arch: str, **settings: Any) -> Any:
-    """As a CPU computes it."""
+def cpu_encoder(make: Callable[..., Any], arch: str, **settings: Any) -> Any:
+    """Return an encoder with the settings of a CPU: eager attention, many chunks."""
     encoder = make(arch, chunk_cost=256, **settings)
     encoder.model.set_attn_implementation("eager")
     return encoder
 
 
 def device_encoder(make: Callable[..., Any], arch: str, **settings: Any) -> Any:
-    """As an accelerator computes it."""
+    """Return an encoder with the settings of an accelerator: fused attention, few chunks."""
     encoder = make(arch, chunk_cost=2_048, **settings)
     encoder.model.set_attn_implementation("sdpa")
     return encoder
@@ -45,7 +45,7 @@ def device_encoder(make: Callable[..., Any], arch: str, **settings: Any) -> Any:
 
 @contextmanager
 def computing_on(device: torch.device) -> Iterator[None]:
-    """Within it trainers and commands use this device, as if it were all there is."""
+    """Make trainers and commands use this device inside the context."""
     with pytest.MonkeyPatch.context() as patch:
         if device.type == "cpu":
             patch.setenv("ACCELERATE_USE_CPU", "1")
@@ -56,8 +56,8 @@ def computing_on(device: torch.device) -> Iterator[None]:
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def shake(module: nn.Module, size: float = 0.05) -> None:
-    """Move all weights a little, the same way each time: no loss is at its start, where some are 0."""
+def perturb(module: nn.Module, size: float = 0.05) -> None:
+    """Add small reproducible noise to all weights (some losses are 0 at initialization), and disable dropout."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -69,34 +69,34 @@ def shake(module: nn.Module, size: float = 0.05) -> None:
 
 
 @dataclass
-class Found:
+class Outputs:
     """Mean losses by name, and gradients by parameter."""
 
     losses: dict[str, float]
     gradients: dict[str, Tensor]
 
 
-def computed(learner: Learner, batch: Any, device: torch.device, *, bf16: bool = False) -> Found:
-    """Losses and gradients of one batch on a device."""
+def compute(learner: Learner, batch: Any, device: torch.device, *, bf16: bool = False) -> Outputs:
+    """Compute losses and gradients of one batch on a device."""
     learner.to(device).train()
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         out = learner(batch)
     weights = learner.weights()
     sum(weights[name] * total.float() / max(1, count) for name, (total, count) in out.items()).backward()
-    return Found(
+    return Outputs(
         {name: float(total.detach()) / max(1, count) for name, (total, count) in out.items()},
         {name: p.grad.detach().double().cpu() for name, p in learner.named_parameters() if p.grad is not None},
     )
 
 
 @dataclass
-class Apart:
-    """How far two computations are apart.
+class Difference:
+    """The difference of two computations.
 
     Attributes:
-        loss: largest difference of a loss, relative where it is above 1.
-        gradient: norm of the difference of all gradients, relative.
-        parameter: the largest such of one parameter, whose norm counts as at least a tenth of all.
+        loss: largest difference of a loss, relative if the loss is above 1.
+        gradient: relative norm of the difference of all gradients.
+        parameter: the largest one of a single parameter, relative to its norm or to a tenth of the norm of all.
     """
 
     loss: float
@@ -104,26 +104,26 @@ class Apart:
     parameter: float
 
     @classmethod
-    def of(cls, right: Found, other: Found) -> Apart:
-        """The difference from ``right``."""
-        assert right.losses.keys() == other.losses.keys()
-        assert right.gradients.keys() == other.gradients.keys()
-        loss = max(abs(a - other.losses[name]) / max(1, abs(a)) for name, a in right.losses.items())
-        each = {name: float((g - other.gradients[name]).norm()) for name, g in right.gradients.items()}
-        sizes = {name: float(g.norm()) for name, g in right.gradients.items()}
+    def between(cls, expected: Outputs, actual: Outputs) -> Difference:
+        """Return the difference of ``actual`` from ``expected``."""
+        assert expected.losses.keys() == actual.losses.keys()
+        assert expected.gradients.keys() == actual.gradients.keys()
+        loss = max(abs(a - actual.losses[name]) / max(1, abs(a)) for name, a in expected.losses.items())
+        each = {name: float((g - actual.gradients[name]).norm()) for name, g in expected.gradients.items()}
+        sizes = {name: float(g.norm()) for name, g in expected.gradients.items()}
         whole = sum(size**2 for size in sizes.values()) ** 0.5
         assert whole > 0
         total = sum(size**2 for size in each.values()) ** 0.5 / whole
         return cls(loss, total, max(each[name] / max(sizes[name], whole / 10) for name in each))
 
     def record(self, record_property: Callable[[str, object], None]) -> None:
-        """Into the test report."""
+        """Add the differences to the test report."""
         for name, value in vars(self).items():
-            record_property(f"apart_{name}", value)
+            record_property(f"{name}_difference", value)
 
 
-class Case:
-    """Objectives and batches of the small world: with links, with a dictionary, with twins."""
+class SmallWorldCase:
+    """Objectives and batches of the small world with links, a dictionary and twins."""
 
     def __init__(self, store: Any, make: Callable[..., Any], folder: Path) -> None:
         self.store = store
@@ -135,13 +135,13 @@ class Case:
         )  # fmt: skip
 
     def dictionary(self, encoder: Any, wide: int = 1) -> Dictionary:
-        """Of words of one piece, or of up to ``wide`` pieces."""
+        """Return a dictionary of words of one piece, or of up to ``wide`` pieces."""
         ids = encoder.template.ordinary.tolist()
         pieces = [(tuple(ids[k : k + 1 + k % wide]), (ids[k + 100],)) for k in range(90)]
         return Dictionary([(f"a{k}", f"b{k}") for k in range(90)], pieces)
 
     def batch(self, encoder: Any, *, batch: int = 12, **views: Any) -> Any:
-        """A global batch; pairs of a language and its twin for an encoder that has twins."""
+        """Return a global batch; for an encoder with twins, pairs of a language and a language derived from it."""
         views = {"mask_probability": 0.3} | views
         translations = PieceTranslations(self.dictionary(encoder).single_piece_entries(), encoder.template.vocabulary)
         return CorpusBatches(
@@ -151,11 +151,11 @@ class Case:
         ).batch(2)  # fmt: skip
 
     def learner(self, encoder: Any, name: str, settings: Mapping[str, Any], wide: int = 1) -> Learner:
-        """One objective on an encoder, not at its start."""
+        """Return a learner with one objective and perturbed weights."""
         kind = find_objective(name)
         torch.manual_seed(3)
-        given = {"dictionary": self.dictionary(encoder, wide)} if kind.needs_dictionary else {}
-        made: Objective = kind(kind.Config(**settings), encoder, **given)
-        learner = Learner(encoder, {kind.name: made})
-        shake(learner)
+        inputs = {"dictionary": self.dictionary(encoder, wide)} if kind.needs_dictionary else {}
+        objective: Objective = kind(kind.Config(**settings), encoder, **inputs)
+        learner = Learner(encoder, {kind.name: objective})
+        perturb(learner)
         return learner

@@ -1,4 +1,4 @@
-"""Every way of training and measuring, called as a user does, computes on the device and ends well."""
+"""Commands compute on the device and finish."""
 
 import json
 import math
@@ -27,11 +27,11 @@ def _on_the_device(device):
 
 
 def check_run(run, device):
-    """It was computed there, and its losses are numbers."""
+    """Check that the run finished on the device and that its losses are finite."""
     facts = json.loads((run / "run.json").read_text())
     assert (facts["status"], facts["device"]) == ("done", device.type)
     losses = losses_of(run)
-    assert len(losses) >= 2  # held-out text adds its own
+    assert len(losses) >= 2  # held-out text adds a row
     assert all(math.isfinite(value) for row in losses for value in row.values())
 
 
@@ -51,7 +51,7 @@ def test_pretrain_with_twins_and_held_out_text(recipe, device, tmp_path):
     check_run(tmp_path / "run", device)
 
 
-def test_finetune_with_a_development_set_then_evaluate_and_predict(device, base, tmp_path):
+def test_finetune_with_a_development_set_evaluate_and_predict(device, base, tmp_path):
     run = tmp_path / "run"
     given = {"eval": ["de=smallworld:40-60"], "dev": "en=smallworld:60-80", "seeds": 2, "quiet": True}
     rows = paralign.finetune(str(base), task="pos", train="en=smallworld:0-40", out=run, overrides=SHORT, **given)
@@ -59,8 +59,8 @@ def test_finetune_with_a_development_set_then_evaluate_and_predict(device, base,
     assert (facts["status"], facts["device"]) == ("done", device.type)
     model = str(run / "seed-1/model")
     again = paralign.evaluate(model, data=["de=smallworld:40-60"], out=tmp_path / "again", quiet=True)
-    right = [row.value for row in rows if row.seeds.finetune == 1 and row.metric == again[0].metric]
-    assert again[0].value == pytest.approx(right[0], abs=0.01)  # one item may be a tie
+    expected = [row.value for row in rows if row.seeds.finetune == 1 and row.metric == again[0].metric]
+    assert again[0].value == pytest.approx(expected[0], abs=0.01)  # one item may be a tie
     (made,) = paralign.predict(model, data="de=smallworld:40-60", out=tmp_path / "predicted.conllu", quiet=True)
     assert made.read_text(encoding="utf-8").count("\n\n") == 20
 
@@ -74,12 +74,12 @@ def test_analyses(device, base, tmp_path):
         with computing_on(place):
             made = paralign.make_map(str(base), pairs=pairs, out=tmp_path / f"map-{len(maps)}", quiet=True)
         maps.append(made.facts)
-    # Not the matrices: directions in which the words hardly differ may be turned in any way.
+    # The matrices are not compared: they are arbitrary in directions in which the words hardly vary.
     assert [facts["words"] for facts in maps] == [maps[0]["words"]] * 2
     assert maps[0]["after"] == pytest.approx(maps[1]["after"], abs=1e-3)
 
 
-def test_a_saved_word_aligner_is_read_on_another_device(device, tmp_path):
+def test_a_saved_word_aligner_can_be_loaded_on_another_device(device, tmp_path):
     pairs = "en-de=smallworld:0-200"
     found = []
     for place, more in ((device, {"save": tmp_path / "kept"}), (torch.device("cpu"), {"load": tmp_path / "kept"})):

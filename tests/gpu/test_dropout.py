@@ -1,4 +1,4 @@
-"""Dropout on a device drops the right share, other places in every step, and the same places from the same seed."""
+"""Dropout on a device has the right rate, independent masks in every step, and the same masks for the same seed."""
 
 import math
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.gpu
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_share_dropped_and_the_scale_of_the_rest(dtype, device):
+def test_dropout_rate_and_scale(dtype, device):
     torch.manual_seed(0)
     layer, ones = Dropout(0.1).train(), torch.ones(700, 300, dtype=dtype, device=device)
     first, second = layer(ones), layer(ones)
@@ -26,12 +26,12 @@ def test_the_share_dropped_and_the_scale_of_the_rest(dtype, device):
     assert abs(both - 0.01) < 5 * math.sqrt(0.01 / ones.numel())
 
 
-def test_each_step_drops_other_places_and_a_repeated_run_the_same(device, make_fast, store, tmp_path):
+def test_masks_differ_between_steps_and_depend_on_the_seed_only(device, make_device_encoder, store, tmp_path):
     def masks(name, **settings):
-        """What the embeddings' dropout drops in the first rows of three steps."""
+        """Return the dropout masks of the embeddings in the first rows of three steps."""
         seen = []
         with computing_on(device):
-            made = trainer(make_fast(dropout=0.1), store, tmp_path / name, steps=3, **settings)
+            made = trainer(make_device_encoder(dropout=0.1), store, tmp_path / name, steps=3, **settings)
             layers = [m for m in made.learner.encoder.modules() if isinstance(m, nn.Dropout)]
 
             def watch(module, given, out):
@@ -47,16 +47,16 @@ def test_each_step_drops_other_places_and_a_repeated_run_the_same(device, make_f
     for one, same in zip(first, again, strict=True):
         assert torch.equal(one, same)
         assert abs(float(one.double().mean()) - 0.1) < 5 * math.sqrt(0.09 / len(one))
-    # Independent masks agree in 0.1^2 + 0.9^2 of their places.
+    # Independent masks agree at 0.1^2 + 0.9^2 of the positions.
     for a, b in ((first[0], first[1]), (first[1], first[2]), (first[0], other[0])):
         size = min(shared, len(a), len(b))
         same = float((a[:size] == b[:size]).double().mean())
         assert abs(same - 0.82) < 5 * math.sqrt(0.82 * 0.18 / size)
 
 
-def test_attention_is_dropped_too_and_follows_the_seed(device, make_fast):
-    """Fused attention draws its own numbers."""
-    encoder = make_fast(dropout=0.0)
+def test_dropout_of_attention_depends_on_the_seed(device, make_device_encoder):
+    """Fused attention has a random generator of its own."""
+    encoder = make_device_encoder(dropout=0.0)
     layers = [part for part in encoder.model.modules() if type(part).__name__.endswith("SelfAttention")]
     assert len(layers) == 2
     for layer in layers:

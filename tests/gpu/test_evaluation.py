@@ -1,4 +1,4 @@
-"""What is measured without training scores the same on a device as on the CPU."""
+"""Tasks without training give the same scores on a device as on the CPU."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ import torch
 
 from paralign.smallworld import World
 from paralign.tasks.base import TASKS, find_task
-from tests.gpu.comparing import shake
+from tests.gpu.comparing import perturb
 from tests.tasks.test_mining import corpora
 
 pytestmark = pytest.mark.gpu
@@ -21,7 +21,7 @@ SPECS = {
 
 
 def data_of(task):
-    """A small set."""
+    """Return a small set."""
     if task.name != "mining":
         return task.read(SPECS[task.name], lenient=False, dropped=Counter(), limit=None)
     english, german = ([World(0).sentence(k, tag).text for k in range(50)] for tag in ("en", "de"))
@@ -29,23 +29,23 @@ def data_of(task):
 
 
 @pytest.mark.parametrize("name", sorted(name for name in TASKS if not find_task(name).trains))
-def test_scores_of_an_encoder_as_it_is_are_the_cpus(name, device, make_plain, make_fast, record_property):
-    """Item by item. A tiny random encoder puts sentences close together, so one in fifty may change places."""
+def test_scores_equal_those_on_the_cpu(name, device, make_cpu_encoder, make_device_encoder, record_property):
+    """Item by item. A tiny random encoder gives sentences similar vectors, so one item in fifty may differ."""
     task = find_task(name, {"threshold": 1.0} if name == "mining" else {})
     data, twins = data_of(task), name == "twins"
-    plain, fast = (make(twins=twins).eval() for make in (make_plain, make_fast))
-    for encoder in (plain, fast):
-        shake(encoder)
-    right = task.evaluate(plain, None, data)
-    found = task.evaluate(fast.to(device), None, data)
-    assert [(s.metric, s.where) for s in right] == [(s.metric, s.where) for s in found]
-    unlike = max(np.mean((a.items != b.items).any(1)) for a, b in zip(right, found, strict=True))
-    record_property("unlike_items", float(unlike))
-    assert unlike <= 0.02
+    on_cpu, on_device = (make(twins=twins).eval() for make in (make_cpu_encoder, make_device_encoder))
+    for encoder in (on_cpu, on_device):
+        perturb(encoder)
+    expected = task.evaluate(on_cpu, None, data)
+    actual = task.evaluate(on_device.to(device), None, data)
+    assert [(s.metric, s.where) for s in expected] == [(s.metric, s.where) for s in actual]
+    differing = max(np.mean((a.items != b.items).any(1)) for a, b in zip(expected, actual, strict=True))
+    record_property("differing_items", float(differing))
+    assert differing <= 0.02
 
 
-def test_an_encoder_moved_to_the_device_stays_there(device, make_fast):
-    encoder = make_fast().eval().to(device)
+def test_evaluation_does_not_move_the_encoder(device, make_device_encoder):
+    encoder = make_device_encoder().eval().to(device)
     with torch.no_grad():
         find_task("retrieval").evaluate(encoder, None, data_of(find_task("retrieval")))
     assert encoder.device.type == device.type

@@ -1,4 +1,4 @@
-"""The real loop on a device: the CPU's losses and weights, resume, gradient checkpointing."""
+"""The training loop on a device: losses and weights of the CPU, resuming, gradient checkpointing."""
 
 import pytest
 import torch
@@ -10,11 +10,11 @@ from tests.training.test_trainer import Crash, crash
 
 pytestmark = pytest.mark.gpu
 STEADY = {"steps": 3, "eps": 1e-3}
-"""Adam divides by the size of the gradient: a larger eps keeps it from magnifying rounding."""
+"""Adam divides by the magnitude of the gradient; a larger eps prevents it from amplifying rounding errors."""
 
 
-def ran(device, encoder, store, run, **settings):
-    """Losses of each step and the weights, on the CPU, of a whole run."""
+def train_run(device, encoder, store, run, **settings):
+    """Train and return the losses of each step and the final weights, on the CPU."""
     with computing_on(device):
         made = trainer(encoder, store, run, **settings)
         made.train()
@@ -22,72 +22,81 @@ def ran(device, encoder, store, run, **settings):
     return losses_of(run), {name: p.detach().float().cpu().clone() for name, p in made.learner.named_parameters()}
 
 
-def farthest(one, other):
-    """The largest relative difference of two lists of losses."""
+def largest_difference(one, other):
+    """Return the largest relative difference of two lists of losses."""
     pairs = [(a[name], b[name]) for a, b in zip(one, other, strict=True) for name in a]
     return max(abs(a - b) / max(1, abs(a)) for a, b in pairs)
 
 
 @pytest.mark.parametrize("objectives", ["ppa", "moco-mlm"])
-def test_three_steps_are_the_cpus(objectives, device, make_plain, make_fast, store, tmp_path, record_property):
-    start = {name: p.detach().clone() for name, p in make_plain().named_parameters()}
+def test_three_steps_equal_those_on_the_cpu(
+    objectives, device, make_cpu_encoder, make_device_encoder, store, tmp_path, record_property
+):
+    start = {name: p.detach().clone() for name, p in make_cpu_encoder().named_parameters()}
     settings = STEADY | {"objectives": objectives}
-    right, weights = ran(torch.device("cpu"), make_plain(), store, tmp_path / "cpu", **settings)
-    found, others = ran(device, make_fast(), store, tmp_path / "device", **settings)
-    apart = farthest(right, found)
+    expected, weights = train_run(torch.device("cpu"), make_cpu_encoder(), store, tmp_path / "cpu", **settings)
+    actual, others = train_run(device, make_device_encoder(), store, tmp_path / "device", **settings)
+    difference = largest_difference(expected, actual)
     names = [name for name in weights if name.removeprefix("encoder.") in start]
     moved = sum(float((weights[n] - start[n.removeprefix("encoder.")]).square().sum()) for n in names) ** 0.5
     off = sum(float((weights[n] - others[n]).square().sum()) for n in names) ** 0.5
-    record_property("apart_loss", apart)
-    record_property("apart_update", off / moved)
-    assert len(found) == 3
-    assert apart < FP32
-    assert off / moved < 1e-3  # of how far the weights went
+    record_property("loss_difference", difference)
+    record_property("update_difference", off / moved)
+    assert len(actual) == 3
+    assert difference < FP32
+    assert off / moved < 1e-3  # relative to the total update
 
 
-def test_three_steps_in_bf16_are_near(device, make_plain, make_fast, store, tmp_path, record_property):
-    right, _ = ran(torch.device("cpu"), make_plain(), store, tmp_path / "cpu", **STEADY)
-    found, _ = ran(device, make_fast(), store, tmp_path / "device", **STEADY, precision="bf16")
-    apart = farthest(right, found)
-    record_property("apart_loss", apart)
-    assert 0 < apart < BF16_LOSS
+def test_three_steps_in_bf16_are_close_to_fp32(
+    device, make_cpu_encoder, make_device_encoder, store, tmp_path, record_property
+):
+    expected, _ = train_run(torch.device("cpu"), make_cpu_encoder(), store, tmp_path / "cpu", **STEADY)
+    actual, _ = train_run(device, make_device_encoder(), store, tmp_path / "device", **STEADY, precision="bf16")
+    difference = largest_difference(expected, actual)
+    record_property("loss_difference", difference)
+    assert 0 < difference < BF16_LOSS
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", BF16_LOSS)])
-def test_a_resumed_run_goes_on_as_if_nothing_had_been(
-    precision, tolerance, device, make_fast, store, tmp_path, record_property
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    precision, tolerance, device, make_device_encoder, store, tmp_path, record_property
 ):
-    """To the same bytes on a CPU. On CUDA within a tolerance: gradients of embeddings and of gathered states are added
-    by atomic operations in no fixed order, so two runs of the same steps differ in their last bits, and Adam magnifies
-    that. Wrong batches, masks, dropout or moments make far more than the tolerance, as the other seed shows."""
+    """Bit-identical on a CPU, within a tolerance on CUDA.
+
+    CUDA adds gradients of embeddings and gathered states by atomic operations in no fixed order. Two runs of the same
+    steps differ in their last bits, which Adam amplifies. Wrong batches, masks, dropout or moments cause much larger
+    differences, as the run with another seed shows.
+    """
     settings = {"precision": precision, "eps": 1e-5}
-    whole, _ = ran(device, make_fast(dropout=0.1), store, tmp_path / "whole", **settings)
+    whole, _ = train_run(device, make_device_encoder(dropout=0.1), store, tmp_path / "whole", **settings)
     with computing_on(device), pytest.raises(Crash):
-        trainer(make_fast(dropout=0.1), store, tmp_path / "run", at=6, act=crash, **settings).train()
+        trainer(make_device_encoder(dropout=0.1), store, tmp_path / "run", at=6, act=crash, **settings).train()
     with computing_on(device):
-        trainer(make_fast(dropout=0.1), store, tmp_path / "run", **settings).train(resume=True)
+        trainer(make_device_encoder(dropout=0.1), store, tmp_path / "run", **settings).train(resume=True)
     again = losses_of(tmp_path / "run")
-    apart = farthest(whole, again)
+    difference = largest_difference(whole, again)
     same = module_bytes(tmp_path / "whole", 9) == module_bytes(tmp_path / "run", 9)
-    record_property("apart_loss", apart)
+    record_property("loss_difference", difference)
     record_property("same_bytes", same)
-    other, _ = ran(device, make_fast(dropout=0.1), store, tmp_path / "other", seed=1, **settings)
-    assert farthest(whole, other) > 2 * tolerance
-    assert apart < tolerance
+    other, _ = train_run(device, make_device_encoder(dropout=0.1), store, tmp_path / "other", seed=1, **settings)
+    assert largest_difference(whole, other) > 2 * tolerance
+    assert difference < tolerance
     if device.type == "cpu":
         assert same
         assert log_of(tmp_path / "whole") == log_of(tmp_path / "run")
 
 
-def test_gradient_checkpointing_changes_nothing(device, make_fast, store, tmp_path, record_property):
-    """With dropout: what is computed again must drop the same."""
+def test_gradient_checkpointing_does_not_change_the_result(
+    device, make_device_encoder, store, tmp_path, record_property
+):
+    """With dropout, whose masks must be the same in the recomputation."""
     settings = STEADY | {"steps": 4}
-    plain, weights = ran(device, make_fast(dropout=0.1), store, tmp_path / "plain", **settings)
-    again, others = ran(
-        device, make_fast(dropout=0.1), store, tmp_path / "again", **settings, gradient_checkpointing=True
+    plain, weights = train_run(device, make_device_encoder(dropout=0.1), store, tmp_path / "plain", **settings)
+    again, others = train_run(
+        device, make_device_encoder(dropout=0.1), store, tmp_path / "again", **settings, gradient_checkpointing=True
     )
-    apart = farthest(plain, again)
-    record_property("apart_loss", apart)
-    assert apart < FP32
+    difference = largest_difference(plain, again)
+    record_property("loss_difference", difference)
+    assert difference < FP32
     if device.type == "cpu":
         assert all(torch.equal(value, others[name]) for name, value in weights.items())

@@ -91,14 +91,14 @@ class Bench:
     def rates(self) -> dict[str, float]:
         """FLOP/s of a large square matrix product by precision."""
         device, size = self.context.device, 256 if self.context.tiny else 8_192
-        found = {"bf16": matrix_share.square(device, torch.bfloat16, size)}
+        rates = {"bf16": matrix_share.square(device, torch.bfloat16, size)}
         for name, precision in (("fp32", "highest"), ("tf32", "high")):
             torch.set_float32_matmul_precision(precision)
             try:
-                found[name] = matrix_share.square(device, torch.float32, size)
+                rates[name] = matrix_share.square(device, torch.float32, size)
             finally:
                 torch.set_float32_matmul_precision("highest")
-        return found
+        return rates
 
     def peak(self) -> dict[str, Any]:
         """Return the TFLOP/s of square matrix products."""
@@ -111,27 +111,27 @@ class Bench:
 
     def ppa(self) -> dict[str, Any]:
         """Measure the loop, and the milliseconds per step that making the views takes."""
-        found = self._with_share(self.loops.rate(self.trainer))
+        figures = self._with_share(self.loops.rate(self.trainer))
         first, many = self.loops.size.warm, self.loops.size.block
         start = synchronized_time()
         for step in range(first, first + many):
             batch = self.trainer.batches.batch(step)
             for view in ("joint", "first", "second"):
                 batch.view(view)
-        found |= {
+        figures |= {
             "views_ms": 1000 * (synchronized_time() - start) / many,
             "vocabulary": len(self.trainer.learner.encoder.embeddings),
             "pieces_of_tokenizer": len(self.loops.tokenizer),
             "weights": "random",
         }
-        return found
+        return figures
 
     def equal_losses(self) -> dict[str, Any]:
         """Return the largest loss difference between paralign and its rivals in three fp32 steps, at a small shape."""
-        given = argparse.Namespace(arch="bert:2x32" if self.context.tiny else "bert:2x128", batch=8, queue=64,
-                                   pad_to=128, precision="fp32", check_steps=3)  # fmt: skip
+        options = argparse.Namespace(arch="bert:2x32" if self.context.tiny else "bert:2x128", batch=8, queue=64,
+                                     pad_to=128, precision="fp32", check_steps=3)  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
-            return dict(ppa_step.check(given, self.loops.store, self.loops.tokenizer, Path(folder)))
+            return dict(ppa_step.check(options, self.loops.store, self.loops.tokenizer, Path(folder)))
 
     def rival(self, name: str) -> dict[str, Any]:
         """Measure a step in plain transformers and paralign's, taking turns; the speedup is computed block by block.
@@ -198,8 +198,8 @@ class Bench:
 
     def _best(self) -> int:
         """Return the best chunk cost that was measured, else the default."""
-        rates = {cost: found["pairs_per_s"]["median"] for cost in CHUNKS
-                 if (found := self.context.values.get(f"chunk-{cost}"))}  # fmt: skip
+        rates = {cost: figures["pairs_per_s"]["median"] for cost in CHUNKS
+                 if (figures := self.context.values.get(f"chunk-{cost}"))}  # fmt: skip
         return max(rates, key=lambda cost: rates[cost], default=self.trainer.learner.encoder.chunk_cost)
 
     def _replace_trainer(self, **settings: Any) -> Trainer:

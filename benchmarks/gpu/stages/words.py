@@ -74,13 +74,13 @@ class Words:
 
     def align(self, method: str, pairs: int) -> dict[str, Any]:
         """Align a set, if there is time: as much per pair as before, with this method or another."""
-        known = self._rate.get(method) or max(self._rate.values(), default=0.0)
-        if pairs * known > self._context.left():
+        per_pair = self._rate.get(method) or max(self._rate.values(), default=0.0)
+        if pairs * per_pair > self._context.left():
             left = max(0.0, self._context.left())
-            self._context.skip(f"takes about {pairs * known:.0f} s, {left:.0f} s are left")
-        found = align_set(self._set(pairs), method)
-        self._rate[method] = found["seconds"] / pairs
-        return found
+            self._context.skip(f"takes about {pairs * per_pair:.0f} s, {left:.0f} s are left")
+        figures = align_set(self._set(pairs), method)
+        self._rate[method] = figures["seconds"] / pairs
+        return figures
 
     def similar(self, precision: str) -> dict[str, Any]:
         """Align pairs of the token store with the encoder."""
@@ -145,15 +145,15 @@ def compare_devices(synthetic: SyntheticSet, method: str) -> dict[str, Any]:
     import paralign
 
     source, target, _ = synthetic.text()
-    found = []
+    results = []
     for on_cpu in (True, False):
         with computing_on_cpu(on_cpu):
             start = time.perf_counter()
             links, _ = paralign.align_words(
                 f"en-de={source},{target}", out=synthetic.folder / "links", method=method, tokenised=True, quiet=True
             )
-            found.append((time.perf_counter() - start, {(k, *link) for k, some in enumerate(links) for link in some}))
-    (cpu, one), (device, other) = found
+            results.append((time.perf_counter() - start, {(k, *link) for k, some in enumerate(links) for link in some}))
+    (cpu, one), (device, other) = results
     return {
         "pairs": synthetic.pairs,
         "cpu_s": cpu,
@@ -216,7 +216,7 @@ def peak_memory() -> Iterator[dict[str, float]]:
     """Measure peak memory in MB, of this process and of the accelerator."""
     import torch
 
-    found: dict[str, float] = {}
+    peaks: dict[str, float] = {}
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.synchronize()
@@ -224,11 +224,11 @@ def peak_memory() -> Iterator[dict[str, float]]:
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
     except OSError:
-        found["host_peak_includes_earlier_work"] = 1.0
-    yield found
+        peaks["host_peak_includes_earlier_work"] = 1.0
+    yield peaks
     if cuda:
-        found["device_peak_mb"] = torch.cuda.max_memory_allocated() / 2**20
-    found["host_peak_mb"] = _host_peak()
+        peaks["device_peak_mb"] = torch.cuda.max_memory_allocated() / 2**20
+    peaks["host_peak_mb"] = _host_peak()
 
 
 def _host_peak() -> float:
@@ -238,15 +238,15 @@ def _host_peak() -> float:
 
 
 @contextmanager
-def computing_on_cpu(wanted: bool) -> Iterator[None]:
-    """Make paralign compute on the CPU inside the context, if ``wanted``."""
+def computing_on_cpu(enabled: bool) -> Iterator[None]:
+    """Make paralign compute on the CPU inside the context, if ``enabled``."""
     before = os.environ.get("ACCELERATE_USE_CPU")
-    if wanted:
+    if enabled:
         os.environ["ACCELERATE_USE_CPU"] = "1"
     try:
         yield
     finally:
-        if wanted and before is None:
+        if enabled and before is None:
             del os.environ["ACCELERATE_USE_CPU"]
         elif before is not None:
             os.environ["ACCELERATE_USE_CPU"] = before
