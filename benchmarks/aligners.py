@@ -1,14 +1,15 @@
-"""Word aligners against each other: CPU seconds, memory, alignment error rate, on a synthetic set or on real text.
+"""Compare word aligners: CPU seconds, memory and alignment error rate, on a synthetic set or on real text.
 
     python benchmarks/aligners.py counting [--pairs 100000] [--method ibm --method hmm --method eflomal]
     python benchmarks/aligners.py gold DATA [--languages en-de] [--half dev] [--method ...]
     python benchmarks/aligners.py similarity ENCODER [--pairs 300] [--layer N]
 
-`counting` draws the set: source words of a Zipf law (exponent 1.05, 40,000 words), Poisson(22) of them cut to 3-80, a
-random one-to-one dictionary, target order by position + N(0, 2), before each word with probability 0.1 one of 500 noise
-words; gold is the dictionary. `gold` learns from the parallel text under DATA (named as in benchmarks/README.md),
-scores the hand-made sets on one half. Every run is a process of its own; `above MB` is its peak above that of a process
-that has imported the same. `similarity` compares with simalign (if it can be imported) on the same encoder and layer.
+`counting` generates the set: source words from a Zipf distribution (exponent 1.05, 40,000 words), sentence lengths from
+Poisson(22) clipped to 3-80, a random one-to-one dictionary, target order by position + N(0, 2), and before each word
+with probability 0.1 one of 500 noise words; the gold links are those of the dictionary. `gold` trains on the parallel
+text under DATA (named as in benchmarks/README.md) and evaluates on one half of the hand-made sets. Every run is a
+separate process; `above MB` is its peak above that of a process with the same imports. `similarity` compares with
+simalign (if it can be imported) on the same encoder and layer.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""AlignLM on real text: from paralign-mini, against TLM, L2 and a control, on equal pairs.
+"""AlignLM on real text, from paralign-mini, compared with TLM, L2 and a control on the same number of pairs.
 
     python benchmarks/alignlm.py DATA OUT [--languages de fr] [--stage STAGE] [--methods M ...]
 
-OUT is the folder of benchmarks/mini.py, whose base, split and halves are used; DATA as there. Links are found once a
-language and given to every method, those of both directions to L2. Three rates for each method are tried on the
-development halves of the first language, and three λ for AlignLM at its rate; they serve all languages. Test halves are
-scored once. Every command is printed; finished runs are not repeated, interrupted ones go on.
+OUT is the folder of benchmarks/mini.py, whose base, split and halves are used; DATA is described in
+benchmarks/README.md. Links are made once per language and used by every method; L2 uses those of both directions. On
+the development halves of the first language, three learning rates are tried for each method, and then three λ for
+AlignLM; the best ones are used for all languages. Test halves are evaluated once. Every command is printed. Finished
+runs are not repeated, interrupted ones are resumed.
 """
 
 from __future__ import annotations

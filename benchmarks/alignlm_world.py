@@ -1,9 +1,10 @@
-"""AlignLM on the small world, from scratch: against TLM, L2, contrastive word alignment and a control, on equal pairs.
+"""AlignLM on the small world, from scratch, compared with TLM, L2, contrastive word alignment and a control.
 
     python benchmarks/alignlm_world.py OUT [--seeds 3]
 
-Ranges of meanings do not overlap; of no meaning the base has seen two sides. Links are the run's own (hmm). Every
-command is printed; finished runs are not repeated, interrupted ones go on.
+All methods see the same number of pairs. The ranges of meanings do not overlap, and the base never sees both sides of a
+meaning. Links are made by each run (hmm). Every command is printed. Finished runs are not repeated, interrupted ones
+are resumed.
 """
 
 from __future__ import annotations

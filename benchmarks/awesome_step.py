@@ -1,13 +1,13 @@
-"""Pairs per second of TLM training: paralign's loop (recipe `tlm`) beside awesome-align's own.
+"""Pairs per second of TLM training: paralign's loop (recipe `tlm`) compared with awesome-align.
 
     pip install --no-deps --target AWESOME awesome-align; pip install --target AWESOME boto3 requests
     python benchmarks/awesome_step.py AWESOME [--store STORE --tokenizer FOLDER] [--arch bert:4x256]
 
-The same encoder from random weights, a BERT, on the same pairs, the same number of them in a step. awesome-align runs
-as its `awesome-train --train_tlm` does, unchanged: it masks one language, then the other, in two passes, pads to the
-longest row, scores all positions, in fp32, and finds word links of every batch though TLM uses none. paralign masks
-both at once. What is compared is how fast a person's pairs are learnt from: halve the ratio to compare passes.
-Runs take turns; the first steps of each are not counted.
+The same BERT encoder with random weights, the same pairs, the same number of pairs per step. awesome-align runs
+unchanged, as in `awesome-train --train_tlm`: it masks one language, then the other, in two passes, pads to the longest
+row, computes logits at all positions, in fp32, and extracts word links from every batch although TLM does not use them.
+paralign masks both sides at once. The comparison is how fast the same pairs are trained on; halve the ratio to compare
+passes. Runs take turns; the first steps of each are not counted.
 """
 
 from __future__ import annotations

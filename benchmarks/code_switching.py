@@ -1,15 +1,16 @@
-"""Translate-train with and without code-switching on the small world, against zero-shot, over seeds.
+"""Translate-train with and without code-switching on the small world, compared with zero-shot, over seeds.
 
     python benchmarks/code_switching.py OUT [--seeds 3] [--tasks nli qa] [--languages de hi]
 
-An encoder is pretrained on small-world text of all its languages, each telling of other meanings (bert:2x128, as the
-demo's). Then for each task and language, with the same number of English originals and steps:
+An encoder is pretrained on small-world text of all its languages, with different meanings in each (bert:2x128, as in
+the demo). Then for each task and language, with the same number of English originals and steps:
 
-* zero-shot: trained on English, * translate-train: trained on the translations,
-* code-switched: trained on twins, the question or premise in one language and the rest in the other, both in one
-  batch, the originals unused (Pan et al. 2021, section 2.4): as many rows a step as the others.
+* zero-shot: trained on English,
+* translate-train: trained on the translations,
+* code-switched: trained on twins, with the question or premise in one language and the rest in the other, both in one
+  batch, without the originals (Pan et al. 2021, section 2.4), with as many rows per step as the others.
 
-Everything is measured on the language and on English. Finished runs are not repeated.
+Everything is evaluated on the language and on English. Finished runs are not repeated.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Which tags a tagger takes for which, in a file that `paralign predict` wrote.
+"""Confusion of tags in a file written by `paralign predict`.
 
     python benchmarks/confusion.py GOLD.conllu PREDICTED.conllu [--merge NOUN,PROPN]
 
-For each tag of the gold file: its words, the share tagged rightly, and the three most frequent tags given. ``--merge``
-also says the accuracy with those tags taken as one.
+For each tag of the gold file: the number of words, the accuracy, and the three most frequent predictions. ``--merge``
+also prints the accuracy with these tags merged.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Pairs per second of contrastive alignment: paralign's loop (recipe `moco`) beside sentence-transformers' own trainer.
+"""Pairs per second of contrastive alignment: paralign's loop (recipe `moco`) compared with sentence-transformers.
 
     python benchmarks/contrastive_step.py [--store STORE --tokenizer FOLDER] [--arch bert:4x256]
 
-sentence-transformers trains the same encoder on the same pairs by MultipleNegativesRankingLoss: the translations of the
-other pairs of a batch are the negatives. That is not MoCo's loss, which has a queue of keys from a momentum encoder and
-needs gradients of one side only; what is compared is what a person gets who aligns sentences with either. Both have the
-precision of this machine, AdamW, clipping and dropout. Runs take turns; the first steps of each are not counted.
+sentence-transformers trains the same encoder on the same pairs with MultipleNegativesRankingLoss, whose negatives are
+the translations of the other pairs of a batch. MoCo's loss is different: it has a queue of keys from a momentum encoder
+and needs gradients of one side only. The comparison is between two ways to align sentences. Both use the precision of
+this machine, AdamW, gradient clipping and dropout. Runs take turns; the first steps of each are not counted.
 """
 
 from __future__ import annotations

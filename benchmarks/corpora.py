@@ -1,4 +1,4 @@
-"""What the benchmarks run on: a token store given with its tokenizer, or one made of the small world."""
+"""Input of the benchmarks: a token store with its tokenizer, or one built from the small world."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Words a second that derived languages are made at, by transformation, one core.
+"""Words per second of derived languages, by transformation, on one core.
 
     python benchmarks/derived.py [--text en=PATH] [--trees en=TREEBANK.conllu]
 
-Plain text is read and put into its new order; trees are in memory, and `syn` has the word order of the small world's
-Hindi. CPU seconds, the second of two passes: the first also learns which orders there are.
+Plain text is read and reordered; trees are in memory, and `syn` uses the word order of the small world's Hindi.
+Reported are CPU seconds of the second of two passes; the first pass fills caches.
 """
 
 from __future__ import annotations

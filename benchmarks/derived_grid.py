@@ -1,12 +1,13 @@
-"""ALIGN-MLM's experiment on real English: objectives and derived languages, part-of-speech tagging.
+"""The experiment of ALIGN-MLM on real English: objectives and derived languages, part-of-speech tagging.
 
     python benchmarks/derived_grid.py DATA OUT [--stage STAGE] [--methods M ...] [--part PART] [--seeds N]
 
-OUT is the folder of benchmarks/mini.py, whose plain English text is used (97,147 sentences); DATA as there. Stages:
-``parse`` fine-tunes paralign-mini as a tagger and a parser on EWT and analyses the text, from which ``syn`` reorders it
-as Hindi's treebank orders its own; ``grid`` pretrains and fine-tunes; ``report`` brings all together. Parts of the
-grid: ``inv`` (trans+inv, three seeds) and ``rest`` (trans, trans+syn, one seed); several processes may take some
-methods each. Every command is printed; finished runs are not repeated, interrupted ones go on.
+OUT is the folder of benchmarks/mini.py, whose plain English text is used (97,147 sentences); DATA is described in
+benchmarks/README.md. Stages: ``parse`` fine-tunes paralign-mini as a tagger and a parser on EWT and parses the text,
+which ``syn`` then reorders with the word order of Hindi's treebank; ``grid`` pretrains and fine-tunes; ``report``
+summarizes. Parts of the grid: ``inv`` (trans+inv, three seeds) and ``rest`` (trans, trans+syn, one seed); several
+processes can run some methods each. Every command is printed. Finished runs are not repeated, interrupted ones are
+resumed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""One PPA step as people write it with transformers and PyTorch alone: what paralign's loop is compared with.
+"""A PPA step in transformers and PyTorch alone, with which paralign's loop is compared.
 
-Two ways to write it. *Obvious*: every row padded to a fixed length, vocabulary scores at all positions
-through ``labels=`` with -100, fp32, the moving average as a Python loop, AdamW as it comes. *Careful*: rows
-padded to the longest of the batch, bf16 autocast where the machine has it, the moving average in foreach
-operations, fused AdamW; scores still at all positions, because that is what the model's own loss does.
+There are two styles. The naive step (``obvious``) pads every row to a fixed length, computes logits at all positions
+through ``labels=`` with -100, in fp32, and has the moving average in a Python loop and AdamW with default settings. The
+optimized Hugging Face step (``careful``) pads to the longest row of the batch, uses bf16 autocast where the hardware
+supports it, foreach operations for the moving average, and fused AdamW. It also computes logits at all positions,
+because the model's own loss does.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Style:
 
 
 class HuggingFaceStep:
-    """A masked LM with MoCo beside it, trained by a plain optimizer.
+    """A masked LM with MoCo, trained by a plain optimizer.
 
     It begins with copies of the weights and of the queue it is given, and reads the same views; so it has to
     give the same losses.

@@ -1,11 +1,11 @@
-"""Do linked words lie together, or only as far from each other as the languages do?
+"""Are linked words close to each other, or only as close as the two languages are?
 
     python benchmarks/language_gap.py ENCODER [ENCODER ...] --pairs en-de=smallworld:3000000-3000200 [--layer N]
 
-For each encoder and pair of languages: the mean cosine of linked words, as they are and with each language's mean
-taken off, and the distance of the two means in units of the words' own spread (root of the summed variances). Links are
-those of the small world, of a language and one derived from it (`en:en~trans+inv=PATH`), or intersected ones of `hmm`.
-A tagger trained on one language meets the uncentred vectors of the other.
+For each encoder and pair of languages: the mean cosine of linked words, with and without the mean of each language
+subtracted, and the distance of the two means in units of the spread of the words (root of the summed variances). Links
+are those of the small world, those of a language and one derived from it (`en:en~trans+inv=PATH`), or intersected links
+of `hmm`. A tagger trained on one language is applied to the uncentered vectors of the other.
 """
 
 from __future__ import annotations

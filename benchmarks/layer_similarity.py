@@ -1,10 +1,10 @@
-"""Similarity of all layers: `analyze similarity` beside the way most people write it, one sentence at a time.
+"""Similarity of all layers: `analyze similarity` compared with a naive loop over single sentences.
 
     python benchmarks/layer_similarity.py --model paralign-mini --text en=a.en --text de=a.de [--slow 200]
 
-Both measure debiased linear CKA and mean cosine of every layer. The obvious way runs the model on each sentence by
-itself and keeps n x n kernels in float64; with ``--slow N`` it measures the first N sentences, and seconds a sentence
-are compared. The values of both on those N sentences must be equal.
+Both compute debiased linear CKA and the mean cosine of every layer. The naive loop runs the model on one sentence at a
+time and keeps n x n kernels in float64; with ``--slow N`` it processes the first N sentences, and the times per
+sentence are compared. The values of both on these N sentences must be equal.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="paralign-mini")
     parser.add_argument("--text", action="append", help="LANG=PATH, parallel line by line, the first is the pivot")
-    parser.add_argument("--slow", type=int, default=200, help="sentences of the obvious way")
+    parser.add_argument("--slow", type=int, default=200, help="sentences of the naive loop")
     parser.add_argument("--limit", type=int, default=None)
     args = parser.parse_args(arguments)
     specs = args.text or [f"{tag}=smallworld:0-400" for tag in ("en", "de", "zh")]

@@ -1,12 +1,13 @@
-"""First align, then predict, on paralign-mini and what was aligned from it: similarity, ablation, what tells transfer.
+"""First align, then predict, on paralign-mini and the encoders aligned from it: similarity, ablation, correlation.
 
     python benchmarks/layers.py DATA OUT [--stage STAGE] [--tasks TASK ...]
 
 OUT is the folder of benchmarks/mini.py and benchmarks/alignlm.py after their comparisons, whose encoders, halves and
-results are used; DATA as there. ``similarity``: CKA on NTREX in eight languages, of the base, the control, PPA and
-AlignLM, and of the base before and after fine-tuning. ``ablation``: two neighbouring layers drawn anew, English to the
-others: tagging with three seeds, parsing and entities with one. ``correlation``: of all these with what transfer loses.
-Every command is printed; finished fine-tunings are not repeated.
+results are used; DATA is described in benchmarks/README.md. ``similarity``: CKA on NTREX in eight languages, of the
+base, the control, PPA and AlignLM, and of the base before and after fine-tuning. ``ablation``: two neighboring layers
+are reinitialized before fine-tuning on English; tagging with three seeds, parsing and entities with one.
+``correlation``: of all these with the loss in transfer. Every command is printed. Finished fine-tuning runs are not
+repeated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pairs per second of paralign's own loop with any recipe: what other trainers are measured beside."""
+"""Pairs per second of paralign's loop with any recipe, to compare with other trainers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["add_arguments", "in_turn", "loop_rate", "sample"]
 def add_arguments(parser: argparse.ArgumentParser, *, batch: int = 128) -> None:
     """What both sides are given."""
     parser.add_argument("--arch", default="bert:4x256", help="family:LAYERSxWIDTH")
-    parser.add_argument("--batch", type=int, default=batch, help="pairs a step")
+    parser.add_argument("--batch", type=int, default=batch, help="pairs per step")
     parser.add_argument("--warm", type=int, default=3, help="unmeasured steps of each run")
-    parser.add_argument("--steps", type=int, default=50, help="measured steps of each run: 50 are a window of lengths")
+    parser.add_argument("--steps", type=int, default=50, help="measured steps of each run: 50 are a complete window of lengths")
     parser.add_argument("--repeats", type=int, default=3)
 
 
@@ -57,7 +57,7 @@ def loop_rate(
 
 
 def sample(store: TokenStore, many: int) -> list[tuple[str, str]]:
-    """So many pairs from everywhere in the store, as text: files are often sorted by length."""
+    """Sample pairs from the whole store as text, because files are often sorted by length."""
     chosen = np.random.default_rng(0).permutation(len(store))[:many]
     return [(store.text(k, 0), store.text(k, 1)) for k in chosen.tolist()]
 

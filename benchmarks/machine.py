@@ -1,4 +1,4 @@
-"""What every benchmark prints: the machine it ran on, a small table, and one JSON line at the end."""
+"""Output of every benchmark: a small table, the machine, and a JSON object on the last line."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""How near the loop comes to what the machine's matrix products allow: recipe by recipe.
+"""How close the loop is to the limit that matrix products set on this machine, by recipe.
 
     python benchmarks/matrix_share.py [--store STORE --tokenizer FOLDER] [--arch bert:4x256] [--recipe ppa] [--profile]
 
-Every matrix product and attention of some steps of the real trainer is noted (operation, shapes, strides, types), then
-each is run by itself on tensors of the same kind, and the seconds are added up: what the step would take if it did
-nothing else and had the machine's best rate at these shapes. The share is that over the step's own seconds, measured
-without noting anything. Beside it the rate of one large square product, which no step of these shapes can have.
-``--profile`` lists where the rest goes.
+Every matrix product and attention call of some steps of the real trainer is recorded (operation, shapes, strides,
+types). Then each is run alone on tensors of the same kind, and the times are added up: the time of a step that does
+nothing else, at the best rate of the machine for these shapes. The share is this time divided by the time of the step
+itself, measured without recording. The rate of a large square product, which no step of these shapes can reach, is
+printed too. ``--profile`` lists where the rest of the time goes.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def main() -> None:
     corpora.add_arguments(parser)
     parser.add_argument("--arch", default="bert:4x256", help="family:LAYERSxWIDTH")
     parser.add_argument("--recipe", default="ppa")
-    parser.add_argument("--batch", type=int, default=128, help="pairs a step")
+    parser.add_argument("--batch", type=int, default=128, help="pairs per step")
     parser.add_argument("--queue", type=int, default=32_000)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--profile", action="store_true", help="where the time goes, operation by operation")

@@ -1,9 +1,9 @@
-"""paralign-mini from the raw files: split, pretrain, ship, then align it and measure. paralign's own commands only.
+"""Build paralign-mini from the raw files (split, pretrain, package), then align and evaluate it.
 
     python benchmarks/mini.py DATA OUT [--stage STAGE]
 
-DATA holds the public sets under the names of benchmarks/README.md (not part of the project). Every command is printed;
-finished runs are not repeated, interrupted ones go on.
+Uses only paralign's commands. DATA contains public data sets, named as in benchmarks/README.md (not part of the
+project). Every command is printed. Finished runs are not repeated, interrupted ones are resumed.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def measure(data: Path, out: Path, encoder: str | Path, name: str, which: str, *
 
 
 def align(out: Path, method: str, rate: float, seed: int, size: tuple[int, int]) -> Path:
-    """Align with all languages mixed, in steps of so many pairs; where the encoder is."""
+    """Align with all languages mixed and return the folder of the encoder."""
     steps, batch = size
     store, run = out / "pairs", out / f"align/{method}-{rate:g}-{steps}-{seed}"
     if not store.is_dir():

@@ -1,4 +1,4 @@
-"""The model card of paralign-mini, from the files its runs left: nothing in it is typed by hand but the words."""
+"""The model card of paralign-mini; all figures are read from the files of its runs."""
 
 from __future__ import annotations
 

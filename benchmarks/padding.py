@@ -1,8 +1,8 @@
-"""How much of what is encoded is padding: by view, chunks a view, with and without sorting by length.
+"""Share of padding among the encoded positions: by view and chunks per view, with and without sorting by length.
 
     python benchmarks/padding.py [--store STORE --tokenizer FOLDER] [--batches 200]
 
-Nothing is encoded: the lengths alone decide. ``window 1`` is plain shuffling.
+Nothing is encoded; only lengths are used. ``window 1`` is plain shuffling.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the tables and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
-    parser.add_argument("--batch", type=int, default=128, help="pairs a batch")
+    parser.add_argument("--batch", type=int, default=128, help="pairs per batch")
     parser.add_argument("--batches", type=int, default=200, help="batches looked at; whole windows are fair")
     parser.add_argument("--windows", type=int, nargs="+", default=[1, 50], help="batches sorted together")
     given = parser.parse_args(arguments)

@@ -1,10 +1,10 @@
-"""Pairs per second of a PPA optimizer step: paralign's loop against the same step in plain transformers.
+"""Pairs per second of a PPA optimizer step: paralign's loop compared with the same step in plain transformers.
 
     python benchmarks/ppa_step.py [--store STORE --tokenizer FOLDER] [--arch bert:4x256] [--queue 32000]
 
-All steps do the same work, which is checked first: without dropout, in fp32, from the same weights and
-queue, on the same masked batches, the losses of some optimizer steps must agree to 1e-4. Then the steps are
-timed in one process, in turn, block after block. See benchmarks/README.md.
+All steps do the same work, which is checked first: without dropout, in fp32, from the same weights and queue, on the
+same masked batches, the losses of some optimizer steps must agree to 1e-4. Then the steps are timed in one process, in
+alternating blocks. See benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Rival:
 class TakingTurns:
     """The loop's batches; between blocks of its steps, when it asks for the next, the rivals have theirs.
 
-    So the loop itself is the real one, untouched, and every block of one has blocks of the others beside it.
+    So the loop itself is the real one, and blocks of all steps alternate.
     """
 
     def __init__(
@@ -267,16 +267,16 @@ def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     parser.add_argument("--arch", default="bert:4x256", help="family:LAYERSxWIDTH")
-    parser.add_argument("--batch", type=int, default=128, help="pairs a step")
+    parser.add_argument("--batch", type=int, default=128, help="pairs per step")
     parser.add_argument("--queue", type=int, default=32_000)
-    parser.add_argument("--pad-to", type=int, default=128, help="pieces a row of the obvious step")
+    parser.add_argument("--pad-to", type=int, default=128, help="pieces per row of the naive step")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto",
-                        help="of paralign and the careful step; the obvious one has fp32")  # fmt: skip
+                        help="of paralign and the optimized Hugging Face step; the naive step has fp32")  # fmt: skip
     parser.add_argument("--rivals", nargs="*", choices=RIVALS, default=list(RIVALS))
     parser.add_argument("--repeats", type=int, default=5, help="blocks of each")
     parser.add_argument("--block", type=int, default=10,
                         help="steps of paralign a block; 5 x 10 are one whole window of lengths")  # fmt: skip
-    parser.add_argument("--rival-block", type=int, default=2, help="steps of each rival a block")
+    parser.add_argument("--rival-block", type=int, default=2, help="steps of each rival per block")
     parser.add_argument("--warm", type=int, default=5, help="unmeasured steps of paralign")
     parser.add_argument("--rival-warm", type=int, default=1, help="unmeasured steps of each rival")
     parser.add_argument("--check-steps", type=int, default=3, help="optimizer steps whose losses must agree")

@@ -1,10 +1,10 @@
-"""Every task on real public sets: is what is measured plausible? One encoder, one seed, test halves.
+"""Every task on real public data sets, to check that results are plausible. One encoder, one seed, test halves.
 
     python benchmarks/real_tasks.py DATA MODEL OUT [--only nli qa ner pos parsing retrieval lexicon] [--limit N]
 
-DATA holds the public sets under the names of benchmarks/README.md (not part of the project). Sets without a test part
-are halved by crc32(id) % 2 as in real_text.py; only test halves are scored, once. Paragraphs of XQuAD are taken out of
-SQuAD's development set before it is trained on. Every command is printed; finished runs are not repeated.
+DATA contains public data sets, named as in benchmarks/README.md (not part of the project). Sets without a test part are
+halved by crc32(id) % 2 as in real_text.py; only test halves are evaluated, once. Paragraphs of XQuAD are removed from
+SQuAD's development set before training on it. Every command is printed. Finished runs are not repeated.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""A small encoder on real text: does PPA align it? Prepares the data, then runs paralign's own commands.
+"""A small encoder on real text: does PPA align it? Prepares the data, then runs paralign's commands.
 
     python benchmarks/real_text.py DATA OUT [--stage prepare|base|align|measure|all] [--half dev|test]
 
-DATA holds the public sets under the names of benchmarks/README.md (not part of the project). Every command is printed;
-finished runs are not repeated, interrupted ones go on.
+DATA contains public data sets, named as in benchmarks/README.md (not part of the project). Every command is printed.
+Finished runs are not repeated, interrupted ones are resumed.
 
-The halves: documents of NTREX and sentences of PUD are development or test by crc32(id) % 2, so that nobody tunes on
-what is reported.
+Documents of NTREX and sentences of PUD are divided into development and test halves by crc32(id) % 2, so that nothing
+is tuned on the reported data.
 """
 
 from __future__ import annotations

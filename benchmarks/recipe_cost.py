@@ -1,9 +1,9 @@
-"""What a step of one recipe costs beside another's: pairs per second of the real loop on one store.
+"""Cost of a step of one recipe compared with another: pairs per second of the real loop on one store.
 
     python benchmarks/recipe_cost.py alignlm-mini alignlm-tlm-mini [--store STORE --tokenizer FOLDER]
 
-Every run is `paralign align` from the same random weights on the same batches; runs take turns, the first steps of each
-are not counted, nor is the finding of word links. Ratios are of seconds a pair, to the last recipe named.
+Every run is `paralign align` from the same random weights on the same batches. Runs take turns; the first steps of each
+are not counted, nor is word alignment. Ratios are of seconds per pair, relative to the last recipe.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("recipe", nargs="+")
     add_arguments(parser)
     parser.add_argument("--arch", default="bert:4x256", help="family:LAYERSxWIDTH")
-    parser.add_argument("--batch", type=int, default=128, help="pairs a step")
+    parser.add_argument("--batch", type=int, default=128, help="pairs per step")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
     parser.add_argument("--warm", type=int, default=5, help="unmeasured steps of each run")
     parser.add_argument("--steps", type=int, default=30, help="measured steps of each run")

@@ -1,9 +1,9 @@
-"""How long a report of many runs takes.
+"""Time of a report of many runs.
 
     python benchmarks/report_pages.py [--runs 200]
 
-Runs of made-up numbers: tagging in eight languages with three seeds and 500 items each, retrieval, a training log of
-500 lines; every tenth holds curves of similarity.
+The runs have artificial numbers: tagging in eight languages with three seeds and 500 items each, retrieval, a training
+log of 500 lines; every tenth has curves of similarity.
 """
 
 from __future__ import annotations

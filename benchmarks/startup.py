@@ -1,8 +1,8 @@
-"""How long a person waits for ``paralign --help``.
+"""Time until ``paralign --help`` is printed.
 
     python benchmarks/startup.py [--repeats 9]
 
-Whole processes on the wall clock, in turn: the bare interpreter, ``import paralign``, and ``--help``.
+Wall-clock time of whole processes, taking turns: the bare interpreter, ``import paralign``, and ``--help``.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""ALIGN-MLM's objective on real languages: paralign-mini aligned with dictionaries, scored on words it has not seen.
+"""The objective of ALIGN-MLM on real languages: paralign-mini aligned with dictionaries, evaluated on unseen words.
 
     python benchmarks/static_real.py DATA OUT [--languages de hi] [--stage STAGE] [--methods M ...] [--seeds K ...]
 
-OUT is the folder of benchmarks/mini.py after `--stage prepare`; DATA as there. Dictionaries are Ding (de) and FreeDict
-(hi): single words, as they stand and in lower case as MUSE's are, without any that is a word of MUSE's test lexicons;
-8,000 of the entries are drawn for each step. With and without ``static``, beside MLM and beside TLM, from the same base
-on equal pairs. ``tune`` tries three weights of ``static`` on the development halves, one seed; ``compare`` scores the
-test halves once: MUSE by static vectors, both directions, without words that are their own translation; retrieval; and
-tagging learnt in English. Every command is printed; finished runs are not repeated, interrupted ones go on.
+OUT is the folder of benchmarks/mini.py after `--stage prepare`; DATA is described in benchmarks/README.md. Dictionaries
+are Ding (de) and FreeDict (hi): single words, unchanged and in lower case as in MUSE, without the words of MUSE's test
+lexicons; 8,000 entries are sampled for each step. ``static`` is added to MLM and to TLM, from the same base on the same
+number of pairs. ``tune`` tries three weights of ``static`` on the development halves, one seed; ``compare`` evaluates
+the test halves once: MUSE with static vectors, both directions, without words that are their own translation;
+retrieval; and tagging trained on English. Every command is printed. Finished runs are not repeated, interrupted ones
+are resumed.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What scoring a task costs: evaluation against the loop most people write, padding, reading, memory.
+"""Cost of evaluating a task: evaluation compared with a naive padded loop, padding, reading, memory.
 
     python benchmarks/tasks.py [--nli en=XNLI.tsv] [--ner en=PANX.tsv] [--model ENCODER] [--only NAME ...]
 
-Without files it runs on the small world. ``obvious`` is transformers alone: batches in the order of the file, each
-row padded to 128 pieces, one forward a batch, the answer of each row taken at once. Both are fp32, and must give
-the same predictions or nothing is reported.
+Without files it runs on the small world. ``obvious`` is the naive loop in transformers alone: batches in the order of
+the file, each row padded to 128 pieces, one forward pass per batch, the answers read after each batch. Both are in fp32
+and must give the same predictions, otherwise nothing is reported.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read(task: SupervisedTask, spec: str, limit: int | None) -> Dataset[Any]:
 
 @torch.no_grad()
 def obvious(encoder: Encoder, head: LabelHead, items: Sequence[Any], batch: int) -> list[int]:
-    """Class of each pair: tokenised with padding to the maximum, batch by batch."""
+    """Return the class of each pair with the naive loop: tokenized with padding to the maximum, batch by batch."""
     out: list[int] = []
     base = encoder.model.base_model
     for start in range(0, len(items), batch):
@@ -63,7 +63,7 @@ def obvious(encoder: Encoder, head: LabelHead, items: Sequence[Any], batch: int)
 
 
 def evaluation(encoder: Encoder, spec: str, limit: int, repeats: int) -> dict[str, Any]:
-    """Pairs a second of classification, ours and the obvious way, in turn."""
+    """Measure pairs per second of classification, with paralign and the naive loop, taking turns."""
     task = find_task("nli")
     assert isinstance(task, SupervisedTask)
     data = read(task, spec, limit)
@@ -145,7 +145,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def memory(encoder: Encoder, spec: str, counts: Sequence[int]) -> dict[str, float]:
-    """Peak MB of a process that scores so many pairs."""
+    """Return the peak MB of a process that evaluates this number of pairs."""
     task = find_task("nli")
     assert isinstance(task, SupervisedTask)
     items = list(read(task, spec, 4096))

@@ -1,9 +1,9 @@
-"""Time and memory of building a token store, at N pairs and at 4N, of opening it, and of reading it as training does.
+"""Time and memory of a token store of N and of 4N pairs: building it, opening it, and reading it as in training.
 
     python benchmarks/token_store.py [CORPUS.tsv[.gz] --languages en-de] [--tokenizer FOLDER] [--pairs 200000]
 
-Every measurement is a process of its own. Memory is what the process's peak lies above its size once it has
-imported everything and loaded the tokenizer; if it does not grow with the text, memory is flat.
+Every measurement is a separate process. Memory is the peak of the process minus its size after all imports and with the
+tokenizer loaded; if it does not grow with the text, memory is flat.
 """
 
 from __future__ import annotations

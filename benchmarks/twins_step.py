@@ -1,10 +1,10 @@
-"""What ALIGN-MLM costs, and what scores at masked positions alone save, with a vocabulary of twins.
+"""Cost of ALIGN-MLM, and time saved by logits at masked positions only, with a vocabulary of twins.
 
     python benchmarks/twins_step.py [--text en=PATH] [--arch bert:4x256] [--vocab 8000] [--batch 128]
 
-Sentences per second of the real loop on English and its twin (``trans+inv``), from the same random weights on the
-same batches, runs in turn: ``mlm``; with ``static`` on the full dictionary of all pieces; and ``mlm`` scored at all
-positions, as a model's own ``labels=`` does (padding left out, which makes that way look better than it is).
+Sentences per second of the real loop on English and its twin (``trans+inv``), from the same random weights on the same
+batches, taking turns: ``mlm``; with ``static`` on the full dictionary of all pieces; and ``mlm`` with logits at all
+positions, as with a model's ``labels=`` (without padding, which makes this variant look better than it is).
 """
 
 from __future__ import annotations

@@ -295,7 +295,7 @@ def test_compiled_layers_give_the_same_losses(make_encoder, store, tmp_path):
         assert plain == pytest.approx(compiled, rel=1e-4)
 
 
-def test_compiling_is_asked_for_in_every_encoder(make_encoder, store, tmp_path, monkeypatch):
+def test_the_compile_setting_compiles_all_encoders(make_encoder, store, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr("paralign.training.trainer.compile_layers", seen.append)
     run = trainer(make_encoder(), store, tmp_path, compile=True)

@@ -165,11 +165,11 @@ def test_results_do_not_depend_on_the_blocks(monkeypatch, config):
 
 
 @pytest.mark.parametrize("config", [{"iterations": 3}, {"iterations": 2, "hmm": 2}])
-def test_the_few_large_blocks_of_an_accelerator_give_the_same(monkeypatch, config):
+def test_large_blocks_of_an_accelerator_give_the_same_result(monkeypatch, config):
     pairs = random_pairs(3_000, seed=5)
     bitext, cells, model = train_on(pairs, **config)
     blocks = len(list(cells))
-    right = torch.stack(model.lexical), list(decode(model, cells, bitext).links())
+    expected = torch.stack(model.lexical), list(decode(model, cells, bitext).links())
     plan = AlignmentCells._plan_blocks
     monkeypatch.setattr(AlignmentCells, "_plan_blocks", lambda self, large: plan(self, large=True))
     bitext, cells, model = train_on(pairs, **config)
@@ -178,8 +178,8 @@ def test_the_few_large_blocks_of_an_accelerator_give_the_same(monkeypatch, confi
     assert sorted(row for block in cells for row in block.rows.tolist()) == [
         row for row, (a, b) in enumerate(pairs) if a and b
     ]
-    assert torch.allclose(torch.stack(model.lexical), right[0], rtol=1e-3, atol=1e-6)
-    assert sum(a != b for a, b in zip(decode(model, cells, bitext).links(), right[1], strict=True)) <= 3  # ties
+    assert torch.allclose(torch.stack(model.lexical), expected[0], rtol=1e-3, atol=1e-6)
+    assert sum(a != b for a, b in zip(decode(model, cells, bitext).links(), expected[1], strict=True)) <= 3  # ties
 
 
 @pytest.mark.parametrize("config", [{"iterations": 2}, {"iterations": 1, "hmm": 2}])
