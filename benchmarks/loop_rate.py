@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser, *, batch: int = 128) -> None:
     parser.add_argument("--arch", default="bert:4x256", help="family:LAYERSxWIDTH")
     parser.add_argument("--batch", type=int, default=batch, help="pairs per step")
     parser.add_argument("--warm", type=int, default=3, help="unmeasured steps of each run")
-    parser.add_argument("--steps", type=int, default=50, help="measured steps of each run: 50 are a complete window of lengths")
+    parser.add_argument(
+        "--steps", type=int, default=50, help="measured steps of each run: 50 are a full window of lengths"
+    )
     parser.add_argument("--repeats", type=int, default=3)
 
 

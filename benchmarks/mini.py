@@ -122,8 +122,7 @@ def start(out: Path) -> str | Path:
 
 
 def ship(out: Path) -> None:
-    """Copy the encoder into the package, weights byte for byte as its run wrote them; in what is said of it, the
-    folder's name becomes OUT."""
+    """Copy the encoder into the package, with unmodified weights; in its metadata, OUT replaces the folder's name."""
     made, place = out / "base/encoder", Path(paralign_models.__file__).parent / NAME
     text = card(out)
     place.mkdir(exist_ok=True)

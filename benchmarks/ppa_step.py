@@ -83,9 +83,9 @@ class Rival:
 
 
 class TakingTurns:
-    """The loop's batches; between blocks of its steps, when it asks for the next, the rivals have theirs.
+    """Batches of the loop; between blocks of its steps, when it requests the next batch, the rivals run.
 
-    So the loop itself is the real one, and blocks of all steps alternate.
+    So the loop itself is unmodified, and blocks of all steps alternate.
     """
 
     def __init__(
