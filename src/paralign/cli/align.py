@@ -40,7 +40,10 @@ def command(
 ) -> None:
     """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder.
 
-    Example: paralign align --model xlm-roberta-base --pairs en-de=europarl.en-de.tsv.gz --recipe ppa --out runs/ppa
+    \b
+    Example:
+      paralign align --model xlm-roberta-base --recipe ppa \\
+          --pairs en-de=europarl.en-de.tsv.gz --out runs/ppa
     """
     from paralign.commands.align import AlignRequest, prepare_align, run_align
     from paralign.runs.options import RunOptions

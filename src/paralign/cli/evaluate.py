@@ -32,7 +32,10 @@ def command(
 ) -> None:
     """Score an encoder or a fine-tuned model; rows are added to OUT/results.jsonl.
 
-    Example: paralign evaluate --model runs/ppa/encoder --task retrieval --data en-de=ntrex.tsv --out runs/retrieval
+    \b
+    Example:
+      paralign evaluate --model runs/ppa/encoder --task retrieval \\
+          --data en-de=ntrex.en-de.tsv --out runs/retrieval
     """
     from paralign.commands.evaluate import evaluate
 

@@ -49,7 +49,11 @@ def command(
 ) -> None:
     """Fine-tune on one or more languages, score on others, over several seeds.
 
-    Zero-shot transfer: --train en=... --eval de=...; translate-train: --train de=...; also code-switched or few-shot.
+    \b
+    Zero-shot transfer:  --train en=... --eval de=...
+    Translate-train:     --train de=... --eval de=...
+    Code-switched:       --train en=... --train de=... --code-switch
+    Few-shot:            --train en=... --train de=... --target-examples 100
     """
     from paralign.commands.finetune import FinetuneRequest, prepare_finetune
     from paralign.runs.finetune import FinetuneData

@@ -15,9 +15,12 @@ __all__ = ["command"]
 def command(
     out: Out,
     text: Annotated[
-        list[str] | None, typer.Option(help="LANG=PATH, one sentence a line, may be repeated; .gz, -, smallworld.")
+        list[str] | None,
+        typer.Option(
+            help="Plain text as LANG=PATH, one sentence per line; may be repeated. Also .gz, - or smallworld."
+        ),
     ] = None,
-    pairs: Annotated[list[str] | None, typer.Option(help="Or SRC-TGT=PATH, for objectives that read pairs.")] = None,
+    pairs: Annotated[list[str] | None, typer.Option(help="Parallel text as SRC-TGT=PATH instead.")] = None,
     arch: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +54,10 @@ def command(
 ) -> None:
     """Train a masked LM on plain text, from scratch or from an encoder.
 
-    Example: paralign pretrain --text en=news.en.txt --text de=news.de.txt --arch bert:4x256 --out runs/base
+    \b
+    Example:
+      paralign pretrain --arch bert:4x256 --out runs/base \\
+          --text en=news.en.txt --text de=news.de.txt
     """
     from paralign.commands.pretrain import PretrainRequest, Scratch, check_start, prepare_pretrain, run_pretrain
     from paralign.runs.options import RunOptions

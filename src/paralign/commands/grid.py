@@ -1,4 +1,4 @@
-"""A grid of pretraining: every method on every derived language, fine-tuned on the original and on that language."""
+"""``paralign grid``: every pretraining method on every derived language, fine-tuned and compared."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class GridConfig(Config):
     methods: list[str] = Field(min_length=1)
     """Recipes of ``pretrain``."""
     languages: list[str] = Field(min_length=1)
-    """What is done to the language: ``trans+inv``, or with a file of word order ``trans+syn@FILE``."""
+    """Transformations of the language: ``trans+inv``, or with a word order file ``trans+syn@FILE``."""
     seeds: int = Field(default=1, ge=1)
-    """Of pretraining."""
+    """Number of pretraining seeds."""
     finetune_seeds: int = Field(default=1, ge=1)
-    """Of fine-tuning."""
+    """Number of fine-tuning seeds."""
     arch: str = "bert:4x256"
     tokenizer: str = "bpe"
     vocab: int = Field(default=8_000, ge=100)
-    """Pieces of the language; with their twins the encoder has twice as many."""
+    """Vocabulary size of the language; with the twins the encoder has twice as many pieces."""
     max_length: int = Field(default=128, ge=16)
     pretrain: list[str] = Field(default=[])
     """``section.key=value`` of every pretraining."""
@@ -60,24 +60,26 @@ def run_grid(
     resume: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Run a grid, or go on with it where it stopped.
+    """Run a grid, or resume it.
 
-    For every language derived from that of the text, every method and seed: pretrain from scratch on the text and its
-    derived twin, sentence by sentence, with equal pairs; fine-tune on the original and score on both; fine-tune on the
-    derived language and score there; find nearest twins. Then all points, their correlation, and one page.
+    For every derived language, method and seed: pretrain from scratch on the text and its derived counterpart, sentence
+    by sentence, with the same pairs for every method; fine-tune on the original and score on both languages; fine-tune
+    on the derived language and score there; measure the retrieval of twin pieces. The report shows all scores and their
+    correlation.
 
     Args:
-        out: folder for everything; another task in the same folder uses the encoders that are there.
-        text: ``LANG=PATH``, plain, or a treebank where a language is derived by ``syn``.
-        task: one that trains.
-        train, eval: files of the task in that language.
-        recipe: name or TOML file with ``[grid]``.
-        overrides: ``grid.key=value``.
-        resume: go on with what is in ``out``.
-        quiet: say nothing.
+        out: output folder; another task in the same folder reuses the encoders.
+        text: ``LANG=PATH``: plain text, or a treebank if a language is derived by ``syn``.
+        task: name of a task with a head.
+        train: training data of the task in that language.
+        eval: test data of the task in that language.
+        recipe: name of a recipe or TOML file with ``[grid]``.
+        overrides: settings as ``grid.key=value``.
+        resume: continue in ``out``; finished runs are not repeated.
+        quiet: print nothing.
 
     Returns:
-        The report.
+        The path of the report.
 
     Raises:
         UserError: for settings that cannot be used, and if ``out`` is in use and ``resume`` is off.
@@ -92,7 +94,9 @@ def run_grid(
     config = resolve(GridConfig, asked["grid"])
     spec = parse_text(text)
     if parse_derived(spec.language) is not None:
-        raise UserError(f"the text is of {spec.language}", hint="give the original: the grid derives it")
+        raise UserError(
+            f"the text is in {spec.language}", hint="give the original language: the grid derives the others"
+        )
     tags = {steps: parse_text(f"{spec.language}~{steps}={spec.path}").language for steps in config.languages}
     _check(config, spec.path, tags, task, train, eval)
     out = Path(out)
@@ -119,9 +123,9 @@ def run_grid(
 
 
 def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train: str, eval: str) -> None:
-    """Refuse at once what would fail after hours of pretraining."""
+    """Check everything that would otherwise fail after hours of pretraining."""
     if len(set(tags.values())) < len(tags):
-        raise UserError(f"languages of one name: {', '.join(tags)}", hint="rename a file of word order")
+        raise UserError(f"two languages have the same name: {', '.join(tags)}", hint="rename a word order file")
     parse_arch(config.arch)
     for method in config.methods:
         run_settings(method, {}, config.pretrain)
@@ -132,7 +136,7 @@ def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train
         for path in (train, eval):
             read_data(work, f"{twin}={path}", lenient=True, limit=1)
         if next(read_pairs(parse_pairs(f"{base}:{twin}={text}"), lenient=True), None) is None:
-            raise UserError(f"no sentence can become {twin}", where=text)
+            raise UserError(f"no sentence can be converted to {twin}", where=text)
 
 
 def _pretrained(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, quiet: bool) -> Path:
