@@ -8,16 +8,23 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Processes that tests start import the tree under test, not an installed paralign.
+_source = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "src")  # noqa: PTH100, PTH118, PTH120
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_source, os.environ.get("PYTHONPATH"))))
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from paralign.corpus.store import TokenStore
     from paralign.encoder import Encoder
+
+settings.register_profile("paralign", deadline=None)  # shared machines are slow at times
+settings.load_profile("paralign")
 
 LANGUAGES = ("en", "de", "zh")
 
