@@ -9,8 +9,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Processes that tests start import the tree under test, not an installed paralign.
-_source = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "src")  # noqa: PTH100, PTH118, PTH120
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_source, os.environ.get("PYTHONPATH"))))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [os.path.abspath(f"{__file__}/../../src"), *filter(None, [os.environ.get("PYTHONPATH")])]  # noqa: PTH100
+)
 
 from collections.abc import Callable
 from pathlib import Path
