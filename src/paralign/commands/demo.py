@@ -15,7 +15,7 @@ from paralign.commands.pretrain import pretrain
 from paralign.console import echo
 from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
-from paralign.runs.groups import begin, command_line, each
+from paralign.runs.groups import begin, command_line
 from paralign.smallworld import World
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
@@ -78,9 +78,10 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
         overrides=_PRETRAIN,
         resume=resume,
         quiet=quiet,
-        command=command_line("pretrain", "--arch", _ARCH, "--vocab", _VOCAB, *each("--text", text), "--seed", seed,
-                         *each("--set", _PRETRAIN), "--out", out / "base"),
-    )  # fmt: skip
+        command=command_line(
+            "pretrain", arch=_ARCH, vocab=_VOCAB, text=text, seed=seed, set=_PRETRAIN, out=out / "base"
+        ),
+    )
     note("3/5 aligning with PPA, and training the control on the same sentences")
     pairs = [f"en-{language}={data / f'pairs.en-{language}.tsv'}" for language in others]
     encoders = {"base": base}
@@ -95,9 +96,8 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             overrides=sets,
             resume=resume,
             quiet=quiet,
-            command=command_line("align", "--model", base, *each("--pairs", pairs), "--recipe", recipe, "--seed", seed,
-                             *each("--set", sets), "--out", out / name),
-        )  # fmt: skip
+            command=command_line("align", model=base, pairs=pairs, recipe=recipe, seed=seed, set=sets, out=out / name),
+        )
     note("4/5 fine-tuning a tagger on English, scoring it on all languages; retrieval")
     test = [f"{language}={data / f'test.{language}.conllu'}" for language in _LANGUAGES]
     parallel = [f"en-{language}={data / f'test.en-{language}.tsv'}" for language in others]
@@ -116,10 +116,18 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             keep_models=False,
             resume=resume,
             quiet=True,
-            command=command_line("finetune", "--model", encoder, "--task", "pos", "--train", train,
-                                 *each("--eval", test), "--seeds", _SEEDS, *each("--set", _FINETUNE),
-                                 "--no-keep-models", "--out", run),
-        )  # fmt: skip
+            command=command_line(
+                "finetune",
+                model=encoder,
+                task="pos",
+                train=train,
+                eval=test,
+                seeds=_SEEDS,
+                set=_FINETUNE,
+                no_keep_models=True,
+                out=run,
+            ),
+        )
         runs.append(run)
         run = out / f"retrieval-{name}"
         evaluate(
@@ -128,9 +136,8 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             data=parallel,
             out=run,
             quiet=True,
-            command=command_line("evaluate", "--model", encoder, "--task", "retrieval", *each("--data", parallel),
-                             "--out", run),
-        )  # fmt: skip
+            command=command_line("evaluate", model=encoder, task="retrieval", data=parallel, out=run),
+        )
         runs.append(run)
         note(f"    {name} measured")
     note("5/5 writing the report")

@@ -16,7 +16,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.formats.lines import write_lines
-from paralign.runs.groups import begin, command_line, each
+from paralign.runs.groups import begin, command_line
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import PairSpec, parse_pairs
 
@@ -102,10 +102,11 @@ def demo_real(
                 lenient=True,
                 resume=resume,
                 quiet=quiet,
-                command=command_line("align", "--model", model, *each("--pairs", train), "--recipe", recipe, "--seed",
-                                     seed, *each("--set", sets), "--lenient", "--out", out / name),
+                command=command_line(
+                    "align", model=model, pairs=train, recipe=recipe, seed=seed, set=sets, lenient=True, out=out / name
+                ),
             )
-        )  # fmt: skip
+        )
     note("3/4 scoring retrieval on the held-out pairs")
     runs = [out / name for name in _RECIPES]
     for name, encoder in encoders.items():
@@ -117,9 +118,8 @@ def demo_real(
             out=run,
             system="base" if name == "base" else None,
             quiet=True,
-            command=command_line("evaluate", "--model", encoder, "--task", "retrieval", *each("--data", test),
-                                 "--out", run),
-        )  # fmt: skip
+            command=command_line("evaluate", model=encoder, task="retrieval", data=test, out=run),
+        )
         runs.append(run)
         note(f"    {name} measured")
     note("4/4 writing the report")

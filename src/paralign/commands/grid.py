@@ -17,7 +17,7 @@ from paralign.encoder.families import parse_arch
 from paralign.errors import UserError
 from paralign.languages import DERIVED_SEPARATOR, parse_derived
 from paralign.runs.finetune import finetune_settings
-from paralign.runs.groups import begin, command_line, each
+from paralign.runs.groups import begin, command_line
 from paralign.runs.settings import load_recipe, run_settings
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs, parse_text
@@ -102,8 +102,9 @@ def run_grid(
     out = Path(out)
     note = begin(out, resume, quiet)
     runs: list[Path] = []
-    cells = [(steps, method, seed) for steps in config.languages for method in config.methods
-             for seed in range(config.seeds)]  # fmt: skip
+    cells = [
+        (steps, method, seed) for steps in config.languages for method in config.methods for seed in range(config.seeds)
+    ]
     for number, (steps, method, seed) in enumerate(cells, 1):
         note(f"{number}/{len(cells)}  {tags[steps]}  {method}  seed {seed}")
         name, twin = f"{tags[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
@@ -140,30 +141,59 @@ def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train
 
 
 def _pretrained(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, quiet: bool) -> Path:
-    shape: dict[str, Any] = {"arch": config.arch, "tokenizer": config.tokenizer, "vocab": config.vocab,
-                             "max_length": config.max_length}  # fmt: skip
-    options = [word for name, value in shape.items() for word in (f"--{name.replace('_', '-')}", value)]
+    shape: dict[str, Any] = {
+        "arch": config.arch,
+        "tokenizer": config.tokenizer,
+        "vocab": config.vocab,
+        "max_length": config.max_length,
+    }
     return pretrain(
-        out=run, pairs=[pairs], recipe=recipe, settings={"training": {"seed": seed}}, overrides=config.pretrain,
-        resume=True, quiet=quiet, **shape,
-        command=command_line("pretrain", "--pairs", pairs, "--recipe", recipe, *options, "--seed", seed,
-                             *each("--set", config.pretrain), "--out", run, "--resume"),
-    )  # fmt: skip
+        out=run,
+        pairs=[pairs],
+        recipe=recipe,
+        settings={"training": {"seed": seed}},
+        overrides=config.pretrain,
+        resume=True,
+        quiet=quiet,
+        **shape,
+        command=command_line(
+            "pretrain", pairs=pairs, recipe=recipe, **shape, seed=seed, set=config.pretrain, out=run, resume=True
+        ),
+    )
 
 
 def _finetuned(
     run: Path, encoder: Path, task: str, train: str, tested: Sequence[str], config: GridConfig, quiet: bool
 ) -> None:
     finetune(
-        str(encoder), task=task, train=train, eval=tested, out=run, seeds=config.finetune_seeds,
-        overrides=config.finetune, keep_models=False, lenient=True, resume=True, quiet=quiet,
-        command=command_line("finetune", "--model", encoder, "--task", task, "--train", train, *each("--eval", tested),
-                             "--seeds", config.finetune_seeds, *each("--set", config.finetune), "--no-keep-models",
-                             "--lenient", "--out", run, "--resume"),
-    )  # fmt: skip
+        str(encoder),
+        task=task,
+        train=train,
+        eval=tested,
+        out=run,
+        seeds=config.finetune_seeds,
+        overrides=config.finetune,
+        keep_models=False,
+        lenient=True,
+        resume=True,
+        quiet=quiet,
+        command=command_line(
+            "finetune",
+            model=encoder,
+            task=task,
+            train=train,
+            eval=tested,
+            seeds=config.finetune_seeds,
+            set=config.finetune,
+            no_keep_models=True,
+            lenient=True,
+            out=run,
+            resume=True,
+        ),
+    )
 
 
 def _aligned(run: Path, encoder: Path, pair: str) -> None:
     if not (run / "results.jsonl").is_file():
-        command = command_line("evaluate", "--model", encoder, "--task", "twins", "--data", pair, "--out", run)
+        command = command_line("evaluate", model=encoder, task="twins", data=pair, out=run)
         evaluate(str(encoder), task="twins", data=[pair], out=run, quiet=True, command=command)
