@@ -18,11 +18,11 @@ def command(
     model: Annotated[str, typer.Option(help="Encoder: a folder, or a name on the Hugging Face Hub.")],
     pairs: Pairs = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="Token store of `paralign corpus build`, instead of --pairs.")
+        Path | None, typer.Option(help="Token store built by `paralign corpus build`, used instead of --pairs.")
     ] = None,
     links: Annotated[
         list[str] | None,
-        typer.Option(help="Word links of `paralign words` for each --pairs, as SRC-TGT=PATH [default: computed]."),
+        typer.Option(help="Word links written by `paralign words`, one SRC-TGT=PATH per --pairs [default: computed]."),
     ] = None,
     dictionary: Annotated[
         list[str] | None, typer.Option(help="Bilingual dictionary as SRC-TGT=PATH; may be repeated.")
