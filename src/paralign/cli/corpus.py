@@ -112,7 +112,7 @@ def check(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check text: duplicates, wrong languages, mismatched lengths, overlap with tests. Exits with 3 if it has problems."""
+    """Check text: duplicates, wrong languages, mismatched lengths, overlap with tests. Exit code 3: problems."""
     from paralign.commands.check_corpus import check_corpus
     from paralign.report import write_report
 
