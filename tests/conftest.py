@@ -8,16 +8,24 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Processes that tests start import the tree under test, not an installed paralign.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [os.path.abspath(f"{__file__}/../../src"), *filter(None, [os.environ.get("PYTHONPATH")])]  # noqa: PTH100
+)
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from paralign.corpus.store import TokenStore
     from paralign.encoder import Encoder
+
+settings.register_profile("paralign", deadline=None)  # shared machines are slow at times
+settings.load_profile("paralign")
 
 LANGUAGES = ("en", "de", "zh")
 

@@ -186,7 +186,7 @@ def test_predictions_come_in_the_tasks_own_format(base, tmp_path, capsys):
     rows = [line.split("\t") for line in path.read_text().splitlines()]
     assert [row[:2] for row in rows] == [line.split("\t") for line in bare.read_text().splitlines()]
     assert {row[2] for row in rows} <= {"entailment", "neutral", "contradiction"}
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="already exists"):
         paralign.predict(str(model), data=f"en={bare}", out=tmp_path / "out.tsv", quiet=True)
     with pytest.raises(UserError, match="was not fine-tuned for a task"):
         paralign.predict(str(base), data=f"en={bare}", out=tmp_path / "o.tsv", quiet=True)

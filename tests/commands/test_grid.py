@@ -62,7 +62,7 @@ def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, m
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"text": "en~inv=x.txt"}, "the grid derives it"),
+        ({"text": "en~inv=x.txt"}, "the grid derives the others"),
         ({"overrides": ("training.steps=3",)}, "only grid.KEY can be set here"),
         ({"recipe": "mlm"}, "only grid.KEY can be set here"),
         ({"overrides": ('grid.languages=["inw"]',)}, "did you mean 'inv'"),

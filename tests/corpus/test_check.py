@@ -17,7 +17,7 @@ from paralign.__main__ import main
 from paralign.commands.check_corpus import check_corpus
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, _Checker, _SeenTexts, check_text
 from paralign.corpus.clean import FilterConfig
-from paralign.corpus.leaks import OverlapSearch
+from paralign.corpus.overlap import OverlapSearch
 from paralign.errors import UserError
 from paralign.report import write_report
 from paralign.sources.readers import read_pairs

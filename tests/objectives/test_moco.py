@@ -185,6 +185,18 @@ def test_the_warm_queue_holds_real_keys_everywhere(size, store, encoder):
         torch.testing.assert_close(key, known[i], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("size", [24, 31])
+def test_the_first_step_replaces_the_oldest_keys_of_the_warm_queue(size, store, encoder):
+    objective, batches = moco(encoder, queue=size), corpus(store, encoder)
+    objective.prepare(encoder, batches, 0, 1, alone)
+    fills = [batches.batch(-1 - fill).ids.tolist() for fill in range(-(-size // 12))]
+    newest_last = [pair for ids in fills for pair in ids][-size:]
+    batch = batches.batch(0)
+    objective(Step(encoder, batch))
+    objective.after_step(encoder, alone)
+    assert sorted(objective.queue_ids.tolist()) == sorted((newest_last + batch.ids.tolist())[-size:])
+
+
 def test_a_random_queue_stays_random_and_belongs_to_no_pair(store, encoder):
     objective = moco(encoder, queue_init="random")
     before = objective.queue.clone()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from collections import Counter
 
 import pytest
@@ -25,14 +26,10 @@ def arguments(base, out, *more, recipe="ppa-mini", pairs="en-de=smallworld:0-60"
     return ["align", "--model", str(base), "--pairs", pairs, "--recipe", recipe, "--out", str(out), *sets, *more]
 
 
-def test_a_dry_run_says_what_the_run_then_is(base, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
+def test_a_dry_run_says_what_the_run_then_is(base, tmp_path, capsys):
     more = ("--set", "moco.queue=20", "--set", "training.epochs=3")
     assert main(arguments(base, tmp_path / "run", *more, "--dry-run")) == 0
     said = capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
-    assert not list((tmp_path / "tmp").iterdir())
     steps = int(re.search(r"run      ([\d,]+) steps", said)[1].replace(",", ""))
     kept = re.search(r"kept 100.0? % \((\d+)", said) or re.search(r"kept [\d.]+ % \((\d+) of", said)
     pieces = float(re.search(r"8 records, ([\d,]+) pieces", said)[1].replace(",", ""))
@@ -101,6 +98,50 @@ def test_links_are_shown_as_words(base, tmp_path, capsys):
 def test_standard_input_cannot_be_looked_at(base, tmp_path, capsys):
     assert main(arguments(base, tmp_path / "run", "--dry-run", pairs="en-de=-")) == 2
     assert "standard input can be read only once" in capsys.readouterr().err
+
+
+PRETRAINING = ["pretrain", "--arch", "bert:2x32", "--vocab", "300", "--text", "en=smallworld:0-80", "--set",
+               "training.batch=8"]  # fmt: skip
+FAILING = ["--set", "training.batch=1000"]  # more records than the text has: fails when the store is built
+
+
+def files(folder):
+    """Contents and times of all files of a folder."""
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("command", ["align", "pretrain", "finetune"])
+@pytest.mark.parametrize("more", [["--dry-run"], ["--show", "2"], ["--dry-run", *FAILING]])
+def test_a_preview_leaves_nothing_behind(command, more, base, tmp_path, capsys, monkeypatch):
+    temporary, here = tmp_path / "tmp", tmp_path / "here"
+    temporary.mkdir()
+    here.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.chdir(here)
+    used = []
+    mkdtemp = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda *given, **named: used.append(mkdtemp(*given, **named)) or used[-1])
+    model = files(base)
+    given = {
+        "align": arguments(base, "run"),
+        "pretrain": [*PRETRAINING, "--out", "run"],
+        "finetune": finetuning(base, "--out", "run"),
+    }[command]
+    fails = command != "finetune" and more[-2:] == FAILING  # fine-tuning reduces its batch to the data
+    assert main([*given, *more]) == (2 if fails else 0)
+    assert used  # the preview needed a temporary folder
+    assert not list(temporary.iterdir())
+    assert not list(here.iterdir())
+    assert files(base) == model
+
+
+def test_a_preview_does_not_touch_the_run_it_is_for(base, tmp_path, capsys):
+    """As before resuming: the folder may be in use."""
+    out = tmp_path / "run"
+    assert main(arguments(base, out, "--set", "moco.queue=20", "--set", "training.steps=2", "--quiet")) == 0
+    before = files(out)
+    assert main(arguments(base, out, "--set", "moco.queue=20", "--dry-run", "--show", "1")) == 0
+    assert files(out) == before
 
 
 def test_pretraining_too(capsys):

@@ -73,9 +73,9 @@ def trainer(
     **training: Any,
 ) -> Trainer:
     """A trainer of a fresh learner; ``act`` is called when the batch of step ``at`` is asked for."""
-    config = run_settings(objectives, {"training": QUICK | training}, ["moco.queue=30", "moco.projection=8"])
-    if "moco" not in config.objectives:
-        config = run_settings(objectives, {"training": QUICK | training}, [])
+    config = run_settings(objectives, {"training": QUICK | training}, [])
+    if "moco" in config.objectives:
+        config = run_settings(objectives, {"training": QUICK | training}, ["moco.queue=30", "moco.projection=8"])
     batches = CorpusBatches(store, encoder.template, ViewsConfig(), config.training, longest=encoder.max_pieces)
     learner = Learner(encoder, make_objectives(config, encoder))
     facts = settings if settings is not None else config.model_dump(mode="json")

@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_is_told_and_how_to_go_on(tmp_path, spoil):
     folder = save(tmp_path, 3, module, optimizer, {})
     spoil(folder)
     with pytest.raises(
-        UserError, match=r"step-00000003: the checkpoint is damaged \(remove it to use the one before\)"
+        UserError, match=r"step-00000003: the checkpoint is damaged \(remove it to use the previous one\)"
     ):
         load(folder, module, optimizer)
 

@@ -1,4 +1,7 @@
-"""Trackers get what the log gets."""
+"""Trackers receive what is written to the log."""
+
+import json
+from typing import Any, ClassVar
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -68,3 +71,77 @@ def test_trackers_that_are_not_there(base, tmp_path, monkeypatch):
         align(base, tmp_path / "run", track=["tensorboard"])
     assert "paralign[track]" in str(found.value)
     assert not (tmp_path / "run").exists()
+
+
+class Fake:
+    """A tracker that keeps what it gets; like wandb's, it would start in every process."""
+
+    started: ClassVar[list[Any]] = []
+    requires_logging_directory = False
+    main_process_only = False
+
+    def __init__(self, title):
+        self.title, self.config, self.entries, self.finished = title, None, [], False
+
+    def start(self):
+        Fake.started.append(self)
+
+    def store_init_configuration(self, config):
+        self.config = config
+
+    def log(self, values, step):
+        self.entries.append((step, values))
+
+    def finish(self):
+        self.finished = True
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    monkeypatch.setattr(Fake, "started", [])
+    monkeypatch.setitem(trackers.LOGGER_TYPE_TO_CLASS, "fake", Fake)
+    monkeypatch.setattr(trackers, "get_available_trackers", lambda: ["fake"])
+    return Fake.started
+
+
+def test_a_tracker_gets_the_settings_and_every_number_of_the_log(fake, base, tmp_path):
+    align(base, tmp_path / "run", track=["fake"])
+    (tracker,) = fake
+    assert tracker.title == "run"
+    assert tracker.config["training/batch"] == 8
+    assert tracker.config["moco/queue"] == 20
+    assert tracker.finished
+    lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if "event" not in line]
+    assert [step for step, _ in tracker.entries] == [1, 2, 3, 4] == [line["step"] for line in lines]
+    for (_, values), line in zip(tracker.entries, lines, strict=True):
+        single = {name: line[name] for name in line if name not in ("step", "time", "losses", "metrics")}
+        nested = {f"{part}/{name}": value for part in ("losses", "metrics") for name, value in line[part].items()}
+        assert values == single | nested
+
+
+def test_losses_on_held_out_text_have_curves_of_their_own(fake, base, tmp_path):
+    paralign.pretrain(text=["en=smallworld:0-60"], model=str(base), heldout=["de=smallworld:60-80"],
+                      out=tmp_path / "run", track=["fake"], quiet=True,
+                      settings={"training": QUICK["training"] | {"heldout_every": 2}})  # fmt: skip
+    (tracker,) = fake
+    heldout = [(step, values) for step, values in tracker.entries if "heldout/losses/de" in values]
+    logged = [line for line in log_of(tmp_path / "run") if line.get("event") == "heldout"]
+    assert [step for step, _ in heldout] == [2, 4]
+    assert [values["heldout/losses/de"] for _, values in heldout] == [line["losses"]["de"] for line in logged]
+
+
+def test_only_the_main_process_starts_trackers(fake, encoder, store, tmp_path, monkeypatch):
+    from tests.training.runs import trainer
+
+    training = trainer(encoder, store, tmp_path, objectives="tlm")
+    callback = trackers.Trackers(["fake"])
+    monkeypatch.setenv("RANK", "1")
+    callback.on_train_start(training)
+    callback.on_log(training, {"step": 1, "loss": 2.0})
+    assert not fake
+    monkeypatch.setenv("RANK", "0")
+    callback.on_train_start(training)
+    callback.on_log(training, {"step": 1, "loss": 2.0})
+    assert [tracker.entries for tracker in fake] == [[(1, {"loss": 2.0})]]
+    callback.close()

@@ -23,7 +23,11 @@ def train(base, store, run, steps, processes, *more):
         start += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
     words = [*start, "tests.training.two_processes", str(base), str(store.path), str(run), str(steps), *more]
     # ACCELERATE_USE_CPU: gloo, also where there are GPUs.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "1",
+        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+    }
     # If one process waits for a call the other does not make, they wait for ever.
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]

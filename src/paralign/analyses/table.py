@@ -48,25 +48,25 @@ def _entry(
 # In the order of the page. The figures of `corpus check` are drawn in the same way.
 ANALYSES: dict[str, AnalysisEntry] = {
     "check": _entry("Is text fit to be trained on?", check="draw_check:draw_check"),
-    "ablation": _entry("Which layers does transfer need?", ablation="draw_ablation:draw_ablation"),
+    "ablation": _entry("Find the layers that transfer depends on.", ablation="draw_ablation:draw_ablation"),
     "similarity": _entry(
-        "How similar are languages in each layer?",
+        "Measure the similarity of languages in each layer.",
         tasks=("similarity", "change"),
         encoders="similarity:SimilarityAnalysis",
         similarity="draw_similarity:draw_similarity",
     ),
     "correlation": _entry(
-        "Which measures predict how well tasks transfer?",
+        "Correlate similarity and retrieval with transfer.",
         results="correlation:CorrelationAnalysis",
         correlation="draw_correlation:draw_correlation",
     ),
     "transfer": _entry(
-        "How well do tasks transfer to derived languages?",
+        "Measure transfer to derived languages.",
         results="transfer:TransferAnalysis",
         transfer="draw_transfer:draw_transfer",
     ),
     "embeddings": _entry(
-        "Are translations close in the input embeddings?",
+        "Compare the input embeddings of translations.",
         words="draw_words:draw_words",
         links="draw_words:draw_links",
     ),

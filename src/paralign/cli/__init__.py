@@ -26,7 +26,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="paralign",
-    help="Align the languages inside a multilingual encoder, and measure what changed.",
+    help="Align the languages of a multilingual encoder and measure the effect.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -46,7 +46,7 @@ def _version(value: bool) -> None:
 def _main(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    """Align the languages inside a multilingual encoder, and measure what changed."""
+    """Align the languages of a multilingual encoder and measure the effect."""
 
 
 app.command("demo")(demo.command)

@@ -18,11 +18,11 @@ def command(
     model: Annotated[str, typer.Option(help="Encoder: a folder, or a name on the Hugging Face Hub.")],
     pairs: Pairs = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="Token store of `paralign corpus build`, instead of --pairs.")
+        Path | None, typer.Option(help="Token store built by `paralign corpus build`, used instead of --pairs.")
     ] = None,
     links: Annotated[
         list[str] | None,
-        typer.Option(help="Word links of `paralign words` for each --pairs, as SRC-TGT=PATH [default: computed]."),
+        typer.Option(help="Word links written by `paralign words`, one SRC-TGT=PATH per --pairs [default: computed]."),
     ] = None,
     dictionary: Annotated[
         list[str] | None, typer.Option(help="Bilingual dictionary as SRC-TGT=PATH; may be repeated.")
@@ -40,7 +40,10 @@ def command(
 ) -> None:
     """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder.
 
-    Example: paralign align --model xlm-roberta-base --pairs en-de=europarl.en-de.tsv.gz --recipe ppa --out runs/ppa
+    \b
+    Example:
+      paralign align --model xlm-roberta-base --recipe ppa \\
+          --pairs en-de=europarl.en-de.tsv.gz --out runs/ppa
     """
     from paralign.commands.align import AlignRequest, prepare_align, run_align
     from paralign.runs.options import RunOptions

@@ -12,10 +12,10 @@ from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet, Resume
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Look inside encoders.", no_args_is_help=True)
+app = typer.Typer(help="Analyze the layers and embeddings of encoders.", no_args_is_help=True)
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
-Models = Annotated[list[str], typer.Option(help="Encoder; may be repeated, the one before training first.")]
+Models = Annotated[list[str], typer.Option(help="Encoder; may be repeated, starting with the one before training.")]
 Text = Annotated[
     list[str] | None,
     typer.Option(help="LANG=PATH for each language, aligned line by line; others are compared with the first."),
@@ -24,7 +24,7 @@ Text = Annotated[
 
 @app.callback()
 def _main() -> None:
-    """Look inside encoders."""
+    """Analyze the layers and embeddings of encoders."""
 
 
 @app.command(help=ANALYSES["similarity"].help)
@@ -34,7 +34,10 @@ def similarity(
     text: Text = None,
     pairs: Pairs = None,
     compat: Annotated[
-        bool, typer.Option("--compat", help="CKA as first published: biased, RBF kernel. It reads high on noise.")
+        bool,
+        typer.Option(
+            "--compat", help="CKA as first published: biased, RBF kernel. It overestimates similarity on noise."
+        ),
     ] = False,
     overrides: Overrides = None,
     limit: Limit = None,
@@ -58,12 +61,16 @@ def similarity(
 def ablation(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for all runs.")],
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated.")],
-    task: Annotated[str, typer.Option(help="A task that is fine-tuned: pos, parsing, ner, nli, qa.")],
+    task: Annotated[str, typer.Option(help="Task to fine-tune: pos, parsing, ner, nli, qa.")],
     train: Annotated[list[str], typer.Option(help="LANG=PATH, a source on its own; may be repeated.")],
-    eval: Annotated[list[str], typer.Option(help="LANG=PATH; may be repeated. Include the source.")],
+    eval: Annotated[
+        list[str], typer.Option(help="Test data as LANG=PATH; may be repeated. Include the source language.")
+    ],
     layers: Annotated[
         list[str] | None,
-        typer.Option(help="Layers to reinitialize together, such as 0-1; may be repeated. Default: all neighbors."),
+        typer.Option(
+            help="Layers to reinitialize together, such as 0-1; may be repeated [default: all windows of --width]."
+        ),
     ] = None,
     width: Annotated[int, typer.Option(help="Number of neighboring layers reinitialized together.", min=1)] = 2,
     seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds: 0, 1, ...", min=1)] = 1,
@@ -102,9 +109,9 @@ def embeddings(
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Split words at spaces only.")] = False,
     words: Annotated[int, typer.Option(help="Number of translations in the plot.", min=5)] = 20,
     most: Annotated[int, typer.Option(help="Number of translations measured.", min=10)] = 1_000,
-    skip: Annotated[int, typer.Option(help="Number of most frequent words to leave out.", min=0)] = 100,
+    skip: Annotated[int, typer.Option(help="Skip this many of the most frequent words.", min=0)] = 100,
     sentence: Annotated[
-        list[int] | None, typer.Option(help="Number of a pair whose links are shown, from 1; may be repeated.")
+        list[int] | None, typer.Option(help="Index (from 1) of a pair whose links to show; may be repeated.")
     ] = None,
     lenient: Lenient = False,
     quiet: Quiet = False,

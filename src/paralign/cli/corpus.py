@@ -27,15 +27,14 @@ def build(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the token store; must not exist.")],
     model: Annotated[str, typer.Option(help="Encoder (or tokenizer) whose pieces are stored.")],
     pairs: Pairs = None,
-    text: Annotated[list[str] | None, typer.Option(help="LANG=PATH, plain text instead of pairs.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH, used instead of --pairs.")] = None,
     exclude: Exclude = None,
     overrides: Overrides = None,
     limit: Limit = None,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clean and tokenize text once, for several runs (`align --corpus`). The settings are those of data, such as
-    data.min_pieces."""
+    """Clean and tokenize text once, for several runs (`align --corpus`). Settings: the section data."""
     from paralign.config import merge, parse_override, resolve
     from paralign.corpus.clean import FilterConfig
     from paralign.encoder.loading import load_tokenizer, load_twin_offset
@@ -67,14 +66,12 @@ def split(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to create.")],
     pairs: Pairs = None,
     text: Annotated[
-        list[str] | None, typer.Option(help="LANG=PATH, plain text to add to the monolingual text; may be repeated.")
+        list[str] | None, typer.Option(help="Plain text as LANG=PATH to add to the monolingual text; may be repeated.")
     ] = None,
     exclude: Exclude = None,
     key_share: Annotated[
         float,
-        typer.Option(
-            help="Share of the pairs in the monolingual half that contribute their English side.", min=0, max=1
-        ),
+        typer.Option(help="Fraction of the pairs in the monolingual part whose English side is used.", min=0, max=1),
     ] = 0.5,
     lenient: Lenient = False,
 ) -> None:
@@ -100,22 +97,22 @@ def split(
 
 @app.command()
 def check(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; the page is report.html in it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; the report is OUT/report.html.")],
     pairs: Pairs = None,
-    text: Annotated[list[str] | None, typer.Option(help="LANG=PATH, plain text; may be repeated.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH; may be repeated.")] = None,
     test: Annotated[
         list[str] | None,
         typer.Option(help="File of test sentences of any task, to check for overlap; may be repeated."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Encoder whose unknown pieces and overlong pairs are counted.")
+        str | None, typer.Option(help="Encoder whose tokenizer is used to count unknown pieces and overlong pairs.")
     ] = None,
     overrides: Overrides = None,
     limit: Limit = None,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check text: duplicates, wrong languages, uneven pairs, overlap with tests. Exit code 3 if there are problems."""
+    """Check text: duplicates, wrong languages, mismatched lengths, overlap with tests. Exit code 3: problems."""
     from paralign.commands.check_corpus import check_corpus
     from paralign.report import write_report
 
@@ -155,8 +152,8 @@ def convert(
 
 @app.command()
 def order(
-    text: Annotated[list[str], typer.Option(help="LANG=TREEBANK.conllu; may be repeated, for one language.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The word order file.")],
+    text: Annotated[list[str], typer.Option(help="Treebank as LANG=PATH; may be repeated, all in one language.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output word order file.")],
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
@@ -172,7 +169,7 @@ def show(
     limit: Annotated[int, typer.Option(help="Number of pairs.", min=1)] = 3,
     lenient: Lenient = False,
 ) -> None:
-    """Print pairs; for the small world also words, tags, trees and links."""
+    """Print pairs, with words, tags, trees and links if they come from the small world."""
     from paralign.sources.readers import read_pairs
     from paralign.sources.specs import parse_pairs, smallworld_range
 

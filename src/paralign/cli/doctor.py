@@ -11,7 +11,7 @@ _PLAIN = ("paralign", "torch", "transformers", "accelerate", "tokenizers", "safe
 
 
 def command() -> None:
-    """Print the hardware, the installed versions, and warnings about both."""
+    """Print hardware and installed versions, with warnings about known problems."""
     import os
     import platform
     import shutil

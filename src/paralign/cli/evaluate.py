@@ -20,7 +20,8 @@ def command(
         typer.Option(help="Name of a task (`paralign list tasks`) [default: the task of a fine-tuned model]."),
     ] = None,
     layer: Annotated[
-        int | None, typer.Option(help="Hidden layer to read, 0 = embeddings [default: the task's].")
+        int | None,
+        typer.Option(help="Hidden state to use: 0 is the embeddings, k the output of layer k [default: the task's]."),
     ] = None,
     map: Annotated[list[str] | None, typer.Option(help="Linear map of `paralign map`; may be repeated.")] = None,
     overrides: Overrides = None,
@@ -30,9 +31,12 @@ def command(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score an encoder or a fine-tuned model; rows are added to OUT/results.jsonl.
+    """Evaluate an encoder or a fine-tuned model; results are added to OUT/results.jsonl.
 
-    Example: paralign evaluate --model runs/ppa/encoder --task retrieval --data en-de=ntrex.tsv --out runs/retrieval
+    \b
+    Example:
+      paralign evaluate --model runs/ppa/encoder --task retrieval \\
+          --data en-de=ntrex.en-de.tsv --out runs/retrieval
     """
     from paralign.commands.evaluate import evaluate
 

@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="Encoder: a folder, or a name on the Hugging Face hub.")],
+    model: Annotated[str, typer.Argument(help="Encoder: a folder, or a name on the Hugging Face Hub.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to create.")],
     pool: Annotated[
         Literal["cls", "mean"] | None,

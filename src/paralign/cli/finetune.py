@@ -15,20 +15,22 @@ def command(
     out: Out,
     model: Annotated[str, typer.Option(help="Encoder to start from: a folder, or a name on the Hugging Face Hub.")],
     task: Annotated[str, typer.Option(help="Name of a task (`paralign list tasks`).")],
-    train: Annotated[list[str], typer.Option(help="Training data as LANG=PATH; several sets are trained on together.")],
+    train: Annotated[
+        list[str], typer.Option(help="Training data as LANG=PATH; may be repeated to train on several sets together.")
+    ],
     eval: Annotated[list[str], typer.Option(help="Test data as LANG=PATH; may be repeated.")],
     dev: Annotated[
-        str | None, typer.Option(help="Development data as LANG=PATH: scored after each epoch; the best epoch is kept.")
+        str | None, typer.Option(help="Development data as LANG=PATH, evaluated after each epoch to keep the best one.")
     ] = None,
     code_switch: Annotated[
         bool,
         typer.Option(
-            "--code-switch", help="Train on code-switched examples of each --train set and its English originals."
+            "--code-switch", help="Train on examples that combine each --train set with its English original."
         ),
     ] = False,
     target_examples: Annotated[
         int | None,
-        typer.Option(help="Few-shot: use N examples of the sets that are not in the language of the first.", min=1),
+        typer.Option(help="Few-shot: use N examples from each set that is not in the language of the first.", min=1),
     ] = None,
     reset_layers: Annotated[
         str | None, typer.Option(help="Layers to reinitialize before training: 0-1, or 0,3-5, or all; counted from 0.")
@@ -47,9 +49,13 @@ def command(
     show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Fine-tune on one or more languages, score on others, over several seeds.
+    """Fine-tune on one or more languages and evaluate on others, with several seeds.
 
-    Zero-shot transfer: --train en=... --eval de=...; translate-train: --train de=...; also code-switched or few-shot.
+    \b
+    Zero-shot transfer:  --train en=... --eval de=...
+    Translate-train:     --train de=... --eval de=...
+    Code-switched:       --train en=... --train de=... --code-switch
+    Few-shot:            --train en=... --train de=... --target-examples 100
     """
     from paralign.commands.finetune import FinetuneRequest, prepare_finetune
     from paralign.runs.finetune import FinetuneData

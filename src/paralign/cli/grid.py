@@ -17,15 +17,15 @@ def command(
         str, typer.Option(help="Text to pretrain on as LANG=PATH; a treebank for languages derived by syn.")
     ],
     task: Annotated[str, typer.Option(help="Task to fine-tune: pos, ner, nli, qa, parsing.")],
-    train: Annotated[Path, typer.Option(help="Training data of the task in that language.")],
-    eval: Annotated[Path, typer.Option(help="Test data of the task in that language.")],
+    train: Annotated[Path, typer.Option(help="Training data of the task in the language of --text.")],
+    eval: Annotated[Path, typer.Option(help="Test data of the task in the language of --text.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe or a TOML file with [grid].")] = "align-mlm-grid",
     overrides: Overrides = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Pretrain with every method on every derived language, fine-tune and compare: the experiment of ALIGN-MLM."""
+    """Pretrain on derived languages with every method, fine-tune, and compare (the ALIGN-MLM experiment)."""
     from paralign.commands.grid import run_grid
 
     page = run_grid(

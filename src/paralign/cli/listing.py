@@ -15,30 +15,30 @@ _WHAT = ("recipes", "objectives", "tasks", "models", "languages")
 
 
 def command(what: Annotated[str, typer.Argument(help=", ".join(_WHAT))] = "recipes") -> None:
-    """List recipes, objectives, tasks, shipped models or language tags."""
+    """List recipes, objectives, tasks, bundled models or language tags."""
     if what == "recipes":
         from importlib import resources
 
         for file in sorted(resources.files("paralign.recipes").iterdir(), key=lambda f: f.name):
             if file.name.endswith(".toml"):
                 first = file.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-                typer.echo(f"{file.name.removesuffix('.toml'):16} {first}")
+                typer.echo(f"{file.name.removesuffix('.toml'):22} {first}")
     elif what == "objectives":
         from paralign.objectives import OBJECTIVES, find_objective
 
         for name in OBJECTIVES:
-            typer.echo(f"{name:16} {_first(find_objective(name))}")
+            typer.echo(f"{name:22} {_first(find_objective(name))}")
     elif what == "tasks":
         from paralign.tasks.base import TASKS, find_task
 
         for name in TASKS:
-            typer.echo(f"{name:16} {_first(type(find_task(name)))}")
+            typer.echo(f"{name:22} {_first(type(find_task(name)))}")
     elif what == "models":
         from paralign.encoder.card import read_provenance
         from paralign.models import shipped_names
 
         for name in shipped_names():
-            typer.echo(f"{name:16} {' '.join(read_provenance(name).get('languages', []))}")
+            typer.echo(f"{name:22} {' '.join(read_provenance(name).get('languages', []))}")
     elif what == "languages":
         from paralign.text.language_tags import known_tags
 

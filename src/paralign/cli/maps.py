@@ -14,15 +14,17 @@ __all__ = ["command"]
 
 def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to create.")],
-    model: Annotated[str, typer.Option(help="Encoder, or OUT/seed-K/model of a fine-tuned one.")],
+    model: Annotated[str, typer.Option(help="Encoder, or a fine-tuned OUT/seed-K/model.")],
     pairs: Annotated[
         str,
         typer.Option(help="SRC-TGT=PATH: the target language is mapped to the source language."),
     ],
-    links: Annotated[Path | None, typer.Option(help="Word links of the pairs. Default: they are aligned.")] = None,
+    links: Annotated[Path | None, typer.Option(help="Word links of the pairs [default: computed].")] = None,
     method: Annotated[str, typer.Option(help="Aligner that needs only text, such as hmm, ibm or eflomal.")] = "hmm",
-    layer: Annotated[int | None, typer.Option(help="Hidden state to map; the last by default.")] = None,
-    kind: Annotated[str, typer.Option(help="orthogonal or linear.")] = "orthogonal",
+    layer: Annotated[
+        int | None, typer.Option(help="Hidden state to map: 0 is the embeddings [default: the last].")
+    ] = None,
+    kind: Annotated[str, typer.Option(help="Type of map: orthogonal or linear.")] = "orthogonal",
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Words are separated by spaces.")] = False,
     lenient: Lenient = False,
     quiet: Quiet = False,

@@ -39,25 +39,27 @@ Pairs = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override any setting; may be repeated.")
 ]
-Seed = Annotated[int | None, typer.Option(help="Random seed of batches, masking, dropout and new weights.")]
-Limit = Annotated[int | None, typer.Option(help="Use only the first N items.", min=1)]
+Seed = Annotated[int | None, typer.Option(help="Random seed for batching, masking, dropout and weight initialization.")]
+Limit = Annotated[int | None, typer.Option(help="Use only the first N examples of each source.", min=1)]
 Lenient = Annotated[
-    bool, typer.Option("--lenient", help="Drop and count input that cannot be read instead of stopping.")
+    bool, typer.Option("--lenient", help="Skip unreadable input and report how much was skipped, instead of stopping.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print what the run would cost, measured on a few steps; nothing is trained.")
+    bool, typer.Option("--dry-run", help="Estimate time and memory from a few steps, then exit without training.")
 ]
 Show = Annotated[
     int,
-    typer.Option("--show", min=0, help="Print N records as the encoder sees them (masks, links); nothing is trained."),
+    typer.Option(
+        "--show", min=0, help="Print N examples as the encoder sees them (masks, links), then exit without training."
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress.")]
 Track = Annotated[
     list[str] | None,
     typer.Option("--track", help="Experiment tracker: tensorboard, wandb, mlflow, ...; may be repeated."),
 ]
-Split = Annotated[str, typer.Option(help="Name of the split, recorded with the results.")]
+Split = Annotated[str, typer.Option(help="Split name to record with the results.")]
 System = Annotated[str | None, typer.Option(help="Name of the system in tables [default: the method of the encoder].")]
 
 

@@ -15,9 +15,14 @@ __all__ = ["command"]
 def command(
     out: Out,
     text: Annotated[
-        list[str] | None, typer.Option(help="LANG=PATH, one sentence a line, may be repeated; .gz, -, smallworld.")
+        list[str] | None,
+        typer.Option(
+            help="Plain text as LANG=PATH, one sentence per line; may be repeated. Also .gz, - or smallworld."
+        ),
     ] = None,
-    pairs: Annotated[list[str] | None, typer.Option(help="Or SRC-TGT=PATH, for objectives that read pairs.")] = None,
+    pairs: Annotated[
+        list[str] | None, typer.Option(help="Parallel text as SRC-TGT=PATH, used instead of --text.")
+    ] = None,
     arch: Annotated[
         str | None,
         typer.Option(
@@ -26,12 +31,14 @@ def command(
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Encoder to start from, instead of --arch.")] = None,
-    tokenizer: Annotated[str, typer.Option(help="wordpiece or bpe, trained on the text, or a folder.")] = "wordpiece",
+    tokenizer: Annotated[
+        str, typer.Option(help="wordpiece or bpe to train a tokenizer on the text, or the folder of one.")
+    ] = "wordpiece",
     vocab: Annotated[int, typer.Option(help="Vocabulary size of a trained tokenizer.")] = 12_000,
-    max_length: Annotated[int, typer.Option(help="Number of positions of an encoder from scratch.")] = 256,
+    max_length: Annotated[int, typer.Option(help="Maximum sequence length of an encoder trained from scratch.")] = 256,
     heldout: Annotated[
         list[str] | None,
-        typer.Option(help="Held-out text as LANG=PATH, whose loss is logged by language; may be repeated."),
+        typer.Option(help="Held-out text as LANG=PATH; its loss is logged per language; may be repeated."),
     ] = None,
     dictionary: Annotated[
         list[str] | None, typer.Option(help="Bilingual dictionary as SRC-TGT=PATH; may be repeated.")
@@ -51,7 +58,10 @@ def command(
 ) -> None:
     """Train a masked LM on plain text, from scratch or from an encoder.
 
-    Example: paralign pretrain --text en=news.en.txt --text de=news.de.txt --arch bert:4x256 --out runs/base
+    \b
+    Example:
+      paralign pretrain --arch bert:4x256 --out runs/base \\
+          --text en=news.en.txt --text de=news.de.txt
     """
     from paralign.commands.pretrain import PretrainRequest, Scratch, check_start, prepare_pretrain, run_pretrain
     from paralign.runs.options import RunOptions

@@ -11,14 +11,15 @@ __all__ = ["command"]
 
 
 def command(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The page; .md and .csv files are written to the same folder.")
+        Path,
+        typer.Option("--out", "-o", help="Path of the HTML report; Markdown and CSV files are written next to it."),
     ] = Path("report.html"),
-    control: Annotated[str | None, typer.Option(help="System or run the others are compared with.")] = None,
+    control: Annotated[str | None, typer.Option(help="System or run to compare the others with.")] = None,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Cross-lingual transfer",
 ) -> None:
-    """Write one offline page from the results of runs."""
+    """Create a self-contained HTML report from one or more runs."""
     from paralign.report import write_report
 
     typer.echo(write_report(runs, out, control=control, title=title).html)

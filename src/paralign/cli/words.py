@@ -15,16 +15,18 @@ __all__ = ["command"]
 
 def command(
     pairs: Annotated[str, typer.Option("--pairs", help="SRC-TGT=PATH: the text to align; see `align --help`.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File of links to write: i-j from 0, a line for each pair.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Output file: one line of i-j links per pair, counted from 0.")
+    ],
     train: Annotated[
-        list[str] | None, typer.Option(help="SRC-TGT=PATH, further text to learn from; may be repeated.")
+        list[str] | None, typer.Option(help="Additional training text as SRC-TGT=PATH; may be repeated.")
     ] = None,
     method: Annotated[
         str,
         typer.Option(help=f"Aligner: {', '.join(ALIGNERS)}, or my_module:Class; its settings: --set words.KEY=VALUE."),
     ] = "hmm",
-    model: Annotated[str | None, typer.Option(help="Encoder whose vectors are compared, for similarity.")] = None,
-    links: Annotated[Path | None, typer.Option(help="File of existing links, for file.")] = None,
+    model: Annotated[str | None, typer.Option(help="Encoder for --method similarity.")] = None,
+    links: Annotated[Path | None, typer.Option(help="Existing links for --method file.")] = None,
     symmetrise: Annotated[
         str | None,
         typer.Option(
@@ -33,17 +35,19 @@ def command(
         ),
     ] = None,
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are separated by spaces.")] = False,
-    save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner in.")] = None,
-    load: Annotated[Path | None, typer.Option(help="Folder of a saved aligner, to align without training.")] = None,
-    gold: Annotated[Path | None, typer.Option(help="Gold links of --pairs: print the alignment error rate.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner to.")] = None,
+    load: Annotated[Path | None, typer.Option(help="Saved aligner to use instead of training.")] = None,
+    gold: Annotated[
+        Path | None, typer.Option(help="Gold links of --pairs, to compute the alignment error rate.")
+    ] = None,
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold and --links count from 1.")] = False,
-    flipped: Annotated[bool, typer.Option("--flipped", help="The file of --gold names the target word first.")] = False,
-    posteriors: Annotated[Path | None, typer.Option(help="File to write the probability of each link to.")] = None,
+    flipped: Annotated[bool, typer.Option("--flipped", help="--gold lists the target word first.")] = False,
+    posteriors: Annotated[Path | None, typer.Option(help="Output file for link probabilities.")] = None,
     overrides: Overrides = None,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Align the words of parallel text: which word is a translation of which."""
+    """Align the words of parallel text."""
     from paralign.commands.align_words import align_words
 
     align_words(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from paralign.analyses.ablation import AblationCell, ablation_result
 from paralign.commands.analyze_results import write_analysis
@@ -17,7 +18,7 @@ from paralign.encoder.layers import configure_layers, format_layers, layer_stack
 from paralign.errors import UserError
 from paralign.runs.finetune import FinetuneConfig, FinetuneData, finetune_settings, identity
 from paralign.runs.folder import RunFolder
-from paralign.runs.groups import begin, command_line, each, results_of
+from paralign.runs.groups import begin, command_line, results_of
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import read_data
 
@@ -88,10 +89,9 @@ def analyze_ablation(
         reset = f"layers {cell.reset} reset" if cell.reset else "no reset"
         note(f"{number}/{len(cells)}  {task}  {cell.name}  from {cell.language}  {reset}")
         folder = out / task / cell.folder
-        options = [*each("--eval", eval), "--seeds", seeds, *each("--set", overrides), "--no-keep-models"]
-        options += ["--reset-layers", cell.reset] * bool(cell.reset) + ["--lenient"] * lenient
-        options += ["--limit", limit] if limit is not None else []
-        first = ["--model", cell.model, "--task", task, "--train", cell.source]
+        options: dict[str, Any] = {"reset_layers": cell.reset} if cell.reset else {}
+        options |= {"lenient": True} if lenient else {}
+        options |= {"limit": limit} if limit is not None else {}
         try:
             finetune(
                 cell.model,
@@ -107,7 +107,19 @@ def analyze_ablation(
                 lenient=lenient,
                 resume=True,
                 quiet=quiet,
-                command=command_line("finetune", *first, *options, "--out", folder, "--resume"),
+                command=command_line(
+                    "finetune",
+                    model=cell.model,
+                    task=task,
+                    train=cell.source,
+                    eval=list(eval),
+                    seeds=seeds,
+                    set=list(overrides),
+                    no_keep_models=True,
+                    **options,
+                    out=folder,
+                    resume=True,
+                ),
             )
         except UserError as error:  # the other runs are still useful
             echo(f"WARNING {folder}: {error}", quiet=quiet)

@@ -14,7 +14,7 @@ from paralign.console import echo
 from paralign.corpus.build import Tokenize
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, check_text
 from paralign.corpus.clean import FilterConfig
-from paralign.corpus.leaks import Overlap, OverlapSearch
+from paralign.corpus.overlap import Overlap, OverlapSearch
 from paralign.encoder.loading import load_tokenizer, load_twin_offset
 from paralign.encoder.tokenizer import tokenize
 from paralign.errors import UserError

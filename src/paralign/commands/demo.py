@@ -1,6 +1,6 @@
-"""The whole story on the small world, in minutes: does alignment with parallel text make languages agree?
+"""``paralign demo``: pretraining, alignment, fine-tuning and a report on the small world, in minutes.
 
-How grammar, steps and rates were settled is told in docs/design.md.
+docs/design.md records how grammar, steps and rates were chosen.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from paralign.commands.pretrain import pretrain
 from paralign.console import echo
 from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
-from paralign.runs.groups import begin, command_line, each
+from paralign.runs.groups import begin, command_line
 from paralign.smallworld import World
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
 
 __all__ = ["demo"]
 
-# Ranges of meanings; no two overlap, so no sentence of a test was trained on for its meaning.
+# Ranges of meanings. They do not overlap, so the meaning of no test sentence occurs in training.
 _MONO, _PAIRS, _TRAIN, _TEST = 8_000, 4_000, 2_000, 500
 _START = {"mono": 0, "pairs": 1_000_000, "train": 2_000_000, "test": 3_000_000}
 _LANGUAGES = ("en", "de", "fr", "zh", "hi")
 _ARCH, _VOCAB = "bert:2x128", 3_000
-_RATE = "training.learning_rate=1e-3"  # everywhere: small encoders from scratch bear it
+_RATE = "training.learning_rate=1e-3"  # high everywhere, which small encoders from scratch tolerate
 _PRETRAIN = ("training.epochs=4", _RATE)
 _ALIGN = ("training.epochs=2", "training.batch=128", _RATE)
 _MOCO = ("moco.queue=1024", "moco.momentum=0.99")
@@ -38,20 +38,20 @@ _SEEDS = 2
 def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = False) -> Path:
     """Pretrain, align, fine-tune, measure and report on the small world, from scratch.
 
-    1. an encoder is pretrained (masked LM) on text of which no pair shows both its sides;
-    2. PPA aligns it with pairs; a control goes on with masked LM on the same sentences, as many pairs seen;
-    3. each is fine-tuned for part-of-speech tagging on English and tested on all languages, and measured on
-       sentence retrieval as it is;
-    4. one page tells what came of it.
+    1. An encoder is pretrained (masked LM) on text that contains no translation pair.
+    2. PPA aligns it with pairs. A control is trained with masked LM on the same sentences, for as many pairs.
+    3. Each is fine-tuned for part-of-speech tagging on English and scored on all languages, and scored on sentence
+       retrieval without fine-tuning.
+    4. A report compares them.
 
     Args:
-        out: folder for everything.
-        seed: of pretraining and alignment; fine-tuning has seeds of its own.
-        resume: go on with what is in ``out``.
-        quiet: say nothing.
+        out: output folder.
+        seed: seed of pretraining and alignment. The fine-tuning seeds are 0 and 1.
+        resume: continue in ``out``; finished steps are not repeated.
+        quiet: print nothing.
 
     Returns:
-        The report.
+        The path of the report.
 
     Raises:
         UserError: if ``out`` is in use and ``resume`` is off.
@@ -63,7 +63,7 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
     others = [language for language in _LANGUAGES if language != "en"]
     data = out / "data"
     if not data.is_dir():
-        echo("1/5 writing the small world", quiet=quiet)
+        echo("1/5 generating the small world", quiet=quiet)
         with atomic_folder(data, replace=True) as part:
             _write_data(part, seed, others)
 
@@ -78,10 +78,11 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
         overrides=_PRETRAIN,
         resume=resume,
         quiet=quiet,
-        command=command_line("pretrain", "--arch", _ARCH, "--vocab", _VOCAB, *each("--text", text), "--seed", seed,
-                         *each("--set", _PRETRAIN), "--out", out / "base"),
-    )  # fmt: skip
-    note("3/5 aligning: PPA, and the control on the same sentences")
+        command=command_line(
+            "pretrain", arch=_ARCH, vocab=_VOCAB, text=text, seed=seed, set=_PRETRAIN, out=out / "base"
+        ),
+    )
+    note("3/5 aligning with PPA, and training the control on the same sentences")
     pairs = [f"en-{language}={data / f'pairs.en-{language}.tsv'}" for language in others]
     encoders = {"base": base}
     for recipe, sets in (("ppa-mini", _ALIGN + _MOCO), ("mlm-mini", _ALIGN)):
@@ -95,10 +96,9 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             overrides=sets,
             resume=resume,
             quiet=quiet,
-            command=command_line("align", "--model", base, *each("--pairs", pairs), "--recipe", recipe, "--seed", seed,
-                             *each("--set", sets), "--out", out / name),
-        )  # fmt: skip
-    note("4/5 tagging (trained on English, tested on all) and retrieval")
+            command=command_line("align", model=base, pairs=pairs, recipe=recipe, seed=seed, set=sets, out=out / name),
+        )
+    note("4/5 fine-tuning a tagger on English, scoring it on all languages; retrieval")
     test = [f"{language}={data / f'test.{language}.conllu'}" for language in _LANGUAGES]
     parallel = [f"en-{language}={data / f'test.en-{language}.tsv'}" for language in others]
     train = f"en={data / 'train.en.conllu'}"
@@ -116,10 +116,18 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             keep_models=False,
             resume=resume,
             quiet=True,
-            command=command_line("finetune", "--model", encoder, "--task", "pos", "--train", train,
-                                 *each("--eval", test), "--seeds", _SEEDS, *each("--set", _FINETUNE),
-                                 "--no-keep-models", "--out", run),
-        )  # fmt: skip
+            command=command_line(
+                "finetune",
+                model=encoder,
+                task="pos",
+                train=train,
+                eval=test,
+                seeds=_SEEDS,
+                set=_FINETUNE,
+                no_keep_models=True,
+                out=run,
+            ),
+        )
         runs.append(run)
         run = out / f"retrieval-{name}"
         evaluate(
@@ -128,23 +136,22 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             data=parallel,
             out=run,
             quiet=True,
-            command=command_line("evaluate", "--model", encoder, "--task", "retrieval", *each("--data", parallel),
-                             "--out", run),
-        )  # fmt: skip
+            command=command_line("evaluate", model=encoder, task="retrieval", data=parallel, out=run),
+        )
         runs.append(run)
         note(f"    {name} measured")
-    note("5/5 the report")
+    note("5/5 writing the report")
     return write_report(runs, out / "report.html", title="The small world, aligned").html
 
 
 def _write_data(folder: Path, seed: int, others: Sequence[str]) -> None:
-    """Files a person can open: plain text, pairs and treebanks."""
+    """Write plain text, pairs and treebanks as files that a person can open."""
     world = World(seed)
 
     def lines(name: str, texts: Iterable[str]) -> None:
         (folder / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
 
-    for place, language in enumerate(_LANGUAGES):  # each language tells of other meanings: no pair shows both sides
+    for place, language in enumerate(_LANGUAGES):  # different meanings in each language: no pair is in the text
         start = _START["mono"] + place * _MONO
         lines(f"mono.{language}.txt", (world.sentence(i, language).text for i in range(start, start + _MONO)))
     for place, language in enumerate(others):

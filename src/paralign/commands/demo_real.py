@@ -1,4 +1,4 @@
-"""The demo's story on a user's own pairs: an encoder as it is, a control, and PPA, measured on pairs held out."""
+"""``paralign demo --real``: the base, a control and PPA on a user's own pairs, scored on held-out pairs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.formats.lines import write_lines
-from paralign.runs.groups import begin, command_line, each
+from paralign.runs.groups import begin, command_line
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import PairSpec, parse_pairs
 
@@ -25,7 +25,7 @@ __all__ = ["demo_real"]
 _TEST, _MOST = 500, 50_000
 _RECIPES = {"control": "mlm-mini", "ppa": "ppa-mini"}
 _SEEN = 25_600
-"""Pairs seen by each method: some minutes on two cores."""
+"""Pairs seen by each method: a few minutes on two cores."""
 
 
 def demo_real(
@@ -37,29 +37,29 @@ def demo_real(
     resume: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Align an encoder with a user's pairs and tell what came of it.
+    """Align an encoder with a user's pairs and report the effect on held-out pairs.
 
-    1. up to 500 pairs of each file are held out, chosen by a hash; no sentence of them stays in the others (case,
-       punctuation and spaces apart);
-    2. PPA aligns the encoder with up to 50,000 others of each language; a control goes on with masked LM on the same
-       sentences, as many pairs seen;
-    3. all are measured on finding each other's translations among the held-out pairs;
-    4. one page tells what came of it.
+    1. Up to 500 pairs of each file, chosen by a hash, are held out; their sentences are removed from the other pairs
+       (compared without case, punctuation and spaces).
+    2. PPA aligns the encoder with up to 50,000 other pairs of each language. A control is trained with masked LM on the
+       same sentences, for the same number of pairs.
+    3. All are scored on sentence retrieval among the held-out pairs.
+    4. A report compares them.
 
     Args:
-        out: folder for everything.
-        pairs: ``SRC-TGT=PATH``, several.
+        out: output folder.
+        pairs: parallel text, each as ``SRC-TGT=PATH``.
         model: the encoder to align.
-        seed: of alignment.
-        resume: go on with what is in ``out``.
-        quiet: say nothing.
+        seed: seed of alignment.
+        resume: continue in ``out``; finished steps are not repeated.
+        quiet: print nothing.
 
     Returns:
-        The report.
+        The path of the report.
 
     Raises:
-        UserError: if ``out`` is in use and ``resume`` is off, and for pairs that cannot be used: in other languages
-            than their tags say, fewer than 1,000, or others than those it was begun with.
+        UserError: if ``out`` is in use and ``resume`` is off, and for pairs that cannot be used: in a
+            language other than their tag, fewer than 1,000, or not the pairs the demo began with.
     """
     from paralign.report import write_report
 
@@ -75,17 +75,19 @@ def demo_real(
     data = out / "data"
     if not data.is_dir():
         check_languages(specs)
-        note("1/4 holding out pairs to test with")
+        note("1/4 holding out test pairs")
         with atomic_folder(data, replace=True) as part:
             _write_data(part, specs)
             (part / "began.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
     for name, value in told.items():
         if began_with[name] != value:
-            raise UserError(f"{name}: not what this was begun with", where=out, hint="give the same, or another --out")
+            raise UserError(
+                f"{name} differs from what this demo began with", where=out, hint="give the same, or use another --out"
+            )
     names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))
     train, test = ([f"{name}={data / f'{kind}.{name}.tsv'}" for name in names] for kind in ("train", "test"))
-    note("2/4 aligning: PPA, and the control on the same sentences")
+    note("2/4 aligning with PPA, and training the control on the same sentences")
     encoders = {"base": model}
     for name, recipe in _RECIPES.items():
         sets = (f"training.steps={_SEEN // 64}", "training.batch=64")
@@ -100,11 +102,12 @@ def demo_real(
                 lenient=True,
                 resume=resume,
                 quiet=quiet,
-                command=command_line("align", "--model", model, *each("--pairs", train), "--recipe", recipe, "--seed",
-                                     seed, *each("--set", sets), "--lenient", "--out", out / name),
+                command=command_line(
+                    "align", model=model, pairs=train, recipe=recipe, seed=seed, set=sets, lenient=True, out=out / name
+                ),
             )
-        )  # fmt: skip
-    note("3/4 finding translations among the pairs held out")
+        )
+    note("3/4 scoring retrieval on the held-out pairs")
     runs = [out / name for name in _RECIPES]
     for name, encoder in encoders.items():
         run = out / f"retrieval-{name}"
@@ -115,17 +118,16 @@ def demo_real(
             out=run,
             system="base" if name == "base" else None,
             quiet=True,
-            command=command_line("evaluate", "--model", encoder, "--task", "retrieval", *each("--data", test),
-                                 "--out", run),
-        )  # fmt: skip
+            command=command_line("evaluate", model=encoder, task="retrieval", data=test, out=run),
+        )
         runs.append(run)
         note(f"    {name} measured")
-    note("4/4 the report")
+    note("4/4 writing the report")
     return write_report(runs, out / "report.html", title="Your pairs, aligned").html
 
 
 def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
-    """Files a person can open: of each two languages the pairs to align with and those to test with."""
+    """Write training and test pairs of each language pair as files that a person can open."""
     known: dict[str, dict[tuple[str, str], tuple[int, int]]] = defaultdict(dict)
     tags = {f"{spec.source}-{spec.target}": spec.languages for spec in specs}
     for spec in specs:
@@ -133,7 +135,7 @@ def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
         rows = [(pair.source, pair.target) for pair in read_pairs(spec, lenient=True) if pair.source and pair.target]
         keys = (sentence_hashes(row[side] for row in rows).tolist() for side in (0, 1))
         both = zip(rows, zip(*keys, strict=True), strict=True)
-        known[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: nothing but signs
+        known[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: no letters or digits
     tests: dict[str, list[tuple[str, str]]] = {}
     held: dict[str, set[int]] = defaultdict(set)
     for name, found in known.items():
@@ -142,7 +144,7 @@ def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
         test = tests[name] = []
         sides: tuple[set[int], set[int]] = (set(), set())
         for pair, (a, b) in sorted(found.items(), key=lambda item: (item[1], item[0])):
-            if len(test) < _TEST and a not in sides[0] and b not in sides[1]:  # none has two translations
+            if len(test) < _TEST and a not in sides[0] and b not in sides[1]:  # no test sentence has two translations
                 test.append(pair)
                 sides[0].add(a)
                 sides[1].add(b)

@@ -16,11 +16,11 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import Measurement, Seeds, read_results, write_results
 from paralign.runs.dataset_names import dataset_names
+from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.folder import RunFolder
 from paralign.runs.measure import RowContext, echo_dropped, echo_scores, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import about_encoder, saved_head, saved_task
 from paralign.runs.settings import task_section
-from paralign.runs.warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
 from paralign.tasks.base import read_data
 from paralign.training import best_device
 

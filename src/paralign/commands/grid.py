@@ -1,4 +1,4 @@
-"""A grid of pretraining: every method on every derived language, fine-tuned on the original and on that language."""
+"""``paralign grid``: every pretraining method on every derived language, fine-tuned and compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paralign.encoder.families import parse_arch
 from paralign.errors import UserError
 from paralign.languages import DERIVED_SEPARATOR, parse_derived
 from paralign.runs.finetune import finetune_settings
-from paralign.runs.groups import begin, command_line, each
+from paralign.runs.groups import begin, command_line
 from paralign.runs.settings import load_recipe, run_settings
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs, parse_text
@@ -32,15 +32,15 @@ class GridConfig(Config):
     methods: list[str] = Field(min_length=1)
     """Recipes of ``pretrain``."""
     languages: list[str] = Field(min_length=1)
-    """What is done to the language: ``trans+inv``, or with a file of word order ``trans+syn@FILE``."""
+    """Transformations of the language: ``trans+inv``, or with a word order file ``trans+syn@FILE``."""
     seeds: int = Field(default=1, ge=1)
-    """Of pretraining."""
+    """Number of pretraining seeds."""
     finetune_seeds: int = Field(default=1, ge=1)
-    """Of fine-tuning."""
+    """Number of fine-tuning seeds."""
     arch: str = "bert:4x256"
     tokenizer: str = "bpe"
     vocab: int = Field(default=8_000, ge=100)
-    """Pieces of the language; with their twins the encoder has twice as many."""
+    """Vocabulary size of the language; with the twins the encoder has twice as many pieces."""
     max_length: int = Field(default=128, ge=16)
     pretrain: list[str] = Field(default=[])
     """``section.key=value`` of every pretraining."""
@@ -60,24 +60,26 @@ def run_grid(
     resume: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Run a grid, or go on with it where it stopped.
+    """Run a grid, or resume it.
 
-    For every language derived from that of the text, every method and seed: pretrain from scratch on the text and its
-    derived twin, sentence by sentence, with equal pairs; fine-tune on the original and score on both; fine-tune on the
-    derived language and score there; find nearest twins. Then all points, their correlation, and one page.
+    For every derived language, method and seed: pretrain from scratch on the text and its derived counterpart, sentence
+    by sentence, with the same pairs for every method; fine-tune on the original and score on both languages; fine-tune
+    on the derived language and score there; measure the retrieval of twin pieces. The report shows all scores and their
+    correlation.
 
     Args:
-        out: folder for everything; another task in the same folder uses the encoders that are there.
-        text: ``LANG=PATH``, plain, or a treebank where a language is derived by ``syn``.
-        task: one that trains.
-        train, eval: files of the task in that language.
-        recipe: name or TOML file with ``[grid]``.
-        overrides: ``grid.key=value``.
-        resume: go on with what is in ``out``.
-        quiet: say nothing.
+        out: output folder; another task in the same folder reuses the encoders.
+        text: ``LANG=PATH``: plain text, or a treebank if a language is derived by ``syn``.
+        task: name of a task with a head.
+        train: training data of the task in that language.
+        eval: test data of the task in that language.
+        recipe: name of a recipe or TOML file with ``[grid]``.
+        overrides: settings as ``grid.key=value``.
+        resume: continue in ``out``; finished runs are not repeated.
+        quiet: print nothing.
 
     Returns:
-        The report.
+        The path of the report.
 
     Raises:
         UserError: for settings that cannot be used, and if ``out`` is in use and ``resume`` is off.
@@ -92,14 +94,17 @@ def run_grid(
     config = resolve(GridConfig, asked["grid"])
     spec = parse_text(text)
     if parse_derived(spec.language) is not None:
-        raise UserError(f"the text is of {spec.language}", hint="give the original: the grid derives it")
+        raise UserError(
+            f"the text is in {spec.language}", hint="give the original language: the grid derives the others"
+        )
     tags = {steps: parse_text(f"{spec.language}~{steps}={spec.path}").language for steps in config.languages}
     _check(config, spec.path, tags, task, train, eval)
     out = Path(out)
     note = begin(out, resume, quiet)
     runs: list[Path] = []
-    cells = [(steps, method, seed) for steps in config.languages for method in config.methods
-             for seed in range(config.seeds)]  # fmt: skip
+    cells = [
+        (steps, method, seed) for steps in config.languages for method in config.methods for seed in range(config.seeds)
+    ]
     for number, (steps, method, seed) in enumerate(cells, 1):
         note(f"{number}/{len(cells)}  {tags[steps]}  {method}  seed {seed}")
         name, twin = f"{tags[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
@@ -119,9 +124,9 @@ def run_grid(
 
 
 def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train: str, eval: str) -> None:
-    """Refuse at once what would fail after hours of pretraining."""
+    """Check everything that would otherwise fail after hours of pretraining."""
     if len(set(tags.values())) < len(tags):
-        raise UserError(f"languages of one name: {', '.join(tags)}", hint="rename a file of word order")
+        raise UserError(f"two languages have the same name: {', '.join(tags)}", hint="rename a word order file")
     parse_arch(config.arch)
     for method in config.methods:
         run_settings(method, {}, config.pretrain)
@@ -132,34 +137,63 @@ def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train
         for path in (train, eval):
             read_data(work, f"{twin}={path}", lenient=True, limit=1)
         if next(read_pairs(parse_pairs(f"{base}:{twin}={text}"), lenient=True), None) is None:
-            raise UserError(f"no sentence can become {twin}", where=text)
+            raise UserError(f"no sentence can be converted to {twin}", where=text)
 
 
 def _pretrained(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, quiet: bool) -> Path:
-    shape: dict[str, Any] = {"arch": config.arch, "tokenizer": config.tokenizer, "vocab": config.vocab,
-                             "max_length": config.max_length}  # fmt: skip
-    options = [word for name, value in shape.items() for word in (f"--{name.replace('_', '-')}", value)]
+    shape: dict[str, Any] = {
+        "arch": config.arch,
+        "tokenizer": config.tokenizer,
+        "vocab": config.vocab,
+        "max_length": config.max_length,
+    }
     return pretrain(
-        out=run, pairs=[pairs], recipe=recipe, settings={"training": {"seed": seed}}, overrides=config.pretrain,
-        resume=True, quiet=quiet, **shape,
-        command=command_line("pretrain", "--pairs", pairs, "--recipe", recipe, *options, "--seed", seed,
-                             *each("--set", config.pretrain), "--out", run, "--resume"),
-    )  # fmt: skip
+        out=run,
+        pairs=[pairs],
+        recipe=recipe,
+        settings={"training": {"seed": seed}},
+        overrides=config.pretrain,
+        resume=True,
+        quiet=quiet,
+        **shape,
+        command=command_line(
+            "pretrain", pairs=pairs, recipe=recipe, **shape, seed=seed, set=config.pretrain, out=run, resume=True
+        ),
+    )
 
 
 def _finetuned(
     run: Path, encoder: Path, task: str, train: str, tested: Sequence[str], config: GridConfig, quiet: bool
 ) -> None:
     finetune(
-        str(encoder), task=task, train=train, eval=tested, out=run, seeds=config.finetune_seeds,
-        overrides=config.finetune, keep_models=False, lenient=True, resume=True, quiet=quiet,
-        command=command_line("finetune", "--model", encoder, "--task", task, "--train", train, *each("--eval", tested),
-                             "--seeds", config.finetune_seeds, *each("--set", config.finetune), "--no-keep-models",
-                             "--lenient", "--out", run, "--resume"),
-    )  # fmt: skip
+        str(encoder),
+        task=task,
+        train=train,
+        eval=tested,
+        out=run,
+        seeds=config.finetune_seeds,
+        overrides=config.finetune,
+        keep_models=False,
+        lenient=True,
+        resume=True,
+        quiet=quiet,
+        command=command_line(
+            "finetune",
+            model=encoder,
+            task=task,
+            train=train,
+            eval=tested,
+            seeds=config.finetune_seeds,
+            set=config.finetune,
+            no_keep_models=True,
+            lenient=True,
+            out=run,
+            resume=True,
+        ),
+    )
 
 
 def _aligned(run: Path, encoder: Path, pair: str) -> None:
     if not (run / "results.jsonl").is_file():
-        command = command_line("evaluate", "--model", encoder, "--task", "twins", "--data", pair, "--out", run)
+        command = command_line("evaluate", model=encoder, task="twins", data=pair, out=run)
         evaluate(str(encoder), task="twins", data=[pair], out=run, quiet=True, command=command)

@@ -1,4 +1,4 @@
-"""Write a model's predictions in the task's own format."""
+"""``paralign predict``: write the predictions of a model in the format of its task."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def predict(
     force: bool = False,
     quiet: bool = False,
 ) -> list[Path]:
-    """Predict with a model.
+    """Write the predictions of a model in the format of its task.
 
     Args:
         model: a fine-tuned ``seed-K/model``, or an encoder for tasks without a head.
-        data: ``LANG=PATH`` as for ``evaluate``; labels may be missing.
-        out: the file of predictions, in the task's own format: XNLI's TSV, SQuAD's JSON, CoNLL-U, columns, BUCC's
-            pairs.
-        task: name of a task; a fine-tuned model's own by default.
-        overrides: ``task.key=value``.
-        limit: first so many items.
-        lenient: drop and count items that cannot be read.
-        force: replace ``out``.
+        data: data as ``LANG=PATH``; labels may be missing.
+        out: file to write, in the format of the task: XNLI's TSV, SQuAD's JSON, CoNLL-U, columns, BUCC's pairs.
+        task: name of a task. None: the task of a fine-tuned model.
+        overrides: settings of the task as ``task.key=value``.
+        limit: number of items, the first ones. None: all.
+        lenient: drop and count items that cannot be read instead of raising.
+        force: replace an existing ``out``.
+        quiet: print nothing.
 
     Returns:
         The files written.
@@ -52,9 +52,9 @@ def predict(
     """
     path = Path(out)
     if path.exists() and not force:
-        raise UserError("exists already", where=path, hint="--force replaces it")
+        raise UserError("already exists", where=path, hint="--force replaces it")
     if not path.parent.is_dir():
-        raise UserError("there is no such folder", where=path.parent)
+        raise UserError("the folder does not exist", where=path.parent)
     work, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
     read = work.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
@@ -66,7 +66,7 @@ def predict(
         written = [path.parent / file.name for file in made]
         for file in written:
             if file.exists() and not force:
-                raise UserError("exists already", where=file, hint="--force replaces it")
+                raise UserError("already exists", where=file, hint="--force replaces it")
         for file, final in zip(made, written, strict=True):
             file.replace(final)
     echo_truncated(work, data, set(), quiet)

@@ -18,7 +18,7 @@ from paralign.corpus.build import Tokenize
 from paralign.corpus.clean import FilterConfig, sides_are_comparable
 from paralign.corpus.deduplicate import HashSet, hash_texts
 from paralign.corpus.language_identification import LanguageEstimate, estimate_language
-from paralign.corpus.leaks import OverlapSearch
+from paralign.corpus.overlap import OverlapSearch
 from paralign.errors import file_location
 from paralign.languages import parse_derived
 from paralign.sources.readers import read_pairs, read_text

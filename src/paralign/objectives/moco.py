@@ -172,7 +172,6 @@ class MomentumContrast(Objective):
             ids = on_device(batch.ids, self.queue.device)
             positions = on_device(batch.positions, self.queue.device)
             self._enqueue([(self._keys(batch), ids, positions)], gather)
-        self.pointer.zero_()
 
     @torch.no_grad()
     def after_step(self, encoder: Encoder, gather: Gather) -> None:

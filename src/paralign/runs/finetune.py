@@ -25,11 +25,11 @@ from paralign.folders import atomic_folder
 from paralign.results import Measurement, Seeds, read_results, write_results
 from paralign.rng import seed_for
 from paralign.runs.dataset_names import dataset_names
+from paralign.runs.evaluation_warnings import SEEN, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.folder import RunFolder
 from paralign.runs.measure import RowContext, echo_scores, echo_summary, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import about_model
 from paralign.runs.options import RunOptions
-from paralign.runs.warnings import SEEN, seen_texts, warn_of_data, warn_of_scores
 from paralign.tasks.base import TaskConfig, find_task_class
 from paralign.tasks.head import TaskHead
 from paralign.tasks.supervised import SupervisedTask

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from paralign.console import echo, is_main_process
 from paralign.errors import UserError
 from paralign.results import Measurement, read_results
 
-__all__ = ["begin", "command_line", "each", "results_of"]
+__all__ = ["begin", "command_line", "results_of"]
 
 
 def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
@@ -31,14 +31,22 @@ def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
     return lambda text: echo(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
 
 
-def command_line(*words: object) -> str:
-    """Return the command as a person would type it."""
-    return shlex.join(["paralign", *map(str, words)])
+def command_line(command: str, **options: object) -> str:
+    """Return a command as a person would type it.
 
+    Args:
+        command: name of the command.
+        options: options by name, in order; a list is repeated, True is a flag.
 
-def each(option: str, values: Iterable[str]) -> list[str]:
-    """Return ``option value`` for every value."""
-    return [word for value in values for word in (option, value)]
+    >>> command_line("finetune", train=["en=a", "de=b"], seeds=2, resume=True)
+    'paralign finetune --train en=a --train de=b --seeds 2 --resume'
+    """
+    words: list[object] = ["paralign", command]
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        for single in value if isinstance(value, list | tuple) else [value]:
+            words += [option] if single is True else [option, single]
+    return shlex.join(map(str, words))
 
 
 def results_of(runs: Sequence[str | Path]) -> tuple[list[tuple[Path, Measurement]], list[str]]:

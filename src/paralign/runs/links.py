@@ -48,7 +48,7 @@ def open_links(
     """
     backwards = [tag for tag in store.languages if (made := parse_derived(tag)) is not None and made.reverses_pieces]
     if backwards:
-        raise UserError(f"word links of {backwards[0]}, whose pieces stand in reverse", hint="use inv")
+        raise UserError(f"word links are not supported for {backwards[0]}, whose pieces are reversed", hint="use inv")
     place = folder / "links"
     if place.is_dir():
         kept = LinkStore.open(place, store)
@@ -100,7 +100,7 @@ def _pairs(store: TokenStore, records: np.ndarray, tokenised: bool) -> Iterator[
 
 
 def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
-    """The links of each record, by the line it was read from."""
+    """Yield the links of each record, by the line it was read from."""
     left = list(files)
     tables: list[WordLinks] = []
     begins, names = [], []
@@ -112,11 +112,11 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
         left.remove(found)
         path = str(entry["spec"]).partition("=")[2]
         if any(is_treebank(file["path"]) for file in entry["files"]):
-            hint = "leave --links out: the run finds links itself"
+            hint = "remove --links: the run computes links itself"
             raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, hint=hint)
         rows = WordLinks.from_rows(links.possible for links in read_links(found.path))
         indices = smallworld_range(path)
-        # Behind a limit nothing was counted: then there may be more lines of links than are known of.
+        # Lines beyond a limit were not counted, so there may be more lines of links than counted lines.
         known = entry["kept"] + sum(entry["dropped"].values())
         wanted = len(indices) if indices is not None else known
         if len(rows) < known or (len(rows) != wanted and store.meta["filter"].get("limit") is None):

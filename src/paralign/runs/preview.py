@@ -134,8 +134,11 @@ def _training_lines(
     if steps is None:
         return [*out, f"run      {config.epochs:g} epochs of text of unknown size"]
     passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
-    return [*out, f"run      {steps:,} steps{passes}: about {_duration(steps * probed.seconds)} here, "
-                  f"checkpoints of {probed.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them"]  # fmt: skip
+    return [
+        *out,
+        f"run      {steps:,} steps{passes}: about {_duration(steps * probed.seconds)} here, "
+        f"checkpoints of {probed.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them",
+    ]
 
 
 def _finetune_lines(trainer: Trainer, probed: Probed, seeds: int) -> list[str]:

@@ -178,19 +178,33 @@ def prepare_training(
             method=config.method,
             control=config.control,
         )
-        store = main_process_first(lambda: open_corpus(
-            folder.path, encoder, inputs.specs, inputs.corpus, config.data, lenient=options.lenient, quiet=options.quiet
-        ))  # fmt: skip
+        store = main_process_first(
+            lambda: open_corpus(
+                folder.path,
+                encoder,
+                inputs.specs,
+                inputs.corpus,
+                config.data,
+                lenient=options.lenient,
+                quiet=options.quiet,
+            )
+        )
         if store.sides == 1:
             folder.facts["languages"] = language_rows(store, encoder, config.training.temperature)
             echo_languages(folder.facts["languages"], quiet=options.quiet)
         links = _links(folder, store, inputs, config, options)
         dictionary = _dictionary(folder, encoder, store, inputs, config, options)
         batches = CorpusBatches(
-            store, encoder.template, config.views, config.training, longest=encoder.max_pieces, links=links,
-            translations=None if dictionary is None
+            store,
+            encoder.template,
+            config.views,
+            config.training,
+            longest=encoder.max_pieces,
+            links=links,
+            translations=None
+            if dictionary is None
             else PieceTranslations(dictionary.single_piece_entries(), encoder.template.vocabulary),
-        )  # fmt: skip
+        )
         trainer = Trainer(
             Learner(encoder, make_objectives(config, encoder, dictionary)),
             batches,
@@ -271,9 +285,9 @@ def _links(
 ) -> LinkStore | None:
     if not _needs_links(config):
         return None
-    return main_process_first(lambda: open_links(
-        folder.path, store, config.links, model=inputs.base, files=inputs.links, quiet=options.quiet
-    ))  # fmt: skip
+    return main_process_first(
+        lambda: open_links(folder.path, store, config.links, model=inputs.base, files=inputs.links, quiet=options.quiet)
+    )
 
 
 def _dictionary(
@@ -286,10 +300,18 @@ def _dictionary(
 ) -> Dictionary | None:
     if not _needs_dictionary(config):
         return None
-    dictionary = main_process_first(lambda: open_dictionary(
-        folder.path, encoder, store, config.dictionary, seed=config.training.seed, files=inputs.dictionary,
-        lenient=options.lenient, quiet=options.quiet,
-    ))  # fmt: skip
+    dictionary = main_process_first(
+        lambda: open_dictionary(
+            folder.path,
+            encoder,
+            store,
+            config.dictionary,
+            seed=config.training.seed,
+            files=inputs.dictionary,
+            lenient=options.lenient,
+            quiet=options.quiet,
+        )
+    )
     if any(kind.needs_translations for kind in _kinds(config)) and not len(dictionary.single_piece_entries()):
         raise UserError("no entry of the dictionary has one piece on both sides", hint="dict_mlm needs such entries")
     return dictionary

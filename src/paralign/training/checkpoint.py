@@ -24,7 +24,7 @@ SCHEMA = 1
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:
-    """Each stored tensor once, whole and on the CPU: tied weights keep their first name."""
+    """Return each stored tensor once, complete and on the CPU; tied weights are stored under their first name."""
     return {name: whole(value.detach()).cpu().contiguous() for name, value in _unshared(module).items()}
 
 
@@ -37,7 +37,7 @@ def _unshared(module: nn.Module) -> dict[str, Tensor]:
     out: dict[str, Tensor] = {}
     seen: set[tuple[int, int]] = set()
     for name, value in module.state_dict(keep_vars=True).items():
-        # Of divided weights a process may hold nothing: there only the same parameter is the same.
+        # A process may hold nothing of a sharded weight; then only the parameter itself identifies it.
         place = (id(value) if isinstance(value, DTensor) else value.data_ptr(), value.numel())
         if value.numel() and place in seen:
             continue
@@ -47,7 +47,7 @@ def _unshared(module: nn.Module) -> dict[str, Tensor]:
 
 
 def save_best(folder: Path, module: nn.Module, *, writes: bool = True) -> None:
-    """Keep these weights as the best so far, in ``folder/best``; ``writes`` as in :func:`save`."""
+    """Store these weights as the best so far in ``folder/best``; ``writes`` as in :func:`save`."""
     best = _weights(module)
     if writes:
         with atomic_folder(folder / "best", replace=True) as part:
@@ -55,7 +55,7 @@ def save_best(folder: Path, module: nn.Module, *, writes: bool = True) -> None:
 
 
 def load_best(folder: Path, module: nn.Module) -> None:
-    """Bring the module back to the weights ``save_best`` kept; errors as in :func:`load`."""
+    """Restore the weights that ``save_best`` stored; errors as in :func:`load`."""
     _load_weights(folder / "best", module)
 
 
@@ -68,7 +68,7 @@ def save(
     *,
     writes: bool = True,
 ) -> Path:
-    """Write ``folder/step-00000100`` whole or not at all.
+    """Write ``folder/step-00000100`` completely or not at all.
 
     Args:
         folder: the run's ``checkpoints``.
@@ -90,13 +90,13 @@ def save(
 
 
 def latest(folder: Path) -> Path | None:
-    """The newest whole checkpoint, or ``None``."""
+    """Return the newest complete checkpoint, or ``None``."""
     found = sorted(path for path in folder.glob("step-????????") if (path / "state.json").is_file())
     return found[-1] if found else None
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
-    """The facts of a checkpoint.
+    """Read the state of a checkpoint.
 
     Raises:
         UserError: if it is damaged or of another version.
@@ -105,7 +105,7 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the one before"
+            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the previous one"
         ) from error
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise UserError("the checkpoint was written by another version of paralign", where=checkpoint)
@@ -113,7 +113,7 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> None:
-    """Bring module and optimizer back to exactly what ``save`` saw.
+    """Restore module and optimizer to exactly the state that ``save`` stored.
 
     Raises:
         UserError: if the checkpoint is damaged or was written for other settings.
@@ -123,7 +123,7 @@ def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> Non
         kept = load_file(checkpoint / "optimiser.safetensors")
     except (OSError, SafetensorError) as error:
         raise UserError(
-            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the one before"
+            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the previous one"
         ) from error
     state: dict[int, dict[str, Tensor]] = {}
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -139,7 +139,7 @@ def _load_weights(checkpoint: Path, module: nn.Module) -> None:
         found = load_file(checkpoint / "module.safetensors")
     except (OSError, SafetensorError) as error:
         raise UserError(
-            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the one before"
+            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the previous one"
         ) from error
     own = _unshared(module)
     if set(found) != set(own) or any(found[name].shape != own[name].shape for name in found):
@@ -150,9 +150,9 @@ def _load_weights(checkpoint: Path, module: nn.Module) -> None:
 
 
 def prune(folder: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` checkpoints, and what a kill left half-written."""
+    """Remove all but the newest ``keep`` checkpoints, and incomplete ones left by a kill."""
     for path in sorted(folder.glob("step-????????"))[:-keep]:
-        gone = path.with_name(f".{path.name}.part")  # renamed first: a kill leaves no half checkpoint behind
+        gone = path.with_name(f".{path.name}.part")  # renamed first, so that a kill leaves no incomplete checkpoint
         path.rename(gone)
         shutil.rmtree(gone)
     for path in (*folder.glob("*.part"), *folder.glob("*.old")):

@@ -1,4 +1,4 @@
-"""Masked-LM loss on held-out text, language by language: how pretraining is watched and bases are compared."""
+"""Masked-LM loss on held-out text by language, to monitor pretraining and compare encoders."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _ROWS = 64
 
 
 class HeldOut:
-    """Sentences of some languages, masked once and for all.
+    """Held-out sentences of several languages with fixed masks.
 
     Args:
-        encoder: the encoder, read anew at every look.
+        encoder: the encoder to evaluate.
         specs: the text.
-        most: sentences of each language, the first.
+        most: maximum number of sentences of each language, the first ones.
         lenient: skip lines that cannot be read.
 
     Raises:
@@ -50,12 +50,12 @@ class HeldOut:
         for language, pieces in self._pieces.items():
             if not sum(len(view.masked) for view in self._views(pieces)):
                 where = ", ".join(spec.path for spec in specs if spec.language == language)
-                hint = "give more of it, or leave this --heldout out"
+                hint = "give more text, or remove this --heldout"
                 raise UserError(f"too little held-out text of {language!r}: nothing to mask", where=where, hint=hint)
 
     @property
     def digest(self) -> str:
-        """Of the pieces, language by language."""
+        """Digest of the pieces, by language."""
         out = hashlib.blake2b(digest_size=16)
         for language, pieces in self._pieces.items():
             lengths = [len(ids) for ids in pieces]
@@ -65,7 +65,7 @@ class HeldOut:
 
     @torch.no_grad()
     def losses(self) -> dict[str, float]:
-        """Cross-entropy of the masked pieces (15 %, 80/10/10) of each language, sentences on their own."""
+        """Return the cross-entropy of masked pieces (15 %, 80/10/10) of single sentences, by language."""
         training = self._encoder.training
         self._encoder.eval()
         out = {language: self._loss(pieces) for language, pieces in self._pieces.items()}
@@ -84,7 +84,7 @@ class HeldOut:
         return total / count
 
     def _views(self, pieces: list[np.ndarray]) -> Iterator[View]:
-        """The sentences masked, some at a time, equally at every look."""
+        """Yield batches of masked sentences, the same at every evaluation."""
         store, template = _Sentences(pieces), self._encoder.template
         for rows in cut_by_length(np.array([len(ids) for ids in pieces]), -(-len(pieces) // _ROWS)) if pieces else ():
             batch = PairBatch(store, rows, rows, template=template, config=ViewsConfig(shuffle=False), seed=0, epoch=0)
@@ -92,7 +92,7 @@ class HeldOut:
 
 
 class _Sentences:
-    """Records of one side, in memory."""
+    """Records with one side, in memory."""
 
     sides = 1
 

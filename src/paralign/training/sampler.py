@@ -1,4 +1,4 @@
-"""Global batches of a token store, as the loop asks for them."""
+"""Global batches of a token store."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ class CorpusBatches:
             self._plan = BatchPlan(lengths, groups, **order)
         else:
             if store.sides != 1:
-                raise UserError("only plain text can be packed", hint="leave views.pack out")
+                raise UserError("only plain text can be packed", hint="remove views.pack")
             if views.pack > longest:
-                raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", hint="lower it")
+                raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", hint="reduce it")
             around = (len(template.single[0]), len(template.single[1]))
             self._plan = PackedPlan(lengths, groups, row=views.pack, special_pieces=around, **order)
         self._store, self._template, self._views, self._seed = store, template, views, training.seed
@@ -78,8 +78,8 @@ class CorpusBatches:
         self.fingerprint = store.fingerprint
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
-        """Slice ``part`` of ``parts`` of global batch ``step``: every ``parts``-th record, so that slices are alike
-        in length."""
+        """Return slice ``part`` of ``parts`` of global batch ``step``: every ``parts``-th record, so that slices have
+        similar lengths."""
         positions = np.arange(self.size)[part::parts]
         epoch = self._plan.epoch_of(step)
         if isinstance(self._plan, PackedPlan):

@@ -8,6 +8,7 @@ from typing import Any
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker, get_available_trackers
 
 from paralign.config import did_you_mean
+from paralign.console import is_main_process
 from paralign.errors import UserError
 from paralign.training.callbacks import Callback, CallbackTrainer
 
@@ -29,7 +30,7 @@ def check_trackers(names: Sequence[str]) -> None:
 
 
 class Trackers(Callback):
-    """Sends the numbers of every log entry to trackers; files are written to ``RUN/track``.
+    """Sends the numbers of every log entry to trackers, from the main process; files are written to ``RUN/track``.
 
     After a resume, steps that are repeated are sent again.
 
@@ -43,6 +44,8 @@ class Trackers(Callback):
 
     def on_train_start(self, trainer: CallbackTrainer) -> None:
         """Start the trackers with the settings of the run."""
+        if not is_main_process():  # some trackers would start a run in every process
+            return
         settings = {k: v if isinstance(v, int | float | str) else str(v) for k, v in _flat(trainer.settings)}
         for name in self._names:
             kind = LOGGER_TYPE_TO_CLASS[name]

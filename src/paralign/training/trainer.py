@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -130,25 +130,23 @@ class Trainer:
         newest = checkpoint.latest(self.run_dir / "checkpoints") if resume else None
         state = None if newest is None else self._resume(newest)
         self.log.open(0 if state is None else state["log_bytes"])
-        for callback in self.callbacks:
-            callback.on_train_start(self)
-        if state is None:
-            self.prepare_objectives()
-        else:
-            self._note_environment(state["place"])
-        # Python delivers signals to the main thread only; in other threads they are left to the application.
-        caught = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-        old = {s: signal.signal(s, self._on_signal) for s in caught}
-        self._progress = ProgressLine(self.title, self.steps, quiet=self.quiet or not self.accelerator.is_main_process)
-        try:
-            self._loop()
-        finally:
-            self._progress.close()
-            self.log.close()
+        with ExitStack() as at_exit:  # called in reverse order
+            for callback in reversed(self.callbacks):
+                at_exit.callback(callback.close)
+            at_exit.callback(self.log.close)
             for callback in self.callbacks:
-                callback.close()
-            for signum, handler in old.items():
-                signal.signal(signum, handler)
+                callback.on_train_start(self)
+            if state is None:
+                self.prepare_objectives()
+            else:
+                self._note_environment(state["place"])
+            if threading.current_thread() is threading.main_thread():  # Python delivers signals to no other
+                for signum in (signal.SIGINT, signal.SIGTERM):
+                    at_exit.callback(signal.signal, signum, signal.signal(signum, self._on_signal))
+            quiet = self.quiet or not self.accelerator.is_main_process
+            self._progress = ProgressLine(self.title, self.steps, quiet=quiet)
+            at_exit.callback(self._progress.close)
+            self._loop()
         for callback in self.callbacks:
             callback.on_train_end(self)
         self.placement.finish()

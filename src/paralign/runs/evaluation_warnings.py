@@ -1,4 +1,4 @@
-"""What to warn about before and after a measurement: the traps that users of these tasks fell into."""
+"""Warnings before and after a measurement: known pitfalls of test data and scores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["SEEN", "fine_tuned_on", "seen_texts", "warn_of_data", "warn_of_score
 
 Keys = npt.NDArray[np.uint64]
 SEEN = "seen.npy"
-"""Keys of what a fine-tuning run has seen, beside its results."""
+"""File with the keys of the texts that a fine-tuning run has seen, next to its results."""
 _LOOK = 2000
 _LONG = 8
 _BLOCK = 100_000
@@ -35,7 +35,7 @@ _BLOCK = 100_000
 def warn_of_data(
     work: Task, encoder: Encoder, tests: Sequence[tuple[str, Any]], known: Sequence[tuple[str, Keys]]
 ) -> list[str]:
-    """Warnings about test data: constant labels, unknown pieces, lower-casing, sentences that were trained on.
+    """Return warnings about test data: constant labels, unknown pieces, lowercasing, train–test overlap.
 
     Args:
         work: the task.
@@ -49,7 +49,7 @@ def warn_of_data(
     for name, data in tests:
         labels = Counter(label for item in work.labels_of(data) for label in item)
         if len(labels) == 1 and labels.total() > 1:
-            out.append(f"{name}: every label is {next(iter(labels))!r}; published test sets may hold placeholders")
+            out.append(f"{name}: every label is {next(iter(labels))!r}; published test sets may contain placeholders")
         share = _unknown(encoder, work, data)
         if share > 0.01:
             out.append(f"{name}: {share:.1%} of the pieces are unknown to the tokenizer")
@@ -61,7 +61,7 @@ def warn_of_data(
 
 
 def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
-    """Warnings about scores that say nothing: equal to a constant answer's, or not to be told from chance."""
+    """Return warnings about scores that are not better than a constant answer or chance."""
     out = []
     seen = set()
     for row in rows:
@@ -78,12 +78,14 @@ def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
             name, value = max(better.items(), key=lambda item: sign * item[1])
             out.append(f"{where}: {row.metric} {row.value:.1%} is no better than without a model ({name} {value:.1%})")
         elif chance is not None and abs(row.value - chance) < 1.96 * math.sqrt(chance * (1 - chance) / row.n):
-            out.append(f"{where}: {row.metric} {row.value:.1%} cannot be told from chance ({chance:.1%})")
+            out.append(
+                f"{where}: {row.metric} {row.value:.1%} is not significantly different from chance ({chance:.1%})"
+            )
     return out
 
 
 def seen_texts(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[str, Any]]) -> list[tuple[str, Keys]]:
-    """Sorted keys of the texts a model was fine-tuned on, and aligned or pretrained on where its run has them."""
+    """Return sorted keys of the texts a model was trained on, as far as its runs still have them."""
     parts: dict[str, list[Keys]] = {}
     for name, data in train:
         parts.setdefault(name, []).extend(_keys(encoder, work, data))
@@ -99,13 +101,13 @@ def seen_texts(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[s
 
 
 def fine_tuned_on(model: str) -> list[tuple[str, Keys]]:
-    """Keys of what a fine-tuned ``seed-K/model`` was trained on, where its run still has them."""
+    """Return keys of the texts a fine-tuned ``seed-K/model`` was trained on, if its run still has them."""
     path = Path(model).parent.parent / SEEN
     return [("the data it was fine-tuned on", np.load(path))] if path.is_file() else []
 
 
 def _corpora(run: Path) -> list[Path]:
-    """Where the text of a run may still lie: its own store, or the one it was given."""
+    """Return folders in which the text of a run may be stored: its own token store, or the one it was given."""
     try:
         given = load_toml(run / "config.toml").get("text", [])
     except UserError:
@@ -124,7 +126,7 @@ def _store_keys(store: TokenStore) -> Keys:
 
 
 def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> Keys:
-    """One key a row of pieces; 0 for rows too short to tell one text from another."""
+    """Return one key per row of pieces; 0 for rows that are too short to identify a text."""
     lengths = np.asarray(lengths, np.int64)
     starts = row_starts(lengths)
     bits = random_bits(row_positions(lengths), np.asarray(flat, np.int64)) if len(flat) else np.empty(0, np.uint64)
@@ -149,7 +151,7 @@ def _keys(encoder: Encoder, work: Task, data: Any) -> Iterator[Keys]:
 
 
 def _keys_of(encoder: Encoder, texts: list[str]) -> Keys:
-    unique = list(dict.fromkeys(texts))  # a paragraph comes with each of its questions
+    unique = list(dict.fromkeys(texts))  # a paragraph is repeated for each of its questions
     pieces = [ids for ids, _ in encoder.tokenize(unique)]
     flat = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
     found = dict(zip(unique, _hash(flat, np.array([len(p) for p in pieces], np.int64)), strict=True))
