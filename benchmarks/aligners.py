@@ -130,7 +130,7 @@ def counting(given: argparse.Namespace) -> None:
 
 
 def gold(given: argparse.Namespace) -> None:
-    """Hand-made links of real sentences, learnt from other text."""
+    """Evaluate on hand-made links of real sentences, after training on other text."""
     out: dict[str, Any] = {}
     for name in given.languages:
         folder, flipped, first = GOLD[name]

@@ -50,7 +50,7 @@ def train(arguments: list[str]) -> None:
 
 
 def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, encoder: Encoder, base: Path) -> float:
-    """Pairs a second."""
+    """Pairs per second."""
     torch.save(encoder.model.state_dict(), base / "pytorch_model.bin")  # all that its loader reads
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     (base / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")
@@ -79,7 +79,7 @@ def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, encoder
 
 
 def main() -> None:
-    """Read the arguments, run in turn, say what was found."""
+    """Parse the arguments, run both, taking turns, and print the result."""
     if sys.argv[1:2] == ["--child"]:
         train(sys.argv[2:])
         return

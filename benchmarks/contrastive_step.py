@@ -27,7 +27,7 @@ from paralign.encoder import Encoder
 
 
 def theirs(given: argparse.Namespace, store: TokenStore, base: Path, folder: Path) -> float:
-    """Pairs a second."""
+    """Pairs per second."""
     from datasets import Dataset
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
     from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
@@ -63,7 +63,7 @@ def theirs(given: argparse.Namespace, store: TokenStore, base: Path, folder: Pat
 
 
 def main() -> None:
-    """Read the arguments, run in turn, say what was found."""
+    """Parse the arguments, run both, taking turns, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     corpora.add_arguments(parser)
     loop_rate.add_arguments(parser)

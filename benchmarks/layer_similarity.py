@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ["analyze similarity, with intervals and retrieval", f"{count:,}", f"{seconds:.1f}", f"{each:,.0f}"],
         ["one sentence at a time", f"{len(texts[0]):,}", f"{slow:.1f}", f"{obvious:,.0f}"],
     ]  # fmt: skip
-    print(table(["way", "sentences", "s", "sentences a second"], rows))
+    print(table(["way", "sentences", "s", "sentences per second"], rows))
     print(f"ratio {each / obvious:.1f}; greatest difference of a value {apart:.1e}")
     result = {"languages": languages, "sentences": count, "seconds": seconds, "obvious_sentences": len(texts[0]),
               "obvious_seconds": slow, "ratio": each / obvious, "apart": apart}  # fmt: skip

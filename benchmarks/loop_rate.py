@@ -37,7 +37,7 @@ def loop_rate(
     settings: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
 ) -> float:
-    """Pairs a second of `paralign align`, its log, clipping and schedule included; what comes before its steps is not.
+    """Pairs per second of `paralign align`, its log, clipping and schedule included; what comes before its steps is not.
 
     Args:
         model: the encoder's folder.
@@ -65,7 +65,7 @@ def sample(store: TokenStore, many: int) -> list[tuple[str, str]]:
 
 
 def in_turn(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, Any]:
-    """Run each way in turn, print the table and the ratios of the first to the others.
+    """Run all variants, taking turns, and print the table and the ratios of the first to the others.
 
     Returns:
         ``pairs_per_s`` and ``times`` by name: median, min, max.

@@ -44,7 +44,7 @@ RATES = {
 }
 """Three for each; contrast wants lower ones than prediction."""
 TUNE, FINAL = (300, 128), (2_000, 64)
-"""Steps and pairs a step: of equal pairs, more and smaller steps teach [CLS] more."""
+"""Steps and pairs per step: of equal pairs, more and smaller steps teach [CLS] more."""
 INSIDE = 30
 
 

@@ -113,7 +113,7 @@ class TakingTurns:
         return made
 
 
-# In the check the encoder moves fast and the key encoder follows closely: at the paper's rates a step that
+# In the check the encoder moves fast and the momentum encoder follows closely: at the paper's rates a step that
 # forgot one of them would give the same losses for a while. Decay is left out: plain AdamW decays biases too.
 # AdamW's eps is large: a small one turns rounding errors of vanishing gradients into whole updates.
 CHECK = {
@@ -136,7 +136,7 @@ def settings_of(given: argparse.Namespace, moco: dict[str, Any], **training: Any
 
 def new_learner(given: argparse.Namespace, config: RunConfig, store: TokenStore, tokenizer: Any,
                 dropout: float) -> Learner:  # fmt: skip
-    """Encoder and objectives with weights drawn from a fixed seed."""
+    """Return encoder and objectives with random weights from a fixed seed."""
     longest = int(store.lengths.sum(1).max()) + 8
     encoder = Encoder.from_scratch(
         given.arch,
@@ -193,7 +193,7 @@ def check(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder: 
 
 
 def compare(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder: Path) -> dict[str, Any]:
-    """Time blocks in turn; what each step did, by name."""
+    """Time alternating blocks and return the result of each step by name."""
     steps = given.warm + given.repeats * given.block + 1  # the last one only ends the last block
     config = settings_of(given, {}, steps=steps)
     learner = new_learner(given, config, store, tokenizer, dropout=0.1)
@@ -294,7 +294,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         worst = check(given, store, tokenizer, place / "check")
         rows = compare(given, store, tokenizer, place / "run")
     ratio = ratios(rows)
-    print(f"{given.arch}, {data['vocabulary']:,} pieces, {given.batch} pairs a step, queue {given.queue:,}")
+    print(f"{given.arch}, {data['vocabulary']:,} pieces, {given.batch} pairs per step, queue {given.queue:,}")
     print(f"{kept}; data.min_pieces = {data['filter']['min_pieces']}")
     print(f"same losses in {given.check_steps} steps: " + ", ".join(f"{n} {v:.1e}" for n, v in worst.items()))
     cells = [

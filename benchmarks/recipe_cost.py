@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for recipe, found in rates.items()}  # fmt: skip
     cells = [[recipe, *(f"{row[what][key]:.{digits}f}" for what, digits in (("pairs_per_s", 1), ("cost", 3))
                         for key in ("median", "min", "max"))] for recipe, row in rows.items()]  # fmt: skip
-    print(f"{given.arch}, {len(tokenizer):,} pieces, {given.batch} pairs a step")
+    print(f"{given.arch}, {len(tokenizer):,} pieces, {given.batch} pairs per step")
     print(table(["recipe", "pairs/s", "min", "max", f"cost of a pair, {given.recipe[-1]} = 1", "min", "max"], cells))
     result = {"arch": given.arch, "vocabulary": len(tokenizer), "batch": given.batch, "rows": rows}
     finish("recipe_cost", result, torch_too=True)

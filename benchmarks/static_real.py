@@ -92,7 +92,7 @@ def measure(data: Path, out: Path, tag: str, encoder: str | Path, name: str, whi
 
 
 def tune(data: Path, out: Path, tag: str) -> None:
-    """The weight of ``static`` beside TLM: words and tagging together on the development half."""
+    """Return the best weight of ``static`` next to TLM, by words and tagging on the development half."""
     table = {}
     for weight in WEIGHTS:
         name = f"{tag}-tlm-static-{weight:g}-tune"

@@ -100,7 +100,7 @@ def reopen(given: argparse.Namespace) -> dict[str, Any]:
 
 def train(given: argparse.Namespace) -> dict[str, Any]:
     """Read a store as training does, in a fresh process: seconds until the first batch is there (an epoch is put into
-    its order), pairs a second over batches from everywhere, their views made, and memory of it."""
+    its order), pairs per second of batches sampled from the whole store, including views, and their memory."""
     import numpy as np
 
     from paralign.batches.views import ViewsConfig
@@ -243,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(table(head, rows))
     more = large["growth_mb"] - small["growth_mb"]
     each = 1e6 * more / (large["lines"] - small["lines"])
-    print(f"\nfrom N to 4N memory grows by {more:.1f} MB, {each:.0f} bytes a line; the text by "
+    print(f"\nfrom N to 4N memory grows by {more:.1f} MB, {each:.0f} bytes per line; the text by "
           f"{large['text_mb'] - small['text_mb']:.1f} MB")  # fmt: skip
     text = "small world" if given.text is None else given.text.name
     finish("token_store", {"text": text, "pairs": given.pairs, "min_pieces": given.min_pieces, "n": small,
