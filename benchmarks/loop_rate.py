@@ -37,7 +37,7 @@ def loop_rate(
     settings: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
 ) -> float:
-    """Pairs per second of `paralign align`, its log, clipping and schedule included; what comes before its steps is not.
+    """Measure the pairs per second of the steps of `paralign align`, including log, gradient clipping and schedule.
 
     Args:
         model: the encoder's folder.

@@ -1,7 +1,6 @@
 """Rules about imports that import-linter does not check (its contracts are in pyproject.toml)."""
 
 import ast
-import tomllib
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -63,12 +62,3 @@ def test_no_private_name_of_another_module_is_imported():
         and any(part.startswith("_") and not part.startswith("__") for part in (*module.split("."), name or ""))
     ]
     assert private == []
-
-
-def test_the_contract_of_training_lists_every_objective():
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
-        "contracts"
-    ]
-    (contract,) = [contract for contract in contracts if contract.get("source_modules") == ["paralign.training"]]
-    objectives = {name for name in MODULES if name.startswith("paralign.objectives.")}
-    assert set(contract["forbidden_modules"]) == objectives - {"paralign.objectives.base"}

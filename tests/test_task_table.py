@@ -54,7 +54,7 @@ def test_a_class_outside_the_table_declares_its_title_and_metrics():
 class Similarity(Task):
     """A task whose score is a correlation."""
 
-    name = "sts"
+    name = "made-up"
     trains = False
     title = "Semantic textual similarity"
     main_metrics = ("spearman",)

@@ -77,13 +77,13 @@ def test_a_correlation_has_its_interval_and_is_compared_with_the_control(tmp_pat
         items = np.stack([gold + noise * rng.normal(size=200), gold], 1).astype(np.float32).astype(float)
         value = values[name] = stats.spearmanr(*items.T).statistic
         settings = {"system": name, "control": name == "control", "statistic": "spearman", "interval": [0.111, 0.999]}
-        fields = {"task": "sts", "metric": "spearman", "language": "de", "value": value, "settings": settings}
+        fields = {"task": "made-up", "metric": "spearman", "language": "de", "value": value, "settings": settings}
         add(tmp_path / name, items, **fields)
         compared[name] = items
     paths = write_report([tmp_path / "control", tmp_path / "ppa"], tmp_path / "r.html")
     page, text = text_of(paths)
     gap = paired_bootstrap(compared["ppa"], compared["control"], statistic="spearman")
-    assert page.tables["sts: Spearman"] == [
+    assert page.tables["made-up: Spearman"] == [
         ["system", "de"],
         ["control", f"{100 * values['control']:.1f} (11.1 to 99.9)"],
         ["ppa", f"{100 * values['ppa']:.1f} (11.1 to 99.9) {100 * gap.difference:+.1f}*"

@@ -105,7 +105,7 @@ def embeddings(
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated, for example before and after.")],
     pairs: Annotated[str, typer.Option(help="SRC-TGT=PATH; the most frequent translations in it are measured.")],
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs. Default: computed.")] = None,
-    method: Annotated[str, typer.Option(help="Word aligner for the links: hmm, ibm, eflomal.")] = "hmm",
+    method: Annotated[str, typer.Option(help="Word aligner for the links, one that needs only text.")] = "hmm",
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Split words at spaces only.")] = False,
     words: Annotated[int, typer.Option(help="Number of translations in the plot.", min=5)] = 20,
     most: Annotated[int, typer.Option(help="Number of translations measured.", min=10)] = 1_000,

@@ -20,7 +20,7 @@ def command(
         typer.Option(help="SRC-TGT=PATH: the target language is mapped to the source language."),
     ],
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs [default: computed].")] = None,
-    method: Annotated[str, typer.Option(help="Aligner that needs only text, such as hmm, ibm or eflomal.")] = "hmm",
+    method: Annotated[str, typer.Option(help="Word aligner for the links, one that needs only text.")] = "hmm",
     layer: Annotated[
         int | None, typer.Option(help="Hidden state to map: 0 is the embeddings [default: the last].")
     ] = None,
