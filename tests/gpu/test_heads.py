@@ -54,7 +54,7 @@ def test_scores_are_the_cpus(both, device, record_property):
     scores = []
     for learner, place in ((plain, torch.device("cpu")), (fast, device)):
         learner.to(place)
-        (head,) = learner.each().values()
+        (head,) = learner.objectives_by_name().values()
         scores.append({score.metric: score.items for score in task.evaluate(learner.encoder, head, data)})
     assert scores[0].keys() == scores[1].keys()
     unlike = max(np.mean((items != scores[1][metric]).any(1)) for metric, items in scores[0].items())
