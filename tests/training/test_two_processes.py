@@ -40,14 +40,14 @@ def train(base, store, run, steps, processes, *more):
 def compare(make_encoder, store, tmp_path, steps):
     make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
     one, alone = train(tmp_path / "base", store, tmp_path / "one", steps, 1)
-    two, collective = train(tmp_path / "base", store, tmp_path / "two", steps, 2)
+    two, together = train(tmp_path / "base", store, tmp_path / "two", steps, 2)
     assert len(one) == len(two) == steps
     for a, b in zip(one, two, strict=True):
         assert a == pytest.approx(b, abs=1e-5)
-    assert alone["objectives.moco.queue_ids"].tolist() == collective["objectives.moco.queue_ids"].tolist()
+    assert alone["objectives.moco.queue_ids"].tolist() == together["objectives.moco.queue_ids"].tolist()
     for name, value in alone.items():
         torch.testing.assert_close(
-            value, collective[name], atol=1e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
+            value, together[name], atol=1e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
         )
 
 
