@@ -91,7 +91,7 @@ class Loops:
             config = run_settings(recipe, {"training": loop | training, "moco": moco}, [])
         encoder = self.encoder(shape, vocabulary)
         learner = Learner(encoder, make_objectives(config, encoder))
-        needs_links = any(objective.needs_links for objective in learner.each().values())
+        needs_links = any(objective.needs_links for objective in learner.objectives_by_name().values())
         batches = CorpusBatches(self.store, encoder.template, config.views, config.training,
                                 longest=encoder.max_pieces, links=self.links() if needs_links else None)  # fmt: skip
         trainer = Trainer(learner, batches, config.training, run=self.context.work / "run", settings={}, quiet=True)
@@ -162,7 +162,7 @@ def count_work(trainer: Trainer, steps: range) -> Work:
     pass counts as two forward passes. Logits are counted for objectives that compute them; so are MoCo's projection
     and queue. The momentum encoder has no backward pass.
     """
-    encoder, objectives = trainer.learner.encoder, trainer.learner.each()
+    encoder, objectives = trainer.learner.encoder, trainer.learner.objectives_by_name()
     vocabulary, out = len(encoder.embeddings), Work()
     moco: Any = objectives.get("moco")
     for step in steps:

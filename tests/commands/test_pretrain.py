@@ -90,7 +90,7 @@ def test_killed_behind_the_tokenizer_it_resumes_to_the_same_bytes(tmp_path):
         ({"tokenizer": "wordpeice"}, "wordpeice"),
         ({"max_length": 3}, r"set data\.max_pieces=1"),
         ({"heldout": ["en=missing.txt"]}, "missing.txt"),
-        ({"heldout": ["en={tmp}/one.txt"]}, "too little held-out text of 'en'"),
+        ({"heldout": ["en={tmp}/one.txt"]}, "too little held-out text in 'en'"),
     ],
 )
 def test_wrong_ways_to_pretrain_leave_nothing_behind(more, message, tmp_path):
@@ -173,7 +173,7 @@ def test_without_dropout_training_mode_is_evaluation_mode(make_encoder):
 
 def test_held_out_loss_is_the_models_own_sentence_by_sentence(encoder, tmp_path):
     spec = sentences(tmp_path / "a.txt", "de", 40)
-    losses = HeldOut(encoder, [TextSpec("de", spec.partition("=")[2])], most=30).losses()
+    losses = HeldOut(encoder, [TextSpec("de", spec.partition("=")[2])], max_sentences=30).losses()
     total = count = 0
     for place, text in enumerate((tmp_path / "a.txt").read_text().splitlines()[:30]):
         ids = encoder.tokenize([text])[0][0]
@@ -199,7 +199,7 @@ def test_held_out_loss_is_the_models_own_sentence_by_sentence(encoder, tmp_path)
 
 def test_a_language_of_which_nothing_can_be_held_out_is_told(encoder, tmp_path):
     (tmp_path / "a.txt").write_text("a " * 400 + "\n")
-    with pytest.raises(UserError, match="too little held-out text of 'de'"):
+    with pytest.raises(UserError, match="too little held-out text in 'de'"):
         HeldOut(encoder, [TextSpec("de", str(tmp_path / "a.txt"))])
 
 

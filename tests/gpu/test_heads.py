@@ -56,7 +56,7 @@ def test_scores_equal_those_on_the_cpu(case_of_task, device, record_property):
     scores = []
     for learner, place in ((on_cpu, torch.device("cpu")), (on_device, device)):
         learner.to(place)
-        (head,) = learner.each().values()
+        (head,) = learner.objectives_by_name().values()
         scores.append({score.metric: score.items for score in task.evaluate(learner.encoder, head, data)})
     assert scores[0].keys() == scores[1].keys()
     differing = max(np.mean((items != scores[1][metric]).any(1)) for metric, items in scores[0].items())

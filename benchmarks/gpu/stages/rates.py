@@ -95,7 +95,7 @@ class Rates:
         lengths = [batches.batch(step).view("example").lengths for step in range(size.block * size.blocks)]
         memory = peak_memory_mb()
         encoder: Encoder = trainer.learner.encoder
-        head = next(iter(trainer.learner.each().values()))
+        head = next(iter(trainer.learner.objectives_by_name().values()))
         data, _ = read_data(task, spec, True, 120 if self.context.tiny else 4_000)
         rates = []
         with torch.no_grad():

@@ -30,7 +30,7 @@ from paralign.sources.specs import PairSpec, TextSpec
 from paralign.tasks.supervised import SupervisedTask
 from paralign.training import Trainer
 from paralign.training.memory import GIB, free_memory
-from paralign.training.probe import Probed, probe
+from paralign.training.probe import StepCost, probe
 
 __all__ = ["preview_finetune", "preview_settings", "preview_training"]
 
@@ -77,8 +77,8 @@ def preview_training(
         if show and is_main_process():
             _show(trainer, store, show)
         if cost:
-            probed = probe(trainer)
-            _echo_lines(_cost(trainer, probed) + _training_lines(trainer, store, probed, specs, limit))
+            step_cost = probe(trainer)
+            _echo_lines(_cost(trainer, step_cost) + _training_lines(trainer, store, step_cost, specs, limit))
 
 
 def preview_finetune(
@@ -92,8 +92,8 @@ def preview_finetune(
         if show and is_main_process():
             _show(trainer, run.task, show)
         if cost:
-            probed = probe(trainer)
-            _echo_lines(_cost(trainer, probed) + _finetune_lines(trainer, probed, len(run.seeds)))
+            step_cost = probe(trainer)
+            _echo_lines(_cost(trainer, step_cost) + _finetune_lines(trainer, step_cost, len(run.seeds)))
 
 
 @contextmanager
@@ -107,22 +107,22 @@ def _echo_lines(lines: Iterable[str]) -> None:
         echo(line)
 
 
-def _cost(trainer: Trainer, probed: Probed) -> list[str]:
+def _cost(trainer: Trainer, step_cost: StepCost) -> list[str]:
     encoder, batch = trainer.learner.encoder, trainer.batches.size
     device = trainer.accelerator.device
     free = free_memory(device)
     return [
         f"encoder  {encoder.layers} layers, {encoder.parameter_count() / 1e6:,.1f} M weights; {trainer.precision} on "
         f"{device.type}, {torch.get_num_threads()} threads",
-        f"step     {batch} records, {probed.pieces:,.0f} pieces: {probed.seconds:.2f} s, "
-        f"{batch / probed.seconds:,.0f} records/s",
-        f"memory   {probed.peak / GIB:.2f} GiB peak, {probed.fixed / GIB:.2f} of it weights, gradients and moments"
+        f"step     {batch} records, {step_cost.pieces:,.0f} pieces: {step_cost.seconds:.2f} s, "
+        f"{batch / step_cost.seconds:,.0f} records/s",
+        f"memory   {step_cost.peak / GIB:.2f} GiB peak, {step_cost.fixed / GIB:.2f} of it weights, gradients and moments"
         + ("" if free is None else f"; {free / GIB:.1f} GiB are available"),
     ]
 
 
 def _training_lines(
-    trainer: Trainer, store: TokenStore, probed: Probed, specs: Sequence[PairSpec | TextSpec], limit: int | None
+    trainer: Trainer, store: TokenStore, step_cost: StepCost, specs: Sequence[PairSpec | TextSpec], limit: int | None
 ) -> list[str]:
     """Return what the run does with the whole text."""
     config = trainer.config
@@ -136,18 +136,18 @@ def _training_lines(
     passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
     return [
         *out,
-        f"run      {steps:,} steps{passes}: about {_duration(steps * probed.seconds)} here, "
-        f"checkpoints of {probed.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them",
+        f"run      {steps:,} steps{passes}: about {_duration(steps * step_cost.seconds)} here, "
+        f"checkpoints of {step_cost.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them",
     ]
 
 
-def _finetune_lines(trainer: Trainer, probed: Probed, seeds: int) -> list[str]:
+def _finetune_lines(trainer: Trainer, step_cost: StepCost, seeds: int) -> list[str]:
     """Return what training on the whole data takes."""
     passes = trainer.steps / trainer.batches.steps_per_epoch
     times = f", for each of {seeds} seeds" if seeds > 1 else ""
     return [
         f"run      {trainer.steps:,} steps, {passes:.3g} times {trainer.batches.records:,} records{times}: about "
-        f"{_duration(seeds * trainer.steps * probed.seconds)} here, without evaluation"
+        f"{_duration(seeds * trainer.steps * step_cost.seconds)} here, without evaluation"
     ]
 
 

@@ -57,22 +57,22 @@ class Alarms(Callback):
                 trainer.record(event="alarm", step=entry["step"], message=message)
 
     def check(self, step: int, losses: Mapping[str, float], metrics: Mapping[str, float]) -> list[str]:
-        """Return the new alarms of a step, as sentences; each kind is raised once."""
+        """Return the new alarms of a step, as sentences. Each is raised only once."""
         assert self._chance is not None
         assert self._steps is not None
-        signs: dict[str, str] = {}
+        messages: dict[str, str] = {}
         for name, value in metrics.items() if step > min(self._steps / 5, _WARM_UP) else ():
             if name.endswith("mean_cosine") and value > self._cosine:
-                signs[name] = f"collapse: different sentences have a mean cosine of {value:.3f} ({name})"
+                messages[name] = f"collapse: different sentences have a mean cosine of {value:.3f} ({name})"
             if name.endswith("effective_rank") and value < self._rank:
-                signs[name] = f"collapse: sentence vectors span only {value:.1f} dimensions ({name})"
+                messages[name] = f"collapse: sentence vectors span only {value:.1f} dimensions ({name})"
         for name, chance in self._chance.items():
             if step > self._steps / 5 and name in losses and abs(losses[name] - chance) < 0.005 * abs(chance):
-                signs[name] = f"stuck: the loss {name} is {losses[name]:.3f}, which is chance level ({chance:.3f})"
-        self._streaks = {name: self._streaks.get(name, 0) + 1 for name in signs}
-        new = [name for name in signs if self._streaks[name] >= self._patience and name not in self.raised]
+                messages[name] = f"stuck: the loss {name} is {losses[name]:.3f}, which is chance level ({chance:.3f})"
+        self._streaks = {name: self._streaks.get(name, 0) + 1 for name in messages}
+        new = [name for name in messages if self._streaks[name] >= self._patience and name not in self.raised]
         for name in new:
-            self.raised[name] = f"step {step}: {signs[name]}"
+            self.raised[name] = f"step {step}: {messages[name]}"
         return [self.raised[name] for name in new]
 
     def alarms(self) -> list[str]:

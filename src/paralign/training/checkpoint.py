@@ -37,17 +37,17 @@ def _unshared(module: nn.Module) -> dict[str, Tensor]:
     out: dict[str, Tensor] = {}
     seen: set[tuple[int, int]] = set()
     for name, value in module.state_dict(keep_vars=True).items():
-        # A process may hold nothing of a sharded weight; then only the parameter itself identifies it.
-        place = (id(value) if isinstance(value, DTensor) else value.data_ptr(), value.numel())
-        if value.numel() and place in seen:
+        # A process may hold no part of a sharded weight; then only the parameter itself identifies it.
+        storage = (id(value) if isinstance(value, DTensor) else value.data_ptr(), value.numel())
+        if value.numel() and storage in seen:
             continue
-        seen.add(place)
+        seen.add(storage)
         out[name] = value
     return out
 
 
 def save_best(folder: Path, module: nn.Module, *, writes: bool = True) -> None:
-    """Store these weights as the best so far in ``folder/best``; ``writes`` as in :func:`save`."""
+    """Store the weights in ``folder/best``, in place of the best ones so far; ``writes`` as in :func:`save`."""
     best = _weights(module)
     if writes:
         with atomic_folder(folder / "best", replace=True) as part:
@@ -55,7 +55,7 @@ def save_best(folder: Path, module: nn.Module, *, writes: bool = True) -> None:
 
 
 def load_best(folder: Path, module: nn.Module) -> None:
-    """Restore the weights that ``save_best`` stored; errors as in :func:`load`."""
+    """Restore the weights that :func:`save_best` stored; raises the errors of :func:`load`."""
     _load_weights(folder / "best", module)
 
 
@@ -72,11 +72,15 @@ def save(
 
     Args:
         folder: the run's ``checkpoints``.
-        step: optimizer steps done.
-        module: everything with parameters and buffers.
-        optimizer: its moments are kept.
-        state: JSON facts (fingerprints, log length) kept in ``state.json``.
-        writes: where weights are divided between processes all must call this, and one writes.
+        step: number of optimizer steps done.
+        module: the module whose parameters and buffers are stored.
+        optimizer: the optimizer whose moments are stored.
+        state: JSON values (fingerprints, log length) to store in ``state.json``.
+        writes: whether this process writes the files. If weights are sharded, all processes must call this function and
+            one of them writes.
+
+    Returns:
+        The folder of the checkpoint.
     """
     final = folder / f"step-{step:08d}"
     weights, moments = _weights(module), _moments(optimizer)
@@ -90,9 +94,9 @@ def save(
 
 
 def latest(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint, or ``None``."""
-    found = sorted(path for path in folder.glob("step-????????") if (path / "state.json").is_file())
-    return found[-1] if found else None
+    """Return the newest complete checkpoint. None: there is no checkpoint."""
+    complete = sorted(path for path in folder.glob("step-????????") if (path / "state.json").is_file())
+    return complete[-1] if complete else None
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
@@ -104,56 +108,53 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(
-            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the previous one"
-        ) from error
+        raise _damaged(checkpoint) from error
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise UserError("the checkpoint was written by another version of paralign", where=checkpoint)
     return state
 
 
 def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> None:
-    """Restore module and optimizer to exactly the state that ``save`` stored.
+    """Restore module and optimizer to exactly the state that :func:`save` stored.
 
     Raises:
         UserError: if the checkpoint is damaged or was written for other settings.
     """
     _load_weights(checkpoint, module)
     try:
-        kept = load_file(checkpoint / "optimiser.safetensors")
+        moments = load_file(checkpoint / "optimiser.safetensors")
     except (OSError, SafetensorError) as error:
-        raise UserError(
-            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the previous one"
-        ) from error
+        raise _damaged(checkpoint) from error
     state: dict[int, dict[str, Tensor]] = {}
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for name, value in kept.items():
+    for name, value in moments.items():
         index, _, entry = name.partition(".")
         state.setdefault(int(index), {})[entry] = like(value, parameters[int(index)]) if value.dim() else value
-    whole = optimizer.state_dict()
-    optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _load_weights(checkpoint: Path, module: nn.Module) -> None:
     try:
-        found = load_file(checkpoint / "module.safetensors")
+        stored = load_file(checkpoint / "module.safetensors")
     except (OSError, SafetensorError) as error:
-        raise UserError(
-            "the checkpoint is damaged", where=checkpoint, hint="remove it to use the previous one"
-        ) from error
-    own = _unshared(module)
-    if set(found) != set(own) or any(found[name].shape != own[name].shape for name in found):
+        raise _damaged(checkpoint) from error
+    current = _unshared(module)
+    if set(stored) != set(current) or any(stored[name].shape != current[name].shape for name in stored):
         raise UserError("the checkpoint was written for another model or other objectives", where=checkpoint)
     with torch.no_grad():
-        for name, value in found.items():
-            own[name].copy_(like(value, own[name]))
+        for name, value in stored.items():
+            current[name].copy_(like(value, current[name]))
+
+
+def _damaged(checkpoint: Path) -> UserError:
+    return UserError("the checkpoint is damaged", where=checkpoint, hint="remove it to use the previous one")
 
 
 def prune(folder: Path, keep: int) -> None:
     """Remove all but the newest ``keep`` checkpoints, and incomplete ones left by a kill."""
     for path in sorted(folder.glob("step-????????"))[:-keep]:
-        gone = path.with_name(f".{path.name}.part")  # renamed first, so that a kill leaves no incomplete checkpoint
-        path.rename(gone)
-        shutil.rmtree(gone)
+        removed = path.with_name(f".{path.name}.part")  # renamed first, so that a kill leaves no incomplete checkpoint
+        path.rename(removed)
+        shutil.rmtree(removed)
     for path in (*folder.glob("*.part"), *folder.glob("*.old")):
         shutil.rmtree(path, ignore_errors=True)

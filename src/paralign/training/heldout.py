@@ -29,29 +29,31 @@ class HeldOut:
     Args:
         encoder: the encoder to evaluate.
         specs: the text.
-        most: maximum number of sentences of each language, the first ones.
+        max_sentences: number of sentences of each language, the first ones.
         lenient: skip lines that cannot be read.
 
     Raises:
-        UserError: if a language has too little text that the encoder can take, and for an encoder without head.
+        UserError: if a language has too little text that fits the encoder, and for an encoder without a masked-LM head.
     """
 
-    def __init__(self, encoder: Encoder, specs: Sequence[TextSpec], *, most: int = 500, lenient: bool = False) -> None:
+    def __init__(
+        self, encoder: Encoder, specs: Sequence[TextSpec], *, max_sentences: int = 500, lenient: bool = False
+    ) -> None:
         encoder.require_head("the loss on held-out text")
         self._encoder = encoder
-        room = encoder.max_pieces - sum(map(len, encoder.template.single))
+        longest = encoder.max_pieces - sum(map(len, encoder.template.single))
         self._pieces: dict[str, list[np.ndarray]] = {}
         for spec in specs:
             pieces = self._pieces.setdefault(spec.language, [])
-            texts = (text for _, text in read_text(spec, lenient=lenient) if text)
-            while len(pieces) < most and (some := list(islice(texts, most))):
-                pieces.extend(ids for ids, _ in encoder.tokenize(some, spec.language) if 0 < len(ids) <= room)
-            del pieces[most:]
+            lines = (text for _, text in read_text(spec, lenient=lenient) if text)
+            while len(pieces) < max_sentences and (texts := list(islice(lines, max_sentences))):
+                pieces.extend(ids for ids, _ in encoder.tokenize(texts, spec.language) if 0 < len(ids) <= longest)
+            del pieces[max_sentences:]
         for language, pieces in self._pieces.items():
             if not sum(len(view.masked) for view in self._views(pieces)):
                 where = ", ".join(spec.path for spec in specs if spec.language == language)
                 hint = "give more text, or remove this --heldout"
-                raise UserError(f"too little held-out text of {language!r}: nothing to mask", where=where, hint=hint)
+                raise UserError(f"too little held-out text in {language!r}: no piece is masked", where=where, hint=hint)
 
     @property
     def digest(self) -> str:
@@ -77,9 +79,9 @@ class HeldOut:
         for view in self._views(pieces):
             if not len(view.masked):
                 continue
-            scores = self._encoder.logits(self._encoder.encode(view).at(view.masked)).float()
-            labels = on_device(view.labels, scores.device)
-            total += float(torch.nn.functional.cross_entropy(scores, labels, reduction="sum"))
+            logits = self._encoder.logits(self._encoder.encode(view).at(view.masked)).float()
+            labels = on_device(view.labels, logits.device)
+            total += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
             count += len(labels)
         return total / count
 
@@ -100,8 +102,8 @@ class _Sentences:
         self._pieces = pieces
 
     def gather(self, records: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        some = [self._pieces[record] for record in records.tolist()]
-        return np.concatenate(some), np.array([len(ids) for ids in some], np.int64)
+        pieces = [self._pieces[record] for record in records.tolist()]
+        return np.concatenate(pieces), np.array([len(ids) for ids in pieces], np.int64)
 
     def gather_word_positions(self, records: np.ndarray, sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Encoder and objectives as one module, which is what gets distributed and run under autocast."""
+"""Encoder and objectives as one module, which is distributed and run under autocast."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Learner"]
 
 
 class Learner(nn.Module):
-    """Forward takes a slice of a batch and returns the sum and the count of every named loss.
+    """The encoder and the objectives that are trained. ``forward`` returns the sum and count of every named loss.
 
     Args:
         encoder: the encoder being trained.
@@ -32,7 +32,7 @@ class Learner(nn.Module):
             for parameter in encoder.head_parameters():
                 parameter.requires_grad_(False)  # nothing reads the vocabulary head
 
-    def each(self) -> Mapping[str, Objective]:
+    def objectives_by_name(self) -> Mapping[str, Objective]:
         """Return the objectives by name."""
         return {name: o for name, o in self.objectives.items() if isinstance(o, Objective)}
 
@@ -42,20 +42,20 @@ class Learner(nn.Module):
 
     def weights(self) -> dict[str, float]:
         """Return the weight of every named loss in the total loss."""
-        return {name: w for o in self.each().values() for name, w in o.weights().items()}
+        return {name: w for o in self.objectives_by_name().values() for name, w in o.weights().items()}
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """Return the number of terms of every named loss in this slice."""
-        return {name: n for o in self.each().values() for name, n in o.counts(batch).items()}
+        return {name: n for o in self.objectives_by_name().values() for name, n in o.counts(batch).items()}
 
     def chance(self) -> dict[str, float]:
         """Return the loss at chance level of every loss that has one."""
-        return {name: c for o in self.each().values() for name, c in o.chance().items()}
+        return {name: c for o in self.objectives_by_name().values() for name, c in o.chance().items()}
 
     def forward(self, batch: Batch) -> dict[str, tuple[Tensor, int]]:
         """Return the sum (a scalar with gradient) and the count of every named loss; each view is encoded once."""
         step = Step(self.encoder, batch)
-        sums = {name: s for o in self.each().values() for name, s in o(step).items()}
+        sums = {name: s for o in self.objectives_by_name().values() for name, s in o(step).items()}
         counts = self.counts(batch)
         first = next(iter(step.encoded.values()), None)
         self._vectors = None if first is None else first.mean().detach()
@@ -63,7 +63,7 @@ class Learner(nn.Module):
 
     def metrics(self) -> dict[str, float]:
         """Return metrics for the log: those of the objectives, and the spread of mean-pooled sentence vectors."""
-        out = {name: value for o in self.each().values() for name, value in o.metrics().items()}
+        out = {name: value for o in self.objectives_by_name().values() for name, value in o.metrics().items()}
         if self._vectors is not None:
             out |= {f"sentence_{name}": value for name, value in spread(self._vectors).items()}
         return out

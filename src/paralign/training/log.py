@@ -1,4 +1,4 @@
-"""The run's log: one JSON object a line, and a progress line for a person."""
+"""The log of a run, one JSON object per line, and a progress line on the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RunLog:
     """Appends to ``log.jsonl``; on resume, entries written after the checkpoint are removed first.
 
     Args:
-        path: the file, or ``None`` to write nothing (processes other than the first).
+        path: the file. None: write nothing (processes other than the first).
     """
 
     def __init__(self, path: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Memory: what training needs at least, what is available, the peak."""
+"""Memory: the minimum that training needs, the available memory, and the peak."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADAM = 3
 
 
 def check_memory(learner: torch.nn.Module, device: torch.device, *, parts: int = 1) -> None:
-    """Refuse a model that cannot fit, before any work is done.
+    """Raise if a model cannot be trained on the device, before any work is done.
 
     Args:
         learner: the module to be trained.
@@ -38,7 +38,7 @@ def check_memory(learner: torch.nn.Module, device: torch.device, *, parts: int =
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Return the available bytes: on the accelerator, in this container, on this machine; ``None`` if unknown."""
+    """Return the available bytes of the accelerator, of this container or of this machine. None: unknown."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     limits = [value for value in (_system(), _container()) if value is not None]

@@ -1,4 +1,4 @@
-"""How a run ends: normally, or stopped by a signal."""
+"""The outcome of a run: a summary, or an exception if a signal stopped it."""
 
 from __future__ import annotations
 

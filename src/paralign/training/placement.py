@@ -1,4 +1,4 @@
-"""Where the weights are: complete in every process, or sharded among processes (FSDP2)."""
+"""Placement of the weights: complete in every process, or sharded over processes (FSDP2)."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ class Placement:
         together: whether reading the weights is a collective operation of all processes.
     """
 
-    together = False
+    collective = False
 
     def __init__(self, learner: Learner, module: nn.Module) -> None:
         self.learner, self.module = learner, module
 
     @contextmanager
     def whole(self, *, keep: bool = False) -> Iterator[Learner]:
-        """Give the learner with all its weights in this process; a collective operation.
+        """Yield the learner with all its weights in this process; a collective operation.
 
         Args:
-            keep: keep what is changed in it.
+            keep: whether changes to the learner are kept.
         """
         yield self.learner
 
     def finish(self) -> None:
-        """Copy the trained weights to the learner given at first."""
+        """Copy the trained weights to the learner that was passed in."""
 
 
 class Sharded(Placement):
@@ -54,21 +54,21 @@ class Sharded(Placement):
     chunks, otherwise they would deadlock.
 
     Args:
-        given: the complete learner; it stays on the CPU between the calls of :meth:`whole`.
+        complete: the learner with all its weights; it stays on the CPU between calls of :meth:`whole`.
         device: the device of this process.
         processes: number of processes.
-        largest: returns the largest of the numbers that the processes pass; a collective operation.
+        maximum: returns the maximum of the numbers that the processes pass; a collective operation.
     """
 
-    together = True
+    collective = True
 
-    def __init__(self, given: Learner, device: torch.device, processes: int, largest: Callable[[int], int]) -> None:
-        self._given, self._device = given.cpu(), device
-        learner = copy.deepcopy(given)
+    def __init__(self, complete: Learner, device: torch.device, processes: int, maximum: Callable[[int], int]) -> None:
+        self._complete, self._device = complete.cpu(), device
+        learner = copy.deepcopy(complete)
         mesh = init_device_mesh(device.type, (processes,))
         for part in list(learner.modules()):
             if isinstance(part, Encoder):
-                part.sync_chunk_count = largest
+                part.sync_chunk_count = maximum
                 for layer in layer_stack(part.model):
                     fully_shard(layer, mesh=mesh)
         fully_shard(learner, mesh=mesh)
@@ -78,18 +78,18 @@ class Sharded(Placement):
     def whole(self, *, keep: bool = False) -> Iterator[Learner]:
         """As :meth:`Placement.whole`."""
         self.finish()
-        yield self._given
+        yield self._complete
         if keep:
-            own = self.learner.state_dict()
-            for name, value in self._given.state_dict().items():
-                own[name].copy_(like(value, own[name]))
-        self._given.cpu()
+            parts = self.learner.state_dict()
+            for name, value in self._complete.state_dict().items():
+                parts[name].copy_(like(value, parts[name]))
+        self._complete.cpu()
 
     def finish(self) -> None:
         """As :meth:`Placement.finish`; the result is on the device."""
-        own = self._given.to(self._device).state_dict()
+        complete = self._complete.to(self._device).state_dict()
         for name, value in self.learner.state_dict().items():
-            own[name].copy_(whole(value))
+            complete[name].copy_(whole(value))
 
 
 def whole(value: Tensor) -> Tensor:
@@ -97,8 +97,10 @@ def whole(value: Tensor) -> Tensor:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def like(value: Tensor, own: Tensor) -> Tensor:
-    """Return a complete tensor sharded as another one is, if that one is sharded."""
-    if not isinstance(own, DTensor):
+def like(value: Tensor, reference: Tensor) -> Tensor:
+    """Return a complete tensor, sharded in the same way as the reference if that one is sharded."""
+    if not isinstance(reference, DTensor):
         return value
-    return distribute_tensor(value.to(own.device), own.device_mesh, own.placements, src_data_rank=None)
+    return distribute_tensor(
+        value.to(reference.device), reference.device_mesh, reference.placements, src_data_rank=None
+    )

@@ -11,19 +11,19 @@ import torch
 from paralign.training.memory import ADAM, peak_memory
 from paralign.training.trainer import Trainer
 
-__all__ = ["Probed", "probe"]
+__all__ = ["StepCost", "probe"]
 
 _STEPS = 4
 
 
 @dataclass(frozen=True)
-class Probed:
+class StepCost:
     """The cost of one optimizer step.
 
     Attributes:
         seconds: median duration.
         pieces: mean number of tokenizer pieces encoded by all processes.
-        peak: peak memory in bytes, of the whole process on a CPU, of torch on an accelerator.
+        peak: peak memory in bytes: of the process on a CPU, of PyTorch on an accelerator.
         whole: bytes of weights, gradients and Adam's moments.
         fixed: the part of them that this process holds; included in ``peak``.
     """
@@ -35,8 +35,8 @@ class Probed:
     fixed: int
 
 
-def probe(trainer: Trainer) -> Probed:
-    """Prepare and run a few steps. The learner cannot be used afterwards.
+def probe(trainer: Trainer) -> StepCost:
+    """Measure a few steps. The learner cannot be used afterwards.
 
     Args:
         trainer: a trainer that has not run yet.
@@ -52,8 +52,8 @@ def probe(trainer: Trainer) -> Probed:
             torch.cuda.synchronize()
         seconds.append(time.monotonic() - began)
     whole = sum(p.numel() * p.element_size() * (1 + ADAM * p.requires_grad) for p in trainer.learner.parameters())
-    fixed = whole // (trainer.ranks if trainer.placement.together else 1)
+    fixed = whole // (trainer.ranks if trainer.placement.collective else 1)
     # The first step includes one-time costs.
-    return Probed(
+    return StepCost(
         statistics.median(seconds[1:] or seconds), trainer.pieces_seen / trainer.step, peak_memory(), whole, fixed
     )

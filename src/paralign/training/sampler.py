@@ -1,4 +1,4 @@
-"""Global batches of a token store."""
+"""Batches of a token store."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["CorpusBatches"]
 
 
 class CorpusBatches:
-    """Batches of pairs, of single sentences, or of rows packed with sentences, whose views are made on demand.
+    """Batches of pairs, of single sentences, or of rows packed with sentences. Views are built on demand.
 
     Args:
         store: the corpus.
-        template: how the encoder's tokenizer dresses sentences.
-        views: masking and shuffling.
+        template: the special pieces that the encoder's tokenizer adds.
+        views: settings of masking and shuffling.
         training: batch size, seed, window and temperature.
-        longest: the longest row the encoder takes, specials included.
-        links: word links of the pairs, where an objective needs them.
-        translations: of pieces, likewise.
+        longest: maximum number of pieces of a row, special pieces included.
+        links: word links of the pairs. None: no objective needs them.
+        translations: translations of pieces. None: no objective needs them.
 
     Raises:
-        UserError: if a pair is longer than that, or the corpus smaller than a batch.
+        UserError: if a record is longer than ``longest``, or the corpus is smaller than a batch.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class CorpusBatches:
     ) -> None:
         lengths = store.lengths.sum(1, dtype=np.int32)
         special_pieces = sum(map(len, template.pair if store.sides == 2 else template.single))
-        worst = int(lengths.max()) + special_pieces
-        if worst > longest:
+        longest_record = int(lengths.max()) + special_pieces
+        if longest_record > longest:
             raise UserError(
-                f"the longest record has {worst} pieces, the encoder takes {longest}",
+                f"the longest record has {longest_record} pieces, the encoder takes {longest}",
                 hint=f"set data.max_pieces={longest - special_pieces}",
             )
         groups = store.language.astype(np.int32) @ (256 ** np.arange(store.sides, dtype=np.int32))
@@ -68,8 +68,8 @@ class CorpusBatches:
                 raise UserError("only plain text can be packed", hint="remove views.pack")
             if views.pack > longest:
                 raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", hint="reduce it")
-            around = (len(template.single[0]), len(template.single[1]))
-            self._plan = PackedPlan(lengths, groups, row=views.pack, special_pieces=around, **order)
+            added = (len(template.single[0]), len(template.single[1]))
+            self._plan = PackedPlan(lengths, groups, row=views.pack, special_pieces=added, **order)
         self._store, self._template, self._views, self._seed = store, template, views, training.seed
         self._links, self._translations = links, translations
         self.size = training.batch

@@ -16,7 +16,7 @@ __all__ = ["Trackers", "check_trackers"]
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Refuse trackers that are unknown or not installed.
+    """Raise if a tracker is unknown or not installed.
 
     Raises:
         UserError: naming the tracker.
@@ -64,7 +64,7 @@ class Trackers(Callback):
                 tracker.log(numbers, step=entry["step"])
 
     def close(self) -> None:
-        """Write what is buffered."""
+        """Flush the trackers and close them."""
         for tracker in self._trackers:
             tracker.finish()
         self._trackers.clear()

@@ -108,7 +108,7 @@ class Trainer:
             self.learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
         )
         self.weights = learner.weights()
-        self.views = sorted({name for o in learner.each().values() for name in o.reads})
+        self.views = sorted({name for o in learner.objectives_by_name().values() for name in o.reads})
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self._signal = 0, 0
@@ -157,7 +157,7 @@ class Trainer:
         self.module.train()
         torch.manual_seed(seed_for(self.config.seed, _PREPARE, self.rank))
         with self.placement.whole(keep=True) as learner, self.accelerator.autocast():
-            for objective in learner.each().values():
+            for objective in learner.objectives_by_name().values():
                 objective.prepare(learner.encoder, self.batches, self.rank, self.ranks, self._gather)
 
     def train_step(self) -> tuple[dict[str, float], float, float, int]:
@@ -214,7 +214,7 @@ class Trainer:
     def save_best(self) -> None:
         """Keep the current weights as the best of the run."""
         main = self.accelerator.is_main_process
-        if main or self.placement.together:
+        if main or self.placement.collective:
             checkpoint.save_best(self.run_dir / "checkpoints", self.learner, writes=main)
         self.accelerator.wait_for_everyone()
 
@@ -261,7 +261,7 @@ class Trainer:
                 )
 
     def _environment(self) -> dict[str, Any]:
-        """What equal bytes depend on besides data and settings."""
+        """Return what identical results depend on besides data and settings."""
         return {
             "threads": torch.get_num_threads(),
             "ranks": self.ranks,
@@ -271,7 +271,7 @@ class Trainer:
 
     def _save(self) -> None:
         main = self.accelerator.is_main_process
-        if main or self.placement.together:
+        if main or self.placement.collective:
             folder = self.run_dir / "checkpoints"
             state = {
                 "data": self.batches.fingerprint,
@@ -293,7 +293,7 @@ class Trainer:
         return out
 
     def _maximum(self, number: int) -> int:
-        """Return the largest of the numbers that the processes have."""
+        """Return the maximum of the numbers of all processes."""
         return int(self._gather(torch.tensor([number], device=self.accelerator.device)).max())
 
     def _slices(self) -> list[Batch]:
@@ -322,7 +322,7 @@ class Trainer:
                 raise Stopped(stop, self.step)
 
     def _optimize(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
-        """One optimizer step: the losses, the norm of the gradient and a pending signal (of any process)."""
+        """Take one optimizer step; return the losses, the norm of the gradient and a pending signal of any process."""
         names = list(self.weights)
         local = [self.learner.counts(batch) for batch in slices]
         numbers = [sum(c[n] for c in local) for n in names] + [self._signal]
@@ -352,17 +352,17 @@ class Trainer:
             self._diverged(bad)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        for objective in self.learner.each().values():
+        for objective in self.learner.objectives_by_name().values():
             objective.after_step(self.learner.encoder, self._gather)
         return losses, norm, stop
 
     def _diverged(self, bad: list[str]) -> None:
-        kept = checkpoint.latest(self.run_dir / "checkpoints")
+        newest = checkpoint.latest(self.run_dir / "checkpoints")
         self.record(event="alarm", step=self.step, message=f"not finite: {', '.join(bad)}")
         raise UserError(
             f"{', '.join(bad)} became infinite or NaN at step {self.step + 1:,}",
             where=self.run_dir,
-            hint=f"lower training.learning_rate; the last good checkpoint is {kept.name if kept else 'the start'}",
+            hint=f"lower training.learning_rate; the last good checkpoint is {newest.name if newest else 'the start'}",
         )
 
     def _log_step(self, losses: dict[str, float], rate: float, norm: float, pieces: float, pairs: float) -> None:
