@@ -116,8 +116,7 @@ def _cost(trainer: Trainer, step_cost: StepCost) -> list[str]:
         f"{device.type}, {torch.get_num_threads()} threads",
         f"step     {batch} records, {step_cost.pieces:,.0f} pieces: {step_cost.seconds:.2f} s, "
         f"{batch / step_cost.seconds:,.0f} records/s",
-        f"memory   {step_cost.peak / GIB:.2f} GiB peak, "
-        f"{step_cost.fixed / GIB:.2f} of it weights, gradients and moments"
+        f"memory   {step_cost.peak / GIB:.2f} GiB peak, {step_cost.fixed / GIB:.2f} of it weights, gradients and moments"
         + ("" if free is None else f"; {free / GIB:.1f} GiB are available"),
     ]
 
