@@ -175,7 +175,7 @@ def test_links_follow_the_lines_of_their_text(base, tmp_path):
     ("more", "message"),
     [
         ({"links": ["en-fr={tmp}/a.links"]}, "there are no word links for en-de=smallworld"),
-        ({"links": ["en-de={tmp}/ok.links", "en-de={tmp}/a.links"]}, "word links for no --pairs"),
+        ({"links": ["en-de={tmp}/ok.links", "en-de={tmp}/a.links"]}, "there are no --pairs for the word links"),
         ({"links": ["en-de={tmp}/a.links"]}, "1 lines of links for 60 lines of en-de=smallworld:0-60"),
         ({"links": ["en-de={tmp}/many.links"]}, "61 lines of links for 60 lines of en-de=smallworld:0-60"),
         ({"links": ["en-de={tmp}/far.links"]}, "the link 99-0 between sentences"),

@@ -1,4 +1,4 @@
-"""``paralign evaluate``: score an encoder without a head, or a fine-tuned model."""
+"""``paralign evaluate``: evaluate an encoder without a head, or a fine-tuned model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.results import Measurement, Seeds, read_results, write_results
+from paralign.objectives import Objective
+from paralign.results import Items, Measurement, Seeds, read_results, write_results
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.folder import RunFolder
 from paralign.runs.measure import RowContext, echo_dropped, echo_scores, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import about_encoder, saved_head, saved_task
 from paralign.runs.settings import task_section
+from paralign.tasks import Task
 from paralign.tasks.base import read_data
 from paralign.training import best_device
 
@@ -43,27 +45,28 @@ def evaluate(
     quiet: bool = False,
     command: str | None = None,
 ) -> list[Measurement]:
-    """Score an encoder, or a fine-tuned model, on a task.
+    """Evaluate an encoder or a fine-tuned model on a task.
 
-    Rows are added to ``out/results.jsonl``; rows of an earlier measurement of the same thing are replaced.
+    Results are added to ``out/results.jsonl``; those of an earlier evaluation of the same model and data are replaced.
 
     Args:
         model: folder or hub name of an encoder, or a fine-tuned ``seed-K/model`` for tasks with a head.
         task: name of a task (``paralign list tasks``). None: the task of a fine-tuned model.
         data: test data, each as ``LANG=PATH`` or ``SRC-TGT=PATH``.
-        out: folder of the run; an existing one must be a run of ``evaluate``.
+        out: output folder; an existing one must belong to a run of ``evaluate``.
         overrides: settings of the task as ``task.key=value``.
         limit: number of items used of every set, the first ones. None: all.
         split: name of the split, recorded with the rows.
         system: name of the system in tables. None: the method of the encoder.
-        layer: hidden layer to read, for tasks that read one; short for ``task.layer``. None: the task's default.
+        layer: hidden state to use, for tasks that use one: 0 is the embeddings, k the output of layer k. Short for
+            ``task.layer``. None: the default of the task.
         maps: folders of linear maps (:func:`paralign.make_map`), at most one for each language.
         lenient: drop and count items that cannot be read instead of raising.
         quiet: print nothing.
         command: recorded with the run. None: the command line of this process.
 
     Returns:
-        The rows measured.
+        The rows of this evaluation.
 
     Raises:
         UserError: for input or settings that cannot be used.
@@ -74,25 +77,25 @@ def evaluate(
         ...     "runs/ppa/encoder", task="retrieval", data=["en-de=ntrex.en-de.tsv"], out="runs/retrieval"
         ... )
     """
-    asked = merge(*map(parse_override, overrides), {"task": {"layer": layer}})
-    work, facts = saved_task(task, model, task_section(asked))
+    settings = task_section(merge(*map(parse_override, overrides), {"task": {"layer": layer}}))
+    task_instance, facts = saved_task(task, model, settings)
     if not data:
         raise UserError("nothing to evaluate on", hint="--data LANG=PATH")
     names = dataset_names(data)
-    read = [read_data(work, spec, lenient, limit) for spec in data]
-    sets = [items for items, _ in read]
+    read = [read_data(task_instance, spec, lenient, limit) for spec in data]
+    tests = [(spec, name, items) for spec, name, (items, _) in zip(data, names, read, strict=True)]
     echo_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
     encoder = Encoder.from_pretrained(model).to(best_device())
-    head = saved_head(work, encoder, model) if work.trains else None
-    about, mapped = _about(encoder, model, system, facts, work.trains, maps)
+    head = saved_head(task_instance, encoder, model) if task_instance.trains else None
+    about, mapped = _about(encoder, model, system, facts, task_instance.trains, maps)
     folder.begin(
         {
             "maps": mapped,
             "model": model,
-            "task": work.name,
+            "task": task_instance.name,
             "data": list(data),
-            "settings": work.config.model_dump(mode="json"),
+            "settings": task_instance.config.model_dump(mode="json"),
         },
         **{k: about[k] for k in ("method", "control", "model_hash", "parent")},
     )
@@ -101,26 +104,21 @@ def evaluate(
         folder.name,
         Seeds(**about["seeds"]),
         split,
-        facts["train"] if facts and work.trains else None,
-        recorded_settings(work) | ({"maps": mapped} if mapped else {}),
+        facts["train"] if facts and task_instance.trains else None,
+        recorded_settings(task_instance) | ({"maps": mapped} if mapped else {}),
     )
-    measured = []
-    notes: set[str] = set()
     try:
-        seen = seen_texts(encoder, facts["of"]["model"] if facts else model, work, [])
+        seen = seen_texts(encoder, facts["of"]["model"] if facts else model, task_instance, [])
         seen += fine_tuned_on(model) if facts else []
-        warnings = warn_of_data(work, encoder, list(zip(data, sets, strict=True)), seen)
-        for spec, name, test in zip(data, names, sets, strict=True):
-            measured += measure(work, encoder, head, test, name, context)
-            echo_truncated(work, spec, notes, quiet)
+        warnings = warn_of_data(task_instance, encoder, [(spec, items) for spec, _, items in tests], seen)
+        measured = _measure(task_instance, encoder, head, tests, context, quiet)
+        if len(encoder.languages_mapped) < len(mapped):
+            hint = "evaluate the layer and the language that the map was fitted for"
+            raise UserError("a map was not used: its language and layer were never read", where=maps[0], hint=hint)
     except BaseException:
         folder.abandon()
         raise
     warnings += warn_of_scores([row for row, _ in measured])
-    if len(encoder.languages_mapped) < len(mapped):
-        folder.abandon()
-        hint = "evaluate the layer and the language that the map was fitted for"
-        raise UserError("a map was not used: its language and layer were never read", where=maps[0], hint=hint)
     if folder.main:
         write_results(folder.path, measured)
     folder.save(
@@ -140,6 +138,23 @@ def evaluate(
     return rows
 
 
+def _measure(
+    task: Task,
+    encoder: Encoder,
+    head: Objective | None,
+    tests: Sequence[tuple[str, str, Any]],
+    context: RowContext,
+    quiet: bool,
+) -> list[tuple[Measurement, Items | None]]:
+    """Score all data sets, given by path, name and contents."""
+    measured = []
+    notes: set[str] = set()
+    for spec, name, items in tests:
+        measured += measure(task, encoder, head, items, name, context)
+        echo_truncated(task, spec, notes, quiet)
+    return measured
+
+
 def _about(
     encoder: Encoder,
     model: str,
@@ -148,11 +163,11 @@ def _about(
     trains: bool,
     maps: Sequence[str | Path],
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what the rows record about the model, and about the maps it is evaluated with."""
+    """Return what rows record about the model, and descriptions of its maps."""
     about = about_encoder(encoder, model, system)
     mapped = use_maps(encoder, about["model_hash"], maps)
     if facts:
-        # Scores of a head belong to the encoder it was put on; scores without it to the fine-tuned encoder.
+        # Scores with a head belong to the encoder before fine-tuning; scores without it to the fine-tuned encoder.
         of = dict(facts["of"]) | ({"method": system} if system else {})
         about = of if trains else about | {k: of[k] for k in ("method", "control", "seeds")}
     if mapped and system is None:

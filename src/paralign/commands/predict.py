@@ -55,21 +55,21 @@ def predict(
         raise UserError("already exists", where=path, hint="--force replaces it")
     if not path.parent.is_dir():
         raise UserError("the folder does not exist", where=path.parent)
-    work, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
+    task_instance, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
-    read = work.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
+    items = task_instance.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
     echo_dropped(dropped, quiet)
     encoder = Encoder.from_pretrained(model).to(best_device())
-    head = saved_head(work, encoder, model) if work.trains else None
+    head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        made = work.predict(encoder, head, read, Path(folder) / path.name)
-        written = [path.parent / file.name for file in made]
+        temporary = task_instance.predict(encoder, head, items, Path(folder) / path.name)
+        written = [path.parent / file.name for file in temporary]
         for file in written:
             if file.exists() and not force:
                 raise UserError("already exists", where=file, hint="--force replaces it")
-        for file, final in zip(made, written, strict=True):
+        for file, final in zip(temporary, written, strict=True):
             file.replace(final)
-    echo_truncated(work, data, set(), quiet)
+    echo_truncated(task_instance, data, set(), quiet)
     for file in written:
         echo(str(file), quiet=quiet)
     return written

@@ -50,7 +50,22 @@ def build_corpus(
     lenient: bool = False,
     quiet: bool = False,
 ) -> TokenStore:
-    """Tokenise text into a store, without the sentences of test files (``exclude``), and say what was kept of it."""
+    """Tokenize text into a store without the sentences of test files (``exclude``), and print how much was kept.
+
+    Args:
+        tokenize: called with texts and their language.
+        tokenizer_id: identifies the tokenizer.
+        vocabulary: number of pieces.
+        specs: text or pairs.
+        out: the folder to create.
+        config: filter of the store.
+        exclude: test files.
+        lenient: drop and count lines that cannot be read.
+        quiet: print nothing.
+
+    Raises:
+        UserError: for text that cannot be read, or that is in another language than its tag.
+    """
     check_languages(specs, lenient=lenient, quiet=quiet)
     unseen = excluded_sentences(map(Path, exclude), lenient=lenient)[0] if exclude else None
     state = {"printed": 0}
@@ -77,7 +92,11 @@ def build_corpus(
 
 
 def check_languages(specs: Sequence[PairSpec | TextSpec], *, lenient: bool = False, quiet: bool = False) -> None:
-    """Refuse text in another language than its tag; with ``lenient`` warn instead."""
+    """Check that text is in the language of its tag.
+
+    Raises:
+        UserError: if it is not. With ``lenient`` a warning is printed instead.
+    """
     for spec in specs:
         try:
             language_identification.check_languages([spec])
@@ -88,20 +107,25 @@ def check_languages(specs: Sequence[PairSpec | TextSpec], *, lenient: bool = Fal
 
 
 def kept_lines(store: TokenStore) -> list[str]:
-    """Return one line per source: how much of it was kept."""
+    """Return one line per source with the share that was kept."""
     return [f"{entry['spec']}: {share_kept(entry['kept'], entry['dropped'])}" for entry in store.meta["specs"]]
 
 
 def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> dict[str, dict[str, float]]:
     """Return statistics of each language of a store of plain text.
 
+    Args:
+        store: the token store.
+        encoder: the encoder, for its tokenizer.
+        temperature: temperature of sampling over languages.
+
     Returns:
-        by language: ``sentences``, ``pieces``, ``share`` of all sentences, ``drawn`` (its share after sampling with
+        By language: ``sentences``, ``pieces``, ``share`` of all sentences, ``drawn`` (its share after sampling with
         ``temperature``), ``pieces_per_word`` and ``unknown`` (share of pieces) in up to 2,000 of its sentences.
     """
     unknown = encoder.tokenizer.unk_token_id
     counts = {tag: int((store.language[:, 0] == k).sum()) for k, tag in enumerate(store.languages)}
-    shares, drawn = tempered(counts, 1.0), tempered(counts, temperature)
+    shares, sampled = tempered(counts, 1.0), tempered(counts, temperature)
     out = {}
     for number, tag in enumerate(store.languages):
         records = np.flatnonzero(store.language[:, 0] == number)
@@ -112,7 +136,7 @@ def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> di
             "sentences": counts[tag],
             "pieces": int(store.lengths[records, 0].sum()),
             "share": round(shares[tag], 5),
-            "drawn": round(drawn[tag], 5),
+            "drawn": round(sampled[tag], 5),
             "pieces_per_word": round(int(lengths.sum()) / max(1, words), 3),
             "unknown": round(float((ids == unknown).mean()), 6) if unknown is not None and len(ids) else 0.0,
         }
@@ -132,7 +156,7 @@ def echo_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = Fal
         if len(rows) > 1 and row["pieces"] < _FEW_PIECES:
             echo(
                 f"WARNING {tag}: only {row['pieces']:,} pieces ({row['share']:.1%} of the text, sampled "
-                f"as {row['drawn']:.1%}): too little to learn a language from",
+                f"as {row['drawn']:.1%}), which is too little to learn a language from",
                 quiet=quiet,
             )
         if row["unknown"] > 0.01:
@@ -155,18 +179,18 @@ def open_corpus(
         folder: folder of the run; the store is built in ``folder/corpus``.
         encoder: the encoder whose tokenizer the store is for.
         specs: text or pairs.
-        corpus: an existing store instead.
+        corpus: an existing store, used instead of ``specs``.
         config: filter of the store.
         lenient: drop and count lines that cannot be read.
         quiet: print nothing.
 
     Raises:
-        UserError: for text that cannot be read, and a store of another tokenizer or other text.
+        UserError: for text that cannot be read, and for a store of another tokenizer or of other text.
     """
-    config = _fitting(config, encoder, 1 if any(isinstance(spec, TextSpec) for spec in specs) else 2, corpus, quiet)
-    place = Path(corpus) if corpus else folder / "corpus"
-    if corpus or place.is_dir():
-        store = TokenStore.open(place)
+    config = _fit_length(config, encoder, 1 if any(isinstance(spec, TextSpec) for spec in specs) else 2, corpus, quiet)
+    path = Path(corpus) if corpus else folder / "corpus"
+    if corpus or path.is_dir():
+        store = TokenStore.open(path)
         if not corpus:
             check_same_text(store, specs, config)
     else:
@@ -175,37 +199,46 @@ def open_corpus(
             encoder.tokenizer_id,
             encoder.template.vocabulary,
             specs,
-            place,
+            path,
             config,
             lenient=lenient,
             quiet=quiet,
         )
     if store.meta["tokenizer"] != encoder.tokenizer_id:
         raise UserError(
-            "the token store was built with another tokenizer", where=place, hint="build it again for this model"
+            "the token store was built with another tokenizer", where=path, hint="build it again for this model"
         )
     return store
 
 
-def _fitting(
+def _fit_length(
     config: FilterConfig, encoder: Encoder, sides: int, corpus: str | Path | None, quiet: bool
 ) -> FilterConfig:
-    """Lower ``max_pieces`` to what the encoder accepts, with a note; an existing store is used unchanged."""
+    """Lower ``max_pieces`` to the limit of the encoder, with a note; an existing store is used unchanged."""
     template = encoder.template
-    room = encoder.max_pieces - sum(map(len, template.pair if sides == 2 else template.single))
-    if corpus or config.max_pieces <= room or room < config.min_pieces:
+    longest = encoder.max_pieces - sum(map(len, template.pair if sides == 2 else template.single))
+    if corpus or config.max_pieces <= longest or longest < config.min_pieces:
         return config
-    what = "pairs" if sides == 2 else "sentences"
-    echo(f"{what} of more than {room} pieces are dropped: the encoder takes at most {encoder.max_pieces}", quiet=quiet)
-    return config.model_copy(update={"max_pieces": room})
+    records = "pairs" if sides == 2 else "sentences"
+    limit = f"the encoder takes at most {encoder.max_pieces}"
+    echo(f"{records} of more than {longest} pieces are dropped: {limit}", quiet=quiet)
+    return config.model_copy(update={"max_pieces": longest})
 
 
 def check_same_text(
     store: TokenStore, specs: Sequence[PairSpec] | Sequence[TextSpec], config: FilterConfig | None = None
 ) -> None:
-    """Refuse to resume with a store that was built from other text or, if ``config`` is given, with another filter.
+    """Check that the store of a resumed run was built from the same text.
 
-    Files that no longer exist are not required: the store holds everything that is needed.
+    Files that no longer exist are not checked: the store contains everything that is needed.
+
+    Args:
+        store: the store of the run.
+        specs: text or pairs.
+        config: filter of the store. None: not checked.
+
+    Raises:
+        UserError: naming the text or the settings that differ.
     """
     was, now = store.meta["filter"], {} if config is None else config.model_dump()
     changed = [f"data.{key} was {was.get(key)!r}, now {value!r}" for key, value in now.items() if was.get(key) != value]
@@ -215,8 +248,8 @@ def check_same_text(
     entries = store.meta["specs"]
     if [entry["languages"] for entry in entries] != [list(spec.languages) for spec in specs]:
         raise UserError("the data are not the data this run began with", where=store.path, hint=hint)
-    given: list[PairSpec | TextSpec] = [*specs]
-    for entry, spec in zip(entries, given, strict=True):
+    sources: list[PairSpec | TextSpec] = [*specs]
+    for entry, spec in zip(entries, sources, strict=True):
         if not (entry["files"] or spec.paths) and entry["spec"] != str(spec):
             raise UserError(
                 f"the data are not the data this run began with: {entry['spec']}", where=store.path, hint=hint
@@ -226,12 +259,12 @@ def check_same_text(
                 raise UserError("the data are not the data this run began with", where=path, hint=hint)
 
 
-def main_process_first(work: Callable[[], T]) -> T:
-    """Let the main process do the work first (build a store, say), then the others (open it)."""
+def main_process_first(function: Callable[[], T]) -> T:
+    """Call a function in the main process first (to build a store, for example), then in the others (to open it)."""
     from accelerate import PartialState
 
     state = PartialState(cpu=only_cpu())
     if state.num_processes == 1:
-        return work()
+        return function()
     with state.main_process_first():
-        return work()
+        return function()

@@ -1,4 +1,4 @@
-"""The dictionary of a run: sampled once, stored with the run, and read back when the run is resumed."""
+"""The dictionary of a run, which is sampled once, stored with the run, and read again when the run is resumed."""
 
 from __future__ import annotations
 
@@ -43,47 +43,50 @@ def open_dictionary(
         store: the token store, for its languages.
         config: the sample that is used.
         seed: random seed of the sample, if the settings have none.
-        files: ``SRC-TGT=PATH``, several (:func:`paralign.formats.lexicon.read_lexicon`); pieces and their twins where
-            there are none.
+        files: dictionaries (:func:`paralign.formats.lexicon.read_lexicon`), each as ``SRC-TGT=PATH``. Empty: pieces and
+            their twins.
         lenient: drop lines of the files that cannot be read.
         quiet: print nothing.
 
     Raises:
-        UserError: for files that cannot be read, and where there is nothing to make a dictionary of.
+        UserError: for files that cannot be read, and for an empty dictionary.
     """
-    place = folder / _FILE
+    path = folder / _FILE
     specs = [parse_pairs(text) for text in files]
-    kept = Dictionary.load(place, encoder.template.vocabulary) if place.is_file() else None
-    if kept is not None and not all(Path(spec.path).is_file() for spec in specs):
-        return kept
-    whole = _of_files(encoder, specs, lenient, quiet) if specs else _twins(encoder, store)
-    drawn = whole.sample(config.rate, np.random.default_rng(seed if config.seed is None else config.seed))
-    if kept is not None:
-        if list(drawn.lines()) != list(kept.lines()):
+    stored = Dictionary.load(path, encoder.template.vocabulary) if path.is_file() else None
+    if stored is not None and not all(Path(spec.path).is_file() for spec in specs):
+        return stored
+    complete = _read_dictionaries(encoder, specs, lenient, quiet) if specs else _twin_dictionary(encoder, store)
+    sample = complete.sample(config.rate, np.random.default_rng(seed if config.seed is None else config.seed))
+    if stored is not None:
+        if list(sample.lines()) != list(stored.lines()):
             raise UserError(
-                "the dictionary is not the dictionary this run began with", where=place, hint="give the same one"
+                "the dictionary is not the dictionary this run began with", where=path, hint="give the same one"
             )
-        return kept
-    kept = drawn
-    if not len(kept):
+        return stored
+    if not len(sample):
         raise UserError("the dictionary is empty", hint="give a larger dictionary, or increase dictionary.rate")
-    write_lines(place, kept.lines())
-    echo(f"{place}  ({len(kept):,} entries)", quiet=quiet)
-    return kept
+    write_lines(path, sample.lines())
+    echo(f"{path}  ({len(sample):,} entries)", quiet=quiet)
+    return sample
 
 
-def _twins(encoder: Encoder, store: TokenStore) -> Dictionary:
-    made = [one for one in map(parse_derived, store.languages) if one is not None and one.uses_twins]
-    if not made:
+def _twin_dictionary(encoder: Encoder, store: TokenStore) -> Dictionary:
+    """Return the dictionary from pieces to their twins, for the derived languages of a store."""
+    languages = [
+        language for language in map(parse_derived, store.languages) if language is not None and language.uses_twins
+    ]
+    if not languages:
         hint = "give --dictionary SRC-TGT=PATH"
         raise UserError("there is no dictionary, and no language has twin pieces", hint=hint)
     names = encoder.tokenizer.convert_ids_to_tokens(list(range(encoder.twin_offset)))
     ids = encoder.template.ordinary
-    moved = np.any([one.twin_mask(ids) for one in made], axis=0)
-    return Dictionary.from_twins(names, ids[moved].tolist(), encoder.twin_offset)
+    has_twin = np.any([language.twin_mask(ids) for language in languages], axis=0)
+    return Dictionary.from_twins(names, ids[has_twin].tolist(), encoder.twin_offset)
 
 
-def _of_files(encoder: Encoder, specs: Sequence[PairSpec], lenient: bool, quiet: bool) -> Dictionary:
+def _read_dictionaries(encoder: Encoder, specs: Sequence[PairSpec], lenient: bool, quiet: bool) -> Dictionary:
+    """Read and tokenize the entries of files; entries with unknown pieces are dropped."""
     words: list[tuple[str, str]] = []
     pieces: list[tuple[list[int], list[int]]] = []
     unknown = encoder.tokenizer.unk_token_id

@@ -1,4 +1,4 @@
-"""Warnings before and after a measurement: known pitfalls of test data and scores."""
+"""Warnings before and after an evaluation: common problems of test data and scores."""
 
 from __future__ import annotations
 
@@ -27,53 +27,55 @@ __all__ = ["SEEN", "fine_tuned_on", "seen_texts", "warn_of_data", "warn_of_score
 Keys = npt.NDArray[np.uint64]
 SEEN = "seen.npy"
 """File with the keys of the texts that a fine-tuning run has seen, next to its results."""
-_LOOK = 2000
-_LONG = 8
+_UNKNOWN_SAMPLE = 2000
+"""Number of items that unknown pieces are counted in."""
+_MIN_PIECES = 8
+"""Shorter texts do not count as overlap."""
 _BLOCK = 100_000
 
 
 def warn_of_data(
-    work: Task, encoder: Encoder, tests: Sequence[tuple[str, Any]], known: Sequence[tuple[str, Keys]]
+    task: Task, encoder: Encoder, tests: Sequence[tuple[str, Any]], seen: Sequence[tuple[str, Keys]]
 ) -> list[str]:
     """Return warnings about test data: constant labels, unknown pieces, lowercasing, train–test overlap.
 
     Args:
-        work: the task.
-        encoder: for its tokenizer.
-        tests: data sets and their names.
-        known: texts seen in training, as :func:`seen_texts` gives them, and what they are called.
+        task: the task.
+        encoder: the encoder, for its tokenizer.
+        tests: names of data sets, and the data.
+        seen: the texts seen in training (:func:`seen_texts`).
     """
     out = []
-    if _lowers(encoder):
-        out.append("the tokenizer lower-cases: expect losses where case or accents matter (NER, non-Latin scripts)")
+    if _lowercases(encoder):
+        out.append("the tokenizer lowercases: expect lower scores if case or accents matter (NER, non-Latin scripts)")
     for name, data in tests:
-        labels = Counter(label for item in work.labels_of(data) for label in item)
+        labels = Counter(label for item in task.labels_of(data) for label in item)
         if len(labels) == 1 and labels.total() > 1:
             out.append(f"{name}: every label is {next(iter(labels))!r}; published test sets may contain placeholders")
-        share = _unknown(encoder, work, data)
+        share = _unknown_share(encoder, task, data)
         if share > 0.01:
             out.append(f"{name}: {share:.1%} of the pieces are unknown to the tokenizer")
-        for what, keys in known:
-            leaked, total = _leaked(encoder, work, data, keys)
-            if leaked:
-                out.append(f"{name}: {leaked:,} of {total:,} items have a text that is also in {what}")
+        for source, keys in seen:
+            overlapping, total = _count_overlap(encoder, task, data, keys)
+            if overlapping:
+                out.append(f"{name}: {overlapping:,} of {total:,} items have a text that is also in {source}")
     return out
 
 
 def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
     """Return warnings about scores that are not better than a constant answer or chance."""
     out = []
-    seen = set()
+    checked = set()
     for row in rows:
         where = f"{row.task} {row.dataset} {row.language}"
         baselines = row.settings.get("baselines", {})
-        if where in seen or not baselines:
+        if where in checked or not baselines:
             continue
-        seen.add(where)  # the first metric of a data set is the main one
+        checked.add(where)  # the first metric of a data set is the main one
         chance = baselines.get("chance")
         sign = -1 if row.metric in task_info(row.task, row.settings).lower_is_better else 1
-        known = {name: value for name, value in baselines.items() if name != "chance"}
-        better = {name: value for name, value in known.items() if sign * row.value <= sign * value + 1e-9}
+        constant = {name: value for name, value in baselines.items() if name != "chance"}
+        better = {name: value for name, value in constant.items() if sign * row.value <= sign * value + 1e-9}
         if better:
             name, value = max(better.items(), key=lambda item: sign * item[1])
             out.append(f"{where}: {row.metric} {row.value:.1%} is no better than without a model ({name} {value:.1%})")
@@ -84,11 +86,21 @@ def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
     return out
 
 
-def seen_texts(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[str, Any]]) -> list[tuple[str, Keys]]:
-    """Return sorted keys of the texts a model was trained on, as far as its runs still have them."""
+def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[str, Any]]) -> list[tuple[str, Keys]]:
+    """Return the texts a model was trained on, if the folders of its runs still contain them.
+
+    Args:
+        encoder: the encoder, for its tokenizer.
+        model: folder of the model.
+        task: the task.
+        train: names of training sets, and the data.
+
+    Returns:
+        Descriptions of the texts, and their sorted keys.
+    """
     parts: dict[str, list[Keys]] = {}
     for name, data in train:
-        parts.setdefault(name, []).extend(_keys(encoder, work, data))
+        parts.setdefault(name, []).extend(_keys(encoder, task, data))
     out = [(name, np.unique(np.concatenate(keys))) for name, keys in parts.items()]
     for corpus in _corpora(Path(model).parent):
         try:
@@ -101,18 +113,18 @@ def seen_texts(encoder: Encoder, model: str, work: Task, train: Sequence[tuple[s
 
 
 def fine_tuned_on(model: str) -> list[tuple[str, Keys]]:
-    """Return keys of the texts a fine-tuned ``seed-K/model`` was trained on, if its run still has them."""
+    """Return the texts a fine-tuned ``seed-K/model`` was trained on, if its run still contains their keys."""
     path = Path(model).parent.parent / SEEN
     return [("the data it was fine-tuned on", np.load(path))] if path.is_file() else []
 
 
 def _corpora(run: Path) -> list[Path]:
-    """Return folders in which the text of a run may be stored: its own token store, or the one it was given."""
+    """Return the token stores of a run: the one it built, or the one it was started with."""
     try:
-        given = load_toml(run / "config.toml").get("text", [])
+        text = load_toml(run / "config.toml").get("text", [])
     except UserError:
-        given = []
-    return [place for place in (run / "corpus", *map(Path, map(str, given))) if place.is_dir()]
+        text = []
+    return [folder for folder in (run / "corpus", *map(Path, map(str, text))) if folder.is_dir()]
 
 
 def _store_keys(store: TokenStore) -> Keys:
@@ -126,26 +138,26 @@ def _store_keys(store: TokenStore) -> Keys:
 
 
 def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> Keys:
-    """Return one key per row of pieces; 0 for rows that are too short to identify a text."""
+    """Return a key for each row of pieces; 0 for rows that are too short to identify a text."""
     lengths = np.asarray(lengths, np.int64)
     starts = row_starts(lengths)
     bits = random_bits(row_positions(lengths), np.asarray(flat, np.int64)) if len(flat) else np.empty(0, np.uint64)
     out = np.zeros(len(lengths), np.uint64)
-    some = lengths > 0
+    filled = lengths > 0
     with np.errstate(over="ignore"):
-        out[some] = np.add.reduceat(bits, starts[some]) if some.any() else 0
-    return np.where(lengths >= _LONG, out, np.uint64(0)).astype(np.uint64)
+        out[filled] = np.add.reduceat(bits, starts[filled]) if filled.any() else 0
+    return np.where(lengths >= _MIN_PIECES, out, np.uint64(0)).astype(np.uint64)
 
 
-def _blocks(work: Task, data: Any) -> Iterator[list[Sequence[str]]]:
-    items = iter(work.texts_of(data))
+def _blocks(task: Task, data: Any) -> Iterator[list[Sequence[str]]]:
+    items = iter(task.texts_of(data))
     while block := list(islice(items, 4096)):
         yield block
 
 
-def _keys(encoder: Encoder, work: Task, data: Any) -> Iterator[Keys]:
+def _keys(encoder: Encoder, task: Task, data: Any) -> Iterator[Keys]:
     yield np.zeros(1, np.uint64)
-    for block in _blocks(work, data):
+    for block in _blocks(task, data):
         with encoder.using_language(getattr(data, "language", None)):
             yield _keys_of(encoder, [text for texts in block for text in texts])
 
@@ -154,25 +166,26 @@ def _keys_of(encoder: Encoder, texts: list[str]) -> Keys:
     unique = list(dict.fromkeys(texts))  # a paragraph is repeated for each of its questions
     pieces = [ids for ids, _ in encoder.tokenize(unique)]
     flat = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
-    found = dict(zip(unique, _hash(flat, np.array([len(p) for p in pieces], np.int64)), strict=True))
-    return np.array([found[text] for text in texts], np.uint64)
+    keys = dict(zip(unique, _hash(flat, np.array([len(p) for p in pieces], np.int64)), strict=True))
+    return np.array([keys[text] for text in texts], np.uint64)
 
 
-def _leaked(encoder: Encoder, work: Task, data: Any, known: Keys) -> tuple[int, int]:
+def _count_overlap(encoder: Encoder, task: Task, data: Any, seen: Keys) -> tuple[int, int]:
+    """Return the number of items with a text that was seen in training, and the number of all items."""
     count = total = 0
-    for block in _blocks(work, data):
+    for block in _blocks(task, data):
         with encoder.using_language(getattr(data, "language", None)):
             keys = _keys_of(encoder, [text for texts in block for text in texts])
-        there = np.isin(keys, known) & (keys != 0)
+        overlapping = np.isin(keys, seen) & (keys != 0)
         item = row_ids(np.array([len(texts) for texts in block]))
-        count += len(np.unique(item[there]))
+        count += len(np.unique(item[overlapping]))
         total += len(block)
     return count, total
 
 
-def _unknown(encoder: Encoder, work: Task, data: Any) -> float:
+def _unknown_share(encoder: Encoder, task: Task, data: Any) -> float:
     unknown = encoder.tokenizer.unk_token_id
-    texts = [text for some in islice(work.texts_of(data), _LOOK) for text in some]
+    texts = [text for item in islice(task.texts_of(data), _UNKNOWN_SAMPLE) for text in item]
     pieces = [ids for ids, _ in encoder.tokenize(texts)] if texts else []
     total = sum(map(len, pieces))
     if unknown is None or not total:
@@ -180,6 +193,6 @@ def _unknown(encoder: Encoder, work: Task, data: Any) -> float:
     return float(sum(int((ids == unknown).sum()) for ids in pieces) / total)
 
 
-def _lowers(encoder: Encoder) -> bool:
+def _lowercases(encoder: Encoder) -> bool:
     (upper, _), (lower, _) = encoder.tokenize(["London PARIS Berlin", "london paris berlin"])
     return bool(len(upper)) and np.array_equal(upper, lower) and encoder.tokenizer.unk_token_id not in upper

@@ -1,4 +1,4 @@
-"""Word links for a token store: computed from its text, or read from files for the text it was built from."""
+"""Word links for a token store: computed from its text, or read from files that belong to the text."""
 
 from __future__ import annotations
 
@@ -40,46 +40,48 @@ def open_links(
         store: token store of pairs.
         config: how links are computed.
         model: the encoder, for ``similarity``.
-        files: ``SRC-TGT=PATH`` in Pharaoh format, one for each corpus of the store, in their order.
+        files: files in Pharaoh format as ``SRC-TGT=PATH``, one for each source of the store, in the same order.
         quiet: print nothing.
 
     Raises:
         UserError: for links that do not fit the text.
     """
-    backwards = [tag for tag in store.languages if (made := parse_derived(tag)) is not None and made.reverses_pieces]
-    if backwards:
-        raise UserError(f"word links are not supported for {backwards[0]}, whose pieces are reversed", hint="use inv")
-    place = folder / "links"
-    if place.is_dir():
-        kept = LinkStore.open(place, store)
-        if files and kept.meta.get("files") != list(files):
+    for tag in store.languages:
+        language = parse_derived(tag)
+        if language is not None and language.reverses_pieces:
+            raise UserError(f"word links are not supported for {tag}, whose pieces are reversed", hint="use inv")
+    path = folder / "links"
+    if path.is_dir():
+        stored = LinkStore.open(path, store)
+        if files and stored.meta.get("files") != list(files):
             raise UserError(
-                "the run already has other word links", where=place, hint="remove --links, or use another --out"
+                "the run already has other word links", where=path, hint="remove --links, or use another --out"
             )
-        return kept
+        return stored
     rows: Iterable[list[Link]]
     if files:
         rows = _read(store, [parse_pairs(text) for text in files])
         facts: dict[str, Any] = {"files": list(files)}
     else:
-        rows = _find(store, config, model, place, quiet)
+        rows = _align(store, config, model, path, quiet)
         facts = {"method": config.method}
-    written = write_link_store(store, rows, place, tokenised=config.tokenised, facts=facts)
-    echo(f"{len(written):,} word links in {len(store):,} pairs", quiet=quiet)
-    return written
+    links = write_link_store(store, rows, path, tokenised=config.tokenised, facts=facts)
+    echo(f"{len(links):,} word links in {len(store):,} pairs", quiet=quiet)
+    return links
 
 
-def _find(store: TokenStore, config: LinksConfig, model: str | None, place: Path, quiet: bool) -> WordLinks:
+def _align(store: TokenStore, config: LinksConfig, model: str | None, path: Path, quiet: bool) -> WordLinks:
+    """Align the words of all pairs, with one aligner for each pair of languages."""
     rows, sources, targets = [], [], []
     groups = store.language.astype(np.int64) @ (256 ** np.arange(store.sides))
     for group in np.unique(groups).tolist():
         records = np.flatnonzero(groups == group)
         source, target = (store.languages[k] for k in store.language[records[0]].tolist())
-        spec = PairSpec(source, target, str(place))
-        echo(f"linking the words of {spec.source}-{spec.target} ({config.method})", quiet=quiet)
-        needed = model if "model" in find_aligner(config.method).accepts else None
+        spec = PairSpec(source, target, str(path))
+        echo(f"aligning the words of {spec.source}-{spec.target} ({config.method})", quiet=quiet)
+        encoder = model if "model" in find_aligner(config.method).accepts else None
         options = AlignerOptions(
-            spec, symmetrise=config.symmetrise, tokenised=config.tokenised, model=needed, quiet=quiet
+            spec, symmetrise=config.symmetrise, tokenised=config.tokenised, model=encoder, quiet=quiet
         )
         aligner = make_aligner(config.method, options)
         aligner.read(_pairs(store, records, config.tokenised))
@@ -100,36 +102,37 @@ def _pairs(store: TokenStore, records: np.ndarray, tokenised: bool) -> Iterator[
 
 
 def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
-    """Yield the links of each record, by the line it was read from."""
-    left = list(files)
+    """Yield the links of each record, which are on the line that the record was read from."""
+    unused = list(files)
     tables: list[WordLinks] = []
-    begins, names = [], []
+    first_lines, names = [], []
     for entry in store.meta["specs"]:
-        found = next((spec for spec in left if list(spec.languages) == entry["languages"]), None)
-        if found is None:
+        spec = next((spec for spec in unused if list(spec.languages) == entry["languages"]), None)
+        if spec is None:
             hint = "give a --links SRC-TGT=PATH for each --pairs"
             raise UserError(f"there are no word links for {entry['spec']}", hint=hint)
-        left.remove(found)
+        unused.remove(spec)
         path = str(entry["spec"]).partition("=")[2]
         if any(is_treebank(file["path"]) for file in entry["files"]):
             hint = "remove --links: the run computes links itself"
             raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, hint=hint)
-        rows = WordLinks.from_rows(links.possible for links in read_links(found.path))
+        rows = WordLinks.from_rows(links.possible for links in read_links(spec.path))
         indices = smallworld_range(path)
-        # Lines beyond a limit were not counted, so there may be more lines of links than counted lines.
-        known = entry["kept"] + sum(entry["dropped"].values())
-        wanted = len(indices) if indices is not None else known
-        if len(rows) < known or (len(rows) != wanted and store.meta["filter"].get("limit") is None):
-            message = f"{len(rows):,} lines of links for {wanted:,} lines of {entry['spec']}"
-            raise UserError(message, where=found.path, hint="give a line of links for each line of the text")
+        # Lines after a limit were not counted, so there may be more lines of links than counted lines.
+        counted = entry["kept"] + sum(entry["dropped"].values())
+        expected = len(indices) if indices is not None else counted
+        if len(rows) < counted or (len(rows) != expected and store.meta["filter"].get("limit") is None):
+            message = f"{len(rows):,} lines of links for {expected:,} lines of {entry['spec']}"
+            raise UserError(message, where=spec.path, hint="give a line of links for each line of the text")
         tables.append(rows)
-        begins.append(1 if indices is None else indices.start)
-        names.append(found.path)
-    if left:
-        raise UserError(f"word links for no --pairs: {left[0]}", hint="give one for each --pairs, in their order")
+        first_lines.append(1 if indices is None else indices.start)
+        names.append(spec.path)
+    if unused:
+        hint = "give --links for each of --pairs, in the same order"
+        raise UserError(f"there are no --pairs for the word links {unused[0]}", hint=hint)
     for record in range(len(store)):
         number = int(store.spec[record])
-        line = int(store.line[record]) - begins[number]
+        line = int(store.line[record]) - first_lines[number]
         if line >= len(tables[number]):
             raise UserError(f"no line {line + 1} of links", where=names[number], hint="give the links of the same text")
         yield tables[number][line]

@@ -1,4 +1,4 @@
-"""Preview of a run: what it would cost, and what the encoder would see."""
+"""Preview of a run: its cost, measured on a few steps, and its first records as the encoder sees them."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def preview_training(
     sources: Sequence[str] = (),
     limit: int | None = None,
 ) -> None:
-    """Print what a run of ``align`` or ``pretrain`` would do and cost. Nothing is trained, nothing is left behind.
+    """Print the cost and the first records of a run of ``align`` or ``pretrain``. Nothing is trained, no file is left.
 
     Args:
         prepare: prepares the run with :func:`preview_settings`.
         options: options of the run; a temporary folder replaces ``out``.
-        cost: measure a few steps: time and memory.
-        show: number of records printed as the encoder sees them: masks and word links.
-        sources: the text or pairs as given, to refuse standard input.
-        limit: records of each language pair that the run would use. None: all.
+        cost: whether to measure time and memory on a few steps.
+        show: number of records to print as the encoder sees them, with masks and word links.
+        sources: the text or pairs, as ``LANG=PATH`` or ``SRC-TGT=PATH``.
+        limit: number of records of each language pair that the run would use. None: all.
 
     Raises:
-        UserError: as the run does, and for standard input, which can be read only once.
+        UserError: for input that the run cannot use, and for standard input, which can be read only once.
     """
     if any(source.partition("=")[2].strip() == "-" for source in sources):
         raise UserError("standard input can be read only once", hint="give a file to preview a run")
@@ -84,7 +84,7 @@ def preview_training(
 def preview_finetune(
     prepare: Callable[[RunOptions], FinetuneRun], options: RunOptions, *, cost: bool, show: int
 ) -> None:
-    """Print what a run of ``finetune`` would do and cost; arguments as in :func:`preview_training`."""
+    """Print the cost and the first records of a run of ``finetune``; arguments as in :func:`preview_training`."""
     with _temporary(options) as temporary:
         run = prepare(temporary)
         run.begin()
@@ -116,33 +116,33 @@ def _cost(trainer: Trainer, step_cost: StepCost) -> list[str]:
         f"{device.type}, {torch.get_num_threads()} threads",
         f"step     {batch} records, {step_cost.pieces:,.0f} pieces: {step_cost.seconds:.2f} s, "
         f"{batch / step_cost.seconds:,.0f} records/s",
-        f"memory   {step_cost.peak / GIB:.2f} GiB peak, {step_cost.fixed / GIB:.2f} of it weights, gradients and moments"
-        + ("" if free is None else f"; {free / GIB:.1f} GiB are available"),
+        f"memory   {step_cost.peak / GIB:.2f} GiB peak, {step_cost.fixed / GIB:.2f} of it weights, gradients and "
+        "moments" + ("" if free is None else f"; {free / GIB:.1f} GiB are available"),
     ]
 
 
 def _training_lines(
     trainer: Trainer, store: TokenStore, step_cost: StepCost, specs: Sequence[PairSpec | TextSpec], limit: int | None
 ) -> list[str]:
-    """Return what the run does with the whole text."""
+    """Return lines about the text, and about the duration of the whole run."""
     config = trainer.config
-    out = [f"text     {line}" for line in kept_lines(store)]
+    lines = [f"text     {line}" for line in kept_lines(store)]
     steps = config.steps
     records = len(store) if not specs else _records(store, specs, limit)
     if steps is None and records is not None:
         steps = config.total_steps(max(1, records // config.batch))
     if steps is None:
-        return [*out, f"run      {config.epochs:g} epochs of text of unknown size"]
+        return [*lines, f"run      {config.epochs:g} epochs of text of unknown size"]
     passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
     return [
-        *out,
+        *lines,
         f"run      {steps:,} steps{passes}: about {_duration(steps * step_cost.seconds)} here, "
         f"checkpoints of {step_cost.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them",
     ]
 
 
 def _finetune_lines(trainer: Trainer, step_cost: StepCost, seeds: int) -> list[str]:
-    """Return what training on the whole data takes."""
+    """Return a line about the duration of training."""
     passes = trainer.steps / trainer.batches.steps_per_epoch
     times = f", for each of {seeds} seeds" if seeds > 1 else ""
     return [
@@ -152,7 +152,7 @@ def _finetune_lines(trainer: Trainer, step_cost: StepCost, seeds: int) -> list[s
 
 
 def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int | None) -> int | None:
-    """Estimate the records of the whole text from the part that was read; ``None`` if that is not possible."""
+    """Estimate the number of records of the whole text from the part that was read. None: this is not possible."""
     kept: Counter[tuple[str, ...]] = Counter()
     read: Counter[tuple[str, ...]] = Counter()
     for entry, spec in zip(store.meta["specs"], specs, strict=True):
@@ -177,73 +177,82 @@ def _duration(seconds: float) -> str:
 
 
 def _show(trainer: Trainer, source: TokenStore | SupervisedTask, count: int) -> None:
-    """Print the first records of the first batch, view by view, with colors if the terminal has them."""
+    """Print the first records of the first batch, one line per view, in color on a terminal."""
     console = Console(soft_wrap=True, highlight=False)
     batch = trainer.batches.batch(0)
     pairs = batch if isinstance(batch, PairBatch) else None
     tokens = _Tokens(trainer)
-    read = source.format_label if isinstance(source, SupervisedTask) else None
+    format_label = source.format_label if isinstance(source, SupervisedTask) else None
     for record in range(min(count, batch.size)):
-        place = int(batch.ids[record])
+        index = int(batch.ids[record])
         if isinstance(source, SupervisedTask):
-            head = f"record {place + 1:,}"
+            title = f"record {index + 1:,}"
         else:
-            head = f"{source.meta['specs'][int(source.spec[place])]['spec']}, line {int(source.line[place]):,}"
-        console.print(Text(head, style="bold"))
+            title = f"{source.meta['specs'][int(source.spec[index])]['spec']}, line {int(source.line[index]):,}"
+        console.print(Text(title, style="bold"))
         words = pairs.word_links(record) if pairs else None
         for name in trainer.views:
             view = batch.view(name)
-            linked = _linked(pairs, record) if pairs and words and name == "joint" else {}
+            colors = _link_colors(pairs, record) if pairs and words and name == "joint" else {}
             for row in np.flatnonzero(view.rows == record).tolist():
-                console.print(Text(f"  {name:10}"), tokens.row(view, row, linked, read), sep="")
+                console.print(Text(f"  {name:10}"), tokens.row(view, row, colors, format_label), sep="")
         if words is not None:
-            console.print(Text("  links     "), _pairs(words), sep="")
+            console.print(Text("  links     "), _link_text(words), sep="")
     console.print(Text("  <input:label to be predicted>", style="dim"))
 
 
-def _linked(batch: PairBatch, record: int) -> dict[int, str]:
+def _link_colors(batch: PairBatch, record: int) -> dict[int, str]:
     """Return the color of each linked piece of a record, by its position in the view ``joint``."""
-    found = batch.linked_words("joint", "joint")
-    out: dict[int, str] = {}
-    for number, link in enumerate(np.flatnonzero(found.rows == record).tolist()):
+    links = batch.linked_words("joint", "joint")
+    colors: dict[int, str] = {}
+    for number, link in enumerate(np.flatnonzero(links.rows == record).tolist()):
         color = _COLORS[number % len(_COLORS)]
-        for pieces, sizes in ((found.first, found.first_sizes), (found.second, found.second_sizes)):
+        for pieces, sizes in ((links.first, links.first_sizes), (links.second, links.second_sizes)):
             for piece in pieces[row_ids(sizes) == link].tolist():
-                out.setdefault(piece, color)
-    return out
+                colors.setdefault(piece, color)
+    return colors
 
 
-def _pairs(found: Sequence[tuple[str, str]]) -> Text:
+def _link_text(words: Sequence[tuple[str, str]]) -> Text:
     out = Text()
-    for number, (source, target) in enumerate(found):
+    for number, (source, target) in enumerate(words):
         out.append(f"{source} = {target}", style=_COLORS[number % len(_COLORS)])
-        out.append("; " if number + 1 < len(found) else "")
-    return out if found else Text("none", style="dim")
+        out.append("; " if number + 1 < len(words) else "")
+    return out if words else Text("none", style="dim")
 
 
 class _Tokens:
-    """Pieces as text."""
+    """Rows of pieces as text."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._tokenizer = trainer.learner.encoder.tokenizer
         self._template = trainer.learner.encoder.template
 
-    def row(self, view: View, row: int, colors: Mapping[int, str], read: Callable[[Any], str] | None = None) -> Text:
-        """A row of a view; a masked piece is shown with its label, the original piece or the label of a task."""
+    def row(
+        self, view: View, row: int, colors: Mapping[int, str], format_label: Callable[[Any], str] | None = None
+    ) -> Text:
+        """Return a row of a view; predicted positions are shown with their label.
+
+        Args:
+            view: the view.
+            row: index of the row.
+            colors: colors of pieces, by position in the view.
+            format_label: returns a label as text. None: labels are pieces.
+        """
         start = int(view.starts[row])
-        wanted = dict(zip(view.masked.tolist(), view.labels, strict=True))
+        labels = dict(zip(view.masked.tolist(), view.labels, strict=True))
         out = Text()
-        for place in range(start, start + int(view.lengths[row])):
-            token = self._token(view.ids[place])
-            if place in wanted:
-                out.append(f"<{token}:{(read or self._token)(wanted[place])}>", style="bold reverse")
+        for position in range(start, start + int(view.lengths[row])):
+            token = self._token(view.ids[position])
+            if position in labels:
+                out.append(f"<{token}:{(format_label or self._token)(labels[position])}>", style="bold reverse")
             else:
-                out.append(token, style="dim" if view.special[place] else colors.get(place, ""))
+                out.append(token, style="dim" if view.special[position] else colors.get(position, ""))
             out.append(" ")
         return out
 
     def _token(self, piece: Any) -> str:
         piece = int(piece)
-        twins = self._template.twin_offset
-        twin = bool(twins) and piece >= self._template.vocabulary - twins
-        return str(self._tokenizer.convert_ids_to_tokens(piece - twins if twin else piece)) + "′" * twin
+        offset = self._template.twin_offset
+        is_twin = bool(offset) and piece >= self._template.vocabulary - offset
+        return str(self._tokenizer.convert_ids_to_tokens(piece - offset if is_twin else piece)) + "′" * is_twin

@@ -1,4 +1,4 @@
-"""The settings of a training run, composed from recipe < options < ``--set``."""
+"""Settings of a training run: the recipe, overridden by options, overridden by ``--set``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LinksConfig(Config):
     """Settings under ``[links]``: how words are aligned for objectives that need links, without ``--links``."""
 
     method: str = "hmm"
-    """Word aligner, or ``my_module:Class``; ``similarity`` uses the encoder as it is before the run."""
+    """Word aligner, or ``my_module:Class``; ``similarity`` uses the encoder before it is trained."""
     symmetrise: str | None = None
     """How the two directions are combined. None: the default of the aligner, mostly ``grow-diag-final-and``."""
     tokenised: bool = False
@@ -35,7 +35,7 @@ class LinksConfig(Config):
     @classmethod
     def _method_is_known(cls, method: str) -> str:
         if "links" in find_aligner(method).requires:
-            raise ValueError(f"{method!r} needs a file of links, which is given with --links")
+            raise ValueError(f"{method!r} needs a file of links: use --links instead")
         return method
 
 
@@ -49,7 +49,7 @@ class DictionaryConfig(Config):
 
 
 class RunConfig(Config):
-    """Base class of the settings of a run: a section for each part, and one named after each objective."""
+    """Base class of the settings of a run. Each objective of the run adds a section with its name."""
 
     objectives: list[str] = Field(min_length=1)
     """Objectives to minimize: names, or ``my_module:Class``."""
@@ -82,10 +82,10 @@ def recipes() -> list[str]:
 
 
 def load_recipe(name: str) -> dict[str, Any]:
-    """Load a recipe by name or path; ``extends`` names the recipe it is based on.
+    """Load a recipe by name or path, merged with the recipe that ``extends`` names.
 
     Raises:
-        UserError: if there is none.
+        UserError: for an unknown recipe, or a file that cannot be read.
     """
     if name.endswith(".toml"):
         recipe = load_toml(Path(name))
@@ -100,46 +100,46 @@ def load_recipe(name: str) -> dict[str, Any]:
 
 
 def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]) -> RunConfig:
-    """Compose and validate the settings of a run.
+    """Merge and validate the settings of a run.
 
     Args:
-        recipe: name or path of a TOML file.
-        flags: nested settings from options of the command line; ``None`` is ignored.
-        overrides: ``section.key=value``.
+        recipe: name of a recipe, or path of a TOML file.
+        flags: nested settings that override the recipe; None is ignored.
+        overrides: settings as ``section.key=value`` that override ``flags``.
 
     Raises:
         UserError: for the first invalid setting, with a suggestion.
     """
-    given = load_recipe(recipe)
-    asked = merge(flags, *map(parse_override, overrides))
-    names = asked.get("objectives", given.get("objectives"))
+    from_recipe = load_recipe(recipe)
+    overriding = merge(flags, *map(parse_override, overrides))
+    names = overriding.get("objectives", from_recipe.get("objectives"))
     if not isinstance(names, list) or not names:
         raise UserError("no objectives are set", where=recipe, hint='set objectives = ["tlm", "moco"]')
-    found = {_section(name): find_objective(name) for name in names}
-    if len(found) < len(names):
+    classes = {_section(name): find_objective(name) for name in names}
+    if len(classes) < len(names):
         raise UserError(f"two objectives have the same name: {', '.join(names)}")
-    reserved = [name for name in found if name in RunConfig.model_fields]
+    reserved = [name for name in classes if name in RunConfig.model_fields]
     if reserved:
         raise UserError(
             f"an objective cannot be called {reserved[0]!r}", hint="a section of the settings has this name"
         )
-    parts: dict[str, Any] = {
-        name: (kind.Config, Field(default_factory=dict, validate_default=True)) for name, kind in found.items()
+    sections: dict[str, Any] = {
+        name: (kind.Config, Field(default_factory=dict, validate_default=True)) for name, kind in classes.items()
     }
-    composed = create_model("Run", __base__=RunConfig, **parts)
-    # A recipe that removes an objective of its base keeps the section of that objective.
-    usual = {k: v for k, v in given.items() if k in composed.model_fields or k not in OBJECTIVES}
-    usual.setdefault("method", Path(recipe).stem)
-    return resolve(composed, usual, asked)
+    composed = create_model("Run", __base__=RunConfig, **sections)
+    # A recipe that removes an objective of its base still has the section of that objective.
+    defaults = {k: v for k, v in from_recipe.items() if k in composed.model_fields or k not in OBJECTIVES}
+    defaults.setdefault("method", Path(recipe).stem)
+    return resolve(composed, defaults, overriding)
 
 
-def task_section(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a task where no others may be given.
+def task_section(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the section ``[task]`` of settings that must have no other.
 
     Raises:
         UserError: for any other section.
     """
-    for name in asked:
+    for name in settings:
         if name != "task":
             raise UserError(f"unknown setting {name!r}", hint="only task.KEY can be set here")
-    return dict(asked.get("task", {}))
+    return dict(settings.get("task", {}))
