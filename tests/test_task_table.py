@@ -72,8 +72,8 @@ def test_a_correlation_is_recorded_with_its_statistic_and_interval(tmp_path):
     rng = np.random.default_rng(0)
     gold = rng.normal(size=100)
     items = np.stack([gold + rng.normal(size=100), gold], axis=1)
-    about = {"method": "S", "control": False, "model": "m", "model_hash": "h", "parent": None}
-    rows = measure(Similarity(), None, None, items, "d", RowContext(about, "run", Seeds(), "test"))
+    model_facts = {"method": "S", "control": False, "model": "m", "model_hash": "h", "parent": None}
+    rows = measure(Similarity(), None, None, items, "d", RowContext(model_facts, "run", Seeds(), "test"))
     write_results(tmp_path, rows)
     correlation, accuracy = read_results(tmp_path)
     assert correlation.value == pytest.approx(stats.spearmanr(*items.T).statistic)

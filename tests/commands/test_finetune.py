@@ -92,7 +92,8 @@ def test_one_failing_seed_does_not_lose_the_others(base, tmp_path, monkeypatch):
         return optimize(self, slices)
 
     monkeypatch.setattr(Trainer, "_optimize", diverge)
-    with pytest.raises(UserError, match="1 of 3 seeds failed, the others are kept; seed 1: the loss became infinite"):
+    message = "1 of 3 seeds failed, the results of the others are kept; seed 1: the loss became infinite"
+    with pytest.raises(UserError, match=message):
         nli(base, tmp_path / "run", seeds=3)
     monkeypatch.undo()
     assert {row.seeds.finetune for row in read_results(tmp_path / "run" / "results.jsonl")} == {0, 2}

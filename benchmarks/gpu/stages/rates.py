@@ -15,7 +15,7 @@ from machine import median_of
 
 from paralign.commands.finetune import FinetuneRequest, prepare_finetune
 from paralign.encoder import Encoder
-from paralign.runs.finetune import FinetuneData
+from paralign.runs.finetune_settings import FinetuneData
 from paralign.runs.options import RunOptions
 from paralign.tasks.base import read_data
 from paralign.tasks.supervised import SupervisedTask

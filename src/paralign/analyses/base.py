@@ -88,16 +88,16 @@ class AnalyzedEncoder:
 
     Attributes:
         encoder: in evaluation mode, on its device.
-        about: ``model``, ``model_hash``, ``parent``, ``method`` (the name in tables), ``control`` and ``seeds``.
+        model_facts: ``model``, ``model_hash``, ``parent``, ``method`` (the name in tables), ``control`` and ``seeds``.
     """
 
     encoder: Encoder
-    about: Mapping[str, Any]
+    model_facts: Mapping[str, Any]
 
     @property
     def name(self) -> str:
         """The name in tables."""
-        return str(self.about["method"])
+        return str(self.model_facts["method"])
 
 
 class EncoderAnalysis(Analysis):

@@ -150,7 +150,7 @@ class _Comparison:
     ) -> None:
         (first, self.source), (second, self.language) = pair
         self.text, self.layers, self.n = text, layers, n
-        self.before, self.about = encoders[first].about, encoders[second].about
+        self.before, self.model_facts = encoders[first].model_facts, encoders[second].model_facts
         self.between_encoders = self.source == self.language
 
     def warnings(self) -> list[str]:
@@ -161,10 +161,10 @@ class _Comparison:
 
     def rows(self, run: str, config: LayerSimilarityConfig) -> list[Measurement]:
         """Return a row for each layer and measure."""
-        about = self.about
+        model_facts = self.model_facts
         settings = {
-            "system": about["method"],
-            "control": about["control"],
+            "system": model_facts["method"],
+            "control": model_facts["control"],
             "similarity": config.model_dump(mode="json"),
         }
         if self.between_encoders:
@@ -185,10 +185,10 @@ class _Comparison:
                         metric=metric,
                         value=values[name],
                         n=self.n,
-                        seeds=Seeds(**about["seeds"]),
-                        model=about["model"],
-                        model_hash=about["model_hash"],
-                        parent=about["parent"],
+                        seeds=Seeds(**model_facts["seeds"]),
+                        model=model_facts["model"],
+                        model_hash=model_facts["model_hash"],
+                        parent=model_facts["parent"],
                         run=run,
                         where=Where(layer=layer.layer, pool="mean", direction=direction),
                         settings=settings | ({"interval": [layer.low, layer.high]} if has_interval else {}),
@@ -199,9 +199,9 @@ class _Comparison:
     def curve(self) -> dict[str, Any]:
         """Return the curve of the figure."""
         return {
-            "system": self.about["method"],
-            "model_hash": self.about["model_hash"],
-            "control": self.about["control"],
+            "system": self.model_facts["method"],
+            "model_hash": self.model_facts["model_hash"],
+            "control": self.model_facts["control"],
             "n": self.n,
             "before": self.before["method"] if self.between_encoders else None,
             "languages": [self.source, self.language],
@@ -213,4 +213,4 @@ class _Comparison:
         """Return a line with CKA by layer."""
         what = f"{self.language} before and after" if self.between_encoders else f"{self.source}-{self.language}"
         values = " ".join(f"{layer.cka:.2f}" for layer in self.layers)
-        return f"{self.about['method']}, {what}: CKA by layer {values}"
+        return f"{self.model_facts['method']}, {what}: CKA by layer {values}"

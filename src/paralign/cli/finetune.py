@@ -58,7 +58,7 @@ def command(
     Few-shot:            --train en=... --train de=... --target-examples 100
     """
     from paralign.commands.finetune import FinetuneRequest, prepare_finetune
-    from paralign.runs.finetune import FinetuneData
+    from paralign.runs.finetune_settings import FinetuneData
     from paralign.runs.options import RunOptions
     from paralign.runs.preview import preview_finetune
 

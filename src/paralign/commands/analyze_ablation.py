@@ -16,7 +16,7 @@ from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.layers import configure_layers, format_layers, layer_stacks, parse_layers
 from paralign.errors import UserError
-from paralign.runs.finetune import FinetuneConfig, FinetuneData, finetune_settings, identity
+from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, finetune_settings, identity
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin, command_line, results_of
 from paralign.sources.specs import parse_text

@@ -19,7 +19,7 @@ from paralign.formats.lines import write_lines
 from paralign.results import Measurement, Seeds, write_results
 from paralign.runs.folder import RunFolder
 from paralign.runs.measure import RowContext, echo_scores, measure
-from paralign.runs.model_folder import about_encoder
+from paralign.runs.model_folder import describe_encoder
 from paralign.sources.specs import PairSpec, parse_pairs
 from paralign.tasks import find_task
 from paralign.tasks.lexicon import Lexicon, word_vectors
@@ -112,14 +112,14 @@ def analyze_embeddings(
     data = _lexicon(spec, translations)
     for model in models:
         encoder = encoders[model].to(best_device()).eval()
-        about = about_encoder(encoder, model, None)
-        seeds = Seeds(**about["seeds"])
-        context = RowContext(about, folder.name, seeds, split="links")
+        model_facts = describe_encoder(encoder, model, None)
+        seeds = Seeds(**model_facts["seeds"])
+        context = RowContext(model_facts, folder.name, seeds, split="links")
         measured += measure(find_task("lexicon"), encoder, None, data, "frequent links", context)
         panels.append(
             {
-                "system": about["method"],
-                "model_hash": about["model_hash"],
+                "system": model_facts["method"],
+                "model_hash": model_facts["model_hash"],
                 **_projection(encoder, spec, translations[:words]),
             }
         )

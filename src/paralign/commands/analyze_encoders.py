@@ -18,7 +18,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.folder import RunFolder
-from paralign.runs.model_folder import about_model
+from paralign.runs.model_folder import describe_model
 
 __all__ = ["analyze_encoders"]
 
@@ -66,12 +66,12 @@ def analyze_encoders(
     encoders = []
     for model in models:
         encoder = Encoder.from_pretrained(model).to(best_device()).eval()
-        encoders.append(AnalyzedEncoder(encoder, about_model(encoder, model)))
+        encoders.append(AnalyzedEncoder(encoder, describe_model(encoder, model)))
     result = analysis.analyze(encoders, texts, run=folder.name, progress=lambda line: echo(line, quiet=quiet))
     # Only now, so that the previous content of the folder stays if the analysis fails.
     recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit}
     recorded |= {name: analysis.config.model_dump(mode="json")}
-    first = encoders[0].about
+    first = encoders[0].model_facts
     folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
     device = encoders[0].encoder.device.type
     write_analysis(folder, name, result, quiet, threads=torch.get_num_threads(), device=device)

@@ -20,7 +20,7 @@ from paralign.runs.dataset_names import dataset_names
 from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.folder import RunFolder
 from paralign.runs.measure import RowContext, echo_dropped, echo_scores, echo_truncated, measure, recorded_settings
-from paralign.runs.model_folder import about_encoder, saved_head, saved_task
+from paralign.runs.model_folder import describe_encoder, saved_head, saved_task
 from paralign.runs.settings import task_section
 from paralign.tasks import Task
 from paralign.tasks.base import read_data
@@ -88,7 +88,7 @@ def evaluate(
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
-    about, mapped = _about(encoder, model, system, facts, task_instance.trains, maps)
+    model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
     folder.begin(
         {
             "maps": mapped,
@@ -97,12 +97,12 @@ def evaluate(
             "data": list(data),
             "settings": task_instance.config.model_dump(mode="json"),
         },
-        **{k: about[k] for k in ("method", "control", "model_hash", "parent")},
+        **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
     )
     context = RowContext(
-        about,
+        model_facts,
         folder.name,
-        Seeds(**about["seeds"]),
+        Seeds(**model_facts["seeds"]),
         split,
         facts["train"] if facts and task_instance.trains else None,
         recorded_settings(task_instance) | ({"maps": mapped} if mapped else {}),
@@ -155,7 +155,7 @@ def _measure(
     return measured
 
 
-def _about(
+def _model_facts(
     encoder: Encoder,
     model: str,
     system: str | None,
@@ -164,12 +164,12 @@ def _about(
     maps: Sequence[str | Path],
 ) -> tuple[dict[str, Any], list[str]]:
     """Return what rows record about the model, and descriptions of its maps."""
-    about = about_encoder(encoder, model, system)
-    mapped = use_maps(encoder, about["model_hash"], maps)
+    model_facts = describe_encoder(encoder, model, system)
+    mapped = use_maps(encoder, model_facts["model_hash"], maps)
     if facts:
         # Scores with a head belong to the encoder before fine-tuning; scores without it to the fine-tuned encoder.
         of = dict(facts["of"]) | ({"method": system} if system else {})
-        about = of if trains else about | {k: of[k] for k in ("method", "control", "seeds")}
+        model_facts = of if trains else model_facts | {k: of[k] for k in ("method", "control", "seeds")}
     if mapped and system is None:
-        about = about | {"method": f"{about['method']}, mapped"}
-    return about, mapped
+        model_facts = model_facts | {"method": f"{model_facts['method']}, mapped"}
+    return model_facts, mapped

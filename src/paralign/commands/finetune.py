@@ -9,7 +9,8 @@ from typing import Any
 
 from paralign.errors import UserError
 from paralign.results import Measurement
-from paralign.runs.finetune import FinetuneData, FinetuneRun, finetune_settings
+from paralign.runs.finetune import FinetuneRun
+from paralign.runs.finetune_settings import FinetuneData, finetune_settings
 from paralign.runs.measure import echo_dropped
 from paralign.runs.options import RunOptions
 from paralign.tasks.base import read_data

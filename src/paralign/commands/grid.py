@@ -16,7 +16,7 @@ from paralign.config import Config, merge, parse_override, resolve
 from paralign.encoder.families import parse_arch
 from paralign.errors import UserError
 from paralign.languages import DERIVED_SEPARATOR, parse_derived
-from paralign.runs.finetune import finetune_settings
+from paralign.runs.finetune_settings import finetune_settings
 from paralign.runs.groups import begin, command_line
 from paralign.runs.settings import load_recipe, run_settings
 from paralign.sources.readers import read_pairs

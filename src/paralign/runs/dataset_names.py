@@ -14,7 +14,7 @@ __all__ = ["dataset_name", "dataset_names"]
 
 
 def dataset_name(spec: str) -> str:
-    """Return the name that the languages of a data set share.
+    """Return the name of a data set without its language.
 
     >>> dataset_name("en-de=ntrex.en-de.test.tsv")
     'ntrex.test'
@@ -26,18 +26,18 @@ def dataset_name(spec: str) -> str:
     def is_language(part: str) -> bool:
         return part in languages or (len(part) in (2, 3) and (find_tag(part) or part) in languages)
 
-    kept = []
+    parts = []
     for part in re.split(r"[._]", name):
         words = [word for word in part.split("-") if not is_language(word)] if part not in languages else []
-        kept.append("-".join(words))
-    return ".".join(part for part in kept if part) or Path(path.split(",")[0]).parent.name or name
+        parts.append("-".join(words))
+    return ".".join(part for part in parts if part) or Path(path.split(",")[0]).parent.name or name
 
 
 def dataset_names(specs: Sequence[str]) -> list[str]:
-    """Return a name for each data set; sets of one language that would share a name get that of their folder, too.
+    """Return a name for each data set. Sets of one language with the same name are prefixed with their folder.
 
     Raises:
-        UserError: if two still share a name: one would replace the other in the results.
+        UserError: if two sets of one language still have the same name, since one would replace the other in results.
     """
     names = [dataset_name(spec) for spec in specs]
     tags = [spec.partition("=")[0] for spec in specs]

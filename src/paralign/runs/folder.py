@@ -1,4 +1,4 @@
-"""The folder of a run: its settings, its summary and its figures, each file written completely or not at all."""
+"""The folder of a run: settings, summary and figures. Each file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = ["RunFolder"]
 
 
 class RunFolder:
-    """``runs/NAME`` with ``config.toml`` and ``run.json``.
+    """The folder ``runs/NAME`` with ``config.toml`` and ``run.json``.
 
     Args:
         path: the folder.
-        verb: the command that the run belongs to.
+        verb: name of the command.
         resume: whether an existing run may be continued.
-        command: the command line as typed. None: read from this process.
+        command: the command line. None: that of this process.
         fresh: whether a rerun replaces the command and start time of an existing run.
 
     Raises:
-        UserError: if the folder is in use and ``resume`` is off, or if it is not the folder of a run.
+        UserError: if the folder is in use and ``resume`` is off, or if it belongs to another command.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RunFolder:
         self.path, self.verb = path, verb
         self.name = path.resolve().name
         self.main = is_main_process()
-        # A kill while the very first file was written leaves only temporary files, which are not in use.
+        # A run that was killed while it wrote its first file leaves only temporary files.
         used = path.exists() and (not path.is_dir() or any(f.suffix != ".part" for f in path.iterdir()))
         if used and not (resume and (path / "run.json").is_file()):
             hint = "--resume to continue it, or another --out" if (path / "run.json").is_file() else "another --out"
@@ -83,19 +83,19 @@ class RunFolder:
         return self.before.get("status") == "done"
 
     def check_settings(self, settings: Mapping[str, Any]) -> None:
-        """Refuse to resume a run with other settings than it began with.
+        """Check that a run is resumed with the settings it began with.
 
         Args:
-            settings: those that decide the result. Paths are not compared; their contents are, by fingerprint.
+            settings: settings that affect the result. Paths are not compared; the contents of files are, by digest.
 
         Raises:
             UserError: naming the settings that differ.
         """
         path = self.path / "config.toml"
-        began = load_toml(path) if self.resumed and path.is_file() else {}
-        if began:
+        before = load_toml(path) if self.resumed and path.is_file() else {}
+        if before:
             now = tomllib.loads(dump_toml(settings))
-            changed = difference({key: began[key] for key in began if key in now}, now)
+            changed = difference({key: before[key] for key in before if key in now}, now)
             if changed:
                 message = f"settings differ from those the run began with: {changed}"
                 raise UserError(message, where=self.path, hint="resume with those settings, or use another --out")
@@ -113,7 +113,7 @@ class RunFolder:
             _write(self.path / "config.toml", dump_toml(settings))
 
     def save(self, **facts: Any) -> None:
-        """Add facts to ``run.json``; a ``status`` ends the run."""
+        """Add facts to ``run.json``. A ``status`` ends the run and unlocks the folder."""
         self.facts |= facts
         try:
             if self.main:
@@ -122,15 +122,15 @@ class RunFolder:
             if "status" in facts:
                 self._unlock()
 
-    def figure(self, name: str, kind: str, **what: Any) -> None:
+    def figure(self, name: str, kind: str, **values: Any) -> None:
         """Write the data of a figure of the report to ``figures/NAME.json``; NaN becomes null."""
         if self.main:
             (self.path / "figures").mkdir(exist_ok=True)
-            text = json.dumps(_json_values({"schema": 1, "kind": kind, **what}), ensure_ascii=False)
+            text = json.dumps(_json_values({"schema": 1, "kind": kind, **values}), ensure_ascii=False)
             _write(self.path / "figures" / f"{name}.json", text + "\n")
 
     def _lock_folder(self) -> None:
-        """Keep other processes out of the folder until the run ends."""
+        """Lock the folder against other processes until the run ends."""
         if self._lock is not None:
             return
         self._lock = os.open(self.path, os.O_RDONLY)
@@ -153,13 +153,13 @@ class RunFolder:
     def abandon(self) -> None:
         """Remove the folder of a run that failed before it had results or checkpoints."""
         self._unlock()
-        kept = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
-        if self.main and not self.resumed and not kept:
+        results = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
+        if self.main and not self.resumed and not results:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _json_values(value: Any) -> Any:
-    """Convert dataclasses and NaN to values that JSON has."""
+    """Convert dataclasses to dictionaries, and NaN to None."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):

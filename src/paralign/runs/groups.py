@@ -1,4 +1,4 @@
-"""Commands that make several runs in one folder: their output folder, command lines and results."""
+"""Commands that start several runs in one folder: the output folder, command lines and results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
     """Check that the folder is free or resumed.
 
     Returns:
-        a function that prints the start of a stage, with the seconds since the command began.
+        A function that prints a line with the seconds since the command began.
 
     Raises:
         UserError: if the folder is in use.
@@ -53,7 +53,7 @@ def results_of(runs: Sequence[str | Path]) -> tuple[list[tuple[Path, Measurement
     """Read all measurements in the given folders and their subfolders.
 
     Returns:
-        the measurements with the folder of each, and notes about lines that could not be read.
+        The measurements with the folder of each, and notes about lines that could not be read.
 
     Raises:
         UserError: for a folder without results.
@@ -62,12 +62,11 @@ def results_of(runs: Sequence[str | Path]) -> tuple[list[tuple[Path, Measurement
     for run in runs:
         inside = set(Path(run).rglob("results.jsonl"))
         if not inside:
-            raise UserError(
-                "no results.jsonl in the folder", where=run, hint="give output folders of finetune and evaluate"
-            )
+            hint = "give output folders of finetune and evaluate"
+            raise UserError("no results.jsonl in the folder", where=run, hint=hint)
         files |= inside
     if not files:
         raise UserError("no folders are given", hint="give output folders of finetune and evaluate")
     truncated: list[str] = []
     rows = [(file.parent, row) for file in sorted(files) for row in read_results(file, torn=truncated)]
-    return rows, [f"{place}: the line is truncated and was skipped" for place in truncated]
+    return rows, [f"{line}: the line is truncated and was skipped" for line in truncated]

@@ -1,4 +1,4 @@
-"""Measurements of a run: scores as rows of ``results.jsonl``, and as lines for the person watching."""
+"""Measurements of a run: scores as rows of ``results.jsonl``, and as lines on the terminal."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RowContext:
-    """What all rows of a measurement share.
+    """Fields that all rows of a measurement share.
 
     Attributes:
-        about: facts about the model (:func:`paralign.runs.model_folder.about_encoder`).
+        model_facts: facts about the model (:func:`paralign.runs.model_folder.describe_encoder`).
         run: name of the run.
         seeds: seeds of the model.
         split: name of the split.
-        train: languages the head was trained on; None for tasks without a head.
-        settings: recorded with every row.
+        train: languages the head was trained on. None: the task has no head.
+        settings: settings recorded with every row.
     """
 
-    about: Mapping[str, Any]
+    model_facts: Mapping[str, Any]
     run: str
     seeds: Seeds
     split: str
@@ -59,17 +59,17 @@ def measure(
     Args:
         task: the task.
         encoder: the encoder.
-        head: its head; None for tasks without one.
-        data: what the task has read.
+        head: the head of the task. None: the task has none.
+        data: the data set, as the task reads it.
         dataset: name of the data set.
-        context: what the rows share.
+        context: fields that all rows share.
 
     Returns:
-        rows, each with the scores of its items.
+        Rows, each with the scores of its items.
     """
-    about = context.about
+    model_facts = context.model_facts
     baselines = task.baselines(data)
-    settings = {"system": about["method"], "control": about["control"], "data": _digest(task, data)}
+    settings = {"system": model_facts["method"], "control": model_facts["control"], "data": _digest(task, data)}
     settings |= dict(context.settings)
     if task.name not in TASKS:  # a report cannot look it up
         settings["task_info"] = asdict(task.info)
@@ -87,9 +87,9 @@ def measure(
             value=score.value,
             n=len(score.items),
             seeds=context.seeds,
-            model=about["model"],
-            model_hash=about["model_hash"],
-            parent=about["parent"],
+            model=model_facts["model"],
+            model_hash=model_facts["model_hash"],
+            parent=model_facts["parent"],
             run=context.run,
             where=score.where,
             settings=settings | ({"baselines": values} if values else {}) | _correlation_settings(score),
@@ -99,7 +99,7 @@ def measure(
 
 
 def _correlation_settings(score: Score) -> dict[str, Any]:
-    """Return what a row records of a score that is no ratio: the statistic, and a 95 % interval over items."""
+    """Return what a row records about a score that is not a ratio: the statistic, and a 95 % interval over items."""
     if score.statistic == "ratio":
         return {}
     interval = bootstrap_interval(score.items, statistic=score.statistic)
@@ -119,12 +119,12 @@ def echo_dropped(dropped: Counter[str], quiet: bool) -> None:
 
 
 def echo_truncated(task: Task, where: str, notes: set[str], quiet: bool) -> None:
-    """Print how many items a task has truncated since the last call, each note once.
+    """Print how many items a task has truncated since the last call. Each note is printed once.
 
     Args:
         task: the task.
         where: name of the data.
-        notes: the notes printed so far; new ones are added.
+        notes: the notes printed before; new ones are added.
         quiet: print nothing.
     """
     if isinstance(task, SupervisedTask):
@@ -142,9 +142,9 @@ def echo_scores(rows: Sequence[Measurement], quiet: bool) -> None:
         where = " ".join(str(v) for v in (row.where.pool, row.where.direction) if v is not None)
         seed = "" if row.seeds.finetune is None else f" seed {row.seeds.finetune}"
         baselines = row.settings.get("baselines", {})
-        compared = "".join(f", {name} {100 * value:.1f}" for name, value in baselines.items())
+        baseline_text = "".join(f", {name} {100 * value:.1f}" for name, value in baselines.items())
         echo(
-            f"{row.task} {row.language} {row.metric} {where} {100 * row.value:.1f} (n={row.n:,}{compared}){seed}",
+            f"{row.task} {row.language} {row.metric} {where} {100 * row.value:.1f} (n={row.n:,}{baseline_text}){seed}",
             quiet=quiet,
         )
 
@@ -168,7 +168,7 @@ def echo_summary(rows: Sequence[Measurement], quiet: bool) -> None:
 
 
 def _digest(task: Task, data: Any) -> str:
-    """Digest of the texts in order: only scores of the same items are compared pairwise."""
+    """Return the digest of the texts in order: only scores of the same items are compared pairwise."""
     hasher = hashlib.blake2b(digest_size=8)
     for texts in task.texts_of(data):
         for text in texts:

@@ -1,4 +1,4 @@
-"""What a model folder says about itself: provenance, and the task and head of a fine-tuned model."""
+"""Facts stored in a model folder: its provenance, and the task and head of a fine-tuned model."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ from paralign.task_table import TASKS
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import SupervisedTask
 
-__all__ = ["about_encoder", "about_model", "saved_head", "saved_task"]
+__all__ = ["describe_encoder", "describe_model", "saved_head", "saved_task"]
 
 _TASK_FILE = {"task": str, "settings": dict, "train": str, "of": dict}
+"""Fields of ``task.json`` and their types."""
 
 
-def about_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
-    """Return what result rows record about an encoder.
+def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
+    """Return the facts about an encoder that results record.
 
     Args:
         encoder: the loaded encoder.
         model: its folder or hub name.
         system: name of the system in tables. None: the method of the encoder, or the name of its folder.
+
+    Returns:
+        ``model``, ``model_hash``, ``parent``, ``method``, ``control`` and ``seeds``.
     """
     provenance = read_provenance(model)
     seeds = provenance.get("seeds", {})
@@ -43,14 +47,14 @@ def about_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str,
     }
 
 
-def about_model(encoder: Encoder, model: str) -> dict[str, Any]:
-    """Return the same for an encoder or a fine-tuned model, whose name says what it was fine-tuned for."""
-    about = about_encoder(encoder, model, None)
+def describe_model(encoder: Encoder, model: str) -> dict[str, Any]:
+    """Return the facts about an encoder or a fine-tuned model; as :func:`describe_encoder`."""
+    model_facts = describe_encoder(encoder, model, None)
     facts = _task_file(model)
     if facts:
-        about |= {k: facts["of"][k] for k in ("control", "seeds")} | {"parent": facts["of"]["model_hash"]}
-        about["method"] = f"{facts['of']['method']}, fine-tuned for {facts['task']}"
-    return about
+        model_facts |= {k: facts["of"][k] for k in ("control", "seeds")} | {"parent": facts["of"]["model_hash"]}
+        model_facts["method"] = f"{facts['of']['method']}, fine-tuned for {facts['task']}"
+    return model_facts
 
 
 def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tuple[Task, dict[str, Any] | None]:
@@ -65,8 +69,8 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
         the task, and the facts stored with the model if it is a fine-tuned one.
 
     Raises:
-        UserError: if the model was fine-tuned for another task, no task is named, or the file of a fine-tuned model
-            names a class that is not in the table of tasks.
+        UserError: if the model was fine-tuned for another task, if no task is named, and if the file of a fine-tuned
+            model names a class that is not in the table of tasks.
     """
     facts = _task_file(model)
     if name is None and facts and facts["task"] not in TASKS:
@@ -108,7 +112,7 @@ def saved_head(task: Task, encoder: Encoder, model: str) -> Objective:
 
 
 def _task_file(model: str) -> dict[str, Any] | None:
-    """Return what ``finetune`` stored with a model.
+    """Return the facts that ``finetune`` stored with a model. None: the model is not fine-tuned.
 
     Raises:
         UserError: for a damaged file.
@@ -118,9 +122,7 @@ def _task_file(model: str) -> dict[str, Any] | None:
         return None
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
-        valid = (
-            isinstance(facts["task"], str) and isinstance(facts["settings"], dict) and isinstance(facts["train"], str)
-        )
+        valid = all(isinstance(facts[name], kind) for name, kind in _TASK_FILE.items())
         valid = valid and all(name in facts["of"] for name in ("model", "model_hash", "method", "control", "seeds"))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         valid = False

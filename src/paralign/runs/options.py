@@ -1,4 +1,4 @@
-"""How a command is run: options that do not belong to the method."""
+"""Options of a run that do not affect its result."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["RunOptions"]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Options of a run that do not decide what is computed.
+    """Options of a run that do not affect its result.
 
     Attributes:
         out: folder of the run.
         resume: continue the run in ``out``.
         quiet: print nothing.
         lenient: drop and count input that cannot be read instead of raising.
-        track: experiment trackers that follow the log.
-        command: recorded with the run; None: the command line of this process.
+        track: names of experiment trackers that receive the log.
+        command: command line recorded with the run. None: that of this process.
     """
 
     out: Path

@@ -1,4 +1,4 @@
-"""Align and pretrain: the training loop over a token store, from prepared inputs to an encoder folder."""
+"""Training runs of ``align`` and ``pretrain``: preparation, training, and the folder of the encoder."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _NEW_WEIGHTS = 31
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """What a training run reads.
+    """The inputs of a training run.
 
     Attributes:
         base: name or folder of the encoder, or the architecture of one trained from scratch.
         specs: text or pairs.
-        corpus: a token store instead of ``specs``.
-        links: ``SRC-TGT=PATH``, word links of each of the pairs.
-        dictionary: ``SRC-TGT=PATH``, bilingual dictionaries.
+        corpus: folder of a token store, used instead of ``specs``.
+        links: word links as ``SRC-TGT=PATH``, one for each of the pairs. Empty: links are computed if needed.
+        dictionary: bilingual dictionaries, each as ``SRC-TGT=PATH``.
         scratch: how an encoder trained from scratch is built; empty for others.
-        heldout: returns losses on held-out text by language; None: there is no held-out text.
+        heldout: returns losses on held-out text by language. None: there is no held-out text.
     """
 
     base: str
@@ -65,14 +65,14 @@ class TrainingInputs:
 
 @dataclass(frozen=True)
 class PreparedTraining:
-    """A training run before its first step: everything is read and checked.
+    """A training run before its first step: the inputs have been read and checked.
 
     Attributes:
-        folder: the run's folder.
-        inputs: what it reads.
-        config: its settings.
-        options: how it is run.
-        encoder: the encoder that is trained.
+        folder: the folder of the run.
+        inputs: the inputs of the run.
+        config: the settings of the run.
+        options: options that do not affect the result.
+        encoder: the encoder to train.
         store: the token store.
         trainer: the training loop.
     """
@@ -89,7 +89,7 @@ class PreparedTraining:
         """Train, and write the encoder, its model card and the summary of the run.
 
         Returns:
-            the folder of the encoder.
+            The folder of the encoder.
 
         Raises:
             Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
@@ -137,7 +137,7 @@ class PreparedTraining:
         return final
 
     def _facts(self, outcome: Outcome) -> dict[str, Any]:
-        """What the model card says."""
+        """Return the facts for the model card."""
         config, verb, base = self.config, self.folder.verb, self.inputs.base
         provenance = read_provenance(base)
         return {
@@ -163,7 +163,7 @@ def prepare_training(
     """Check settings against the encoder, build or open the token store, and set up the training loop.
 
     Raises:
-        UserError: for input or settings that cannot be used. Nothing is left behind then.
+        UserError: for input or settings that cannot be used. The folder of the run is then removed.
     """
     check_memory(encoder, best_device(), parts=processes() if config.training.shard else 1)
     check_trackers(options.track)
@@ -171,10 +171,10 @@ def prepare_training(
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
-    inputs_used = {"model": inputs.base, "text": [str(s) for s in inputs.specs] or [str(inputs.corpus)]}
+    sources = {"model": inputs.base, "text": [str(s) for s in inputs.specs] or [str(inputs.corpus)]}
     try:
         folder.begin(
-            {**inputs_used, "scratch": dict(inputs.scratch), **config.model_dump(mode="json")},
+            {**sources, "scratch": dict(inputs.scratch), **config.model_dump(mode="json")},
             method=config.method,
             control=config.control,
         )
@@ -194,6 +194,9 @@ def prepare_training(
             echo_languages(folder.facts["languages"], quiet=options.quiet)
         links = _links(folder, store, inputs, config, options)
         dictionary = _dictionary(folder, encoder, store, inputs, config, options)
+        translations = None
+        if dictionary is not None:
+            translations = PieceTranslations(dictionary.single_piece_entries(), encoder.template.vocabulary)
         batches = CorpusBatches(
             store,
             encoder.template,
@@ -201,9 +204,7 @@ def prepare_training(
             config.training,
             longest=encoder.max_pieces,
             links=links,
-            translations=None
-            if dictionary is None
-            else PieceTranslations(dictionary.single_piece_entries(), encoder.template.vocabulary),
+            translations=translations,
         )
         trainer = Trainer(
             Learner(encoder, make_objectives(config, encoder, dictionary)),
@@ -222,12 +223,15 @@ def prepare_training(
 
 
 def make_objectives(config: RunConfig, encoder: Encoder, dictionary: Dictionary | None = None) -> dict[str, Objective]:
-    """Create the objectives of a run by name; their new weights are drawn from the run's seed.
+    """Create the objectives of a run; the run's seed initializes their new weights.
 
     Args:
         config: settings of the run.
-        encoder: the encoder to be trained.
-        dictionary: for objectives that need one.
+        encoder: the encoder to train.
+        dictionary: dictionary for objectives that need one. None: no objective needs one.
+
+    Returns:
+        The objectives by name.
     """
     objectives = {}
     for name in config.objectives:
@@ -248,32 +252,32 @@ def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
     return callbacks
 
 
-def _kinds(config: RunConfig) -> list[type[Objective]]:
+def _classes(config: RunConfig) -> list[type[Objective]]:
     return [find_objective(name) for name in config.objectives]
 
 
 def _needs_links(config: RunConfig) -> bool:
-    return config.views.avoid_double_mask or any(kind.needs_links for kind in _kinds(config))
+    return config.views.avoid_double_mask or any(kind.needs_links for kind in _classes(config))
 
 
 def _needs_dictionary(config: RunConfig) -> bool:
-    return any(kind.needs_dictionary or kind.needs_translations for kind in _kinds(config))
+    return any(kind.needs_dictionary or kind.needs_translations for kind in _classes(config))
 
 
 def _check_objectives(encoder: Encoder, inputs: TrainingInputs, config: RunConfig) -> None:
     """Check that encoder, views and inputs fit the objectives.
 
     Raises:
-        UserError: if they do not.
+        UserError: if one does not fit.
     """
     if inputs.links and not _needs_links(config):
         raise UserError("no objective of this run uses word links", hint="remove --links, or use --recipe alignlm")
-    for kind in _kinds(config):
+    for kind in _classes(config):
         kind.check(encoder)
     if config.views.restart_positions and not encoder.accepts_positions:
         message = f"positions cannot restart in {encoder.family} models, which use relative positions"
         raise UserError(message, where=inputs.base, hint="remove views.restart_positions")
-    views = sorted({view for kind in _kinds(config) for view in kind.reads if view != "text"})
+    views = sorted({view for kind in _classes(config) for view in kind.reads if view != "text"})
     if config.views.pack is not None and views:
         raise UserError(f"packed rows have no view {views[0]!r}", hint="remove views.pack, or use mlm")
     if inputs.dictionary and not _needs_dictionary(config):
@@ -312,6 +316,6 @@ def _dictionary(
             quiet=options.quiet,
         )
     )
-    if any(kind.needs_translations for kind in _kinds(config)) and not len(dictionary.single_piece_entries()):
+    if any(kind.needs_translations for kind in _classes(config)) and not len(dictionary.single_piece_entries()):
         raise UserError("no entry of the dictionary has one piece on both sides", hint="dict_mlm needs such entries")
     return dictionary

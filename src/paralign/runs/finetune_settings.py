@@ -1,0 +1,87 @@
+"""Settings and data of a fine-tuning run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, create_model
+
+from paralign.config import Config, load_toml, merge, parse_override, resolve
+from paralign.encoder.layers import LayersConfig
+from paralign.errors import UserError
+from paralign.tasks.base import TaskConfig, find_task_class
+from paralign.tasks.supervised import SupervisedTask
+from paralign.training import TrainingConfig
+
+__all__ = ["FinetuneConfig", "FinetuneData", "FinetuneTraining", "finetune_settings", "identity"]
+
+
+class FinetuneTraining(TrainingConfig):
+    """Settings of training with the usual defaults of fine-tuning (Devlin et al. 2019)."""
+
+    batch: int = Field(default=32, ge=1)
+    """Number of records per optimizer step, summed over processes and accumulation steps."""
+    epochs: float = Field(default=3, gt=0)
+    """Number of passes over the data; ignored if ``steps`` is set."""
+    learning_rate: float = Field(default=5e-5, gt=0)
+    """Peak learning rate of the linear schedule."""
+
+
+class FinetuneConfig(Config):
+    """Settings of fine-tuning; the section ``[task]`` has the settings of the task."""
+
+    training: FinetuneTraining = FinetuneTraining()
+    layers: LayersConfig = LayersConfig()
+    task: TaskConfig = TaskConfig()
+
+
+@dataclass(frozen=True)
+class FinetuneData:
+    """The data of a fine-tuning run. The fields are parameters of :func:`paralign.finetune`."""
+
+    train: Sequence[str]
+    eval: Sequence[str]
+    dev: str | None = None
+    code_switch: bool = False
+    target_examples: int | None = None
+    limit: int | None = None
+    split: str = "test"
+    system: str | None = None
+
+
+def finetune_settings(
+    task: str, recipe: str | None, settings: Mapping[str, Any] | None, overrides: Sequence[str]
+) -> tuple[FinetuneConfig, SupervisedTask]:
+    """Merge and validate the settings of a fine-tuning run, and create its task.
+
+    Args:
+        task: name of the task, or ``my_module:Class``.
+        recipe: path of a TOML file. None: the defaults of the task.
+        settings: nested settings that override the recipe.
+        overrides: settings as ``section.key=value`` that override ``settings``.
+
+    Raises:
+        UserError: for a task without a head, and for invalid settings.
+    """
+    kind = find_task_class(task)
+    if not issubclass(kind, SupervisedTask):
+        raise UserError(f"the task {task!r} has no head to fine-tune", hint="use paralign evaluate")
+    composed = create_model(
+        "Finetune", __base__=FinetuneConfig, task=(kind.Config, Field(default_factory=dict, validate_default=True))
+    )
+    from_recipe = load_toml(Path(recipe)) if recipe else {}
+    overriding = merge(settings or {}, *map(parse_override, overrides))
+    config = resolve(composed, {"training": kind.training}, from_recipe, overriding, where=recipe)
+    return config, kind(config.task)
+
+
+def identity(config: FinetuneConfig, task: str, data: FinetuneData) -> dict[str, Any]:
+    """Return the settings that must not change when a run is resumed, except those of the task."""
+    return {
+        "data": {"name": task, **{k: list(v) if k in ("train", "eval") else v for k, v in asdict(data).items()}},
+        "training": config.training.model_dump(mode="json"),
+        "layers": config.layers.model_dump(mode="json"),
+    }
