@@ -56,11 +56,11 @@ def test_taken_up_again_with_other_pairs_or_another_encoder_it_refuses(base, tmp
     out = tmp_path / "out"
     real.demo_real(out, pairs, model=str(base), quiet=True)
     make_encoder(seed=5).save_pretrained(tmp_path / "other")
-    with pytest.raises(UserError, match="model differs from what this demo began with"):
+    with pytest.raises(UserError, match="model: differs from what this demo began with"):
         real.demo_real(out, pairs, model=str(tmp_path / "other"), quiet=True, resume=True)
-    with pytest.raises(UserError, match="pairs differs from what this demo began with"):
+    with pytest.raises(UserError, match="pairs: differs from what this demo began with"):
         real.demo_real(out, [write(tmp_path / "more.tsv", "de", range(310))], model=str(base), quiet=True, resume=True)
-    with pytest.raises(UserError, match="seed differs from what"):
+    with pytest.raises(UserError, match="seed: differs from what"):
         real.demo_real(out, pairs, model=str(base), seed=1, quiet=True, resume=True)
 
 

@@ -21,7 +21,7 @@ __all__ = ["AlignRequest", "align", "prepare_align", "run_align"]
 
 @dataclass(frozen=True)
 class AlignRequest:
-    """Arguments of :func:`align` that decide what is computed."""
+    """Parameters of :func:`align` that affect the result."""
 
     model: str
     pairs: Sequence[str] = ()
@@ -56,19 +56,19 @@ def align(
         model: folder or hub name of an encoder; of a masked LM if an objective needs logits over the vocabulary.
         out: folder of the run; the encoder is written to ``out/encoder``.
         pairs: parallel text, each as ``SRC-TGT=PATH``.
-        corpus: folder of a token store, instead of ``pairs``.
-        links: word links for objectives that need them, as ``SRC-TGT=PATH`` for each of ``pairs`` in their order. By
-            default links are computed as set under ``[links]``.
-        dictionary: bilingual dictionaries for objectives that need one, each as ``SRC-TGT=PATH``. By default the
-            dictionary is built as set under ``[dictionary]``.
+        corpus: folder of a token store, used instead of ``pairs``.
+        links: word links for objectives that need them, as ``SRC-TGT=PATH`` for each of ``pairs`` in the same order.
+            Empty: links are computed with the settings of ``[links]``.
+        dictionary: bilingual dictionaries for objectives that need one, each as ``SRC-TGT=PATH``. Empty: the dictionary
+            maps pieces to their twins, which only derived languages have.
         recipe: name of a recipe (``paralign list recipes``) or path of a TOML file.
-        settings: nested settings that override the recipe.
-        overrides: settings as ``section.key=value``, which override ``settings``.
+        settings: nested settings that override the recipe, such as ``{"training": {"steps": 1000}}``.
+        overrides: settings as ``section.key=value`` that override ``settings``.
         lenient: drop and count lines that cannot be read instead of raising.
         resume: continue the run in ``out``.
         quiet: print nothing.
         command: recorded with the run. None: the command line of this process.
-        track: experiment trackers that follow the log: ``tensorboard``, ``wandb`` or others that accelerate knows.
+        track: experiment trackers that receive the log: ``tensorboard``, ``wandb`` or others that accelerate supports.
 
     Returns:
         The folder of the aligned encoder, a plain Hugging Face folder.
@@ -88,16 +88,16 @@ def align(
 
 
 def run_align(options: RunOptions, request: AlignRequest) -> Path:
-    """Run :func:`align` with its arguments grouped."""
+    """Run :func:`align` with its parameters grouped."""
     prepared = prepare_align(options, request)
     return options.out / "encoder" if prepared is None else prepared.run()
 
 
 def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTraining | None:
-    """Prepare a run: read and check everything it needs.
+    """Read and check the inputs of a run.
 
     Returns:
-        None if the run is already finished.
+        The run. None: it is already finished.
 
     Raises:
         UserError: for input or settings that cannot be used.

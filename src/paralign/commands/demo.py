@@ -27,7 +27,7 @@ _MONO, _PAIRS, _TRAIN, _TEST = 8_000, 4_000, 2_000, 500
 _START = {"mono": 0, "pairs": 1_000_000, "train": 2_000_000, "test": 3_000_000}
 _LANGUAGES = ("en", "de", "fr", "zh", "hi")
 _ARCH, _VOCAB = "bert:2x128", 3_000
-_RATE = "training.learning_rate=1e-3"  # high everywhere, which small encoders from scratch tolerate
+_RATE = "training.learning_rate=1e-3"  # high; small encoders trained from scratch tolerate it
 _PRETRAIN = ("training.epochs=4", _RATE)
 _ALIGN = ("training.epochs=2", "training.batch=128", _RATE)
 _MOCO = ("moco.queue=1024", "moco.momentum=0.99")
@@ -36,17 +36,17 @@ _SEEDS = 2
 
 
 def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = False) -> Path:
-    """Pretrain, align, fine-tune, measure and report on the small world, from scratch.
+    """Pretrain, align, fine-tune, evaluate and report on the small world, from scratch.
 
-    1. An encoder is pretrained (masked LM) on text that contains no translation pair.
+    1. An encoder is pretrained (masked LM) on text that contains no translation pairs.
     2. PPA aligns it with pairs. A control is trained with masked LM on the same sentences, for as many pairs.
-    3. Each is fine-tuned for part-of-speech tagging on English and scored on all languages, and scored on sentence
-       retrieval without fine-tuning.
+    3. Each is fine-tuned for part-of-speech tagging on English and evaluated on all languages, and it is evaluated on
+       sentence retrieval without fine-tuning.
     4. A report compares them.
 
     Args:
         out: output folder.
-        seed: seed of pretraining and alignment. The fine-tuning seeds are 0 and 1.
+        seed: random seed of pretraining and alignment. The fine-tuning seeds are 0 and 1.
         resume: continue in ``out``; finished steps are not repeated.
         quiet: print nothing.
 
@@ -145,22 +145,22 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
 
 
 def _write_data(folder: Path, seed: int, others: Sequence[str]) -> None:
-    """Write plain text, pairs and treebanks as files that a person can open."""
+    """Write plain text, pairs and treebanks."""
     world = World(seed)
 
     def lines(name: str, texts: Iterable[str]) -> None:
         (folder / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
 
-    for place, language in enumerate(_LANGUAGES):  # different meanings in each language: no pair is in the text
-        start = _START["mono"] + place * _MONO
+    for index, language in enumerate(_LANGUAGES):  # different meanings in each language: the text has no pairs
+        start = _START["mono"] + index * _MONO
         lines(f"mono.{language}.txt", (world.sentence(i, language).text for i in range(start, start + _MONO)))
-    for place, language in enumerate(others):
-        start = _START["pairs"] + place * _PAIRS
-        for name, span in (
+    for index, language in enumerate(others):
+        start = _START["pairs"] + index * _PAIRS
+        for name, indices in (
             (f"pairs.en-{language}.tsv", range(start, start + _PAIRS)),
             (f"test.en-{language}.tsv", range(_START["test"], _START["test"] + _TEST)),
         ):
-            lines(name, (f"{world.sentence(i, 'en').text}\t{world.sentence(i, language).text}" for i in span))
+            lines(name, (f"{world.sentence(i, 'en').text}\t{world.sentence(i, language).text}" for i in indices))
     spans = {"train.en.conllu": ("en", _START["train"], _TRAIN)}
     spans |= {f"test.{language}.conllu": (language, _START["test"], _TEST) for language in _LANGUAGES}
     for name, (language, start, count) in spans.items():

@@ -22,10 +22,10 @@ from paralign.sources.specs import PairSpec, parse_pairs
 
 __all__ = ["demo_real"]
 
-_TEST, _MOST = 500, 50_000
+_TEST, _MAX_TRAIN = 500, 50_000
 _RECIPES = {"control": "mlm-mini", "ppa": "ppa-mini"}
 _SEEN = 25_600
-"""Pairs seen by each method: a few minutes on two cores."""
+"""Number of pairs that each method is trained on, which takes a few minutes on two cores."""
 
 
 def demo_real(
@@ -37,20 +37,20 @@ def demo_real(
     resume: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Align an encoder with a user's pairs and report the effect on held-out pairs.
+    """Align an encoder with the user's pairs and report the effect on held-out pairs.
 
     1. Up to 500 pairs of each file, chosen by a hash, are held out; their sentences are removed from the other pairs
        (compared without case, punctuation and spaces).
     2. PPA aligns the encoder with up to 50,000 other pairs of each language. A control is trained with masked LM on the
        same sentences, for the same number of pairs.
-    3. All are scored on sentence retrieval among the held-out pairs.
+    3. All encoders are evaluated on sentence retrieval with the held-out pairs.
     4. A report compares them.
 
     Args:
         out: output folder.
         pairs: parallel text, each as ``SRC-TGT=PATH``.
-        model: the encoder to align.
-        seed: seed of alignment.
+        model: folder or hub name of the encoder to align.
+        seed: random seed of alignment.
         resume: continue in ``out``; finished steps are not repeated.
         quiet: print nothing.
 
@@ -58,15 +58,15 @@ def demo_real(
         The path of the report.
 
     Raises:
-        UserError: if ``out`` is in use and ``resume`` is off, and for pairs that cannot be used: in a
-            language other than their tag, fewer than 1,000, or not the pairs the demo began with.
+        UserError: if ``out`` is in use and ``resume`` is off, and for pairs that cannot be used: pairs in a language
+            other than their tag, fewer than 1,000, or other pairs than the demo began with.
     """
     from paralign.report import write_report
 
     out = Path(out)
     note = begin(out, resume, quiet)
     specs = [parse_pairs(text) for text in pairs]
-    told = {
+    inputs = {
         "pairs": [[str(spec), *(file_digest(path) for path in spec.paths if Path(path).is_file())] for spec in specs],
         "model": Encoder.from_pretrained(model).digest(),
         "seed": seed,
@@ -78,15 +78,14 @@ def demo_real(
         note("1/4 holding out test pairs")
         with atomic_folder(data, replace=True) as part:
             _write_data(part, specs)
-            (part / "began.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            (part / "began.json").write_text(json.dumps(inputs, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
-    for name, value in told.items():
+    for name, value in inputs.items():
         if began_with[name] != value:
-            raise UserError(
-                f"{name} differs from what this demo began with", where=out, hint="give the same, or use another --out"
-            )
+            hint = "give the same as before, or use another --out"
+            raise UserError(f"{name}: differs from what this demo began with", where=out, hint=hint)
     names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))
-    train, test = ([f"{name}={data / f'{kind}.{name}.tsv'}" for name in names] for kind in ("train", "test"))
+    train, test = ([f"{name}={data / f'{split}.{name}.tsv'}" for name in names] for split in ("train", "test"))
     note("2/4 aligning with PPA, and training the control on the same sentences")
     encoders = {"base": model}
     for name, recipe in _RECIPES.items():
@@ -127,32 +126,32 @@ def demo_real(
 
 
 def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
-    """Write training and test pairs of each language pair as files that a person can open."""
-    known: dict[str, dict[tuple[str, str], tuple[int, int]]] = defaultdict(dict)
+    """Write the training and test pairs of each language pair as TSV files."""
+    hashes_of: dict[str, dict[tuple[str, str], tuple[int, int]]] = defaultdict(dict)
     tags = {f"{spec.source}-{spec.target}": spec.languages for spec in specs}
     for spec in specs:
         name = f"{spec.source}-{spec.target}"
         rows = [(pair.source, pair.target) for pair in read_pairs(spec, lenient=True) if pair.source and pair.target]
         keys = (sentence_hashes(row[side] for row in rows).tolist() for side in (0, 1))
         both = zip(rows, zip(*keys, strict=True), strict=True)
-        known[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: no letters or digits
+        hashes_of[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: no letters or digits
     tests: dict[str, list[tuple[str, str]]] = {}
     held: dict[str, set[int]] = defaultdict(set)
-    for name, found in known.items():
-        if len(found) < 2 * _TEST:
-            raise UserError(f"{name}: {len(found):,} pairs, fewer than {2 * _TEST:,}", hint="give more pairs")
+    for name, pairs in hashes_of.items():
+        if len(pairs) < 2 * _TEST:
+            raise UserError(f"{name}: {len(pairs):,} pairs, fewer than {2 * _TEST:,}", hint="give more pairs")
         test = tests[name] = []
         sides: tuple[set[int], set[int]] = (set(), set())
-        for pair, (a, b) in sorted(found.items(), key=lambda item: (item[1], item[0])):
+        for pair, (a, b) in sorted(pairs.items(), key=lambda item: (item[1], item[0])):
             if len(test) < _TEST and a not in sides[0] and b not in sides[1]:  # no test sentence has two translations
                 test.append(pair)
                 sides[0].add(a)
                 sides[1].add(b)
         for tag, keys_of in zip(tags[name], sides, strict=True):
             held[tag] |= keys_of
-    for name, found in known.items():
+    for name, pairs in hashes_of.items():
         first, second = (held[tag] for tag in tags[name])
-        order = sorted(found.items(), key=lambda item: (item[1], item[0]))
-        kept = [pair for pair, (a, b) in order if a not in first and b not in second][:_MOST]
-        for kind, chosen in (("train", kept), ("test", tests[name])):
-            write_lines(folder / f"{kind}.{name}.tsv", ["\t".join(pair) for pair in chosen])
+        order = sorted(pairs.items(), key=lambda item: (item[1], item[0]))
+        train = [pair for pair, (a, b) in order if a not in first and b not in second][:_MAX_TRAIN]
+        for split, selected in (("train", train), ("test", tests[name])):
+            write_lines(folder / f"{split}.{name}.tsv", ["\t".join(pair) for pair in selected])

@@ -56,7 +56,7 @@ def evaluate(
         out: output folder; an existing one must belong to a run of ``evaluate``.
         overrides: settings of the task as ``task.key=value``.
         limit: number of items used of every set, the first ones. None: all.
-        split: name of the split, recorded with the rows.
+        split: name of the split, recorded with the results.
         system: name of the system in tables. None: the method of the encoder.
         layer: hidden state to use, for tasks that use one: 0 is the embeddings, k the output of layer k. Short for
             ``task.layer``. None: the default of the task.

@@ -1,4 +1,4 @@
-"""``paralign finetune``: fine-tune a task's head on one or more languages, score it on others, over several seeds."""
+"""``paralign finetune``: fine-tune on one or more languages and evaluate on others, with several seeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["FinetuneRequest", "finetune", "prepare_finetune"]
 
 @dataclass(frozen=True)
 class FinetuneRequest:
-    """Arguments of :func:`finetune` that decide what is computed."""
+    """Parameters of :func:`finetune` that affect the result."""
 
     model: str
     task: str
@@ -56,33 +56,32 @@ def finetune(
     command: str | None = None,
     track: Sequence[str] = (),
 ) -> list[Measurement]:
-    """Fine-tune a task's head and the encoder, and score them on other languages.
+    """Fine-tune an encoder and the head of a task, and evaluate them on other languages.
 
-    Training on English alone is zero-shot transfer; training on translations of it is translate-train; several sets
-    are trained on together. The rows of a seed are written as soon as it ends; a seed that fails does not stop the
-    others.
+    Training on English alone is zero-shot transfer; training on translations of it is translate-train. Several sets are
+    trained on together. The results of a seed are written when it ends; a seed that fails does not stop the others.
 
     Args:
         model: folder or hub name of the encoder; the folder is not changed.
         task: name of a task with a head (``paralign list tasks``), or ``my_module:Class``.
         train: training data as ``LANG=PATH``, or a list of them.
-        eval: test data, each as ``LANG=PATH``. With English among them, the gap to English is reported.
-        out: folder of the run: ``seed-K/`` holds the log and the model of each seed, ``results.jsonl`` all rows.
-        dev: development data as ``LANG=PATH``, scored after each epoch; the weights of the best epoch are the result.
-            None: the weights after the last epoch.
-        code_switch: train on code-switched examples of each set and its English originals, which must be among
-            ``train`` and are not trained on themselves (Pan et al. 2021, section 2.4).
-        target_examples: few-shot: number of examples, sampled by seed, of the sets that are not in the language of the
-            first. None: all.
+        eval: test data, each as ``LANG=PATH``. If English is among them, the gap to English is reported.
+        out: folder of the run: ``seed-K/`` has the log and the model of each seed, ``results.jsonl`` all results.
+        dev: development data as ``LANG=PATH``, evaluated after each epoch; the weights of the best epoch are kept.
+            None: the weights after the last epoch are kept.
+        code_switch: train on examples that combine each set with its English original (Pan et al. 2021, section 2.4).
+            The English set must be among ``train``; it is not trained on alone.
+        target_examples: few-shot: number of examples of each set that is not in the language of the first; the seed
+            chooses them. None: all examples.
         seeds: number of fine-tuning seeds.
         recipe: path of a TOML file with ``[training]``, ``[layers]`` and ``[task]``. None: defaults of the task.
-        settings: nested settings that override the recipe.
+        settings: nested settings that override the recipe, such as ``{"training": {"epochs": 2}}``.
         overrides: settings as ``section.key=value`` that override ``settings``; ``layers.key`` reinitializes, freezes
             or removes layers (:class:`paralign.encoder.layers.LayersConfig`).
         limit: number of items used of every set, the first ones. None: all.
-        split: name of the split, recorded with the rows.
+        split: name of the split, recorded with the results.
         system: name of the system in tables. None: the method of the encoder.
-        keep_models: keep the fine-tuned encoder and head of each seed.
+        keep_models: save the fine-tuned encoder and head of each seed.
         lenient: drop and count items that cannot be read instead of raising.
         resume: continue the run in ``out``; finished seeds are not repeated.
         quiet: print nothing.
@@ -90,10 +89,10 @@ def finetune(
         track: experiment trackers, as in :func:`paralign.align`.
 
     Returns:
-        All rows of the run.
+        All results of the run.
 
     Raises:
-        UserError: for input or settings that cannot be used, and at the end if a seed failed.
+        UserError: for input or settings that cannot be used, and if a seed failed, after the others have ended.
         paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
 
     Example:
@@ -110,7 +109,7 @@ def finetune(
 
 
 def prepare_finetune(options: RunOptions, request: FinetuneRequest) -> FinetuneRun:
-    """Prepare a run: read and check everything it needs.
+    """Read and check the inputs of a run.
 
     Raises:
         UserError: for input or settings that cannot be used.

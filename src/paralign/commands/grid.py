@@ -40,12 +40,12 @@ class GridConfig(Config):
     arch: str = "bert:4x256"
     tokenizer: str = "bpe"
     vocab: int = Field(default=8_000, ge=100)
-    """Vocabulary size of the language; with the twins the encoder has twice as many pieces."""
+    """Vocabulary size of the original language. With the twins the encoder has twice as many pieces."""
     max_length: int = Field(default=128, ge=16)
     pretrain: list[str] = Field(default=[])
-    """``section.key=value`` of every pretraining."""
+    """Settings of every pretraining run, as ``section.key=value``."""
     finetune: list[str] = Field(default=[])
-    """``section.key=value`` of every fine-tuning."""
+    """Settings of every fine-tuning run, as ``section.key=value``."""
 
 
 def run_grid(
@@ -60,19 +60,24 @@ def run_grid(
     resume: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Run a grid, or resume it.
+    """Compare pretraining methods on derived languages (the experiment of ALIGN-MLM, Tang et al. 2022).
 
-    For every derived language, method and seed: pretrain from scratch on the text and its derived counterpart, sentence
-    by sentence, with the same pairs for every method; fine-tune on the original and score on both languages; fine-tune
-    on the derived language and score there; measure the retrieval of twin pieces. The report shows all scores and their
-    correlation.
+    For every derived language, method and seed:
+
+    1. An encoder is pretrained from scratch on pairs of sentences: the text and its derived counterpart. All methods
+       see the same pairs.
+    2. It is fine-tuned on the original language and evaluated on both languages; and fine-tuned and evaluated on the
+       derived language.
+    3. The retrieval of twin pieces is measured.
+
+    The report shows all scores and their correlation.
 
     Args:
         out: output folder; another task in the same folder reuses the encoders.
         text: ``LANG=PATH``: plain text, or a treebank if a language is derived by ``syn``.
         task: name of a task with a head.
-        train: training data of the task in that language.
-        eval: test data of the task in that language.
+        train: path of the training data of the task, in the language of ``text``.
+        eval: path of the test data of the task, in the language of ``text``.
         recipe: name of a recipe or TOML file with ``[grid]``.
         overrides: settings as ``grid.key=value``.
         resume: continue in ``out``; finished runs are not repeated.
@@ -86,12 +91,12 @@ def run_grid(
     """
     from paralign.report import write_report
 
-    asked = merge(load_recipe(recipe), *map(parse_override, overrides))
-    unknown = sorted(set(asked) - {"grid"})
-    if unknown or "grid" not in asked:
-        what = f"unknown section {unknown[0]!r}" if unknown else "no section [grid]"
-        raise UserError(what, where=recipe, hint="only grid.KEY can be set here")
-    config = resolve(GridConfig, asked["grid"])
+    settings = merge(load_recipe(recipe), *map(parse_override, overrides))
+    unknown = sorted(set(settings) - {"grid"})
+    if unknown or "grid" not in settings:
+        message = f"unknown section {unknown[0]!r}" if unknown else "no section [grid]"
+        raise UserError(message, where=recipe, hint="only grid.KEY can be set here")
+    config = resolve(GridConfig, settings["grid"])
     spec = parse_text(text)
     if parse_derived(spec.language) is not None:
         raise UserError(
@@ -107,40 +112,44 @@ def run_grid(
     ]
     for number, (steps, method, seed) in enumerate(cells, 1):
         note(f"{number}/{len(cells)}  {tags[steps]}  {method}  seed {seed}")
-        name, twin = f"{tags[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
-        pairs = f"{spec.language}:{twin}={spec.path}"
-        encoder = _pretrained(out / "encoders" / name, pairs, method, seed, config, quiet)
-        own, other = ([f"{tag}={path}" for tag in (spec.language, twin)] for path in (train, eval))
-        for side, tested in ((0, other), (1, other[1:])):
+        name, derived = f"{tags[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
+        pairs = f"{spec.language}:{derived}={spec.path}"
+        encoder = _pretrain(out / "encoders" / name, pairs, method, seed, config, quiet)
+        train_sets, tests = ([f"{tag}={path}" for tag in (spec.language, derived)] for path in (train, eval))
+        for side, train_set in enumerate(train_sets):
             runs.append(out / task / f"{name}-on-{'derived' if side else 'original'}")
-            _finetuned(runs[-1], encoder, task, own[side], tested, config, quiet)
-        made = parse_derived(tags[steps])
-        if made is not None and made.uses_twins:
+            _finetune(runs[-1], encoder, task, train_set, tests[side:], config, quiet)
+        language = parse_derived(tags[steps])
+        if language is not None and language.uses_twins:
             runs.append(out / "twins" / name)
-            _aligned(runs[-1], encoder, f"{spec.language}:{tags[steps]}=pieces")
-    found = out / f"transfer-{task}"
-    analyze_transfer(runs, out=found, quiet=quiet)
-    return write_report([found, *runs], out / f"report-{task}.html", title=f"Derived languages, {task}").html
+            _evaluate_twins(runs[-1], encoder, f"{spec.language}:{tags[steps]}=pieces")
+    transfer = out / f"transfer-{task}"
+    analyze_transfer(runs, out=transfer, quiet=quiet)
+    return write_report([transfer, *runs], out / f"report-{task}.html", title=f"Derived languages, {task}").html
 
 
 def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train: str, eval: str) -> None:
-    """Check everything that would otherwise fail after hours of pretraining."""
+    """Check settings and data that would otherwise cause an error after hours of pretraining.
+
+    Raises:
+        UserError: for the first that cannot be used.
+    """
     if len(set(tags.values())) < len(tags):
         raise UserError(f"two languages have the same name: {', '.join(tags)}", hint="rename a word order file")
     parse_arch(config.arch)
     for method in config.methods:
         run_settings(method, {}, config.pretrain)
-    _, work = finetune_settings(task, None, None, config.finetune)
+    _, task_instance = finetune_settings(task, None, None, config.finetune)
     for steps, tag in tags.items():
         base = tag.partition(DERIVED_SEPARATOR)[0]
-        twin = f"{base}{DERIVED_SEPARATOR}{steps}"
+        derived = f"{base}{DERIVED_SEPARATOR}{steps}"
         for path in (train, eval):
-            read_data(work, f"{twin}={path}", lenient=True, limit=1)
-        if next(read_pairs(parse_pairs(f"{base}:{twin}={text}"), lenient=True), None) is None:
-            raise UserError(f"no sentence can be converted to {twin}", where=text)
+            read_data(task_instance, f"{derived}={path}", lenient=True, limit=1)
+        if next(read_pairs(parse_pairs(f"{base}:{derived}={text}"), lenient=True), None) is None:
+            raise UserError(f"no sentence can be converted to {derived}", where=text)
 
 
-def _pretrained(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, quiet: bool) -> Path:
+def _pretrain(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, quiet: bool) -> Path:
     shape: dict[str, Any] = {
         "arch": config.arch,
         "tokenizer": config.tokenizer,
@@ -162,14 +171,14 @@ def _pretrained(run: Path, pairs: str, recipe: str, seed: int, config: GridConfi
     )
 
 
-def _finetuned(
-    run: Path, encoder: Path, task: str, train: str, tested: Sequence[str], config: GridConfig, quiet: bool
+def _finetune(
+    run: Path, encoder: Path, task: str, train: str, tests: Sequence[str], config: GridConfig, quiet: bool
 ) -> None:
     finetune(
         str(encoder),
         task=task,
         train=train,
-        eval=tested,
+        eval=tests,
         out=run,
         seeds=config.finetune_seeds,
         overrides=config.finetune,
@@ -182,7 +191,7 @@ def _finetuned(
             model=encoder,
             task=task,
             train=train,
-            eval=tested,
+            eval=tests,
             seeds=config.finetune_seeds,
             set=config.finetune,
             no_keep_models=True,
@@ -193,7 +202,7 @@ def _finetuned(
     )
 
 
-def _aligned(run: Path, encoder: Path, pair: str) -> None:
+def _evaluate_twins(run: Path, encoder: Path, pair: str) -> None:
     if not (run / "results.jsonl").is_file():
         command = command_line("evaluate", model=encoder, task="twins", data=pair, out=run)
         evaluate(str(encoder), task="twins", data=[pair], out=run, quiet=True, command=command)

@@ -36,10 +36,11 @@ def predict(
     Args:
         model: a fine-tuned ``seed-K/model``, or an encoder for tasks without a head.
         data: data as ``LANG=PATH``; labels may be missing.
-        out: file to write, in the format of the task: XNLI's TSV, SQuAD's JSON, CoNLL-U, columns, BUCC's pairs.
+        out: output file, in the format of the task: TSV as in XNLI, JSON as in SQuAD, CoNLL-U, columns, or pairs as in
+            BUCC.
         task: name of a task. None: the task of a fine-tuned model.
         overrides: settings of the task as ``task.key=value``.
-        limit: number of items, the first ones. None: all.
+        limit: number of items used, the first ones. None: all.
         lenient: drop and count items that cannot be read instead of raising.
         force: replace an existing ``out``.
         quiet: print nothing.
@@ -48,7 +49,7 @@ def predict(
         The files written.
 
     Raises:
-        UserError: for input that cannot be used, or if ``out`` exists.
+        UserError: for input that cannot be used, and if ``out`` exists and ``force`` is off.
     """
     path = Path(out)
     if path.exists() and not force:

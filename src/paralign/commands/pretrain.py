@@ -35,11 +35,11 @@ _NEW_WEIGHTS = 31
 
 @dataclass(frozen=True)
 class Scratch:
-    """How an encoder trained from scratch is built.
+    """The configuration of an encoder that is trained from scratch.
 
     Attributes:
         arch: ``family:LAYERSxWIDTH``.
-        tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one.
+        tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of a tokenizer.
         vocab: number of pieces of a trained tokenizer.
         max_length: number of positions.
     """
@@ -52,7 +52,7 @@ class Scratch:
 
 @dataclass(frozen=True)
 class PretrainRequest:
-    """Arguments of :func:`pretrain` that decide what is computed; ``start`` is an encoder or how one is built."""
+    """Parameters of :func:`pretrain` that affect the result; ``start`` is an encoder, or the configuration of one."""
 
     start: str | Scratch
     text: Sequence[str] = ()
@@ -90,12 +90,13 @@ def pretrain(
     Args:
         out: folder of the run; the encoder is written to ``out/encoder``.
         text: plain text, each as ``LANG=PATH``.
-        pairs: parallel text instead, each as ``SRC-TGT=PATH``: both sides are trained on; objectives may read pairs.
-        arch: ``family:LAYERSxWIDTH`` of an encoder trained from scratch.
-        model: folder or hub name of the encoder to start from, instead of ``arch``.
-        tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of one. Only with ``arch``.
-        vocab: number of pieces of a trained tokenizer.
-        max_length: number of positions of an encoder trained from scratch.
+        pairs: parallel text, each as ``SRC-TGT=PATH``, used instead of ``text``. Both sides are trained on, and
+            objectives may read pairs.
+        arch: architecture of an encoder trained from scratch, as ``family:LAYERSxWIDTH``.
+        model: folder or hub name of the encoder to start from, used instead of ``arch``.
+        tokenizer: ``wordpiece`` or ``bpe`` to train one on the text, or the folder of a tokenizer. Only with ``arch``.
+        vocab: number of pieces of a trained tokenizer. Only with ``arch``.
+        max_length: number of positions. Only with ``arch``.
         heldout: held-out text, each as ``LANG=PATH``; its masked-LM loss is logged by language.
         dictionary: as in :func:`paralign.align`.
         recipe, settings, overrides, lenient, resume, quiet, command, track: as in :func:`paralign.align`.
@@ -119,27 +120,27 @@ def pretrain(
 
 
 def check_start(model: str | None, arch: str | None, scratch: Scratch) -> str | Scratch:
-    """Return the encoder to start from, or how one is built.
+    """Return the encoder to start from, or the configuration of a new one.
 
     Raises:
         UserError: unless exactly one of ``model`` and ``arch`` is given.
     """
     if bool(arch) == bool(model):
-        raise UserError("give either --arch, to start from scratch, or --model")
+        raise UserError("give either --arch (to train from scratch) or --model")
     return model or scratch
 
 
 def run_pretrain(options: RunOptions, request: PretrainRequest) -> Path:
-    """Run :func:`pretrain` with its arguments grouped."""
+    """Run :func:`pretrain` with its parameters grouped."""
     prepared = prepare_pretrain(options, request)
     return options.out / "encoder" if prepared is None else prepared.run()
 
 
 def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedTraining | None:
-    """Prepare a run: read and check everything it needs.
+    """Read and check the inputs of a run.
 
     Returns:
-        None if the run is already finished.
+        The run. None: it is already finished.
 
     Raises:
         UserError: for input or settings that cannot be used.
@@ -175,7 +176,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
 
 
 def _check_scratch(start: Scratch, specs: Sequence[PairSpec] | Sequence[TextSpec]) -> None:
-    """Check what an encoder is built from.
+    """Check the configuration of a new encoder, and the text its tokenizer is trained on.
 
     Raises:
         UserError: for an unknown architecture or tokenizer, and text that can be read only once.
@@ -183,7 +184,7 @@ def _check_scratch(start: Scratch, specs: Sequence[PairSpec] | Sequence[TextSpec
     parse_arch(start.arch)
     for path in (path for spec in specs for path in spec.paths):
         if path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()):
-            message = "the text is read several times to train a tokenizer; standard input and pipes can be read once"
+            message = "standard input and pipes can be read only once, but a tokenizer is trained on the text first"
             raise UserError(message, where=path, hint="give files")
     similar = get_close_matches(start.tokenizer, KINDS, n=1, cutoff=0.7)
     if similar and start.tokenizer not in KINDS and not Path(start.tokenizer).exists():
@@ -193,7 +194,7 @@ def _check_scratch(start: Scratch, specs: Sequence[PairSpec] | Sequence[TextSpec
 def _heldout_losses(
     folder: RunFolder, encoder: Encoder, specs: Sequence[TextSpec], lenient: bool
 ) -> Callable[[], Mapping[str, float]] | None:
-    """Return a function for the losses on held-out text, which must be the same when a run is resumed."""
+    """Return a function that computes losses on held-out text. A resumed run must have the same text."""
     heldout = HeldOut(encoder, specs, lenient=lenient) if specs else None
     digest, before = heldout.digest if heldout else None, folder.before.get("heldout")
     if before is not None and before != digest:
@@ -210,7 +211,7 @@ def _from_scratch(
     config: RunConfig,
     options: RunOptions,
 ) -> Encoder:
-    """Build an encoder. A trained tokenizer is stored in the run, so that a resumed run has the same one."""
+    """Create an encoder. A trained tokenizer is stored in the folder of the run and used again when it is resumed."""
     stored = folder.path / "tokenizer"
     if start.tokenizer not in KINDS:
         tokenizer = load_tokenizer(start.tokenizer)
