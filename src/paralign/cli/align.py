@@ -22,7 +22,9 @@ def command(
     ] = None,
     links: Annotated[
         list[str] | None,
-        typer.Option(help="Word links written by `paralign words`, one SRC-TGT=PATH per --pairs [default: computed]."),
+        typer.Option(
+            help="Word links written by `paralign words`, one SRC-TGT=PATH per --pairs.", show_default="computed"
+        ),
     ] = None,
     dictionary: Annotated[
         list[str] | None, typer.Option(help="Bilingual dictionary as SRC-TGT=PATH; may be repeated.")
@@ -38,7 +40,7 @@ def command(
     show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Align an encoder with parallel text; writes a plain Hugging Face folder to OUT/encoder.
+    """Align an encoder with parallel text. The result is a plain Hugging Face folder, OUT/encoder.
 
     \b
     Example:

@@ -14,11 +14,11 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Analyze the layers and embeddings of encoders.", no_args_is_help=True)
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Output folder of the run.")]
 Models = Annotated[list[str], typer.Option(help="Encoder; may be repeated, starting with the one before training.")]
 Text = Annotated[
     list[str] | None,
-    typer.Option(help="LANG=PATH for each language, aligned line by line; others are compared with the first."),
+    typer.Option(help="Line-aligned text as LANG=PATH; may be repeated. All languages are compared with the first."),
 ]
 
 
@@ -59,17 +59,20 @@ def similarity(
 
 @app.command(help=ANALYSES["ablation"].help)
 def ablation(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for all runs.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for all runs.")],
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated.")],
     task: Annotated[str, typer.Option(help="Task to fine-tune: pos, parsing, ner, nli, qa.")],
-    train: Annotated[list[str], typer.Option(help="LANG=PATH, a source on its own; may be repeated.")],
+    train: Annotated[
+        list[str], typer.Option(help="Training data as LANG=PATH; may be repeated: each set is trained on alone.")
+    ],
     eval: Annotated[
-        list[str], typer.Option(help="Test data as LANG=PATH; may be repeated. Include the source language.")
+        list[str], typer.Option(help="Test data as LANG=PATH; may be repeated. Include the language of --train.")
     ],
     layers: Annotated[
         list[str] | None,
         typer.Option(
-            help="Layers to reinitialize together, such as 0-1; may be repeated [default: all windows of --width]."
+            help="Layers to reinitialize together, such as 0-1; may be repeated.",
+            show_default="all windows of --width",
         ),
     ] = None,
     width: Annotated[int, typer.Option(help="Number of neighboring layers reinitialized together.", min=1)] = 2,
@@ -103,8 +106,10 @@ def ablation(
 def embeddings(
     out: Out,
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated, for example before and after.")],
-    pairs: Annotated[str, typer.Option(help="SRC-TGT=PATH; the most frequent translations in it are measured.")],
-    links: Annotated[Path | None, typer.Option(help="Word links of the pairs. Default: computed.")] = None,
+    pairs: Annotated[
+        str, typer.Option(help="Parallel text as SRC-TGT=PATH; its most frequent translations are measured.")
+    ],
+    links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
     method: Annotated[str, typer.Option(help="Word aligner for the links, one that needs only text.")] = "hmm",
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Split words at spaces only.")] = False,
     words: Annotated[int, typer.Option(help="Number of translations in the plot.", min=5)] = 20,

@@ -34,7 +34,7 @@ def build(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clean and tokenize text once, for several runs (`align --corpus`). Settings: the section data."""
+    """Clean and tokenize text into a token store. Several runs can use it (`align --corpus`); settings: data.KEY."""
     from paralign.config import merge, parse_override, resolve
     from paralign.corpus.clean import FilterConfig
     from paralign.encoder.loading import load_tokenizer, load_twin_offset
@@ -63,7 +63,7 @@ def build(
 
 @app.command()
 def split(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to create.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; must not exist.")],
     pairs: Pairs = None,
     text: Annotated[
         list[str] | None, typer.Option(help="Plain text as LANG=PATH to add to the monolingual text; may be repeated.")
@@ -75,7 +75,7 @@ def split(
     ] = 0.5,
     lenient: Lenient = False,
 ) -> None:
-    """Split pairs into monolingual text (one side of each) and pairs for alignment; test sentences are excluded."""
+    """Split pairs into monolingual text and pairs for alignment. The monolingual text has only one side of a pair."""
     from paralign.corpus.split import split_corpus
     from paralign.runs.corpus import check_languages
     from paralign.sources.specs import parse_pairs, parse_text
@@ -112,7 +112,7 @@ def check(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check text: duplicates, wrong languages, mismatched lengths, overlap with tests. Exit code 3: problems."""
+    """Find duplicates, wrong languages and overlap with test data. The exit code is 3 if there are problems."""
     from paralign.commands.check_corpus import check_corpus
     from paralign.report import write_report
 
@@ -157,7 +157,7 @@ def order(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn the word order of a language from treebanks, for languages derived by `syn`: en~syn@FILE."""
+    """Learn the word order of a language from treebanks. Derived languages use it, as in en~syn@FILE."""
     from paralign.commands.order_corpus import order_corpus
 
     order_corpus(text, out, lenient=lenient, quiet=quiet)
@@ -169,7 +169,7 @@ def show(
     limit: Annotated[int, typer.Option(help="Number of pairs.", min=1)] = 3,
     lenient: Lenient = False,
 ) -> None:
-    """Print pairs, with words, tags, trees and links if they come from the small world."""
+    """Print pairs. Those of the small world have words, tags, trees and links."""
     from paralign.sources.readers import read_pairs
     from paralign.sources.specs import parse_pairs, smallworld_range
 

@@ -25,7 +25,7 @@ def command(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Pretrain, align, fine-tune and report in a few minutes, on generated text or on your own pairs."""
+    """Run the whole pipeline in a few minutes. It reads generated text, or your own pairs with --real."""
     from paralign.commands.demo import demo
 
     if model and not real:

@@ -11,7 +11,7 @@ _PLAIN = ("paralign", "torch", "transformers", "accelerate", "tokenizers", "safe
 
 
 def command() -> None:
-    """Print hardware and installed versions, with warnings about known problems."""
+    """Print hardware, installed versions and known problems."""
     import os
     import platform
     import shutil

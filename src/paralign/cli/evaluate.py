@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Out, Overrides, Quiet, Split, System
+from paralign.cli.options import Lenient, Limit, Overrides, Quiet, Split, System
 
 __all__ = ["command"]
 
 
 def command(
-    out: Out,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Output folder; results are added to those of an earlier evaluation.")
+    ],
     model: Annotated[str, typer.Option(help="Encoder, or a fine-tuned OUT/seed-K/model.")],
     data: Annotated[list[str], typer.Option(help="Test data as LANG=PATH or SRC-TGT=PATH; may be repeated.")],
     task: Annotated[
         str | None,
-        typer.Option(help="Name of a task (`paralign list tasks`) [default: the task of a fine-tuned model]."),
+        typer.Option(help="Name of a task (`paralign list tasks`).", show_default="that of a fine-tuned model"),
     ] = None,
     layer: Annotated[
         int | None,
-        typer.Option(help="Hidden state to use: 0 is the embeddings, k the output of layer k [default: the task's]."),
+        typer.Option(
+            help="Hidden state to use: 0 is the embeddings, k the output of layer k.", show_default="that of the task"
+        ),
     ] = None,
     map: Annotated[list[str] | None, typer.Option(help="Linear map of `paralign map`; may be repeated.")] = None,
     overrides: Overrides = None,
@@ -31,7 +36,7 @@ def command(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Evaluate an encoder or a fine-tuned model; results are added to OUT/results.jsonl.
+    """Evaluate an encoder or a fine-tuned model. Results are added to OUT/results.jsonl.
 
     \b
     Example:

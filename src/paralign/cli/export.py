@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 def command(
     model: Annotated[str, typer.Argument(help="Encoder: a folder, or a name on the Hugging Face Hub.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to create.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; must not exist.")],
     pool: Annotated[
         Literal["cls", "mean"] | None,
         typer.Option(help="Sentence vector; by default cls for encoders aligned with moco, otherwise mean."),

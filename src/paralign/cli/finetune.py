@@ -49,7 +49,7 @@ def command(
     show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Fine-tune on one or more languages and evaluate on others, with several seeds.
+    """Fine-tune on one or more languages and evaluate on others. Results are written to OUT/results.jsonl.
 
     \b
     Zero-shot transfer:  --train en=... --eval de=...

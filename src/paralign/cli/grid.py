@@ -25,7 +25,7 @@ def command(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Pretrain on derived languages with every method, fine-tune, and compare (the ALIGN-MLM experiment)."""
+    """Compare pretraining methods on derived languages. This is the experiment of ALIGN-MLM."""
     from paralign.commands.grid import run_grid
 
     page = run_grid(

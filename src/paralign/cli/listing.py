@@ -15,7 +15,7 @@ _WHAT = ("recipes", "objectives", "tasks", "models", "languages")
 
 
 def command(what: Annotated[str, typer.Argument(help=", ".join(_WHAT))] = "recipes") -> None:
-    """List recipes, objectives, tasks, bundled models or language tags."""
+    """List recipes, objectives, tasks, bundled models or languages."""
     if what == "recipes":
         from importlib import resources
 

@@ -60,10 +60,12 @@ Track = Annotated[
     typer.Option("--track", help="Experiment tracker: tensorboard, wandb, mlflow, ...; may be repeated."),
 ]
 Split = Annotated[str, typer.Option(help="Split name to record with the results.")]
-System = Annotated[str | None, typer.Option(help="Name of the system in tables [default: the method of the encoder].")]
+System = Annotated[
+    str | None, typer.Option(help="Name of the system in tables.", show_default="the method of the encoder")
+]
 
 
 def given(**sections: dict[str, Any]) -> dict[str, Any]:
-    """Return nested settings from flags, without those that were not given."""
-    kept = {name: {k: v for k, v in keys.items() if v is not None} for name, keys in sections.items()}
-    return {name: keys for name, keys in kept.items() if keys}
+    """Return nested settings from the values of options, without options that are not set."""
+    settings = {name: {k: v for k, v in keys.items() if v is not None} for name, keys in sections.items()}
+    return {name: keys for name, keys in settings.items() if keys}

@@ -18,7 +18,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write the predictions to.")],
     task: Annotated[
         str | None,
-        typer.Option(help="Name of a task (`paralign list tasks`) [default: the task of a fine-tuned model]."),
+        typer.Option(help="Name of a task (`paralign list tasks`).", show_default="that of a fine-tuned model"),
     ] = None,
     overrides: Overrides = None,
     limit: Limit = None,

@@ -17,7 +17,7 @@ def command(
     text: Annotated[
         list[str] | None,
         typer.Option(
-            help="Plain text as LANG=PATH, one sentence per line; may be repeated. Also .gz, - or smallworld."
+            help="Plain text as LANG=PATH, one sentence per line; may be repeated. Also .gz, - for stdin, or smallworld."
         ),
     ] = None,
     pairs: Annotated[
@@ -56,7 +56,7 @@ def command(
     show: Show = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train a masked LM on plain text, from scratch or from an encoder.
+    """Train a masked LM on plain text. Training starts from scratch (--arch) or from an encoder (--model).
 
     \b
     Example:

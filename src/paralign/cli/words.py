@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 
 def command(
-    pairs: Annotated[str, typer.Option("--pairs", help="SRC-TGT=PATH: the text to align; see `align --help`.")],
+    pairs: Annotated[str, typer.Option("--pairs", help="Parallel text as SRC-TGT=PATH; formats: see `align --help`.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Output file: one line of i-j links per pair, counted from 0.")
     ],
