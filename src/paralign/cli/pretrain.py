@@ -17,7 +17,7 @@ def command(
     text: Annotated[
         list[str] | None,
         typer.Option(
-            help="Plain text as LANG=PATH, one sentence per line; may be repeated. Also .gz, - for stdin, or smallworld."
+            help="Plain text as LANG=PATH, one sentence per line; may be repeated. Also .gz, - (stdin), smallworld."
         ),
     ] = None,
     pairs: Annotated[
