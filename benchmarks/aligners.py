@@ -38,7 +38,7 @@ GOLD = {"en-de": ("de-en", True, 0), "en-fr": ("en-fr", False, 1), "en-zh": ("zh
 
 
 def synthetic(folder: Path, pairs: int, seed: int = 0) -> tuple[Path, Path, Path]:
-    """Source, target and gold files."""
+    """Write source, target and gold files."""
     rng = np.random.default_rng(seed)
     chance = 1 / np.arange(1, WORDS + 1) ** ZIPF
     below = np.cumsum(chance / chance.sum())
@@ -74,7 +74,7 @@ print(json.dumps({"code": code, "cpu": used.ru_utime + used.ru_stime, "seconds":
 
 
 def measured(command: Sequence[str]) -> dict[str, float]:
-    """CPU seconds, seconds and peak memory in MB of a process and its children."""
+    """Run a process; return its CPU seconds, seconds and peak memory in MB, children included."""
     run = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *command], capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(run.stdout)
     if found.pop("code"):
@@ -83,7 +83,7 @@ def measured(command: Sequence[str]) -> dict[str, float]:
 
 
 def words(*options: object) -> list[str]:
-    """The command."""
+    """Return the command."""
     return [sys.executable, "-m", "paralign", "words", *map(str, options)]
 
 
@@ -95,7 +95,7 @@ def compare(
     out: Path,
     more: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Every method on one text, scored on the chosen pairs."""
+    """Run every method on one text and evaluate it on the selected pairs."""
     imported = "import paralign.commands.align_words"
     bare = measured([sys.executable, "-c", imported])
     rows = []
@@ -112,7 +112,7 @@ def compare(
 
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
-    """A table of methods."""
+    """Print a table of methods."""
     head = ["method", "CPU s", "s", "above MB", "AER", "precision", "recall"]
     cells = [[r["method"], f"{r['cpu']:.1f}", f"{r['seconds']:.1f}", f"{r['above_mb']:.0f}",
               *(f"{100 * r[k]:.2f}" for k in ("aer", "precision", "recall"))] for r in rows]  # fmt: skip
@@ -120,7 +120,7 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def counting(given: argparse.Namespace) -> None:
-    """The synthetic set."""
+    """Compare methods on the synthetic set."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source, target, gold = synthetic(folder, given.pairs)
@@ -166,7 +166,7 @@ def gold(given: argparse.Namespace) -> None:
 
 
 def similarity(given: argparse.Namespace) -> None:
-    """simalign's links, and how much faster."""
+    """Compare with the links and the speed of simalign."""
     from paralign.encoder import Encoder
     from paralign.smallworld import World
     from paralign.words.similarity import SimilarityConfig, align_by_similarity
@@ -194,7 +194,7 @@ def similarity(given: argparse.Namespace) -> None:
         try:
             from simalign import SentenceAligner
         except ImportError:
-            print("simalign cannot be imported: nothing to compare with")
+            print("simalign cannot be imported, so nothing is compared")
         else:
             rival = SentenceAligner(
                 model=str(given.encoder), matching_methods={"inter": "a", "itermax": "i"}[name], layer=layer
@@ -231,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     last.add_argument("encoder", type=Path)
     last.add_argument("--pairs", type=int, default=300)
     last.add_argument("--layer", type=int)
-    last.add_argument("--text", nargs=2, help="two files of sentences, line by line; the small world by default")
+    last.add_argument("--text", nargs=2, help="two line-aligned files (default: the small world)")
     last.set_defaults(run=similarity)
     given = parser.parse_args(arguments)
     if "method" in given and not given.method:

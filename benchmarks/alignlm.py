@@ -35,7 +35,7 @@ EWT = "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
 
 
 def reserved(out: Path, tag: str) -> Path:
-    """The store of the reserved pairs, in the base's pieces."""
+    """Build the token store of the reserved pairs with the tokenizer of the base."""
     place = out / f"words/{tag}"
     if not place.is_dir():
         filters = ["data.min_pieces=3", "data.max_pieces=125"]
@@ -47,7 +47,7 @@ def reserved(out: Path, tag: str) -> Path:
 
 
 def links(out: Path, tag: str) -> dict[str, Path]:
-    """Word links of the reserved pairs by how directions were joined."""
+    """Align the words of the reserved pairs; return the links by symmetrization."""
     pairs, kept = f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz", out / f"words/{tag}.aligner"
     found = {join: out / f"words/{tag}.{join}.links" for join in ("grow-diag-final-and", "intersect")}
     for join, path in found.items():
@@ -58,7 +58,7 @@ def links(out: Path, tag: str) -> dict[str, Path]:
 
 
 def align(out: Path, tag: str, method: str, seed: int, steps: int, *sets: str) -> Path:
-    """One run; where the encoder is."""
+    """Align an encoder and return its folder."""
     found = links(out, tag)
     recipe, *more = METHODS[method]
     name = "-".join([tag, method, str(steps), *(s.rpartition("=")[2] for s in sets), str(seed)])
@@ -76,7 +76,7 @@ def measure(
     data: Path, out: Path, tag: str, encoder: str | Path, name: str, which: str, *, every: bool, epochs: int = 2,
     room: str = "words",
 ) -> None:  # fmt: skip
-    """Retrieval and tagging; with ``every`` also parsing and entities."""
+    """Evaluate retrieval and tagging; with ``every`` also parsing and named entities."""
     place = out / room / which
     ntrex = f"en-{tag}={out}/halves/ntrex.en-{tag}.{which}.tsv"
     paralign(
@@ -98,7 +98,7 @@ def measure(
 
 
 def entities(data: Path, out: Path, tags: list[str]) -> None:
-    """PAN-X's development sets cut into halves, by sentence."""
+    """Split the development sets of PAN-X into halves, by sentence."""
     for tag in ["en", *tags]:
         text = (data / f"ner/panx/dev-{tag}.tsv").read_text(encoding="utf-8").strip("\n").split("\n\n")
         for number, which in enumerate(("dev", "test")):
@@ -107,7 +107,7 @@ def entities(data: Path, out: Path, tags: list[str]) -> None:
 
 
 def score(out: Path, tag: str, name: str, which: str) -> float:
-    """What is chosen by: tagging, and retrieval by mean pooling, both directions."""
+    """Return the selection criterion: tagging, and retrieval by mean pooling in both directions."""
     place = out / f"words/{which}"
     tagged = [r.value for r in read_results(place / f"pos-{name}/results.jsonl") if r.language == tag]
     found = [r.value for r in read_results(place / f"ntrex-{name}/results.jsonl")
@@ -116,7 +116,7 @@ def score(out: Path, tag: str, name: str, which: str) -> float:
 
 
 def tune(data: Path, out: Path, tag: str, methods: list[str]) -> None:
-    """The rate of every method on the development half; for AlignLM then λ."""
+    """Choose the learning rate of every method on the development half, then λ of AlignLM."""
     for method in methods:
         table = {}
         for rate in RATES:
@@ -139,7 +139,7 @@ def tune(data: Path, out: Path, tag: str, methods: list[str]) -> None:
 
 
 def compare(data: Path, out: Path, tag: str, methods: list[str], seeds: list[int], *, every: bool) -> None:
-    """The test halves, once; parsing and entities of one seed, with ``every``."""
+    """Evaluate the test halves once; with ``every`` also parsing and named entities, with one seed."""
     measure(data, out, tag, start(out), f"{tag}-base", "test", every=every)
     for seed in seeds:
         for method in methods:
@@ -149,7 +149,7 @@ def compare(data: Path, out: Path, tag: str, methods: list[str], seeds: list[int
 
 
 def report(out: Path, tag: str) -> None:
-    """The page of a language."""
+    """Write the report of a language."""
     runs = [*(out / "words/test").glob(f"*-{tag}-*"), *out.glob(f"words/{tag}-*-{STEPS}-*")]
     paralign("report", *sorted(runs), "--out", out / f"words/{tag}.html", "--title", f"AlignLM, en-{tag}")
 
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--stage", choices=("tune", "compare", "report", "all"), default="all")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(SEEDS)))
-    parser.add_argument("--main-tasks", action="store_true", help="tagging and retrieval alone")
+    parser.add_argument("--main-tasks", action="store_true", help="only tagging and retrieval")
     given = parser.parse_args()
     (given.out / "words").mkdir(parents=True, exist_ok=True)
     entities(given.data, given.out, given.languages)

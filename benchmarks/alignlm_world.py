@@ -21,12 +21,12 @@ RATE = "training.learning_rate=1e-3"
 
 
 def world(start: int, count: int) -> str:
-    """A range of meanings."""
+    """Return the spec of a range of meanings."""
     return f"smallworld:{start}-{start + count}"
 
 
 def main() -> None:
-    """Pretrain, align, measure, report."""
+    """Pretrain, align, evaluate and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)

@@ -32,13 +32,13 @@ from paralign.encoder import Encoder
 
 
 def train(arguments: list[str]) -> None:
-    """In a process of its own: awesome-align's command, which prints when each of its steps ended."""
+    """Run awesome-align's command in a separate process, which prints the time at the end of each step."""
     from awesome_align import run_train
 
     times: list[float] = []
 
     class Clock:
-        """Stands for its progress bar."""
+        """Replaces the progress bar of awesome-align."""
 
         def update(self) -> None:
             times.append(time.perf_counter())
@@ -50,7 +50,7 @@ def train(arguments: list[str]) -> None:
 
 
 def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, encoder: Encoder, base: Path) -> float:
-    """Pairs per second."""
+    """Return the pairs per second of awesome-align."""
     torch.save(encoder.model.state_dict(), base / "pytorch_model.bin")  # all that its loader reads
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     (base / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")
@@ -84,7 +84,7 @@ def main() -> None:
         train(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("awesome", type=Path, help="where awesome-align was installed")
+    parser.add_argument("awesome", type=Path, help="folder in which awesome-align is installed")
     corpora.add_arguments(parser)
     loop_rate.add_arguments(parser, batch=32)
     given = parser.parse_args()

@@ -30,7 +30,7 @@ RATE = {"learning_rate": 1e-3}
 
 
 def base(out: Path) -> str:
-    """An encoder of all languages."""
+    """Pretrain an encoder of all languages."""
     text = out / "text"
     text.mkdir(parents=True, exist_ok=True)
     world, specs = World(0), []
@@ -48,7 +48,7 @@ def base(out: Path) -> str:
 
 
 def compare(task: str, languages: list[str], out: Path) -> None:
-    """Each way's mean over seeds, and code-switched against plain translate-train, paired over items."""
+    """Print means over seeds, and compare code-switched with plain translate-train, paired over items."""
     for language in languages:
         items = {}
         for way in WAYS:
@@ -71,7 +71,7 @@ def compare(task: str, languages: list[str], out: Path) -> None:
 
 
 def main() -> None:
-    """Pretrain, fine-tune in every setting, report."""
+    """Pretrain, fine-tune in every setting, and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)

@@ -19,11 +19,11 @@ from paralign.sources.specs import TextSpec
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read both files and count."""
+    """Read both files, and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gold")
     parser.add_argument("predicted")
-    parser.add_argument("--merge", default="", help="tags taken as one, by commas")
+    parser.add_argument("--merge", default="", help="tags to merge, separated by commas")
     args = parser.parse_args(arguments)
     merged_tags = frozenset(args.merge.split(",")) - {""}
     given: defaultdict[str, Counter[str]] = defaultdict(Counter)

@@ -27,7 +27,7 @@ from paralign.encoder import Encoder
 
 
 def theirs(given: argparse.Namespace, store: TokenStore, base: Path, folder: Path) -> float:
-    """Pairs per second."""
+    """Return the pairs per second of sentence-transformers."""
     from datasets import Dataset
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
     from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
@@ -40,7 +40,7 @@ def theirs(given: argparse.Namespace, store: TokenStore, base: Path, folder: Pat
     times: list[float] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]
-        """Notes when steps end."""
+        """Records the times at which steps end."""
 
         def on_step_end(self, *args: Any, **more: Any) -> None:
             times.append(time.perf_counter())

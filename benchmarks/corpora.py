@@ -25,7 +25,7 @@ LANGUAGES = ("de", "fr", "zh")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--store`` and ``--tokenizer``, and how much of the small world is used without them."""
+    """Add ``--store`` and ``--tokenizer``, and the size of the small-world text that is used without them."""
     parser.add_argument("--store", type=Path, help="a token store of pairs (paralign corpus build)")
     parser.add_argument("--tokenizer", type=Path, help="folder of the tokenizer the store was built with")
     parser.add_argument("--pairs", type=int, default=12_000, help="pairs of the small world without --store")
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def open_or_make(given: argparse.Namespace, folder: Path) -> tuple[TokenStore, Any]:
-    """The store and its tokenizer; those of the small world are made in ``folder``.
+    """Return the store and its tokenizer; those of the small world are built in ``folder``.
 
     Raises:
         UserError: if only one of the two is given, or they do not belong together.
@@ -66,15 +66,15 @@ def open_or_make(given: argparse.Namespace, folder: Path) -> tuple[TokenStore, A
 
 
 def small_tokenizer(size: int = 4_000) -> Any:
-    """A WordPiece tokenizer of some sentences of the small world."""
+    """Train a WordPiece tokenizer on sentences of the small world."""
     world = World(0)
     texts = [world.sentence(i, tag).text for tag in ("en", *LANGUAGES) for i in range(2_000)]
     return train_tokenizer(texts, size=size)
 
 
 def long_pairs(language: str) -> Iterator[tuple[str, str]]:
-    """Endless pairs of English and ``language``: one to four sentences of the small world in a row, so that
-    they are about as long, and as unlike in length, as newspaper text."""
+    """Yield pairs of English and ``language`` without end, each of one to four sentences of the small world, so that
+    lengths vary as in newspaper text."""
     world, many = World(0), 4_000
     sides = [[world.sentence(i, tag).text for i in range(many)] for tag in ("en", language)]
     for place in itertools.count():

@@ -24,7 +24,7 @@ PLAIN, TREES = ("trans", "inv", "perm"), ("inv", "perm", "syn", "syn+inv")
 
 
 def rate(words: int, work: Callable[[], Iterable[object]]) -> float:
-    """Words per second of the second pass."""
+    """Return the words per second of the second pass."""
     for _ in range(2):
         began = time.process_time()
         deque(work(), maxlen=0)

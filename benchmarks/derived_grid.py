@@ -27,7 +27,7 @@ HEADS = ("training.epochs=2", "training.learning_rate=3e-4")
 
 
 def parse(data: Path, out: Path) -> None:
-    """The text as a treebank, and the word order of Hindi."""
+    """Parse the text into a treebank, and learn the word order of Hindi."""
     place = out / "derived"
     ewt = data / EWT
     files = {"train": f"en={ewt}/en_ewt-ud-train.conllu.gz", "eval": f"en={ewt}/en_ewt-ud-dev.conllu"}
@@ -47,7 +47,7 @@ def parse(data: Path, out: Path) -> None:
 
 
 def grid(data: Path, out: Path, part: str, methods: list[str], seeds: int) -> None:
-    """One part, for some methods."""
+    """Run one part of the grid for some methods."""
     place = out / "derived"
     languages = ["trans+inv"] if part == "inv" else ["trans", f"trans+syn@{place}/hi.json"]
     listed = {"methods": methods, "languages": languages, "pretrain": PRETRAIN, "finetune": FINETUNE}
@@ -61,7 +61,7 @@ def grid(data: Path, out: Path, part: str, methods: list[str], seeds: int) -> No
 
 
 def report(out: Path) -> None:
-    """All points, their correlation, and the page."""
+    """Report all points and their correlation."""
     place = out / "derived"
     runs = sorted({file.parent for file in place.glob("grid-*/*/*/results.jsonl")})
     paralign("analyze", "transfer", *runs, "--out", place / "transfer")
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--stage", choices=("parse", "grid", "report", "all"), default="all")
     parser.add_argument("--part", nargs="+", choices=("inv", "rest"), default=["inv", "rest"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--seeds", type=int, default=3, help="of trans+inv; more may be asked for later")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of trans+inv; can be increased later")
     given = parser.parse_args()
     if given.stage in ("parse", "all"):
         parse(given.data, given.out)

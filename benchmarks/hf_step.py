@@ -30,11 +30,13 @@ VIEWS = ("joint", "first", "second")
 
 @dataclass(frozen=True)
 class Style:
-    """How the step is written.
+    """The optimizations of a step.
 
-    ``pad_to``: fixed length of every row, ``None`` for the longest of the batch (a longer row widens its
-    batch in either case: nothing is cut, all steps do the same work). ``bf16``: autocast. ``fused``: AdamW
-    and the moving average.
+    Attributes:
+        pad_to: length of every row. None: that of the longest row of the batch. A longer row widens its batch: nothing
+            is truncated, so that all steps do the same work.
+        bf16: use autocast.
+        fused: use fused AdamW and moving average.
     """
 
     pad_to: int | None
@@ -45,16 +47,16 @@ class Style:
 class HuggingFaceStep:
     """A masked LM with MoCo, trained by a plain optimizer.
 
-    It begins with copies of the weights and of the queue it is given, and reads the same views; so it has to
-    give the same losses.
+    It starts with copies of the weights and of the queue, and reads the same views as paralign, so the losses must be
+    the same.
 
     Args:
         encoder: the masked LM and its tokenizer.
         moco: projection, queue and settings.
         training: rate, schedule and clipping.
-        style: how it is written.
+        style: its optimizations.
         steps: length of the run, for the schedule.
-        device: where it runs.
+        device: the device it runs on.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class HuggingFaceStep:
         """By view: real pieces and encoded positions."""
 
     def _padded(self, batch: Batch, name: str) -> dict[str, Tensor]:
-        """A view as tensors [B, W]: ids, attention mask, types, labels (-100 where nothing is masked)."""
+        """Return a view as tensors [B, W]: ids, attention mask, types, labels (-100 where nothing is masked)."""
         view: View = batch.view(name)
         wide = max(int(view.lengths.max()), self.style.pad_to or 0)
         inside = np.arange(wide) < view.lengths[:, None]
@@ -123,7 +125,7 @@ class HuggingFaceStep:
         return F.normalize(projection(F.normalize(first.float(), dim=1)).float(), dim=1)
 
     def losses(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        """The two losses, means over masked pieces and over pairs, and the keys [B, p]."""
+        """Return the two losses (means over masked pieces and over pairs) and the keys [B, p]."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.style.bf16):
             masked = self.model(**self._padded(batch, "joint")).loss
             queries = self._vectors(self.model.base_model, self.projection, self._padded(batch, "first"))
@@ -135,7 +137,7 @@ class HuggingFaceStep:
         return {"tlm": masked, "moco": F.cross_entropy(scores, target)}, keys
 
     def step(self, batch: Batch) -> dict[str, float]:
-        """One optimizer step; returns the losses before it."""
+        """Take one optimizer step; return the losses before it."""
         losses, keys = self.losses(batch)
         self.optimizer.zero_grad()
         (losses["tlm"] + losses["moco"]).backward()
@@ -147,7 +149,7 @@ class HuggingFaceStep:
 
     @torch.no_grad()
     def _after(self, keys: Tensor) -> None:
-        """Enqueue the keys and move the key encoder."""
+        """Enqueue the keys and update the momentum encoder."""
         place = (self.pointer + torch.arange(len(keys), device=self.device)) % len(self.queue)
         self.queue[place] = keys
         self.pointer = (self.pointer + len(keys)) % len(self.queue)
@@ -162,6 +164,6 @@ class HuggingFaceStep:
 
 
 def _check_settings(config: MoCoConfig) -> None:
-    """The steps here know PPA's defaults only."""
+    """Check that the settings are the defaults of PPA; the steps support no others."""
     if not (config.normalize_projection and config.positive_in_denominator and config.pool == "cls"):
         raise ValueError("only normalized [CLS] vectors with the positive in the denominator are compared")

@@ -30,7 +30,7 @@ Vectors = npt.NDArray[np.float32]
 
 
 def linked(spec: PairSpec) -> tuple[list[tuple[str, str]], list[list[tuple[int, int]]]]:
-    """Sentences and the links of their words."""
+    """Return sentences and the links of their words."""
     indices = smallworld_range(spec.path)
     if indices is not None:
         texts = [(pair.source, pair.target) for pair in read_pairs(spec)]
@@ -55,7 +55,7 @@ def gap(
     links: Sequence[Sequence[tuple[int, int]]],
     layer: int,
 ) -> dict[str, float]:
-    """Cosines and the distance of the means."""
+    """Return the cosines and the distance of the means."""
     sides = []
     for side, language in enumerate(languages):
         with encoder.using_language(language):
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("encoder", nargs="+")
     parser.add_argument("--pairs", action="append", required=True)
-    parser.add_argument("--layer", type=int, help="the last by default")
+    parser.add_argument("--layer", type=int, help="layer to read (default: the last)")
     given = parser.parse_args(arguments)
     specs = [parse_pairs(text) for text in given.pairs]
     known = [linked(spec) for spec in specs]

@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 @torch.no_grad()
 def one_by_one(encoder: Encoder, texts: list[str]) -> Floats:
-    """[layers + 1, n, d] means without specials, each sentence alone."""
+    """Return means without special tokens [layers + 1, n, d]; each sentence is encoded alone."""
     rows = []
     for text in texts:
         ids = encoder.tokenizer(text, return_tensors="pt", truncation=True, max_length=encoder.max_pieces)
@@ -41,7 +41,7 @@ def one_by_one(encoder: Encoder, texts: list[str]) -> Floats:
 
 
 def measured(model: str, specs: list[str], limit: int | None) -> tuple[dict[tuple[str, int, str], float], float]:
-    """CKA and cosine by language and layer, and the seconds."""
+    """Return CKA and cosine by language and layer, and the seconds."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         rows = analyze_similarity([model], text=specs, out=Path(folder) / "run", limit=limit, quiet=True)
@@ -50,11 +50,11 @@ def measured(model: str, specs: list[str], limit: int | None) -> tuple[dict[tupl
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run both."""
+    """Run both and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="paralign-mini")
-    parser.add_argument("--text", action="append", help="LANG=PATH, parallel line by line, the first is the pivot")
-    parser.add_argument("--slow", type=int, default=200, help="sentences of the naive loop")
+    parser.add_argument("--text", action="append", help="line-aligned text as LANG=PATH; the first is the pivot")
+    parser.add_argument("--slow", type=int, default=200, help="number of sentences for the naive loop")
     parser.add_argument("--limit", type=int, default=None)
     args = parser.parse_args(arguments)
     specs = args.text or [f"{tag}=smallworld:0-400" for tag in ("en", "de", "zh")]
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ["one sentence at a time", f"{len(texts[0]):,}", f"{slow:.1f}", f"{obvious:,.0f}"],
     ]  # fmt: skip
     print(table(["way", "sentences", "s", "sentences per second"], rows))
-    print(f"ratio {each / obvious:.1f}; greatest difference of a value {apart:.1e}")
+    print(f"ratio {each / obvious:.1f}; largest difference of a value {apart:.1e}")
     result = {"languages": languages, "sentences": count, "seconds": seconds, "obvious_sentences": len(texts[0]),
               "obvious_seconds": slow, "ratio": each / obvious, "apart": apart}  # fmt: skip
     finish("layer_similarity", result, torch_too=True)

@@ -25,13 +25,13 @@ FINETUNE = ("training.epochs=2", "training.learning_rate=3e-4")
 
 
 def encoders(out: Path) -> list[str | Path]:
-    """The base, and the first seed of the control, PPA (all languages) and AlignLM (German alone)."""
+    """Return the base, and the first seed of the control, PPA (all languages) and AlignLM (German only)."""
     patterns = ("align/control-*-2000-0/encoder", "align/ppa-*-2000-0/encoder", "words/de-alignlm-600-*-0/encoder")
     return [start(out), *(next(iter(sorted(out.glob(pattern)))) for pattern in patterns)]
 
 
 def similarity(data: Path, out: Path) -> None:
-    """Of languages in each encoder, of encoders in each language, of the base before and after fine-tuning."""
+    """Compare languages in each encoder, encoders in each language, and the base before and after fine-tuning."""
     place, ntrex = out / "layers", data / "retrieval/ntrex"
     texts = [f"en={ntrex}/newstest2019-src.eng.txt"]
     texts += [f"{tag}={ntrex}/newstest2019-ref.{code}.txt" for tag, code in NTREX.items()]
@@ -46,7 +46,7 @@ def similarity(data: Path, out: Path) -> None:
 
 
 def ablation(data: Path, out: Path, tasks: list[str]) -> None:
-    """Tasks from English."""
+    """Run the layer ablation for tasks trained on English."""
     pud = [f"{tag}={out}/halves/pud.{tag}.test.conllu" for tag in ("en", "de", "es", "fr", "hi")]
     panx = [f"{tag}={data}/ner/panx/dev-{tag}.tsv" for tag in ("en", "de", "es", "fr", "hi", "zh")]
     for task in tasks:
@@ -59,7 +59,7 @@ def ablation(data: Path, out: Path, tasks: list[str]) -> None:
 
 
 def correlation(out: Path) -> None:
-    """Over what was fine-tuned without a reset, and similarity and retrieval of the same encoders."""
+    """Correlate transfer without reinitialized layers with similarity and retrieval of the same encoders."""
     place = out / "layers/retrieval"
     halves = [f"en-{tag}={out}/halves/ntrex.en-{tag}.test.tsv" for tag in NTREX]
     for number, model in enumerate(encoders(out)):

@@ -19,12 +19,12 @@ __all__ = ["add_arguments", "in_turn", "loop_rate", "sample"]
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, batch: int = 128) -> None:
-    """What both sides are given."""
+    """Add the arguments that both sides have."""
     parser.add_argument("--arch", default="bert:4x256", help="family:LAYERSxWIDTH")
     parser.add_argument("--batch", type=int, default=batch, help="pairs per step")
     parser.add_argument("--warm", type=int, default=3, help="unmeasured steps of each run")
     parser.add_argument(
-        "--steps", type=int, default=50, help="measured steps of each run: 50 are a full window of lengths"
+        "--steps", type=int, default=50, help="measured steps of each run; 50 are a complete window of lengths"
     )
     parser.add_argument("--repeats", type=int, default=3)
 
@@ -40,11 +40,11 @@ def loop_rate(
     """Measure the pairs per second of the steps of `paralign align`, including log, gradient clipping and schedule.
 
     Args:
-        model: the encoder's folder.
-        store: the pairs, a token store.
-        recipe: name of one.
-        given: ``batch``, ``warm`` and ``steps``, as :func:`add_arguments` reads them.
-        settings, overrides: more of them.
+        model: folder of the encoder.
+        store: token store of the pairs.
+        recipe: name of a recipe.
+        given: ``batch``, ``warm`` and ``steps``, as :func:`add_arguments` adds them.
+        settings, overrides: as in :func:`paralign.align`.
     """
     sets = [f"training.steps={given.warm + given.steps}", f"training.batch={given.batch}", "training.log_every=1"]
     with tempfile.TemporaryDirectory() as place:
@@ -65,7 +65,7 @@ def sample(store: TokenStore, many: int) -> list[tuple[str, str]]:
 
 
 def in_turn(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, Any]:
-    """Run all variants, taking turns, and print the table and the ratios of the first to the others.
+    """Run all variants, taking turns; print the table and the ratios of the first to the others.
 
     Returns:
         ``pairs_per_s`` and ``times`` by name: median, min, max.

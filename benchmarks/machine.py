@@ -19,7 +19,7 @@ _LOAD = os.getloadavg()[0]  # before the benchmark itself adds to it
 
 
 def facts(*, torch_too: bool = False) -> dict[str, Any]:
-    """Processor, cores, load, versions; with ``torch_too`` also threads and accelerator (imports torch)."""
+    """Return processor, cores, load and versions; with ``torch_too`` also threads and accelerator (imports torch)."""
     out: dict[str, Any] = {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -49,7 +49,7 @@ def _processor() -> str:
 
 
 def median_of(values: Sequence[float]) -> dict[str, Any]:
-    """Median, least and most of some repeats, and the repeats themselves."""
+    """Return the median, minimum and maximum of repeats, and the repeats themselves."""
     ordered = sorted(values)
     middle = len(ordered) // 2
     median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
@@ -57,7 +57,7 @@ def median_of(values: Sequence[float]) -> dict[str, Any]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns padded to their widest cell; the first is flush left, the others flush right."""
+    """Return a table as text; the first column is aligned left, the others right."""
     every = [list(head), *map(list, rows)]
     widths = [max(len(row[k]) for row in every) for k in range(len(head))]
     lines = [
@@ -71,7 +71,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def finish(benchmark: str, result: dict[str, Any], *, torch_too: bool = False) -> None:
-    """Print the machine and, last, everything as one JSON line."""
+    """Print the machine, and everything as one JSON object on the last line."""
     machine = facts(torch_too=torch_too)
     print("\nmachine: " + ", ".join(f"{key} {value}" for key, value in machine.items()))
     print(json.dumps({"benchmark": benchmark, "machine": machine, **_rounded(result)}))
@@ -79,7 +79,7 @@ def finish(benchmark: str, result: dict[str, Any], *, torch_too: bool = False) -
 
 
 def _rounded(value: Any) -> Any:
-    """Six significant digits are more than any clock here deserves."""
+    """Round to six significant digits, which is more than clocks resolve here."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):

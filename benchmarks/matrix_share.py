@@ -32,7 +32,7 @@ from paralign.training import CorpusBatches, Learner, Trainer
 
 
 class Products(TorchDispatchMode):
-    """Counts the operations that have a known number of multiplications, by all that decides their time."""
+    """Counts operations with a known number of multiplications, by everything that affects their time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def _now() -> float:
 
 @torch.no_grad()
 def alone(key: Any, device: torch.device, repeats: int = 5) -> float:
-    """Seconds of an operation by itself, the median."""
+    """Return the median seconds of an operation alone."""
     func, args, kwargs = key
     given = [_made(kind, device) for kind in args], {name: _made(kind, device) for name, kind in kwargs}
     times = []
@@ -84,13 +84,13 @@ def alone(key: Any, device: torch.device, repeats: int = 5) -> float:
 
 
 def square(device: torch.device, dtype: torch.dtype, size: int = 2048) -> float:
-    """FLOP/s of a large square product."""
+    """Return the FLOP/s of a large square product."""
     kind = ("tensor", (size, size), (size, 1), dtype)
     return 2 * size**3 / alone((torch.ops.aten.mm.default, (kind, kind), ()), device)
 
 
 def trainer(given: argparse.Namespace, folder: Path) -> Trainer:
-    """Of the recipe, nothing of it run."""
+    """Return a trainer of the recipe that has not run."""
     store, tokenizer = corpora.open_or_make(given, folder)
     training = {"batch": given.batch, "steps": 1000, "checkpoint_every": 1 << 30}
     moco = {"queue": given.queue, "queue_init": "random"}
@@ -104,7 +104,7 @@ def trainer(given: argparse.Namespace, folder: Path) -> Trainer:
 
 
 def main() -> None:
-    """Read the arguments, measure, print."""
+    """Read the arguments, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     corpora.add_arguments(parser)
     parser.add_argument("--arch", default="bert:4x256", help="family:LAYERSxWIDTH")
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128, help="pairs per step")
     parser.add_argument("--queue", type=int, default=32_000)
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--profile", action="store_true", help="where the time goes, operation by operation")
+    parser.add_argument("--profile", action="store_true", help="print the time of each operation")
     given = parser.parse_args()
     device = best_device()
     with tempfile.TemporaryDirectory() as place:
@@ -152,7 +152,7 @@ def main() -> None:
     print(table(["a step", "calls", "GFLOP", "ms alone", "share", "GFLOP/s"], rows))
     dtype = torch.bfloat16 if made.precision == "bf16" else torch.float32
     top = square(device, dtype)
-    print(f"\n{own / step:.1%} of the step is what its products take alone; a square one of 2,048 has "
+    print(f"\n{own / step:.1%} of the time of the step is that of its products alone; a square product of 2,048 has "
           f"{top / 1e9:,.0f} GFLOP/s, the step {flops / step / top:.1%} of that")  # fmt: skip
     finish("matrix_share", {"recipe": given.recipe, "arch": given.arch, "batch": given.batch, "step_s": step,
                             "alone_s": own, "share": own / step, "flops": flops, "square_flops": top},

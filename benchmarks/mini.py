@@ -49,7 +49,7 @@ INSIDE = 30
 
 
 def tests(data: Path) -> list[Path]:
-    """Every file with sentences that must not be trained on."""
+    """Return every file with sentences that must not be trained on."""
     patterns = (
         "retrieval/ntrex/newstest*.txt",
         "retrieval/tatoeba/tatoeba.*",
@@ -73,7 +73,7 @@ def tests(data: Path) -> list[Path]:
 
 
 def corpora(data: Path) -> tuple[list[str], list[str]]:
-    """Pairs and plain text that may be shipped in weights."""
+    """Return the pairs and plain text whose license allows distributing weights."""
     pairs = []
     for tag in LANGUAGES:
         tatoeba, office = (
@@ -91,7 +91,7 @@ def corpora(data: Path) -> tuple[list[str], list[str]]:
 
 
 def prepare(data: Path, out: Path) -> None:
-    """Split the text; no sentence of a test set, no pair with both its sides."""
+    """Split the text. It contains no sentence of a test set, and not both sides of a pair."""
     pairs, text = corpora(data)
     if not (out / "split").is_dir():
         paralign(
@@ -104,7 +104,7 @@ def prepare(data: Path, out: Path) -> None:
 
 
 def base(out: Path) -> None:
-    """Pretrain from scratch; interrupted it goes on, to the same bytes."""
+    """Pretrain from scratch; an interrupted run resumes to the same bytes."""
     tags = ("en", *LANGUAGES)
     text, heldout = ([f"{tag}={out}/split/{kind}/{tag}.txt.gz" for tag in tags] for kind in ("mono", "heldout"))
     paralign(
@@ -116,7 +116,7 @@ def base(out: Path) -> None:
 
 
 def start(out: Path) -> str | Path:
-    """The encoder to be aligned: that pretrained here, or without one the package's, which is the same."""
+    """Return the encoder to align: the one pretrained here, or the equal one of the package."""
     made = out / "base/encoder"
     return made if made.is_dir() else NAME
 
@@ -137,7 +137,7 @@ def ship(out: Path) -> None:
 
 
 def halves(data: Path, out: Path) -> None:
-    """NTREX by document and PUD by sentence, cut into development and test halves."""
+    """Split NTREX by document and PUD by sentence into development and test halves."""
     folder = out / "halves"
     folder.mkdir(parents=True, exist_ok=True)
     ntrex, pud = data / "retrieval/ntrex", data / "pos-parse"
@@ -159,9 +159,9 @@ def halves(data: Path, out: Path) -> None:
 
 
 def leaks(data: Path, out: Path) -> None:
-    """Look for every test sentence in all text given away, as the readers of tasks see it, and say what is found.
+    """Search all text used in training for every test sentence, as tasks read it, and print the overlap.
 
-    Of paragraphs, any sentence of the text with at least 30 letters and digits counts that stands anywhere in them.
+    A paragraph overlaps if it contains a sentence of the text with at least 30 letters and digits.
     """
     seen: set[str] = set()
     for path in sorted((out / "split").glob("*/*.gz")):
@@ -187,12 +187,12 @@ def leaks(data: Path, out: Path) -> None:
               **{name: sum(len(row[name]) for row in rows) for name in ("found", "found_inside")}}  # fmt: skip
     (out / "leaks.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     tested = sum(row["sentences"] for row in rows)
-    print(f"of {tested:,} test sentences {report['found']} are among the {len(seen):,} given away")
-    print(f"{report['found_inside']} of those stand inside a paragraph of a test")
+    print(f"{report['found']} of {tested:,} test sentences are among the {len(seen):,} sentences of the text")
+    print(f"{report['found_inside']} sentences of the text are in a paragraph of a test set")
 
 
 def test_texts(path: Path) -> tuple[list[str], list[str]]:
-    """Sentences of a test set, and paragraphs, read otherwise than ``corpus split`` reads them."""
+    """Return the sentences of a test set, and paragraphs, read without the code of ``corpus split``."""
     name = path.name.removesuffix(".gz")
     if name.endswith(".conllu"):
         return [tree.text for tree in read_conllu(path, labeled=False)], []
@@ -209,7 +209,7 @@ def test_texts(path: Path) -> tuple[list[str], list[str]]:
 
 
 def measure(data: Path, out: Path, encoder: str | Path, name: str, which: str, *, epochs: int = 3) -> None:
-    """Retrieval on NTREX, and tagging from the English treebank to PUD, on one half."""
+    """Evaluate retrieval on NTREX, and tagging on PUD trained on the English treebank, on one half."""
     trained = data / "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
     paralign(
         *("evaluate", "--model", encoder, "--task", "retrieval", "--split", which),
@@ -245,7 +245,7 @@ def align(out: Path, method: str, rate: float, seed: int, size: tuple[int, int])
 
 
 def score(out: Path, name: str, which: str) -> dict[str, float]:
-    """Means over de fr es: tagging, and retrieval of both poolings in both directions."""
+    """Return means over de, fr and es: tagging, and retrieval of both poolings in both directions."""
     tagged = [r.value for r in read_results(out / f"{which}/pos-{name}/results.jsonl") if r.language in MEAN]
     found = read_results(out / f"{which}/ntrex-{name}/results.jsonl")
     chosen = [r for r in found if r.metric == "accuracy_cosine" and r.language in MEAN]
@@ -254,7 +254,7 @@ def score(out: Path, name: str, which: str) -> dict[str, float]:
 
 
 def tune(data: Path, out: Path, methods: list[str]) -> None:
-    """For every method the rate whose tagging and [CLS] retrieval are best together on the development halves."""
+    """Choose for every method the learning rate with the best tagging and [CLS] retrieval on the development halves."""
     for method in methods:
         table = {}
         for rate in RATES[method]:
@@ -268,7 +268,7 @@ def tune(data: Path, out: Path, methods: list[str]) -> None:
 
 
 def compare(data: Path, out: Path, methods: list[str]) -> None:
-    """The test halves, once: the base, and each method at its rate over its seeds."""
+    """Evaluate the test halves once: the base, and each method at its learning rate with several seeds."""
     measure(data, out, start(out), "base", "test")
     for method in methods:
         rate = json.loads((out / f"rate.{method}.json").read_text(encoding="utf-8"))["rate"]
@@ -277,7 +277,7 @@ def compare(data: Path, out: Path, methods: list[str]) -> None:
 
 
 def report(out: Path) -> None:
-    """One page of all runs scored on the test halves."""
+    """Write one report of all runs evaluated on the test halves."""
     runs = [*out.glob("test/*"), *(path.parent for path in out.glob(f"align/*-{FINAL[0]}-*/run.json"))]
     paralign("report", *sorted(runs), "--out", out / "report.html", "--title", "paralign-mini, aligned")
 

@@ -19,7 +19,7 @@ SOURCES = (
 
 
 def card(out: Path) -> str:
-    """Markdown with the front matter a model hub reads."""
+    """Return the card as Markdown with front matter for a model hub."""
     facts = json.loads((out / "base/run.json").read_text(encoding="utf-8"))
     leaks = json.loads((out / "leaks.json").read_text(encoding="utf-8"))
     looks = [json.loads(line) for line in (out / "base/log.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -100,12 +100,12 @@ number of threads.
 
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes."""
+    """Return the digest of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def scores(out: Path) -> str:
-    """Zero-shot tagging and retrieval of the untreated encoder."""
+    """Return zero-shot tagging and retrieval of the encoder before alignment."""
     which = "test" if (out / "test/pos-base/results.jsonl").exists() else "dev"
     lines = []
     tagged = {r.language: r.value for r in read_results(out / f"{which}/pos-base/results.jsonl")}

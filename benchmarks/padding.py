@@ -29,7 +29,7 @@ CHUNKS = ("1", "2", "4", "8", "auto")  # auto: what the loop does on a CPU, trai
 def measure(
     store: TokenStore, template: Template, *, batch: int, batches: int, window: int
 ) -> dict[str, dict[str, float]]:
-    """Share of positions that are padding, by view (and over all of PPA's views) and number of chunks."""
+    """Return the share of positions that are padding, by view (and over all views of PPA) and number of chunks."""
     training = TrainingConfig(batch=batch, window=window)
     source = CorpusBatches(store, template, ViewsConfig(), training, longest=1 << 30)
     real = dict.fromkeys(VIEWS, 0)
@@ -50,12 +50,12 @@ def measure(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the tables and the JSON line."""
+    """Measure; print the tables and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     parser.add_argument("--batch", type=int, default=128, help="pairs per batch")
-    parser.add_argument("--batches", type=int, default=200, help="batches looked at; whole windows are fair")
-    parser.add_argument("--windows", type=int, nargs="+", default=[1, 50], help="batches sorted together")
+    parser.add_argument("--batches", type=int, default=200, help="number of batches; use complete windows")
+    parser.add_argument("--windows", type=int, nargs="+", default=[1, 50], help="number of batches sorted together")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         store, tokenizer = open_or_make(given, Path(folder))
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{len(store):,} pairs, filter {facts['filter']}")
     for window, by_view in shares.items():
         rows = [[view, *(f"{s:.1%}" for s in by_chunks.values())] for view, by_chunks in by_view.items()]
-        print(f"\nwindow of {window}, padding by chunks a view\n" + table(["view", *map(str, CHUNKS)], rows))
+        print(f"\nwindow of {window}, padding by chunks per view\n" + table(["view", *map(str, CHUNKS)], rows))
     finish("padding", {"batch": given.batch, "batches": given.batches, **facts, "waste_by_window": shares})
 
 

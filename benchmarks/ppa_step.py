@@ -37,7 +37,7 @@ Seen = dict[str, list[int]]
 
 
 class Clock:
-    """Seconds, and pieces by view, of the blocks of one step; waits for the accelerator before it looks."""
+    """Seconds, and pieces by view, of the blocks of one step; waits for the accelerator before it reads the clock."""
 
     def __init__(self) -> None:
         self.blocks: list[float] = []
@@ -46,11 +46,11 @@ class Clock:
         self._began = 0.0
 
     def start(self) -> None:
-        """Begin a block."""
+        """Start a block."""
         self._began = _now()
 
     def stop(self, steps: int) -> None:
-        """End a block of so many steps."""
+        """End a block of this number of steps."""
         self.blocks.append(_now() - self._began)
         self.steps += steps
 
@@ -69,13 +69,13 @@ class Rival:
         self.clock = Clock()
 
     def run(self, steps: int) -> None:
-        """So many optimizer steps."""
+        """Take this number of optimizer steps."""
         for _ in range(steps):
             self.made.step(self._batches.batch(self._next))
             self._next += 1
 
     def timed(self, steps: int) -> None:
-        """A block."""
+        """Time a block."""
         self.made.seen = self.clock.seen
         self.clock.start()
         self.run(steps)
@@ -85,7 +85,7 @@ class Rival:
 class TakingTurns:
     """Batches of the loop; between blocks of its steps, when it requests the next batch, the rivals run.
 
-    So the loop itself is unmodified, and blocks of all steps alternate.
+    The loop itself is unmodified, and blocks of all steps alternate.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class TakingTurns:
         self.timed: list[Batch] = []
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
-        """As the batches it wraps."""
+        """Return a batch of the wrapped batches."""
         turn, place = divmod(step - self._warm, self._block)
         if step >= self._warm and place == 0:
             if turn > 0:
@@ -128,7 +128,7 @@ CHECK_MOMENTUM = 0.5
 
 
 def settings_of(given: argparse.Namespace, moco: dict[str, Any], **training: Any) -> RunConfig:
-    """The recipe ``ppa`` with the sizes and precision asked for; every step starts from one random queue."""
+    """Return the recipe ``ppa`` with the requested sizes and precision; every step starts from one random queue."""
     loop = {"batch": given.batch, "precision": given.precision, "checkpoint_every": 1 << 30} | training
     moco = {"queue": given.queue, "queue_init": "random"} | moco
     return run_settings("ppa", {"training": loop, "moco": moco}, [])
@@ -150,21 +150,21 @@ def new_learner(given: argparse.Namespace, config: RunConfig, store: TokenStore,
 
 def batches_of(store: TokenStore, learner: Learner, config: RunConfig, *, window: int | None = None
                ) -> CorpusBatches:  # fmt: skip
-    """The loop's batches; with ``window`` 1 plainly shuffled ones."""
+    """Return the batches of the loop; with ``window`` 1 they are plainly shuffled."""
     training = config.training if window is None else config.training.model_copy(update={"window": window})
     encoder = learner.encoder
     return CorpusBatches(store, encoder.template, config.views, training, longest=encoder.max_pieces)
 
 
 def new_rival(learner: Learner, training: TrainingConfig, style: Style, steps: int) -> HuggingFaceStep:
-    """A step with copies of the learner's weights and queue."""
+    """Return a step with copies of the learner's weights and queue."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     moco: Any = learner.objectives["moco"]
     return HuggingFaceStep(learner.encoder, moco, training, style, steps=steps, device=device)
 
 
 def check(given: argparse.Namespace, store: TokenStore, tokenizer: Any, folder: Path) -> dict[str, float]:
-    """Largest difference of each loss between paralign's loop and either rival, over ``check_steps`` steps.
+    """Return the largest difference of each loss between paralign's loop and either rival, over ``check_steps`` steps.
 
     From the second step on the losses depend on the gradients, the optimizer, the enqueued keys and the
     moving average of the steps before: equal losses mean that all of these are equal work.
@@ -251,7 +251,7 @@ def _row(clock: Clock, given: argparse.Namespace, block: int, precision: str) ->
 
 
 def ratios(rows: dict[str, Any]) -> dict[str, Any]:
-    """How many times the rate of each rival paralign's is: block by block, and over all blocks together."""
+    """Return the ratio of the rate of paralign to that of each rival: by block, and over all blocks together."""
     ours = rows["paralign"]
     out = {}
     for name, row in rows.items():
@@ -273,9 +273,9 @@ def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto",
                         help="of paralign and the optimized Hugging Face step; the naive step has fp32")  # fmt: skip
     parser.add_argument("--rivals", nargs="*", choices=RIVALS, default=list(RIVALS))
-    parser.add_argument("--repeats", type=int, default=5, help="blocks of each")
+    parser.add_argument("--repeats", type=int, default=5, help="number of blocks of each step")
     parser.add_argument("--block", type=int, default=10,
-                        help="steps of paralign a block; 5 x 10 are one whole window of lengths")  # fmt: skip
+                        help="steps of paralign per block; 5 x 10 are a complete window of lengths")  # fmt: skip
     parser.add_argument("--rival-block", type=int, default=2, help="steps of each rival per block")
     parser.add_argument("--warm", type=int, default=5, help="unmeasured steps of paralign")
     parser.add_argument("--rival-warm", type=int, default=1, help="unmeasured steps of each rival")
@@ -284,7 +284,7 @@ def arguments_of(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Check, measure, print the tables and the JSON line."""
+    """Check, measure; print the tables and the JSON line."""
     given = arguments_of(arguments)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

@@ -23,7 +23,7 @@ TATOEBA = {"de": "deu", "fr": "fra", "es": "spa", "zh": "cmn", "hi": "hin", "ar"
 
 
 def finetune(out: Path, model: Path, task: str, train: list[str], tests: list[str], *more: object) -> Path:
-    """One seed, English to all."""
+    """Fine-tune on English with one seed, and evaluate on all languages."""
     run = out / task
     paralign("finetune", "--model", model, "--task", task, *each("--train", train), *each("--eval", tests), *RATE,
              "--lenient", "--out", run, "--resume", *more)  # fmt: skip
@@ -31,7 +31,7 @@ def finetune(out: Path, model: Path, task: str, train: list[str], tests: list[st
 
 
 def nli(data: Path, model: Path, out: Path, limit: list[object]) -> Path:
-    """LingNLI and counterfactually augmented SNLI → XNLI."""
+    """Train on LingNLI and counterfactually augmented SNLI, evaluate on XNLI."""
     train = [f"en={path}" for path in sorted((data / "nli-train/lingnli").glob("*.jsonl"))]
     train.append(f"en={data}/nli-train/cad/train.tsv")
     tests = [f"{tag}={data}/xnli/test-{tag}.tsv" for tag in ("en", "de", "es", "fr", "zh", "hi")]
@@ -39,7 +39,7 @@ def nli(data: Path, model: Path, out: Path, limit: list[object]) -> Path:
 
 
 def qa(data: Path, model: Path, out: Path, limit: list[object]) -> Path:
-    """SQuAD without XQuAD's paragraphs and TyDiQA-GoldP English → XQuAD and MLQA, the latter across languages too."""
+    """Train on SQuAD without paragraphs of XQuAD, and on English TyDiQA-GoldP; evaluate on XQuAD and MLQA."""
     made = out / "data"
     made.mkdir(parents=True, exist_ok=True)
     sets = data / "qa"
@@ -78,7 +78,7 @@ def _question_half(path: Path, out: Path) -> Path:
 
 
 def ner(data: Path, model: Path, out: Path, limit: list[object]) -> Path:
-    """PAN-X, English to all."""
+    """Train on English PAN-X, evaluate on all languages."""
     made = out / "data"
     made.mkdir(parents=True, exist_ok=True)
     tests = []
@@ -111,19 +111,19 @@ def _sent_id(block: str) -> str:
 
 
 def pos(data: Path, model: Path, out: Path, limit: list[object]) -> Path:
-    """EWT → PUD."""
+    """Train on EWT, evaluate on PUD."""
     train = f"en={data}/pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
     return finetune(out, model, "pos", [train], _treebanks(data, out), *limit)
 
 
 def parsing(data: Path, model: Path, out: Path, limit: list[object]) -> Path:
-    """EWT → PUD."""
+    """Train on EWT, evaluate on PUD."""
     train = f"en={data}/pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
     return finetune(out, model, "parsing", [train], _treebanks(data, out), *limit)
 
 
 def retrieval(data: Path, model: Path, out: Path, limit: list[object]) -> Path:
-    """NTREX (test documents), Tatoeba's 1,000 pairs, PUD's parallel treebanks."""
+    """Evaluate NTREX (test documents), Tatoeba's 1,000 pairs, and PUD's parallel treebanks."""
     made = out / "data"
     made.mkdir(parents=True, exist_ok=True)
     specs = []
@@ -151,7 +151,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def lexicon(data: Path, model: Path, out: Path, limit: list[object]) -> Path:
-    """MUSE's test words, static vectors."""
+    """Evaluate MUSE's test words with static vectors."""
     made = out / "data"
     made.mkdir(parents=True, exist_ok=True)
     specs = []
@@ -170,7 +170,7 @@ TASKS = {"pos": pos, "ner": ner, "parsing": parsing, "retrieval": retrieval, "le
 
 
 def main() -> None:
-    """Run the tasks and the report."""
+    """Run the tasks and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("model", type=Path)

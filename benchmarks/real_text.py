@@ -28,24 +28,24 @@ FINETUNE = ("training.epochs=3", "training.learning_rate=3e-4")
 
 
 def half(name: str) -> str:
-    """``dev`` or ``test``."""
+    """Return ``dev`` or ``test``."""
     return "test" if zlib.crc32(name.encode()) % 2 else "dev"
 
 
 def paralign(*words: object) -> None:
-    """Run a command, in this Python."""
+    """Run a command with this Python."""
     command = [str(word) for word in words]
     print("$ paralign " + shlex.join(command), flush=True)
     subprocess.run([sys.executable, "-m", "paralign", *command], check=True)
 
 
 def each(option: str, values: Iterable[object]) -> list[str]:
-    """``option value`` for every value."""
+    """Return ``option value`` for every value."""
     return [str(word) for value in values for word in (option, value)]
 
 
 def prepare(data: Path, out: Path) -> None:
-    """Split the bilingual text, keep every test sentence out of it, and cut the test sets into halves."""
+    """Split the bilingual text, remove every test sentence from it, and split the test sets into halves."""
     ntrex, pud = data / "retrieval/ntrex", data / "pos-parse"
     tests = [
         *sorted(ntrex.glob("newstest2019-*.txt")),
@@ -94,7 +94,7 @@ def prepare(data: Path, out: Path) -> None:
 
 
 def base(out: Path) -> None:
-    """Pretrain on plain text of which no pair gives both sides."""
+    """Pretrain on plain text that does not contain both sides of any pair."""
     text = [f"{tag}={out}/split/mono/{tag}.txt.gz" for tag in ("en", *LANGUAGES)]
     paralign(
         *("pretrain", "--arch", "bert:4x256", "--vocab", 12000, "--max-length", 128, *each("--text", text)),
@@ -103,7 +103,7 @@ def base(out: Path) -> None:
 
 
 def align(out: Path) -> None:
-    """PPA, its ablations and the control, the same pairs seen."""
+    """Train PPA, its ablations and the control on the same number of pairs."""
     store = out / "pairs"
     if not store.is_dir():
         pairs = [f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz" for tag in LANGUAGES]
@@ -119,7 +119,7 @@ def align(out: Path) -> None:
 
 
 def measure(data: Path, out: Path, which: str, seeds: int) -> None:
-    """Retrieval on NTREX and PUD, tagging from English treebank to PUD."""
+    """Evaluate retrieval on NTREX and PUD, and tagging on PUD trained on the English treebank."""
     halves, train = out / "halves", data / "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz"
     runs = [out / name for name in ("base", *METHODS)]
     for name in ("base", *METHODS):

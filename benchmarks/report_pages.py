@@ -25,7 +25,7 @@ LANGUAGES = ("en", "ar", "bg", "de", "es", "fr", "hi", "zh")
 
 
 def make(folder: Path, number: int, items: int, steps: int) -> None:
-    """One run."""
+    """Write one run."""
     rng = np.random.default_rng(number)
     system = f"system {number // 3}" if number > 2 else "control"
     rows = []
@@ -59,7 +59,7 @@ def make(folder: Path, number: int, items: int, steps: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make the runs, then the page."""
+    """Write the runs, then time the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--items", type=int, default=500)

@@ -24,14 +24,14 @@ COMMANDS = {
 
 
 def seconds_of(arguments: Sequence[str]) -> float:
-    """Wall time of one whole process of this Python."""
+    """Return the wall-clock time of one process of this Python."""
     began = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 
 def measure(repeats: int) -> dict[str, Any]:
-    """Seconds by command; one unmeasured round first, so that files are in the cache."""
+    """Return seconds by command, after one unmeasured round that fills the file cache."""
     for arguments in COMMANDS.values():
         seconds_of(arguments)
     rounds = [{name: seconds_of(words) for name, words in COMMANDS.items()} for _ in range(repeats)]
@@ -39,7 +39,7 @@ def measure(repeats: int) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the table and the JSON line."""
+    """Measure; print the table and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=9)
     given = parser.parse_args(arguments)

@@ -38,7 +38,7 @@ WEIGHTS = (1.0, 10.0, 100.0)
 
 
 def words(data: Path, out: Path, tag: str) -> Path:
-    """MUSE's halves, and the dictionary without its words; where that is."""
+    """Write the halves of MUSE, and the dictionary without their words; return its path."""
     place = out / "static"
     place.mkdir(exist_ok=True)
     known: tuple[set[str], set[str]] = (set(), set())
@@ -60,14 +60,14 @@ def words(data: Path, out: Path, tag: str) -> Path:
         for pair in dict.fromkeys(entries)
         if not any(" " in word or word.casefold() in known[side] for side, word in enumerate(pair))
     ]
-    print(f"en-{tag}: {len(kept):,} entries of single words that are not MUSE's")
+    print(f"en-{tag}: {len(kept):,} single-word entries without words of MUSE")
     path = place / f"train.en-{tag}.tsv"
     path.write_text("".join(f"{a}\t{b}\n" for a, b in kept), encoding="utf-8")
     return path
 
 
 def align(data: Path, out: Path, tag: str, method: str, seed: int, steps: int, *sets: str) -> Path:
-    """One run; where the encoder is."""
+    """Align an encoder and return its folder."""
     given = ("--dictionary", f"en-{tag}={words(data, out, tag)}") if "static" in method else ()
     name = "-".join([tag, method, str(steps), *(s.rpartition("=")[2] for s in sets), str(seed)])
     paralign(
@@ -80,7 +80,7 @@ def align(data: Path, out: Path, tag: str, method: str, seed: int, steps: int, *
 
 
 def measure(data: Path, out: Path, tag: str, encoder: str | Path, name: str, which: str) -> None:
-    """Unseen words, sentences and tagging."""
+    """Evaluate unseen words, sentences and tagging."""
     place = out / f"static/{which}"
     lexicons = [f"{a}-{b}={out}/static/muse.{a}-{b}.{which}.txt" for a, b in (("en", tag), (tag, "en"))]
     words(data, out, tag)

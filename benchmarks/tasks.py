@@ -36,7 +36,7 @@ PAD_TO = 128
 
 
 def read(task: SupervisedTask, spec: str, limit: int | None) -> Dataset[Any]:
-    """A data set, what cannot be used left out."""
+    """Read a data set, without items that cannot be used."""
     data: Dataset[Any] = task.read(spec, lenient=True, dropped=Counter(), limit=limit)
     return data
 
@@ -92,7 +92,7 @@ def evaluation(encoder: Encoder, spec: str, limit: int, repeats: int) -> dict[st
 
 
 def padding(encoder: Encoder, specs: dict[str, str], limit: int) -> dict[str, dict[str, float]]:
-    """Share of encoded positions that are padding, in training (batches of 32) and in evaluation."""
+    """Return the share of encoded positions that are padding, in training (batches of 32) and in evaluation."""
     out = {}
     for name, spec in specs.items():
         task = find_task(name)
@@ -117,7 +117,7 @@ def padding(encoder: Encoder, specs: dict[str, str], limit: int) -> dict[str, di
 
 
 def reading(spec: str, limit: int, repeats: int) -> dict[str, Any]:
-    """Seconds to read and score so many NER sentences, without a model."""
+    """Return the seconds to read and score this number of NER sentences, without a model."""
     seconds = []
     for _ in range(repeats):
         began = time.perf_counter()
@@ -165,9 +165,9 @@ def memory(encoder: Encoder, spec: str, counts: Sequence[int]) -> dict[str, floa
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the tables and the JSON line."""
+    """Measure; print the tables and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="an encoder; bert:4x256 from scratch by default")
+    parser.add_argument("--model", help="encoder (default: bert:4x256 with random weights)")
     parser.add_argument("--arch", default="bert:4x256")
     parser.add_argument("--nli", default="en=smallworld:0-2000", help="LANG=PATH")
     parser.add_argument("--ner", default="en=smallworld:0-10000", help="LANG=PATH")
@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "evaluation" in given.only:
         found["evaluation"] = made = evaluation(encoder, given.nli, given.limit, given.repeats)
         rows = [[name, f"{rate['median']:.0f}"] for name, rate in made["items_per_s"].items()]
-        print(f"\nclassification of {made['items']:,} pairs\n" + table(["way", "pairs/s"], rows))
+        print(f"\nclassification of {made['items']:,} pairs\n" + table(["loop", "pairs/s"], rows))
         print(f"ratio {made['ratio']:.2f}")
     if "memory" in given.only:
         small = Encoder.from_scratch("bert:1x32", encoder.tokenizer, max_length=PAD_TO)

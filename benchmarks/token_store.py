@@ -29,7 +29,7 @@ MB = 1e6
 
 
 def _status(field: str) -> float | None:
-    """A size of this process in MB as Linux states it; ``None`` elsewhere."""
+    """Return a memory size of this process in MB from /proc; None: not Linux."""
     path = Path("/proc/self/status")
     lines = path.read_text(encoding="ascii").splitlines() if path.exists() else []
     found = [line.split()[1] for line in lines if line.startswith(field + ":")]
@@ -37,10 +37,10 @@ def _status(field: str) -> float | None:
 
 
 def peak() -> dict[str, float]:
-    """Peak resident size in MB.
+    """Return the peak resident size in MB.
 
-    ``getrusage`` counts from the fork: a large parent's size is in it. VmHWM begins anew with the program, so
-    it is preferred where there is one.
+    ``getrusage`` counts from the fork and includes the size of a large parent. VmHWM is reset when the program starts,
+    so it is preferred if it exists.
     """
     unit = 1 if sys.platform == "darwin" else 1024
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MB
@@ -52,7 +52,7 @@ def peak() -> dict[str, float]:
 
 
 def build(given: argparse.Namespace) -> dict[str, Any]:
-    """Build a store of ``given.text``; seconds, and sizes before and after."""
+    """Build a store of ``given.text``; return the seconds, and sizes before and after."""
     from paralign.corpus.build import build_store
     from paralign.corpus.clean import FilterConfig
     from paralign.encoder.loading import load_tokenizer
@@ -85,7 +85,7 @@ def build(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def reopen(given: argparse.Namespace) -> dict[str, Any]:
-    """Open a store in a fresh process: milliseconds until it is open, and until a random batch is read."""
+    """Open a store in a new process: milliseconds until it is open, and until a random batch is read."""
     import numpy as np
 
     from paralign.corpus.store import TokenStore
@@ -99,8 +99,8 @@ def reopen(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def train(given: argparse.Namespace) -> dict[str, Any]:
-    """Read a store as training does, in a fresh process: seconds until the first batch is there (an epoch is put into
-    its order), pairs per second of batches sampled from the whole store, including views, and their memory."""
+    """Read a store as training does, in a new process: seconds until the first batch is ready (the epoch is sorted),
+    pairs per second of batches sampled from the whole store, including views, and their memory."""
     import numpy as np
 
     from paralign.batches.views import ViewsConfig
@@ -140,7 +140,7 @@ CHILDREN = {"build": build, "open": reopen, "train": train}
 
 
 def child(verb: str, given: argparse.Namespace, text: Path, out: Path) -> dict[str, Any]:
-    """Run a verb in a fresh process and read the JSON it prints last."""
+    """Run a command in a new process and read the JSON object on its last line."""
     words: list[object] = [
         sys.executable,
         __file__,
@@ -159,7 +159,7 @@ def child(verb: str, given: argparse.Namespace, text: Path, out: Path) -> dict[s
 
 
 def lines_of(given: argparse.Namespace) -> Iterator[str]:
-    """Lines of the corpus given, or of the small world's pairs."""
+    """Yield the lines of the given corpus, or of the small world's pairs."""
     if given.text is None:
         from corpora import long_pairs
 
@@ -171,7 +171,7 @@ def lines_of(given: argparse.Namespace) -> Iterator[str]:
 
 
 def write(lines: Iterable[str], path: Path) -> int:
-    """Write lines; how many there were."""
+    """Write lines and return their number."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         written = 0
         for line in lines:
@@ -181,7 +181,7 @@ def write(lines: Iterable[str], path: Path) -> int:
 
 
 def measure(given: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
-    """Build and open at 4N and at N."""
+    """Build and open stores of 4N and of N pairs."""
     if given.tokenizer is None:
         from corpora import small_tokenizer
 
@@ -203,12 +203,12 @@ def measure(given: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the table and the JSON line."""
+    """Measure; print the table and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", type=Path, nargs="?", help="pairs, two columns; the small world's by default")
+    parser.add_argument("text", type=Path, nargs="?", help="pairs in two columns (default: the small world)")
     parser.add_argument("--languages", default="en-de")
-    parser.add_argument("--tokenizer", type=Path, help="folder of a tokenizer; a small one is trained by default")
-    parser.add_argument("--pairs", type=int, default=200_000, help="N, in lines")
+    parser.add_argument("--tokenizer", type=Path, help="folder of a tokenizer (default: a small one is trained)")
+    parser.add_argument("--pairs", type=int, default=200_000, help="N, the number of lines")
     parser.add_argument("--min-pieces", type=int, default=3, help="data.min_pieces")
     parser.add_argument("--child", choices=tuple(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)

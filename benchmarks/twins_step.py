@@ -36,12 +36,12 @@ from paralign.sources.specs import parse_text
 
 
 class AllPositions(MaskedLM):
-    """MLM whose vocabulary scores are made at every position and then ignored at most."""
+    """MLM that computes logits at every position, most of which are ignored."""
 
     name: ClassVar[str] = "mlm"
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """The same sum."""
+        """Return the same sum."""
         states, seen = step.hidden("text"), step.batch.view("text")
         scores = step.encoder.logits(states.at(np.arange(len(seen.ids)))).float()
         labels = torch.full((len(scores),), -100, device=scores.device)
@@ -57,7 +57,7 @@ WAYS = {
 
 
 def alone(encoder: Encoder, repeats: int = 15) -> float:
-    """Seconds of ``static`` on all pieces by itself, there and back: the median."""
+    """Return the median seconds of ``static`` on all pieces alone, forward and backward."""
     names, ids = [str(k) for k in range(encoder.twin_offset)], encoder.template.ordinary.tolist()
     objective = Static(StaticConfig(), encoder, Dictionary.from_twins(names, ids, encoder.twin_offset))
     nothing, times = Step(encoder, cast(Any, None)), []
@@ -71,10 +71,18 @@ def alone(encoder: Encoder, repeats: int = 15) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--text", help="LANG=PATH; sentences of the small world without")
-    parser.add_argument("--vocab", type=int, default=8_000, help="pieces, byte-level BPE; with twins twice as many")
+    parser.add_argument("--text", help="text as LANG=PATH (default: the small world)")
+    parser.add_argument(
+        "--vocab", type=int, default=8_000, help="vocabulary size of byte-level BPE; doubled by the twins"
+    )
     parser.add_argument("--limit", type=int, default=100_000, help="sentences")
-    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), help="the first is compared")
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        choices=list(WAYS),
+        default=list(WAYS),
+        help="variants; the others are compared with the first",
+    )
     add_arguments(parser)
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as place:
@@ -90,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         encoder = Encoder.from_scratch(given.arch, tokenizer, max_length=256, twins=True)
         encoder.save_pretrained(folder / "encoder")
         seconds = alone(encoder)
-        print(f"static by itself, {len(encoder.template.ordinary):,} pieces: {1000 * seconds:.1f} ms")
+        print(f"static alone, {len(encoder.template.ordinary):,} pieces: {1000 * seconds:.1f} ms")
         pair = f"{language}:{language}~trans+inv={text}"
         paralign(
             *("corpus", "build", "--model", folder / "encoder", "--pairs", pair, "--set", "data.drop_identical=false"),
@@ -104,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         result = in_turn(ways, given.repeats)
     rate = next(iter(result["pairs_per_s"].values()))["median"]
-    print(f"static by itself is {100 * seconds * rate / given.batch:.1f} % of a step of the first")
+    print(f"static alone is {100 * seconds * rate / given.batch:.1f} % of a step of the first")
     shape: dict[str, Any] = {"static_s": seconds, "arch": given.arch, "pieces": len(tokenizer), "batch": given.batch}
     finish("twins_step", shape | result, torch_too=True)
 
