@@ -1,9 +1,9 @@
-"""An objective in one file outside the package: symmetric InfoNCE between the two sides of a batch's pairs.
+"""An objective in one file outside the package: symmetric InfoNCE between the two sides of the pairs of a batch.
 
     paralign align --model base/encoder --pairs en-de=smallworld --recipe ppa-mini --out runs/in-batch \
         --set 'objectives=["tlm", "in_batch_contrastive:InBatchContrast"]' --set in_batch.temperature=0.1
 
-Run it where this file lies, or with its folder on PYTHONPATH. docs/add-an-objective.md explains it.
+Run it in the folder of this file, or with that folder on PYTHONPATH. docs/add-an-objective.md explains it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ class InBatchConfig(ObjectiveConfig):
 
 
 class InBatchContrast(Objective):
-    """The translation is to be nearer than every other sentence of the slice, in both directions.
+    """InfoNCE between translations in both directions; the negatives of a pair are the other pairs of its slice.
 
-    Both sides have a gradient; the negatives of a pair are the other pairs of its slice. Loss ``in_batch``, a
-    mean over pairs of ½ (first → second) + ½ (second → first).
+    Both sides have a gradient. The loss ``in_batch`` is a mean over pairs of ½ (first → second) + ½ (second → first).
     """
 
     name: ClassVar[str] = "in_batch"
@@ -40,19 +39,17 @@ class InBatchContrast(Objective):
     config: InBatchConfig
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
-        """Pairs."""
+        """Return the number of pairs."""
         return {self.name: batch.size}
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Summed loss of the slice's pairs."""
+        """Return the sum of the loss over the pairs of the slice."""
         pooled = [step.hidden(view).pool(self.config.pool).float() for view in self.reads]
         first, second = (F.normalize(vectors, dim=1) for vectors in pooled)
-        ids, here = (
-            torch.from_numpy(step.batch.ids).to(first.device),
-            torch.arange(len(first)).to(first.device),
-        )
-        twice = (ids[:, None] == ids) & (here[:, None] != here)  # the same pair drawn again is no negative
+        ids = torch.from_numpy(step.batch.ids).to(first.device)
+        positions = torch.arange(len(first)).to(first.device)
+        repeated = (ids[:, None] == ids) & (positions[:, None] != positions)  # the same pair again is no negative
         with torch.autocast(first.device.type, enabled=False):
-            scores = (first @ second.T / self.config.temperature).masked_fill(twice, -torch.inf)
-        there, back = (F.cross_entropy(s, here, reduction="sum") for s in (scores, scores.T))
-        return {self.name: (there + back) / 2}
+            logits = (first @ second.T / self.config.temperature).masked_fill(repeated, -torch.inf)
+        forward, backward = (F.cross_entropy(rows, positions, reduction="sum") for rows in (logits, logits.T))
+        return {self.name: (forward + backward) / 2}

@@ -1,9 +1,9 @@
-"""Where do languages agree, and which layers does transfer need? Before and after alignment, on the small world.
+"""Similarity of languages and ablation of layers, before and after alignment, on the small world.
 
     python examples/layers.py runs/layers
 
-A masked LM is trained from scratch, PPA aligns it with pairs; then CKA of translations in every layer, the ablation of
-each layer for tagging, and one page. About five minutes on two cores.
+A masked LM is trained from scratch and aligned with PPA. Then the CKA of translations is measured in every layer, each
+layer is reinitialized before fine-tuning a tagger, and a report is written. Takes about five minutes on two cores.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RATE = "training.learning_rate=1e-3"
 
 
 def main(out: Path, *, arch: str = "bert:4x128", epochs: float = 4, sentences: int = 2_000) -> Path:
-    """Everything goes into ``out``; a second call goes on where the first one stopped."""
+    """Run everything in the folder ``out``; a second call continues an interrupted one."""
     base = paralign.pretrain(out=out / "base", text=TEXT, arch=arch, vocab=3000, resume=True,
                              overrides=[f"training.epochs={epochs}", RATE])  # fmt: skip
     aligned = paralign.align(str(base), out=out / "ppa", pairs=PAIRS, recipe="ppa-mini", resume=True,

@@ -1,9 +1,9 @@
-"""Bilingual lexicon induction: how many words find their translation among all others?
+"""Bilingual lexicon induction: the precision of finding the translation of a word among all others.
 
     python examples/lexicon.py runs/base/encoder runs/lexicon en-de=en-de.5000-6500.txt
 
-The lexicon is one of MUSE's files, or by default the lemmas of the small world. Static vectors are rows of the
-embedding table, contextual ones come out of the encoder's last layer.
+The lexicon is a file of MUSE, or by default the lemmas of the small world. Static vectors are rows of the embedding
+table, contextual ones are outputs of the last layer of the encoder.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import paralign
 
 
 def main(model: str, out: Path, lexicon: str = "en-de=smallworld") -> dict[str, dict[str, float]]:
-    """Measure both kinds of vectors below ``out``; returns the scores by kind and metric."""
-    found = {}
+    """Evaluate both kinds of vectors; return the scores by kind and metric."""
+    scores = {}
     for vectors in ("static", "contextual"):
         rows = paralign.evaluate(
             model, task="lexicon", data=[lexicon], out=out / vectors, overrides=[f"task.vectors={vectors}"]
         )
-        found[vectors] = {row.metric: row.value for row in rows}
-    return found
+        scores[vectors] = {row.metric: row.value for row in rows}
+    return scores
 
 
 if __name__ == "__main__":

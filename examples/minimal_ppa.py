@@ -36,7 +36,7 @@ class PPA(nn.Module):
         self.register_buffer("queue_ids", torch.empty(0, dtype=torch.long))  # the pair each key belongs to
 
     def embed(self, encoder, projection, sentences):
-        """Normalized sentence vectors [B, dim]: the projected last hidden state of [CLS]."""
+        """Return normalized sentence vectors [B, dim]: the projected last hidden state of [CLS]."""
         cls = encoder(**sentences).last_hidden_state[:, 0]
         return F.normalize(projection(F.normalize(cls, dim=1)), dim=1)
 
@@ -45,7 +45,7 @@ class PPA(nn.Module):
         return self.embed(self.momentum_encoder, self.momentum_projection, batch["second"])
 
     def forward(self, batch):
-        """The TLM loss, the contrastive loss, and the keys [B, dim] to enqueue after the optimizer step."""
+        """Return the TLM loss, the contrastive loss, and the keys [B, dim] to enqueue after the optimizer step."""
         tlm = self.model(**batch["joint"]).loss  # cross-entropy, a mean over the masked positions
         queries, keys = self.embed(self.model.base_model, self.projection, batch["first"]), self.keys(batch)
         positive = (queries * keys).sum(dim=1, keepdim=True)  # [B, 1]
@@ -67,7 +67,7 @@ class PPA(nn.Module):
 
 
 def train(ppa, batches, steps, lr=3e-5, warmup=0.1, weight_decay=0.01, eps=1e-8):
-    """Train for a number of optimizer steps; yields the two losses of each."""
+    """Train for a number of optimizer steps; yield the two losses of each step."""
     trained = [p for p in ppa.parameters() if p.requires_grad]
     matrices, vectors = [p for p in trained if p.dim() > 1], [p for p in trained if p.dim() == 1]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -92,7 +92,7 @@ def train(ppa, batches, steps, lr=3e-5, warmup=0.1, weight_decay=0.01, eps=1e-8)
 
 
 def make_batches(pairs, tokenizer, batch_size, device):
-    """Endless shuffled batches of three views: two single sentences, and both in one masked sequence."""
+    """Yield shuffled batches of three views without end: two single sentences, and both in one masked sequence."""
     mask = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)  # 15 % of the tokens, replaced 80/10/10
     cut = {"truncation": True, "max_length": 128}
     while True:
@@ -110,7 +110,7 @@ def make_batches(pairs, tokenizer, batch_size, device):
 
 
 def toy_pairs():
-    """48 sentences in English and German."""
+    """Return 48 sentences in English and German."""
     subjects = [("the woman", "die Frau"), ("the boy", "der Junge"), ("a cat", "eine Katze"), ("my dog", "mein Hund")]
     verbs = [("sees", "sieht"), ("likes", "mag"), ("finds", "findet")]
     objects = [("the house", "das Haus"), ("a bird", "einen Vogel"), ("water", "Wasser"), ("bread", "Brot")]
@@ -118,7 +118,7 @@ def toy_pairs():
 
 
 def toy_model(pairs):
-    """A small random BERT and a tokenizer that knows the words of the pairs."""
+    """Return a small random BERT and a tokenizer for the words of the pairs."""
     words = sorted({word for pair in pairs for sentence in pair for word in sentence.split()})
     vocab = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])}
     config = BertConfig(vocab_size=len(vocab), hidden_size=64, num_hidden_layers=2, num_attention_heads=2,

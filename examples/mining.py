@@ -1,8 +1,8 @@
-"""Bitext mining as BUCC has it: tune the threshold on one pair of corpora, extract from another.
+"""Bitext mining as in BUCC: tune the threshold on one pair of corpora, extract pairs from another.
 
     python examples/mining.py runs/base/encoder runs/mining
 
-The corpora are written here, from the small world: a third of each side has a translation on the other.
+The corpora are generated from the small world: a third of each side has a translation on the other side.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from paralign.tasks.mining import Mining
 
 
 def write(prefix: Path, start: int, count: int) -> str:
-    """Write ``prefix.de``, ``prefix.en`` and ``prefix.gold`` with ``count`` sentences a side."""
+    """Write ``prefix.de``, ``prefix.en`` and ``prefix.gold`` with ``count`` sentences per side."""
     world, shared = World(0), count // 3
     sides = {"de": range(start, start + count), "en": range(start + count - shared, start + 2 * count - shared)}
     for tag, numbers in sides.items():
@@ -30,12 +30,12 @@ def write(prefix: Path, start: int, count: int) -> str:
 
 
 def main(model: str, out: Path, *, sentences: int = 600) -> dict[str, float]:
-    """Write both sets below ``out``, tune, extract; returns F1, precision and recall on the second."""
+    """Write both sets, tune, extract; return F1, precision and recall on the second set."""
     out.mkdir(parents=True, exist_ok=True)
     train, test = write(out / "train", 0, sentences), write(out / "test", 10 * sentences, sentences)
     task = Mining()
-    known = task.read(train, lenient=False, dropped=Counter(), limit=None)
-    threshold = task.best_threshold(Encoder.from_pretrained(model), known)
+    development = task.read(train, lenient=False, dropped=Counter(), limit=None)
+    threshold = task.best_threshold(Encoder.from_pretrained(model), development)
     rows = paralign.evaluate(
         model, task="mining", data=[test], out=out / "run", overrides=[f"task.threshold={threshold}"]
     )

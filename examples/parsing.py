@@ -1,8 +1,8 @@
-"""Dependency parsing from nothing, on the small world: learnt from English trees, tried on German, written as CoNLL-U.
+"""Dependency parsing on the small world: trained on English trees, evaluated on German, predictions as CoNLL-U.
 
     python examples/parsing.py runs/parsing
 
-The encoder has seen text of both languages, never a pair; ``examples/ppa_small_world.py`` shows how to align it.
+The encoder is pretrained on text of both languages without pairs; ``examples/ppa_small_world.py`` shows alignment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LANGUAGES = ("en", "de")
 
 
 def main(out: Path, *, arch: str = "bert:2x128", sentences: int = 2000, epochs: float = 4) -> Path:
-    """Run everything below ``out``, with so many sentences a corpus (tests: a tenth); returns the German trees."""
+    """Run everything; return the German trees. ``sentences`` is the size of each corpus; test sets are a tenth."""
     quick = [f"training.epochs={epochs}", "training.learning_rate=1e-3", "training.batch=32"]
     texts = [f"{tag}=smallworld:{k * sentences}-{(k + 1) * sentences}" for k, tag in enumerate(LANGUAGES)]
     base = paralign.pretrain(out=out / "base", text=texts, arch=arch, vocab=2000, overrides=quick)
@@ -30,8 +30,8 @@ def main(out: Path, *, arch: str = "bert:2x128", sentences: int = 2000, epochs: 
         out=out / "parser",
         overrides=quick,
     )
-    (found,) = paralign.predict(str(out / "parser" / "seed-0" / "model"), data=trees["de"], out=out / "de.conllu")
-    return found
+    (predictions,) = paralign.predict(str(out / "parser" / "seed-0" / "model"), data=trees["de"], out=out / "de.conllu")
+    return predictions
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""PPA from nothing to a report, on the small world: pretrain, align, fine-tune, retrieve, report.
+"""PPA on the small world, from scratch: pretrain, align, fine-tune, evaluate retrieval, report.
 
     python examples/ppa_small_world.py runs/example
 
-It shows the way with a short training; ``paralign demo`` trains longer.
+Training is short; ``paralign demo`` trains longer.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ LANGUAGES = ("en", "de", "zh")
 
 
 def world(start: int, count: int) -> str:
-    """Sentences of the generated world, by number."""
+    """Return a range of sentences of the small world."""
     return f"smallworld:{start}-{start + count}"
 
 
 def main(out: Path, *, arch: str = "bert:2x128", sentences: int = 2000, epochs: float = 4, rate: float = 1e-3) -> Path:
-    """Run everything below ``out``, with so many sentences a corpus (tests: a tenth); returns the page."""
+    """Run everything; return the report. ``sentences`` is the size of each corpus; test sets are a tenth."""
     quick = [f"training.epochs={epochs}", f"training.learning_rate={rate}", "training.batch=32"]
     texts = [f"{tag}={world(k * sentences, sentences)}" for k, tag in enumerate(LANGUAGES)]
     base = paralign.pretrain(
         out=out / "base", text=texts, arch=arch, vocab=2000, overrides=quick
-    )  # other meanings in every language: no translation is seen
+    )  # different meanings in each language: the text has no translations
 
     others = [tag for tag in LANGUAGES if tag != "en"]
     pairs = [f"en-{tag}={world(1_000_000, sentences)}" for tag in others]

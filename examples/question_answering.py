@@ -1,10 +1,10 @@
-"""Answer questions about paragraphs in languages the head was not trained on (zero-shot); write the answers down.
+"""Zero-shot question answering: answer questions in languages the head was not trained on, and write the answers.
 
     python examples/question_answering.py ENCODER OUT --train en=train-v1.1.json --eval es=xquad.es.json
 
-The files are SQuAD's JSON; ``CONTEXT-QUESTION=PATH``, as ``de-en=dev-context-de-question-en.json``, where questions are
-in another language than their paragraphs; or ``LANG=smallworld:START-STOP``. MLQA's scores are had with
-``--set task.normalize=mlqa``.
+Files are JSON as in SQuAD, given as ``LANG=PATH``, or as ``CONTEXT-QUESTION=PATH`` if questions are in another language
+than their paragraphs (``de-en=dev-context-de-question-en.json``); ``LANG=smallworld:START-STOP`` is generated.
+``--set task.normalize=mlqa`` computes the scores of MLQA.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import paralign
 
 
 def main(encoder: str, out: Path, train: str, tests: Sequence[str], overrides: Sequence[str] = ()) -> list[Path]:
-    """Fine-tune, score every test set, and write answers as the official scorers read them, with n-best lists."""
+    """Fine-tune, evaluate every test set, and write answers for the official scorers, with n-best lists."""
     rows = paralign.finetune(encoder, task="qa", train=train, eval=tests, out=out / "run", overrides=overrides)
     for row in rows:
-        guess = row.settings["baselines"]["sentence"]
-        print(f"{row.language} {row.metric} {100 * row.value:.1f} (most similar sentence: {100 * guess:.1f})")
+        baseline = row.settings["baselines"]["sentence"]
+        print(f"{row.language} {row.metric} {100 * row.value:.1f} (most similar sentence: {100 * baseline:.1f})")
     model = str(out / "run" / "seed-0" / "model")
     written: list[Path] = []
     for number, test in enumerate(tests):

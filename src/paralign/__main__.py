@@ -1,4 +1,4 @@
-"""``paralign``: the command line, and the one place where errors become exit codes."""
+"""The command ``paralign``. Errors become exit codes only here."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 done; 2 the user's input or settings (one line on standard error, no traceback); 1 our fault; 3 faults found
-        in text (``corpus check``); 130 or 143 stopped by Ctrl-C or SIGTERM, with a checkpoint saved
-        where there was something to save.
+        The exit code: 0 success; 1 an error in paralign; 2 wrong input or settings (one line on standard error, no
+        traceback); 3 problems in text (``corpus check``); 130 or 143 stopped by Ctrl-C or SIGTERM, after a checkpoint
+        was saved.
     """
     from paralign.cli import app
     from paralign.errors import UserError
 
     try:
         code = app(args=arguments, standalone_mode=False)
-        if code == 130:  # typer makes an exit code of Ctrl-C
+        if code == 130:  # typer returns this code after Ctrl-C
             return _fail("stopped", code)
         return code if isinstance(code, int) else 0
     except UserError as error:
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         if kind == "NoArgsIsHelpError":
             print(error)
             return 2
-        if hasattr(error, "format_message"):  # typer's own: an option or a command that does not exist
+        if hasattr(error, "format_message"):  # an error of typer: an unknown option or command
             return _fail(" ".join(error.format_message().split()))
         if kind == "Abort":
             return _fail("stopped", 130)
@@ -58,7 +58,7 @@ def _crash(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
         return _fail(f"{error.filename or 'output'}: {error.strerror}")
     traceback.print_exc()
-    return _fail("this is a fault of paralign; please report it with the lines above", 1)
+    return _fail("this is an error in paralign; please report it with the lines above", 1)
 
 
 def run() -> None:

@@ -1,4 +1,4 @@
-"""Messages for the person watching a run."""
+"""Messages on standard error."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def echo(text: str, *, quiet: bool = False) -> None:
 
 
 def is_main_process() -> bool:
-    """Return whether this is the only process, or the first of several (``RANK`` 0)."""
+    """Return whether this is the only process or the first of several (``RANK`` 0)."""
     return int(os.environ.get("RANK", "0")) == 0

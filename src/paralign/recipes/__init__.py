@@ -1,1 +1,1 @@
-"""Ready runs in TOML; ``extends`` names the recipe a file differs from."""
+"""Recipes: settings as TOML files. ``extends`` names the recipe that a file is based on."""
