@@ -1,4 +1,4 @@
-"""What ``doctor`` says."""
+"""The output of ``doctor``."""
 
 import re
 
@@ -9,23 +9,23 @@ from paralign.__main__ import main
 from paralign.cli import doctor
 
 
-def test_doctor_says_what_there_is(capsys):
+def test_doctor_prints_hardware_and_versions(capsys):
     assert main(["doctor"]) == 0
-    said = dict(re.findall(r"^(\S+) +(.+)$", capsys.readouterr().out, re.MULTILINE))
-    assert said["torch"] == torch.__version__
-    assert set(said) > {"python", "paralign", "datasets", "eflomal", "device", "precision", "memory", "disk"}
-    assert f"{torch.get_num_threads()} threads" in said["device"] or torch.cuda.is_available()
+    rows = dict(re.findall(r"^(\S+) +(.+)$", capsys.readouterr().out, re.MULTILINE))
+    assert rows["torch"] == torch.__version__
+    assert set(rows) > {"python", "paralign", "datasets", "eflomal", "device", "precision", "memory", "disk"}
+    assert f"{torch.get_num_threads()} threads" in rows["device"] or torch.cuda.is_available()
 
 
 @pytest.mark.parametrize(
-    ("threads", "cores", "device", "said"),
+    ("threads", "cores", "device", "message"),
     [(1, 8, "cpu", "1 of 8 cores are used"), (8, 2, "cpu", "8 threads compete for 2 cores"), (2, 2, "cpu", None),
      (1, 8, "cuda", None)],
 )  # fmt: skip
-def test_threads_that_do_not_fit_the_cores(threads, cores, device, said, monkeypatch):
+def test_warning_if_threads_exceed_cores(threads, cores, device, message, monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", None)
-    found = doctor._warnings(threads, cores, device)
-    assert (said in found[0]) if said else not found
+    warnings = doctor._warnings(threads, cores, device)
+    assert (message in warnings[0]) if message else not warnings
 
 
 def test_a_cuda_build_without_a_gpu(monkeypatch):

@@ -1,4 +1,4 @@
-"""Typical mistakes: exit code 2, one line that says what, no traceback, nothing left behind."""
+"""Typical mistakes: exit code 2, one line, no traceback, no files."""
 
 import gzip
 import os
@@ -91,17 +91,17 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ("corpus split --out {out} --pairs en-de={files}/missing.tsv", "missing.tsv"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(words, message, files, base, capsys):
+def test_a_mistake_is_reported_in_one_line(words, message, files, base, capsys):
     out = files / "out"
     arguments = [word.format(base=base, out=out, files=files) for word in words.split(" ")]
     before = sorted(files.rglob("*"))
     assert main(arguments) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert len(said.err.splitlines()) == 1, said.err
-    assert said.err.startswith("paralign: ")
-    assert message in said.err
-    assert "Traceback" not in said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 1, output.err
+    assert output.err.startswith("paralign: ")
+    assert message in output.err
+    assert "Traceback" not in output.err
     assert sorted(files.rglob("*")) == before
 
 
@@ -113,16 +113,16 @@ def test_lenient_drops_and_counts_instead(spoiled, files, base, capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(command, capsys):
+def test_every_command_has_help(command, capsys):
     assert main([*command, "--help"]) == 0
-    said = capsys.readouterr()
-    assert "Usage: " in said.out
-    assert "--help" in said.out
-    assert said.err == ""
+    output = capsys.readouterr()
+    assert "Usage: " in output.out
+    assert "--help" in output.out
+    assert output.err == ""
 
 
 @pytest.mark.parametrize("what", ["recipes", "objectives", "tasks", "languages"])
-def test_lists_name_what_there_is(what, capsys):
+def test_lists_are_complete(what, capsys):
     assert main(["list", what]) == 0
     known = {"recipes": "ppa-mini", "objectives": "moco", "tasks": "retrieval", "languages": "zh"}
     assert known[what] in capsys.readouterr().out.split()
@@ -135,7 +135,7 @@ def test_the_version(capsys):
     assert capsys.readouterr().out.strip() == paralign.__version__
 
 
-def test_a_fault_of_ours_is_code_1_and_shows_where(monkeypatch, capsys):
+def test_an_internal_error_has_exit_code_1_and_a_traceback(monkeypatch, capsys):
     import paralign.commands.align
 
     def fault(*_, **__):
@@ -148,7 +148,7 @@ def test_a_fault_of_ours_is_code_1_and_shows_where(monkeypatch, capsys):
     assert "please report it" in error
 
 
-def test_being_stopped_is_130_or_143(monkeypatch, capsys):
+def test_stopped_commands_have_exit_code_130_or_143(monkeypatch, capsys):
     import paralign.commands.align
     from paralign.training import Stopped
 
@@ -162,7 +162,7 @@ def test_being_stopped_is_130_or_143(monkeypatch, capsys):
         assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_the_command_line_is_light_until_a_command_needs_more():
+def test_help_does_not_import_torch():
     code = (
         "import sys, paralign.cli, paralign\n"
         "from paralign.__main__ import main\n"
@@ -177,7 +177,7 @@ def test_the_command_line_is_light_until_a_command_needs_more():
     assert lines[-1] == lines[0]
 
 
-def test_the_module_runs_as_a_command_in_a_process_of_its_own(tmp_path):
+def test_the_module_runs_as_a_command(tmp_path):
     environment = os.environ | {"COLUMNS": "100"}
     words = [sys.executable, "-m", "paralign", "list", "recepies"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)

@@ -25,7 +25,7 @@ def align(base, out, *, pairs=("en-de=smallworld:0-60",), settings=QUICK | MOCO,
     return paralign.align(str(base), out=out, pairs=pairs, recipe="ppa-mini", settings=settings, quiet=True, **more)
 
 
-def test_a_run_leaves_a_plain_encoder_its_settings_and_its_history(base, tmp_path):
+def test_a_run_writes_a_plain_encoder_settings_and_log(base, tmp_path):
     made = align(base, tmp_path / "run", overrides=["training.seed=7"])
     assert made == tmp_path / "run" / "encoder"
     assert not list(tmp_path.rglob("*.part"))
@@ -50,7 +50,7 @@ def test_a_run_leaves_a_plain_encoder_its_settings_and_its_history(base, tmp_pat
     assert [line["step"] for line in log_of(tmp_path / "run") if "event" not in line] == [1, 2, 3, 4]
 
 
-def test_the_same_run_twice_is_the_same_and_finished_runs_are_left_alone(base, tmp_path):
+def test_runs_are_reproducible_and_finished_runs_are_not_repeated(base, tmp_path):
     one = align(base, tmp_path / "1") / "model.safetensors"
     other = align(base, tmp_path / "2", resume=True) / "model.safetensors"
     assert one.read_bytes() == other.read_bytes()
@@ -59,7 +59,7 @@ def test_the_same_run_twice_is_the_same_and_finished_runs_are_left_alone(base, t
     assert other.stat().st_mtime_ns == stamp
 
 
-def test_a_folder_in_use_is_refused_and_left_as_it_is(base, tmp_path):
+def test_a_folder_in_use_is_refused_and_not_changed(base, tmp_path):
     align(base, tmp_path / "run")
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     with pytest.raises(UserError, match=r"run: the output folder is in use \(--resume to continue it"):
@@ -74,7 +74,7 @@ def test_a_folder_in_use_is_refused_and_left_as_it_is(base, tmp_path):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items() if path != tmp_path)
 
 
-def test_an_aligned_encoder_knows_its_ancestors(base, tmp_path):
+def test_an_aligned_encoder_records_its_lineage(base, tmp_path):
     first = align(base, tmp_path / "1")
     again = align(first, tmp_path / "2", overrides=["training.seed=3"])
     assert read_provenance(again)["parent"] == read_provenance(first)["model_hash"]
@@ -96,7 +96,7 @@ def test_an_aligned_encoder_knows_its_ancestors(base, tmp_path):
         ({"overrides": ['objectives=["tlm","tlm"]']}, "two objectives have the same name"),
     ],
 )
-def test_what_cannot_be_used_is_told_and_nothing_stays_behind(more, message, base, tmp_path):
+def test_wrong_input_is_reported_and_leaves_nothing_behind(more, message, base, tmp_path):
     with pytest.raises(UserError, match=message) as caught:
         align(base, tmp_path / "run", **more)
     assert "\n" not in str(caught.value)
@@ -114,7 +114,7 @@ def test_a_store_of_another_tokenizer_is_refused(base, store, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_stopped_it_says_so_and_goes_on(base, tmp_path, monkeypatch):
+def test_a_stopped_run_is_reported_and_resumes(base, tmp_path, monkeypatch):
     whole = align(base, tmp_path / "whole")
 
     def stop(self, slices):
@@ -141,7 +141,7 @@ class NormConfig(ObjectiveConfig):
     target: float = 1.0
 
 class Norm(Objective):
-    """Pulls the length of sentence vectors to a target."""
+    """Pulls the norm of sentence vectors to a target."""
     name = "norm"
     reads = ("first",)
     Config = NormConfig
@@ -155,7 +155,7 @@ class Norm(Objective):
 
 
 def test_an_objective_in_one_file_outside_the_package_trains(base, tmp_path, monkeypatch):
-    """Found beside the user, without any path being set; with settings in a section of its own."""
+    """The module is in the current folder; the settings of the objective have a section."""
     (tmp_path / "my_norm.py").write_text(OBJECTIVE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])

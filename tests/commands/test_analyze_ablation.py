@@ -40,8 +40,8 @@ def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch)
     assert [(c.target, c.reset) for c in cells] == [(t, r) for t in ("en", "de") for r in ("", "0", "1")]
     assert {c.system for c in cells} == {"base"}
     assert len({c.model_hash for c in cells}) == 1
-    told = json.loads((tmp_path / "out" / "ablation-pos" / "figures" / "ablation.json").read_text())
-    assert [c["reset"] for c in told["cells"]] == [c.reset for c in cells]
+    figure = json.loads((tmp_path / "out" / "ablation-pos" / "figures" / "ablation.json").read_text())
+    assert [c["reset"] for c in figure["cells"]] == [c.reset for c in cells]
     lines = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_text().splitlines()
     assert len(lines) == 1 + len(cells)
     with pytest.raises(UserError, match="in use"):
@@ -51,7 +51,7 @@ def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"overrides": ("training.epochs=2", "training.batch=16")}, r"training\.epochs was 1.0, now 2.0"),
         ({"limit": 10}, r"data\.limit was"),
@@ -59,11 +59,11 @@ def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch)
         ({"eval": ["de=smallworld:50-71"]}, r"data\.eval was"),
     ],
 )
-def test_cells_of_other_settings_are_refused_before_anything_is_trained(base, tmp_path, monkeypatch, more, said):
+def test_cells_of_other_settings_are_refused_before_anything_is_trained(base, tmp_path, monkeypatch, more, message):
     run(base, tmp_path / "out", layers=["0"])
     before = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_bytes()
     monkeypatch.setattr(ablation, "finetune", None)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         run(base, tmp_path / "out", layers=["1"], resume=True, **more)
     assert (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_bytes() == before
     assert not (tmp_path / "out" / "pos" / "base" / "en" / "reset-1").exists()
@@ -140,7 +140,7 @@ def test_shared_layers_are_refused_before_anything_is_trained(tokenizer, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"layers": ["1-2"]}, "no layers 1-2"),
         ({"layers": [","]}, "no layers in"),
@@ -152,8 +152,8 @@ def test_shared_layers_are_refused_before_anything_is_trained(tokenizer, tmp_pat
         ({"overrides": ("training.epoch=1",)}, "epochs"),
     ],
 )
-def test_mistakes_are_reported_before_anything_is_trained(base, tmp_path, more, said):
-    with pytest.raises(UserError, match=said):
+def test_mistakes_are_reported_before_anything_is_trained(base, tmp_path, more, message):
+    with pytest.raises(UserError, match=message):
         run(base, tmp_path / "out", **more)
     assert not (tmp_path / "out").exists()
 

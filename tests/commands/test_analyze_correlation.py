@@ -133,14 +133,14 @@ def test_files_and_the_page(tmp_path, capsys):
     with file.open("a") as out:
         out.write('{"schema": 1, "task": "po')  # a copy that was cut
     analyze_correlation([tmp_path / "runs"], out=tmp_path / "out")
-    said = capsys.readouterr().err
-    assert "pos, cka, last layer: Spearman" in said
-    assert f"{file}:{len(given) + 1}: the line is truncated" in said
+    output = capsys.readouterr().err
+    assert "pos, cka, last layer: Spearman" in output
+    assert f"{file}:{len(given) + 1}: the line is truncated" in output
     lines = (tmp_path / "out" / "correlation.tsv").read_text().splitlines()
     assert len(lines) == 17
     assert lines[0].split("\t")[:8] == ["task", "metric", "source", "language", "system", "model_hash", "score", "loss"]
-    told = json.loads((tmp_path / "out" / "figures" / "correlation.json").read_text())
-    assert len(told["points"]) == 16
+    figure = json.loads((tmp_path / "out" / "figures" / "correlation.json").read_text())
+    assert len(figure["points"]) == 16
     page = write_report([tmp_path / "out", tmp_path / "runs" / "x"], tmp_path / "page.html").html.read_text()
     assert "Transfer correlates most with cka, " in page
     assert "B, en to de: 0.600, " in page

@@ -66,12 +66,12 @@ def test_files_figures_and_the_page(tmp_path, capsys):
     for number in (0, 1):
         write_results(tmp_path / "runs" / f"r{number}", [(r, None) for r in rows[number::2]])
     analyze_transfer([tmp_path / "runs"], out=tmp_path / "out")
-    said = capsys.readouterr().err
-    assert "Spearman of alignment and Δ 0.78 over 12 points" in said
+    output = capsys.readouterr().err
+    assert "Spearman of alignment and Δ 0.78 over 12 points" in output
     lines = (tmp_path / "out" / "transfer.tsv").read_text().splitlines()
     assert len(lines) == 13
-    told = json.loads((tmp_path / "out" / "figures" / "transfer.json").read_text())
-    assert told["correlations"][0]["points"] == 12
+    figure = json.loads((tmp_path / "out" / "figures" / "transfer.json").read_text())
+    assert figure["correlations"][0]["points"] == 12
     page = write_report([tmp_path / "out"], tmp_path / "page.html").html.read_text()
     assert "Transfer to derived languages" in page
     assert "0.78 over 12 points" in page

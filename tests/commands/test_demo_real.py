@@ -1,4 +1,4 @@
-"""``demo --real``: the story on a user's own pairs."""
+"""``demo --real``: the demo on pairs of the user."""
 
 import json
 
@@ -23,7 +23,7 @@ def write(path, language, indices):
     return f"en-{language}={path}"
 
 
-def test_the_story_is_told_on_pairs_that_training_never_saw(base, tmp_path, quick):
+def test_encoders_are_evaluated_on_held_out_pairs(base, tmp_path, quick):
     pairs = [write(tmp_path / "de.tsv", "de", range(300)), write(tmp_path / "zh.tsv", "zh", range(200, 450))]
     out = tmp_path / "out"
     page = real.demo_real(out, pairs, model=str(base), quiet=True)
@@ -45,13 +45,13 @@ def test_the_story_is_told_on_pairs_that_training_never_saw(base, tmp_path, quic
     assert len(methods) == 3
     seen = [json.loads((out / name / "run.json").read_text())["pairs_seen"] for name in ("control", "ppa")]
     assert seen == [128, 128]
-    # Taken up again there is nothing left to do; without --resume the folder is not touched.
+    # A finished demo is not repeated; without --resume the folder is not changed.
     assert real.demo_real(out, pairs, model=str(base), quiet=True, resume=True) == page
     with pytest.raises(UserError, match="in use"):
         real.demo_real(out, pairs, model=str(base), quiet=True)
 
 
-def test_taken_up_again_with_other_pairs_or_another_encoder_it_refuses(base, tmp_path, quick, make_encoder):
+def test_resuming_with_other_pairs_or_another_encoder_is_refused(base, tmp_path, quick, make_encoder):
     pairs = [write(tmp_path / "de.tsv", "de", range(300))]
     out = tmp_path / "out"
     real.demo_real(out, pairs, model=str(base), quiet=True)
@@ -72,7 +72,7 @@ def test_an_encoder_that_cannot_be_loaded_leaves_nothing_behind(tmp_path, quick)
     assert not (tmp_path / "out").exists()
 
 
-def test_signs_and_near_duplicates_are_no_test_pairs_and_long_pairs_do_no_harm(make_encoder, tmp_path, quick):
+def test_punctuation_and_near_duplicates_are_not_test_pairs_and_long_pairs_are_accepted(make_encoder, tmp_path, quick):
     make_encoder(max_length=40).save_pretrained(tmp_path / "short")
     spec = write(tmp_path / "de.tsv", "de", range(300))
     rows = (tmp_path / "de.tsv").read_text().splitlines()

@@ -56,12 +56,12 @@ def test_long_texts_are_cut_where_the_encoder_ends(base, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [(["--layer", "7"], "no hidden state 7"), (["--pool", "max"], "max"), (["--layer", "0"], "--layer")],
 )
-def test_bad_input(base, tmp_path, capsys, more, said):
+def test_bad_input(base, tmp_path, capsys, more, message):
     assert main(["export", str(base), "--out", str(tmp_path / "out"), *more]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -26,7 +26,7 @@ from tests.commands.inference import NLI, nli
     ],
 )
 def test_settings_of_transfer(base, tmp_path, monkeypatch, more, language, records):
-    """What is trained on, in rows for the encoder; small-world pairs give a row each."""
+    """The number of rows that are trained on; each pair of the small world is a row."""
     from paralign.tasks.example_batches import ExampleBatches
 
     made = []
@@ -40,14 +40,14 @@ def test_settings_of_transfer(base, tmp_path, monkeypatch, more, language, recor
     assert len(rows[0].settings["training"]["sets"]) == len(given)
 
 
-def test_rows_tell_what_is_not_the_usual_way(base, tmp_path):
+def test_rows_record_settings_that_are_not_defaults(base, tmp_path):
     given = {"task": "pos", "train": "en=smallworld:0-40", "eval": ["de=smallworld:50-60"], "quiet": True, "limit": 30}
     rows = paralign.finetune(str(base), out=tmp_path / "a", **given,
                              overrides=["training.epochs=1", "training.log_every=3", "training.seed=4"])  # fmt: skip
     assert rows[0].settings["training"] == {"sets": ["smallworld:0-40"], "epochs": 1.0, "limit": 30}
 
 
-def test_a_run_that_had_all_but_its_end_keeps_what_it_knew(base, tmp_path):
+def test_a_run_interrupted_before_its_end_keeps_its_facts(base, tmp_path):
     given = {"task": "pos", "train": "en=smallworld:0-40", "eval": ["de=smallworld:50-60"], "quiet": True,
              "overrides": ["training.epochs=1", "layers.reset=0"], "out": tmp_path / "run"}  # fmt: skip
     paralign.finetune(str(base), **given)
@@ -76,7 +76,7 @@ def test_a_run_that_had_all_but_its_end_keeps_what_it_knew(base, tmp_path):
         ({"settings": {"task": {"max_peices": 9}}}, "did you mean 'max_pieces'"),
     ],
 )
-def test_transfer_that_makes_no_sense_is_told(base, tmp_path, more, message):
+def test_invalid_transfer_settings_are_reported(base, tmp_path, more, message):
     with pytest.raises(UserError, match=message):
         nli(base, tmp_path / "run", **more)
     assert not (tmp_path / "run").exists()
@@ -105,7 +105,7 @@ def test_one_failing_seed_does_not_lose_the_others(base, tmp_path, monkeypatch):
 
 
 def test_the_best_epoch_on_the_development_set_is_kept(base, tmp_path, monkeypatch):
-    """Scores of four epochs are made up: the second is the best, so the weights after it are the result."""
+    """Scores of four epochs are patched: the second is the best, so the weights after it are the result."""
     quick = {"training": NLI["training"] | {"steps": 28}}
     saved = {}
     on_step_end = DevelopmentScore.on_step_end
@@ -144,7 +144,7 @@ def test_stopped_and_resumed_selection_ends_the_same(base, tmp_path, monkeypatch
     assert one == other
 
 
-def test_traps_are_warned_of(base, tmp_path):
+def test_common_problems_of_data_cause_warnings(base, tmp_path):
     """Constant labels, test text that was trained on, scores of a constant answer."""
     same = tmp_path / "same.tsv"
     from paralign.smallworld import World
@@ -156,12 +156,12 @@ def test_traps_are_warned_of(base, tmp_path):
     assert any("30 of 30 items have a text that is also in the training data" in alarm for alarm in alarms)
     assert any("every label is 'neutral'" in alarm for alarm in alarms)
     clean = nli(base, tmp_path / "clean", eval=["en=smallworld:5000-5060"])
-    told = json.loads((tmp_path / "clean" / "run.json").read_text())["alarms"]
-    assert not any("also in the training data" in alarm or "every label" in alarm for alarm in told)
+    alarms = json.loads((tmp_path / "clean" / "run.json").read_text())["alarms"]
+    assert not any("also in the training data" in alarm or "every label" in alarm for alarm in alarms)
     assert clean
 
 
-def test_test_text_in_the_parallel_text_of_the_encoder_is_found(base, tmp_path):
+def test_overlap_with_the_parallel_text_of_the_encoder_is_reported(base, tmp_path):
     paralign.align(
         str(base),
         pairs=["en-de=smallworld:0-80"],
@@ -175,10 +175,10 @@ def test_test_text_in_the_parallel_text_of_the_encoder_is_found(base, tmp_path):
     paralign.evaluate(str(tmp_path / "aligned/encoder"), task="retrieval", data=data, out=out, quiet=True)
     (alarm,) = [a for a in json.loads((out / "run.json").read_text())["alarms"] if "trained on" in a]
     found = int(alarm.split(": ")[1].split()[0])
-    assert 15 <= found <= 21  # texts of fewer than 8 pieces tell nothing
+    assert 15 <= found <= 21  # texts of fewer than 8 pieces are not compared
 
 
-def test_predictions_come_in_the_tasks_own_format(base, tmp_path, capsys):
+def test_predictions_are_in_the_format_of_the_task(base, tmp_path, capsys):
     nli(base, tmp_path / "run")
     model = tmp_path / "run" / "seed-0" / "model"
     bare = tmp_path / "bare.tsv"
@@ -196,8 +196,8 @@ def test_predictions_come_in_the_tasks_own_format(base, tmp_path, capsys):
     from paralign.sources.smallworld import smallworld_sentence_pairs
 
     labels = [pair.label for pair in smallworld_sentence_pairs("en", range(200, 240))]
-    said = [line.split("\t")[2] for line in path.read_text().splitlines()]
-    assert gold[0].value == pytest.approx(np.mean([a == b for a, b in zip(labels, said, strict=True)]))
+    predictions = [line.split("\t")[2] for line in path.read_text().splitlines()]
+    assert gold[0].value == pytest.approx(np.mean([a == b for a, b in zip(labels, predictions, strict=True)]))
 
 
 def test_two_processes_cannot_work_on_one_run(base, tmp_path):

@@ -1,4 +1,4 @@
-"""The grid of derived languages, small: it runs, stops, goes on, and tells."""
+"""A small grid of derived languages: it runs, stops, resumes and reports."""
 
 import json
 
@@ -32,7 +32,7 @@ def run(files, **more):
     return grid.run_grid(files / "out", **given)
 
 
-def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, monkeypatch):
+def test_a_grid_runs_every_method_on_every_language_and_resumes(files, monkeypatch):
     sets = (*TINY, 'grid.methods=["mlm-scratch", "align-mlm"]',
             f'grid.languages=["trans+inv", "trans+syn@{files / "hi.json"}"]')  # fmt: skip
     whole, calls = grid.pretrain, []
@@ -48,11 +48,11 @@ def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, m
         run(files, overrides=sets)
     page = run(files, overrides=sets, resume=True)
     assert len(set(calls)) == 4
-    told = json.loads((files / "out" / "transfer-pos" / "figures" / "transfer.json").read_text())
-    points = {(p["system"], p["language"]): p for p in told["points"]}
+    figure = json.loads((files / "out" / "transfer-pos" / "figures" / "transfer.json").read_text())
+    points = {(p["system"], p["language"]): p for p in figure["points"]}
     assert set(points) == {(m, f"en~trans+{x}") for m in ("MLM", "ALIGN-MLM") for x in ("inv", "syn@hi")}
     assert all(p["alignment"] is not None for p in points.values())
-    assert told["correlations"][0]["points"] == 4
+    assert figure["correlations"][0]["points"] == 4
     assert "Transfer to derived languages" in page.read_text()
     assert "No run is marked as the control" not in page.read_text()
     with pytest.raises(UserError, match="in use"):
@@ -60,7 +60,7 @@ def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, m
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"text": "en~inv=x.txt"}, "the grid derives the others"),
         ({"overrides": ("training.steps=3",)}, "only grid.KEY can be set here"),
@@ -77,7 +77,7 @@ def test_every_method_on_every_language_and_it_goes_on_where_it_stopped(files, m
         ({"text": "en=nowhere.txt"}, "nowhere.txt"),
     ],
 )
-def test_grids_that_cannot_be(files, more, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_grids_are_refused(files, more, message):
+    with pytest.raises(UserError, match=message):
         run(files, **more)
     assert not (files / "out").exists()

@@ -1,4 +1,4 @@
-"""Numbers that must not be lost or mistaken for others."""
+"""Numbers that must not be lost or confused."""
 
 import json
 import signal
@@ -13,7 +13,7 @@ from tests.commands.inference import nli
 
 
 def sets(tmp_path, *names):
-    """Files of pairs: the same name in several folders."""
+    """Write files of pairs with the same name in several folders."""
     from paralign.sources.smallworld import smallworld_sentence_pairs
 
     paths = []
@@ -26,7 +26,7 @@ def sets(tmp_path, *names):
     return paths
 
 
-def test_two_sets_of_one_name_are_told_apart(base, tmp_path):
+def test_two_sets_with_the_same_name_are_distinguished(base, tmp_path):
     one, other = sets(tmp_path, "a/test.en.tsv", "b/test.en.tsv")
     rows = nli(base, tmp_path / "run", eval=[f"en={one}", f"en={other}"])
     assert [(row.dataset, row.n) for row in rows] == [("a/test", 20), ("b/test", 30)]
@@ -35,7 +35,7 @@ def test_two_sets_of_one_name_are_told_apart(base, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_a_fine_tuned_model_keeps_its_name_where_its_head_is_not_read(base, tmp_path):
+def test_a_fine_tuned_model_keeps_its_name_if_its_head_is_not_used(base, tmp_path):
     nli(base, tmp_path / "run", seeds=2, system="PPA")
     for seed in (0, 1):
         model = str(tmp_path / f"run/seed-{seed}/model")
@@ -46,7 +46,7 @@ def test_a_fine_tuned_model_keeps_its_name_where_its_head_is_not_read(base, tmp_
     assert {row.train for row in rows} == {None}
 
 
-def test_totals_of_an_interrupted_run_are_those_of_a_whole_one(base, tmp_path, monkeypatch):
+def test_totals_of_an_interrupted_run_are_those_of_an_uninterrupted_run(base, tmp_path, monkeypatch):
     nli(base, tmp_path / "whole", seeds=3)
     optimize = Trainer._optimize
 
@@ -65,7 +65,7 @@ def test_totals_of_an_interrupted_run_are_those_of_a_whole_one(base, tmp_path, m
         assert facts[0][name] == facts[1][name], name
 
 
-def test_a_signal_behind_the_last_step_stops_the_seeds_that_follow(base, tmp_path, monkeypatch):
+def test_a_signal_after_the_last_step_stops_the_following_seeds(base, tmp_path, monkeypatch):
     from paralign.training import DevelopmentScore, Stopped
 
     on_step_end = DevelopmentScore.on_step_end
@@ -89,13 +89,13 @@ def test_repeated_ids_cannot_be_joined(base, tmp_path):
         nli(base, tmp_path / "run", train=[f"en={path}", f"de={path}"], code_switch=True)
 
 
-def test_data_smaller_than_a_batch_is_shared_out_equally(base, tmp_path):
+def test_data_smaller_than_a_batch_are_distributed_equally(base, tmp_path):
     rows = nli(base, tmp_path / "run", train="en=smallworld:0-15", settings={"training": {"accumulate": 2, "steps": 2}})
     assert rows
     assert json.loads((tmp_path / "run" / "run.json").read_text())["pairs_seen"] == 28
 
 
-def test_a_sentence_of_joiners_alone_is_scored_and_said(base, tmp_path, capsys):
+def test_a_sentence_of_only_joiners_is_scored_and_reported(base, tmp_path, capsys):
     path = tmp_path / "odd.tsv"
     path.write_text("Anna\tB-PER\nsleeps\tO\n\n\u200d\tO\n\n" * 4, encoding="utf-8")
     rows = paralign.finetune(
@@ -106,7 +106,7 @@ def test_a_sentence_of_joiners_alone_is_scored_and_said(base, tmp_path, capsys):
     assert "4 sentences without pieces" in capsys.readouterr().err
 
 
-def test_evaluation_on_what_was_trained_on_is_warned_of(base, tmp_path):
+def test_evaluation_on_training_data_causes_a_warning(base, tmp_path):
     nli(base, tmp_path / "run")
     model = str(tmp_path / "run/seed-0/model")
     paralign.evaluate(model, data=["en=smallworld:0-60"], out=tmp_path / "e", quiet=True)
@@ -114,7 +114,7 @@ def test_evaluation_on_what_was_trained_on_is_warned_of(base, tmp_path):
     assert any("the data it was fine-tuned on" in alarm for alarm in alarms)
 
 
-def test_a_changed_head_is_one_line(base, tmp_path):
+def test_a_changed_head_is_reported_in_one_line(base, tmp_path):
     paralign.finetune(
         str(base), task="ner", train="en=smallworld:0-40", eval=["en=smallworld:50-60"], out=tmp_path / "run",
         settings={"training": {"steps": 2}}, quiet=True,

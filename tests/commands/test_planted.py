@@ -1,4 +1,4 @@
-"""An encoder whose bottom layer makes two languages agree, by construction; its top layer is for the task alone."""
+"""An encoder constructed so that its bottom layer aligns two languages and its top layer serves only the task."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ K, D = 32, 64
 
 @pytest.fixture(scope="module")
 def planted(tokenizer, tmp_path_factory):
-    """Words of ``en`` live in the first K dimensions, those of ``en~trans`` in the next K; layer 0 fetches them."""
+    """``en`` uses the first K dimensions, ``en~trans`` the next K; layer 0 maps these to the first."""
     encoder = Encoder.from_scratch(f"bert:2x{D}", tokenizer, max_length=140, dropout=0.0, twins=True)
     bert = encoder.model.base_model
     with torch.no_grad():
@@ -40,7 +40,7 @@ def planted(tokenizer, tmp_path_factory):
     return folder
 
 
-def test_similarity_tells_where_languages_meet(planted, tmp_path):
+def test_similarity_shows_the_layers_in_which_languages_agree(planted, tmp_path):
     write_lines(tmp_path / "en", (text for _, text in read_text(parse_text("en=smallworld:0-80"))))
     rows = analyze_similarity([str(planted)], text=[f"en={tmp_path / 'en'}", f"en~trans={tmp_path / 'en'}"],
                               out=tmp_path / "run", quiet=True)  # fmt: skip
@@ -49,7 +49,7 @@ def test_similarity_tells_where_languages_meet(planted, tmp_path):
     assert [cosine[1], cosine[2], found[1], found[2]] == pytest.approx([1, 1, 1, 1])
 
 
-def test_the_ablation_tells_which_layers_transfer_needs(planted, tmp_path):
+def test_the_ablation_shows_the_layers_that_transfer_depends_on(planted, tmp_path):
     cells = analyze_ablation(
         [str(planted)], task="pos", train=["en=smallworld:100-400"], width=1, out=tmp_path / "out", quiet=True,
         eval=["en=smallworld:400-440", "en~trans=smallworld:400-440"],

@@ -43,7 +43,7 @@ def pretrain(out, **more):
     return paralign.pretrain(out=out, text=text, arch="bert:1x32", **{"quiet": True} | settings)
 
 
-def test_an_encoder_from_nothing(tmp_path):
+def test_an_encoder_from_scratch(tmp_path):
     made = pretrain(tmp_path / "run")
     encoder = Encoder.from_pretrained(made)
     assert (encoder.layers, encoder.width, encoder.max_pieces) == (1, 32, 140)
@@ -53,7 +53,7 @@ def test_an_encoder_from_nothing(tmp_path):
     assert set(log_of(tmp_path / "run")[-1]["losses"]) == {"mlm"}
 
 
-def test_killed_behind_the_tokenizer_it_resumes_to_the_same_bytes(tmp_path):
+def test_killed_after_the_tokenizer_it_resumes_to_the_same_bytes(tmp_path):
     whole = pretrain(tmp_path / "whole")
     words = [
         sys.executable,
@@ -119,7 +119,7 @@ def packed(out, tmp_path, **more):
     )  # fmt: skip
 
 
-def test_packed_rows_held_out_losses_and_languages_are_told(tmp_path):
+def test_packed_rows_held_out_losses_and_languages_are_reported(tmp_path):
     made = packed(tmp_path / "run", tmp_path)
     looks = [line for line in log_of(tmp_path / "run") if line.get("event") == "heldout"]
     assert [look["step"] for look in looks] == [4, 6]
@@ -136,7 +136,7 @@ def test_packed_rows_held_out_losses_and_languages_are_told(tmp_path):
         assert row["unknown"] <= 0.01
 
 
-def test_stopped_among_packed_rows_it_resumes_to_the_same_bytes(tmp_path):
+def test_a_run_with_packed_rows_resumes_to_the_same_bytes(tmp_path):
     whole = packed(tmp_path / "whole", tmp_path)
     with stopped_at(3):
         packed(tmp_path / "run", tmp_path)
@@ -171,7 +171,7 @@ def test_without_dropout_training_mode_is_evaluation_mode(make_encoder):
     assert torch.equal(encoder.model(**inputs).logits, evaluated)
 
 
-def test_held_out_loss_is_the_models_own_sentence_by_sentence(encoder, tmp_path):
+def test_held_out_loss_equals_the_loss_of_the_model_by_sentence(encoder, tmp_path):
     spec = sentences(tmp_path / "a.txt", "de", 40)
     losses = HeldOut(encoder, [TextSpec("de", spec.partition("=")[2])], max_sentences=30).losses()
     total = count = 0
@@ -197,20 +197,20 @@ def test_held_out_loss_is_the_models_own_sentence_by_sentence(encoder, tmp_path)
     assert abs(losses["de"] - math.log(800)) < 1  # a fresh model
 
 
-def test_a_language_of_which_nothing_can_be_held_out_is_told(encoder, tmp_path):
+def test_a_language_without_usable_held_out_text_is_reported(encoder, tmp_path):
     (tmp_path / "a.txt").write_text("a " * 400 + "\n")
     with pytest.raises(UserError, match="too little held-out text in 'de'"):
         HeldOut(encoder, [TextSpec("de", str(tmp_path / "a.txt"))])
 
 
-def test_too_little_of_a_language_and_the_wrong_one_are_told(tmp_path, capfd):
+def test_too_little_text_and_the_wrong_language_are_reported(tmp_path, capfd):
     text = [sentences(tmp_path / f"{tag}.txt", tag, n) for tag, n in (("en", 240), ("de", 120))]
     given = {"arch": "bert:1x32", "vocab": 500, "max_length": 140, "settings": PRETRAIN}
     paralign.pretrain(out=tmp_path / "run", text=text, **given)
-    said = capfd.readouterr().err
-    assert "de: 120 sentences" in said
-    assert "33.3% of the text" in said
-    assert "WARNING de: only" in said
+    output = capfd.readouterr().err
+    assert "de: 120 sentences" in output
+    assert "33.3% of the text" in output
+    assert "WARNING de: only" in output
     wrong = [text[0].replace("en=", "fr=")]
     with pytest.raises(UserError, match="tagged 'fr' looks like en"):
         paralign.pretrain(out=tmp_path / "wrong", text=wrong, quiet=True, **given)
@@ -241,7 +241,7 @@ def test_pairs_cannot_be_packed(base, tmp_path):
         )  # fmt: skip
 
 
-def test_what_does_not_fit_the_encoder_is_left_out_and_said(tmp_path, capsys):
+def test_text_too_long_for_the_encoder_is_dropped_and_reported(tmp_path, capsys):
     made = pretrain(tmp_path / "run", max_length=14)
     store = TokenStore.open(tmp_path / "run" / "corpus")
     assert store.meta["filter"]["max_pieces"] == 12
@@ -252,7 +252,7 @@ def test_what_does_not_fit_the_encoder_is_left_out_and_said(tmp_path, capsys):
     assert "sentences of more than 12 pieces are dropped: the encoder takes at most 14" in capsys.readouterr().err
 
 
-def test_held_out_text_stays_the_same_when_a_run_goes_on(tmp_path):
+def test_a_resumed_run_must_have_the_same_held_out_text(tmp_path):
     held = sentences(tmp_path / "a.txt", "en", 20, 900)
     with stopped_at(0):
         pretrain(tmp_path / "run", heldout=[held])
@@ -263,7 +263,7 @@ def test_held_out_text_stays_the_same_when_a_run_goes_on(tmp_path):
     assert pretrain(tmp_path / "run", heldout=[held], resume=True).is_dir()
 
 
-def test_an_encoder_is_there_with_its_card_or_not_at_all(tmp_path, monkeypatch):
+def test_an_encoder_is_written_with_its_card_or_not_at_all(tmp_path, monkeypatch):
     from paralign.runs import train
 
     def full(folder, facts, **_):

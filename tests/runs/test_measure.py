@@ -1,4 +1,4 @@
-"""``finetune`` and ``evaluate``: rows of results that can be found again."""
+"""``finetune`` and ``evaluate``: the rows of results."""
 
 import json
 
@@ -80,7 +80,7 @@ def test_finished_seeds_are_not_repeated(two_seeds, base, tmp_path, monkeypatch)
     assert (tmp_path / "pos" / "run.json").read_text() == before  # what the run cost is not forgotten
 
 
-def test_interrupted_in_the_middle_it_ends_the_same(two_seeds, base, tmp_path, monkeypatch):
+def test_an_interrupted_run_has_the_same_results(two_seeds, base, tmp_path, monkeypatch):
     _, rows = two_seeds
 
     class Crash(Exception):
@@ -117,13 +117,13 @@ def test_an_interrupted_run_with_other_training_data_is_refused(base, tmp_path, 
         finetune(base, tmp_path / "pos", resume=True, train="en=smallworld:1-60")
 
 
-def test_models_are_kept_only_if_wanted(base, tmp_path):
+def test_models_are_kept_only_on_request(base, tmp_path):
     finetune(base, tmp_path / "pos", keep_models=False)
     assert not (tmp_path / "pos" / "seed-0" / "model").exists()
     assert (tmp_path / "pos" / "results.jsonl").is_file()
 
 
-def test_fine_tuning_leaves_the_encoder_it_starts_from(two_seeds, base):
+def test_fine_tuning_does_not_change_the_encoder_it_starts_from(two_seeds, base):
     out, _ = two_seeds
     assert Encoder.from_pretrained(base).digest() != Encoder.from_pretrained(out / "seed-0" / "model").digest()
 
@@ -154,7 +154,7 @@ def test_retrieval_rows_in_both_directions(base, tmp_path):
         ({"task": "retreival", "data": ["en-de=smallworld"]}, "did you mean"),
     ],
 )
-def test_what_cannot_be_measured_is_told_and_nothing_stays_behind(more, message, base, tmp_path):
+def test_invalid_evaluations_are_reported_and_leave_nothing_behind(more, message, base, tmp_path):
     with pytest.raises(UserError, match=message):
         paralign.evaluate(str(base), out=tmp_path / "run", quiet=True, **more)
     assert not (tmp_path / "run").exists()
@@ -170,7 +170,7 @@ def test_what_cannot_be_measured_is_told_and_nothing_stays_behind(more, message,
         ({"overrides": ["trainnig.steps=3"]}, "did you mean 'training'"),
     ],
 )
-def test_what_cannot_be_fine_tuned_is_told_and_nothing_stays_behind(more, message, base, tmp_path):
+def test_invalid_fine_tuning_is_reported_and_leaves_nothing_behind(more, message, base, tmp_path):
     with pytest.raises(UserError, match=message):
         finetune(base, tmp_path / "run", **more)
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""What a model folder may say about itself, and what it may not decide."""
+"""Facts stored in a model folder: which are used, and which must not be trusted."""
 
 import json
 import sys

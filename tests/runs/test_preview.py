@@ -1,4 +1,4 @@
-"""``--dry-run`` and ``--show``: what they say is what the run then does."""
+"""``--dry-run`` and ``--show`` compared with the run itself."""
 
 import json
 import re
@@ -26,22 +26,22 @@ def arguments(base, out, *more, recipe="ppa-mini", pairs="en-de=smallworld:0-60"
     return ["align", "--model", str(base), "--pairs", pairs, "--recipe", recipe, "--out", str(out), *sets, *more]
 
 
-def test_a_dry_run_says_what_the_run_then_is(base, tmp_path, capsys):
+def test_a_dry_run_predicts_the_run(base, tmp_path, capsys):
     more = ("--set", "moco.queue=20", "--set", "training.epochs=3")
     assert main(arguments(base, tmp_path / "run", *more, "--dry-run")) == 0
-    said = capsys.readouterr().err
-    steps = int(re.search(r"run      ([\d,]+) steps", said)[1].replace(",", ""))
-    kept = re.search(r"kept 100.0? % \((\d+)", said) or re.search(r"kept [\d.]+ % \((\d+) of", said)
-    pieces = float(re.search(r"8 records, ([\d,]+) pieces", said)[1].replace(",", ""))
+    output = capsys.readouterr().err
+    steps = int(re.search(r"run      ([\d,]+) steps", output)[1].replace(",", ""))
+    kept = re.search(r"kept 100.0? % \((\d+)", output) or re.search(r"kept [\d.]+ % \((\d+) of", output)
+    pieces = float(re.search(r"8 records, ([\d,]+) pieces", output)[1].replace(",", ""))
     assert main(arguments(base, tmp_path / "run", *more, "--quiet")) == 0
     facts = json.loads((tmp_path / "run/run.json").read_text())
     assert facts["steps"] == steps
     assert len(TokenStore.open(tmp_path / "run/corpus")) == int(kept[1])
     assert facts["tokens_seen"] / facts["steps"] == pytest.approx(pieces, rel=0.25)
-    assert f"{facts['parameters'] / 1e6:,.1f} M weights" in said
+    assert f"{facts['parameters'] / 1e6:,.1f} M weights" in output
 
 
-def test_the_rest_of_a_long_text_is_taken_to_be_like_its_beginning(base, tmp_path, capsys, monkeypatch):
+def test_the_size_of_a_long_text_is_extrapolated_from_its_beginning(base, tmp_path, capsys, monkeypatch):
     from paralign.runs import preview
 
     monkeypatch.setattr(preview, "_SAMPLE", 50)
@@ -57,13 +57,13 @@ def test_the_rest_of_a_long_text_is_taken_to_be_like_its_beginning(base, tmp_pat
     assert re.search(r"run      (99|100|101) steps", capsys.readouterr().err)
 
 
-def test_what_is_shown_are_the_pairs_with_their_masks(base, tmp_path, capsys):
+def test_pairs_are_shown_with_their_masks(base, tmp_path, capsys):
     assert main(arguments(base, tmp_path / "run", "--show", "4")) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert not (tmp_path / "run").exists()
     encoder = Encoder.from_pretrained(base)
     pairs = {pair.line: pair for pair in read_pairs(parse_pairs("en-de=smallworld:0-60"))}
-    rows = re.findall(r"^en-de=smallworld:0-60, line (\d+)\n((?:  .*\n)+?)(?=en-de|  <input)", said, re.MULTILINE)
+    rows = re.findall(r"^en-de=smallworld:0-60, line (\d+)\n((?:  .*\n)+?)(?=en-de|  <input)", output, re.MULTILINE)
     assert len(rows) == 4
     masked = Counter()
     for number, block in rows:
@@ -89,13 +89,13 @@ def test_links_are_shown_as_words(base, tmp_path, capsys):
     given = arguments(base, tmp_path / "run", "--show", "8", "--links", f"en-de={tmp_path}/links",
                       pairs=f"en-de={tmp_path}/a.tsv", recipe="alignlm-mini")  # fmt: skip
     assert main(given) == 0
-    said = capsys.readouterr().out
-    for block in said.split(f"en-de={tmp_path}/a.tsv, line ")[1:]:
+    output = capsys.readouterr().out
+    for block in output.split(f"en-de={tmp_path}/a.tsv, line ")[1:]:
         want = "a = z; c = x" if block.startswith("1\n") else "d = u"
         assert re.search(r"^  links +(.*)$", block, re.MULTILINE)[1] == want
 
 
-def test_standard_input_cannot_be_looked_at(base, tmp_path, capsys):
+def test_standard_input_cannot_be_previewed(base, tmp_path, capsys):
     assert main(arguments(base, tmp_path / "run", "--dry-run", pairs="en-de=-")) == 2
     assert "standard input can be read only once" in capsys.readouterr().err
 
@@ -136,7 +136,7 @@ def test_a_preview_leaves_nothing_behind(command, more, base, tmp_path, capsys, 
 
 
 def test_a_preview_does_not_touch_the_run_it_is_for(base, tmp_path, capsys):
-    """As before resuming: the folder may be in use."""
+    """A preview may be made before a run is resumed."""
     out = tmp_path / "run"
     assert main(arguments(base, out, "--set", "moco.queue=20", "--set", "training.steps=2", "--quiet")) == 0
     before = files(out)
@@ -144,16 +144,16 @@ def test_a_preview_does_not_touch_the_run_it_is_for(base, tmp_path, capsys):
     assert files(out) == before
 
 
-def test_pretraining_too(capsys):
+def test_preview_of_pretraining(capsys):
     given = ["pretrain", "--arch", "bert:2x32", "--vocab", "300", "--text", "en=smallworld:0-80", "--out", "run"]
     sets = ["--set", "training.batch=8", "--set", "training.steps=30"]
     assert main([*given, *sets, "--dry-run", "--show", "1"]) == 0
-    said = capsys.readouterr()
-    assert "  text      [CLS]" in said.out
-    assert "run      30 steps" in said.err
+    output = capsys.readouterr()
+    assert "  text      [CLS]" in output.out
+    assert "run      30 steps" in output.err
 
 
-def test_too_little_memory_is_said_before_the_work(base, tmp_path, capsys, monkeypatch):
+def test_too_little_memory_is_reported_before_training(base, tmp_path, capsys, monkeypatch):
     weights = Encoder.from_pretrained(base).parameter_count()
     free = {"bytes": 12 * weights - 1}
     monkeypatch.setattr(memory, "free_memory", lambda device: free["bytes"])
@@ -181,7 +181,7 @@ def test_frozen_weights_need_no_moments(base, monkeypatch):
         memory.check_memory(encoder, torch.device("cpu"))
 
 
-def test_free_memory_is_what_the_system_says():
+def test_free_memory_is_plausible():
     found = memory.free_memory(torch.device("cpu"))
     if found is not None:
         assert 0 < found < 2**50
@@ -194,15 +194,15 @@ def finetuning(base, *more):
     return ["finetune", "--model", str(base), "--task", "pos", *trained, *sets, *more]
 
 
-def test_finetuning_too(base, tmp_path, capsys):
+def test_preview_of_fine_tuning(base, tmp_path, capsys):
     assert main(finetuning(base, "--out", str(tmp_path / "run"), "--dry-run", "--seeds", "3")) == 0
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert not (tmp_path / "run").exists()
-    assert re.search(r"run      10 steps, 2 times 40 records, for each of 3 seeds", said)
-    assert re.search(r"step     8 records, ", said)
+    assert re.search(r"run      10 steps, 2 times 40 records, for each of 3 seeds", output)
+    assert re.search(r"step     8 records, ", output)
 
 
-def test_what_finetuning_shows_are_words_with_their_tags(base, tmp_path, capsys):
+def test_fine_tuning_shows_words_with_their_tags(base, tmp_path, capsys):
     assert main(finetuning(base, "--out", str(tmp_path / "run"), "--show", "3")) == 0
     shown = re.findall(r"^record (\d+)\n  example   (.*)$", capsys.readouterr().out, re.MULTILINE)
     assert len(shown) == 3

@@ -1,4 +1,4 @@
-"""``paralign align`` in a process of its own, killed at will."""
+"""``paralign align`` in a separate process that is killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTINGS = (
 
 
 def write_pairs(path: Path, pairs: range = range(120)) -> Path:
-    """A TSV of small-world pairs."""
+    """Write small-world pairs as TSV."""
     world = World(0)
     lines = (f"{world.sentence(i, 'en').text}\t{world.sentence(i, 'de').text}\n" for i in pairs)
     path.write_text("".join(lines), encoding="utf-8")
@@ -26,7 +26,7 @@ def write_pairs(path: Path, pairs: range = range(120)) -> Path:
 
 
 def command(base: Path, pairs: Path, out: Path, *more: str) -> list[str]:
-    """The command line of a short run."""
+    """Return the command line of a short run."""
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     return [
         sys.executable, "-m", "paralign", "align", "--model", str(base), "--pairs", f"en-de={pairs}",
@@ -35,19 +35,19 @@ def command(base: Path, pairs: Path, out: Path, *more: str) -> list[str]:
 
 
 def start(words: list[str]) -> subprocess.Popen[bytes]:
-    """Begin a command."""
+    """Start a command."""
     return subprocess.Popen(words, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def finish(words: list[str]) -> float:
-    """Run a command to its end, in this process; seconds it took."""
+    """Run a command in this process; return the seconds it took."""
     began = time.monotonic()
     assert main(words[3:]) == 0
     return time.monotonic() - began
 
 
 def kill(words: list[str], after: float) -> bool:
-    """Start a command and kill it so many seconds after it begins to write; False if it ended before."""
+    """Start a command and kill it some seconds after its first file; return False if it ended before."""
     out = Path(words[words.index("--out") + 1])
     before = _newest(out)
     process = start(words)

@@ -1,4 +1,4 @@
-"""Small training runs, interrupted at will."""
+"""Small training runs that can be interrupted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLOCK = ("time", "tokens_per_s", "pairs_per_s", "eta_s")
 
 @contextmanager
 def stopped_at(step: int) -> Iterator[None]:
-    """Any run within it is told to stop, as by SIGTERM, once so many steps are done."""
+    """Stop any run inside the context after this number of steps, as SIGTERM does."""
     optimize = Trainer._optimize
 
     def stop(self: Trainer, slices: Any) -> Any:
@@ -43,7 +43,7 @@ def stopped_at(step: int) -> Iterator[None]:
 
 
 class Interrupted:
-    """Batches that do something when a step is first asked for."""
+    """Batches that call a function when the batch of a step is requested."""
 
     def __init__(self, batches: CorpusBatches, at: int | None, act: Callable[[], None]) -> None:
         self._batches, self._at, self._act = batches, at, act
@@ -51,7 +51,7 @@ class Interrupted:
         self.steps_per_epoch, self.fingerprint = batches.steps_per_epoch, batches.fingerprint
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Any:
-        """As the batches it wraps."""
+        """Return a batch of the wrapped batches."""
         if step == self._at:
             self._act()
         return self._batches.batch(step, part, parts)
@@ -72,7 +72,7 @@ def trainer(
     settings: dict[str, Any] | None = None,
     **training: Any,
 ) -> Trainer:
-    """A trainer of a fresh learner; ``act`` is called when the batch of step ``at`` is asked for."""
+    """Return a trainer of a new learner; ``act`` is called when the batch of step ``at`` is requested."""
     config = run_settings(objectives, {"training": QUICK | training}, [])
     if "moco" in config.objectives:
         config = run_settings(objectives, {"training": QUICK | training}, ["moco.queue=30", "moco.projection=8"])
@@ -83,16 +83,16 @@ def trainer(
 
 
 def log_of(run: Path) -> list[dict[str, Any]]:
-    """The log without what the clock decides."""
+    """Return the log without values that depend on time."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     return [{k: v for k, v in line.items() if k not in CLOCK} for line in lines]
 
 
 def losses_of(run: Path) -> list[dict[str, float]]:
-    """The losses of every logged step."""
+    """Return the losses of every logged step."""
     return [line["losses"] for line in log_of(run) if "losses" in line]
 
 
 def module_bytes(run: Path, step: int) -> bytes:
-    """The weights of a checkpoint."""
+    """Return the weights of a checkpoint as bytes."""
     return (run / "checkpoints" / f"step-{step:08d}" / "module.safetensors").read_bytes()

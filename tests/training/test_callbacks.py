@@ -1,4 +1,4 @@
-"""Callbacks: the order of their calls, their state over a resume, and what they are told of a run that fails."""
+"""Callbacks: the order of their calls, their state after a resume, and their closing if a run fails."""
 
 import pytest
 

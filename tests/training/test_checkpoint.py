@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not at all."""
+"""Checkpoints are written completely or not at all."""
 
 import errno
 
@@ -20,7 +20,7 @@ def trained(seed=0):
     return module, optimizer
 
 
-def test_module_and_optimizer_come_back_exactly(tmp_path):
+def test_module_and_optimizer_are_restored_exactly(tmp_path):
     module, optimizer = trained()
     folder = save(tmp_path, 7, module, optimizer, {"note": "x"})
     assert folder.name == "step-00000007"
@@ -49,7 +49,7 @@ def test_an_untrained_optimizer_has_no_moments_to_lose(tmp_path):
     assert optimizer.state_dict()["state"] == {}
 
 
-def test_the_newest_whole_checkpoint_counts_and_old_ones_go(tmp_path):
+def test_the_newest_complete_checkpoint_is_used_and_old_ones_are_removed(tmp_path):
     module, optimizer = trained()
     assert latest(tmp_path) is None
     for step in (2, 4, 10, 8):
@@ -95,7 +95,7 @@ def _cut(folder):
         lambda folder: (folder / "module.safetensors").write_bytes(b"\xff" * 100),
     ],
 )
-def test_a_damaged_checkpoint_is_told_and_how_to_go_on(tmp_path, spoil):
+def test_a_damaged_checkpoint_is_reported_with_a_hint(tmp_path, spoil):
     module, optimizer = trained()
     folder = save(tmp_path, 3, module, optimizer, {})
     spoil(folder)
@@ -106,7 +106,7 @@ def test_a_damaged_checkpoint_is_told_and_how_to_go_on(tmp_path, spoil):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"schema": 99}'])
-def test_a_damaged_state_is_told(tmp_path, text):
+def test_a_damaged_state_is_reported(tmp_path, text):
     module, optimizer = trained()
     folder = save(tmp_path, 3, module, optimizer, {})
     (folder / "state.json").write_text(text)

@@ -1,4 +1,4 @@
-"""Killed with SIGKILL anywhere, a run resumes to the same bytes."""
+"""A run killed with SIGKILL at any point resumes to the same bytes."""
 
 import random
 from pathlib import Path
@@ -34,8 +34,8 @@ def test_two_kills_leave_no_trace(undisturbed, base, tmp_path):
     assert left == []
 
 
-def test_a_killed_run_refuses_other_text_and_other_rules(undisturbed, base, tmp_path, capsys):
-    """Killed while tokenizing or training: what was made from the old text is not mixed with the new."""
+def test_a_killed_run_refuses_other_text_and_other_filters(undisturbed, base, tmp_path, capsys):
+    """A run killed while tokenizing or training does not mix old and new text."""
     folder, _ = undisturbed
     pairs = write_pairs(tmp_path / "pairs.tsv")
     words = command(base, pairs, tmp_path / "run")

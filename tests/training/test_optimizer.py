@@ -10,7 +10,7 @@ from paralign.training.optimizer import learning_rate, make_optimizer
 
 
 @given(st.integers(1, 300), st.floats(0, 1))
-def test_the_rate_rises_to_its_peak_and_falls_to_nothing_behind_the_last_step(steps, share):
+def test_the_rate_rises_to_its_peak_and_is_0_after_the_last_step(steps, share):
     warmup = int(share * steps)
     rates = [learning_rate(step, steps=steps, warmup=warmup, peak=2.0) for step in range(steps + 1)]
     for step, rate in enumerate(rates[:-1]):

@@ -46,14 +46,14 @@ def test_tensorboard_has_the_curves_of_the_log(base, tmp_path):
     assert "step" not in found
 
 
-def test_a_tracker_changes_nothing_of_the_run(base, tmp_path):
+def test_a_tracker_does_not_change_the_run(base, tmp_path):
     plain, tracked = align(base, tmp_path / "1"), align(base, tmp_path / "2", track=["tensorboard"])
     assert (plain / "model.safetensors").read_bytes() == (tracked / "model.safetensors").read_bytes()
     assert (tmp_path / "1/config.toml").read_text() == (tmp_path / "2/config.toml").read_text()
     assert not (tmp_path / "1/track").exists()
 
 
-def test_fine_tuning_too(base, tmp_path):
+def test_fine_tuning_has_curves_for_each_seed(base, tmp_path):
     paralign.finetune(str(base), task="pos", train="en=smallworld:0-20", eval=["de=smallworld:20-30"], seeds=2,
                       out=tmp_path / "run", track=["tensorboard"], quiet=True,
                       settings={"training": {"steps": 3, "log_every": 1, "batch": 4}})  # fmt: skip
@@ -62,7 +62,7 @@ def test_fine_tuning_too(base, tmp_path):
         assert set(found["loss"]) == {1, 2, 3}
 
 
-def test_trackers_that_are_not_there(base, tmp_path, monkeypatch):
+def test_trackers_that_are_not_installed(base, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="unknown tracker 'tensorbord'") as found:
         align(base, tmp_path / "run", track=["tensorbord"])
     assert "did you mean 'tensorboard'" in str(found.value)
@@ -120,7 +120,7 @@ def test_a_tracker_gets_the_settings_and_every_number_of_the_log(fake, base, tmp
         assert values == single | nested
 
 
-def test_losses_on_held_out_text_have_curves_of_their_own(fake, base, tmp_path):
+def test_losses_on_held_out_text_have_curves(fake, base, tmp_path):
     paralign.pretrain(text=["en=smallworld:0-60"], model=str(base), heldout=["de=smallworld:60-80"],
                       out=tmp_path / "run", track=["fake"], quiet=True,
                       settings={"training": QUICK["training"] | {"heldout_every": 2}})  # fmt: skip

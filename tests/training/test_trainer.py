@@ -1,4 +1,4 @@
-"""The loop: accumulation, resuming to the same bytes, stopping, refusing what does not belong together."""
+"""The loop: accumulation, resuming to the same bytes, stopping, refusing other settings and data."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.training.runs import CLOCK, Interrupted, log_of, losses_of, module_by
 
 
 class Crash(Exception):
-    """Stands for a kill: nothing is saved."""
+    """Simulates a kill: nothing is saved."""
 
 
 def crash():
@@ -47,14 +47,14 @@ def test_a_run_that_crashed_resumes_to_the_same_bytes(stops, undisturbed, make_e
     assert len(losses_of(tmp_path)) == 9
 
 
-def test_a_run_is_the_same_again_and_another_seed_is_not(undisturbed, make_encoder, store, tmp_path):
+def test_a_run_is_reproducible_and_depends_on_the_seed(undisturbed, make_encoder, store, tmp_path):
     trainer(make_encoder(dropout=0.1), store, tmp_path / "a").train()
     trainer(make_encoder(dropout=0.1), store, tmp_path / "b", seed=1).train()
     assert module_bytes(tmp_path / "a", 9) == module_bytes(undisturbed, 9)
     assert module_bytes(tmp_path / "b", 9) != module_bytes(undisturbed, 9)
 
 
-def test_the_log_says_rates_and_losses_of_every_step(undisturbed):
+def test_the_log_has_rates_and_losses_of_every_step(undisturbed):
     lines = [json.loads(line) for line in (undisturbed / "log.jsonl").read_text().splitlines()]
     lines = [line for line in lines if "event" not in line]
     assert [line["step"] for line in lines] == list(range(1, 10))
@@ -70,7 +70,7 @@ def test_the_log_says_rates_and_losses_of_every_step(undisturbed):
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_asked_to_stop_it_saves_first_and_goes_on_later(signum, code, undisturbed, make_encoder, store, tmp_path):
+def test_a_signal_stops_the_run_after_a_checkpoint(signum, code, undisturbed, make_encoder, store, tmp_path):
     before = signal.getsignal(signum)
     with pytest.raises(Stopped, match="the checkpoint is saved, continue with --resume") as caught:
         trainer(make_encoder(dropout=0.1), store, tmp_path, at=5, act=lambda: os.kill(os.getpid(), signum)).train()
@@ -82,7 +82,7 @@ def test_asked_to_stop_it_saves_first_and_goes_on_later(signum, code, undisturbe
     assert log_of(tmp_path) == log_of(undisturbed)
 
 
-def test_a_signal_in_the_last_step_does_not_undo_the_end(make_encoder, store, tmp_path):
+def test_a_signal_in_the_last_step_does_not_stop_the_run(make_encoder, store, tmp_path):
     act = trainer(make_encoder(), store, tmp_path, at=8, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert act.train().steps == 9
 
@@ -94,7 +94,7 @@ def losses_and_weights(make_encoder, store, run, **settings):
 
 
 @pytest.mark.parametrize("objectives", ["ppa", "moco-mlm"])
-def test_four_parts_a_step_are_the_same_as_one(objectives, make_encoder, store, tmp_path):
+def test_four_slices_per_step_are_the_same_as_one(objectives, make_encoder, store, tmp_path):
     # Adam divides by the size of the gradient: a larger eps keeps it from magnifying tiny differences.
     settings = {"objectives": objectives, "eps": 1e-3}
     one, whole = losses_and_weights(make_encoder, store, tmp_path / "1", accumulate=1, **settings)
@@ -105,8 +105,8 @@ def test_four_parts_a_step_are_the_same_as_one(objectives, make_encoder, store, 
         torch.testing.assert_close(a, b, atol=1e-5, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
 
 
-def test_the_gradient_of_parts_with_unequal_counts_is_that_of_the_whole(make_encoder, store, tmp_path):
-    """A mean of the parts' means would be wrong; plain gradient, no optimizer in between."""
+def test_slices_with_unequal_counts_have_the_gradient_of_the_batch(make_encoder, store, tmp_path):
+    """A mean of means over slices would be wrong. Gradients are compared before the optimizer."""
     gradients = []
     for parts in (1, 3, 12):
         made = trainer(make_encoder(), store, tmp_path / str(parts), accumulate=parts, clip=1e9)
@@ -136,12 +136,12 @@ def test_the_gradient_is_clipped_to_its_norm(make_encoder, store, tmp_path):
     assert norms == [pytest.approx(0.01, rel=1e-3)]
 
 
-def test_a_batch_that_does_not_divide_is_refused(make_encoder, store, tmp_path):
+def test_a_batch_that_is_not_divisible_is_refused(make_encoder, store, tmp_path):
     with pytest.raises(UserError, match=r"training\.batch = 12 is not divisible by 1 processes x 5"):
         trainer(make_encoder(), store, tmp_path, accumulate=5)
 
 
-def test_a_loss_that_is_no_number_stops_and_the_last_good_checkpoint_stays(make_encoder, store, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(make_encoder, store, tmp_path):
     encoder = make_encoder()
 
     def poison():
@@ -175,12 +175,12 @@ def test_a_checkpoint_of_other_data_is_refused(make_encoder, store, tmp_path):
         made.train(resume=True)
 
 
-def test_resuming_where_nothing_was_saved_is_a_fresh_start(undisturbed, make_encoder, store, tmp_path):
+def test_resuming_without_a_checkpoint_is_a_fresh_start(undisturbed, make_encoder, store, tmp_path):
     trainer(make_encoder(dropout=0.1), store, tmp_path).train(resume=True)
     assert module_bytes(tmp_path, 9) == module_bytes(undisturbed, 9)
 
 
-def test_a_full_disk_is_told_and_the_last_checkpoint_is_whole(undisturbed, make_encoder, store, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_keeps_the_last_checkpoint(undisturbed, make_encoder, store, tmp_path, monkeypatch):
     import errno
 
     original = loop.checkpoint.save_file
@@ -200,7 +200,7 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_is_whole(undisturbed, make_
 
 
 def test_runs_of_different_precision_in_one_process(make_encoder, store, tmp_path):
-    """As a notebook does: aligned in one precision, fine-tuned in another."""
+    """As in a notebook: aligned in one precision, fine-tuned in another."""
     for precision in ("fp32", "bf16", "fp32"):
         outcome = trainer(make_encoder(), store, tmp_path / f"{precision}", precision=precision, steps=2).train()
         assert outcome.precision == precision
@@ -224,7 +224,7 @@ def test_training_in_a_thread_works_without_signals(make_encoder, store, tmp_pat
 
 
 class Constant(Objective):
-    """Every sentence the same vector: what collapse looks like to the alarms."""
+    """A loss that stays at chance level."""
 
     name = "constant"
     reads = ("first",)
@@ -253,7 +253,7 @@ def test_a_run_stuck_at_chance_raises_an_alarm_in_log_and_outcome(make_encoder, 
     assert [line["step"] for line in log_of(tmp_path) if "stuck" in line.get("message", "")] == [5]
 
 
-def test_gradient_checkpointing_changes_nothing_but_what_is_kept(undisturbed, make_encoder, store, tmp_path):
+def test_gradient_checkpointing_only_reduces_stored_activations(undisturbed, make_encoder, store, tmp_path):
     kept = {}
     for checkpointing in (False, True):
         held = []
@@ -305,6 +305,6 @@ def test_the_compile_setting_compiles_all_encoders(make_encoder, store, tmp_path
 
 def test_a_family_whose_layers_cannot_be_compiled(make_encoder, store, tmp_path):
     encoder = make_encoder()
-    encoder.model.config.num_hidden_layers = 3  # as where one layer is run three times
+    encoder.model.config.num_hidden_layers = 3  # as in models that run one layer three times
     with pytest.raises(UserError, match="bert models have no stack of layers to compile"):
         trainer(encoder, store, tmp_path, compile=True)

@@ -1,4 +1,4 @@
-"""Two processes are one: the same losses, counts and weights."""
+"""Training in two processes has the losses, counts and weights of one process."""
 
 import json
 import os
@@ -56,12 +56,12 @@ def test_two_processes_train_as_one(make_encoder, store, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_for_longer(make_encoder, store, tmp_path):
+def test_two_processes_train_as_one_in_a_longer_run(make_encoder, store, tmp_path):
     compare(make_encoder, store, tmp_path, 20)
 
 
-def test_divided_weights_train_as_whole_ones(make_encoder, store, tmp_path):
-    """Losses, weights, checkpoints and the encoder given are those of undivided training."""
+def test_sharded_weights_train_as_complete_ones(make_encoder, store, tmp_path):
+    """Losses, weights, checkpoints and the original encoder are those of training without sharding."""
     make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
     one, alone = train(tmp_path / "base", store, tmp_path / "one", 5, 1)
     two, divided = train(tmp_path / "base", store, tmp_path / "two", 5, 2, "shard")
@@ -75,7 +75,7 @@ def test_divided_weights_train_as_whole_ones(make_encoder, store, tmp_path):
     for name, value in parts[0].items():
         assert torch.equal(value, parts[1][name])
         assert torch.equal(value, divided[f"encoder.model.{name}"])
-    # Killed, it goes on from a checkpoint, which does not know how many processes wrote it.
+    # It resumes from a checkpoint that is independent of the number of processes.
     shutil.rmtree(tmp_path / "two" / "checkpoints" / "step-00000005")
     again, _ = train(tmp_path / "base", store, tmp_path / "two", 5, 2, "shard")
     assert len(again) == 5
@@ -85,7 +85,7 @@ def test_divided_weights_train_as_whole_ones(make_encoder, store, tmp_path):
 
 @pytest.mark.slow
 def test_the_command_runs_in_two_processes(base, tmp_path):
-    """The second process comes to a folder the first has made; one of them writes."""
+    """The second process uses the folder that the first has created; one of them writes."""
     from tests.training.killed import command, write_pairs
 
     words = command(base, write_pairs(tmp_path / "pairs.tsv"), tmp_path / "run")
@@ -100,8 +100,8 @@ def test_the_command_runs_in_two_processes(base, tmp_path):
 
 
 @pytest.mark.slow
-def test_divided_weights_are_scored_and_kept_whole(make_encoder, tmp_path):
-    """Fine-tuning looks at a development set after each epoch and keeps the best, which is what is scored and saved."""
+def test_sharded_weights_are_evaluated_and_saved_completely(make_encoder, tmp_path):
+    """Fine-tuning evaluates a development set after each epoch; the best weights are evaluated and saved."""
     make_encoder().save_pretrained(tmp_path / "base")
     settings = ["batch=8", "epochs=4", "learning_rate=3e-3", "log_every=1", "shard=true"]
     words = [
