@@ -22,8 +22,8 @@ def card(out: Path) -> str:
     """Return the card as Markdown with front matter for a model hub."""
     facts = json.loads((out / "base/run.json").read_text(encoding="utf-8"))
     leaks = json.loads((out / "leaks.json").read_text(encoding="utf-8"))
-    looks = [json.loads(line) for line in (out / "base/log.jsonl").read_text(encoding="utf-8").splitlines()]
-    heldout = [look["losses"] for look in looks if look.get("event") == "heldout"][-1]
+    entries = [json.loads(line) for line in (out / "base/log.jsonl").read_text(encoding="utf-8").splitlines()]
+    heldout = [entry["losses"] for entry in entries if entry.get("event") == "heldout"][-1]
     sources = "\n".join(f"| [{name}]({link}) | {license} |" for name, license, link in SOURCES)
     tested = sum(test["sentences"] for test in leaks["tests"])
     rows = "\n".join(
@@ -46,8 +46,8 @@ tags:
 
 # paralign-mini
 
-A small masked-LM encoder of eight languages, trained from scratch on freely licensed text and **not aligned**: it has seen no
-sentence beside its translation. It is meant to be aligned, compared and taken apart on a laptop, and comes with
+A small masked-LM encoder of eight languages, trained from scratch on freely licensed text and **not aligned**: its
+training text contains no pair of translations. It is meant for aligning, comparing and analyzing on a laptop, and comes with
 [paralign](https://pypi.org/project/paralign/) as `--model paralign-mini`.
 
 | | |
@@ -63,14 +63,14 @@ sentence beside its translation. It is meant to be aligned, compared and taken a
 |---|---|
 {sources}
 
-From each bilingual corpus half the pairs, chosen by a hash of the English sentence, gave one side each to the training text, and no
-pair gave both; the other half was not read. Any sentence found in a test set (NTREX-128, Tatoeba's retrieval test, UD test
-and development sets, XNLI, XQuAD, MLQA, TyDiQA and SQuAD development sets, PAN-X, word alignment gold sets, Leipzig news) was
-removed first; looked for again afterwards through other readers, {leaks["found"]} of {tested:,} were there, and {leaks["found_inside"]} of
-all sentences given (alignment's included) stood inside a paragraph of a question-answering set. One per cent of each language was
-held out.
+Half of the pairs of each bilingual corpus were selected by a hash of the English sentence. The training text contains one side
+of each of these pairs, and no pair with both sides; the other half was not used. Sentences of test sets (NTREX-128, the Tatoeba
+retrieval test, UD test and development sets, XNLI, XQuAD, MLQA, TyDiQA and SQuAD development sets, PAN-X, gold sets of word
+alignment, Leipzig news) were removed first. A search with other readers afterwards found {leaks["found"]} of {tested:,} test sentences in the
+text, and {leaks["found_inside"]} of all sentences (including those for alignment) inside a paragraph of a question answering set. One percent of
+each language was held out.
 
-| language | sentences | pieces | drawn as | pieces a word | unknown | held-out loss |
+| language | sentences | pieces | sampled as | pieces per word | unknown | held-out loss |
 |---|---:|---:|---:|---:|---:|---:|
 {rows}
 
@@ -80,10 +80,10 @@ held out.
 
 ## Limits
 
-Everyday sentences, user interfaces and documentation are all it has read. Arabic, Bulgarian and above all Hindi had little text (Hindi's
-low held-out loss is that of interface strings). It knows next to nothing of the world, has 128 positions, and its [CLS] was trained by
-nothing but attention. Zero-shot it is weak: a tagger trained on English calls most German nouns names, for their capitals. It is a
-base for experiments with alignment, not an encoder for products.
+The training text consists of everyday sentences, user interfaces and documentation. There was little text in Arabic, Bulgarian and
+especially Hindi, whose low held-out loss is that of interface strings. The encoder has little world knowledge and 128 positions, and
+no objective trained its [CLS] vector. Zero-shot transfer is weak: a tagger trained on English labels most German nouns as proper
+nouns because they are capitalized. It is a base for experiments with alignment, not an encoder for products.
 
 ## Use
 
@@ -94,8 +94,8 @@ model = AutoModelForMaskedLM.from_pretrained("paralign-mini")
 tokenizer = AutoTokenizer.from_pretrained("paralign-mini")
 ```
 
-with the path of this folder. Made by `python benchmarks/mini.py DATA OUT` of paralign, to the byte for one machine type and
-number of threads.
+Replace `paralign-mini` by the path of this folder. The files were created by `python benchmarks/mini.py DATA OUT`, which is
+reproducible to the byte on one type of machine with the same number of threads.
 """
 
 
@@ -110,16 +110,17 @@ def scores(out: Path) -> str:
     lines = []
     tagged = {r.language: r.value for r in read_results(out / f"{which}/pos-base/results.jsonl")}
     lines.append(
-        "Tagging (UPOS), fine-tuned on English EWT, tested on PUD's "
-        f"{which} half: " + ", ".join(f"{tag} {100 * value:.1f}" for tag, value in tagged.items()) + "."
+        f"Tagging (UPOS), fine-tuned on English EWT, evaluated on the {which} half of PUD: "
+        + ", ".join(f"{tag} {100 * value:.1f}" for tag, value in tagged.items())
+        + "."
     )
-    found: dict[str, list[Any]] = {}
+    accuracies: dict[str, list[Any]] = {}
     for r in read_results(out / f"{which}/ntrex-base/results.jsonl"):
         if r.metric == "accuracy_cosine" and r.where.pool == "mean":
-            found.setdefault(r.language, []).append(r.value)
+            accuracies.setdefault(r.language, []).append(r.value)
     lines.append(
-        f"Retrieval of translations on NTREX's {which} half, mean pooling, cosine, both directions: "
-        + ", ".join(f"{tag} {100 * sum(values) / len(values):.1f}" for tag, values in found.items())
+        f"Retrieval of translations on the {which} half of NTREX, mean pooling, cosine, both directions: "
+        + ", ".join(f"{tag} {100 * sum(values) / len(values):.1f}" for tag, values in accuracies.items())
         + "."
     )
     return "\n\n".join(lines)

@@ -37,7 +37,7 @@ def dataset_names(specs: Sequence[str]) -> list[str]:
     """Return a name for each data set. Sets of one language with the same name are prefixed with their folder.
 
     Raises:
-        UserError: if two sets of one language still have the same name, since one would replace the other in results.
+        UserError: if two sets of one language still have the same name, because results could not distinguish them.
     """
     names = [dataset_name(spec) for spec in specs]
     tags = [spec.partition("=")[0] for spec in specs]

@@ -1,4 +1,4 @@
-"""Callbacks: what the trainer calls at fixed points of a run."""
+"""Callbacks, which the trainer calls at fixed points of a run."""
 
 from __future__ import annotations
 
@@ -59,12 +59,15 @@ class CallbackTrainer(Protocol):
 
 
 class Callback:
-    """Base class of callbacks. Every method may be overridden; none has to be.
+    """Base class of callbacks. Override the methods that are needed.
 
-    All processes of a distributed run call the same methods in the same order.
+    Order of the calls: :meth:`load_state_dict` if the run is resumed, :meth:`on_train_start`; for each step
+    :meth:`on_log` (every ``training.log_every`` steps), :meth:`on_step_end`, and :meth:`state_dict` if a checkpoint is
+    saved; then :meth:`close`, :meth:`on_train_end` and :meth:`alarms`. Several callbacks are called in the order in
+    which the trainer received them. All processes of a distributed run make the same calls.
 
     Attributes:
-        name: key of the callback's state in a checkpoint. Empty (the default) if it has no state.
+        name: key of the callback's state in a checkpoint; must be unique. Empty (the default): it has no state.
     """
 
     name: ClassVar[str] = ""
@@ -89,11 +92,11 @@ class Callback:
         return []
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs, as JSON values."""
+        """Return the state that a resumed run needs, as JSON values."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned."""
+        """Restore the state that :meth:`state_dict` returned."""
 
 
 class HeldOutEvaluation(Callback):

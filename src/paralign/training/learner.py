@@ -19,7 +19,7 @@ class Learner(nn.Module):
 
     Args:
         encoder: the encoder being trained.
-        objectives: what is minimized; names must differ.
+        objectives: the objectives to minimize, by name.
     """
 
     def __init__(self, encoder: Encoder, objectives: Mapping[str, Objective]) -> None:

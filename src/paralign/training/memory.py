@@ -66,7 +66,7 @@ def _system() -> int | None:
 
 
 def _container() -> int | None:
-    """Return what a control group (version 2) leaves; its file cache counts as available."""
+    """Return the available bytes of the control group (version 2); its file cache counts as available."""
     folder = Path("/sys/fs/cgroup")
     try:
         limit = (folder / "memory.max").read_text(encoding="ascii").strip()
