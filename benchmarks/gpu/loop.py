@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -61,7 +62,7 @@ def peak_memory_mb() -> float | None:
 
 
 class Loops:
-    """Trainers of a stage; text and links are opened once.
+    """Trainers of a stage; text, tokenizer and links are opened once, when a measurement needs them.
 
     Args:
         context: context of the stage.
@@ -69,9 +70,21 @@ class Loops:
 
     def __init__(self, context: Context) -> None:
         self.context, self.size = context, size_of(context)
-        self.store = TokenStore.open(context.store())
-        self.tokenizer = load_tokenizer(str(context.tokenizer()))
-        self._links: LinkStore | None = None
+
+    @cached_property
+    def store(self) -> TokenStore:
+        """The pairs."""
+        return TokenStore.open(self.context.store())
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer of the pairs."""
+        return load_tokenizer(str(self.context.tokenizer()))
+
+    @cached_property
+    def links(self) -> LinkStore:
+        """The word links of all pairs, computed by the default aligner."""
+        return open_links(self.context.work, self.store, LinksConfig(), quiet=True)
 
     def encoder(self, shape: str, vocabulary: int | None = None) -> Encoder:
         """Return an encoder with random weights. Its vocabulary may have more rows than the tokenizer has pieces."""
@@ -93,16 +106,10 @@ class Loops:
         learner = Learner(encoder, make_objectives(config, encoder))
         needs_links = any(objective.needs_links for objective in learner.objectives_by_name().values())
         batches = CorpusBatches(self.store, encoder.template, config.views, config.training,
-                                longest=encoder.max_pieces, links=self.links() if needs_links else None)  # fmt: skip
+                                longest=encoder.max_pieces, links=self.links if needs_links else None)  # fmt: skip
         trainer = Trainer(learner, batches, config.training, run=self.context.work / "run", settings={}, quiet=True)
         trainer.prepare_objectives()
         return trainer
-
-    def links(self) -> LinkStore:
-        """Return the word links of all pairs, made once by the default aligner."""
-        if self._links is None:
-            self._links = open_links(self.context.work, self.store, LinksConfig(), quiet=True)
-        return self._links
 
     def rate(self, trainer: Trainer) -> dict[str, Any]:
         """Measure pairs per second by block, pieces per second, and FLOP/s without padding."""

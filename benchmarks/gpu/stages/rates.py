@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,9 @@ from machine import median_of
 
 from paralign.commands.finetune import FinetuneRequest, prepare_finetune
 from paralign.encoder import Encoder
+from paralign.runs.finetune import FinetuneRun
 from paralign.runs.finetune_settings import FinetuneData
 from paralign.runs.options import RunOptions
-from paralign.tasks.base import read_data
-from paralign.tasks.supervised import SupervisedTask
-from paralign.training import Trainer
 
 SHAPES = ("mbert", "e5")
 RECIPES = ("tlm", "moco", "alignlm", "word-l2", "ppa")
@@ -49,12 +47,8 @@ class Rates:
     """
 
     def __init__(self, context: Context) -> None:
-        self.context = context
-
-    @cached_property
-    def loops(self) -> Loops:
-        """Text and tokenizer."""
-        return Loops(self.context)
+        self.context, self.loops = context, Loops(context)
+        self.limit = 120 if context.tiny else 4_000
 
     def recipe(self, name: str, shape: str) -> dict[str, Any]:
         """Measure the loop with the batch size of PPA, whatever that of the recipe is."""
@@ -63,7 +57,7 @@ class Rates:
     def _set(self, task: str) -> str:
         data = self.context.data
         if data is None or self.context.tiny:
-            return f"en=smallworld:0-{120 if self.context.tiny else 4_000}"
+            return f"en=smallworld:0-{self.limit}"
         return f"en={data / (TREEBANK if task == 'pos' else INFERENCE)}"
 
     def task(self, name: str, shape: str) -> dict[str, Any]:
@@ -72,12 +66,10 @@ class Rates:
         try:
             with tempfile.TemporaryDirectory(dir=self.context.work) as folder:
                 spec = self._set(name)
-                data = FinetuneData([spec], [spec], limit=120 if self.context.tiny else 4_000)
+                data = FinetuneData([spec], [spec], limit=self.limit)
                 request = FinetuneRequest(str(model), name, data, overrides=["training.steps=1000000"])
                 run = prepare_finetune(RunOptions(Path(folder) / "run", quiet=True, lenient=True), request)
-                run.begin()
-                _, trainer = run.prepare_seed(0)
-                return self._measure_task(trainer, run.task, spec)
+                return self._measure_task(run)
         finally:
             shutil.rmtree(model)
 
@@ -86,8 +78,10 @@ class Rates:
         self.loops.encoder(shape).save_pretrained(folder)
         return folder
 
-    def _measure_task(self, trainer: Trainer, task: SupervisedTask, spec: str) -> dict[str, Any]:
+    def _measure_task(self, run: FinetuneRun) -> dict[str, Any]:
         loops, size = self.loops, self.loops.size
+        run.begin()
+        head, trainer = run.prepare_seed(0)
         trainer.prepare_objectives()
         loops.run(trainer, 0, size.warm)
         seconds = [loops.block(trainer, number) for number in range(size.blocks)]
@@ -95,13 +89,12 @@ class Rates:
         lengths = [batches.batch(step).view("example").lengths for step in range(size.block * size.blocks)]
         memory = peak_memory_mb()
         encoder: Encoder = trainer.learner.encoder
-        head = next(iter(trainer.learner.objectives_by_name().values()))
-        data, _ = read_data(task, spec, True, 120 if self.context.tiny else 4_000)
+        ((_, data, _),) = run.tests
         rates = []
         with torch.no_grad():
             for _ in range(2):  # the first is a warm-up
                 start = synchronized_time()
-                task.evaluate(encoder, head, data)
+                run.task.evaluate(encoder, head, data)
                 rates.append(len(data) / (synchronized_time() - start))
         return {
             "trained_items_per_s": median_of([size.block * batches.size / one for one in seconds]),

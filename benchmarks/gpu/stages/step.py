@@ -75,12 +75,7 @@ class Bench:
     """
 
     def __init__(self, context: Context) -> None:
-        self.context = context
-
-    @cached_property
-    def loops(self) -> Loops:
-        """Text and tokenizer."""
-        return Loops(self.context)
+        self.context, self.loops = context, Loops(context)
 
     @cached_property
     def trainer(self) -> Trainer:
