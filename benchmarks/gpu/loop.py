@@ -12,7 +12,6 @@ import torch
 from context import Context
 from machine import median_of
 
-from paralign.batches.batching import split_by_length
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder, families
@@ -118,7 +117,7 @@ class Loops:
         work = count_work(trainer, range(self.size.block * self.size.blocks))
         total = sum(seconds)
         return {
-            "pairs_per_s": median_of([self.size.block * self.size.batch / one for one in seconds]),
+            "pairs_per_s": median_of([self.size.block * trainer.config.batch / one for one in seconds]),
             "pieces_per_s": work.pieces / total,
             "step_ms": 1000 * total / len(seconds) / self.size.block,
             "tflop_per_s": work.flops / total / 1e12,
@@ -176,14 +175,13 @@ def count_work(trainer: Trainer, steps: range) -> Work:
         batch = trainer.batches.batch(step)
         passes = [(view, 3) for view in trainer.views] + ([("second", 1)] if moco is not None else [])
         for view, times in passes:
-            lengths = batch.view(view).lengths
-            rows = [(int(n), int(n)) for n in lengths]
-            for chunk in split_by_length(lengths, encoder.chunk_cost):
-                wide = int(lengths[chunk].max())
-                out.positions += wide * len(chunk)
-                out.padded += times * len(chunk) * _layers(encoder, wide)
-            out.pieces += sum(n for n, _ in rows)
-            out.flops += times * sum(_layers(encoder, n) for n, _ in rows)
+            lengths = batch.view(view).lengths.tolist()
+            out.pieces += sum(lengths)
+            out.flops += times * sum(_layers(encoder, n) for n in lengths)
+        for views, times in ((trainer.views, 3), (["second"] * (moco is not None), 1)):
+            for rows, length in encoder.chunk_shapes([batch.view(view) for view in views]):
+                out.positions += rows * length
+                out.padded += times * rows * _layers(encoder, length)
         for flops in _beyond_layers(objectives, batch, encoder.width, vocabulary):
             out.flops += flops
             out.padded += flops

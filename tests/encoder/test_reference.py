@@ -11,6 +11,8 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 from paralign.batches.views import PairBatch, ViewsConfig
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.objectives.base import Step
+from tests.objectives.batches import corpus
 from tests.oracles.rows_alone import rows_alone
 
 SHAPE = {
@@ -79,6 +81,40 @@ def test_states_and_scores_are_those_of_each_row_alone(family, store, tokenizer)
             for ours, theirs in zip(every, layers, strict=True):
                 torch.testing.assert_close(ours.flat, theirs, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(chosen, scores[view.masked], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("cost", [1 << 20, 20])
+def test_views_encoded_together_have_the_states_of_each_alone(family, cost, store, tokenizer, monkeypatch):
+    encoder = Encoder(made(family, tokenizer), tokenizer, chunk_cost=cost).eval()
+    views = views_of(store, encoder)
+    with torch.no_grad():
+        alone = [encoder.encode(view).flat for view in views]
+        monkeypatch.setattr(Encoder, "encodes_together", True)
+        together = encoder.encode_views(views)
+    assert [states.view for states in together] == views
+    for states, expected in zip(together, alone, strict=True):
+        torch.testing.assert_close(states.flat, expected, atol=1e-5, rtol=1e-5)
+    rows = sum(len(view.lengths) for view in views)
+    shapes = encoder.chunk_shapes(views)
+    assert sum(number for number, _ in shapes) == rows
+    assert max(length for _, length in shapes) == max(view.lengths.max() for view in views)
+    assert (len(shapes) == 1) == (cost == 1 << 20)
+
+
+def test_an_accelerator_encodes_all_views_of_a_step_in_one_call(store, encoder, monkeypatch):
+    calls = []
+    whole = Encoder.encode_views
+    monkeypatch.setattr(Encoder, "encode_views", lambda self, views: calls.append(len(views)) or whole(self, views))
+    batch = corpus(store, encoder).batch(0)
+    for together, expected in ((False, [1, 1]), (True, [2])):
+        monkeypatch.setattr(Encoder, "encodes_together", together)
+        calls.clear()
+        step = Step(encoder, batch, ["first", "joint"])
+        for view in ("joint", "first", "joint"):
+            assert step.hidden(view).view is batch.view(view)
+        assert calls == expected
+        assert list(step.encoded) == ["joint", "first"]
 
 
 def test_layers_above_the_requested_one_are_not_computed(store, encoder):

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from paralign.config import Config
-from paralign.ragged import ranges, row_starts
+from paralign.ragged import ranges, row_positions, row_starts
 
-__all__ = ["Template", "View", "ViewsConfig", "assemble", "assemble_sides", "take_rows"]
+__all__ = ["Template", "View", "ViewsConfig", "assemble", "assemble_sides", "concatenate_views", "take_rows"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -116,6 +116,25 @@ class View:
     def starts(self) -> Ints:
         """``[B]`` where each row begins in ``ids``: the position of its first special piece, [CLS] or <s>."""
         return row_starts(self.lengths)
+
+
+def concatenate_views(views: Sequence[View]) -> View:
+    """Return one view with the rows of all, in order. Nothing in it is marked as masked."""
+    positions = None
+    if any(view.positions is not None for view in views):
+        positions = np.concatenate(
+            [row_positions(view.lengths) if view.positions is None else view.positions for view in views]
+        )
+    return View(
+        ids=np.concatenate([view.ids for view in views]),
+        types=np.concatenate([view.types for view in views]),
+        lengths=np.concatenate([view.lengths for view in views]),
+        rows=np.concatenate([view.rows for view in views]),
+        special=np.concatenate([view.special for view in views]),
+        masked=np.empty(0, np.int64),
+        labels=np.empty(0, np.int64),
+        positions=positions,
+    )
 
 
 Ragged = tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]

@@ -7,7 +7,7 @@ an objective too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 import torch
@@ -80,12 +80,14 @@ class Step:
     Attributes:
         encoder: the encoder that is trained.
         batch: the slice.
+        views: names of the views that are read in this step; they may be encoded together.
         encoded: the last hidden states of the views encoded so far.
     """
 
-    def __init__(self, encoder: Encoder, batch: Batch) -> None:
+    def __init__(self, encoder: Encoder, batch: Batch, views: Sequence[str] = ()) -> None:
         self.encoder = encoder
         self.batch = batch
+        self.views = views
         self.encoded: dict[str, HiddenStates] = {}
 
     def hidden(self, view: str) -> HiddenStates:
@@ -95,7 +97,10 @@ class Step:
             view: name of the view, one of the objective's ``reads``.
         """
         if view not in self.encoded:
-            self.encoded[view] = self.encoder.encode(self.batch.view(view))
+            others = self.views if self.encoder.encodes_together else ()
+            names = list(dict.fromkeys([view, *(name for name in others if name not in self.encoded)]))
+            states = self.encoder.encode_views([self.batch.view(name) for name in names])
+            self.encoded |= dict(zip(names, states, strict=True))
         return self.encoded[view]
 
 

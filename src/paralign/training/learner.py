@@ -40,6 +40,10 @@ class Learner(nn.Module):
         """Return the encoder, and those that objectives hold: momentum encoders and frozen copies."""
         return [part for part in self.modules() if isinstance(part, Encoder)]
 
+    def views(self) -> list[str]:
+        """Return the names of the views that objectives read, sorted."""
+        return sorted({name for o in self.objectives_by_name().values() for name in o.reads})
+
     def weights(self) -> dict[str, float]:
         """Return the weight of every named loss in the total loss."""
         return {name: w for o in self.objectives_by_name().values() for name, w in o.weights().items()}
@@ -54,7 +58,7 @@ class Learner(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, tuple[Tensor, int]]:
         """Return the sum (a scalar with gradient) and the count of every named loss; each view is encoded once."""
-        step = Step(self.encoder, batch)
+        step = Step(self.encoder, batch, self.views())
         sums = {name: s for o in self.objectives_by_name().values() for name, s in o(step).items()}
         counts = self.counts(batch)
         first = next(iter(step.encoded.values()), None)

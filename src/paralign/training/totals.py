@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from paralign.batches.batching import padded_size, split_by_length
 from paralign.batches.views import Batch
+from paralign.encoder import Encoder
 
 __all__ = ["Totals"]
 
@@ -24,21 +24,20 @@ class Totals:
         self.records, self.pieces, self.positions = 0, 0, 0
         self.seconds = 0.0
 
-    def add(self, batches: Iterable[Batch], views: Sequence[str], *, records: int, chunk_cost: int) -> None:
+    def add(self, batches: Iterable[Batch], views: Sequence[str], encoder: Encoder, *, records: int) -> None:
         """Add a step.
 
         Args:
             batches: the slices of this process.
             views: the views that were encoded.
+            encoder: the encoder that encoded them.
             records: size of the global batch.
-            chunk_cost: as for :func:`paralign.batches.batching.split_by_length`.
         """
         self.records += records
         for batch in batches:
-            for name in views:
-                lengths = batch.view(name).lengths
-                self.pieces += int(lengths.sum())
-                self.positions += padded_size(lengths, split_by_length(lengths, chunk_cost))
+            read = [batch.view(name) for name in views]
+            self.pieces += sum(int(view.lengths.sum()) for view in read)
+            self.positions += sum(rows * length for rows, length in encoder.chunk_shapes(read))
 
     @property
     def padding(self) -> float:

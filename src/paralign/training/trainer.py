@@ -108,7 +108,7 @@ class Trainer:
             self.learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
         )
         self.weights = learner.weights()
-        self.views = sorted({name for o in learner.objectives_by_name().values() for name in o.reads})
+        self.views = learner.views()
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self._signal = 0, 0
@@ -173,8 +173,7 @@ class Trainer:
             group["lr"] = rate
         losses, norm, stop = self._optimize(slices)
         self.step += 1
-        cost = self.learner.encoder.chunk_cost
-        self.totals.add(slices, self.views, records=self.config.batch, chunk_cost=cost)
+        self.totals.add(slices, self.views, self.learner.encoder, records=self.config.batch)
         return losses, norm, rate, stop
 
     @property
