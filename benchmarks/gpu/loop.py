@@ -14,6 +14,7 @@ from machine import median_of
 
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
+from paralign.device import best_device
 from paralign.encoder import Encoder, families
 from paralign.encoder.loading import load_tokenizer
 from paralign.runs.links import open_links
@@ -88,10 +89,11 @@ class Loops:
     def encoder(self, shape: str, vocabulary: int | None = None) -> Encoder:
         """Return an encoder with random weights. Its vocabulary may have more rows than the tokenizer has pieces."""
         size = self.context.shape(shape)
-        model = families.build(size.arch, self.tokenizer, max_length=512)
         rows = vocabulary or size.vocabulary
-        if rows is not None and not self.context.tiny:
-            model.resize_token_embeddings(rows, mean_resizing=False)
+        with best_device():  # random weights of this size take seconds on a CPU
+            model = families.build(size.arch, self.tokenizer, max_length=512)
+            if rows is not None and not self.context.tiny:
+                model.resize_token_embeddings(rows, mean_resizing=False)
         return Encoder(model, self.tokenizer, name=size.arch)
 
     def trainer(self, recipe: str, shape: str, *, vocabulary: int | None = None, **training: Any) -> Trainer:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -19,10 +18,10 @@ from paralign.batches.rows import View, concatenate_views
 from paralign.device import best_device, on_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
+from paralign.encoder.chunks import pad_rows, restoring_order
 from paralign.encoder.hidden_states import HiddenStates
 from paralign.encoder.loading import load_model, load_tokenizer
 from paralign.errors import UserError
-from paralign.ragged import ranges, row_starts
 
 __all__ = ["Encoder", "tensor_bytes"]
 
@@ -260,6 +259,7 @@ class Encoder(nn.Module):
 
         On CUDA, cuDNN plans attention for every new shape, which takes longer than a step.
         """
+        longest = max(1, longest)
         return longest if self.device.type == "cpu" else min(-(-longest // 8) * 8, self.max_pieces)
 
     def encode_layers(self, view: View, layers: Sequence[int]) -> list[HiddenStates]:
@@ -284,40 +284,21 @@ class Encoder(nn.Module):
             return [HiddenStates(self.embeddings.new_zeros(0, self.width), view) for _ in layers]
         parts: list[list[Tensor]] = [[] for _ in layers]
         for rows in order + [None] * (chunks - len(order)):
-            inputs, inside = self._chunk_inputs(view, rows)
+            length = self._padded_length(0 if rows is None else int(view.lengths[rows].max()))
+            arrays, inside = pad_rows(view, rows, length, self.template.pad_id, types=self.uses_token_types)
+            if "position_ids" in arrays:
+                arrays["position_ids"] += hf.first_position(self.model)
+            inputs = {name: on_device(array, self.device) for name, array in arrays.items()}
             keep = on_device(np.flatnonzero(inside), self.device)
             for part, states in zip(parts, self._padded_states(inputs, layers), strict=True):
                 part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))
-        undo = on_device(_undo(view, order), self.device)
+        undo = on_device(restoring_order(view, order), self.device)
         flat = [torch.cat(part).index_select(0, undo) for part in parts]
         if self._language in self._maps:
             mapped, matrix = self._maps[self._language]
             self.languages_mapped |= {self._language} if mapped in layers else set()
             flat = [s @ matrix.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
         return [HiddenStates(states, view) for states in flat]
-
-    def _chunk_inputs(
-        self, view: View, rows: npt.NDArray[np.int64] | None
-    ) -> tuple[dict[str, Tensor], npt.NDArray[np.bool_]]:
-        """Return the padded inputs of some rows of a view, and which of their positions are not padding.
-
-        Without rows (None) the inputs are a single piece, all of which counts as padding.
-        """
-        lengths, starts = (np.zeros(1, np.int64),) * 2 if rows is None else (view.lengths[rows], view.starts[rows])
-        longest = self._padded_length(int(lengths.max(initial=1)))
-        inside = np.arange(longest) < lengths[:, None]
-        source = (starts[:, None] + np.arange(longest))[inside]
-        padded = np.full(inside.shape, self.template.pad_id)
-        padded[inside] = view.ids[source]
-        inputs = {"input_ids": padded, "attention_mask": (inside | (lengths == 0)[:, None]).astype(np.int64)}
-        if self.uses_token_types:
-            inputs["token_type_ids"] = np.zeros(inside.shape, np.int64)
-            inputs["token_type_ids"][inside] = view.types[source]
-        if view.positions is not None:
-            inputs["position_ids"] = np.zeros(inside.shape, np.int64)
-            inputs["position_ids"][inside] = view.positions[source]
-            inputs["position_ids"] += hf.first_position(self.model)
-        return {k: on_device(v, self.device) for k, v in inputs.items()}, inside
 
     def _padded_states(self, inputs: dict[str, Tensor], layers: Sequence[int]) -> list[Tensor]:
         """Return the hidden states of each layer for padded inputs."""
@@ -411,20 +392,3 @@ def tensor_bytes(value: Tensor) -> bytes:
     """Return the bytes of a tensor in row-major order."""
     raw: bytes = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     return raw
-
-
-def _undo(view: View, order: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """Return the index that restores the order of the view for pieces encoded in chunks of rows.
-
-    Args:
-        view: the view.
-        order: rows of each chunk.
-
-    Returns:
-        Shape: [T].
-    """
-    rows = np.concatenate([np.empty(0, np.int64), *order])
-    lengths = view.lengths[rows]
-    begin = np.empty_like(lengths)
-    begin[rows] = row_starts(lengths)
-    return ranges(begin, view.lengths)
