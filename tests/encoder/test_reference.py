@@ -187,7 +187,7 @@ def test_the_longest_row_a_model_takes_is_taken(family, tokenizer, encoder, sent
 
     made = Encoder.from_scratch(f"{family}:1x32", tokenizer, max_length=20, dropout=0.0)
     assert made.max_pieces == 20
-    view = sentence_view(made, [np.arange(5, 23)])
+    view = sentence_view(made, [np.arange(5, 23)], None)
     assert made.encode(view).flat.shape == (20, 32)
 
 

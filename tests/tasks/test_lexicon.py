@@ -66,7 +66,7 @@ def test_words_find_themselves(settings, where, encoder, capsys):
 
 def test_static_vectors_are_means_of_embedding_rows(encoder):
     words = [*WORDS, "unhousely", "☃", "a"]
-    vectors, lost = word_vectors(encoder, words, None)
+    vectors, lost = word_vectors(encoder, words, None, None)
     assert lost == 1
     ids = encoder.tokenizer(words, add_special_tokens=False)["input_ids"]
     assert max(map(len, ids)) > 1
@@ -77,9 +77,9 @@ def test_static_vectors_are_means_of_embedding_rows(encoder):
 
 @pytest.mark.parametrize("layer", [0, 2])
 def test_contextual_vectors_are_those_of_sentences_of_one_word(layer, encoder):
-    vectors, lost = word_vectors(encoder, WORDS, layer)
+    vectors, lost = word_vectors(encoder, WORDS, None, layer)
     assert lost == 0
-    assert vectors == pytest.approx(sentence_vectors(encoder, WORDS, pools=["mean"], layer=layer)[0]["mean"])
+    assert vectors == pytest.approx(sentence_vectors(encoder, WORDS, None, pools=["mean"], layer=layer)[0]["mean"])
 
 
 @pytest.mark.parametrize("vectors", ["static", "contextual"])

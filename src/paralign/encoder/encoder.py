@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,7 +43,7 @@ class Encoder(nn.Module):
     >>> encoder = Encoder.from_pretrained("paralign-mini")
     >>> encoder.layers, encoder.width
     (4, 256)
-    >>> [len(ids) for ids, offsets in encoder.tokenize(["The dog sees the cat."])]
+    >>> [len(ids) for ids, offsets in encoder.tokenize(["The dog sees the cat."], "en")]
     [7]
     """
 
@@ -71,7 +70,6 @@ class Encoder(nn.Module):
         self.sync_chunk_count: Callable[[int], int] | None = None
         """Maps the number of chunks of a view to a number that is the same in all processes. None: not needed."""
         self._maps: dict[str, tuple[int, Tensor]] = {}
-        self._language: str | None = None
         self.languages_mapped: set[str] = set()
         """Languages whose map (:meth:`use_map`) has been applied."""
 
@@ -202,18 +200,17 @@ class Encoder(nn.Module):
 
     # -- tokenization
 
-    def tokenize(self, texts: list[str], language: str | None = None) -> list[tok.Pieces]:
+    def tokenize(self, texts: list[str], language: str | None) -> list[tok.Pieces]:
         """Tokenize texts, without special pieces and without truncation.
 
         Args:
             texts: the texts.
-            language: their language, which matters if it is derived by ``trans`` or ``tinv``. None: the language of
-                :meth:`using_language`, if any.
+            language: their language, which matters if it is derived by ``trans`` or ``tinv``. None: no particular one.
 
         Returns:
             For each text its piece ids, shape: [k], and their character offsets, shape: [k, 2].
         """
-        return tok.tokenize(self.tokenizer, texts, language or self._language, twin_offset=self.twin_offset)
+        return tok.tokenize(self.tokenizer, texts, language, twin_offset=self.twin_offset)
 
     @property
     def tokenizer_id(self) -> str:
@@ -294,9 +291,9 @@ class Encoder(nn.Module):
                 part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))
         undo = on_device(restoring_order(view, order), self.device)
         flat = [torch.cat(part).index_select(0, undo) for part in parts]
-        if self._language in self._maps:
-            mapped, matrix = self._maps[self._language]
-            self.languages_mapped |= {self._language} if mapped in layers else set()
+        if view.language in self._maps:
+            mapped, matrix = self._maps[view.language]
+            self.languages_mapped |= {view.language} if mapped in layers else set()
             flat = [s @ matrix.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
         return [HiddenStates(states, view) for states in flat]
 
@@ -313,27 +310,11 @@ class Encoder(nn.Module):
         """Multiply the hidden states of a layer by a matrix wherever sentences of a language are encoded.
 
         Args:
-            language: the language, as given to :meth:`using_language`.
+            language: the language, as in ``View.language``.
             layer: number of the hidden state.
             matrix: applied from the right. Shape: [d, d].
         """
         self._maps[language] = (layer, matrix.to(self.device))
-
-    @contextmanager
-    def using_language(self, language: str | None) -> Iterator[None]:
-        """Treat sentences as being in a language inside the ``with`` block.
-
-        The language's map (:meth:`use_map`) is applied, and pieces become their twins if the language is derived by
-        ``trans``.
-
-        Args:
-            language: the language. None: no particular one.
-        """
-        before, self._language = self._language, language
-        try:
-            yield
-        finally:
-            self._language = before
 
     # -- logits
 

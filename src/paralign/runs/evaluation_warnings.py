@@ -158,13 +158,12 @@ def _blocks(task: Task, data: Any) -> Iterator[list[Sequence[str]]]:
 def _keys(encoder: Encoder, task: Task, data: Any) -> Iterator[Keys]:
     yield np.zeros(1, np.uint64)
     for block in _blocks(task, data):
-        with encoder.using_language(getattr(data, "language", None)):
-            yield _keys_of(encoder, [text for texts in block for text in texts])
+        yield _keys_of(encoder, [text for texts in block for text in texts], getattr(data, "language", None))
 
 
-def _keys_of(encoder: Encoder, texts: list[str]) -> Keys:
+def _keys_of(encoder: Encoder, texts: list[str], language: str | None) -> Keys:
     unique = list(dict.fromkeys(texts))  # a paragraph is repeated for each of its questions
-    pieces = [ids for ids, _ in encoder.tokenize(unique)]
+    pieces = [ids for ids, _ in encoder.tokenize(unique, language)]
     flat = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
     keys = dict(zip(unique, _hash(flat, np.array([len(p) for p in pieces], np.int64)), strict=True))
     return np.array([keys[text] for text in texts], np.uint64)
@@ -174,8 +173,7 @@ def _count_overlap(encoder: Encoder, task: Task, data: Any, seen: Keys) -> tuple
     """Return the number of items with a text that was seen in training, and the number of all items."""
     count = total = 0
     for block in _blocks(task, data):
-        with encoder.using_language(getattr(data, "language", None)):
-            keys = _keys_of(encoder, [text for texts in block for text in texts])
+        keys = _keys_of(encoder, [text for texts in block for text in texts], getattr(data, "language", None))
         overlapping = np.isin(keys, seen) & (keys != 0)
         item = row_ids(np.array([len(texts) for texts in block]))
         count += len(np.unique(item[overlapping]))
@@ -186,7 +184,7 @@ def _count_overlap(encoder: Encoder, task: Task, data: Any, seen: Keys) -> tuple
 def _unknown_share(encoder: Encoder, task: Task, data: Any) -> float:
     unknown = encoder.tokenizer.unk_token_id
     texts = [text for item in islice(task.texts_of(data), _UNKNOWN_SAMPLE) for text in item]
-    pieces = [ids for ids, _ in encoder.tokenize(texts)] if texts else []
+    pieces = [ids for ids, _ in encoder.tokenize(texts, None)] if texts else []
     total = sum(map(len, pieces))
     if unknown is None or not total:
         return 0.0
@@ -194,5 +192,5 @@ def _unknown_share(encoder: Encoder, task: Task, data: Any) -> float:
 
 
 def _lowercases(encoder: Encoder) -> bool:
-    (upper, _), (lower, _) = encoder.tokenize(["London PARIS Berlin", "london paris berlin"])
+    (upper, _), (lower, _) = encoder.tokenize(["London PARIS Berlin", "london paris berlin"], None)
     return bool(len(upper)) and np.array_equal(upper, lower) and encoder.tokenizer.unk_token_id not in upper
