@@ -9,5 +9,15 @@ from paralign.objectives.base import (
     find_objective,
     masked_loss,
 )
+from paralign.objectives.global_batch import GlobalObjective
 
-__all__ = ["OBJECTIVES", "Batches", "Objective", "ObjectiveConfig", "Step", "find_objective", "masked_loss"]
+__all__ = [
+    "OBJECTIVES",
+    "Batches",
+    "GlobalObjective",
+    "Objective",
+    "ObjectiveConfig",
+    "Step",
+    "find_objective",
+    "masked_loss",
+]

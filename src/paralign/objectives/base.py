@@ -8,7 +8,8 @@ an objective too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 from pydantic import Field
@@ -19,6 +20,9 @@ from paralign.config import Config, find_class
 from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
+
+if TYPE_CHECKING:
+    from paralign.objectives.global_batch import Share
 
 __all__ = [
     "OBJECTIVES",
@@ -81,13 +85,21 @@ class Step:
         encoder: the encoder that is trained.
         batch: the slice.
         views: names of the views that are read in this step; they may be encoded together.
+        shares: of objectives that compare items of the whole batch, if it is divided, by name.
         encoded: the last hidden states of the views encoded so far.
     """
 
-    def __init__(self, encoder: Encoder, batch: Batch, views: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        batch: Batch,
+        views: Sequence[str] = (),
+        shares: Mapping[str, Share] = MappingProxyType({}),
+    ) -> None:
         self.encoder = encoder
         self.batch = batch
         self.views = views
+        self.shares = shares
         self.encoded: dict[str, HiddenStates] = {}
 
     def hidden(self, view: str) -> HiddenStates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -10,6 +11,7 @@ from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.encoder.dropout import use_fast_dropout
 from paralign.objectives.base import Objective, Step, spread
+from paralign.objectives.global_batch import GlobalObjective, Share
 
 __all__ = ["Learner"]
 
@@ -56,10 +58,24 @@ class Learner(nn.Module):
         """Return the loss at chance level of every loss that has one."""
         return {name: c for o in self.objectives_by_name().values() for name, c in o.chance().items()}
 
-    def forward(self, batch: Batch) -> dict[str, tuple[Tensor, int]]:
-        """Return the sum (a scalar with gradient) and the count of every named loss; each view is encoded once."""
-        step = Step(self.encoder, batch, self.views())
-        sums = {name: s for o in self.objectives_by_name().values() for name, s in o(step).items()}
+    def forward(
+        self, batch: Batch, shares: Mapping[str, Share] | None = None, *, represent: bool = False
+    ) -> dict[str, Any]:
+        """Return the sum (a scalar with gradient) and the count of every named loss; each view is encoded once.
+
+        Args:
+            batch: the slice.
+            shares: of objectives that compare items of the whole batch, if it is divided, by name.
+            represent: return the vectors of those objectives' items instead, by name.
+        """
+        step = Step(self.encoder, batch, self.views(), shares or {})
+        objectives = self.objectives_by_name()
+        whole = {name: o for name, o in objectives.items() if isinstance(o, GlobalObjective)}
+        if represent:
+            return {name: o.represent(step) for name, o in whole.items()}
+        if shares:  # first, so that both passes encode with the same random numbers
+            objectives = {**whole, **objectives}
+        sums = {name: s for o in objectives.values() for name, s in o(step).items()}
         counts = self.counts(batch)
         first = next(iter(step.encoded.values()), None)
         self._vectors = None if first is None else first.mean().detach()

@@ -27,6 +27,7 @@ from paralign.training import checkpoint
 from paralign.training.alarms import Alarms, non_finite
 from paralign.training.callbacks import Callback
 from paralign.training.config import TrainingConfig
+from paralign.training.global_batch import global_shares
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimizer import learning_rate, make_optimizer
@@ -254,10 +255,9 @@ class Trainer:
         now = self._environment()
         if before != now:
             self.record(event="resumed elsewhere", step=self.step, was=before, now=now)
-            if self.accelerator.is_main_process:
-                self.accelerator.print(
-                    "note: threads, processes, precision or the PyTorch version changed: equal up to rounding"
-                )
+            self.accelerator.print(  # in the main process only
+                "note: threads, processes, precision or the PyTorch version changed: equal up to rounding"
+            )
 
     def _environment(self) -> dict[str, Any]:
         """Return what identical results depend on besides data and settings."""
@@ -296,8 +296,8 @@ class Trainer:
         return int(self._gather(torch.tensor([number], device=self.accelerator.device)).max())
 
     def _slices(self) -> list[Batch]:
-        count = self.config.accumulate
-        return [self.batches.batch(self.step, self.rank * count + i, self.ranks * count) for i in range(count)]
+        n = self.config.accumulate
+        return [self.batches.batch(self.step, self.rank * n + i, self.ranks * n) for i in range(n)]
 
     def _loop(self) -> None:
         began, before = time.monotonic(), self.totals.seconds
@@ -332,13 +332,12 @@ class Trainer:
         counts = dict(zip(names, shared, strict=False))
         stop = (self._signal or signal.SIGTERM) if shared[-1] else 0
         sums = torch.zeros(len(names), device=device)
-        first = self.rank * self.config.accumulate
+        shares = list(global_shares(self.accelerator, self.learner, self.module, slices, self._seed))
         for index, batch in enumerate(slices):
-            torch.manual_seed(seed_for(self.config.seed, _DROPOUT, self.step, first + index))
-            last = index == len(slices) - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.module):
+            self._seed(index)
+            with nullcontext() if index == len(slices) - 1 else self.accelerator.no_sync(self.module):
                 with self.accelerator.autocast():  # accelerate wraps only what it prepares
-                    out = self.module(batch)
+                    out = self.module(batch, shares[index])
                 loss = sum(self.weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
             sums += torch.stack([out[n][0].detach().float() for n in names])
@@ -354,6 +353,10 @@ class Trainer:
         for objective in self.learner.objectives_by_name().values():
             objective.after_step(self.learner.encoder, self._gather)
         return losses, norm, stop
+
+    def _seed(self, index: int) -> None:
+        """Seed dropout for a slice of this process."""
+        torch.manual_seed(seed_for(self.config.seed, _DROPOUT, self.step, self.rank * self.config.accumulate + index))
 
     def _diverged(self, bad: list[str]) -> None:
         newest = checkpoint.latest(self.run_dir / "checkpoints")
