@@ -3,6 +3,7 @@
 from paralign.objectives.base import (
     OBJECTIVES,
     Batches,
+    LayerConfig,
     Objective,
     ObjectiveConfig,
     Step,
@@ -15,6 +16,7 @@ __all__ = [
     "OBJECTIVES",
     "Batches",
     "GlobalObjective",
+    "LayerConfig",
     "Objective",
     "ObjectiveConfig",
     "Step",

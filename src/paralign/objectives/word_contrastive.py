@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from paralign.batches.views import Batch, linked_words
 from paralign.device import on_device
-from paralign.objectives.base import ObjectiveConfig, Step
+from paralign.objectives.base import LayerConfig, ObjectiveConfig, Step
 from paralign.objectives.global_batch import GlobalObjective
 from paralign.objectives.linked_words import linked_word_ids, linked_word_vectors
 from paralign.ragged import ranges, row_starts
@@ -24,7 +24,7 @@ __all__ = ["WordContrast", "WordContrastConfig"]
 Ints = npt.NDArray[np.int64]
 
 
-class WordContrastConfig(ObjectiveConfig):
+class WordContrastConfig(LayerConfig):
     """Settings under ``[word_contrastive]``."""
 
     temperature: float = Field(default=0.1, gt=0)
@@ -37,7 +37,7 @@ class WordContrast(GlobalObjective):
 
     For every link and in both directions, the translation of a word is distinguished from the other linked words of the
     global batch. Other translations of the word, and words that share a translation with it, are not negatives. The
-    vector of a word is the mean of the last hidden states of its pieces.
+    vector of a word is the mean of the hidden states of its pieces.
 
     Reads ``first`` and ``second``. Loss ``word_contrastive``, a mean over links of the mean of both directions.
     """
@@ -55,7 +55,7 @@ class WordContrast(GlobalObjective):
 
     def represent(self, step: Step) -> Tensor:
         """Return the normalized vectors of both words of each link. Shape: [n, 2, d]."""
-        vectors = linked_word_vectors(step, linked_words(step.batch, "first", "second"))
+        vectors = linked_word_vectors(step, linked_words(step.batch, "first", "second"), self.config.layer)
         return F.normalize(torch.stack(vectors, 1), dim=2)
 
     def identify(self, batch: Batch) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.encoder.dropout import use_fast_dropout
+from paralign.encoder.layers import parameters_above
 from paralign.objectives.base import Objective, Step, spread
 from paralign.objectives.global_batch import GlobalObjective, Share
 
@@ -30,9 +31,14 @@ class Learner(nn.Module):
         self.objectives = nn.ModuleDict(objectives)
         use_fast_dropout(self)
         self._vectors: Tensor | None = None
+        self.requests = _requests(encoder, objectives.values())
         if not any(o.needs_logits for o in objectives.values()):
-            for parameter in encoder.head_parameters():
-                parameter.requires_grad_(False)  # nothing reads the vocabulary head
+            unread = encoder.head_parameters()
+            top = max((max(layers) for layers in self.requests.values()), default=encoder.layers)
+            if top < encoder.layers:
+                unread += parameters_above(encoder, top)
+            for parameter in unread:
+                parameter.requires_grad_(False)
 
     def objectives_by_name(self) -> Mapping[str, Objective]:
         """Return the objectives by name."""
@@ -41,10 +47,6 @@ class Learner(nn.Module):
     def encoders(self) -> list[Encoder]:
         """Return the encoder, and those that objectives hold: momentum encoders and frozen copies."""
         return [part for part in self.modules() if isinstance(part, Encoder)]
-
-    def views(self) -> list[str]:
-        """Return the names of the views that objectives read, sorted."""
-        return sorted({name for o in self.objectives_by_name().values() for name in o.reads})
 
     def weights(self) -> dict[str, float]:
         """Return the weight of every named loss in the total loss."""
@@ -68,7 +70,7 @@ class Learner(nn.Module):
             shares: of objectives that compare items of the whole batch, if it is divided, by name.
             represent: return the vectors of those objectives' items instead, by name.
         """
-        step = Step(self.encoder, batch, self.views(), shares or {})
+        step = Step(self.encoder, batch, self.requests, shares or {})
         objectives = self.objectives_by_name()
         whole = {name: o for name, o in objectives.items() if isinstance(o, GlobalObjective)}
         if represent:
@@ -87,3 +89,12 @@ class Learner(nn.Module):
         if self._vectors is not None:
             out |= {f"sentence_{name}": value for name, value in spread(self._vectors).items()}
         return out
+
+
+def _requests(encoder: Encoder, objectives: Iterable[Objective]) -> dict[str, list[int]]:
+    """Return the layers that objectives read of each view, both in ascending order."""
+    layers: dict[str, set[int]] = {}
+    for objective in objectives:
+        for view, numbers in objective.requests(encoder).items():
+            layers.setdefault(view, set()).update(numbers)
+    return {view: sorted(layers[view]) for view in sorted(layers)}
