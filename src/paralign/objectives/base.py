@@ -46,6 +46,12 @@ OBJECTIVES = {
     "static": "paralign.objectives.static:Static",
     "word_l2": "paralign.objectives.word_l2:WordL2",
     "word_contrastive": "paralign.objectives.word_contrastive:WordContrast",
+    "in_batch": "paralign.objectives.in_batch:InBatchContrast",
+    "self_training": "paralign.objectives.self_training:SelfTraining",
+    "gold_links": "paralign.objectives.gold_links:GoldLinks",
+    "distill": "paralign.objectives.distill:Distill",
+    "anchor": "paralign.objectives.anchor:Anchor",
+    "word_anchor": "paralign.objectives.anchor:WordAnchor",
 }
 
 
