@@ -29,6 +29,7 @@ def build(
     pairs: Pairs = None,
     text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH, used instead of --pairs.")] = None,
     exclude: Exclude = None,
+    tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are separated by spaces.")] = False,
     overrides: Overrides = None,
     limit: Limit = None,
     lenient: Lenient = False,
@@ -56,6 +57,7 @@ def build(
         out,
         resolve(FilterConfig, settings["data"]),
         exclude=exclude or [],
+        tokenised=tokenised,
         lenient=lenient,
         quiet=quiet,
     )

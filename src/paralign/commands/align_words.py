@@ -222,7 +222,7 @@ def read_word_pairs(
 
     def sides() -> Iterator[str]:
         last = 0
-        for pair in read_pairs(spec, lenient=lenient, dropped=dropped):
+        for pair in read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised):
             yield from _empty_sides(texts, pair.line - last - 1 if has_lines else 0)
             texts.extend((pair.source, pair.target))
             yield from (pair.source, pair.target)

@@ -78,6 +78,7 @@ def build_store(
     tokenizer_id: str,
     vocabulary: int | None = None,
     lenient: bool = False,
+    tokenised: bool = False,
     exclude: HashSet | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TokenStore:
@@ -97,6 +98,8 @@ def build_store(
         vocabulary: number of pieces. Ids are stored in 16 bits if it is less than 65,536, otherwise, or if it is
             ``None``, in 32 bits.
         lenient: drop lines that cannot be read instead of raising.
+        tokenised: whether the words of pairs are separated by spaces; the store keeps them
+            (:func:`paralign.text.normalization.normalize_tokens`).
         exclude: hashes of sentences (:func:`paralign.corpus.deduplicate.sentence_hashes`) that no side may equal;
             nothing is excluded if ``None``.
         progress: called after each batch with the numbers of lines read and records kept so far.
@@ -115,7 +118,7 @@ def build_store(
         read = 0
         for number, spec in enumerate(specs):
             dropped: Counter[str] = Counter()
-            for rows in _batches(spec, lenient, dropped):
+            for rows in _batches(spec, lenient, tokenised, dropped):
                 read += len(rows.texts)
                 more = build.add(rows, number, spec, tokenize, dropped)
                 if progress is not None:
@@ -127,10 +130,11 @@ def build_store(
     return TokenStore.open(out)
 
 
-def _batches(spec: PairSpec | TextSpec, lenient: bool, dropped: Counter[str]) -> Iterator[_Rows]:
+def _batches(spec: PairSpec | TextSpec, lenient: bool, tokenised: bool, dropped: Counter[str]) -> Iterator[_Rows]:
     rows: Iterator[tuple[int, tuple[str, ...]]]
     if isinstance(spec, PairSpec):
-        rows = ((p.line, (p.source, p.target)) for p in read_pairs(spec, lenient=lenient, dropped=dropped))
+        pairs = read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised)
+        rows = ((p.line, (p.source, p.target)) for p in pairs)
     else:
         rows = ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=dropped))
     texts: list[tuple[str, ...]] = []

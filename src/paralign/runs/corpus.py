@@ -47,6 +47,7 @@ def build_corpus(
     config: FilterConfig,
     *,
     exclude: Sequence[str] = (),
+    tokenised: bool = False,
     lenient: bool = False,
     quiet: bool = False,
 ) -> TokenStore:
@@ -60,6 +61,7 @@ def build_corpus(
         out: the folder to create.
         config: filter of the store.
         exclude: test files.
+        tokenised: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
         quiet: print nothing.
 
@@ -83,6 +85,7 @@ def build_corpus(
         tokenizer_id=tokenizer_id,
         vocabulary=vocabulary,
         lenient=lenient,
+        tokenised=tokenised,
         exclude=unseen,
         progress=progress,
     )
@@ -170,6 +173,7 @@ def open_corpus(
     corpus: str | Path | None,
     config: FilterConfig,
     *,
+    tokenised: bool = False,
     lenient: bool = False,
     quiet: bool = False,
 ) -> TokenStore:
@@ -181,6 +185,7 @@ def open_corpus(
         specs: text or pairs.
         corpus: an existing store, used instead of ``specs``.
         config: filter of the store.
+        tokenised: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
         quiet: print nothing.
 
@@ -201,6 +206,7 @@ def open_corpus(
             specs,
             path,
             config,
+            tokenised=tokenised,
             lenient=lenient,
             quiet=quiet,
         )

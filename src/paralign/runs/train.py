@@ -185,6 +185,7 @@ def prepare_training(
                 inputs.specs,
                 inputs.corpus,
                 config.data,
+                tokenised=config.links.tokenised,
                 lenient=options.lenient,
                 quiet=options.quiet,
             )

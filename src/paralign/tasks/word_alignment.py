@@ -72,9 +72,9 @@ class WordAlignment(Task):
             raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", hint=hint)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
         check_order(where)
-        read_items = list(read_pairs(where, lenient=lenient, dropped=dropped))
-        pairs = [(pair.source, pair.target) for pair in read_items]
         tokenised = self.config.tokenised and indices is None
+        read_items = list(read_pairs(where, lenient=lenient, dropped=dropped, tokenised=tokenised))
+        pairs = [(pair.source, pair.target) for pair in read_items]
         sizes = [(len(word_spans(a, tokenised=tokenised)), len(word_spans(b, tokenised=tokenised))) for a, b in pairs]
         kept: Sequence[int] = range(len(read_items))
         if lenient and (total := line_count(where)) is not None:

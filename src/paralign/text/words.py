@@ -18,7 +18,7 @@ Span = tuple[int, int]
 Ints = npt.NDArray[np.int64]
 
 _CACHE_SIZE = 1_000_000
-_SPACE = regex.compile(r"\S+")
+_TOKEN = regex.compile("[^ ]+")
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f"
 _RUN = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{_CJK}]][[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{_CJK}]]*"
 _ELISION = r"(?i:(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu)['’])(?=\p{L})"
@@ -32,8 +32,8 @@ def word_spans(text: str, *, tokenised: bool = False) -> list[Span]:
 
     Args:
         text: normalized text.
-        tokenised: whether the text is already tokenized; then it is split at white space only. Otherwise, the same
-            rules apply to all languages:
+        tokenised: whether the text is already tokenized; then it is split at spaces (U+0020) only, and normalized by
+            :func:`paralign.text.normalization.normalize_tokens`. Otherwise, the same rules apply to all languages:
 
             * A run of letters, combining marks, digits and ZWJ/ZWNJ is a word (Thai, Khmer and similar scripts are not
               split further).
@@ -47,7 +47,7 @@ def word_spans(text: str, *, tokenised: bool = False) -> list[Span]:
     >>> word_spans("It's 3.14!")
     [(0, 4), (5, 9), (9, 10)]
     """
-    return [match.span() for match in (_SPACE if tokenised else _WORD).finditer(text)]
+    return [match.span() for match in (_TOKEN if tokenised else _WORD).finditer(text)]
 
 
 def split_words(texts: Iterable[str], *, tokenised: bool = False) -> Iterator[list[str]]:
@@ -62,7 +62,7 @@ def split_words(texts: Iterable[str], *, tokenised: bool = False) -> Iterator[li
     cache: dict[str, list[str]] = {}
     for text in texts:
         if tokenised:
-            yield text.split()
+            yield _TOKEN.findall(text)
             continue
         words: list[str] = []
         for run in text.split():
