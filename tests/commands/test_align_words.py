@@ -204,3 +204,12 @@ def test_tokens_of_the_user_keep_their_numbers(tmp_path, space):
     assert list(aligned)[60] == [(0, 3), (1, 0), (2, 1), (3, 2)]
     aligned, _ = link(tmp_path, spec, tokenised=True)
     assert {(1, 0), (3, 2)} <= set(list(aligned)[60])
+
+
+def test_text_in_another_script_is_reported_and_aligned(tmp_path, capfd):
+    spec = write(tmp_path / "a.tsv", [(f"w{k} word", f"слово с{k}") for k in range(9)])
+    link(tmp_path, spec, quiet=False)
+    warning = (
+        f"WARNING {tmp_path}/a.tsv: expected text in de (Latin script), found Cyrillic script in 100% of 9 sentences"
+    )
+    assert warning in capfd.readouterr().err.splitlines()

@@ -25,6 +25,7 @@ from paralign.text.words import word_spans
 T = TypeVar("T")
 _SAMPLE = 2_000
 _FEW_PIECES = 100_000
+_MANY_UNKNOWN = 0.01
 
 __all__ = [
     "build_corpus",
@@ -35,6 +36,7 @@ __all__ = [
     "language_rows",
     "main_process_first",
     "open_corpus",
+    "unknown_pieces",
 ]
 
 
@@ -126,14 +128,13 @@ def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> di
         By language: ``sentences``, ``pieces``, ``share`` of all sentences, ``drawn`` (its share after sampling with
         ``temperature``), ``pieces_per_word`` and ``unknown`` (share of pieces) in up to 2,000 of its sentences.
     """
-    unknown = encoder.tokenizer.unk_token_id
     counts = {tag: int((store.language[:, 0] == k).sum()) for k, tag in enumerate(store.languages)}
     shares, sampled = tempered(counts, 1.0), tempered(counts, temperature)
     out = {}
     for number, tag in enumerate(store.languages):
         records = np.flatnonzero(store.language[:, 0] == number)
-        sample = records[:: -(-len(records) // _SAMPLE) or 1]
-        ids, lengths = store.gather(sample, np.zeros(len(sample), np.int64))
+        sample, sides = _sample(store, number)
+        ids, lengths = store.gather(sample, sides)
         words = sum(len(word_spans(store.text(record, 0))) for record in sample.tolist())
         out[tag] = {
             "sentences": counts[tag],
@@ -141,9 +142,34 @@ def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> di
             "share": round(shares[tag], 5),
             "drawn": round(sampled[tag], 5),
             "pieces_per_word": round(int(lengths.sum()) / max(1, words), 3),
-            "unknown": round(float((ids == unknown).mean()), 6) if unknown is not None and len(ids) else 0.0,
+            "unknown": round(_unknown_share(ids, encoder), 6),
         }
     return out
+
+
+def unknown_pieces(store: TokenStore, encoder: Encoder) -> list[str]:
+    """Return a line for each language of which more than 1% of the pieces are unknown to the tokenizer.
+
+    They are counted in up to 2,000 sentences of the language.
+    """
+    out = []
+    for number, tag in enumerate(store.languages):
+        share = _unknown_share(store.gather(*_sample(store, number))[0], encoder)
+        if share > _MANY_UNKNOWN:
+            out.append(f"{tag}: {share:.1%} of the pieces are unknown to the tokenizer")
+    return out
+
+
+def _sample(store: TokenStore, language: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the records and sides of up to 2,000 sentences of a language, given by its number in the store."""
+    records, sides = np.nonzero(store.language == language)
+    step = -(-len(records) // _SAMPLE) or 1
+    return records[::step], sides[::step]
+
+
+def _unknown_share(ids: np.ndarray, encoder: Encoder) -> float:
+    unknown = encoder.tokenizer.unk_token_id
+    return float((ids == unknown).mean()) if unknown is not None and len(ids) else 0.0
 
 
 def echo_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = False) -> None:
@@ -162,8 +188,6 @@ def echo_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = Fal
                 f"as {row['drawn']:.1%}), which is too little to learn a language from",
                 quiet=quiet,
             )
-        if row["unknown"] > 0.01:
-            echo(f"WARNING {tag}: {row['unknown']:.1%} of the pieces are unknown to the tokenizer", quiet=quiet)
 
 
 def open_corpus(

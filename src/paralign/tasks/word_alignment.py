@@ -103,6 +103,10 @@ class WordAlignment(Task):
         """Return both sentences of each pair."""
         return data.pairs
 
+    def texts_by_language(self, data: Linked) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return both languages with their texts."""
+        return zip(data.languages, ([a for a, _ in data.pairs], [b for _, b in data.pairs]), strict=True)
+
     def baselines(self, data: Linked) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``diagonal``: target words are linked with source words at the same relative position."""
         links = [[(i * m // n, i) for i in range(n)] if m else [] for m, n in data.sizes]
