@@ -72,6 +72,13 @@ def test_many_unknown_pieces_are_reported_and_on_the_card(base, tmp_path, capfd)
     assert "## Limitations" not in (align(base, tmp_path / "clean") / "README.md").read_text()
 
 
+def test_text_that_the_tokenizer_does_not_know_is_refused_with_the_reason(base, tmp_path):
+    (tmp_path / "a.tsv").write_text("".join(f"the man sees the dog\t{'Ж' * k}\n" for k in range(1, 9)))
+    with pytest.raises(UserError, match=r"8 too short \(< 2 pieces\); 100% of the pieces of ru are unknown to the tok"):
+        align(base, tmp_path / "run", pairs=[f"en-ru={tmp_path / 'a.tsv'}"])
+    assert not (tmp_path / "run").exists()
+
+
 def test_runs_are_reproducible_and_finished_runs_are_not_repeated(base, tmp_path):
     one = align(base, tmp_path / "1") / "model.safetensors"
     other = align(base, tmp_path / "2", resume=True) / "model.safetensors"

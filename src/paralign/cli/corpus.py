@@ -56,6 +56,7 @@ def build(
         [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],
         out,
         resolve(FilterConfig, settings["data"]),
+        unknown=tokenizer.unk_token_id,
         exclude=exclude or [],
         tokenised=tokenised,
         lenient=lenient,

@@ -28,6 +28,7 @@ Tokenize = Callable[[list[str], str], list[tuple[npt.NDArray[Any], npt.NDArray[A
 """Called with texts and their language; returns for each text its piece ids ``[k]`` and character offsets ``[k, 2]``,
 without special tokens."""
 
+_MANY_UNKNOWN = 0.2
 _BATCH_LINES = 2_000
 _BATCH_CHARACTERS = 2_000_000
 _DTYPES = {
@@ -77,6 +78,7 @@ def build_store(
     filter: FilterConfig,
     tokenizer_id: str,
     vocabulary: int | None = None,
+    unknown: int | None = None,
     lenient: bool = False,
     tokenised: bool = False,
     exclude: HashSet | None = None,
@@ -97,6 +99,7 @@ def build_store(
         tokenizer_id: identifies the tokenizer (a hash); part of the fingerprint.
         vocabulary: number of pieces. Ids are stored in 16 bits if it is less than 65,536, otherwise, or if it is
             ``None``, in 32 bits.
+        unknown: id of the unknown piece, to say so if no record is left because the tokenizer does not know the text.
         lenient: drop lines that cannot be read instead of raising.
         tokenised: whether the words of pairs are separated by spaces; the store keeps them
             (:func:`paralign.text.normalization.normalize_tokens`).
@@ -114,7 +117,7 @@ def build_store(
         raise UserError("no text is given", hint="use --pairs or --text")
     out = Path(out)
     with atomic_folder(out) as part, ExitStack() as stack:
-        build = _Build(part, stack, specs, filter, vocabulary, exclude)
+        build = _Build(part, stack, specs, filter, vocabulary, unknown, exclude)
         read = 0
         for number, spec in enumerate(specs):
             dropped: Counter[str] = Counter()
@@ -161,9 +164,11 @@ class _Build:
         specs: Sequence[PairSpec | TextSpec],
         config: FilterConfig,
         vocabulary: int | None,
+        unknown: int | None,
         exclude: HashSet | None,
     ) -> None:
         self.part, self.specs, self.config, self.exclude = part, specs, config, exclude
+        self.unknown, self.tokenized, self.unknown_of = unknown, Counter[str](), Counter[str]()
         self.sides = len(specs[0].languages)
         if any(len(spec.languages) != self.sides for spec in specs):
             raise UserError("pairs and plain text cannot share a store", hint="build two stores")
@@ -238,6 +243,8 @@ class _Build:
             sides.append(tokenize(texts, language) if texts else [])
             if len(sides[-1]) != len(texts):
                 raise ValueError(f"the tokenizer returned {len(sides[-1])} results for {len(texts)} texts")
+            self.tokenized[language] += sum(len(ids) for ids, _ in sides[-1])
+            self.unknown_of[language] += sum(int(np.count_nonzero(ids == self.unknown)) for ids, _ in sides[-1])
         encoded = [item for row in zip(*sides, strict=True) for item in row]
         ids, offsets = [item[0] for item in encoded], [item[1] for item in encoded]
         lengths = np.array([len(item) for item in ids], np.int64).reshape(-1, self.sides)
@@ -333,7 +340,13 @@ class _Build:
         }
         counts = ", ".join(f"{n:,} {reason}{reasons.get(reason, '')}" for reason, n in dropped.most_common())
         hint = {"too short": "; lower data.min_pieces", "too long": "; raise data.max_pieces"}
-        return f"all {dropped.total():,} {what} dropped: {counts}{hint.get(dropped.most_common(1)[0][0], '')}"
+        shares = {tag: self.unknown_of[tag] / count for tag, count in self.tokenized.items() if count}
+        many = "".join(
+            f"; {share:.0%} of the pieces of {tag} are unknown to the tokenizer"
+            for tag, share in shares.items()
+            if share > _MANY_UNKNOWN
+        )
+        return f"all {dropped.total():,} {what} dropped: {counts}{many or hint.get(dropped.most_common(1)[0][0], '')}"
 
 
 def file_digest(path: str | Path) -> str:

@@ -48,6 +48,7 @@ def build_corpus(
     out: Path,
     config: FilterConfig,
     *,
+    unknown: int | None = None,
     exclude: Sequence[str] = (),
     tokenised: bool = False,
     lenient: bool = False,
@@ -62,6 +63,7 @@ def build_corpus(
         specs: text or pairs.
         out: the folder to create.
         config: filter of the store.
+        unknown: id of the unknown piece, for messages.
         exclude: test files.
         tokenised: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
@@ -86,6 +88,7 @@ def build_corpus(
         filter=config,
         tokenizer_id=tokenizer_id,
         vocabulary=vocabulary,
+        unknown=unknown,
         lenient=lenient,
         tokenised=tokenised,
         exclude=unseen,
@@ -230,6 +233,7 @@ def open_corpus(
             specs,
             path,
             config,
+            unknown=encoder.tokenizer.unk_token_id,
             tokenised=tokenised,
             lenient=lenient,
             quiet=quiet,
