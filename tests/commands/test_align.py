@@ -3,11 +3,13 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import paralign
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import UserError
@@ -48,6 +50,33 @@ def test_a_run_writes_a_plain_encoder_settings_and_log(base, tmp_path):
     assert end.digest() in card
     assert "queue = 20" in (tmp_path / "run" / "config.toml").read_text()
     assert [line["step"] for line in log_of(tmp_path / "run") if "event" not in line] == [1, 2, 3, 4]
+
+
+def test_many_unknown_pieces_are_reported_and_on_the_card(base, tmp_path, capfd):
+    """The tokenizer has no Cyrillic letters: every second word is an unknown piece."""
+    rows = ["the man sees the dog\tМы der Она Mann Ему Hund".replace("der", "der " * k) for k in range(1, 12)]
+    (tmp_path / "a.tsv").write_text("\n".join(rows), encoding="utf-8")
+    settings = QUICK | MOCO | {"moco": {"queue": 8, "projection": 8}}
+    made = paralign.align(
+        str(base), out=tmp_path / "run", pairs=[f"en-ru={tmp_path / 'a.tsv'}"], recipe="ppa-mini", settings=settings
+    )
+    store = TokenStore.open(tmp_path / "run" / "corpus")
+    ids, _ = store.gather(np.arange(11), np.full(11, 1))
+    share = (ids == Encoder.from_pretrained(made).tokenizer.unk_token_id).mean()
+    assert 0.2 < share < 0.5
+    line = f"ru: {share:.1%} of the pieces are unknown to the tokenizer"
+    assert f"WARNING {line}" in capfd.readouterr().err.splitlines()
+    card = (made / "README.md").read_text()
+    assert f"* {line}\n" in card
+    assert "en:" not in card
+    assert "## Limitations" not in (align(base, tmp_path / "clean") / "README.md").read_text()
+
+
+def test_text_that_the_tokenizer_does_not_know_is_refused_with_the_reason(base, tmp_path):
+    (tmp_path / "a.tsv").write_text("".join(f"the man sees the dog\t{'Ж' * k}\n" for k in range(1, 9)))
+    with pytest.raises(UserError, match=r"8 too short \(< 2 pieces\); 100% of the pieces of ru are unknown to the tok"):
+        align(base, tmp_path / "run", pairs=[f"en-ru={tmp_path / 'a.tsv'}"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_runs_are_reproducible_and_finished_runs_are_not_repeated(base, tmp_path):

@@ -299,7 +299,7 @@ def test_plain_text_is_tagged_and_parsed_and_then_a_treebank(encoder, tmp_path):
         task = find_task(name)
         if name == "parsing":
             task.fit([task.read("en=smallworld:0-20", lenient=False, dropped=Counter(), limit=None)])
-        with pytest.raises(UserError, match=r"columns|relation"):
+        with pytest.raises(UserError, match=r"columns|head '_'"):
             list(task.read(spec, lenient=False, dropped=Counter(), limit=None))
         data = task.read(spec, lenient=False, dropped=Counter(), limit=None, labeled=False)
         (path,) = task.predict(encoder, task.head(encoder), data, tmp_path / f"{name}.conllu")

@@ -10,6 +10,7 @@ from typing import Any
 
 from paralign.config import merge, parse_override
 from paralign.console import echo
+from paralign.corpus.language_identification import language_warnings
 from paralign.errors import UserError
 from paralign.formats.conllu import is_treebank
 from paralign.formats.lines import write_lines
@@ -103,6 +104,7 @@ def align_words(
         quiet=quiet,
     )
     aligner = make_aligner(method, options, merge(settings or {}, *_parse_overrides(overrides)))
+    _warn_of_languages([spec, *further], quiet)
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
     to_align = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
@@ -168,9 +170,15 @@ def read_aligned_text(
         quiet=quiet,
     )
     aligner = make_aligner(method if links is None else "file", options)
+    _warn_of_languages([spec], quiet)
     text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient))
     aligner.read(text)
     return text, aligner.align(len(text))
+
+
+def _warn_of_languages(specs: Sequence[PairSpec], quiet: bool) -> None:
+    for warning in language_warnings(specs):
+        echo(f"WARNING {warning}", quiet=quiet)
 
 
 def _check_outputs(outputs: Sequence[str | Path], inputs: Sequence[PairSpec]) -> None:
@@ -222,7 +230,7 @@ def read_word_pairs(
 
     def sides() -> Iterator[str]:
         last = 0
-        for pair in read_pairs(spec, lenient=lenient, dropped=dropped):
+        for pair in read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised):
             yield from _empty_sides(texts, pair.line - last - 1 if has_lines else 0)
             texts.extend((pair.source, pair.target))
             yield from (pair.source, pair.target)

@@ -42,7 +42,8 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
     Args:
         folder: the encoder's folder.
         facts: ``model_hash``, ``parent``, ``method``, ``control``, ``base``, ``languages``, ``objectives``, ``data``
-            (kept and dropped lines by corpus), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``.
+            (kept and dropped lines by corpus), ``unknown`` (lines about languages with many unknown pieces), ``steps``,
+            ``records_seen``, ``seed``, ``command``, ``settings``.
         head: whether the encoder has a vocabulary head.
     """
     write_provenance(folder, facts)
@@ -50,6 +51,8 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
     base = str(facts["base"])
     hub = f"base_model: {base}\n" if _on_hub(base) else ""
     data = "\n".join(f"* {line}" for line in facts["data"])
+    unknown = "".join(f"* {line}\n" for line in facts.get("unknown", ()))
+    limits = f"\n## Limitations\n\nText that the tokenizer cannot represent is lost:\n\n{unknown}" if unknown else ""
     text = f"""---
 library_name: transformers
 pipeline_tag: {"fill-mask" if head else "feature-extraction"}
@@ -80,7 +83,7 @@ tags:
 {data}
 
 The license of the weights depends on the licenses of the base model and of this text; paralign cannot determine it.
-
+{limits}
 ## Use
 
 ```python

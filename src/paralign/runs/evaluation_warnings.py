@@ -13,16 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.config import load_toml
+from paralign.corpus.language_identification import describe_mismatch
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.ragged import row_ids, row_positions, row_starts
 from paralign.results import Measurement
 from paralign.rng import random_bits
+from paralign.sources.specs import smallworld_range
 from paralign.task_table import task_info
 from paralign.tasks import Task
 
-__all__ = ["SEEN", "fine_tuned_on", "seen_texts", "warn_of_data", "warn_of_scores"]
+__all__ = ["SEEN", "fine_tuned_on", "seen_texts", "warn_of_data", "warn_of_languages", "warn_of_scores"]
 
 Keys = npt.NDArray[np.uint64]
 SEEN = "seen.npy"
@@ -37,7 +39,7 @@ _BLOCK = 100_000
 def warn_of_data(
     task: Task, encoder: Encoder, tests: Sequence[tuple[str, Any]], seen: Sequence[tuple[str, Keys]]
 ) -> list[str]:
-    """Return warnings about test data: constant labels, unknown pieces, lowercasing, train–test overlap.
+    """Return warnings about test data: language, constant labels, unknown pieces, lowercasing, train–test overlap.
 
     Args:
         task: the task.
@@ -48,6 +50,7 @@ def warn_of_data(
     out = []
     if _lowercases(encoder):
         out.append("the tokenizer lowercases: expect lower scores if case or accents matter (NER, non-Latin scripts)")
+    out += warn_of_languages(task, tests)
     for name, data in tests:
         labels = Counter(label for item in task.labels_of(data) for label in item)
         if len(labels) == 1 and labels.total() > 1:
@@ -60,6 +63,22 @@ def warn_of_data(
             if overlapping:
                 out.append(f"{name}: {overlapping:,} of {total:,} items have a text that is also in {source}")
     return out
+
+
+def warn_of_languages(task: Task, named: Sequence[tuple[str, Any]]) -> list[str]:
+    """Return warnings about data in another language or script than its tag.
+
+    Args:
+        task: the task.
+        named: data sets as given by the user, ``LANG=PATH``, and their data.
+    """
+    return [
+        f"{name}: {message}"
+        for name, data in named
+        if smallworld_range(name.partition("=")[2]) is None  # its languages are right
+        for language, texts in task.texts_by_language(data)
+        if (message := describe_mismatch(texts, language))
+    ]
 
 
 def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:

@@ -22,7 +22,14 @@ from paralign.folders import atomic_folder
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives import Objective, find_objective
 from paralign.rng import seed_for
-from paralign.runs.corpus import echo_languages, kept_lines, language_rows, main_process_first, open_corpus
+from paralign.runs.corpus import (
+    echo_languages,
+    kept_lines,
+    language_rows,
+    main_process_first,
+    open_corpus,
+    unknown_pieces,
+)
 from paralign.runs.dictionary import open_dictionary
 from paralign.runs.folder import RunFolder
 from paralign.runs.links import open_links
@@ -150,6 +157,7 @@ class PreparedTraining:
             "base": base,
             "objectives": config.objectives,
             "data": kept_lines(self.store),
+            "unknown": unknown_pieces(self.store, self.encoder),
             "steps": outcome.steps,
             "records_seen": outcome.records_seen,
             "command": self.folder.facts["command"],
@@ -185,6 +193,7 @@ def prepare_training(
                 inputs.specs,
                 inputs.corpus,
                 config.data,
+                tokenised=config.links.tokenised,
                 lenient=options.lenient,
                 quiet=options.quiet,
             )
@@ -192,6 +201,8 @@ def prepare_training(
         if store.sides == 1:
             folder.facts["languages"] = language_rows(store, encoder, config.training.temperature)
             echo_languages(folder.facts["languages"], quiet=options.quiet)
+        for line in unknown_pieces(store, encoder):
+            echo(f"WARNING {line}", quiet=options.quiet)
         links = _links(folder, store, inputs, config, options)
         dictionary = _dictionary(folder, encoder, store, inputs, config, options)
         translations = None

@@ -50,6 +50,7 @@ class _Options:
     dropped: Counter[str] = field(default_factory=Counter)
     labeled: bool = True
     scheme: Literal["bio", "conll"] = "bio"
+    tokenised: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,9 @@ class _Reader(Generic[Spec, Items]):
         return self.file(spec, options)
 
 
-def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Pair]:
+def read_pairs(
+    spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, tokenised: bool = False
+) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, including pairs with empty sides.
 
     The formats are those of :func:`paralign.formats.parallel_text.read_pair_files`. For a language and one derived from
@@ -88,6 +91,8 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
         spec: languages and path.
         lenient: drop lines that cannot be read instead of raising.
         dropped: counts what ``lenient`` dropped, by reason; not counted if ``None``.
+        tokenised: whether words are separated by spaces; then the text of files is normalized by
+            :func:`paralign.text.normalization.normalize_tokens`, which keeps every token.
 
     Raises:
         UserError: with ``file:line``; for two files of different length with both counts.
@@ -95,7 +100,7 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
     >>> next(read_pairs(PairSpec("en", "de", "smallworld"))).line
     0
     """
-    return _PAIRS(spec, _options(lenient, dropped))
+    return _PAIRS(spec, replace(_options(lenient, dropped), tokenised=tokenised))
 
 
 def read_text(
@@ -198,7 +203,14 @@ def _base(spec: TextSpec, language: DerivedLanguage | None) -> TextSpec:
 
 
 def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
-    return read_pair_files(spec.path, spec.paths, spec.languages, lenient=options.lenient, dropped=options.dropped)
+    return read_pair_files(
+        spec.path,
+        spec.paths,
+        spec.languages,
+        lenient=options.lenient,
+        dropped=options.dropped,
+        tokenised=options.tokenised,
+    )
 
 
 def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Pair]:

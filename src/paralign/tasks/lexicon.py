@@ -130,6 +130,10 @@ class LexiconInduction(Task):
         """Return both words of each pair."""
         return ((data.source[i], data.target[j]) for i, j in data.gold.tolist())
 
+    def texts_by_language(self, data: Lexicon) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return both languages with their texts."""
+        return zip(data.languages, (data.source, data.target), strict=True)
+
     def baselines(self, data: Lexicon) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``chance``: target words in random order."""
         right = np.bincount(data.gold[:, 0], minlength=len(data.source))[self._scored(data)]

@@ -133,8 +133,9 @@ class Parsing(SupervisedTask):
         return {metric + suffix: (float(counts[metric][0]), float(counts[metric][1])) for metric in ("las", "uas")}
 
     def write(self, path: Path, answered: Iterable[tuple[Tree, Analysis]]) -> list[Path]:
-        """Write CoNLL-U with predicted heads and relations."""
-        write_conllu((replace(tree, heads=parsed.heads, deprels=parsed.relations) for tree, parsed in answered), path)
+        """Write CoNLL-U with predicted heads and relations; all else is as in the file that was read."""
+        trees = (replace(tree, heads=parsed.heads, deprels=parsed.relations) for tree, parsed in answered)
+        write_conllu(trees, path, predicted=("heads", "deprels"))
         return [path]
 
     def texts(self, item: Tree) -> Sequence[str]:

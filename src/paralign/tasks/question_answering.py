@@ -201,6 +201,11 @@ class QuestionAnswering(SupervisedTask):
         """Return question and context."""
         return item.question, item.context
 
+    def texts_by_language(self, data: Dataset[Question]) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return the languages of paragraphs and questions, with each paragraph once."""
+        context, question, _ = _languages(data.name)
+        return (context, dict.fromkeys(item.context for item in data)), (question, (item.question for item in data))
+
     def key(self, item: Question) -> str:
         """Return the id of the question, which is the same in all languages of XQuAD and MLQA."""
         return item.id

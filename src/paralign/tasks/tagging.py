@@ -100,8 +100,8 @@ class PartOfSpeech(_Tagging):
         return {"majority": lambda item: [most] * len(item.upos)}
 
     def write(self, path: Path, answered: Iterable[tuple[Tree, Sequence[str]]]) -> list[Path]:
-        """Write CoNLL-U with predicted UPOS."""
-        write_conllu((replace(tree, upos=tuple(tags)) for tree, tags in answered), path)
+        """Write CoNLL-U with predicted UPOS; all else is as in the file that was read."""
+        write_conllu((replace(tree, upos=tuple(tags)) for tree, tags in answered), path, predicted=("upos",))
         return [path]
 
 

@@ -72,9 +72,9 @@ class WordAlignment(Task):
             raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", hint=hint)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
         check_order(where)
-        read_items = list(read_pairs(where, lenient=lenient, dropped=dropped))
-        pairs = [(pair.source, pair.target) for pair in read_items]
         tokenised = self.config.tokenised and indices is None
+        read_items = list(read_pairs(where, lenient=lenient, dropped=dropped, tokenised=tokenised))
+        pairs = [(pair.source, pair.target) for pair in read_items]
         sizes = [(len(word_spans(a, tokenised=tokenised)), len(word_spans(b, tokenised=tokenised))) for a, b in pairs]
         kept: Sequence[int] = range(len(read_items))
         if lenient and (total := line_count(where)) is not None:
@@ -102,6 +102,10 @@ class WordAlignment(Task):
     def texts_of(self, data: Linked) -> Iterable[Sequence[str]]:
         """Return both sentences of each pair."""
         return data.pairs
+
+    def texts_by_language(self, data: Linked) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return both languages with their texts."""
+        return zip(data.languages, ([a for a, _ in data.pairs], [b for _, b in data.pairs]), strict=True)
 
     def baselines(self, data: Linked) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``diagonal``: target words are linked with source words at the same relative position."""
