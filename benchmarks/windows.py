@@ -45,7 +45,7 @@ def real_pairs(data: Path, out: Path, count: int) -> tuple[str, str, str]:
     office = data / "parallel/libreoffice/LibreOffice.de-en"
     with gzip.open(data / "parallel/tatoeba/en-de.tsv.gz", "rt", encoding="utf-8") as file:
         tatoeba = [tuple(line.rstrip("\n").split("\t")[:2]) for line in file]
-    sides = [gzip.open(f"{office}.{tag}.gz", "rt", encoding="utf-8").read().split("\n") for tag in ("en", "de")]
+    sides = [gzip.decompress(Path(f"{office}.{tag}.gz").read_bytes()).decode().split("\n") for tag in ("en", "de")]
     rng, rows = np.random.default_rng(0), []
     for pairs in (tatoeba, [pair for pair in zip(*sides, strict=True) if all(len(side) > 12 for side in pair)]):
         unique = sorted(set(pairs))
@@ -62,8 +62,14 @@ def small_world(out: Path, count: int) -> tuple[str, str, str]:
     base = out / "base"
     if not (base / "encoder").is_dir():
         text = [f"{tag}=smallworld:0-10000" for tag in ("en", "de")]
-        paralign.pretrain(arch="bert:2x128", vocab=1_500, text=text, out=base, quiet=True, overrides=[
-            "training.steps=1000", "training.batch=32"])  # fmt: skip
+        paralign.pretrain(
+            arch="bert:2x128",
+            vocab=1_500,
+            text=text,
+            out=base,
+            quiet=True,
+            overrides=["training.steps=1000", "training.batch=32"],
+        )
     start = 1_000_000
     return (
         str(base / "encoder"),
@@ -76,8 +82,15 @@ def small_world(out: Path, count: int) -> tuple[str, str, str]:
 def measure(folder: str, spec: str, out: Path) -> dict[str, float]:
     """Return losses per masked piece and retrieval accuracy on held-out pairs."""
     encoder = Encoder.from_pretrained(folder).eval()
-    store = build_store([parse_pairs(spec)], encoder.tokenize, out, filter=FilterConfig(min_pieces=1, max_pieces=60),
-                        tokenizer_id=encoder.tokenizer_id, vocabulary=encoder.template.vocabulary, lenient=True)  # fmt: skip
+    store = build_store(
+        [parse_pairs(spec)],
+        encoder.tokenize,
+        out,
+        filter=FilterConfig(min_pieces=1, max_pieces=60),
+        tokenizer_id=encoder.tokenizer_id,
+        vocabulary=encoder.template.vocabulary,
+        lenient=True,
+    )
     training = TrainingConfig(batch=20, window=1_000, seed=99)
     batches = CorpusBatches(store, encoder.template, ViewsConfig(shuffle=False), training, longest=encoder.max_pieces)
     rows = []
@@ -87,14 +100,17 @@ def measure(folder: str, spec: str, out: Path) -> dict[str, float]:
         rows.append((float(view.lengths.mean()), float(masked_loss(Step(encoder, batch), "joint")), len(view.masked)))
     rows.sort()
     third = len(rows) // 3
-    losses = {name: sum(r[1] for r in some) / sum(r[2] for r in some)
-              for name, some in (("loss", rows), ("loss_short", rows[:third]), ("loss_long", rows[-third:]))}  # fmt: skip
+    losses = {
+        name: sum(r[1] for r in some) / sum(r[2] for r in some)
+        for name, some in (("loss", rows), ("loss_short", rows[:third]), ("loss_long", rows[-third:]))
+    }
     pairs = list({pair.source: pair for pair in read_pairs(parse_pairs(spec), lenient=True)}.values())
     first, second = (
-        torch.nn.functional.normalize(torch.from_numpy(
-            sentence_vectors(encoder, texts, language, pools=["mean"])[0]["mean"]), dim=1)
+        torch.nn.functional.normalize(
+            torch.from_numpy(sentence_vectors(encoder, texts, language, pools=["mean"])[0]["mean"]), dim=1
+        )
         for texts, language in (([p.source for p in pairs], "en"), ([p.target for p in pairs], "de"))
-    )  # fmt: skip
+    )
     scores, gold = first @ second.T, torch.arange(len(pairs))
     hits = [(scores.argmax(axis) == gold).float().mean() for axis in (0, 1)]
     return losses | {"retrieval": 50 * float(hits[0] + hits[1])}
@@ -126,9 +142,23 @@ def main() -> None:
                 if (corpus, variant, seed) in done:
                     continue
                 run = work / f"{variant}-{seed}"
-                paralign.align(base, pairs=[train], out=run, recipe="ppa-mini", quiet=True, lenient=True, resume=run.exists(), overrides=[
-                    *settings, f"training.seed={seed}", f"training.steps={given.steps}", f"training.batch={BATCH}",
-                    "data.min_pieces=3", "moco.queue=2048"])  # fmt: skip
+                paralign.align(
+                    base,
+                    pairs=[train],
+                    out=run,
+                    recipe="ppa-mini",
+                    quiet=True,
+                    lenient=True,
+                    resume=run.exists(),
+                    overrides=[
+                        *settings,
+                        f"training.seed={seed}",
+                        f"training.steps={given.steps}",
+                        f"training.batch={BATCH}",
+                        "data.min_pieces=3",
+                        "moco.queue=2048",
+                    ],
+                )
                 row = {"corpus": corpus, "variant": variant, "seed": seed, "steps": given.steps, "batch": BATCH}
                 row |= measure(str(run / "encoder"), held_out, run / "held-out")
                 with results.open("a", encoding="utf-8") as file:
