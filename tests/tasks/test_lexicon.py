@@ -37,7 +37,9 @@ def test_planted_vectors_give_planted_precision(encoder, monkeypatch):
     a, b = rng.normal(size=(20, 6)).astype(np.float32), rng.normal(size=(26, 6)).astype(np.float32)
     b[:20] += a
     gold = sorted({(i, i) for i in range(18)} | {(18, 3), (19, 7), (19, 25), (4, 24)})
-    monkeypatch.setattr(lexicon, "word_vectors", lambda encoder, words, layer: (a if words == source else b, 0))
+    monkeypatch.setattr(
+        lexicon, "word_vectors", lambda encoder, words, language, layer: (a if words == source else b, 0)
+    )
     scores = LexiconInduction().evaluate(encoder, None, Lexicon(("en", "de"), source, target, np.array(gold)))
     assert len(scores) == 6
     found = {score.metric: score.items[:, 0].tolist() for score in scores}
