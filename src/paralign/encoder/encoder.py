@@ -67,6 +67,8 @@ class Encoder(nn.Module):
         self.template = tok.probe_template(tokenizer, types=self.uses_token_types, twin_offset=self.twin_offset)
         self.has_head = hf.has_head(model)
         """Whether there is a vocabulary head, which :meth:`logits` needs."""
+        self.head_is_new = bool(getattr(model, "head_is_new", False))
+        """Whether the vocabulary head has random weights because the loaded model had none."""
         self.sync_chunk_count: Callable[[int], int] | None = None
         """Maps the number of chunks of a view to a number that is the same in all processes. None: not needed."""
         self._maps: dict[str, tuple[int, Tensor]] = {}

@@ -20,6 +20,7 @@ _TITLES = {
     "mutual_nearest": ("mutual nearest translations", "share of pairs; higher is better"),
     "language_distance": ("distance of languages", "distance of means in units of the spread; lower is closer"),
 }
+_SHARES = ("mean_cosine", "identified_by_mean", "identified_linearly")
 Row = Mapping[str, Any]
 
 
@@ -71,6 +72,8 @@ def _panel(key: str, title: str, meaning: str, lines: Sequence[tuple[Style, list
                 (dot,) = axes.plot([layer], [value], "o", ms=3.5, color=style.color)
                 set_tooltip(dot, f"{style.system}, layer {layer}: {title} {value:.3g}")
         style_axes(axes, "layer")
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(0, low), 1.02 if key.endswith(_SHARES) else high)
 
     description = "; ".join(
         f"{style.system} " + " ".join(f"{value:.3g}" for _, value in points) for style, points in lines

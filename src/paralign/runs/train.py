@@ -38,6 +38,7 @@ from paralign.runs.settings import RunConfig
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
 from paralign.training.alarms import Alarms
+from paralign.training.head import HeadFit
 from paralign.training.memory import check_memory
 from paralign.training.trackers import Trackers, check_trackers
 
@@ -255,7 +256,7 @@ def make_objectives(config: RunConfig, encoder: Encoder, dictionary: Dictionary 
 
 
 def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
-    callbacks: list[Callback] = [Alarms()]
+    callbacks: list[Callback] = [HeadFit(), Alarms()]
     if inputs.heldout is not None:
         callbacks.append(HeldOutEvaluation(inputs.heldout))
     if options.track:

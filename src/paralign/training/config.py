@@ -65,6 +65,9 @@ class TrainingConfig(Config):
     """Number of steps between log entries."""
     checkpoint_every: int = Field(default=500, ge=1)
     """Number of steps between checkpoints."""
+    head_steps: int = Field(default=300, ge=0)
+    """Number of batches on which a vocabulary head that the encoder did not have is trained alone before the run, if an
+    objective needs one. 0: training starts with a random head."""
     keep: int = Field(default=2, ge=1)
     """Number of checkpoints kept."""
 

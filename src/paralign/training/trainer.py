@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -212,6 +212,10 @@ class Trainer:
     def from_main_process(self, value: float) -> float:
         """Return the value of the first process; scores may differ in their last bits between processes."""
         return float(self._gather(torch.tensor([value], device=self.accelerator.device))[0])
+
+    def whole_weights(self) -> AbstractContextManager[Learner]:
+        """Give this process all weights; changes to them are kept. Yields the learner."""
+        return self.placement.whole(keep=True)
 
     def save_best(self) -> None:
         """Keep the current weights as the best of the run."""
