@@ -86,8 +86,10 @@ def test_the_head_of_a_real_encoder_is_learned_again(tmp_path):
     encoder = Encoder.from_pretrained("paralign-mini")
     encoder.model.base_model.save_pretrained(tmp_path / "alone")
     encoder.tokenizer.save_pretrained(tmp_path / "alone")
-    paralign.align(str(tmp_path / "alone"), pairs=["en-de=smallworld:0-300"], recipe="tlm-mini", out=tmp_path / "run",
-                   quiet=True, overrides=["training.steps=1", "training.batch=8", "training.head_steps=40"])  # fmt: skip
+    settings = ["training.steps=1", "training.batch=8", "training.head_steps=40"]
+    pairs = ["en-de=smallworld:0-300"]
+    paralign.align(str(tmp_path / "alone"), pairs=pairs, recipe="tlm-mini", out=tmp_path / "run", quiet=True,
+                   overrides=settings)  # fmt: skip
     (event,) = [line for line in log_of(tmp_path / "run") if line.get("event") == "head"]
     assert event["last_loss"] < event["first_loss"] - 0.5
 

@@ -60,6 +60,10 @@ class ObjectiveConfig(Config):
 
     weight: float = Field(default=1.0, ge=0)
     """Factor of this objective's losses in the sum that is minimized."""
+    weight_warmup: float = Field(default=0.0, ge=0)
+    """The weight rises linearly from 0 to its value in this share of the run's steps (below 1), or in this number of
+    steps: fades in one objective of a mixture. Objectives of a shared encoder cannot have learning rates of their own;
+    AdamW would undo a constant factor of all losses, but not a factor of one of them."""
 
 
 class LayerConfig(ObjectiveConfig):

@@ -48,9 +48,20 @@ class Learner(nn.Module):
         """Return the encoder, and those that objectives hold: momentum encoders and frozen copies."""
         return [part for part in self.modules() if isinstance(part, Encoder)]
 
-    def weights(self) -> dict[str, float]:
-        """Return the weight of every named loss in the total loss."""
-        return {name: w for o in self.objectives_by_name().values() for name, w in o.weights().items()}
+    def weights(self, step: int | None = None, steps: int = 1) -> dict[str, float]:
+        """Return the weight of every named loss in the total loss.
+
+        Args:
+            step: number of the step, from 0. None: the final weights, after any warm-up.
+            steps: number of steps of the run.
+        """
+        out: dict[str, float] = {}
+        for objective in self.objectives_by_name().values():
+            warmup = getattr(objective.config, "weight_warmup", 0)
+            length = warmup * steps if warmup < 1 else warmup
+            factor = 1.0 if step is None or step >= length else step / length
+            out |= {name: factor * weight for name, weight in objective.weights().items()}
+        return out
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """Return the number of terms of every named loss in this slice."""

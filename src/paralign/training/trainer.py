@@ -110,7 +110,6 @@ class Trainer:
         self.optimizer = make_optimizer(
             self.learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
         )
-        self.weights = learner.weights()
         self.views = list(learner.requests)
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
@@ -332,7 +331,8 @@ class Trainer:
 
     def _optimize(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
         """Take one optimizer step; return the losses, the norm of the gradient and a pending signal of any process."""
-        names = list(self.weights)
+        weights = self.learner.weights(self.step, self.steps)
+        names = list(weights)
         local = [self.learner.counts(batch) for batch in slices]
         numbers = [sum(c[n] for c in local) for n in names] + [self._signal]
         device = self.accelerator.device
@@ -349,7 +349,7 @@ class Trainer:
             with nullcontext() if index == len(slices) - 1 else self.accelerator.no_sync(self.module):
                 with self.accelerator.autocast():  # accelerate wraps only what it prepares
                     out = self.module(batch, shares[index])
-                loss = sum(self.weights[n] * total / max(1, divisors[n]) for n, (total, _) in out.items())
+                loss = sum(weights[n] * total / max(1, divisors[n]) for n, (total, _) in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
             sums += torch.stack([out[n][0].detach().float() for n in names])
         gradient = whole(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip)).float()
@@ -383,7 +383,7 @@ class Trainer:
         self.record(
             step=self.step,
             time=round(self.totals.seconds, 3),
-            loss=sum(self.weights[n] * v for n, v in losses.items()),
+            loss=sum(weight * losses[n] for n, weight in self.learner.weights(self.step - 1, self.steps).items()),
             losses=losses,
             lr=rate,
             grad_norm=norm,
