@@ -141,15 +141,12 @@ def _finding(name: str, on_source: Changes, on_targets: Changes) -> str:
     change, compared = on_targets[worst]
     if compared is not None and not untested(compared) and (change > -100 * _LOSS or not is_significant(compared)):
         return f"{name}: no reset makes transfer lose {100 * _LOSS:.0f} points significantly."
-    limits = "" if compared is None else "; {:+.1f} to {:+.1f}".format(*_ends(compared))
+    limits = "" if compared is None else "{:+.1f} to {:+.1f}".format(*_ends(compared))
     source = f", {on_source[worst][0]:+.1f} on the source" if worst in on_source else ""
-    if not is_significant(compared):
-        return (
-            f"{name}: the largest change of transfer is {change:+.1f} points, when layers {worst} are reset{source}"
-            f" (not tested: {untested(compared)}{limits})."
-        )
-    limits = f" ({limits.removeprefix('; ')})"
-    return f"{name}: transfer loses most when layers {worst} are reset, {change:+.1f} points{limits}{source}."
+    if reason := untested(compared):
+        details = "; ".join(filter(None, (limits, f"not tested: {reason}")))
+        return f"{name}: transfer changes by {change:+.1f} points when layers {worst} are reset ({details}){source}."
+    return f"{name}: transfer loses most when layers {worst} are reset, {change:+.1f} points ({limits}){source}."
 
 
 def _table_cell(cell: Row | None, header: str) -> TableCell:
