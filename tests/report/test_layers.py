@@ -61,7 +61,9 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
     assert page.tables["pos"] == [["⇅", "no reset", "0-1", "2-3"], ["en → en", "90.0", "−1.5*", "+3.0*"],
                                   ["en → de", "70.0", "−30.0*", "−2.5"]]  # fmt: skip
     assert [tone for _, tone, _ in shaded_cells(page)] == [None, None, "gain", None, "much-worse", "worse"]
-    assert shaded_cells(page)[4][2] == "en → de, layers 0-1 reset: 40.0 ± 0.2; -30.0 ± 0.2 over seeds, 95 % -31.0 to -29.0"
+    assert (
+        shaded_cells(page)[4][2] == "en → de, layers 0-1 reset: 40.0 ± 0.2; -30.0 ± 0.2 over seeds, 95 % -31.0 to -29.0"
+    )
     text = " ".join(page.text)
     assert (
         "base: transfer loses most when layers 0-1 are reset, -30.0 points (-31.0 to -29.0), -1.5 on the source."

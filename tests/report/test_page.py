@@ -119,7 +119,7 @@ def test_the_control_can_be_named_by_system_or_run(tmp_path, named):
         "base (control)",
         "x",
     ]
-    assert f"{100 * (hits(0.8) - hits(0.4))[:, 0].mean():.1f} points above the control (base; 95 %" in text
+    assert f"+{100 * (hits(0.8) - hits(0.4))[:, 0].mean():.1f} points (base; 95 % interval over test items" in text
 
 
 def test_the_mark_is_inherited_by_measurements_of_the_encoder_but_not_by_what_is_aligned_from_it(tmp_path):
@@ -270,11 +270,12 @@ def test_runs_without_recorded_seeds_still_count(tmp_path):
 
 
 def test_small_errors_are_best_where_lower_is_better(tmp_path):
-    runs = [
-        add(tmp_path / name, hits(share), task="alignment", metric="aer") for name, share in (("a", 0.2), ("b", 0.6))
-    ]
-    page, text = text_of(write_report(runs, tmp_path / "r.html", control="b"))
-    assert page.bold == [f"{100 * hits(0.2)[:, 0].mean():.1f}"]
+    for name, share in (("a", 0.2), ("b", 0.6)):
+        for seed in (0, 1, 2):
+            fields = {"task": "alignment", "metric": "aer", "seeds": Seeds(align=seed)}
+            add(tmp_path / name, hits(share, seed=seed), **fields)
+    page, text = text_of(write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html", control="b"))
+    assert page.bold == [f"{100 * np.mean([hits(0.2, seed=seed)[:, 0].mean() for seed in (0, 1, 2)]):.1f}"]
     assert "points below the control" in text
     assert any(attrs.get("class") == "delta better" for _, attrs in page.tags)
 

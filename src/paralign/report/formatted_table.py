@@ -25,7 +25,7 @@ class FormattedCell:
 
     text: str = "–"
     spread: str = ""
-    """Standard deviation over seeds, or the recorded interval of a single seed."""
+    """Standard deviation over seeds, and the interval of a score that is not a ratio of sums."""
     difference: str = ""
     """Difference to the control, with its sign."""
     interval: str = ""
@@ -146,7 +146,7 @@ def _language_cell(row: Row, language: str, table: Table) -> FormattedCell:
     cell = _score_cell(scores.mean, scores.sd, key)
     if scores.interval:
         low, high = (format_score(end, key.scaled) for end in scores.interval)
-        cell.spread = f"({low} to {high})"
+        cell.spread = f"{cell.spread} ({low} to {high})".lstrip()
     cell.unbeaten = _describe_unbeaten(scores.mean, scores.baselines.items(), key)
     if language != table.pivot:  # the difference on the pivot has its own column
         _add_difference(cell, scores.difference, scores.comparison, key)

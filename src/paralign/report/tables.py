@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from paralign.errors import UserError
-from paralign.metrics import mean_sd
 from paralign.report.baselines import Baseline, collect_baselines
 from paralign.report.cells import Member, Row, build_cell
-from paralign.report.comparison import compare_rows, resample_cells
+from paralign.report.comparison import compare_rows, resample_cells, set_interval
 from paralign.report.drawing import tasks_in_figures
 from paralign.report.number_format import shorten_list
 from paralign.report.runs import Run
@@ -108,6 +107,7 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
                 reasons.setdefault((reason, ", ".join(sorted(affected))), []).append(row.system)
     for row in rows:
         for cell in row.cells.values():
+            set_interval(cell)
             cell.resampled = None  # free the memory, 80 kB each
     for (reason, affected_languages), names in reasons.items():
         notes.append(
@@ -128,8 +128,6 @@ def _set_average(row: Row, pivot: str | None, others: Sequence[str]) -> None:
     cells = [row.cells[language] for language in others]
     row.average = sum(cell.mean for cell in cells) / len(cells)
     complete = [unit for unit in row.units if all(unit in cell.scores for cell in cells)]
-    if complete:
-        by_seed = [sum(cell.scores[unit] for cell in cells) / len(cells) for unit in complete]
-        row.average_sd = mean_sd(by_seed)[1]
+    row.average_scores = {unit: sum(cell.scores[unit] for cell in cells) / len(cells) for unit in complete}
     if pivot in row.cells:
         row.gap = row.cells[pivot].mean - row.average
