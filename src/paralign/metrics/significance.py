@@ -7,8 +7,9 @@ its interval over both excludes zero. With one seed, or with few test items, it 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from paralign.metrics.bootstrap import Comparison
 from paralign.metrics.spread import add_standard_error, mean_sd
@@ -23,9 +24,7 @@ MIN_SEEDS = 2
 _NOISE = 1e-12
 
 
-def compare_over_seeds(
-    compared: Comparison, treated: Mapping[Hashable, float], control: Mapping[Hashable, float]
-) -> Comparison:
+def compare_over_seeds(compared: Comparison, treated: Mapping[Any, float], control: Mapping[Any, float]) -> Comparison:
     """Extend a comparison over test items to one over test items and seeds.
 
     If both systems have the same seeds, the standard error is that of the differences seed by seed; otherwise Welch's
@@ -54,7 +53,7 @@ def compare_over_seeds(
     return replace(compared, low=low, high=high, p=p, seeds=seeds)
 
 
-def _standard_error(treated: Mapping[Hashable, float], control: Mapping[Hashable, float]) -> tuple[float, float]:
+def _standard_error(treated: Mapping[Any, float], control: Mapping[Any, float]) -> tuple[float, float]:
     """Return the standard error of the difference over seeds, and its degrees of freedom."""
     if treated.keys() == control.keys():
         sd = mean_sd([treated[seed] - control[seed] for seed in treated])[1] or 0.0

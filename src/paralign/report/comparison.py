@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from paralign.metrics import (
     Comparison,
@@ -58,7 +59,7 @@ def unbeaten_baselines(
     return sorted(unbeaten, key=lambda pair: (-sign * pair[1], pair[0]))
 
 
-def scores_by_seed(scores: Mapping[Unit, float]) -> dict[Hashable, float]:
+def scores_by_seed(scores: Mapping[Unit, float]) -> Mapping[Any, float]:
     """Return the scores that vary independently: a mean for each seed of the first stage that has several.
 
     Fine-tuning seeds of one encoder share its alignment, so with several alignment seeds only those are counted.
@@ -68,7 +69,7 @@ def scores_by_seed(scores: Mapping[Unit, float]) -> dict[Hashable, float]:
     """
     for stage in _STAGES:
         if len({getattr(seeds, stage) for seeds, _ in scores}) > 1:
-            by_seed: dict[Hashable, list[float]] = {}
+            by_seed: dict[Any, list[float]] = {}
             for (seeds, _), score in scores.items():
                 by_seed.setdefault((stage, getattr(seeds, stage)), []).append(score)
             return {seed: math.fsum(values) / len(values) for seed, values in by_seed.items()}

@@ -96,7 +96,7 @@ def _compare_with_control(table: Table, row: Row) -> str:
     if difference is None:
         return "; the control was not measured there."
     scaled = table.key.scaled
-    name = table.control if table.control != "control" else ""
+    name = table.control if table.control and table.control != "control" else ""
     if is_significant(comparison):
         details = "; ".join(part for part in (name, _interval(comparison, scaled)) if part)
         return f", {_amount(difference, scaled)} the control ({details})."
