@@ -70,6 +70,8 @@ class Row:
     system: str
     control: bool
     cells: dict[str, Cell]
+    reference: str | None = None
+    """The control it is compared with."""
     average: float | None = None
     """Mean over :attr:`paralign.report.tables.Table.others`."""
     average_scores: dict[Unit, float] = field(default_factory=dict)

@@ -19,7 +19,7 @@ __all__ = ["COLUMNS", "figures_csv", "tables_csv"]
 COLUMNS = (
     "system", "control", "task", "dataset", "split", "train", "metric", "pool", "layer", "direction", "language",
     "mean", "sd", "n_seeds", "n_items", "diff_to_control", "low", "high", "p", "baseline", "settings",
-    "interval_over", "significant", "score_low", "score_high",
+    "interval_over", "significant", "score_low", "score_high", "compared_with",
 )  # fmt: skip
 
 _FIRST_SCORE = COLUMNS.index("mean")
@@ -76,7 +76,7 @@ def _lines(table: Table) -> Iterable[list[object]]:
                 *(cell.mean, cell.sd, len(cell.scores), cell.n_items, cell.difference),
                 *_interval_fields(cell.comparison)[:3],
                 "false",
-                last=(*_interval_fields(cell.comparison)[3:], *(cell.interval or (None, None))),
+                last=(*_interval_fields(cell.comparison)[3:], *(cell.interval or (None, None)), row.reference),
             )
     for baseline in table.baselines:
         for language in table.languages:
@@ -106,7 +106,7 @@ def _line(
     directions: Sequence[str],
     language: str,
     *numbers: object,
-    last: Sequence[object] = (None,) * 4,
+    last: Sequence[object] = (None,) * 5,
 ) -> list[object]:
     key = table.key
     direction = "mean" if len(directions) > 1 else next(iter(directions), "")

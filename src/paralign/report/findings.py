@@ -33,7 +33,7 @@ def summarize(
     """
     headline = [table for table in tables if table.key.is_headline] or list(tables)
     findings = [(table_title(table.key), text) for table in headline if (text := _describe_best(table))]
-    if tables and not any(table.control for table in tables):
+    if tables and not any(table.controls for table in tables):
         findings.append(("", "No run is marked as the control, so systems are not compared with one."))
     if not tables and not of_figures:
         findings.append(
@@ -62,11 +62,14 @@ def _describe_best(table: Table) -> str | None:
     unit = "\N{NO-BREAK SPACE}%" if key.is_percentage else ""
     text = best.system
     if len(scored) > 1:
+        besides = f" besides the control{'s' * (len(table.controls) > 1)}" if table.controls else ""
         rank = "lowest" if key.lower_is_better else "highest"
-        text += f", the {rank} of {len(scored)} systems{' besides the control' if table.control else ''},"
+        text += f", the {rank} of {len(scored)} systems{besides},"
     text += f" reaches {format_score(value, key.scaled)}{unit} {_languages(table, best)}"
-    if best.control or not table.control:
+    if best.control or not table.controls:
         return text + "."
+    if best.reference is None:
+        return text + "; no control has the same base."
     text += _compare_with_control(table, best)
     pivot = best.cells.get(table.pivot or "")
     if pivot is not None and pivot.difference is not None and best.average is not None:
@@ -96,7 +99,7 @@ def _compare_with_control(table: Table, row: Row) -> str:
     if difference is None:
         return "; the control was not measured there."
     scaled = table.key.scaled
-    name = table.control if table.control and table.control != "control" else ""
+    name = row.reference if row.reference and row.reference != "control" else ""
     if is_significant(comparison):
         details = "; ".join(part for part in (name, _interval(comparison, scaled)) if part)
         return f", {_amount(difference, scaled)} the control ({details})."

@@ -95,7 +95,7 @@ def format_table(table: Table) -> FormattedTable:
     for language in table.languages:
         columns[language] = [_language_cell(row, language, table) for row in table.rows]
         if language == table.pivot:
-            if table.control and len(table.rows) > 1:
+            if any(row.reference for row in table.rows):
                 columns[f"change on {language}"] = [_change_cell(row, language, key) for row in table.rows]
             if table.others:
                 columns[f"gap to {language}"] = [_score_cell(row.gap, None, key) for row in table.rows]

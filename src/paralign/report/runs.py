@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paralign.errors import UserError, file_location
 from paralign.results import Measurement, read_results
+from paralign.systems import SEED_IN_NAME, distinct_labels
 
 __all__ = ["HELD_OUT", "Log", "Run", "RunInfo", "read_runs"]
 
@@ -78,11 +78,13 @@ class Run:
     """Incomplete lines of the results, as ``file:line``."""
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Content of ``figures/NAME.json``, by name."""
+    encoder_label: str | None = None
+    """For a run that trained an encoder: the label of the encoder's rows in all runs."""
 
     @property
     def system(self) -> str:
         """The run's name without its seed, the label of rows that do not name their system."""
-        return re.sub(r"-(?:seed|s)\d+$", "", self.name) or self.name
+        return SEED_IN_NAME.sub("", self.name) or self.name
 
     def system_of(self, row: Measurement) -> str:
         """Return ``settings["system"]`` of a row, otherwise :attr:`system`."""
@@ -93,7 +95,7 @@ class Run:
     def label(self) -> str:
         """The label of the whole run: the system if its rows agree on one, else its method, else its name."""
         labels = {self.system_of(row) for row in self.rows}
-        return labels.pop() if len(labels) == 1 else self.info.method or self.system
+        return labels.pop() if len(labels) == 1 else self.encoder_label or self.info.method or self.system
 
     def figures_of_kind(self, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
         """Name and content of the figure files of one kind."""
@@ -126,7 +128,25 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
             where=where,
             hint="evaluate first: paralign evaluate or paralign finetune --eval",
         )
-    return runs
+    return _label_systems(runs)
+
+
+def _label_systems(runs: Sequence[Run]) -> list[Run]:
+    """Give rows of different systems with one label labels of their own, and the runs that trained them too."""
+    rows = [(run.system_of(row), row) for run in runs for row in run.rows]
+    labels = iter(distinct_labels(rows))
+    labeled = []
+    of_encoder: dict[tuple[str | None, str | None], set[str]] = {}
+    for run in runs:
+        relabeled = []
+        for row in run.rows:
+            before, label = run.system_of(row), next(labels)
+            of_encoder.setdefault((row.model_hash, before), set()).add(label)
+            settings = row.settings | {"system": label}
+            relabeled.append(row if label == before else row.model_copy(update={"settings": settings}))
+        labeled.append(replace(run, rows=tuple(relabeled)))
+    known = {encoder: next(iter(names)) for encoder, names in of_encoder.items() if len(names) == 1}
+    return [replace(run, encoder_label=known.get((run.info.model_hash, run.info.method))) for run in labeled]
 
 
 def _read_run(path: Path, name: str) -> Run:

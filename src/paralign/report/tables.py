@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paralign.errors import UserError
@@ -31,7 +32,8 @@ class Table:
     German text with English questions is not English."""
     others: list[str]
     """Languages of the average: those that every system was measured on, without the pivot."""
-    control: str | None
+    controls: list[str]
+    """Usually one; several if each belongs to another base."""
     baselines: list[Baseline]
     notes: list[str] = field(default_factory=list)
 
@@ -54,7 +56,7 @@ def build_tables(runs: Sequence[Run], controls: set[str]) -> list[Table]:
         controls: systems that are controls (:func:`paralign.report.controls.control_systems`).
 
     Raises:
-        UserError: if a table has two controls.
+        UserError: if a table has two controls of one base, or of an unknown one.
     """
     groups: dict[TableKey, list[Member]] = {}
     for run in runs:
@@ -72,20 +74,16 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         by_language = systems.setdefault(run.system_of(measurement), {})
         by_language.setdefault(measurement.language, []).append((run, measurement))
     present = sorted(controls & systems.keys())
-    if len(present) > 1:
-        raise UserError(
-            f"the table of {key.task} {key.metric} has several controls: {', '.join(present)}",
-            hint="choose one with --control",
-        )
-    control = present[0] if present else None
+    references = _references(key, systems, present)
     notes: list[str] = []
     rows = [
         Row(
             system,
-            system == control,
+            system in present,
             {language: build_cell(of_language, notes) for language, of_language in cells.items()},
+            references.get(system),
         )
-        for system, cells in sorted(systems.items(), key=lambda item: item[0] != control)
+        for system, cells in sorted(systems.items(), key=lambda item: item[0] not in present)
     ]
     measured = {language for row in rows for language in row.cells}
     directed = any(measurement.where.direction for _, measurement in members)
@@ -98,12 +96,13 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         notes.append(f"Not in the average, because not every system was measured on it: {absent}.")
     baselines = collect_baselines([row.cells for row in rows], others, notes)
     reasons: dict[tuple[str, str], list[str]] = {}
-    if control:
+    if present:
         resample_cells(cell for row in rows for cell in row.cells.values())
-    for row in rows:
+    by_name = {row.system: row for row in rows}
+    for row in rows:  # controls first
         _set_average(row, pivot, others)
-        if control and not row.control:
-            for reason, affected in compare_rows(row, rows[0], others).items():
+        if row.reference:
+            for reason, affected in compare_rows(row, by_name[row.reference], others).items():
                 reasons.setdefault((reason, ", ".join(sorted(affected))), []).append(row.system)
     for row in rows:
         for cell in row.cells.values():
@@ -113,7 +112,37 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         notes.append(
             f"No interval on {affected_languages} for {shorten_list(names)}, nor for an average over it: {reason}."
         )
-    return Table(key, rows, languages, pivot, others, control, baselines, list(dict.fromkeys(notes)))
+    return Table(key, rows, languages, pivot, others, present, baselines, list(dict.fromkeys(notes)))
+
+
+def _references(
+    key: TableKey, systems: Mapping[str, Mapping[str, Sequence[Member]]], controls: Sequence[str]
+) -> dict[str, str]:
+    """Return the control that each other system is compared with.
+
+    With several controls, it is the one trained from the same base, or from the system itself.
+
+    Raises:
+        UserError: if two controls have the same base, or the base of one is unknown.
+    """
+    treated = [system for system in systems if system not in controls]
+    if len(controls) <= 1:
+        return {system: control for system in treated for control in controls}
+    rows = {name: [row for part in cells.values() for _, row in part] for name, cells in systems.items()}
+    bases = {name: {row.parent for row in own} - {None} for name, own in rows.items()}
+    base_counts = Counter(base for control in controls for base in bases[control])
+    if not all(bases[control] for control in controls) or max(base_counts.values()) > 1:
+        raise UserError(
+            f"the table of {key.task} {key.metric} has several controls: {', '.join(controls)}",
+            hint="choose one with --control",
+        )
+    references = {}
+    for system in treated:
+        family = bases[system] | {row.model_hash for row in rows[system]}
+        matching = [control for control in controls if bases[control] & family]
+        if len(matching) == 1:
+            references[system] = matching[0]
+    return references
 
 
 def _pivots(train: str | None) -> list[str]:
