@@ -14,7 +14,7 @@ import pytest
 from paralign.report import write_report
 from paralign.results import Seeds, Where, read_results
 from tests.report.reading import read, text_of
-from tests.report.synthetic import add, describe, make_runs
+from tests.report.synthetic import add, describe, make_runs, share
 
 BAD = "<script>alert(1)</script>\"'&|`*_$x$"
 
@@ -349,3 +349,82 @@ def test_held_out_losses_are_curves_of_their_own_and_need_no_results(tmp_path):
     assert len(labels) == 3
     assert [("held out, de" in label, "5.5" in label) for label in labels].count((True, True)) == 1
     assert [("held out, hi" in label, "7.25" in label) for label in labels].count((True, True)) == 1
+
+
+def two_bases(root, controls=("control", "control")):
+    """PPA and a control from each of two bases, both bases called "base": hits of 400 by system."""
+    runs = []
+    for base, (level, control) in {"a": (160, controls[0]), "b": (240, controls[1])}.items():
+        for system, right in (("base", level - 40), (control, level), ("ppa", level + 20)):
+            if system is None:
+                continue
+            run = root / f"{base}-{system}"
+            for seed in (0, 1):
+                of_base = {"model_hash": f"h-{base}", "model": f"{base}/base", "seeds": Seeds(finetune=seed)}
+                aligned = {"model_hash": f"{base}-{system}", "parent": f"h-{base}", "model": f"runs/{run.name}/encoder",
+                           "seeds": Seeds(align=0, finetune=seed)}  # fmt: skip
+                settings = {"system": system, "control": system == "control"}
+                add(run, share(right + seed, 400), settings=settings, **(of_base if system == "base" else aligned))
+            runs.append(run)
+    return runs
+
+
+def test_systems_with_one_name_and_other_bases_are_separate_rows_each_with_its_control(tmp_path):
+    paths = write_report(two_bases(tmp_path), tmp_path / "r.html")
+    page, text = text_of(paths)
+    rows = {row[0]: row[1] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert {name: cell.split(" ±")[0] for name, cell in rows.items()} == {
+        "control (a-control)": "40.1", "control (b-control)": "60.1",
+        "base (a/base)": "30.1", "ppa (a-ppa)": "45.1", "base (b/base)": "50.1", "ppa (b-ppa)": "65.1",
+    }  # fmt: skip
+    assert all("+5.0* [" in cell for name, cell in rows.items() if name.startswith("ppa"))
+    assert all("−10.0* [" in cell for name, cell in rows.items() if name.startswith("base"))
+    assert "ppa (b-ppa), the highest of 4 systems besides the controls, reaches 65.1 %" in text
+    assert "5.0 points above the control (control (b-control); 95 %" in text
+    assert "n = 4" not in text
+    with paths.csv.open(encoding="utf-8", newline="") as file:
+        found = {row["system"]: (row["n_seeds"], row["compared_with"]) for row in csv.DictReader(file)}
+    assert found["ppa (a-ppa)"] == ("2", "control (a-control)")
+    assert found["control (a-control)"] == ("2", "")
+
+
+def test_a_system_whose_base_has_no_control_is_compared_with_none_of_several(tmp_path):
+    runs = two_bases(tmp_path)
+    other = {"model_hash": "c-ppa", "parent": "h-c", "settings": {"system": "ppa"}, "model": "runs/c-ppa/encoder"}
+    runs.append(add(tmp_path / "c-ppa", share(380, 400), **other))
+    page, text = text_of(write_report(runs, tmp_path / "r.html"))
+    rows = {row[0]: row[1] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert rows["ppa (c-ppa)"] == "95.0"
+    assert "reaches 95.0 % on de; no control has the same base." in text
+
+
+def test_a_control_named_for_several_systems_is_each_of_them(tmp_path):
+    runs = two_bases(tmp_path)
+    page, _ = text_of(write_report(runs, tmp_path / "r.html", control="control"))
+    assert [row[0] for row in page.tables["Part-of-speech tagging: accuracy"]][1:3] == [
+        "control (a-control)",
+        "control (b-control)",
+    ]
+    page, _ = text_of(write_report(runs, tmp_path / "s.html", control="control (a-control)"))
+    rows = {row[0]: row[1] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert "+25.0* [" in rows["ppa (b-ppa)"]
+
+
+def test_an_alignment_run_has_the_name_of_its_encoder(tmp_path):
+    runs = two_bases(tmp_path)
+    for base in ("a", "b"):
+        aligned = tmp_path / f"{base}-aligned"
+        describe(aligned, {"verb": "align", "method": "ppa", "model_hash": f"{base}-ppa", "pairs_seen": 10, "steps": 2})
+        (aligned / "log.jsonl").write_text('{"step": 1, "loss": 3.0, "losses": {"tlm": 3.0}}\n')
+        runs.append(aligned)
+    page, _ = text_of(write_report(runs, tmp_path / "r.html"))
+    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    assert labels == ["tlm: ppa (a-ppa) ends at 3; ppa (b-ppa) ends at 3"]
+
+
+def test_runs_without_known_seeds_are_no_seeds(tmp_path):
+    runs = [add(tmp_path / name, hits(0.5, seed=s), settings={"system": "ppa"}, model=f"runs/{name}/encoder")
+            for s, name in enumerate("xy")]  # fmt: skip
+    page, text = text_of(write_report(runs, tmp_path / "r.html"))
+    assert [row[0] for row in page.tables["Part-of-speech tagging: accuracy"]] == ["system", "ppa (x)", "ppa (y)"]
+    assert "n = 2" not in text
