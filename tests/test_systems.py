@@ -70,8 +70,8 @@ def test_more_scores_than_seeds_are_separated():
 
 def test_a_fine_tuned_encoder_without_its_head_is_another_system():
     raw = row("h", train=None, task="retrieval", seeds=(None, 0, None), model="runs/ppa/encoder")
-    tuned = [row(f"t{k}", train=None, task="retrieval", parent="h", seeds=(None, 0, k), model=f"runs/nli/seed-{k}/model")
-             for k in (0, 1)]  # fmt: skip
+    of = {"train": None, "task": "retrieval", "parent": "h"}
+    tuned = [row(f"t{k}", seeds=(None, 0, k), model=f"runs/nli/seed-{k}/model", **of) for k in (0, 1)]
     assert labels(*tuned) == ["PPA"] * 2
     assert labels(raw, *tuned) == ["PPA (ppa)", "PPA (nli)", "PPA (nli)"]
 

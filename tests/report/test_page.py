@@ -14,7 +14,8 @@ import pytest
 from paralign.report import write_report
 from paralign.results import Seeds, Where, read_results
 from tests.report.reading import read, text_of
-from tests.report.synthetic import add, describe, make_runs, share
+from tests.report.synthetic import add, describe, make_runs
+from tests.report.synthetic import share as items_of
 
 BAD = "<script>alert(1)</script>\"'&|`*_$x$"
 
@@ -364,7 +365,7 @@ def two_bases(root, controls=("control", "control")):
                 aligned = {"model_hash": f"{base}-{system}", "parent": f"h-{base}", "model": f"runs/{run.name}/encoder",
                            "seeds": Seeds(align=0, finetune=seed)}  # fmt: skip
                 settings = {"system": system, "control": system == "control"}
-                add(run, share(right + seed, 400), settings=settings, **(of_base if system == "base" else aligned))
+                add(run, items_of(right + seed, 400), settings=settings, **(of_base if system == "base" else aligned))
             runs.append(run)
     return runs
 
@@ -391,7 +392,7 @@ def test_systems_with_one_name_and_other_bases_are_separate_rows_each_with_its_c
 def test_a_system_whose_base_has_no_control_is_compared_with_none_of_several(tmp_path):
     runs = two_bases(tmp_path)
     other = {"model_hash": "c-ppa", "parent": "h-c", "settings": {"system": "ppa"}, "model": "runs/c-ppa/encoder"}
-    runs.append(add(tmp_path / "c-ppa", share(380, 400), **other))
+    runs.append(add(tmp_path / "c-ppa", items_of(380, 400), **other))
     page, text = text_of(write_report(runs, tmp_path / "r.html"))
     rows = {row[0]: row[1] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
     assert rows["ppa (c-ppa)"] == "95.0"
