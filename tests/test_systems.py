@@ -87,8 +87,10 @@ def test_other_ways_of_fine_tuning_are_other_systems():
     longer = row("h", training={"sets": ["ewt"], "epochs": 9}, seeds=(None, 0, 1))
     reset = row("h", training={"sets": ["ewt"]}, layers={"of": "PPA", "reset": "0-1", "keep": None}, seeds=(None, 0, 2))
     other_task = row("h", task="nli", training={"sets": ["mnli"], "epochs": 2})
+    other_source = row("h", train="de", training={"sets": ["gsd"]})
     old = row("h", seeds=(None, 0, 3))
-    assert labels(usual, longer, reset, other_task, old) == ["PPA", "PPA (epochs 9)", "PPA (reset 0-1)", "PPA", "PPA"]
+    found = labels(usual, longer, reset, other_task, other_source, old)
+    assert found == ["PPA", "PPA (epochs 9)", "PPA (reset 0-1)", "PPA", "PPA", "PPA"]
 
 
 encoders = st.lists(

@@ -101,15 +101,15 @@ def _short_name(path: str, parts: int = 1) -> str:
 
 
 def _with_variants(labels: list[str], rows: Sequence[Measurement]) -> list[str]:
-    """Append the settings in which the rows of one label and task differ."""
+    """Append the settings in which the rows of one label, task and training language differ."""
     variants = [_variant(row) for row in rows]
-    found: dict[tuple[str, str], set[frozenset[tuple[str, str]]]] = {}
+    found: dict[tuple[str, str, str | None], set[frozenset[tuple[str, str]]]] = {}
     for label, row, variant in zip(labels, rows, variants, strict=True):
         if variant is not None:
-            found.setdefault((label, row.task), set()).add(variant)
+            found.setdefault((label, row.task, row.train), set()).add(variant)
     out = []
     for label, row, variant in zip(labels, rows, variants, strict=True):
-        others = found.get((label, row.task), set())
+        others = found.get((label, row.task, row.train), set())
         differing = sorted((variant or frozenset()) - frozenset.intersection(*others)) if variant and others else []
         out.append(f"{label} ({', '.join(f'{name} {value}' for name, value in differing)})" if differing else label)
     return out
