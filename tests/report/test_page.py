@@ -396,7 +396,45 @@ def test_a_system_whose_base_has_no_control_is_compared_with_none_of_several(tmp
     page, text = text_of(write_report(runs, tmp_path / "r.html"))
     rows = {row[0]: row[1] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
     assert rows["ppa (c-ppa)"] == "95.0"
-    assert "reaches 95.0 % on de; no control has the same base." in text
+    assert "reaches 95.0 % on de; no single control has the same base and settings." in text
+
+
+def test_encoders_from_scratch_are_compared_with_the_control_of_the_same_origin(tmp_path):
+    """The control of a grid is pretrained on each derived language: there is no parent."""
+    runs = []
+    for origin, level in (("trans", 160), ("inv", 240)):
+        for system, right in (("MLM", level), ("ALIGN", level + 40)):
+            settings = {"system": system, "control": system == "MLM", "lineage": f"{origin}-{system}"}
+            for seed in (0, 1):
+                run = tmp_path / f"{origin}-{system}-{seed}"
+                recorded = {"origin": origin} if origin == "trans" else {}  # the other is older
+                fields = {"model": f"runs/{run.name}/encoder", "seeds": Seeds(pretrain=seed)}
+                runs.append(add(run, items_of(right + seed, 400), settings=settings | recorded, **fields))
+    page, text = text_of(write_report(runs, tmp_path / "r.html"))
+    rows = {row[0]: row[1].split("*")[0] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert rows == {
+        "MLM (trans-MLM) (control)": "40.1 ± 0.2",
+        "MLM (inv-MLM) (control)": "60.1 ± 0.2",
+        "ALIGN (trans-ALIGN)": "50.1 ± 0.2 +10.0",
+        "ALIGN (inv-ALIGN)": "70.1 ± 0.2",
+    }
+    assert "Not compared, because no single control has the same base and settings: ALIGN (inv-ALIGN)." in text
+
+
+def test_a_system_is_compared_with_the_control_fine_tuned_with_its_settings(tmp_path):
+    runs = []
+    for epochs, level in ((3, 160), (9, 240)):
+        for system, right in (("control", level), ("ppa", level + 20)):
+            settings = {"system": system, "control": system == "control", "training": {"epochs": epochs}}
+            run = tmp_path / f"{system}-{epochs}"
+            fields = {"model_hash": system, "parent": "base", "settings": settings}
+            for seed in (0, 1):
+                add(run, items_of(right + seed, 400), seeds=Seeds(align=0, finetune=seed), **fields)
+            runs.append(run)
+    page, _ = text_of(write_report(runs, tmp_path / "r.html"))
+    rows = {row[0]: row[1].split("*")[0] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert rows["ppa (epochs 3)"] == "45.1 ± 0.2 +5.0"
+    assert rows["ppa (epochs 9)"] == "65.1 ± 0.2 +5.0"
 
 
 def test_a_control_named_for_several_systems_is_each_of_them(tmp_path):

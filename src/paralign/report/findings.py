@@ -69,7 +69,7 @@ def _describe_best(table: Table) -> str | None:
     if best.control or not table.controls:
         return text + "."
     if best.reference is None:
-        return text + "; no control has the same base."
+        return text + "; no single control has the same base and settings."
     text += _compare_with_control(table, best)
     pivot = best.cells.get(table.pivot or "")
     if pivot is not None and pivot.difference is not None and best.average is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from paralign.errors import UserError
 from paralign.report.baselines import Baseline, collect_baselines
@@ -14,6 +14,7 @@ from paralign.report.drawing import tasks_in_figures
 from paralign.report.number_format import shorten_list
 from paralign.report.runs import Run
 from paralign.report.table_key import TableKey, divide_members, training_languages
+from paralign.results import Measurement
 
 __all__ = ["Table", "build_tables"]
 
@@ -112,6 +113,9 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         notes.append(
             f"No interval on {affected_languages} for {shorten_list(names)}, nor for an average over it: {reason}."
         )
+    alone = [row.system for row in rows if present and not row.control and row.reference is None]
+    if alone:
+        notes.append(f"Not compared, because no single control has the same base and settings: {shorten_list(alone)}.")
     return Table(key, rows, languages, pivot, others, present, baselines, list(dict.fromkeys(notes)))
 
 
@@ -120,29 +124,40 @@ def _references(
 ) -> dict[str, str]:
     """Return the control that each other system is compared with.
 
-    With several controls, it is the one trained from the same base, or from the system itself.
+    With several controls, it is the one trained from the same base, or from the system itself, and fine-tuned with the
+    same settings.
 
     Raises:
-        UserError: if two controls have the same base, or the base of one is unknown.
+        UserError: if several controls have the same base, or an unknown one.
     """
     treated = [system for system in systems if system not in controls]
     if len(controls) <= 1:
         return {system: control for system in treated for control in controls}
     rows = {name: [row for part in cells.values() for _, row in part] for name, cells in systems.items()}
-    bases = {name: {row.parent for row in own} - {None} for name, own in rows.items()}
-    base_counts = Counter(base for control in controls for base in bases[control])
-    if not all(bases[control] for control in controls) or max(base_counts.values()) > 1:
-        raise UserError(
-            f"the table of {key.task} {key.metric} has several controls: {', '.join(controls)}",
-            hint="choose one with --control",
-        )
+    bases = {name: ({row.parent for row in own} | _recorded(own, "origin")) - {None} for name, own in rows.items()}
+    ways = {name: {(str(row.settings.get("training")), str(row.settings.get("layers"))) for row in own}
+            for name, own in rows.items()}  # fmt: skip
+    for first, second in combinations(controls, 2):
+        one_name = first.partition(" (")[0] == second.partition(" (")[0]  # of several systems
+        same_base = not bases[first] or not bases[second] or bases[first] & bases[second]
+        if same_base and ways[first] == ways[second] and not one_name:
+            raise UserError(
+                f"the table of {key.task} {key.metric} has several controls: {', '.join(controls)}",
+                hint="choose one with --control",
+            )
     references = {}
     for system in treated:
-        family = bases[system] | {row.model_hash for row in rows[system]}
+        family = bases[system] | {row.model_hash for row in rows[system]} | _recorded(rows[system], "lineage")
         matching = [control for control in controls if bases[control] & family]
+        if len(matching) > 1:
+            matching = [control for control in matching if ways[control] == ways[system]]
         if len(matching) == 1:
             references[system] = matching[0]
     return references
+
+
+def _recorded(rows: Iterable[Measurement], name: str) -> set[str | None]:
+    return {str(row.settings[name]) for row in rows if row.settings.get(name)}
 
 
 def _pivots(train: str | None) -> list[str]:

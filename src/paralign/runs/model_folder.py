@@ -33,8 +33,9 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
         system: name of the system in tables. None: the method of the encoder, or the name of its folder.
 
     Returns:
-        ``model``, ``model_hash``, ``parent``, ``method``, ``control`` and ``seeds``; and, where known, ``lineage`` and
-        ``base``, which distinguish systems with one name.
+        ``model``, ``model_hash``, ``parent``, ``method``, ``control`` and ``seeds``; and, where known, ``lineage``
+        (how it was made, the same for all seeds), ``origin`` (the lineage of its base) and ``base`` (its name), which
+        distinguish systems with one name.
     """
     provenance = read_provenance(model)
     seeds = provenance.get("seeds", {})
@@ -45,19 +46,20 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
         "method": system or provenance.get("method") or Path(model).name,
         "control": bool(provenance.get("control")),
         "seeds": {k: seeds.get(k) for k in ("pretrain", "align") if k in seeds},
-        **{k: provenance[k] for k in ("lineage", "base") if provenance.get(k)},
+        **{k: provenance[k] for k in ("origin", "lineage", "base") if provenance.get(k)},
     }
 
 
 def describe_fine_tuned(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where the weights of a fine-tuned model come from: ``parent`` and ``lineage``.
+    """Return where the weights of a fine-tuned model come from: ``parent``, ``lineage`` and, if known, ``origin``.
 
     Args:
         facts: the content of its ``task.json``.
     """
     of = facts["of"]
     start = of.get("lineage") or of["model_hash"]
-    return {"parent": of["model_hash"], "lineage": lineage(start, facts["task"], facts["train"])}
+    known = {"origin": of["origin"]} if of.get("origin") else {}
+    return {"parent": of["model_hash"], "lineage": lineage(start, facts["task"], facts["train"]), **known}
 
 
 def describe_model(encoder: Encoder, model: str) -> dict[str, Any]:

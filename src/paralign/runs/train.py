@@ -142,9 +142,12 @@ class PreparedTraining:
         provenance = read_provenance(base)
         sources = [(entry["spec"].partition("=")[0], entry["kept"]) for entry in self.store.meta["specs"]]
         made_by = [verb, config.method, config.control, config.objectives, sources, outcome.steps]
-        started_from = provenance.get("lineage") or self.inputs.scratch or self.trainer.settings["base"]
+        origin = provenance.get("lineage") or self.trainer.settings["base"]
+        if self.inputs.scratch:  # new weights, and a vocabulary learned from the text
+            origin = lineage(self.inputs.scratch, [tags for tags, _ in sources])
         return {
-            "lineage": lineage(started_from, *made_by),
+            "origin": origin,
+            "lineage": lineage(origin, *made_by),
             "method": config.method,
             "control": config.control,
             "parent": self.trainer.settings["base"] if verb == "align" or provenance else None,
