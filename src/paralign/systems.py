@@ -7,12 +7,12 @@ same one. Rows of other lineage get a label of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 from paralign.results import Measurement
 
-__all__ = ["SEED_IN_NAME", "distinct_labels"]
+__all__ = ["SEED_IN_NAME", "distinct_labels", "encoder_labels"]
 
 _SEED_STAGES = ("pretrain", "align", "finetune")
 _NO_NAME = re.compile(r"encoder|model|seed-\d+")
@@ -49,6 +49,19 @@ def distinct_labels(rows: Sequence[tuple[str, Measurement]]) -> list[str]:
                 for k in part:
                     labels[k] = name
     return _with_variants(labels, [row for _, row in rows])
+
+
+def encoder_labels(rows: Iterable[Measurement]) -> dict[str, str]:
+    """Return the label of each encoder (``model_hash``), whatever it was fine-tuned with.
+
+    Args:
+        rows: measurements; one without a name of its system has that of its model.
+    """
+    plain = []
+    for row in rows:
+        settings = {name: value for name, value in row.settings.items() if name not in _VARIANT_SECTIONS}
+        plain.append((str(row.settings.get("system") or row.model), row.model_copy(update={"settings": settings})))
+    return {row.model_hash: label for (_, row), label in zip(plain, distinct_labels(plain), strict=True)}
 
 
 def _has_own_weights(row: Measurement) -> bool:
