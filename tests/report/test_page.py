@@ -461,6 +461,22 @@ def test_an_alignment_run_has_the_name_of_its_encoder(tmp_path):
     assert labels == ["tlm: ppa (a-ppa) ends at 3; ppa (b-ppa) ends at 3"]
 
 
+def test_alignments_that_were_not_measured_are_told_apart_too(tmp_path):
+    runs = []
+    for name, parent, seed in (("a-s0", "a", 0), ("a-s1", "a", 1), ("b", "b", 0)):
+        info = {"verb": "align", "method": "ppa", "model_hash": f"h-{name}", "parent": parent, "pairs_seen": 10}
+        run = tmp_path / name
+        describe(run, info)
+        (run / "config.toml").write_text(f'model = "bases/{parent}/encoder"\n[training]\nseed = {seed}\n')
+        (run / "log.jsonl").write_text('{"step": 1, "loss": 3.0, "losses": {"tlm": 3.0}}\n')
+        runs.append(run)
+    page, _ = text_of(write_report(runs, tmp_path / "r.html"))
+    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    assert labels == ["tlm: ppa (from a) ends at 3, 3; ppa (from b) ends at 3"]
+    (runs[0] / "config.toml").write_text("not TOML")
+    write_report(runs, tmp_path / "r.html")
+
+
 def test_runs_without_known_seeds_are_no_seeds(tmp_path):
     runs = [add(tmp_path / name, hits(0.5, seed=s), settings={"system": "ppa"}, model=f"runs/{name}/encoder")
             for s, name in enumerate("xy")]  # fmt: skip

@@ -280,7 +280,7 @@ def _unpaired(
 
 
 def _check_same_texts(rows: Sequence[Measurement], label: str) -> None:
-    if len({str(row.settings.get("data")) for row in rows}) > 1:
+    if len({str(row.settings["data"]) for row in rows if row.settings.get("data")}) > 1:  # older rows have none
         row = rows[0]
         raise UserError(
             f"the test texts of {row.language} in {row.dataset} differ between runs of {row.task} {label}",

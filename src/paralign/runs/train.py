@@ -129,6 +129,8 @@ class PreparedTraining:
             alarms=list(outcome.alarms),
             model_hash=facts.get("model_hash") or self.encoder.digest(),
             parent=facts["parent"],
+            origin=facts["origin"],
+            lineage=facts["lineage"],
         )
         quiet = self.options.quiet
         for alarm in outcome.alarms:
