@@ -110,6 +110,29 @@ def test_an_aligned_encoder_records_its_lineage(base, tmp_path):
     assert read_provenance(again)["seeds"] == {"align": 3}
 
 
+def test_seeds_share_a_lineage_and_other_bases_methods_and_texts_do_not(base, make_encoder, tmp_path):
+    other = tmp_path / "other"
+    make_encoder("bert:1x32").save_pretrained(other)
+    runs = {
+        "seed 0": align(base, tmp_path / "0"),
+        "seed 1": align(base, tmp_path / "1", overrides=["training.seed=1"]),
+        "base": align(other, tmp_path / "2", overrides=["training.seed=2"]),
+        "text": align(base, tmp_path / "3", pairs=("en-de=smallworld:0-70",)),
+        "steps": align(base, tmp_path / "4", overrides=["training.steps=3"]),
+    }
+    lineages = {name: read_provenance(folder)["lineage"] for name, folder in runs.items()}
+    assert lineages.pop("seed 1") == lineages["seed 0"]
+    assert len(set(lineages.values())) == len(lineages) == 4
+    # The lineage of what was aligned again is that of the whole chain, whatever its seeds.
+    again = [align(runs[name], tmp_path / f"{name} again", overrides=[f"training.seed={k}"])
+             for k, name in enumerate(("seed 0", "seed 1", "base"))]  # fmt: skip
+    first, second, third = (read_provenance(folder)["lineage"] for folder in again)
+    assert first == second != third
+    rows = paralign.evaluate(str(again[0]), task="retrieval", data=["en-de=smallworld:60-80"], out=tmp_path / "e")
+    assert {row.settings["lineage"] for row in rows} == {first}
+    assert {row.settings["base"] for row in rows} == {str(runs["seed 0"])}
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -15,7 +15,7 @@ from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
 from paralign.device import best_device, processes
 from paralign.encoder import Encoder
-from paralign.encoder.card import read_provenance, write_card
+from paralign.encoder.card import lineage, read_provenance, write_card
 from paralign.encoder.hf import set_dropout
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
@@ -137,6 +137,8 @@ class PreparedTraining:
             alarms=list(outcome.alarms),
             model_hash=facts.get("model_hash") or self.encoder.digest(),
             parent=facts["parent"],
+            origin=facts["origin"],
+            lineage=facts["lineage"],
         )
         quiet = self.options.quiet
         for alarm in outcome.alarms:
@@ -148,7 +150,14 @@ class PreparedTraining:
         """Return the facts for the model card."""
         config, verb, base = self.config, self.folder.verb, self.inputs.base
         provenance = read_provenance(base)
+        sources = [(entry["spec"].partition("=")[0], entry["kept"]) for entry in self.store.meta["specs"]]
+        made_by = [verb, config.method, config.control, config.objectives, sources, outcome.steps]
+        origin = provenance.get("lineage") or self.trainer.settings["base"]
+        if self.inputs.scratch:  # new weights, and a vocabulary learned from the text
+            origin = lineage(self.inputs.scratch, [tags for tags, _ in sources])
         return {
+            "origin": origin,
+            "lineage": lineage(origin, *made_by),
             "method": config.method,
             "control": config.control,
             "parent": self.trainer.settings["base"] if verb == "align" or provenance else None,
