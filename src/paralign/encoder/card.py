@@ -53,8 +53,8 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
     Args:
         folder: the encoder's folder.
         facts: ``model_hash``, ``parent``, ``origin``, ``lineage``, ``method``, ``control``, ``base``,
-            ``languages``, ``objectives``, ``data`` (kept and dropped lines by corpus), ``unknown`` (lines about languages
-            with many unknown pieces), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``.
+            ``languages``, ``objectives``, ``data`` (kept and dropped lines by corpus), ``unknown`` (lines about
+            languages with many unknown pieces), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``.
         head: whether the encoder has a vocabulary head.
     """
     write_provenance(folder, facts)
