@@ -22,6 +22,7 @@ _LAZY = {
     "pretrain": "paralign.commands.pretrain",
     "finetune": "paralign.commands.finetune",
     "make_map": "paralign.commands.map",
+    "make_text_maps": "paralign.commands.map",
     "evaluate": "paralign.commands.evaluate",
     "export": "paralign.commands.export",
     "predict": "paralign.commands.predict",
@@ -53,6 +54,7 @@ __all__ = [
     "export",
     "finetune",
     "make_map",
+    "make_text_maps",
     "predict",
     "pretrain",
     "read_results",
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
     from paralign.commands.evaluate import evaluate
     from paralign.commands.export import export
     from paralign.commands.finetune import finetune
-    from paralign.commands.map import make_map
+    from paralign.commands.map import make_map, make_text_maps
     from paralign.commands.predict import predict
     from paralign.commands.pretrain import pretrain
     from paralign.corpus.store import TokenStore

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,22 +16,37 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; must not exist.")],
     model: Annotated[str, typer.Option(help="Encoder, or a fine-tuned OUT/seed-K/model.")],
     pairs: Annotated[
-        str,
+        str | None,
         typer.Option(help="Parallel text as SRC-TGT=PATH; the target language is mapped to the source language."),
-    ],
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="Text, the pivot first, for the kinds shift, lir and lsar.", metavar="LANG=PATH"),
+    ] = None,
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
     method: Annotated[str, typer.Option(help="Word aligner for the links, one that needs only text.")] = "hmm",
     layer: Annotated[
         int | None, typer.Option(help="Hidden state to map: 0 is the embeddings.", show_default="the last")
     ] = None,
-    kind: Annotated[str, typer.Option(help="Type of map: orthogonal or linear.")] = "orthogonal",
+    kind: Annotated[
+        Literal["orthogonal", "linear", "shift", "lir", "lsar"],
+        typer.Option(help="Type of map: orthogonal or linear, from pairs; shift, lir or lsar, from text."),
+    ] = "orthogonal",
+    components: Annotated[int, typer.Option(help="Number of components that lir removes.", min=1)] = 1,
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Words are separated by spaces.")] = False,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn a linear map between the vectors of two languages. It is applied by `evaluate --map`."""
-    from paralign.commands.map import make_map
+    """Learn a map between the vectors of languages. It is applied by `evaluate --map`."""
+    from paralign.commands.map import make_map, make_text_maps
+    from paralign.errors import UserError
 
+    if (kind in ("shift", "lir", "lsar")) != bool(text) or bool(text) == bool(pairs):
+        hint = "--pairs en-de=PATH for orthogonal and linear, --text en=PATH --text de=PATH for shift, lir and lsar"
+        raise UserError(f"--kind {kind} needs {'--text' if kind in ('shift', 'lir', 'lsar') else '--pairs'}", hint=hint)
+    if pairs is None:
+        make_text_maps(model, text=text or [], out=out, kind=kind, layer=layer, components=components, quiet=quiet)
+        return
     make_map(
         model,
         pairs=pairs,

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from paralign.commands.map import use_maps
+from paralign.commands.map import map_languages, use_maps
 from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.encoder import Encoder
@@ -112,9 +112,10 @@ def evaluate(
         seen += fine_tuned_on(model) if facts else []
         warnings = warn_of_data(task_instance, encoder, [(spec, items) for spec, _, items in tests], seen)
         measured = _measure(task_instance, encoder, head, tests, context, quiet)
-        if len(encoder.languages_mapped) < len(mapped):
-            hint = "evaluate the layer and the language that the map was fitted for"
-            raise UserError("a map was not used: its language and layer were never read", where=maps[0], hint=hint)
+        for given in maps:
+            if not map_languages(given) & encoder.languages_mapped:
+                hint = "evaluate the layer and the language that the map was fitted for"
+                raise UserError("a map was not used: its language and layer were never read", where=given, hint=hint)
     except BaseException:
         folder.abandon()
         raise

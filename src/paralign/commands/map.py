@@ -1,4 +1,4 @@
-"""``paralign map``: linear maps between languages, learned from linked words and applied in ``evaluate --map``."""
+"""``paralign map``: maps between languages, from linked words or plain text; ``evaluate --map`` applies them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.sources.specs import parse_pairs
+from paralign.sources.readers import read_text
+from paralign.sources.specs import parse_pairs, parse_text
 from paralign.words.linear_map import KINDS, LinearMap, fit_map
+from paralign.words.text_map import fit_text_maps
 
-__all__ = ["make_map", "use_maps"]
+__all__ = ["make_map", "make_text_maps", "map_languages", "use_maps"]
 
 
 def make_map(
@@ -57,9 +59,7 @@ def make_map(
     if kind not in KINDS:
         raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(KINDS))
     encoder = Encoder.from_pretrained(model).to(best_device())
-    layer = encoder.layers if layer is None else layer
-    if not 1 <= layer <= encoder.layers:
-        raise UserError(f"there is no layer {layer} to map", hint=f"choose 1 to {encoder.layers}")
+    layer = _layer(encoder, layer)
     text, word_links = read_aligned_text(
         spec, links=links, method=method, symmetrise="intersect", tokenised=tokenised, lenient=lenient, quiet=quiet
     )
@@ -81,13 +81,81 @@ def make_map(
     return linear_map
 
 
+def make_text_maps(
+    model: str,
+    *,
+    text: str | Sequence[str],
+    out: str | Path,
+    kind: str = "shift",
+    layer: int | None = None,
+    components: int = 1,
+    quiet: bool = False,
+) -> list[LinearMap]:
+    """Compute maps that remove what differs between languages, from plain text and without training.
+
+    Args:
+        model: the encoder; the ``seed-K/model`` of a fine-tuned one, to use the maps with its head.
+        text: ``LANG=PATH`` for each of two or more languages, not necessarily parallel, the pivot first.
+        out: folder to create; the map of each language is written to ``out/LANG``.
+        kind: ``shift``, ``lir`` or ``lsar``; see :func:`paralign.words.text_map.maps_of_means`.
+        layer: hidden state to map, from 1. Default ``None``: the last.
+        components: number of components that ``lir`` removes.
+        quiet: print nothing.
+
+    Returns:
+        the maps that were written.
+
+    Raises:
+        UserError: for input that cannot be used.
+    """
+    out, specs = Path(out), [parse_text(spec) for spec in ([text] if isinstance(text, str) else text)]
+    if out.exists():
+        raise UserError("already exists", where=out, hint="choose another folder, or remove this one")
+    if len({spec.language for spec in specs}) < len(specs):
+        raise UserError("two texts are in one language", hint="give one text for each language")
+    encoder = Encoder.from_pretrained(model).to(best_device())
+    layer = _layer(encoder, layer)
+    if not 1 <= components < encoder.width:
+        raise UserError(f"cannot remove {components} components", hint=f"choose 1 to {encoder.width - 1}")
+    texts = {spec.language: (line for _, line in read_text(spec) if line) for spec in specs}
+    maps, count = fit_text_maps(encoder, texts, layer=layer, kind=kind, components=components)
+    settings = {"target": specs[0].language, "layer": layer, "kind": kind, "model": model,
+                "model_hash": encoder.digest(), "sentences": count}  # fmt: skip
+    written = []
+    with atomic_folder(out) as part:
+        for language, (matrix, bias) in maps.items():
+            written.append(LinearMap(matrix, {"source": language, **settings}, bias))
+            (part / language).mkdir()
+            written[-1].save(part / language)
+    echo(f"{out}  ({kind} of {', '.join(maps)} from {count:,} sentences)", quiet=quiet)
+    return written
+
+
+def _layer(encoder: Encoder, layer: int | None) -> int:
+    layer = encoder.layers if layer is None else layer
+    if not 1 <= layer <= encoder.layers:
+        raise UserError(f"there is no layer {layer} to map", hint=f"choose 1 to {encoder.layers}")
+    return layer
+
+
+def _map_folders(folder: Path) -> list[Path]:
+    """Return the folder of a map, or those of the maps of several languages in it."""
+    inner = sorted(path.parent for path in folder.glob("*/map.json"))
+    return inner if inner and not (folder / "map.json").exists() else [folder]
+
+
+def map_languages(folder: str | Path) -> set[str]:
+    """Return the languages that the maps of a folder are for."""
+    return {str(LinearMap.load(part).facts["source"]) for part in _map_folders(Path(folder))}
+
+
 def use_maps(encoder: Encoder, digest: str, folders: Sequence[str | Path]) -> list[str]:
     """Apply linear maps to an encoder.
 
     Args:
         encoder: the encoder, which is changed.
         digest: its digest.
-        folders: the folders of the maps.
+        folders: the folders of the maps, or of folders with maps of several languages.
 
     Returns:
         a description of each map, which is recorded with the results.
@@ -97,7 +165,7 @@ def use_maps(encoder: Encoder, digest: str, folders: Sequence[str | Path]) -> li
     """
     descriptions: list[str] = []
     languages: set[str] = set()
-    for folder in folders:
+    for folder in (part for given in folders for part in _map_folders(Path(given))):
         linear_map = LinearMap.load(folder)
         language = linear_map.facts["source"]
         if language in languages:

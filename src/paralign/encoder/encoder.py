@@ -71,7 +71,7 @@ class Encoder(nn.Module):
         """Whether the vocabulary head has random weights because the loaded model had none."""
         self.sync_chunk_count: Callable[[int], int] | None = None
         """Maps the number of chunks of a view to a number that is the same in all processes. None: not needed."""
-        self._maps: dict[str, tuple[int, Tensor]] = {}
+        self._maps: dict[str, tuple[int, Tensor, Tensor]] = {}
         self.languages_mapped: set[str] = set()
         """Languages whose map (:meth:`use_map`) has been applied."""
 
@@ -320,20 +320,22 @@ class Encoder(nn.Module):
         undo = on_device(restoring_order(view, order), self.device)
         flat = [torch.cat(part).index_select(0, undo) for part in parts]
         if view.language in self._maps:
-            mapped, matrix = self._maps[view.language]
+            mapped, matrix, bias = self._maps[view.language]
             self.languages_mapped |= {view.language} if mapped in layers else set()
-            flat = [s @ matrix.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
+            flat = [s @ matrix.to(s) + bias.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
         return [HiddenStates(states, view) for states in flat]
 
-    def use_map(self, language: str, layer: int, matrix: Tensor) -> None:
-        """Multiply the hidden states of a layer by a matrix wherever sentences of a language are encoded.
+    def use_map(self, language: str, layer: int, matrix: Tensor, bias: Tensor | None = None) -> None:
+        """Map the hidden states of a layer wherever sentences of a language are encoded.
 
         Args:
             language: the language, as in ``View.language``.
             layer: number of the hidden state.
             matrix: applied from the right. Shape: [d, d].
+            bias: added afterwards. None: zero. Shape: [d].
         """
-        self._maps[language] = (layer, matrix.to(self.device))
+        zero = matrix.new_zeros(len(matrix))
+        self._maps[language] = (layer, matrix.to(self.device), (zero if bias is None else bias).to(self.device))
 
     # -- logits
 

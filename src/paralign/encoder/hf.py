@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import transformers
@@ -233,12 +233,15 @@ def hidden_states(model: Any, layers: Sequence[int], inputs: dict[str, Tensor]) 
     owner = base.get_submodule(parent)
     setattr(owner, name, nn.ModuleList(parts))
     try:
-        last = base(**inputs, return_dict=True).last_hidden_state
+        last = getattr(base(**inputs, return_dict=True), "last_hidden_state", None)
     finally:
         setattr(owner, name, stack)
     seen = {k + here: part.seen[here] for k, part in enumerate(parts) if isinstance(part, _Recorder)
             and part.seen is not None for here in (0, 1)}  # fmt: skip
-    return [last if layer == count else seen[layer] for layer in layers]  # the last state may be normalized
+    found = [last if layer == count else seen.get(layer) for layer in layers]  # the last state may be normalized
+    if any(states is None for states in found):
+        raise UserError("this encoder does not return its hidden states")
+    return cast("list[Tensor]", found)
 
 
 def width_of(model: Any) -> int:

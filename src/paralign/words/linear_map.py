@@ -21,7 +21,8 @@ from paralign.words.word_vectors import WordVectors
 
 __all__ = ["KINDS", "LinearMap", "fit_map"]
 
-SCHEMA = 1
+SCHEMA = 2
+"""Version 1 had no bias."""
 KINDS = ("orthogonal", "linear")
 _WINDOW = 2_000
 """Sentence pairs that are encoded at once, sorted by length."""
@@ -35,19 +36,24 @@ class LinearMap:
 
     Shapes:
         matrix: ``[d, d]``
+        bias: ``[d]``
 
     Attributes:
-        matrix: fp32; a vector x of the language ``source`` becomes x · matrix.
-        facts: ``source``, ``target``, ``layer``, ``kind``, ``model``, ``model_hash``, ``words`` (number of links that
-            it was learned from), and the mean cosine of linked words ``before`` and ``after``.
+        matrix: fp32; a vector x of the language ``source`` becomes x · matrix + bias.
+        facts: ``source``, ``target``, ``layer``, ``kind``, ``model``, ``model_hash``. Maps from linked words also have
+            their number ``words``, and the mean cosine of linked words ``before`` and ``after``; maps from text have
+            the number of ``sentences``.
+        bias: fp32. None: zero.
     """
 
     matrix: Tensor
     facts: dict[str, Any]
+    bias: Tensor | None = None
 
     def save(self, folder: Path) -> None:
         """Write ``map.safetensors`` and ``map.json`` to an existing folder."""
-        save_file({"matrix": self.matrix.contiguous()}, folder / "map.safetensors")
+        tensors = {"matrix": self.matrix} if self.bias is None else {"matrix": self.matrix, "bias": self.bias}
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "map.safetensors")
         facts = json.dumps({"schema": SCHEMA, **self.facts}, indent=1, ensure_ascii=False)
         (folder / "map.json").write_text(facts + "\n", encoding="utf-8")
 
@@ -61,12 +67,13 @@ class LinearMap:
         hint = "create one with paralign map"
         try:
             facts = json.loads((Path(folder) / "map.json").read_text(encoding="utf-8"))
-            matrix = load_file(Path(folder) / "map.safetensors")["matrix"]
+            tensors = load_file(Path(folder) / "map.safetensors")
+            matrix = tensors["matrix"]
         except (OSError, ValueError, KeyError, SafetensorError):
             raise UserError("not a linear map", where=folder, hint=hint) from None
-        if facts.pop("schema", None) != SCHEMA:
+        if facts.pop("schema", None) not in (1, SCHEMA):
             raise UserError("the linear map is of another version", where=folder, hint=hint)
-        return cls(matrix, facts)
+        return cls(matrix, facts, tensors.get("bias"))
 
     def apply_to(self, encoder: Encoder, digest: str, folder: str | Path) -> None:
         """Make an encoder map the states of the language ``source``.
@@ -82,7 +89,7 @@ class LinearMap:
         if self.facts["model_hash"] != digest:
             hint = "create one for this encoder with paralign map"
             raise UserError("the linear map was learned for another encoder", where=folder, hint=hint)
-        encoder.use_map(self.facts["source"], int(self.facts["layer"]), self.matrix)
+        encoder.use_map(self.facts["source"], int(self.facts["layer"]), self.matrix, self.bias)
 
 
 def fit_map(
