@@ -8,8 +8,9 @@ an objective too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from pydantic import Field
@@ -21,15 +22,13 @@ from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
 
-if TYPE_CHECKING:
-    from paralign.objectives.global_batch import Share
-
 __all__ = [
     "OBJECTIVES",
     "Batches",
     "LayerConfig",
     "Objective",
     "ObjectiveConfig",
+    "Share",
     "Step",
     "find_objective",
     "masked_loss",
@@ -95,6 +94,19 @@ class Batches(Protocol):
             parts: number of slices.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a slice needs to know of the loss of the whole batch.
+
+    Attributes:
+        loss: sum of the losses of the slice's items. Shape: [].
+        gradient: gradient of the summed losses of *all* items with respect to the slice's vectors. Shape: [n, k, d].
+    """
+
+    loss: Tensor
+    gradient: Tensor
 
 
 class Step:

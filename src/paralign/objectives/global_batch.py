@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -15,20 +14,7 @@ from torch import Tensor
 from paralign.batches.views import Batch
 from paralign.objectives.base import Objective, Step
 
-__all__ = ["GlobalObjective", "Share"]
-
-
-@dataclass(frozen=True)
-class Share:
-    """What a slice needs to know of the loss of the whole batch.
-
-    Attributes:
-        loss: sum of the losses of the slice's items. Shape: [].
-        gradient: gradient of the summed losses of *all* items with respect to the slice's vectors. Shape: [n, k, d].
-    """
-
-    loss: Tensor
-    gradient: Tensor
+__all__ = ["GlobalObjective"]
 
 
 class GlobalObjective(Objective):

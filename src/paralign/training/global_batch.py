@@ -11,7 +11,8 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from paralign.batches.views import Batch
-from paralign.objectives.global_batch import GlobalObjective, Share
+from paralign.objectives.base import Share
+from paralign.objectives.global_batch import GlobalObjective
 from paralign.training.learner import Learner
 
 __all__ = ["global_shares"]

@@ -11,8 +11,8 @@ from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.encoder.dropout import use_fast_dropout
 from paralign.encoder.layers import parameters_above
-from paralign.objectives.base import Objective, Step, spread
-from paralign.objectives.global_batch import GlobalObjective, Share
+from paralign.objectives.base import Objective, Share, Step, spread
+from paralign.objectives.global_batch import GlobalObjective
 
 __all__ = ["Learner"]
 
