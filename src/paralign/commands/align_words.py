@@ -108,8 +108,7 @@ def align_words(
     to_align = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
     to_learn = (read_word_pairs(other, lenient=lenient, dropped=dropped) for other in further)
     aligner.read(chain(to_align, chain.from_iterable(to_learn)))
-    for reason, number in sorted(dropped.items()):
-        echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
+    _echo_dropped(dropped, quiet)
     empty = sum(not m or not n for m, n in sizes)
     if empty:
         echo(f"{empty:,} of {len(sizes):,} pairs have an empty side, and no links", quiet=quiet)
@@ -168,9 +167,16 @@ def read_aligned_text(
         quiet=quiet,
     )
     aligner = make_aligner(method if links is None else "file", options)
-    text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient))
+    dropped: Counter[str] = Counter()
+    text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped))
+    _echo_dropped(dropped, quiet)
     aligner.read(text)
     return text, aligner.align(len(text))
+
+
+def _echo_dropped(dropped: Counter[str], quiet: bool) -> None:
+    for reason, number in sorted(dropped.items()):
+        echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
 
 
 def _check_outputs(outputs: Sequence[str | Path], inputs: Sequence[PairSpec]) -> None:

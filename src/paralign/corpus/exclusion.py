@@ -13,7 +13,7 @@ from typing import Any
 from paralign.corpus.deduplicate import HashSet, sentence_hashes
 from paralign.errors import UserError
 from paralign.formats.conllu import comments, tree_of
-from paralign.formats.item_errors import Block, ItemError, raise_or_drop, sentence_blocks
+from paralign.formats.item_errors import Block, ItemError, check_surrogates, raise_or_drop, sentence_blocks
 from paralign.formats.lines import read_lines
 from paralign.formats.squad import load_json
 from paralign.sources.readers import read_pairs, read_text
@@ -83,7 +83,7 @@ def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[st
         return
     kind = str(source).removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
     if kind == "json":
-        yield from _json_texts(load_json(source))
+        yield from _json_texts(load_json(source), None, source, lenient, count)
     elif kind == "conllu":
         for block in sentence_blocks(source, lenient=lenient, dropped=count):
             yield from _treebank_texts(block, source, lenient, count)
@@ -139,11 +139,18 @@ def _json_line_texts(
             item_error = ItemError("not JSON", f"not JSON: {error}", number)
             raise_or_drop(item_error, source, "line", lenient=lenient, dropped=dropped)
             continue
-        yield from _json_texts(content)
+        yield from _json_texts(content, number, source, lenient, dropped)
 
 
-def _json_texts(content: Any) -> Iterator[str]:
+def _json_texts(
+    content: Any, number: int | None, source: Path | str, lenient: bool, dropped: Counter[str]
+) -> Iterator[str]:
     for text in _strings(content):
+        try:
+            check_surrogates(text, "a text", number)
+        except ItemError as error:
+            raise_or_drop(error, source, "text", lenient=lenient, dropped=dropped)
+            continue
         yield normalize(text)
         yield from map(normalize, _SENTENCE_END.split(text))
 

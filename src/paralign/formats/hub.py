@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.errors import UserError
-from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
 from paralign.formats.json_lines import TranslationFields
 from paralign.text.language_tags import find_tag
 
@@ -38,7 +38,7 @@ def read_hub_pairs(
             than ``train``.
         languages: canonical tags.
         lenient: drop rows without both texts instead of raising.
-        dropped: counts them: ``missing language``, ``not JSON``.
+        dropped: counts them: ``missing language``, ``not JSON``, ``lone surrogate``.
 
     Yields:
         Row from 1, source, target.
@@ -78,6 +78,7 @@ def _text(row: Mapping[str, Any], language: str, number: int) -> str:
         if key in ("text", "sentence") or find_tag(key) == language:
             if value is not None and not isinstance(value, str):
                 raise ItemError("not JSON", f"the column {key!r} is not text", number)
+            check_surrogates(value or "", f"the column {key!r}", number)
             return value or ""
     names = ", ".join(map(repr, list(columns)[:8])) or "none"
     raise ItemError("missing language", f"no column 'text' or {language!r} among {names}", number)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
 from paralign.text.language_tags import find_tag
 
 __all__ = ["TranslationFields", "is_json_line", "read_json_lines", "to_json_lines"]
@@ -43,7 +43,7 @@ class TranslationFields:
             line: line or row for the error.
 
         Raises:
-            ItemError: if a text is missing or not a string.
+            ItemError: if a text is missing, not a string, or has half of a surrogate pair.
         """
         if not isinstance(record, Mapping):
             raise ItemError("not JSON", "not a JSON object", line)
@@ -60,6 +60,8 @@ class TranslationFields:
         texts = ["" if values[tag] is None else values[tag] for tag in self.languages]
         if not all(isinstance(text, str) for text in texts):
             raise ItemError("not JSON", "a text is not a string", line)
+        for tag, text in zip(self.languages, texts, strict=True):
+            check_surrogates(text, f"the text in {tag}", line)
         return texts[0], texts[1]
 
 
@@ -73,7 +75,7 @@ def read_json_lines(
         path: named in errors.
         languages: canonical tags.
         lenient: drop malformed lines instead of raising.
-        dropped: counts them: ``not JSON``, ``missing language``.
+        dropped: counts them: ``not JSON``, ``missing language``, ``lone surrogate``.
 
     Yields:
         Line, source, target.
