@@ -31,7 +31,7 @@ def file(tmp_path):
 
 
 @pytest.mark.parametrize("side", ["en", "de"])
-@pytest.mark.parametrize("half", ["\ud83d", "\udc00"])
+@pytest.mark.parametrize("half", ["x \ud83d", "y \udc00 z"])
 def test_a_pair_is_refused_or_counted(tmp_path, side, half):
     file = tmp_path / "half.jsonl"
     bad = {"en": "a", "de": "b"} | {side: half}

@@ -11,11 +11,10 @@ from typing import Any
 from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.errors import UserError
-from paralign.formats.conllu import is_treebank
 from paralign.formats.lines import write_lines
 from paralign.formats.links import GoldLinks, read_gold, write_links
 from paralign.metrics.alignment import AlignmentScore, alignment_score
-from paralign.sources.readers import line_count, read_pairs
+from paralign.sources.readers import line_count, lines_are_pairs, read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
 from paralign.text.words import split_words
@@ -223,7 +222,7 @@ def read_word_pairs(
     Raises:
         UserError: with the file and line of a pair that cannot be read.
     """
-    has_lines = smallworld_range(spec.path) is None and not any(map(is_treebank, spec.paths))
+    has_lines = lines_are_pairs(spec)
     texts: deque[str] = deque()
 
     def sides() -> Iterator[str]:

@@ -11,7 +11,7 @@ from paralign.errors import UserError
 from paralign.formats.bucc import read_bucc
 from paralign.formats.conllu import is_plain_text, is_treebank, read_conllu, read_words
 from paralign.formats.items import MiningSet, Pair, Question, SentencePair, Tagged, Tree
-from paralign.formats.parallel_text import count_lines, read_pair_files, read_plain_text
+from paralign.formats.parallel_text import count_lines, has_pair_per_line, read_pair_files, read_plain_text
 from paralign.formats.sentence_pairs import read_sentence_pair_file
 from paralign.formats.squad import read_squad
 from paralign.formats.tagged_columns import read_tagged_columns
@@ -29,6 +29,7 @@ from paralign.sources.specs import PairSpec, TextSpec, smallworld_range
 
 __all__ = [
     "line_count",
+    "lines_are_pairs",
     "read_mining",
     "read_pairs",
     "read_questions",
@@ -183,7 +184,15 @@ def read_mining(
 
 def line_count(spec: PairSpec | TextSpec) -> int | None:
     """Return the number of lines of the file of a spec; see :func:`paralign.formats.parallel_text.count_lines`."""
-    return count_lines(spec.path, spec.paths)
+    return count_lines(spec.path, spec.paths, spec.languages)
+
+
+def lines_are_pairs(spec: PairSpec) -> bool:
+    """Return whether the lines of pairs count the pairs of a file, so that a gap is a pair that was dropped.
+
+    They do not in treebanks and translation memories, whose pairs have several lines, and in the small world.
+    """
+    return smallworld_range(spec.path) is None and has_pair_per_line(spec.path, spec.paths)
 
 
 def _options(
@@ -194,24 +203,24 @@ def _options(
 
 def _base(spec: TextSpec, language: DerivedLanguage | None) -> TextSpec:
     """Return the spec of the text from which a derived language is built."""
-    return spec if language is None else TextSpec(language.base, spec.path)
+    return spec if language is None else TextSpec(language.base, spec.path, variant=spec.variant)
 
 
 def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
-    return read_pair_files(spec.path, spec.paths, spec.languages, lenient=options.lenient, dropped=options.dropped)
+    return read_pair_files(spec.path, spec.paths, spec.wanted, lenient=options.lenient, dropped=options.dropped)
 
 
 def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Pair]:
     """Yield both sides of one text if they have the same base language, otherwise the transformed sides of pairs."""
     bases = [tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)]
     if bases[0] != bases[1]:
-        for pair in _PAIRS(PairSpec(bases[0], bases[1], spec.path), options):
+        for pair in _PAIRS(PairSpec(bases[0], bases[1], spec.path, variants=spec.variants), options):
             texts = (_reordered(pair.source, languages[0]), _reordered(pair.target, languages[1]))
             yield Pair(*texts, pair.line)
     elif is_treebank(spec.path) or any(map(_needs_trees, languages)):
         yield from _derived_trees(spec, languages, bases[0], options)
     else:
-        for number, text in _TEXT(TextSpec(bases[0], spec.path), options):
+        for number, text in _TEXT(TextSpec(bases[0], spec.path, variant=spec.variants[0]), options):
             yield Pair(_reordered(text, languages[0]), _reordered(text, languages[1]), number)
 
 
@@ -235,7 +244,7 @@ def _derived_trees(
 def _text_file(spec: TextSpec, options: _Options) -> Iterator[tuple[int, str]]:
     if is_treebank(spec.path):
         return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labeled=False)))
-    return read_plain_text(spec.path, spec.language, lenient=options.lenient, dropped=options.dropped)
+    return read_plain_text(spec.path, spec.variant or spec.language, lenient=options.lenient, dropped=options.dropped)
 
 
 def _derived_text(
