@@ -327,12 +327,16 @@ def best_variant(tags: Iterable[str], wanted: str) -> int | None:
     >>> best_variant(["zh-TW", "en", "zh-CN"], "zh-Hans")
     2
     """
+    return _best_variant(tuple(tags), wanted)
+
+
+@lru_cache(maxsize=4096)
+def _best_variant(tags: tuple[str, ...], wanted: str) -> int | None:
     ranks = [_variant_rank(tag, wanted) for tag in tags]
     best = max(ranks, default=())
     return ranks.index(best) if best else None
 
 
-@lru_cache(maxsize=4096)
 def _variant_rank(tag: str, wanted: str) -> tuple[int, ...]:
     """Return a rank that is higher for a better fit; empty for another language."""
     if not find_tag(tag) or find_tag(tag) != find_tag(wanted):
