@@ -13,7 +13,7 @@ from typing import Any
 from paralign.corpus.deduplicate import HashSet, sentence_hashes
 from paralign.errors import UserError
 from paralign.formats.conllu import comments, tree_of
-from paralign.formats.item_errors import Block, ItemError, check_surrogates, raise_or_drop, sentence_blocks
+from paralign.formats.item_errors import Block, ItemError, check_forms, check_surrogates, raise_or_drop, sentence_blocks
 from paralign.formats.lines import read_lines
 from paralign.formats.squad import load_json
 from paralign.sources.readers import read_pairs, read_text
@@ -105,12 +105,14 @@ def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[st
 def _treebank_texts(block: Block, source: Source, lenient: bool, dropped: Counter[str]) -> Iterator[str]:
     """Yield the texts of a sentence of a treebank: its text and its translations."""
     texts = [text for name, text in comments(block).items() if name.startswith("text")]
-    if "text" not in comments(block) and not all(line.startswith("#") for _, line in block):
-        try:
+    try:
+        if "text" not in comments(block) and not all(line.startswith("#") for _, line in block):
             texts.append(tree_of(block, labeled=False).text)
-        except ItemError as error:
-            assert not isinstance(source, PairSpec | TextSpec)
-            raise_or_drop(error, source, "sentence", lenient=lenient, dropped=dropped)
+        for text in texts:
+            check_forms(text, block[0][0])
+    except ItemError as error:
+        assert not isinstance(source, PairSpec | TextSpec)
+        raise_or_drop(error, source, "sentence", lenient=lenient, dropped=dropped)
     yield from map(normalize, texts)
 
 

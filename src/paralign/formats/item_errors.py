@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from paralign.errors import UserError, file_location
@@ -14,6 +14,7 @@ __all__ = [
     "TRUNCATION_REASONS",
     "Block",
     "ItemError",
+    "check_forms",
     "check_surrogates",
     "no_items_error",
     "raise_or_drop",
@@ -87,6 +88,23 @@ def check_surrogates(text: str, what: str, line: int | None = None) -> None:
     if not text.isascii() and (found := _SURROGATE.search(text)):
         message = f"half of a surrogate pair (\\u{ord(found[0]):04x}) in {what}"
         raise ItemError("lone surrogate", message, line)
+
+
+def check_forms(forms: Iterable[str], line: int | None = None) -> None:
+    """Refuse a sentence of which every word is ``_``: its text is withheld, for reasons of copyright.
+
+    Args:
+        forms: its words, or its text.
+        line: its line.
+
+    Raises:
+        ItemError: with the reason ``forms withheld``.
+    """
+    text = "".join(forms)
+    if text.strip() and not text.replace("_", "").strip():
+        message = "every word is '_': the text of this sentence is withheld by the publisher of the data"
+        hint = "put the words back with the script that comes with the data"
+        raise ItemError("forms withheld", message, line, hint)
 
 
 def no_items_error(path: str | Path, item: str, dropped: Counter[str]) -> UserError:

@@ -194,7 +194,8 @@ def _answer(answer: Any, context: str) -> tuple[str, int]:
         raise ItemError("answer not at its offset", "an answer is not an object with 'text' and 'answer_start'")
     text, start = answer.get("text"), answer.get("answer_start")
     if not isinstance(text, str) or not text.strip():
-        raise ItemError("empty answer", "an answer has no text")
+        hint = "answers may be withheld in this file; paralign predict needs none"
+        raise ItemError("empty answer", "an answer has no text", hint=hint)
     if not isinstance(start, int) or isinstance(start, bool):
         raise ItemError("answer not at its offset", f"the answer {text!r:.60} has no 'answer_start'")
     if start < 0 or start + len(text) > len(context):

@@ -9,7 +9,14 @@ from itertools import chain, islice
 from typing import Literal
 
 from paralign.errors import UserError
-from paralign.formats.item_errors import Block, ItemError, no_items_error, raise_or_drop, sentence_blocks
+from paralign.formats.item_errors import (
+    Block,
+    ItemError,
+    check_forms,
+    no_items_error,
+    raise_or_drop,
+    sentence_blocks,
+)
 from paralign.formats.items import Tagged
 from paralign.text.language_tags import find_tag
 from paralign.text.normalization import normalize
@@ -46,8 +53,8 @@ def read_tagged_columns(
             entity.
         lenient: drop malformed sentences instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``incomplete sentence``,
-            ``empty word``, ``missing tag``, ``malformed tag``, ``wrong columns``, ``I- without B-``,
-            ``missing prefix``.
+            ``empty word``, ``forms withheld``, ``missing tag``, ``malformed tag``, ``wrong columns``,
+            ``I- without B-``, ``missing prefix``.
         labeled: whether tags are required; with ``False``, a sentence with a missing or malformed tag gets no tags.
 
     Raises:
@@ -92,6 +99,7 @@ def _read(
             rows = layout.rows(block, labeled)
             if not rows:
                 continue
+            check_forms((word for _, word, _ in rows), rows[0][0])
             tags = _tags(rows, scheme, labeled)
         except ItemError as error:
             raise_or_drop(error, path, "sentence", lenient=lenient, dropped=dropped)
