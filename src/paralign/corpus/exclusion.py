@@ -28,7 +28,9 @@ BATCH = 10_000
 _IGNORED_KEYS = frozenset((
     "answer", "answers", "genre", "gold_label", "id", "idx", "label", "lang", "language", "pairid", "title", "uid",
 ))  # fmt: skip
-_TAGGED_WORD = re.compile(r"\S+[\t ](?:\S+[\t ])*(?:O|[BIES]-\S+)")
+_TAGGED_WORD = re.compile(r"\S+[\t ](?:\S+[\t ])*(?:O|[BIESLU]-\S+)")
+_NUMBERED_WORD = re.compile(r"\d+\t[^\t]+\t(?:O|[BIESLU]-\S+)(?:\t.*)?")
+"""A line of Universal NER: the number of the word, the word, its tag, and more."""
 _COMMENTS = ("# ", "-DOCSTART-")
 _SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n")
 
@@ -97,6 +99,8 @@ def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[st
         texts = (text for _, text in chain(head, lines))
         if words and all(_TAGGED_WORD.fullmatch(text) for text in words):
             yield from _joined_words(texts)
+        elif words and all(_NUMBERED_WORD.fullmatch(text) for text in words):
+            yield from _joined_words(text.partition("\t")[2] for text in texts)
         else:
             for text in texts:
                 yield from map(normalize, text.replace("|||", "\t").split("\t"))

@@ -14,7 +14,7 @@ from paralign.formats.items import MiningSet, Pair, Question, SentencePair, Tagg
 from paralign.formats.parallel_text import count_lines, has_pair_per_line, read_pair_files, read_plain_text
 from paralign.formats.sentence_pairs import read_sentence_pair_file
 from paralign.formats.squad import read_squad
-from paralign.formats.tagged_columns import read_tagged_columns
+from paralign.formats.tagged_columns import Columns, read_tagged_columns
 from paralign.languages import DerivedLanguage, parse_derived
 from paralign.sources import smallworld
 from paralign.sources.reordering import (
@@ -51,6 +51,7 @@ class _Options:
     dropped: Counter[str] = field(default_factory=Counter)
     labeled: bool = True
     scheme: Literal["bio", "conll"] = "bio"
+    columns: Columns = (None, None)
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def read_tagged(
     spec: TextSpec,
     *,
     scheme: Literal["bio", "conll"] = "bio",
+    columns: Columns = (None, None),
     lenient: bool = False,
     dropped: Counter[str] | None = None,
     labeled: bool = True,
@@ -142,7 +144,7 @@ def read_tagged(
     """Read sentences with entity tags; see :func:`paralign.formats.tagged_columns.read_tagged_columns`."""
     if scheme not in ("bio", "conll"):
         raise UserError(f"unknown scheme {scheme!r}", hint="use bio or conll")
-    return _TAGGED(spec, _options(lenient, dropped, labeled, scheme))
+    return _TAGGED(spec, replace(_options(lenient, dropped, labeled), scheme=scheme, columns=columns))
 
 
 def read_sentence_pairs(
@@ -195,10 +197,8 @@ def lines_are_pairs(spec: PairSpec) -> bool:
     return smallworld_range(spec.path) is None and has_pair_per_line(spec.path, spec.paths)
 
 
-def _options(
-    lenient: bool, dropped: Counter[str] | None, labeled: bool = True, scheme: Literal["bio", "conll"] = "bio"
-) -> _Options:
-    return _Options(lenient, Counter() if dropped is None else dropped, labeled, scheme)
+def _options(lenient: bool, dropped: Counter[str] | None, labeled: bool = True) -> _Options:
+    return _Options(lenient, Counter() if dropped is None else dropped, labeled)
 
 
 def _base(spec: TextSpec, language: DerivedLanguage | None) -> TextSpec:
@@ -276,6 +276,7 @@ def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
         spec.path,
         spec.language,
         scheme=options.scheme,
+        columns=options.columns,
         lenient=options.lenient,
         dropped=options.dropped,
         labeled=options.labeled,
