@@ -1,6 +1,7 @@
 """Half of a surrogate pair: one clear error with its line, or dropped and counted, in every reader of JSON."""
 
 import json
+import os
 import re
 from collections import Counter
 
@@ -101,3 +102,18 @@ def test_test_sentences(tmp_path, name):
         excluded_sentences([file])
     (row,) = excluded_sentences([file], lenient=True)[1]
     assert row["dropped"] == {"lone surrogate": 1}
+
+
+def test_file_names_that_are_not_utf_8(tmp_path, capsys):
+    """What the operating system passes on as half pairs could not be recorded with a run."""
+    name = os.fsdecode(b"\xff.tsv")
+    (tmp_path / name).write_text("a\tb\n")
+    for words in (
+        ["corpus", "check", "--pairs", f"en-de={tmp_path / name}", "--out", str(tmp_path / "out")],
+        ["words", "--pairs", "en-de=smallworld:0-9", "--out", str(tmp_path / "out"), "--gold", name],
+    ):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "\\udcff.tsv: not valid UTF-8 (rename the file)" in said
+    assert not (tmp_path / "out").exists()
