@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import zipfile
 
 import pytest
 
@@ -248,3 +249,12 @@ def test_existing_files_are_kept_without_force(tmp_path, capsys, name):
     assert (tmp_path / name).read_text() == "precious\n"
     assert main([*words, "--force"]) == 0
     assert (tmp_path / name).read_text() != "precious\n"
+
+
+def test_every_line_of_an_archive_has_its_line_of_links(tmp_path):
+    lines = [f"w{k}".encode() for k in range(5)]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x.en", b"\n".join(lines))
+        archive.writestr("x.de", b"\n".join([lines[0], b"\xff", *lines[2:4], b"\xff"]))
+    link(tmp_path, f"en-de={tmp_path / 'a.zip'}", lenient=True, method="ibm")
+    assert (tmp_path / "out.links").read_text() == "0-0\n\n0-0\n0-0\n\n"

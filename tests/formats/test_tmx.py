@@ -308,3 +308,9 @@ def test_hub_columns_and_text_specs_keep_the_variant(tmp_path):
 def test_long_text_is_refused_but_a_long_code_is_not(tmp_path):
     write_lines(tmp_path / "a.tmx", [HEAD, unit(("en", f"a<ph>{'x ' * 40_000}</ph>b"), ("de", "c")), TAIL])
     assert texts(tmp_path / "a.tmx") == [("ab", "c")]
+
+
+def test_a_memory_is_not_plain_text(tmp_path):
+    file = memory(tmp_path, unit(("en", "a"), ("de", "b")))
+    with pytest.raises(UserError, match=r"is a translation memory, not plain text \(write SRC-TGT=PATH"):
+        list(read_text(parse_text(f"en={file}")))

@@ -125,6 +125,9 @@ def read_plain_text(
     if is_hub(path):
         count: Counter[str] = Counter() if dropped is None else dropped
         lines = read_hub_text(path, language, lenient=lenient, dropped=count)
+    elif is_tmx(path):
+        hint = "write SRC-TGT=PATH, or convert it to two files with corpus convert"
+        raise UserError("is a translation memory, not plain text", where=path, hint=hint)
     else:
         lines = read_lines(path, lenient=lenient, dropped=dropped)
     return ((number, normalize(line)) for number, line in lines)
