@@ -348,3 +348,11 @@ def test_held_out_losses_are_curves_of_their_own_and_need_no_results(tmp_path):
     assert len(labels) == 3
     assert [("held out, de" in label, "5.5" in label) for label in labels].count((True, True)) == 1
     assert [("held out, hi" in label, "7.25" in label) for label in labels].count((True, True)) == 1
+
+
+def test_the_layout_of_a_file_is_no_other_measure(tmp_path):
+    for name, language, column in (("a", "de", None), ("b", "de", None), ("a", "fr", 2), ("b", "fr", 2)):
+        settings = {"system": name, "task": {"scheme": "bio", "word_column": column, "tag_column": column}}
+        add(tmp_path / name, hits(0.5), task="ner", metric="f1", language=language, settings=settings)
+    page, _ = text_of(write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html"))
+    assert [title for title in page.tables if title.startswith("Named")] == ["Named entity recognition: F1"]
