@@ -140,7 +140,12 @@ def test_quotes_of_the_text_itself(tmp_path, line):
 
 
 def test_a_line_with_both_separators(tmp_path):
-    for text, line in (("a\tb\nc ||| d\te\nf\tg\n", 2), ("a ||| b\nc ||| d\t0.5\nf ||| g\n", 2)):
+    for text, line in (
+        ("a\tb\nc ||| d\te\nf\tg\n", 2),
+        ("a ||| b\nc ||| d\t0.5\nf ||| g\n", 2),
+        ("a\tb\nc ||| d\nf\tg\n", 2),
+        ("a ||| b\nc\td\nf ||| g\n", 2),
+    ):
         file = save(tmp_path, text)
         with pytest.raises(UserError, match=r"both a tab and \|\|\|") as error:
             texts(file)
@@ -150,6 +155,7 @@ def test_a_line_with_both_separators(tmp_path):
         assert dropped == {"two separators": 1}
     # Bars in a column that is not read do not matter.
     assert texts(save(tmp_path, "a\tb\tx ||| y\n")) == [("a", "b")]
+    assert texts(save(tmp_path, "a ||| b\nc ||| d ||| x\ty\n")) == [("a", "b"), ("c", "d")]
 
 
 def test_an_error_behind_the_first_lines_comes_after_them(tmp_path):

@@ -15,7 +15,9 @@ __all__ = ["is_bars_line", "is_tabs_line", "read_bars", "read_tabs", "to_tsv_lin
 _TAB, _BARS = "\t", "|||"
 _HEAD_LINES = 20
 """Lines at the beginning of a file from which its layout is checked."""
-_NUMBER = re.compile(r"\s*[-+]?\d*[.,]?\d+(?:[eE][-+]?\d+)?\s*")
+_LONGEST_NAME = 30
+"""Characters in the name of a language."""
+_NUMBER = re.compile(r"\s*[-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?\s*")
 _LETTER = re.compile(r"[^\W\d_]")
 _QUOTED = re.compile(r'\s*"(?:[^"]|"")*"\s*')
 _COLUMN_NAMES = frozenset((
@@ -80,11 +82,11 @@ def _read(
             if first and len(columns) >= 2:
                 first = False
                 _check_header(line.split(separator), languages, number)
+            if any(other in column for column in columns[:2]):
+                message = f"both a tab and {_BARS} are used: the columns of this file are separated by {name}"
+                raise ItemError("two separators", message, number)
             if len(columns) < 2 and line.strip():
                 raise ItemError("missing separator", f"missing {name}: the line has one column", number)
-            if any(other in column for column in columns[: 2 if separator == _TAB else 3]):
-                message = f"both a tab and {_BARS}, while the lines of this file are separated by {name}"
-                raise ItemError("two separators", message, number)
         except ItemError as error:
             raise_or_drop(error, path, "line", lenient=lenient, dropped=dropped)
         else:
@@ -116,7 +118,7 @@ def _checked(lines: Iterable[tuple[int, str]], path: str, separator: str, lenien
 
 def _check_header(cells: Sequence[str], languages: tuple[str, str], number: int) -> None:
     names = [cell.strip().casefold() for cell in cells[:3]]
-    tags = {find_tag(name) for name in names}
+    tags = {find_tag(name) for name in names if len(name) <= _LONGEST_NAME}
     known = len(set(names[:2])) == 2 and all(name in _COLUMN_NAMES for name in names)
     if known or set(map(find_tag, languages)) <= tags:
         message = f"the line is a header ({', '.join(map(repr, names))}), not a pair"
