@@ -1,6 +1,7 @@
 """Translation memories: nothing is lost in silence, and one bad unit is one bad unit."""
 
 import re
+import zipfile
 from collections import Counter
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -314,3 +315,11 @@ def test_a_memory_is_not_plain_text(tmp_path):
     file = memory(tmp_path, unit(("en", "a"), ("de", "b")))
     with pytest.raises(UserError, match=r"is a translation memory, not plain text \(write SRC-TGT=PATH"):
         list(read_text(parse_text(f"en={file}")))
+
+
+@pytest.mark.parametrize(("tags", "text"), [("en:zh-CN", "软件"), ("en:zh-TW", "軟體"), ("en-zh", "軟體")])
+def test_members_of_archives_keep_the_variant(tmp_path, tags, text):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for tag, line in (("en", "software"), ("zh_TW", "軟體"), ("zh_CN", "软件")):
+            archive.writestr(f"x.en-zh.{tag}", f"{line}\n")
+    assert texts(tmp_path / "a.zip", tags) == [("software", text)]

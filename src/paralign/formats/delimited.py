@@ -82,7 +82,7 @@ def _read(
             if first and len(columns) >= 2:
                 first = False
                 _check_header(line.split(separator), languages, number)
-            if any(other in column for column in columns[:2]):
+            if other in line and any(other in column for column in columns[:2]):
                 message = f"both a tab and {_BARS} are used: the columns of this file are separated by {name}"
                 raise ItemError("two separators", message, number)
             if len(columns) < 2 and line.strip():
