@@ -19,7 +19,7 @@ import argparse
 from pathlib import Path
 
 import paralign
-from paralign.metrics import mean_sd, paired_bootstrap
+from paralign.metrics import compare_over_seeds, is_significant, mean_sd, paired_bootstrap
 from paralign.results import read_items
 from paralign.smallworld import LANGUAGES, World
 
@@ -48,9 +48,9 @@ def base(out: Path) -> str:
 
 
 def compare(task: str, languages: list[str], out: Path) -> None:
-    """Print means over seeds, and compare code-switched with plain translate-train, paired over items."""
+    """Print means over seeds, and compare code-switched with plain translate-train, over items and seeds."""
     for language in languages:
-        items = {}
+        items, scores = {}, {}
         for way in WAYS:
             run = out / f"{task}-{language}-{way}"
             for tested in ("en", language):
@@ -58,15 +58,18 @@ def compare(task: str, languages: list[str], out: Path) -> None:
                 metric = rows[0].metric  # the main one
                 rows = [row for row in rows if row.metric == metric]
                 mean, sd = mean_sd([row.value for row in rows])
+                scores[way, tested] = {row.seeds.finetune: row.value for row in rows}
                 items[way, tested] = [table for row in rows if (table := read_items(run, row)) is not None]
                 spread = "" if sd is None else f" ± {100 * sd:.1f}"
                 seeds = f"{len(rows)} seeds"
                 print(f"{task} {language} {way}, tested on {tested}: {metric} {100 * mean:.1f}{spread} ({seeds})")
         for tested in ("en", language):
-            found = paired_bootstrap(items["code-switched", tested], items["translate-train", tested])
+            compared = ("code-switched", tested), ("translate-train", tested)
+            over_items = paired_bootstrap(*(items[key] for key in compared))
+            found = compare_over_seeds(over_items, *(scores[key] for key in compared))
             print(
-                f"{task} {language}, tested on {tested}: code-switched - translate-train {100 * found.difference:+.1f} "
-                f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}], p {found.p:.3f}"
+                f"{task} {language}, tested on {tested}: code-switched - translate-train {100 * found.difference:+.1f}"
+                f"{'*' * is_significant(found)} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
             )
 
 

@@ -58,9 +58,8 @@ def gap(
     """Return the cosines and the distance of the means."""
     sides = []
     for side, language in enumerate(languages):
-        with encoder.using_language(language):
-            side_texts = [pair[side] for pair in texts]
-            sides.append(WordVectors(encoder, side_texts, layer=layer, unit="word", normalize=False))
+        side_texts = [pair[side] for pair in texts]
+        sides.append(WordVectors(encoder, side_texts, language, layer=layer, unit="word", normalize=False))
     linked = [(k, i, j) for k, some in enumerate(links) for i, j in some]
     rows = np.array(
         [side.positions_of([(link[0], link[1 + number]) for link in linked]) for number, side in enumerate(sides)]

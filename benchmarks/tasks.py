@@ -106,7 +106,7 @@ def padding(encoder: Encoder, specs: dict[str, str], limit: int) -> dict[str, di
             real += int(lengths.sum())
             padded += padded_size(lengths, split_by_length(lengths, encoder.chunk_cost))
         scored = scored_padded = 0
-        rows = task.examples(encoder, list(data))
+        rows = task.examples(encoder, list(data), data.language)
         sizes = np.array([len(row) + 3 for row in rows])
         for batch in padded_batches([len(row) for row in rows], BUDGET):
             lengths = sizes[batch]

@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from paralign.batches.views import Batch
-from paralign.objectives import Objective, ObjectiveConfig, Step
+from paralign.objectives import GlobalObjective, ObjectiveConfig, Step
 
 
 class InBatchConfig(ObjectiveConfig):
@@ -27,8 +29,8 @@ class InBatchConfig(ObjectiveConfig):
     pool: Literal["cls", "mean"] = "mean"
 
 
-class InBatchContrast(Objective):
-    """InfoNCE between translations in both directions; the negatives of a pair are the other pairs of its slice.
+class InBatchContrast(GlobalObjective):
+    """InfoNCE between translations in both directions; the negatives of a pair are the other pairs of the batch.
 
     Both sides have a gradient. The loss ``in_batch`` is a mean over pairs of ½ (first → second) + ½ (second → first).
     """
@@ -42,14 +44,20 @@ class InBatchContrast(Objective):
         """Return the number of pairs."""
         return {self.name: batch.size}
 
-    def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Return the sum of the loss over the pairs of the slice."""
+    def represent(self, step: Step) -> Tensor:
+        """Return the vectors of both sides of each pair. Shape: [n, 2, d]."""
         pooled = [step.hidden(view).pool(self.config.pool).float() for view in self.reads]
-        first, second = (F.normalize(vectors, dim=1) for vectors in pooled)
-        ids = torch.from_numpy(step.batch.ids).to(first.device)
-        positions = torch.arange(len(first)).to(first.device)
-        repeated = (ids[:, None] == ids) & (positions[:, None] != positions)  # the same pair again is no negative
-        with torch.autocast(first.device.type, enabled=False):
-            logits = (first @ second.T / self.config.temperature).masked_fill(repeated, -torch.inf)
-        forward, backward = (F.cross_entropy(rows, positions, reduction="sum") for rows in (logits, logits.T))
-        return {self.name: (forward + backward) / 2}
+        return F.normalize(torch.stack(pooled, 1), dim=2)
+
+    def identify(self, batch: Batch) -> npt.NDArray[np.int64]:
+        """Return the id of each pair. Shape: [n, 1]."""
+        return batch.ids[:, None]
+
+    def losses(self, vectors: Tensor, identities: npt.NDArray[np.int64]) -> Tensor:
+        """Return the loss of each pair of the whole batch."""
+        logits = vectors[:, 0] @ vectors[:, 1].T / self.config.temperature
+        repeated = (identities == identities.T) & ~np.eye(len(identities), dtype=bool)
+        logits = logits.masked_fill(torch.from_numpy(repeated).to(logits.device), -torch.inf)
+        target = torch.arange(len(logits), device=logits.device)
+        forward, backward = (F.cross_entropy(rows, target, reduction="none") for rows in (logits, logits.T))
+        return (forward + backward) / 2

@@ -5,11 +5,12 @@ Imports nothing heavy, so that ``paralign report`` can read it without loading t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["TASKS", "TaskEntry", "TaskInfo", "task_info"]
+__all__ = ["TASKS", "TaskEntry", "TaskInfo", "metric_without_conditions", "task_info"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,19 @@ TASKS: dict[str, TaskEntry] = {
     "twins": _entry("twins:Twins", "Twin piece retrieval", "precision_at_1_cosine"),
     "alignment": _entry("word_alignment:WordAlignment", "Word alignment", "aer", "precision", "recall", lower=("aer",)),
 }
+
+
+_CONDITIONS = re.compile(r"(_best_threshold|_without_identical|_mlqa|_without_punctuation|_with_subtypes)+$")
+"""Endings of metrics that are measured under a condition."""
+
+
+def metric_without_conditions(metric: str) -> str:
+    """Return the name of a metric without the conditions it was measured under.
+
+    >>> metric_without_conditions("las_without_punctuation_with_subtypes")
+    'las'
+    """
+    return _CONDITIONS.sub("", metric)
 
 
 def task_info(name: str, settings: Mapping[str, Any] | None = None) -> TaskInfo:

@@ -91,10 +91,10 @@ def test_pairs_of_streams():
 
 def test_vectors_of_all_layers_are_those_of_each(encoder):
     texts = [text for _, text in read_text(parse_text("en=smallworld:0-12"))]
-    every, cut = layer_vectors(encoder, texts, budget=60)
+    every, cut = layer_vectors(encoder, texts, None, budget=60)
     assert cut == 0
     for layer in range(encoder.layers + 1):
-        one, _ = sentence_vectors(encoder, texts, pools=["mean"], layer=layer)
+        one, _ = sentence_vectors(encoder, texts, None, pools=["mean"], layer=layer)
         assert every[layer] == pytest.approx(one["mean"], abs=1e-5)
 
 
@@ -240,7 +240,7 @@ def test_encoders_without_hidden_states(encoder, monkeypatch):
     base = encoder.model.base_model
     monkeypatch.setattr(type(base), "forward", lambda self, **_: type("Out", (), {"hidden_states": None})())
     with pytest.raises(UserError, match="does not return its hidden states"):
-        layer_vectors(encoder, ["hotel"])
+        layer_vectors(encoder, ["hotel"], None)
 
 
 def test_only_the_first_of_several_processes_writes(base, tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def test_the_analysis_of_the_document_runs_and_is_drawn(base, encoder, tmp_path,
     found = {(row.language, row.where.layer): row.value for row in rows}
     assert len(found) == 2 * (encoder.layers + 1)
     sentences = [text for _, text in read_text(parse_text("en=smallworld:0-15"))]
-    for layer, vectors in enumerate(layer_vectors(encoder, sentences)[0]):
+    for layer, vectors in enumerate(layer_vectors(encoder, sentences, None)[0]):
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         cosines = [unit[i] @ unit[j] for i in range(15) for j in range(15) if i != j]
         assert found["en", layer] == pytest.approx(np.mean(cosines), abs=1e-5)

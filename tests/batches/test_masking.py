@@ -130,7 +130,7 @@ def test_positions_of_roberta_begin_behind_its_padding(sentences, make_encoder):
 
     from paralign.encoder.vectors import sentence_view
 
-    view = sentence_view(made, [ids for ids, _ in made.tokenize(["The dog sleeps.", "A cat."])])
+    view = sentence_view(made, [ids for ids, _ in made.tokenize(["The dog sleeps.", "A cat."], None)], None)
     counted = replace(view, positions=np.arange(len(view.ids)) - np.repeat(view.starts, view.lengths))
     assert np.allclose(made.encode(view).flat.detach(), made.encode(counted).flat.detach(), atol=1e-6)
 

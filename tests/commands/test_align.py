@@ -3,11 +3,13 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import paralign
+from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
 from paralign.errors import UserError
@@ -50,6 +52,33 @@ def test_a_run_writes_a_plain_encoder_settings_and_log(base, tmp_path):
     assert [line["step"] for line in log_of(tmp_path / "run") if "event" not in line] == [1, 2, 3, 4]
 
 
+def test_many_unknown_pieces_are_reported_and_on_the_card(base, tmp_path, capfd):
+    """The tokenizer has no Cyrillic letters: every second word is an unknown piece."""
+    rows = ["the man sees the dog\tМы der Она Mann Ему Hund".replace("der", "der " * k) for k in range(1, 12)]
+    (tmp_path / "a.tsv").write_text("\n".join(rows), encoding="utf-8")
+    settings = QUICK | MOCO | {"moco": {"queue": 8, "projection": 8}}
+    made = paralign.align(
+        str(base), out=tmp_path / "run", pairs=[f"en-ru={tmp_path / 'a.tsv'}"], recipe="ppa-mini", settings=settings
+    )
+    store = TokenStore.open(tmp_path / "run" / "corpus")
+    ids, _ = store.gather(np.arange(11), np.full(11, 1))
+    share = (ids == Encoder.from_pretrained(made).tokenizer.unk_token_id).mean()
+    assert 0.2 < share < 0.5
+    line = f"ru: {share:.1%} of the pieces are unknown to the tokenizer"
+    assert f"WARNING {line}" in capfd.readouterr().err.splitlines()
+    card = (made / "README.md").read_text()
+    assert f"* {line}\n" in card
+    assert "en:" not in card
+    assert "## Limitations" not in (align(base, tmp_path / "clean") / "README.md").read_text()
+
+
+def test_text_that_the_tokenizer_does_not_know_is_refused_with_the_reason(base, tmp_path):
+    (tmp_path / "a.tsv").write_text("".join(f"the man sees the dog\t{'Ж' * k}\n" for k in range(1, 9)))
+    with pytest.raises(UserError, match=r"8 too short \(< 2 pieces\); 100% of the pieces of ru are unknown to the tok"):
+        align(base, tmp_path / "run", pairs=[f"en-ru={tmp_path / 'a.tsv'}"])
+    assert not (tmp_path / "run").exists()
+
+
 def test_runs_are_reproducible_and_finished_runs_are_not_repeated(base, tmp_path):
     one = align(base, tmp_path / "1") / "model.safetensors"
     other = align(base, tmp_path / "2", resume=True) / "model.safetensors"
@@ -79,6 +108,29 @@ def test_an_aligned_encoder_records_its_lineage(base, tmp_path):
     again = align(first, tmp_path / "2", overrides=["training.seed=3"])
     assert read_provenance(again)["parent"] == read_provenance(first)["model_hash"]
     assert read_provenance(again)["seeds"] == {"align": 3}
+
+
+def test_seeds_share_a_lineage_and_other_bases_methods_and_texts_do_not(base, make_encoder, tmp_path):
+    other = tmp_path / "other"
+    make_encoder("bert:1x32").save_pretrained(other)
+    runs = {
+        "seed 0": align(base, tmp_path / "0"),
+        "seed 1": align(base, tmp_path / "1", overrides=["training.seed=1"]),
+        "base": align(other, tmp_path / "2", overrides=["training.seed=2"]),
+        "text": align(base, tmp_path / "3", pairs=("en-de=smallworld:0-70",)),
+        "steps": align(base, tmp_path / "4", overrides=["training.steps=3"]),
+    }
+    lineages = {name: read_provenance(folder)["lineage"] for name, folder in runs.items()}
+    assert lineages.pop("seed 1") == lineages["seed 0"]
+    assert len(set(lineages.values())) == len(lineages) == 4
+    # The lineage of what was aligned again is that of the whole chain, whatever its seeds.
+    again = [align(runs[name], tmp_path / f"{name} again", overrides=[f"training.seed={k}"])
+             for k, name in enumerate(("seed 0", "seed 1", "base"))]  # fmt: skip
+    first, second, third = (read_provenance(folder)["lineage"] for folder in again)
+    assert first == second != third
+    rows = paralign.evaluate(str(again[0]), task="retrieval", data=["en-de=smallworld:60-80"], out=tmp_path / "e")
+    assert {row.settings["lineage"] for row in rows} == {first}
+    assert {row.settings["base"] for row in rows} == {str(runs["seed 0"])}
 
 
 @pytest.mark.parametrize(

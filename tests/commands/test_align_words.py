@@ -258,3 +258,25 @@ def test_every_line_of_an_archive_has_its_line_of_links(tmp_path):
         archive.writestr("x.de", b"\n".join([lines[0], b"\xff", *lines[2:4], b"\xff"]))
     link(tmp_path, f"en-de={tmp_path / 'a.zip'}", lenient=True, method="ibm")
     assert (tmp_path / "out.links").read_text() == "0-0\n\n0-0\n0-0\n\n"
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u3000", "\u2009", "\u200b", "\x85"])
+def test_tokens_of_the_user_keep_their_numbers(tmp_path, space):
+    """A space of another kind inside a token, or as a token, must not shift the links after it."""
+    rows = [*toy(), (f"10{space}000 w1 {space} w2", f"W1x {space} W2x 10{space}000")]
+    spec = write(tmp_path / "a.tsv", rows)
+    gold = tmp_path / "gold"
+    gold.write_text("\n" * 60 + "0-3 1-0 2-1 3-2\n")
+    aligned, _ = link(tmp_path, spec, tokenised=True, method="file", links=gold)
+    assert list(aligned)[60] == [(0, 3), (1, 0), (2, 1), (3, 2)]
+    aligned, _ = link(tmp_path, spec, tokenised=True)
+    assert {(1, 0), (3, 2)} <= set(list(aligned)[60])
+
+
+def test_text_in_another_script_is_reported_and_aligned(tmp_path, capfd):
+    spec = write(tmp_path / "a.tsv", [(f"w{k} word", f"слово с{k}") for k in range(9)])
+    link(tmp_path, spec, quiet=False)
+    warning = (
+        f"WARNING {tmp_path}/a.tsv: expected text in de (Latin script), found Cyrillic script in 100% of 9 sentences"
+    )
+    assert warning in capfd.readouterr().err.splitlines()

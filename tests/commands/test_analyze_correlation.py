@@ -89,6 +89,23 @@ def test_other_training_files_and_numbers_of_sentences_are_other_ways():
     ]  # fmt: skip
 
 
+def test_encoders_of_one_name_are_separate_systems():
+    named = [r.model_copy(update={"settings": r.settings | {"system": "PPA"}}) for r in rows()]
+    assert {p.system for p in transfer_scores(named)[0]} == {f"PPA ({model})" for model in CKA}
+    seeds = [r.model_copy(update={"seeds": Seeds(align="abcd".index(r.model), finetune=r.seeds.finetune)})
+             for r in named]  # fmt: skip
+    assert {p.system for p in transfer_scores(seeds)[0]} == {"PPA"}
+
+
+def test_mapped_vectors_are_another_way():
+    mapped = [r.model_copy(update={"value": 0.0, "settings": r.settings | {"maps": ["de: hmm"]}})
+              for r in rows() if r.task == "retrieval" and r.model == "a"]  # fmt: skip
+    points, notes = transfer_scores([*rows(), *mapped])
+    assert points == transfer_scores(rows())[0]
+    usual = "retrieval on d test, layer None"
+    assert notes == [f"measured in several ways: {usual} counts, {usual}, maps ['de: hmm'] does not"]
+
+
 def test_what_does_not_count():
     some = [r for r in rows() if not (r.task == "pos" and r.language == "en")]
     assert transfer_scores(some)[0] == []  # no score of the source

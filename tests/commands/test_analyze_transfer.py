@@ -8,6 +8,7 @@ import pytest
 from paralign.analyses.transfer import correlations, transfer_points
 from paralign.commands.analyze_transfer import analyze_transfer
 from paralign.errors import UserError
+from paralign.metrics.correlation import spearman_interval
 from paralign.report import write_report
 from paralign.results import Measurement, Seeds, write_results
 from tests.metrics.test_correlation import ALIGNED, NER, gaps
@@ -38,7 +39,8 @@ def published():
 
 
 def test_the_published_table_gives_the_published_correlation():
-    points = transfer_points(published())
+    points, notes = transfer_points(published())
+    assert notes == []
     assert len(points) == 12
     assert {p.metric for p in points} == {"f1"}
     found = {(p.system, p.language): p for p in points}
@@ -53,12 +55,153 @@ def test_the_published_table_gives_the_published_correlation():
 
 def test_seeds_of_fine_tuning_are_averaged_and_half_a_pair_is_no_point():
     rows = [row("pos", "accuracy", "en~inv", value, train="en", head=k) for k, value in enumerate((0.4, 0.6))]
-    assert transfer_points(rows) == []
-    (point,) = transfer_points([*rows, row("pos", "accuracy", "en~inv", 0.9, train="en~inv")])
+    assert transfer_points(rows) == ([], [])
+    ((point,), _) = transfer_points([*rows, row("pos", "accuracy", "en~inv", 0.9, train="en~inv")])
     assert (point.zero, point.supervised, point.heads) == (pytest.approx(0.5), 0.9, 1)
     assert math.isnan(point.alignment)
     assert correlations([point]) == []
-    assert transfer_points([*rows, row("pos", "accuracy", "en~inv", 0.9, train="de")]) == []
+    assert transfer_points([*rows, row("pos", "accuracy", "en~inv", 0.9, train="de")]) == ([], [])
+
+
+def pair(zero=0.5, supervised=0.9, language="en~inv", task="pos", metric="accuracy", **more):
+    """BZ and BS of one encoder, measured in one way."""
+    return [
+        row(task, metric, language, zero, train="en", **more),
+        row(task, metric, language, supervised, train=language, **more),
+    ]
+
+
+def changed(rows, *, dataset="d", split="test", **settings):
+    update = {"dataset": dataset, "split": split}
+    return [r.model_copy(update=update | {"settings": r.settings | settings}) for r in rows]
+
+
+@pytest.mark.parametrize(
+    ("other", "names"),
+    [
+        ({"dataset": "gum"}, ("data d", "data gum")),
+        ({"split": "dev"}, ("split test", "split dev")),
+        ({"training": {"epochs": 9}}, ("", "epochs 9")),
+        ({"task": {"max_pieces": 64}}, ("", "max_pieces 64")),
+        ({"layers": {"of": "S", "reset": "0-1"}}, ("", "reset 0-1")),
+    ],
+)
+def test_other_test_sets_splits_settings_and_layers_are_other_points(other, names):
+    """Δ was -2.4 on average of two test sets on each of which it is 0."""
+    one, two = pair(0.8, 0.8), changed(pair(0.3, 0.3), **other)
+    points, notes = transfer_points([*one, *two])
+    assert notes == []
+    assert {p.condition: (p.zero, p.supervised) for p in points} == dict(
+        zip(names, [(0.8, 0.8), (0.3, 0.3)], strict=True)
+    )
+    uneven, _ = transfer_points([*one, *two, changed(pair(0.3, 0.3, head=1), **other)[1]])
+    assert [p.delta for p in uneven] == [0, 0]
+
+
+def test_a_score_without_its_counterpart_is_noted_or_refused(tmp_path):
+    mixed = [pair()[0], changed(pair(), dataset="gum")[1]]
+    assert transfer_points(mixed) == (
+        [], ["pos en~inv S: no Δ, BZ was measured as accuracy (data d), BS as accuracy (data gum)"]
+    )  # fmt: skip
+    write_results(tmp_path / "r", [(r, None) for r in mixed])
+    with pytest.raises(UserError, match="no Δ, BZ was measured as accuracy") as caught:
+        analyze_transfer([tmp_path / "r"], out=tmp_path / "out")
+    assert "settings of the other" in str(caught.value)
+    points, notes = transfer_points([*pair(), *mixed])
+    assert len(points) == 1
+    assert notes == []
+
+
+def test_correlations_are_not_over_points_measured_in_different_ways():
+    known = [row("twins", "precision_at_1_cosine", f"en~{x}", 0.1 * k, model=x) for k, x in enumerate(("inv", "trans"))]
+    one = [r for x in ("inv", "trans") for r in pair(language=f"en~{x}", model=x)]
+    points, _ = transfer_points([*known, *one, *changed(one, dataset="gum")])
+    assert [(c.condition, c.points) for c in correlations(points)] == [("data d", 2), ("data gum", 2)]
+
+
+def test_other_texts_and_other_ways_of_alignment_are_refused():
+    first, second = pair()
+    digests = [r.model_copy(update={"settings": r.settings | {"data": k}}) for k, r in (("1", first), ("2", second))]
+    with pytest.raises(UserError, match="test texts of en~inv in d differ between runs of pos S"):
+        transfer_points(digests)
+    twins = row("twins", "precision_at_1_cosine", "en~inv", 0.5)
+    with pytest.raises(UserError, match="alignment of en~inv in m was measured in several ways"):
+        transfer_points([first, second, twins, twins.model_copy(update={"dataset": "other"})])
+
+
+def test_names_of_training_sets_may_differ_by_their_language():
+    """The original is named ewt-train, the derived language en.ewt-train: they are one file."""
+    first, second = pair()
+    named = [changed([first], training={"sets": ["ewt-train"]}), changed([second], training={"sets": ["en.ewt-train"]})]
+    (point,), _ = transfer_points([r for rows in named for r in rows])
+    assert point.condition == ""
+
+
+def test_the_same_measurement_in_two_folders_counts_once():
+    (point,), _ = transfer_points([*pair(), *pair(), *pair(0.7, head=1)[:1]])
+    assert point.zero == pytest.approx(0.6)
+    assert point.heads == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"),
+    [("parsing", "las_without_punctuation"), ("parsing", "las_with_subtypes"), ("qa", "f1_mlqa"), ("nli", "accuracy")],
+)
+def test_main_metrics_count_under_any_condition(task, metric):
+    (point,), _ = transfer_points(pair(task=task, metric=metric))
+    assert (point.task, point.metric) == (task, metric)
+    assert transfer_points(pair(task=task, metric="uas")) == ([], [])
+
+
+def test_the_metric_of_a_task_outside_the_table_is_the_one_it_declares():
+    info = {"title": "Stemming", "main_metrics": ["distance"], "lower_is_better": ["distance"]}
+    rows = [*pair(task="stem", metric="accuracy"), *pair(task="stem", metric="distance")]
+    (point,), _ = transfer_points(changed(rows, task_info=info))
+    assert point.metric == "distance"
+    (point,), _ = transfer_points(rows)
+    assert point.metric == "accuracy"
+
+
+def test_the_interval_is_from_resampling_encoders():
+    """Nine points of three encoders are three encoders; each point twice is not twice the evidence."""
+    names = ["inv", "trans", "perm"]
+    rows = []
+    for k in range(3):
+        for n, x in enumerate(names):
+            given = {"language": f"en~{x}", "model": f"m{k}", "system": f"S{k}"}
+            rows += [*pair(0.1 * k + 0.01 * n, 0.9, **given)]
+            rows.append(row("twins", "precision_at_1_cosine", value=0.2 * k + 0.02 * n, **given))
+    (few,) = correlations(transfer_points(rows)[0])
+    assert (few.points, few.value) == (9, pytest.approx(1))
+    assert math.isnan(few.low)
+    points, _ = transfer_points(published())
+    encoders = [p.model_hash for p in points]
+    (found,) = correlations(points)
+    wanted = spearman_interval([p.alignment for p in points], [p.delta for p in points], groups=[encoders])
+    assert (found.low, found.high) == wanted
+
+
+def test_encoders_of_one_name_are_separate_systems():
+    seeds = [r for k in (0, 1) for r in pair(model=f"m{k}")]
+    seeds = [r.model_copy(update={"seeds": Seeds(pretrain=int(r.model[1]), finetune=0)}) for r in seeds]
+    assert {p.system for p in transfer_points(seeds)[0]} == {"S"}
+    others = [r.model_copy(update={"seeds": Seeds(pretrain=0, finetune=0)}) for r in seeds]
+    assert {p.system for p in transfer_points(others)[0]} == {"S (m0)", "S (m1)"}
+    languages = [r for x in ("inv", "perm") for r in pair(model=f"en~{x}-mlm", language=f"en~{x}")]
+    assert {p.system for p in transfer_points(languages)[0]} == {"S"}  # pretrained on each language
+
+
+def test_a_figure_for_each_condition(tmp_path):
+    write_results(tmp_path / "r", [(r, None) for r in [*pair(), *changed(pair(0.1), dataset="gum")]])
+    analyze_transfer([tmp_path / "r"], out=tmp_path / "out", quiet=True)
+    page = write_report([tmp_path / "out"], tmp_path / "page.html").html.read_text()
+    assert "pos (accuracy, data d)" in page
+    assert "pos (accuracy, data gum)" in page
+    figure = tmp_path / "out" / "figures" / "transfer.json"
+    old = json.loads(figure.read_text())
+    old["points"] = [{k: v for k, v in p.items() if k != "condition"} for p in old["points"][:1]]
+    figure.write_text(json.dumps(old))  # as an older version wrote it
+    assert "pos (accuracy)" in write_report([tmp_path / "out"], tmp_path / "page.html").html.read_text()
 
 
 def test_files_figures_and_the_page(tmp_path, capsys):
@@ -76,7 +219,7 @@ def test_files_figures_and_the_page(tmp_path, capsys):
     assert "Transfer to derived languages" in page
     assert "0.78 over 12 points" in page
     assert page.count("<svg") > 2
-    assert analyze_transfer([tmp_path / "runs"], out=tmp_path / "out", quiet=True) == transfer_points(rows)
+    assert analyze_transfer([tmp_path / "runs"], out=tmp_path / "out", quiet=True) == transfer_points(rows)[0]
 
 
 def test_what_cannot_be_compared(tmp_path):

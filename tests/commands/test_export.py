@@ -21,7 +21,7 @@ def loaded(folder):
 @pytest.mark.parametrize("layer", [None, 1])
 def test_first_pieces_are_ours(base, tmp_path, layer):
     out = paralign.export(str(base), tmp_path / "out", pool="cls", layer=layer, quiet=True)
-    ours, _ = sentence_vectors(Encoder.from_pretrained(base).eval(), TEXTS, pools=["cls"], layer=layer)
+    ours, _ = sentence_vectors(Encoder.from_pretrained(base).eval(), TEXTS, None, pools=["cls"], layer=layer)
     assert np.abs(loaded(out).encode(TEXTS) - ours["cls"]).max() < 1e-5
 
 
@@ -50,7 +50,7 @@ def test_long_texts_are_cut_where_the_encoder_ends(base, tmp_path):
     out = paralign.export(str(base), tmp_path / "out", pool="cls", quiet=True)
     encoder = Encoder.from_pretrained(base).eval()
     text = "Haus " * 1000
-    ours, cut = sentence_vectors(encoder, [text], pools=["cls"])
+    ours, cut = sentence_vectors(encoder, [text], None, pools=["cls"])
     assert cut == 1
     assert np.abs(loaded(out).encode([text]) - ours["cls"]).max() < 1e-5
 

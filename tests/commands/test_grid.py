@@ -81,3 +81,13 @@ def test_invalid_grids_are_refused(files, more, message):
     with pytest.raises(UserError, match=message):
         run(files, **more)
     assert not (files / "out").exists()
+
+
+def test_a_main_metric_under_a_condition_is_reported(files):
+    """The grid trained on all cells before it refused LAS without punctuation."""
+    sets = (*TINY[:-1], 'grid.methods=["mlm-scratch"]', 'grid.languages=["inv"]',
+            'grid.finetune=["training.epochs=1", "training.batch=16", "task.punctuation=false"]')  # fmt: skip
+    page = run(files, task="parsing", overrides=sets)
+    figure = json.loads((files / "out" / "transfer-parsing" / "figures" / "transfer.json").read_text())
+    assert [(p["metric"], p["condition"]) for p in figure["points"]] == [("las_without_punctuation", "")]
+    assert "parsing (las_without_punctuation)" in page.read_text()

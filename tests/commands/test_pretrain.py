@@ -176,7 +176,7 @@ def test_held_out_loss_equals_the_loss_of_the_model_by_sentence(encoder, tmp_pat
     losses = HeldOut(encoder, [TextSpec("de", spec.partition("=")[2])], max_sentences=30).losses()
     total = count = 0
     for place, text in enumerate((tmp_path / "a.txt").read_text().splitlines()[:30]):
-        ids = encoder.tokenize([text])[0][0]
+        ids = encoder.tokenize([text], None)[0][0]
 
         class One:
             sides = 1

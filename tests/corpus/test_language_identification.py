@@ -4,7 +4,12 @@ import os
 
 import pytest
 
-from paralign.corpus.language_identification import check_languages, describe_wrong_language
+from paralign.corpus.language_identification import (
+    check_languages,
+    describe_mismatch,
+    describe_wrong_language,
+    language_warnings,
+)
 from paralign.errors import UserError
 from paralign.smallworld import World
 from paralign.sources.specs import PairSpec, TextSpec
@@ -47,3 +52,39 @@ def test_blank_lines_say_nothing_and_pipes_are_not_read(told, tmp_path):
     assert describe_wrong_language([""] * 1200 + told["de"], "fr")
     os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
     check_languages([TextSpec("de", str(tmp_path / "pipe"))])
+
+
+RUSSIAN = ["Привет, мир", "Кот видит дом", "Мы едим рыбу", "Она читает книгу", "Вода в реке холодная"]
+
+
+def test_a_script_is_known_from_five_texts():
+    message = "expected text in de (Latin script), found Cyrillic script in 100% of 5 sentences"
+    assert describe_mismatch(RUSSIAN, "de") == message
+    assert describe_mismatch(RUSSIAN, "de~inv") == message
+    assert describe_mismatch(RUSSIAN[:4], "de") is None
+    assert describe_mismatch([*RUSSIAN, "", "12", "guten Tag"], "de").endswith(
+        "found Cyrillic script in 71% of 7 sentences"
+    )
+    assert describe_mismatch([*RUSSIAN, *["guten Tag"] * 6], "de") is None
+    assert describe_mismatch(RUSSIAN, "ru") is None
+    assert describe_mismatch(["word", "дом", "мир"] * 3, "sr") is None  # written in both
+    assert describe_mismatch(["Haus"] * 5, "zh").startswith("expected text in zh (Han script), found Latin script")
+
+
+def test_a_language_is_named_next_to_the_expected_one(told):
+    assert describe_mismatch(told["fr"], "de").startswith("expected text in de, found text that looks like fr (")
+    assert describe_mismatch(told["fr"], "fr") is None
+    # Single words are not judged by their language, but by their script.
+    words = [word for text in told["fr"] for word in text.split()]
+    assert describe_mismatch(words, "de") is None
+    assert "found Latin script in" in describe_mismatch(words, "hi")
+
+
+def test_warnings_name_the_file_of_the_side(told, tmp_path):
+    for tag in ("en", "fr"):
+        (tmp_path / f"a.{tag}").write_text("".join(f"{text}\n" for text in told[tag]))
+    spec = PairSpec("en", "de", f"{tmp_path}/a.en,{tmp_path}/a.fr")
+    (warning,) = language_warnings([spec, TextSpec("de", "smallworld"), TextSpec("de", "-")])
+    assert warning.startswith(f"{tmp_path}/a.fr: expected text in de, found text that looks like fr (")
+    (warning,) = language_warnings([PairSpec("zh", "fr", f"{tmp_path}/a.en,{tmp_path}/a.fr")])
+    assert warning.startswith(f"{tmp_path}/a.en: expected text in zh (Han script), found Latin script in 100% of ")

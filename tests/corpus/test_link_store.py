@@ -176,3 +176,17 @@ def test_linked_pieces_are_not_masked_together_where_that_is_asked(store, encode
 def test_batches_without_links_say_so(store, encoder):
     with pytest.raises(UserError, match="needs word links"):
         batch_of(store, encoder, None, [1, 2]).linked_words("joint", "joint")
+
+
+def test_a_store_of_tokenized_text_keeps_the_tokens(encoder, tmp_path):
+    (tmp_path / "a.tsv").write_text("the\u00a0dog \u3000 sees\tder Hund sieht\n")
+    for tokenised, words in ((True, 3), (False, 3)):
+        out = tmp_path / str(tokenised)
+        specs = [parse_pairs(f"en-de={tmp_path / 'a.tsv'}")]
+        config = FilterConfig(min_pieces=1)
+        read = build_store(specs, encoder.tokenize, out, filter=config, tokenizer_id="x", tokenised=tokenised)
+        spans = word_spans(read.text(0, 0), tokenised=True)
+        assert [read.text(0, 0)[a:b] for a, b in spans] == (
+            ["the\u00a0dog", "\u3000", "sees"] if tokenised else ["the", "dog", "sees"]
+        )
+        write_link_store(read, [[(words - 1, 2)]], out / "links", tokenised=True)

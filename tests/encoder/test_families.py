@@ -41,7 +41,7 @@ def pair_view(encoder, first, second):
     head, middle, tail = encoder.template.pair
     sides = [
         (np.concatenate(ids), np.array([len(i) for i in ids]))
-        for ids in ([ids for ids, _ in encoder.tokenize(texts)] for texts in (first, second))
+        for ids in ([ids for ids, _ in encoder.tokenize(texts, None)] for texts in (first, second))
     ]
     segments = [head, sides[0], middle, sides[1], tail]
     ids, types, lengths, special = assemble(segments, encoder.template.pair_types, len(first))

@@ -1,5 +1,6 @@
 """Saving, loading, building from scratch, and folders that are no models."""
 
+import inspect
 import json
 import os
 import shutil
@@ -13,8 +14,13 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.loading import load_tokenizer
-from paralign.encoder.vectors import sentence_vectors
+from paralign.encoder.vectors import layer_vectors, piece_states, sentence_vectors, sentence_view
 from paralign.errors import UserError
+from paralign.tasks.example_batches import example_view
+from paralign.tasks.lexicon import word_vectors
+from paralign.tasks.supervised import SupervisedTask
+from paralign.tasks.word_rows import word_rows
+from paralign.words.word_vectors import WordVectors
 
 TEXTS = ["The happy student chooses a hotel.", "Fünf Köche.", "快乐的学生选择一家酒店。", "x"]
 
@@ -200,7 +206,7 @@ def test_a_tokenizer_larger_than_the_model_is_refused(encoder, sentences):
 
 def test_sentence_vectors_are_those_of_each_sentence_alone(encoder):
     for layer in (0, 1, None):
-        vectors, cut = sentence_vectors(encoder, TEXTS, pools=("cls", "mean"), layer=layer, budget=40)
+        vectors, cut = sentence_vectors(encoder, TEXTS, None, pools=("cls", "mean"), layer=layer, budget=40)
         assert cut == 0
         for row, text in enumerate(TEXTS):
             inputs = encoder.tokenizer(text, return_tensors="pt")
@@ -214,8 +220,8 @@ def test_sentence_vectors_are_those_of_each_sentence_alone(encoder):
 
 def test_long_sentences_are_cut_and_counted(encoder):
     long = " ".join(["student"] * 200)
-    pieces = encoder.tokenize([long])[0][0]
-    vectors, cut = sentence_vectors(encoder, [long, "hotel"], pools=("cls",))
+    pieces = encoder.tokenize([long], None)[0][0]
+    vectors, cut = sentence_vectors(encoder, [long, "hotel"], None, pools=("cls",))
     assert cut == 1
     template = encoder.template.single
     row = [*template[0], *pieces[: encoder.max_pieces - 2], *template[1]]
@@ -227,8 +233,8 @@ def test_long_sentences_are_cut_and_counted(encoder):
 def test_reading_vectors_leaves_the_mode_and_draws_no_dropout(make_encoder):
     noisy = make_encoder(dropout=0.5)
     noisy.train()
-    one, _ = sentence_vectors(noisy, TEXTS, pools=("mean",))
-    other, _ = sentence_vectors(noisy, TEXTS, pools=("mean",))
+    one, _ = sentence_vectors(noisy, TEXTS, None, pools=("mean",))
+    other, _ = sentence_vectors(noisy, TEXTS, None, pools=("mean",))
     assert np.array_equal(one["mean"], other["mean"])
     assert noisy.training
 
@@ -237,3 +243,11 @@ def test_the_public_rooms_do_not_import_torch():
     code = "import sys, paralign.batches.views, paralign.batches.batching; print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+def test_functions_that_encode_text_require_its_language():
+    for function in (
+        Encoder.tokenize, sentence_vectors, layer_vectors, piece_states, sentence_view, example_view, word_rows,
+        word_vectors, WordVectors, SupervisedTask.examples,
+    ):  # fmt: skip
+        assert inspect.signature(function).parameters["language"].default is inspect.Parameter.empty, function

@@ -10,6 +10,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 
 from paralign.batches.views import PairBatch, ViewsConfig
 from paralign.encoder import Encoder
+from paralign.encoder.hf import checkpoint_gradients, layer_stack
 from paralign.errors import UserError
 from paralign.objectives.base import Step
 from tests.objectives.batches import corpus
@@ -91,7 +92,7 @@ def test_views_encoded_together_have_the_states_of_each_alone(family, cost, stor
     with torch.no_grad():
         alone = [encoder.encode(view).flat for view in views]
         monkeypatch.setattr(Encoder, "encodes_together", True)
-        together = encoder.encode_views(views)
+        together = [states for (states,) in encoder.encode_views([(view, [encoder.layers]) for view in views])]
     assert [states.view for states in together] == views
     for states, expected in zip(together, alone, strict=True):
         torch.testing.assert_close(states.flat, expected, atol=1e-5, rtol=1e-5)
@@ -110,27 +111,46 @@ def test_an_accelerator_encodes_all_views_of_a_step_in_one_call(store, encoder, 
     for together, expected in ((False, [1, 1]), (True, [2])):
         monkeypatch.setattr(Encoder, "encodes_together", together)
         calls.clear()
-        step = Step(encoder, batch, ["first", "joint"])
-        for view in ("joint", "first", "joint"):
-            assert step.hidden(view).view is batch.view(view)
+        step = Step(encoder, batch, {"first": [2], "joint": [1, 2]})
+        for view, layer in (("joint", -1), ("first", 2), ("joint", 0.5)):
+            assert step.hidden(view, layer).view is batch.view(view)
         assert calls == expected
-        assert list(step.encoded) == ["joint", "first"]
+        assert list(step.encoded) == [("joint", 1), ("joint", 2), ("first", 2)]
 
 
-def test_layers_above_the_requested_one_are_not_computed(store, encoder):
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "albert"])  # one shared layer
+def test_layers_above_the_requested_ones_are_not_computed(family, store, tokenizer):
+    encoder = Encoder(made(family, tokenizer), tokenizer).eval()
     view = views_of(store, encoder)[1]
     calls = []
-    handles = [layer.register_forward_hook(lambda *_, k=k: calls.append(k))
-               for k, layer in enumerate(encoder.model.bert.encoder.layer, 1)]  # fmt: skip
-    try:
+    layers = layer_stack(encoder.model)
+    for k, layer in enumerate(layers, 1):
+        layer.register_forward_hook(lambda *_, k=k: calls.append(k))
+    for wanted, computed in (([1], {1}), ([0, 1], {1}), ([2], {1, 2}), ([1, 2], {1, 2})):
+        calls.clear()
         with torch.no_grad():
-            encoder.encode_layers(view, [1])
-            assert set(calls) == {1}
-            encoder.encode_layers(view, [2])
-            assert set(calls) == {1, 2}
-    finally:
-        for handle in handles:
-            handle.remove()
+            encoder.encode_layers(view, wanted)
+        assert set(calls) == computed
+    assert layer_stack(encoder.model) == layers
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_gradients_reach_the_layers_below_a_middle_state_only(checkpointing, store, make_encoder):
+    encoder = make_encoder(dropout=0.0).train()
+    view = views_of(store, encoder)[1]
+    gradients = []
+    for way in ("all", "one"):
+        encoder.zero_grad()
+        if way == "one" and checkpointing:
+            checkpoint_gradients(encoder.model)
+        states = encoder.encode_layers(view, [0, 1, 2])[1] if way == "all" else encoder.encode_layers(view, [1])[0]
+        states.flat.square().sum().backward()
+        gradients.append({n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None})
+    every, middle = gradients
+    assert not any("layer.1." in name for name in middle)
+    assert {name for name in every if every[name].any()} == {name for name in middle if middle[name].any()}
+    for name, value in middle.items():
+        torch.testing.assert_close(value, every[name])
 
 
 def test_token_types_reach_a_model_that_uses_them(store, encoder):
@@ -187,7 +207,7 @@ def test_the_longest_row_a_model_takes_is_taken(family, tokenizer, encoder, sent
 
     made = Encoder.from_scratch(f"{family}:1x32", tokenizer, max_length=20, dropout=0.0)
     assert made.max_pieces == 20
-    view = sentence_view(made, [np.arange(5, 23)])
+    view = sentence_view(made, [np.arange(5, 23)], None)
     assert made.encode(view).flat.shape == (20, 32)
 
 

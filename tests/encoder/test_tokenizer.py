@@ -1,11 +1,12 @@
 """Training a tokenizer, and reading the template of any."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from paralign.encoder import train_tokenizer
@@ -41,6 +42,19 @@ def metaspace() -> PreTrainedTokenizerFast:
         unk_token="<unk>",
         mask_token="<mask>",
     )
+
+
+def unigram(texts: list[str]) -> PreTrainedTokenizerFast:
+    """As XLM-R's, trained: special pieces are part of the vocabulary, with the best score."""
+    backend = Tokenizer(models.Unigram())
+    backend.normalizer = normalizers.NFKC()
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    backend.train_from_iterator(
+        texts, trainers.UnigramTrainer(vocab_size=150, unk_token="<unk>", special_tokens=special, show_progress=False)
+    )
+    names = dict(zip(("bos_token", "pad_token", "eos_token", "unk_token", "mask_token"), special, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, cls_token="<s>", sep_token="</s>", **names)
 
 
 def test_the_template_of_bert():
@@ -165,3 +179,61 @@ def test_coverage_leaves_out_the_rarest_characters_and_only_them():
     unknown = sum(not set(letter) & set("".join(cut.get_vocab())) for text in texts for letter in text if letter != " ")
     assert unknown <= 0.002 * total
     assert train_tokenizer(texts, size=200, coverage=0.998).get_vocab() == cut.get_vocab()
+
+
+NAMES = ["[MASK]", "[PAD]", "[SEP]", "[CLS]", "[UNK]", "<s>", "</s>", "<mask>", "<pad>", "<unk>", "＜/s＞", "＜unk＞"]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram", "roberta wordpiece"])
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_special_pieces_in_text_are_text(kind, name):
+    texts = [*TEXTS, *NAMES, "<s>[]=</mask>uUpPaAdDcClLkKnN"]
+    family = "roberta" if kind in ("bpe", "roberta wordpiece") else "bert"
+    tokenizer = (
+        unigram(texts) if kind == "unigram" else train_tokenizer(texts, kind=kind.split()[-1], size=500, family=family)
+    )
+    before, fingerprint = tokenizer.backend_tokenizer.to_str(), tokenizer_id(tokenizer)
+    text = f"the {name} vital{name}"
+    (plain, _), (ids, offsets) = tokenize(tokenizer, ["the", text])
+    # WordPiece does not normalize wide letters and may not know them.
+    wide = {tokenizer.unk_token_id} if "wordpiece" in kind and name[0] == "＜" else set()
+    assert not set(ids.tolist()) & set(tokenizer.all_special_ids) - wide
+    covered = {k for a, b in offsets.tolist() for k in range(a, b)}
+    assert {k for k, letter in enumerate(text) if letter != " "} <= covered
+    assert ids[: len(plain)].tolist() == plain.tolist()
+    assert tokenizer.backend_tokenizer.to_str() == before
+    assert tokenizer_id(tokenizer) == fingerprint
+    # Other programs still find the pieces by name.
+    mask = tokenizer.mask_token
+    assert tokenizer.mask_token_id in tokenizer(f"the {mask}", add_special_tokens=False)["input_ids"]
+
+
+def test_unigram_names_are_segmented_as_if_they_were_not_in_the_vocabulary():
+    """The oracle is a vocabulary without special pieces."""
+    tokenizer = unigram([*TEXTS, *NAMES])
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    special = set(tokenizer.all_special_tokens) - {"<unk>"}
+    state["model"]["vocab"] = [
+        ["never" * 9 if p == "<unk>" else p, s] for p, s in state["model"]["vocab"] if p not in special
+    ]
+    state["model"]["unk_id"] = [p for p, _ in state["model"]["vocab"]].index("never" * 9)
+    state["added_tokens"], state["post_processor"] = [], None
+    oracle = Tokenizer.from_str(json.dumps(state))
+    for text in ("the <s> a</s>b<mask><mask> <pad>☃", "<unk> ＜unk＞", "☃ <s"):
+        ids, offsets = tokenize(tokenizer, [text])[0]
+        wanted = oracle.encode(text)
+        assert [tuple(pair) for pair in offsets.tolist()] == wanted.offsets
+        pieces = [
+            ("never" * 9 if k == tokenizer.unk_token_id else tokenizer.convert_ids_to_tokens(k)) for k in ids.tolist()
+        ]
+        assert pieces == [oracle.id_to_token(k) for k in wanted.ids]
+
+
+def test_pieces_added_by_the_user_are_kept():
+    """Only special pieces are text; a word that was added to the vocabulary is still one piece."""
+    tokenizer = unigram([*TEXTS, *NAMES])
+    tokenizer.add_tokens(["Kuala Lumpur"])
+    (ids, _), (plain, _) = tokenize(tokenizer, ["the Kuala Lumpur </s>", "the Kuala Lumpur"])
+    assert len(tokenizer) - 1 in plain
+    assert len(tokenizer) - 1 in ids
+    assert not set(ids.tolist()) & set(tokenizer.all_special_ids)

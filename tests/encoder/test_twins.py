@@ -33,8 +33,8 @@ def test_every_piece_has_one_twin_and_special_ones_are_shared(twins, tokenizer):
             seen += a in special
             assert b == (a if a in special else a + size)
     assert seen >= 2
-    with twins.using_language("en~trans"):
-        assert (twins.tokenize(texts)[0][0] == moved[0][0]).all()
+    assert (twins.tokenize(texts, "en~trans")[0][0] == moved[0][0]).all()
+    assert (twins.tokenize(texts, None)[0][0] == own[0][0]).all()
     assert (twins.tokenize(texts, "en~inv")[0][0] == own[0][0]).all()
 
 
@@ -172,11 +172,10 @@ def test_long_sentences_in_reverse_keep_a_piece_for_every_word(make_encoder):
     encoder = make_encoder(max_length=12).eval()
     trees = list(read_trees(TextSpec("en", "smallworld:0-30")))
     cut = Counter()
-    with encoder.using_language("en~tinv"):
-        for index, start, row in word_rows(encoder, trees, cut):
-            assert start == 0
-            assert len(row.targets) == len(trees[index].words)
-            assert row.targets.max() <= len(row.pieces[0])
+    for index, start, row in word_rows(encoder, trees, "en~tinv", cut):
+        assert start == 0
+        assert len(row.targets) == len(trees[index].words)
+        assert row.targets.max() <= len(row.pieces[0])
     assert cut["reversed sentences cut"] > 0
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,11 +88,32 @@ def test_round_trip(tmp_path: Path) -> None:
     trees += read_trees(TextSpec("zh", "smallworld:0-5"))
     write_conllu(trees, tmp_path / "b.conllu")
     again = list(read_conllu(tmp_path / "b.conllu"))
-    assert [{**_fields(t), "line": 0} for t in again] == [{**_fields(t), "line": 0} for t in trees]
+    assert [replace(t, line=0) for t in again] == [replace(t, line=0) for t in trees]
 
 
-def _fields(tree: Tree) -> dict[str, object]:
-    return {name: getattr(tree, name) for name in Tree.__slots__}
+def test_only_predicted_columns_change(tmp_path: Path) -> None:
+    """The comment that belongs to no sentence is moved to the next one; a file ends with a blank line."""
+    trees = list(read_conllu(save(tmp_path / "a.conllu.gz", TREEBANK)))
+    new = [replace(t, upos=("X",) * len(t.words), heads=tuple(range(len(t.words))), lemmas=("?",)) for t in trees]
+    write_conllu(new, tmp_path / "b.conllu.gz", predicted=("upos", "heads"))
+    expected, before = [], TREEBANK.replace("no sentence\n\n", "no sentence\n").splitlines()
+    for line in (*before, ""):
+        row = line.split("\t")
+        if row[0].isdigit():
+            row[3], row[6] = "X", str(int(row[0]) - 1)
+        expected.append("\t".join(row))
+    assert gzip.decompress((tmp_path / "b.conllu.gz").read_bytes()).decode().splitlines() == expected
+
+
+def test_words_without_a_tree_are_written_without_heads(tmp_path: Path) -> None:
+    """Two words with head 0 are no tree: the file says that it has none."""
+    (tree,) = read_trees(TextSpec("en", str(save(tmp_path / "a.txt", "Hello you\n"))), labeled=False)
+    write_conllu([tree], tmp_path / "b.conllu", predicted=("upos",))
+    assert (tmp_path / "b.conllu").read_text().splitlines()[2:4] == [
+        "1\tHello\t_\t_\t_\t_\t_\t_\t_\t_",
+        "2\tyou\t_\t_\t_\t_\t_\t_\t_\t_",
+    ]
+    assert [replace(t, line=1, sent_id="1") for t in read_conllu(tmp_path / "b.conllu", labeled=False)] == [tree]
 
 
 def test_the_small_world_gives_gold_trees() -> None:

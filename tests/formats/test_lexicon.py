@@ -14,6 +14,10 @@ def save(path: Path, text: str) -> Path:
     return path
 
 
+def test_a_no_break_space_is_part_of_a_word(tmp_path: Path) -> None:
+    assert read_lexicon(save(tmp_path / "a.txt", "10\u00a0000 10.000\n")) == [("10 000", "10.000")]
+
+
 def test_by_hand(tmp_path: Path) -> None:
     text = "dog\tHund\ndog   Köter\ncafe\u0301 Café\n\nNew York\tNeu  York\ndog Hund\n"
     dropped: Counter[str] = Counter()

@@ -146,8 +146,8 @@ def _tag(root: Path, system: str, seed: int) -> Path:
     run = root / f"{system}-seed{seed}"
     info = {
         "verb": "finetune",
-        "parent": f"h-{system}",
-        "model_hash": f"h-{system}-{seed}",
+        "parent": None if system == "base" else "h-base",
+        "model_hash": f"h-{system}",
         "command": f"paralign finetune --model runs/{system}-s7/encoder --task pos --seed {seed}",
         "version": "0.1.0",
         "seconds": 300.5 + seed,
@@ -170,8 +170,8 @@ def _tag(root: Path, system: str, seed: int) -> Path:
             train="en",
             model=f"runs/{system}",
             run=run.name,
-            model_hash=f"h-{system}-{seed}",
-            parent=f"h-{system}",
+            model_hash=f"h-{system}",
+            parent=None if system == "base" else "h-base",
             seeds=Seeds(align=_aligned(system), finetune=seed),
         )
         rows.append((row, items))

@@ -44,7 +44,7 @@ def test_scores_not_above_a_baseline_are_marked(paths):
     control, treated = page.tables[NLI][1:3]
     assert [cell.split()[0] for cell in (control[1], control[2], *control[5:])] == ["42.0", "80.0", "34.0", "50.0"]
     assert [cell.split()[1:2] for cell in (control[1], control[2], *control[5:])] == [[], [], ["†"], []]
-    assert [cell.split()[:2] for cell in treated[5:]] == [["60.0", "+26.0*"], ["33.0", "†"]]
+    assert [cell.split()[:2] for cell in treated[5:]] == [["60.0", "+26.0"], ["33.0", "†"]]
     titles = [attrs["title"] for tag, attrs in page.tags if tag == "abbr"]
     assert titles == ["not above majority (34.0)", "not above majority (40.0) and chance (33.3)"]
     assert "† marks scores that are not better than a baseline" in text
@@ -72,7 +72,7 @@ def test_baselines_are_no_systems(tmp_path):
     treated = measure(tmp_path / "ppa", {"en": 20, "de": 20, "fr": 20})
     page, text = text_of(write_report([control, treated], tmp_path / "r.html"))
     answer = text.split("Results")[0]
-    assert "ppa reaches 20.0 % on average over de and fr, 10.0 points above the control" in answer
+    assert "ppa reaches 20.0 % on average over de and fr. The difference to the control is +10.0 points" in answer
     assert "majority" not in answer
     assert page.bold == ["20.0"] * 4, "the best system, however weak"
     assert "Each system: n = 1" in text

@@ -38,7 +38,7 @@ def cell(target, reset, score, difference=None, half=0.01, **more):
     low, high = (None, None) if difference is None else (difference - half, difference + half)
     return {"task": "pos", "metric": "accuracy", "dataset": "pud", "system": "base", "model_hash": "h", "source": "en",
             "target": target, "reset": reset, "score": score, "sd": 0.002, "seeds": 3, "difference": difference,
-            "low": low, "high": high, "spread": None} | more  # fmt: skip
+            "low": low, "high": high, "spread": None if difference is None else 0.002, "items": 200} | more  # fmt: skip
 
 
 def report(tmp_path, *runs):
@@ -61,7 +61,9 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
     assert page.tables["pos"] == [["⇅", "no reset", "0-1", "2-3"], ["en → en", "90.0", "−1.5*", "+3.0*"],
                                   ["en → de", "70.0", "−30.0*", "−2.5"]]  # fmt: skip
     assert [tone for _, tone, _ in shaded_cells(page)] == [None, None, "gain", None, "much-worse", "worse"]
-    assert shaded_cells(page)[4][2] == "en → de, layers 0-1 reset: 40.0 ± 0.2; -30.0, 95 % -31.0 to -29.0"
+    assert (
+        shaded_cells(page)[4][2] == "en → de, layers 0-1 reset: 40.0 ± 0.2; -30.0 ± 0.2 over seeds, 95 % -31.0 to -29.0"
+    )
     text = " ".join(page.text)
     assert (
         "base: transfer loses most when layers 0-1 are reset, -30.0 points (-31.0 to -29.0), -1.5 on the source."
@@ -73,6 +75,26 @@ def test_the_ablation_is_shaded_by_loss(tmp_path):
     assert len(rows) == 6
     assert [rows[4][name] for name in ("panel", "series", "at")] == ["en → de", "difference", "0-1"]
     assert [float(rows[4][name]) for name in ("value", "low", "high")] == pytest.approx([-0.3, -0.31, -0.29])
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"spread": None, "seeds": 1}, "one seed"),
+        ({"items": 29}, "fewer than 30 test items"),
+        ({"items": None}, "fewer than 30 test items"),
+        ({"low": None, "high": None}, "no interval"),
+    ],
+)
+def test_a_reset_with_one_seed_or_few_items_is_not_called_a_loss(tmp_path, more, reason):
+    treated = {name: value for name, value in (cell("de", "0-1", 0.4, -0.3) | more).items() if value is not None}
+    treated = {"spread": None, "low": None, "high": None} | treated
+    page, _ = report(tmp_path, figure(tmp_path / "a", "ablation", cells=[cell("de", "", 0.7), treated], notes=[]))
+    assert page.tables["pos"][1] == ["en → de", "70.0", "−30.0"]
+    text = " ".join(page.text)
+    assert "base: transfer changes by -30.0 points when layers 0-1 are reset (" in text
+    assert f"not tested: {reason})" in text
+    assert "loses" not in text
 
 
 def test_the_mean_of_targets_is_below_them_and_in_the_curve(tmp_path):

@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pytest
 
-from paralign.metrics import paired_bootstrap, paired_bootstrap_mean
+from paralign.metrics import compare_over_seeds, is_significant, paired_bootstrap, paired_bootstrap_mean
 from tests.report.reading import read
 from tests.report.synthetic import LANGUAGES, SYSTEMS, retrieval_items, tagging_items
 
@@ -40,9 +40,20 @@ def printed(mean, sd=None, compared=None):
     parts = [percent(mean)] if mean is not None else []
     parts += [f"± {percent(sd)}"] if sd is not None else []
     if compared:
-        parts.append(plus(compared.difference) + ("*" if compared.p < 0.05 else ""))
+        parts.append(plus(compared.difference) + ("*" if is_significant(compared) else ""))
         parts.append(f"[{percent(compared.low)}, {percent(compared.high)}]")
     return " ".join(parts)
+
+
+def by_seed(system, languages):
+    """Seed -> mean score over languages."""
+    return {seed: statistics.fmean(score(tagging_items(system, lang, seed)) for lang in languages) for seed in range(3)}
+
+
+def compare(system, *languages):
+    """Compare with the control over items and seeds."""
+    pairs = [(np.stack(tagging(system, lang)), np.stack(tagging("control", lang))) for lang in languages]
+    return compare_over_seeds(paired_bootstrap_mean(pairs), by_seed(system, languages), by_seed("control", languages))
 
 
 @pytest.fixture(scope="module")
@@ -63,23 +74,20 @@ def test_zero_shot_table(page):
         for lang in LANGUAGES:
             compared = None
             if system != "control" and lang != "en":
-                compared = paired_bootstrap(np.stack(tagging(system, lang)), np.stack(tagging("control", lang)))
+                compared = compare(system, lang)
             mean, sd = statistics.fmean(scores[lang]), statistics.stdev(scores[lang])
             assert found[system][lang] == printed(mean, sd, compared)
-        by_seed = [statistics.fmean(scores[lang][seed] for lang in OTHERS) for seed in range(3)]
-        average = statistics.fmean(by_seed)
-        assert found[system]["average"].startswith(printed(average, statistics.stdev(by_seed)))
+        averages = by_seed(system, OTHERS).values()
+        average = statistics.fmean(averages)
+        assert found[system]["average"].startswith(printed(average, statistics.stdev(averages)))
         assert found[system]["gap to en"] == percent(statistics.fmean(scores["en"]) - average)
 
 
 def test_average_difference_and_change_on_english(page):
     found = cells(page, POS)
     for system in ("base", "ppa"):
-        pairs = [(np.stack(tagging(system, lang)), np.stack(tagging("control", lang))) for lang in OTHERS]
-        difference = printed(None, None, paired_bootstrap_mean(pairs))
-        assert found[system]["average"].endswith(difference)
-        english = paired_bootstrap(np.stack(tagging(system, "en")), np.stack(tagging("control", "en")))
-        assert found[system]["change on en"] == printed(None, None, english)
+        assert found[system]["average"].endswith(printed(None, None, compare(system, *OTHERS)))
+        assert found[system]["change on en"] == printed(None, None, compare(system, "en"))
     assert found["control"]["change on en"] == ""
 
 
@@ -136,12 +144,25 @@ def test_the_summary_has_the_same_numbers(page):
         score(i) for i in tagging("control", "en")
     )
     text = " ".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
+    average_gap = compare("ppa", *OTHERS)
+    assert is_significant(average_gap)
     assert (
-        f"ppa, the best of 2 systems besides the control, reaches {percent(average['ppa'])} % on average over"
-        f" de, fr, hi and zh, {percent(average['ppa'] - average['control'])} points above the control" in text
+        f"ppa, the highest of 2 systems besides the control, reaches {percent(average['ppa'])} % on average over"
+        f" de, fr, hi and zh, {percent(average['ppa'] - average['control'])} points above the control (95 % interval"
+        f" over test items and seeds {percent(average_gap.low)} to {percent(average_gap.high)})." in text
     )
-    side = "above" if change > 0 else "below"
-    assert f"On en it is {percent(abs(change))} points {side} the control" in text
+    english = compare("ppa", "en")
+    assert not is_significant(english)
+    limits = f"{percent(english.low)} to {percent(english.high)}"
+    assert (
+        f"On en the difference to the control is {plus(change)} points (95 % interval over test items and seeds"
+        f" {limits}), not statistically significant." in text
+    )
+    retrieval = text.split("Sentence retrieval: accuracy, cosine, [CLS]. ")[1]
+    retrieval = retrieval.split("Sentence retrieval")[0]
+    assert "(95 % interval over test items " in retrieval
+    assert "; not tested: one seed)." in retrieval
+    assert "above" not in retrieval
 
 
 def test_csv_holds_every_number_unrounded(report):
@@ -154,13 +175,16 @@ def test_csv_holds_every_number_unrounded(report):
     values = [score(items) for items in tagging("ppa", "de")]
     assert float(pos["mean"]) == pytest.approx(statistics.fmean(values), abs=1e-12)
     assert float(pos["sd"]) == pytest.approx(statistics.stdev(values), abs=1e-12)
-    compared = paired_bootstrap(np.stack(tagging("ppa", "de")), np.stack(tagging("control", "de")))
+    compared = compare("ppa", "de")
     told = [float(pos[name]) for name in ("diff_to_control", "low", "high", "p")]
     assert told == pytest.approx([compared.difference, compared.low, compared.high, compared.p], abs=1e-9)
     assert (pos["n_seeds"], pos["n_items"], pos["train"], pos["control"]) == ("3", "200", "en", "false")
+    assert (pos["interval_over"], pos["significant"]) == ("items and seeds", str(is_significant(compared)).lower())
     one_way = found["ppa", "retrieval", "accuracy_csls", "mean", "zh-en", "zh"]
     expected = score(retrieval_items("ppa", "zh", "zh-en", "mean", "accuracy_csls"))
     assert float(one_way["mean"]) == pytest.approx(expected, abs=1e-12)
+    assert float(one_way["low"]) < float(one_way["diff_to_control"]) < float(one_way["high"])
+    assert (one_way["interval_over"], one_way["p"], one_way["significant"]) == ("items", "", ""), "one seed"
     both = found["ppa", "retrieval", "accuracy_csls", "mean", "mean", "zh"]
     expected = statistics.fmean(map(score, both_directions("ppa", "zh", "mean", "accuracy_csls")))
     assert float(both["mean"]) == pytest.approx(expected, abs=1e-12)

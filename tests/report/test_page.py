@@ -15,6 +15,7 @@ from paralign.report import write_report
 from paralign.results import Seeds, Where, read_results
 from tests.report.reading import read, text_of
 from tests.report.synthetic import add, describe, make_runs
+from tests.report.synthetic import share as items_of
 
 BAD = "<script>alert(1)</script>\"'&|`*_$x$"
 
@@ -119,7 +120,7 @@ def test_the_control_can_be_named_by_system_or_run(tmp_path, named):
         "base (control)",
         "x",
     ]
-    assert f"{100 * (hits(0.8) - hits(0.4))[:, 0].mean():.1f} points above the control (base; 95 %" in text
+    assert f"+{100 * (hits(0.8) - hits(0.4))[:, 0].mean():.1f} points (base; 95 % interval over test items" in text
 
 
 def test_the_mark_is_inherited_by_measurements_of_the_encoder_but_not_by_what_is_aligned_from_it(tmp_path):
@@ -270,11 +271,12 @@ def test_runs_without_recorded_seeds_still_count(tmp_path):
 
 
 def test_small_errors_are_best_where_lower_is_better(tmp_path):
-    runs = [
-        add(tmp_path / name, hits(share), task="alignment", metric="aer") for name, share in (("a", 0.2), ("b", 0.6))
-    ]
-    page, text = text_of(write_report(runs, tmp_path / "r.html", control="b"))
-    assert page.bold == [f"{100 * hits(0.2)[:, 0].mean():.1f}"]
+    for name, share in (("a", 0.2), ("b", 0.6)):
+        for seed in (0, 1, 2):
+            fields = {"task": "alignment", "metric": "aer", "seeds": Seeds(align=seed)}
+            add(tmp_path / name, hits(share, seed=seed), **fields)
+    page, text = text_of(write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html", control="b"))
+    assert page.bold == [f"{100 * np.mean([hits(0.2, seed=seed)[:, 0].mean() for seed in (0, 1, 2)]):.1f}"]
     assert "points below the control" in text
     assert any(attrs.get("class") == "delta better" for _, attrs in page.tags)
 
@@ -356,3 +358,136 @@ def test_the_layout_of_a_file_is_no_other_measure(tmp_path):
         add(tmp_path / name, hits(0.5), task="ner", metric="f1", language=language, settings=settings)
     page, _ = text_of(write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html"))
     assert [title for title in page.tables if title.startswith("Named")] == ["Named entity recognition: F1"]
+
+
+def two_bases(root, controls=("control", "control")):
+    """PPA and a control from each of two bases, both bases called "base": hits of 400 by system."""
+    runs = []
+    for base, (level, control) in {"a": (160, controls[0]), "b": (240, controls[1])}.items():
+        for system, right in (("base", level - 40), (control, level), ("ppa", level + 20)):
+            if system is None:
+                continue
+            run = root / f"{base}-{system}"
+            for seed in (0, 1):
+                of_base = {"model_hash": f"h-{base}", "model": f"{base}/base", "seeds": Seeds(finetune=seed)}
+                aligned = {"model_hash": f"{base}-{system}", "parent": f"h-{base}", "model": f"runs/{run.name}/encoder",
+                           "seeds": Seeds(align=0, finetune=seed)}  # fmt: skip
+                settings = {"system": system, "control": system == "control"}
+                add(run, items_of(right + seed, 400), settings=settings, **(of_base if system == "base" else aligned))
+            runs.append(run)
+    return runs
+
+
+def test_systems_with_one_name_and_other_bases_are_separate_rows_each_with_its_control(tmp_path):
+    paths = write_report(two_bases(tmp_path), tmp_path / "r.html")
+    page, text = text_of(paths)
+    rows = {row[0]: row[1] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert {name: cell.split(" ±")[0] for name, cell in rows.items()} == {
+        "control (a-control)": "40.1", "control (b-control)": "60.1",
+        "base (a/base)": "30.1", "ppa (a-ppa)": "45.1", "base (b/base)": "50.1", "ppa (b-ppa)": "65.1",
+    }  # fmt: skip
+    assert all("+5.0* [" in cell for name, cell in rows.items() if name.startswith("ppa"))
+    assert all("−10.0* [" in cell for name, cell in rows.items() if name.startswith("base"))
+    assert "ppa (b-ppa), the highest of 4 systems besides the controls, reaches 65.1 %" in text
+    assert "5.0 points above the control (control (b-control); 95 %" in text
+    assert "n = 4" not in text
+    with paths.csv.open(encoding="utf-8", newline="") as file:
+        found = {row["system"]: (row["n_seeds"], row["compared_with"]) for row in csv.DictReader(file)}
+    assert found["ppa (a-ppa)"] == ("2", "control (a-control)")
+    assert found["control (a-control)"] == ("2", "")
+
+
+def test_a_system_whose_base_has_no_control_is_compared_with_none_of_several(tmp_path):
+    runs = two_bases(tmp_path)
+    other = {"model_hash": "c-ppa", "parent": "h-c", "settings": {"system": "ppa"}, "model": "runs/c-ppa/encoder"}
+    runs.append(add(tmp_path / "c-ppa", items_of(380, 400), **other))
+    page, text = text_of(write_report(runs, tmp_path / "r.html"))
+    rows = {row[0]: row[1] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert rows["ppa (c-ppa)"] == "95.0"
+    assert "reaches 95.0 % on de; no single control has the same base and settings." in text
+
+
+def test_encoders_from_scratch_are_compared_with_the_control_of_the_same_origin(tmp_path):
+    """The control of a grid is pretrained on each derived language: there is no parent."""
+    runs = []
+    for origin, level in (("trans", 160), ("inv", 240)):
+        for system, right in (("MLM", level), ("ALIGN", level + 40)):
+            settings = {"system": system, "control": system == "MLM", "lineage": f"{origin}-{system}"}
+            for seed in (0, 1):
+                run = tmp_path / f"{origin}-{system}-{seed}"
+                recorded = {"origin": origin} if origin == "trans" else {}  # the other is older
+                fields = {"model": f"runs/{run.name}/encoder", "seeds": Seeds(pretrain=seed)}
+                runs.append(add(run, items_of(right + seed, 400), settings=settings | recorded, **fields))
+    page, text = text_of(write_report(runs, tmp_path / "r.html"))
+    rows = {row[0]: row[1].split("*")[0] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert rows == {
+        "MLM (trans-MLM) (control)": "40.1 ± 0.2",
+        "MLM (inv-MLM) (control)": "60.1 ± 0.2",
+        "ALIGN (trans-ALIGN)": "50.1 ± 0.2 +10.0",
+        "ALIGN (inv-ALIGN)": "70.1 ± 0.2",
+    }
+    assert "Not compared, because no single control has the same base and settings: ALIGN (inv-ALIGN)." in text
+
+
+def test_a_system_is_compared_with_the_control_fine_tuned_with_its_settings(tmp_path):
+    runs = []
+    for epochs, level in ((3, 160), (9, 240)):
+        for system, right in (("control", level), ("ppa", level + 20)):
+            settings = {"system": system, "control": system == "control", "training": {"epochs": epochs}}
+            run = tmp_path / f"{system}-{epochs}"
+            fields = {"model_hash": system, "parent": "base", "settings": settings}
+            for seed in (0, 1):
+                add(run, items_of(right + seed, 400), seeds=Seeds(align=0, finetune=seed), **fields)
+            runs.append(run)
+    page, _ = text_of(write_report(runs, tmp_path / "r.html"))
+    rows = {row[0]: row[1].split("*")[0] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert rows["ppa (epochs 3)"] == "45.1 ± 0.2 +5.0"
+    assert rows["ppa (epochs 9)"] == "65.1 ± 0.2 +5.0"
+
+
+def test_a_control_named_for_several_systems_is_each_of_them(tmp_path):
+    runs = two_bases(tmp_path)
+    page, _ = text_of(write_report(runs, tmp_path / "r.html", control="control"))
+    assert [row[0] for row in page.tables["Part-of-speech tagging: accuracy"]][1:3] == [
+        "control (a-control)",
+        "control (b-control)",
+    ]
+    page, _ = text_of(write_report(runs, tmp_path / "s.html", control="control (a-control)"))
+    rows = {row[0]: row[1] for row in page.tables["Part-of-speech tagging: accuracy"][1:]}
+    assert "+25.0* [" in rows["ppa (b-ppa)"]
+
+
+def test_an_alignment_run_has_the_name_of_its_encoder(tmp_path):
+    runs = two_bases(tmp_path)
+    for base in ("a", "b"):
+        aligned = tmp_path / f"{base}-aligned"
+        describe(aligned, {"verb": "align", "method": "ppa", "model_hash": f"{base}-ppa", "pairs_seen": 10, "steps": 2})
+        (aligned / "log.jsonl").write_text('{"step": 1, "loss": 3.0, "losses": {"tlm": 3.0}}\n')
+        runs.append(aligned)
+    page, _ = text_of(write_report(runs, tmp_path / "r.html"))
+    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    assert labels == ["tlm: ppa (a-ppa) ends at 3; ppa (b-ppa) ends at 3"]
+
+
+def test_alignments_that_were_not_measured_are_told_apart_too(tmp_path):
+    runs = []
+    for name, parent, seed in (("a-s0", "a", 0), ("a-s1", "a", 1), ("b", "b", 0)):
+        info = {"verb": "align", "method": "ppa", "model_hash": f"h-{name}", "parent": parent, "pairs_seen": 10}
+        run = tmp_path / name
+        describe(run, info)
+        (run / "config.toml").write_text(f'model = "bases/{parent}/encoder"\n[training]\nseed = {seed}\n')
+        (run / "log.jsonl").write_text('{"step": 1, "loss": 3.0, "losses": {"tlm": 3.0}}\n')
+        runs.append(run)
+    page, _ = text_of(write_report(runs, tmp_path / "r.html"))
+    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    assert labels == ["tlm: ppa (from a) ends at 3, 3; ppa (from b) ends at 3"]
+    (runs[0] / "config.toml").write_text("not TOML")
+    write_report(runs, tmp_path / "r.html")
+
+
+def test_runs_without_known_seeds_are_no_seeds(tmp_path):
+    runs = [add(tmp_path / name, hits(0.5, seed=s), settings={"system": "ppa"}, model=f"runs/{name}/encoder")
+            for s, name in enumerate("xy")]  # fmt: skip
+    page, text = text_of(write_report(runs, tmp_path / "r.html"))
+    assert [row[0] for row in page.tables["Part-of-speech tagging: accuracy"]] == ["system", "ppa (x)", "ppa (y)"]
+    assert "n = 2" not in text

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from paralign.metrics import paired_bootstrap
+from paralign.metrics import interval_over_seeds, item_score, paired_bootstrap
+from paralign.metrics.bootstrap import bootstrap_interval
 from paralign.report import write_report
 from paralign.report.table_key import other_language
-from paralign.results import Where
+from paralign.results import Seeds, Where
 from tests.report.reading import text_of
 from tests.report.synthetic import EVERY_TASK, add, describe, make_large, share
 
@@ -66,7 +67,7 @@ def test_a_task_outside_the_table_brings_its_title_metrics_and_direction(tmp_pat
     assert page.tables["Stemming: distance"] == [["system", "de"], ["near", "20.0"], ["far", "60.0"]]
     assert folded(paths) == ["Stemming: accuracy"]
     assert page.bold == ["20.0", "60.0"], "the smaller distance, the greater accuracy"
-    assert "near, the best of 2 systems, reaches 20.0 % on de." in text
+    assert "near, the lowest of 2 systems, reaches 20.0 % on de." in text
 
 
 def test_a_correlation_has_its_interval_and_is_compared_with_the_control(tmp_path):
@@ -86,13 +87,93 @@ def test_a_correlation_has_its_interval_and_is_compared_with_the_control(tmp_pat
     assert page.tables["made-up: Spearman"] == [
         ["system", "de"],
         ["control", f"{100 * values['control']:.1f} (11.1 to 99.9)"],
-        ["ppa", f"{100 * values['ppa']:.1f} (11.1 to 99.9) {100 * gap.difference:+.1f}*"
+        ["ppa", f"{100 * values['ppa']:.1f} (11.1 to 99.9) {100 * gap.difference:+.1f}"
                 f" [{100 * gap.low:.1f}, {100 * gap.high:.1f}]"],
     ]  # fmt: skip
     assert "Correlation × 100; 200 test items per language" in text
     assert "in parentheses, 95 % intervals of scores over test items" in text
-    assert f"ppa reaches {100 * values['ppa']:.1f} on de, {100 * gap.difference:.1f} points above the control" in text
+    answer = (
+        f"ppa reaches {100 * values['ppa']:.1f} on de. The difference to the control is {100 * gap.difference:+.1f}"
+    )
+    assert f"{answer} points (95 % interval over test items" in text, "one seed: not above"
     assert "%" not in text.split("Results")[0].replace("95 %", "")
+
+
+@pytest.mark.parametrize("statistic", ["spearman", "pearson"])
+def test_a_correlation_of_several_seeds_has_an_interval_over_items_and_seeds(tmp_path, statistic):
+    rng = np.random.default_rng(0)
+    gold, tables = rng.normal(size=80), []
+    for seed, noise in enumerate((0.5, 0.8, 1.1)):
+        items = np.stack([gold + noise * rng.normal(size=80), gold], 1).astype(np.float32).astype(float)
+        tables.append(items)
+        fields = {"task": "made-up", "metric": statistic, "value": item_score(items, statistic)}
+        settings = {"system": "ppa", "statistic": statistic, "interval": [0.111, 0.999]}
+        add(tmp_path / "ppa", items, seeds=Seeds(finetune=seed), settings=settings, **fields)
+    values = [item_score(items, statistic) for items in tables]
+    sd, mean = np.std(values, ddof=1), np.mean(values)
+    low, high = interval_over_seeds(mean, bootstrap_interval(np.stack(tables), statistic=statistic), sd, 3)
+    paths = write_report([tmp_path / "ppa"], tmp_path / "r.html")
+    page, text = text_of(paths)
+    cell = page.tables[f"made-up: {statistic.capitalize()}"][1][1]
+    assert cell == f"{100 * mean:.1f} ± {100 * sd:.1f} ({100 * low:.1f} to {100 * high:.1f})".replace("-", "−")
+    assert "95 % intervals of scores over test items and, with several seeds, over seeds" in text
+    with paths.csv.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (float(row["score_low"]), float(row["score_high"])) == pytest.approx((low, high))
+
+
+def test_the_interval_of_one_seed_of_a_correlation_is_in_the_csv(tmp_path):
+    items = np.stack([np.arange(50.0), np.arange(50.0)], 1)
+    settings = {"system": "a", "statistic": "pearson", "interval": [0.25, 0.75]}
+    add(tmp_path / "a", items, task="made-up", metric="pearson", value=1.0, settings=settings)
+    paths = write_report([tmp_path / "a"], tmp_path / "r.html")
+    with paths.csv.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["score_low"], row["score_high"]) == ("0.25", "0.75")
+
+
+def report_of_seeds(tmp_path, scores, n=400):
+    """Tag German with control and treated systems: name -> right answers of n by seeds."""
+    for name, by_seed in scores.items():
+        for seeds, right in by_seed.items():
+            settings = {"system": name, "control": name == "control"}
+            align, finetune = seeds
+            add(tmp_path / name, share(right, n), settings=settings, seeds=Seeds(align=align, finetune=finetune))
+    paths = write_report([tmp_path / name for name in scores], tmp_path / "r.html")
+    page, text = text_of(paths)
+    return page.tables["Part-of-speech tagging: accuracy"][2][1], text.split("Results")[0]
+
+
+def test_a_gain_within_the_variation_over_seeds_is_neither_marked_nor_called_above(tmp_path):
+    """The demo printed +0.6* [0.2, 1.0] beside ± 2.0 and ± 2.4 over two seeds."""
+    control, treated = {(0, 0): 120, (0, 1): 134}, {(0, 0): 126, (0, 1): 133}
+    cell, answer = report_of_seeds(tmp_path, {"control": control, "ppa": treated})
+    assert "+0.6 [" in cell
+    assert "above" not in answer
+    assert "not statistically significant" in answer
+    clear, answer = report_of_seeds(tmp_path / "clear", {"control": control, "ppa": {(0, 0): 320, (0, 1): 334}})
+    assert "+50.0* [" in clear
+    assert "50.0 points above the control" in answer
+
+
+def test_fine_tuning_seeds_of_one_alignment_are_not_alignment_seeds(tmp_path):
+    """Ten fine-tuning seeds of two alignments count as two seeds."""
+    control = {(align, k): 120 + 40 * align for align in (0, 1) for k in range(10)}
+    treated = {(align, k): 150 + 10 * align for align in (0, 1) for k in range(10)}
+    cell, _ = report_of_seeds(tmp_path, {"control": control, "ppa": treated})
+    assert "+3.8 [" in cell
+    sides = [{0: 0.375, 1: 0.4}, {0: 0.3, 1: 0.4}]
+    gaps = [sides[0][k] - sides[1][k] for k in (0, 1)]
+    reach = stats.t.ppf(0.975, 1) * np.std(gaps, ddof=1) / np.sqrt(2)
+    low, high = (float(end) for end in cell.replace("−", "-").split("[")[1].rstrip("]").split(", "))
+    assert (high - low) / 2 == pytest.approx(100 * reach, rel=0.01)
+
+
+def test_the_number_of_test_items_decides_whether_a_difference_is_marked(tmp_path):
+    control, treated = {(0, 0): 0, (0, 1): 0}, {(0, 0): 3, (0, 1): 3}
+    cell, answer = report_of_seeds(tmp_path, {"control": control, "ppa": treated}, n=3)
+    assert "*" not in cell
+    assert "not tested: fewer than 30 test items" in answer
 
 
 def test_a_finding_a_task_and_a_list_of_the_tables(every):

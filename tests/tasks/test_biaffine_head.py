@@ -130,7 +130,7 @@ def test_without_a_relation_called_root_every_arc_can_have_every_relation(encode
     with torch.no_grad():
         head.relation.zero_()
         head.relation[2, -1, -1] = 1
-        states = encoder.encode(example_view(encoder, rows_of(encoder, LABELS)))
+        states = encoder.encode(example_view(encoder, rows_of(encoder, LABELS), None))
         assert all((row.relations == 2).all() for row in head.decode(states))
         only = random_head(encoder, ("root",))
         assert all((row.relations == 0).all() for row in only.decode(states))
@@ -139,9 +139,9 @@ def test_without_a_relation_called_root_every_arc_can_have_every_relation(encode
 def test_a_row_is_decoded_alike_in_any_batch(encoder):
     head, rows = random_head(encoder), rows_of(encoder, LABELS)
     with torch.no_grad():
-        together = head.decode(encoder.encode(example_view(encoder, rows)))
+        together = head.decode(encoder.encode(example_view(encoder, rows, None)))
         for row, found in zip(rows, together, strict=True):
-            (alone,) = head.decode(encoder.encode(example_view(encoder, [row])))
+            (alone,) = head.decode(encoder.encode(example_view(encoder, [row], None)))
             np.testing.assert_allclose(found.scores, alone.scores, atol=1e-5)
             np.testing.assert_array_equal(found.relations, alone.relations)
 

@@ -30,7 +30,7 @@ def dataset(items, language="en") -> Dataset:
 
 def test_a_row_is_premise_and_hypothesis_and_reads_cls(encoder):
     items = [pair(k, LABELS[k % 3]) for k in range(20)]
-    for index, row in enumerate(Inference().examples(encoder, items)):
+    for index, row in enumerate(Inference().examples(encoder, items, None)):
         wanted = encoder.tokenizer(items[index].first, items[index].second)["input_ids"]
         prefix, middle, suffix = encoder.template.pair
         assert [*prefix, *row.pieces[0], *middle, *row.pieces[1], *suffix] == wanted
@@ -43,9 +43,9 @@ def test_the_longer_sentence_is_cut_first(encoder, n, m, longest):
     """As tokenizers' own longest-first: remove from the longer until it fits."""
     words = TEXTS["en"][0].split()[1]
     item = SentencePair(" ".join([words] * n), " ".join([words] * m), "neutral", "0", 1)
-    (one, _), (two, _) = encoder.tokenize([item.first, item.second])
+    (one, _), (two, _) = encoder.tokenize([item.first, item.second], None)
     task = Inference(PairConfig(max_pieces=longest))
-    (row,) = task.examples(encoder, [item])
+    (row,) = task.examples(encoder, [item], None)
     a, b, specials = len(one), len(two), 3
     while a + b + specials > min(longest, encoder.max_pieces):
         a, b = (a - 1, b) if a > b else (a, b - 1)
@@ -96,7 +96,7 @@ def test_both_twins_share_a_batch_and_originals_are_not_used(encoder):
     assert (batches.size, batches.records) == (4, 30)  # 8 rows
     rows = {}
     for language, items in (("de", german), ("en", english)):
-        for item, row in zip(items, task.examples(encoder, items), strict=True):
+        for item, row in zip(items, task.examples(encoder, items, None), strict=True):
             rows[language, item.id] = [part.tolist() for part in row.pieces]
     wanted = {
         frozenset(

@@ -37,7 +37,9 @@ def test_planted_vectors_give_planted_precision(encoder, monkeypatch):
     a, b = rng.normal(size=(20, 6)).astype(np.float32), rng.normal(size=(26, 6)).astype(np.float32)
     b[:20] += a
     gold = sorted({(i, i) for i in range(18)} | {(18, 3), (19, 7), (19, 25), (4, 24)})
-    monkeypatch.setattr(lexicon, "word_vectors", lambda encoder, words, layer: (a if words == source else b, 0))
+    monkeypatch.setattr(
+        lexicon, "word_vectors", lambda encoder, words, language, layer: (a if words == source else b, 0)
+    )
     scores = LexiconInduction().evaluate(encoder, None, Lexicon(("en", "de"), source, target, np.array(gold)))
     assert len(scores) == 6
     found = {score.metric: score.items[:, 0].tolist() for score in scores}
@@ -66,7 +68,7 @@ def test_words_find_themselves(settings, where, encoder, capsys):
 
 def test_static_vectors_are_means_of_embedding_rows(encoder):
     words = [*WORDS, "unhousely", "☃", "a"]
-    vectors, lost = word_vectors(encoder, words, None)
+    vectors, lost = word_vectors(encoder, words, None, None)
     assert lost == 1
     ids = encoder.tokenizer(words, add_special_tokens=False)["input_ids"]
     assert max(map(len, ids)) > 1
@@ -77,9 +79,9 @@ def test_static_vectors_are_means_of_embedding_rows(encoder):
 
 @pytest.mark.parametrize("layer", [0, 2])
 def test_contextual_vectors_are_those_of_sentences_of_one_word(layer, encoder):
-    vectors, lost = word_vectors(encoder, WORDS, layer)
+    vectors, lost = word_vectors(encoder, WORDS, None, layer)
     assert lost == 0
-    assert vectors == pytest.approx(sentence_vectors(encoder, WORDS, pools=["mean"], layer=layer)[0]["mean"])
+    assert vectors == pytest.approx(sentence_vectors(encoder, WORDS, None, pools=["mean"], layer=layer)[0]["mean"])
 
 
 @pytest.mark.parametrize("vectors", ["static", "contextual"])

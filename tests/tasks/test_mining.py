@@ -27,7 +27,7 @@ def corpora(source, target, gold, languages=("de", "en")):
 def planted(monkeypatch, vectors, seen=None):
     """Sentences get the vectors of a table."""
 
-    def look_up(encoder, texts, *, pools, layer):
+    def look_up(encoder, texts, language, *, pools, layer):
         if seen is not None:
             seen.append((list(texts), tuple(pools), layer))
         return {pool: np.array([vectors[text] for text in texts], np.float32) for pool in pools}, 0

@@ -62,10 +62,10 @@ def short_encoder(sentences):
 
 def test_labels_are_heads_in_the_row_and_relations_without_subtypes(encoder):
     made = tree([2, 0, 2, 3], ["nsubj:pass", "root", "obj", "unheard"])
-    (row,) = parsing().examples(encoder, [made])
+    (row,) = parsing().examples(encoder, [made], None)
     assert row.labels.tolist() == [[2, 1], [0, 3], [2, 2], [3, -1]]
     whole = parsing(subtypes=True, relations=("nsubj", "nsubj:pass", "root"))
-    assert whole.examples(encoder, [made])[0].labels[:, 1].tolist() == [1, 2, -1, -1]
+    assert whole.examples(encoder, [made], None)[0].labels[:, 1].tolist() == [1, 2, -1, -1]
 
 
 @st.composite
@@ -84,7 +84,7 @@ def gold_trees(draw, most=60):
 def test_in_windows_every_word_is_shown_once_and_heads_outside_are_not_learnt(short_encoder, heads):
     work = parsing()
     made = tree(heads)
-    rows = work.examples(short_encoder, [made, tree([0])])
+    rows = work.examples(short_encoder, [made, tree([0])], None)
     assert rows[-1].labels.tolist() == [[0, 3]]
     *own, _ = rows
     start = 0
@@ -133,7 +133,7 @@ def test_a_head_that_knows_the_answer_scores_all(encoder, trees):
 def test_in_windows_it_scores_all_where_each_window_hangs_on_the_root_word(short_encoder):
     """Windows of 10 words, each a tree; the tops hang on that of the second, the root."""
     words = ["the"] * 30
-    chunk = len(parsing().examples(short_encoder, [tree([0] * 30, words=words)])[0].targets)
+    chunk = len(parsing().examples(short_encoder, [tree([0] * 30, words=words)], None)[0].targets)
     assert chunk == 10
     heads = [0 if d == 13 else 14 if d % 10 == 3 else d if d % 10 > 3 else d + 2 for d in range(30)]
     assert is_tree(tuple(heads))
@@ -149,7 +149,7 @@ def test_windows_give_the_gold_arcs_and_a_tree(short_encoder, heads):
     work, made = parsing(), tree(heads)
     ((_, found),) = work.answers(short_encoder, Gold(short_encoder), dataset([made]))
     assert is_tree(found.heads)
-    known = [int(label) for row in work.examples(short_encoder, [made]) for label in row.labels[:, 0] >= 0]
+    known = [int(label) for row in work.examples(short_encoder, [made], None) for label in row.labels[:, 0] >= 0]
     assert all(a == b for a, b, there in zip(found.heads, heads, known, strict=True) if there)
 
 
@@ -198,7 +198,7 @@ def test_words_that_share_a_piece_hang_in_a_tree():
     tokenizer = metaspace()
     encoder = Encoder.from_scratch("xlm-r:1x32", tokenizer, max_length=16, dropout=0.0)
     made = tree([2, 0, 2, 2], words=["the", "老", "师", "a"], glued=[False, True, False, False])
-    (row,) = parsing().examples(encoder, [made])
+    (row,) = parsing().examples(encoder, [made], None)
     assert row.targets.tolist() == [1, 3, 3, 4]
     ((_, found),) = parsing().answers(encoder, random_head(encoder), dataset([made]))
     assert is_tree(found.heads)
@@ -299,7 +299,7 @@ def test_plain_text_is_tagged_and_parsed_and_then_a_treebank(encoder, tmp_path):
         task = find_task(name)
         if name == "parsing":
             task.fit([task.read("en=smallworld:0-20", lenient=False, dropped=Counter(), limit=None)])
-        with pytest.raises(UserError, match=r"columns|relation"):
+        with pytest.raises(UserError, match=r"columns|head '_'"):
             list(task.read(spec, lenient=False, dropped=Counter(), limit=None))
         data = task.read(spec, lenient=False, dropped=Counter(), limit=None, labeled=False)
         (path,) = task.predict(encoder, task.head(encoder), data, tmp_path / f"{name}.conllu")

@@ -70,7 +70,7 @@ def test_questions_without_answers_can_be_answered(tmp_path, encoder):
 
 def test_a_row_is_question_and_context_as_the_tokenizer_dresses_them(encoder):
     items = [world_question(tag, k, 2) for tag in ("en", "de", "zh") for k in range(15)]
-    for index, row in enumerate(QuestionAnswering().examples(encoder, items)):
+    for index, row in enumerate(QuestionAnswering().examples(encoder, items, None)):
         item = items[index]
         encoded = encoder.tokenizer(item.question, item.context, return_offsets_mapping=True)
         prefix, middle, suffix = encoder.template.pair
@@ -96,7 +96,7 @@ def test_windows_contain_every_piece_and_every_short_span(encoder, pieces, asked
     context = " ".join([word] * pieces) or "\u200d"
     gold = " ".join([word] * long) if pieces else ""
     item = question(context, gold, asked=" ".join([word] * asked), start=2 * at)
-    rows = task.examples(encoder, [item])
+    rows = task.examples(encoder, [item], None)
     limit = min(longest, encoder.max_pieces)
     space = limit - 3
     kept = min(asked, 20, space // 2)
@@ -125,7 +125,7 @@ def test_windows_contain_every_piece_and_every_short_span(encoder, pieces, asked
 def test_answers_that_cannot_be_labeled_are_counted(encoder):
     task = QuestionAnswering(AnswerConfig(max_pieces=24))
     words = " ".join(SENTENCES["en"][:6])
-    rows = task.examples(encoder, [question(words, words), question("Ann \u200d sings", "\u200d")])
+    rows = task.examples(encoder, [question(words, words), question("Ann \u200d sings", "\u200d")], None)
     assert all(row.labels.tolist() == [0, 0] for row in rows)
     assert task.cut == {"answers longer than a window": 1, "answers without pieces": 1}
 
@@ -176,7 +176,7 @@ def test_spaces_around_a_gold_answer_are_not_learnt(answer):
     """The space before a word belongs to the word's piece."""
     encoder = Encoder.from_scratch("bert:1x32", by_character("bpe"), max_length=140, dropout=0.0)
     context = "then  Ann sang \n twice"
-    (row,) = QuestionAnswering().examples(encoder, [question(context, answer)])
+    (row,) = QuestionAnswering().examples(encoder, [question(context, answer)], None)
     first, last = row.labels - row.targets[0]
     assert context[row.note[first][0] : row.note[last][1]].strip() == answer.strip()
     assert all(context[slice(*row.note[k])].strip() for k in (first, last))
@@ -263,7 +263,7 @@ def test_all_windows_of_both_twins_are_in_one_batch(encoder):
     )
 
     def alone(q, c):
-        rows = QuestionAnswering(config).examples(encoder, [replace(c, question=q.question)])
+        rows = QuestionAnswering(config).examples(encoder, [replace(c, question=q.question)], None)
         return [(*row.pieces[0].tolist(), -1, *row.pieces[1].tolist()) for row in rows]
 
     twins = [alone(g, e) + alone(e, g) for g, e in zip(german, english, strict=True)]

@@ -20,7 +20,7 @@ def test_planted_vectors_give_planted_hits(encoder, monkeypatch):
     target[[0, 1]] = target[[1, 0]]  # two translations exchanged: neither is found, either way
     one_way = np.vstack([source[:5], 0.9 * source[0] + 0.1 * source[5]]).astype(np.float32)  # 5 goes to 0
 
-    def planted(encoder, texts, *, pools, layer):
+    def planted(encoder, texts, language, *, pools, layer):
         first = texts[0] == "text 0"
         return {"cls": source if first else target, "mean": source if first else one_way}, 0
 

@@ -23,9 +23,9 @@ def test_the_loss_is_cross_entropy_over_the_candidates_row_by_row(encoder):
     task = QuestionAnswering(AnswerConfig(max_pieces=40, max_answer=8))
     items = [world_question(tag, k, 1 + k % 4) for tag in ("en", "zh") for k in range(8)]
     items += [question("\u200d", ""), question(" \u200d x", "")]
-    rows = task.examples(encoder, items)
+    rows = task.examples(encoder, items, None)
     assert len(rows) > len(items)
-    view = example_view(encoder, rows)
+    view = example_view(encoder, rows, None)
     batch = type("Batch", (), {"view": lambda self, name: view})()
     torch.manual_seed(3)
     head = SpanHead(encoder)
@@ -45,8 +45,8 @@ def test_the_loss_is_cross_entropy_over_the_candidates_row_by_row(encoder):
 
 
 def test_a_head_that_knows_nothing_loses_the_logarithm_of_the_candidates(encoder):
-    rows = QuestionAnswering().examples(encoder, [world_question("en", k, 2) for k in range(5)])
-    view = example_view(encoder, rows)
+    rows = QuestionAnswering().examples(encoder, [world_question("en", k, 2) for k in range(5)], None)
+    view = example_view(encoder, rows, None)
     head = SpanHead(encoder)
     torch.nn.init.zeros_(head.linear.weight)
     loss = head(Step(encoder, type("Batch", (), {"view": lambda self, name: view})()))["span"]
@@ -55,9 +55,9 @@ def test_a_head_that_knows_nothing_loses_the_logarithm_of_the_candidates(encoder
 
 def test_scores_are_those_of_cls_and_the_context(encoder):
     rows = QuestionAnswering(AnswerConfig(max_pieces=30)).examples(
-        encoder, [world_question("en", k, 3) for k in range(4)] + [question("\u200d", "")]
+        encoder, [world_question("en", k, 3) for k in range(4)] + [question("\u200d", "")], None
     )
-    view = example_view(encoder, rows)
+    view = example_view(encoder, rows, None)
     head = SpanHead(encoder)
     with torch.no_grad():
         states = encoder.encode(view)

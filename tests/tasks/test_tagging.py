@@ -65,7 +65,7 @@ def test_labels_stand_at_the_first_piece_of_each_word(language, encoder):
         made = tree(sentence.words, sentence.upos, glued)
         assert made.text == sentence.text
         wanted = zip(first_pieces(encoder.tokenizer, sentence.words), map(UPOS.index, sentence.upos), strict=True)
-        assert labeled(POS.examples(encoder, [made])) == list(wanted)
+        assert labeled(POS.examples(encoder, [made], None)) == list(wanted)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_a_sentence_longer_than_the_model_is_split_between_words_and_no_word_los
     short.tokenizer.model_max_length = room + 2
     try:
         made = tree(words)
-        rows = POS.examples(short, [made, made])
+        rows = POS.examples(short, [made, made], None)
         half = len(rows) // 2
         assert [row.item for row in rows] == [0] * half + [1] * half
         wanted = zip(first_pieces(short.tokenizer, words), map(UPOS.index, made.upos), strict=True)
@@ -94,7 +94,7 @@ def test_words_that_share_a_piece_are_each_labeled_there():
     tokenizer = metaspace()
     encoder = Encoder.from_scratch("xlm-r:1x32", tokenizer, max_length=16, dropout=0.0)
     made = tree(["the", "老", "师", "a"], ["DET", "NOUN", "PART", "DET"], [False, True, False, False])
-    (row,) = POS.examples(encoder, [made])
+    (row,) = POS.examples(encoder, [made], None)
     pieces = tokenizer.convert_ids_to_tokens(row.pieces[0].tolist())
     assert pieces == ["▁the", "▁", "老师", "▁a"]
     assert row.targets.tolist() == [1, 3, 3, 4]  # [CLS] stands before
@@ -103,7 +103,7 @@ def test_words_that_share_a_piece_are_each_labeled_there():
 
 def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encoder):
     trees = [tree(WORDS[k : k + 2 + k % 9]) for k in range(30)]
-    rows = POS.examples(encoder, trees)
+    rows = POS.examples(encoder, trees, None)
     batches = ExampleBatches(encoder, ([row] for row in rows), TrainingConfig(batch=10, seed=3))
     seen = []
     for step in range(batches.steps_per_epoch):
@@ -123,7 +123,9 @@ def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encod
 
 def test_the_heads_loss_is_cross_entropy_of_its_scores(encoder):
     trees = [tree(WORDS[k : k + 7]) for k in range(6)]
-    batch = ExampleBatches(encoder, ([row] for row in POS.examples(encoder, trees)), TrainingConfig(batch=6)).batch(0)
+    batch = ExampleBatches(
+        encoder, ([row] for row in POS.examples(encoder, trees, None)), TrainingConfig(batch=6)
+    ).batch(0)
     head = LabelHead(encoder, UPOS).eval()
     with torch.no_grad():
         total = head(Step(encoder, batch))["label"]

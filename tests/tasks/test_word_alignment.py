@@ -12,8 +12,9 @@ from paralign.results import read_results
 from paralign.tasks import find_task, word_alignment
 
 
-def data(tmp_path, gold="0-0 1p1\n0-0\n", **settings):
-    (tmp_path / "a.en").write_text("the dog\ndon't...\n")
+def data(tmp_path, gold="0-0 1p1\n0-0\n", write=True, **settings):
+    if write:
+        (tmp_path / "a.en").write_text("the dog\ndon't...\n")
     (tmp_path / "a.de").write_text("der Hund da\nnicht\n")
     (tmp_path / "gold").write_text(gold)
     task = find_task("alignment", settings)
@@ -118,3 +119,10 @@ def test_reversed_gold_links_suggest_the_setting(tmp_path):
         data(tmp_path, gold="0-0 2-1\n0-0\n")
     _, read = data(tmp_path, gold="0-0 2-1\n0-0\n", flipped=True)
     assert read.gold[0].sure == {(0, 0), (1, 2)}
+
+
+def test_tokens_with_other_spaces_inside_are_one_word(tmp_path):
+    _, read = data(tmp_path)
+    (tmp_path / "a.en").write_text("10\u00a0000 \u3000 dogs\nx\n")
+    _, again = data(tmp_path, write=False)
+    assert (read.sizes[0], again.sizes[0]) == ((2, 3), (3, 3))

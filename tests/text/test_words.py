@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paralign.text.normalization import normalize
-from paralign.text.words import Span, piece_words, word_pieces, word_spans
+from paralign.text.normalization import normalize, normalize_tokens
+from paralign.text.words import Span, piece_words, split_words, word_pieces, word_spans
 
 
 def words(text: str, *, tokenised: bool = False) -> list[str]:
@@ -34,7 +34,6 @@ def words(text: str, *, tokenised: bool = False) -> list[str]:
         ("हिन्दी में क्‍या है?", "हिन्दी में क्‍या है ?"),
         ("हूँ। ठीक", "हूँ । ठीक"),
         ("كِتَابٌ جديد؟", "كِتَابٌ جديد ؟"),
-        ("สวัสดี ครับ", "สวัสดี ครับ"),
         ("Иван-царь, привет", "Иван-царь , привет"),
         ("👩‍👧 ok 🇩🇪", "👩‍👧 ok 🇩🇪"),
     ],
@@ -45,6 +44,29 @@ def test_raw_text(text: str, wanted: str) -> None:
 
 def test_tokenised_text_is_split_at_spaces_only() -> None:
     assert words("do n't , 我们 l'homme ...", tokenised=True) == ["do", "n't", ",", "我们", "l'homme", "..."]
+
+
+NOT_SEPARATORS = [c for c in map(chr, range(0x110000)) if c.isspace() and c not in " \r\n"] + [
+    "\u200b",
+    "\ufeff",
+    "\xad",
+]
+
+
+@given(st.lists(st.text(st.sampled_from([*NOT_SEPARATORS, "a", "1", "e", "\u0301"]), min_size=1)))
+def test_tokens_stay_tokens(tokens: list[str]) -> None:
+    """Spaces of other kinds and invisible characters neither split a token nor remove one."""
+    text = normalize_tokens(" " + "  ".join(tokens) + " ")
+    assert len(words(text, tokenised=True)) == len(tokens)
+    assert normalize_tokens(text) == text
+    assert list(split_words([text], tokenised=True)) == [words(text, tokenised=True)]
+    for token, word in zip(tokens, words(text, tokenised=True), strict=True):
+        assert sum(map(str.isspace, word)) == sum(map(str.isspace, token))  # NFC replaces some by others
+        assert normalize(word) == normalize(token)
+
+
+def test_line_breaks_of_markup_separate_tokens() -> None:
+    assert normalize_tokens("\n\t  a\u00a0b\tc  d\r\n\te\n") == "a\u00a0b\tc d e"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

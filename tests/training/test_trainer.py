@@ -308,3 +308,35 @@ def test_a_family_whose_layers_cannot_be_compiled(make_encoder, store, tmp_path)
     encoder.model.config.num_hidden_layers = 3  # as in models that run one layer three times
     with pytest.raises(UserError, match="bert models have no stack of layers to compile"):
         trainer(encoder, store, tmp_path, compile=True)
+
+
+@pytest.mark.parametrize(("warmup", "expected"), [(0, [1, 1, 1, 1]), (0.5, [0, 0.5, 1, 1]), (3, [0, 1 / 3, 2 / 3, 1])])
+def test_the_weight_of_an_objective_rises(warmup, expected, make_encoder, store, tmp_path):
+    run = trainer(make_encoder(), store, tmp_path, objectives="ppa", steps=4)
+    moco = run.learner.objectives["moco"]
+    moco.config = moco.config.model_copy(update={"weight": 2.0, "weight_warmup": warmup})
+    run.train()
+    lines = [line for line in log_of(tmp_path) if "losses" in line]
+    for line, factor in zip(lines, expected, strict=True):
+        total = line["losses"]["tlm"] + 2 * factor * line["losses"]["moco"]
+        assert line["loss"] == pytest.approx(total)
+    assert run.learner.weights() == {"tlm": 1.0, "moco": 2.0}
+
+
+def test_an_objective_of_weight_0_does_not_move_the_encoder(make_encoder, store, tmp_path):
+    """In the first step of a warm-up the gradient is that of the other objectives."""
+    gradients = []
+    for number, (objectives, warmup) in enumerate((("tlm", 0), ("ppa", 3))):
+        run = trainer(make_encoder(), store, tmp_path / str(number), objectives=objectives, clip=1e9)
+        if warmup:
+            moco = run.learner.objectives["moco"]
+            moco.config = moco.config.model_copy(update={"weight_warmup": warmup})
+        run.module.train()
+        kept = {}
+        run.optimizer.step = lambda run=run, kept=kept: kept.update(
+            {n: p.grad.clone() for n, p in run.learner.encoder.named_parameters() if p.grad is not None}
+        )
+        run._optimize(run._slices())
+        gradients.append(kept)
+    for name, value in gradients[0].items():
+        torch.testing.assert_close(value, gradients[1][name], atol=1e-7, rtol=1e-5)

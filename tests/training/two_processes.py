@@ -9,14 +9,19 @@ from safetensors.torch import save_file
 
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
+from tests.training.every_objective import make_trainer
 from tests.training.runs import trainer
 
 if __name__ == "__main__":
-    base, store, run, steps, *shard = sys.argv[1:]
+    base, store, run, steps, *more = sys.argv[1:]
     torch.set_num_threads(1)
     encoder = Encoder.from_pretrained(base)
-    settings = {"steps": int(steps), "eps": 1e-3, "checkpoint_every": 2, "shard": bool(shard)}
-    outcome = trainer(encoder, TokenStore.open(store), Path(run), objectives="ppa", **settings).train(resume=True)
-    rank = os.environ.get("RANK", "0")
+    settings = {"steps": int(steps), "eps": 1e-3, "checkpoint_every": 2, "shard": "shard" in more}
+    rank, text = os.environ.get("RANK", "0"), TokenStore.open(store)
+    if "all" in more:
+        made = make_trainer(encoder, text, Path(f"{run}.links-{rank}"), Path(run), **settings)
+    else:
+        made = trainer(encoder, text, Path(run), objectives="ppa", **settings)
+    outcome = made.train(resume=True)
     (Path(run) / f"rank-{rank}").write_text(f"{outcome.ranks}")
     save_file({k: v.contiguous() for k, v in encoder.model.named_parameters()}, Path(run) / f"encoder-{rank}")

@@ -58,3 +58,14 @@ def test_a_failure_is_reported_and_temporary_files_are_removed(tmp_path, text, m
 def test_a_missing_program_is_an_error():
     with pytest.raises(UserError, match=r"program 'no-such' not found.*pip install eflomal"):
         run_eflomal(PAIRS, EflomalConfig(program="no-such"))
+
+
+def test_white_space_inside_words_does_not_split_them(tmp_path):
+    """eflomal reads words between any white space."""
+    pairs = [(["a", "10\u00a0000", "b"], ["\u3000", "b"])]
+    check = """
+assert [open(f).read().split() for f in ("source", "target")] == [["a", "10_000", "b"], ["_", "b"]]
+for name in ("forward", "backward"):
+    open(name, "w").write("2-1\\n")
+"""
+    assert list(run_eflomal(pairs, program(tmp_path, check))) == [[(2, 1)]]

@@ -20,7 +20,7 @@ class RotatedVectors:
     def __init__(self, turn, noise):
         self.turn, self.noise, self.calls = turn, noise, 0
 
-    def __call__(self, encoder, texts, *, layer, unit, tokenised):
+    def __call__(self, encoder, texts, language, *, layer, unit, tokenised):
         draw = torch.Generator().manual_seed(7)
         words = sum(len(text.split()) for text in texts)
         states = torch.nn.functional.normalize(torch.randn(words, len(self.turn), generator=draw), dim=1)
@@ -63,22 +63,25 @@ def test_the_orthogonal_map_is_a_rotation_and_the_linear_one_is_least_squares(en
     assert torch.allclose(matrix @ matrix.T, torch.eye(encoder.width), atol=1e-5)
     free, _ = fit_map(encoder, zip(TEXTS, TEXTS, strict=True), links, layer=2, kind="linear")
     planted.calls = 0
-    y, x = (planted(encoder, TEXTS, layer=2, unit="word", tokenised=False).states.double().numpy() for _ in range(2))
+    y, x = (
+        planted(encoder, TEXTS, None, layer=2, unit="word", tokenised=False).states.double().numpy() for _ in range(2)
+    )
     right = np.linalg.lstsq(x, y, rcond=None)[0]
     assert np.abs(free.numpy() - right).max() < 0.01
 
 
 def test_a_map_is_applied_to_its_language_and_layer_only(make_encoder):
     encoder = make_encoder().eval()
-    plain = {layer: sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=layer)[0]["mean"] for layer in (1, 2)}
+
+    def vectors(language, layer):
+        return sentence_vectors(encoder, TEXTS[:5], language, pools=("mean",), layer=layer)[0]["mean"]
+
+    plain = {layer: vectors(None, layer) for layer in (1, 2)}
     turn = rotation(encoder.width, 3)
     encoder.use_map("de", 2, turn)
-    assert np.array_equal(sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=2)[0]["mean"], plain[2])
-    with encoder.using_language("de"):
-        mapped = sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=2)[0]["mean"]
-        lower = sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=1)[0]["mean"]
-        with encoder.using_language("en"):
-            assert np.array_equal(sentence_vectors(encoder, TEXTS[:5], pools=("mean",), layer=2)[0]["mean"], plain[2])
+    assert np.array_equal(vectors(None, 2), plain[2])
+    assert np.array_equal(vectors("en", 2), plain[2])
+    mapped, lower = vectors("de", 2), vectors("de", 1)
     assert np.allclose(mapped, plain[2] @ turn.numpy(), atol=1e-5)
     assert np.array_equal(lower, plain[1])
 

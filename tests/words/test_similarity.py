@@ -23,8 +23,8 @@ def pairs():
 
 def vectors(encoder, text, layer, unit):
     """Return the vectors of a single sentence, and the word of each."""
-    ((ids, offsets),) = encoder.tokenize([text])
-    states = piece_states(encoder, [ids], layer=layer).double().tolist()
+    ((ids, offsets),) = encoder.tokenize([text], None)
+    states = piece_states(encoder, [ids], None, layer=layer).double().tolist()
     owner = piece_words(offsets, word_spans(text)).tolist()
     if unit == "word":
         found = sorted(set(owner))
@@ -58,11 +58,11 @@ def test_a_piece_of_several_words_links_them_all(encoder, monkeypatch):
     tokenize = encoder.tokenize
 
     def coarse(texts):
-        ids = tokenize(["a"])[0][0]
+        ids = tokenize(["a"], None)[0][0]
         cuts = {"红房子 大": [(0, 1), (1, 3), (4, 5)], "red house big": [(0, 3), (4, 9), (10, 13)]}
         return [(np.repeat(ids, len(cuts[text])), np.array(cuts[text])) for text in texts]
 
-    monkeypatch.setattr(type(encoder), "tokenize", lambda self, texts: coarse(texts))
+    monkeypatch.setattr(type(encoder), "tokenize", lambda self, texts, language: coarse(texts))
     # Equal pieces at equal positions have equal vectors: the diagonal is linked.
     (links,) = align_by_similarity(encoder, [("red house big", "红房子 大")], SimilarityConfig(matching="argmax"))
     assert links == [(0, 0), (1, 1), (1, 2), (2, 3)]
@@ -97,14 +97,14 @@ def test_a_transport_plan_gives_every_word_its_weight():
 
 def test_a_long_sentence_is_read_in_windows(make_encoder):
     encoder = make_encoder(max_length=20).eval()
-    ((ids, _),) = encoder.tokenize(["The old dog sees a small house . " * 9])
+    ((ids, _),) = encoder.tokenize(["The old dog sees a small house . " * 9], None)
     assert len(ids) > 50
-    states = piece_states(encoder, [ids[:5], ids, ids[:18]], layer=2)
+    states = piece_states(encoder, [ids[:5], ids, ids[:18]], None, layer=2)
     assert states.shape == (5 + len(ids) + 18, encoder.width)
-    assert torch.allclose(states[:5], piece_states(encoder, [ids[:5]], layer=2), atol=1e-5)
+    assert torch.allclose(states[:5], piece_states(encoder, [ids[:5]], None, layer=2), atol=1e-5)
     room = 18
     begins = [*range(0, len(ids) - room, room // 2), len(ids) - room]
-    alone = {begin: piece_states(encoder, [ids[begin : begin + room]], layer=2) for begin in begins}
+    alone = {begin: piece_states(encoder, [ids[begin : begin + room]], None, layer=2) for begin in begins}
     for place in range(len(ids)):
         # Pieces to the nearest edge that is not the sentence's own.
         margin = {

@@ -17,7 +17,7 @@ import numpy as np
 
 from paralign.analyses.base import AnalysisResult
 from paralign.errors import UserError
-from paralign.metrics import interval_over_seeds, mean_sd, paired_bootstrap_mean
+from paralign.metrics import Comparison, compare_over_seeds, mean_sd, paired_bootstrap_mean
 from paralign.results import Measurement, natural_sort_key, read_items
 
 __all__ = ["AblationCell", "ablation_cells", "ablation_result"]
@@ -43,10 +43,11 @@ class AblationCell:
         seeds: number of fine-tuning seeds.
         difference: change from the mean without a reset, over the seeds that both have; NaN if there is none.
         low: lower end of its 95 % interval over test items (paired bootstrap) and, with two or more seeds, over seeds
-            (:func:`paralign.metrics.interval_over_seeds`).
+            (:func:`paralign.metrics.compare_over_seeds`).
         high: upper end.
         spread: standard deviation of the difference over seeds; NaN for fewer than two.
         targets: number of test sets; 1 except for the mean.
+        items: number of test items of the interval, of the smallest test set for the mean; 0 without an interval.
     """
 
     task: str
@@ -65,6 +66,7 @@ class AblationCell:
     high: float
     spread: float
     targets: int = 1
+    items: int = 0
 
 
 _Runs = list[tuple[Path, Measurement]]
@@ -99,10 +101,10 @@ def ablation_cells(rows: Iterable[tuple[Path, Measurement]]) -> tuple[list[Ablat
                 notes.append(f"{label}: nothing to compare with, no run without a reset")
             for reset in sorted(test_sets[0], key=lambda name: (name != "", natural_sort_key(name))):
                 reference: list[_BySeed] = without_reset if reset else [{} for _ in test_sets]
-                scores, note = _compare([resets[reset] for resets in test_sets], reference)
+                scores, items, note = _compare([resets[reset] for resets in test_sets], reference)
                 notes += [f"{label}, {reset}: no interval, {note}"] if note else []
                 names = (task, metric, dataset, system, model_hash, source, target, reset)
-                cells.append(AblationCell(*names, *scores, len(test_sets)))
+                cells.append(AblationCell(*names, *scores, len(test_sets), items))
     return cells, notes
 
 
@@ -173,42 +175,48 @@ def _seeds(resets: _ByReset) -> dict[str, set[int | None]]:
 
 def _compare(
     treated: list[_BySeed], reference: list[_BySeed]
-) -> tuple[tuple[float, float, int, float, float, float, float], str | None]:
+) -> tuple[tuple[float, float, int, float, float, float, float], int, str | None]:
     """Compare means over test sets and seeds, with and without a reset.
 
     Returns:
-        the fields of a cell from ``score`` to ``spread``, and the reason why there is no interval.
+        the fields of a cell from ``score`` to ``spread``, the number of test items, and the reason why there is no
+        interval.
     """
     mean, sd = mean_sd([fmean([by_seed[seed][1].value for by_seed in treated]) for seed in treated[0]])
     shared = sorted(set(treated[0]).intersection(*treated, *reference), key=str)
+    if not shared:
+        return (mean, _or_nan(sd), len(treated[0]), math.nan, math.nan, math.nan, math.nan), 0, None
+    with_reset, without = ({s: fmean([by_seed[s][1].value for by_seed in side]) for s in shared}
+                           for side in (treated, reference))  # fmt: skip
+    difference, spread = mean_sd([with_reset[seed] - without[seed] for seed in shared])
     sides = [([a[s] for s in shared], [b[s] for s in shared]) for a, b in zip(treated, reference, strict=True)]
-    differences = [fmean([a[k][1].value - b[k][1].value for a, b in sides]) for k in range(len(shared))]
-    low, high, note = _interval(sides) if shared else (math.nan, math.nan, None)
-    difference, spread = mean_sd(differences) if differences else (math.nan, None)
-    if spread is not None and not math.isnan(low):
-        low, high = interval_over_seeds(difference, (low, high), spread, len(differences))
-    return (mean, _or_nan(sd), len(treated[0]), difference, low, high, _or_nan(spread)), note
+    compared, note = _over_items(sides)
+    low = high = math.nan
+    if compared is not None:
+        found = compare_over_seeds(compared, with_reset, without)
+        low, high = found.low, found.high
+    items = compared.items if compared else 0
+    return (mean, _or_nan(sd), len(treated[0]), difference, low, high, _or_nan(spread)), items, note
 
 
 def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _interval(sides: list[tuple[_Runs, _Runs]]) -> tuple[float, float, str | None]:
-    """Return the interval of the mean difference over test sets, or NaN and the reason why there is none."""
+def _over_items(sides: list[tuple[_Runs, _Runs]]) -> tuple[Comparison | None, str | None]:
+    """Return the comparison over test items, averaged over test sets, or the reason why there is none."""
     pairs = []
     statistics = {row.statistic for side in sides for runs in side for _, row in runs}
     for treated, reference in sides:
         if len({str(row.settings.get("data")) for _, row in (*treated, *reference)}) > 1:
-            return math.nan, math.nan, "other test items"
+            return None, "other test items"
         try:
             items = [[read_items(folder, row) for folder, row in runs] for runs in (treated, reference)]
         except UserError as error:  # the scores are still useful
-            return math.nan, math.nan, error.message
+            return None, error.message
         tables = [[table for table in side if table is not None] for side in items]
         sizes = {len(table) for side in tables for table in side}
         if len(sizes) != 1 or any(len(side) < len(treated) for side in tables):
-            return math.nan, math.nan, "per-item scores of some seeds are missing"
+            return None, "per-item scores of some seeds are missing"
         pairs.append((np.stack(tables[0]), np.stack(tables[1])))
-    compared = paired_bootstrap_mean(pairs, statistic=statistics.pop())
-    return compared.low, compared.high, None
+    return paired_bootstrap_mean(pairs, statistic=statistics.pop()), None

@@ -15,6 +15,7 @@ from paralign.analyses.base import AnalysisResult, ResultsAnalysis
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.results import Measurement
+from paralign.systems import encoder_labels
 
 __all__ = [
     "PREDICTORS",
@@ -138,13 +139,13 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
         the points, and notes on what was left out.
     """
     metrics: dict[str, str] = {}
-    systems: dict[str, str] = {}
+    scored: list[Measurement] = []
     scores, predictors, layers = _Values(), _Values(), _Values()
     for row in rows:
         if row.train is not None and not row.settings.get("layers"):
             if metrics.setdefault(row.task, row.metric) == row.metric:
                 scores.add((row.task, row.train, row.language, row.model_hash), _training_way(row), row.value)
-                systems[row.model_hash] = str(row.settings.get("system") or row.model)
+                scored.append(row)
             continue
         pair = (row.model_hash, *_language_pair(row.where.direction, row.language))
         if row.task == "similarity" and row.metric == "cka" and row.where.layer is not None:
@@ -152,12 +153,14 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
             layers.add((*pair, row.where.layer), way, row.value)
         elif row.task == "retrieval" and row.metric == "accuracy_cosine":
             way = f"retrieval on {row.dataset} {row.split}, layer {row.where.layer}"
+            way += f", maps {row.settings['maps']}" if row.settings.get("maps") else ""
             predictors.add((*pair, f"retrieval, {row.where.pool}"), way, row.value)
         elif row.task in ("lexicon", "twins") and row.metric == "precision_at_1_cosine":
             way = f"{row.task} on {row.dataset} {_describe_settings(row.settings.get('task'))}"
             predictors.add((*pair, row.task), way, row.value)
     predictor_values = _predictor_values(predictors, layers)
     means = scores.means()
+    systems = encoder_labels(scored)
     points = []
     for (task, source, language, model_hash), score in means.items():
         on_source = means.get((task, source, source, model_hash))

@@ -94,8 +94,8 @@ def _encode(
         for number, language in wanted:
             encoder = encoders[number].encoder
             position = text.languages.index(language)
-            with encoder.using_language(language):
-                vectors[number, language], count = layer_vectors(encoder, [texts[position] for texts in chunk])
+            sentences = [texts[position] for texts in chunk]
+            vectors[number, language], count = layer_vectors(encoder, sentences, language)
             truncated[number, language] += count
         streams.add(vectors)
         lengths += [tuple(map(len, texts)) for texts in chunk[: max(0, _MAX_LENGTHS - len(lengths))]]

@@ -55,6 +55,12 @@ ANALYSES: dict[str, AnalysisEntry] = {
         encoders="similarity:SimilarityAnalysis",
         similarity="draw_similarity:draw_similarity",
     ),
+    "space": _entry(
+        "Measure isotropy, language identity, hubs and neighbors in each layer.",
+        tasks=("space",),
+        encoders="space:SpaceAnalysis",
+        space="draw_space:draw_space",
+    ),
     "correlation": _entry(
         "Correlate similarity and retrieval with transfer.",
         results="correlation:CorrelationAnalysis",

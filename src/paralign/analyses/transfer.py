@@ -8,8 +8,9 @@ al. 2022).
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -21,15 +22,20 @@ from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.results import Measurement
+from paralign.systems import distinct_labels
+from paralign.task_table import metric_without_conditions, task_info
 
 __all__ = ["Correlation", "Point", "TransferAnalysis", "correlations", "transfer_points"]
 
-_METRICS = ("f1", "accuracy", "las")
 _ALIGNMENT = ("twins", "precision_at_1_cosine")
 _HEADER = (
     "task", "metric", "language", "system", "model_hash", "pretrain_seed", "BZ", "BS", "delta", "alignment",
-    "finetune_seeds",
+    "finetune_seeds", "condition",
 )  # fmt: skip
+_FROM_DATA = ("types", "relations")
+"""Task settings that follow from the training data."""
+_Key = tuple[str, str, str, str, frozenset[tuple[str, str]]]
+"""Task, metric, language, hash of the encoder, and how the score was measured."""
 
 
 @dataclass(frozen=True, order=True)
@@ -47,6 +53,7 @@ class Point:
         supervised: BS.
         alignment: NaN if it was not measured.
         heads: number of fine-tuning seeds of BZ or BS, whichever is smaller.
+        condition: test set, split and settings in which the points of the task differ; empty if they do not.
     """
 
     task: str
@@ -59,6 +66,7 @@ class Point:
     supervised: float
     alignment: float
     heads: int
+    condition: str = ""
 
     @property
     def delta(self) -> float:
@@ -68,7 +76,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Spearman's correlation of alignment and Δ over the points of a task, with its 95 % interval."""
+    """Spearman's correlation of alignment and Δ over the points of a task, with its 95 % interval over encoders.
+
+    Attributes:
+        task: the task.
+        metric: its metric.
+        points: number of points.
+        value: the correlation.
+        low: lower end of the interval from resampling encoders; NaN for few of them.
+        high: upper end.
+        condition: that of its points.
+    """
 
     task: str
     metric: str
@@ -76,6 +94,7 @@ class Correlation:
     value: float
     low: float
     high: float
+    condition: str = ""
 
 
 class TransferAnalysis(ResultsAnalysis):
@@ -85,7 +104,9 @@ class TransferAnalysis(ResultsAnalysis):
 
     def analyze(self, rows: Sequence[tuple[Path, Measurement]]) -> AnalysisResult:
         """Return the points as a table and a figure, with the correlation of each task."""
-        points = transfer_points(row for _, row in rows)
+        points, notes = transfer_points(row for _, row in rows)
+        if not points and notes:
+            raise UserError(notes[0], hint="repeat one of them with the settings of the other")
         if not points:
             raise UserError(
                 "no encoder was fine-tuned both on a language and on one derived from it",
@@ -98,6 +119,7 @@ class TransferAnalysis(ResultsAnalysis):
             figures={"transfer": figure},
             table=[_HEADER, *map(_table_row, points)],
             summary=[*map(_describe_point, points), *map(_describe_correlation, by_task)],
+            warnings=notes,
         )
 
 
@@ -106,77 +128,194 @@ def _table_row(point: Point) -> tuple[str, ...]:
     alignment = "" if math.isnan(point.alignment) else f"{point.alignment:.4f}"
     scores = (f"{point.zero:.4f}", f"{point.supervised:.4f}", f"{point.delta:.4f}")
     names = (point.task, point.metric, point.language, point.system, point.model_hash)
-    return (*names, seed, *scores, alignment, str(point.heads))
+    return (*names, seed, *scores, alignment, str(point.heads), point.condition)
 
 
 def _describe_point(point: Point) -> str:
     alignment = "" if math.isnan(point.alignment) else f", alignment {100 * point.alignment:.1f}"
     scores = f"BZ {100 * point.zero:.1f}, BS {100 * point.supervised:.1f}, Δ {100 * point.delta:+.1f}"
-    return f"{point.task} {point.language} {point.system}: {scores}{alignment}"
+    condition = f" ({point.condition})" if point.condition else ""
+    return f"{point.task} {point.language} {point.system}{condition}: {scores}{alignment}"
 
 
 def _describe_correlation(found: Correlation) -> str:
-    interval = "" if math.isnan(found.low) else f" (95 % interval from resampling: {found.low:.2f} to {found.high:.2f})"
-    return f"{found.task}: Spearman of alignment and Δ {found.value:.2f} over {found.points} points{interval}"
+    limits = f" (95 % interval from resampling encoders: {found.low:.2f} to {found.high:.2f})"
+    interval = "" if math.isnan(found.low) else limits
+    condition = f" ({found.condition})" if found.condition else ""
+    return (
+        f"{found.task}{condition}: Spearman of alignment and Δ {found.value:.2f} over {found.points} points{interval}"
+    )
 
 
-def transfer_points(rows: Iterable[Measurement]) -> list[Point]:
-    """Return a point for each encoder, derived language and task with both scores.
+def transfer_points(rows: Iterable[Measurement]) -> tuple[list[Point], list[str]]:
+    """Return a point for each encoder, derived language, task and way of measuring it with both scores.
 
-    The metric of a task is F1 if it has one, otherwise accuracy, otherwise LAS.
+    The metric of a task is its main one, also without punctuation, with subtypes, or by MLQA's script. Scores on other
+    test sets, splits or settings, or with other layers reinitialized or frozen, are other points, not averaged.
+
+    Returns:
+        the points, and notes on encoders whose BZ and BS were measured in different ways.
+
+    Raises:
+        UserError: if the test texts of BZ and BS differ, or alignment was measured in several ways.
     """
-    scores: dict[tuple[str, str, str, str], dict[bool, list[float]]] = defaultdict(lambda: defaultdict(list))
-    alignments: dict[tuple[str, str], list[float]] = defaultdict(list)
-    encoders: dict[str, tuple[str, int | None]] = {}
+    metrics: dict[str, str] = {}
+    scores: dict[_Key, dict[bool, dict[tuple[str, ...], Measurement]]] = defaultdict(lambda: defaultdict(dict))
+    alignments: dict[tuple[str, str], dict[tuple[str, ...], Measurement]] = defaultdict(dict)
     for row in rows:
         derived = parse_derived(row.language)
         if derived is None:
             continue
-        encoders[row.model_hash] = (str(row.settings.get("system") or row.model), row.seeds.pretrain)
+        # The same measurement in two folders counts once.
         if (row.task, row.metric) == _ALIGNMENT:
-            alignments[row.model_hash, row.language].append(row.value)
-        elif row.metric in _METRICS and row.train in (derived.base, row.language):
-            key = (row.task, row.metric, row.language, row.model_hash)
-            scores[key][row.train == row.language].append(row.value)
-    metrics = {task: min(_METRICS.index(m) for t, m, *_ in scores if t == task) for task, *_ in scores}
+            alignments[row.model_hash, row.language][row.key()] = row
+        elif row.train in (derived.base, row.language) and _is_main_metric(row, metrics):
+            key = (row.task, row.metric, row.language, row.model_hash, frozenset(_condition(row).items()))
+            scores[key][row.train == row.language][row.key()] = row
+    labels = _labels((key, row) for key, sides in scores.items() for side in sides.values() for row in side.values())
+    conditions = _describe_conditions(scores)
     points = []
-    for (task, metric, language, model_hash), by_training in scores.items():
-        zero, supervised = by_training[False], by_training[True]
-        if _METRICS.index(metric) != metrics[task] or not zero or not supervised:
+    for key, sides in scores.items():
+        zero, supervised = list(sides[False].values()), list(sides[True].values())
+        if not zero or not supervised:
             continue
-        system, seed = encoders[model_hash]
-        measured = alignments.get((model_hash, language), [])
+        task, metric, language, model_hash, _ = key
+        _check_same_texts(zero + supervised, labels[key])
         points.append(
             Point(
                 task=task,
                 metric=metric,
                 language=language,
-                system=system,
+                system=labels[key],
                 model_hash=model_hash,
-                seed=seed,
+                seed=zero[0].seeds.pretrain,
                 zero=_mean(zero),
                 supervised=_mean(supervised),
-                alignment=_mean(measured) if measured else math.nan,
+                alignment=_alignment(list(alignments.get((model_hash, language), {}).values())),
                 heads=min(len(zero), len(supervised)),
+                condition=conditions[key],
             )
         )
-    return sorted(points)
+    return sorted(points), _unpaired(scores, labels, conditions)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
+def _is_main_metric(row: Measurement, metrics: dict[str, str]) -> bool:
+    """Whether the metric is the main one of its task: the first seen, for a task that names none."""
+    main = task_info(row.task, row.settings).main_metrics
+    metric = metric_without_conditions(row.metric)
+    return metric == (main[0] if main else metrics.setdefault(row.task, metric))
+
+
+def _condition(row: Measurement) -> dict[str, str]:
+    """Return how a score was measured, apart from encoder, language and seed."""
+    condition = {"data": row.dataset, "split": row.split}
+    for section in ("task", "training", "layers"):
+        settings = row.settings.get(section)
+        for name, value in settings.items() if isinstance(settings, Mapping) else ():
+            if section == "training" and name == "sets" and isinstance(value, list):
+                value = [_without_language(str(one), row.language) for one in value]
+            if value not in ("", None) and name != "of" and not (section == "task" and name in _FROM_DATA):
+                condition[name] = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return condition
+
+
+def _without_language(name: str, language: str) -> str:
+    """Return the name of a training set: ``en.ewt-train`` of a derived language is ``ewt-train`` of the original."""
+    derived = parse_derived(language)
+    parts = [part for part in re.split(r"([._-])", name) if derived is None or part != derived.base]
+    return re.sub(r"([._-])[._-]+", r"\1", "".join(parts)).strip("._-")
+
+
+def _labels(rows: Iterable[tuple[_Key, Measurement]]) -> dict[_Key, str]:
+    """Return the label of each key. Encoders of several languages, pretrained alike, may have the same."""
+    by_language: dict[str, list[tuple[_Key, Measurement]]] = defaultdict(list)
+    for key, row in rows:
+        # How it was fine-tuned is part of the condition.
+        plain = {name: value for name, value in row.settings.items() if name not in ("training", "layers")}
+        by_language[row.language].append((key, row.model_copy(update={"settings": plain})))
+    out: dict[_Key, str] = {}
+    for members in by_language.values():
+        named = [(str(row.settings.get("system") or row.model), row) for _, row in members]
+        out |= {key: label for (key, _), label in zip(members, distinct_labels(named), strict=True)}
+    return out
+
+
+def _describe_conditions(keys: Iterable[_Key]) -> dict[_Key, str]:
+    """Return the settings of each key in which the keys of its task and metric differ."""
+    by_metric: dict[tuple[str, str], list[_Key]] = defaultdict(list)
+    for key in keys:
+        by_metric[key[:2]].append(key)
+    out = {}
+    for members in by_metric.values():
+        common = frozenset.intersection(*(key[-1] for key in members))
+        for key in members:
+            out[key] = ", ".join(f"{name} {value}" for name, value in sorted(key[-1] - common))
+    return out
+
+
+def _unpaired(
+    scores: Mapping[_Key, Mapping[bool, Mapping[tuple[str, ...], Measurement]]],
+    labels: Mapping[_Key, str],
+    conditions: Mapping[_Key, str],
+) -> list[str]:
+    """Return a note for each encoder, language and task whose scores of both kinds were measured in different ways."""
+    ways: dict[tuple[str, str, str], dict[bool, list[str]]] = defaultdict(lambda: defaultdict(list))
+    names: dict[tuple[str, str, str], str] = {}
+    paired = set()
+    for key, sides in scores.items():
+        task, metric, language, model_hash, _ = key
+        encoder = (task, language, model_hash)
+        names.setdefault(encoder, labels[key])
+        known = [side for side in (False, True) if sides.get(side)]
+        if len(known) == 2:
+            paired.add(encoder)
+        for side in known:
+            ways[encoder][side].append(metric + (f" ({conditions[key]})" if conditions[key] else ""))
+    return [
+        f"{encoder[0]} {encoder[1]} {names[encoder]}: no Δ, BZ was measured as {' and '.join(by_side[False])},"
+        f" BS as {' and '.join(by_side[True])}"
+        for encoder, by_side in ways.items()
+        if len(by_side) == 2 and encoder not in paired
+    ]
+
+
+def _check_same_texts(rows: Sequence[Measurement], label: str) -> None:
+    if len({str(row.settings["data"]) for row in rows if row.settings.get("data")}) > 1:  # older rows have none
+        row = rows[0]
+        raise UserError(
+            f"the test texts of {row.language} in {row.dataset} differ between runs of {row.task} {label}",
+            hint="evaluate all of them on one file, or give the runs of one file",
+        )
+
+
+def _alignment(rows: Sequence[Measurement]) -> float:
+    """Return the mean over both directions; NaN if it was not measured."""
+    ways = {f"{row.dataset} {row.split} {dict(sorted(_condition(row).items()))}" for row in rows}
+    if len(ways) > 1:
+        row = rows[0]
+        raise UserError(
+            f"the alignment of {row.language} in {row.model} was measured in several ways: {'; '.join(sorted(ways))}",
+            hint="give the runs of one of them",
+        )
+    return _mean(rows) if rows else math.nan
+
+
+def _mean(rows: Sequence[Measurement]) -> float:
+    return float(np.mean([row.value for row in rows]))
 
 
 def correlations(points: Iterable[Point]) -> list[Correlation]:
-    """Return the correlation of each task with at least two points of known alignment."""
-    by_task: dict[tuple[str, str], list[Point]] = defaultdict(list)
+    """Return the correlation of each task and condition with at least two points of known alignment."""
+    groups: dict[tuple[str, str, str], list[Point]] = defaultdict(list)
     for point in points:
         if not math.isnan(point.alignment):
-            by_task[point.task, point.metric].append(point)
+            groups[point.task, point.metric, point.condition].append(point)
     found = []
-    for (task, metric), measured in sorted(by_task.items()):
+    for (task, metric, condition), measured in sorted(groups.items()):
         if len(measured) > 1:
             sides = [point.alignment for point in measured], [point.delta for point in measured]
-            interval = spearman_interval(*sides)
-            found.append(Correlation(task, metric, len(measured), float(spearman(*sides)), *interval))
+            # Points of one encoder on several languages are not independent.
+            low, high = spearman_interval(*sides, groups=[[point.model_hash for point in measured]])
+            value = float(spearman(*sides))
+            found.append(Correlation(task, metric, len(measured), value, low, high, condition))
     return found

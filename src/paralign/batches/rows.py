@@ -111,6 +111,8 @@ class View:
     labels: Ints
     positions: Ints | None = None
     """``[T]`` position ids of the pieces; ``None`` if they count from 0 in each row."""
+    language: str | None = None
+    """Language of the rows, for the encoder's maps; ``None`` if they have several, and in training."""
 
     @cached_property
     def starts(self) -> Ints:

@@ -130,10 +130,23 @@ class PairBatch:
             language: canonical tag.
         """
         assert isinstance(self._store, TokenStore)
-        side = self.swapped if name == "first" else 1 - self.swapped
+        side = self._side(name)
         index = self.languages.index(language) if language in self.languages else -1
         result: npt.NDArray[np.bool_] = self._store.language[self.ids, side].astype(np.int64) == index
         return result
+
+    def _side(self, name: str) -> Ints:
+        """Return the side of the store in the view ``first`` or ``second``, ``[size]``."""
+        return self.swapped if name == "first" else 1 - self.swapped
+
+    def word_positions(self, name: str) -> Ints:
+        """Return the position in its word, 0 for the first, of each piece of ``first`` or ``second`` but specials."""
+        return self._store.gather_word_positions(self.ids, self._side(name))[0].astype(np.int64)
+
+    def texts(self, name: str) -> list[str]:
+        """Return the sentences of the view ``first`` or ``second``."""
+        assert isinstance(self._store, TokenStore)
+        return [self._store.text(*where) for where in zip(self.ids.tolist(), self._side(name).tolist(), strict=True)]
 
     def word_links(self, position: int) -> list[tuple[str, str]] | None:
         """Return the linked words of a record of the slice (first side of the store, second side).

@@ -29,6 +29,7 @@ def build(
     pairs: Pairs = None,
     text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH, used instead of --pairs.")] = None,
     exclude: Exclude = None,
+    tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are separated by spaces.")] = False,
     overrides: Overrides = None,
     limit: Limit = None,
     lenient: Lenient = False,
@@ -55,7 +56,9 @@ def build(
         [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],
         out,
         resolve(FilterConfig, settings["data"]),
+        unknown=tokenizer.unk_token_id,
         exclude=exclude or [],
+        tokenised=tokenised,
         lenient=lenient,
         quiet=quiet,
     )

@@ -6,7 +6,7 @@ import typer
 
 __all__ = ["command"]
 
-_EXTRAS = {"datasets": "hub", "tensorboard": "track", "sentencepiece": "sentencepiece"}
+_EXTRAS = {"datasets": "hub", "tensorboard": "track", "sentencepiece": "sentencepiece", "icu4py": "segmentation"}
 _PLAIN = ("paralign", "torch", "transformers", "accelerate", "tokenizers", "safetensors", "numpy")
 
 

@@ -20,9 +20,15 @@ def command(
         typer.Option(help="Sentence vector; by default cls for encoders aligned with moco, otherwise mean."),
     ] = None,
     layer: Annotated[int | None, typer.Option(help="Hidden state; layers above it are removed.", min=1)] = None,
+    trim_vocabulary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Text, LANG=PATH (may be repeated): remove the pieces that it does not use.", metavar="LANG=PATH"
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Export an encoder to sentence-transformers."""
     from paralign.commands.export import export
 
-    export(model, out, pool=pool, layer=layer, quiet=quiet)
+    export(model, out, pool=pool, layer=layer, trim_vocabulary=trim_vocabulary or (), quiet=quiet)

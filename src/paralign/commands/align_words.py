@@ -12,6 +12,7 @@ from typing import Any
 
 from paralign.config import merge, parse_override
 from paralign.console import echo
+from paralign.corpus.language_identification import language_warnings
 from paralign.errors import UserError
 from paralign.formats.lines import write_lines
 from paralign.formats.links import GoldLinks, read_gold, write_links
@@ -115,6 +116,7 @@ def align_words(
         quiet=quiet,
     )
     aligner = make_aligner(method, options, merge(settings or {}, *_parse_overrides(overrides)))
+    _warn_of_languages([spec, *further], quiet)
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
     to_align = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
@@ -191,11 +193,17 @@ def read_aligned_text(
         quiet=quiet,
     )
     aligner = make_aligner(method if links is None else "file", options)
+    _warn_of_languages([spec], quiet)
     dropped: Counter[str] = Counter()
     text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped))
     _echo_dropped(dropped, quiet)
     aligner.read(text)
     return text, aligner.align(len(text))
+
+
+def _warn_of_languages(specs: Sequence[PairSpec], quiet: bool) -> None:
+    for warning in language_warnings(specs):
+        echo(f"WARNING {warning}", quiet=quiet)
 
 
 def _echo_dropped(dropped: Counter[str], quiet: bool) -> None:
@@ -272,7 +280,7 @@ def read_word_pairs(
 
     def sides() -> Iterator[str]:
         last = 0
-        for pair in read_pairs(spec, lenient=lenient, dropped=dropped):
+        for pair in read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised):
             yield from _empty_sides(texts, pair.line - last - 1 if has_lines else 0)
             texts.extend((pair.source, pair.target))
             yield from (pair.source, pair.target)

@@ -146,8 +146,7 @@ def _projection(encoder: Encoder, spec: PairSpec, translations: Sequence[Transla
     sides = ([t.source for t in translations], [t.target for t in translations])
     vectors = []
     for language, words in zip(spec.languages, sides, strict=True):
-        with encoder.using_language(language):
-            vectors.append(word_vectors(encoder, words, None)[0])
+        vectors.append(word_vectors(encoder, words, language, None)[0])
     return {"places": [[round(float(x), 5) for x in position] for position in project(np.concatenate(vectors))]}
 
 

@@ -20,7 +20,7 @@ from paralign.runs.dataset_names import dataset_names
 from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.folder import RunFolder
 from paralign.runs.measure import RowContext, echo_dropped, echo_scores, echo_truncated, measure, recorded_settings
-from paralign.runs.model_folder import describe_encoder, saved_head, saved_task
+from paralign.runs.model_folder import describe_encoder, describe_fine_tuned, saved_head, saved_task
 from paralign.runs.settings import task_section
 from paralign.tasks import Task
 from paralign.tasks.base import read_data
@@ -169,7 +169,8 @@ def _model_facts(
     if facts:
         # Scores with a head belong to the encoder before fine-tuning; scores without it to the fine-tuned encoder.
         of = dict(facts["of"]) | ({"method": system} if system else {})
-        model_facts = of if trains else model_facts | {k: of[k] for k in ("method", "control", "seeds")}
+        fine_tuned = {k: of[k] for k in ("method", "control", "seeds")} | describe_fine_tuned(facts)
+        model_facts = of if trains else model_facts | fine_tuned
     if mapped and system is None:
         model_facts = model_facts | {"method": f"{model_facts['method']}, mapped"}
     return model_facts, mapped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +13,12 @@ from paralign.encoder.card import read_provenance, write_provenance
 from paralign.encoder.hf import base_of
 from paralign.encoder.layers import keep_layers
 from paralign.encoder.tokenizer import save_tokenizer
+from paralign.encoder.trimming import count_pieces
+from paralign.encoder.trimming import trim_vocabulary as trim_vocabulary_of
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
+from paralign.sources.readers import read_text
+from paralign.sources.specs import parse_text
 from paralign.version import __version__
 
 __all__ = ["export"]
@@ -49,6 +54,7 @@ def export(
     *,
     pool: Literal["cls", "mean"] | None = None,
     layer: int | None = None,
+    trim_vocabulary: str | Sequence[str] = (),
     quiet: bool = False,
 ) -> Path:
     """Write a folder that ``sentence_transformers.SentenceTransformer`` loads.
@@ -59,6 +65,8 @@ def export(
         pool: ``cls``, the state of the first piece, or ``mean`` over all pieces (in paralign itself, ``mean`` excludes
             special pieces). None: ``cls`` for encoders aligned with it (objective ``moco``), otherwise ``mean``.
         layer: number of the hidden state; layers above it are removed. None: the last.
+        trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
+            single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
         quiet: whether to print nothing.
 
     Returns:
@@ -77,6 +85,8 @@ def export(
         raise UserError(f"the encoder has no hidden state {layer} to export", hint=f"use 1 to {encoder.layers}")
     if layer is not None and layer != encoder.layers:
         keep_layers(encoder.model, layer)
+    if trim_vocabulary:
+        encoder = _trimmed(encoder, trim_vocabulary, quiet=quiet)
     with atomic_folder(out) as part:
         base: Any = base_of(encoder.model)
         base.save_pretrained(part)
@@ -100,6 +110,27 @@ def export(
         (part / "README.md").write_text(card, encoding="utf-8")
     echo(f"{out}  ({description})", quiet=quiet)
     return out
+
+
+def _trimmed(encoder: Encoder, specs: str | Sequence[str], *, quiet: bool) -> Encoder:
+    """Return the encoder with the pieces of some texts only, and print what remains."""
+    texts = [parse_text(spec) for spec in ([specs] if isinstance(specs, str) else specs)]
+
+    def lines(tenth: bool) -> Iterator[str]:
+        return (text for spec in texts for number, text in read_text(spec) if text and (number % 10 == 0) == tenth)
+
+    (most, known), (tenth, others) = (count_pieces(encoder, lines(part)) for part in (False, True))
+    if not (most + tenth).any():
+        raise UserError("no text to select pieces by", where=texts[0].path)
+    small = trim_vocabulary_of(encoder, most + tenth, known | others)
+    covered = tenth[most > 0].sum() / max(1, tenth.sum())
+    echo(
+        f"{len(small.tokenizer):,} of {len(encoder.tokenizer):,} pieces, {small.parameter_count() / 1e6:.1f} of "
+        f"{encoder.parameter_count() / 1e6:.1f} M weights; nine tenths of the lines have {100 * covered:.2f} % of the "
+        "pieces in the rest",
+        quiet=quiet,
+    )
+    return small
 
 
 def _write(path: Path, value: object) -> None:

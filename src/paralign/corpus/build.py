@@ -28,6 +28,7 @@ Tokenize = Callable[[list[str], str], list[tuple[npt.NDArray[Any], npt.NDArray[A
 """Called with texts and their language; returns for each text its piece ids ``[k]`` and character offsets ``[k, 2]``,
 without special tokens."""
 
+_MANY_UNKNOWN = 0.2
 _BATCH_LINES = 2_000
 _BATCH_CHARACTERS = 2_000_000
 _DTYPES = {
@@ -77,7 +78,9 @@ def build_store(
     filter: FilterConfig,
     tokenizer_id: str,
     vocabulary: int | None = None,
+    unknown: int | None = None,
     lenient: bool = False,
+    tokenised: bool = False,
     exclude: HashSet | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TokenStore:
@@ -96,7 +99,10 @@ def build_store(
         tokenizer_id: identifies the tokenizer (a hash); part of the fingerprint.
         vocabulary: number of pieces. Ids are stored in 16 bits if it is less than 65,536, otherwise, or if it is
             ``None``, in 32 bits.
+        unknown: id of the unknown piece, to say so if no record is left because the tokenizer does not know the text.
         lenient: drop lines that cannot be read instead of raising.
+        tokenised: whether the words of pairs are separated by spaces; the store keeps them
+            (:func:`paralign.text.normalization.normalize_tokens`).
         exclude: hashes of sentences (:func:`paralign.corpus.deduplicate.sentence_hashes`) that no side may equal;
             nothing is excluded if ``None``.
         progress: called after each batch with the numbers of lines read and records kept so far.
@@ -111,11 +117,11 @@ def build_store(
         raise UserError("no text is given", hint="use --pairs or --text")
     out = Path(out)
     with atomic_folder(out) as part, ExitStack() as stack:
-        build = _Build(part, stack, specs, filter, vocabulary, exclude)
+        build = _Build(part, stack, specs, filter, vocabulary, unknown, exclude)
         read = 0
         for number, spec in enumerate(specs):
             dropped: Counter[str] = Counter()
-            for rows in _batches(spec, lenient, dropped):
+            for rows in _batches(spec, lenient, tokenised, dropped):
                 read += len(rows.texts)
                 more = build.add(rows, number, spec, tokenize, dropped)
                 if progress is not None:
@@ -127,10 +133,11 @@ def build_store(
     return TokenStore.open(out)
 
 
-def _batches(spec: PairSpec | TextSpec, lenient: bool, dropped: Counter[str]) -> Iterator[_Rows]:
+def _batches(spec: PairSpec | TextSpec, lenient: bool, tokenised: bool, dropped: Counter[str]) -> Iterator[_Rows]:
     rows: Iterator[tuple[int, tuple[str, ...]]]
     if isinstance(spec, PairSpec):
-        rows = ((p.line, (p.source, p.target)) for p in read_pairs(spec, lenient=lenient, dropped=dropped))
+        pairs = read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised)
+        rows = ((p.line, (p.source, p.target)) for p in pairs)
     else:
         rows = ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=dropped))
     texts: list[tuple[str, ...]] = []
@@ -157,9 +164,11 @@ class _Build:
         specs: Sequence[PairSpec | TextSpec],
         config: FilterConfig,
         vocabulary: int | None,
+        unknown: int | None,
         exclude: HashSet | None,
     ) -> None:
         self.part, self.specs, self.config, self.exclude = part, specs, config, exclude
+        self.unknown, self.tokenized, self.unknown_of = unknown, Counter[str](), Counter[str]()
         self.sides = len(specs[0].languages)
         if any(len(spec.languages) != self.sides for spec in specs):
             raise UserError("pairs and plain text cannot share a store", hint="build two stores")
@@ -234,6 +243,8 @@ class _Build:
             sides.append(tokenize(texts, language) if texts else [])
             if len(sides[-1]) != len(texts):
                 raise ValueError(f"the tokenizer returned {len(sides[-1])} results for {len(texts)} texts")
+            self.tokenized[language] += sum(len(ids) for ids, _ in sides[-1])
+            self.unknown_of[language] += sum(int(np.count_nonzero(ids == self.unknown)) for ids, _ in sides[-1])
         encoded = [item for row in zip(*sides, strict=True) for item in row]
         ids, offsets = [item[0] for item in encoded], [item[1] for item in encoded]
         lengths = np.array([len(item) for item in ids], np.int64).reshape(-1, self.sides)
@@ -329,7 +340,13 @@ class _Build:
         }
         counts = ", ".join(f"{n:,} {reason}{reasons.get(reason, '')}" for reason, n in dropped.most_common())
         hint = {"too short": "; lower data.min_pieces", "too long": "; raise data.max_pieces"}
-        return f"all {dropped.total():,} {what} dropped: {counts}{hint.get(dropped.most_common(1)[0][0], '')}"
+        shares = {tag: self.unknown_of[tag] / count for tag, count in self.tokenized.items() if count}
+        many = "".join(
+            f"; {share:.0%} of the pieces of {tag} are unknown to the tokenizer"
+            for tag, share in shares.items()
+            if share > _MANY_UNKNOWN
+        )
+        return f"all {dropped.total():,} {what} dropped: {counts}{many or hint.get(dropped.most_common(1)[0][0], '')}"
 
 
 def file_digest(path: str | Path) -> str:

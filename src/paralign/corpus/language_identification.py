@@ -1,4 +1,4 @@
-"""Language identification (py3langid): checks that a text is in the language of its tag before a long run begins."""
+"""Language identification (py3langid) and scripts: checks that a text is in the language of its tag."""
 
 from __future__ import annotations
 
@@ -13,10 +13,22 @@ from paralign.languages import parse_derived
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalization import comparison_key
+from paralign.text.scripts import foreign_script, main_script, scripts_of
 
-__all__ = ["LanguageEstimate", "check_languages", "describe_wrong_language", "estimate_language"]
+__all__ = [
+    "LanguageEstimate",
+    "check_languages",
+    "describe_mismatch",
+    "describe_wrong_language",
+    "estimate_language",
+    "language_warnings",
+]
 
 _SENTENCES, _SAMPLE_SENTENCES, _FEWEST_SAMPLES = 1_000, 4, 25
+_FEWEST_FOREIGN = 5
+"""Number of texts in another script from which a file can be in the wrong script."""
+_SHORT = 15
+"""Characters. Shorter texts, such as single words, are too short for language identification."""
 # Languages that language identification cannot distinguish reliably.
 _SIMILAR = (
     {"bs", "hr", "sr", "sh"},
@@ -57,12 +69,14 @@ def estimate_language(texts: Iterable[str], tag: str) -> LanguageEstimate | None
     Returns:
         ``None`` for less than 100 sentences and for languages that py3langid does not support.
     """
-    import py3langid
-
     sentences = list(islice((text for text in texts if comparison_key(text)), _SENTENCES))
     starts = range(0, len(sentences) - _SAMPLE_SENTENCES + 1, _SAMPLE_SENTENCES)
     samples = [" ".join(sentences[k : k + _SAMPLE_SENTENCES]) for k in starts]
-    if len(samples) < _FEWEST_SAMPLES or tag not in {name for name, _ in py3langid.rank("a")}:
+    if len(samples) < _FEWEST_SAMPLES:
+        return None
+    import py3langid
+
+    if tag not in {name for name, _ in py3langid.rank("a")}:
         return None
     counts = Counter(str(py3langid.classify(sample)[0]) for sample in samples)
     same = next((similar for similar in _SIMILAR if tag in similar), {tag})
@@ -85,6 +99,44 @@ def describe_wrong_language(texts: Iterable[str], tag: str) -> str | None:
         return None
     shares = f"{estimate.share:.0%} of {estimate.samples} samples, {tag} {estimate.own:.0%}"
     return f"looks like {estimate.other} ({shares})"
+
+
+def describe_mismatch(texts: Iterable[str], tag: str) -> str | None:
+    """Describe script or language of a text if they are not those of its tag, for warnings.
+
+    Args:
+        texts: sentences or words; the first thousand with letters or digits are used.
+        tag: canonical tag of the expected language; for a derived language, its base is expected.
+
+    Returns:
+        For example ``expected text in de (Latin script), found Cyrillic script in 98% of 1,000 sentences``. ``None``
+        if nothing is wrong, or if there is too little text to know.
+    """
+    derived = parse_derived(tag)
+    base = tag if derived is None else derived.base
+    sentences = list(islice((text for text in texts if comparison_key(text)), _SENTENCES))
+    foreign = [text for text in sentences if foreign_script(text, base)]
+    if len(foreign) >= _FEWEST_FOREIGN and 2 * len(foreign) > len(sentences):
+        scripts = " or ".join(sorted(scripts_of(base))).replace("_", " ")
+        found = main_script(" ".join(foreign)).replace("_", " ") or "another"
+        share = f"{len(foreign) / len(sentences):.0%} of {len(sentences):,} sentences"
+        return f"expected text in {base} ({scripts} script), found {found} script in {share}"
+    if sum(map(len, sentences)) < _SHORT * len(sentences):
+        return None
+    wrong = describe_wrong_language(sentences, base)
+    return wrong and f"expected text in {base}, found text that {wrong}"
+
+
+def language_warnings(specs: Sequence[PairSpec | TextSpec]) -> list[str]:
+    """Return warnings about corpora in another language or script than their tags; see :func:`describe_mismatch`."""
+    out = []
+    for spec in specs:
+        if all(Path(path).is_file() for path in spec.paths):  # otherwise it cannot be read again
+            for side, tag in enumerate(spec.languages):
+                message = describe_mismatch(_texts(spec, side), tag) if spec.paths else None
+                if message:
+                    out.append(f"{spec.paths[min(side, len(spec.paths) - 1)]}: {message}")
+    return out
 
 
 def check_languages(specs: Sequence[PairSpec | TextSpec]) -> None:

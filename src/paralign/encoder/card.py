@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +11,19 @@ from typing import Any
 from paralign.models import shipped
 from paralign.version import __version__
 
-__all__ = ["read_provenance", "write_card", "write_provenance"]
+__all__ = ["lineage", "read_provenance", "write_card", "write_provenance"]
 
 FILE = "paralign.json"
+
+
+def lineage(*facts: object) -> str:
+    """Return a fingerprint of how an encoder was made, which encoders that differ only by seed have in common.
+
+    Args:
+        facts: what it was trained from (the lineage of its base, its fingerprint, or the shape of a new encoder), and
+            the method and text it was trained with; no seeds and no paths.
+    """
+    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=8).hexdigest()
 
 
 def read_provenance(folder: str | Path) -> dict[str, Any]:
@@ -41,8 +52,9 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
 
     Args:
         folder: the encoder's folder.
-        facts: ``model_hash``, ``parent``, ``method``, ``control``, ``base``, ``languages``, ``objectives``, ``data``
-            (kept and dropped lines by corpus), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``.
+        facts: ``model_hash``, ``parent``, ``origin``, ``lineage``, ``method``, ``control``, ``base``,
+            ``languages``, ``objectives``, ``data`` (kept and dropped lines by corpus), ``unknown`` (lines about languages
+            with many unknown pieces), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``.
         head: whether the encoder has a vocabulary head.
     """
     write_provenance(folder, facts)
@@ -50,6 +62,8 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
     base = str(facts["base"])
     hub = f"base_model: {base}\n" if _on_hub(base) else ""
     data = "\n".join(f"* {line}" for line in facts["data"])
+    unknown = "".join(f"* {line}\n" for line in facts.get("unknown", ()))
+    limits = f"\n## Limitations\n\nText that the tokenizer cannot represent is lost:\n\n{unknown}" if unknown else ""
     text = f"""---
 library_name: transformers
 pipeline_tag: {"fill-mask" if head else "feature-extraction"}
@@ -80,7 +94,7 @@ tags:
 {data}
 
 The license of the weights depends on the licenses of the base model and of this text; paralign cannot determine it.
-
+{limits}
 ## Use
 
 ```python

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,7 +43,7 @@ class Encoder(nn.Module):
     >>> encoder = Encoder.from_pretrained("paralign-mini")
     >>> encoder.layers, encoder.width
     (4, 256)
-    >>> [len(ids) for ids, offsets in encoder.tokenize(["The dog sees the cat."])]
+    >>> [len(ids) for ids, offsets in encoder.tokenize(["The dog sees the cat."], "en")]
     [7]
     """
 
@@ -68,10 +67,11 @@ class Encoder(nn.Module):
         self.template = tok.probe_template(tokenizer, types=self.uses_token_types, twin_offset=self.twin_offset)
         self.has_head = hf.has_head(model)
         """Whether there is a vocabulary head, which :meth:`logits` needs."""
+        self.head_is_new = bool(getattr(model, "head_is_new", False))
+        """Whether the vocabulary head has random weights because the loaded model had none."""
         self.sync_chunk_count: Callable[[int], int] | None = None
         """Maps the number of chunks of a view to a number that is the same in all processes. None: not needed."""
         self._maps: dict[str, tuple[int, Tensor]] = {}
-        self._language: str | None = None
         self.languages_mapped: set[str] = set()
         """Languages whose map (:meth:`use_map`) has been applied."""
 
@@ -202,18 +202,17 @@ class Encoder(nn.Module):
 
     # -- tokenization
 
-    def tokenize(self, texts: list[str], language: str | None = None) -> list[tok.Pieces]:
+    def tokenize(self, texts: list[str], language: str | None) -> list[tok.Pieces]:
         """Tokenize texts, without special pieces and without truncation.
 
         Args:
             texts: the texts.
-            language: their language, which matters if it is derived by ``trans`` or ``tinv``. None: the language of
-                :meth:`using_language`, if any.
+            language: their language, which matters if it is derived by ``trans`` or ``tinv``. None: no particular one.
 
         Returns:
             For each text its piece ids, shape: [k], and their character offsets, shape: [k, 2].
         """
-        return tok.tokenize(self.tokenizer, texts, language or self._language, twin_offset=self.twin_offset)
+        return tok.tokenize(self.tokenizer, texts, language, twin_offset=self.twin_offset)
 
     @property
     def tokenizer_id(self) -> str:
@@ -222,21 +221,47 @@ class Encoder(nn.Module):
 
     # -- hidden states
 
+    def layer_number(self, layer: float) -> int:
+        """Return the number of a hidden state, 0 (embeddings) to L.
+
+        Args:
+            layer: a number, which counts from the end if negative (-1: the last), or a fraction of the depth between 0
+                and 1, such as 0.67.
+
+        Raises:
+            UserError: if there is no such layer.
+
+        >>> encoder = Encoder.from_pretrained("paralign-mini")
+        >>> [encoder.layer_number(layer) for layer in (2, -1, 0.5)]
+        [2, 4, 2]
+        """
+        number = round(layer * self.layers) if isinstance(layer, float) and not layer.is_integer() else int(layer)
+        number += (self.layers + 1) * (number < 0)
+        if not 0 <= number <= self.layers or (isinstance(layer, float) and not layer.is_integer() and abs(layer) > 1):
+            hint = f"layers are 0 (embeddings) to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
+            raise UserError(f"there is no layer {layer}", where=self.name or None, hint=hint)
+        return number
+
     def encode(self, view: View) -> HiddenStates:
         """Return the last hidden states of a view."""
         return self.encode_layers(view, [self.layers])[0]
 
-    def encode_views(self, views: Sequence[View]) -> list[HiddenStates]:
-        """Return the last hidden states of several views.
+    def encode_views(self, requests: Sequence[tuple[View, Sequence[int]]]) -> list[list[HiddenStates]]:
+        """Return hidden states of several views.
 
         On an accelerator their rows are encoded together. There, a step of 128 pairs spends most of its time on
         launching kernels, so a few large chunks are faster than many small ones, although they contain more padding.
+
+        Args:
+            requests: each view with the numbers of its layers.
         """
-        if not self.encodes_together or len(views) < 2:
-            return [self.encode(view) for view in views]
-        flat = self.encode(concatenate_views(views)).flat
-        parts = flat.split([len(view.ids) for view in views])
-        return [HiddenStates(part, view) for part, view in zip(parts, views, strict=True)]
+        if not self.encodes_together or len(requests) < 2:
+            return [self.encode_layers(view, layers) for view, layers in requests]
+        numbers = sorted({layer for _, layers in requests for layer in layers})
+        states = self.encode_layers(concatenate_views([view for view, _ in requests]), numbers)
+        sizes = [len(view.ids) for view, _ in requests]
+        parts = {number: of_layer.flat.split(sizes) for number, of_layer in zip(numbers, states, strict=True)}
+        return [[HiddenStates(parts[n][k], view) for n in layers] for k, (view, layers) in enumerate(requests)]
 
     def chunk_shapes(self, views: Sequence[View]) -> list[tuple[int, int]]:
         """Return rows and padded length of each chunk that :meth:`encode_views` encodes."""
@@ -290,50 +315,25 @@ class Encoder(nn.Module):
                 arrays["position_ids"] += hf.first_position(self.model)
             inputs = {name: on_device(array, self.device) for name, array in arrays.items()}
             keep = on_device(np.flatnonzero(inside), self.device)
-            for part, states in zip(parts, self._padded_states(inputs, layers), strict=True):
+            for part, states in zip(parts, hf.hidden_states(self.model, layers, inputs), strict=True):
                 part.append(states.reshape(-1, states.shape[-1]).index_select(0, keep))
         undo = on_device(restoring_order(view, order), self.device)
         flat = [torch.cat(part).index_select(0, undo) for part in parts]
-        if self._language in self._maps:
-            mapped, matrix = self._maps[self._language]
-            self.languages_mapped |= {self._language} if mapped in layers else set()
+        if view.language in self._maps:
+            mapped, matrix = self._maps[view.language]
+            self.languages_mapped |= {view.language} if mapped in layers else set()
             flat = [s @ matrix.to(s) if k == mapped else s for s, k in zip(flat, layers, strict=True)]
         return [HiddenStates(states, view) for states in flat]
-
-    def _padded_states(self, inputs: dict[str, Tensor], layers: Sequence[int]) -> list[Tensor]:
-        """Return the hidden states of each layer for padded inputs."""
-        if len(layers) == 1 and layers[0]:
-            return [hf.hidden_state_after(self.model, layers[0], inputs)]
-        states = hf.base_of(self.model)(**inputs, output_hidden_states=True, return_dict=True).hidden_states
-        if states is None:
-            raise UserError("this encoder does not return its hidden states", where=self.name or None)
-        return [states[layer] for layer in layers]
 
     def use_map(self, language: str, layer: int, matrix: Tensor) -> None:
         """Multiply the hidden states of a layer by a matrix wherever sentences of a language are encoded.
 
         Args:
-            language: the language, as given to :meth:`using_language`.
+            language: the language, as in ``View.language``.
             layer: number of the hidden state.
             matrix: applied from the right. Shape: [d, d].
         """
         self._maps[language] = (layer, matrix.to(self.device))
-
-    @contextmanager
-    def using_language(self, language: str | None) -> Iterator[None]:
-        """Treat sentences as being in a language inside the ``with`` block.
-
-        The language's map (:meth:`use_map`) is applied, and pieces become their twins if the language is derived by
-        ``trans``.
-
-        Args:
-            language: the language. None: no particular one.
-        """
-        before, self._language = self._language, language
-        try:
-            yield
-        finally:
-            self._language = before
 
     # -- logits
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "compile_layers",
     "has_head",
     "hidden_layers",
+    "hidden_states",
     "layer_stack",
     "max_pieces",
     "save_half",
@@ -172,45 +174,71 @@ def hidden_layers(model: Any) -> int:
 
 def layer_stack(model: Any) -> list[nn.Module]:
     """Return the layers in order; empty if they are shared or form several stacks."""
-    count = hidden_layers(model)
-    stacks = [part for part in base_of(model).modules() if isinstance(part, nn.ModuleList) and len(part) == count]
-    return list(stacks[0]) if len(stacks) == 1 else []
+    return list(_find_stack(base_of(model), hidden_layers(model))[1])
 
 
-class _LayerReached(Exception):
-    """Raised to stop a forward pass when the requested layer has been computed."""
+def _find_stack(base: nn.Module, count: int) -> tuple[str, nn.ModuleList]:
+    """Return the name and the list of the layers; an empty list if they are shared or form several stacks."""
+    stacks = [(n, part) for n, part in base.named_modules() if isinstance(part, nn.ModuleList) and len(part) == count]
+    return stacks[0] if len(stacks) == 1 else ("", nn.ModuleList())
 
 
-def hidden_state_after(model: Any, layer: int, inputs: dict[str, Tensor]) -> Tensor:
-    """Return the hidden state after a layer. Layers above it are not computed where possible.
+class _Recorder(nn.Module):
+    """A layer that keeps its input and its output."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        self.seen: tuple[Tensor, Tensor] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:  # some families read attributes of their layers
+            return getattr(super().__getattr__("layer"), name)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        output = self.layer(*args, **kwargs)
+        state = args[0] if args else kwargs["hidden_states"]
+        self.seen = (state, output if isinstance(output, Tensor) else output[0])
+        return output
+
+
+def hidden_states(model: Any, layers: Sequence[int], inputs: dict[str, Tensor]) -> list[Tensor]:
+    """Return the hidden states of some layers. Layers above the highest of them are not computed where possible.
 
     Args:
         model: the model.
-        layer: number of the hidden state, 1 to L.
+        layers: numbers of hidden states, 0 (embeddings) to L.
         inputs: padded inputs of the base model, each of shape [b, t].
 
     Returns:
-        Shape: [b, t, d].
+        For each layer a tensor of shape [b, t, d].
+
+    Raises:
+        UserError: if the model does not return the states of its layers.
     """
-    base, count, stack = base_of(model), hidden_layers(model), layer_stack(model)
-    if layer == count or not stack:  # the last state may be normalized; shared layers or several stacks run completely
-        out = base(**inputs, output_hidden_states=layer != count, return_dict=True)
-        state: Tensor = out.last_hidden_state if layer == count else out.hidden_states[layer]
-        return state
-    states: list[Tensor] = []
-
-    def stop(_: nn.Module, __: Any, output: Any) -> None:
-        states.append(output if isinstance(output, Tensor) else output[0])
-        raise _LayerReached
-
-    handle = stack[layer - 1].register_forward_hook(stop)
+    base, count, top = base_of(model), hidden_layers(model), max(layers)
+    if set(layers) == {count}:
+        return [base(**inputs, return_dict=True).last_hidden_state] * len(layers)
+    path, stack = _find_stack(base, count)
+    if not stack:  # shared layers or several stacks run completely
+        states = base(**inputs, output_hidden_states=True, return_dict=True).hidden_states
+        if states is None:
+            raise UserError("this encoder does not return its hidden states")
+        return [states[layer] for layer in layers]
+    # Hooks would do, but compiled layers compile again for every new hook.
+    parts = [_Recorder(layer) if {k, k + 1} & set(layers) else layer for k, layer in enumerate(stack[: max(1, top)])]
+    parent, _, name = path.rpartition(".")
+    owner = base.get_submodule(parent)
+    setattr(owner, name, nn.ModuleList(parts))
     try:
-        base(**inputs, return_dict=True)
-    except _LayerReached:
-        return states[0]
+        last = base(**inputs, return_dict=True).last_hidden_state
     finally:
-        handle.remove()
-    raise AssertionError("the layers do not run one after another")
+        setattr(owner, name, stack)
+    seen = {k + here: part.seen[here] for k, part in enumerate(parts) if isinstance(part, _Recorder)
+            and part.seen is not None for here in (0, 1)}  # fmt: skip
+    return [last if layer == count else seen[layer] for layer in layers]  # the last state may be normalized
 
 
 def width_of(model: Any) -> int:

@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import Field, field_validator
 from torch import nn
 
+from paralign.batches.rows import View
 from paralign.config import Config
 from paralign.encoder import hf
 from paralign.encoder.encoder import Encoder, tensor_bytes
@@ -27,6 +29,7 @@ __all__ = [
     "keep_layers",
     "layer_hashes",
     "layer_stacks",
+    "parameters_above",
     "parse_layers",
     "reinitialize_layers",
 ]
@@ -109,6 +112,24 @@ def format_layers(layers: Iterable[int]) -> str:
         else:
             runs.append([layer, layer])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def parameters_above(encoder: Encoder, layer: int) -> list[nn.Parameter]:
+    """Return the trainable parameters on which a hidden state does not depend.
+
+    Args:
+        encoder: the encoder.
+        layer: number of the hidden state, 0 (embeddings) to L.
+    """
+    zero, one = np.zeros(1, np.int64), np.ones(1, np.int64)
+    view = View(ids=zero, types=zero, lengths=one, rows=zero, special=zero > 0, masked=zero[:0], labels=zero[:0])
+    training = encoder.training
+    parameters = [parameter for parameter in encoder.eval().parameters() if parameter.requires_grad]
+    with torch.enable_grad():
+        total = encoder.encode_layers(view, [layer])[0].flat.float().sum()
+        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    encoder.train(training)
+    return [parameter for parameter, gradient in zip(parameters, gradients, strict=True) if gradient is None]
 
 
 def layer_stacks(model: Any) -> list[nn.ModuleList]:

@@ -101,7 +101,8 @@ def load_model(name: str) -> Any:
         message = f"{len(base_missing)} weights of the encoder are missing, first {base_missing[0]}"
         raise UserError(message, where=name)
     if missing:
-        print(f"note: {name} has no vocabulary head; it starts with a random one", file=sys.stderr)
+        print(f"note: {name} has no vocabulary head; it gets a new one", file=sys.stderr)
+        model.head_is_new = True
     _check_encodes(model, name)
     return model
 

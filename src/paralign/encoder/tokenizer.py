@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from paralign.batches.views import Template
 from paralign.config import Config, did_you_mean
 from paralign.encoder.families import ARCHITECTURES
+from paralign.encoder.text_encoding import encode_text
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.languages.derived_language import reverse_words
@@ -39,7 +40,7 @@ Pieces = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, twin_offset: int = 0) -> list[Pieces]:
-    """Tokenize texts, without special pieces and without truncation.
+    """Tokenize texts, without special pieces and without truncation; ``[MASK]`` in a text is text.
 
     Args:
         tokenizer: a fast tokenizer.
@@ -54,12 +55,8 @@ def tokenize(tokenizer: Any, texts: list[str], language: str | None = None, *, t
     Raises:
         UserError: for a language derived by ``trans`` if there are no twins.
     """
-    backend: Tokenizer = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
     pieces = [
-        (np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2))
-        for e in backend.encode_batch(texts, add_special_tokens=False)
+        (np.array(e.ids, np.int64), np.array(e.offsets, np.int64).reshape(-1, 2)) for e in encode_text(tokenizer, texts)
     ]
     derived = parse_derived(language) if language else None
     if derived is None:

@@ -20,19 +20,21 @@ Pieces = Sequence[npt.NDArray[np.int64]]
 Vectors = npt.NDArray[np.float32]
 
 
-def sentence_view(encoder: Encoder, pieces: Pieces) -> View:
+def sentence_view(encoder: Encoder, pieces: Pieces, language: str | None) -> View:
     """Return a view of single sentences.
 
     Args:
         encoder: gives the special pieces around a sentence.
         pieces: ids of each sentence, without special pieces.
+        language: their language, for the encoder's maps. None: no particular one.
     """
     prefix, suffix = encoder.template.single
     lengths = np.array([len(p) for p in pieces], np.int64)
     flat = np.concatenate(pieces) if len(pieces) else np.empty(0, np.int64)
     rows = np.arange(len(pieces))
     ids, types, total, special = assemble([prefix, (flat, lengths), suffix], (0, 0, 0), len(pieces))
-    return View(ids, types, total, rows, special, np.empty(0, np.int64), np.empty(0, np.int64))
+    none = np.empty(0, np.int64)
+    return View(ids, types, total, rows, special, none, none, language=language)
 
 
 def _by_length(pieces: Pieces, budget: int) -> Iterator[npt.NDArray[np.int64]]:
@@ -48,13 +50,20 @@ def _by_length(pieces: Pieces, budget: int) -> Iterator[npt.NDArray[np.int64]]:
 
 @torch.no_grad()
 def sentence_vectors(
-    encoder: Encoder, texts: list[str], *, pools: Sequence[str], layer: int | None = None, budget: int = 8192
+    encoder: Encoder,
+    texts: list[str],
+    language: str | None,
+    *,
+    pools: Sequence[str],
+    layer: int | None = None,
+    budget: int = 8192,
 ) -> tuple[dict[str, Vectors], int]:
     """Return sentence vectors, in fp32 and without dropout.
 
     Args:
         encoder: the encoder; its training mode is restored.
         texts: n sentences.
+        language: their language, for the encoder's maps and for derived languages. None: no particular one.
         pools: ``cls``, ``mean`` (over pieces, special ones excluded), or both.
         layer: number of the hidden state, 0 for the embeddings. None: the last.
         budget: number of padded pieces encoded at once.
@@ -63,61 +72,70 @@ def sentence_vectors(
         The vectors by pooling, shape: [n, d], and the number of sentences cut to the encoder's longest row.
 
     >>> encoder = Encoder.from_pretrained("paralign-mini")
-    >>> vectors, cut = sentence_vectors(encoder, ["The dog sleeps.", "Der Hund schläft."], pools=["mean"])
+    >>> vectors, cut = sentence_vectors(encoder, ["The dog sleeps.", "A cat sleeps."], "en", pools=["mean"])
     >>> vectors["mean"].shape, cut
     ((2, 256), 0)
     """
-    pieces, cut = _cut_pieces(encoder, texts)
+    pieces, cut = _cut_pieces(encoder, texts, language)
     out = {pool: np.zeros((len(texts), encoder.width), np.float32) for pool in pools}
-    for rows, (states,) in _encoded(encoder, pieces, [encoder.layers if layer is None else layer], budget):
+    for rows, (states,) in _encoded(encoder, pieces, language, [encoder.layers if layer is None else layer], budget):
         for pool in pools:
             out[pool][rows] = states.pool(pool).float().cpu().numpy()
     return out, cut
 
 
 @torch.no_grad()
-def layer_vectors(encoder: Encoder, texts: list[str], *, budget: int = 8192) -> tuple[Vectors, int]:
+def layer_vectors(
+    encoder: Encoder, texts: list[str], language: str | None, *, budget: int = 8192
+) -> tuple[Vectors, int]:
     """Return mean-pooled sentence vectors from all hidden states, in fp32 and without dropout.
 
     Args:
         encoder: the encoder; its training mode is restored.
         texts: n sentences.
+        language: their language, for the encoder's maps and for derived languages. None: no particular one.
         budget: number of padded pieces encoded at once.
 
     Returns:
         The vectors, shape: [L + 1, n, d] (0 for the embeddings), and the number of sentences cut to the encoder's
         longest row.
     """
-    pieces, cut = _cut_pieces(encoder, texts)
+    pieces, cut = _cut_pieces(encoder, texts, language)
     out = np.zeros((encoder.layers + 1, len(texts), encoder.width), np.float32)
-    for rows, hidden in _encoded(encoder, pieces, list(range(encoder.layers + 1)), budget):
+    for rows, hidden in _encoded(encoder, pieces, language, list(range(encoder.layers + 1)), budget):
         for layer, states in enumerate(hidden):
             out[layer, rows] = states.mean().float().cpu().numpy()
     return out, cut
 
 
-def _cut_pieces(encoder: Encoder, texts: list[str]) -> tuple[Pieces, int]:
+def _cut_pieces(encoder: Encoder, texts: list[str], language: str | None) -> tuple[Pieces, int]:
     """Return the pieces of texts, cut to the encoder's longest row, and the number of texts that were cut."""
     longest = encoder.max_pieces - sum(map(len, encoder.template.single))
-    pieces = [ids for ids, _ in encoder.tokenize(texts)]
+    pieces = [ids for ids, _ in encoder.tokenize(texts, language)]
     return [p[:longest] for p in pieces], sum(len(p) > longest for p in pieces)
 
 
 def _encoded(
-    encoder: Encoder, pieces: Pieces, layers: Sequence[int], budget: int
+    encoder: Encoder, pieces: Pieces, language: str | None, layers: Sequence[int], budget: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], list[HiddenStates]]]:
     """Yield the numbers of sentences of similar length and their states of each layer, without dropout."""
     training = encoder.training
     encoder.eval()
     for rows in _by_length(pieces, budget):
-        view = sentence_view(encoder, [pieces[r] for r in rows])
+        view = sentence_view(encoder, [pieces[r] for r in rows], language)
         yield rows, encoder.encode_layers(view, layers)
     encoder.train(training)
 
 
 @torch.no_grad()
 def piece_states(
-    encoder: Encoder, pieces: Pieces, *, layer: int, budget: int = 8192, half: bool = False
+    encoder: Encoder,
+    pieces: Pieces,
+    language: str | None,
+    *,
+    layer: int,
+    budget: int = 8192,
+    half: bool = False,
 ) -> torch.Tensor:
     """Return the hidden states of all pieces of sentences, without dropout.
 
@@ -127,6 +145,7 @@ def piece_states(
     Args:
         encoder: the encoder; its training mode is restored.
         pieces: ids of each sentence, without special pieces.
+        language: their language, for the encoder's maps. None: no particular one.
         layer: number of the hidden state, 0 for the embeddings.
         budget: number of padded pieces encoded at once.
         half: whether to multiply in bf16 instead of fp32.
@@ -151,7 +170,7 @@ def piece_states(
     training = encoder.training
     encoder.eval()
     for rows in _by_length(windows, budget):
-        view = sentence_view(encoder, [windows[r] for r in rows])
+        view = sentence_view(encoder, [windows[r] for r in rows], language)
         with torch.autocast(out.device.type, torch.bfloat16, enabled=half):
             states = encoder.encode_layers(view, [layer])[0].flat.float()
         source, target = [], []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from paralign.config import did_you_mean
@@ -17,7 +18,7 @@ from paralign.formats.item_errors import (
     sentence_blocks,
 )
 from paralign.formats.items import Tree
-from paralign.formats.lines import numbered_lines, read_lines
+from paralign.formats.lines import numbered_lines, read_lines, write_lines
 from paralign.text.normalization import normalize
 from paralign.text.words import join_words, word_spans
 
@@ -29,6 +30,8 @@ UPOS = (
 )  # fmt: skip
 """The 17 universal part-of-speech tags."""
 
+_COLUMNS = {"lemmas": 2, "upos": 3, "xpos": 4, "heads": 6, "deprels": 7}
+"""Columns of the fields of a tree, from 0."""
 _RANGE_ID = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
 _EMPTY_ID = re.compile(r"\d+\.[1-9]\d*")
 
@@ -68,7 +71,8 @@ def read_conllu(
 ) -> Iterator[Tree]:
     """Read a CoNLL-U file, plain or compressed, sentence by sentence.
 
-    Empty nodes (``8.1``) and enhanced dependencies are skipped; forms are normalized.
+    Empty nodes (``8.1``) and enhanced dependencies are skipped, and kept only in :attr:`Tree.lines`; forms are
+    normalized.
 
     Args:
         path: the file, or ``-``.
@@ -84,8 +88,10 @@ def read_conllu(
     """
     count: Counter[str] = Counter() if dropped is None else dropped
     empty = True
+    remarks: tuple[str, ...] = ()  # comments without a sentence, kept for the next one
     for block in sentence_blocks(path, lenient=lenient, dropped=count):
         if all(line.startswith("#") for _, line in block):
+            remarks += tuple(line for _, line in block)
             continue
         try:
             tree = tree_of(block, labeled=labeled)
@@ -93,25 +99,53 @@ def read_conllu(
             raise_or_drop(error, path, "sentence", lenient=lenient, dropped=count)
             continue
         empty = False
-        yield tree
+        yield replace(tree, lines=remarks + tree.lines) if remarks else tree
+        remarks = ()
     if empty:
         raise no_items_error(path, "sentence", count)
 
 
-def write_conllu(trees: Iterable[Tree], path: str | Path) -> None:
-    """Write trees; morphological features, enhanced dependencies and miscellaneous annotation are ``_``.
+def write_conllu(trees: Iterable[Tree], path: str | Path, *, predicted: Sequence[str] | None = None) -> None:
+    """Write trees; the file is compressed if its name ends in ``.gz`` or ``.zst``.
 
-    Reading the file returns equal trees except for ``line``.
+    Args:
+        trees: the trees.
+        path: the file; an existing one is replaced.
+        predicted: fields of the trees that replace their column in the lines that a tree was read from, such as
+            ``("heads", "deprels")``. Everything else in these lines is kept: comments, multi-word tokens, empty nodes
+            and the other columns. None, and for trees that were not read from a treebank: all lines are built from the
+            fields; morphological features, enhanced dependencies and miscellaneous annotation are ``_``. Reading such
+            a file returns equal trees except for ``line``.
     """
-    with Path(path).open("w", encoding="utf-8", newline="\n") as out:
-        for tree in trees:
-            out.write(f"# sent_id = {tree.sent_id}\n# text = {tree.text}\n")
-            columns = zip(tree.words, tree.lemmas, tree.upos, tree.xpos, tree.heads, tree.deprels, strict=True)
-            for k, (word, lemma, upos, xpos, head, deprel) in enumerate(columns):
-                joined = k + 1 < len(tree.spans) and tree.spans[k + 1][0] == tree.spans[k][1]
-                misc = "SpaceAfter=No" if joined else "_"
-                out.write(f"{k + 1}\t{word}\t{lemma}\t{upos}\t{xpos}\t_\t{head}\t{deprel}\t_\t{misc}\n")
-            out.write("\n")
+    write_lines(Path(path), (line for tree in trees for line in (*_tree_lines(tree, predicted), "")))
+
+
+def _tree_lines(tree: Tree, predicted: Sequence[str] | None) -> Iterator[str]:
+    if predicted is not None and tree.lines:
+        yield from _with_predicted(tree, predicted)
+        return
+    yield f"# sent_id = {tree.sent_id}"
+    yield f"# text = {tree.text}"
+    # Heads that are all 0 stand for no tree, see `read_conllu`.
+    heads = tree.heads if any(tree.heads) or len(tree.heads) == 1 else ("_",) * len(tree.heads)
+    columns = zip(tree.words, tree.lemmas, tree.upos, tree.xpos, heads, tree.deprels, strict=True)
+    for k, (word, lemma, upos, xpos, head, deprel) in enumerate(columns):
+        joined = k + 1 < len(tree.spans) and tree.spans[k + 1][0] == tree.spans[k][1]
+        misc = "SpaceAfter=No" if joined else "_"
+        yield f"{k + 1}\t{word}\t{lemma}\t{upos}\t{xpos}\t_\t{head}\t{deprel}\t_\t{misc}"
+
+
+def _with_predicted(tree: Tree, predicted: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a tree with the columns of ``predicted`` replaced."""
+    columns = [(_COLUMNS[name], getattr(tree, name)) for name in predicted]
+    word = 0
+    for line in tree.lines:
+        row = line.split("\t")
+        if row[0].isdigit():  # neither a comment, nor a multi-word token, nor an empty node
+            for column, values in columns:
+                row[column] = str(values[word])
+            word += 1
+        yield "\t".join(row)
 
 
 def comments(block: Block) -> dict[str, str]:
@@ -168,7 +202,8 @@ def tree_of(block: Block, *, labeled: bool = True) -> Tree:
     text, spans = join_words(words, joined)
     lemmas, upos, xpos, deprels = (tuple(row[column] for _, row in rows) for column in (2, 3, 4, 7))
     sent_id = comments(block).get("sent_id", "")
-    return Tree(sent_id, text, words, spans, upos, xpos, heads, deprels, lemmas, rows[0][0])
+    lines = tuple(line for _, line in block)
+    return Tree(sent_id, text, words, spans, upos, xpos, heads, deprels, lemmas, rows[0][0], lines)
 
 
 def _heads(rows: list[tuple[int, list[str]]], labeled: bool) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from paralign.text.words import Span
 
@@ -43,6 +43,8 @@ class Tree:
     lemmas: tuple[str, ...]
     line: int
     """Line of the first word (in the small world the sentence's index)."""
+    lines: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """The lines of the treebank, so that predictions can be written into them; empty for trees from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ def _read_columns(
 
 def _split_columns(line: str, number: int) -> tuple[str, str]:
     tabs = "\t" in line
-    cells = line.split("\t") if tabs else line.split()
+    # Not split(): a no-break space is part of a word.
+    cells = line.split("\t") if tabs else [cell for cell in line.split(" ") if cell]
     if tabs and len(cells) == 3 and cells[2].strip().isdecimal():  # the number of links
         cells = cells[:2]
     if len(cells) != 2:

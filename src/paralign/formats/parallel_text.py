@@ -19,7 +19,7 @@ from paralign.formats.line_aligned import read_line_aligned, read_line_aligned_a
 from paralign.formats.lines import numbered_lines, read_lines
 from paralign.formats.parallel_treebanks import are_treebanks, read_parallel_treebanks
 from paralign.formats.tmx import is_tmx, read_tmx
-from paralign.text.normalization import normalize
+from paralign.text.normalization import normalize, normalize_tokens
 
 __all__ = [
     "LINE_FORMATS",
@@ -90,7 +90,13 @@ languages, lenient=, dropped=)``."""
 
 
 def read_pair_files(
-    path: str, paths: tuple[str, ...], languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
+    path: str,
+    paths: tuple[str, ...],
+    languages: tuple[str, str],
+    *,
+    lenient: bool,
+    dropped: Counter[str],
+    tokenised: bool = False,
 ) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, empty sides included; texts are normalized.
 
@@ -107,12 +113,13 @@ def read_pair_files(
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing separator`` for a
             line without the separator, ``missing counterpart`` where the line of the other file was dropped or cut off,
             and those of :func:`paralign.formats.parallel_treebanks.read_parallel_treebanks`.
+        tokenised: whether words are separated by spaces.
 
     Raises:
         UserError: with ``file:line``; for two files of different length with both counts.
     """
     files = paths or (path,)
-    return _pairs(_format_of(files).read(*files, languages, lenient=lenient, dropped=dropped))
+    return _pairs(_format_of(files).read(*files, languages, lenient=lenient, dropped=dropped), tokenised)
 
 
 def read_plain_text(
@@ -160,5 +167,6 @@ def _format_of(files: tuple[str, ...]) -> ParallelFormat:
     return next(form for form in PARALLEL_FORMATS if form.files == len(files) and form.detect(*files))
 
 
-def _pairs(rows: Iterable[Row]) -> Iterator[Pair]:
-    return (Pair(normalize(source), normalize(target), line) for line, source, target in rows)
+def _pairs(rows: Iterable[Row], tokenised: bool) -> Iterator[Pair]:
+    normal = normalize_tokens if tokenised else normalize
+    return (Pair(normal(source), normal(target), line) for line, source, target in rows)

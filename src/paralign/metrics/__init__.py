@@ -5,6 +5,7 @@ from paralign.metrics.bootstrap import Comparison, paired_bootstrap, paired_boot
 from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalize
 from paralign.metrics.ratios import ratio
 from paralign.metrics.retrieval import retrieval
+from paralign.metrics.significance import compare_over_seeds, is_significant
 from paralign.metrics.spanning_tree import spanning_tree
 from paralign.metrics.spans import entities, first_invalid_bio, span_counts, span_f1
 from paralign.metrics.spread import interval_over_seeds, mean_sd
@@ -14,11 +15,13 @@ from paralign.metrics.statistics import item_score
 __all__ = [
     "Comparison",
     "attachment",
+    "compare_over_seeds",
     "entities",
     "exact_match",
     "f1",
     "first_invalid_bio",
     "interval_over_seeds",
+    "is_significant",
     "item_score",
     "mean_sd",
     "mlqa_exact",

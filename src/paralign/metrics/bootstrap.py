@@ -46,6 +46,10 @@ class Comparison:
     """Upper end."""
     p: float
     """Two-sided p value: twice the smaller tail at zero. One is added to both tails, so it is never 0."""
+    items: int = 0
+    """Size of the smallest test set; 0 if unknown."""
+    seeds: int = 1
+    """Number of seeds that interval and p value account for, the smaller of both systems; 1: test items alone."""
 
 
 def paired_bootstrap(
@@ -61,7 +65,7 @@ def paired_bootstrap(
     Several seeds of a system are stacked, and its score is the *mean of its per-seed scores*. Unlike the ratio of sums
     pooled over seeds, this is the mean that tables print, and it stays comparable when systems have different numbers
     of seeds. All seeds of both systems share one draw of items, so the interval accounts for the choice of test items,
-    not for the choice of seeds: read it together with the standard deviation over seeds.
+    not for the choice of seeds: :func:`paralign.metrics.compare_over_seeds` extends it.
 
     Args:
         treated: [n, 2] items (see :func:`paralign.metrics.statistics.item_score`), or [seeds, n, 2].
@@ -188,7 +192,8 @@ def compare_resampled(pairs: Sequence[tuple[Resampled, Resampled]]) -> Compariso
         raise ValueError("not the same items")
     difference = sum((treated.score - control.score) / len(pairs) for treated, control in pairs)
     differences = [(treated.resamples - control.resamples) / len(pairs) for treated, control in pairs]
-    return _comparison(difference, np.sum(differences, axis=0))
+    items = min((treated.items for treated, _ in pairs), default=0)
+    return _comparison(difference, np.sum(differences, axis=0), items)
 
 
 def bootstrap_interval(
@@ -256,12 +261,12 @@ def _item_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Float
     return out
 
 
-def _comparison(difference: float, resamples: Floats) -> Comparison:
+def _comparison(difference: float, resamples: Floats, items: int) -> Comparison:
     resamples = resamples[np.isfinite(resamples)]  # a resample of empty items has no score
     if not len(resamples) or not math.isfinite(difference):
-        return Comparison(difference, math.nan, math.nan, math.nan)
+        return Comparison(difference, math.nan, math.nan, math.nan, items)
     low, high = np.percentile(resamples, [2.5, 97.5])
     # Sums of equal numbers in another order differ in their last bits; such differences count as zero.
     noise = 1e-12
     tail = min(np.count_nonzero(resamples <= noise), np.count_nonzero(resamples >= -noise))
-    return Comparison(difference, float(low), float(high), min(1.0, 2 * (1 + int(tail)) / (1 + len(resamples))))
+    return Comparison(difference, float(low), float(high), min(1.0, 2 * (1 + int(tail)) / (1 + len(resamples))), items)

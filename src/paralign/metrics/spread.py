@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["interval_over_seeds", "mean_sd"]
+__all__ = ["add_standard_error", "interval_over_seeds", "mean_sd"]
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float | None]:
@@ -37,8 +37,22 @@ def interval_over_seeds(value: float, interval: tuple[float, float], sd: float, 
         sd: sample standard deviation over seeds.
         seeds: number of seeds, at least two.
     """
-    from scipy.stats import t  # slow to import
+    return add_standard_error(value, interval, sd / math.sqrt(seeds), seeds - 1)
 
-    reach = float(t.ppf(0.975, seeds - 1)) * sd / math.sqrt(seeds)
+
+def add_standard_error(
+    value: float, interval: tuple[float, float], error: float, freedom: float
+) -> tuple[float, float]:
+    """Extend an interval over test items by the standard error over seeds, as :func:`interval_over_seeds`.
+
+    Args:
+        value: the estimate.
+        interval: its 95 % interval over test items.
+        error: its standard error over seeds.
+        freedom: degrees of freedom of the standard error.
+    """
+    from scipy.special import stdtrit  # slow to import
+
+    reach = float(stdtrit(freedom, 0.975)) * error
     low, high = interval
     return value - math.hypot(value - low, reach), value + math.hypot(high - value, reach)

@@ -3,11 +3,23 @@
 from paralign.objectives.base import (
     OBJECTIVES,
     Batches,
+    LayerConfig,
     Objective,
     ObjectiveConfig,
     Step,
     find_objective,
     masked_loss,
 )
+from paralign.objectives.global_batch import GlobalObjective
 
-__all__ = ["OBJECTIVES", "Batches", "Objective", "ObjectiveConfig", "Step", "find_objective", "masked_loss"]
+__all__ = [
+    "OBJECTIVES",
+    "Batches",
+    "GlobalObjective",
+    "LayerConfig",
+    "Objective",
+    "ObjectiveConfig",
+    "Step",
+    "find_objective",
+    "masked_loss",
+]

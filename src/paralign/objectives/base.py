@@ -8,7 +8,8 @@ an objective too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 from pydantic import Field
@@ -20,9 +21,13 @@ from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
 
+if TYPE_CHECKING:
+    from paralign.objectives.global_batch import Share
+
 __all__ = [
     "OBJECTIVES",
     "Batches",
+    "LayerConfig",
     "Objective",
     "ObjectiveConfig",
     "Step",
@@ -41,6 +46,12 @@ OBJECTIVES = {
     "static": "paralign.objectives.static:Static",
     "word_l2": "paralign.objectives.word_l2:WordL2",
     "word_contrastive": "paralign.objectives.word_contrastive:WordContrast",
+    "in_batch": "paralign.objectives.in_batch:InBatchContrast",
+    "self_training": "paralign.objectives.self_training:SelfTraining",
+    "gold_links": "paralign.objectives.gold_links:GoldLinks",
+    "distill": "paralign.objectives.distill:Distill",
+    "anchor": "paralign.objectives.anchor:Anchor",
+    "word_anchor": "paralign.objectives.anchor:WordAnchor",
 }
 
 
@@ -49,6 +60,18 @@ class ObjectiveConfig(Config):
 
     weight: float = Field(default=1.0, ge=0)
     """Factor of this objective's losses in the sum that is minimized."""
+    weight_warmup: float = Field(default=0.0, ge=0)
+    """The weight rises linearly from 0 to its value in this share of the run's steps (below 1), or in this number of
+    steps: fades in one objective of a mixture. Objectives of a shared encoder cannot have learning rates of their own;
+    AdamW would undo a constant factor of all losses, but not a factor of one of them."""
+
+
+class LayerConfig(ObjectiveConfig):
+    """Settings of an objective that can read any layer."""
+
+    layer: int | float = -1
+    """Hidden state that is read: 0 (embeddings) to the number of layers, -1 for the last, or a fraction of the depth
+    such as 0.67. Layers above all that the objectives of a run read are neither computed nor trained."""
 
 
 class Batches(Protocol):
@@ -80,28 +103,42 @@ class Step:
     Attributes:
         encoder: the encoder that is trained.
         batch: the slice.
-        views: names of the views that are read in this step; they may be encoded together.
-        encoded: the last hidden states of the views encoded so far.
+        requests: for each view that is read in this step the numbers of its layers; a view is encoded once for all of
+            them, and views may be encoded together.
+        shares: of objectives that compare items of the whole batch, if it is divided, by name.
+        encoded: the hidden states encoded so far, by view and layer.
     """
 
-    def __init__(self, encoder: Encoder, batch: Batch, views: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        batch: Batch,
+        requests: Mapping[str, Sequence[int]] = MappingProxyType({}),
+        shares: Mapping[str, Share] = MappingProxyType({}),
+    ) -> None:
         self.encoder = encoder
         self.batch = batch
-        self.views = views
-        self.encoded: dict[str, HiddenStates] = {}
+        self.requests = requests
+        self.shares = shares
+        self.encoded: dict[tuple[str, int], HiddenStates] = {}
 
-    def hidden(self, view: str) -> HiddenStates:
-        """Return the last hidden states of a view, with gradient; all objectives get the same object.
+    def hidden(self, view: str, layer: float = -1) -> HiddenStates:
+        """Return hidden states of a view, with gradient; all objectives get the same object.
 
         Args:
             view: name of the view, one of the objective's ``reads``.
+            layer: see :meth:`paralign.encoder.Encoder.layer_number`. Default: the last.
         """
-        if view not in self.encoded:
-            others = self.views if self.encoder.encodes_together else ()
-            names = list(dict.fromkeys([view, *(name for name in others if name not in self.encoded)]))
-            states = self.encoder.encode_views([self.batch.view(name) for name in names])
-            self.encoded |= dict(zip(names, states, strict=True))
-        return self.encoded[view]
+        number = self.encoder.layer_number(layer)
+        if (view, number) not in self.encoded:
+            wanted: dict[str, Sequence[int]] = {view: sorted({number, *self.requests.get(view, ())})}
+            if self.encoder.encodes_together:
+                done = {name for name, _ in self.encoded}
+                wanted |= {name: layers for name, layers in self.requests.items() if name not in {view, *done}}
+            requests = [(self.batch.view(name), layers) for name, layers in wanted.items()]
+            for (name, layers), states in zip(wanted.items(), self.encoder.encode_views(requests), strict=True):
+                self.encoded |= {(name, n): of_layer for n, of_layer in zip(layers, states, strict=True)}
+        return self.encoded[view, number]
 
 
 class Objective(nn.Module):
@@ -174,6 +211,20 @@ class Objective(nn.Module):
         """
         if cls.needs_logits:
             encoder.require_head(cls.name)
+
+    def requests(self, encoder: Encoder) -> Mapping[str, Sequence[int]]:
+        """Return the numbers of the layers that are read of each view in ``reads``.
+
+        Default: ``config.layer`` if there is this setting (:class:`LayerConfig`), else the last.
+
+        Args:
+            encoder: the encoder that is trained.
+
+        Raises:
+            UserError: for a layer that the encoder does not have.
+        """
+        number = encoder.layer_number(getattr(self.config, "layer", -1))
+        return {view: [number] for view in self.reads}
 
     def weights(self) -> Mapping[str, float]:
         """Return the name of every loss of this objective, with its factor in the sum. Default: one loss, ``name``."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from paralign.batches.views import Batch, linked_words
 from paralign.device import on_device
 from paralign.encoder import Encoder
-from paralign.objectives.base import Objective, ObjectiveConfig, Step
+from paralign.objectives.base import Batches, Gather, Objective, ObjectiveConfig, Step
 
 __all__ = ["BilingualConfig", "BilingualPrediction"]
 
@@ -53,6 +53,11 @@ class BilingualPrediction(Objective):
             self.bridge.bias.zero_()
         self.dense = copy.deepcopy(encoder.head_dense())
         self._share = 0.0
+
+    def prepare(self, encoder: Encoder, batches: Batches, rank: int, ranks: int, gather: Gather) -> None:
+        """Copy the dense layer of a new head, which was trained after this objective was created."""
+        if encoder.head_is_new:
+            self.dense.load_state_dict(encoder.head_dense().state_dict())
 
     @classmethod
     def check(cls, encoder: Encoder) -> None:

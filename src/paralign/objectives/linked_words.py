@@ -17,21 +17,24 @@ __all__ = ["linked_word_ids", "linked_word_vectors"]
 Ints = npt.NDArray[np.int64]
 
 
-def linked_word_vectors(step: Step, linked: LinkedWords, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+def linked_word_vectors(
+    step: Step, linked: LinkedWords, layer: float = -1, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
     """Return the vectors of the two words of each link between the views ``first`` and ``second``.
 
-    The vector of a word is the mean of the last hidden states of its pieces.
+    The vector of a word is the mean of the hidden states of its pieces.
 
     Args:
         step: the slice.
         linked: its l links.
+        layer: the hidden state that is read; see :meth:`paralign.encoder.Encoder.layer_number`. Default: the last.
         dtype: lowest precision of the result.
 
     Returns:
         Two tensors of shape [l, d].
     """
-    first = _means(step.hidden("first").at(linked.first), linked.first_sizes, dtype)
-    return first, _means(step.hidden("second").at(linked.second), linked.second_sizes, dtype)
+    first = _means(step.hidden("first", layer).at(linked.first), linked.first_sizes, dtype)
+    return first, _means(step.hidden("second", layer).at(linked.second), linked.second_sizes, dtype)
 
 
 def _means(states: Tensor, sizes: Ints, dtype: torch.dtype) -> Tensor:

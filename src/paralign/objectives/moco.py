@@ -16,12 +16,12 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from paralign.batches.views import Batch
 from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
-from paralign.objectives.base import Batches, Gather, Objective, ObjectiveConfig, Step, spread
+from paralign.objectives.base import Batches, Gather, LayerConfig, Objective, ObjectiveConfig, Step, spread
 
 __all__ = ["MoCoConfig", "MomentumContrast", "contrastive_loss"]
 
 
-class MoCoConfig(ObjectiveConfig):
+class MoCoConfig(LayerConfig):
     """Settings of MoCo. Defaults are the paper's where it states them."""
 
     queue: int = Field(default=32_000, ge=1)
@@ -129,12 +129,14 @@ class MomentumContrast(Objective):
     @torch.no_grad()
     def _keys(self, batch: Batch) -> Tensor:
         self.momentum_encoder.train()
-        return self._vectors(self.momentum_encoder.encode(batch.view("second")), self.momentum_projection)
+        layer = self.momentum_encoder.layer_number(self.config.layer)
+        (states,) = self.momentum_encoder.encode_layers(batch.view("second"), [layer])
+        return self._vectors(states, self.momentum_projection)
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Return the summed InfoNCE of the slice's pairs; :meth:`after_step` adds their keys to the queue."""
         batch = step.batch
-        queries = self._vectors(step.hidden("first"), self.projection)
+        queries = self._vectors(step.hidden("first", self.config.layer), self.projection)
         keys = self._keys(batch)
         ids = on_device(batch.ids, queries.device)
         same = self.queue_ids[None] == ids[:, None] if self.config.mask_same_pair else None

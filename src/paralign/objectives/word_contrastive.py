@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -12,13 +14,17 @@ from torch.nn import functional as F
 
 from paralign.batches.views import Batch, linked_words
 from paralign.device import on_device
-from paralign.objectives.base import Objective, ObjectiveConfig, Step
+from paralign.objectives.base import LayerConfig, ObjectiveConfig, Step
+from paralign.objectives.global_batch import GlobalObjective
 from paralign.objectives.linked_words import linked_word_ids, linked_word_vectors
+from paralign.ragged import ranges, row_starts
 
 __all__ = ["WordContrast", "WordContrastConfig"]
 
+Ints = npt.NDArray[np.int64]
 
-class WordContrastConfig(ObjectiveConfig):
+
+class WordContrastConfig(LayerConfig):
     """Settings under ``[word_contrastive]``."""
 
     temperature: float = Field(default=0.1, gt=0)
@@ -26,12 +32,12 @@ class WordContrastConfig(ObjectiveConfig):
     """``other``: words of the other side of the batch (weak alignment); ``both``: of both sides (strong alignment)."""
 
 
-class WordContrast(Objective):
+class WordContrast(GlobalObjective):
     """Contrastive word alignment (Wu and Dredze 2020, section 3.3): cosines of contextual vectors over a temperature.
 
     For every link and in both directions, the translation of a word is distinguished from the other linked words of the
-    slice. Other translations of the word, and words that share a translation with it, are not negatives. The vector of
-    a word is the mean of the last hidden states of its pieces.
+    global batch. Other translations of the word, and words that share a translation with it, are not negatives. The
+    vector of a word is the mean of the hidden states of its pieces.
 
     Reads ``first`` and ``second``. Loss ``word_contrastive``, a mean over links of the mean of both directions.
     """
@@ -47,32 +53,71 @@ class WordContrast(Objective):
         """Count links."""
         return {self.name: len(linked_words(batch, "first", "second").rows)}
 
-    def forward(self, step: Step) -> Mapping[str, Tensor]:
-        """Return the summed loss of all links."""
-        linked = linked_words(step.batch, "first", "second")
-        words = [F.normalize(vectors, dim=1) for vectors in linked_word_vectors(step, linked)]
-        with torch.autocast(words[0].device.type, enabled=False):
-            same_word = [on_device(ids[:, None] == ids, words[0].device) for ids in linked_word_ids(linked)]
-            # For the words of each link: which words of the other side translate them, and which words of their own
-            # side share a translation with them.
-            first, second = same_word[0].float(), same_word[1].float()
-            translates = (first @ second > 0, second @ first > 0)
-            shares = (first @ second @ first > 0, second @ first @ second > 0)
-            total = words[0].sum() * 0
-            correct = 0.0
-            for direction, (queries, keys) in enumerate(((words[0], words[1]), (words[1], words[0]))):
-                logits = queries @ keys.T / self.config.temperature
-                diagonal = torch.eye(len(queries), dtype=torch.bool, device=queries.device)
-                logits = logits.masked_fill(translates[direction] & ~diagonal, -torch.inf)
-                if self.config.negatives == "both":
-                    same_side = queries @ queries.T / self.config.temperature
-                    logits = torch.cat([logits, same_side.masked_fill(shares[direction], -torch.inf)], 1)
-                target = torch.arange(len(queries), device=queries.device)
-                total = total + F.cross_entropy(logits, target, reduction="sum") / 2
-                correct += float((logits.detach().argmax(1) == target).float().sum()) / 2 if len(queries) else 0.0
-        self._accuracy = correct / len(linked.rows) if len(linked.rows) else None
-        return {self.name: total}
+    def represent(self, step: Step) -> Tensor:
+        """Return the normalized vectors of both words of each link. Shape: [n, 2, d]."""
+        vectors = linked_word_vectors(step, linked_words(step.batch, "first", "second"), self.config.layer)
+        return F.normalize(torch.stack(vectors, 1), dim=2)
+
+    def identify(self, batch: Batch) -> Ints:
+        """Return the pair of each link in the global batch, and both words in the pair. Shape: [n, 3]."""
+        linked = linked_words(batch, "first", "second")
+        words = linked_word_ids(linked)
+        starts = (batch.view(name).starts[linked.rows] for name in self.reads)
+        inside = (ids - start for ids, start in zip(words, starts, strict=True))
+        return np.stack([batch.positions[linked.rows], *inside], 1)
+
+    def losses(self, vectors: Tensor, identities: Ints) -> Tensor:
+        """Return the mean cross-entropy of both directions of each link."""
+        total = vectors.new_zeros(len(vectors))
+        correct = 0.0
+        target = torch.arange(len(vectors), device=vectors.device)
+        for direction, (translates, shares) in enumerate(_related(identities)):
+            queries, keys = vectors[:, direction], vectors[:, 1 - direction]
+            logits = _without(queries @ keys.T / self.config.temperature, translates)
+            if self.config.negatives == "both":
+                same_side = _without(queries @ queries.T / self.config.temperature, shares)
+                logits = torch.cat([logits, same_side], 1)
+            total = total + F.cross_entropy(logits, target, reduction="none") / 2
+            correct += float((logits.detach().argmax(1) == target).float().sum()) / 2 if len(target) else 0.0
+        self._accuracy = correct / len(target) if len(target) else None
+        return total
 
     def metrics(self) -> Mapping[str, float]:
-        """Return the share of links whose translation is more similar than all negatives."""
+        """Return the share of links of the batch whose translation is more similar than all negatives."""
         return {} if self._accuracy is None else {f"{self.name}_accuracy": self._accuracy}
+
+
+Pairs = tuple[Ints, Ints]
+
+
+def _without(logits: Tensor, pairs: Pairs) -> Tensor:
+    """Return the logits with -inf at pairs of row and column."""
+    excluded = torch.zeros_like(logits, dtype=torch.bool)
+    excluded[on_device(pairs[0], logits.device), on_device(pairs[1], logits.device)] = True
+    return logits.masked_fill(excluded, -torch.inf)
+
+
+def _related(identities: Ints) -> list[tuple[Pairs, Pairs]]:
+    """Return for each direction the pairs of links that are not negatives of each other.
+
+    Args:
+        identities: pair and both words of each link. Shape: [n, 3].
+
+    Returns:
+        For the first and the second word as query: pairs (i, j), i ≠ j, where the other word of link j is also a
+        translation of the query of link i; and pairs where the queries of i and j share a translation, i = j included.
+    """
+    order = np.argsort(identities[:, 0], kind="stable")
+    _, sizes = np.unique(identities[:, 0], return_counts=True)
+    # All i and j of the same pair of sentences; words of different pairs are never related.
+    times = np.repeat(sizes, sizes)
+    i, j = np.repeat(order, times), order[ranges(np.repeat(row_starts(sizes), sizes), times)]
+    words = [np.unique(identities[:, [0, side]], axis=0, return_inverse=True)[1].reshape(-1) for side in (1, 2)]
+    base = len(identities) + 1
+    out = []
+    for own, other in (words, words[::-1]):
+        translates = np.isin(own[i] * base + other[j], own * base + other) & (i != j)
+        together = own[i] * base + own[j]
+        shares = np.isin(together, together[other[i] == other[j]])
+        out.append(((i[translates], j[translates]), (i[shares], j[shares])))
+    return out

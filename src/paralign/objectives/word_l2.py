@@ -14,14 +14,14 @@ from paralign.batches.views import Batch, PairBatch, View, linked_words, take_ro
 from paralign.device import on_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.objectives.base import Objective, ObjectiveConfig, Step
+from paralign.objectives.base import LayerConfig, Objective, ObjectiveConfig, Step
 from paralign.objectives.linked_words import linked_word_vectors
 from paralign.ragged import ranges
 
 __all__ = ["WordL2", "WordL2Config"]
 
 
-class WordL2Config(ObjectiveConfig):
+class WordL2Config(LayerConfig):
     """Settings under ``[word_l2]``."""
 
     anchor: float = Field(default=1.0, ge=0)
@@ -33,7 +33,7 @@ class WordL2Config(ObjectiveConfig):
 class WordL2(Objective):
     """Squared distance of linked words (Cao, Kitaev and Klein 2020, equation 1), with a regularizer.
 
-    The vector of a word is the mean of the last hidden states of its pieces. The regularizer is the squared distance
+    The vector of a word is the mean of the hidden states of its pieces. The regularizer is the squared distance
     between the states of the pivot language's pieces and their states in the initial encoder (equation 2); without it
     all vectors could collapse.
 
@@ -63,18 +63,19 @@ class WordL2(Objective):
 
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Return the summed squared distances."""
-        first, second = linked_word_vectors(step, linked_words(step.batch, "first", "second"))
+        first, second = linked_word_vectors(step, linked_words(step.batch, "first", "second"), self.config.layer)
         distance = (first - second).square().sum()
         anchor = distance.new_zeros(())
         if self.initial is not None:
             self.initial.eval()
+            layer = self.initial.layer_number(self.config.layer)
             for name, rows, view in self._pivot(step.batch):
                 with torch.no_grad():
-                    initial = self.initial.encode(view).flat
+                    initial = self.initial.encode_layers(view, [layer])[0].flat
                 full_view = step.batch.view(name)
                 positions = ranges(full_view.starts[rows], full_view.lengths[rows])
                 inner = np.flatnonzero(~view.special)
-                states = step.hidden(name).at(positions[inner])
+                states = step.hidden(name, layer).at(positions[inner])
                 index = on_device(inner, states.device)
                 anchor = anchor + (states.float() - initial.index_select(0, index).float()).square().sum()
         return {self.name: distance, f"{self.name}_anchor": anchor + 0 * distance}

@@ -32,7 +32,7 @@ def table_caption(table: Table) -> str:
     if key.lower_is_better:
         parts.append("lower is better")
     if any(cell.interval for cell in cells):
-        parts.append("in parentheses, 95 % intervals of scores over test items")
+        parts.append("in parentheses, 95 % intervals of scores over test items and, with several seeds, over seeds")
     text = "; ".join(part for part in parts if part) + "."
     return text[0].upper() + text[1:]
 

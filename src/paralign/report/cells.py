@@ -44,7 +44,7 @@ class Cell:
     statistic: str = "ratio"
     """How a score follows from its items."""
     interval: tuple[float, float] | None = None
-    """95 % interval of the score over test items, where the row records one."""
+    """95 % interval of a score that is not a ratio of sums, over test items and, with several seeds, over seeds."""
     difference: float | None = None
     """Mean minus the control's mean."""
     comparison: Comparison | None = None
@@ -70,14 +70,21 @@ class Row:
     system: str
     control: bool
     cells: dict[str, Cell]
+    reference: str | None = None
+    """The control it is compared with."""
     average: float | None = None
     """Mean over :attr:`paralign.report.tables.Table.others`."""
-    average_sd: float | None = None
-    """Sample standard deviation of the average, over seeds measured on all its languages."""
+    average_scores: dict[Unit, float] = field(default_factory=dict)
+    """The average of each seed measured on all its languages."""
     average_difference: float | None = None
     average_comparison: Comparison | None = None
     gap: float | None = None
     """Score on the pivot minus the average."""
+
+    @property
+    def average_sd(self) -> float | None:
+        """Sample standard deviation of the average, over seeds measured on all its languages."""
+        return mean_sd(list(self.average_scores.values()))[1] if self.average_scores else None
 
     @property
     def units(self) -> list[Unit]:

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from paralign.metrics import Comparison, item_score, paired_bootstrap, paired_bootstrap_mean
-from paralign.metrics.bootstrap import compare_resampled, resample
-from paralign.report.cells import SCORE_TOLERANCE, Cell, Row
+from paralign.metrics import (
+    Comparison,
+    compare_over_seeds,
+    interval_over_seeds,
+    is_significant,
+    item_score,
+    mean_sd,
+    paired_bootstrap,
+    paired_bootstrap_mean,
+)
+from paralign.metrics.bootstrap import bootstrap_interval, compare_resampled, resample
+from paralign.metrics.statistics import CORRELATIONS
+from paralign.report.cells import SCORE_TOLERANCE, Cell, Row, Unit
 
 __all__ = [
     "compare_cells",
     "compare_rows",
-    "excludes_zero",
-    "is_significant",
     "mean_of_known",
     "resample_cells",
+    "scores_by_seed",
+    "set_interval",
     "unbeaten_baselines",
     "verdict",
 ]
 
-_SIGNIFICANCE_LEVEL = 0.05
+_STAGES = ("pretrain", "align", "finetune")
 _BASELINE_TOLERANCE = 1e-9
-
-
-def is_significant(comparison: Comparison | None) -> bool:
-    """Return whether a difference is marked: p < .05."""
-    return comparison is not None and comparison.p < _SIGNIFICANCE_LEVEL
-
-
-def excludes_zero(low: float | None, high: float | None) -> bool:
-    """Return whether an interval excludes zero; an unknown one does not."""
-    return low is not None and high is not None and not low <= 0 <= high
 
 
 def verdict(difference: float, comparison: Comparison | None, *, lower_is_better: bool) -> str:
@@ -56,6 +57,39 @@ def unbeaten_baselines(
     sign = -1 if lower_is_better else 1
     unbeaten = [pair for pair in baselines if sign * (score - pair[1]) <= _BASELINE_TOLERANCE]
     return sorted(unbeaten, key=lambda pair: (-sign * pair[1], pair[0]))
+
+
+def scores_by_seed(scores: Mapping[Unit, float]) -> Mapping[Any, float]:
+    """Return the scores that vary independently: a mean for each seed of the first stage that has several.
+
+    Fine-tuning seeds of one encoder share its alignment, so with several alignment seeds only those are counted.
+
+    Args:
+        scores: scores of a system, by unit.
+    """
+    for stage in _STAGES:
+        if len({getattr(seeds, stage) for seeds, _ in scores}) > 1:
+            by_seed: dict[Any, list[float]] = {}
+            for (seeds, _), score in scores.items():
+                by_seed.setdefault((stage, getattr(seeds, stage)), []).append(score)
+            return {seed: math.fsum(values) / len(values) for seed, values in by_seed.items()}
+    return dict(scores)
+
+
+def set_interval(cell: Cell) -> None:
+    """Set the 95 % interval of a score that is not a ratio of sums, over test items and seeds.
+
+    A row records the interval of its own score, over test items.
+    """
+    if cell.statistic not in CORRELATIONS or not cell.items:
+        return
+    if cell.interval is None:
+        low, high = bootstrap_interval(cell.items, statistic=cell.statistic)
+        cell.interval = (low, high) if math.isfinite(low) else None
+    by_seed = list(scores_by_seed(cell.scores).values())
+    sd = mean_sd(by_seed)[1]
+    if cell.interval is not None and sd is not None:
+        cell.interval = interval_over_seeds(cell.mean, cell.interval, sd, len(by_seed))
 
 
 def resample_cells(cells: Iterable[Cell]) -> None:
@@ -93,9 +127,10 @@ def compare_cells(cell: Cell, control: Cell) -> str | None:
     if cell.n_items != control.n_items:
         return f"{cell.n_items} items, but {control.n_items} of the control"
     if cell.resampled is not None and control.resampled is not None:
-        cell.comparison = compare_resampled([(cell.resampled, control.resampled)])
+        over_items = compare_resampled([(cell.resampled, control.resampled)])
     else:
-        cell.comparison = paired_bootstrap(cell.items, control.items, statistic=cell.statistic)
+        over_items = paired_bootstrap(cell.items, control.items, statistic=cell.statistic)
+    cell.comparison = compare_over_seeds(over_items, scores_by_seed(cell.scores), scores_by_seed(control.scores))
     return None
 
 
@@ -123,8 +158,10 @@ def compare_rows(row: Row, control: Row, languages: Sequence[str]) -> dict[str, 
     if all(cell.comparison for cell, _ in pairs):
         resampled = [(cell.resampled, other.resampled) for cell, other in pairs if cell.resampled and other.resampled]
         if len(resampled) == len(pairs):
-            row.average_comparison = compare_resampled(resampled)
+            over_items = compare_resampled(resampled)
         else:
             items = [(cell.items, other.items) for cell, other in pairs]
-            row.average_comparison = paired_bootstrap_mean(items, statistic=pairs[0][0].statistic)
+            over_items = paired_bootstrap_mean(items, statistic=pairs[0][0].statistic)
+        sides = [scores_by_seed(side.average_scores) for side in (row, control)]
+        row.average_comparison = compare_over_seeds(over_items, *sides)
     return reasons

@@ -30,6 +30,7 @@ def control_systems(runs: Sequence[Run], name: str | None = None) -> set[str]:
     if name is not None:
         labels = {run.system_of(row) for run in runs for row in run.rows}
         of_run = {run.system_of(row) for run in runs if run.name == name for row in run.rows}
+        of_run |= {label for label in labels if label.startswith(f"{name} (")}  # one name for several systems
         if name not in labels and not of_run:
             names = labels | {run.name for run in runs if run.rows}
             raise UserError(f"no system or run {name!r} to use as the control", hint=did_you_mean(name, names))

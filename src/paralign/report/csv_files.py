@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from paralign.metrics import Comparison, is_significant
+from paralign.metrics.significance import untested
 from paralign.report.figure import Figure
 from paralign.report.runs import Run
 from paralign.report.tables import Table, build_tables
@@ -17,6 +19,7 @@ __all__ = ["COLUMNS", "figures_csv", "tables_csv"]
 COLUMNS = (
     "system", "control", "task", "dataset", "split", "train", "metric", "pool", "layer", "direction", "language",
     "mean", "sd", "n_seeds", "n_items", "diff_to_control", "low", "high", "p", "baseline", "settings",
+    "interval_over", "significant", "score_low", "score_high", "compared_with",
 )  # fmt: skip
 
 _FIRST_SCORE = COLUMNS.index("mean")
@@ -28,7 +31,8 @@ def tables_csv(runs: Sequence[Run], tables: Sequence[Table], controls: set[str])
 
     The ``direction`` of a mean of several directions is ``mean``; rows for the single directions follow it. Rows of
     baselines have ``true`` in the column ``baseline`` and the baseline's name as ``system``. Text that a spreadsheet
-    would read as a formula starts with an apostrophe.
+    would read as a formula starts with an apostrophe. ``p`` is empty where a difference is not tested, for one seed or
+    few items.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -67,12 +71,12 @@ def _lines(table: Table) -> Iterable[list[object]]:
             cell = row.cells.get(language)
             if cell is None:
                 continue
-            comparison = cell.comparison
             yield _line(
                 *(row.system, row.control, table, cell.datasets, cell.directions, language),
                 *(cell.mean, cell.sd, len(cell.scores), cell.n_items, cell.difference),
-                *((comparison.low, comparison.high, comparison.p) if comparison else (None, None, None)),
+                *_interval_fields(cell.comparison)[:3],
                 "false",
+                last=(*_interval_fields(cell.comparison)[3:], *(cell.interval or (None, None)), row.reference),
             )
     for baseline in table.baselines:
         for language in table.languages:
@@ -84,6 +88,16 @@ def _lines(table: Table) -> Iterable[list[object]]:
                 yield _line(baseline.name, False, table, datasets, directions, language, value, *[None] * 7, "true")
 
 
+def _interval_fields(compared: Comparison | None) -> tuple[object, ...]:
+    """Return low, high and p of a difference, what the interval is over, and whether it is significant."""
+    if compared is None:
+        return (None,) * 5
+    over = "items and seeds" if compared.seeds > 1 else "items"
+    if untested(compared):
+        return compared.low, compared.high, None, over, None
+    return compared.low, compared.high, compared.p, over, str(is_significant(compared)).lower()
+
+
 def _line(
     system: str,
     control: bool,
@@ -92,11 +106,12 @@ def _line(
     directions: Sequence[str],
     language: str,
     *numbers: object,
+    last: Sequence[object] = (None,) * 5,
 ) -> list[object]:
     key = table.key
     direction = "mean" if len(directions) > 1 else next(iter(directions), "")
     first = (system, str(control).lower(), key.task, " ".join(datasets), key.split, key.train)
-    fields = (*first, key.metric, key.pool, key.layer, direction, language, *numbers, key.settings)
+    fields = (*first, key.metric, key.pool, key.layer, direction, language, *numbers, key.settings, *last)
     return [_cell(field) for field in fields]
 
 

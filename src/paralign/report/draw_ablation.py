@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paralign.report.comparison import excludes_zero, mean_of_known
+from paralign.metrics import Comparison, is_significant
+from paralign.metrics.significance import MIN_ITEMS, untested
+from paralign.report.comparison import mean_of_known
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
 from paralign.report.number_format import format_range
 from paralign.report.styles import assign_styles
@@ -15,8 +18,8 @@ from paralign.results import natural_sort_key
 __all__ = ["draw_ablation"]
 
 Row = Mapping[str, Any]
-Change = tuple[float, tuple[float, float] | None]
-"""Change of the score in points, and its interval."""
+Change = tuple[float, Comparison | None]
+"""Change of the score in points, and as a comparison where it comes from a single cell with an interval."""
 Changes = dict[str, Change]
 """By reinitialized layers."""
 _LOSS, _LARGE_LOSS = 0.02, 0.05
@@ -25,9 +28,9 @@ _SERIES = ("on the source", "on the targets, mean")
 _ABBREVIATIONS = ("las", "uas", "f1")
 _CAPTION = (
     "{metric} × 100 without a reset; then the change when these layers are reinitialized before fine-tuning: light"
-    f" shading from −{100 * _LOSS:.0f} points, dark from −{100 * _LARGE_LOSS:.0f}, blue for gains. Error bars, and *"
-    " where they exclude 0: 95 % intervals over test items and, with two or more seeds, fine-tuning seeds. {seeds}"
-    " fine-tuning seed{plural}; layers are counted from 0."
+    f" shading from −{100 * _LOSS:.0f} points, dark from −{100 * _LARGE_LOSS:.0f}, blue for gains. Error bars: 95 %"
+    " intervals over test items and, with two or more seeds, fine-tuning seeds; * where such an interval over both"
+    f" excludes 0, for {MIN_ITEMS} or more items. {{seeds}} fine-tuning seed{{plural}}; layers are counted from 0."
 )
 
 
@@ -113,9 +116,21 @@ def _changes(cells: Sequence[Row], source: str, resets: Sequence[str]) -> tuple[
             chosen = [c for c in chosen if _is_mean(c)] or chosen
             change = mean_of_known([c["difference"] for c in chosen])
             if change is not None:
-                single = chosen[0] if len(chosen) == 1 and chosen[0]["low"] is not None else None
-                side[reset] = 100 * change, (100 * single["low"], 100 * single["high"]) if single else None
+                side[reset] = 100 * change, _comparison(chosen[0]) if len(chosen) == 1 else None
     return sides
+
+
+def _comparison(cell: Row) -> Comparison | None:
+    """Return the difference of a cell as a comparison. Figures of older versions do not say how many items it has."""
+    if cell["low"] is None:
+        return None
+    seeds = 1 if cell["spread"] is None else int(cell["seeds"])
+    return Comparison(cell["difference"], cell["low"], cell["high"], math.nan, int(cell.get("items", 0)), seeds)
+
+
+def _ends(compared: Comparison) -> tuple[float, float]:
+    """Return the interval in points."""
+    return 100 * compared.low, 100 * compared.high
 
 
 def _finding(name: str, on_source: Changes, on_targets: Changes) -> str:
@@ -123,12 +138,15 @@ def _finding(name: str, on_source: Changes, on_targets: Changes) -> str:
     if not on_targets:
         return ""
     worst = min(on_targets, key=lambda reset: on_targets[reset][0])
-    change, interval = on_targets[worst]
-    if change > -100 * _LOSS or (interval and interval[1] >= 0):
+    change, compared = on_targets[worst]
+    if compared is not None and not untested(compared) and (change > -100 * _LOSS or not is_significant(compared)):
         return f"{name}: no reset makes transfer lose {100 * _LOSS:.0f} points significantly."
-    limits = f" ({interval[0]:+.1f} to {interval[1]:+.1f})" if interval else ""
+    limits = "" if compared is None else "{:+.1f} to {:+.1f}".format(*_ends(compared))
     source = f", {on_source[worst][0]:+.1f} on the source" if worst in on_source else ""
-    return f"{name}: transfer loses most when layers {worst} are reset, {change:+.1f} points{limits}{source}."
+    if reason := untested(compared):
+        details = "; ".join(filter(None, (limits, f"not tested: {reason}")))
+        return f"{name}: transfer changes by {change:+.1f} points when layers {worst} are reset ({details}){source}."
+    return f"{name}: transfer loses most when layers {worst} are reset, {change:+.1f} points ({limits}){source}."
 
 
 def _table_cell(cell: Row | None, header: str) -> TableCell:
@@ -148,13 +166,13 @@ def _table_cell(cell: Row | None, header: str) -> TableCell:
     )
     seeds = f" ± {100 * cell['spread']:.1f} over seeds" if cell["spread"] is not None else ""
     limits = "" if cell["low"] is None else f", 95 % {100 * cell['low']:+.1f} to {100 * cell['high']:+.1f}"
-    text = f"{100 * change:+.1f}".replace("-", "−") + "*" * excludes_zero(cell["low"], cell["high"])
+    text = f"{100 * change:+.1f}".replace("-", "−") + "*" * is_significant(_comparison(cell))
     return TableCell(text, shade, f"{tooltip}; {100 * change:+.1f}{seeds}{limits}")
 
 
 def _limits(changes: Sequence[Change]) -> tuple[float, float]:
     """Return limits of the y axis that all panels share."""
-    ends = [0.0, *(end for change, interval in changes for end in (change, *(interval or ())))]
+    ends = [0.0, *(end for change, compared in changes for end in (change, *(_ends(compared) if compared else ())))]
     margin = 0.06 * (max(ends) - min(ends)) or 1.0
     return min(ends) - margin, max(ends) + margin
 
@@ -169,9 +187,9 @@ def _panel(
         for style, changes in lines:
             positions, values = [resets.index(reset) for reset in changes], [change for change, _ in changes.values()]
             axes.plot(positions, values, color=style.color, linestyle=style.linestyle, linewidth=1.3)
-            for position, (reset, (change, interval)) in zip(positions, changes.items(), strict=True):
-                if interval:
-                    axes.vlines(position, *interval, color=style.color, linewidth=0.9)
+            for position, (reset, (change, compared)) in zip(positions, changes.items(), strict=True):
+                if compared:
+                    axes.vlines(position, *_ends(compared), color=style.color, linewidth=0.9)
                 (dot,) = axes.plot([position], [change], "o", ms=4, color=style.color)
                 set_tooltip(dot, f"{style.system}, layers {reset}: {change:+.1f}")
         axes.set_xticks(range(len(resets)), resets)

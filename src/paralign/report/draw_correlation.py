@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paralign.report.comparison import excludes_zero
+from paralign.metrics.significance import excludes_zero
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
 from paralign.report.scatter_plot import Dot, scatter_plot
 from paralign.report.styles import Style, assign_styles

@@ -20,19 +20,23 @@ _WIDTH = 0.8
 
 
 def draw_transfer(source: FigureSource) -> list[Figure]:
-    """Draw one figure for each task."""
-    keys = dict.fromkeys((point["task"], point["metric"]) for point in source.data["points"])
-    return [_figure(source, task, metric) for task, metric in keys]
+    """Draw one figure for each task, metric and condition."""
+    return [_figure(source, *key) for key in dict.fromkeys(map(_key, source.data["points"]))]
 
 
-def _figure(source: FigureSource, task: str, metric: str) -> Figure:
-    rows = [point for point in source.data["points"] if point["task"] == task]
-    correlation = next((row for row in source.data["correlations"] if row["task"] == task), None)
+def _key(row: Row) -> tuple[str, str, str]:
+    """Return task, metric and condition; figures of older versions have no condition."""
+    return row["task"], row["metric"], row.get("condition", "")
+
+
+def _figure(source: FigureSource, task: str, metric: str, condition: str) -> Figure:
+    rows = [point for point in source.data["points"] if _key(point) == (task, metric, condition)]
+    correlation = next((row for row in source.data["correlations"] if _key(row) == (task, metric, condition)), None)
     systems = list(dict.fromkeys(row["system"] for row in rows))
     all_styles = source.styles if set(systems) <= set(source.styles) else assign_styles(systems)
     styles = {system: all_styles[system] for system in systems}
     languages = list(dict.fromkeys(row["language"] for row in rows))
-    key = f"{source.key}/{task}"
+    key = f"{source.key}/{task}/{metric}/{condition}"
     panels = [_score_panel(key, rows, languages, styles)]
     aligned = [row for row in rows if row["alignment"] is not None]
     if aligned:
@@ -45,7 +49,7 @@ def _figure(source: FigureSource, task: str, metric: str) -> Figure:
     ]
     return Figure(
         "Transfer to derived languages",
-        f"{task} ({metric})",
+        f"{task} ({metric}{condition and ', '}{condition})",
         legend=[LegendEntry.dot(style) for style in styles.values()],
         panels=panels,
         wide=True,
@@ -98,7 +102,7 @@ def _caption(correlation: Row | None) -> str:
         return ""
     text = f"Spearman's correlation of alignment and Δ: {correlation['value']:.2f} over {correlation['points']} points"
     if correlation["low"] is not None:
-        text += f"; 95 % interval from resampling points: {correlation['low']:.2f} to {correlation['high']:.2f}"
+        text += f"; 95 % interval from resampling encoders: {correlation['low']:.2f} to {correlation['high']:.2f}"
     return f"{text}. A point is an encoder on a language."
 
 

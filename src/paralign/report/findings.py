@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from paralign.metrics import Comparison
+from paralign.metrics import Comparison, is_significant
+from paralign.metrics.significance import untested
 from paralign.report.cells import Row
-from paralign.report.comparison import is_significant
-from paralign.report.number_format import format_score, join_names
+from paralign.report.number_format import format_difference, format_score, join_names
 from paralign.report.tables import Table
 from paralign.report.titles import table_title
 
@@ -33,7 +33,7 @@ def summarize(
     """
     headline = [table for table in tables if table.key.is_headline] or list(tables)
     findings = [(table_title(table.key), text) for table in headline if (text := _describe_best(table))]
-    if tables and not any(table.control for table in tables):
+    if tables and not any(table.controls for table in tables):
         findings.append(("", "No run is marked as the control, so systems are not compared with one."))
     if not tables and not of_figures:
         findings.append(
@@ -62,16 +62,22 @@ def _describe_best(table: Table) -> str | None:
     unit = "\N{NO-BREAK SPACE}%" if key.is_percentage else ""
     text = best.system
     if len(scored) > 1:
-        text += f", the best of {len(scored)} systems{' besides the control' if table.control else ''},"
+        besides = f" besides the control{'s' * (len(table.controls) > 1)}" if table.controls else ""
+        rank = "lowest" if key.lower_is_better else "highest"
+        text += f", the {rank} of {len(scored)} systems{besides},"
     text += f" reaches {format_score(value, key.scaled)}{unit} {_languages(table, best)}"
-    if best.control or not table.control:
+    if best.control or not table.controls:
         return text + "."
+    if best.reference is None:
+        return text + "; no single control has the same base and settings."
     text += _compare_with_control(table, best)
     pivot = best.cells.get(table.pivot or "")
     if pivot is not None and pivot.difference is not None and best.average is not None:
-        interval = _interval(pivot.comparison, key.scaled)
-        text += f" On {table.pivot} it is {_amount(pivot.difference, key.scaled)} the control"
-        text += f" ({interval})." if interval else "."
+        if is_significant(pivot.comparison):
+            text += f" On {table.pivot} it is {_amount(pivot.difference, key.scaled)} the control"
+            text += f" ({_interval(pivot.comparison, key.scaled)})."
+        else:
+            text += f" On {table.pivot} {_undecided(pivot.difference, pivot.comparison, key.scaled)}."
     return text
 
 
@@ -93,19 +99,29 @@ def _compare_with_control(table: Table, row: Row) -> str:
     if difference is None:
         return "; the control was not measured there."
     scaled = table.key.scaled
-    name = table.control if table.control != "control" else ""
-    details = "; ".join(part for part in (name, _interval(comparison, scaled) or "no interval") if part)
-    text = f", {_amount(difference, scaled)} the control ({details})."
-    if comparison is None or is_significant(comparison):
-        return text
-    return text + " The difference is not statistically significant."
+    name = row.reference if row.reference and row.reference != "control" else ""
+    if is_significant(comparison):
+        details = "; ".join(part for part in (name, _interval(comparison, scaled)) if part)
+        return f", {_amount(difference, scaled)} the control ({details})."
+    text = _undecided(difference, comparison, scaled, name)
+    return f". {text[0].upper()}{text[1:]}."
+
+
+def _undecided(difference: float, comparison: Comparison | None, scaled: bool, name: str = "") -> str:
+    """Describe a difference that is not significant, or not tested, without calling it better or worse."""
+    reason = untested(comparison)
+    details = [name, _interval(comparison, scaled), f"not tested: {reason}" if reason else ""]
+    text = f"the difference to the control is {format_difference(difference, scaled)}{' points' if scaled else ''}"
+    text += f" ({'; '.join(filter(None, details))})"
+    return text if reason else f"{text}, not statistically significant"
 
 
 def _interval(comparison: Comparison | None, scaled: bool) -> str:
-    if comparison is None:
+    if comparison is None or not math.isfinite(comparison.low):
         return ""
     low, high = format_score(comparison.low, scaled), format_score(comparison.high, scaled)
-    return f"95\N{NO-BREAK SPACE}% interval {low} to {high}"
+    over = "test items and seeds" if comparison.seeds > 1 else "test items"
+    return f"95\N{NO-BREAK SPACE}% interval over {over} {low} to {high}"
 
 
 def _amount(difference: float, scaled: bool) -> str:

@@ -25,7 +25,7 @@ class FormattedCell:
 
     text: str = "–"
     spread: str = ""
-    """Standard deviation over seeds, or the recorded interval of a single seed."""
+    """Standard deviation over seeds, and the interval of a score that is not a ratio of sums."""
     difference: str = ""
     """Difference to the control, with its sign."""
     interval: str = ""
@@ -95,7 +95,7 @@ def format_table(table: Table) -> FormattedTable:
     for language in table.languages:
         columns[language] = [_language_cell(row, language, table) for row in table.rows]
         if language == table.pivot:
-            if table.control and len(table.rows) > 1:
+            if any(row.reference for row in table.rows):
                 columns[f"change on {language}"] = [_change_cell(row, language, key) for row in table.rows]
             if table.others:
                 columns[f"gap to {language}"] = [_score_cell(row.gap, None, key) for row in table.rows]
@@ -146,7 +146,7 @@ def _language_cell(row: Row, language: str, table: Table) -> FormattedCell:
     cell = _score_cell(scores.mean, scores.sd, key)
     if scores.interval:
         low, high = (format_score(end, key.scaled) for end in scores.interval)
-        cell.spread = f"({low} to {high})"
+        cell.spread = f"{cell.spread} ({low} to {high})".lstrip()
     cell.unbeaten = _describe_unbeaten(scores.mean, scores.baselines.items(), key)
     if language != table.pivot:  # the difference on the pivot has its own column
         _add_difference(cell, scores.difference, scores.comparison, key)

@@ -9,6 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from paralign.metrics.significance import MIN_ITEMS
 from paralign.report.costs import COST_COLUMNS, compare_costs, cost_rows
 from paralign.report.drawing import draw_figures
 from paralign.report.figure import Figure
@@ -25,9 +26,10 @@ __all__ = ["Page", "build_page", "html"]
 _LEGEND = "Scores are means over seeds, ± their sample standard deviation. Bold: the best score of the column."
 _LEGEND_COMPARED = (
     "Scores are means over seeds, ± their sample standard deviation. Below each score: the difference to the control in"
-    " points, with its 95\N{NO-BREAK SPACE}% interval from a paired bootstrap over test items (10,000 resamples)."
-    " * marks p < .05, two-sided, not corrected for the number of comparisons. The interval accounts for the choice of"
-    " test items, the standard deviation for the choice of seeds. Bold: the best score of the column."
+    " points, with its 95\N{NO-BREAK SPACE}% interval over test items (paired bootstrap, 10,000 resamples) and, where"
+    " both systems have two or more seeds, over seeds. * marks differences whose interval over both excludes 0, not"
+    f" corrected for the number of comparisons. With one seed, or fewer than {MIN_ITEMS} test items, nothing is marked."
+    " Bold: the best score of the column."
 )
 _BASELINES = {
     "chance": "chance answers at random",

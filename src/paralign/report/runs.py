@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import re
+import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paralign.errors import UserError, file_location
-from paralign.results import Measurement, read_results
+from paralign.results import Measurement, Seeds, read_results
+from paralign.systems import SEED_IN_NAME, distinct_labels
 
 __all__ = ["HELD_OUT", "Log", "Run", "RunInfo", "read_runs"]
 
+_TRAINING = ("pretrain", "align")
 _FILES = ("results.jsonl", "run.json", "log.jsonl", "config.toml")
 
 
@@ -38,6 +40,7 @@ class RunInfo(BaseModel):
     parameters: int | None = None
     model_hash: str | None = None
     parent: str | None = None
+    lineage: str | None = None
     method: str | None = None
     control: bool = False
     alarms: list[str] = []
@@ -78,11 +81,13 @@ class Run:
     """Incomplete lines of the results, as ``file:line``."""
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Content of ``figures/NAME.json``, by name."""
+    encoder_label: str | None = None
+    """For a run that trained an encoder: the label of the encoder's rows in all runs."""
 
     @property
     def system(self) -> str:
         """The run's name without its seed, the label of rows that do not name their system."""
-        return re.sub(r"-(?:seed|s)\d+$", "", self.name) or self.name
+        return SEED_IN_NAME.sub("", self.name) or self.name
 
     def system_of(self, row: Measurement) -> str:
         """Return ``settings["system"]`` of a row, otherwise :attr:`system`."""
@@ -93,7 +98,7 @@ class Run:
     def label(self) -> str:
         """The label of the whole run: the system if its rows agree on one, else its method, else its name."""
         labels = {self.system_of(row) for row in self.rows}
-        return labels.pop() if len(labels) == 1 else self.info.method or self.system
+        return labels.pop() if len(labels) == 1 else self.encoder_label or self.info.method or self.system
 
     def figures_of_kind(self, kind: str) -> list[tuple[str, Mapping[str, Any]]]:
         """Name and content of the figure files of one kind."""
@@ -126,7 +131,57 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
             where=where,
             hint="evaluate first: paralign evaluate or paralign finetune --eval",
         )
-    return runs
+    return _label_systems(runs)
+
+
+def _label_systems(runs: Sequence[Run]) -> list[Run]:
+    """Give rows of different systems with one label labels of their own, and the runs that trained them too."""
+    rows = [(run.system_of(row), row) for run in runs for row in run.rows]
+    measured = {row.model_hash for _, row in rows}
+    trained = [run for run in runs if run.info.verb in _TRAINING and run.info.method and run.info.model_hash]
+    trained = [run for run in trained if run.info.model_hash not in measured]
+    all_labels = distinct_labels([*rows, *((str(run.info.method), _as_row(run)) for run in trained)])
+    labels = iter(all_labels)
+    labeled = []
+    of_encoder: dict[tuple[str | None, str | None], set[str]] = {}
+    for run in runs:
+        relabeled = []
+        for row in run.rows:
+            before, label = run.system_of(row), next(labels)
+            of_encoder.setdefault((row.model_hash, before), set()).add(label)
+            settings = row.settings | {"system": label}
+            relabeled.append(row if label == before else row.model_copy(update={"settings": settings}))
+        labeled.append(replace(run, rows=tuple(relabeled)))
+    for run in trained:
+        of_encoder.setdefault((run.info.model_hash, run.info.method), set()).add(next(labels))
+    known = {encoder: next(iter(names)) for encoder, names in of_encoder.items() if len(names) == 1}
+    return [replace(run, encoder_label=known.get((run.info.model_hash, run.info.method))) for run in labeled]
+
+
+def _as_row(run: Run) -> Measurement:
+    """Return what is known of an encoder that no run measured, as a row without a score."""
+    info = run.info
+    try:
+        config = tomllib.loads(run.config or "")
+    except tomllib.TOMLDecodeError:
+        config = {}
+    training = config.get("training")
+    seed = training.get("seed") if isinstance(training, dict) else None
+    known = {"system": info.method, "lineage": info.lineage, "base": config.get("model")}
+    return Measurement(
+        task="",
+        dataset="",
+        language="",
+        metric="",
+        value=math.nan,
+        n=0,
+        seeds=Seeds.model_validate({str(info.verb): seed} if isinstance(seed, int) else {}),
+        model=str(run.path / "encoder"),
+        model_hash=str(info.model_hash),
+        parent=info.parent,
+        run=run.name,
+        settings={name: value for name, value in known.items() if value},
+    )
 
 
 def _read_run(path: Path, name: str) -> Run:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
 from paralign.report.cells import Member
 from paralign.results import Measurement, natural_sort_key
-from paralign.task_table import TaskInfo, task_info
+from paralign.task_table import TaskInfo, metric_without_conditions, task_info
 
 __all__ = ["TableKey", "divide_members", "other_language", "training_languages"]
 
@@ -20,9 +20,6 @@ _DATA_SETTINGS = {
     "word_column", "tag_column", "one_based", "flipped",
 }  # fmt: skip
 """Task settings that are shown elsewhere or follow from the data."""
-
-_CONDITIONS = re.compile(r"(_best_threshold|_without_identical|_mlqa|_without_punctuation|_with_subtypes)+$")
-"""Endings of metrics that are measured under a condition."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class TableKey:
     def _rank(self) -> int:
         """Position of the metric among the main metrics of its task, after them for all others."""
         main = self.info.main_metrics
-        metric = _CONDITIONS.sub("", self.metric)
+        metric = metric_without_conditions(self.metric)
         return main.index(metric) if metric in main else len(main)
 
     @property

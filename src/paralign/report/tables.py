@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from paralign.errors import UserError
-from paralign.metrics import mean_sd
 from paralign.report.baselines import Baseline, collect_baselines
 from paralign.report.cells import Member, Row, build_cell
-from paralign.report.comparison import compare_rows, resample_cells
+from paralign.report.comparison import compare_rows, resample_cells, set_interval
 from paralign.report.drawing import tasks_in_figures
 from paralign.report.number_format import shorten_list
 from paralign.report.runs import Run
 from paralign.report.table_key import TableKey, divide_members, training_languages
+from paralign.results import Measurement
 
 __all__ = ["Table", "build_tables"]
 
@@ -32,7 +33,8 @@ class Table:
     German text with English questions is not English."""
     others: list[str]
     """Languages of the average: those that every system was measured on, without the pivot."""
-    control: str | None
+    controls: list[str]
+    """Usually one; several if each belongs to another base."""
     baselines: list[Baseline]
     notes: list[str] = field(default_factory=list)
 
@@ -55,7 +57,7 @@ def build_tables(runs: Sequence[Run], controls: set[str]) -> list[Table]:
         controls: systems that are controls (:func:`paralign.report.controls.control_systems`).
 
     Raises:
-        UserError: if a table has two controls.
+        UserError: if a table has two controls of one base, or of an unknown one.
     """
     groups: dict[TableKey, list[Member]] = {}
     for run in runs:
@@ -73,20 +75,16 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         by_language = systems.setdefault(run.system_of(measurement), {})
         by_language.setdefault(measurement.language, []).append((run, measurement))
     present = sorted(controls & systems.keys())
-    if len(present) > 1:
-        raise UserError(
-            f"the table of {key.task} {key.metric} has several controls: {', '.join(present)}",
-            hint="choose one with --control",
-        )
-    control = present[0] if present else None
+    references = _references(key, systems, present)
     notes: list[str] = []
     rows = [
         Row(
             system,
-            system == control,
+            system in present,
             {language: build_cell(of_language, notes) for language, of_language in cells.items()},
+            references.get(system),
         )
-        for system, cells in sorted(systems.items(), key=lambda item: item[0] != control)
+        for system, cells in sorted(systems.items(), key=lambda item: item[0] not in present)
     ]
     measured = {language for row in rows for language in row.cells}
     directed = any(measurement.where.direction for _, measurement in members)
@@ -99,21 +97,67 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         notes.append(f"Not in the average, because not every system was measured on it: {absent}.")
     baselines = collect_baselines([row.cells for row in rows], others, notes)
     reasons: dict[tuple[str, str], list[str]] = {}
-    if control:
+    if present:
         resample_cells(cell for row in rows for cell in row.cells.values())
-    for row in rows:
+    by_name = {row.system: row for row in rows}
+    for row in rows:  # controls first
         _set_average(row, pivot, others)
-        if control and not row.control:
-            for reason, affected in compare_rows(row, rows[0], others).items():
+        if row.reference:
+            for reason, affected in compare_rows(row, by_name[row.reference], others).items():
                 reasons.setdefault((reason, ", ".join(sorted(affected))), []).append(row.system)
     for row in rows:
         for cell in row.cells.values():
+            set_interval(cell)
             cell.resampled = None  # free the memory, 80 kB each
     for (reason, affected_languages), names in reasons.items():
         notes.append(
             f"No interval on {affected_languages} for {shorten_list(names)}, nor for an average over it: {reason}."
         )
-    return Table(key, rows, languages, pivot, others, control, baselines, list(dict.fromkeys(notes)))
+    alone = [row.system for row in rows if present and not row.control and row.reference is None]
+    if alone:
+        notes.append(f"Not compared, because no single control has the same base and settings: {shorten_list(alone)}.")
+    return Table(key, rows, languages, pivot, others, present, baselines, list(dict.fromkeys(notes)))
+
+
+def _references(
+    key: TableKey, systems: Mapping[str, Mapping[str, Sequence[Member]]], controls: Sequence[str]
+) -> dict[str, str]:
+    """Return the control that each other system is compared with.
+
+    With several controls, it is the one trained from the same base, or from the system itself, and fine-tuned with the
+    same settings.
+
+    Raises:
+        UserError: if several controls have the same base, or an unknown one.
+    """
+    treated = [system for system in systems if system not in controls]
+    if len(controls) <= 1:
+        return {system: control for system in treated for control in controls}
+    rows = {name: [row for part in cells.values() for _, row in part] for name, cells in systems.items()}
+    bases = {name: ({row.parent for row in own} | _recorded(own, "origin")) - {None} for name, own in rows.items()}
+    ways = {name: {(str(row.settings.get("training")), str(row.settings.get("layers"))) for row in own}
+            for name, own in rows.items()}  # fmt: skip
+    for first, second in combinations(controls, 2):
+        one_name = first.partition(" (")[0] == second.partition(" (")[0]  # of several systems
+        same_base = not bases[first] or not bases[second] or bases[first] & bases[second]
+        if same_base and ways[first] == ways[second] and not one_name:
+            raise UserError(
+                f"the table of {key.task} {key.metric} has several controls: {', '.join(controls)}",
+                hint="choose one with --control",
+            )
+    references = {}
+    for system in treated:
+        family = bases[system] | {row.model_hash for row in rows[system]} | _recorded(rows[system], "lineage")
+        matching = [control for control in controls if bases[control] & family]
+        if len(matching) > 1:
+            matching = [control for control in matching if ways[control] == ways[system]]
+        if len(matching) == 1:
+            references[system] = matching[0]
+    return references
+
+
+def _recorded(rows: Iterable[Measurement], name: str) -> set[str | None]:
+    return {str(row.settings[name]) for row in rows if row.settings.get(name)}
 
 
 def _pivots(train: str | None) -> list[str]:
@@ -128,8 +172,6 @@ def _set_average(row: Row, pivot: str | None, others: Sequence[str]) -> None:
     cells = [row.cells[language] for language in others]
     row.average = sum(cell.mean for cell in cells) / len(cells)
     complete = [unit for unit in row.units if all(unit in cell.scores for cell in cells)]
-    if complete:
-        by_seed = [sum(cell.scores[unit] for cell in cells) / len(cells) for unit in complete]
-        row.average_sd = mean_sd(by_seed)[1]
+    row.average_scores = {unit: sum(cell.scores[unit] for cell in cells) / len(cells) for unit in complete}
     if pivot in row.cells:
         row.gap = row.cells[pivot].mean - row.average

@@ -25,6 +25,7 @@ from paralign.text.words import word_spans
 T = TypeVar("T")
 _SAMPLE = 2_000
 _FEW_PIECES = 100_000
+_MANY_UNKNOWN = 0.01
 
 __all__ = [
     "build_corpus",
@@ -35,6 +36,7 @@ __all__ = [
     "language_rows",
     "main_process_first",
     "open_corpus",
+    "unknown_pieces",
 ]
 
 
@@ -46,7 +48,9 @@ def build_corpus(
     out: Path,
     config: FilterConfig,
     *,
+    unknown: int | None = None,
     exclude: Sequence[str] = (),
+    tokenised: bool = False,
     lenient: bool = False,
     quiet: bool = False,
 ) -> TokenStore:
@@ -59,7 +63,9 @@ def build_corpus(
         specs: text or pairs.
         out: the folder to create.
         config: filter of the store.
+        unknown: id of the unknown piece, for messages.
         exclude: test files.
+        tokenised: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
         quiet: print nothing.
 
@@ -82,7 +88,9 @@ def build_corpus(
         filter=config,
         tokenizer_id=tokenizer_id,
         vocabulary=vocabulary,
+        unknown=unknown,
         lenient=lenient,
+        tokenised=tokenised,
         exclude=unseen,
         progress=progress,
     )
@@ -123,14 +131,13 @@ def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> di
         By language: ``sentences``, ``pieces``, ``share`` of all sentences, ``drawn`` (its share after sampling with
         ``temperature``), ``pieces_per_word`` and ``unknown`` (share of pieces) in up to 2,000 of its sentences.
     """
-    unknown = encoder.tokenizer.unk_token_id
     counts = {tag: int((store.language[:, 0] == k).sum()) for k, tag in enumerate(store.languages)}
     shares, sampled = tempered(counts, 1.0), tempered(counts, temperature)
     out = {}
     for number, tag in enumerate(store.languages):
         records = np.flatnonzero(store.language[:, 0] == number)
-        sample = records[:: -(-len(records) // _SAMPLE) or 1]
-        ids, lengths = store.gather(sample, np.zeros(len(sample), np.int64))
+        sample, sides = _sample(store, number)
+        ids, lengths = store.gather(sample, sides)
         words = sum(len(word_spans(store.text(record, 0))) for record in sample.tolist())
         out[tag] = {
             "sentences": counts[tag],
@@ -138,9 +145,34 @@ def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> di
             "share": round(shares[tag], 5),
             "drawn": round(sampled[tag], 5),
             "pieces_per_word": round(int(lengths.sum()) / max(1, words), 3),
-            "unknown": round(float((ids == unknown).mean()), 6) if unknown is not None and len(ids) else 0.0,
+            "unknown": round(_unknown_share(ids, encoder), 6),
         }
     return out
+
+
+def unknown_pieces(store: TokenStore, encoder: Encoder) -> list[str]:
+    """Return a line for each language of which more than 1% of the pieces are unknown to the tokenizer.
+
+    They are counted in up to 2,000 sentences of the language.
+    """
+    out = []
+    for number, tag in enumerate(store.languages):
+        share = _unknown_share(store.gather(*_sample(store, number))[0], encoder)
+        if share > _MANY_UNKNOWN:
+            out.append(f"{tag}: {share:.1%} of the pieces are unknown to the tokenizer")
+    return out
+
+
+def _sample(store: TokenStore, language: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the records and sides of up to 2,000 sentences of a language, given by its number in the store."""
+    records, sides = np.nonzero(store.language == language)
+    step = -(-len(records) // _SAMPLE) or 1
+    return records[::step], sides[::step]
+
+
+def _unknown_share(ids: np.ndarray, encoder: Encoder) -> float:
+    unknown = encoder.tokenizer.unk_token_id
+    return float((ids == unknown).mean()) if unknown is not None and len(ids) else 0.0
 
 
 def echo_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = False) -> None:
@@ -159,8 +191,6 @@ def echo_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = Fal
                 f"as {row['drawn']:.1%}), which is too little to learn a language from",
                 quiet=quiet,
             )
-        if row["unknown"] > 0.01:
-            echo(f"WARNING {tag}: {row['unknown']:.1%} of the pieces are unknown to the tokenizer", quiet=quiet)
 
 
 def open_corpus(
@@ -170,6 +200,7 @@ def open_corpus(
     corpus: str | Path | None,
     config: FilterConfig,
     *,
+    tokenised: bool = False,
     lenient: bool = False,
     quiet: bool = False,
 ) -> TokenStore:
@@ -181,6 +212,7 @@ def open_corpus(
         specs: text or pairs.
         corpus: an existing store, used instead of ``specs``.
         config: filter of the store.
+        tokenised: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
         quiet: print nothing.
 
@@ -201,6 +233,8 @@ def open_corpus(
             specs,
             path,
             config,
+            unknown=encoder.tokenizer.unk_token_id,
+            tokenised=tokenised,
             lenient=lenient,
             quiet=quiet,
         )

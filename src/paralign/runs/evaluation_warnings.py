@@ -13,16 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.config import load_toml
+from paralign.corpus.language_identification import describe_mismatch
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.ragged import row_ids, row_positions, row_starts
 from paralign.results import Measurement
 from paralign.rng import random_bits
+from paralign.sources.specs import smallworld_range
 from paralign.task_table import task_info
 from paralign.tasks import Task
 
-__all__ = ["SEEN", "fine_tuned_on", "seen_texts", "warn_of_data", "warn_of_scores"]
+__all__ = ["SEEN", "fine_tuned_on", "seen_texts", "warn_of_data", "warn_of_languages", "warn_of_scores"]
 
 Keys = npt.NDArray[np.uint64]
 SEEN = "seen.npy"
@@ -37,7 +39,7 @@ _BLOCK = 100_000
 def warn_of_data(
     task: Task, encoder: Encoder, tests: Sequence[tuple[str, Any]], seen: Sequence[tuple[str, Keys]]
 ) -> list[str]:
-    """Return warnings about test data: constant labels, unknown pieces, lowercasing, train–test overlap.
+    """Return warnings about test data: language, constant labels, unknown pieces, lowercasing, train–test overlap.
 
     Args:
         task: the task.
@@ -48,6 +50,7 @@ def warn_of_data(
     out = []
     if _lowercases(encoder):
         out.append("the tokenizer lowercases: expect lower scores if case or accents matter (NER, non-Latin scripts)")
+    out += warn_of_languages(task, tests)
     for name, data in tests:
         labels = Counter(label for item in task.labels_of(data) for label in item)
         if len(labels) == 1 and labels.total() > 1:
@@ -60,6 +63,22 @@ def warn_of_data(
             if overlapping:
                 out.append(f"{name}: {overlapping:,} of {total:,} items have a text that is also in {source}")
     return out
+
+
+def warn_of_languages(task: Task, named: Sequence[tuple[str, Any]]) -> list[str]:
+    """Return warnings about data in another language or script than its tag.
+
+    Args:
+        task: the task.
+        named: data sets as given by the user, ``LANG=PATH``, and their data.
+    """
+    return [
+        f"{name}: {message}"
+        for name, data in named
+        if smallworld_range(name.partition("=")[2]) is None  # its languages are right
+        for language, texts in task.texts_by_language(data)
+        if (message := describe_mismatch(texts, language))
+    ]
 
 
 def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
@@ -158,13 +177,12 @@ def _blocks(task: Task, data: Any) -> Iterator[list[Sequence[str]]]:
 def _keys(encoder: Encoder, task: Task, data: Any) -> Iterator[Keys]:
     yield np.zeros(1, np.uint64)
     for block in _blocks(task, data):
-        with encoder.using_language(getattr(data, "language", None)):
-            yield _keys_of(encoder, [text for texts in block for text in texts])
+        yield _keys_of(encoder, [text for texts in block for text in texts], getattr(data, "language", None))
 
 
-def _keys_of(encoder: Encoder, texts: list[str]) -> Keys:
+def _keys_of(encoder: Encoder, texts: list[str], language: str | None) -> Keys:
     unique = list(dict.fromkeys(texts))  # a paragraph is repeated for each of its questions
-    pieces = [ids for ids, _ in encoder.tokenize(unique)]
+    pieces = [ids for ids, _ in encoder.tokenize(unique, language)]
     flat = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
     keys = dict(zip(unique, _hash(flat, np.array([len(p) for p in pieces], np.int64)), strict=True))
     return np.array([keys[text] for text in texts], np.uint64)
@@ -174,8 +192,7 @@ def _count_overlap(encoder: Encoder, task: Task, data: Any, seen: Keys) -> tuple
     """Return the number of items with a text that was seen in training, and the number of all items."""
     count = total = 0
     for block in _blocks(task, data):
-        with encoder.using_language(getattr(data, "language", None)):
-            keys = _keys_of(encoder, [text for texts in block for text in texts])
+        keys = _keys_of(encoder, [text for texts in block for text in texts], getattr(data, "language", None))
         overlapping = np.isin(keys, seen) & (keys != 0)
         item = row_ids(np.array([len(texts) for texts in block]))
         count += len(np.unique(item[overlapping]))
@@ -186,7 +203,7 @@ def _count_overlap(encoder: Encoder, task: Task, data: Any, seen: Keys) -> tuple
 def _unknown_share(encoder: Encoder, task: Task, data: Any) -> float:
     unknown = encoder.tokenizer.unk_token_id
     texts = [text for item in islice(task.texts_of(data), _UNKNOWN_SAMPLE) for text in item]
-    pieces = [ids for ids, _ in encoder.tokenize(texts)] if texts else []
+    pieces = [ids for ids, _ in encoder.tokenize(texts, None)] if texts else []
     total = sum(map(len, pieces))
     if unknown is None or not total:
         return 0.0
@@ -194,5 +211,5 @@ def _unknown_share(encoder: Encoder, task: Task, data: Any) -> float:
 
 
 def _lowercases(encoder: Encoder) -> bool:
-    (upper, _), (lower, _) = encoder.tokenize(["London PARIS Berlin", "london paris berlin"])
+    (upper, _), (lower, _) = encoder.tokenize(["London PARIS Berlin", "london paris berlin"], None)
     return bool(len(upper)) and np.array_equal(upper, lower) and encoder.tokenizer.unk_token_id not in upper

@@ -23,7 +23,7 @@ from paralign.folders import atomic_folder
 from paralign.results import Measurement, Seeds, read_results, write_results
 from paralign.rng import seed_for
 from paralign.runs.dataset_names import dataset_names
-from paralign.runs.evaluation_warnings import SEEN, seen_texts, warn_of_data, warn_of_scores
+from paralign.runs.evaluation_warnings import SEEN, seen_texts, warn_of_data, warn_of_languages, warn_of_scores
 from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, FinetuneTraining, identity
 from paralign.runs.folder import RunFolder
 from paralign.runs.measure import RowContext, echo_scores, echo_summary, echo_truncated, measure, recorded_settings
@@ -270,10 +270,13 @@ class FinetuneRun:
         return self.folder.path / f"seed-{seed}"
 
     def _check_data(self) -> None:
-        """Warn about the test data, and store keys of the training texts."""
+        """Warn about the data, and store keys of the training texts."""
         seen = seen_texts(self.encoder, self.model, self.task, self.sets.named_sets(self.seeds[0]))
         if self.folder.main:
             np.save(self.folder.path / SEEN, np.unique(np.concatenate([keys for _, keys in seen])))
+        read = [*self.sets.sets, self.sets.originals, self.sets.dev]
+        languages = warn_of_languages(self.task, [(data.name, data) for data in read if data is not None])
+        self._cost.warn(languages, self.options.quiet)
         tests = [(spec, test) for spec, test, _ in self.tests]
         self._cost.warn(warn_of_data(self.task, self.encoder, tests, seen), self.options.quiet)
 

@@ -70,6 +70,7 @@ def measure(
     model_facts = context.model_facts
     baselines = task.baselines(data)
     settings = {"system": model_facts["method"], "control": model_facts["control"], "data": _digest(task, data)}
+    settings |= {name: model_facts[name] for name in ("origin", "lineage", "base") if model_facts.get(name)}
     settings |= dict(context.settings)
     if task.name not in TASKS:  # a report cannot look it up
         settings["task_info"] = asdict(task.info)

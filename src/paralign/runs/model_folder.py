@@ -11,14 +11,14 @@ from safetensors.torch import load_file
 
 from paralign.config import merge
 from paralign.encoder import Encoder
-from paralign.encoder.card import read_provenance
+from paralign.encoder.card import lineage, read_provenance
 from paralign.errors import UserError
 from paralign.objectives import Objective
 from paralign.task_table import TASKS
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import SupervisedTask
 
-__all__ = ["describe_encoder", "describe_model", "saved_head", "saved_task"]
+__all__ = ["describe_encoder", "describe_fine_tuned", "describe_model", "saved_head", "saved_task"]
 
 _TASK_FILE = {"task": str, "settings": dict, "train": str, "of": dict}
 """Fields of ``task.json`` and their types."""
@@ -33,7 +33,9 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
         system: name of the system in tables. None: the method of the encoder, or the name of its folder.
 
     Returns:
-        ``model``, ``model_hash``, ``parent``, ``method``, ``control`` and ``seeds``.
+        ``model``, ``model_hash``, ``parent``, ``method``, ``control`` and ``seeds``; and, where known, ``lineage``
+        (how it was made, the same for all seeds), ``origin`` (the lineage of its base) and ``base`` (its name), which
+        distinguish systems with one name.
     """
     provenance = read_provenance(model)
     seeds = provenance.get("seeds", {})
@@ -44,7 +46,20 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
         "method": system or provenance.get("method") or Path(model).name,
         "control": bool(provenance.get("control")),
         "seeds": {k: seeds.get(k) for k in ("pretrain", "align") if k in seeds},
+        **{k: provenance[k] for k in ("origin", "lineage", "base") if provenance.get(k)},
     }
+
+
+def describe_fine_tuned(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where the weights of a fine-tuned model come from: ``parent``, ``lineage`` and, if known, ``origin``.
+
+    Args:
+        facts: the content of its ``task.json``.
+    """
+    of = facts["of"]
+    start = of.get("lineage") or of["model_hash"]
+    known = {"origin": of["origin"]} if of.get("origin") else {}
+    return {"parent": of["model_hash"], "lineage": lineage(start, facts["task"], facts["train"]), **known}
 
 
 def describe_model(encoder: Encoder, model: str) -> dict[str, Any]:
@@ -52,7 +67,7 @@ def describe_model(encoder: Encoder, model: str) -> dict[str, Any]:
     model_facts = describe_encoder(encoder, model, None)
     facts = _task_file(model)
     if facts:
-        model_facts |= {k: facts["of"][k] for k in ("control", "seeds")} | {"parent": facts["of"]["model_hash"]}
+        model_facts |= {k: facts["of"][k] for k in ("control", "seeds")} | describe_fine_tuned(facts)
         model_facts["method"] = f"{facts['of']['method']}, fine-tuned for {facts['task']}"
     return model_facts
 

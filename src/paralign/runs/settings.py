@@ -29,7 +29,7 @@ class LinksConfig(Config):
     symmetrise: str | None = None
     """How the two directions are combined. None: the default of the aligner, mostly ``grow-diag-final-and``."""
     tokenised: bool = False
-    """Whether words are separated by spaces."""
+    """Whether words are separated by spaces; a store (``--corpus``) must have been built with ``--tokenised``."""
 
     @field_validator("method")
     @classmethod

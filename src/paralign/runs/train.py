@@ -15,14 +15,21 @@ from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
 from paralign.device import best_device, processes
 from paralign.encoder import Encoder
-from paralign.encoder.card import read_provenance, write_card
+from paralign.encoder.card import lineage, read_provenance, write_card
 from paralign.encoder.hf import set_dropout
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.languages.dictionary import Dictionary
 from paralign.objectives import Objective, find_objective
 from paralign.rng import seed_for
-from paralign.runs.corpus import echo_languages, kept_lines, language_rows, main_process_first, open_corpus
+from paralign.runs.corpus import (
+    echo_languages,
+    kept_lines,
+    language_rows,
+    main_process_first,
+    open_corpus,
+    unknown_pieces,
+)
 from paralign.runs.dictionary import open_dictionary
 from paralign.runs.folder import RunFolder
 from paralign.runs.links import open_links
@@ -31,6 +38,7 @@ from paralign.runs.settings import RunConfig
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
 from paralign.training.alarms import Alarms
+from paralign.training.head import HeadFit
 from paralign.training.memory import check_memory
 from paralign.training.trackers import Trackers, check_trackers
 
@@ -129,6 +137,8 @@ class PreparedTraining:
             alarms=list(outcome.alarms),
             model_hash=facts.get("model_hash") or self.encoder.digest(),
             parent=facts["parent"],
+            origin=facts["origin"],
+            lineage=facts["lineage"],
         )
         quiet = self.options.quiet
         for alarm in outcome.alarms:
@@ -140,7 +150,14 @@ class PreparedTraining:
         """Return the facts for the model card."""
         config, verb, base = self.config, self.folder.verb, self.inputs.base
         provenance = read_provenance(base)
+        sources = [(entry["spec"].partition("=")[0], entry["kept"]) for entry in self.store.meta["specs"]]
+        made_by = [verb, config.method, config.control, config.objectives, sources, outcome.steps]
+        origin = provenance.get("lineage") or self.trainer.settings["base"]
+        if self.inputs.scratch:  # new weights, and a vocabulary learned from the text
+            origin = lineage(self.inputs.scratch, [tags for tags, _ in sources])
         return {
+            "origin": origin,
+            "lineage": lineage(origin, *made_by),
             "method": config.method,
             "control": config.control,
             "parent": self.trainer.settings["base"] if verb == "align" or provenance else None,
@@ -150,6 +167,7 @@ class PreparedTraining:
             "base": base,
             "objectives": config.objectives,
             "data": kept_lines(self.store),
+            "unknown": unknown_pieces(self.store, self.encoder),
             "steps": outcome.steps,
             "records_seen": outcome.records_seen,
             "command": self.folder.facts["command"],
@@ -185,6 +203,7 @@ def prepare_training(
                 inputs.specs,
                 inputs.corpus,
                 config.data,
+                tokenised=config.links.tokenised,
                 lenient=options.lenient,
                 quiet=options.quiet,
             )
@@ -192,6 +211,8 @@ def prepare_training(
         if store.sides == 1:
             folder.facts["languages"] = language_rows(store, encoder, config.training.temperature)
             echo_languages(folder.facts["languages"], quiet=options.quiet)
+        for line in unknown_pieces(store, encoder):
+            echo(f"WARNING {line}", quiet=options.quiet)
         links = _links(folder, store, inputs, config, options)
         dictionary = _dictionary(folder, encoder, store, inputs, config, options)
         translations = None
@@ -244,7 +265,7 @@ def make_objectives(config: RunConfig, encoder: Encoder, dictionary: Dictionary 
 
 
 def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
-    callbacks: list[Callback] = [Alarms()]
+    callbacks: list[Callback] = [HeadFit(), Alarms()]
     if inputs.heldout is not None:
         callbacks.append(HeldOutEvaluation(inputs.heldout))
     if options.track:

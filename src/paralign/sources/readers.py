@@ -52,6 +52,7 @@ class _Options:
     labeled: bool = True
     scheme: Literal["bio", "conll"] = "bio"
     columns: Columns = (None, None)
+    tokenised: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ class _Reader(Generic[Spec, Items]):
         return self.file(spec, options)
 
 
-def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None) -> Iterator[Pair]:
+def read_pairs(
+    spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, tokenised: bool = False
+) -> Iterator[Pair]:
     """Read parallel text in a stream, in the order of the file, including pairs with empty sides.
 
     The formats are those of :func:`paralign.formats.parallel_text.read_pair_files`. For a language and one derived from
@@ -90,6 +93,8 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
         spec: languages and path.
         lenient: drop lines that cannot be read instead of raising.
         dropped: counts what ``lenient`` dropped, by reason; not counted if ``None``.
+        tokenised: whether words are separated by spaces; then the text of files is normalized by
+            :func:`paralign.text.normalization.normalize_tokens`, which keeps every token.
 
     Raises:
         UserError: with ``file:line``; for two files of different length with both counts.
@@ -97,7 +102,7 @@ def read_pairs(spec: PairSpec, *, lenient: bool = False, dropped: Counter[str] |
     >>> next(read_pairs(PairSpec("en", "de", "smallworld"))).line
     0
     """
-    return _PAIRS(spec, _options(lenient, dropped))
+    return _PAIRS(spec, replace(_options(lenient, dropped), tokenised=tokenised))
 
 
 def read_text(
@@ -207,7 +212,14 @@ def _base(spec: TextSpec, language: DerivedLanguage | None) -> TextSpec:
 
 
 def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
-    return read_pair_files(spec.path, spec.paths, spec.wanted, lenient=options.lenient, dropped=options.dropped)
+    return read_pair_files(
+        spec.path,
+        spec.paths,
+        spec.wanted,
+        lenient=options.lenient,
+        dropped=options.dropped,
+        tokenised=options.tokenised,
+    )
 
 
 def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Pair]:

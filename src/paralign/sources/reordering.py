@@ -63,6 +63,7 @@ def reorder_trees(
             heads=tuple(new_position[tree.heads[k]] for k in order),
             deprels=_permute(tree.deprels, order),
             lemmas=_permute(tree.lemmas, order),
+            lines=(),
         )
 
 

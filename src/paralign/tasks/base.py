@@ -150,6 +150,13 @@ class Task(ABC):
         """Return the texts of each item, to look for train–test overlap. Default: none."""
         return ()
 
+    def texts_by_language(self, data: Any) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return languages and their texts, to warn about text in another language or script.
+
+        Default: all texts are in :meth:`language`.
+        """
+        return ((self.language(data), (text for texts in self.texts_of(data) for text in texts)),)
+
     def labels_of(self, data: Any) -> Iterable[Sequence[str]]:
         """Return the labels of each item, to warn about constant labels. Default: none."""
         return ()

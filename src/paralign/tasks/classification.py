@@ -67,13 +67,13 @@ class _PairTask(SupervisedTask):
         """Return a linear layer on the state of [CLS]."""
         return LabelHead(encoder, self.names)
 
-    def examples(self, encoder: Encoder, items: Sequence[SentencePair]) -> list[Example]:
+    def examples(self, encoder: Encoder, items: Sequence[SentencePair], language: str | None) -> list[Example]:
         """Return one row for each pair: [CLS] premise [SEP] hypothesis [SEP]."""
         longest = min(
             self.config.max_pieces - (encoder.max_pieces - row_capacity(encoder, 2)), row_capacity(encoder, 2)
         )
-        firsts = encoder.tokenize([item.first for item in items])
-        seconds = encoder.tokenize([item.second for item in items])
+        firsts = encoder.tokenize([item.first for item in items], language)
+        seconds = encoder.tokenize([item.second for item in items], language)
         rows = []
         for index, (item, (first, _), (second, _)) in enumerate(zip(items, firsts, seconds, strict=True)):
             if len(first) + len(second) > longest:

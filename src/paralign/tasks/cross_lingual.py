@@ -60,8 +60,7 @@ def sentence_vectors_of_both(
     """
     vectors, cuts = [], 0
     for language, sentences in zip(languages, texts, strict=True):
-        with encoder.using_language(language):
-            by_pool, cut = sentence_vectors(encoder, sentences, pools=pools, layer=layer)
+        by_pool, cut = sentence_vectors(encoder, sentences, language, pools=pools, layer=layer)
         vectors.append(by_pool)
         cuts += cut
     if cuts:

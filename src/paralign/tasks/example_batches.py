@@ -57,7 +57,7 @@ def row_capacity(encoder: Encoder, texts: int) -> int:
     return encoder.max_pieces - sum(map(len, template.single if texts == 1 else template.pair))
 
 
-def example_view(encoder: Encoder, examples: Sequence[Example]) -> View:
+def example_view(encoder: Encoder, examples: Sequence[Example], language: str | None) -> View:
     """Return the view ``example`` of some rows.
 
     Its ``masked`` are the targets of all rows, shape: [M], and its ``labels`` theirs, shape: [M] or [M, k].
@@ -65,6 +65,7 @@ def example_view(encoder: Encoder, examples: Sequence[Example]) -> View:
     Args:
         encoder: gives the special pieces.
         examples: the rows.
+        language: their language, for the encoder's maps. None: several, and in training.
     """
     texts = len(examples[0].pieces)
     template = encoder.template
@@ -88,6 +89,7 @@ def example_view(encoder: Encoder, examples: Sequence[Example]) -> View:
         special,
         np.concatenate([e.targets + start for e, start in zip(examples, starts, strict=True)]),
         np.concatenate([e.labels for e in examples]).astype(np.int64),
+        language=language,
     )
 
 
@@ -135,7 +137,7 @@ class ExampleStore:
 class _ExampleBatch:
     def __init__(self, encoder: Encoder, examples: list[Example], ids: Ints, positions: Ints) -> None:
         self.size, self.ids, self.positions = len(ids), ids, positions
-        self._view = example_view(encoder, examples)
+        self._view = example_view(encoder, examples, None)
 
     def view(self, name: str) -> View:
         if name != "example":

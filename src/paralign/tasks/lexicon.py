@@ -130,6 +130,10 @@ class LexiconInduction(Task):
         """Return both words of each pair."""
         return ((data.source[i], data.target[j]) for i, j in data.gold.tolist())
 
+    def texts_by_language(self, data: Lexicon) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return both languages with their texts."""
+        return zip(data.languages, (data.source, data.target), strict=True)
+
     def baselines(self, data: Lexicon) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``chance``: target words in random order."""
         right = np.bincount(data.gold[:, 0], minlength=len(data.source))[self._scored(data)]
@@ -146,10 +150,8 @@ class LexiconInduction(Task):
         direction = "-".join(data.languages)
         static = self.config.vectors == "static"
         layer = None if static else resolve_layer(encoder, self.config.layer)
-        with encoder.using_language(data.languages[0]):
-            a, lost_a = word_vectors(encoder, data.source, layer)
-        with encoder.using_language(data.languages[1]):
-            b, lost_b = word_vectors(encoder, data.target, layer)
+        a, lost_a = word_vectors(encoder, data.source, data.languages[0], layer)
+        b, lost_b = word_vectors(encoder, data.target, data.languages[1], layer)
         for lost, words, side in ((lost_a, data.source, "source"), (lost_b, data.target, "target")):
             if lost:
                 print(
@@ -181,18 +183,21 @@ class LexiconInduction(Task):
 
 
 @torch.no_grad()
-def word_vectors(encoder: Encoder, words: list[str], layer: int | None) -> tuple[npt.NDArray[np.float32], int]:
+def word_vectors(
+    encoder: Encoder, words: list[str], language: str | None, layer: int | None
+) -> tuple[npt.NDArray[np.float32], int]:
     """Return vectors of single words, each the mean over its pieces.
 
     Args:
         encoder: the encoder; its training mode is restored.
         words: n words.
+        language: their language. None: no particular one.
         layer: number of the hidden state, 0 for the embeddings (with positions). None: rows of the embedding table.
 
     Returns:
         Vectors, zero for words of unknown pieces only (or of none), shape: [n, d]; and the number of such words.
     """
-    pieces = [ids for ids, _ in encoder.tokenize(words)]
+    pieces = [ids for ids, _ in encoder.tokenize(words, language)]
     unknown = encoder.tokenizer.unk_token_id
     lost = np.array([all(piece == unknown for piece in ids.tolist()) for ids in pieces], bool)
     if layer is None:
@@ -204,7 +209,7 @@ def word_vectors(encoder: Encoder, words: list[str], layer: int | None) -> tuple
         )
         vectors = out.float().cpu().numpy()
     else:
-        vectors = sentence_vectors(encoder, words, pools=("mean",), layer=layer)[0]["mean"]
+        vectors = sentence_vectors(encoder, words, language, pools=("mean",), layer=layer)[0]["mean"]
     vectors[lost] = 0
     return vectors, int(lost.sum())
 

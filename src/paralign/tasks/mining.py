@@ -106,6 +106,10 @@ class Mining(Task):
         """Return every sentence of both sides."""
         return ((text,) for text in (*data.texts.source, *data.texts.target))
 
+    def texts_by_language(self, data: Corpora) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return both languages with their texts."""
+        return zip(data.languages, (data.texts.source, data.texts.target), strict=True)
+
     def baselines(self, data: Corpora) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``chance``: every sentence of the smaller side paired at random."""
         small, large = sorted((len(data.texts.source), len(data.texts.target)))

@@ -89,11 +89,11 @@ class Parsing(SupervisedTask):
             raise UserError("the parser has no relations", hint="fit the task to training data, or set task.relations")
         return BiaffineHead(encoder, config.relations, arc=config.arc, relation=config.relation, dropout=config.dropout)
 
-    def examples(self, encoder: Encoder, items: Sequence[Tree]) -> list[Example]:
+    def examples(self, encoder: Encoder, items: Sequence[Tree], language: str | None) -> list[Example]:
         """Return one row for each sentence, or several for one longer than the encoder's longest row."""
         number = {name: k for k, name in enumerate(self.config.relations)}
         rows = []
-        for index, start, row in word_rows(encoder, items, self.cut):
+        for index, start, row in word_rows(encoder, items, language, self.cut):
             stop = start + len(row.targets)
             heads = np.array(items[index].heads[start:stop], np.int64)
             in_window = np.where(heads > 0, heads - start, 0)
@@ -133,8 +133,9 @@ class Parsing(SupervisedTask):
         return {metric + suffix: (float(counts[metric][0]), float(counts[metric][1])) for metric in ("las", "uas")}
 
     def write(self, path: Path, answered: Iterable[tuple[Tree, Analysis]]) -> list[Path]:
-        """Write CoNLL-U with predicted heads and relations."""
-        write_conllu((replace(tree, heads=parsed.heads, deprels=parsed.relations) for tree, parsed in answered), path)
+        """Write CoNLL-U with predicted heads and relations; all else is as in the file that was read."""
+        trees = (replace(tree, heads=parsed.heads, deprels=parsed.relations) for tree, parsed in answered)
+        write_conllu(trees, path, predicted=("heads", "deprels"))
         return [path]
 
     def texts(self, item: Tree) -> Sequence[str]:

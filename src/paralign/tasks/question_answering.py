@@ -119,7 +119,7 @@ class QuestionAnswering(SupervisedTask):
         """Return a head with two logits for [CLS] and for each context piece."""
         return SpanHead(encoder)
 
-    def examples(self, encoder: Encoder, items: Sequence[Question]) -> list[Example]:
+    def examples(self, encoder: Encoder, items: Sequence[Question], language: str | None) -> list[Example]:
         """Return a row [CLS] question [SEP] window [SEP] for each window of the context.
 
         The label is [CLS] if the window does not contain the whole first gold answer, as in BERT's script. The note
@@ -131,9 +131,9 @@ class QuestionAnswering(SupervisedTask):
         contexts = list(dict.fromkeys(item.context for item in items))  # a paragraph has several questions
         tokenized = {
             text: (ids, _closed_offsets(text, offsets))
-            for text, (ids, offsets) in zip(contexts, encoder.tokenize(contexts), strict=True)
+            for text, (ids, offsets) in zip(contexts, encoder.tokenize(contexts, language), strict=True)
         }
-        questions = encoder.tokenize([item.question for item in items])
+        questions = encoder.tokenize([item.question for item in items], language)
         rows = []
         for index, (item, (question, _)) in enumerate(zip(items, questions, strict=True)):
             if len(question) > longest:
@@ -200,6 +200,11 @@ class QuestionAnswering(SupervisedTask):
     def texts(self, item: Question) -> Sequence[str]:
         """Return question and context."""
         return item.question, item.context
+
+    def texts_by_language(self, data: Dataset[Question]) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return the languages of paragraphs and questions, with each paragraph once."""
+        context, question, _ = _languages(data.name)
+        return (context, dict.fromkeys(item.context for item in data)), (question, (item.question for item in data))
 
     def key(self, item: Question) -> str:
         """Return the id of the question, which is the same in all languages of XQuAD and MLQA."""

@@ -74,6 +74,10 @@ class Retrieval(Task):
         """Return both sentences of each pair."""
         return zip(data.source, data.target, strict=True)
 
+    def texts_by_language(self, data: Parallel) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return both languages with their texts."""
+        return zip(data.languages, (data.source, data.target), strict=True)
+
     def baselines(self, data: Parallel) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``chance``: a random one of the n sentences."""
         return {"chance": dict.fromkeys(("accuracy_cosine", "accuracy_csls"), 1 / len(data.source))}

@@ -65,12 +65,13 @@ class SupervisedTask(Task):
         """Return a new head for an encoder."""
 
     @abstractmethod
-    def examples(self, encoder: Encoder, items: Sequence[Any]) -> list[Example]:
+    def examples(self, encoder: Encoder, items: Sequence[Any], language: str | None) -> list[Example]:
         """Turn items into rows for the encoder.
 
         Args:
             encoder: the encoder.
             items: n items.
+            language: their language, for :meth:`paralign.encoder.Encoder.tokenize`. None: several.
 
         Returns:
             At least one row for each item; ``Example.item`` is its index, from 0 to n - 1.
@@ -180,7 +181,10 @@ class SupervisedTask(Task):
         """
         if switch_with is None:
             records = (
-                [row] for part in data for items in self._windows(part) for row in self._rows(encoder, part, items)
+                [row]
+                for part in data
+                for items in self._windows(part)
+                for row in self.examples(encoder, items, part.language)
             )
             return ExampleBatches(encoder, records, training)
         for part in (*data, switch_with):
@@ -188,10 +192,6 @@ class SupervisedTask(Task):
                 message = f"{part.language} cannot be code-switched: its pieces are the twins of another language's"
                 raise UserError(message, hint="use languages that are not derived by trans")
         return ExampleBatches(encoder, self._code_switched(encoder, data, switch_with), training)
-
-    def _rows(self, encoder: Encoder, data: Dataset[Any], items: Sequence[Any]) -> list[Example]:
-        with encoder.using_language(data.language):
-            return list(self.examples(encoder, items))
 
     def _windows(self, data: Iterable[Any]) -> Iterator[list[Any]]:
         items = iter(data)
@@ -225,7 +225,7 @@ class SupervisedTask(Task):
                     where = f"{dataset.name} and {originals.name}"
                     raise UserError(error.message, where=where, hint=error.hint) from None
                 rows: dict[int, list[Example]] = defaultdict(list)
-                for row in self.examples(encoder, [switched for pair in pairs for switched in pair]):
+                for row in self.examples(encoder, [switched for pair in pairs for switched in pair], None):
                     rows[row.item // 2].append(row)
                 yield from rows.values()
             if 2 * missing > len(dataset):
@@ -243,10 +243,10 @@ class SupervisedTask(Task):
         encoder.eval()
         head.eval()
         for items in self._windows(data):
-            rows = self._rows(encoder, data, items)
+            rows = self.examples(encoder, items, data.language)
             predictions: dict[int, Any] = {}
             for batch in padded_batches([len(row) for row in rows], BUDGET):
-                states = encoder.encode(example_view(encoder, [rows[i] for i in batch]))
+                states = encoder.encode(example_view(encoder, [rows[i] for i in batch], data.language))
                 predictions |= zip(batch, head.decode(states), strict=True)
             parts: dict[int, list[tuple[Example, Any]]] = defaultdict(list)
             for number, row in enumerate(rows):
@@ -270,8 +270,7 @@ class SupervisedTask(Task):
                 f"the model has no head for the task {self.name!r}",
                 hint=f"fine-tune it first: paralign finetune --task {self.name}",
             )
-        with encoder.using_language(data.language):  # applies the language's map, if any
-            return self._scores(self.answers(encoder, head, data), data)
+        return self._scores(self.answers(encoder, head, data), data)
 
     def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
         rows: dict[str, list[tuple[float, float]]] = defaultdict(list)

@@ -41,13 +41,13 @@ class _Tagging(SupervisedTask):
         """Return a linear layer on the first piece of each word."""
         return LabelHead(encoder, self.names())
 
-    def examples(self, encoder: Encoder, items: Sequence[Any]) -> list[Example]:
+    def examples(self, encoder: Encoder, items: Sequence[Any], language: str | None) -> list[Example]:
         """Return rows in which every word is labeled once; long sentences are split between words."""
         number = {label: k for k, label in enumerate(self.names())}
         # Labels without a name in the head, such as types of entities absent from training, cannot be predicted.
         tags = [np.array([number.get(tag, 0) for tag in self.labels(item)], np.int64) for item in items]
         rows = []
-        for index, _, row in word_rows(encoder, items, self.cut):
+        for index, _, row in word_rows(encoder, items, language, self.cut):
             labels = tags[index][row.labels] if len(tags[index]) else np.zeros(len(row.labels), np.int64)
             rows.append(Example(row.pieces, row.targets, labels, index))
         return rows
@@ -101,8 +101,8 @@ class PartOfSpeech(_Tagging):
         return {"majority": lambda item: [most] * len(item.upos)}
 
     def write(self, path: Path, answered: Iterable[tuple[Tree, Sequence[str]]]) -> list[Path]:
-        """Write CoNLL-U with predicted UPOS."""
-        write_conllu((replace(tree, upos=tuple(tags)) for tree, tags in answered), path)
+        """Write CoNLL-U with predicted UPOS; all else is as in the file that was read."""
+        write_conllu((replace(tree, upos=tuple(tags)) for tree, tags in answered), path, predicted=("upos",))
         return [path]
 
 

@@ -75,8 +75,9 @@ class WordAlignment(Task):
             raise UserError(f"word alignment needs text and its gold links, not only {path!r}", hint=hint)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
         check_order(where)
+        tokenised = self.config.tokenised and indices is None
         try:
-            read_items = list(read_pairs(where, lenient=lenient, dropped=dropped))
+            read_items = list(read_pairs(where, lenient=lenient, dropped=dropped, tokenised=tokenised))
         except UserError as error:
             if indices is not None or "," in text:
                 raise
@@ -84,7 +85,6 @@ class WordAlignment(Task):
             hint = f"{error.hint}; {hint}" if error.hint else hint
             raise UserError(error.message, where=error.where, hint=hint) from None
         pairs = [(pair.source, pair.target) for pair in read_items]
-        tokenised = self.config.tokenised and indices is None
         sizes = [(len(word_spans(a, tokenised=tokenised)), len(word_spans(b, tokenised=tokenised))) for a, b in pairs]
         kept: Sequence[int] = range(len(read_items))
         if lenient and (total := line_count(where)) is not None:
@@ -112,6 +112,10 @@ class WordAlignment(Task):
     def texts_of(self, data: Linked) -> Iterable[Sequence[str]]:
         """Return both sentences of each pair."""
         return data.pairs
+
+    def texts_by_language(self, data: Linked) -> Iterable[tuple[str, Iterable[str]]]:
+        """Return both languages with their texts."""
+        return zip(data.languages, ([a for a, _ in data.pairs], [b for _, b in data.pairs]), strict=True)
 
     def baselines(self, data: Linked) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``diagonal``: target words are linked with source words at the same relative position."""

@@ -29,12 +29,15 @@ class Words(Protocol):
         ...
 
 
-def word_rows(encoder: Encoder, sentences: Sequence[Words], cut: Counter[str]) -> Iterator[tuple[int, int, Example]]:
+def word_rows(
+    encoder: Encoder, sentences: Sequence[Words], language: str | None, cut: Counter[str]
+) -> Iterator[tuple[int, int, Example]]:
     """Yield rows that contain every word once; long sentences are split between words.
 
     Args:
         encoder: the encoder, for its tokenizer and longest row.
         sentences: the sentences.
+        language: their language. None: no particular one.
         cut: counts sentences that had to be shortened or changed, by reason.
 
     Yields:
@@ -44,7 +47,7 @@ def word_rows(encoder: Encoder, sentences: Sequence[Words], cut: Counter[str]) -
     space = row_capacity(encoder, 1)
     before = len(encoder.template.single[0])
     for index, (sentence, (ids, offsets)) in enumerate(
-        zip(sentences, encoder.tokenize([sentence.text for sentence in sentences]), strict=True)
+        zip(sentences, encoder.tokenize([sentence.text for sentence in sentences], language), strict=True)
     ):
         if not len(ids):  # the text has only joiners or the like: its words are tagged at a mask
             cut["sentences without pieces"] += 1

@@ -7,7 +7,7 @@ import unicodedata
 
 import regex
 
-__all__ = ["comparison_key", "normalize"]
+__all__ = ["comparison_key", "normalize", "normalize_tokens"]
 
 # Invisible characters: C0 and C1 controls except white space, soft hyphen, Arabic letter mark, zero-width space,
 # left/right marks, bidirectional embeddings and isolates, word joiner, byte order mark. ZWNJ and ZWJ (U+200C, U+200D)
@@ -20,6 +20,8 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
     f"{_NONCHARACTERS}]+"
 )
+# Line breaks, as in pretty-printed XML, with the white space of ASCII around them.
+_LINE_BREAK = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
 _NOT_ALPHANUMERIC = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
@@ -47,6 +49,23 @@ def normalize(text: str) -> str:
     if "  " in text or text[:1] == " " or text[-1:] == " ":
         text = " ".join(text.split())
     return text
+
+
+def normalize_tokens(text: str) -> str:
+    r"""Return the normal form of tokenized text: its tokens, separated by one space; applying it twice changes nothing.
+
+    Only spaces (U+0020) and line breaks separate tokens, so every token stays one: other white space inside a token is
+    kept, and so is a token of which :func:`normalize` would leave nothing. Otherwise as :func:`normalize`.
+
+    >>> normalize_tokens("10\u00a0000  e\u0301te\u0301 \u3000")
+    '10\xa0000 été \u3000'
+    """
+    if "\n" in text or "\r" in text:
+        text = _LINE_BREAK.sub(" ", text)
+    if text.isprintable():  # no invisible characters and no white space except the space
+        return normalize(text)
+    tokens = (unicodedata.normalize("NFC", _INVISIBLE.sub("", token)) or token for token in text.split(" "))
+    return " ".join(token for token in tokens if token)
 
 
 def comparison_key(text: str) -> str:

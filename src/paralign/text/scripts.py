@@ -8,7 +8,7 @@ import regex
 
 from paralign.languages import parse_derived
 
-__all__ = ["foreign_script", "scripts_of"]
+__all__ = ["foreign_script", "main_script", "scripts_of"]
 
 # Unicode scripts and the languages (canonical tags) written in them; a language may have several. Languages that are
 # not listed are written in Latin; "+" marks those that are also written in Latin.
@@ -94,6 +94,23 @@ def foreign_script(text: str, language: str) -> bool:
     return sum(map(len, words)) >= _FEWEST_LETTERS and 2 * sum(
         expected.match(word) is not None for word in words
     ) < len(words)
+
+
+def main_script(text: str) -> str:
+    """Return the Unicode name of the script of most letters; empty for a text without letters of a known script.
+
+    >>> main_script("Привет, tom")
+    'Cyrillic'
+    """
+    names = ["Latin", *(line.partition(":")[0] for line in _TABLE.strip().splitlines())]
+    counts = {name: len(_letters(name).findall(text)) for name in names}
+    script = max(names, key=counts.__getitem__)
+    return script if counts[script] else ""
+
+
+@cache
+def _letters(script: str) -> regex.Pattern[str]:
+    return regex.compile(rf"[\p{{L}}&&\p{{Script={script}}}]", regex.VERSION1)
 
 
 @cache

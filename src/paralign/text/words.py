@@ -12,19 +12,29 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from paralign.text.segmentation import RUNS, segment
+
 __all__ = ["Span", "join_words", "piece_word_ranges", "piece_words", "split_words", "word_pieces", "word_spans"]
 
 Span = tuple[int, int]
 Ints = npt.NDArray[np.int64]
 
 _CACHE_SIZE = 1_000_000
-_SPACE = regex.compile(r"\S+")
+_TOKEN = regex.compile("[^ ]+")
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\uff9e\uff9f"
-_RUN = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{_CJK}]][[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{_CJK}]]*"
+# Tibetan separates syllables (by U+0F0B), not words.
+_TIBETAN = r"[\p{Script=Tibetan}&&[\p{L}\p{M}]]+[\u0f0b\u0f0c]?"
+_UNSPACED = r"[\p{Script=Tibetan}\p{Line_Break=SA}]&&[\p{L}\p{M}]"
+_LETTER = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{_CJK}]--[{_UNSPACED}]]"
+_RUN = rf"{_LETTER}[{_LETTER}[\p{{M}}--[{_CJK}]]\u200c\u200d]*"
 _ELISION = r"(?i:(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu)['’])(?=\p{L})"
 _INSIDE = r"(?:['’\-\u2010\u2011_·](?=[\p{L}\p{N}])|(?<=\p{N})[.,:](?=\p{N}))"
-# One Han or Kana character; an elided article or pronoun; a run; any other character with its marks.
-_WORD = regex.compile(rf"[{_CJK}]\p{{M}}*|{_ELISION}|{_RUN}(?:{_INSIDE}{_RUN})*|(?=\S)\X", regex.VERSION1)
+# One Han or Kana character; an elided article or pronoun; a run; letters without spaces between words; a Tibetan
+# syllable; any other character with its marks.
+_WORD = regex.compile(
+    rf"[{_CJK}]\p{{M}}*|{_ELISION}|{_RUN}(?:{_INSIDE}{_RUN})*|{RUNS}|{_TIBETAN}|(?=\S)\X", regex.VERSION1
+)
+_DIVISIBLE = regex.compile(r"[\p{Line_Break=SA}&&[\p{L}\p{M}]]", regex.VERSION1)
 
 
 def word_spans(text: str, *, tokenised: bool = False) -> list[Span]:
@@ -32,22 +42,37 @@ def word_spans(text: str, *, tokenised: bool = False) -> list[Span]:
 
     Args:
         text: normalized text.
-        tokenised: whether the text is already tokenized; then it is split at white space only. Otherwise, the same
-            rules apply to all languages:
+        tokenised: whether the text is already tokenized; then it is split at spaces (U+0020) only, and normalized by
+            :func:`paralign.text.normalization.normalize_tokens`. Otherwise, the same rules apply to all languages:
 
-            * A run of letters, combining marks, digits and ZWJ/ZWNJ is a word (Thai, Khmer and similar scripts are not
-              split further).
+            * A run of letters, combining marks, digits and ZWJ/ZWNJ is a word.
             * An apostrophe, hyphen, underscore or middle dot between two of them is part of the word (don't, E-Mail,
               snake_case), and so are ``. , :`` between digits (3.14, 12:30).
             * French elisions at the start of a run (c d j l m n s t qu jusqu lorsqu puisqu quoiqu) are split after the
               apostrophe (l' | homme, qu' | il), since the article is a separate word in the translation.
-            * Every Han or Kana character is a word.
+            * Every Han or Kana character is a word, and so is every Tibetan syllable with its mark (U+0F0B).
+            * Runs of Thai, Lao, Khmer, Burmese and similar letters are divided by
+              :func:`paralign.text.segmentation.segment`.
             * Every other character is a word, together with its combining marks (an emoji sequence is one word).
 
     >>> word_spans("It's 3.14!")
     [(0, 4), (5, 9), (9, 10)]
     """
-    return [match.span() for match in (_SPACE if tokenised else _WORD).finditer(text)]
+    spans = [match.span() for match in (_TOKEN if tokenised else _WORD).finditer(text)]
+    if tokenised or text.isascii() or not _DIVISIBLE.search(text):
+        return spans
+    return [part for span in spans for part in _divided(text, *span)]
+
+
+def _divided(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield the words of a match of ``_WORD``."""
+    if not _DIVISIBLE.match(text, start):
+        yield start, end
+        return
+    begin = start
+    for stop in segment(text[start:end]):
+        yield begin, start + stop
+        begin = start + stop
 
 
 def split_words(texts: Iterable[str], *, tokenised: bool = False) -> Iterator[list[str]]:
@@ -62,7 +87,7 @@ def split_words(texts: Iterable[str], *, tokenised: bool = False) -> Iterator[li
     cache: dict[str, list[str]] = {}
     for text in texts:
         if tokenised:
-            yield text.split()
+            yield _TOKEN.findall(text)
             continue
         words: list[str] = []
         for run in text.split():

@@ -47,6 +47,10 @@ class CallbackTrainer(Protocol):
         """Give this process all weights for an evaluation; yields a function that returns the seconds it took."""
         ...
 
+    def whole_weights(self) -> AbstractContextManager[Learner]:
+        """Give this process all weights; changes to them are kept. Yields the learner."""
+        ...
+
     def from_main_process(self, value: float) -> float:
         """Return the value of the first process."""
         ...

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
 from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.encoder.dropout import use_fast_dropout
+from paralign.encoder.layers import parameters_above
 from paralign.objectives.base import Objective, Step, spread
+from paralign.objectives.global_batch import GlobalObjective, Share
 
 __all__ = ["Learner"]
 
@@ -28,9 +31,14 @@ class Learner(nn.Module):
         self.objectives = nn.ModuleDict(objectives)
         use_fast_dropout(self)
         self._vectors: Tensor | None = None
+        self.requests = _requests(encoder, objectives.values())
         if not any(o.needs_logits for o in objectives.values()):
-            for parameter in encoder.head_parameters():
-                parameter.requires_grad_(False)  # nothing reads the vocabulary head
+            unread = encoder.head_parameters()
+            top = max((max(layers) for layers in self.requests.values()), default=encoder.layers)
+            if top < encoder.layers:
+                unread += parameters_above(encoder, top)
+            for parameter in unread:
+                parameter.requires_grad_(False)
 
     def objectives_by_name(self) -> Mapping[str, Objective]:
         """Return the objectives by name."""
@@ -40,13 +48,20 @@ class Learner(nn.Module):
         """Return the encoder, and those that objectives hold: momentum encoders and frozen copies."""
         return [part for part in self.modules() if isinstance(part, Encoder)]
 
-    def views(self) -> list[str]:
-        """Return the names of the views that objectives read, sorted."""
-        return sorted({name for o in self.objectives_by_name().values() for name in o.reads})
+    def weights(self, step: int | None = None, steps: int = 1) -> dict[str, float]:
+        """Return the weight of every named loss in the total loss.
 
-    def weights(self) -> dict[str, float]:
-        """Return the weight of every named loss in the total loss."""
-        return {name: w for o in self.objectives_by_name().values() for name, w in o.weights().items()}
+        Args:
+            step: number of the step, from 0. None: the final weights, after any warm-up.
+            steps: number of steps of the run.
+        """
+        out: dict[str, float] = {}
+        for objective in self.objectives_by_name().values():
+            warmup = getattr(objective.config, "weight_warmup", 0)
+            length = warmup * steps if warmup < 1 else warmup
+            factor = 1.0 if step is None or step >= length else step / length
+            out |= {name: factor * weight for name, weight in objective.weights().items()}
+        return out
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """Return the number of terms of every named loss in this slice."""
@@ -56,10 +71,24 @@ class Learner(nn.Module):
         """Return the loss at chance level of every loss that has one."""
         return {name: c for o in self.objectives_by_name().values() for name, c in o.chance().items()}
 
-    def forward(self, batch: Batch) -> dict[str, tuple[Tensor, int]]:
-        """Return the sum (a scalar with gradient) and the count of every named loss; each view is encoded once."""
-        step = Step(self.encoder, batch, self.views())
-        sums = {name: s for o in self.objectives_by_name().values() for name, s in o(step).items()}
+    def forward(
+        self, batch: Batch, shares: Mapping[str, Share] | None = None, *, represent: bool = False
+    ) -> dict[str, Any]:
+        """Return the sum (a scalar with gradient) and the count of every named loss; each view is encoded once.
+
+        Args:
+            batch: the slice.
+            shares: of objectives that compare items of the whole batch, if it is divided, by name.
+            represent: return the vectors of those objectives' items instead, by name.
+        """
+        step = Step(self.encoder, batch, self.requests, shares or {})
+        objectives = self.objectives_by_name()
+        whole = {name: o for name, o in objectives.items() if isinstance(o, GlobalObjective)}
+        if represent:
+            return {name: o.represent(step) for name, o in whole.items()}
+        if shares:  # first, so that both passes encode with the same random numbers
+            objectives = {**whole, **objectives}
+        sums = {name: s for o in objectives.values() for name, s in o(step).items()}
         counts = self.counts(batch)
         first = next(iter(step.encoded.values()), None)
         self._vectors = None if first is None else first.mean().detach()
@@ -71,3 +100,12 @@ class Learner(nn.Module):
         if self._vectors is not None:
             out |= {f"sentence_{name}": value for name, value in spread(self._vectors).items()}
         return out
+
+
+def _requests(encoder: Encoder, objectives: Iterable[Objective]) -> dict[str, list[int]]:
+    """Return the layers that objectives read of each view, both in ascending order."""
+    layers: dict[str, set[int]] = {}
+    for objective in objectives:
+        for view, numbers in objective.requests(encoder).items():
+            layers.setdefault(view, set()).update(numbers)
+    return {view: sorted(layers[view]) for view in sorted(layers)}

@@ -6,7 +6,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,6 +28,8 @@ from paralign.training import checkpoint
 from paralign.training.alarms import Alarms, non_finite
 from paralign.training.callbacks import Callback
 from paralign.training.config import TrainingConfig
+from paralign.training.counts import mean_counts
+from paralign.training.global_batch import global_shares
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimizer import learning_rate, make_optimizer
@@ -107,8 +110,7 @@ class Trainer:
         self.optimizer = make_optimizer(
             self.learner, weight_decay=config.weight_decay, betas=config.betas, eps=config.eps
         )
-        self.weights = learner.weights()
-        self.views = learner.views()
+        self.views = list(learner.requests)
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self._signal = 0, 0
@@ -210,6 +212,10 @@ class Trainer:
         """Return the value of the first process; scores may differ in their last bits between processes."""
         return float(self._gather(torch.tensor([value], device=self.accelerator.device))[0])
 
+    def whole_weights(self) -> AbstractContextManager[Learner]:
+        """Give this process all weights; changes to them are kept. Yields the learner."""
+        return self.placement.whole(keep=True)
+
     def save_best(self) -> None:
         """Keep the current weights as the best of the run."""
         main = self.accelerator.is_main_process
@@ -254,10 +260,9 @@ class Trainer:
         now = self._environment()
         if before != now:
             self.record(event="resumed elsewhere", step=self.step, was=before, now=now)
-            if self.accelerator.is_main_process:
-                self.accelerator.print(
-                    "note: threads, processes, precision or the PyTorch version changed: equal up to rounding"
-                )
+            self.accelerator.print(  # in the main process only
+                "note: threads, processes, precision or the PyTorch version changed: equal up to rounding"
+            )
 
     def _environment(self) -> dict[str, Any]:
         """Return what identical results depend on besides data and settings."""
@@ -296,8 +301,8 @@ class Trainer:
         return int(self._gather(torch.tensor([number], device=self.accelerator.device)).max())
 
     def _slices(self) -> list[Batch]:
-        count = self.config.accumulate
-        return [self.batches.batch(self.step, self.rank * count + i, self.ranks * count) for i in range(count)]
+        n = self.config.accumulate
+        return [self.batches.batch(self.step, self.rank * n + i, self.ranks * n) for i in range(n)]
 
     def _loop(self) -> None:
         began, before = time.monotonic(), self.totals.seconds
@@ -320,9 +325,14 @@ class Trainer:
             if stop and not last:
                 raise Stopped(stop, self.step)
 
+    @cached_property
+    def _mean_counts(self) -> dict[str, float]:
+        return mean_counts(self.learner, self.batches, self.config.window, self.accelerator)
+
     def _optimize(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
         """Take one optimizer step; return the losses, the norm of the gradient and a pending signal of any process."""
-        names = list(self.weights)
+        weights = self.learner.weights(self.step, self.steps)
+        names = list(weights)
         local = [self.learner.counts(batch) for batch in slices]
         numbers = [sum(c[n] for c in local) for n in names] + [self._signal]
         device = self.accelerator.device
@@ -331,15 +341,15 @@ class Trainer:
         shared = self.accelerator.reduce(local_sum, "sum").tolist()
         counts = dict(zip(names, shared, strict=False))
         stop = (self._signal or signal.SIGTERM) if shared[-1] else 0
+        divisors = counts if self.config.divide_by == "own_count" else self._mean_counts
         sums = torch.zeros(len(names), device=device)
-        first = self.rank * self.config.accumulate
+        shares = list(global_shares(self.accelerator, self.learner, self.module, slices, self._seed))
         for index, batch in enumerate(slices):
-            torch.manual_seed(seed_for(self.config.seed, _DROPOUT, self.step, first + index))
-            last = index == len(slices) - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.module):
+            self._seed(index)
+            with nullcontext() if index == len(slices) - 1 else self.accelerator.no_sync(self.module):
                 with self.accelerator.autocast():  # accelerate wraps only what it prepares
-                    out = self.module(batch)
-                loss = sum(self.weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
+                    out = self.module(batch, shares[index])
+                loss = sum(weights[n] * total / max(1, divisors[n]) for n, (total, _) in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
             sums += torch.stack([out[n][0].detach().float() for n in names])
         gradient = whole(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip)).float()
@@ -355,6 +365,10 @@ class Trainer:
             objective.after_step(self.learner.encoder, self._gather)
         return losses, norm, stop
 
+    def _seed(self, index: int) -> None:
+        """Seed dropout for a slice of this process."""
+        torch.manual_seed(seed_for(self.config.seed, _DROPOUT, self.step, self.rank * self.config.accumulate + index))
+
     def _diverged(self, bad: list[str]) -> None:
         newest = checkpoint.latest(self.run_dir / "checkpoints")
         self.record(event="alarm", step=self.step, message=f"not finite: {', '.join(bad)}")
@@ -369,7 +383,7 @@ class Trainer:
         self.record(
             step=self.step,
             time=round(self.totals.seconds, 3),
-            loss=sum(self.weights[n] * v for n, v in losses.items()),
+            loss=sum(weight * losses[n] for n, weight in self.learner.weights(self.step - 1, self.steps).items()),
             losses=losses,
             lr=rate,
             grad_norm=norm,

@@ -89,7 +89,8 @@ def _write_input(pairs: Sentences, folder: Path, lowercase: bool) -> None:
         for side, file in enumerate(("source", "target")):
             with (folder / file).open("w", encoding="utf-8") as out:
                 for pair in pairs:
-                    text = " ".join(pair[side])
+                    # eflomal splits lines at any white space, which tokens may contain.
+                    text = " ".join("_".join(word.split()) or "_" for word in pair[side])
                     out.write((text.lower() if lowercase else text) + "\n")
     except OSError as error:
         hint = "set TMPDIR to a folder with more space"

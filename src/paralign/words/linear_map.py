@@ -158,8 +158,7 @@ def _linked_vectors(
         sides = []
         for side, language in enumerate(languages):
             texts = [text[side] for text, _ in window]
-            with encoder.using_language(language):
-                sides.append(WordVectors(encoder, texts, layer=layer, unit="word", tokenised=tokenised))
+            sides.append(WordVectors(encoder, texts, language, layer=layer, unit="word", tokenised=tokenised))
         first = sides[0].positions_of([(k, i) for k, i, _ in links])
         second = sides[1].positions_of([(k, j) for k, _, j in links])
         both = (first >= 0) & (second >= 0)

@@ -137,18 +137,18 @@ def align_by_similarity(
     for window in _windows(pairs):
         sides: list[WordVectors] = []
         for side, language in enumerate(languages):
-            with encoder.using_language(language):
-                sides.append(
-                    WordVectors(
-                        encoder,
-                        [pair[side] for pair in window],
-                        layer=layer,
-                        unit=config.unit,
-                        normalize=config.matching != "softmax",
-                        bf16=config.precision == "bf16",
-                        tokenised=tokenised,
-                    )
+            sides.append(
+                WordVectors(
+                    encoder,
+                    [pair[side] for pair in window],
+                    language,
+                    layer=layer,
+                    unit=config.unit,
+                    normalize=config.matching != "softmax",
+                    bf16=config.precision == "bf16",
+                    tokenised=tokenised,
                 )
+            )
         for block in _blocks(sides[0].sizes, sides[1].sizes):
             k, i, j = np.nonzero(_links(sides[0].padded(block), sides[1].padded(block), config, method))
             pair = block[k]

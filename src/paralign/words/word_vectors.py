@@ -26,6 +26,7 @@ class WordVectors:
     Args:
         encoder: the encoder.
         texts: the sentences. Those longer than the encoder's maximum are read in windows that overlap by half.
+        language: their language, for the encoder's maps and for derived languages. None: no particular one.
         layer: the hidden state, 0 for the embeddings.
         unit: ``piece``: one vector per piece; ``word``: one per word, the mean of its pieces.
         normalize: scale each vector to length 1.
@@ -45,6 +46,7 @@ class WordVectors:
         self,
         encoder: Encoder,
         texts: Sequence[str],
+        language: str | None,
         *,
         layer: int,
         unit: Literal["piece", "word"] = "piece",
@@ -52,8 +54,8 @@ class WordVectors:
         bf16: bool = False,
         tokenised: bool = False,
     ) -> None:
-        pieces = encoder.tokenize(list(texts))
-        states = piece_states(encoder, [ids for ids, _ in pieces], layer=layer, half=bf16)
+        pieces = encoder.tokenize(list(texts), language)
+        states = piece_states(encoder, [ids for ids, _ in pieces], language, layer=layer, half=bf16)
         word_ranges = [
             piece_word_ranges(offsets, word_spans(text, tokenised=tokenised))
             for (_, offsets), text in zip(pieces, texts, strict=True)

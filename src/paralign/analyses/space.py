@@ -1,0 +1,141 @@
+"""Properties of the space of sentence vectors, by layer: isotropy, language identity, hubs and neighbors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from paralign.analyses.base import AnalysisConfig, AnalysisResult, AnalyzedEncoder, EncoderAnalysis
+from paralign.analyses.parallel_text import ParallelText
+from paralign.encoder.vectors import layer_vectors
+from paralign.errors import UserError
+from paralign.metrics import space
+from paralign.results import Measurement, Seeds, Where
+
+__all__ = ["SpaceAnalysis"]
+
+Floats = npt.NDArray[np.float32]
+
+
+class SpaceConfig(AnalysisConfig):
+    """Settings under ``[space]``."""
+
+    sentences: int = Field(default=2_000, ge=20)
+    """Number of sentences of each language, the same for all encoders: several measures depend on it."""
+    neighbors: int = Field(default=10, ge=1)
+    """Number of neighbors that hubness counts."""
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A measure in one layer. ``n`` is the number of items behind it."""
+
+    metric: str
+    language: str
+    layer: int
+    value: float
+    n: int
+    direction: str | None = None
+
+
+class SpaceAnalysis(EncoderAnalysis):
+    """Measures of the mean-pooled sentence vectors of every layer, of each language and of each pair of languages."""
+
+    name: ClassVar[str] = "space"
+    Config: ClassVar[type[AnalysisConfig]] = SpaceConfig
+
+    def analyze(
+        self,
+        encoders: Sequence[AnalyzedEncoder],
+        texts: Sequence[ParallelText],
+        *,
+        run: str,
+        progress: Callable[[str], None],
+    ) -> AnalysisResult:
+        """Measure every encoder on every text."""
+        rows: list[Measurement] = []
+        curves: list[dict[str, Any]] = []
+        warnings: list[str] = []
+        for text in texts:
+            lines = [sentences for sentences, _ in zip(text, range(self.config.sentences), strict=False)]
+            if len(lines) < 20:
+                raise UserError(
+                    f"only {len(lines)} sentences have text in all languages", where=text.path, hint="give 1,000"
+                )
+            for analyzed in encoders:
+                width = analyzed.encoder.width
+                if len(lines) < 4 * width:
+                    warnings.append(
+                        f"{analyzed.name}: {len(lines):,} sentences are less than four times the width of {width}: the"
+                        " effective rank is too low, and comparable at equal numbers of sentences only"
+                    )
+                values = list(self._values(analyzed, text, lines))
+                rows += [_row(analyzed, text, value, run, self.config) for value in values]
+                curves.append({"system": analyzed.name, "control": analyzed.model_facts["control"], "of": text.pair,
+                               "n": len(lines), "values": [vars(value) for value in values]})  # fmt: skip
+                progress(_summary(analyzed.name, values))
+        figure = {"settings": self.config.model_dump(mode="json"), "curves": curves}
+        return AnalysisResult(rows, rows=rows, figures={"space": figure}, warnings=list(dict.fromkeys(warnings)))
+
+    def _values(
+        self, analyzed: AnalyzedEncoder, text: ParallelText, lines: Sequence[tuple[str, ...]]
+    ) -> Iterator[_Value]:
+        by_language = {
+            language: layer_vectors(analyzed.encoder, [line[position] for line in lines], language)[0]
+            for position, language in enumerate(text.languages)
+        }
+        for layer in range(analyzed.encoder.layers + 1):
+            yield from self._measure_layer({name: layers[layer] for name, layers in by_language.items()}, layer)
+
+    def _measure_layer(self, vectors: Mapping[str, Floats], layer: int) -> Iterator[_Value]:
+        n, (pivot, *others) = len(next(iter(vectors.values()))), vectors
+        nearest = space.nearest_mean_identification(vectors)
+        linear = space.linear_identification(vectors)
+        for name, rows in vectors.items():
+            yield _Value("mean_cosine", name, layer, space.mean_cosine(rows), n)
+            yield _Value("effective_rank", name, layer, space.effective_rank(rows), n)
+            yield _Value("identified_by_mean", name, layer, float(nearest[name].mean()), len(nearest[name]))
+            yield _Value("identified_linearly", name, layer, float(linear[name].mean()), len(linear[name]))
+        for name in others:
+            first, second, direction = vectors[pivot], vectors[name], f"{pivot}-{name}"
+            hubs = [space.hubness(a, b, self.config.neighbors) for a, b in ((first, second), (second, first))]
+            mutual = space.mutual_nearest(first, second)
+            yield _Value("hubness", name, layer, float(np.mean(hubs)), n, direction)
+            yield _Value("mutual_nearest", name, layer, float(mutual.mean()), n, direction)
+            yield _Value("language_distance", name, layer, space.language_distance(first, second), n, direction)
+
+
+def _row(analyzed: AnalyzedEncoder, text: ParallelText, value: _Value, run: str, config: SpaceConfig) -> Measurement:
+    facts = analyzed.model_facts
+    return Measurement(
+        task="space",
+        dataset=text.dataset,
+        language=value.language,
+        metric=value.metric,
+        value=value.value,
+        n=value.n,
+        seeds=Seeds(**facts["seeds"]),
+        model=facts["model"],
+        model_hash=facts["model_hash"],
+        parent=facts["parent"],
+        run=run,
+        where=Where(layer=value.layer, pool="mean", direction=value.direction),
+        settings={"system": analyzed.name, "control": facts["control"], "space": config.model_dump(mode="json")},
+    )
+
+
+def _summary(system: str, values: Sequence[_Value]) -> str:
+    """Return a line with the means of the last layer."""
+    last = max(value.layer for value in values)
+    parts = []
+    for metric in dict.fromkeys(value.metric for value in values):
+        found = [v.value for v in values if v.metric == metric and v.layer == last and not math.isnan(v.value)]
+        if found:
+            parts.append(f"{metric} {np.mean(found):.2f}")
+    return f"{system}, last layer: {', '.join(parts)}"

@@ -1,0 +1,104 @@
+"""Vectors of the pieces or words of each sentence, padded, shared by the objectives that compare all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from paralign.batches.views import PairBatch
+from paralign.device import on_device
+from paralign.objectives.base import Step
+from paralign.ragged import row_ids, row_positions
+
+__all__ = ["Unit", "Units", "alignment_loss", "alignment_probabilities", "locate_units", "padded_units"]
+
+Unit = Literal["piece", "word"]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of a view.
+
+    Attributes:
+        pieces: positions in the view of all pieces that are not special. Shape: [p].
+        unit: index of the unit of each piece. Shape: [p].
+        sizes: number of units of each row. Shape: [B].
+    """
+
+    pieces: Ints
+    unit: Ints
+    sizes: Ints
+
+    def of_positions(self, positions: Ints) -> Ints:
+        """Return the index in its row of the unit at each position of the view. Shapes: [x], [x]."""
+        unit = self.unit[np.searchsorted(self.pieces, positions)]
+        return row_positions(self.sizes)[unit]
+
+
+def locate_units(batch: PairBatch, name: str, unit: Unit) -> Units:
+    """Return the pieces or words of the sentences of a view, ``first`` or ``second``."""
+    view = batch.view(name)
+    pieces = np.flatnonzero(~view.special)
+    row = row_ids(view.lengths)[pieces]
+    if unit == "piece":
+        return Units(pieces, np.arange(len(pieces)), np.bincount(row, minlength=batch.size))
+    begins = batch.word_positions(name) == 0
+    return Units(pieces, np.cumsum(begins) - 1, np.bincount(row[begins], minlength=batch.size))
+
+
+def padded_units(step: Step, name: str, units: Units, layer: float) -> Tensor:
+    """Return the vectors of units, those of words being means of their pieces, in fp32. Shape: [B, m, d]."""
+    states = step.hidden(name, layer).at(units.pieces).float()
+    total, count = int(units.sizes.sum()), np.bincount(units.unit, minlength=int(units.sizes.sum()))
+    index = on_device(units.unit, states.device)
+    means = states.new_zeros(total, states.shape[1]).index_add(0, index, states)
+    means = means / on_device(count.astype(np.float32), states.device).unsqueeze(1)
+    longest = max(1, int(units.sizes.max(initial=0)))
+    place = row_ids(units.sizes) * longest + row_positions(units.sizes)
+    padded = states.new_zeros(len(units.sizes) * longest, states.shape[1])
+    return padded.index_copy(0, on_device(place, states.device), means).view(len(units.sizes), longest, -1)
+
+
+def alignment_probabilities(
+    first: Tensor, second: Tensor, sizes: Tensor, other_sizes: Tensor, scale: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Return softmaxes of dot products, over the second sentence and over the first.
+
+    Args:
+        first: vectors of n units of the first sentences, padded. Shape: [B, n, d].
+        second: vectors of m units of the second sentences, padded. Shape: [B, m, d].
+        sizes: number of units of each first sentence. Shape: [B].
+        other_sizes: number of units of each second sentence. Shape: [B].
+        scale: factor of the dot products.
+
+    Returns:
+        S by row and S by column, 0 in padding. Shapes: [B, n, m] and [B, n, m].
+    """
+    own = torch.arange(first.shape[1], device=first.device) < sizes[:, None]
+    other = torch.arange(second.shape[1], device=first.device) < other_sizes[:, None]
+    inside = own[:, :, None] & other[:, None]
+    scores = (scale * first @ second.transpose(1, 2)).masked_fill(~inside, torch.finfo(first.dtype).min)
+    return scores.softmax(2) * inside, scores.softmax(1) * inside
+
+
+def alignment_loss(row: Tensor, column: Tensor, links: Tensor, sizes: Tensor, other_sizes: Tensor) -> Tensor:
+    """Return the loss of given links: −½ Σ A (S by row / n + S by column / m) (Dou and Neubig 2021, equation 4).
+
+    Args:
+        row: probabilities over the second sentence. Shape: [B, n, m].
+        column: probabilities over the first sentence. Shape: [B, n, m].
+        links: A, 1 for linked units. Shape: [B, n, m].
+        sizes: n of each pair. Shape: [B].
+        other_sizes: m of each pair. Shape: [B].
+
+    Returns:
+        Shape: [B].
+    """
+    own, other = sizes.clamp_min(1)[:, None, None], other_sizes.clamp_min(1)[:, None, None]
+    return -(links * (row / own + column / other)).sum((1, 2)) / 2

@@ -1,0 +1,144 @@
+"""Which result rows belong to one system: rows with one label, whose encoders differ only by seed.
+
+Labels are names that a user or a recipe chose: two encoders aligned by the same recipe from different bases have the
+same one. Rows of other lineage get a label of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from pathlib import PurePath
+
+from paralign.results import Measurement
+
+__all__ = ["SEED_IN_NAME", "distinct_labels", "encoder_labels"]
+
+_SEED_STAGES = ("pretrain", "align", "finetune")
+_NO_NAME = re.compile(r"encoder|model|seed-\d+")
+"""Folders inside a run, whose names say nothing about the run."""
+SEED_IN_NAME = re.compile(r"-(?:seed|s)\d+$")
+"""The end of the name of a run with one seed."""
+_VARIANT_SECTIONS = ("training", "layers", "maps")
+"""Settings of rows that change what a system is, and not what is measured."""
+
+
+def distinct_labels(rows: Sequence[tuple[str, Measurement]]) -> list[str]:
+    """Return a label for each row, the same one only for seeds of one system.
+
+    Encoders with one label are seeds of one system if they have the same lineage (``settings["lineage"]``; for rows of
+    older versions the encoder they were trained from) and known seeds that tell them apart. Otherwise each gets the
+    label with the name of its base, of its folder, or the beginning of its fingerprint. Rows of one system and task
+    that were fine-tuned in different ways get the settings in which they differ.
+
+    Args:
+        rows: labels and measurements.
+    """
+    # By encoder, as older versions did not record them in every row.
+    lineages = {row.model_hash: str(row.settings["lineage"]) for _, row in rows if row.settings.get("lineage")}
+    parents = {row.model_hash: row.parent for _, row in rows if row.parent}
+    systems: dict[str, dict[Hashable, list[int]]] = {}
+    for k, (label, row) in enumerate(rows):
+        made_from = lineages.get(row.model_hash) or ("parent", parents.get(row.model_hash))
+        systems.setdefault(label, {}).setdefault((made_from, _has_own_weights(row)), []).append(k)
+    labels = [label for label, _ in rows]
+    for label, groups in systems.items():
+        parts = [part for group in groups.values() for part in _split_by_seeds(rows, group)]
+        if len(parts) > 1:
+            for part, name in zip(parts, _names(label, [[rows[k][1] for k in part] for part in parts]), strict=True):
+                for k in part:
+                    labels[k] = name
+    return _with_variants(labels, [row for _, row in rows])
+
+
+def encoder_labels(rows: Iterable[Measurement]) -> dict[str, str]:
+    """Return the label of each encoder (``model_hash``), whatever it was fine-tuned with.
+
+    Args:
+        rows: measurements; one without a name of its system has that of its model.
+    """
+    plain = []
+    for row in rows:
+        settings = {name: value for name, value in row.settings.items() if name not in _VARIANT_SECTIONS}
+        plain.append((str(row.settings.get("system") or row.model), row.model_copy(update={"settings": settings})))
+    return {row.model_hash: label for (_, row), label in zip(plain, distinct_labels(plain), strict=True)}
+
+
+def _has_own_weights(row: Measurement) -> bool:
+    """Whether the weights of a row are those after fine-tuning, evaluated without their head."""
+    return row.train is None and row.seeds.finetune is not None
+
+
+def _split_by_seeds(rows: Sequence[tuple[str, Measurement]], group: Sequence[int]) -> list[list[int]]:
+    """Return the rows of one lineage as one system, or each encoder on its own if seeds do not tell them apart."""
+    by_encoder: dict[str, list[int]] = {}
+    for k in group:
+        by_encoder.setdefault(rows[k][1].model_hash, []).append(k)
+    seeds = [_seeds([rows[k][1] for k in members]) for members in by_encoder.values()]
+    known = all(len(set(stage)) == 1 or None not in stage for stage in zip(*seeds, strict=True))
+    one_system = len(by_encoder) == 1 or (known and len(set(seeds)) == len(seeds))
+    return [list(group)] if one_system else list(by_encoder.values())
+
+
+def _seeds(encoder: Sequence[Measurement]) -> tuple[int | str | None, ...]:
+    """Return the seeds that an encoder was made with, ``None`` where unknown.
+
+    Rows that do not name their system have the name of their run, without a seed at its end.
+    """
+    stages = _SEED_STAGES if _has_own_weights(encoder[0]) else _SEED_STAGES[:2]
+    recorded = [{getattr(row.seeds, stage) for row in encoder} for stage in stages]
+    named = {found.group() for row in encoder if not row.settings.get("system")
+             and (found := SEED_IN_NAME.search(row.run))}  # fmt: skip
+    return tuple(values.pop() if len(values) == 1 else None for values in [*recorded, named])
+
+
+def _names(label: str, systems: Sequence[Sequence[Measurement]]) -> list[str]:
+    """Return a name for each of several systems with one label, from the first source that tells them apart."""
+    sources: list[Callable[[Measurement], str]] = [
+        lambda row: f"from {name}" if (name := _short_name(str(row.settings.get("base") or ""))) else "",
+        lambda row: _short_name(row.model),
+        lambda row: _short_name(row.model, 2),
+    ]
+    for source in sources:
+        names = [{source(row) for row in system} for system in systems]
+        single = [name for (name, *others) in names if name and not others]
+        if len(single) == len(set(single)) == len(systems) and label not in single:
+            return [f"{label} ({name})" for name in single]
+    return [f"{label} ({min(row.model_hash for row in system)[:8]})" for system in systems]
+
+
+def _short_name(path: str, parts: int = 1) -> str:
+    """Return the last part of a path that says something, without a seed: ``ppa`` of ``runs/ppa-s0/encoder``."""
+    named = [part for part in PurePath(path).parts if not _NO_NAME.fullmatch(part)]
+    return "/".join(re.sub(r"-(?:seed|s)?\d+$", "", part) or part for part in named[-parts:])
+
+
+def _with_variants(labels: list[str], rows: Sequence[Measurement]) -> list[str]:
+    """Append the settings in which the rows of one label, task and training language differ."""
+    variants = [_variant(row) for row in rows]
+    found: dict[tuple[str, str, str | None], set[frozenset[tuple[str, str]]]] = {}
+    for label, row, variant in zip(labels, rows, variants, strict=True):
+        if variant is not None:
+            found.setdefault((label, row.task, row.train), set()).add(variant)
+    out = []
+    for label, row, variant in zip(labels, rows, variants, strict=True):
+        others = found.get((label, row.task, row.train), set())
+        differing = sorted((variant or frozenset()) - frozenset.intersection(*others)) if variant and others else []
+        out.append(f"{label} ({', '.join(f'{name} {value}' for name, value in differing)})" if differing else label)
+    return out
+
+
+def _variant(row: Measurement) -> frozenset[tuple[str, str]] | None:
+    """Return the settings of a row that change what its system is; ``None`` if it records none."""
+    recorded = [row.settings.get(section) for section in _VARIANT_SECTIONS]
+    if not any(recorded):
+        return None
+    settings = set()
+    for section, values in zip(_VARIANT_SECTIONS, recorded, strict=True):
+        items = values.items() if isinstance(values, Mapping) else [(section, values)]
+        settings |= {(name, _text(value)) for name, value in items if value not in ("", None, [], {}) and name != "of"}
+    return frozenset(settings)
+
+
+def _text(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)

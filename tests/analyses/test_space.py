@@ -1,0 +1,49 @@
+"""``analyze space``: rows for every layer, a figure, and refusals."""
+
+import numpy as np
+import pytest
+
+from paralign.commands.analyze_encoders import analyze_encoders
+from paralign.encoder import Encoder
+from paralign.encoder.vectors import layer_vectors
+from paralign.errors import UserError
+from paralign.metrics import space
+from paralign.report import write_report
+from paralign.results import read_results
+from paralign.sources.readers import read_text
+from paralign.sources.specs import parse_text
+from tests.report.reading import text_of
+
+TEXT = ["en=smallworld:0-40", "de=smallworld:0-40", "fr=smallworld:0-40"]
+
+
+def test_every_layer_of_every_language_is_measured_and_drawn(base, tmp_path, capsys):
+    analyze_encoders("space", [str(base)], text=TEXT, out=tmp_path / "run", overrides=["space.sentences=30"])
+    rows = read_results(tmp_path / "run" / "results.jsonl")
+    encoder = Encoder.from_pretrained(base)
+    assert len(rows) == (encoder.layers + 1) * (3 * 4 + 2 * 3)
+    found = {(row.metric, row.language, row.where.layer): row for row in rows}
+    sides = {
+        tag: layer_vectors(encoder, [t for _, t in read_text(parse_text(f"{tag}=smallworld:0-30"))], tag)[0]
+        for tag in ("en", "de")
+    }
+    for layer in range(encoder.layers + 1):
+        first, second = sides["en"][layer], sides["de"][layer]
+        assert found["mean_cosine", "de", layer].value == pytest.approx(space.mean_cosine(second))
+        mutual = found["mutual_nearest", "de", layer]
+        assert mutual.value == pytest.approx(space.mutual_nearest(first, second).mean())
+        assert (mutual.where.direction, mutual.n) == ("en-de", 30)
+        hubs = [space.hubness(a, b) for a, b in ((first, second), (second, first))]
+        assert found["hubness", "de", layer].value == pytest.approx(np.mean(hubs))
+        assert found["identified_by_mean", "en", layer].n == 15
+    assert "30 sentences are less than four times the width" in capsys.readouterr().err
+    page, words = text_of(write_report([tmp_path / "run"], tmp_path / "page.html"))
+    assert "Mean-pooled vectors of 30 sentences" in words
+    panels = [attrs["aria-label"].split(":")[0] for tag, attrs in page.tags if tag == "figure"]
+    assert "mutual nearest translations" in panels
+    assert len(panels) == 7
+
+
+def test_few_sentences_are_refused(base, tmp_path):
+    with pytest.raises(UserError, match="only 10 sentences have text in all languages"):
+        analyze_encoders("space", [str(base)], text=["en=smallworld:0-10", "de=smallworld:0-10"], out=tmp_path / "run")

@@ -1,0 +1,109 @@
+"""A trimmed vocabulary gives covered text the same pieces and the same vectors."""
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+
+import paralign
+from paralign.encoder import Encoder, train_tokenizer
+from paralign.encoder.trimming import count_pieces, trim_vocabulary
+from paralign.encoder.vectors import sentence_vectors
+from paralign.errors import UserError
+
+
+def unigram_tokenizer(sentences):
+    """A tokenizer as XLM-R's, trained on sentences."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    backend = Tokenizer(models.Unigram())
+    backend.normalizer, backend.pre_tokenizer = normalizers.NFKC(), pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=700, unk_token="<unk>", special_tokens=special, show_progress=False)
+    backend.train_from_iterator(sentences, trainer)
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    names = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()})
+
+
+ARCHES = ["bert:2x32", "roberta:2x32", "xlm-r:2x32"]
+
+
+@pytest.fixture(params=ARCHES)
+def made(request, sentences):
+    """An encoder, text it was trained on, and a part of that text."""
+    family = request.param.partition(":")[0]
+    tokenizer = (
+        unigram_tokenizer(sentences) if family == "xlm-r" else train_tokenizer(sentences, size=800, family=family)
+    )
+    encoder = Encoder.from_scratch(request.param, tokenizer, max_length=64, seed=3).eval()
+    return encoder, list(sentences)[:40]
+
+
+def pieces_of(encoder, texts):
+    return [encoder.tokenizer.convert_ids_to_tokens(ids.tolist()) for ids, _ in encoder.tokenize(texts, None)]
+
+
+def test_covered_text_has_the_same_pieces_and_vectors(made):
+    encoder, texts = made
+    small = trim_vocabulary(encoder, *count_pieces(encoder, texts))
+    assert len(small.tokenizer) < 0.8 * len(encoder.tokenizer)
+    assert len(small.embeddings) == len(small.tokenizer)
+    assert pieces_of(small, texts) == pieces_of(encoder, texts)
+    for layer in (0, 2):
+        ours, before = (
+            sentence_vectors(e, texts, None, pools=["cls", "mean"], layer=layer)[0] for e in (small, encoder)
+        )
+        for pool in ("cls", "mean"):
+            assert np.allclose(ours[pool], before[pool], atol=1e-6)
+
+
+def test_logits_are_those_of_the_kept_pieces(made):
+    encoder, texts = made
+    small = trim_vocabulary(encoder, *count_pieces(encoder, texts))
+    names = small.tokenizer.convert_ids_to_tokens(range(len(small.tokenizer)))
+    old = encoder.tokenizer.convert_tokens_to_ids(names)
+    assert old == sorted(old)  # the order stays
+    states = torch.randn(3, encoder.width)
+    with torch.no_grad():
+        assert torch.allclose(small.logits(states), encoder.logits(states)[:, old], atol=1e-6)
+
+
+def test_specials_and_single_characters_remain(made):
+    encoder, _ = made
+    small = trim_vocabulary(encoder, *count_pieces(encoder, ["hotel"]))
+    kept = small.tokenizer.get_vocab()
+    assert set(encoder.tokenizer.all_special_tokens) <= set(kept)
+    for token in "hotel":
+        assert any(token in (name, name[2:], name[1:]) for name in kept)
+    for name in ("mask_token", "pad_token", "cls_token", "sep_token", "unk_token"):
+        assert getattr(small.tokenizer, name) == getattr(encoder.tokenizer, name)
+    assert small.template.mask_id == kept[small.tokenizer.mask_token]
+    assert small.model.config.pad_token_id == small.tokenizer.pad_token_id
+    assert pieces_of(small, ["hotel"]) == pieces_of(encoder, ["hotel"])
+
+
+def test_the_exported_folder_loads_without_paralign(base, tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("The student chooses a hotel.\n" * 25 + "The dog sleeps.\n")
+    out = paralign.export(str(base), tmp_path / "out", pool="mean", trim_vocabulary=f"en={text}")
+    tokenizer, model = AutoTokenizer.from_pretrained(out), AutoModel.from_pretrained(out).eval()
+    original = Encoder.from_pretrained(base).eval()
+    assert model.get_input_embeddings().weight.shape[0] == len(tokenizer) < len(original.tokenizer)
+    given = tokenizer("The student chooses a hotel.", return_tensors="pt")
+    whole = original.tokenizer("The student chooses a hotel.", return_tensors="pt")
+    assert tokenizer.convert_ids_to_tokens(given["input_ids"][0]) == original.tokenizer.convert_ids_to_tokens(
+        whole["input_ids"][0]
+    )
+    with torch.no_grad():
+        ours = model(**given).last_hidden_state
+        assert torch.allclose(ours, original.model.base_model(**whole).last_hidden_state, atol=1e-6)
+    assert "nine tenths of the lines have 100.00 % of the pieces in the rest" in capsys.readouterr().err
+
+
+def test_text_is_needed(base, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n\n")
+    with pytest.raises(UserError, match="no text to select pieces by"):
+        paralign.export(str(base), tmp_path / "out", trim_vocabulary=f"en={tmp_path / 'empty.txt'}")
+    assert not (tmp_path / "out").exists()

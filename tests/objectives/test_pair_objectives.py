@@ -1,0 +1,315 @@
+"""Objectives of recent papers, compared with slow loops over pairs, units and dimensions."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from paralign.batches.views import ViewsConfig
+from paralign.corpus.link_store import write_link_store
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.objectives import Step, find_objective
+from paralign.objectives.anchor import anchor_loss
+from paralign.objectives.distill import distillation_loss
+from paralign.objectives.in_batch import in_batch_loss
+from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities
+from paralign.text.words import piece_word_ranges, word_spans
+from paralign.training import CorpusBatches, Learner, TrainingConfig
+from tests.objectives.test_word_alignment import links_of
+
+
+@pytest.fixture(scope="module")
+def links(store, tmp_path_factory):
+    return write_link_store(store, links_of(store), tmp_path_factory.mktemp("links") / "links")
+
+
+@pytest.fixture
+def batch(store, encoder, links):
+    training = TrainingConfig(batch=8)
+    return CorpusBatches(
+        store, encoder.template, ViewsConfig(), training, longest=encoder.max_pieces, links=links
+    ).batch(2)
+
+
+def objective(name, encoder, **settings):
+    kind = find_objective(name)
+    return kind(kind.Config(**settings), encoder)
+
+
+def total(objective, encoder, batch):
+    with torch.no_grad():
+        (loss,) = objective(Step(encoder, batch)).values()
+    return float(loss)
+
+
+def rows_of(encoder, batch, name, layer):
+    """The states of each sentence, special pieces excluded."""
+    view = batch.view(name)
+    with torch.no_grad():
+        flat = encoder.encode_layers(view, [layer])[0].flat
+    return [flat[s + 1 : s + n - 1] for s, n in zip(view.starts.tolist(), view.lengths.tolist(), strict=True)]
+
+
+def words_of(store, batch, name, states):
+    """The means of the pieces of each word of each sentence."""
+    out = []
+    for row, record in enumerate(batch.ids.tolist()):
+        side = int(batch.swapped[row]) ^ (name == "second")
+        ranges = piece_word_ranges(store.offsets(record, side), word_spans(store.text(record, side)))
+        words = sorted({first for first, _ in ranges.tolist()})
+        out.append(
+            torch.stack([states[row][[p for p, (a, _) in enumerate(ranges.tolist()) if a == w]].mean(0) for w in words])
+        )
+    return out
+
+
+# -- in_batch
+
+
+@pytest.mark.parametrize(("margin", "pool"), [(0.0, "mean"), (0.3, "cls")])
+def test_in_batch_is_cross_entropy_over_the_other_sentences(margin, pool, encoder, batch):
+    encoder.eval()
+    found = total(objective("in_batch", encoder, margin=margin, pool=pool, temperature=0.2), encoder, batch)
+    with torch.no_grad():
+        sides = [encoder.encode(batch.view(name)).pool(pool).tolist() for name in ("first", "second")]
+    unit = [[[x / math.hypot(*row) for x in row] for row in side] for side in sides]
+    expected = 0.0
+    for a, b in (unit, unit[::-1]):
+        for i, query in enumerate(a):
+            scores = [
+                (sum(x * y for x, y in zip(query, key, strict=True)) - margin * (i == j)) / 0.2
+                for j, key in enumerate(b)
+            ]
+            expected += (math.log(sum(map(math.exp, scores))) - scores[i]) / 2
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_equal_sentences_are_not_negatives(encoder):
+    texts = [("a b", "c d"), ("a b", "e f"), ("g h", "c d")]
+    pieces = {
+        text: ids for text, (ids, _) in zip(sum(texts, ()), encoder.tokenize(list(sum(texts, ())), None), strict=True)
+    }
+    from paralign.encoder.vectors import sentence_view
+
+    views = {
+        name: sentence_view(encoder, [pieces[pair[k]] for pair in texts], None)
+        for k, name in enumerate(("first", "second"))
+    }
+    made = objective("in_batch", encoder)
+    identities = made.identify(type("Batch", (), {"view": lambda self, name: views[name]})())
+    assert (identities[:, None] == identities).any(2).tolist() == [
+        [True, True, True],
+        [True, True, False],
+        [True, False, True],
+    ]
+    vectors = torch.randn(3, 2, 5, generator=torch.Generator().manual_seed(0))
+    losses = made.losses(vectors, identities)
+    assert losses[0] == 0  # both others share a sentence with it
+    assert (losses[1:] > 0).all()
+
+
+def test_in_batch_in_closed_form():
+    n, tau, margin = 4, 0.5, 0.3
+    loss = in_batch_loss(torch.eye(n), torch.eye(n), temperature=tau, margin=margin)
+    assert loss.tolist() == pytest.approx([math.log(1 + (n - 1) * math.exp(-(1 - margin) / tau))] * n)
+    same = in_batch_loss(torch.ones(n, 3), torch.ones(n, 3))
+    assert same.tolist() == pytest.approx([math.log(n)] * n)
+
+
+# -- self_training and gold_links
+
+
+def slow_alignment(x, y, scale, linked):
+    scores = (scale * x.double() @ y.double().T).tolist()
+    n, m = len(scores), len(scores[0])
+    row = [[math.exp(v - max(r)) / sum(math.exp(w - max(r)) for w in r) for v in r] for r in scores]
+    columns = list(zip(*scores, strict=True))
+    column = [[math.exp(scores[i][j] - max(columns[j])) / sum(math.exp(w - max(columns[j])) for w in columns[j])
+               for j in range(m)] for i in range(n)]  # fmt: skip
+    return -sum((row[i][j] / n + column[i][j] / m) for i in range(n) for j in range(m) if linked(i, j, row, column)) / 2
+
+
+@pytest.mark.parametrize("unit", ["piece", "word"])
+@pytest.mark.parametrize("layer", [1, -1])
+def test_self_training_is_the_definition(unit, layer, store, encoder, batch):
+    encoder.eval()
+    made = objective("self_training", encoder, unit=unit, layer=layer, threshold=0.05, scale=0.3)
+    number = encoder.layer_number(layer)
+    sides = [rows_of(encoder, batch, name, number) for name in ("first", "second")]
+    if unit == "word":
+        sides = [words_of(store, batch, name, states) for name, states in zip(("first", "second"), sides, strict=True)]
+    above = [0, 0]
+
+    def linked(i, j, row, column):
+        both = row[i][j] > 0.05 and column[i][j] > 0.05
+        above[both] += 1
+        return both
+
+    expected = sum(slow_alignment(x, y, 0.3, linked) for x, y in zip(*sides, strict=True))
+    assert min(above) > 0
+    assert total(made, encoder, batch) == pytest.approx(expected, rel=1e-4)
+    assert made.counts(batch) == {"self_training": 8}
+    units = sum(map(len, sides[0]))
+    assert made.metrics()["self_training_links"] == pytest.approx(above[1] / units)
+
+
+@pytest.mark.parametrize("unit", ["piece", "word"])
+def test_gold_links_is_the_definition(unit, store, encoder, batch):
+    encoder.eval()
+    made = objective("gold_links", encoder, unit=unit, scale=0.3)
+    sides = [rows_of(encoder, batch, name, encoder.layers) for name in ("first", "second")]
+    given = links_of(store)
+    expected = 0.0
+    for row, record in enumerate(batch.ids.tolist()):
+        order = (int(batch.swapped[row]), 1 - int(batch.swapped[row]))
+        words = [
+            piece_word_ranges(store.offsets(record, s), word_spans(store.text(record, s)))[:, 0].tolist() for s in order
+        ]
+        pairs = {(link[order[0]], link[order[1]]) for link in given[record]}
+        x, y = (side[row] for side in sides)
+        if unit == "word":
+            numbers = [sorted(set(of_side)) for of_side in words]
+            x, y = (torch.stack([states[[p for p, w in enumerate(of_side) if w == word]].mean(0) for word in some])
+                    for states, of_side, some in zip((x, y), words, numbers, strict=True))  # fmt: skip
+            words = numbers
+        expected += slow_alignment(
+            x, y, 0.3, lambda i, j, *_, words=words, pairs=pairs: (words[0][i], words[1][j]) in pairs
+        )
+    assert total(made, encoder, batch) == pytest.approx(expected, rel=1e-4)
+    assert expected < 0
+
+
+def test_padding_has_no_part_in_the_probabilities():
+    x, y = torch.randn(1, 2, 4), torch.randn(1, 3, 4)
+    alone = alignment_probabilities(x, y, torch.tensor([2]), torch.tensor([3]))
+    wide = [torch.cat([v, torch.full((1, 2, 4), 9.0)], 1) for v in (x, y)]
+    padded = alignment_probabilities(*wide, torch.tensor([2]), torch.tensor([3]))
+    for a, b in zip(alone, padded, strict=True):
+        torch.testing.assert_close(a, b[:, :2, :3])
+        assert b.sum() == pytest.approx(float(a.sum()))
+    assert alone[0].sum(2)[0].tolist() == pytest.approx([1, 1])
+    # A one-to-one alignment of n = m units with certain links has the lowest loss, -1.
+    sure = torch.eye(3)[None]
+    assert alignment_loss(sure, sure, sure, torch.tensor([3]), torch.tensor([3])).tolist() == [-1]
+
+
+# -- distill and anchor
+
+
+def test_distillation_is_the_mean_squared_error_of_both_sides(store, make_encoder, batch):
+    encoder = make_encoder().eval()
+    made = objective("distill", encoder, layer=1, teacher_layer=2)
+    names = ("first", "second")
+    with torch.no_grad():
+        teacher = [encoder.encode(batch.view(name)).mean() for name in names]
+        encoder.embeddings.add_(0.1 * torch.randn(encoder.embeddings.shape, generator=torch.Generator().manual_seed(0)))
+        student = [encoder.encode_layers(batch.view(name), [1])[0].mean() for name in names]
+    expected = 0.0
+    for row, record in enumerate(batch.ids.tolist()):
+        english = 0 if store.languages[store.language[record, int(batch.swapped[row])]] == "en" else 1
+        target = teacher[english][row]
+        expected += sum(float((side[row] - target).square().mean()) for side in student)
+    assert total(made, encoder, batch) == pytest.approx(expected, rel=1e-4)
+    assert made.counts(batch) == {"distill": 8}
+    assert not any(p.requires_grad for p in made.teacher.parameters())
+    with pytest.raises(UserError, match="no text is in the pivot language 'xx'"):
+        objective("distill", encoder, pivot="xx").counts(batch)
+
+
+def test_a_teacher_of_another_tokenizer_reads_the_text(store, encoder, batch):
+    encoder.eval()
+    made = objective("distill", encoder, teacher="paralign-mini", pool="cls")
+    assert made.projection.weight.shape == (256, encoder.width)
+    teacher = Encoder.from_pretrained("paralign-mini").eval()
+    sides = [made._teach(batch, name, np.array([2, 0])) for name in ("first", "second")]
+    from paralign.encoder.vectors import sentence_vectors
+
+    for side, name in zip(sides, ("first", "second"), strict=True):
+        texts = batch.texts(name)
+        expected = sentence_vectors(teacher, [texts[2], texts[0]], None, pools=["cls"])[0]["cls"]
+        assert np.allclose(side.numpy(), expected, atol=1e-4)
+    records = batch.ids.tolist()
+    assert {batch.texts("first")[0], batch.texts("second")[0]} == {store.text(records[0], side) for side in (0, 1)}
+
+
+def test_losses_of_given_vectors():
+    x, y, t = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 0.0]])
+    assert distillation_loss(x, y, t).tolist() == [(1 + 4) / 2]
+    assert anchor_loss(x, y, t, t).tolist() == [0.25 + 1.0]
+    assert anchor_loss(x, y, y, x).tolist() == [0]
+
+
+@pytest.mark.parametrize(("name", "count"), [("anchor", 8), ("word_anchor", None)])
+def test_anchors_are_the_distance_from_the_initial_means(name, count, make_encoder, batch):
+    encoder = make_encoder().eval()
+    made = objective(name, encoder, layer=1)
+    assert total(made, encoder, batch) == pytest.approx(0, abs=1e-8)
+    step = Step(encoder, batch)
+    with torch.no_grad():
+        before = [v.clone() for v in made._vectors(step)]
+        encoder.embeddings.add_(0.1 * torch.randn(encoder.embeddings.shape, generator=torch.Generator().manual_seed(0)))
+        after = made._vectors(Step(encoder, batch))
+    expected = sum(float((((a + b) - (c + d)) / 2).square().sum()) for a, b, c, d in zip(*after, *before, strict=True))
+    assert total(made.train(), encoder, batch) == pytest.approx(expected, rel=1e-4)
+    assert not made.initial.training  # dropout would move the initial vectors
+    assert not any(p.requires_grad for p in made.initial.parameters())
+    assert made.counts(batch)[name] == (count or len(before[0]))
+
+
+# -- layers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "moco",
+        "in_batch",
+        "word_l2",
+        "word_contrastive",
+        "self_training",
+        "gold_links",
+        "anchor",
+        "word_anchor",
+        "distill",
+    ],
+)
+def test_a_lower_layer_is_the_last_layer_of_a_shorter_encoder(name, make_encoder, batch):
+    """The loss at layer 1 of two is that of an encoder of this layer alone, and layer 2 is not trained."""
+    from paralign.encoder.layers import keep_layers
+
+    settings = {"moco": {"queue": 20, "projection": 8}}.get(name, {})
+    outcomes = []
+    for layer in (1, -1):
+        encoder = make_encoder(dropout=0.0).eval()
+        if name == "distill":
+            settings = {"teacher_layer": layer}
+        if layer == -1:
+            keep_layers(encoder.model, 1)
+        torch.manual_seed(0)
+        learner = Learner(encoder, {name: objective(name, encoder, layer=layer, **settings)})
+        with torch.no_grad():
+            encoder.embeddings.mul_(1.5)
+        losses = learner(batch)
+        sum(value for value, _ in losses.values()).backward()
+        outcomes.append({n: float(v.detach()) for n, (v, _) in losses.items()})
+        trained = {n for n, p in encoder.named_parameters() if p.requires_grad}
+        if layer == 1:
+            assert any("layer.0" in n for n in trained)
+            assert not any("layer.1" in n for n in trained)
+        assert all(p.grad is not None for p in encoder.parameters() if p.requires_grad)
+    assert outcomes[0] == pytest.approx(outcomes[1], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "number"), [(0, 0), (-1, 2), (-3, 0), (0.5, 1), (1, 1), (1.0, 1), (0.9, 2), (0.1, 0)]
+)
+def test_layers_are_numbers_or_fractions(layer, number, encoder):
+    assert encoder.layer_number(layer) == number
+
+
+@pytest.mark.parametrize("layer", [3, -4, 1.5, -1.5])
+def test_a_missing_layer_is_refused(layer, encoder):
+    with pytest.raises(UserError, match=f"there is no layer {layer}"):
+        encoder.layer_number(layer)

@@ -1,0 +1,69 @@
+"""Slices, accumulation and processes change neither losses nor gradients of any registered objective."""
+
+import pytest
+import torch
+
+from paralign.objectives import OBJECTIVES
+from tests.training.every_objective import make_trainer
+from tests.training.test_two_processes import train
+
+
+def losses_and_gradients(made):
+    made.module.train()
+    made.prepare_objectives()
+    kept = {}
+
+    def keep():
+        kept.update({n: p.grad.clone() for n, p in made.learner.named_parameters() if p.grad is not None})
+
+    made.optimizer.step = keep
+    losses, _, _ = made._optimize(made._slices())
+    return losses, kept
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_slices_have_the_losses_and_gradients_of_the_batch(name, make_encoder, store, tmp_path):
+    outcomes = []
+    for parts in (1, 3, 12):
+        run = tmp_path / str(parts)
+        made = make_trainer(make_encoder(), store, tmp_path / "links", run, [name], accumulate=parts, clip=1e9)
+        outcomes.append(losses_and_gradients(made))
+    (losses, gradients), *others = outcomes
+    assert all(losses.values())
+    assert gradients
+    for other_losses, other_gradients in others:
+        assert other_losses == pytest.approx(losses, rel=1e-5, abs=1e-6)
+        assert gradients.keys() == other_gradients.keys()
+        for parameter, value in gradients.items():
+            torch.testing.assert_close(value, other_gradients[parameter], atol=1e-6, rtol=1e-4, msg=parameter)
+
+
+def test_dropout_is_the_same_in_both_passes(make_encoder, store, tmp_path):
+    """With other random numbers, the gradient would belong to other vectors than those of the loss."""
+    seen = []
+    made = make_trainer(make_encoder(), store, tmp_path / "links", tmp_path / "run", accumulate=3)
+    for part in made.learner.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.1
+    objective = made.learner.objectives["word_contrastive"]
+    represent = objective.represent
+    objective.represent = lambda step: seen.append(represent(step)) or seen[-1]
+    losses_and_gradients(made)
+    assert len(seen) == 6
+    for first, second in zip(seen[:3], seen[3:], strict=True):
+        assert not first.requires_grad
+        assert second.requires_grad
+        assert torch.equal(first, second.detach())
+    assert not torch.equal(seen[0][:5], seen[1][:5])
+
+
+@pytest.mark.parametrize("shard", [[], ["shard"]])
+def test_two_processes_train_all_objectives_as_one(shard, make_encoder, store, tmp_path):
+    make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
+    one, alone = train(tmp_path / "base", store, tmp_path / "one", 2, 1, "all")
+    two, together = train(tmp_path / "base", store, tmp_path / "two", 2, 2, "all", *shard)
+    assert len(one) == len(two) == 2
+    for a, b in zip(one, two, strict=True):
+        assert a == pytest.approx(b, abs=1e-5, rel=1e-5)
+    for name, value in alone.items():
+        torch.testing.assert_close(value, together[name], atol=1e-4, rtol=0, msg=name)
