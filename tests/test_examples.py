@@ -310,7 +310,9 @@ def test_the_aligner_of_the_document_links_words(tmp_path, monkeypatch):
     further = [("a c", "x x")]
     for name, rows in (("pairs", pairs), ("further", further)):
         Path(f"{name}.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows), encoding="utf-8")
-    command = "words --pairs en-de=pairs.tsv --train en-de=further.tsv --method dice:DiceAligner --out links --quiet"
+    command = (
+        "words --pairs en-de=pairs.tsv --train en-de=further.tsv --method dice:DiceAligner --out links --force --quiet"
+    )
 
     def expected(threshold):
         every = [(a.split(), b.split()) for a, b in pairs + further]

@@ -20,6 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     from paralign.cli import app
     from paralign.errors import UserError
 
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # Names of files are recorded in files in UTF-8; os.fsdecode turns other bytes into lone surrogates.
+    foreign = next((text for text in arguments if not _is_utf8(text)), None)
+    if foreign is not None:
+        shown = foreign.encode("utf-8", "backslashreplace").decode()
+        return _fail(f"{shown}: not valid UTF-8 (rename the file)")
     try:
         code = app(args=arguments, standalone_mode=False)
         if code == 130:  # typer returns this code after Ctrl-C
@@ -45,6 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
         if kind == "Stopped" and isinstance(code, int):
             return _fail(str(error), code)
         return _crash(error)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fail(text: str, code: int = 2) -> int:

@@ -1,17 +1,20 @@
 """``paralign words``: files, options, scores and errors."""
 
+import json
 import random
 import re
+import zipfile
 
 import pytest
 
 import paralign
+from paralign.__main__ import main
 from paralign.errors import UserError
 from paralign.formats.links import read_links
 
 
 def link(tmp_path, pairs="en-de=smallworld:0-600", **more):
-    given = {"out": tmp_path / "out.links", "quiet": True} | more
+    given = {"out": tmp_path / "out.links", "quiet": True, "force": True} | more
     return paralign.align_words(pairs, **given)
 
 
@@ -165,7 +168,12 @@ def test_an_encoder_links_words(tmp_path, base):
 def test_links_from_a_file_are_checked_and_scored(tmp_path):
     links, first = link(tmp_path, "en-de=smallworld:0-60", gold="smallworld")
     again, second = link(
-        tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "out.links", gold="smallworld"
+        tmp_path,
+        "en-de=smallworld:0-60",
+        out=tmp_path / "again.links",
+        method="file",
+        links=tmp_path / "out.links",
+        gold="smallworld",
     )
     assert list(again) == list(links)
     assert second == first
@@ -184,6 +192,9 @@ def test_inputs_are_not_overwritten(tmp_path):
     for more, message in (
         ({"out": tmp_path / "a.tsv"}, "also an input or another output"),
         ({"posteriors": tmp_path / "out.links"}, "also an input or another output"),
+        ({"gold": tmp_path / "gold", "out": tmp_path / "gold"}, "also an input or another output"),
+        ({"gold": tmp_path / "gold", "scores": tmp_path / "out.links"}, "also an input or another output"),
+        ({"method": "file", "links": tmp_path / "gold", "out": tmp_path / "gold"}, "also an input or another output"),
         ({"out": tmp_path / "no" / "x.links"}, "its folder does not exist"),
         ({"posteriors": tmp_path / "no" / "x"}, "its folder does not exist"),
     ):
@@ -191,6 +202,62 @@ def test_inputs_are_not_overwritten(tmp_path):
             link(tmp_path, spec, **more)
     assert (tmp_path / "a.tsv").read_bytes() == before
     assert not (tmp_path / "out.links").exists()
+
+
+def gold_set(tmp_path):
+    """Two pairs, links of a file, and gold links: |A| = 4, |S| = 3, |A and S| = 2, |A and P| = 3."""
+    spec = write(tmp_path / "a.tsv", [("a b c", "x y z"), ("d", "w")])
+    (tmp_path / "links").write_text("0-0 1-1 2-0\n0-0\n")
+    (tmp_path / "gold").write_text("0-0 1p1 2-2\n0-0\n")
+    return spec, {"method": "file", "links": tmp_path / "links", "gold": tmp_path / "gold"}
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_the_score_is_in_a_file_whether_it_is_printed_or_not(tmp_path, capsys, quiet):
+    spec, given = gold_set(tmp_path)
+    _, score = link(tmp_path, spec, **given, quiet=quiet)
+    assert ("AER" in capsys.readouterr().err) is not quiet
+    written = json.loads((tmp_path / "out.links.scores.json").read_text())
+    assert written["aer"] == score.aer == pytest.approx(1 - (2 + 3) / (4 + 3))
+    assert written["precision"] == pytest.approx(3 / 4)
+    assert written["recall"] == pytest.approx(2 / 3)
+    assert written["f1"] == pytest.approx(2 * (3 / 4) * (2 / 3) / (3 / 4 + 2 / 3))
+    assert written["counts"] == {"pairs": 2, "links": 4, "sure": 3, "links_in_sure": 2, "links_in_possible": 3}
+    assert written["of"]["gold"] == str(tmp_path / "gold")
+    assert (written["of"]["method"], written["of"]["pairs"]) == ("file", spec)
+
+
+def test_the_file_of_the_score_has_a_name_of_its_own(tmp_path):
+    spec, given = gold_set(tmp_path)
+    link(tmp_path, spec, **given, scores=tmp_path / "aer.json")
+    assert json.loads((tmp_path / "aer.json").read_text())["counts"]["pairs"] == 2
+    assert not (tmp_path / "out.links.scores.json").exists()
+    with pytest.raises(UserError, match=r"no score to write to --scores .*--gold"):
+        link(tmp_path, spec, scores=tmp_path / "other.json")
+    link(tmp_path, spec, method="ibm")
+    assert not list(tmp_path.glob("*.scores.json"))  # no measurement, no file
+
+
+@pytest.mark.parametrize("name", ["out.links", "out.links.scores.json", "sure"])
+def test_existing_files_are_kept_without_force(tmp_path, capsys, name):
+    (tmp_path / name).write_text("precious\n")
+    words = ["words", "--pairs", "en-de=smallworld:0-40", "--method", "ibm", "-q", "--gold", "smallworld"]
+    words += ["--out", str(tmp_path / "out.links"), "--posteriors", str(tmp_path / "sure")]
+    assert main(words) == 2
+    assert f"{tmp_path / name}: already exists (use --force to replace it)" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "precious\n"
+    assert main([*words, "--force"]) == 0
+    assert (tmp_path / name).read_text() != "precious\n"
+
+
+def test_every_line_of_an_archive_has_its_line_of_links(tmp_path):
+    lines = [f"w{k}".encode() for k in range(5)]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x.en", b"\n".join(lines))
+        archive.writestr("x.de", b"\n".join([lines[0], b"\xff", *lines[2:4], b"\xff"]))
+    link(tmp_path, f"en-de={tmp_path / 'a.zip'}", lenient=True, method="ibm")
+    assert (tmp_path / "out.links").read_text() == "0-0\n\n0-0\n0-0\n\n"
 
 
 @pytest.mark.parametrize("space", ["\u00a0", "\u3000", "\u2009", "\u200b", "\x85"])

@@ -99,3 +99,45 @@ def test_gold_of_the_small_world_is_between_our_words():
         assert (len(source) - 1, len(target) - 1) in links
         several += len(links) > len(pair.links)
     assert several > 20  # Chinese words of two characters are two of ours
+
+
+SIZES = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SIZES, st.booleans(), st.booleans(), st.data())
+def test_the_hint_leads_to_links_that_fit(tmp_path_factory, sizes, one_based, flipped, data):
+    """Whatever the file is like: following the hint gives the links, and never the same error again."""
+    links = [data.draw(st.sets(st.tuples(st.integers(0, m - 1), st.integers(0, n - 1)), max_size=4)) for m, n in sizes]
+    rows = [[(j, i) if flipped else (i, j) for i, j in sorted(pair)] for pair in links]
+    path = tmp_path_factory.mktemp("gold") / "gold"
+    write_links(path, [[(i + one_based, j + one_based) for i, j in row] for row in rows])
+    options: dict[str, bool] = {}
+    for _ in range(3):
+        try:
+            found = read_gold(path, sizes, **options)
+            break
+        except UserError as error:
+            told = str(error)
+        suggested = {name for name in ("one_based", "flipped") if f"use --{name.replace('_', '-')}" in told}
+        assert suggested
+        assert not suggested & set(options)
+        options |= dict.fromkeys(suggested, True)
+    if options == {"one_based": one_based, "flipped": flipped}:
+        assert [pair.sure for pair in found] == links
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("0-0 3-1\n", {}, r"if the target word comes first \(use --flipped"),
+        ("0-0 1-3\n", {"flipped": True}, r"if the source word comes first \(remove --flipped"),
+        ("1-1 4-2\n", {}, r"comes first and words are numbered from 1 \(use --one-based .*; use --flipped"),
+        ("1-1 2-4\n", {}, r"words are numbered from 1 \(use --one-based"),
+        ("0-0 3-3\n", {}, r"pair 1: the link 3-3"),
+    ],
+)
+def test_the_order_of_words_is_suggested(tmp_path, text, options, message):
+    (tmp_path / "gold").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_gold(tmp_path / "gold", [(2, 4)], **options)

@@ -207,7 +207,7 @@ def test_faults(tmp_path: Path, reason: str) -> None:
         ('{"premise": ["a"], "hypothesis": "b", "label": 1}\n', "not JSON", "'premise' is neither text"),
         ('{"premise": "a", "hypothesis": "b", "label": true}\n', "not JSON", "'label' is neither text"),
         ('{"premise": "a", "hypothesis": "b", "label": ' + "9" * 5000 + "}\n", "not JSON", "not JSON"),
-        ('{"premise": "a", "hypothesis": "b\\ud800", "label": 1}\n', "not JSON", "surrogate"),
+        ('{"premise": "a", "hypothesis": "b\\ud800", "label": 1}\n', "lone surrogate", "surrogate"),
         ('{"premise": "a", "label": 1}\n', "missing sentence", "second sentence"),
         ('{"premise": "a", "hypothesis": "b", "label": null}\n', "missing label", "label is missing"),
         ('{"premise": "a", "hypothesis": "b", "label": 3}\n', "unknown label", "'3'"),

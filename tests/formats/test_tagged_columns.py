@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paralign.corpus.exclusion import iter_sentences
 from paralign.errors import UserError
 from paralign.formats.items import Tagged
 from paralign.formats.tagged_columns import to_bio
 from paralign.sources.readers import read_tagged
 from paralign.sources.specs import TextSpec
+from paralign.tasks import find_task
 from paralign.text.normalization import normalize
 
 
@@ -210,3 +212,84 @@ def test_the_small_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("paralign.sources.smallworld.smallworld_tagged", tagged, raising=False)
     assert [(s.text, s.line) for s in read("smallworld:3-5")] == [("de", 3), ("de", 4)]
+
+
+UNER = """# sent_id = 1
+# text = Anna lives in New York
+1\tAnna\tB-PER\t-\tx
+2\tlives\tO\t-\tx
+3\tin\tO\t-\tx
+4\tNew\tB-LOC\t-\tx
+5\tYork\tI-LOC\t-\tx
+
+# sent_id = 2
+# text = Rome O
+1\tRome\tB-LOC\t-\tx
+2\tO\tO\t-\tx
+
+"""
+
+
+def test_columns_are_a_setting(tmp_path: Path) -> None:
+    file = save(tmp_path / "a.iob2", UNER)
+    with pytest.raises(UserError, match=r"numbers of the words.*task\.tag_column=3 --set task\.word_column=2"):
+        read(file)
+    first, second = read(file, columns=(2, 3))
+    assert (first.words, first.tags) == (
+        ("Anna", "lives", "in", "New", "York"),
+        ("B-PER", "O", "O", "B-LOC", "I-LOC"),
+    )
+    assert (second.words, second.tags, second.line) == (("Rome", "O"), ("B-LOC", "O"), 11)
+    assert [item.words for item in read(file, columns=(2, 3), labeled=False)] == [first.words, second.words]
+    with pytest.raises(UserError, match=r"5 columns, but the words are in column 9"):
+        read(file, columns=(9, 3))
+    with pytest.raises(UserError, match=r"'Anna' has no tag"):
+        read(file, columns=(2, 9))
+
+
+def test_columns_through_the_task(tmp_path: Path) -> None:
+    file = save(tmp_path / "a.iob2", UNER)
+    task = find_task("ner", {"word_column": 2, "tag_column": 3})
+    data = task.read(f"en={file}", lenient=False, dropped=Counter(), limit=None)
+    assert [item.tags[0] for item in data] == ["B-PER", "B-LOC"]
+    with pytest.raises(UserError, match="word_column"):
+        find_task("ner", {"word_column": 0})
+
+
+def test_the_column_of_tags_is_found_for_the_hint(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'-' is neither .*column 2: use --set task\.tag_column=2; or fix"):
+        read(save(tmp_path / "a.tsv", "Anna\tB-PER\t-\nlebt\tO\t-\n"))
+    assert read(tmp_path / "a.tsv", columns=(None, 2))[0].tags == ("B-PER", "O")
+    # A chunk column looks like tags too; one bad tag in the last column does not make it the column of tags.
+    with pytest.raises(UserError) as error:
+        read(save(tmp_path / "b.tsv", "Anna\tB-NP\tB-PER\nlebt\tO\tX\n"))
+    assert "tag_column" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("tags", "wanted"),
+    [
+        ("U-PER B-LOC I-LOC L-LOC U-LOC O", "B-PER B-LOC I-LOC I-LOC B-LOC O"),  # BILOU
+        ("S-PER B-LOC M-LOC E-LOC S-LOC O", "B-PER B-LOC I-LOC I-LOC B-LOC O"),  # BMES
+        ("W-PER B-LOC M-LOC E-LOC W-LOC O", "B-PER B-LOC I-LOC I-LOC B-LOC O"),  # BMEWO
+        ("B-LOC L-LOC B-LOC L-LOC", "B-LOC I-LOC B-LOC I-LOC"),
+    ],
+)
+def test_the_hint_for_other_schemes_works(tmp_path: Path, tags: str, wanted: str) -> None:
+    file = save(tmp_path / "a.tsv", "".join(f"w\t{tag}\n" for tag in tags.split()))
+    with pytest.raises(UserError, match=r"task\.scheme=conll"):
+        read(file)
+    assert read(file, scheme="conll")[0].tags == tuple(wanted.split())
+
+
+def test_no_hint_leads_to_the_same_error(tmp_path: Path) -> None:
+    file = save(tmp_path / "a.tsv", "w\tX-PER\n")
+    for scheme in ("bio", "conll"):
+        with pytest.raises(UserError, match="'X-PER'") as error:
+            read(file, scheme=scheme)
+        assert "scheme=conll" not in str(error.value)
+
+
+def test_words_with_numbers_are_found_in_test_files(tmp_path: Path) -> None:
+    file = save(tmp_path / "a.iob2", UNER)
+    assert list(iter_sentences(file)) == ["Anna lives in New York", "Rome O"]

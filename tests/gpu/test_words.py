@@ -25,7 +25,12 @@ def test_links_of_translation_models_equal_those_on_the_cpu(method, device, tmp_
     for place in (torch.device("cpu"), device):
         with computing_on(place):
             links, score = paralign.align_words(
-                "en-de=smallworld:0-600", out=tmp_path / "links", method=method, gold="smallworld", quiet=True
+                "en-de=smallworld:0-600",
+                out=tmp_path / "links",
+                method=method,
+                gold="smallworld",
+                force=True,
+                quiet=True,
             )
         results.append((list(links), score.aer))
     difference = differing_share(results[0][0], results[1][0])

@@ -352,6 +352,14 @@ def test_held_out_losses_are_curves_of_their_own_and_need_no_results(tmp_path):
     assert [("held out, hi" in label, "7.25" in label) for label in labels].count((True, True)) == 1
 
 
+def test_the_layout_of_a_file_is_no_other_measure(tmp_path):
+    for name, language, column in (("a", "de", None), ("b", "de", None), ("a", "fr", 2), ("b", "fr", 2)):
+        settings = {"system": name, "task": {"scheme": "bio", "word_column": column, "tag_column": column}}
+        add(tmp_path / name, hits(0.5), task="ner", metric="f1", language=language, settings=settings)
+    page, _ = text_of(write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html"))
+    assert [title for title in page.tables if title.startswith("Named")] == ["Named entity recognition: F1"]
+
+
 def two_bases(root, controls=("control", "control")):
     """PPA and a control from each of two bases, both bases called "base": hits of 400 by system."""
     runs = []

@@ -50,7 +50,7 @@ def test_settings_of_the_gold_file(tmp_path):
     assert read.gold[1].sure == {(3, 0)}
 
 
-@pytest.mark.parametrize("spec", ["en-de=a.en,a.de", "en-de=a.tsv", "en-de=", "en-de"])
+@pytest.mark.parametrize("spec", ["en-de=a.tsv", "en-de=", "en-de"])
 def test_incomplete_specifications_are_refused(spec):
     with pytest.raises(UserError, match="SOURCE,TARGET,GOLD"):
         find_task("alignment").read(spec, lenient=False, dropped=Counter(), limit=None)
@@ -79,6 +79,46 @@ def test_the_gold_of_lines_that_are_dropped_goes_with_them(tmp_path, gold):
     assert [some.sure for some in read.gold] == [{(0, 0)}, {(1, 1)}]
     with pytest.raises(UserError, match=r"a\.en:2"):
         find_task("alignment").read(spec, lenient=False, dropped=dropped, limit=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", "the dog ||| der Hund da\ndon't... ||| nicht\n"),
+        ("a.tsv", "the dog\tder Hund da\ndon't...\tnicht\n"),
+        ("a.jsonl", '{"en": "the dog", "de": "der Hund da"}\n{"en": "don\'t...", "de": "nicht"}\n'),
+    ],
+)
+def test_pairs_of_one_file_are_those_of_two(tmp_path, name, text):
+    task, two = data(tmp_path)
+    (tmp_path / name).write_text(text)
+    one = task.read(f"en-de={tmp_path / name},{tmp_path}/gold", lenient=False, dropped=Counter(), limit=None)
+    assert one == two
+
+
+def test_a_dropped_line_of_pairs_drops_its_links(tmp_path):
+    (tmp_path / "a.txt").write_text("a ||| b\nno bars\nc d ||| e f\n")
+    (tmp_path / "gold").write_text("0-0\n\n1-1\n")
+    task, dropped = find_task("alignment", {}), Counter()
+    read = task.read(f"en-de={tmp_path}/a.txt,{tmp_path}/gold", lenient=True, dropped=dropped, limit=None)
+    assert read.pairs == [("a", "b"), ("c d", "e f")]
+    assert [gold.sure for gold in read.gold] == [{(0, 0)}, {(1, 1)}]
+    assert dropped == {"missing separator": 1}
+
+
+def test_two_texts_without_gold_links(tmp_path):
+    data(tmp_path)
+    with pytest.raises(UserError, match=r"missing tab.*a\.en is read as pairs.*SOURCE,TARGET,GOLD"):
+        find_task("alignment", {}).read(
+            f"en-de={tmp_path}/a.en,{tmp_path}/a.de", lenient=False, dropped=Counter(), limit=None
+        )
+
+
+def test_reversed_gold_links_suggest_the_setting(tmp_path):
+    with pytest.raises(UserError, match=r"all would fit if the target word comes first.*--set task\.flipped=true"):
+        data(tmp_path, gold="0-0 2-1\n0-0\n")
+    _, read = data(tmp_path, gold="0-0 2-1\n0-0\n", flipped=True)
+    assert read.gold[0].sure == {(0, 0), (1, 2)}
 
 
 def test_tokens_with_other_spaces_inside_are_one_word(tmp_path):

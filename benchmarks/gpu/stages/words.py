@@ -123,7 +123,7 @@ def align_set(synthetic: SyntheticSet, method: str) -> dict[str, Any]:
     source, target, gold = synthetic.text()
     out = synthetic.folder / f"{method}.links"
     with peak_memory() as used, timestamped_stderr() as lines:
-        links, _ = paralign.align_words(f"en-de={source},{target}", out=out, method=method, tokenised=True)
+        links, _ = paralign.align_words(f"en-de={source},{target}", out=out, method=method, tokenised=True, force=True)
     pairs = min(len(links), SCORED)
     right = _first(gold, pairs)
     score = alignment_score((links[k], right[k], right[k]) for k in range(pairs))
@@ -150,7 +150,12 @@ def compare_devices(synthetic: SyntheticSet, method: str) -> dict[str, Any]:
         with computing_on_cpu(on_cpu):
             start = time.perf_counter()
             links, _ = paralign.align_words(
-                f"en-de={source},{target}", out=synthetic.folder / "links", method=method, tokenised=True, quiet=True
+                f"en-de={source},{target}",
+                out=synthetic.folder / "links",
+                method=method,
+                tokenised=True,
+                force=True,
+                quiet=True,
             )
             results.append((time.perf_counter() - start, {(k, *link) for k, some in enumerate(links) for link in some}))
     (cpu, one), (device, other) = results

@@ -42,9 +42,14 @@ def command(
     ] = None,
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold and --links count from 1.")] = False,
     flipped: Annotated[bool, typer.Option("--flipped", help="--gold lists the target word first.")] = False,
+    scores: Annotated[
+        Path | None,
+        typer.Option(help="Output file for the scores against --gold, JSON.", show_default="OUT.scores.json"),
+    ] = None,
     posteriors: Annotated[Path | None, typer.Option(help="Output file for link probabilities.")] = None,
     overrides: Overrides = None,
     lenient: Lenient = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing output files.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Align the words of parallel text."""
@@ -65,7 +70,9 @@ def command(
         gold=gold,
         one_based=one_based,
         flipped=flipped,
+        scores=scores,
         posteriors=posteriors,
         lenient=lenient,
+        force=force,
         quiet=quiet,
     )

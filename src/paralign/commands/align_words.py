@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,14 @@ from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.corpus.language_identification import language_warnings
 from paralign.errors import UserError
-from paralign.formats.conllu import is_treebank
 from paralign.formats.lines import write_lines
 from paralign.formats.links import GoldLinks, read_gold, write_links
 from paralign.metrics.alignment import AlignmentScore, alignment_score
-from paralign.sources.readers import line_count, read_pairs
+from paralign.sources.readers import line_count, lines_are_pairs, read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
 from paralign.text.words import split_words
+from paralign.version import __version__
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
 from paralign.words.word_links import WordLinks
 
@@ -46,8 +48,10 @@ def align_words(
     gold: str | Path | None = None,
     one_based: bool = False,
     flipped: bool = False,
+    scores: str | Path | None = None,
     posteriors: str | Path | None = None,
     lenient: bool = False,
+    force: bool = False,
     quiet: bool = False,
 ) -> tuple[WordLinks, AlignmentScore | None]:
     """Align the words of parallel text.
@@ -73,8 +77,11 @@ def align_words(
             ``smallworld`` for pairs of the small world. Default ``None``: no score.
         one_based: words count from 1 in ``gold`` and ``links``.
         flipped: the gold file names the target word first.
+        scores: file to write the score against ``gold`` to, JSON with the settings and counts. Default ``None``: the
+            name of ``out`` and ``.scores.json``.
         posteriors: file to write the probability of each link to, lines as in ``out``. Default ``None``: not written.
         lenient: drop and count pairs and gold links that cannot be read. Other pairs keep their lines in ``out``.
+        force: replace existing output files.
         quiet: print nothing.
 
     Returns:
@@ -88,7 +95,12 @@ def align_words(
         if other.languages != spec.languages:
             message = f"--train is {'-'.join(other.languages)}, but --pairs is {'-'.join(spec.languages)}"
             raise UserError(message, where=other.path, hint="give the same languages in the same order")
-    _check_outputs([out] if posteriors is None else [out, posteriors], [spec, *further])
+    if gold is None and scores is not None:
+        raise UserError("there is no score to write to --scores", hint="add --gold")
+    scores = f"{out}.scores.json" if gold is not None and scores is None else scores
+    others = [path for path in (gold, links) if path is not None]
+    outputs = [path for path in (out, scores, posteriors) if path is not None]
+    _check_outputs(outputs, [spec, *further], others, force)
     options = AlignerOptions(
         spec,
         symmetrise=symmetrise,
@@ -110,8 +122,7 @@ def align_words(
     to_align = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
     to_learn = (read_word_pairs(other, lenient=lenient, dropped=dropped) for other in further)
     aligner.read(chain(to_align, chain.from_iterable(to_learn)))
-    for reason, number in sorted(dropped.items()):
-        echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
+    _echo_dropped(dropped, quiet)
     empty = sum(not m or not n for m, n in sizes)
     if empty:
         echo(f"{empty:,} of {len(sizes):,} pairs have an empty side, and no links", quiet=quiet)
@@ -123,11 +134,23 @@ def align_words(
         shown = f"AER {score.aer:.1%}, precision {score.precision:.1%}, recall {score.recall:.1%}, F1 {score.f1:.1%}"
         echo(f"{gold}: {shown} ({len(reference):,} pairs)", quiet=quiet)
     write_links(Path(out), result)
+    if score is not None and scores is not None:
+        facts = {
+            "pairs": str(spec),
+            "gold": str(gold),
+            "method": aligner.name,
+            "symmetrise": aligner.symmetrization,
+            "settings": aligner.config.model_dump(mode="json"),
+            "paralign": __version__,
+        }
+        _write_score(Path(scores), score, facts)
     if posteriors is not None and result.posterior is not None:
         values = result.posterior
         rows = (values[begin:end].tolist() for begin, end in pairwise(result.starts.tolist()))
         write_lines(Path(posteriors), (" ".join(f"{value:.4f}" for value in row) for row in rows))
     echo(f"{out}  ({len(result):,} pairs, {len(result.source):,} links)", quiet=quiet)
+    if scores is not None:
+        echo(f"{scores}  (scores)", quiet=quiet)
     return result, score
 
 
@@ -171,7 +194,9 @@ def read_aligned_text(
     )
     aligner = make_aligner(method if links is None else "file", options)
     _warn_of_languages([spec], quiet)
-    text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient))
+    dropped: Counter[str] = Counter()
+    text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped))
+    _echo_dropped(dropped, quiet)
     aligner.read(text)
     return text, aligner.align(len(text))
 
@@ -181,9 +206,24 @@ def _warn_of_languages(specs: Sequence[PairSpec], quiet: bool) -> None:
         echo(f"WARNING {warning}", quiet=quiet)
 
 
-def _check_outputs(outputs: Sequence[str | Path], inputs: Sequence[PairSpec]) -> None:
-    """Check that the output files can be written, and are neither the same file nor an input."""
+def _echo_dropped(dropped: Counter[str], quiet: bool) -> None:
+    for reason, number in sorted(dropped.items()):
+        echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
+
+
+def _check_outputs(
+    outputs: Sequence[str | Path], inputs: Sequence[PairSpec], others: Sequence[str | Path], force: bool
+) -> None:
+    """Check that the output files can be written, are neither the same file nor an input, and do not exist.
+
+    Args:
+        outputs: the output files.
+        inputs: the text.
+        others: other files that are read.
+        force: existing files are replaced.
+    """
     used = {Path(path).resolve() for spec in inputs for path in spec.paths if path != "-"}
+    used |= {Path(path).resolve() for path in others}
     for output in map(Path, outputs):
         if output.is_dir() or not output.resolve().parent.is_dir():
             what = "is a folder, not a file" if output.is_dir() else "its folder does not exist"
@@ -192,7 +232,17 @@ def _check_outputs(outputs: Sequence[str | Path], inputs: Sequence[PairSpec]) ->
             raise UserError(
                 "the output file is also an input or another output", where=output, hint="name another file"
             )
+        if output.exists() and not force:
+            raise UserError("already exists", where=output, hint="use --force to replace it")
         used.add(output.resolve())
+
+
+def _write_score(path: Path, score: AlignmentScore, facts: Mapping[str, Any]) -> None:
+    """Write a score as JSON: shares, counts and what was measured."""
+    values = asdict(score)
+    shares = {name: values.pop(name) for name in ("aer", "precision", "recall", "f1")}
+    table = {"schema": 1, **shares, "counts": values, "of": dict(facts)}
+    write_lines(path, json.dumps(table, indent=1, ensure_ascii=False).split("\n"))
 
 
 def _parse_overrides(overrides: Sequence[str]) -> list[dict[str, Any]]:
@@ -225,7 +275,7 @@ def read_word_pairs(
     Raises:
         UserError: with the file and line of a pair that cannot be read.
     """
-    has_lines = smallworld_range(spec.path) is None and not any(map(is_treebank, spec.paths))
+    has_lines = lines_are_pairs(spec)
     texts: deque[str] = deque()
 
     def sides() -> Iterator[str]:

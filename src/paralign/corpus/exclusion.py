@@ -13,7 +13,7 @@ from typing import Any
 from paralign.corpus.deduplicate import HashSet, sentence_hashes
 from paralign.errors import UserError
 from paralign.formats.conllu import comments, tree_of
-from paralign.formats.item_errors import Block, ItemError, raise_or_drop, sentence_blocks
+from paralign.formats.item_errors import Block, ItemError, check_forms, check_surrogates, raise_or_drop, sentence_blocks
 from paralign.formats.lines import read_lines
 from paralign.formats.squad import load_json
 from paralign.sources.readers import read_pairs, read_text
@@ -28,7 +28,9 @@ BATCH = 10_000
 _IGNORED_KEYS = frozenset((
     "answer", "answers", "genre", "gold_label", "id", "idx", "label", "lang", "language", "pairid", "title", "uid",
 ))  # fmt: skip
-_TAGGED_WORD = re.compile(r"\S+[\t ](?:\S+[\t ])*(?:O|[BIES]-\S+)")
+_TAGGED_WORD = re.compile(r"\S+[\t ](?:\S+[\t ])*(?:O|[BIESLU]-\S+)")
+_NUMBERED_WORD = re.compile(r"\d+\t[^\t]+\t(?:O|[BIESLU]-\S+)(?:\t.*)?")
+"""A line of Universal NER: the number of the word, the word, its tag, and more."""
 _COMMENTS = ("# ", "-DOCSTART-")
 _SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n")
 
@@ -83,7 +85,7 @@ def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[st
         return
     kind = str(source).removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
     if kind == "json":
-        yield from _json_texts(load_json(source))
+        yield from _json_texts(load_json(source), None, source, lenient, count)
     elif kind == "conllu":
         for block in sentence_blocks(source, lenient=lenient, dropped=count):
             yield from _treebank_texts(block, source, lenient, count)
@@ -97,6 +99,8 @@ def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[st
         texts = (text for _, text in chain(head, lines))
         if words and all(_TAGGED_WORD.fullmatch(text) for text in words):
             yield from _joined_words(texts)
+        elif words and all(_NUMBERED_WORD.fullmatch(text) for text in words):
+            yield from _joined_words(text.partition("\t")[2] for text in texts)
         else:
             for text in texts:
                 yield from map(normalize, text.replace("|||", "\t").split("\t"))
@@ -105,12 +109,14 @@ def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[st
 def _treebank_texts(block: Block, source: Source, lenient: bool, dropped: Counter[str]) -> Iterator[str]:
     """Yield the texts of a sentence of a treebank: its text and its translations."""
     texts = [text for name, text in comments(block).items() if name.startswith("text")]
-    if "text" not in comments(block) and not all(line.startswith("#") for _, line in block):
-        try:
+    try:
+        if "text" not in comments(block) and not all(line.startswith("#") for _, line in block):
             texts.append(tree_of(block, labeled=False).text)
-        except ItemError as error:
-            assert not isinstance(source, PairSpec | TextSpec)
-            raise_or_drop(error, source, "sentence", lenient=lenient, dropped=dropped)
+        for text in texts:
+            check_forms(text, block[0][0])
+    except ItemError as error:
+        assert not isinstance(source, PairSpec | TextSpec)
+        raise_or_drop(error, source, "sentence", lenient=lenient, dropped=dropped)
     yield from map(normalize, texts)
 
 
@@ -139,11 +145,18 @@ def _json_line_texts(
             item_error = ItemError("not JSON", f"not JSON: {error}", number)
             raise_or_drop(item_error, source, "line", lenient=lenient, dropped=dropped)
             continue
-        yield from _json_texts(content)
+        yield from _json_texts(content, number, source, lenient, dropped)
 
 
-def _json_texts(content: Any) -> Iterator[str]:
+def _json_texts(
+    content: Any, number: int | None, source: Path | str, lenient: bool, dropped: Counter[str]
+) -> Iterator[str]:
     for text in _strings(content):
+        try:
+            check_surrogates(text, "a text", number)
+        except ItemError as error:
+            raise_or_drop(error, source, "text", lenient=lenient, dropped=dropped)
+            continue
         yield normalize(text)
         yield from map(normalize, _SENTENCE_END.split(text))
 

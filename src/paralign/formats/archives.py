@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO, cast
 
 from paralign.errors import UserError
-from paralign.text.language_tags import find_tag
+from paralign.text.language_tags import best_variant, find_tag
 
 __all__ = ["MEMBER_SEPARATOR", "DamagedStream", "aligned_members", "is_archive", "open_member"]
 
@@ -32,14 +32,14 @@ def aligned_members(path: str, languages: tuple[str, str]) -> tuple[str, str]:
 
     Args:
         path: the archive.
-        languages: canonical tags of both sides.
+        languages: tags of both sides; a script or region chooses among several variants.
 
     Raises:
         UserError: if the archive cannot be read, has no or several such corpora, or has a member with an absolute path
             or a path that leaves the archive.
     """
     with _open_archive(path) as archive:
-        members: dict[str, dict[str, str]] = {}
+        members: dict[str, list[str]] = {}
         for entry in archive.infolist():
             name = PurePosixPath(entry.filename.replace("\\", "/"))
             if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
@@ -47,10 +47,15 @@ def aligned_members(path: str, languages: tuple[str, str]) -> tuple[str, str]:
                 raise UserError(message, where=path, hint="do not use this archive")
             if entry.is_dir():
                 continue
-            tag = find_tag(name.suffix[1:])
-            if tag:
-                members.setdefault(entry.filename[: -len(name.suffix)], {})[tag] = entry.filename
-    stems = [stem for stem, files in members.items() if set(languages) <= set(files)]
+            if find_tag(name.suffix[1:]):
+                members.setdefault(entry.filename[: -len(name.suffix)], []).append(entry.filename)
+    found = {}
+    for stem, files in members.items():
+        tags = [PurePosixPath(file).suffix[1:] for file in files]
+        places = [best_variant(tags, language) for language in languages]
+        if None not in places:
+            found[stem] = tuple(f"{path}!{files[place]}" for place in places if place is not None)
+    stems = list(found)
     if len(stems) != 1:
         what = "several corpora" if stems else "no files"
         names = ", ".join(sorted(stems)[:3])
@@ -59,7 +64,7 @@ def aligned_members(path: str, languages: tuple[str, str]) -> tuple[str, str]:
             where=path,
             hint="extract it and give two files, a.en,a.de",
         )
-    return cast(tuple[str, str], tuple(f"{path}!{members[stems[0]][tag]}" for tag in languages))
+    return cast(tuple[str, str], found[stems[0]])
 
 
 def open_member(name: str) -> AbstractContextManager[IO[bytes]]:

@@ -9,7 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from paralign.config import did_you_mean
-from paralign.formats.item_errors import Block, ItemError, no_items_error, raise_or_drop, sentence_blocks
+from paralign.formats.item_errors import (
+    Block,
+    ItemError,
+    check_forms,
+    no_items_error,
+    raise_or_drop,
+    sentence_blocks,
+)
 from paralign.formats.items import Tree
 from paralign.formats.lines import numbered_lines, read_lines, write_lines
 from paralign.text.normalization import normalize
@@ -75,8 +82,9 @@ def read_conllu(
             ``_``, and all heads are 0 if they do not form a tree.
 
     Raises:
-        UserError: with ``file:line``, for a line without 10 columns, ids out of order, a missing or unknown
-            UPOS, a head out of range, no or several roots, a cycle, and what ``read_lines`` refuses.
+        UserError: with ``file:line``, for a line without 10 columns, ids out of order, words that are withheld (all
+            are ``_``), a missing or unknown UPOS, a head out of range, no or several roots, a cycle, and what
+            ``read_lines`` refuses.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
     empty = True
@@ -188,6 +196,7 @@ def tree_of(block: Block, *, labeled: bool = True) -> Tree:
     for number, row in rows:
         if not row[1].strip():
             raise ItemError("missing form", "the form is empty", number)
+    check_forms((row[1] for _, row in rows), rows[0][0])
     heads = _heads(rows, labeled)
     words = tuple(normalize(row[1]) or row[1] for _, row in rows)
     text, spans = join_words(words, joined)

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from paralign.errors import UserError, file_location
 from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.text.language_tags import find_tag
 
 __all__ = ["is_bars_line", "is_tabs_line", "read_bars", "read_tabs", "to_tsv_lines"]
 
-_BARS = "|||"
+_TAB, _BARS = "\t", "|||"
+_HEAD_LINES = 20
+"""Lines at the beginning of a file from which its layout is checked."""
+_LONGEST_NAME = 30
+"""Characters in the name of a language."""
+_NUMBER = re.compile(r"\s*[-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?\s*")
+_LETTER = re.compile(r"[^\W\d_]")
+_QUOTED = re.compile(r'\s*"(?:[^"]|"")*"\s*')
+_COLUMN_NAMES = frozenset((
+    "source", "target", "src", "tgt", "trg", "source_text", "target_text", "src_text", "tgt_text", "source_sentence",
+    "target_sentence", "sentence1", "sentence2", "sentence_1", "sentence_2", "text1", "text2", "translation", "score",
+    "id", "lang1", "lang2",
+))  # fmt: skip
 
 
 def is_tabs_line(line: str) -> bool:
     """Return whether a line has a tab."""
-    return "\t" in line
+    return _TAB in line
 
 
 def is_bars_line(line: str) -> bool:
@@ -30,38 +45,116 @@ def read_tabs(
     Args:
         lines: numbered lines.
         path: named in errors.
-        languages: not used; the sides are in this order.
-        lenient: drop lines without the separator instead of raising.
-        dropped: counts them: ``missing separator``.
+        languages: of the sides, in this order; a first line that names them is a header.
+        lenient: drop lines that are not a pair instead of raising, and read quotes around fields as text.
+        dropped: counts them: ``missing separator``, ``two separators`` (a tab and ``|||``), ``header``.
 
     Yields:
         Line, source, target.
 
     Raises:
-        UserError: with ``file:line``.
+        UserError: with ``file:line``; even if lenient for a file with numbers in its first or second column, but text
+            in others.
     """
-    return _read(lines, path, "\t", "tab", lenient, dropped)
+    return _read(lines, path, _TAB, languages, lenient, dropped)
 
 
 def read_bars(
     lines: Iterable[tuple[int, str]], path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str, str]]:
     """Read the two sides of ``source ||| target``; as :func:`read_tabs` otherwise."""
-    return _read(lines, path, _BARS, _BARS, lenient, dropped)
+    return _read(lines, path, _BARS, languages, lenient, dropped)
 
 
 def _read(
-    lines: Iterable[tuple[int, str]], path: str, separator: str, name: str, lenient: bool, dropped: Counter[str]
+    lines: Iterable[tuple[int, str]],
+    path: str,
+    separator: str,
+    languages: tuple[str, str],
+    lenient: bool,
+    dropped: Counter[str],
 ) -> Iterator[tuple[int, str, str]]:
-    for number, line in lines:
+    name, other = ("tab", _BARS) if separator == _TAB else (_BARS, _TAB)
+    first = True
+    for number, line in _checked(lines, path, separator, lenient):
         columns = line.split(separator, 2)
-        if len(columns) >= 2:
-            yield number, columns[0], columns[1]
-        elif not line.strip():
-            yield number, "", ""
-        else:
-            error = ItemError("missing separator", f"missing {name}: the line has one column", number)
+        try:
+            if first and len(columns) >= 2:
+                first = False
+                _check_header(line.split(separator), languages, number)
+            if other in line and any(other in column for column in columns[:2]):
+                message = f"both a tab and {_BARS} are used: the columns of this file are separated by {name}"
+                raise ItemError("two separators", message, number)
+            if len(columns) < 2 and line.strip():
+                raise ItemError("missing separator", f"missing {name}: the line has one column", number)
+        except ItemError as error:
             raise_or_drop(error, path, "line", lenient=lenient, dropped=dropped)
+        else:
+            yield number, columns[0], columns[1] if len(columns) > 1 else ""
+
+
+def _checked(lines: Iterable[tuple[int, str]], path: str, separator: str, lenient: bool) -> Iterator[tuple[int, str]]:
+    """Yield the lines after a check of the layout of the first ones."""
+    rest = iter(lines)
+    head: list[tuple[int, str]] = []
+    problem: UserError | None = None
+    try:
+        for row in rest:
+            head.append(row)
+            if len(head) == _HEAD_LINES:
+                break
+    except UserError as error:  # raised again in its place: the lines before it may be all that is needed
+        problem = error
+    rows = [line.split(separator) for _, line in head if separator in line]
+    number = next((number for number, line in head if separator in line), 1)
+    _check_columns(rows, path, number, separator)
+    if not lenient:
+        _check_quotes(rows, path, number)
+    yield from head
+    if problem is not None:
+        raise problem
+    yield from rest
+
+
+def _check_header(cells: Sequence[str], languages: tuple[str, str], number: int) -> None:
+    names = [cell.strip().casefold() for cell in cells[:3]]
+    tags = {find_tag(name) for name in names if len(name) <= _LONGEST_NAME}
+    known = len(set(names[:2])) == 2 and all(name in _COLUMN_NAMES for name in names)
+    if known or set(map(find_tag, languages)) <= tags:
+        message = f"the line is a header ({', '.join(map(repr, names))}), not a pair"
+        raise ItemError("header", message, number, "remove it")
+
+
+def _check_columns(rows: Sequence[Sequence[str]], path: str, number: int, separator: str) -> None:
+    """Refuse a file with numbers, such as scores or ids, in the columns from which text is read."""
+    rows = rows[1:] if len(rows) > 1 and not any(map(_NUMBER.fullmatch, rows[0])) else rows  # without a header
+    width = min(map(len, rows), default=0)
+    numbers = [k for k in range(width) if all(_NUMBER.fullmatch(row[k]) for row in rows)]
+    text = [k for k in range(width) if k not in numbers and all(_LETTER.search(row[k]) for row in rows)]
+    bad = next((k for k in numbers if k < 2), None)
+    if bad is None or len(text) < 2:
+        return
+    columns = [str(k + 1) for k in text]
+    cut = f"cut -f{','.join(columns)} {path} > NEW" if separator == _TAB and len(columns) == 2 else ""
+    raise UserError(
+        f"column {bad + 1} holds numbers, such as scores; the text is in columns {' and '.join(columns)}",
+        where=file_location(path, number),
+        hint=f"give a file with the two columns of the text{f': {cut}' if cut else ''}",
+    )
+
+
+def _check_quotes(rows: Sequence[Sequence[str]], path: str, number: int) -> None:
+    """Refuse a file with quoted fields, as CSV writers make them: quotes around every field, or ``""`` inside."""
+    cells = [row[:2] for row in rows]
+    quoted = [[_QUOTED.fullmatch(cell) is not None for cell in row] for row in cells]
+    doubled = any(
+        is_quoted and '""' in cell.strip()[1:-1] and _LETTER.search(cell)
+        for row, flags in zip(cells, quoted, strict=True)
+        for cell, is_quoted in zip(row, flags, strict=True)
+    )
+    if doubled or (len(rows) > 2 and all(map(all, quoted))):
+        hint = "write the columns without quotes, or read the quotes as part of the text with --lenient"
+        raise UserError("the fields are in quotes, as in CSV", where=file_location(path, number), hint=hint)
 
 
 def to_tsv_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -> Iterator[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from paralign.errors import UserError
-from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
 from paralign.formats.json_lines import TranslationFields
-from paralign.text.language_tags import find_tag
+from paralign.text.language_tags import best_variant
 
 __all__ = ["is_hub", "read_hub_pairs", "read_hub_text"]
 
@@ -36,9 +36,9 @@ def read_hub_pairs(
         path: ``hub:NAME``, with the name of a dataset on the hub or a folder of Parquet, JSON, CSV or Arrow files;
             ``#CONFIG`` if it has several configurations (often one per language pair), ``@SPLIT`` for another split
             than ``train``.
-        languages: canonical tags.
+        languages: as in ``TranslationFields``.
         lenient: drop rows without both texts instead of raising.
-        dropped: counts them: ``missing language``, ``not JSON``.
+        dropped: counts them: ``missing language``, ``not JSON``, ``lone surrogate``.
 
     Yields:
         Row from 1, source, target.
@@ -74,11 +74,15 @@ def read_hub_text(path: str, language: str, *, lenient: bool, dropped: Counter[s
 def _text(row: Mapping[str, Any], language: str, number: int) -> str:
     translation = row.get("translation", row)
     columns = translation if isinstance(translation, Mapping) else row
-    for key, value in columns.items():
-        if key in ("text", "sentence") or find_tag(key) == language:
-            if value is not None and not isinstance(value, str):
-                raise ItemError("not JSON", f"the column {key!r} is not text", number)
-            return value or ""
+    keys = list(columns)
+    place = best_variant(keys, language)
+    key = next((key for key in keys if key in ("text", "sentence")), None if place is None else keys[place])
+    if key is not None:
+        value = columns[key]
+        if value is not None and not isinstance(value, str):
+            raise ItemError("not JSON", f"the column {key!r} is not text", number)
+        check_surrogates(value or "", f"the column {key!r}", number)
+        return value or ""
     names = ", ".join(map(repr, list(columns)[:8])) or "none"
     raise ItemError("missing language", f"no column 'text' or {language!r} among {names}", number)
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from paralign.errors import UserError, file_location
 from paralign.formats.lines import numbered_lines
 
-__all__ = ["TRUNCATION_REASONS", "Block", "ItemError", "no_items_error", "raise_or_drop", "sentence_blocks"]
+__all__ = [
+    "TRUNCATION_REASONS",
+    "Block",
+    "ItemError",
+    "check_forms",
+    "check_surrogates",
+    "no_items_error",
+    "raise_or_drop",
+    "sentence_blocks",
+]
 
 TRUNCATION_REASONS = (
     "truncated gzip",
@@ -21,6 +31,8 @@ TRUNCATION_REASONS = (
     "damaged zip",
 )
 """The reasons under which the rest of a file is counted as lost."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Block = list[tuple[int, str]]
 """The lines of a sentence with their numbers."""
@@ -60,6 +72,39 @@ def raise_or_drop(error: ItemError, path: str | Path, item: str, *, lenient: boo
             str(error), where=file_location(path, error.line), hint=f"{error.hint}; or {hint}" if error.hint else hint
         ) from None
     dropped[error.reason] += 1
+
+
+def check_surrogates(text: str, what: str, line: int | None = None) -> None:
+    """Refuse a text with half of a surrogate pair, which JSON can express but no encoding of a text file can.
+
+    Args:
+        text: the text.
+        what: what it is, for the error: ``a text``, ``the id``.
+        line: its line, if known.
+
+    Raises:
+        ItemError: with the reason ``lone surrogate``.
+    """
+    if not text.isascii() and (found := _SURROGATE.search(text)):
+        message = f"half of a surrogate pair (\\u{ord(found[0]):04x}) in {what}"
+        raise ItemError("lone surrogate", message, line)
+
+
+def check_forms(forms: Iterable[str], line: int | None = None) -> None:
+    """Refuse a sentence of which every word is ``_``: its text is withheld, for reasons of copyright.
+
+    Args:
+        forms: its words, or its text.
+        line: its line.
+
+    Raises:
+        ItemError: with the reason ``forms withheld``.
+    """
+    text = "".join(forms)
+    if text.strip() and not text.replace("_", "").strip():
+        message = "every word is '_': the text of this sentence is withheld by the publisher of the data"
+        hint = "put the words back with the script that comes with the data"
+        raise ItemError("forms withheld", message, line, hint)
 
 
 def no_items_error(path: str | Path, item: str, dropped: Counter[str]) -> UserError:

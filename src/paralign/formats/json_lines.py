@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from paralign.formats.item_errors import ItemError, raise_or_drop
-from paralign.text.language_tags import find_tag
+from paralign.formats.item_errors import ItemError, check_surrogates, raise_or_drop
+from paralign.text.language_tags import best_variant
 
 __all__ = ["TranslationFields", "is_json_line", "read_json_lines", "to_json_lines"]
 
@@ -26,7 +26,7 @@ class TranslationFields:
     ``source`` and ``target``) as keys of the object itself.
 
     Args:
-        languages: canonical tags.
+        languages: tags; a script or region chooses among several variants, of which one with text is preferred.
 
     >>> TranslationFields(("en", "de")).texts({"de": "Hallo", "eng": "Hello"})
     ('Hello', 'Hallo')
@@ -43,24 +43,36 @@ class TranslationFields:
             line: line or row for the error.
 
         Raises:
-            ItemError: if a text is missing or not a string.
+            ItemError: if a text is missing, not a string, or has half of a surrogate pair.
         """
         if not isinstance(record, Mapping):
             raise ItemError("not JSON", "not a JSON object", line)
         fields = record.get("translation", record)
         if not isinstance(fields, Mapping):
             raise ItemError("missing language", "'translation' is not an object with languages as keys", line)
-        values = {find_tag(key): value for key, value in reversed(list(fields.items()))}
-        if not set(self.languages) <= set(values) and {"source", "target"} <= set(fields):
-            values = dict(zip(self.languages, (fields["source"], fields["target"]), strict=True))
-        missing = next((tag for tag in self.languages if tag not in values), None)
-        if missing is not None:
-            keys = ", ".join(map(repr, list(fields)[:8]))
-            raise ItemError("missing language", f"no key for {missing} among {keys or 'none'}", line)
-        texts = ["" if values[tag] is None else values[tag] for tag in self.languages]
+        keys = [_best_key(fields, tag) for tag in self.languages]
+        if None in keys and {"source", "target"} <= set(fields):
+            keys = ["source", "target"]
+        if None in keys:
+            shown = ", ".join(map(repr, list(fields)[:8])) or "none"
+            message = f"no key for {self.languages[keys.index(None)]} among {shown}"
+            raise ItemError("missing language", message, line)
+        texts = ["" if fields[key] is None else fields[key] for key in keys]
         if not all(isinstance(text, str) for text in texts):
             raise ItemError("not JSON", "a text is not a string", line)
+        for tag, text in zip(self.languages, texts, strict=True):
+            check_surrogates(text, f"the text in {tag}", line)
         return texts[0], texts[1]
+
+
+def _best_key(fields: Mapping[str, Any], language: str) -> str | None:
+    """Return the key of a language: one with a text if there are several, then the variant asked for."""
+    filled = [key for key, value in fields.items() if value]
+    for keys in (filled, list(fields)):
+        place = best_variant(keys, language)
+        if place is not None:
+            return keys[place]
+    return None
 
 
 def read_json_lines(
@@ -71,9 +83,9 @@ def read_json_lines(
     Args:
         lines: numbered lines.
         path: named in errors.
-        languages: canonical tags.
+        languages: as in :class:`TranslationFields`.
         lenient: drop malformed lines instead of raising.
-        dropped: counts them: ``not JSON``, ``missing language``.
+        dropped: counts them: ``not JSON``, ``missing language``, ``lone surrogate``.
 
     Yields:
         Line, source, target.

@@ -23,7 +23,8 @@ def read_lines(
 ) -> Iterator[tuple[int, str]]:
     r"""Yield ``(number, line)`` of a UTF-8 text file, numbers from 1, lines without their end.
 
-    Lines end at ``\n`` or ``\r\n`` only, never at U+2028 and similar characters. A byte order mark at the start is
+    Lines end at ``\n`` or ``\r\n`` only, never at U+2028 and similar characters; a file whose lines end at ``\r`` is
+    refused. A byte order mark at the start is
     skipped. Memory is bounded by the block (256 KiB), whatever the lengths of lines.
 
     Args:
@@ -63,6 +64,13 @@ def numbered_lines(
                 return  # the current line is incomplete
             data = rest + (block or b"")
             end = len(data) if block is None else data.rfind(b"\n") + 1
+            if not number and end == len(data) <= MAX_LINE and _has_one_line(data):
+                if block is None:
+                    hint = f"convert it: tr '\\r' '\\n' < {name} > NEW"
+                    raise UserError(
+                        "the lines end with CR only, as on old Macs", where=file_location(name, 1), hint=hint
+                    )
+                end = 0  # more lines may follow
             # A line that is too long stays too long when it is cut here; this bounds the memory.
             rest = data[end:][: MAX_LINE + len(_BOM) + 2]
             if end:
@@ -95,6 +103,11 @@ def _decode_lines(
         yield current, _decode_line(raw.removesuffix(b"\r"), name, current, lenient, dropped)
 
 
+def _has_one_line(data: bytes) -> bool:
+    """Return whether the data are one line with carriage returns in it, several if it ends like other lines."""
+    return b"\n" not in data[:-1] and data.rstrip(b"\r\n").count(b"\r") > data.endswith(b"\n")
+
+
 def _longest_line(data: bytes) -> int:
     if len(data) <= MAX_LINE:
         return len(data)
@@ -106,6 +119,8 @@ def _decode_line(raw: bytes, name: str, number: int, lenient: bool, dropped: Cou
     try:
         if len(raw) > MAX_LINE:
             reason, detail = "line too long", f"the line is longer than {MAX_LINE:,} bytes"
+            if b"\r" in raw:
+                detail += "; it contains CR, but lines end with LF or CR LF"
         elif b"\0" in raw:
             reason, detail = "NUL", f"a NUL byte at byte {raw.index(0) + 1} of the line"
         else:

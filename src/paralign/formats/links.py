@@ -106,7 +106,7 @@ def read_gold(
 
     Raises:
         UserError: with ``file:line``; for another number of pairs; for links beyond their sentences, with a hint if all
-            links would fit with words numbered from 1.
+            links would fit with words numbered from 1, or with the target word first.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
     lines = list(read_lines(path, lenient=lenient, dropped=count))
@@ -121,7 +121,7 @@ def read_gold(
             raise UserError(message, where=path, hint="give one line for each pair of the same text")
     if flipped:
         out = [GoldLinks(*({(j, i) for i, j in links} for links in (gold.sure, gold.possible))) for gold in out]
-    return check_links(out, sizes, path, one_based=one_based, lenient=lenient, dropped=count)
+    return check_links(out, sizes, path, one_based=one_based, flipped=flipped, lenient=lenient, dropped=count)
 
 
 def _numbered(
@@ -155,12 +155,13 @@ def check_links(
     path: str | Path,
     *,
     one_based: bool = False,
+    flipped: bool | None = None,
     lenient: bool = False,
     dropped: Counter[str] | None = None,
 ) -> list[GoldLinks]:
     """Return the links; if ``lenient``, without those beyond their sentences.
 
-    Arguments and errors as in :func:`read_gold`.
+    Arguments and errors as in :func:`read_gold`; ``flipped`` is ``None`` where the order of words is not an option.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
     beyond = [
@@ -171,10 +172,9 @@ def check_links(
     ]
     if not beyond:
         return list(links)
-    by_one = all(link[0] <= sizes[k][0] and link[1] <= sizes[k][1] for k, link in beyond)
-    if not one_based and by_one and all(i > 0 and j > 0 for pair in links for i, j in pair.possible):
-        message = "no link has the word 0 and some are one word beyond the sentence: words are numbered from 1"
-        raise UserError(message, where=path, hint="use --one-based")
+    options = _options_that_fit(links, sizes, one_based, flipped)
+    if options is not None:
+        raise UserError(options[0], where=path, hint=options[1])
     if not lenient:
         k, (i, j) = beyond[0]
         message = f"pair {k + 1}: the link {i}-{j} (from 0) in sentences of {sizes[k][0]} and {sizes[k][1]} words"
@@ -187,3 +187,25 @@ def check_links(
         GoldLinks(*({link for link in kind if (k, link) not in removed} for kind in (gold.sure, gold.possible)))
         for k, gold in enumerate(links)
     ]
+
+
+def _options_that_fit(
+    links: Sequence[GoldLinks], sizes: Sequence[tuple[int, int]], one_based: bool, flipped: bool | None
+) -> tuple[str, str] | None:
+    """Return what is the matter with links that would all fit with other options, and a hint; ``None`` if none fit."""
+    pairs = [(link, size) for pair, size in zip(links, sizes, strict=True) for link in pair.possible]
+    from_one = not one_based and all(i > 0 and j > 0 for (i, j), _ in pairs)
+    first = "--flipped (in evaluate --set task.flipped=true)"
+    swap = f"remove {first}" if flipped else f"use {first}"
+    numbered = "use --one-based (in evaluate --set task.one_based=true)"
+    order = "the source word comes first" if flipped else "the target word comes first"
+    if from_one and all(i <= m and j <= n for (i, j), (m, n) in pairs):
+        message = "no link has the word 0 and some are one word beyond the sentence: words are numbered from 1"
+        return message, numbered
+    if flipped is not None and all(j < m and i < n for (i, j), (m, n) in pairs):
+        return f"some links are beyond the sentence, but all would fit if {order}", swap
+    if flipped is not None and from_one and all(j <= m and i <= n for (i, j), (m, n) in pairs):
+        return f"some links are beyond the sentence, but all would fit if {order} and words are numbered from 1", (
+            f"{numbered}; {swap}"
+        )
+    return None

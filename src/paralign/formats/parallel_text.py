@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from paralign.errors import UserError, file_location
-from paralign.formats.archives import is_archive
+from paralign.formats.archives import aligned_members, is_archive
 from paralign.formats.conllu import is_treebank
 from paralign.formats.delimited import is_bars_line, is_tabs_line, read_bars, read_tabs
 from paralign.formats.hub import is_hub, read_hub_pairs, read_hub_text
@@ -21,7 +21,15 @@ from paralign.formats.parallel_treebanks import are_treebanks, read_parallel_tre
 from paralign.formats.tmx import is_tmx, read_tmx
 from paralign.text.normalization import normalize, normalize_tokens
 
-__all__ = ["LINE_FORMATS", "PARALLEL_FORMATS", "ParallelFormat", "count_lines", "read_pair_files", "read_plain_text"]
+__all__ = [
+    "LINE_FORMATS",
+    "PARALLEL_FORMATS",
+    "ParallelFormat",
+    "count_lines",
+    "has_pair_per_line",
+    "read_pair_files",
+    "read_plain_text",
+]
 
 Row = tuple[int, str, str]
 """Line, source text, target text."""
@@ -35,7 +43,8 @@ class ParallelFormat:
         files: how many files the user names: 1, or 2 with a comma between.
         detect: called with the file names; returns whether they are of this format.
         read: called with the file names, the two languages, ``lenient`` and ``dropped``; yields line, source, target.
-        pair_per_line: whether each line of the first file is one pair.
+        pair_per_line: whether each line of the first file, or each row of a dataset, is one pair, so that line numbers
+            count pairs.
     """
 
     files: int
@@ -64,10 +73,10 @@ def _read_by_first_line(
 
 # The first format that matches is used.
 PARALLEL_FORMATS = (
-    ParallelFormat(1, is_hub, read_hub_pairs),
+    ParallelFormat(1, is_hub, read_hub_pairs, pair_per_line=True),
     ParallelFormat(2, are_treebanks, read_parallel_treebanks),
     ParallelFormat(2, lambda source, target: True, read_line_aligned, pair_per_line=True),
-    ParallelFormat(1, is_archive, read_line_aligned_archive),
+    ParallelFormat(1, is_archive, read_line_aligned_archive, pair_per_line=True),
     ParallelFormat(1, is_tmx, read_tmx),
     ParallelFormat(1, lambda path: True, _read_by_first_line, pair_per_line=True),
 )
@@ -99,7 +108,7 @@ def read_pair_files(
     Args:
         path: as the user wrote it.
         paths: the files it names: two, one, or none for a dataset of the hub.
-        languages: canonical tags of both sides.
+        languages: tags of both sides; a script or region chooses among several variants in a file.
         lenient: drop lines that cannot be read instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing separator`` for a
             line without the separator, ``missing counterpart`` where the line of the other file was dropped or cut off,
@@ -123,20 +132,34 @@ def read_plain_text(
     if is_hub(path):
         count: Counter[str] = Counter() if dropped is None else dropped
         lines = read_hub_text(path, language, lenient=lenient, dropped=count)
+    elif is_tmx(path):
+        hint = "write SRC-TGT=PATH, or convert it to two files with corpus convert"
+        raise UserError("is a translation memory, not plain text", where=path, hint=hint)
     else:
         lines = read_lines(path, lenient=lenient, dropped=dropped)
     return ((number, normalize(line)) for number, line in lines)
 
 
-def count_lines(path: str, paths: tuple[str, ...]) -> int | None:
+def has_pair_per_line(path: str, paths: tuple[str, ...]) -> bool:
+    """Return whether line numbers count the pairs of these files; arguments as in :func:`read_pair_files`."""
+    files = paths or (path,)
+    return not is_treebank(files[0]) and _format_of(files).pair_per_line
+
+
+def count_lines(path: str, paths: tuple[str, ...], languages: tuple[str, ...]) -> int | None:
     """Return the number of lines of a corpus with one item per line, unreadable lines included.
+
+    Args:
+        path, paths, languages: as in :func:`read_pair_files`.
 
     Returns:
         ``None`` for other formats and for what cannot be read twice.
     """
     files = paths or (path,)
-    if is_treebank(files[0]) or not _format_of(files).pair_per_line or not Path(files[0]).is_file():
+    if not has_pair_per_line(path, paths) or not Path(files[0]).is_file():
         return None
+    if is_archive(files[0]) and len(languages) == 2:
+        files = aligned_members(files[0], (languages[0], languages[1]))
     return sum(1 for _ in numbered_lines(files[0], lenient=True))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from paralign.errors import UserError
 from paralign.formats.conllu import comments, is_treebank, tree_of
-from paralign.formats.item_errors import Block, ItemError, raise_or_drop, sentence_blocks
+from paralign.formats.item_errors import Block, ItemError, check_forms, raise_or_drop, sentence_blocks
 from paralign.text.normalization import normalize
 
 __all__ = ["are_treebanks", "read_parallel_treebanks"]
@@ -85,4 +85,6 @@ def _sentence(block: Block, line: int) -> _Sentence:
     values = comments(block)
     if not values.get("sent_id"):
         raise ItemError("missing sent_id", "the sentence has no '# sent_id = ...'", line)
-    return _Sentence(line, values["sent_id"], normalize(values.get("text", "")) or tree_of(block).text)
+    text = normalize(values.get("text", "")) or tree_of(block).text
+    check_forms(text, line)
+    return _Sentence(line, values["sent_id"], text)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from paralign.errors import UserError, file_location
-from paralign.formats.item_errors import ItemError, no_items_error, raise_or_drop
+from paralign.formats.item_errors import ItemError, check_surrogates, no_items_error, raise_or_drop
 from paralign.formats.items import SentencePair
 from paralign.formats.lines import numbered_lines
 from paralign.text.language_tags import find_tag
@@ -46,7 +46,7 @@ def read_sentence_pair_file(
         language: canonical tag.
         lenient: drop malformed lines instead of raising.
         dropped: counts what was dropped: the reasons of ``read_lines``, ``wrong columns``, ``not JSON``,
-            ``missing sentence``, ``missing label``, ``unknown label``, ``no gold label``.
+            ``lone surrogate``, ``missing sentence``, ``missing label``, ``unknown label``, ``no gold label``.
         labeled: whether labels are required; with ``False``, a label that is missing, unknown or without a majority is
             empty.
 
@@ -170,6 +170,7 @@ def _parse_object(line: str) -> Row:
             raise ItemError("not JSON", f"{key!r} is neither text nor an integer: {value!r:.40}")
         if value is not None:
             row[name] = str(value)
+            check_surrogates(row[name], repr(key))
     return row
 
 
@@ -178,8 +179,6 @@ def _pair(row: Row, index: int, line: int, labeled: bool, labels: list[str]) -> 
     second = normalize(row.get("sentence2", ""))
     if not first or not second:
         raise ItemError("missing sentence", f"the {'second' if first else 'first'} sentence is missing or empty")
-    if not (first + second).isascii():
-        _check_encodable(first + second)
     try:
         label = _label(row, labels)
     except ItemError:
@@ -187,12 +186,6 @@ def _pair(row: Row, index: int, line: int, labeled: bool, labels: list[str]) -> 
             raise
         label = ""
     return SentencePair(first, second, label, row.get("pairid", "").strip() or f"#{index}", line)
-
-
-def _check_encodable(text: str) -> None:
-    # JSON can contain lone surrogates, which tokenizers do not accept.
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ItemError("not JSON", "a lone surrogate (\\ud800 to \\udfff) in a sentence")
 
 
 def _label(row: Row, labels: list[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.errors import UserError, file_location
-from paralign.formats.item_errors import ItemError, no_items_error, raise_or_drop
+from paralign.formats.item_errors import ItemError, check_surrogates, no_items_error, raise_or_drop
 from paralign.formats.items import Question
 from paralign.formats.streams import DamagedStream, decompressed_blocks, open_input
 from paralign.text.language_tags import canonical_tag
@@ -45,7 +45,7 @@ def read_squad(
             answer, instead of raising.
         dropped: counts what ``lenient`` dropped: answers as ``empty answer``, ``answer not at its offset``;
             questions as ``no answer`` (also those that lost all answers), ``impossible question``, ``duplicate id``,
-            ``incomplete question``.
+            ``incomplete question``, ``lone surrogate``.
         labeled: whether answers are required; with ``False``, unusable answers are left out.
 
     Raises:
@@ -65,7 +65,8 @@ def _read(path: str | Path, language: str, lenient: bool, dropped: Counter[str],
             name = _name(item)
             if not name.startswith(prefix):
                 continue
-            where = f"{path}: question {name or 'without an id'}"
+            shown = name.encode("utf-8", "backslashreplace").decode()
+            where = f"{path}: question {shown or 'without an id'}"
             try:
                 question, context = _texts(item, name, paragraph)
                 unique = _unique_id(name, (question, context), texts_by_id, labeled)
@@ -165,12 +166,12 @@ def _unique_id(name: str, texts: tuple[str, str], texts_by_id: dict[str, set[int
 def _texts(item: dict[str, Any], name: str, paragraph: dict[str, Any]) -> tuple[str, str]:
     if not name:
         raise ItemError("incomplete question", "the id is missing")
+    check_surrogates(name, "the id")
     texts = []
     for what, text in (("question", item.get("question")), ("paragraph", paragraph.get("context"))):
         if not isinstance(text, str) or not text.strip():
             raise ItemError("incomplete question", f"the {what} is missing or empty")
-        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            raise ItemError("incomplete question", f"a lone surrogate (\\ud800 to \\udfff) in the {what}")
+        check_surrogates(text, f"the {what}")
         texts.append(text)
     return texts[0], texts[1]
 
@@ -193,7 +194,8 @@ def _answer(answer: Any, context: str) -> tuple[str, int]:
         raise ItemError("answer not at its offset", "an answer is not an object with 'text' and 'answer_start'")
     text, start = answer.get("text"), answer.get("answer_start")
     if not isinstance(text, str) or not text.strip():
-        raise ItemError("empty answer", "an answer has no text")
+        hint = "answers may be withheld in this file; paralign predict needs none"
+        raise ItemError("empty answer", "an answer has no text", hint=hint)
     if not isinstance(start, int) or isinstance(start, bool):
         raise ItemError("answer not at its offset", f"the answer {text!r:.60} has no 'answer_start'")
     if start < 0 or start + len(text) > len(context):

@@ -25,12 +25,22 @@ class AlignmentScore:
         precision: |A ∩ P| / |A|.
         recall: |A ∩ S| / |S|.
         f1: harmonic mean of both; equal to 1 - AER if all links are sure.
+        pairs: number of sentence pairs.
+        links: |A|.
+        sure: |S|.
+        links_in_sure: |A ∩ S|.
+        links_in_possible: |A ∩ P|.
     """
 
     aer: float
     precision: float
     recall: float
     f1: float
+    pairs: int
+    links: int
+    sure: int
+    links_in_sure: int
+    links_in_possible: int
 
 
 def link_counts(links: Links, sure: Links, possible: Links) -> tuple[int, int, int, int]:
@@ -60,8 +70,12 @@ def alignment_items(pairs: Iterable[tuple[Links, Links, Links]]) -> dict[str, np
 
 def alignment_score(pairs: Iterable[tuple[Links, Links, Links]]) -> AlignmentScore:
     """Return the scores of (links, sure, possible) of all sentence pairs; an undefined share (0/0) is perfect."""
-    scores = {name: ratio(items) for name, items in alignment_items(pairs).items()}
+    table = alignment_items(pairs)
+    scores = {name: ratio(items) for name, items in table.items()}
     perfect = {"aer": 0.0, "precision": 1.0, "recall": 1.0}
     aer, precision, recall = (perfect[name] if math.isnan(scores[name]) else scores[name] for name in perfect)
     both = precision + recall
-    return AlignmentScore(aer, precision, recall, 2 * precision * recall / both if both else 0.0)
+    in_possible, links = table["precision"].sum(0).astype(int).tolist()
+    in_sure, sure = table["recall"].sum(0).astype(int).tolist()
+    f1 = 2 * precision * recall / both if both else 0.0
+    return AlignmentScore(aer, precision, recall, f1, len(table["aer"]), links, sure, in_sure, in_possible)

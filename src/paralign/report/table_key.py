@@ -15,7 +15,10 @@ from paralign.task_table import TaskInfo, metric_without_conditions, task_info
 __all__ = ["TableKey", "divide_members", "other_language", "training_languages"]
 
 _UNSCALED = {"loss", "perplexity"}
-_DATA_SETTINGS = {"layer", "threshold", "candidates", "relations", "types"}
+_DATA_SETTINGS = {
+    "layer", "threshold", "candidates", "relations", "types",
+    "word_column", "tag_column", "one_based", "flipped",
+}  # fmt: skip
 """Task settings that are shown elsewhere or follow from the data."""
 
 

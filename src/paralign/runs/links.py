@@ -12,8 +12,8 @@ from paralign.console import echo
 from paralign.corpus.link_store import LinkStore, write_link_store
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
-from paralign.formats.conllu import is_treebank
 from paralign.formats.links import Link, read_links
+from paralign.formats.parallel_text import has_pair_per_line
 from paralign.languages import parse_derived
 from paralign.runs.settings import LinksConfig
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
@@ -113,9 +113,11 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
             raise UserError(f"there are no word links for {entry['spec']}", hint=hint)
         unused.remove(spec)
         path = str(entry["spec"]).partition("=")[2]
-        if any(is_treebank(file["path"]) for file in entry["files"]):
-            hint = "remove --links: the run computes links itself"
-            raise UserError("links cannot be read for treebanks, whose lines are not sentences", where=path, hint=hint)
+        names_of_files = tuple(file["path"] for file in entry["files"])
+        if names_of_files and not has_pair_per_line(path, names_of_files):
+            hint = "remove --links, so that the run computes them, or convert the text with corpus convert"
+            message = "links cannot be read for treebanks and translation memories, whose lines are not pairs"
+            raise UserError(message, where=path, hint=hint)
         rows = WordLinks.from_rows(links.possible for links in read_links(spec.path))
         indices = smallworld_range(path)
         # Lines after a limit were not counted, so there may be more lines of links than counted lines.

@@ -11,10 +11,10 @@ from paralign.errors import UserError
 from paralign.formats.bucc import read_bucc
 from paralign.formats.conllu import is_plain_text, is_treebank, read_conllu, read_words
 from paralign.formats.items import MiningSet, Pair, Question, SentencePair, Tagged, Tree
-from paralign.formats.parallel_text import count_lines, read_pair_files, read_plain_text
+from paralign.formats.parallel_text import count_lines, has_pair_per_line, read_pair_files, read_plain_text
 from paralign.formats.sentence_pairs import read_sentence_pair_file
 from paralign.formats.squad import read_squad
-from paralign.formats.tagged_columns import read_tagged_columns
+from paralign.formats.tagged_columns import Columns, read_tagged_columns
 from paralign.languages import DerivedLanguage, parse_derived
 from paralign.sources import smallworld
 from paralign.sources.reordering import (
@@ -29,6 +29,7 @@ from paralign.sources.specs import PairSpec, TextSpec, smallworld_range
 
 __all__ = [
     "line_count",
+    "lines_are_pairs",
     "read_mining",
     "read_pairs",
     "read_questions",
@@ -50,6 +51,7 @@ class _Options:
     dropped: Counter[str] = field(default_factory=Counter)
     labeled: bool = True
     scheme: Literal["bio", "conll"] = "bio"
+    columns: Columns = (None, None)
     tokenised: bool = False
 
 
@@ -139,6 +141,7 @@ def read_tagged(
     spec: TextSpec,
     *,
     scheme: Literal["bio", "conll"] = "bio",
+    columns: Columns = (None, None),
     lenient: bool = False,
     dropped: Counter[str] | None = None,
     labeled: bool = True,
@@ -146,7 +149,7 @@ def read_tagged(
     """Read sentences with entity tags; see :func:`paralign.formats.tagged_columns.read_tagged_columns`."""
     if scheme not in ("bio", "conll"):
         raise UserError(f"unknown scheme {scheme!r}", hint="use bio or conll")
-    return _TAGGED(spec, _options(lenient, dropped, labeled, scheme))
+    return _TAGGED(spec, replace(_options(lenient, dropped, labeled), scheme=scheme, columns=columns))
 
 
 def read_sentence_pairs(
@@ -188,25 +191,31 @@ def read_mining(
 
 def line_count(spec: PairSpec | TextSpec) -> int | None:
     """Return the number of lines of the file of a spec; see :func:`paralign.formats.parallel_text.count_lines`."""
-    return count_lines(spec.path, spec.paths)
+    return count_lines(spec.path, spec.paths, spec.languages)
 
 
-def _options(
-    lenient: bool, dropped: Counter[str] | None, labeled: bool = True, scheme: Literal["bio", "conll"] = "bio"
-) -> _Options:
-    return _Options(lenient, Counter() if dropped is None else dropped, labeled, scheme)
+def lines_are_pairs(spec: PairSpec) -> bool:
+    """Return whether the lines of pairs count the pairs of a file, so that a gap is a pair that was dropped.
+
+    They do not in treebanks and translation memories, whose pairs have several lines, and in the small world.
+    """
+    return smallworld_range(spec.path) is None and has_pair_per_line(spec.path, spec.paths)
+
+
+def _options(lenient: bool, dropped: Counter[str] | None, labeled: bool = True) -> _Options:
+    return _Options(lenient, Counter() if dropped is None else dropped, labeled)
 
 
 def _base(spec: TextSpec, language: DerivedLanguage | None) -> TextSpec:
     """Return the spec of the text from which a derived language is built."""
-    return spec if language is None else TextSpec(language.base, spec.path)
+    return spec if language is None else TextSpec(language.base, spec.path, variant=spec.variant)
 
 
 def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
     return read_pair_files(
         spec.path,
         spec.paths,
-        spec.languages,
+        spec.wanted,
         lenient=options.lenient,
         dropped=options.dropped,
         tokenised=options.tokenised,
@@ -217,13 +226,13 @@ def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...]
     """Yield both sides of one text if they have the same base language, otherwise the transformed sides of pairs."""
     bases = [tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)]
     if bases[0] != bases[1]:
-        for pair in _PAIRS(PairSpec(bases[0], bases[1], spec.path), options):
+        for pair in _PAIRS(PairSpec(bases[0], bases[1], spec.path, variants=spec.variants), options):
             texts = (_reordered(pair.source, languages[0]), _reordered(pair.target, languages[1]))
             yield Pair(*texts, pair.line)
     elif is_treebank(spec.path) or any(map(_needs_trees, languages)):
         yield from _derived_trees(spec, languages, bases[0], options)
     else:
-        for number, text in _TEXT(TextSpec(bases[0], spec.path), options):
+        for number, text in _TEXT(TextSpec(bases[0], spec.path, variant=spec.variants[0]), options):
             yield Pair(_reordered(text, languages[0]), _reordered(text, languages[1]), number)
 
 
@@ -247,7 +256,7 @@ def _derived_trees(
 def _text_file(spec: TextSpec, options: _Options) -> Iterator[tuple[int, str]]:
     if is_treebank(spec.path):
         return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labeled=False)))
-    return read_plain_text(spec.path, spec.language, lenient=options.lenient, dropped=options.dropped)
+    return read_plain_text(spec.path, spec.variant or spec.language, lenient=options.lenient, dropped=options.dropped)
 
 
 def _derived_text(
@@ -279,6 +288,7 @@ def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
         spec.path,
         spec.language,
         scheme=options.scheme,
+        columns=options.columns,
         lenient=options.lenient,
         dropped=options.dropped,
         labeled=options.labeled,

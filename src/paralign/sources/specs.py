@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from paralign.errors import UserError
 from paralign.formats.hub import is_hub
 from paralign.languages.derived_language import DERIVED_SEPARATOR, parse_derived
-from paralign.text.language_tags import canonical_tag
+from paralign.text.language_tags import canonical_tag, variant_of
 
 __all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "check_order", "parse_pairs", "parse_text", "smallworld_range"]
 
@@ -32,6 +32,9 @@ class PairSpec:
     path: str
     orderings: tuple[str, str] = ("", "")
     """Word order file of each side that is derived by ``syn``, otherwise empty."""
+    variants: tuple[str, str] = field(default=("", ""), compare=False)
+    """Tag of each side with its script or region, as in ``zh-CN``, if the user wrote one, otherwise empty. Of several
+    variants in a file, the one asked for is read; otherwise they are the same language."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -47,9 +50,14 @@ class PairSpec:
         """``(source, target)``."""
         return (self.source, self.target)
 
+    @property
+    def wanted(self) -> tuple[str, str]:
+        """The tags by which a reader chooses among several variants: ``variants``, otherwise ``languages``."""
+        return (self.variants[0] or self.source, self.variants[1] or self.target)
+
     def __str__(self) -> str:
-        source, target = map(_tagged, self.languages, self.orderings)
-        sign = ":" if "-" in self.source + self.target or any(self.orderings) else "-"
+        source, target = map(_tagged, self.languages, self.orderings, self.variants)
+        sign = ":" if "-" in source + target or any(self.orderings) else "-"
         return f"{source}{sign}{target}={self.path}"
 
 
@@ -61,6 +69,8 @@ class TextSpec:
     path: str
     ordering: str = ""
     """Word order file if the language is derived by ``syn``, otherwise empty."""
+    variant: str = field(default="", compare=False)
+    """The tag with its script or region if the user wrote one (see :class:`PairSpec`), otherwise empty."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -73,7 +83,7 @@ class TextSpec:
         return (self.language,)
 
     def __str__(self) -> str:
-        return f"{_tagged(self.language, self.ordering)}={self.path}"
+        return f"{_tagged(self.language, self.ordering, self.variant)}={self.path}"
 
 
 def check_order(spec: PairSpec) -> None:
@@ -127,7 +137,7 @@ def parse_pairs(text: str) -> PairSpec:
     (source, first), (target, second) = map(_language, parts)
     if source == target:
         raise UserError(f"the two languages of {text!r} are the same ({source})", hint=shape)
-    spec = PairSpec(source, target, path, (first, second))
+    spec = PairSpec(source, target, path, (first, second), (variant_of(parts[0]), variant_of(parts[1])))
     _check_two_files(spec)
     return spec
 
@@ -144,7 +154,7 @@ def parse_text(text: str) -> TextSpec:
     tag, path = _split_spec(text, "write LANGUAGE=PATH, e.g. en=news.en.txt.gz")
     smallworld_range(path)
     language, ordering = _language(tag)
-    return TextSpec(language, path, ordering)
+    return TextSpec(language, path, ordering, variant_of(tag))
 
 
 def _split_tags(tags: str) -> list[str]:
@@ -166,8 +176,10 @@ def _language(text: str) -> tuple[str, str]:
     return canonical_tag(f"{tag}@{example}" if example else tag), ordering.strip()
 
 
-def _tagged(language: str, ordering: str) -> str:
-    return f"{language.partition('@')[0]}@{ordering}" if ordering else language
+def _tagged(language: str, ordering: str, variant: str) -> str:
+    base, separator, transformations = language.partition(DERIVED_SEPARATOR)
+    tag = f"{variant or base}{separator}{transformations}"
+    return f"{tag.partition('@')[0]}@{ordering}" if ordering else tag
 
 
 def _split_spec(text: str, shape: str) -> tuple[str, str]:

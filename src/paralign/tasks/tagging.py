@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from paralign.encoder import Encoder
 from paralign.formats.conllu import UPOS, write_conllu
@@ -109,7 +110,12 @@ class EntityConfig(TaskConfig):
     """Settings of named-entity recognition."""
 
     scheme: Literal["bio", "conll"] = "bio"
-    """``bio``: an I- without B- is an error; ``conll``: it begins an entity, as in conlleval and seqeval."""
+    """``bio``: an I- without B- is an error; ``conll``: it begins an entity, as in conlleval and seqeval, and the tags
+    of BIOES, BILOU and BMES are read too."""
+    word_column: int | None = Field(default=None, ge=1)
+    """Column of the words in a file, from 1. None: the first."""
+    tag_column: int | None = Field(default=None, ge=1)
+    """Column of the tags in a file, from 1. None: the last."""
     types: tuple[str, ...] = ()
     """Types of entities. Empty: those of the training data."""
 
@@ -135,9 +141,10 @@ class NamedEntities(_Tagging):
     ) -> Dataset[Tagged]:
         """Read ``LANG=FILE``, a word and its tag on each line, or ``LANG=smallworld:START-STOP``."""
         where, scheme = parse_text(spec), self.config.scheme
+        columns = (self.config.word_column, self.config.tag_column)
 
         def read(count: Counter[str]) -> Iterator[Tagged]:
-            return read_tagged(where, scheme=scheme, lenient=lenient, dropped=count, labeled=labeled)
+            return read_tagged(where, scheme=scheme, columns=columns, lenient=lenient, dropped=count, labeled=labeled)
 
         return Dataset(spec, where.language, read, limit=limit, dropped=dropped)
 

@@ -63,17 +63,27 @@ class WordAlignment(Task):
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Linked:
-        """Read ``SRC-TGT=SOURCE,TARGET,GOLD`` or ``smallworld``; see :func:`paralign.formats.links.read_gold`."""
+        """Read ``SRC-TGT=SOURCE,TARGET,GOLD``, ``SRC-TGT=PAIRS,GOLD`` with pairs in any format, or ``smallworld``.
+
+        See :func:`paralign.formats.links.read_gold`.
+        """
         head, _, path = spec.partition("=")
         indices = smallworld_range(path.strip())
         text, comma, links = path.rpartition(",")
-        if indices is None and (not comma or "," not in text):
-            hint = "write SRC-TGT=SOURCE,TARGET,GOLD"
-            raise UserError(f"word alignment needs two texts and their gold links, not {path!r}", hint=hint)
+        if indices is None and not comma:
+            hint = "write SRC-TGT=SOURCE,TARGET,GOLD, or SRC-TGT=PAIRS,GOLD"
+            raise UserError(f"word alignment needs text and its gold links, not only {path!r}", hint=hint)
         where = parse_pairs(spec if indices is not None else f"{head}={text}")
         check_order(where)
         tokenised = self.config.tokenised and indices is None
-        read_items = list(read_pairs(where, lenient=lenient, dropped=dropped, tokenised=tokenised))
+        try:
+            read_items = list(read_pairs(where, lenient=lenient, dropped=dropped, tokenised=tokenised))
+        except UserError as error:
+            if indices is not None or "," in text:
+                raise
+            hint = f"{text.strip()} is read as pairs; for two texts, write SRC-TGT=SOURCE,TARGET,GOLD"
+            hint = f"{error.hint}; {hint}" if error.hint else hint
+            raise UserError(error.message, where=error.where, hint=hint) from None
         pairs = [(pair.source, pair.target) for pair in read_items]
         sizes = [(len(word_spans(a, tokenised=tokenised)), len(word_spans(b, tokenised=tokenised))) for a, b in pairs]
         kept: Sequence[int] = range(len(read_items))

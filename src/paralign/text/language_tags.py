@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,7 +11,7 @@ from paralign.config import did_you_mean
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 
-__all__ = ["canonical_tag", "find_tag", "known_tags", "pair_tag"]
+__all__ = ["best_variant", "canonical_tag", "find_tag", "known_tags", "pair_tag", "variant_of"]
 
 # One language per line: the canonical tag (ISO 639-1 if there is one, otherwise 639-3), then all other codes (639-2 B
 # and T, 639-3, members of a macrolanguage that corpora use for the macrolanguage), then English names in CamelCase.
@@ -250,6 +251,8 @@ for _row in _TABLE.split("\n"):
 
 # Subtags after the language: script, region, variant, encoding (zh-Hant-TW, de_DE.UTF-8).
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_](?:[A-Za-z]{4}|[A-Za-z]{2}|\d{3}|\d\w{3}|\w{5,8}))*(?:[.@][\w-]+)?")
+# The script in which a language is written there; tags name either the region or the script.
+_SCRIPTS = {"cn": "hans", "sg": "hans", "tw": "hant", "hk": "hant", "mo": "hant"}
 _PRIVATE = re.compile(r"(.+?)-x-([a-z0-9]{1,8}(?:-[a-z0-9]{1,8})*)", re.IGNORECASE)
 
 
@@ -300,6 +303,55 @@ def find_tag(word: str) -> str:
         return canonical_tag(word)
     except UserError:
         return ""
+
+
+def variant_of(tag: str) -> str:
+    """Return the tag if it names a script, a region or another variant, which its canonical form lacks, else "".
+
+    >>> variant_of("zh-CN"), variant_of("German"), variant_of("pt_BR.UTF-8")
+    ('zh-CN', '', 'pt-BR')
+    """
+    text = re.split(r"[.@~]", tag.strip(), maxsplit=1)[0].replace("_", "-")
+    return text if _subtags(text) else ""
+
+
+def best_variant(tags: Iterable[str], wanted: str) -> int | None:
+    """Return the index of the tag that fits the one asked for best, the first of several; ``None`` if no tag fits.
+
+    All tags of the language fit, best the same script or region, then the language alone, then other variants.
+
+    Args:
+        tags: tags of any form; a tag of another language does not fit.
+        wanted: the tag asked for, a canonical one or one with script or region.
+
+    >>> best_variant(["zh-TW", "en", "zh-CN"], "zh-Hans")
+    2
+    """
+    return _best_variant(tuple(tags), wanted)
+
+
+@lru_cache(maxsize=4096)
+def _best_variant(tags: tuple[str, ...], wanted: str) -> int | None:
+    ranks = [_variant_rank(tag, wanted) for tag in tags]
+    best = max(ranks, default=())
+    return ranks.index(best) if best else None
+
+
+def _variant_rank(tag: str, wanted: str) -> tuple[int, ...]:
+    """Return a rank that is higher for a better fit; empty for another language."""
+    if not find_tag(tag) or find_tag(tag) != find_tag(wanted):
+        return ()
+    given, asked = _subtags(tag), _subtags(wanted)
+    return (given == asked, len(given & asked), not given)
+
+
+def _subtags(tag: str) -> frozenset[str]:
+    """Return the subtags after the language, and the script of a region of Chinese."""
+    parts = re.split(r"[-_]", re.split(r"[.@~]", tag.strip(), maxsplit=1)[0].casefold())
+    if not _LOCALE.fullmatch(tag.strip()) or "x" in parts or _CODES.get(parts[0]) is None:
+        return frozenset()
+    scripts = {_SCRIPTS[part] for part in parts[1:] if part in _SCRIPTS and _CODES[parts[0]] == "zh"}
+    return frozenset(parts[1:]) | scripts
 
 
 def pair_tag(source: str, target: str) -> str:

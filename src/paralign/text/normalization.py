@@ -12,8 +12,13 @@ __all__ = ["comparison_key", "normalize", "normalize_tokens"]
 # Invisible characters: C0 and C1 controls except white space, soft hyphen, Arabic letter mark, zero-width space,
 # left/right marks, bidirectional embeddings and isolates, word joiner, byte order mark. ZWNJ and ZWJ (U+200C, U+200D)
 # are not among them: they are part of the spelling of words in Hindi, Persian and other languages, and join emoji.
+# Noncharacters, among them U+FFFE and U+FFFF, which XML cannot contain: no text consists of them.
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
+)
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
+    f"{_NONCHARACTERS}]+"
 )
 # Line breaks, as in pretty-printed XML, with the white space of ASCII around them.
 _LINE_BREAK = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
@@ -24,7 +29,8 @@ def normalize(text: str) -> str:
     r"""Return the normal form of a text; applying it twice changes nothing.
 
     1. Invisible characters are removed: C0/C1 controls except white space, U+00AD, U+061C, U+200B, U+200E,
-       U+200F, U+202A-202E, U+2060, U+2066-2069, U+FEFF. The joiners U+200C and U+200D are kept.
+       U+200F, U+202A-202E, U+2060, U+2066-2069, U+FEFF, and the 66 noncharacters (U+FFFE, U+FFFF ...). The joiners
+       U+200C and U+200D are kept.
     2. Unicode normalization form NFC.
     3. Runs of white space (as ``str.split`` sees it: tabs, no-break and ideographic spaces, U+2028, U+0085,
        U+001C-F …) become one space, and are removed at both ends.
