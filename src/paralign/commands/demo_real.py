@@ -9,9 +9,9 @@ from pathlib import Path
 
 from paralign.commands.align import align
 from paralign.commands.evaluate import evaluate
-from paralign.corpus.build import file_digest
 from paralign.corpus.deduplicate import sentence_hashes
 from paralign.corpus.language_identification import check_languages
+from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder

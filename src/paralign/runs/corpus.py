@@ -11,12 +11,13 @@ import numpy as np
 
 from paralign.console import echo
 from paralign.corpus import language_identification
-from paralign.corpus.build import Tokenize, build_store, file_digest
+from paralign.corpus.build import Tokenize, build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.exclusion import excluded_sentences
 from paralign.corpus.mixing import tempered
 from paralign.corpus.store import TokenStore, share_kept
 from paralign.device import only_cpu
+from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.sources.specs import PairSpec, TextSpec
