@@ -270,9 +270,7 @@ def test_a_damaged_array_is_named_when_it_is_read(tmp_path: Path, spec: PairSpec
         whole = file.read_bytes()
         file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 16]))
         store = TokenStore.open(out)
-        with pytest.raises(
-            UserError, match=rf"/{file.name}: the file is damaged.*build it again"
-        ):
+        with pytest.raises(UserError, match=rf"/{file.name}: the file is damaged.*build it again"):
             read(store)
         file.write_bytes(whole)
 

@@ -26,6 +26,7 @@ from paralign.rng import seed_for
 from paralign.training import checkpoint
 from paralign.training.alarms import Alarms, non_finite
 from paralign.training.callbacks import Callback
+from paralign.training.checkpoint_losses import CheckpointLosses
 from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
@@ -113,6 +114,7 @@ class Trainer:
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self._signal = 0, 0
         self.totals = Totals()
+        self.losses_after = CheckpointLosses(config.checkpoint_every)
         self._progress: ProgressLine | None = None
 
     # -- start and stop
@@ -129,7 +131,7 @@ class Trainer:
         """
         newest = checkpoint.latest(self.run_dir / "checkpoints") if resume else None
         state = None if newest is None else self._resume(newest)
-        self.log.open(0 if state is None else state["log_bytes"])
+        self.log.open(*((0,) if state is None else (state["log_bytes"], state.get("log_digest"))))
         with ExitStack() as at_exit:  # called in reverse order
             for callback in reversed(self.callbacks):
                 at_exit.callback(callback.close)
@@ -232,6 +234,8 @@ class Trainer:
         """Load a checkpoint and return its state."""
         self.module.train()
         state = checkpoint.read_state(newest)
+        if (newest.parent / "best").is_dir():  # it is read only at the end
+            checkpoint.check(newest.parent / "best")
         if state["data"] != self.batches.fingerprint:
             raise UserError(
                 "the data are not the data this run began with",
@@ -244,6 +248,7 @@ class Trainer:
         checkpoint.load(newest, self.learner, self.optimizer)
         self.step = state["step"]
         self.totals.load_state_dict(state["seen"])
+        self.losses_after.load_state_dict(state.get("losses_after", {}))
         for callback in self.callbacks:
             if callback.name and callback.name in state:
                 callback.load_state_dict(state[callback.name])
@@ -278,11 +283,13 @@ class Trainer:
                 "place": self._environment(),
                 "seen": self.totals.state_dict(),
                 **{callback.name: callback.state_dict() for callback in self.callbacks if callback.name},
+                "losses_after": self.losses_after.state_dict(),
                 "log_bytes": self.log.size(),
+                "log_digest": self.log.digest(),
             }
             checkpoint.save(folder, self.step, self.learner, self.optimizer, state, writes=main)
             if main:
-                checkpoint.prune(folder, self.config.keep)
+                checkpoint.prune(folder, self.config.keep, self.losses_after.needed())
         self.accelerator.wait_for_everyone()
 
     # -- the loop
@@ -346,23 +353,16 @@ class Trainer:
         # One transfer from the accelerator for all of them.
         *values, norm = torch.cat([self.accelerator.reduce(sums, "sum"), gradient.view(1)]).tolist()
         losses = {n: v / max(1, counts[n]) for n, v in zip(names, values, strict=True)}
+        self.losses_after.add(self.step, sum(self.weights[n] * v for n, v in losses.items()))
         bad = non_finite(losses | {"gradient": norm})
         if bad:
-            self._diverged(bad)
+            self.record(event="alarm", step=self.step, message=f"not finite: {', '.join(bad)}")
+            raise self.losses_after.diverged(bad, self.step + 1, self.run_dir)
         self.optimizer.step()
         self.optimizer.zero_grad()
         for objective in self.learner.objectives_by_name().values():
             objective.after_step(self.learner.encoder, self._gather)
         return losses, norm, stop
-
-    def _diverged(self, bad: list[str]) -> None:
-        newest = checkpoint.latest(self.run_dir / "checkpoints")
-        self.record(event="alarm", step=self.step, message=f"not finite: {', '.join(bad)}")
-        raise UserError(
-            f"{', '.join(bad)} became infinite or NaN at step {self.step + 1:,}",
-            where=self.run_dir,
-            hint=f"lower training.learning_rate; the last good checkpoint is {newest.name if newest else 'the start'}",
-        )
 
     def _log_step(self, losses: dict[str, float], rate: float, norm: float, pieces: float, pairs: float) -> None:
         eta = (self.steps - self.step) * self.config.batch / max(pairs, 1e-9)
