@@ -121,20 +121,20 @@ class FolderDigests:
                 if not intact:
                     raise self._damaged(name)
 
-    def array(self, name: str, dtype: str, width: int = 1) -> CheckedArray:
+    def array(self, name: str, dtype: str, width: int | None = None) -> CheckedArray:
         """Map an array into memory.
 
         Args:
             name: name of the file.
             dtype: type of its numbers.
-            width: numbers in a row; with 1, rows are numbers.
+            width: numbers in a row. None: the array has one dimension.
 
         Raises:
             UserError: if the file is missing or has another size.
         """
         path = self.folder / name
         size = path.stat().st_size if path.is_file() else None
-        if size is None or size != self.arrays.get(name, size) or size % (np.dtype(dtype).itemsize * width):
+        if size is None or size != self.arrays.get(name, size) or size % (np.dtype(dtype).itemsize * (width or 1)):
             raise self._damaged(name)
         return CheckedArray(path, dtype, width, self._blocks_of(name), self._damaged)
 
@@ -175,14 +175,14 @@ class CheckedArray:
     """
 
     def __init__(
-        self, path: Path, dtype: str, width: int, digests: Array | None, damaged: Callable[[str], UserError]
+        self, path: Path, dtype: str, width: int | None, digests: Array | None, damaged: Callable[[str], UserError]
     ) -> None:
         self._name, self._damaged = path.name, damaged
         # A plain array over the mapping: indexing an np.memmap is several times slower.
         flat = np.asarray(np.memmap(path, np.dtype(dtype), "r")) if path.stat().st_size else np.empty(0, dtype)
         self._flat, self._digests = flat, digests
-        self._values = flat if width == 1 else flat.reshape(-1, width)
-        self._rows = _BLOCK // (flat.itemsize * width)  # no row lies in two blocks: its size is a power of 2
+        self._values = flat if width is None else flat.reshape(-1, width)
+        self._rows = _BLOCK // (flat.itemsize * (width or 1))  # no row lies in two blocks: its size is a power of 2
         self._flags = bytearray(b"\1" * (0 if digests is None else len(digests)))
         self._unread: Array = np.frombuffer(self._flags, np.bool_)  # the same bytes; a number is found faster above
         self._checked = not self._flags

@@ -11,6 +11,7 @@ from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.runs.folder import RunFolder
+from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, store_entries
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import run_settings
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
@@ -108,6 +109,14 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
         raise UserError("give either --pairs or --corpus")
     folder = RunFolder(options.out, "align", resume=options.resume, command=options.command)
     folder.check_settings(config.model_dump(mode="json"))
+    check_inputs(
+        folder,
+        pairs=data_files(specs),
+        corpus=store_entries(request.corpus) if request.corpus else [],
+        links=data_files(request.links),
+        dictionary=dictionary_files(request.dictionary),
+        model=model_files(request.model),
+    )
     if folder.finished:
         echo(f"{options.out} is finished", quiet=options.quiet)
         return None

@@ -101,7 +101,7 @@ class TokenStore:
                 raise UserError(what, where=file, hint=_DAMAGED)
         return cls(path, meta, digests)
 
-    def _map(self, name: str, width: int = 1) -> CheckedArray:
+    def _map(self, name: str, width: int | None = None) -> CheckedArray:
         return self._digests.array(f"{name}.bin", self.meta["arrays"][name]["dtype"], width)
 
     def __len__(self) -> int:

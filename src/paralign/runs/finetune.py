@@ -26,6 +26,7 @@ from paralign.runs.dataset_names import dataset_names
 from paralign.runs.evaluation_warnings import SEEN, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, FinetuneTraining, identity
 from paralign.runs.folder import RunFolder
+from paralign.runs.inputs import check_inputs, finetune_inputs, model_files
 from paralign.runs.measure import RowContext, echo_scores, echo_summary, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import describe_model
 from paralign.runs.options import RunOptions
@@ -83,6 +84,8 @@ class FinetuneRun:
         self._settings = identity(config, self.task_name, data)
         self._settings["task"] = config.task.model_dump(mode="json") | self.task.config.model_dump(mode="json")
         self.folder.check_settings(self._settings)
+        inputs = finetune_inputs(data.train, data.eval, data.dev)
+        check_inputs(self.folder, **inputs, model=model_files(model))
         self.seeds = range(config.training.seed, config.training.seed + seeds)
         self._done = {row.seeds.finetune for row in read_results(self._results)} if self._results.exists() else set()
         check_trackers(options.track)
