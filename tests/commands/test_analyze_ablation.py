@@ -98,7 +98,7 @@ def test_another_encoder_of_the_same_name_gets_its_own_cells(tmp_path, make_enco
     assert len({c.model_hash for c in both}) == 2
     assert [c for c in both if c.model_hash == first[0].model_hash] == first
     assert {path.name for path in (tmp_path / "out" / "pos").iterdir()} == {"x", "x-2"}
-    with pytest.raises(UserError, match="not the encoder this run began with"):
+    with pytest.raises(UserError, match="the encoder changed since this run began"):
         paralign.finetune(str(tmp_path / "b" / "x" / "encoder"), task="pos", train="en=smallworld:0-40", resume=True,
                           eval=given["eval"], overrides=TINY,
                           out=tmp_path / "out" / "pos" / "x" / "en" / "whole")  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -246,7 +245,7 @@ def _folder_names(encoders: Sequence[_AblatedEncoder], folder: Path) -> list[str
 def _encoder_in(folder: Path) -> str | None:
     """Return the fingerprint of the encoder whose runs are in a folder."""
     for file in sorted(folder.glob("*/*/run.json")):
-        model_hash = json.loads(file.read_text(encoding="utf-8")).get("model_hash")
+        model_hash = RunFolder(file.parent, "finetune", resume=True).before.get("model_hash")
         if model_hash:
             return str(model_hash)
     return None

@@ -207,7 +207,9 @@ def open_corpus(
         )
     if store.meta["tokenizer"] != encoder.tokenizer_id:
         raise UserError(
-            "the token store was built with another tokenizer", where=path, hint="build it again for this model"
+            "the token store was built with another tokenizer",
+            where=path,
+            hint="build it again for this model" if corpus else "use another --out",
         )
     return store
 
@@ -244,7 +246,8 @@ def check_same_text(
     was, now = store.meta["filter"], {} if config is None else config.model_dump()
     changed = [f"data.{key} was {was.get(key)!r}, now {value!r}" for key, value in now.items() if was.get(key) != value]
     if changed:
-        raise UserError(f"settings differ from those the run began with: {', '.join(changed)}", where=store.path)
+        message = f"settings differ from those the run began with: {', '.join(changed)}"
+        raise UserError(message, where=store.path, hint="use those settings, or another --out")
     hint = "start a new run with another --out"
     entries = store.meta["specs"]
     if [entry["languages"] for entry in entries] != [list(spec.languages) for spec in specs]:
