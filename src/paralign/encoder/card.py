@@ -42,7 +42,8 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
     Args:
         folder: the encoder's folder.
         facts: ``model_hash``, ``parent``, ``method``, ``control``, ``base``, ``languages``, ``objectives``, ``data``
-            (kept and dropped lines by corpus), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``.
+            (kept and dropped lines by corpus), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``; and
+            ``checkpoint`` (``path``, ``step``) if it was trained from a checkpoint of another run.
         head: whether the encoder has a vocabulary head.
     """
     write_provenance(folder, facts)
@@ -50,6 +51,10 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
     base = str(facts["base"])
     hub = f"base_model: {base}\n" if _on_hub(base) else ""
     data = "\n".join(f"* {line}" for line in facts["data"])
+    started = facts.get("checkpoint")
+    start = (
+        f"\n| started from | `{started['path']}`, step {started['step']:,} of a run from the base |" if started else ""
+    )
     text = f"""---
 library_name: transformers
 pipeline_tag: {"fill-mask" if head else "feature-extraction"}
@@ -67,7 +72,7 @@ tags:
 
 | | |
 |---|---|
-| base | `{base}` |
+| base | `{base}` |{start}
 | objectives | {", ".join(facts["objectives"])} |
 | languages | {", ".join(facts["languages"])} |
 | steps | {facts["steps"]:,} |

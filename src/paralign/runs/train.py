@@ -28,6 +28,7 @@ from paralign.runs.folder import RunFolder
 from paralign.runs.links import open_links
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig
+from paralign.runs.start_checkpoint import StartCheckpoint
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
 from paralign.training.alarms import Alarms
@@ -51,6 +52,7 @@ class TrainingInputs:
         links: word links as ``SRC-TGT=PATH``, one for each of the pairs. Empty: links are computed if needed.
         dictionary: bilingual dictionaries, each as ``SRC-TGT=PATH``.
         scratch: how an encoder trained from scratch is built; empty for others.
+        start: the checkpoint that the encoder was loaded from. None: it is the base.
         heldout: returns losses on held-out text by language. None: there is no held-out text.
     """
 
@@ -60,6 +62,7 @@ class TrainingInputs:
     links: Sequence[str] = ()
     dictionary: Sequence[str] = ()
     scratch: Mapping[str, Any] = field(default_factory=dict)
+    start: StartCheckpoint | None = None
     heldout: Callable[[], Mapping[str, float]] | None = None
 
 
@@ -140,14 +143,17 @@ class PreparedTraining:
         """Return the facts for the model card."""
         config, verb, base = self.config, self.folder.verb, self.inputs.base
         provenance = read_provenance(base)
+        start = self.inputs.start
+        parent = self.trainer.settings["base"] if start is None else start.lineage["parent"]
         return {
             "method": config.method,
             "control": config.control,
-            "parent": self.trainer.settings["base"] if verb == "align" or provenance else None,
+            "parent": parent if verb == "align" or provenance else None,
             "seed": config.training.seed,
             "seeds": provenance.get("seeds", {}) | {verb: config.training.seed},
             "languages": self.store.languages,
             "base": base,
+            **({"checkpoint": {"path": str(start.path), **start.lineage}} if start else {}),
             "objectives": config.objectives,
             "data": kept_lines(self.store),
             "steps": outcome.steps,
@@ -171,7 +177,10 @@ def prepare_training(
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
-    sources = {"model": inputs.base, "text": [str(s) for s in inputs.specs] or [str(inputs.corpus)]}
+    if inputs.start is not None:
+        settings["from_checkpoint"] = dict(inputs.start.lineage)
+    started = {"from_checkpoint": {"path": str(inputs.start.path), **inputs.start.lineage}} if inputs.start else {}
+    sources = started | {"model": inputs.base, "text": [str(s) for s in inputs.specs] or [str(inputs.corpus)]}
     try:
         folder.begin(
             {**sources, "scratch": dict(inputs.scratch), **config.model_dump(mode="json")},

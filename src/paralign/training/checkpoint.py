@@ -19,7 +19,7 @@ from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.training.placement import like, whole
 
-__all__ = ["check", "latest", "load", "load_best", "path_of", "prune", "save", "save_best"]
+__all__ = ["check", "latest", "load", "load_best", "load_part", "path_of", "prune", "save", "save_best"]
 
 SCHEMA = 1
 
@@ -164,11 +164,18 @@ def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> Non
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _load_weights(checkpoint: Path, module: nn.Module) -> None:
+def load_part(checkpoint: Path, name: str, module: nn.Module) -> None:
+    """Restore only the part of the module that has this name; raises the errors of :func:`load`."""
+    check(checkpoint)
+    _load_weights(checkpoint, module, f"{name}.")
+
+
+def _load_weights(checkpoint: Path, module: nn.Module, prefix: str = "") -> None:
     try:
         stored = load_file(checkpoint / "module.safetensors")
     except (OSError, SafetensorError) as error:
         raise _damaged(checkpoint) from error
+    stored = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
     current = _unshared(module)
     if set(stored) != set(current) or any(stored[name].shape != current[name].shape for name in stored):
         raise UserError("the checkpoint was written for another model or other objectives", where=checkpoint)
