@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,23 @@ import numpy.typing as npt
 
 from paralign.errors import UserError
 
-__all__ = ["CheckedArray", "FolderDigests", "file_digest", "object_digest", "write_digests"]
+__all__ = [
+    "DAMAGED",
+    "CheckedArray",
+    "FolderDigests",
+    "digested",
+    "file_digest",
+    "object_digest",
+    "read_object",
+    "write_digests",
+]
 
 FILE, _BLOCKS = "digests.json", "blocks.bin"
 _BLOCK = 1 << 16
 """Bytes of a block."""
 _UNCHECKED = {FILE, "README.md", "lock"}
 """Not covered: itself, a text that users may edit, and the lock of a folder that is being written."""
+DAMAGED = "the file is damaged: it is not what paralign wrote"
 Array = npt.NDArray[Any]
 
 
@@ -49,6 +59,34 @@ def object_digest(value: Any) -> str:
     """Return the hash (BLAKE2b, 64 bits) of a JSON value; the order of keys does not matter."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def digested(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with its digest under ``digest``; read by :func:`read_object`."""
+    content: dict[str, Any] = json.loads(json.dumps(value))
+    return content | {"digest": object_digest(content)}
+
+
+def read_object(path: Path, hint: str) -> dict[str, Any]:
+    """Read a file with one JSON object, and compare it with its digest if it has one (earlier versions wrote none).
+
+    Args:
+        path: the file.
+        hint: how to fix a damaged file.
+
+    Raises:
+        UserError: if the file is damaged, or is not a JSON object.
+        FileNotFoundError: if there is no file.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        digest = content.pop("digest", None)
+        intact = digest in (None, object_digest(content))
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        intact = False
+    if not intact:
+        raise UserError(DAMAGED, where=path, hint=hint)
+    return content
 
 
 def write_digests(folder: Path, arrays: Iterable[str] = ()) -> None:
@@ -164,7 +202,7 @@ class FolderDigests:
         if name in self.arrays:
             self.check(_BLOCKS)  # the digests themselves may be damaged
         missing = not (self.folder / name).is_file()
-        message = "the file is missing" if missing else "the file is damaged: it is not what paralign wrote"
+        message = "the file is missing" if missing else DAMAGED
         return UserError(message, where=self.folder / name, hint=self._hint)
 
 

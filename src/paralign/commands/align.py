@@ -9,6 +9,7 @@ from typing import Any
 
 from paralign.console import echo
 from paralign.encoder import Encoder
+from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, store_entries
@@ -130,6 +131,7 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
         checkpoint=start.entries if start else [],
     )
     if folder.finished:
+        check_model(options.out / "encoder")
         echo(f"{options.out} is finished", quiet=options.quiet)
         return None
     encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)

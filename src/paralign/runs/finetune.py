@@ -15,9 +15,11 @@ from safetensors.torch import save_file
 from paralign.config import resolve
 from paralign.console import echo
 from paralign.device import best_device, processes
+from paralign.digests import write_digests
 from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import configure_layers, layer_hashes, parse_layers, reinitialize_layers
+from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.results import Items, Measurement, Seeds, read_results, write_results
@@ -118,6 +120,8 @@ class FinetuneRun:
             UserError: if a seed failed, after the others have ended.
         """
         if self.finished:
+            for seed in self.seeds:
+                check_model(self._seed_folder(seed) / "model")
             echo(f"{self.options.out} is finished", quiet=self.options.quiet)
             return read_results(self._results)
         folder = self.folder
@@ -277,6 +281,7 @@ class FinetuneRun:
             save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
             task_facts = {"task": self.task_name, "settings": self.task.config.model_dump(mode="json"), **facts}
             (part / "task.json").write_text(json.dumps(task_facts, ensure_ascii=False), encoding="utf-8")
+            write_digests(part)
 
     def _seed_folder(self, seed: int) -> Path:
         return self.folder.path / f"seed-{seed}"

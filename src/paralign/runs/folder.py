@@ -19,7 +19,7 @@ from typing import Any
 
 from paralign.config import difference, dump_toml, load_toml
 from paralign.console import is_main_process
-from paralign.digests import object_digest
+from paralign.digests import digested, file_digest, read_object
 from paralign.errors import UserError
 from paralign.folders import atomic_file
 from paralign.version import __version__
@@ -81,17 +81,10 @@ class RunFolder:
             self.facts |= {k: v for k, v in before.items() if k in ("started", "command")}
 
     def _read(self) -> dict[str, Any]:
-        file = self.path / "run.json"
         try:
-            facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            digest = facts.pop("digest", None)  # earlier versions wrote none
+            facts = read_object(self.path / "run.json", "restore it, or use another --out")
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
-            facts, digest = {}, ""
-        if digest not in (None, object_digest(facts)):
-            hint = "restore it, or use another --out"
-            raise UserError("the file is damaged: it is not what paralign wrote", where=file, hint=hint)
         if facts.get("verb") != self.verb:
             raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, hint="use another --out")
         return facts
@@ -122,6 +115,7 @@ class RunFolder:
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
         """Create the folder and write the resolved settings and the first facts."""
         self.facts |= facts
+        self.facts.pop("logs", None)
         if self.main:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -137,9 +131,10 @@ class RunFolder:
         self.facts |= facts
         try:
             if self.main:
-                content = json.loads(json.dumps(self.facts))
-                content["digest"] = object_digest(content)
-                _write(self.path / "run.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+                if "status" in facts:
+                    self.facts["logs"] = {log: file_digest(self.path / log) for log in self._logs()}
+                text = json.dumps(digested(self.facts), indent=1, ensure_ascii=False)
+                _write(self.path / "run.json", text + "\n")
         finally:
             if "status" in facts:
                 self._unlock()
@@ -148,8 +143,12 @@ class RunFolder:
         """Write the data of a figure of the report to ``figures/NAME.json``; NaN becomes null."""
         if self.main:
             (self.path / "figures").mkdir(exist_ok=True)
-            text = json.dumps(_json_values({"schema": 1, "kind": kind, **values}), ensure_ascii=False)
+            text = json.dumps(digested(_json_values({"schema": 1, "kind": kind, **values})), ensure_ascii=False)
             _write(self.path / "figures" / f"{name}.json", text + "\n")
+
+    def _logs(self) -> list[str]:
+        logs = [*self.path.glob("log.jsonl"), *self.path.glob("seed-*/log.jsonl")]
+        return sorted(log.relative_to(self.path).as_posix() for log in logs)
 
     def _lock_folder(self) -> None:
         """Lock the folder against other processes until the run ends."""

@@ -14,6 +14,7 @@ from paralign.console import echo
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
 from paralign.device import best_device, processes
+from paralign.digests import DAMAGED, file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance, write_card
 from paralign.encoder.hf import set_dropout
@@ -114,6 +115,7 @@ class PreparedTraining:
                     self.encoder.save_pretrained(part, weights=self.config.weights)
                     facts["model_hash"] = self.encoder.digest()  # of the weights as rounded for the file
                     write_card(part, facts, head=self.encoder.has_head)
+                    write_digests(part)
             except BaseException:
                 folder.save(status="stopped")  # the run can be resumed from its last checkpoint
                 raise
@@ -313,6 +315,10 @@ def _dictionary(
 ) -> Dictionary | None:
     if not _needs_dictionary(config):
         return None
+    path = folder.path / "dictionary.tsv"
+    before = folder.before.get("dictionary_digest")
+    if before is not None and path.is_file() and file_digest(path) != before:
+        raise UserError(DAMAGED, where=path, hint="restore it, or use another --out")
     dictionary = main_process_first(
         lambda: open_dictionary(
             folder.path,
@@ -325,6 +331,7 @@ def _dictionary(
             quiet=options.quiet,
         )
     )
+    folder.save(dictionary_digest=file_digest(path))
     if any(kind.needs_translations for kind in _classes(config)) and not len(dictionary.single_piece_entries()):
         raise UserError("no entry of the dictionary has one piece on both sides", hint="dict_mlm needs such entries")
     return dictionary
