@@ -176,14 +176,13 @@ class FolderDigests:
             raise self._damaged(name)
         return CheckedArray(path, dtype, width, self._blocks_of(name), self._damaged)
 
-    def check_arrays(self) -> None:
-        """Compare all arrays with their digests.
+    def check_array(self, name: str) -> None:
+        """Compare a whole array with its digests.
 
         Raises:
-            UserError: naming the first file that is damaged or missing.
+            UserError: if the file is damaged or missing.
         """
-        for name in self.arrays:
-            self.array(name, "|u1").all()
+        self.array(name, "|u1").all()
 
     def _blocks_of(self, name: str) -> Array | None:
         if name not in self.arrays:

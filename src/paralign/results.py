@@ -22,7 +22,17 @@ from paralign.digests import digested, file_digest, object_digest
 from paralign.errors import UserError, file_location
 from paralign.folders import atomic_file
 
-__all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural_sort_key", "read_items", "read_results", "write_results"]
+__all__ = [
+    "SCHEMA",
+    "Measurement",
+    "Seeds",
+    "Where",
+    "check_results",
+    "natural_sort_key",
+    "read_items",
+    "read_results",
+    "write_results",
+]
 
 SCHEMA = 1
 Items = npt.NDArray[np.float64]
@@ -136,6 +146,18 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
         if not intact:
             hint = "restore the file, or remove the line"
             raise UserError("the measurement is damaged", where=file_location(path, number), hint=hint)
+    return rows
+
+
+def check_results(run: Path) -> list[Measurement]:
+    """Read the results of a run and their per-item scores; none if there are none yet.
+
+    Raises:
+        UserError: naming the file that is damaged.
+    """
+    rows = read_results(run) if (run / "results.jsonl").exists() else []
+    for row in rows:
+        read_items(run, row)
     return rows
 
 

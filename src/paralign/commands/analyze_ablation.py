@@ -16,6 +16,7 @@ from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.layers import configure_layers, format_layers, layer_stacks, parse_layers
 from paralign.errors import UserError
+from paralign.results import check_results
 from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, finetune_settings, identity
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin, command_line, results_of
@@ -132,7 +133,7 @@ def analyze_ablation(
     if failed:
         where, first_error = failed[0]
         raise UserError(
-            f"{len(failed)} of {len(cells)} runs failed, the first: {first_error.message}",
+            f"{len(failed)} of {len(cells)} runs failed, the first: {first_error}",
             where=where,
             hint="the others are compared; fix the error and --resume",
         )
@@ -211,6 +212,7 @@ def _check_same_settings(
     others = {"eval": data_files(eval)}  # targets are the same for all sources
     for file in sorted(runs.glob("*/*/*/run.json")):
         check_inputs(RunFolder(file.parent, "finetune", resume=True), **others)
+        check_results(file.parent)
 
 
 def _check_same_encoders(runs: Path, encoders: Sequence[_AblatedEncoder]) -> None:

@@ -44,7 +44,7 @@ class RunInfo(BaseModel):
     alarms: list[str] = []
     status: str | None = None
     logs: dict[str, str] = {}
-    """Digests of the logs of a run that is done."""
+    """Digests of the logs that are complete."""
 
 
 HELD_OUT = "held out, "
@@ -168,8 +168,8 @@ def _read_info(path: Path) -> RunInfo:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UserError(f"{key + ': ' if key else ''}{first['msg']}", where=path) from error
-    for name, digest in info.logs.items() if info.status == "done" else ():
-        log = path.with_name("run.json").parent / name
+    for name, digest in info.logs.items():
+        log = path.parent / name
         if log.is_file() and file_digest(log) != digest:
             raise UserError(DAMAGED, where=log, hint="restore the file, or remove it")
     return info

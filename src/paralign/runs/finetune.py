@@ -15,14 +15,14 @@ from safetensors.torch import save_file
 from paralign.config import resolve
 from paralign.console import echo
 from paralign.device import best_device, processes
-from paralign.digests import write_digests
+from paralign.digests import file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import configure_layers, layer_hashes, parse_layers, reinitialize_layers
 from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.results import Items, Measurement, Seeds, read_results, write_results
+from paralign.results import Items, Measurement, Seeds, check_results, read_results, write_results
 from paralign.rng import seed_for
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.evaluation_warnings import SEEN, seen_texts, warn_of_data, warn_of_scores
@@ -90,7 +90,7 @@ class FinetuneRun:
         inputs = finetune_inputs(data.train, data.eval, data.dev)
         check_inputs(self.folder, **inputs, model=model_files(model))
         self.seeds = range(config.training.seed, config.training.seed + seeds)
-        self._done = {row.seeds.finetune for row in read_results(self._results)} if self._results.exists() else set()
+        self._done = {row.seeds.finetune for row in check_results(self.folder.path) if row.seeds.finetune is not None}
         check_trackers(options.track)
         self.encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)
         check_memory(self.encoder, best_device(), parts=processes() if config.training.shard else 1)
@@ -119,9 +119,9 @@ class FinetuneRun:
             Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
             UserError: if a seed failed, after the others have ended.
         """
+        for seed in sorted(self._done & set(self.seeds)):
+            check_model(self._seed_folder(seed) / "model")
         if self.finished:
-            for seed in self.seeds:
-                check_model(self._seed_folder(seed) / "model")
             echo(f"{self.options.out} is finished", quiet=self.options.quiet)
             return read_results(self._results)
         folder = self.folder
@@ -234,6 +234,7 @@ class FinetuneRun:
 
     def _run_seed(self, seed: int, keep_models: bool) -> list[Measurement]:
         head, trainer = self.prepare_seed(seed)
+        self._cost.begin_seed(seed)
         try:
             outcome = trainer.train(resume=self.options.resume)
             measured = self._score(seed, head)
@@ -290,7 +291,9 @@ class FinetuneRun:
         """Warn about the test data, and store keys of the training texts."""
         seen = seen_texts(self.encoder, self.model, self.task, self.sets.named_sets(self.seeds[0]))
         if self.folder.main:
-            np.save(self.folder.path / SEEN, np.unique(np.concatenate([keys for _, keys in seen])))
+            file = self.folder.path / SEEN
+            np.save(file, np.unique(np.concatenate([keys for _, keys in seen])))
+            self.folder.save(seen_digest=file_digest(file))
         tests = [(spec, test) for spec, test, _ in self.tests]
         self._cost.warn(warn_of_data(self.task, self.encoder, tests, seen), self.options.quiet)
 

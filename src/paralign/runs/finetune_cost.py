@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from paralign.console import echo
+from paralign.digests import file_digest
 from paralign.runs.folder import RunFolder
 from paralign.training import Outcome
 
@@ -32,7 +33,13 @@ class FinetuneCost:
         totals = {name: before.get(name, 0) for name in _NAMES}
         # Seeds of earlier versions are only in the totals.
         self._earlier = {name: totals[name] - counted[name] for name in _NAMES} | {"padding": totals["padding"]}
+        self._logs: dict[str, str] = {**before.get("logs", {})}
         self._alarms: list[str] = list(before.get("alarms", []))
+
+    def begin_seed(self, seed: int) -> None:
+        """Note that a seed is trained: its log may change, also if the run was killed after its cost was written."""
+        if self._logs.pop(_log_of(seed), None) is not None:
+            self.folder.save(logs=self._logs)
 
     def add(self, seed: int, outcome: Outcome) -> None:
         """Write the cost of a seed, over all its resumptions."""
@@ -43,7 +50,8 @@ class FinetuneCost:
             "tokens_seen": outcome.pieces_seen,
             "padding": round(outcome.padding, 4),
         }
-        self.folder.save(seed_costs=self._seeds, **_totals([self._earlier, *self._seeds.values()]))
+        self._logs[_log_of(seed)] = file_digest(self.folder.path / _log_of(seed))
+        self.folder.save(logs=self._logs, seed_costs=self._seeds, **_totals([self._earlier, *self._seeds.values()]))
 
     def warn(self, texts: Sequence[str], quiet: bool) -> None:
         """Print and store new warnings."""
@@ -52,6 +60,10 @@ class FinetuneCost:
                 echo(f"WARNING {text}", quiet=quiet)
                 self._alarms.append(text)
         self.folder.save(alarms=self._alarms)
+
+
+def _log_of(seed: int) -> str:
+    return f"seed-{seed}/log.jsonl"
 
 
 def _totals(costs: Sequence[dict[str, float]]) -> dict[str, Any]:

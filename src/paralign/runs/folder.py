@@ -19,7 +19,7 @@ from typing import Any
 
 from paralign.config import difference, dump_toml, load_toml
 from paralign.console import is_main_process
-from paralign.digests import digested, file_digest, read_object
+from paralign.digests import DAMAGED, digested, file_digest, read_object
 from paralign.errors import UserError
 from paralign.folders import atomic_file
 from paralign.version import __version__
@@ -59,6 +59,9 @@ class RunFolder:
         before = self._read() if used else {}
         if before.get("status") == _NOT_STARTED:
             used, before = False, {}
+        for log, digest in before.get("logs", {}).items() if resume else ():
+            if (path / log).is_file() and file_digest(path / log) != digest:
+                raise UserError(DAMAGED, where=path / log, hint="restore it, or rename it to do without its entries")
         if used and not (resume and (path / "run.json").is_file()):
             hint = "--resume to continue it, or another --out" if (path / "run.json").is_file() else "another --out"
             if self.main:  # other processes may arrive after the first one has created the folder
@@ -110,12 +113,11 @@ class RunFolder:
             changed = difference({key: before[key] for key in before if key in now}, now)
             if changed:
                 message = f"settings differ from those the run began with: {changed}"
-                raise UserError(message, where=self.path, hint="resume with those settings, or use another --out")
+                raise UserError(message, where=path, hint="resume with those settings, or use another --out")
 
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
         """Create the folder and write the resolved settings and the first facts."""
         self.facts |= facts
-        self.facts.pop("logs", None)
         if self.main:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -131,8 +133,6 @@ class RunFolder:
         self.facts |= facts
         try:
             if self.main:
-                if "status" in facts:
-                    self.facts["logs"] = {log: file_digest(self.path / log) for log in self._logs()}
                 text = json.dumps(digested(self.facts), indent=1, ensure_ascii=False)
                 _write(self.path / "run.json", text + "\n")
         finally:
@@ -145,10 +145,6 @@ class RunFolder:
             (self.path / "figures").mkdir(exist_ok=True)
             text = json.dumps(digested(_json_values({"schema": 1, "kind": kind, **values})), ensure_ascii=False)
             _write(self.path / "figures" / f"{name}.json", text + "\n")
-
-    def _logs(self) -> list[str]:
-        logs = [*self.path.glob("log.jsonl"), *self.path.glob("seed-*/log.jsonl")]
-        return sorted(log.relative_to(self.path).as_posix() for log in logs)
 
     def _lock_folder(self) -> None:
         """Lock the folder against other processes until the run ends."""

@@ -121,6 +121,7 @@ class PreparedTraining:
                 raise
         folder.save(
             status="done",
+            logs={"log.jsonl": file_digest(folder.path / "log.jsonl")} if folder.main else {},
             steps=outcome.steps,
             pairs_seen=outcome.records_seen,
             tokens_seen=outcome.pieces_seen,
