@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import numpy as np
@@ -54,6 +55,18 @@ def test_the_digest_of_a_file_is_that_of_its_bytes_and_follows_links(tmp_path):
     assert file_digest(tmp_path / "a") == file_digest(tmp_path / "b") == digest
     (tmp_path / "a").write_bytes(b"y")
     assert file_digest(tmp_path / "b") == hashlib.blake2b(b"y", digest_size=16).hexdigest()
+
+
+def test_a_file_is_hashed_again_after_every_change_and_otherwise_once(tmp_path, monkeypatch):
+    path, reads = tmp_path / "a", []
+    for number in range(300):  # several changes within one tick of the clock of the file system
+        path.write_bytes(b"%03d" % number)
+        assert file_digest(path) == hashlib.blake2b(b"%03d" % number, digest_size=16).hexdigest()
+    os.utime(path, (1, 1))
+    monkeypatch.setattr(digests.time, "time_ns", lambda: path.stat().st_ctime_ns + 10**9)
+    real = hashlib.file_digest
+    monkeypatch.setattr(digests.hashlib, "file_digest", lambda *args: reads.append(1) or real(*args))
+    assert len({file_digest(path) for _ in range(3)}) == len(reads) == 1
 
 
 def test_the_digest_of_a_json_value_ignores_the_order_of_keys():

@@ -66,7 +66,8 @@ def test_a_killed_command_ends_as_one_that_was_not_interrupted(data, tmp_path, n
             killed += code == -signal.SIGKILL
             assert code in (0, -signal.SIGKILL), (moments, code)
         resume = ["--resume"] if run.exists() and any(run.iterdir()) else []
-        assert main([*words, *resume]) == 0, moments
+        with small_demo():
+            assert main([*words, *resume]) == 0, moments
         result = result_of(run)
         differ = [path for path in sorted({*expected, *result}) if result.get(path) != expected.get(path)]
         assert not differ, (attempt, moments, differ)

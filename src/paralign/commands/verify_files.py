@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from paralign.digests import FolderDigests, read_object
+from paralign.digests import DAMAGED, FolderDigests, file_digest, read_object
 from paralign.errors import UserError
 from paralign.results import check_results
 
@@ -60,7 +60,19 @@ def _checks(folder: Path) -> Iterator[Callable[[], object]]:
             continue
         yield from (partial(digests.check, name) for name in digests.files)
         yield from (partial(digests.check_array, name) for name in digests.arrays)
-    for file in sorted([*folder.rglob("run.json"), *folder.rglob("figures/*.json")]):
+    for file in sorted(folder.rglob("figures/*.json")):
         yield partial(read_object, file, _HINT)
+    for file in sorted(folder.rglob("run.json")):
+        yield partial(_check_run, file)
     for file in sorted(folder.rglob("results.jsonl")):
         yield partial(check_results, file.parent)
+
+
+def _check_run(file: Path) -> None:
+    """Check ``run.json`` and the files whose digests it has."""
+    facts = read_object(file, _HINT)
+    recorded = {"seen.npy": facts.get("seen_digest"), "dictionary.tsv": facts.get("dictionary_digest")}
+    for name, digest in (recorded | facts.get("logs", {})).items():
+        path = file.parent / name
+        if digest is not None and path.is_file() and file_digest(path) != digest:
+            raise UserError(DAMAGED, where=path, hint=_HINT)
