@@ -63,6 +63,9 @@ class StartCheckpoint:
         """Replace the weights of an encoder by those of the checkpoint.
 
         Raises:
-            UserError: if the checkpoint is damaged, or of an encoder of another shape.
+            UserError: if the checkpoint is damaged, or its run was trained from another encoder than this one.
         """
+        if self.lineage["parent"] not in (None, encoder.digest()):
+            hint = "give --model with the encoder that the run of the checkpoint was trained from"
+            raise UserError(f"the checkpoint was not trained from {encoder.name}", where=self.path, hint=hint)
         checkpoint.load_part(self.path, "encoder", encoder)
