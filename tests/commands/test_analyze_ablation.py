@@ -121,7 +121,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(base, tmp_path, monkeypatch)
         return whole(model, **given)
 
     monkeypatch.setattr(ablation, "finetune", failing)
-    with pytest.raises(UserError, match="1 of 3 runs failed, the first: it burns"):
+    with pytest.raises(UserError, match="1 of 3 runs failed, the first: here: it burns"):
         run(base, tmp_path / "out", width=1)
     lines = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 2

@@ -111,14 +111,14 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     Raises:
         UserError: for input or settings that cannot be used.
     """
+    if request.model is None and request.from_checkpoint is None:
+        raise UserError("no encoder is given", hint="--model ENCODER, or --from-checkpoint")
     config = run_settings(request.recipe, request.settings, request.overrides)
     specs = [parse_pairs(text) for text in request.pairs]
     if bool(specs) == bool(request.corpus):
         raise UserError("give either --pairs or --corpus")
     start = StartCheckpoint(request.from_checkpoint) if request.from_checkpoint else None
-    model = request.model or (start.model() if start else None)
-    if model is None:
-        raise UserError("no encoder is given", hint="--model ENCODER, or --from-checkpoint")
+    model = request.model or (start.model() if start else "")
     folder = RunFolder(options.out, "align", resume=options.resume, command=options.command)
     folder.check_settings(config.model_dump(mode="json"))
     check_inputs(
