@@ -3,6 +3,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paralign.errors import UserError
 from paralign.results import Measurement, Seeds, Where, read_items, read_results, write_results
@@ -30,7 +32,9 @@ def test_round_trip_with_items(tmp_path):
     write_results(tmp_path / "r", [(row(seeds=Seeds(finetune=3), where=Where(pool="cls")), ITEMS)])
     (found,) = read_results(tmp_path / "r" / "results.jsonl")
     assert read_results(str(tmp_path / "r")) == read_results(str(tmp_path / "r" / "results.jsonl")) == [found]
-    assert found.model_copy(update={"items": None}) == row(seeds=Seeds(finetune=3), where=Where(pool="cls"))
+    assert found.model_copy(update={"items": None, "items_digest": None}) == row(
+        seeds=Seeds(finetune=3), where=Where(pool="cls")
+    )
     assert read_items(tmp_path / "r", found).tolist() == ITEMS.tolist()
 
 
@@ -38,6 +42,33 @@ def test_the_file_is_one_object_a_line_with_its_schema(tmp_path):
     write_results(tmp_path, [(row(), None), (row(language="fr"), None)])
     lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert [(line["schema"], line["language"]) for line in lines] == [(1, "de"), (1, "fr")]
+
+
+@given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_noticed(tmp_path_factory, position, bit):
+    run = tmp_path_factory.mktemp("run")
+    write_results(run, [(row(settings={"system": "Ä"}), ITEMS), (row(language="fr"), None)])
+    before = read_results(run)
+    for path in (run / "results.jsonl", *(run / "items").iterdir()):
+        whole = path.read_bytes()
+        data = bytearray(whole)
+        data[position % len(data)] ^= 1 << bit
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=path.name):
+            assert [read_items(run, one) is None for one in read_results(run)] != [False, True]
+        path.write_bytes(whole)
+    assert read_results(run) == before
+
+
+def test_rows_without_digests_are_read(tmp_path):
+    write_results(tmp_path, [(row(), ITEMS)])
+    content = json.loads((tmp_path / "results.jsonl").read_text())
+    for name in ("digest", "items_digest"):
+        assert content.pop(name)
+    (tmp_path / "results.jsonl").write_text(json.dumps(content | {"value": 0.125}) + "\n")
+    (found,) = read_results(tmp_path)
+    assert found.value == 0.125
+    assert read_items(tmp_path, found).tolist() == ITEMS.tolist()
 
 
 def test_a_rerun_replaces_its_own_rows_only(tmp_path):

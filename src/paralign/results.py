@@ -18,10 +18,21 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
 from paralign.config import Config
+from paralign.digests import digested, file_digest, object_digest
 from paralign.errors import UserError, file_location
 from paralign.folders import atomic_file
 
-__all__ = ["SCHEMA", "Measurement", "Seeds", "Where", "natural_sort_key", "read_items", "read_results", "write_results"]
+__all__ = [
+    "SCHEMA",
+    "Measurement",
+    "Seeds",
+    "Where",
+    "check_results",
+    "natural_sort_key",
+    "read_items",
+    "read_results",
+    "write_results",
+]
 
 SCHEMA = 1
 Items = npt.NDArray[np.float64]
@@ -79,6 +90,8 @@ class Measurement(Config):
     where: Where = Where()
     settings: dict[str, Any] = Field(default_factory=dict)
     items: str | None = None
+    items_digest: str | None = None
+    """Digest of the file ``items``. None: it is not checked."""
 
     @property
     def statistic(self) -> str:
@@ -121,12 +134,30 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
         if not line.strip():
             continue
         try:
-            rows.append(Measurement.model_validate_json(line))
-        except ValueError as error:
+            content = json.loads(line)
+            digest = content.pop("digest", None)  # rows of earlier versions have none
+            intact = digest in (None, object_digest(content))
+            rows.append(Measurement.model_validate_json(json.dumps(content)))
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             if torn is not None and number == len(lines):  # no newline at its end
                 torn.append(file_location(path, number))
                 continue
             raise UserError("not a measurement", where=file_location(path, number), hint="remove the line") from error
+        if not intact:
+            hint = "restore the file, or remove the line"
+            raise UserError("the measurement is damaged", where=file_location(path, number), hint=hint)
+    return rows
+
+
+def check_results(run: Path) -> list[Measurement]:
+    """Read the results of a run and their per-item scores; none if there are none yet.
+
+    Raises:
+        UserError: naming the file that is damaged.
+    """
+    rows = read_results(run) if (run / "results.jsonl").exists() else []
+    for row in rows:
+        read_items(run, row)
     return rows
 
 
@@ -150,11 +181,12 @@ def write_results(run: Path, rows: Sequence[tuple[Measurement, Items | None]], *
             (run / "items").mkdir(exist_ok=True)
             with atomic_file(run / name) as out:
                 np.save(out, np.asarray(items, dtype=np.float32))
-            row = row.model_copy(update={"items": name})
+            row = row.model_copy(update={"items": name, "items_digest": file_digest(run / name)})
         kept[row.key()] = row
     with atomic_file(path) as out:
         for row in kept.values():
-            out.write(f"{row.model_dump_json(by_alias=True)}\n".encode())
+            content = digested(json.loads(row.model_dump_json(by_alias=True)))
+            out.write(f"{json.dumps(content, ensure_ascii=False, separators=(',', ':'))}\n".encode())
 
 
 def read_items(run: Path, row: Measurement) -> Items | None:
@@ -169,9 +201,13 @@ def read_items(run: Path, row: Measurement) -> Items | None:
     if not path.resolve().is_relative_to(run.resolve()):
         raise UserError("per-item scores must be inside the run", where=path)
     try:
+        if row.items_digest not in (None, file_digest(path)):
+            raise UserError("the file of per-item scores is damaged", where=path, hint="evaluate again")
         return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
     except FileNotFoundError as error:
         raise UserError("the file of per-item scores is missing", where=path) from error
+    except UserError:
+        raise
     except (OSError, ValueError, TypeError, EOFError) as error:
         raise UserError("the file of per-item scores cannot be read", where=path) from error
 

@@ -86,6 +86,7 @@ def test_the_page_shows_them_and_trusts_no_word(run, tmp_path):
     for name in ("run.json", "results.jsonl"):
         (wild / name).write_bytes((out / name).read_bytes())
     picture = json.loads((out / "figures" / "embeddings.json").read_text())
+    del picture["digest"]  # as in files that another program wrote
     picture["words"][0] = ["<script>alert(1)</script>", "$x^2$ 漢"]
     (wild / "figures" / "embeddings.json").write_text(json.dumps(picture))
     links = {"schema": 1, "kind": "links", "languages": ["en", "de"],
@@ -98,7 +99,7 @@ def test_the_page_shows_them_and_trusts_no_word(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "not valid JSON"), ("[]", "another version"), ('{"schema": 9}', "another version")]
+    ("text", "message"), [("{", "is damaged"), ("[]", "is damaged"), ('{"schema": 9}', "another version")]
 )
 def test_a_figure_that_cannot_be_read_is_refused(run, tmp_path, text, message):
     out, _ = run

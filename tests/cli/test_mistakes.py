@@ -36,7 +36,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("align --out {out}", "Missing option '--model'"),
+        ("align --out {out}", "no encoder is given (--model ENCODER, or --from-checkpoint)"),
         ("align --model {base}", "Missing option '--out'"),
         (ALIGN + " --pears x", "--pears"),
         (ALIGN + " --limit many --pairs en-de={files}/good.tsv", "--limit"),

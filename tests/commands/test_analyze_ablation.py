@@ -98,7 +98,7 @@ def test_another_encoder_of_the_same_name_gets_its_own_cells(tmp_path, make_enco
     assert len({c.model_hash for c in both}) == 2
     assert [c for c in both if c.model_hash == first[0].model_hash] == first
     assert {path.name for path in (tmp_path / "out" / "pos").iterdir()} == {"x", "x-2"}
-    with pytest.raises(UserError, match="not the encoder this run began with"):
+    with pytest.raises(UserError, match="the encoder changed since this run began"):
         paralign.finetune(str(tmp_path / "b" / "x" / "encoder"), task="pos", train="en=smallworld:0-40", resume=True,
                           eval=given["eval"], overrides=TINY,
                           out=tmp_path / "out" / "pos" / "x" / "en" / "whole")  # fmt: skip
@@ -121,7 +121,7 @@ def test_a_cell_that_fails_does_not_stop_the_others(base, tmp_path, monkeypatch)
         return whole(model, **given)
 
     monkeypatch.setattr(ablation, "finetune", failing)
-    with pytest.raises(UserError, match="1 of 3 runs failed, the first: it burns"):
+    with pytest.raises(UserError, match="1 of 3 runs failed, the first: here: it burns"):
         run(base, tmp_path / "out", width=1)
     lines = (tmp_path / "out" / "ablation-pos" / "ablation.tsv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 2

@@ -57,6 +57,14 @@ def test_a_grid_runs_every_method_on_every_language_and_resumes(files, monkeypat
     assert "No run is marked as the control" not in page.read_text()
     with pytest.raises(UserError, match="in use"):
         run(files, overrides=sets)
+    for name, what in (("text", "parallel text"), ("train", "training data"), ("test", "test data")):
+        path = files / f"{name}.conllu"
+        before = path.read_text()
+        path.write_text(before.rpartition("# sent_id")[0])  # without the last sentence
+        with pytest.raises(UserError, match=rf"{name}\.conllu: the {what} changed since this run began"):
+            run(files, overrides=sets, resume=True)
+        path.write_text(before)
+    run(files, overrides=sets, resume=True)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,9 @@ def test_links_that_do_not_fit_are_told_and_nothing_is_left(store, links, tmp_pa
     with pytest.raises(UserError, match="no word links here"):
         LinkStore.open(tmp_path, store)
     (links.path.parent / "copy").mkdir()
-    for file in links.path.iterdir():
+    for file in links.path.glob("*.*"):
+        if file.name == "digests.json":  # links of an earlier version have none
+            continue
         (links.path.parent / "copy" / file.name).write_bytes(
             file.read_bytes().replace(store.fingerprint.encode(), b"x" * 32)
         )

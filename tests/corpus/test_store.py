@@ -224,7 +224,8 @@ def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path, spec: PairSpec
     build([spec], tmp_path / "out")
     assert not (tmp_path / ".out.part").exists()
     names = {p.name for p in (tmp_path / "out").iterdir()}
-    assert names == {"meta.json", *(f"{name}.bin" for name in ("pieces", *module._DTYPES))}
+    arrays = {f"{name}.bin" for name in ("pieces", *module._DTYPES)}
+    assert names == {"meta.json", "digests.json", "blocks.bin", *arrays}
 
 
 def test_damaged_stores(tmp_path: Path, spec: PairSpec) -> None:
@@ -243,11 +244,44 @@ def test_damaged_stores(tmp_path: Path, spec: PairSpec) -> None:
     cut.write_bytes(whole)
     meta = json.loads((out / "meta.json").read_text())
     (out / "meta.json").write_text(json.dumps({**meta, "schema": 99}))
+    with pytest.raises(UserError, match=r"meta\.json: the file is damaged.*build it again"):
+        TokenStore.open(out)
+    (out / "digests.json").unlink()  # as in stores of earlier versions
     with pytest.raises(UserError, match="schema 99"):
         TokenStore.open(out)
     (out / "meta.json").write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):
         TokenStore.open(out)
+
+
+def test_a_damaged_array_is_named_when_it_is_read(tmp_path: Path, spec: PairSpec) -> None:
+    out = tmp_path / "out"
+    build([spec], out)
+
+    def read(store: TokenStore) -> None:
+        store.gather(np.arange(50), np.zeros(50, np.int64))
+        store.gather_offsets(np.arange(50), np.zeros(50, np.int64))
+        store.text(0, 0)
+        assert store.language.shape == (50, 2)
+        assert len(store.spec) == len(store.line) == 50
+
+    read(TokenStore.open(out))
+    for file in sorted(out.glob("*.bin")):
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 16]))
+        store = TokenStore.open(out)
+        with pytest.raises(UserError, match=rf"/{file.name}: the file is damaged.*build it again"):
+            read(store)
+        file.write_bytes(whole)
+
+
+def test_a_store_without_digests_is_read(tmp_path: Path, spec: PairSpec) -> None:
+    new = build([spec], tmp_path / "out")
+    for name in ("digests.json", "blocks.bin"):
+        (tmp_path / "out" / name).unlink()
+    old = TokenStore.open(tmp_path / "out")
+    assert old.text(7, 1) == new.text(7, 1)
+    assert old.lengths.tolist() == new.lengths.tolist()
 
 
 def test_no_such_record(tmp_path: Path, spec: PairSpec) -> None:

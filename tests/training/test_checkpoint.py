@@ -7,7 +7,7 @@ import torch
 
 from paralign.errors import UserError
 from paralign.training import checkpoint
-from paralign.training.checkpoint import latest, load, prune, read_state, save
+from paralign.training.checkpoint import latest, load, load_best, prune, read_state, save, save_best
 
 
 def trained(seed=0):
@@ -99,10 +99,54 @@ def test_a_damaged_checkpoint_is_reported_with_a_hint(tmp_path, spoil):
     module, optimizer = trained()
     folder = save(tmp_path, 3, module, optimizer, {})
     spoil(folder)
-    with pytest.raises(
-        UserError, match=r"step-00000003: the checkpoint is damaged \(remove it to use the previous one\)"
-    ):
+    with pytest.raises(UserError, match=r"step-00000003/\w+\.safetensors: .*\(remove step-00000003 to start again\)"):
         load(folder, module, optimizer)
+    save(tmp_path, 1, module, optimizer, {})
+    with pytest.raises(UserError, match=r"remove step-00000003 to use the previous one, step-00000001"):
+        load(folder, module, optimizer)
+    (folder / "digests.json").unlink()  # as in checkpoints of earlier versions
+    with pytest.raises(UserError, match=r"step-00000003: the checkpoint is damaged \(remove step-00000003 to use"):
+        load(folder, module, optimizer)
+
+
+@pytest.mark.parametrize("name", ["module.safetensors", "optimiser.safetensors", "state.json", "digests.json"])
+def test_one_flipped_bit_is_noticed(tmp_path, name):
+    module, optimizer = trained()
+    folder = save(tmp_path, 3, module, optimizer, {"note": "x" * 50})
+    data = bytearray((folder / name).read_bytes())
+    data[-20] ^= 1
+    (folder / name).write_bytes(data)
+    for read in (read_state, lambda folder: load(folder, module, optimizer)):
+        with pytest.raises(UserError, match=f"step-00000003/{name}: the file is damaged"):
+            read(folder)
+
+
+def test_a_checkpoint_without_digests_is_read(tmp_path):
+    module, optimizer = trained()
+    folder = save(tmp_path, 3, module, optimizer, {})
+    (folder / "digests.json").unlink()
+    other, fresh = trained(seed=1)
+    assert read_state(folder)["step"] == 3
+    load(folder, other, fresh)
+    assert torch.equal(other[0].weight, module[0].weight)
+
+
+def test_damaged_best_weights_are_noticed(tmp_path):
+    module, _ = trained()
+    save_best(tmp_path, module)
+    data = bytearray((tmp_path / "best" / "module.safetensors").read_bytes())
+    data[-1] ^= 128
+    (tmp_path / "best" / "module.safetensors").write_bytes(data)
+    with pytest.raises(UserError, match=r"best/module\.safetensors: the file is damaged.*\(start a new run"):
+        load_best(tmp_path, module)
+
+
+def test_a_checkpoint_that_is_needed_is_not_removed(tmp_path):
+    module, optimizer = trained()
+    for step in (2, 4, 6, 8):
+        save(tmp_path, step, module, optimizer, {})
+    prune(tmp_path, 1, needed=4)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000004", "step-00000008"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"schema": 99}'])

@@ -49,7 +49,7 @@ def test_a_killed_run_refuses_other_text_and_other_filters(undisturbed, base, tm
 
     refused("data.min_pieces was 2, now 4", "--set", "data.min_pieces=4")
     write_pairs(pairs, range(1, 120))
-    refused("the data are not the data this run began with")
+    refused("pairs.tsv: the parallel text changed since this run began")
     write_pairs(pairs)
     finish(words)
     assert same(tmp_path / "run", folder / "run")

@@ -148,7 +148,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(m
         with torch.no_grad():
             encoder.embeddings.fill_(float("nan"))
 
-    with pytest.raises(UserError, match=r"tlm.* at step 7 .*learning_rate; the last good checkpoint is step-00000004"):
+    with pytest.raises(UserError, match=r"tlm.* at step 7 .*learning_rate.*last good checkpoint is \S+step-00000004"):
         trainer(encoder, store, tmp_path, at=6, act=poison).train()
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
     last = log_of(tmp_path)[-1]

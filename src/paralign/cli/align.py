@@ -15,7 +15,12 @@ __all__ = ["command"]
 
 def command(
     out: Out,
-    model: Annotated[str, typer.Option(help="Encoder: a folder, or a name on the Hugging Face Hub.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Encoder: a folder, or a name on the Hugging Face Hub.", show_default="that of --from-checkpoint"
+        ),
+    ] = None,
     pairs: Pairs = None,
     corpus: Annotated[
         Path | None, typer.Option(help="Token store built by `paralign corpus build`, used instead of --pairs.")
@@ -28,6 +33,10 @@ def command(
     ] = None,
     dictionary: Annotated[
         list[str] | None, typer.Option(help="Bilingual dictionary as SRC-TGT=PATH; may be repeated.")
+    ] = None,
+    from_checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Start from the encoder of a checkpoint, RUN/checkpoints/step-NNNNNNNN, of another run."),
     ] = None,
     recipe: Annotated[str, typer.Option(help="Name of a recipe (`paralign list recipes`) or a TOML file.")] = "ppa",
     overrides: Overrides = None,
@@ -52,7 +61,9 @@ def command(
     from paralign.runs.preview import preview_settings, preview_training
 
     settings = given(data={"limit": limit}, training={"seed": seed})
-    request = AlignRequest(model, pairs or [], corpus, links or [], dictionary or [], recipe, settings, overrides or [])
+    request = AlignRequest(
+        model, pairs or [], corpus, links or [], dictionary or [], recipe, settings, overrides or [], from_checkpoint
+    )
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
         previewed = replace(request, settings=preview_settings(settings))

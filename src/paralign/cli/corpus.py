@@ -100,9 +100,15 @@ def split(
 
 @app.command()
 def check(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; the report is OUT/report.html.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Output folder; the report is OUT/report.html.")
+    ] = None,
     pairs: Pairs = None,
     text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH; may be repeated.")] = None,
+    verify: Annotated[
+        list[Path] | None,
+        typer.Option(help="Token store or run: compare all its files with their digests. Used alone; may be repeated."),
+    ] = None,
     test: Annotated[
         list[str] | None,
         typer.Option(help="File of test sentences of any task, to check for overlap; may be repeated."),
@@ -116,6 +122,15 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """Find duplicates, wrong languages and overlap with test data. The exit code is 3 if there are problems."""
+    if verify:
+        from paralign.commands.verify_files import verify_files
+
+        if out or pairs or text or test:
+            raise UserError("--verify is used alone", hint="check text in a second command")
+        typer.echo(f"{verify_files(verify):,} files are intact")
+        return
+    if out is None:
+        raise UserError("no output folder is given", hint="--out FOLDER")
     from paralign.commands.check_corpus import check_corpus
     from paralign.report import write_report
 

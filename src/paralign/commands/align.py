@@ -9,10 +9,13 @@ from typing import Any
 
 from paralign.console import echo
 from paralign.encoder import Encoder
+from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.runs.folder import RunFolder
+from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, store_entries
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import run_settings
+from paralign.runs.start_checkpoint import StartCheckpoint
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
 from paralign.sources.specs import parse_pairs
 
@@ -23,7 +26,7 @@ __all__ = ["AlignRequest", "align", "prepare_align", "run_align"]
 class AlignRequest:
     """Parameters of :func:`align` that affect the result."""
 
-    model: str
+    model: str | None
     pairs: Sequence[str] = ()
     corpus: str | Path | None = None
     links: Sequence[str] = ()
@@ -31,10 +34,11 @@ class AlignRequest:
     recipe: str = "ppa"
     settings: Mapping[str, Any] = field(default_factory=dict)
     overrides: Sequence[str] = ()
+    from_checkpoint: str | Path | None = None
 
 
 def align(
-    model: str,
+    model: str | None = None,
     *,
     out: str | Path,
     pairs: Sequence[str] = (),
@@ -49,11 +53,13 @@ def align(
     quiet: bool = False,
     command: str | None = None,
     track: Sequence[str] = (),
+    from_checkpoint: str | Path | None = None,
 ) -> Path:
     """Align an encoder with parallel text.
 
     Args:
-        model: folder or hub name of an encoder; of a masked LM if an objective needs logits over the vocabulary.
+        model: folder or hub name of an encoder; of a masked LM if an objective needs logits over the vocabulary. None:
+            the encoder that the run of ``from_checkpoint`` was trained from.
         out: folder of the run; the encoder is written to ``out/encoder``.
         pairs: parallel text, each as ``SRC-TGT=PATH``.
         corpus: folder of a token store, used instead of ``pairs``.
@@ -69,6 +75,9 @@ def align(
         quiet: print nothing.
         command: recorded with the run. None: the command line of this process.
         track: experiment trackers that receive the log: ``tensorboard``, ``wandb`` or others that accelerate supports.
+        from_checkpoint: folder of a checkpoint, ``RUN/checkpoints/step-00000500``, whose encoder the run starts from,
+            for example the last good one of a run that diverged. Objectives and the schedule start anew. None: the run
+            starts from ``model``.
 
     Returns:
         The folder of the aligned encoder, a plain Hugging Face folder.
@@ -83,7 +92,7 @@ def align(
         ...     "xlm-roberta-base", pairs=["en-de=europarl.en-de.tsv.gz"], recipe="ppa", out="runs/ppa-de"
         ... )
     """
-    request = AlignRequest(model, pairs, corpus, links, dictionary, recipe, settings or {}, overrides)
+    request = AlignRequest(model, pairs, corpus, links, dictionary, recipe, settings or {}, overrides, from_checkpoint)
     return run_align(RunOptions(Path(out), resume, quiet, lenient, tuple(track), command), request)
 
 
@@ -102,15 +111,31 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     Raises:
         UserError: for input or settings that cannot be used.
     """
+    if request.model is None and request.from_checkpoint is None:
+        raise UserError("no encoder is given", hint="--model ENCODER, or --from-checkpoint")
     config = run_settings(request.recipe, request.settings, request.overrides)
     specs = [parse_pairs(text) for text in request.pairs]
     if bool(specs) == bool(request.corpus):
         raise UserError("give either --pairs or --corpus")
+    start = StartCheckpoint(request.from_checkpoint) if request.from_checkpoint else None
+    model = request.model or (start.model() if start else "")
     folder = RunFolder(options.out, "align", resume=options.resume, command=options.command)
     folder.check_settings(config.model_dump(mode="json"))
+    check_inputs(
+        folder,
+        pairs=data_files(specs),
+        corpus=store_entries(request.corpus) if request.corpus else [],
+        links=data_files(request.links),
+        dictionary=dictionary_files(request.dictionary),
+        model=model_files(model),
+        checkpoint=start.entries if start else [],
+    )
     if folder.finished:
+        check_model(options.out / "encoder")
         echo(f"{options.out} is finished", quiet=options.quiet)
         return None
-    encoder = Encoder.from_pretrained(request.model, chunk_cost=config.training.chunk_cost)
-    inputs = TrainingInputs(request.model, specs, request.corpus, request.links, request.dictionary)
+    encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)
+    if start is not None:
+        start.load_into(encoder)
+    inputs = TrainingInputs(model, specs, request.corpus, request.links, request.dictionary, start=start)
     return prepare_training(folder, encoder, inputs, config, options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,16 @@ from typing import Any
 from paralign.analyses.ablation import AblationCell, ablation_result
 from paralign.commands.analyze_results import write_analysis
 from paralign.commands.finetune import finetune
+from paralign.config import load_toml
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.layers import configure_layers, format_layers, layer_stacks, parse_layers
 from paralign.errors import UserError
+from paralign.results import check_results
 from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, finetune_settings, identity
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin, command_line, results_of
+from paralign.runs.inputs import check_inputs, data_files, finetune_inputs
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import read_data
 
@@ -78,6 +80,7 @@ def analyze_ablation(
     note = begin(out, resume, quiet)
     names = _folder_names(encoders, out / task)
     _check_same_settings(out / task, config, task, train, eval, limit)
+    _check_same_encoders(out / task, encoders)
     cells = [
         _Run(encoder.model, name, source, reset)
         for encoder, name, own_resets in zip(encoders, names, resets, strict=True)
@@ -130,7 +133,7 @@ def analyze_ablation(
     if failed:
         where, first_error = failed[0]
         raise UserError(
-            f"{len(failed)} of {len(cells)} runs failed, the first: {first_error.message}",
+            f"{len(failed)} of {len(cells)} runs failed, the first: {first_error}",
             where=where,
             hint="the others are compared; fix the error and --resume",
         )
@@ -203,7 +206,25 @@ def _check_same_settings(
         settings = identity(config, task, FinetuneData([source], eval, limit=limit))
         compared = {key: settings[key] for key in ("data", "training")}
         for file in sorted(runs.glob(f"*/{parse_text(source).language}/*/run.json")):
-            RunFolder(file.parent, "finetune", resume=True).check_settings(compared)
+            folder = RunFolder(file.parent, "finetune", resume=True)
+            folder.check_settings(compared)
+            check_inputs(folder, **finetune_inputs([source], eval))
+    others = {"eval": data_files(eval)}  # targets are the same for all sources
+    for file in sorted(runs.glob("*/*/*/run.json")):
+        check_inputs(RunFolder(file.parent, "finetune", resume=True), **others)
+        check_results(file.parent)
+
+
+def _check_same_encoders(runs: Path, encoders: Sequence[_AblatedEncoder]) -> None:
+    """Refuse an encoder that changed since its other runs, which would be compared under the same name."""
+    digests = {encoder.model: encoder.digest for encoder in encoders}
+    for file in sorted(runs.glob("*/*/*/run.json")):
+        config = file.with_name("config.toml")
+        model = str(load_toml(config).get("model")) if config.is_file() else ""
+        model_hash = RunFolder(file.parent, "finetune", resume=True).before.get("model_hash")
+        if model_hash not in (None, digests.get(model, model_hash)):
+            message = f"the encoder changed since {file.parent} was fine-tuned from it"
+            raise UserError(message, where=model, hint="restore it, or use another --out")
 
 
 def _folder_names(encoders: Sequence[_AblatedEncoder], folder: Path) -> list[str]:
@@ -226,7 +247,7 @@ def _folder_names(encoders: Sequence[_AblatedEncoder], folder: Path) -> list[str
 def _encoder_in(folder: Path) -> str | None:
     """Return the fingerprint of the encoder whose runs are in a folder."""
     for file in sorted(folder.glob("*/*/run.json")):
-        model_hash = json.loads(file.read_text(encoding="utf-8")).get("model_hash")
+        model_hash = RunFolder(file.parent, "finetune", resume=True).before.get("model_hash")
         if model_hash:
             return str(model_hash)
     return None

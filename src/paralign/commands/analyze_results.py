@@ -52,13 +52,14 @@ def write_analysis(folder: RunFolder, name: str, result: AnalysisResult, quiet: 
         quiet: print nothing.
         facts: further facts for ``run.json``.
     """
+    folder.save(alarms=list(result.warnings), **facts)  # before the results, so that there are none without them
     if folder.main and result.table:
         write_lines(folder.path / f"{name}.tsv", ["\t".join(row) for row in result.table])
     for kind, data in result.figures.items():
         folder.figure(kind, kind, **data)
     if folder.main and result.rows:
         write_results(folder.path, [(row, None) for row in result.rows], fresh=True)
-    folder.save(status="done", alarms=list(result.warnings), **facts)
+    folder.save(status="done")
     for line in result.summary:
         echo(line, quiet=quiet)
     for warning in result.warnings:

@@ -13,6 +13,7 @@ from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
 from paralign.commands.pretrain import pretrain
 from paralign.console import echo
+from paralign.digests import FolderDigests, write_digests
 from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
 from paralign.runs.groups import begin, command_line
@@ -66,6 +67,8 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
         echo("1/5 generating the small world", quiet=quiet)
         with atomic_folder(data, replace=True) as part:
             _write_data(part, seed, others)
+            write_digests(part)
+    FolderDigests(data, "restore it, or use another --out").check()
 
     note("2/5 pretraining on plain text")
     text = [f"{language}={data / f'mono.{language}.txt'}" for language in _LANGUAGES]

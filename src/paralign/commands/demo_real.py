@@ -9,9 +9,9 @@ from pathlib import Path
 
 from paralign.commands.align import align
 from paralign.commands.evaluate import evaluate
-from paralign.corpus.build import file_digest
 from paralign.corpus.deduplicate import sentence_hashes
 from paralign.corpus.language_identification import check_languages
+from paralign.digests import FolderDigests, file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
@@ -79,6 +79,8 @@ def demo_real(
         with atomic_folder(data, replace=True) as part:
             _write_data(part, specs)
             (part / "began.json").write_text(json.dumps(inputs, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            write_digests(part)
+    FolderDigests(data, "restore it, or use another --out").check()
     began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
     for name, value in inputs.items():
         if began_with[name] != value:

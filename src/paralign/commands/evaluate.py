@@ -120,15 +120,15 @@ def evaluate(
         folder.abandon()
         raise
     warnings += warn_of_scores([row for row, _ in measured])
-    if folder.main:
-        write_results(folder.path, measured)
-    folder.save(
-        status="done",
+    folder.save(  # before the results, so that there are none without their warnings
         parameters=encoder.parameter_count(),
         device=encoder.device.type,
         threads=torch.get_num_threads(),
         alarms=list(dict.fromkeys([*folder.before.get("alarms", []), *warnings])),
     )
+    if folder.main:
+        write_results(folder.path, measured)
+    folder.save(status="done")
     rows = [row for row, _ in measured]
     if folder.main:
         keys = {row.key() for row in rows}

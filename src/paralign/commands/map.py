@@ -8,6 +8,7 @@ from pathlib import Path
 from paralign.commands.align_words import read_aligned_text
 from paralign.console import echo
 from paralign.device import best_device
+from paralign.digests import write_digests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
@@ -76,6 +77,7 @@ def make_map(
     linear_map = LinearMap(matrix.cpu(), {**settings, "model_hash": encoder.digest(), **facts})
     with atomic_folder(Path(out)) as part:
         linear_map.save(part)
+        write_digests(part)
     shown = f"mean cosine {facts['before']:.3f} before, {facts['after']:.3f} after"
     echo(f"{out}  ({facts['words']:,} linked words; {shown})", quiet=quiet)
     return linear_map

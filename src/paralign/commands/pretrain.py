@@ -11,9 +11,10 @@ from typing import Any
 from paralign.console import echo
 from paralign.corpus.mixing import MixedText
 from paralign.corpus.store import TokenStore
+from paralign.digests import write_digests
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.families import parse_arch
-from paralign.encoder.loading import load_tokenizer
+from paralign.encoder.loading import check_model, load_tokenizer
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
@@ -21,6 +22,7 @@ from paralign.languages import parse_derived
 from paralign.rng import seed_for
 from paralign.runs.corpus import check_languages, check_same_text
 from paralign.runs.folder import RunFolder
+from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
@@ -156,7 +158,15 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     folder = RunFolder(options.out, "pretrain", resume=options.resume, command=options.command)
     scratch = asdict(start) if isinstance(start, Scratch) else {}
     folder.check_settings({"scratch": scratch, **config.model_dump(mode="json")})
+    check_inputs(
+        folder,
+        **{"pairs" if pairs else "text": data_files(specs)},
+        heldout=data_files(heldout_specs),
+        dictionary=dictionary_files(request.dictionary),
+        **{"tokenizer": model_files(start.tokenizer)} if isinstance(start, Scratch) else {"model": model_files(start)},
+    )
     if folder.finished:
+        check_model(folder.path / "encoder")
         check_same_text(TokenStore.open(folder.path / "corpus"), specs)
         echo(f"{options.out} is finished", quiet=options.quiet)
         return None
@@ -230,6 +240,7 @@ def _from_scratch(
         folder.begin({})
         with atomic_folder(stored, replace=True) as part:
             tokenizer.save_pretrained(part)
+            write_digests(part)
     languages = [language for spec in specs for language in map(parse_derived, spec.languages)]
     return Encoder.from_scratch(
         start.arch,

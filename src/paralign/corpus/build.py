@@ -17,12 +17,13 @@ import numpy.typing as npt
 from paralign.corpus.clean import FilterConfig, sides_are_comparable
 from paralign.corpus.deduplicate import HashSet, hash_texts, sentence_hashes
 from paralign.corpus.store import SCHEMA, TokenStore
+from paralign.digests import file_digest, write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 
-__all__ = ["Tokenize", "build_store", "file_digest"]
+__all__ = ["Tokenize", "build_store"]
 
 Tokenize = Callable[[list[str], str], list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]
 """Called with texts and their language; returns for each text its piece ids ``[k]`` and character offsets ``[k, 2]``,
@@ -328,6 +329,7 @@ class _Build:
             "arrays": {n: {"dtype": self.dtypes[n], "bytes": self.sizes[n]} for n in self.dtypes},
         }
         (self.part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_digests(self.part, [f"{name}.bin" for name in self.files])
 
     def _nothing_left(self) -> str:
         dropped = sum(self.dropped, Counter())
@@ -347,12 +349,6 @@ class _Build:
             if share > _MANY_UNKNOWN
         )
         return f"all {dropped.total():,} {what} dropped: {counts}{many or hint.get(dropped.most_common(1)[0][0], '')}"
-
-
-def file_digest(path: str | Path) -> str:
-    """Return the hash (BLAKE2b, 128 bits) of the bytes of a file."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _file(path: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ words.bin          uint16 [P, 2]       first and last word of each piece in its 
 index.bin          int64 [n + 1]       where the links of each record begin
 links.bin          uint16 [L, 2]       word of the first side, word of the second
 =================  ==================  ================================================================
+
+``digests.json`` and ``blocks.bin`` have the digests of these files (:mod:`paralign.digests`).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paralign.corpus.store import TokenStore
+from paralign.digests import FolderDigests, write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.ragged import ranges, row_ids, row_starts
@@ -65,14 +68,14 @@ class LinkedWords:
 
 
 class LinkStore:
-    """The links of a token store, opened for reading; its arrays are memory-mapped."""
+    """The links of a token store, opened for reading; its arrays are memory-mapped, and checked when they are read."""
 
-    def __init__(self, path: Path, meta: dict[str, Any]) -> None:
+    def __init__(self, path: Path, meta: dict[str, Any], digests: FolderDigests) -> None:
         self.path, self.meta = path, meta
         self.fingerprint: str = meta["store"]
-        self._words = self._map("words", "<u2").reshape(-1, 2)
-        self._index = self._map("index", "<i8")
-        self._links = self._map("links", "<u2").reshape(-1, 2)
+        self._words = digests.array("words.bin", "<u2", 2)
+        self._index = digests.array("index.bin", "<i8")
+        self._links = digests.array("links.bin", "<u2", 2)
 
     @classmethod
     def open(cls, path: str | Path, store: TokenStore) -> LinkStore:
@@ -86,18 +89,18 @@ class LinkStore:
             UserError: if there are none, they are damaged, or they belong to another store.
         """
         path = Path(path)
+        digests = FolderDigests(path, "remove the folder")
+        digests.check("meta.json")
         try:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-            links = cls(path, meta)
+            links = cls(path, meta, digests)
+        except UserError:
+            raise
         except (OSError, ValueError, KeyError):
             raise UserError("no word links here, or they are damaged", where=path, hint="remove the folder") from None
         if meta.get("schema") != SCHEMA or links.fingerprint != store.fingerprint:
             raise UserError("the word links belong to other text", where=path, hint="remove the folder")
         return links
-
-    def _map(self, name: str, dtype: str) -> npt.NDArray[Any]:
-        file = self.path / f"{name}.bin"
-        return np.asarray(np.memmap(file, np.dtype(dtype), "r")) if file.stat().st_size else np.empty(0, dtype)
 
     def __len__(self) -> int:
         return len(self._links)
@@ -108,14 +111,14 @@ class LinkStore:
         Args:
             positions: ``[k]`` of the pieces in the store.
         """
-        words = self._words[positions].astype(np.int64)
+        words = np.asarray(self._words[positions], np.int64)
         return np.where(words == _NONE, -1, words)
 
     def links(self, records: Ints) -> tuple[Ints, Ints]:
         """Return the links of records, ``[l, 2]``, record by record, and the number of links of each."""
         begin = self._index[records]
         counts = self._index[records + 1] - begin
-        return self._links[ranges(begin, counts)].astype(np.int64), counts
+        return np.asarray(self._links[ranges(begin, counts)], np.int64), counts
 
 
 def write_link_store(
@@ -163,6 +166,7 @@ def write_link_store(
         (part / "index.bin").write_bytes(index.astype("<i8").tobytes())
         meta = {"schema": SCHEMA, "store": store.fingerprint, "tokenised": tokenised, **(facts or {})}
         (part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_digests(part, ["words.bin", "index.bin", "links.bin"])
     return LinkStore.open(out, store)
 
 

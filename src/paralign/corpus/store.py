@@ -13,6 +13,8 @@ language.bin       uint8 [n, sides]         index into ``languages``
 spec.bin           uint16 [n]               index into the specs from which the store was built
 line.bin           int64 [n]                line number in the file
 =================  =======================  ==============================================================
+
+``digests.json`` and ``blocks.bin`` have the digests of these files (:mod:`paralign.digests`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.digests import CheckedArray, FolderDigests
 from paralign.errors import UserError
 from paralign.ragged import ranges
 from paralign.text.words import piece_words, word_spans
@@ -33,11 +36,14 @@ __all__ = ["SCHEMA", "TokenStore", "share_kept"]
 
 SCHEMA = 1
 Ints = npt.NDArray[np.int64]
-Array = npt.NDArray[Any]
+_DAMAGED = "the store is damaged: build it again"
 
 
 class TokenStore:
     """A token store, opened for reading; its arrays are memory-mapped, not loaded.
+
+    A block of an array is compared with its digest when it is first read; every method raises a UserError that names
+    the file if it is damaged.
 
     Stores are built by :func:`paralign.corpus.build.build_store` (``paralign corpus build``) and opened with
     :meth:`open`.
@@ -45,40 +51,39 @@ class TokenStore:
     Attributes:
         sides: 2 for pairs, 1 for plain text.
         languages: canonical tags.
-        language: uint8 ``[n, sides]``, index into ``languages``.
-        spec: uint16 ``[n]``, index into ``meta["specs"]``.
-        line: int64 ``[n]``, line in the source file, from 1 (for the small world an index).
         fingerprint: BLAKE2b hash of the arrays, the languages and the tokenizer's id: equal for equal content.
         meta: the content of ``meta.json``.
     """
 
-    def __init__(self, path: Path, meta: dict[str, Any]) -> None:
+    def __init__(self, path: Path, meta: dict[str, Any], digests: FolderDigests) -> None:
         self.path = path
+        self._digests = digests
         self.meta = meta
         self.sides: int = meta["sides"]
         self.languages: list[str] = meta["languages"]
         self.fingerprint: str = meta["fingerprint"]
         self._n: int = meta["records"]
         self._pieces = self._map("pieces")
-        self._offsets = self._map("offsets").reshape(-1, 2)
+        self._offsets = self._map("offsets", 2)
         self._index = self._map("index")
         self._text = self._map("text")
         self._text_index = self._map("text_index")
-        self.language: npt.NDArray[np.uint8] = self._map("language").reshape(-1, self.sides)
-        self.spec: npt.NDArray[np.uint16] = self._map("spec")
-        self.line: Ints = self._map("line")
+        self._language = self._map("language", self.sides)
+        self._spec, self._line = self._map("spec"), self._map("line")
 
     @classmethod
     def open(cls, path: str | Path) -> TokenStore:
-        """Open a store; reads only ``meta.json`` and the sizes of the files.
+        """Open a store; reads only ``meta.json``, digests and the sizes of the files.
 
         Args:
             path: folder of the store.
 
         Raises:
-            UserError: if the folder is not a store, has another version, or a file is missing or truncated.
+            UserError: if the folder is not a store, has another version, or a file is missing, truncated or damaged.
         """
         path = Path(path)
+        digests = FolderDigests(path, _DAMAGED)
+        digests.check("meta.json")
         try:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -93,24 +98,36 @@ class TokenStore:
             size = file.stat().st_size if file.is_file() else None
             if size != array["bytes"]:
                 what = "is missing" if size is None else f"has {size:,} bytes, not {array['bytes']:,}"
-                raise UserError(what, where=file, hint="the store is damaged: build it again")
-        return cls(path, meta)
+                raise UserError(what, where=file, hint=_DAMAGED)
+        return cls(path, meta, digests)
 
-    def _map(self, name: str) -> Array:
-        array = self.meta["arrays"][name]
-        if not array["bytes"]:
-            return np.empty(0, array["dtype"])
-        # A plain array over the mapping: indexing an np.memmap is several times slower.
-        return np.asarray(np.memmap(self.path / f"{name}.bin", np.dtype(array["dtype"]), "r"))
+    def _map(self, name: str, width: int | None = None) -> CheckedArray:
+        return self._digests.array(f"{name}.bin", self.meta["arrays"][name]["dtype"], width)
 
     def __len__(self) -> int:
         return self._n
 
     @cached_property
+    def language(self) -> npt.NDArray[np.uint8]:
+        """uint8 ``[n, sides]`` index into ``languages``."""
+        return self._language.all()
+
+    @cached_property
+    def spec(self) -> npt.NDArray[np.uint16]:
+        """uint16 ``[n]`` index into ``meta["specs"]``."""
+        return self._spec.all()
+
+    @cached_property
+    def line(self) -> Ints:
+        """int64 ``[n]`` line in the source file, from 1 (for the small world an index)."""
+        return self._line.all()
+
+    @cached_property
     def lengths(self) -> npt.NDArray[np.int32]:
         """int32 ``[n, sides]`` number of pieces of each side."""
-        out = np.empty(len(self._index) - 1, np.int32)
-        np.subtract(self._index[1:], self._index[:-1], out=out, casting="unsafe")  # without a temporary int64 array
+        index = self._index.all()
+        out = np.empty(len(index) - 1, np.int32)
+        np.subtract(index[1:], index[:-1], out=out, casting="unsafe")  # without a temporary int64 array
         return out.reshape(-1, self.sides)
 
     def _slot(self, record: int, side: int) -> int:
@@ -121,17 +138,17 @@ class TokenStore:
     def pieces(self, record: int, side: int) -> Ints:
         """Return the piece ids of one side, ``[k]``, without special tokens."""
         slot = self._slot(record, side)
-        return self._pieces[self._index[slot] : self._index[slot + 1]].astype(np.int64)
+        return np.asarray(self._pieces[self._index[slot] : self._index[slot + 1]], np.int64)
 
     def offsets(self, record: int, side: int) -> Ints:
         """Return start and end character of each piece in ``text(record, side)``, ``[k, 2]``."""
         slot = self._slot(record, side)
-        return self._offsets[self._index[slot] : self._index[slot + 1]].astype(np.int64)
+        return np.asarray(self._offsets[self._index[slot] : self._index[slot + 1]], np.int64)
 
     def text(self, record: int, side: int) -> str:
         """Return the normalized text of one side."""
         slot = self._slot(record, side)
-        return self._text[self._text_index[slot] : self._text_index[slot + 1]].tobytes().decode()
+        return str(self._text[self._text_index[slot] : self._text_index[slot + 1]].tobytes(), "utf-8")
 
     def gather(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
         """Return the pieces of many sides at once.

@@ -54,7 +54,8 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
         folder: the encoder's folder.
         facts: ``model_hash``, ``parent``, ``origin``, ``lineage``, ``method``, ``control``, ``base``,
             ``languages``, ``objectives``, ``data`` (kept and dropped lines by corpus), ``unknown`` (lines about
-            languages with many unknown pieces), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``.
+            languages with many unknown pieces), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``; and
+            ``checkpoint`` (``path``, ``step``) if it was trained from a checkpoint of another run.
         head: whether the encoder has a vocabulary head.
     """
     write_provenance(folder, facts)
@@ -64,6 +65,10 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
     data = "\n".join(f"* {line}" for line in facts["data"])
     unknown = "".join(f"* {line}\n" for line in facts.get("unknown", ()))
     limits = f"\n## Limitations\n\nText that the tokenizer cannot represent is lost:\n\n{unknown}" if unknown else ""
+    started = facts.get("checkpoint")
+    start = (
+        f"\n| started from | `{started['path']}`, step {started['step']:,} of a run from the base |" if started else ""
+    )
     text = f"""---
 library_name: transformers
 pipeline_tag: {"fill-mask" if head else "feature-extraction"}
@@ -81,7 +86,7 @@ tags:
 
 | | |
 |---|---|
-| base | `{base}` |
+| base | `{base}` |{start}
 | objectives | {", ".join(facts["objectives"])} |
 | languages | {", ".join(facts["languages"])} |
 | steps | {facts["steps"]:,} |

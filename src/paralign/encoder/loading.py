@@ -13,12 +13,13 @@ import torch
 from safetensors import SafetensorError
 from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 
+from paralign.digests import FolderDigests
 from paralign.encoder.families import TWINS, attention_implementation, first_line, model_class, read_family
 from paralign.encoder.hf import base_of, has_head, hidden_layers, width_of
 from paralign.errors import UserError
 from paralign.models import shipped
 
-__all__ = ["load_model", "load_tokenizer", "load_twin_offset"]
+__all__ = ["check_model", "load_model", "load_tokenizer", "load_twin_offset"]
 
 _PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "pytorch_model.bin.index.json")
 _TOKENIZERS = (
@@ -53,6 +54,24 @@ def _folder(name: str) -> Path | None:
     return path
 
 
+def check_model(name: str | Path, *, weights: bool = True) -> None:
+    """Compare the files of a model that paralign wrote with their digests.
+
+    Args:
+        name: a folder, or a name on the hub, which is not checked.
+        weights: whether the weights are among these files.
+
+    Raises:
+        UserError: naming the damaged file.
+    """
+    path = _local(str(name))
+    if path is not None and path.is_dir():
+        found = FolderDigests(path, "restore it; if you changed it yourself, remove digests.json")
+        names = [file for file in found.files if weights or not file.endswith(".safetensors")]
+        if names:
+            found.check(*names)
+
+
 def _check_weights(name: str) -> None:
     path = _folder(name)
     if path is None:
@@ -67,12 +86,14 @@ def _check_weights(name: str) -> None:
                 hint="convert them once with transformers: save_pretrained(safe_serialization=True)",
             )
         raise UserError("no *.safetensors in the model folder", where=name)
+    check_model(name)
 
 
 def _check_tokenizer(name: str) -> None:
     path = _folder(name)
     if path is not None and not any((path / file).exists() for file in _TOKENIZERS):
         raise UserError("the model folder has no tokenizer", where=name, hint="save the tokenizer in the same folder")
+    check_model(name, weights=False)
 
 
 def load_model(name: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from paralign.digests import DAMAGED, file_digest, read_object
 from paralign.errors import UserError, file_location
 from paralign.results import Measurement, Seeds, read_results
 from paralign.systems import SEED_IN_NAME, distinct_labels
@@ -45,6 +46,8 @@ class RunInfo(BaseModel):
     control: bool = False
     alarms: list[str] = []
     status: str | None = None
+    logs: dict[str, str] = {}
+    """Digests of the logs that are complete."""
 
 
 HELD_OUT = "held out, "
@@ -205,23 +208,26 @@ def _read_run(path: Path, name: str) -> Run:
 
 
 def _read_figure(path: Path) -> Mapping[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError("not valid JSON", where=path, hint="run the analysis again, or remove the file") from error
-    if not isinstance(data, dict) or data.get("schema") != 1:
-        hint = "run the analysis again, or remove the file"
+    hint = "run the analysis again, or remove the file"
+    data = read_object(path, hint)
+    if data.get("schema") != 1:
         raise UserError("the figure was written by another version", where=path, hint=hint)
     return data
 
 
 def _read_info(path: Path) -> RunInfo:
+    facts = read_object(path, "restore the file, or remove it")
     try:
-        return RunInfo.model_validate_json(path.read_bytes())
+        info = RunInfo.model_validate(facts)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UserError(f"{key + ': ' if key else ''}{first['msg']}", where=path) from error
+    for name, digest in info.logs.items():
+        log = path.parent / name
+        if log.is_file() and file_digest(log) != digest:
+            raise UserError(DAMAGED, where=log, hint="restore the file, or remove it")
+    return info
 
 
 def _logs(run: Path) -> list[Path]:

@@ -11,12 +11,13 @@ import numpy as np
 
 from paralign.console import echo
 from paralign.corpus import language_identification
-from paralign.corpus.build import Tokenize, build_store, file_digest
+from paralign.corpus.build import Tokenize, build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.exclusion import excluded_sentences
 from paralign.corpus.mixing import tempered
 from paralign.corpus.store import TokenStore, share_kept
 from paralign.device import only_cpu
+from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.sources.specs import PairSpec, TextSpec
@@ -240,7 +241,9 @@ def open_corpus(
         )
     if store.meta["tokenizer"] != encoder.tokenizer_id:
         raise UserError(
-            "the token store was built with another tokenizer", where=path, hint="build it again for this model"
+            "the token store was built with another tokenizer",
+            where=path,
+            hint="build it again for this model" if corpus else "use another --out",
         )
     return store
 
@@ -277,7 +280,8 @@ def check_same_text(
     was, now = store.meta["filter"], {} if config is None else config.model_dump()
     changed = [f"data.{key} was {was.get(key)!r}, now {value!r}" for key, value in now.items() if was.get(key) != value]
     if changed:
-        raise UserError(f"settings differ from those the run began with: {', '.join(changed)}", where=store.path)
+        message = f"settings differ from those the run began with: {', '.join(changed)}"
+        raise UserError(message, where=store.path, hint="use those settings, or another --out")
     hint = "start a new run with another --out"
     entries = store.meta["specs"]
     if [entry["languages"] for entry in entries] != [list(spec.languages) for spec in specs]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from paralign.config import load_toml
 from paralign.corpus.language_identification import describe_mismatch
 from paralign.corpus.store import TokenStore
+from paralign.digests import DAMAGED, file_digest, read_object
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.ragged import row_ids, row_positions, row_starts
@@ -125,6 +126,8 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
         try:
             store = TokenStore.open(corpus)
         except UserError:
+            if (corpus / "digests.json").is_file():  # damaged, not of an earlier version
+                raise
             continue
         if store.meta["tokenizer"] == encoder.tokenizer_id:
             out.append((f"the text the encoder was trained on ({corpus})", _store_keys(store)))
@@ -134,7 +137,17 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
 def fine_tuned_on(model: str) -> list[tuple[str, Keys]]:
     """Return the texts a fine-tuned ``seed-K/model`` was trained on, if its run still contains their keys."""
     path = Path(model).parent.parent / SEEN
-    return [("the data it was fine-tuned on", np.load(path))] if path.is_file() else []
+    if not path.is_file():
+        return []
+    hint = "remove it: overlap with the training data is then not looked for"
+    facts = path.with_name("run.json")
+    digest = read_object(facts, "restore it, or remove it").get("seen_digest") if facts.is_file() else None
+    if digest not in (None, file_digest(path)):
+        raise UserError(DAMAGED, where=path, hint=hint)
+    try:
+        return [("the data it was fine-tuned on", np.load(path))]
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(DAMAGED, where=path, hint=hint) from error
 
 
 def _corpora(run: Path) -> list[Path]:

@@ -15,24 +15,28 @@ from safetensors.torch import save_file
 from paralign.config import resolve
 from paralign.console import echo
 from paralign.device import best_device, processes
+from paralign.digests import file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import configure_layers, layer_hashes, parse_layers, reinitialize_layers
+from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.results import Measurement, Seeds, read_results, write_results
+from paralign.results import Items, Measurement, Seeds, check_results, read_results, write_results
 from paralign.rng import seed_for
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.evaluation_warnings import SEEN, seen_texts, warn_of_data, warn_of_languages, warn_of_scores
+from paralign.runs.finetune_cost import FinetuneCost
 from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, FinetuneTraining, identity
 from paralign.runs.folder import RunFolder
+from paralign.runs.inputs import check_inputs, finetune_inputs, model_files
 from paralign.runs.measure import RowContext, echo_scores, echo_summary, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import describe_model
 from paralign.runs.options import RunOptions
 from paralign.tasks.head import TaskHead
 from paralign.tasks.supervised import SupervisedTask
 from paralign.tasks.training_mixture import TrainingMixture
-from paralign.training import Callback, DevelopmentScore, Learner, Outcome, Stopped, Trainer
+from paralign.training import Callback, DevelopmentScore, Learner, Stopped, Trainer
 from paralign.training.alarms import Alarms
 from paralign.training.memory import check_memory
 from paralign.training.trackers import Trackers, check_trackers
@@ -83,8 +87,10 @@ class FinetuneRun:
         self._settings = identity(config, self.task_name, data)
         self._settings["task"] = config.task.model_dump(mode="json") | self.task.config.model_dump(mode="json")
         self.folder.check_settings(self._settings)
+        inputs = finetune_inputs(data.train, data.eval, data.dev)
+        check_inputs(self.folder, **inputs, model=model_files(model))
         self.seeds = range(config.training.seed, config.training.seed + seeds)
-        self._done = {row.seeds.finetune for row in read_results(self._results)} if self._results.exists() else set()
+        self._done = {row.seeds.finetune for row in check_results(self.folder.path) if row.seeds.finetune is not None}
         check_trackers(options.track)
         self.encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)
         check_memory(self.encoder, best_device(), parts=processes() if config.training.shard else 1)
@@ -113,14 +119,16 @@ class FinetuneRun:
             Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
             UserError: if a seed failed, after the others have ended.
         """
+        for seed in sorted(self._done & set(self.seeds)):
+            check_model(self._seed_folder(seed) / "model")
         if self.finished:
             echo(f"{self.options.out} is finished", quiet=self.options.quiet)
             return read_results(self._results)
         folder = self.folder
-        self.begin()
         failed: dict[int, Exception] = {}
         rows: list[Measurement] = []
         try:
+            self.begin()
             self._check_data()
             for seed in self.seeds:
                 if seed in self._done:
@@ -169,13 +177,11 @@ class FinetuneRun:
         )
         self._recorded = recorded_settings(self.task) | changed | {"training": self._recorded_training()}
         self._weights = {name: value.clone() for name, value in self.encoder.state_dict().items()}
-        self._cost = _Cost(folder)
+        self._cost = FinetuneCost(folder)
         self._layer_hashes = folder.before.get(
             "layer_hashes", {"encoder": layer_hashes(self.encoder)} if changed else {}
         )
         self._changed = bool(changed)
-        if folder.resumed:  # keep the facts that the run recorded before
-            folder.save(**self._cost.facts, **({"layer_hashes": self._layer_hashes} if self._layer_hashes else {}))
 
     def prepare_seed(self, seed: int) -> tuple[TaskHead, Trainer]:
         """Reset the encoder, create a head, and set up the training loop of a seed.
@@ -228,36 +234,47 @@ class FinetuneRun:
 
     def _run_seed(self, seed: int, keep_models: bool) -> list[Measurement]:
         head, trainer = self.prepare_seed(seed)
+        self._cost.begin_seed(seed)
         try:
             outcome = trainer.train(resume=self.options.resume)
-            rows = self._score(seed, head, keep_models)
+            measured = self._score(seed, head)
+            rows = [row for row, _ in measured]
+            # Before the results: a seed with results is finished, and nothing is added to it when the run is resumed.
+            self._cost.add(seed, outcome)
+            self._cost.warn([*outcome.alarms, *warn_of_scores(rows)], self.options.quiet)
+            self._write(seed, head, measured, keep_models)
         except Stopped:
             raise
         except Exception as error:
             raise _SeedFailed(error) from error
         echo_scores(rows, self.options.quiet)
-        self._cost.warn([*outcome.alarms, *warn_of_scores(rows)], self.options.quiet)
-        self._cost.add(outcome)
         if outcome.signal:
             raise Stopped(outcome.signal, outcome.steps)
         return rows
 
-    def _score(self, seed: int, head: TaskHead, keep_models: bool) -> list[Measurement]:
-        """Evaluate a trained seed on every test set, and write its model and results."""
-        seeds = Seeds(**self.model_facts["seeds"] | {"finetune": seed})
+    def _score(self, seed: int, head: TaskHead) -> list[tuple[Measurement, Items | None]]:
+        """Evaluate a trained seed on every test set."""
         name, split, train = self.folder.name, self.data.split, self.sets.language
-        context = RowContext(self.model_facts, name, seeds, split, train, self._recorded)
+        context = RowContext(self.model_facts, name, self._seeds(seed), split, train, self._recorded)
         measured = []
         for spec, test, dataset in self.tests:
             measured += measure(self.task, self.encoder, head, test, dataset, context)
             echo_truncated(self.task, spec, self._notes, self.options.quiet)
+        return measured
+
+    def _seeds(self, seed: int) -> Seeds:
+        return Seeds(**self.model_facts["seeds"] | {"finetune": seed})
+
+    def _write(
+        self, seed: int, head: TaskHead, measured: Sequence[tuple[Measurement, Items | None]], keep_models: bool
+    ) -> None:
+        """Write model and results of a seed."""
         if self.folder.main:
             if keep_models:
-                of = self.model_facts | {"seeds": seeds.model_dump()}
+                of = self.model_facts | {"seeds": self._seeds(seed).model_dump()}
                 self._save_model(self._seed_folder(seed) / "model", head, {"train": self.sets.language, "of": of})
             write_results(self.folder.path, measured)  # last: a seed with results is finished
             shutil.rmtree(self._seed_folder(seed) / "checkpoints", ignore_errors=True)
-        return [row for row, _ in measured]
 
     def _save_model(self, folder: Path, head: TaskHead, facts: Mapping[str, Any]) -> None:
         with atomic_folder(folder, replace=True) as part:
@@ -265,6 +282,7 @@ class FinetuneRun:
             save_file({k: v.contiguous() for k, v in head.state_dict().items()}, part / "head.safetensors")
             task_facts = {"task": self.task_name, "settings": self.task.config.model_dump(mode="json"), **facts}
             (part / "task.json").write_text(json.dumps(task_facts, ensure_ascii=False), encoding="utf-8")
+            write_digests(part)
 
     def _seed_folder(self, seed: int) -> Path:
         return self.folder.path / f"seed-{seed}"
@@ -273,7 +291,9 @@ class FinetuneRun:
         """Warn about the data, and store keys of the training texts."""
         seen = seen_texts(self.encoder, self.model, self.task, self.sets.named_sets(self.seeds[0]))
         if self.folder.main:
-            np.save(self.folder.path / SEEN, np.unique(np.concatenate([keys for _, keys in seen])))
+            file = self.folder.path / SEEN
+            np.save(file, np.unique(np.concatenate([keys for _, keys in seen])))
+            self.folder.save(seen_digest=file_digest(file))
         read = [*self.sets.sets, self.sets.originals, self.sets.dev]
         languages = warn_of_languages(self.task, [(data.name, data) for data in read if data is not None])
         self._cost.warn(languages, self.options.quiet)
@@ -295,34 +315,6 @@ class _SeedFailed(Exception):
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
-
-
-class _Cost:
-    """The cost of a run over all seeds and resumptions, written when a seed ends."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        names = ("seconds", "steps", "pairs_seen", "tokens_seen", "padding")
-        self.facts: dict[str, Any] = {name: folder.before.get(name, 0) for name in names}
-        self.facts["alarms"] = list(folder.before.get("alarms", []))
-
-    def add(self, outcome: Outcome) -> None:
-        """Add the cost of a seed."""
-        facts = self.facts
-        facts["seconds"] = round(facts["seconds"] + outcome.seconds, 2)
-        facts["steps"] += outcome.steps
-        facts["pairs_seen"] += outcome.records_seen
-        facts["tokens_seen"] += outcome.pieces_seen
-        facts["padding"] = max(facts["padding"], round(outcome.padding, 4))
-        self.folder.save(**facts)
-
-    def warn(self, texts: Sequence[str], quiet: bool) -> None:
-        """Print and store new warnings."""
-        for text in texts:
-            if text not in self.facts["alarms"]:
-                echo(f"WARNING {text}", quiet=quiet)
-                self.facts["alarms"].append(text)
-        self.folder.save(alarms=self.facts["alarms"])
 
 
 def _raise_failed(failed: Mapping[int, Exception], seeds: int, folder: Path) -> None:

@@ -12,17 +12,24 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from paralign.config import difference, dump_toml, load_toml
 from paralign.console import is_main_process
+from paralign.digests import DAMAGED, digested, file_digest, read_object
 from paralign.errors import UserError
 from paralign.folders import atomic_file
 from paralign.version import __version__
 
 __all__ = ["RunFolder"]
+
+_NOT_STARTED = "not started"
+"""Status of a run that failed before its first step. Only its token store is kept, which took the longest."""
+_PREPARED = ("config.toml", "dictionary.tsv", "links", "seen.npy", "tokenizer")
+"""What a run writes before its first step, apart from ``run.json`` and the token store."""
 
 
 class RunFolder:
@@ -36,7 +43,8 @@ class RunFolder:
         fresh: whether a rerun replaces the command and start time of an existing run.
 
     Raises:
-        UserError: if the folder is in use and ``resume`` is off, or if it belongs to another command.
+        UserError: if the folder is in use and ``resume`` is off, it belongs to another command, or ``run.json`` is
+            damaged.
     """
 
     def __init__(
@@ -46,15 +54,24 @@ class RunFolder:
         self.path, self.verb = path, verb
         self.name = path.resolve().name
         self.main = is_main_process()
-        # A run that was killed while it wrote its first file leaves only temporary files.
-        used = path.exists() and (not path.is_dir() or any(f.suffix != ".part" for f in path.iterdir()))
+        # A run that was killed while it wrote its first file leaves only the temporary name of that file.
+        used = path.exists() and (not path.is_dir() or any(f.name != ".run.json.part" for f in path.iterdir()))
+        before = self._read() if used else {}
+        if before.get("status") == _NOT_STARTED:
+            used, before = False, {}
+        for log, digest in before.get("logs", {}).items() if resume else ():
+            if (path / log).is_file() and file_digest(path / log) != digest:
+                raise UserError(DAMAGED, where=path / log, hint="restore it, or rename it to do without its entries")
         if used and not (resume and (path / "run.json").is_file()):
             hint = "--resume to continue it, or another --out" if (path / "run.json").is_file() else "another --out"
             if self.main:  # other processes may arrive after the first one has created the folder
                 raise UserError("the output folder is in use", where=path, hint=hint)
         self.resumed = used
         self._lock: int | None = None
-        self.facts: dict[str, Any] = {
+        self._begun = False
+        self.before = before
+        """Contents of ``run.json`` when the run was resumed."""
+        self.facts: dict[str, Any] = ({} if fresh else before) | {
             "schema": 1,
             "name": self.name,
             "verb": verb,
@@ -63,15 +80,13 @@ class RunFolder:
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "status": "running",
         }
-        self.before = self._read() if used else {}
-        """Contents of ``run.json`` when the run was resumed."""
         if not fresh:
-            self.facts |= {k: v for k, v in self.before.items() if k in ("started", "command")}
+            self.facts |= {k: v for k, v in before.items() if k in ("started", "command")}
 
     def _read(self) -> dict[str, Any]:
         try:
-            facts: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            facts = read_object(self.path / "run.json", "restore it, or use another --out")
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         if facts.get("verb") != self.verb:
             raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, hint="use another --out")
@@ -98,7 +113,7 @@ class RunFolder:
             changed = difference({key: before[key] for key in before if key in now}, now)
             if changed:
                 message = f"settings differ from those the run began with: {changed}"
-                raise UserError(message, where=self.path, hint="resume with those settings, or use another --out")
+                raise UserError(message, where=path, hint="resume with those settings, or use another --out")
 
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
         """Create the folder and write the resolved settings and the first facts."""
@@ -109,6 +124,7 @@ class RunFolder:
             except OSError as error:
                 raise UserError(f"cannot create the output folder: {error.strerror}", where=self.path) from error
             self._lock_folder()
+            self._begun = True
             self.save()  # first, because a folder with run.json can be resumed
             _write(self.path / "config.toml", dump_toml(settings))
 
@@ -117,7 +133,8 @@ class RunFolder:
         self.facts |= facts
         try:
             if self.main:
-                _write(self.path / "run.json", json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n")
+                text = json.dumps(digested(self.facts), indent=1, ensure_ascii=False)
+                _write(self.path / "run.json", text + "\n")
         finally:
             if "status" in facts:
                 self._unlock()
@@ -126,7 +143,7 @@ class RunFolder:
         """Write the data of a figure of the report to ``figures/NAME.json``; NaN becomes null."""
         if self.main:
             (self.path / "figures").mkdir(exist_ok=True)
-            text = json.dumps(_json_values({"schema": 1, "kind": kind, **values}), ensure_ascii=False)
+            text = json.dumps(digested(_json_values({"schema": 1, "kind": kind, **values})), ensure_ascii=False)
             _write(self.path / "figures" / f"{name}.json", text + "\n")
 
     def _lock_folder(self) -> None:
@@ -138,7 +155,6 @@ class RunFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._unlock()
-            self.resumed = True  # the contents belong to another process and must not be removed
             raise UserError(
                 "another process is running in this folder", where=self.path, hint="wait until it ends"
             ) from None
@@ -151,11 +167,37 @@ class RunFolder:
             self._lock = None
 
     def abandon(self) -> None:
-        """Remove the folder of a run that failed before it had results or checkpoints."""
+        """End a run that failed.
+
+        A run that has trained is kept with its log. Otherwise what it prepared is removed, except for the token store:
+        with one, the same command can be given again. Other files in the folder are not touched.
+        """
+        if not self._begun or not self.main:
+            self._unlock()
+            return
+        trained = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
+        trained += [log for log in self.path.rglob("log.jsonl") if log.stat().st_size]
+        if self.resumed or trained:
+            self.save(status="failed")
+            return
+        for name in _PREPARED:
+            _remove(self.path / name)
+        if (self.path / "corpus").is_dir():
+            self.save(status=_NOT_STARTED)
+            return
         self._unlock()
-        results = [*self.path.rglob("checkpoints/step-????????"), *self.path.glob("results.jsonl")]
-        if self.main and not self.resumed and not results:
-            shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path / "run.json")
+        for seed in self.path.glob("seed-*"):
+            (seed / "log.jsonl").unlink(missing_ok=True)  # empty
+            with suppress(OSError):
+                seed.rmdir()
+        (self.path / "log.jsonl").unlink(missing_ok=True)
+        with suppress(OSError):  # files of the user
+            self.path.rmdir()
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _json_values(value: Any) -> Any:

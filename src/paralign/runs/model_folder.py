@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from paralign.config import merge
 from paralign.encoder import Encoder
 from paralign.encoder.card import lineage, read_provenance
+from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.objectives import Objective
 from paralign.task_table import TASKS
@@ -135,6 +136,7 @@ def _task_file(model: str) -> dict[str, Any] | None:
     file = Path(model) / "task.json"
     if not file.is_file():
         return None
+    check_model(model)
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
         valid = all(isinstance(facts[name], kind) for name, kind in _TASK_FILE.items())

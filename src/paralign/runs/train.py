@@ -14,6 +14,7 @@ from paralign.console import echo
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
 from paralign.device import best_device, processes
+from paralign.digests import DAMAGED, file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.encoder.card import lineage, read_provenance, write_card
 from paralign.encoder.hf import set_dropout
@@ -35,6 +36,7 @@ from paralign.runs.folder import RunFolder
 from paralign.runs.links import open_links
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig
+from paralign.runs.start_checkpoint import StartCheckpoint
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
 from paralign.training.alarms import Alarms
@@ -59,6 +61,7 @@ class TrainingInputs:
         links: word links as ``SRC-TGT=PATH``, one for each of the pairs. Empty: links are computed if needed.
         dictionary: bilingual dictionaries, each as ``SRC-TGT=PATH``.
         scratch: how an encoder trained from scratch is built; empty for others.
+        start: the checkpoint that the encoder was loaded from. None: it is the base.
         heldout: returns losses on held-out text by language. None: there is no held-out text.
     """
 
@@ -68,6 +71,7 @@ class TrainingInputs:
     links: Sequence[str] = ()
     dictionary: Sequence[str] = ()
     scratch: Mapping[str, Any] = field(default_factory=dict)
+    start: StartCheckpoint | None = None
     heldout: Callable[[], Mapping[str, float]] | None = None
 
 
@@ -119,11 +123,13 @@ class PreparedTraining:
                     self.encoder.save_pretrained(part, weights=self.config.weights)
                     facts["model_hash"] = self.encoder.digest()  # of the weights as rounded for the file
                     write_card(part, facts, head=self.encoder.has_head)
+                    write_digests(part)
             except BaseException:
                 folder.save(status="stopped")  # the run can be resumed from its last checkpoint
                 raise
         folder.save(
             status="done",
+            logs={"log.jsonl": file_digest(folder.path / "log.jsonl")} if folder.main else {},
             steps=outcome.steps,
             pairs_seen=outcome.records_seen,
             tokens_seen=outcome.pieces_seen,
@@ -155,16 +161,20 @@ class PreparedTraining:
         origin = provenance.get("lineage") or self.trainer.settings["base"]
         if self.inputs.scratch:  # new weights, and a vocabulary learned from the text
             origin = lineage(self.inputs.scratch, [tags for tags, _ in sources])
+        start = self.inputs.start
+        made_by += [start.lineage["step"]] if start is not None else []
+        parent = self.trainer.settings["base"] if start is None else start.lineage["parent"]
         return {
             "origin": origin,
             "lineage": lineage(origin, *made_by),
             "method": config.method,
             "control": config.control,
-            "parent": self.trainer.settings["base"] if verb == "align" or provenance else None,
+            "parent": parent if verb == "align" or provenance else None,
             "seed": config.training.seed,
             "seeds": provenance.get("seeds", {}) | {verb: config.training.seed},
             "languages": self.store.languages,
             "base": base,
+            **({"checkpoint": {"path": str(start.path), **start.lineage}} if start else {}),
             "objectives": config.objectives,
             "data": kept_lines(self.store),
             "unknown": unknown_pieces(self.store, self.encoder),
@@ -189,7 +199,10 @@ def prepare_training(
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
-    sources = {"model": inputs.base, "text": [str(s) for s in inputs.specs] or [str(inputs.corpus)]}
+    if inputs.start is not None:
+        settings["from_checkpoint"] = dict(inputs.start.lineage)
+    started = {"from_checkpoint": {"path": str(inputs.start.path), **inputs.start.lineage}} if inputs.start else {}
+    sources = started | {"model": inputs.base, "text": [str(s) for s in inputs.specs] or [str(inputs.corpus)]}
     try:
         folder.begin(
             {**sources, "scratch": dict(inputs.scratch), **config.model_dump(mode="json")},
@@ -325,6 +338,10 @@ def _dictionary(
 ) -> Dictionary | None:
     if not _needs_dictionary(config):
         return None
+    path = folder.path / "dictionary.tsv"
+    before = folder.before.get("dictionary_digest")
+    if before is not None and path.is_file() and file_digest(path) != before:
+        raise UserError(DAMAGED, where=path, hint="restore it, or use another --out")
     dictionary = main_process_first(
         lambda: open_dictionary(
             folder.path,
@@ -337,6 +354,7 @@ def _dictionary(
             quiet=options.quiet,
         )
     )
+    folder.save(dictionary_digest=file_digest(path))
     if any(kind.needs_translations for kind in _classes(config)) and not len(dictionary.single_piece_entries()):
         raise UserError("no entry of the dictionary has one piece on both sides", hint="dict_mlm needs such entries")
     return dictionary

@@ -14,11 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn, optim
 from torch.distributed.tensor import DTensor
 
+from paralign.digests import FolderDigests, write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.training.placement import like, whole
 
-__all__ = ["latest", "load", "load_best", "prune", "save", "save_best"]
+__all__ = ["check", "latest", "load", "load_best", "load_part", "path_of", "prune", "save", "save_best"]
 
 SCHEMA = 1
 
@@ -52,10 +53,12 @@ def save_best(folder: Path, module: nn.Module, *, writes: bool = True) -> None:
     if writes:
         with atomic_folder(folder / "best", replace=True) as part:
             save_file(best, part / "module.safetensors")
+            write_digests(part)
 
 
 def load_best(folder: Path, module: nn.Module) -> None:
     """Restore the weights that :func:`save_best` stored; raises the errors of :func:`load`."""
+    check(folder / "best")
     _load_weights(folder / "best", module)
 
 
@@ -82,7 +85,7 @@ def save(
     Returns:
         The folder of the checkpoint.
     """
-    final = folder / f"step-{step:08d}"
+    final = path_of(folder, step)
     weights, moments = _weights(module), _moments(optimizer)
     if writes:
         with atomic_folder(final, replace=True) as part:
@@ -90,13 +93,39 @@ def save(
             save_file(moments, part / "optimiser.safetensors")
             facts = {"schema": SCHEMA, "step": step, **state}
             (part / "state.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            write_digests(part)
     return final
+
+
+def path_of(folder: Path, step: int) -> Path:
+    """Return the folder of the checkpoint of a step."""
+    return folder / f"step-{step:08d}"
 
 
 def latest(folder: Path) -> Path | None:
     """Return the newest complete checkpoint. None: there is no checkpoint."""
-    complete = sorted(path for path in folder.glob("step-????????") if (path / "state.json").is_file())
-    return complete[-1] if complete else None
+    return _complete(folder)[-1] if _complete(folder) else None
+
+
+def _complete(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-????????") if (path / "state.json").is_file())
+
+
+def check(checkpoint: Path) -> None:
+    """Compare the files of a checkpoint, or of ``best``, with their digests; older versions wrote none.
+
+    Raises:
+        UserError: naming the damaged file, and the checkpoint to use instead.
+    """
+    FolderDigests(checkpoint, _instead_of(checkpoint)).check()
+
+
+def _instead_of(checkpoint: Path) -> str:
+    """Return what to do about a damaged checkpoint."""
+    older = [path.name for path in _complete(checkpoint.parent) if path.name < checkpoint.name]
+    if checkpoint.name == "best":
+        return "start a new run with another --out"
+    return f"remove {checkpoint.name} to " + (f"use the previous one, {older[-1]}" if older else "start again")
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
@@ -105,9 +134,10 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     Raises:
         UserError: if it is damaged or of another version.
     """
+    check(checkpoint)
     try:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(checkpoint) from error
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise UserError("the checkpoint was written by another version of paralign", where=checkpoint)
@@ -120,6 +150,7 @@ def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> Non
     Raises:
         UserError: if the checkpoint is damaged or was written for other settings.
     """
+    check(checkpoint)
     _load_weights(checkpoint, module)
     try:
         moments = load_file(checkpoint / "optimiser.safetensors")
@@ -133,11 +164,18 @@ def load(checkpoint: Path, module: nn.Module, optimizer: optim.Optimizer) -> Non
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _load_weights(checkpoint: Path, module: nn.Module) -> None:
+def load_part(checkpoint: Path, name: str, module: nn.Module) -> None:
+    """Restore only the part of the module that has this name; raises the errors of :func:`load`."""
+    check(checkpoint)
+    _load_weights(checkpoint, module, f"{name}.")
+
+
+def _load_weights(checkpoint: Path, module: nn.Module, prefix: str = "") -> None:
     try:
         stored = load_file(checkpoint / "module.safetensors")
     except (OSError, SafetensorError) as error:
         raise _damaged(checkpoint) from error
+    stored = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
     current = _unshared(module)
     if set(stored) != set(current) or any(stored[name].shape != current[name].shape for name in stored):
         raise UserError("the checkpoint was written for another model or other objectives", where=checkpoint)
@@ -147,12 +185,14 @@ def _load_weights(checkpoint: Path, module: nn.Module) -> None:
 
 
 def _damaged(checkpoint: Path) -> UserError:
-    return UserError("the checkpoint is damaged", where=checkpoint, hint="remove it to use the previous one")
+    return UserError("the checkpoint is damaged", where=checkpoint, hint=_instead_of(checkpoint))
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` checkpoints, and incomplete ones left by a kill."""
+def prune(folder: Path, keep: int, needed: int | None = None) -> None:
+    """Remove all but the newest ``keep`` checkpoints and that of the step ``needed``, and what a kill left."""
     for path in sorted(folder.glob("step-????????"))[:-keep]:
+        if path == path_of(folder, needed or 0):
+            continue
         removed = path.with_name(f".{path.name}.part")  # renamed first, so that a kill leaves no incomplete checkpoint
         path.rename(removed)
         shutil.rmtree(removed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from paralign.errors import UserError
 
 __all__ = ["ProgressLine", "RunLog"]
 
@@ -23,26 +26,46 @@ class RunLog:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file: IO[str] | None = None
+        self._hasher = hashlib.blake2b(digest_size=16)
 
-    def open(self, keep: int = 0) -> None:
-        """Open for appending after the first ``keep`` bytes; the rest is removed."""
+    def open(self, keep: int = 0, digest: str | None = None) -> None:
+        """Open for appending after the first ``keep`` bytes; the rest is removed.
+
+        Args:
+            keep: number of bytes to keep; a log that was removed starts again.
+            digest: digest of these bytes. None: not checked.
+
+        Raises:
+            UserError: if the log is damaged.
+        """
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.touch()
         with self._path.open("r+b") as file:
-            file.truncate(min(keep, file.seek(0, 2)))
+            kept = file.read(keep)
+            self._hasher.update(kept)
+            if kept and digest is not None and digest != self.digest():
+                hint = "rename it to continue without its entries"
+                raise UserError("the file is damaged: it is not what paralign wrote", where=self._path, hint=hint)
+            file.truncate(len(kept))
         self._file = self._path.open("a", encoding="utf-8")
 
     def write(self, **entry: Any) -> None:
         """Append one entry and hand it to the operating system."""
         if self._file is not None:
-            self._file.write(json.dumps(entry) + "\n")
+            line = json.dumps(entry) + "\n"
+            self._file.write(line)
             self._file.flush()
+            self._hasher.update(line.encode())
 
     def size(self) -> int:
         """Return the bytes written so far; stored in checkpoints."""
         return self._file.tell() if self._file is not None else 0
+
+    def digest(self) -> str:
+        """Return the digest of the bytes written so far; stored in checkpoints."""
+        return self._hasher.hexdigest()
 
     def close(self) -> None:
         """Close the file."""

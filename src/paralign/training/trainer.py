@@ -27,8 +27,10 @@ from paralign.rng import seed_for
 from paralign.training import checkpoint
 from paralign.training.alarms import Alarms, non_finite
 from paralign.training.callbacks import Callback
+from paralign.training.checkpoint_losses import CheckpointLosses
 from paralign.training.config import TrainingConfig
 from paralign.training.counts import mean_counts
+from paralign.training.environment import REASON_FOR_ROUNDING, describe_environment
 from paralign.training.global_batch import global_shares
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
@@ -115,6 +117,7 @@ class Trainer:
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
         self.step, self._signal = 0, 0
         self.totals = Totals()
+        self.losses_after = CheckpointLosses(config.checkpoint_every)
         self._progress: ProgressLine | None = None
 
     # -- start and stop
@@ -131,7 +134,7 @@ class Trainer:
         """
         newest = checkpoint.latest(self.run_dir / "checkpoints") if resume else None
         state = None if newest is None else self._resume(newest)
-        self.log.open(0 if state is None else state["log_bytes"])
+        self.log.open(*((0,) if state is None else (state["log_bytes"], state.get("log_digest"))))
         with ExitStack() as at_exit:  # called in reverse order
             for callback in reversed(self.callbacks):
                 at_exit.callback(callback.close)
@@ -141,7 +144,10 @@ class Trainer:
             if state is None:
                 self.prepare_objectives()
             else:
-                self._note_environment(state["place"])
+                now = describe_environment(self.ranks, self.precision)
+                if state["place"] != now:
+                    self.record(event="resumed elsewhere", step=self.step, was=state["place"], now=now)
+                    self.accelerator.print(REASON_FOR_ROUNDING)  # in the main process only
             if threading.current_thread() is threading.main_thread():  # Python delivers signals to no other
                 for signum in (signal.SIGINT, signal.SIGTERM):
                     at_exit.callback(signal.signal, signum, signal.signal(signum, self._on_signal))
@@ -238,6 +244,8 @@ class Trainer:
         """Load a checkpoint and return its state."""
         self.module.train()
         state = checkpoint.read_state(newest)
+        if (newest.parent / "best").is_dir():  # it is read only at the end
+            checkpoint.check(newest.parent / "best")
         if state["data"] != self.batches.fingerprint:
             raise UserError(
                 "the data are not the data this run began with",
@@ -250,28 +258,11 @@ class Trainer:
         checkpoint.load(newest, self.learner, self.optimizer)
         self.step = state["step"]
         self.totals.load_state_dict(state["seen"])
+        self.losses_after.load_state_dict(state.get("losses_after", {}))
         for callback in self.callbacks:
             if callback.name and callback.name in state:
                 callback.load_state_dict(state[callback.name])
         return state
-
-    def _note_environment(self, before: Mapping[str, Any]) -> None:
-        """Note in the log that a run is resumed in an environment that gives other rounding."""
-        now = self._environment()
-        if before != now:
-            self.record(event="resumed elsewhere", step=self.step, was=before, now=now)
-            self.accelerator.print(  # in the main process only
-                "note: threads, processes, precision or the PyTorch version changed: equal up to rounding"
-            )
-
-    def _environment(self) -> dict[str, Any]:
-        """Return what identical results depend on besides data and settings."""
-        return {
-            "threads": torch.get_num_threads(),
-            "ranks": self.ranks,
-            "torch": torch.__version__,
-            "precision": self.precision,
-        }
 
     def _save(self) -> None:
         main = self.accelerator.is_main_process
@@ -280,14 +271,16 @@ class Trainer:
             state = {
                 "data": self.batches.fingerprint,
                 "settings": self.settings,
-                "place": self._environment(),
+                "place": describe_environment(self.ranks, self.precision),
                 "seen": self.totals.state_dict(),
                 **{callback.name: callback.state_dict() for callback in self.callbacks if callback.name},
+                "losses_after": self.losses_after.state_dict(),
                 "log_bytes": self.log.size(),
+                "log_digest": self.log.digest(),
             }
             checkpoint.save(folder, self.step, self.learner, self.optimizer, state, writes=main)
             if main:
-                checkpoint.prune(folder, self.config.keep)
+                checkpoint.prune(folder, self.config.keep, self.losses_after.needed())
         self.accelerator.wait_for_everyone()
 
     # -- the loop
@@ -356,9 +349,11 @@ class Trainer:
         # One transfer from the accelerator for all of them.
         *values, norm = torch.cat([self.accelerator.reduce(sums, "sum"), gradient.view(1)]).tolist()
         losses = {n: v / max(1, counts[n]) for n, v in zip(names, values, strict=True)}
+        self.losses_after.add(self.step, sum(w * losses[n] for n, w in self.learner.weights().items()))
         bad = non_finite(losses | {"gradient": norm})
         if bad:
-            self._diverged(bad)
+            self.record(event="alarm", step=self.step, message=f"not finite: {', '.join(bad)}")
+            raise self.losses_after.diverged(bad, self.step + 1, self.run_dir)
         self.optimizer.step()
         self.optimizer.zero_grad()
         for objective in self.learner.objectives_by_name().values():
@@ -368,15 +363,6 @@ class Trainer:
     def _seed(self, index: int) -> None:
         """Seed dropout for a slice of this process."""
         torch.manual_seed(seed_for(self.config.seed, _DROPOUT, self.step, self.rank * self.config.accumulate + index))
-
-    def _diverged(self, bad: list[str]) -> None:
-        newest = checkpoint.latest(self.run_dir / "checkpoints")
-        self.record(event="alarm", step=self.step, message=f"not finite: {', '.join(bad)}")
-        raise UserError(
-            f"{', '.join(bad)} became infinite or NaN at step {self.step + 1:,}",
-            where=self.run_dir,
-            hint=f"lower training.learning_rate; the last good checkpoint is {newest.name if newest else 'the start'}",
-        )
 
     def _log_step(self, losses: dict[str, float], rate: float, norm: float, pieces: float, pairs: float) -> None:
         eta = (self.steps - self.step) * self.config.batch / max(pairs, 1e-9)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from paralign.digests import FolderDigests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.links import Link
@@ -65,6 +66,7 @@ class LinearMap:
             UserError: if the folder is missing, damaged or of another version.
         """
         hint = "create one with paralign map"
+        FolderDigests(Path(folder), hint).check()
         try:
             facts = json.loads((Path(folder) / "map.json").read_text(encoding="utf-8"))
             tensors = load_file(Path(folder) / "map.safetensors")

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from paralign.digests import FolderDigests
 from paralign.errors import UserError
 from paralign.ragged import row_ids
 from paralign.words.alignment_cells import AlignmentCells
@@ -82,6 +83,7 @@ class SavedAligner:
             UserError: if the folder is missing, damaged or of another version.
         """
         folder = Path(folder)
+        FolderDigests(folder, "train it again with paralign words --save").check()
         try:
             facts = json.loads((folder / "words.json").read_text(encoding="utf-8"))
             tensors = load_file(folder / "words.safetensors")

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from paralign.console import echo
 from paralign.device import best_device, one_thread, return_memory
+from paralign.digests import write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.words.alignment_cells import AlignmentCells
@@ -85,3 +86,4 @@ class StatisticalAligner(Aligner):
         }
         with atomic_folder(folder) as part:
             SavedAligner.from_model(model, cells, self.bitext, facts).save(part)
+            write_digests(part)

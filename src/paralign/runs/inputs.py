@@ -1,0 +1,133 @@
+"""The inputs of a run, by digest: a run is resumed only with the inputs it began with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from paralign.corpus.store import TokenStore
+from paralign.digests import file_digest
+from paralign.errors import UserError
+from paralign.formats.archives import MEMBER_SEPARATOR
+from paralign.formats.dictd import dictd_files
+from paralign.models import shipped
+from paralign.runs.folder import RunFolder
+from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+
+__all__ = [
+    "check_inputs",
+    "data_files",
+    "dictionary_files",
+    "file_entries",
+    "finetune_inputs",
+    "model_files",
+    "store_entries",
+]
+
+Entries = list[dict[str, Any]]
+_NAMES = {
+    "train": "training data",
+    "dev": "development data",
+    "eval": "test data",
+    "text": "text",
+    "pairs": "parallel text",
+    "heldout": "held-out text",
+    "links": "word links",
+    "dictionary": "dictionary",
+    "corpus": "token store",
+    "model": "encoder",
+    "tokenizer": "tokenizer",
+    "checkpoint": "checkpoint",
+}
+"""What an input is called in messages, by its name in ``run.json``."""
+_OF_MODEL = {".json", ".safetensors", ".txt", ".model"}
+_FACTS = {"paralign.json", "task.json", "digests.json"}
+"""Files of a model folder that do not change what the model computes."""
+
+
+def check_inputs(folder: RunFolder, **inputs: Entries) -> None:
+    """Check that a run is resumed with the inputs it began with, and record them in ``run.json``.
+
+    Args:
+        folder: the run, before it begins.
+        inputs: by name, ``{"path", "blake2b"}`` of each file in order. Files are compared by content, not by path. One
+            without a digest (a pipe, a file that no longer exists) is not compared.
+
+    Raises:
+        UserError: naming the input that changed.
+    """
+    before = folder.before.get("inputs", {})
+    recorded = dict(before)
+    for name, entries in inputs.items():
+        earlier = before.get(name)
+        hint = "restore it, or start a new run with another --out"
+        message = f"the {_NAMES[name]} changed since this run began"
+        if earlier is not None and len(earlier) != len(entries):
+            where = ", ".join(entry["path"] for entry in entries) or folder.path
+            message += f": {len(entries)} files instead of {len(earlier)}"
+            raise UserError(message, where=where, hint=hint)
+        merged = []
+        for old, new in zip(earlier or entries, entries, strict=True):
+            if new["blake2b"] not in (None, old["blake2b"]) and old["blake2b"] is not None:
+                raise UserError(message, where=new["path"], hint=hint)
+            merged.append(new if new["blake2b"] is not None else old)
+        recorded[name] = merged
+    folder.facts["inputs"] = recorded
+
+
+def file_entries(paths: Iterable[str | Path]) -> Entries:
+    """Return path and digest of files; those of a folder by name. Symbolic links are followed."""
+    out: Entries = []
+    for path in map(str, paths):
+        archive, separator, _ = path.partition(MEMBER_SEPARATOR)
+        file = Path(f"{archive}.zip") if separator and not Path(path).exists() else Path(path)
+        if file.is_dir():
+            out += file_entries(inside for inside in sorted(file.rglob("*")) if inside.is_file())
+        else:
+            out.append({"path": path, "blake2b": file_digest(file) if file.is_file() else None})
+    return out
+
+
+def data_files(specs: Sequence[str | PairSpec | TextSpec]) -> Entries:
+    """Return the files of data sets: the text, and the word order of derived languages."""
+    paths: list[str] = []
+    for given in specs:
+        spec = _parse(given) if isinstance(given, str) else given
+        orderings = spec.orderings if isinstance(spec, PairSpec) else (spec.ordering,)
+        saved = spec.path.removeprefix("hub:").partition("#")[0].partition("@")[0]
+        local = [saved] if spec.path.startswith("hub:") and Path(saved).exists() else []  # a data set in a folder
+        # A pair such as en-de may also be read as a tag with a region, and its two files as one path.
+        texts = [part for path in spec.paths for part in ([path] if Path(path).exists() else path.split(","))]
+        paths += [*map(str.strip, texts), *local, *filter(None, orderings)]
+    return file_entries(paths)
+
+
+def dictionary_files(specs: Sequence[str]) -> Entries:
+    """Return the files of dictionaries, each ``SRC-TGT=PATH``; those of dictd have two."""
+    paths = [parse_pairs(spec).path for spec in specs]
+    return file_entries(file for path in paths for file in dictd_files(path) or [path])
+
+
+def _parse(text: str) -> PairSpec | TextSpec:
+    try:
+        return parse_text(text)
+    except UserError:
+        return parse_pairs(text)
+
+
+def finetune_inputs(train: Sequence[str], eval: Sequence[str], dev: str | None = None) -> dict[str, Entries]:
+    """Return the data of a fine-tuning run, for :func:`check_inputs`."""
+    return {"train": data_files(train), "dev": data_files([dev] if dev else []), "eval": data_files(eval)}
+
+
+def model_files(model: str) -> Entries:
+    """Return the files of a model that decide what it computes: config, weights, tokenizer. None: it is on the hub."""
+    path = shipped(model) or Path(model).expanduser()
+    inside = sorted(path.iterdir()) if path.is_dir() else []
+    return file_entries(file for file in inside if file.suffix in _OF_MODEL and file.name not in _FACTS)
+
+
+def store_entries(store: str | Path) -> Entries:
+    """Return a token store with its fingerprint, which covers its arrays."""
+    return [{"path": str(store), "blake2b": TokenStore.open(store).fingerprint}]
