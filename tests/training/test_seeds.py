@@ -43,9 +43,9 @@ def losses(made, *, steps, rank=0, accumulate=3):
 def test_slices_steps_ranks_and_seeds_have_different_dropout(make_encoder, store, tmp_path, rank):
     encoder = make_encoder(dropout=0.3)
     seen = []
+    batches = trainer(encoder, store, tmp_path / "batches", objectives="tlm").batches
     for seed in (0, 1):
         made = trainer(encoder, store, tmp_path / f"{seed}", objectives="tlm", seed=seed)
-        batches = made.batches
         for process in (0, 1):
             made.batches, made.step = batches, 0
             seen += losses(made, steps=3, rank=process)
