@@ -251,3 +251,13 @@ def test_momentum_0_copies_and_momentum_1_changes_nothing(momentum, store, make_
     assert (objective.momentum_encoder.digest() == before) == (momentum == 1)
     pairs = zip(objective.momentum_encoder.base_parameters(), encoder.base_parameters(), strict=True)
     assert all(torch.equal(k, q) for k, q in pairs) == (momentum == 0)
+
+
+@pytest.mark.parametrize("size", [12, 31, 216])
+def test_the_warm_queue_holds_different_pairs(size, store, encoder):
+    """No pair twice, up to an epoch of them."""
+    objective, batches = moco(encoder, queue=size), corpus(store, encoder)
+    assert size <= batches.steps_per_epoch * batches.size
+    objective.prepare(encoder, batches, 0, 1, alone)
+    assert len(set(objective.queue_ids.tolist())) == size
+    assert len(torch.unique(objective.queue, dim=0)) > 0.9 * size  # a few pairs have the same text

@@ -68,7 +68,10 @@ def test_every_epoch_of_fine_tuning_has_dropout(base, tmp_path, modes):
 
 
 def test_every_step_of_pretraining_has_dropout(base, tmp_path, modes):
-    settings = {"training": {"batch": 8, "steps": 5, "precision": "fp32", "heldout_every": 2}, "data": {"min_pieces": 2}}
+    settings = {
+        "training": {"batch": 8, "steps": 5, "precision": "fp32", "heldout_every": 2},
+        "data": {"min_pieces": 2},
+    }
     paralign.pretrain(text=["en=smallworld:0-60"], model=str(base), heldout=["de=smallworld:60-80"],
                       out=tmp_path / "run", quiet=True, settings=settings)  # fmt: skip
     assert [entry["step"] for entry in log_of(tmp_path / "run") if entry.get("event") == "heldout"] == [2, 4, 5]
