@@ -226,9 +226,12 @@ def _folder_names(encoders: Sequence[_AblatedEncoder], folder: Path) -> list[str
 def _encoder_in(folder: Path) -> str | None:
     """Return the fingerprint of the encoder whose runs are in a folder."""
     for file in sorted(folder.glob("*/*/run.json")):
-        model_hash = json.loads(file.read_text(encoding="utf-8")).get("model_hash")
-        if model_hash:
-            return str(model_hash)
+        try:
+            facts = json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            raise UserError("not valid JSON", where=file, hint="remove the run") from None
+        if isinstance(facts, dict) and facts.get("model_hash"):
+            return str(facts["model_hash"])
     return None
 
 

@@ -89,7 +89,7 @@ class LinkStore:
         try:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
             links = cls(path, meta)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UserError("no word links here, or they are damaged", where=path, hint="remove the folder") from None
         if meta.get("schema") != SCHEMA or links.fingerprint != store.fingerprint:
             raise UserError("the word links belong to other text", where=path, hint="remove the folder")

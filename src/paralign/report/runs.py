@@ -152,7 +152,7 @@ def _read_run(path: Path, name: str) -> Run:
 def _read_figure(path: Path) -> Mapping[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError("not valid JSON", where=path, hint="run the analysis again, or remove the file") from error
     if not isinstance(data, dict) or data.get("schema") != 1:
         hint = "run the analysis again, or remove the file"
@@ -185,7 +185,7 @@ def _read_log(path: Path) -> Log:
             entry = json.loads(line)
             if not isinstance(entry, dict):
                 raise ValueError("not an object")
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == len(lines):
                 log.truncated = True
             else:

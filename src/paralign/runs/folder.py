@@ -71,8 +71,10 @@ class RunFolder:
     def _read(self) -> dict[str, Any]:
         try:
             facts: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
+        if not isinstance(facts, dict):
+            raise UserError("not a JSON object", where=self.path / "run.json", hint="use another --out")
         if facts.get("verb") != self.verb:
             raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, hint="use another --out")
         return facts

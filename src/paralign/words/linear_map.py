@@ -62,9 +62,10 @@ class LinearMap:
         try:
             facts = json.loads((Path(folder) / "map.json").read_text(encoding="utf-8"))
             matrix = load_file(Path(folder) / "map.safetensors")["matrix"]
-        except (OSError, ValueError, KeyError, SafetensorError):
+            schema = facts.pop("schema", None)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
             raise UserError("not a linear map", where=folder, hint=hint) from None
-        if facts.pop("schema", None) != SCHEMA:
+        if schema != SCHEMA:
             raise UserError("the linear map is of another version", where=folder, hint=hint)
         return cls(matrix, facts)
 
