@@ -114,6 +114,7 @@ def check(
 ) -> None:
     """Find duplicates, wrong languages and overlap with test data. The exit code is 3 if there are problems."""
     from paralign.commands.check_corpus import check_corpus
+    from paralign.console import printable
     from paralign.report import write_report
 
     problems = check_corpus(
@@ -128,7 +129,7 @@ def check(
         quiet=quiet,
     )
     write_report([out], out / "report.html", title="Corpus check")
-    typer.echo(out / "report.html")
+    typer.echo(printable(str(out / "report.html")))
     if problems:
         raise typer.Exit(3)
 
@@ -170,6 +171,7 @@ def show(
     lenient: Lenient = False,
 ) -> None:
     """Print pairs. Those of the small world have words, tags, trees and links."""
+    from paralign.console import printable
     from paralign.sources.readers import read_pairs
     from paralign.sources.specs import parse_pairs, smallworld_range
 
@@ -183,4 +185,5 @@ def show(
         return
     spec = parse_pairs(pairs)
     for pair in islice(read_pairs(spec, lenient=lenient), limit):
-        typer.echo(f"{pair.line}\n  {spec.source}  {pair.source}\n  {spec.target}  {pair.target}")
+        source, target = printable(pair.source), printable(pair.target)
+        typer.echo(f"{pair.line}\n  {spec.source}  {source}\n  {spec.target}  {target}")

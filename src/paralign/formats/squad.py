@@ -107,13 +107,9 @@ def load_json(path: str | Path) -> Any:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"invalid UTF-8 (0x{data[error.start]:02x})", where=file_location(name, line)) from None
-    except RecursionError:
-        raise UserError("not valid JSON: nested too deeply", where=name) from None
     except json.JSONDecodeError as error:
         message = f"not valid JSON: {error.msg} at column {error.colno}"
         raise UserError(message, where=file_location(name, error.lineno)) from None
-    except ValueError as error:  # a number of more digits than Python converts
-        raise UserError(f"not valid JSON: {error}", where=name) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"not readable JSON: {error}", where=name) from None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from paralign.config import merge
@@ -121,7 +122,12 @@ def saved_head(task: Task, encoder: Encoder, model: str) -> Objective:
         )
     head = task.head(encoder)
     try:
-        head.load_state_dict(load_file(saved))
+        weights = load_file(saved)
+    except (OSError, SafetensorError) as error:
+        hint = "fine-tune the model again, or restore the file"
+        raise UserError("the file is damaged", where=saved, hint=hint) from error
+    try:
+        head.load_state_dict(weights)
     except RuntimeError as error:
         hint = "remove the task settings that change the head"
         raise UserError("the saved head has another shape than these settings", where=saved, hint=hint) from error
