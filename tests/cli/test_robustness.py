@@ -225,13 +225,11 @@ def test_a_dictionary_that_is_not_utf_8_is_named(tmp_path):
         Dictionary.load(tmp_path / "d.tsv", 100)
 
 
-def test_dollars_in_names_are_not_formulas(tmp_path):
-    from tests.report.synthetic import add, log, share
+def test_dollars_in_names_are_not_formulas():
+    from paralign.report.svg import render_svg
 
-    run = add(tmp_path / "run", share(60), settings={"system": r"$\frac{a$ & $x_"})
-    log(run, {r"$\frac{$": 3.0}, steps=5)
-    paths = paralign.write_report([run], tmp_path / "r.html")
-    assert r"$\frac{$" in paths.html.read_text(encoding="utf-8")
+    svg = render_svg("x", lambda axes: axes.set_title(r"$\frac{a$ and $x_"))
+    assert r"$\frac{a$ and $x_" in svg
 
 
 # -- limits of the system, and the terminal
@@ -252,6 +250,21 @@ def test_files_that_become_too_large(limit, base, tmp_path):
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
     assert "larger than the system allows" in line or "File too large" in line
+
+
+def test_a_report_that_becomes_too_large(tmp_path):
+    from tests.report.synthetic import add, share
+
+    run = add(tmp_path / "run", share(60))
+    words = ["report", str(run), "--out", str(tmp_path / "r.html")]
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024));"
+        f"from paralign.__main__ import main; sys.exit(main({words!r}))"
+    )
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "paralign: output: File too large\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize("words", ["list recipes", "--help", "corpus show en-de=smallworld:0-3000"])

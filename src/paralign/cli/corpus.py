@@ -171,7 +171,6 @@ def show(
     lenient: Lenient = False,
 ) -> None:
     """Print pairs. Those of the small world have words, tags, trees and links."""
-    from paralign.console import printable
     from paralign.sources.readers import read_pairs
     from paralign.sources.specs import parse_pairs, smallworld_range
 
@@ -185,5 +184,5 @@ def show(
         return
     spec = parse_pairs(pairs)
     for pair in islice(read_pairs(spec, lenient=lenient), limit):
-        source, target = printable(pair.source), printable(pair.target)
-        typer.echo(f"{pair.line}\n  {spec.source}  {source}\n  {spec.target}  {target}")
+        # Readers have removed control characters.
+        typer.echo(f"{pair.line}\n  {spec.source}  {pair.source}\n  {spec.target}  {pair.target}")
