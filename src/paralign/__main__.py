@@ -61,10 +61,9 @@ def _fail(text: str, code: int = 2) -> int:
 
 def _closed_pipe() -> int:
     """Return the exit code of a process that SIGPIPE ends, and keep the interpreter from writing when it exits."""
-    for stream in (sys.__stdout__, sys.__stderr__):
+    for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return 141

@@ -26,8 +26,7 @@ def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, floa
     from matplotlib.figure import Figure
 
     # Names of systems are shown as they are: "$" does not begin a formula.
-    settings = {"svg.fonttype": "none", "svg.hashsalt": key, "font.size": 9, "text.parse_math": False}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key, "font.size": 9, "text.parse_math": False}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())
