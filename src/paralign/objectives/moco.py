@@ -165,13 +165,16 @@ class MomentumContrast(Objective):
 
     def prepare(self, encoder: Encoder, batches: Batches, rank: int, ranks: int, gather: Gather) -> None:
         """Fill the queue with keys of batches that are not trained on (``queue_init = "warm"``)."""
-        if self.config.queue_init == "random":
-            return
-        for fill in range(-(-self.config.queue // batches.size)):
+        fills = self.prepare_batches(batches)
+        for fill in range(fills if self.max_prepare_batches is None else min(fills, self.max_prepare_batches)):
             batch = batches.batch(-1 - fill, rank, ranks)
             ids = on_device(batch.ids, self.queue.device)
             positions = on_device(batch.positions, self.queue.device)
             self._enqueue([(self._keys(batch), ids, positions)], gather)
+
+    def prepare_batches(self, batches: Batches) -> int:
+        """Return the number of batches that fill the queue."""
+        return -(-self.config.queue // batches.size) if self.config.queue_init == "warm" else 0
 
     @torch.no_grad()
     def after_step(self, encoder: Encoder, gather: Gather) -> None:

@@ -134,9 +134,11 @@ def _training_lines(
     if steps is None:
         return [*lines, f"run      {config.epochs:g} epochs of text of unknown size"]
     passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
+    prepare = step_cost.prepare
+    before = f" ({_duration(prepare)} of it before the first step)" if prepare >= 1 else ""
     return [
         *lines,
-        f"run      {steps:,} steps{passes}: about {_duration(steps * step_cost.seconds)} here, "
+        f"run      {steps:,} steps{passes}: about {_duration(prepare + steps * step_cost.seconds)} here{before}, "
         f"checkpoints of {step_cost.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them",
     ]
 
