@@ -193,7 +193,7 @@ class QuestionAnswering(SupervisedTask):
     def _uses_mlqa(self, data: Dataset[Any]) -> bool:
         """Return whether a data set is scored as by MLQA."""
         if self.config.normalise != "auto":
-            return self.config.normalise == "mlqa"
+            return bool(self.config.normalise == "mlqa")
         names = re.split(r"[/\\!]", data.name.partition("=")[2])
         return bool(_MLQA_FILE.search(names[-1])) or any("mlqa" in name.lower() for name in names[-3:])
 
