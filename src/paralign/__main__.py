@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 success; 1 an error in paralign; 2 wrong input or settings (one line on standard error, no
         traceback); 3 problems in text (``corpus check``); 130 or 143 stopped by Ctrl-C or SIGTERM, after a checkpoint
-        was saved.
+        was saved; 141 the reader of the output closed the pipe (``paralign list recipes | head -1``).
     """
     from paralign.cli import app
     from paralign.errors import UserError
@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"{shown}: not valid UTF-8 (rename the file)")
     try:
         code = app(args=arguments, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a closed pipe or a full disk is noticed here, not when the interpreter exits
         if code == 130:  # typer returns this code after Ctrl-C
             return _fail("stopped", code)
         return code if isinstance(code, int) else 0
@@ -36,8 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("stopped", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _closed_pipe()
+    except SystemExit as error:
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # typer's answer to a closed pipe
+            return _closed_pipe()
+        raise error
     except Exception as error:
         kind = type(error).__name__
         if kind == "NoArgsIsHelpError":
@@ -62,15 +67,36 @@ def _is_utf8(text: str) -> bool:
 
 
 def _fail(text: str, code: int = 2) -> int:
-    print(f"paralign: {text}", file=sys.stderr)
+    from paralign.console import printable
+
+    print(f"paralign: {printable(text)}", file=sys.stderr)
     return code
+
+
+def _closed_pipe() -> int:
+    """Return the exit code of a process that SIGPIPE ends, and keep the interpreter from writing when it exits."""
+    for stream in filter(None, (sys.__stdout__, sys.__stderr__)):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return 141
+
+
+_SYSTEM = ("ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EIO", "ENAMETOOLONG", "ELOOP", "ENOTDIR", "EISDIR",
+           "EMFILE", "ENFILE")  # fmt: skip
+"""Errors of the system whose cause is outside of paralign."""
+_NO_MEMORY = ("can't allocate memory", "Storage size calculation overflowed")
 
 
 def _crash(error: Exception) -> int:
     import errno
 
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+    if isinstance(error, OSError) and errno.errorcode.get(error.errno or 0) in _SYSTEM:
         return _fail(f"{error.filename or 'output'}: {error.strerror}")
+    no_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if no_memory or any(text in str(error) for text in _NO_MEMORY):
+        return _fail("not enough memory (use a smaller batch, queue or encoder, or less text)")
     traceback.print_exc()
     return _fail("this is an error in paralign; please report it with the lines above", 1)
 

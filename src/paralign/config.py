@@ -7,7 +7,7 @@ import importlib
 import inspect
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -71,7 +71,7 @@ def parse_override(text: str) -> Settings:
         raise UserError(f"cannot read the setting {text!r}", hint="write --set section.key=value")
     try:
         table = tomllib.loads(f"v = {value.strip()}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # ValueError: not TOML, or a number of more digits than Python converts
         table = {}
     # More than one key: the value contained lines of TOML, so it is plain text.
     parsed: Any = table["v"] if len(table) == 1 else value.strip()
@@ -107,7 +107,9 @@ def load_toml(path: Path) -> Settings:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError("no such settings file", where=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UserError("not valid TOML: nested too deeply", where=path) from error
+    except ValueError as error:  # not TOML, not UTF-8, or a number of more digits than Python converts
         raise UserError(f"not valid TOML: {error}", where=path) from error
 
 
@@ -152,8 +154,12 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
     Raises:
         UserError: for the first wrong setting, with the most similar name for unknown keys.
     """
+    merged = merge(*layers)
+    for name, number in _integers(merged):
+        if not -(2**63) <= number < 2**63:
+            raise UserError(f"setting {name!r}: the number does not fit into 64 bits", where=where)
     try:
-        return cls.model_validate(merge(*layers))
+        return cls.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
         location = first["loc"]
@@ -163,8 +169,20 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
             raise UserError(f"unknown setting {name!r}", where=where, hint=hint) from error
         reason = first["msg"].removeprefix("Value error, ")
         value = first.get("input")
-        actual = "" if isinstance(value, Mapping) else f", not {value!r}"
+        actual = "" if isinstance(value, Mapping) else f", not {value!r:.80}"
         raise UserError(f"{f'setting {name!r}' if name else 'settings'}: {reason}{actual}", where=where) from error
+
+
+def _integers(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the integers in nested settings with their names."""
+    if isinstance(value, int):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _integers(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _integers(item, name)
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:

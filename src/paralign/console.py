@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
-__all__ = ["echo", "is_main_process"]
+__all__ = ["echo", "is_main_process", "printable"]
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Return a text for one line of a terminal: control characters, as in names of files, are escaped.
+
+    Such characters could change the title of the terminal or hide part of the line.
+
+    >>> print(printable("a\x1b[31mb\nc"))
+    a\x1b[31mb\nc
+    """
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def echo(text: str, *, quiet: bool = False) -> None:
@@ -16,7 +30,7 @@ def echo(text: str, *, quiet: bool = False) -> None:
         quiet: print nothing.
     """
     if not quiet and is_main_process():
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def is_main_process() -> bool:

@@ -15,7 +15,11 @@ from paralign.errors import UserError
 
 __all__ = ["atomic_file", "atomic_folder"]
 
-_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file would be larger than the system allows",
+}
 _DENIED = {errno.EACCES: "the folder is not writable", errno.EROFS: "the file system is read-only"}
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 
@@ -77,7 +81,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Write a file that appears at ``path`` when the block ends, flushed to disk.
 
     The file is written as ``.NAME.part`` next to ``path`` and renamed. An existing file is replaced; if the block
-    raises, it is untouched and nothing else is left.
+    raises, it is untouched and nothing else is left. Devices and pipes (``/dev/null``) are written to, not replaced.
 
     Args:
         path: the file to write; its folder must exist.
@@ -85,6 +89,10 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     Yields:
         The temporary file, open for writing bytes.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as file:
+            yield file
+        return
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as file:
@@ -112,7 +120,7 @@ def _full_disk(error: Exception) -> str | None:
     """Return the reason if an error means that there is no space left; safetensors has its own error class."""
     if isinstance(error, OSError):
         return _FULL.get(error.errno or 0)
-    return _FULL[errno.ENOSPC] if "No space left on device" in str(error) else None
+    return next((reason for number, reason in _FULL.items() if os.strerror(number) in str(error)), None)
 
 
 def _flush(path: Path) -> None:

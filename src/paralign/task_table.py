@@ -51,7 +51,9 @@ def _entry(
 TASKS: dict[str, TaskEntry] = {
     "nli": _entry("classification:Inference", "Natural language inference", "accuracy"),
     "paraphrase": _entry("classification:Paraphrase", "Paraphrase identification", "accuracy"),
-    "qa": _entry("question_answering:QuestionAnswering", "Question answering", "f1", "exact_match"),
+    "qa": _entry(
+        "question_answering:QuestionAnswering", "Question answering", "f1", "exact_match", "f1_mlqa", "exact_match_mlqa"
+    ),
     "pos": _entry("tagging:PartOfSpeech", "Part-of-speech tagging", "accuracy"),
     "ner": _entry("tagging:NamedEntities", "Named entity recognition", "f1"),
     "parsing": _entry("parsing:Parsing", "Dependency parsing", "las", "uas"),

@@ -132,3 +132,21 @@ def test_rounds_count_how_often_a_record_came_before_in_its_epoch(temperature):
                 assert round_ == seen[record]
                 seen[record] += 1
         assert (max(seen.values()) > 1) == (temperature > 1)
+
+
+@pytest.mark.parametrize("window", [10, 30])
+def test_the_batches_of_a_window_are_in_no_order_of_length(window):
+    """Only the records of a batch are sorted: a curriculum from short to long would be another method."""
+    made = plan(n=4800, batch=8, window=window)
+    means = np.array([made.lengths[made.records(step)].mean() for step in range(made.steps_per_epoch)])
+    orders = []
+    for start in range(0, len(means), window):
+        part = means[start : start + window]
+        assert len(set(part.tolist())) == window
+        orders.append(tuple(np.argsort(part).tolist()))
+        assert abs(np.corrcoef(np.arange(window), part)[0, 1]) < 0.9
+    rising = np.mean([np.corrcoef(np.arange(window), np.array(order))[0, 1] for order in orders])
+    assert abs(rising) < 0.2
+    assert len(set(orders)) == len(orders)  # each window has its own order
+    second = [made.lengths[made.records(step + len(means))].mean() for step in range(window)]
+    assert tuple(np.argsort(second).tolist()) not in orders

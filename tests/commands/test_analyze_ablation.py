@@ -244,3 +244,28 @@ def test_what_cannot_be_compared_is_noted(tmp_path):
     assert math.isnan(cells[1].low)
     assert "no interval" in notes[0]
     assert ablation_cells(row("", 0, 1.0, items, tmp_path / "d")) == ([], [])
+
+
+def test_warnings_of_the_runs_are_on_the_page_of_the_ablation(base, tmp_path):
+    from paralign.report import write_report
+
+    run(base, tmp_path / "out", layers=["0"], eval=["en=smallworld:0-10", "de=smallworld:50-60"])  # seen in training
+    inner = [json.loads(path.read_text()) for path in (tmp_path / "out" / "pos").rglob("run.json")]
+    overlap = "en=smallworld:0-10: 10 of 10 items have a text that is also in the training data"
+    assert [overlap in facts["alarms"] for facts in inner] == [True, True]
+    alarms = json.loads((tmp_path / "out" / "ablation-pos" / "run.json").read_text())["alarms"]
+    name = sorted(path.name for path in (tmp_path / "out" / "pos").iterdir())[0]
+    assert f"{overlap} (2 of 2 runs, first {name}/en/reset-0)" in alarms
+    assert len(alarms) == len(set(alarms))
+    page = write_report([tmp_path / "out" / "ablation-pos"], tmp_path / "r.html").html.read_text(encoding="utf-8")
+    assert "No run raised a warning" not in page
+    assert overlap in page
+
+
+def test_without_warnings_the_page_of_the_ablation_says_so(tmp_path):
+    for name, alarms in (("a", []), ("b", None), ("c", 3)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps({"alarms": alarms}))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "run.json").write_bytes(b"\xff")
+    assert ablation._warnings_of(tmp_path) == []

@@ -219,3 +219,28 @@ def test_dropout_is_a_setting(base, tmp_path):
         log = (tmp_path / str(share) / "seed-0" / "log.jsonl").read_text().splitlines()
         losses.append([json.loads(line)["losses"] for line in log if "losses" in json.loads(line)])
     assert losses[0] != losses[1]
+
+
+def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path):
+    """Pan et al. 2021, section 3.4; other settings are those of the task."""
+    from paralign.runs.finetune_settings import finetune_settings
+
+    def difference(task, recipe):
+        plain, given = (finetune_settings(task, name, None, [])[0].model_dump() for name in (None, recipe))
+        return {
+            f"{section}.{key}": value
+            for section, values in given.items()
+            for key, value in values.items()
+            if value != plain[section][key]
+        }
+
+    assert difference("nli", "xnli") == {"training.warmup": 1000}
+    assert finetune_settings("nli", "xnli", None, [])[0].training.warmup_steps(36_816) == 1000
+    assert difference("qa", "mlqa") == {"task.max_pieces": 386, "task.normalise": "mlqa"}
+    (tmp_path / "mine.toml").write_text('extends = "mlqa"\n[training]\nepochs = 1\n')
+    assert difference("qa", str(tmp_path / "mine.toml"))["task.max_pieces"] == 386
+    (tmp_path / "mine").write_text("[training]\nepochs = 1\n")
+    assert difference("nli", str(tmp_path / "mine")) == {"training.epochs": 1}
+    for recipe, message in (("xnly", "did you mean 'xnli'"), ("ppa", "unknown setting")):
+        with pytest.raises(UserError, match=message):
+            finetune_settings("nli", recipe, None, [])

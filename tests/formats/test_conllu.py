@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats.conllu import read_conllu, write_conllu
+from paralign.formats.conllu import _check_heads, read_conllu, write_conllu
+from paralign.formats.item_errors import ItemError
 from paralign.formats.items import Tree
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
@@ -200,3 +203,43 @@ def test_a_sentence_that_lost_a_line_is_dropped(tmp_path: Path) -> None:
     trees = list(read_conllu(tmp_path / "a.conllu", lenient=True, dropped=dropped))
     assert [t.line for t in trees] == [1, 6]
     assert dropped == {"invalid UTF-8": 1, "incomplete sentence": 1}
+
+
+def is_tree(heads):
+    """Whether every word reaches the root, one step at a time: slow and obvious."""
+    if list(heads).count(0) != 1:
+        return False
+    for word in range(1, len(heads) + 1):
+        for _ in range(len(heads)):
+            word = heads[word - 1] if word else 0
+        if word:
+            return False
+    return True
+
+
+@given(st.integers(1, 7).flatmap(lambda n: st.lists(st.integers(0, n), min_size=n, max_size=n)))
+def test_heads_are_accepted_if_they_form_a_tree(heads):
+    lines = list(range(1, len(heads) + 1))
+    try:
+        _check_heads(tuple(heads), lines)
+    except ItemError as error:
+        assert not is_tree(heads)
+        if error.reason == "cycle":  # the word that is named is on the cycle
+            word = seen = error.line
+            for _ in range(len(heads)):
+                word = heads[word - 1]
+                if word == seen:
+                    break
+            assert word == seen
+    else:
+        assert is_tree(heads)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_chain_of_30_000_words_is_read(tmp_path, step):
+    n = 30_000
+    heads = [k + step if 0 < k + step <= n else 0 for k in range(1, n + 1)]
+    rows = (f"{k}\tw\t_\tNOUN\t_\t_\t{head}\tdep\t_\t_\n" for k, head in enumerate(heads, 1))
+    (tmp_path / "a.conllu").write_text("".join(rows) + "\n")
+    (tree,) = read_conllu(tmp_path / "a.conllu")
+    assert tree.heads == tuple(heads)

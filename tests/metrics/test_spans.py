@@ -9,6 +9,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, Entities
 
 from paralign.metrics import entities, first_invalid_bio, ratio, span_counts, span_f1
+from paralign.metrics.spans import tag_runs
 
 BIOES = ["O", *(f"{prefix}-{kind}" for prefix in "BIES" for kind in ("LOC", "PER", "a-b")), "B", "I", "E", "S"]
 BIO = ["O", *(f"{prefix}-{kind}" for prefix in "BI" for kind in ("LOC", "PER", "ORG"))]
@@ -97,3 +98,26 @@ def test_other_tags_are_refused(tag):
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="2 gold tags but 1"):
         span_f1(["O", "O"], ["O"])
+
+
+UNIVERSAL = ["ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT",
+             "SYM", "VERB"]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*seems not to be NE tag")
+@settings(max_examples=500, deadline=None)
+@given(sentences(UNIVERSAL))
+def test_f1_of_runs_of_tags_is_seqevals(tagged):
+    """Without X and SCONJ, which seqeval reads wrongly."""
+    gold, predicted = ([[word[side] for word in sentence] for sentence in tagged] for side in (0, 1))
+    runs = [[set(tag_runs(tags)) for tags in side] for side in (gold, predicted)]
+    correct = sum(len(a & b) for a, b in zip(*runs, strict=True))
+    total = sum(len(one) for side in runs for one in side)
+    assert f1_score(gold, predicted) == pytest.approx(2 * correct / total if total else 0.0)
+
+
+def test_every_word_is_in_one_run_of_tags():
+    tags = ["X", "X", "SCONJ", "SCONJ", "NOUN", "SYM", "NOUN", "NOUN"]
+    assert tag_runs(tags) == [(0, 2, "X"), (2, 3, "SCONJ"), (3, 4, "SCONJ"), (4, 5, "NOUN"), (5, 6, "SYM"),
+                              (6, 8, "NOUN")]  # fmt: skip
+    assert tag_runs([]) == []

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import paralign
 from paralign.batches.views import ViewsConfig
-from paralign.corpus.link_store import write_link_store
+from paralign.corpus.link_store import LinkedWords, write_link_store
 from paralign.objectives import Step, find_objective
 from paralign.objectives.bilingual import BilingualConfig, BilingualPrediction
 from paralign.text.words import word_spans
@@ -194,3 +194,49 @@ def test_links_that_do_not_fit_are_refused(base, tmp_path, more, message):
         align(base, tmp_path / "run", **more)
     left = {path.name for path in (tmp_path / "run").iterdir()} if (tmp_path / "run").exists() else set()
     assert left in (set(), {"corpus", "run.json"})  # a complete token store is kept
+
+
+@pytest.mark.parametrize("arch", ["bert:2x32", "roberta:2x32"])
+def test_w3_is_a_copy_that_is_trained_apart_from_the_dense_layer_of_the_head(make_encoder, arch):
+    encoder = make_encoder(arch)
+    objective = BilingualPrediction(BilingualConfig(), encoder)
+    head = encoder.head_dense()
+    for name, own in objective.dense.named_parameters():
+        other = head.get_parameter(name)
+        assert own is not other
+        assert own.data_ptr() != other.data_ptr()
+        assert torch.equal(own, other)
+        assert own.requires_grad
+    states = torch.randn(3, encoder.width)
+    before = encoder.logits(states).detach()
+    with torch.no_grad():
+        for parameter in objective.dense.parameters():
+            parameter.add_(1.0)
+    torch.testing.assert_close(encoder.logits(states).detach(), before)
+    assert not {id(p) for p in objective.parameters()} & {id(p) for p in encoder.parameters()}
+
+
+@pytest.mark.parametrize("combine", ["mean", "sum"])
+def test_a_piece_that_two_links_share_counts_once(store, make_encoder, links, combine):
+    """SentencePiece may join two words into one piece, so that two links have a pair of pieces in common."""
+    encoder = make_encoder().eval()
+    objective = BilingualPrediction(BilingualConfig(combine=combine), encoder)
+    batch = batch_of(store, encoder, links)
+    view = batch.view("joint")
+    target = int(view.masked[0])
+    start = int(view.starts[view.rows.tolist().index(0)])
+    assert start <= target < start + int(view.lengths[0])
+    inner = [p for p in range(start + 1, start + int(view.lengths[0]) - 1) if p not in view.masked][:3]
+    a, b, c = inner
+    # The words of links 0 and 1 share the piece b; both are linked to the word of the masked piece.
+    batch._linked["joint", "joint"] = LinkedWords(
+        rows=np.array([0, 0]), first=np.array([a, b, b, c]), first_sizes=np.array([2, 2]),
+        second=np.array([target, target]), second_sizes=np.array([1, 1]),
+    )  # fmt: skip
+    with torch.no_grad():
+        states = encoder.encode(view).flat[[a, b, c]]
+        mixed = states.mean(0) if combine == "mean" else states.sum(0)
+        logits = encoder.logits_with_dense(objective.bridge(mixed[None]), objective.dense)[0]
+        loss = objective(Step(encoder, batch))["bilingual"]
+    assert objective.counts(batch) == {"bilingual": 1}
+    assert loss.item() == pytest.approx(-torch.log_softmax(logits, 0)[int(view.labels[0])].item(), rel=1e-4)

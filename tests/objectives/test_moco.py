@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from paralign.objectives import Step
-from paralign.objectives.moco import MoCoConfig, MomentumContrast, contrastive_loss
+from paralign.objectives.moco import MoCoConfig, MomentumContrast, _text_ids, contrastive_loss
 from tests.objectives.batches import alone, corpus
 from tests.oracles.moco_loops import equation_1, equation_3
 
@@ -130,7 +130,7 @@ def enqueue(objective, ids, positions=None):
     ids = torch.tensor(ids)
     keys = ids[:, None].float().expand(-1, objective.config.projection)
     places = torch.arange(len(ids)) if positions is None else torch.tensor(positions)
-    objective._enqueue([(keys, ids, places)], alone)
+    objective._enqueue([(keys, ids, places, ids + 1)], alone)
 
 
 @settings(max_examples=40, deadline=None)
@@ -220,6 +220,66 @@ def test_keys_of_the_same_pair_are_masked_and_their_rate_is_logged(store, encode
     assert "moco_same_pair" not in plain.metrics()
 
 
+def test_equal_texts_of_other_pairs_are_counted(store, encoder):
+    """As in text of several languages, in which pairs share their English sentence."""
+    objective, batch = moco(encoder, queue=10), corpus(store, encoder).batch(0)
+    assert objective.metrics() == {}
+    texts = {name: [batch.view(name).ids[s : s + n].tolist() for s, n in
+                    zip(batch.view(name).starts, batch.view(name).lengths, strict=True)]
+             for name in ("first", "second")}  # fmt: skip
+    objective(Step(encoder, batch))
+    assert objective.metrics()["moco_same_text"] == 0  # the queue is empty
+    objective.after_step(encoder, alone)
+    objective.queue_ids += 10_000  # the same texts, under other numbers
+    objective(Step(encoder, batch))
+    kept = [texts["second"][k] for k in np.argsort(batch.positions, kind="stable")[-10:]]
+    wanted = np.mean([a in kept or b in kept for a, b in zip(texts["first"], texts["second"], strict=True)])
+    assert 0.5 < wanted < 1
+    metrics = objective.metrics()
+    assert (metrics["moco_same_text"], metrics["moco_same_pair"]) == (pytest.approx(wanted), 0)
+    # The other way round: a query is the text of a key of another pair.
+    objective.queue_texts.zero_()
+    objective.queue_texts[3] = _text_ids(batch.view("first"), objective.queue.device)[5]
+    objective._seen.clear()
+    objective(Step(encoder, batch))
+    assert objective.metrics()["moco_same_text"] == pytest.approx(texts["first"].count(texts["first"][5]) / 12)
+
+
+def test_keys_of_the_same_pair_are_not_counted_as_equal_texts(store, encoder):
+    objective, batch = moco(encoder, queue=12), corpus(store, encoder).batch(0)
+    for _ in range(2):
+        objective(Step(encoder, batch))
+        objective.after_step(encoder, alone)
+    metrics = objective.metrics()
+    assert (metrics["moco_same_pair"], metrics["moco_same_text"]) == (1, 0)
+
+
+def test_the_warm_queue_knows_the_texts_of_its_keys(store, encoder):
+    objective, batches = moco(encoder, queue=24), corpus(store, encoder)
+    objective.prepare(encoder, batches, 0, 1, alone)
+    filled = [batches.batch(-1 - fill) for fill in range(2)]
+    texts = torch.cat([_text_ids(batch.view("second"), objective.queue.device) for batch in filled])
+    assert sorted(objective.queue_texts.tolist()) == sorted(texts.tolist())
+
+
+def test_metrics_are_those_of_all_slices_of_a_step(store, make_encoder):
+    encoder = make_encoder().eval()
+    logged = []
+    for parts in (1, 4):
+        objective = moco(encoder, queue=24).eval()
+        objective.prepare(encoder, corpus(store, encoder), 0, 1, alone)
+        for part in range(parts):
+            objective(Step(encoder, corpus(store, encoder).batch(0, part, parts)))
+        objective.after_step(encoder, alone)
+        logged.append(objective.metrics())
+    assert logged[0] == pytest.approx(logged[1], abs=1e-4)
+    # Two processes: the other one has the same rows.
+    objective = moco(encoder, queue=24).eval()
+    objective(Step(encoder, corpus(store, encoder).batch(0)))
+    objective.after_step(encoder, lambda rows: torch.cat([rows, rows]))
+    assert len(objective._last) == 24
+
+
 # -- the moving average
 
 
@@ -251,3 +311,13 @@ def test_momentum_0_copies_and_momentum_1_changes_nothing(momentum, store, make_
     assert (objective.momentum_encoder.digest() == before) == (momentum == 1)
     pairs = zip(objective.momentum_encoder.base_parameters(), encoder.base_parameters(), strict=True)
     assert all(torch.equal(k, q) for k, q in pairs) == (momentum == 0)
+
+
+@pytest.mark.parametrize("size", [12, 31, 216])
+def test_the_warm_queue_holds_different_pairs(size, store, encoder):
+    """No pair twice, up to an epoch of them."""
+    objective, batches = moco(encoder, queue=size), corpus(store, encoder)
+    assert size <= batches.steps_per_epoch * batches.size
+    objective.prepare(encoder, batches, 0, 1, alone)
+    assert len(set(objective.queue_ids.tolist())) == size
+    assert len(torch.unique(objective.queue, dim=0)) > 0.9 * size  # a few pairs have the same text

@@ -9,7 +9,7 @@ import torch
 
 import paralign
 from paralign.batches.views import ViewsConfig
-from paralign.corpus.link_store import write_link_store
+from paralign.corpus.link_store import LinkedWords, write_link_store
 from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
 from paralign.text.words import piece_word_ranges, word_spans
@@ -167,3 +167,49 @@ def test_it_resumes_to_the_same_bytes(base, tmp_path):
         align(tmp_path / "run")
     made = align(tmp_path / "run", resume=True)
     assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_the_initial_encoder_is_in_evaluation_mode(store, make_encoder, links):
+    """With dropout, the regularizer would pull the pivot language toward noise."""
+    encoder = make_encoder(dropout=0.4)
+    kind = find_objective("word_l2")
+    objective = kind(kind.Config(), encoder).train()
+    encoder.eval()  # only the dropout of the initial encoder could make a difference
+    batch = batch_of(store, encoder, links)
+    with torch.no_grad():
+        for _ in range(2):  # also after the objective was set to training mode again
+            assert float(objective(Step(encoder, batch))["word_l2_anchor"]) == pytest.approx(0, abs=1e-6)
+            objective.train()
+
+
+def shared(batch, **pieces):
+    """Links 0 and 1 of a batch, whose words may share pieces."""
+    sizes = {f"{side}_sizes": np.array([len(words) for words in pieces[side]]) for side in ("first", "second")}
+    flat = {side: np.concatenate([np.array(words) for words in pieces[side]]) for side in ("first", "second")}
+    batch._linked["first", "second"] = LinkedWords(rows=np.array([0, 0]), **flat, **sizes)
+    return batch
+
+
+def test_a_piece_that_two_words_share_is_part_of_both_means(store, make_encoder, links):
+    encoder = make_encoder().eval()
+    kind = find_objective("word_l2")
+    objective = kind(kind.Config(anchor=0), encoder)
+    batch = shared(batch_of(store, encoder, links), first=[[1, 2], [2, 3]], second=[[1], [2]])
+    with torch.no_grad():
+        first, second = (encoder.encode(batch.view(name)).flat for name in ("first", "second"))
+        wanted = (first[[1, 2]].mean(0) - second[1]).square().sum() + (first[[2, 3]].mean(0) - second[2]).square().sum()
+        assert float(objective(Step(encoder, batch))["word_l2"]) == pytest.approx(float(wanted), rel=1e-4)
+
+
+@pytest.mark.parametrize("negatives", ["other", "both"])
+def test_words_of_one_piece_are_not_negatives_of_each_other(store, make_encoder, links, negatives):
+    """Their vectors are equal, so the translations of both translate either."""
+    encoder = make_encoder().eval()
+    kind = find_objective("word_contrastive")
+    objective = kind(kind.Config(negatives=negatives), encoder)
+    batch = shared(batch_of(store, encoder, links), first=[[1], [1]], second=[[1], [2]])
+    with torch.no_grad():
+        assert float(objective(Step(encoder, batch))["word_contrastive"]) == pytest.approx(0, abs=1e-6)
+    apart = shared(batch_of(store, encoder, links), first=[[1], [2]], second=[[1], [2]])
+    with torch.no_grad():
+        assert float(objective(Step(encoder, apart))["word_contrastive"]) > 0.01

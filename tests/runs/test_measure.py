@@ -32,15 +32,18 @@ def test_a_row_for_every_language_and_seed(two_seeds, base):
     out, rows = two_seeds
     assert rows == read_results(out / "results.jsonl")
     assert [(r.language, r.seeds.finetune, r.metric, r.train, r.task) for r in rows] == [
-        (language, seed, "accuracy", "en", "pos") for seed in (0, 1) for language in ("en", "de")
+        (language, seed, metric, "en", "pos")
+        for seed in (0, 1)
+        for language in ("en", "de")
+        for metric in ("accuracy", "f1")
     ]
     assert {r.model_hash for r in rows} == {Encoder.from_pretrained(base).digest()}
-    assert [r.n for r in rows] == [30, 20, 30, 20]
+    assert [r.n for r in rows] == [30, 30, 20, 20] * 2
     for row in rows:
         items = read_items(out, row)
         assert row.value == pytest.approx(items[:, 0].sum() / items[:, 1].sum())
     assert rows[0].value > 0.15  # something was learnt: chance of 17 tags is 0.06
-    assert rows[0].value != rows[2].value
+    assert rows[0].value != rows[4].value
     assert json.loads((out / "run.json").read_text())["status"] == "done"
     assert not list(out.rglob("checkpoints"))
 
@@ -60,9 +63,9 @@ def test_a_saved_model_measures_what_was_recorded(two_seeds, tmp_path):
             other.train,
         )
         assert np.array_equal(read_items(out, one), read_items(tmp_path / "e", other))
-    assert len(read_results(tmp_path / "e" / "results.jsonl")) == 4  # seeds do not replace each other
+    assert len(read_results(tmp_path / "e" / "results.jsonl")) == 8  # seeds do not replace each other
     paralign.evaluate(str(out / "seed-1/model"), task="pos", data=EVAL, out=tmp_path / "e", quiet=True)
-    assert len(read_results(tmp_path / "e" / "results.jsonl")) == 4  # the same again replaces itself
+    assert len(read_results(tmp_path / "e" / "results.jsonl")) == 8  # the same again replaces itself
 
 
 def test_finished_seeds_are_not_repeated(two_seeds, base, tmp_path, monkeypatch):
@@ -96,7 +99,7 @@ def test_an_interrupted_run_has_the_same_results(two_seeds, base, tmp_path, monk
     with pytest.raises(Crash):
         finetune(base, tmp_path / "pos", seeds=2)
     monkeypatch.undo()
-    assert [r.seeds.finetune for r in read_results(tmp_path / "pos" / "results.jsonl")] == [0, 0]
+    assert [r.seeds.finetune for r in read_results(tmp_path / "pos" / "results.jsonl")] == [0] * 4
     more = finetune(base, tmp_path / "pos", seeds=2, resume=True)
     assert [(r.value, r.seeds) for r in more] == [(r.value, r.seeds) for r in rows]
 

@@ -213,3 +213,51 @@ def test_fine_tuning_shows_words_with_their_tags(base, tmp_path, capsys):
         assert re.findall(r"<\S+?:([A-Z]+)>", row) == list(item.upos)
         first = [encoder.tokenizer.tokenize(word)[0] for word in item.words]
         assert re.findall(r"<(\S+?):[A-Z]+>", row) == first
+
+
+def test_a_dry_run_does_not_fill_the_queue_but_counts_the_filling(base, tmp_path, capsys, monkeypatch):
+    """PPA's queue has 32,000 keys: filling it can take longer than a short run."""
+    from paralign.objectives.moco import MomentumContrast
+    from paralign.training import probe
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    clock, filled = Clock(), []
+    keys, step = MomentumContrast._keys, MomentumContrast.forward
+
+    def slow_keys(self, batch):
+        clock.now += 2.0  # seconds for each batch of keys, in the filling and in a step
+        filled.append(batch.size)
+        return keys(self, batch)
+
+    def slow_step(self, given):
+        clock.now += 3.0
+        return step(self, given)
+
+    monkeypatch.setattr(probe, "time", clock)
+    monkeypatch.setattr(MomentumContrast, "_keys", slow_keys)
+    monkeypatch.setattr(MomentumContrast, "forward", slow_step)
+    given = arguments(base, tmp_path / "run", "--dry-run", "--set", "training.steps=12")
+    assert main([*given, "--set", "moco.queue=32000"]) == 0
+    output = capsys.readouterr().err
+    assert len(filled) <= 10
+    # 4,000 batches of 8 keys in 2 s each, then 12 steps of 5 s.
+    assert "12 steps" in output
+    assert "about 2 h 14 min here (2 h 13 min of it before the first step)" in output
+    assert main([*given, "--set", "moco.queue=16"]) == 0  # two batches
+    assert "about 64 s here (4 s of it before the first step)" in capsys.readouterr().err
+    assert main([*given, "--set", "moco.queue_init=random"]) == 0
+    assert "about 60 s here, " in capsys.readouterr().err
+
+
+def test_a_run_fills_the_whole_queue(base, tmp_path):
+    from safetensors.torch import load_file
+
+    given = arguments(base, tmp_path / "run", "--quiet", "--set", "training.steps=2", "--set", "moco.queue=300")
+    assert main(given) == 0
+    (file,) = (tmp_path / "run" / "checkpoints").glob("*/module.safetensors")
+    assert int(load_file(file)["objectives.moco.queue_ids"].min()) >= 0

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import paralign
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.formats.items import Question
@@ -327,3 +328,50 @@ def test_the_example_trains_scores_and_writes(base, tmp_path):
                  languages=(row["language"],) * 2)}  # fmt: skip
         right = [mlqa_exact(text, golds[name], row["language"])[0] for name, text in texts.items()]
         assert (row["metric"], row["value"], row["n"]) == ("exact_match_mlqa", pytest.approx(np.mean(right)), 24)
+
+
+@pytest.mark.parametrize(
+    ("path", "normalize", "suffix"),
+    [
+        ("MLQA_V1/test/test-context-de-question-de.json", "auto", "_mlqa"),
+        ("mlqa.json", "auto", "_mlqa"),
+        ("data/test-context-de-question-en.json", "auto", "_mlqa"),
+        ("xquad.de.json", "auto", ""),
+        ("mlqa/a/b/c/xquad.de.json", "auto", ""),
+        ("MLQA_V1/test/test-context-de-question-de.json", "squad", ""),
+        ("xquad.de.json", "mlqa", "_mlqa"),
+    ],
+)
+def test_files_of_mlqa_are_scored_as_by_mlqa(path, normalize, suffix, encoder, tmp_path):
+    file = tmp_path / "x" / "y" / path
+    file.parent.mkdir(parents=True)
+    squad(tmp_path, [world_question("de", k, 2) for k in range(3)]).rename(file)
+    task = QuestionAnswering(AnswerConfig(normalise=normalize))
+    data = task.read(f"de={file}", lenient=False, dropped=Counter(), limit=None)
+    assert [score.metric for score in task.evaluate(encoder, Knowing(encoder), data)] == [
+        f"f1{suffix}", f"exact_match{suffix}",
+    ]  # fmt: skip
+    assert {metric for scores in task.baselines(data).values() for metric in scores} == {
+        f"f1{suffix}", f"exact_match{suffix}",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "normalize", "warned"),
+    [("zh=xquad.json", "auto", True), ("zh-TW=x.json", "squad", True), ("ja=x.json", "auto", True),
+     ("zh=mlqa.json", "auto", False), ("zh=xquad.json", "mlqa", False), ("de=xquad.json", "auto", False)],
+)  # fmt: skip
+def test_scores_of_chinese_by_squads_rules_are_warned_about(name, normalize, warned):
+    from types import SimpleNamespace
+
+    data = SimpleNamespace(name=name, language=name.partition("=")[0])
+    warnings = QuestionAnswering(AnswerConfig(normalise=normalize)).warnings(data)
+    assert ["task.normalise=mlqa" in text for text in warnings] == [True] * warned
+
+
+def test_the_warning_reaches_the_run(base, tmp_path):
+    path = squad(tmp_path, [world_question("zh", k, 2) for k in range(4)])
+    paralign.finetune(str(base), task="qa", train="en=smallworld:0-16", eval=[f"zh={path}"], out=tmp_path / "run",
+                      overrides=["training.steps=1", "training.batch=4"], quiet=True)  # fmt: skip
+    alarms = json.loads((tmp_path / "run" / "run.json").read_text())["alarms"]
+    assert [text for text in alarms if "SQuAD's scorer counts an answer in zh as one word" in text]

@@ -3,7 +3,10 @@
 import json
 import math
 
+import paralign
+from paralign.smallworld import World
 from paralign.training.alarms import Alarms, non_finite
+from tests.training.runs import log_of
 
 CHANCE = {"moco": math.log(101), "mlm": math.log(800)}
 FINE = {
@@ -65,3 +68,57 @@ def test_streaks_continue_after_a_resume():
 
 def test_values_that_are_not_finite_are_named():
     assert non_finite({"a": 1.0, "b": math.nan, "c": -math.inf, "d": 0.0}) == ["b", "c"]
+
+
+def test_a_loss_that_is_0_from_the_start_is_reported_once():
+    raised = run(Alarms(CHANCE, 1000), FINE, {"word_l2": 0.0, "mlm": 4.0})
+    assert [step for step, _ in raised] == [30]  # the third entry
+    assert "nothing to do: the loss word_l2 has been 0 from the start" in raised[0][1]
+
+
+def test_a_loss_that_was_not_0_once_had_something_to_do():
+    alarms = Alarms(CHANCE, 100)
+    for step in range(1, 101):
+        assert alarms.check(step, {"nli": 0.0 if step != 2 else 0.1}, {}) == []
+    resumed = Alarms(CHANCE, 1000)
+    resumed.load_state_dict(json.loads(json.dumps(alarms.state_dict())))
+    assert run(resumed, FINE, {"nli": 0.0}) == []
+
+
+def test_a_short_run_with_nothing_to_do_is_reported_at_its_end():
+    alarms = Alarms(CHANCE, 2)
+    assert alarms.check(1, {"word_l2": 0.0}, {}) == []
+    assert len(alarms.check(2, {"word_l2": 0.0}, {})) == 1
+
+
+def align(base, out, *, pairs="en-de=smallworld:0-40", recipe="word-l2-mini", **more):
+    settings = ["training.batch=8", "training.steps=4", "training.log_every=1", "data.min_pieces=2"]
+    paralign.align(str(base), out=out, pairs=[pairs], recipe=recipe, quiet=True,
+                   overrides=[*settings, *more.pop("overrides", [])], **more)  # fmt: skip
+    logged = [line["message"] for line in log_of(out) if line.get("event") == "alarm"]
+    alarms = json.loads((out / "run.json").read_text())["alarms"]
+    assert logged == alarms
+    return alarms
+
+
+def test_without_any_link_the_objective_has_nothing_to_do(base, tmp_path):
+    (tmp_path / "none").write_text("\n" * 40)
+    (alarm,) = align(base, tmp_path / "run", links=[f"en-de={tmp_path}/none"])
+    assert "nothing to do: the loss word_l2 has been 0" in alarm
+    assert align(base, tmp_path / "with") == []
+    # A regularizer that is switched off is meant to do nothing.
+    assert align(base, tmp_path / "off", overrides=["word_l2.anchor=0"]) == []
+
+
+def test_pairs_with_equal_sides_are_reported(base, tmp_path):
+    text = [World(0).sentence(k, "en").text for k in range(40)]
+    (tmp_path / "same.tsv").write_text("".join(f"{line}\t{line}\n" for line in text))
+    more = {"pairs": f"en-de={tmp_path}/same.tsv", "overrides": ["data.drop_identical=false"]}
+
+    def of_sides(name, recipe, **more):
+        return [alarm for alarm in align(base, tmp_path / name, recipe=recipe, **more) if "sides" in alarm]
+
+    (alarm,) = of_sides("run", "tlm-mini", **more)
+    assert alarm == "step 0: 100% of the pairs of the first batch have equal sides, so there is little to align"
+    assert of_sides("other", "tlm-mini") == []
+    assert of_sides("control", "mlm-mini", **more) == []  # it does not read pairs

@@ -132,6 +132,7 @@ def check(
     if out is None:
         raise UserError("no output folder is given", hint="--out FOLDER")
     from paralign.commands.check_corpus import check_corpus
+    from paralign.console import printable
     from paralign.report import write_report
 
     problems = check_corpus(
@@ -146,7 +147,7 @@ def check(
         quiet=quiet,
     )
     write_report([out], out / "report.html", title="Corpus check")
-    typer.echo(out / "report.html")
+    typer.echo(printable(str(out / "report.html")))
     if problems:
         raise typer.Exit(3)
 
@@ -201,4 +202,5 @@ def show(
         return
     spec = parse_pairs(pairs)
     for pair in islice(read_pairs(spec, lenient=lenient), limit):
+        # Readers have removed control characters.
         typer.echo(f"{pair.line}\n  {spec.source}  {pair.source}\n  {spec.target}  {pair.target}")

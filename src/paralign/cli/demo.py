@@ -27,6 +27,7 @@ def command(
 ) -> None:
     """Run the whole pipeline in a few minutes. It reads generated text, or your own pairs with --real."""
     from paralign.commands.demo import demo
+    from paralign.console import printable
 
     if model and not real:
         raise UserError("--model is only used with --real", hint="add --real SRC-TGT=PATH")
@@ -37,4 +38,4 @@ def command(
             f"report: {demo_real(out, real, model=model or 'paralign-mini', seed=seed, resume=resume, quiet=quiet)}"
         )
         return
-    typer.echo(f"report: {demo(out, seed=seed, resume=resume, quiet=quiet)}")
+    typer.echo(printable(f"report: {demo(out, seed=seed, resume=resume, quiet=quiet)}"))

@@ -36,7 +36,10 @@ def command(
         str | None, typer.Option(help="Layers to reinitialize before training: 0-1, or 0,3-5, or all; counted from 0.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds.", min=1)] = 1,
-    recipe: Annotated[str | None, typer.Option(help="TOML file with [training], [layers] and [task].")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Name of a recipe (xnli, mlqa), or TOML file with [training], [layers] and [task]."),
+    ] = None,
     overrides: Overrides = None,
     limit: Limit = None,
     split: Split = "test",

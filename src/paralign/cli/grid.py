@@ -27,6 +27,7 @@ def command(
 ) -> None:
     """Compare pretraining methods on derived languages. This is the experiment of ALIGN-MLM."""
     from paralign.commands.grid import run_grid
+    from paralign.console import printable
 
     page = run_grid(
         out,
@@ -39,4 +40,4 @@ def command(
         resume=resume,
         quiet=quiet,
     )
-    typer.echo(f"report: {page}")
+    typer.echo(printable(f"report: {page}"))

@@ -20,6 +20,7 @@ def command(
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Cross-lingual transfer",
 ) -> None:
     """Create a self-contained HTML report from one or more runs."""
+    from paralign.console import printable
     from paralign.report import write_report
 
-    typer.echo(write_report(runs, out, control=control, title=title).html)
+    typer.echo(printable(str(write_report(runs, out, control=control, title=title).html)))

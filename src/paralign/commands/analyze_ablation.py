@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -265,8 +266,24 @@ def _write_comparison(runs: Path, out: Path, order: list[str], command: str | No
     """Compare the cells of all runs in a folder, and write the analysis; encoders come in a given order."""
     rows, notes = results_of([runs])
     result = ablation_result(rows, notes, order)
+    result.warnings = [*result.warnings, *_warnings_of(runs)]
     folder = RunFolder(out, "analyze ablation", command=command, fresh=True)
     folder.begin({"runs": [str(runs)]})
     write_analysis(folder, "ablation", result, quiet)
     cells: list[AblationCell] = result.value
     return cells
+
+
+def _warnings_of(runs: Path) -> list[str]:
+    """Return the warnings of all runs in a folder, each once, with the number of runs that raised it."""
+    raised: dict[str, list[str]] = {}
+    files = sorted(runs.rglob("run.json"))
+    for file in files:
+        try:
+            facts = json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            continue  # of a run that failed or has no results; results were read before
+        alarms = facts.get("alarms") if isinstance(facts, dict) else None
+        for text in dict.fromkeys(map(str, alarms if isinstance(alarms, list) else ())):
+            raised.setdefault(text, []).append(str(file.parent.relative_to(runs)))
+    return [f"{text} ({len(names)} of {len(files)} runs, first {names[0]})" for text, names in raised.items()]

@@ -81,9 +81,14 @@ def demo_real(
             (part / "began.json").write_text(json.dumps(inputs, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
             write_digests(part)
     FolderDigests(data, "restore it, or use another --out").check()
-    began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
+    try:
+        began_with = json.loads((data / "began.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        began_with = None
+    if not isinstance(began_with, dict):
+        raise UserError("the file is damaged", where=data / "began.json", hint="use another --out")
     for name, value in inputs.items():
-        if began_with[name] != value:
+        if began_with.get(name) != value:
             hint = "give the same as before, or use another --out"
             raise UserError(f"{name}: differs from what this demo began with", where=out, hint=hint)
     names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))

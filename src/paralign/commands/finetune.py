@@ -74,7 +74,8 @@ def finetune(
         target_examples: few-shot: number of examples of each set that is not in the language of the first; the seed
             chooses them. None: all examples.
         seeds: number of fine-tuning seeds.
-        recipe: path of a TOML file with ``[training]``, ``[layers]`` and ``[task]``. None: defaults of the task.
+        recipe: name of a recipe for fine-tuning, such as ``xnli``, or path of a TOML file with ``[training]``,
+            ``[layers]`` and ``[task]``. None: defaults of the task.
         settings: nested settings that override the recipe, such as ``{"training": {"epochs": 2}}``.
         overrides: settings as ``section.key=value`` that override ``settings``; ``layers.key`` reinitializes, freezes
             or removes layers (:class:`paralign.encoder.layers.LayersConfig`).

@@ -96,7 +96,7 @@ class LinkStore:
             links = cls(path, meta, digests)
         except UserError:
             raise
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UserError("no word links here, or they are damaged", where=path, hint="remove the folder") from None
         if meta.get("schema") != SCHEMA or links.fingerprint != store.fingerprint:
             raise UserError("the word links belong to other text", where=path, hint="remove the folder")

@@ -88,18 +88,21 @@ class TokenStore:
             meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError("no token store here", where=path, hint="build one with paralign corpus build") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UserError("not valid JSON", where=path / "meta.json", hint="build the store again") from None
         if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
             schema = meta.get("schema") if isinstance(meta, dict) else None
             raise UserError(f"store schema {schema!r}, not {SCHEMA}", where=path, hint="build the store again")
-        for name, array in meta["arrays"].items():
-            file = path / f"{name}.bin"
-            size = file.stat().st_size if file.is_file() else None
-            if size != array["bytes"]:
-                what = "is missing" if size is None else f"has {size:,} bytes, not {array['bytes']:,}"
-                raise UserError(what, where=file, hint=_DAMAGED)
-        return cls(path, meta, digests)
+        try:
+            for name, array in meta["arrays"].items():
+                file = path / f"{name}.bin"
+                size = file.stat().st_size if file.is_file() else None
+                if size != array["bytes"]:
+                    what = "is missing" if size is None else f"has {size:,} bytes, not {array['bytes']:,}"
+                    raise UserError(what, where=file, hint=_DAMAGED)
+            return cls(path, meta, digests)
+        except (KeyError, TypeError, AttributeError):
+            raise UserError("the file is damaged", where=path / "meta.json", hint=_DAMAGED) from None
 
     def _map(self, name: str, width: int | None = None) -> CheckedArray:
         return self._digests.array(f"{name}.bin", self.meta["arrays"][name]["dtype"], width)

@@ -14,6 +14,8 @@ from paralign.version import __version__
 __all__ = ["lineage", "read_provenance", "write_card", "write_provenance"]
 
 FILE = "paralign.json"
+_TYPES: dict[str, Any] = {"method": str, "parent": str, "control": bool, "seeds": dict, "languages": list}
+"""Types of the facts that paralign reads; a fact of another type is ignored."""
 
 
 def lineage(*facts: object) -> str:
@@ -36,10 +38,12 @@ def read_provenance(folder: str | Path) -> dict[str, Any]:
         Its content; empty if there is no such file or it cannot be read, as for encoders from elsewhere.
     """
     try:
-        facts: dict[str, Any] = json.loads(((shipped(str(folder)) or Path(folder)) / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        facts = json.loads(((shipped(str(folder)) or Path(folder)) / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
-    return facts
+    if not isinstance(facts, dict):
+        return {}
+    return {name: value for name, value in facts.items() if isinstance(value, _TYPES.get(name, object))}
 
 
 def write_provenance(folder: Path, facts: Mapping[str, Any]) -> None:

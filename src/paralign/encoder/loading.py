@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 
+from paralign.console import echo
 from paralign.digests import FolderDigests
 from paralign.encoder.families import TWINS, attention_implementation, first_line, model_class, read_family
 from paralign.encoder.hf import base_of, has_head, hidden_layers, width_of
@@ -122,7 +122,7 @@ def load_model(name: str) -> Any:
         message = f"{len(base_missing)} weights of the encoder are missing, first {base_missing[0]}"
         raise UserError(message, where=name)
     if missing:
-        print(f"note: {name} has no vocabulary head; it gets a new one", file=sys.stderr)
+        echo(f"note: {name} has no vocabulary head; it gets a new one")
         model.head_is_new = True
     _check_encodes(model, name)
     return model

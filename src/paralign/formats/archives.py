@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from contextlib import AbstractContextManager
@@ -16,6 +18,13 @@ __all__ = ["MEMBER_SEPARATOR", "DamagedStream", "aligned_members", "is_archive",
 
 MEMBER_SEPARATOR = ".zip!"
 """Separates an archive from the name of a file in it: ``ARCHIVE.zip!FILE``."""
+
+
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, OverflowError,
+    NotImplementedError,
+)  # fmt: skip
+"""What the modules for archives and for deflate, bzip2 and LZMA raise for damaged data."""
 
 
 class DamagedStream(Exception):
@@ -42,10 +51,10 @@ def aligned_members(path: str, languages: tuple[str, str]) -> tuple[str, str]:
         members: dict[str, list[str]] = {}
         for entry in archive.infolist():
             name = PurePosixPath(entry.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+            if name.is_absolute() or ".." in name.parts or ":" in "".join(name.parts[:1]):  # "." has no parts
                 message = f"contains a file outside the archive, {entry.filename!r}"
                 raise UserError(message, where=path, hint="do not use this archive")
-            if entry.is_dir():
+            if name.name == "" or entry.filename.endswith("/"):  # is_dir() fails for an empty name
                 continue
             if find_tag(name.suffix[1:]):
                 members.setdefault(entry.filename[: -len(name.suffix)], []).append(entry.filename)
@@ -84,12 +93,12 @@ def open_member(name: str) -> AbstractContextManager[IO[bytes]]:
     except KeyError:
         archive.close()
         raise UserError("no such file in the archive", where=name) from None
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
-        archive.close()
-        raise UserError(f"cannot be read: {error}", where=name, hint="download the archive again") from None
     except UserError:
         archive.close()
         raise
+    except _DAMAGED as error:
+        archive.close()
+        raise UserError(f"cannot be read: {error}", where=name, hint="download the archive again") from None
 
 
 class _Member:
@@ -106,7 +115,7 @@ class _Member:
         """
         try:
             return self._stream.read(size)
-        except (zipfile.BadZipFile, zlib.error, EOFError):
+        except _DAMAGED:
             raise DamagedStream("damaged zip") from None
 
     def __enter__(self) -> IO[bytes]:
@@ -126,5 +135,5 @@ def _open_archive(path: str) -> zipfile.ZipFile:
         raise UserError("no such file", where=path) from None
     except IsADirectoryError:
         raise UserError("is a folder, not a file", where=path) from None
-    except (zipfile.BadZipFile, OSError) as error:
+    except _DAMAGED as error:
         raise UserError(f"not a readable zip archive: {error}", where=path, hint="download it again") from None

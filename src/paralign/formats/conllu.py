@@ -250,11 +250,11 @@ def _check_heads(heads: tuple[int, ...], lines: list[int]) -> None:
     # Follow the heads of every word; words that reach the root are not followed again.
     reaches_root = set(roots)
     for k in range(len(heads)):
-        path: list[int] = []
+        path: set[int] = set()
         word = k
         while word not in reaches_root:
             if word in path:
                 raise ItemError("cycle", f"word {word + 1} is its own ancestor", lines[word])
-            path.append(word)
+            path.add(word)
             word = heads[word] - 1
         reaches_root.update(path)

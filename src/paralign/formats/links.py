@@ -17,7 +17,7 @@ __all__ = ["GoldLinks", "Link", "check_links", "read_gold", "read_links", "write
 Link = tuple[int, int]
 """Source word and target word, from 0."""
 _LINK = re.compile(r"(\d{1,6})([-:p?P])(\d{1,6})(?:[:,][\d.eE+-]+)?")
-_NUMBERED = re.compile(r"(\d+)[ \t]+(-?\d+)[ \t]+(-?\d+)(?:[ \t]+([A-Za-z]\w*))?(?:[ \t]+[\d.eE+-]+)?")
+_NUMBERED = re.compile(r"(\d{1,9})[ \t]+(-?\d{1,9})[ \t]+(-?\d{1,9})(?:[ \t]+([A-Za-z]\w*))?(?:[ \t]+[\d.eE+-]+)?")
 
 
 @dataclass(slots=True)

@@ -92,7 +92,8 @@ class Dictionary:
             UserError: if the file is of another kind, or has ids that are not in the vocabulary.
         """
         words, pieces = [], []
-        lines = path.read_text(encoding="utf-8").split("\n")
+        # A file of another encoding is not ours: its first line is not the header.
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
         if lines[0] != _HEADER:
             raise UserError("not a dictionary of tokenizer pieces", where=path, hint="remove the file")
         for number, line in enumerate(lines[1:], 2):

@@ -168,7 +168,7 @@ class WordOrder:
         except OSError as error:
             hint = "create one with paralign corpus order"
             raise UserError(f"cannot read the word order: {error.strerror}", where=path, hint=hint) from None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UserError("not a word order file", where=path, hint="create one with paralign corpus order") from None
         return cls(counts, facts)
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from paralign.metrics.squad import best_exact, best_f1
 
-__all__ = ["mlqa_exact", "mlqa_f1", "mlqa_normalize"]
+__all__ = ["is_unspaced", "mlqa_exact", "mlqa_f1", "mlqa_normalize"]
 
 _ARTICLES = {
     "en": r"\b(?:a|an|the)\b",
@@ -43,6 +43,19 @@ _CHARACTER_TOKENS = {
 _ASCII = frozenset(string.punctuation)
 
 
+def is_unspaced(language: str) -> bool:
+    """Return whether a language is written without spaces, so that characters are scored.
+
+    >>> is_unspaced("zh-TW"), is_unspaced("en")
+    (True, False)
+    """
+    return _first_part(language) in _CHARACTER_TOKENS
+
+
+def _first_part(language: str) -> str:
+    return language.replace("_", "-").partition("~")[0].partition("-")[0].lower()
+
+
 def mlqa_normalize(text: str, language: str) -> str:
     """Lower-case a text, remove punctuation, replace articles by spaces, and separate tokens by one space, in this
     order.
@@ -59,7 +72,7 @@ def mlqa_normalize(text: str, language: str) -> str:
             Vietnamese articles are found in NFC only.
         language: a tag; only the first part of ``zh-TW`` or ``en~trans`` counts.
     """
-    tag = language.replace("_", "-").partition("~")[0].partition("-")[0].lower()
+    tag = _first_part(language)
     text = "".join(char for char in text.lower() if not _is_punctuation(char))
     if tag in _ARTICLES:
         text = re.sub(_ARTICLES[tag], " ", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["entities", "first_invalid_bio", "span_counts", "span_f1"]
+__all__ = ["entities", "first_invalid_bio", "span_counts", "span_f1", "tag_runs"]
 
 
 def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -39,6 +39,26 @@ def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     if start is not None:
         spans.append((start, len(tags), kind))
     return spans
+
+
+def tag_runs(tags: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Return the runs of equal part-of-speech tags of a sentence, which seqeval takes for entities.
+
+    Run on tags without prefixes, seqeval reads their first letter as one: a tag with S (SYM, SCONJ) is always a run of
+    its own. Two of its accidents are not reproduced: it loses a CCONJ before a SCONJ, and mixes up the ends of X.
+
+    Args:
+        tags: [n] universal part-of-speech tags.
+
+    Returns:
+        ``(start, end, tag)`` from left to right, ``end`` exclusive.
+
+    >>> tag_runs(["NOUN", "NOUN", "SYM", "SYM"])
+    [(0, 2, 'NOUN'), (2, 3, 'SYM'), (3, 4, 'SYM')]
+    """
+    begins = [k for k, tag in enumerate(tags) if not k or tag != tags[k - 1] or tag.startswith("S")]
+    ends = [*begins[1:], len(tags)] if begins else []
+    return [(start, end, tags[start]) for start, end in zip(begins, ends, strict=True)]
 
 
 def span_counts(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int, int]:

@@ -206,6 +206,8 @@ class Objective(nn.Module):
     """Whether batches need the run's dictionary, for the view ``translated``."""
     Config: ClassVar[type[ObjectiveConfig]] = ObjectiveConfig
     """Class of its settings."""
+    max_prepare_batches: int | None = None
+    """Maximum number of batches that :meth:`prepare` encodes. ``--dry-run`` sets it; None: no maximum."""
 
     def __init__(self, config: ObjectiveConfig, encoder: Encoder) -> None:
         super().__init__()
@@ -277,6 +279,16 @@ class Objective(nn.Module):
             ranks: number of processes.
             gather: concatenates a tensor's rows over processes.
         """
+
+    def prepare_batches(self, batches: Batches) -> int:
+        """Return the number of global batches that :meth:`prepare` encodes without a maximum. Default: 0.
+
+        ``--dry-run`` estimates the duration of the preparation from it.
+
+        Args:
+            batches: the batches of the run.
+        """
+        return 0
 
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
         """Act after each optimizer step. Default: do nothing.

@@ -7,16 +7,19 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from paralign.batches.views import Batch
+from paralign.batches.views import Batch, View
 from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives.base import Batches, Gather, LayerConfig, Objective, ObjectiveConfig, Step, spread
+from paralign.ragged import row_positions
+from paralign.rng import random_bits
 
 __all__ = ["MoCoConfig", "MomentumContrast", "contrastive_loss"]
 
@@ -72,6 +75,14 @@ def contrastive_loss(
     return torch.logsumexp(rest, 1) - positive[:, 0], best
 
 
+def _text_ids(view: View, device: torch.device) -> Tensor:
+    """Return a number for the text of each row of a view, a hash of its pieces, never 0. Shape: [B]."""
+    bits = random_bits(row_positions(view.lengths), np.asarray(view.ids, np.int64))
+    with np.errstate(over="ignore"):
+        hashes = np.add.reduceat(bits, view.starts).astype(np.int64)
+    return on_device(np.where(hashes == 0, 1, hashes), device)
+
+
 class _Projection(nn.Module):
     """z = W2 ReLU(W1 h) on the L2-normalized sentence vector h (equation 2)."""
 
@@ -100,6 +111,7 @@ class MomentumContrast(Objective):
     config: MoCoConfig
     queue: Tensor
     queue_ids: Tensor
+    queue_texts: Tensor
     pointer: Tensor
 
     def __init__(self, config: MoCoConfig, encoder: Encoder) -> None:
@@ -110,9 +122,11 @@ class MomentumContrast(Objective):
         random = torch.randn(config.queue, config.projection)
         self.register_buffer("queue", F.normalize(random, dim=1) if config.normalize_projection else random)
         self.register_buffer("queue_ids", torch.full((config.queue,), -1))
+        self.register_buffer("queue_texts", torch.zeros(config.queue, dtype=torch.int64))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
-        self._pending: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._last: tuple[Tensor, Tensor, Tensor | None] | None = None
+        self._pending: list[tuple[Tensor, ...]] = []
+        self._seen: list[Tensor] = []  # of each slice of a step: its queries, and what the log says about them
+        self._last: Tensor | None = None  # the same of all slices and processes of the last step
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count pairs."""
@@ -142,44 +156,62 @@ class MomentumContrast(Objective):
         same = self.queue_ids[None] == ids[:, None] if self.config.mask_same_pair else None
         with torch.autocast(queries.device.type, enabled=False):
             loss, best = contrastive_loss(queries, keys, self.queue, same, self.config)
-        self._pending.append((keys, ids, on_device(batch.positions, queries.device)))
-        self._last = (queries.detach(), best, same)
+        texts = [_text_ids(batch.view(view), queries.device) for view in ("first", "second")]
+        same_text = (self.queue_texts == texts[0][:, None]) | (self.queue_texts == texts[1][:, None])
+        excluded = torch.zeros_like(same_text) if same is None else same
+        facts = [best, excluded.any(1), (same_text & ~excluded).any(1)]
+        self._seen.append(torch.cat([torch.stack(facts, 1).float(), queries.detach()], 1))
+        self._pending.append((keys, ids, on_device(batch.positions, queries.device), texts[1]))
         return {self.name: loss.sum()}
 
     def metrics(self) -> Mapping[str, float]:
-        """Return the accuracy, the share of queries with excluded keys, and the spread of the queries."""
-        if self._last is None:
+        """Return metrics of the queries of the last step, over all slices and processes.
+
+        ``moco_accuracy``; ``moco_same_pair``, the share with keys that are excluded because they are of the same pair
+        (by its number in the corpus); ``moco_same_text``, the share with a key that is not excluded although its text
+        is that of the query or of its translation, as when several pairs share an English sentence; and their spread.
+        """
+        rows = torch.cat(self._seen) if self._seen else self._last
+        if rows is None:
             return {}
-        queries, best, same = self._last
-        values = {"moco_accuracy": float(best.float().mean())}
-        if same is not None:
-            values["moco_same_pair"] = float(same.any(1).float().mean())
-        return values | {f"moco_{name}": value for name, value in spread(queries).items()}
+        accuracy, same_pair, same_text = rows[:, :3].mean(0).tolist()
+        values = {"moco_accuracy": accuracy, "moco_same_text": same_text}
+        if self.config.mask_same_pair:
+            values["moco_same_pair"] = same_pair
+        return values | {f"moco_{name}": value for name, value in spread(rows[:, 3:]).items()}
 
     @torch.no_grad()
-    def _enqueue(self, pending: list[tuple[Tensor, Tensor, Tensor]], gather: Gather) -> None:
-        keys, ids, positions = (gather(torch.cat(parts)) for parts in zip(*pending, strict=True))
+    def _enqueue(self, pending: list[tuple[Tensor, ...]], gather: Gather) -> None:
+        keys, ids, positions, texts = (gather(torch.cat(parts)) for parts in zip(*pending, strict=True))
         order = torch.argsort(positions)[-self.config.queue :]  # the same order, however the batch is sliced
         slots = (self.pointer + torch.arange(len(order), device=order.device)) % self.config.queue
         self.queue[slots] = keys[order]
         self.queue_ids[slots] = ids[order]
+        self.queue_texts[slots] = texts[order]
         self.pointer.copy_((self.pointer + len(order)) % self.config.queue)
 
     def prepare(self, encoder: Encoder, batches: Batches, rank: int, ranks: int, gather: Gather) -> None:
         """Fill the queue with keys of batches that are not trained on (``queue_init = "warm"``)."""
-        if self.config.queue_init == "random":
-            return
-        for fill in range(-(-self.config.queue // batches.size)):
+        fills = self.prepare_batches(batches)
+        for fill in range(fills if self.max_prepare_batches is None else min(fills, self.max_prepare_batches)):
             batch = batches.batch(-1 - fill, rank, ranks)
             ids = on_device(batch.ids, self.queue.device)
             positions = on_device(batch.positions, self.queue.device)
-            self._enqueue([(self._keys(batch), ids, positions)], gather)
+            texts = _text_ids(batch.view("second"), self.queue.device)
+            self._enqueue([(self._keys(batch), ids, positions, texts)], gather)
+
+    def prepare_batches(self, batches: Batches) -> int:
+        """Return the number of batches that fill the queue."""
+        return -(-self.config.queue // batches.size) if self.config.queue_init == "warm" else 0
 
     @torch.no_grad()
     def after_step(self, encoder: Encoder, gather: Gather) -> None:
         """Add the keys of the step to the queue and update the momentum encoder."""
         self._enqueue(self._pending, gather)
         self._pending.clear()
+        if self._seen:
+            self._last = gather(torch.cat(self._seen))
+            self._seen.clear()
         averages = (*self.momentum_encoder.base_parameters(), *self.momentum_projection.parameters())
         trained = (*encoder.base_parameters(), *self.projection.parameters())
         update = get_ema_multi_avg_fn(self.config.momentum)  # one fused operation over all tensors

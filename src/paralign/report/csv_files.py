@@ -117,8 +117,9 @@ def _line(
 
 def _cell(field: object) -> object:
     """Return a field without text that a spreadsheet would run, and floats in full precision."""
-    if isinstance(field, str) and field[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(field):
-        return f"'{field}"
+    if isinstance(field, str):
+        field = field.replace("\r\n", "\n").replace("\r", "\n")  # the writer puts no quotes around a carriage return
+        return f"'{field}" if field[:1] in ("=", "+", "-", "@", "\t", "\n") and not _is_number(field) else field
     return repr(field) if isinstance(field, float) else field
 
 

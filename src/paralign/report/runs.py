@@ -246,7 +246,7 @@ def _read_log(path: Path) -> Log:
             entry = json.loads(line)
             if not isinstance(entry, dict):
                 raise ValueError("not an object")
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == len(lines):
                 log.truncated = True
             else:

@@ -25,7 +25,8 @@ def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, floa
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key, "font.size": 9}):
+    # Names of systems are shown as they are: "$" does not begin a formula.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key, "font.size": 9, "text.parse_math": False}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())

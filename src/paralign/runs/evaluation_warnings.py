@@ -56,6 +56,7 @@ def warn_of_data(
         labels = Counter(label for item in task.labels_of(data) for label in item)
         if len(labels) == 1 and labels.total() > 1:
             out.append(f"{name}: every label is {next(iter(labels))!r}; published test sets may contain placeholders")
+        out += [f"{name}: {text}" for text in task.warnings(data)]
         share = _unknown_share(encoder, task, data)
         if share > 0.01:
             out.append(f"{name}: {share:.1%} of the pieces are unknown to the tokenizer")

@@ -12,6 +12,7 @@ from pydantic import Field, create_model
 from paralign.config import Config, load_toml, merge, parse_override, resolve
 from paralign.encoder.layers import LayersConfig
 from paralign.errors import UserError
+from paralign.runs.settings import load_recipe
 from paralign.tasks.base import TaskConfig, find_task_class
 from paralign.tasks.supervised import SupervisedTask
 from paralign.training import TrainingConfig
@@ -59,7 +60,7 @@ def finetune_settings(
 
     Args:
         task: name of the task, or ``my_module:Class``.
-        recipe: path of a TOML file. None: the defaults of the task.
+        recipe: name of a recipe, or path of a TOML file. None: the defaults of the task.
         settings: nested settings that override the recipe.
         overrides: settings as ``section.key=value`` that override ``settings``.
 
@@ -72,10 +73,14 @@ def finetune_settings(
     composed = create_model(
         "Finetune", __base__=FinetuneConfig, task=(kind.Config, Field(default_factory=dict, validate_default=True))
     )
-    from_recipe = load_toml(Path(recipe)) if recipe else {}
+    from_recipe = _load(recipe) if recipe else {}
     overriding = merge(settings or {}, *map(parse_override, overrides))
     config = resolve(composed, {"training": kind.training}, from_recipe, overriding, where=recipe)
     return config, kind(config.task)
+
+
+def _load(recipe: str) -> dict[str, Any]:
+    return load_toml(Path(recipe)) if Path(recipe).is_file() and not recipe.endswith(".toml") else load_recipe(recipe)
 
 
 def identity(config: FinetuneConfig, task: str, data: FinetuneData) -> dict[str, Any]:

@@ -88,6 +88,8 @@ class RunFolder:
             facts = read_object(self.path / "run.json", "restore it, or use another --out")
         except (FileNotFoundError, NotADirectoryError):
             return {}
+        if not isinstance(facts, dict):
+            raise UserError("not a JSON object", where=self.path / "run.json", hint="use another --out")
         if facts.get("verb") != self.verb:
             raise UserError(f"this is a run of paralign {facts.get('verb')}", where=self.path, hint="use another --out")
         return facts

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from paralign.config import merge
@@ -15,14 +17,30 @@ from paralign.encoder.card import lineage, read_provenance
 from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.objectives import Objective
+from paralign.results import Seeds
 from paralign.task_table import TASKS
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import SupervisedTask
 
 __all__ = ["describe_encoder", "describe_fine_tuned", "describe_model", "saved_head", "saved_task"]
 
-_TASK_FILE = {"task": str, "settings": dict, "train": str, "of": dict}
-"""Fields of ``task.json`` and their types."""
+
+class _EncoderFacts(BaseModel):
+    model: str
+    model_hash: str
+    parent: str | None = None
+    method: str
+    control: bool
+    seeds: Seeds
+
+
+class _TaskFile(BaseModel):
+    """``task.json``; unknown keys are ignored."""
+
+    task: str
+    settings: dict[str, Any]
+    train: str
+    of: _EncoderFacts
 
 
 def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[str, Any]:
@@ -46,7 +64,7 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
         "parent": provenance.get("parent"),
         "method": system or provenance.get("method") or Path(model).name,
         "control": bool(provenance.get("control")),
-        "seeds": {k: seeds.get(k) for k in ("pretrain", "align") if k in seeds},
+        "seeds": {k: seeds.get(k) for k in ("pretrain", "align") if isinstance(seeds.get(k), int)},
         **{k: provenance[k] for k in ("origin", "lineage", "base") if provenance.get(k)},
     }
 
@@ -120,7 +138,12 @@ def saved_head(task: Task, encoder: Encoder, model: str) -> Objective:
         )
     head = task.head(encoder)
     try:
-        head.load_state_dict(load_file(saved))
+        weights = load_file(saved)
+    except (OSError, SafetensorError) as error:
+        hint = "fine-tune the model again, or restore the file"
+        raise UserError("the file is damaged", where=saved, hint=hint) from error
+    try:
+        head.load_state_dict(weights)
     except RuntimeError as error:
         hint = "remove the task settings that change the head"
         raise UserError("the saved head has another shape than these settings", where=saved, hint=hint) from error
@@ -138,12 +161,9 @@ def _task_file(model: str) -> dict[str, Any] | None:
         return None
     check_model(model)
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        valid = all(isinstance(facts[name], kind) for name, kind in _TASK_FILE.items())
-        valid = valid and all(name in facts["of"] for name in ("model", "model_hash", "method", "control", "seeds"))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        valid = False
-    if not valid:
-        raise UserError("the file is damaged", where=file, hint="fine-tune the model again, or restore the file")
-    task_facts: dict[str, Any] = facts
-    return task_facts
+        facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        _TaskFile.model_validate(facts, strict=True)
+    except (OSError, ValueError, RecursionError):
+        hint = "fine-tune the model again, or restore the file"
+        raise UserError("the file is damaged", where=file, hint=hint) from None
+    return facts

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from paralign.batches.views import PairBatch, View
 from paralign.config import merge
-from paralign.console import echo, is_main_process
+from paralign.console import echo, is_main_process, printable
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.ragged import row_ids
@@ -134,9 +134,11 @@ def _training_lines(
     if steps is None:
         return [*lines, f"run      {config.epochs:g} epochs of text of unknown size"]
     passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
+    prepare = step_cost.prepare
+    before = f" ({_duration(prepare)} of it before the first step)" if prepare >= 1 else ""
     return [
         *lines,
-        f"run      {steps:,} steps{passes}: about {_duration(steps * step_cost.seconds)} here, "
+        f"run      {steps:,} steps{passes}: about {_duration(prepare + steps * step_cost.seconds)} here{before}, "
         f"checkpoints of {step_cost.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them",
     ]
 
@@ -189,7 +191,7 @@ def _show(trainer: Trainer, source: TokenStore | SupervisedTask, count: int) -> 
             title = f"record {index + 1:,}"
         else:
             title = f"{source.meta['specs'][int(source.spec[index])]['spec']}, line {int(source.line[index]):,}"
-        console.print(Text(title, style="bold"))
+        console.print(Text(printable(title), style="bold"))
         words = pairs.word_links(record) if pairs else None
         for name in trainer.views:
             view = batch.view(name)
@@ -216,7 +218,7 @@ def _link_colors(batch: PairBatch, record: int) -> dict[int, str]:
 def _link_text(words: Sequence[tuple[str, str]]) -> Text:
     out = Text()
     for number, (source, target) in enumerate(words):
-        out.append(f"{source} = {target}", style=_COLORS[number % len(_COLORS)])
+        out.append(printable(f"{source} = {target}"), style=_COLORS[number % len(_COLORS)])
         out.append("; " if number + 1 < len(words) else "")
     return out if words else Text("none", style="dim")
 
@@ -243,9 +245,10 @@ class _Tokens:
         labels = dict(zip(view.masked.tolist(), view.labels, strict=True))
         out = Text()
         for position in range(start, start + int(view.lengths[row])):
-            token = self._token(view.ids[position])
+            token = printable(self._token(view.ids[position]))
             if position in labels:
-                out.append(f"<{token}:{(format_label or self._token)(labels[position])}>", style="bold reverse")
+                label = printable((format_label or self._token)(labels[position]))
+                out.append(f"<{token}:{label}>", style="bold reverse")
             else:
                 out.append(token, style="dim" if view.special[position] else colors.get(position, ""))
             out.append(" ")

@@ -81,12 +81,19 @@ def recipes() -> list[str]:
     return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
 
 
-def load_recipe(name: str) -> dict[str, Any]:
+def load_recipe(name: str, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
     """Load a recipe by name or path, merged with the recipe that ``extends`` names.
 
+    Args:
+        name: name of a recipe, or path of a TOML file.
+        extended_by: the recipes that extend this one, from the first.
+
     Raises:
-        UserError: for an unknown recipe, or a file that cannot be read.
+        UserError: for an unknown recipe, a file that cannot be read, and recipes that extend each other in a circle.
     """
+    if name in extended_by:
+        circle = " -> ".join((*extended_by[extended_by.index(name) :], name))
+        raise UserError(f"the recipe extends itself: {circle}", where=extended_by[-1], hint="remove 'extends' from one")
     if name.endswith(".toml"):
         recipe = load_toml(Path(name))
     elif name in recipes():
@@ -95,7 +102,9 @@ def load_recipe(name: str) -> dict[str, Any]:
         raise UserError(f"unknown recipe {name!r}", hint=f"{did_you_mean(name, recipes())} or a .toml file")
     base = recipe.pop("extends", None)
     if base is not None:
-        recipe = merge(load_recipe(base), recipe)
+        if not isinstance(base, str):
+            raise UserError(f"'extends' must be the name of a recipe, not {base!r}", where=name)
+        recipe = merge(load_recipe(base, (*extended_by, name)), recipe)
     return recipe
 
 
@@ -115,6 +124,8 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     names = overriding.get("objectives", from_recipe.get("objectives"))
     if not isinstance(names, list) or not names:
         raise UserError("no objectives are set", where=recipe, hint='set objectives = ["tlm", "moco"]')
+    if not all(isinstance(name, str) for name in names):
+        raise UserError(f"objectives must be names, not {names!r:.60}", where=recipe)
     classes = {_section(name): find_objective(name) for name in names}
     if len(classes) < len(names):
         raise UserError(f"two objectives have the same name: {', '.join(names)}")

@@ -161,6 +161,10 @@ class Task(ABC):
         """Return the labels of each item, to warn about constant labels. Default: none."""
         return ()
 
+    def warnings(self, data: Any) -> Sequence[str]:
+        """Return warnings about how a data set is scored. Default: none."""
+        return ()
+
     def baselines(self, data: Any) -> Mapping[str, Mapping[str, float]]:
         """Return the scores of baselines without a model, such as ``{"chance": {metric: value}, "majority": {...}}``.
 

@@ -21,11 +21,11 @@ from paralign.errors import UserError
 from paralign.formats.items import Question
 from paralign.formats.lines import write_lines
 from paralign.languages import parse_derived
-from paralign.metrics.mlqa import mlqa_exact, mlqa_f1, mlqa_normalize
+from paralign.metrics.mlqa import is_unspaced, mlqa_exact, mlqa_f1, mlqa_normalize
 from paralign.metrics.squad import exact_match, f1
 from paralign.sources.readers import read_questions
 from paralign.sources.specs import parse_pairs, parse_text
-from paralign.tasks.base import TaskConfig
+from paralign.tasks.base import Score, TaskConfig
 from paralign.tasks.dataset import Dataset
 from paralign.tasks.example_batches import Example, row_capacity
 from paralign.tasks.span_head import SpanHead, ranked_spans
@@ -36,6 +36,7 @@ __all__ = ["Answer", "AnswerConfig", "Candidate", "QuestionAnswering"]
 
 Ints = npt.NDArray[np.int64]
 
+_MLQA_FILE = re.compile(r"^(?:dev|test)-context-[a-z]{2}-question-[a-z]{2}\.json")
 _SENTENCE = re.compile(r"(?<=[.!?।؟])\s+|(?<=[。！？])\s*")
 
 
@@ -53,9 +54,9 @@ class AnswerConfig(TaskConfig):
     """Longest answer that can be predicted, in pieces."""
     n_best: int = Field(default=20, ge=1)
     """Number of candidates with different texts."""
-    normalise: Literal["squad", "mlqa"] = "squad"
+    normalise: Literal["auto", "squad", "mlqa"] = "auto"
     """Scorer: of SQuAD, or of MLQA, which handles the articles of the context's language, all punctuation, and Chinese
-    characters."""
+    characters. ``auto``: MLQA's for files of MLQA, recognized by the names of file and folder; otherwise SQuAD's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class QuestionAnswering(SupervisedTask):
     contain a span, its best score counts. (That script considers only the window in which the first piece has the most
     context.)
     """
+
+    _mlqa = False
 
     name: ClassVar[str] = "qa"
     Config: ClassVar[type[TaskConfig]] = AnswerConfig
@@ -176,12 +179,30 @@ class QuestionAnswering(SupervisedTask):
 
     def score_item(self, item: Question, answer: Answer, language: str) -> ItemScores:
         """Score F1 and exact match against the best gold answer; for ``mlqa`` in the language of the context."""
-        if self.config.normalise == "mlqa":
+        if self.config.normalise == "mlqa" or self._mlqa:
             return {
                 "f1_mlqa": mlqa_f1(answer.text, item.answers, language),
                 "exact_match_mlqa": mlqa_exact(answer.text, item.answers, language),
             }
         return {"f1": f1(answer.text, item.answers), "exact_match": exact_match(answer.text, item.answers)}
+
+    def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
+        self._mlqa = self._uses_mlqa(data)
+        return super()._scores(answered, data)
+
+    def _uses_mlqa(self, data: Dataset[Any]) -> bool:
+        """Return whether a data set is scored as by MLQA."""
+        if self.config.normalise != "auto":
+            return bool(self.config.normalise == "mlqa")
+        names = re.split(r"[/\\!]", data.name.partition("=")[2])
+        return bool(_MLQA_FILE.search(names[-1])) or any("mlqa" in name.lower() for name in names[-3:])
+
+    def warnings(self, data: Dataset[Any]) -> Sequence[str]:
+        """Warn about SQuAD's scorer for languages that are written without spaces."""
+        if self._uses_mlqa(data) or not is_unspaced(data.language):
+            return ()
+        text = f"SQuAD's scorer counts an answer in {data.language} as one word, so that F1 is nearly exact match"
+        return (f"{text}; --set task.normalise=mlqa scores its characters",)
 
     def write(self, path: Path, answered: Iterable[tuple[Question, Answer]]) -> list[Path]:
         """Write ``{id: text}`` for the official scorers, and candidates with probabilities to ``STEM.nbest.json``."""

@@ -16,7 +16,7 @@ from paralign.encoder import Encoder
 from paralign.formats.conllu import UPOS, write_conllu
 from paralign.formats.items import Tagged, Tree
 from paralign.formats.lines import write_lines
-from paralign.metrics.spans import span_counts
+from paralign.metrics.spans import span_counts, tag_runs
 from paralign.sources.readers import read_tagged, read_trees
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import TaskConfig
@@ -67,7 +67,7 @@ class _Tagging(SupervisedTask):
 
 
 class PartOfSpeech(_Tagging):
-    """UPOS tagging of CoNLL-U treebanks: accuracy over syntactic words."""
+    """UPOS tagging of CoNLL-U treebanks: accuracy over syntactic words, and F1 over runs of equal tags."""
 
     name: ClassVar[str] = "pos"
 
@@ -91,9 +91,13 @@ class PartOfSpeech(_Tagging):
         return item.upos
 
     def score_item(self, item: Tree, answer: Sequence[str], language: str) -> ItemScores:
-        """Score accuracy over words."""
+        """Score accuracy over words, and F1 over runs of equal tags, which ALIGN-MLM reports (seqeval's F1)."""
         right = sum(a == b for a, b in zip(item.upos, answer, strict=True))
-        return {"accuracy": (float(right), float(len(item.upos)))}
+        gold, predicted = set(tag_runs(item.upos)), set(tag_runs(answer))
+        return {
+            "accuracy": (float(right), float(len(item.upos))),
+            "f1": (2.0 * len(gold & predicted), float(len(gold) + len(predicted))),
+        }
 
     def baseline_answers(self, data: Dataset[Tree]) -> Mapping[str, Callable[[Tree], list[str]]]:
         """Return the baseline ``majority``, the most frequent tag."""

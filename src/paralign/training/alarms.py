@@ -1,4 +1,4 @@
-"""Alarms: collapse of the representation space, and losses that stay at chance level."""
+"""Alarms: collapse of the representation space, losses that stay at chance level, and objectives without work."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from paralign.batches.views import Batch
 from paralign.training.callbacks import Callback, CallbackTrainer
 
 __all__ = ["Alarms", "non_finite"]
@@ -15,11 +18,13 @@ _WARM_UP = 1000
 
 
 class Alarms(Callback):
-    """Raises an alarm on collapse and on losses that stay at chance level.
+    """Raises an alarm on collapse, on losses that stay at chance level, and on objectives that have nothing to do.
 
     * Collapse: the mean cosine of vectors of different sentences is above ``cosine``, or their effective rank is below
       ``rank``, in ``patience`` consecutive log entries after the first fifth of the run (at most 1,000 steps).
     * Stuck: after the first fifth of the run a loss is still within 0.5 % of chance level, log(K+1) for MoCo.
+    * Nothing to do: a loss was exactly 0 in all log entries so far, ``patience`` or all of a shorter run, as without
+      word links; or at least half of the pairs of the first batch have equal sides.
 
     Args:
         chance: loss at chance level, by name; those of the trainer's objectives by default.
@@ -43,17 +48,26 @@ class Alarms(Callback):
         self._chance, self._steps = chance, steps
         self._cosine, self._rank, self._patience = cosine, rank, patience
         self._streaks: dict[str, int] = {}
+        self._active: set[str] = set()  # losses that were not 0 in some entry
         self.raised: dict[str, str] = {}
 
     def on_train_start(self, trainer: CallbackTrainer) -> None:
-        """Read chance levels and the length of the run from the trainer."""
+        """Read chance levels and the length of the run from the trainer, and check the sides of its first batch."""
         self._chance = trainer.learner.chance() if self._chance is None else self._chance
         self._steps = trainer.steps if self._steps is None else self._steps
+        if "equal sides" not in self.raised and not {"joint", "first", "second"}.isdisjoint(trainer.learner.requests):
+            share = _equal_sides(trainer.batches.batch(0))
+            if share >= 0.5:
+                text = f"{share:.0%} of the pairs of the first batch have equal sides, so there is little to align"
+                self.raised["equal sides"] = f"step {trainer.step}: {text}"
+                trainer.record(event="alarm", step=trainer.step, message=self.raised["equal sides"])
 
     def on_log(self, trainer: CallbackTrainer, entry: Mapping[str, Any]) -> None:
         """Check an entry about a step; log the new alarms."""
         if "event" not in entry:
-            for message in self.check(entry["step"], entry["losses"], entry["metrics"]):
+            weights = trainer.learner.weights()
+            losses = {name: value for name, value in entry["losses"].items() if weights[name]}
+            for message in self.check(entry["step"], losses, entry["metrics"]):
                 trainer.record(event="alarm", step=entry["step"], message=message)
 
     def check(self, step: int, losses: Mapping[str, float], metrics: Mapping[str, float]) -> list[str]:
@@ -69,8 +83,14 @@ class Alarms(Callback):
         for name, chance in self._chance.items():
             if step > self._steps / 5 and name in losses and abs(losses[name] - chance) < 0.005 * abs(chance):
                 messages[name] = f"stuck: the loss {name} is {losses[name]:.3f}, which is chance level ({chance:.3f})"
+        self._active |= {name for name, loss in losses.items() if loss}
+        idle = {f"{name} = 0": name for name in losses if name not in self._active}
+        for key, name in idle.items():
+            messages[key] = f"nothing to do: the loss {name} has been 0 from the start, as without links or pairs"
         self._streaks = {name: self._streaks.get(name, 0) + 1 for name in messages}
-        new = [name for name in messages if self._streaks[name] >= self._patience and name not in self.raised]
+        enough = {name for name in messages if self._streaks[name] >= self._patience}
+        enough |= idle.keys() if step >= self._steps else set()
+        new = [name for name in messages if name in enough and name not in self.raised]
         for name in new:
             self.raised[name] = f"step {step}: {messages[name]}"
         return [self.raised[name] for name in new]
@@ -80,13 +100,23 @@ class Alarms(Callback):
         return list(self.raised.values())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the streaks and the alarms raised."""
-        return {"signs": self._streaks, "raised": self.raised}
+        """Return the streaks, the alarms raised, and the losses that were not 0."""
+        return {"signs": self._streaks, "raised": self.raised, "active": sorted(self._active)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the streaks and the alarms raised."""
         self._streaks = {name: int(count) for name, count in state["signs"].items()}
         self.raised = {name: str(text) for name, text in state["raised"].items()}
+        self._active = set(state.get("active", ()))
+
+
+def _equal_sides(batch: Batch) -> float:
+    """Return the share of the pairs of a batch whose sides are the same pieces in the same order."""
+    first, second = batch.view("first"), batch.view("second")
+    equal = 0
+    for a, b, m, n in zip(first.starts, second.starts, first.lengths, second.lengths, strict=True):
+        equal += int(m == n and np.array_equal(first.ids[a : a + m], second.ids[b : b + n]))
+    return equal / max(1, batch.size)
 
 
 def non_finite(values: Mapping[str, float]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from paralign.console import printable
 from paralign.errors import UserError
 
 __all__ = ["ProgressLine", "RunLog"]
@@ -84,7 +85,7 @@ class ProgressLine:
     """
 
     def __init__(self, title: str, total: int, *, quiet: bool = False, every: float = 20.0) -> None:
-        self._title, self._total, self._every = title, total, every
+        self._title, self._total, self._every = printable(title), total, every
         self._last = time.monotonic()
         self._quiet = quiet
         self._bar: Progress | None = None
@@ -92,7 +93,7 @@ class ProgressLine:
             from rich.console import Console
 
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),  # the name of a folder
                 BarColumn(),
                 TextColumn("{task.completed}/{task.total}"),
                 TimeElapsedColumn(),
@@ -100,7 +101,7 @@ class ProgressLine:
                 TextColumn("{task.fields[note]}"),
                 console=Console(stderr=True),
             )
-            self._task = self._bar.add_task(title, total=total, note="")
+            self._task = self._bar.add_task(self._title, total=total, note="")
             self._bar.start()
 
     def update(self, done: int, note: str = "") -> None:

@@ -14,6 +14,8 @@ from paralign.training.trainer import Trainer
 __all__ = ["StepCost", "probe"]
 
 _STEPS = 4
+_PREPARE = 3
+"""Number of batches of the preparation that are measured, after one that includes one-time costs."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class StepCost:
         peak: peak memory in bytes: of the process on a CPU, of PyTorch on an accelerator.
         whole: bytes of weights, gradients and Adam's moments.
         fixed: the part of them that this process holds; included in ``peak``.
+        prepare: seconds before the first step of a run, in which MoCo fills its queue.
     """
 
     seconds: float
@@ -33,18 +36,19 @@ class StepCost:
     peak: int
     whole: int
     fixed: int
+    prepare: float
 
 
 def probe(trainer: Trainer) -> StepCost:
-    """Measure a few steps. The learner cannot be used afterwards.
+    """Measure a few steps, and a few batches of the preparation before them. The learner cannot be used afterwards.
 
     Args:
         trainer: a trainer that has not run yet.
     """
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
+    prepare = _probe_preparation(trainer)
     seconds = []
-    trainer.prepare_objectives()
     for _ in range(min(_STEPS, trainer.steps)):
         began = time.monotonic()
         trainer.train_step()
@@ -55,5 +59,27 @@ def probe(trainer: Trainer) -> StepCost:
     fixed = whole // (trainer.ranks if trainer.placement.collective else 1)
     # The first step includes one-time costs.
     return StepCost(
-        statistics.median(seconds[1:] or seconds), trainer.pieces_seen / trainer.step, peak_memory(), whole, fixed
+        statistics.median(seconds[1:] or seconds),
+        trainer.pieces_seen / trainer.step,
+        peak_memory(),
+        whole,
+        fixed,
+        prepare,
     )
+
+
+def _probe_preparation(trainer: Trainer) -> float:
+    """Prepare the objectives with few batches; return the estimated seconds of the whole preparation."""
+    objectives = list(trainer.learner.objectives_by_name().values())
+    total = sum(objective.prepare_batches(trainer.batches) for objective in objectives)
+    seconds = 0.0
+    for maximum in (1, _PREPARE) if total else (_PREPARE,):
+        for objective in objectives:
+            objective.max_prepare_batches = maximum
+        began = time.monotonic()
+        trainer.prepare_objectives()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        seconds = time.monotonic() - began
+    measured = sum(min(_PREPARE, objective.prepare_batches(trainer.batches)) for objective in objectives)
+    return seconds * max(1.0, total / max(1, measured))

@@ -71,9 +71,10 @@ class LinearMap:
             facts = json.loads((Path(folder) / "map.json").read_text(encoding="utf-8"))
             tensors = load_file(Path(folder) / "map.safetensors")
             matrix = tensors["matrix"]
-        except (OSError, ValueError, KeyError, SafetensorError):
+            schema = facts.pop("schema", None)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
             raise UserError("not a linear map", where=folder, hint=hint) from None
-        if facts.pop("schema", None) not in (1, SCHEMA):
+        if schema not in (1, SCHEMA):
             raise UserError("the linear map is of another version", where=folder, hint=hint)
         return cls(matrix, facts, tensors.get("bias"))
 

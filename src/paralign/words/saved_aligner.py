@@ -91,7 +91,7 @@ class SavedAligner:
             if facts["schema"] != SCHEMA or len(words[0]) + 1 != len(tensors["rows"]):
                 hint = "train it again with paralign words --save"
                 raise UserError("the word aligner is damaged or of another version", where=folder, hint=hint)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
             if isinstance(error, UserError):
                 raise
             hint = "train one with paralign words --save"
