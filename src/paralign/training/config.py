@@ -52,10 +52,6 @@ class TrainingConfig(Config):
     """Temperature of sampling over languages: 1 is proportional to size, higher values favor small languages."""
     window: int = Field(default=50, ge=1)
     """Number of batches whose records are sorted by length together."""
-    divide_by: Literal["own_count", "mean_count"] = "own_count"
-    """What the sum of a loss over a batch is divided by: the number of its terms in this batch, or the mean number in
-    a window of batches. Batches are sorted by length, so with ``own_count`` a masked piece of a short batch counts more
-    than one of a long batch."""
     chunk_cost: int | None = Field(default=None, ge=0)
     """Cost of one more chunk, in positions: rows are encoded in as many chunks of rows of similar length as
     minimize this cost plus padding. None: 256 on a CPU, 8,192 on an accelerator."""

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,7 +28,6 @@ from paralign.training.alarms import Alarms, non_finite
 from paralign.training.callbacks import Callback
 from paralign.training.checkpoint_losses import CheckpointLosses
 from paralign.training.config import TrainingConfig
-from paralign.training.counts import mean_counts
 from paralign.training.environment import REASON_FOR_ROUNDING, describe_environment
 from paralign.training.global_batch import global_shares
 from paralign.training.learner import Learner
@@ -318,10 +316,6 @@ class Trainer:
             if stop and not last:
                 raise Stopped(stop, self.step)
 
-    @cached_property
-    def _mean_counts(self) -> dict[str, float]:
-        return mean_counts(self.learner, self.batches, self.config.window, self.accelerator)
-
     def _optimize(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
         """Take one optimizer step; return the losses, the norm of the gradient and a pending signal of any process."""
         weights = self.learner.weights(self.step, self.steps)
@@ -334,7 +328,6 @@ class Trainer:
         shared = self.accelerator.reduce(local_sum, "sum").tolist()
         counts = dict(zip(names, shared, strict=False))
         stop = (self._signal or signal.SIGTERM) if shared[-1] else 0
-        divisors = counts if self.config.divide_by == "own_count" else self._mean_counts
         sums = torch.zeros(len(names), device=device)
         shares = list(global_shares(self.accelerator, self.learner, self.module, slices, self._seed))
         for index, batch in enumerate(slices):
@@ -342,7 +335,7 @@ class Trainer:
             with nullcontext() if index == len(slices) - 1 else self.accelerator.no_sync(self.module):
                 with self.accelerator.autocast():  # accelerate wraps only what it prepares
                     out = self.module(batch, shares[index])
-                loss = sum(weights[n] * total / max(1, divisors[n]) for n, (total, _) in out.items())
+                loss = sum(weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
             sums += torch.stack([out[n][0].detach().float() for n in names])
         gradient = whole(self.accelerator.clip_grad_norm_(self.learner.parameters(), self.config.clip)).float()
