@@ -4,8 +4,8 @@
 
 Variants: `sorted` (`training.window=50`) and `random` (`training.window=1`). From paralign-mini on Tatoeba and
 LibreOffice en-de (DATA, see benchmarks/README.md), and from a small encoder on the small world. For each run: masked-LM
-loss per piece on held-out pairs in TLM's view (without dropout), also for the third of the batches with the shortest and
-with the longest pairs, and retrieval accuracy on 1,000 held-out pairs, mean-pooled, both directions. Results are
+loss per piece on held-out pairs in TLM's view (without dropout), also for the third of the batches with the
+shortest and longest pairs, and retrieval accuracy on 1,000 held-out pairs, mean-pooled, both directions. Results are
 appended to OUT/windows.jsonl; finished runs are not repeated.
 """
 
