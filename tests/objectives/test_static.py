@@ -227,7 +227,7 @@ def test_another_dictionary_is_refused_when_a_run_goes_on(base, tmp_path):
     with stopped_at(2):
         paralign.align(**given)
     lexicon.write_text("dog Hund\ncat Katze\n", encoding="utf-8")
-    with pytest.raises(UserError, match="not the dictionary this run began with"):
+    with pytest.raises(UserError, match="the dictionary changed since this run began"):
         paralign.align(**given, resume=True)
     lexicon.unlink()  # the run has its own
     paralign.align(**given, resume=True)
