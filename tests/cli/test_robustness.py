@@ -189,7 +189,7 @@ def test_a_damaged_head_is_named(tmp_path, encoder):
 @pytest.mark.parametrize("content", [b"1", b"[]", b'"x"', b"null"])
 def test_a_run_json_that_is_no_object_is_named(content, tmp_path):
     (tmp_path / "run.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"run\.json: not a JSON object"):
+    with pytest.raises(UserError, match=r"run\.json: the file is damaged"):
         RunFolder(tmp_path, "align", resume=True)
 
 

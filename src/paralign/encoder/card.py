@@ -14,7 +14,8 @@ from paralign.version import __version__
 __all__ = ["lineage", "read_provenance", "write_card", "write_provenance"]
 
 FILE = "paralign.json"
-_TYPES: dict[str, Any] = {"method": str, "parent": str, "control": bool, "seeds": dict, "languages": list}
+_TYPES: dict[str, Any] = {"method": str, "parent": (str, type(None)), "control": bool, "seeds": dict,
+                          "languages": list, "objectives": list, "origin": str, "lineage": str}  # fmt: skip
 """Types of the facts that paralign reads; a fact of another type is ignored."""
 
 
