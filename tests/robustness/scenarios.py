@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from paralign.__main__ import main
@@ -198,10 +197,8 @@ def _reader(path: Path) -> Callable[[Path], Any] | None:
         return lambda path: {k: v for k, v in json.loads(path.read_text()).items() if k not in _VOLATILE}
     if path.name in ("results.jsonl", "log.jsonl"):
         return lambda path: [_timeless(json.loads(line)) for line in path.read_text().splitlines()]
-    if path.suffix in (".safetensors", ".bin"):
+    if path.suffix in (".safetensors", ".bin", ".npy"):
         return Path.read_bytes
-    if path.suffix == ".npy":
-        return lambda path: np.load(path).tolist()
     if path.name in ("tokenizer.json", "config.json", "dictionary.tsv", "ablation.tsv"):
         return Path.read_text
     return None
