@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import paralign
 from paralign.batches.views import ViewsConfig
 from paralign.corpus.link_store import write_link_store
 from paralign.encoder import Encoder
@@ -313,3 +314,10 @@ def test_layers_are_numbers_or_fractions(layer, number, encoder):
 def test_a_missing_layer_is_refused(layer, encoder):
     with pytest.raises(UserError, match=f"there is no layer {layer}"):
         encoder.layer_number(layer)
+
+
+def test_a_missing_layer_is_refused_before_the_run_begins(base, tmp_path):
+    given = {"pairs": ["en-de=smallworld:0-60"], "out": tmp_path / "run", "quiet": True}
+    with pytest.raises(UserError, match="there is no layer 9"):
+        paralign.align(str(base), recipe="in-batch-mini", overrides=["in_batch.layer=9"], **given)
+    assert not (tmp_path / "run").exists()

@@ -308,6 +308,7 @@ def _check_objectives(encoder: Encoder, inputs: TrainingInputs, config: RunConfi
         raise UserError("no objective of this run uses word links", hint="remove --links, or use --recipe alignlm")
     for kind in _classes(config):
         kind.check(encoder)
+        encoder.layer_number(getattr(getattr(config, kind.name), "layer", -1))  # refuses a missing layer
     if config.views.restart_positions and not encoder.accepts_positions:
         message = f"positions cannot restart in {encoder.family} models, which use relative positions"
         raise UserError(message, where=inputs.base, hint="remove views.restart_positions")
