@@ -123,7 +123,7 @@ def compare(
             options += ["--load", str(saved)] if saved.is_dir() else [*more, "--save", str(saved)]
         else:
             options += more
-        cost = measured(words(*options, "--out", out / f"{method}.links"))
+        cost = measured(words(*options, "--force", "--out", out / f"{method}.links"))
         links = [found.sure for found in read_links(out / f"{method}.links")]
         score = alignment_score((links[k], gold[k].sure, gold[k].possible) for k in chosen)
         rows.append({"method": method, **cost, "above_mb": cost["peak_mb"] - bare["peak_mb"],

@@ -78,7 +78,7 @@ class SimilarityAligner(Aligner):
     def __init__(self, config: SimilarityConfig, options: AlignerOptions) -> None:
         super().__init__(config, options)
         if config.matching == "itermax" and options.symmetrise is not None:
-            hint = "leave --symmetrise out, or add --set words.matching=argmax"
+            hint = "leave --symmetrise out, or add --set words.matching=transport"
             raise UserError("itermax has no two directions to combine", hint=hint)
         assert options.model is not None
         self.encoder = Encoder.from_pretrained(options.model).to(best_device())
