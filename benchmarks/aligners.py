@@ -120,7 +120,8 @@ def compare(
         if method in ("ibm", "hmm"):
             options += [word for text in given.set or [] for word in ("--set", text)]
             saved = out / f"{method}.aligner"
-            options += ["--load", str(saved)] if saved.is_dir() else [*more, "--save", str(saved)]
+            keep = ["--save", str(saved)] if len(getattr(given, "join", ())) > 1 else []
+            options += ["--load", str(saved)] if saved.is_dir() else [*more, *keep]
         else:
             options += more
         cost = measured(words(*options, "--force", "--out", out / f"{method}.links"))
