@@ -1,6 +1,6 @@
 """Alignment error rate and CPU time of word aligners by the amount of text.
 
-    python benchmarks/alignment_by_size.py DATA [--half dev] [--languages en-de] [--sizes 250 1000] [--method hmm:1 --method eflomal:3]
+    python benchmarks/alignment_by_size.py DATA [--half dev] [--languages en-de] [--sizes 250] [--method hmm:1]
 
 A text of N sentence pairs is the half of the gold set and, up to N, pairs sampled from the parallel text under DATA
 (seed 0; all files of a language together), so small texts are nearly all gold sentences. Every run is a process of its

@@ -52,7 +52,8 @@ class AlignerOptions:
     Attributes:
         spec: the sentence pairs to align: their languages, and the path that error messages name.
         symmetrise: how the links of both directions are combined, one of
-            :data:`paralign.words.symmetrization.SYMMETRIZATIONS` or ``more_symmetrizations``. Default ``None``: the aligner's ``symmetrization``.
+            :data:`paralign.words.symmetrization.SYMMETRIZATIONS` or the aligner's ``more_symmetrizations``. Default
+            ``None``: the aligner's ``default_symmetrization``.
         tokenised: words of these pairs are separated by spaces.
         train: more pairs follow those to align; they are learned from and get no links.
         save: folder to save the trained aligner in.

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-
-
 from paralign.ragged import row_starts
 
 __all__ = ["Bitext", "Side"]

@@ -22,12 +22,19 @@ from paralign.words.statistical import StatisticalAligner, StatisticalConfig
 __all__ = ["HmmAligner", "HmmConfig"]
 
 _START_NULL, _START_ALPHA = 0.08, 0.1
-_MAX_CHAINS = 12
 _KEPT_SWEEPS = 8
-_CELLS = 1.5e7
-"""Chains times cells, about."""
 _THRESHOLD = 0.02
 _THRESHOLD_CELLS = 1e7
+
+
+def default_chains(cells: int) -> int:
+    """Return the number of chains: more text needs fewer, because its counts say more."""
+    return int(min(12, max(1, round(5.2 * (1e6 / max(1, cells)) ** 0.4))))
+
+
+def default_sweeps(cells: int) -> int:
+    """Return the number of sweeps of a chain."""
+    return int(min(28, max(16, round(28 * (2e6 / max(1, cells)) ** 0.2))))
 
 
 class HmmConfig(StatisticalConfig):
@@ -36,10 +43,11 @@ class HmmConfig(StatisticalConfig):
     iterations: int = Field(default=3, ge=1)
     """Passes of IBM model 2, from which the chains start."""
     chains: int | None = Field(default=None, ge=1, le=500)
-    """Chains of each direction, whose samples are averaged. Default: 12, fewer from 1.25 million cells on, 1 from 15
-    million cells on."""
+    """Chains of each direction, whose samples are averaged. Default: 12 for small texts, 5 for a million cells (source
+    words times target words, summed over sentence pairs), 2 for 10 million, 1 from 40 million on."""
     sweeps: int | None = Field(default=None, ge=10)
-    """Passes of each chain over the text; the samples of the last 8 count. Default: 28; 16 from 15 million cells on."""
+    """Passes of each chain over the text; the samples of the last 8 count. Default: 28; 20 for 10
+    million cells, 16 from 32 million on."""
     alpha: float = Field(default=1e-4, gt=0)
     """Dirichlet prior of each word pair."""
     null_alpha: float = Field(default=1e-3, gt=0)
@@ -59,8 +67,8 @@ class HmmAligner(StatisticalAligner):
 
     def train(self, cells: AlignmentCells, bitext: Bitext) -> tuple[Posteriors, SavedAligner | None]:
         config, threads = self.config, cpu_threads()
-        chains = config.chains or int(min(_MAX_CHAINS, max(1, _CELLS // len(cells))))
-        sweeps = config.sweeps or (28 if len(cells) < _CELLS else 16)
+        chains = config.chains or default_chains(len(cells))
+        sweeps = config.sweeps or default_sweeps(len(cells))
         settings = SamplerSettings(chains, sweeps, _KEPT_SWEEPS, config.alpha, config.null_alpha, config.null)
         with ThreadPoolExecutor(min(2, threads)) as pool:
             # One pass of maximum likelihood is not sure of anything yet, so few cells are lost.

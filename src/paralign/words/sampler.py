@@ -154,7 +154,9 @@ def sample_alignments(
     frequency = [np.zeros(len(side.pair), np.uint16) for side in candidates]
     jumps = [np.zeros(2 * MAX_LENGTH + 3, np.int64) for _ in range(2)]
     with ThreadPoolExecutor(threads) as pool:
-        runs = pool.map(lambda job: _run_chain(candidates[job[0]], factors[job[0]], settings, 2 * job[1] + job[0]), jobs)
+        runs = pool.map(
+            lambda job: _run_chain(candidates[job[0]], factors[job[0]], settings, 2 * job[1] + job[0]), jobs
+        )
         for (side, _), (chosen, moves) in zip(jobs, runs, strict=True):
             frequency[side] += chosen
             jumps[side] += moves

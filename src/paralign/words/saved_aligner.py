@@ -178,7 +178,9 @@ class TablePosteriors(Posteriors):
         self.words = tuple(saved.numbers(k, side.vocabulary)[side.ids] for k, side in enumerate(sides))
         spelling = {word: k for k, word in enumerate(sides[0].vocabulary)}
         unlike = range(len(spelling), len(spelling) + len(sides[1].vocabulary))
-        target = np.array([spelling.get(word, k) for word, k in zip(sides[1].vocabulary, unlike, strict=True)], np.int64)
+        target = np.array(
+            [spelling.get(word, k) for word, k in zip(sides[1].vocabulary, unlike, strict=True)], np.int64
+        )
         self.spelling = np.concatenate([sides[0].ids, target[sides[1].ids]]).astype(np.int32)
 
     def block(self, first: int, stop: int) -> tuple[Array, Array]:

@@ -22,9 +22,9 @@ from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.ragged import row_positions
-from paralign.words.size_groups import group_similar_sizes
 from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
 from paralign.words.matching import best_matches, itermax, transport_plan
+from paralign.words.size_groups import group_similar_sizes
 from paralign.words.symmetrization import symmetrize
 from paralign.words.word_links import WordLinks
 from paralign.words.word_vectors import Unit, WordVectors

@@ -16,7 +16,6 @@ _MAX_PADDING = 1.25
 """Cells of a padded group, divided by those that are not padding."""
 
 
-
 def group_similar_sizes(pairs: np.ndarray, m: np.ndarray, n: np.ndarray) -> Iterator[np.ndarray]:
     """Yield consecutive pairs that can be padded to a common size with little waste.
 
