@@ -38,10 +38,16 @@ class IbmAligner(StatisticalAligner):
 
     def train(self, cells: AlignmentCells, bitext: Bitext) -> tuple[Posteriors, SavedAligner | None]:
         config = self.config
-        settings = {"iterations": config.iterations, "alpha": config.alpha}
         with ThreadPoolExecutor(min(2, cpu_threads())) as pool:
             first, second = pool.map(
-                lambda side: train_ibm(cells, side, **settings, share=config.null, tension=config.tension),
+                lambda side: train_ibm(
+                    cells,
+                    side,
+                    iterations=config.iterations,
+                    alpha=config.alpha,
+                    share=config.null,
+                    tension=config.tension,
+                ),
                 cells.directions,
             )
         posteriors = IbmPosteriors(cells, (first, second))

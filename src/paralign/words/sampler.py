@@ -91,9 +91,10 @@ def keep_candidates(
     for shape, model, side in zip(shapes, start, cells.directions, strict=True):
         entries = np.zeros(len(side.words[1]) + 1, np.int64)
         count_kept(kept, *shape[1:], entries)
-        arrays = [np.empty(entries[-1], dtype) for dtype in (np.uint16, np.uint32, np.uint8)]
+        position, pair, score = (np.empty(entries[-1], dtype) for dtype in (np.uint16, np.uint32, np.uint8))
+        arrays: tuple[Array, Array, Array] = (position, pair, score)
         fill_candidates(*shape, cells.ids, model.lexical, model.null, model.prior, kept, new, entries, *arrays)
-        found.append(Candidates(side, entries, *arrays, pairs=pairs))
+        found.append(Candidates(side, entries, *arrays, pairs))
     return found[0], found[1]
 
 
@@ -155,7 +156,7 @@ def sample_alignments(
     jumps = [np.zeros(2 * MAX_LENGTH + 3, np.int64) for _ in range(2)]
     with ThreadPoolExecutor(threads) as pool:
         runs = pool.map(
-            lambda job: _run_chain(candidates[job[0]], factors[job[0]], settings, 2 * job[1] + job[0]), jobs
+            lambda job: _run_chain(candidates[job[0]], factors[job[0]], settings, seed=2 * job[1] + job[0]), jobs
         )
         for (side, _), (chosen, moves) in zip(jobs, runs, strict=True):
             frequency[side] += chosen
@@ -168,7 +169,7 @@ def sample_alignments(
     return found[0], found[1]
 
 
-def _run_chain(candidates: Candidates, factor: Array, settings: SamplerSettings, seed: int) -> tuple[Array, Array]:
+def _run_chain(candidates: Candidates, factor: Array, settings: SamplerSettings, *, seed: int) -> tuple[Array, Array]:
     """Run one chain.
 
     Returns:
@@ -213,6 +214,7 @@ def jump_probabilities(counts: Array | None) -> Array:
     Args:
         counts: int64, same shape. Default ``None``: a guess in which short jumps are more probable.
     """
+    weights: Array
     bucket = np.clip(np.arange(-MAX_LENGTH - 1, MAX_LENGTH + 2), -_MAX_JUMP, _MAX_JUMP) + _MAX_JUMP
     if counts is None:
         weights = np.exp(-np.abs(np.arange(-_MAX_JUMP, _MAX_JUMP + 1) - 1) / 2) + 0.01

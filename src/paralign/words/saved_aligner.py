@@ -94,22 +94,23 @@ class SavedAligner:
             ids = cells.ids[cells.cells[first] : cells.cells[stop]]
             for table, found in zip(counts, posteriors.block(first, stop), strict=True):
                 np.add.at(table, ids, found)
-        source = row_ids(np.diff(cells.rows))
+        source: Array = row_ids(np.diff(cells.rows))
         kept = np.flatnonzero((counts[0] >= _MIN_COUNT) | (counts[1] >= _MIN_COUNT))
         tables: dict[str, Array] = {}
         probabilities, positions = [], []
-        sides = zip(_DIRECTIONS, counts, (source, cells.target), posteriors.samples, cells.directions, strict=True)
-        for name, table, given, samples, side in sides:
+        for index, (name, table) in enumerate(zip(_DIRECTIONS, counts, strict=True)):
+            side, jumps = cells.directions[index], posteriors.samples[index].jumps
+            given, other_word = (source, cells.target) if side.by_row else (cells.target, source)
             total = np.bincount(given, table, side.sizes[0]) + settings.alpha * side.sizes[1]
             probabilities.append(((table + settings.alpha) / total[given]).astype(np.float32))
             other = settings.alpha / np.append(total, settings.alpha * side.sizes[1])
             tables[f"{name}_other"] = other.astype(np.float32)
             of_word = np.bincount(side.words[1], minlength=side.sizes[1])
-            generated = np.bincount(cells.target if side.by_row else source, table, side.sizes[1])
+            generated = np.bincount(other_word, table, side.sizes[1])
             rest = np.maximum(of_word - generated, 0)
             null = np.append(rest, 0) + settings.null_alpha
             tables[f"{name}_null"] = (null / (rest.sum() + settings.null_alpha * side.sizes[1])).astype(np.float32)
-            tables[f"{name}_jumps"] = samples.jumps
+            tables[f"{name}_jumps"] = jumps
             positions.append({"null": float(min(0.5, max(0.01, rest.sum() / max(1, of_word.sum()))))})
         tables |= _sorted_pairs(cells, kept, probabilities)
         words = (bitext.source.vocabulary, bitext.target.vocabulary)
@@ -175,20 +176,22 @@ class TablePosteriors(Posteriors):
         starts = np.stack([np.concatenate([[0], np.cumsum(side.lengths)]) for side in sides]).astype(np.int64)
         super().__init__(starts, np.concatenate([[0], np.cumsum(sides[0].lengths * sides[1].lengths)]).astype(np.int64))
         self.saved = saved
-        self.words = tuple(saved.numbers(k, side.vocabulary)[side.ids] for k, side in enumerate(sides))
+        source, target = (saved.numbers(k, side.vocabulary)[side.ids] for k, side in enumerate(sides))
+        self.words = (source, target)
         spelling = {word: k for k, word in enumerate(sides[0].vocabulary)}
         unlike = range(len(spelling), len(spelling) + len(sides[1].vocabulary))
         target = np.array(
             [spelling.get(word, k) for word, k in zip(sides[1].vocabulary, unlike, strict=True)], np.int64
         )
-        self.spelling = np.concatenate([sides[0].ids, target[sides[1].ids]]).astype(np.int32)
+        self.spelling = np.concatenate([sides[0].ids, np.array(alike, np.int32)[sides[1].ids]])
 
     def block(self, first: int, stop: int) -> tuple[Array, Array]:
         tables, facts = self.saved.tables, self.saved.facts
         lexical = [np.empty(self.cells[stop] - self.cells[first], np.float32) for _ in range(2)]
         fill_lexical(
-            self.words, self.starts, self.cells, tuple(tables[name] for name in ("rows", "target", *_DIRECTIONS)),
-            tuple(tables[f"{name}_other"] for name in _DIRECTIONS), (self.spelling, float(facts["same"])), first, stop,
+            self.words, self.starts, self.cells,
+            (tables["rows"], tables["target"], tables["forward"], tables["backward"]),
+            (tables["forward_other"], tables["backward_other"]), (self.spelling, float(facts["same"])), first, stop,
             *lexical,
         )  # fmt: skip
         found = []
@@ -212,5 +215,5 @@ def _sorted_pairs(cells: AlignmentCells, kept: Array, probabilities: Sequence[Ar
     source = row_ids(np.diff(cells.rows))[kept]
     order = kept[np.lexsort((cells.target[kept], source))]
     rows = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=len(cells.rows) - 1))])
-    tables = {"rows": rows.astype(np.int64), "target": cells.target[order]}
+    tables: dict[str, Array] = {"rows": rows.astype(np.int64), "target": cells.target[order]}
     return tables | {name: table[order] for name, table in zip(_DIRECTIONS, probabilities, strict=True)}
