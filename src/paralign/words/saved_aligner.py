@@ -181,9 +181,9 @@ class TablePosteriors(Posteriors):
         spelling = {word: k for k, word in enumerate(sides[0].vocabulary)}
         unlike = range(len(spelling), len(spelling) + len(sides[1].vocabulary))
         target = np.array(
-            [spelling.get(word, k) for word, k in zip(sides[1].vocabulary, unlike, strict=True)], np.int64
+            [spelling.get(word, k) for word, k in zip(sides[1].vocabulary, unlike, strict=True)], np.int32
         )
-        self.spelling = np.concatenate([sides[0].ids, np.array(alike, np.int32)[sides[1].ids]])
+        self.spelling = np.concatenate([sides[0].ids, target[sides[1].ids]])
 
     def block(self, first: int, stop: int) -> tuple[Array, Array]:
         tables, facts = self.saved.tables, self.saved.facts
