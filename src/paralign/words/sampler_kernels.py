@@ -127,6 +127,16 @@ def initialize(entries: Any, score: Any, chosen: Any, state: Any) -> None:
 
 
 @compiled
+def _rescale(scale: Any, again: Any, i: int, value: float) -> None:
+    """Set the scale of position ``i`` and of all others with the same word, which form a ring."""
+    scale[i] = value
+    other = again[i]
+    while other != i:
+        scale[other] = value
+        other = again[other]
+
+
+@compiled
 def sweep(
     words: tuple[Any, Any], starts: Any, entries: Any, position: Any, pair: Any, factor: Any, chosen: Any, counts: Any,
     totals: Any, null_counts: Any, priors: Any, jumps: Any, jump_counts: Any, frequency: Any, state: Any,
@@ -154,7 +164,9 @@ def sweep(
         state: uint64 ``[1]``, of the random numbers.
     """
     generating, generated = words
-    following, scale, weight = np.empty(MAX_LENGTH, np.int64), np.empty(MAX_LENGTH), np.empty(MAX_LENGTH)
+    following, again = np.empty(MAX_LENGTH, np.int64), np.empty(MAX_LENGTH, np.int64)
+    scale, weight = np.empty(MAX_LENGTH), np.empty(MAX_LENGTH)
+    sentence, place = np.full(len(totals), -1, np.int32), np.empty(len(totals), np.int32)
     alpha, alpha_sum, null_alpha, null_alpha_sum, share = priors
     rated = len(factor) > 0
     zero, nowhere = MAX_LENGTH + 1, len(null_counts) - 1
@@ -167,7 +179,12 @@ def sweep(
             if chosen[begin + j] >= 0:
                 after = position[entries[begin + j] + chosen[begin + j]]
         for i in range(m):
-            scale[i] = 1 / (totals[generating[first + i]] + alpha_sum)
+            word = generating[first + i]
+            scale[i] = 1 / (totals[word] + alpha_sum)
+            again[i] = i
+            if sentence[word] == k:
+                again[i], again[place[word]] = again[place[word]], i
+            sentence[word], place[word] = k, i
         previous = -1
         for j in range(n):
             token = begin + j
@@ -180,7 +197,7 @@ def sweep(
                 counts[0] = 0
                 i = int(position[entry + chosen[token]])
                 totals[generating[first + i]] -= 1
-                scale[i] = 1 / (totals[generating[first + i]] + alpha_sum)
+                _rescale(scale, again, i, 1 / (totals[generating[first + i]] + alpha_sum))
             total = 0.0
             for c in range(candidates):
                 i = int(position[entry + c])
@@ -209,7 +226,7 @@ def sweep(
             counts[pair[entry + choice]] += 1
             counts[0] = 0  # pairs with one candidate: without it their count is always 0
             totals[generating[first + i]] += 1
-            scale[i] = 1 / (totals[generating[first + i]] + alpha_sum)
+            _rescale(scale, again, i, 1 / (totals[generating[first + i]] + alpha_sum))
             jump_counts[i - previous + zero] += 1
             previous = i
             if len(frequency):
