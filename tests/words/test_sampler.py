@@ -8,8 +8,8 @@ from paralign.words.cells import AlignmentCells
 from paralign.words.compiled import MAX_LENGTH
 from paralign.words.hmm import default_chains, default_sweeps
 from paralign.words.ibm_model import train_ibm
-from paralign.words.posteriors import SampledPosteriors
-from paralign.words.sampler import SamplerSettings, jump_probabilities, keep_candidates, sample_alignments
+from paralign.words.posteriors import IbmPosteriors, SampledPosteriors
+from paralign.words.sampler import SamplerSettings, find_candidates, jump_probabilities, sample_alignments
 from paralign.words.sampler_kernels import initialize, sweep
 from tests.oracles import word_counts
 from tests.words.test_ibm_model import random_pairs
@@ -17,10 +17,7 @@ from tests.words.test_ibm_model import random_pairs
 
 def candidates_of(pairs, threshold=0.0):
     cells = AlignmentCells(Bitext.from_pairs(pairs))
-    models = tuple(
-        train_ibm(cells, side, iterations=1, alpha=0.1, share=0.08, tension=4.0) for side in cells.directions
-    )
-    return cells, models, keep_candidates(cells, models, models, threshold)
+    return cells, find_candidates(cells, threshold=threshold, iterations=1, tension=4.0, threads=1)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +32,7 @@ def test_samples_have_the_posterior_of_every_alignment(pairs, alpha):
     wanted = word_counts.every_alignment(
         pairs, alpha=alpha, null_alpha=0.3, share=0.4, jump=lambda d: 0.5 if d == 1 else 0.2
     )
-    cells, _, (some, _) = candidates_of(pairs)
+    cells, (some, _) = candidates_of(pairs)
     source, target = some.direction.words
     size = len(set(target.tolist()))
     chosen, state = np.empty(len(target), np.int32), np.array([12345], np.uint64)
@@ -73,11 +70,12 @@ def test_samples_have_the_posterior_of_every_alignment(pairs, alpha):
 
 def test_candidates_are_the_cells_above_the_threshold_in_either_direction():
     pairs = random_pairs(60, seed=3)
-    cells, models, everything = candidates_of(pairs)
+    cells, everything = candidates_of(pairs)
     assert [len(side.pair) for side in everything] == [len(cells)] * 2
-    _, _, some = candidates_of(pairs, 0.1)
-    from paralign.words.posteriors import IbmPosteriors
-
+    _, some = candidates_of(pairs, 0.1)
+    models = tuple(
+        train_ibm(cells, side, iterations=1, alpha=0.0, share=0.08, tension=4.0) for side in cells.directions
+    )
     forward, backward = IbmPosteriors(cells, models).block(0, len(pairs))
     kept = (forward >= 0.1) | (backward >= 0.1)
     assert [len(side.pair) for side in some] == [kept.sum()] * 2
@@ -93,7 +91,7 @@ def test_candidates_are_the_cells_above_the_threshold_in_either_direction():
 @pytest.mark.parametrize("threads", [1, 3])
 def test_samples_are_the_same_for_every_number_of_threads(threads):
     pairs = random_pairs(80, seed=5)
-    cells, _, some = candidates_of(pairs)
+    cells, some = candidates_of(pairs)
     none = np.empty(0, np.float32)
     settings = SamplerSettings(chains=3, sweeps=12, kept=8, alpha=1e-3, null_alpha=1e-3, share=0.2)
     found, again = (sample_alignments(some, (none, none), settings, threads=number) for number in (2, threads))

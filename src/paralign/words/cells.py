@@ -87,7 +87,11 @@ class AlignmentCells:
         np.maximum.accumulate(self.rows, out=self.rows)  # words that occur only next to empty sentences
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return int(self.cells[-1])
+
+    def drop_ids(self) -> None:
+        """Free the largest array, ``ids``, where it is no longer needed."""
+        self.ids = self.ids[:0].copy()
 
     @property
     def distinct(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import numpy as np
@@ -13,18 +12,16 @@ from paralign.words.base import AlignerConfig
 from paralign.words.bitext import Bitext
 from paralign.words.cells import AlignmentCells
 from paralign.words.compiled import cpu_threads
-from paralign.words.ibm_model import IbmParameters, train_ibm
 from paralign.words.posteriors import Posteriors, SampledPosteriors
-from paralign.words.sampler import Candidates, SamplerSettings, keep_candidates, sample_alignments
+from paralign.words.sampler import Candidates, SamplerSettings, find_candidates, sample_alignments
 from paralign.words.saved_aligner import SavedAligner
 from paralign.words.statistical import StatisticalAligner, StatisticalConfig
 
 __all__ = ["HmmAligner", "HmmConfig"]
 
-_START_NULL, _START_ALPHA = 0.08, 0.1
 _KEPT_SWEEPS = 8
-_THRESHOLD = 0.02
-_THRESHOLD_CELLS = 1e7
+_THRESHOLD, _MAX_THRESHOLD = 2e-9, 0.05
+"""Posterior of a candidate link under IBM model 2: times the number of cells, at most. More text needs fewer."""
 
 
 def default_chains(cells: int) -> int:
@@ -70,13 +67,16 @@ class HmmAligner(StatisticalAligner):
         chains = config.chains or default_chains(len(cells))
         sweeps = config.sweeps or default_sweeps(len(cells))
         settings = SamplerSettings(chains, sweeps, _KEPT_SWEEPS, config.alpha, config.null_alpha, config.null)
-        with ThreadPoolExecutor(min(2, threads)) as pool:
-            # One pass of maximum likelihood is not sure of anything yet, so few cells are lost.
-            broad = tuple(pool.map(lambda side: self._ibm(cells, side, 1, 0.0), (0, 1)))
-            start = tuple(pool.map(lambda side: self._ibm(cells, side, config.iterations, _START_ALPHA), (0, 1)))
-        threshold = _THRESHOLD * min(1.0, len(cells) / _THRESHOLD_CELLS)
-        candidates = keep_candidates(cells, (broad[0], broad[1]), (start[0], start[1]), threshold)
-        del broad, start
+        threshold = min(_MAX_THRESHOLD, _THRESHOLD * len(cells))
+        candidates = find_candidates(
+            cells,
+            threshold=threshold,
+            iterations=config.iterations,
+            tension=config.tension,
+            threads=min(2, threads),
+        )
+        if self.options.save is None:
+            cells.drop_ids()
         kept = sum(len(side.pair) for side in candidates) / 2
         plan = f"{chains} chains of {sweeps} sweeps in both directions"
         echo(f"{plan} over {kept:,.0f} candidate links", quiet=self.options.quiet)
@@ -87,10 +87,6 @@ class HmmAligner(StatisticalAligner):
             return posteriors, None
         same = config.same_spelling
         return posteriors, SavedAligner.from_samples(posteriors, cells, bitext, settings, same, self.facts())
-
-    def _ibm(self, cells: AlignmentCells, side: int, iterations: int, alpha: float) -> IbmParameters:
-        direction, tension = cells.directions[side], self.config.tension
-        return train_ibm(cells, direction, iterations=iterations, alpha=alpha, share=_START_NULL, tension=tension)
 
     def _factors(self, candidates: Candidates, bitext: Bitext) -> np.ndarray:
         """Return the factor of each candidate, float32; ``[0]`` for 1."""

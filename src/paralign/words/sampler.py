@@ -18,19 +18,20 @@ import numpy.typing as npt
 from paralign.words.cells import AlignmentCells, Direction
 from paralign.words.compiled import MAX_LENGTH
 from paralign.words.ibm_kernels import expectation
-from paralign.words.ibm_model import IbmParameters
+from paralign.words.ibm_model import train_ibm
 from paralign.words.sampler_kernels import count_kept, fill_candidates, initialize, number_kept, sweep
 
-__all__ = ["Candidates", "SamplerSettings", "Samples", "jump_probabilities", "keep_candidates", "sample_alignments"]
+__all__ = ["Candidates", "SamplerSettings", "Samples", "find_candidates", "jump_probabilities", "sample_alignments"]
 
 Array = npt.NDArray[Any]
-Models = tuple[IbmParameters, IbmParameters]
 _MAX_JUMP = 40
 """Longer jumps have the probability of this one."""
 _SMOOTHING = 0.5
 """Added to the count of each jump."""
 _WARM_UP = 4
 """First sweeps, in which all jumps are equally probable."""
+_START_NULL, _START_ALPHA = 0.08, 0.1
+"""Probability of null and Dirichlet prior of IBM model 2."""
 
 
 @dataclass(frozen=True)
@@ -66,36 +67,50 @@ class Candidates:
         return generating[begin[token] + self.position], generated[token]
 
 
-def keep_candidates(
-    cells: AlignmentCells, broad: Models, start: Models, threshold: float
+def find_candidates(
+    cells: AlignmentCells, *, threshold: float, iterations: int, tension: float, threads: int
 ) -> tuple[Candidates, Candidates]:
     """Keep the cells whose posterior under IBM model 2 reaches a threshold in either direction.
 
+    The threshold applies to posteriors after a single pass of maximum likelihood, which is not sure of anything yet, so
+    that few links are lost. The scores come from a model that was trained for longer.
+
     Args:
         cells: the cells of the text.
-        broad: parameters of both directions for the threshold.
-        start: parameters of both directions that the chains start from.
         threshold: smallest posterior.
+        iterations: passes of the model for the scores.
+        tension: initial tension of both models.
+        threads: directions that are computed at once, 1 or 2; each needs memory for its own parameters.
 
     Returns:
         candidates of both directions.
     """
     kept = np.zeros(len(cells), np.uint8)
-    shapes = [(side.words[1], side.starts, cells.cells, side.by_row) for side in cells.directions]
-    for shape, model, side in zip(shapes, broad, cells.directions, strict=True):
-        none = np.empty(0, np.float32), np.zeros(side.sizes[1])
-        expectation(*shape, cells.ids, model.lexical, model.null, model.prior, *none, kept, threshold)
     new = np.zeros(cells.distinct, np.uint32)
-    pairs = number_kept(kept, cells.ids, new)
-    found = []
-    for shape, model, side in zip(shapes, start, cells.directions, strict=True):
+
+    def mark(side: Direction) -> None:
+        model = train_ibm(cells, side, iterations=1, alpha=0.0, share=_START_NULL, tension=tension)
+        expectation(
+            side.words[1], side.starts, cells.cells, side.by_row, cells.ids, model.lexical, model.null, model.prior,
+            np.empty(0, np.float32), np.zeros(side.sizes[1]), kept, threshold,
+        )  # fmt: skip
+
+    def fill(side: Direction) -> Candidates:
+        model = train_ibm(cells, side, iterations=iterations, alpha=_START_ALPHA, share=_START_NULL, tension=tension)
         entries = np.zeros(len(side.words[1]) + 1, np.int64)
-        count_kept(kept, *shape[1:], entries)
+        count_kept(kept, side.starts, cells.cells, side.by_row, entries)
         position, pair, score = (np.empty(entries[-1], dtype) for dtype in (np.uint16, np.uint32, np.uint8))
-        arrays: tuple[Array, Array, Array] = (position, pair, score)
-        fill_candidates(*shape, cells.ids, model.lexical, model.null, model.prior, kept, new, entries, *arrays)
-        found.append(Candidates(side, entries, *arrays, pairs))
-    return found[0], found[1]
+        fill_candidates(
+            side.words[1], side.starts, cells.cells, side.by_row, cells.ids, model.lexical, model.null, model.prior,
+            kept, new, entries, position, pair, score,
+        )  # fmt: skip
+        return Candidates(side, entries, position, pair, score, pairs)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(mark, cells.directions))
+        pairs = number_kept(kept, cells.ids, new)
+        first, second = pool.map(fill, cells.directions)
+    return first, second
 
 
 @dataclass(frozen=True)
