@@ -50,14 +50,14 @@ def training_pairs(data: Path, name: str) -> list[Pair]:
     return pairs
 
 
-def run(method: str, text: Sequence[Pair], gold: Sequence[Any]) -> dict[str, Any]:
+def run(method: str, more: Sequence[str], text: Sequence[Pair], gold: Sequence[Any]) -> dict[str, Any]:
     """Align a text whose first pairs have gold links; return cost and scores."""
     with tempfile.TemporaryDirectory() as name:
         paths = [Path(name) / side for side in ("source", "target")]
         for side, path in enumerate(paths):
             path.write_text("".join(" ".join(pair[side]) + "\n" for pair in text), "utf-8")
         out = Path(name) / "links"
-        options = ["--pairs", f"en-de={paths[0]},{paths[1]}", "--tokenised", "--method", method, "--out", out]
+        options = ["--pairs", f"en-de={paths[0]},{paths[1]}", "--tokenised", "--method", method, "--out", out, *more]
         cost = measured(words(*options))
         links = [found.sure for _, found in zip(gold, read_links(out), strict=False)]
     score = alignment_score((row, true.sure, true.possible) for row, true in zip(links, gold, strict=True))
@@ -74,11 +74,12 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", choices=GOLD, default=list(GOLD))
     parser.add_argument("--sizes", nargs="+", type=int, default=[250, 1_000, 5_000, 20_000, 100_000])
     parser.add_argument("--method", action="append", metavar="METHOD:RUNS")
+    parser.add_argument("--with", dest="more", default="", help="further options of paralign words, as one argument")
     given = parser.parse_args()
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True)
     done = [json.loads(line) for line in ROWS.read_text("utf-8").splitlines()] if ROWS.exists() else []
-    keys = ("language", "half", "size", "method", "run")
-    finished = {tuple(row[key] for key in keys) for row in done}
+    keys = ("language", "half", "size", "method", "run", "with")
+    finished = {tuple(row.get(key, "") for key in keys) for row in done}
     for name in given.languages:
         text, right, half = gold_set(given.data, name, given.half)
         gold_pairs, gold = [text[k] for k in half], [right[k] for k in half]
@@ -90,23 +91,25 @@ def main() -> None:
             whole = [*gold_pairs, *further[: max(0, size - len(gold_pairs))]]
             for method, _, runs in (text.partition(":") for text in given.method or ["hmm:1", "eflomal:3"]):
                 for number in range(int(runs or 1)):
-                    key = (name, given.half, asked, method, number)
+                    key = (name, given.half, asked, method, number, given.more)
                     if key in finished:
                         continue
                     row = dict(zip(keys, key, strict=True)) | {"pairs": size, "commit": commit.stdout.strip()}
-                    done.append(row | run(method, whole, gold) | {"processor": facts()["processor"]})
+                    done.append(
+                        row | run(method, given.more.split(), whole, gold) | {"processor": facts()["processor"]}
+                    )
                     with ROWS.open("a", encoding="utf-8") as out:
                         out.write(json.dumps(done[-1]) + "\n")
                     print(json.dumps(done[-1]), file=sys.stderr)
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in done:
         if row["half"] == given.half:
-            groups.setdefault((row["language"], row["size"], row["method"]), []).append(row)
+            groups.setdefault((row["language"], row["size"], row["method"], row.get("with", "")), []).append(row)
     mean = {key: {field: sum(row[field] for row in rows) / len(rows) for field in ("aer", "precision", "recall", "cpu")}
             for key, rows in groups.items()}  # fmt: skip
     cells = [[*map(str, key), str(len(groups[key])), *(f"{value:.1f}" for value in mean[key].values())]
              for key in sorted(mean)]  # fmt: skip
-    print(table(["language", "pairs", "method", "runs", "AER", "precision", "recall", "CPU s"], cells))
+    print(table(["language", "pairs", "method", "with", "runs", "AER", "precision", "recall", "CPU s"], cells))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,9 @@ def command(
     symmetrise: Annotated[
         str | None,
         typer.Option(
-            help="How both directions are combined: intersect, union, grow-diag, grow-diag-final, grow-diag-final-and.",
-            show_default="grow-diag-final-and; intersect for similarity",
+            help="How both directions are combined: posterior, intersect, union, grow-diag, grow-diag-final or "
+            "grow-diag-final-and.",
+            show_default="posterior for hmm and ibm, intersect for similarity, else grow-diag-final-and",
         ),
     ] = None,
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are separated by spaces.")] = False,

@@ -63,8 +63,8 @@ def align_words(
         method: ``hmm``, ``ibm``, ``similarity``, ``eflomal`` or ``file``, or an aligner of your own as
             ``my_module:Class``.
         symmetrise: how the links of both directions are combined, one of
-            ``paralign.words.symmetrization.SYMMETRIZATIONS``. Default ``None``: ``grow-diag-final-and``; ``intersect``
-            for ``similarity``.
+            ``paralign.words.symmetrization.SYMMETRIZATIONS``, or ``posterior``. Default ``None``: ``posterior`` for
+            ``hmm`` and ``ibm``, ``intersect`` for ``similarity``, else ``grow-diag-final-and``.
         tokenised: words of ``pairs`` are separated by spaces. Default: words are found by
             :func:`paralign.text.words.word_spans`, as always in ``train``.
         model: encoder, for ``similarity``.
