@@ -109,6 +109,23 @@ def test_equal_sentences_are_not_negatives(encoder):
     losses = made.losses(vectors, identities)
     assert losses[0] == 0  # both others share a sentence with it
     assert (losses[1:] > 0).all()
+    assert made.losses(vectors.flip(0), identities[::-1].copy()).tolist() == pytest.approx(losses.tolist()[::-1])
+
+
+def test_equal_sentences_are_not_negatives_on_the_other_side(encoder):
+    """English is first in one pair and second in the other, as after shuffling the sides."""
+    english, german, french, other = range(4)
+    identities = np.array([[english, german], [french, english], [other, 9]])
+    made = objective("in_batch", encoder, temperature=1.0)
+    axes = torch.eye(5)
+    vectors = torch.stack([axes[[0, 1]], axes[[2, 0]], axes[[3, 4]]])
+    # Each of the first two has one negative left, of cosine 0 in both directions as its own translation.
+    assert made.losses(vectors, identities).tolist() == pytest.approx([math.log(2), math.log(2), math.log(3)])
+    vectors[2, 0], vectors[2, 1] = axes[3], axes[3]
+    vectors[0, 1] = axes[0] + axes[1]
+    made.losses(vectors, identities)
+    # The English sentence equals a second sentence, which is not a negative; the French one is as near to all.
+    assert made.metrics()["in_batch_accuracy"] == pytest.approx(2 / 3)
 
 
 def test_in_batch_in_closed_form():
