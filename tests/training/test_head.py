@@ -1,16 +1,21 @@
 """A new vocabulary head is trained alone before the run."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForMaskedLM
 
 import paralign
 from paralign.batches.views import ViewsConfig
 from paralign.encoder import Encoder
 from paralign.training import CorpusBatches, TrainingConfig
 from paralign.training.head import fit_head
+from paralign.training.log import ProgressLine
+from tests.encoder import family_models
 from tests.training.runs import log_of, stopped_at
 
 
@@ -55,6 +60,54 @@ def test_the_dense_layer_starts_as_the_identity(headless, store):
         logits = states @ again.embeddings.T + head.bias
         expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(masked.labels))
     assert first == pytest.approx(float(expected), rel=1e-5)
+
+
+XLM = {"emb_dim": 32, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 140}
+
+
+@pytest.mark.parametrize("family", ["modernbert", "electra", "xlm"])
+def test_heads_without_bias_of_another_width_or_without_dense_layer_learn(family, tokenizer, store, tmp_path):
+    if family == "xlm":
+        config = AutoConfig.for_model(family, **XLM, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+        model = AutoModelForMaskedLM.from_config(config)
+    else:
+        model = family_models.made(family, tokenizer, max_position_embeddings=140)
+    family_models.save(model.base_model, tokenizer, tmp_path / "alone")
+    encoder = Encoder.from_pretrained(tmp_path / "alone")
+    assert encoder.head_is_new
+    batches = batches_of(store, encoder)
+    repeated = SimpleNamespace(batch=lambda step, part, parts: batches.batch(-1, part, parts))
+    losses = fit_head(encoder, repeated, "text", 20)
+    assert losses[-1] < losses[0] - 0.01
+
+
+def test_slices_of_a_batch_give_the_same_head(headless, store):
+    fitted, notes = [], []
+    for slices in (1, 3):
+        encoder = Encoder.from_pretrained(headless)
+        losses = fit_head(encoder, batches_of(store, encoder), "joint", 5, slices=slices, progress=notes.append)
+        fitted.append((losses, encoder.head_parameters()))
+    assert fitted[0][0] == pytest.approx(fitted[1][0], rel=1e-5)
+    for whole, sliced in zip(fitted[0][1], fitted[1][1], strict=True):
+        torch.testing.assert_close(whole, sliced, atol=1e-5, rtol=0)
+    assert notes[-1] == f"new vocabulary head: step 5 of 5, loss {losses[-1]:.2f}"
+
+
+def test_a_batch_without_masked_pieces_has_no_loss(headless, store):
+    encoder = Encoder.from_pretrained(headless)
+    batches = batches_of(store, encoder)
+    view = batches.batch(-1).view("joint")
+    none = replace(view, masked=view.masked[:0], labels=view.labels[:0])
+    empty = SimpleNamespace(batch=lambda step, part, parts: SimpleNamespace(view=lambda name: none))
+    assert fit_head(encoder, empty, "joint", 2) == [0, 0]
+
+
+def test_the_user_sees_that_the_head_is_trained(headless, tmp_path, monkeypatch):
+    notes = []
+    monkeypatch.setattr(ProgressLine, "update", lambda self, done, note="": notes.append((done, note)))
+    align(headless, tmp_path / "run", "tlm-mini")
+    assert notes[0][1].startswith("new vocabulary head: step 1 of 20")
+    assert [note for done, note in notes if done == 0][-1].startswith("new vocabulary head trained alone: loss ")
 
 
 def test_a_head_that_was_loaded_is_kept(base, tmp_path):
