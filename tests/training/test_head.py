@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForMaskedLM
+from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
 import paralign
 from paralign.batches.views import ViewsConfig
@@ -116,11 +117,12 @@ def test_a_head_that_was_loaded_is_kept(base, tmp_path):
     assert [line for line in log_of(tmp_path / "run") if line.get("event") == "head"] == []
 
 
-def align(model, out, recipe, **more):
+def align(model, out, recipe, *, more=(), **given):
     settings = ["training.steps=4", "training.batch=8", "training.head_steps=20", "training.checkpoint_every=2"]
     settings += ["moco.queue=40"] if recipe == "moco-mini" else []
     pairs = ["en-de=smallworld:0-60"]
-    return paralign.align(str(model), pairs=pairs, recipe=recipe, out=out, quiet=True, overrides=settings, **more)
+    return paralign.align(str(model), pairs=pairs, recipe=recipe, out=out, quiet=True,
+                          overrides=[*settings, *more], **given)  # fmt: skip
 
 
 def test_it_is_trained_once_also_if_the_run_is_resumed(headless, tmp_path):
@@ -150,6 +152,33 @@ def test_the_head_of_a_real_encoder_is_learned_again(tmp_path):
 def test_objectives_without_logits_need_no_head(headless, tmp_path):
     align(headless, tmp_path / "run", "moco-mini")
     assert [line for line in log_of(tmp_path / "run") if line.get("event") == "head"] == []
+
+
+@pytest.mark.parametrize("weights", ["fp32", "fp16"])
+def test_an_untrained_head_is_not_saved_and_is_trained_when_it_is_needed(weights, headless, tmp_path):
+    kept = align(headless, tmp_path / "kept", "moco-mini", more=[f"weights={weights}"])
+    assert not [name for name in load_file(kept / "model.safetensors") if name.startswith("cls.")]
+    encoder = Encoder.from_pretrained(kept)
+    assert encoder.head_is_new
+    assert encoder.digest() == json.loads((tmp_path / "kept" / "run.json").read_text())["model_hash"]
+    AutoModel.from_pretrained(kept)
+    trained = align(kept, tmp_path / "trained", "tlm-mini", more=[f"weights={weights}"])
+    assert [line["steps"] for line in log_of(tmp_path / "trained") if line.get("event") == "head"] == [20]
+    assert not Encoder.from_pretrained(trained).head_is_new
+    again = align(trained, tmp_path / "again", "tlm-mini")
+    assert [line for line in log_of(tmp_path / "again") if line.get("event") == "head"] == []
+    assert not Encoder.from_pretrained(again).head_is_new
+
+
+def test_the_trained_head_of_a_checkpoint_is_kept(headless, tmp_path):
+    align(headless, tmp_path / "first", "tlm-mini")
+    checkpoint = tmp_path / "first" / "checkpoints" / "step-00000004"
+    align(headless, tmp_path / "second", "tlm-mini", from_checkpoint=checkpoint)
+    assert [line for line in log_of(tmp_path / "second") if line.get("event") == "head"] == []
+    align(headless, tmp_path / "moco", "moco-mini")
+    untrained = tmp_path / "moco" / "checkpoints" / "step-00000004"
+    align(headless, tmp_path / "third", "tlm-mini", from_checkpoint=untrained)
+    assert [line["steps"] for line in log_of(tmp_path / "third") if line.get("event") == "head"] == [20]
 
 
 def test_the_dense_layer_of_bilingual_prediction_is_that_of_the_trained_head(headless, tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ class Encoder(nn.Module):
         self.has_head = hf.has_head(model)
         """Whether there is a vocabulary head, which :meth:`logits` needs."""
         self.head_is_new = bool(getattr(model, "head_is_new", False))
-        """Whether the vocabulary head has random weights because the loaded model had none."""
+        """Whether the vocabulary head has random weights because the loaded model had none, and is not trained yet."""
         self.sync_chunk_count: Callable[[int], int] | None = None
         """Maps the number of chunks of a view to a number that is the same in all processes. None: not needed."""
         self._maps: dict[str, tuple[int, Tensor, Tensor]] = {}
@@ -124,15 +124,15 @@ class Encoder(nn.Module):
     def save_pretrained(self, folder: Path, *, weights: str = "fp32") -> None:
         """Write a folder that ``AutoModel.from_pretrained`` loads without paralign.
 
+        A new vocabulary head that has not been trained (``head_is_new``) is left out.
+
         Args:
             folder: the folder to write to.
             weights: ``fp32``, or ``fp16`` for half the size. The folder still loads as fp32, and the weights of this
                 encoder are rounded in the same way.
         """
-        if weights == "fp16":
-            hf.save_half(self.model, folder)
-        else:
-            self.model.save_pretrained(folder)
+        write = hf.save_half if weights == "fp16" else hf.save
+        write(self.model, folder, head=not (self.has_head and self.head_is_new))
         tok.save_tokenizer(self.tokenizer, folder)
 
     def copy_without_head(self) -> Encoder:

@@ -29,6 +29,7 @@ __all__ = [
     "hidden_states",
     "layer_stack",
     "max_pieces",
+    "save",
     "save_half",
     "set_dropout",
     "twin_offset_of",
@@ -40,14 +41,22 @@ transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
 
-def save_half(model: Any, folder: Path) -> None:
-    """Write a model in half precision that loads as fp32; the weights of the model itself are rounded too."""
+def save(model: Any, folder: Path, *, head: bool = True) -> None:
+    """Write a model. Without ``head`` the weights of its vocabulary head are left out: loading gives it a new one."""
+    prefix = f"{model.base_model_prefix}."
+    base = {name: weight for name, weight in model.state_dict().items() if name.startswith(prefix)}
+    model.save_pretrained(folder, state_dict=None if head else base)
+
+
+def save_half(model: Any, folder: Path, *, head: bool = True) -> None:
+    """Write a model in half precision that loads as fp32; see :func:`save`. The model's own weights are rounded too."""
     half = copy.deepcopy(model).half()
-    half.save_pretrained(folder)
+    save(half, folder, head=head)
     config = model.config.to_dict() | {"dtype": "float32", "architectures": [type(model).__name__]}
     type(model.config).from_dict(config).save_pretrained(folder)
+    written, stored = (model, half) if head else (base_of(model), base_of(half))
     with torch.no_grad():
-        for weight, rounded in zip(model.parameters(), half.parameters(), strict=True):
+        for weight, rounded in zip(written.parameters(), stored.parameters(), strict=True):
             weight.copy_(rounded)
 
 

@@ -70,7 +70,9 @@ def trim_vocabulary(encoder: Encoder, counts: Ints, characters: set[str]) -> Enc
     keep = _kept_ids(encoder, state, counts, characters)
     index = {int(old): new for new, old in enumerate(keep)}
     tokenizer = _trimmed_tokenizer(encoder.tokenizer, state, index)
-    return Encoder(_trimmed_model(encoder.model, keep, index), tokenizer, name=encoder.name)
+    trimmed = Encoder(_trimmed_model(encoder.model, keep, index), tokenizer, name=encoder.name)
+    trimmed.head_is_new = encoder.head_is_new
+    return trimmed
 
 
 def _kept_ids(encoder: Encoder, state: Mapping[str, Any], counts: Ints, characters: set[str]) -> Ints:

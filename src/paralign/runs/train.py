@@ -115,6 +115,8 @@ class PreparedTraining:
         except BaseException:
             folder.abandon()
             raise
+        if any(kind.needs_logits for kind in _classes(self.config)):
+            self.encoder.head_is_new = False
         final = folder.path / "encoder"
         facts = self._facts(outcome)
         if self.trainer.rank == 0:
