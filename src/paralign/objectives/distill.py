@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -72,6 +72,12 @@ class Distill(Objective):
         self._same_pieces = self.teacher.tokenizer_id == encoder.tokenizer_id
         wide = self.teacher.width
         self.projection = nn.Identity() if wide == encoder.width else nn.Linear(encoder.width, wide)
+
+    @classmethod
+    def encoders(cls, config: ObjectiveConfig) -> Sequence[str]:
+        """Return the teacher, if it is another encoder."""
+        assert isinstance(config, DistillConfig)
+        return [config.teacher] if config.teacher else []
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count pairs with the pivot language."""
