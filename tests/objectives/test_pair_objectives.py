@@ -327,7 +327,7 @@ def test_layers_are_numbers_or_fractions(layer, number, encoder):
     assert encoder.layer_number(layer) == number
 
 
-@pytest.mark.parametrize("layer", [3, -4, 1.5, -1.5])
+@pytest.mark.parametrize("layer", [3, -4, 1.5, -1.5, -0.5, math.nan, math.inf, -math.inf])
 def test_a_missing_layer_is_refused(layer, encoder):
     with pytest.raises(UserError, match=f"there is no layer {layer}"):
         encoder.layer_number(layer)

@@ -235,9 +235,11 @@ class Encoder(nn.Module):
         >>> [encoder.layer_number(layer) for layer in (2, -1, 0.5)]
         [2, 4, 2]
         """
-        number = round(layer * self.layers) if isinstance(layer, float) and not layer.is_integer() else int(layer)
-        number += (self.layers + 1) * (number < 0)
-        if not 0 <= number <= self.layers or (isinstance(layer, float) and not layer.is_integer() and abs(layer) > 1):
+        if float(layer).is_integer():
+            number = int(layer) + (self.layers + 1) * (layer < 0)
+        else:
+            number = round(layer * self.layers) if 0 < layer < 1 else -1
+        if not 0 <= number <= self.layers:
             hint = f"layers are 0 (embeddings) to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
             raise UserError(f"there is no layer {layer}", where=self.name or None, hint=hint)
         return number
