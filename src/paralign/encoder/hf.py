@@ -237,7 +237,8 @@ def hidden_states(model: Any, layers: Sequence[int], inputs: dict[str, Tensor]) 
             raise UserError("this encoder does not return its hidden states")
         return [states[layer] for layer in layers]
     # Hooks would do, but compiled layers compile again for every new hook.
-    parts = [_Recorder(layer) if {k, k + 1} & set(layers) else layer for k, layer in enumerate(stack[: max(1, top)])]
+    top = 2 if top == 1 and _has_convolution(base) else max(1, top)
+    parts = [_Recorder(layer) if {k, k + 1} & set(layers) else layer for k, layer in enumerate(stack[:top])]
     parent, _, name = path.rpartition(".")
     owner = base.get_submodule(parent)
     setattr(owner, name, nn.ModuleList(parts))
@@ -251,6 +252,11 @@ def hidden_states(model: Any, layers: Sequence[int], inputs: dict[str, Tensor]) 
     if any(states is None for states in found):
         raise UserError("this encoder does not return its hidden states")
     return cast("list[Tensor]", found)
+
+
+def _has_convolution(base: nn.Module) -> bool:
+    """Return whether a convolution changes the output of the first layer, the input of the second (DeBERTa-v2)."""
+    return getattr(getattr(base, "encoder", None), "conv", None) is not None
 
 
 def width_of(model: Any) -> int:
