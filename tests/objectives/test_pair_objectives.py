@@ -13,6 +13,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
 from paralign.objectives.anchor import anchor_loss
+from paralign.objectives.base import spread
 from paralign.objectives.distill import distillation_loss
 from paralign.objectives.in_batch import in_batch_loss
 from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities
@@ -318,6 +319,16 @@ def test_a_lower_layer_is_the_last_layer_of_a_shorter_encoder(name, make_encoder
             assert not any("layer.1" in n for n in trained)
         assert all(p.grad is not None for p in encoder.parameters() if p.requires_grad)
     assert outcomes[0] == pytest.approx(outcomes[1], rel=1e-5)
+
+
+def test_the_spread_in_the_log_is_that_of_the_highest_layer(make_encoder, batch):
+    encoder = make_encoder()
+    learner = Learner(encoder, {n: objective(n, encoder, layer=k) for n, k in (("in_batch", 1), ("anchor", -1))}).eval()
+    learner(batch)
+    with torch.no_grad():
+        expected = spread(encoder.encode(batch.view("first")).mean())
+    found = learner.metrics()
+    assert {name: found[f"sentence_{name}"] for name in expected} == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(
