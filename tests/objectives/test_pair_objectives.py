@@ -8,6 +8,8 @@ import torch
 
 import paralign
 from paralign.batches.views import ViewsConfig
+from paralign.corpus.build import build_store
+from paralign.corpus.clean import FilterConfig
 from paralign.corpus.link_store import write_link_store
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -16,9 +18,11 @@ from paralign.objectives.anchor import anchor_loss
 from paralign.objectives.base import spread
 from paralign.objectives.distill import distillation_loss
 from paralign.objectives.in_batch import in_batch_loss
-from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities
+from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities, locate_units
+from paralign.sources.specs import parse_pairs
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.training import CorpusBatches, Learner, TrainingConfig
+from tests.encoder.test_trimming import unigram_tokenizer
 from tests.objectives.test_word_alignment import links_of
 
 
@@ -198,6 +202,30 @@ def test_gold_links_is_the_definition(unit, store, encoder, batch):
         )
     assert total(made, encoder, batch) == pytest.approx(expected, rel=1e-4)
     assert expected < 0
+
+
+def test_units_are_words_whatever_the_tokenizer(sentences, tmp_path):
+    """A tokenizer as XLM-R's has pieces that are spaces, which belong to no word."""
+    tokenizer = unigram_tokenizer(sentences)
+    encoder = Encoder.from_scratch("xlm-r:2x32", tokenizer, max_length=200)
+    (tmp_path / "pairs.tsv").write_text("in a 3% well-known house , e.g.\tein bekanntes Haus , z.B. 3%\n" * 8)
+    filters = FilterConfig(min_pieces=2, drop_duplicates=False)
+    specs = [parse_pairs(f"en-de={tmp_path / 'pairs.tsv'}"), parse_pairs("en-zh=smallworld:0-20")]
+    store = build_store(specs, encoder.tokenize, tmp_path / "store", filter=filters,
+                        tokenizer_id=encoder.tokenizer_id, vocabulary=encoder.template.vocabulary)  # fmt: skip
+    tokens = write_link_store(store, [[(0, 0)]] * len(store), tmp_path / "links", tokenised=True)
+    for links in (None, tokens):
+        batch = CorpusBatches(store, encoder.template, ViewsConfig(), TrainingConfig(batch=28), longest=200,
+                              links=links).batch(0)  # fmt: skip
+        for name in ("first", "second"):
+            units = locate_units(batch, name, "word")
+            expected = []
+            for record, swapped, text in zip(batch.ids.tolist(), batch.swapped, batch.texts(name), strict=True):
+                spans = word_spans(text, tokenised=links is not None)
+                ranges = piece_word_ranges(store.offsets(record, int(swapped) ^ (name == "second")), spans)
+                expected.append(len(set(ranges[:, 0].tolist()) - {-1}))  # a piece can cover several words
+            assert units.sizes.tolist() == expected
+            assert len(locate_units(batch, name, "piece").pieces) > len(units.pieces)
 
 
 def test_padding_has_no_part_in_the_probabilities():
