@@ -13,11 +13,11 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 import paralign
 from paralign.batches.views import ViewsConfig
 from paralign.encoder import Encoder
-from paralign.training import CorpusBatches, TrainingConfig
+from paralign.training import CorpusBatches, TrainingConfig, head, probe
 from paralign.training.head import fit_head
 from paralign.training.log import ProgressLine
 from tests.encoder import family_models
-from tests.training.runs import log_of, stopped_at
+from tests.training.runs import log_of, stopped_at, trainer
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def test_only_the_head_learns_and_its_loss_falls(headless, store):
     batches = batches_of(store, encoder)
     losses = fit_head(encoder, batches, "joint", 80)
     assert np.mean(losses[-10:]) < np.mean(losses[:10])
-    head = {id(parameter) for parameter in encoder.head_parameters()}
-    own = {name for name, parameter in encoder.named_parameters() if id(parameter) in head}
+    trained = {id(parameter) for parameter in encoder.head_parameters()}
+    own = {name for name, parameter in encoder.named_parameters() if id(parameter) in trained}
     assert own
     for name, value in encoder.state_dict().items():
         if name not in own and "decoder.bias" not in name:
@@ -109,6 +109,21 @@ def test_the_user_sees_that_the_head_is_trained(headless, tmp_path, monkeypatch)
     align(headless, tmp_path / "run", "tlm-mini")
     assert notes[0][1].startswith("new vocabulary head: step 1 of 20")
     assert [note for done, note in notes if done == 0][-1].startswith("new vocabulary head trained alone: loss ")
+
+
+def test_a_dry_run_counts_the_training_of_the_head(headless, base, store, tmp_path, monkeypatch):
+    clock = [0.0]
+    fit = head.fit_head
+
+    def slow(*given, **more):
+        clock[0] += 2 * given[3]  # seconds for each step
+        return fit(*given, **more)
+
+    monkeypatch.setattr(head, "fit_head", slow)
+    monkeypatch.setattr(probe, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for folder, seconds in ((headless, 100), (base, 0)):
+        made = trainer(Encoder.from_pretrained(folder), store, tmp_path / "run", objectives="tlm-mini", head_steps=50)
+        assert probe.probe(made).prepare == seconds
 
 
 def test_a_head_that_was_loaded_is_kept(base, tmp_path):

@@ -367,7 +367,7 @@ class Encoder(nn.Module):
         """
         if not self.has_head:
             message = f"{purpose} needs a vocabulary head, and {self.family} models have none"
-            hint = "use moco, word_l2 or word_contrastive, or a masked LM"
+            hint = "use a masked LM, or an objective without logits, such as moco or in_batch"
             raise UserError(message, where=self.name or None, hint=hint)
 
     def head_dense(self) -> nn.Linear:

@@ -15,7 +15,7 @@ from paralign.objectives.base import Batches
 from paralign.rng import seed_for
 from paralign.training.callbacks import Callback, CallbackTrainer
 
-__all__ = ["HeadFit", "fit_head"]
+__all__ = ["HeadFit", "fit_head", "fit_new_head"]
 
 _HEAD = 37
 """Stream of random numbers."""
@@ -88,6 +88,22 @@ def _start_as_identity(encoder: Encoder) -> None:
             dense.bias.zero_()
 
 
+def fit_new_head(trainer: CallbackTrainer, steps: int) -> list[float]:
+    """Train the vocabulary head of a learner alone if it is new and an objective needs it.
+
+    Returns:
+        The losses of :func:`fit_head`; none if the head is not trained.
+    """
+    objectives = trainer.learner.objectives_by_name().values()
+    view = next((v for o in objectives if o.needs_logits for v in o.reads if v in _MASKED), None)
+    if not trainer.learner.encoder.head_is_new or not steps or view is None:
+        return []
+    torch.manual_seed(seed_for(trainer.config.seed, _HEAD))
+    with trainer.whole_weights() as learner:
+        slices = trainer.ranks * trainer.config.accumulate
+        return fit_head(learner.encoder, trainer.batches, view, steps, slices=slices, progress=trainer.show)
+
+
 class HeadFit(Callback):
     """Train a new vocabulary head alone before the first step, if an objective needs one (``training.head_steps``)."""
 
@@ -95,15 +111,10 @@ class HeadFit(Callback):
 
     def on_train_start(self, trainer: CallbackTrainer) -> None:
         """Fit the head unless the run is resumed."""
-        encoder, steps = trainer.learner.encoder, trainer.config.head_steps
-        objectives = trainer.learner.objectives_by_name().values()
-        view = next((v for o in objectives if o.needs_logits for v in o.reads if v in _MASKED), None)
-        if trainer.step or not encoder.head_is_new or not steps or view is None:
+        steps = 0 if trainer.step else trainer.config.head_steps
+        losses = fit_new_head(trainer, steps)
+        if not losses:
             return
-        torch.manual_seed(seed_for(trainer.config.seed, _HEAD))
-        with trainer.whole_weights() as learner:
-            slices = trainer.ranks * trainer.config.accumulate
-            losses = fit_head(learner.encoder, trainer.batches, view, steps, slices=slices, progress=trainer.show)
         tenth = max(1, steps // 10)
         first, last = (sum(some) / len(some) for some in (losses[:tenth], losses[-tenth:]))
         trainer.record(event="head", steps=steps, first_loss=round(first, 4), last_loss=round(last, 4))
