@@ -12,6 +12,7 @@ from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.link_store import write_link_store
 from paralign.encoder import Encoder
+from paralign.encoder.vectors import sentence_view
 from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
 from paralign.objectives.anchor import anchor_loss
@@ -97,8 +98,6 @@ def test_equal_sentences_are_not_negatives(encoder):
     pieces = {
         text: ids for text, (ids, _) in zip(sum(texts, ()), encoder.tokenize(list(sum(texts, ())), None), strict=True)
     }
-    from paralign.encoder.vectors import sentence_view
-
     views = {
         name: sentence_view(encoder, [pieces[pair[k]] for pair in texts], None)
         for k, name in enumerate(("first", "second"))
@@ -279,6 +278,43 @@ def test_a_teacher_of_another_tokenizer_reads_the_text(store, encoder, batch):
         assert np.allclose(side.numpy(), expected, atol=1e-4)
     records = batch.ids.tolist()
     assert {batch.texts("first")[0], batch.texts("second")[0]} == {store.text(records[0], side) for side in (0, 1)}
+
+
+def test_a_teacher_of_a_shorter_maximum_cuts_sentences(make_encoder, store, batch, tmp_path):
+    make_encoder(max_length=9).save_pretrained(tmp_path / "teacher")
+    encoder = make_encoder().eval()
+    made = objective("distill", encoder, teacher=str(tmp_path / "teacher"))
+    assert batch.view("first").lengths.max() > 9
+    vectors = made._teach(batch, "first", np.arange(8))
+    pieces = [batch.view("first").ids[s + 1 : s + n - 1] for s, n in zip(batch.view("first").starts,
+              batch.view("first").lengths, strict=True)]  # fmt: skip
+    with torch.no_grad():
+        expected = made.teacher.encode(sentence_view(made.teacher, [ids[:7] for ids in pieces], None)).mean()
+    torch.testing.assert_close(vectors, expected)
+    assert math.isfinite(total(made, encoder, batch))
+
+
+@pytest.mark.parametrize("name", ["distill", "word_l2", "anchor", "word_anchor", "moco"])
+@pytest.mark.parametrize("teacher", ["", "paralign-mini"])
+def test_frozen_encoders_encode_as_often_whatever_the_slice(name, teacher, make_encoder, store, links):
+    """Encoding is a collective operation if the weights are sharded: otherwise the processes would wait forever."""
+    encoder = make_encoder()
+    settings = {"teacher": teacher} if name == "distill" else {}
+    made = objective(name, encoder, **settings, **({"queue": 8} if name == "moco" else {}))
+    calls = []
+    for part in made.modules():
+        if isinstance(part, Encoder):
+            part.sync_chunk_count = lambda chunks: calls.append(chunks) or max(1, chunks)
+    numbers = set()
+    for shuffle in (False, True):  # English is first in all pairs, or in some
+        batches = CorpusBatches(store, encoder.template, ViewsConfig(shuffle=shuffle), TrainingConfig(batch=8),
+                                longest=encoder.max_pieces, links=links)  # fmt: skip
+        calls.clear()
+        (*_, loss) = made(Step(encoder, batches.batch(2))).values()
+        assert torch.isfinite(loss)
+        numbers.add(len(calls))
+    assert len(numbers) == 1
+    assert min(numbers) > 0
 
 
 def test_losses_of_given_vectors():
