@@ -8,16 +8,22 @@ import torch
 
 import paralign
 from paralign.batches.views import ViewsConfig
+from paralign.corpus.build import build_store
+from paralign.corpus.clean import FilterConfig
 from paralign.corpus.link_store import write_link_store
 from paralign.encoder import Encoder
+from paralign.encoder.vectors import sentence_view
 from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
 from paralign.objectives.anchor import anchor_loss
+from paralign.objectives.base import spread
 from paralign.objectives.distill import distillation_loss
 from paralign.objectives.in_batch import in_batch_loss
-from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities
+from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities, locate_units
+from paralign.sources.specs import parse_pairs
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.training import CorpusBatches, Learner, TrainingConfig
+from tests.encoder.test_trimming import unigram_tokenizer
 from tests.objectives.test_word_alignment import links_of
 
 
@@ -92,8 +98,6 @@ def test_equal_sentences_are_not_negatives(encoder):
     pieces = {
         text: ids for text, (ids, _) in zip(sum(texts, ()), encoder.tokenize(list(sum(texts, ())), None), strict=True)
     }
-    from paralign.encoder.vectors import sentence_view
-
     views = {
         name: sentence_view(encoder, [pieces[pair[k]] for pair in texts], None)
         for k, name in enumerate(("first", "second"))
@@ -109,6 +113,23 @@ def test_equal_sentences_are_not_negatives(encoder):
     losses = made.losses(vectors, identities)
     assert losses[0] == 0  # both others share a sentence with it
     assert (losses[1:] > 0).all()
+    assert made.losses(vectors.flip(0), identities[::-1].copy()).tolist() == pytest.approx(losses.tolist()[::-1])
+
+
+def test_equal_sentences_are_not_negatives_on_the_other_side(encoder):
+    """English is first in one pair and second in the other, as after shuffling the sides."""
+    english, german, french, other = range(4)
+    identities = np.array([[english, german], [french, english], [other, 9]])
+    made = objective("in_batch", encoder, temperature=1.0)
+    axes = torch.eye(5)
+    vectors = torch.stack([axes[[0, 1]], axes[[2, 0]], axes[[3, 4]]])
+    # Each of the first two has one negative left, of cosine 0 in both directions as its own translation.
+    assert made.losses(vectors, identities).tolist() == pytest.approx([math.log(2), math.log(2), math.log(3)])
+    vectors[2, 0], vectors[2, 1] = axes[3], axes[3]
+    vectors[0, 1] = axes[0] + axes[1]
+    made.losses(vectors, identities)
+    # The English sentence equals a second sentence, which is not a negative; the French one is as near to all.
+    assert made.metrics()["in_batch_accuracy"] == pytest.approx(2 / 3)
 
 
 def test_in_batch_in_closed_form():
@@ -182,6 +203,30 @@ def test_gold_links_is_the_definition(unit, store, encoder, batch):
     assert expected < 0
 
 
+def test_units_are_words_whatever_the_tokenizer(sentences, tmp_path):
+    """A tokenizer as XLM-R's has pieces that are spaces, which belong to no word."""
+    tokenizer = unigram_tokenizer(sentences)
+    encoder = Encoder.from_scratch("xlm-r:2x32", tokenizer, max_length=200)
+    (tmp_path / "pairs.tsv").write_text("in a 3% well-known house , e.g.\tein bekanntes Haus , z.B. 3%\n" * 8)
+    filters = FilterConfig(min_pieces=2, drop_duplicates=False)
+    specs = [parse_pairs(f"en-de={tmp_path / 'pairs.tsv'}"), parse_pairs("en-zh=smallworld:0-20")]
+    store = build_store(specs, encoder.tokenize, tmp_path / "store", filter=filters,
+                        tokenizer_id=encoder.tokenizer_id, vocabulary=encoder.template.vocabulary)  # fmt: skip
+    tokens = write_link_store(store, [[(0, 0)]] * len(store), tmp_path / "links", tokenised=True)
+    for links in (None, tokens):
+        batch = CorpusBatches(store, encoder.template, ViewsConfig(), TrainingConfig(batch=28), longest=200,
+                              links=links).batch(0)  # fmt: skip
+        for name in ("first", "second"):
+            units = locate_units(batch, name, "word")
+            expected = []
+            for record, swapped, text in zip(batch.ids.tolist(), batch.swapped, batch.texts(name), strict=True):
+                spans = word_spans(text, tokenised=links is not None)
+                ranges = piece_word_ranges(store.offsets(record, int(swapped) ^ (name == "second")), spans)
+                expected.append(len(set(ranges[:, 0].tolist()) - {-1}))  # a piece can cover several words
+            assert units.sizes.tolist() == expected
+            assert len(locate_units(batch, name, "piece").pieces) > len(units.pieces)
+
+
 def test_padding_has_no_part_in_the_probabilities():
     x, y = torch.randn(1, 2, 4), torch.randn(1, 3, 4)
     alone = alignment_probabilities(x, y, torch.tensor([2]), torch.tensor([3]))
@@ -233,6 +278,43 @@ def test_a_teacher_of_another_tokenizer_reads_the_text(store, encoder, batch):
         assert np.allclose(side.numpy(), expected, atol=1e-4)
     records = batch.ids.tolist()
     assert {batch.texts("first")[0], batch.texts("second")[0]} == {store.text(records[0], side) for side in (0, 1)}
+
+
+def test_a_teacher_of_a_shorter_maximum_cuts_sentences(make_encoder, store, batch, tmp_path):
+    make_encoder(max_length=9).save_pretrained(tmp_path / "teacher")
+    encoder = make_encoder().eval()
+    made = objective("distill", encoder, teacher=str(tmp_path / "teacher"))
+    assert batch.view("first").lengths.max() > 9
+    vectors = made._teach(batch, "first", np.arange(8))
+    pieces = [batch.view("first").ids[s + 1 : s + n - 1] for s, n in zip(batch.view("first").starts,
+              batch.view("first").lengths, strict=True)]  # fmt: skip
+    with torch.no_grad():
+        expected = made.teacher.encode(sentence_view(made.teacher, [ids[:7] for ids in pieces], None)).mean()
+    torch.testing.assert_close(vectors, expected)
+    assert math.isfinite(total(made, encoder, batch))
+
+
+@pytest.mark.parametrize("name", ["distill", "word_l2", "anchor", "word_anchor", "moco"])
+@pytest.mark.parametrize("teacher", ["", "paralign-mini"])
+def test_frozen_encoders_encode_as_often_whatever_the_slice(name, teacher, make_encoder, store, links):
+    """Encoding is a collective operation if the weights are sharded: otherwise the processes would wait forever."""
+    encoder = make_encoder()
+    settings = {"teacher": teacher} if name == "distill" else {}
+    made = objective(name, encoder, **settings, **({"queue": 8} if name == "moco" else {}))
+    calls = []
+    for part in made.modules():
+        if isinstance(part, Encoder):
+            part.sync_chunk_count = lambda chunks: calls.append(chunks) or max(1, chunks)
+    numbers = set()
+    for shuffle in (False, True):  # English is first in all pairs, or in some
+        batches = CorpusBatches(store, encoder.template, ViewsConfig(shuffle=shuffle), TrainingConfig(batch=8),
+                                longest=encoder.max_pieces, links=links)  # fmt: skip
+        calls.clear()
+        (*_, loss) = made(Step(encoder, batches.batch(2))).values()
+        assert torch.isfinite(loss)
+        numbers.add(len(calls))
+    assert len(numbers) == 1
+    assert min(numbers) > 0
 
 
 def test_losses_of_given_vectors():
@@ -303,6 +385,16 @@ def test_a_lower_layer_is_the_last_layer_of_a_shorter_encoder(name, make_encoder
     assert outcomes[0] == pytest.approx(outcomes[1], rel=1e-5)
 
 
+def test_the_spread_in_the_log_is_that_of_the_highest_layer(make_encoder, batch):
+    encoder = make_encoder()
+    learner = Learner(encoder, {n: objective(n, encoder, layer=k) for n, k in (("in_batch", 1), ("anchor", -1))}).eval()
+    learner(batch)
+    with torch.no_grad():
+        expected = spread(encoder.encode(batch.view("first")).mean())
+    found = learner.metrics()
+    assert {name: found[f"sentence_{name}"] for name in expected} == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("layer", "number"), [(0, 0), (-1, 2), (-3, 0), (0.5, 1), (1, 1), (1.0, 1), (0.9, 2), (0.1, 0)]
 )
@@ -310,7 +402,7 @@ def test_layers_are_numbers_or_fractions(layer, number, encoder):
     assert encoder.layer_number(layer) == number
 
 
-@pytest.mark.parametrize("layer", [3, -4, 1.5, -1.5])
+@pytest.mark.parametrize("layer", [3, -4, 1.5, -1.5, -0.5, math.nan, math.inf, -math.inf])
 def test_a_missing_layer_is_refused(layer, encoder):
     with pytest.raises(UserError, match=f"there is no layer {layer}"):
         encoder.layer_number(layer)

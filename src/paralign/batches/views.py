@@ -139,9 +139,16 @@ class PairBatch:
         """Return the side of the store in the view ``first`` or ``second``, ``[size]``."""
         return self.swapped if name == "first" else 1 - self.swapped
 
-    def word_positions(self, name: str) -> Ints:
-        """Return the position in its word, 0 for the first, of each piece of ``first`` or ``second`` but specials."""
-        return self._store.gather_word_positions(self.ids, self._side(name))[0].astype(np.int64)
+    def words(self, name: str) -> Ints:
+        """Return the word of each piece of ``first`` or ``second`` but specials, numbered from 0 in its sentence.
+
+        Words are those of the links, if there are any. It is the first word that the piece overlaps; -1 for none.
+        """
+        assert isinstance(self._store, TokenStore)
+        side = self._side(name)
+        if self._links is None:
+            return self._store.gather_words(self.ids, side)[0]
+        return self._links.words(self._store.piece_positions(self.ids, side)[0])[:, 0]
 
     def texts(self, name: str) -> list[str]:
         """Return the sentences of the view ``first`` or ``second``."""

@@ -12,7 +12,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.runs.folder import RunFolder
-from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, store_entries
+from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files, store_entries
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import run_settings
 from paralign.runs.start_checkpoint import StartCheckpoint
@@ -126,6 +126,7 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
         pairs=data_files(specs),
         corpus=store_entries(request.corpus) if request.corpus else [],
         links=data_files(request.links),
+        encoders=objective_files(config),
         dictionary=dictionary_files(request.dictionary),
         model=model_files(model),
         checkpoint=start.entries if start else [],

@@ -129,6 +129,7 @@ def make_text_maps(
             written.append(LinearMap(matrix, {"source": language, **settings}, bias))
             (part / language).mkdir()
             written[-1].save(part / language)
+            write_digests(part / language)
     echo(f"{out}  ({kind} of {', '.join(maps)} from {count:,} sentences)", quiet=quiet)
     return written
 

@@ -22,7 +22,7 @@ from paralign.languages import parse_derived
 from paralign.rng import seed_for
 from paralign.runs.corpus import check_languages, check_same_text
 from paralign.runs.folder import RunFolder
-from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files
+from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
@@ -162,6 +162,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
         folder,
         **{"pairs" if pairs else "text": data_files(specs)},
         heldout=data_files(heldout_specs),
+        encoders=objective_files(config),
         dictionary=dictionary_files(request.dictionary),
         **{"tokenizer": model_files(start.tokenizer)} if isinstance(start, Scratch) else {"model": model_files(start)},
     )

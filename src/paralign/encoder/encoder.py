@@ -68,7 +68,7 @@ class Encoder(nn.Module):
         self.has_head = hf.has_head(model)
         """Whether there is a vocabulary head, which :meth:`logits` needs."""
         self.head_is_new = bool(getattr(model, "head_is_new", False))
-        """Whether the vocabulary head has random weights because the loaded model had none."""
+        """Whether the vocabulary head has random weights because the loaded model had none, and is not trained yet."""
         self.sync_chunk_count: Callable[[int], int] | None = None
         """Maps the number of chunks of a view to a number that is the same in all processes. None: not needed."""
         self._maps: dict[str, tuple[int, Tensor, Tensor]] = {}
@@ -124,15 +124,15 @@ class Encoder(nn.Module):
     def save_pretrained(self, folder: Path, *, weights: str = "fp32") -> None:
         """Write a folder that ``AutoModel.from_pretrained`` loads without paralign.
 
+        A new vocabulary head that has not been trained (``head_is_new``) is left out.
+
         Args:
             folder: the folder to write to.
             weights: ``fp32``, or ``fp16`` for half the size. The folder still loads as fp32, and the weights of this
                 encoder are rounded in the same way.
         """
-        if weights == "fp16":
-            hf.save_half(self.model, folder)
-        else:
-            self.model.save_pretrained(folder)
+        write = hf.save_half if weights == "fp16" else hf.save
+        write(self.model, folder, head=not (self.has_head and self.head_is_new))
         tok.save_tokenizer(self.tokenizer, folder)
 
     def copy_without_head(self) -> Encoder:
@@ -235,9 +235,11 @@ class Encoder(nn.Module):
         >>> [encoder.layer_number(layer) for layer in (2, -1, 0.5)]
         [2, 4, 2]
         """
-        number = round(layer * self.layers) if isinstance(layer, float) and not layer.is_integer() else int(layer)
-        number += (self.layers + 1) * (number < 0)
-        if not 0 <= number <= self.layers or (isinstance(layer, float) and not layer.is_integer() and abs(layer) > 1):
+        if float(layer).is_integer():
+            number = int(layer) + (self.layers + 1) * (layer < 0)
+        else:
+            number = round(layer * self.layers) if 0 < layer < 1 else -1
+        if not 0 <= number <= self.layers:
             hint = f"layers are 0 (embeddings) to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
             raise UserError(f"there is no layer {layer}", where=self.name or None, hint=hint)
         return number
@@ -365,7 +367,7 @@ class Encoder(nn.Module):
         """
         if not self.has_head:
             message = f"{purpose} needs a vocabulary head, and {self.family} models have none"
-            hint = "use moco, word_l2 or word_contrastive, or a masked LM"
+            hint = "use a masked LM, or an objective without logits, such as moco or in_batch"
             raise UserError(message, where=self.name or None, hint=hint)
 
     def head_dense(self) -> nn.Linear:

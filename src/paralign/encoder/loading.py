@@ -19,7 +19,7 @@ from paralign.encoder.hf import base_of, has_head, hidden_layers, width_of
 from paralign.errors import UserError
 from paralign.models import shipped
 
-__all__ = ["check_model", "load_model", "load_tokenizer", "load_twin_offset"]
+__all__ = ["check_model", "check_weights", "load_model", "load_tokenizer", "load_twin_offset"]
 
 _PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "pytorch_model.bin.index.json")
 _TOKENIZERS = (
@@ -72,7 +72,12 @@ def check_model(name: str | Path, *, weights: bool = True) -> None:
             found.check(*names)
 
 
-def _check_weights(name: str) -> None:
+def check_weights(name: str) -> None:
+    """Check that a folder has a config and undamaged safetensors; a name on the hub is not checked.
+
+    Raises:
+        UserError: saying what is missing or damaged.
+    """
     path = _folder(name)
     if path is None:
         return
@@ -108,7 +113,7 @@ def load_model(name: str) -> Any:
     Raises:
         UserError: if something is missing or cannot be read, or if the model is not an encoder.
     """
-    _check_weights(name)
+    check_weights(name)
     path = str(_local(name) or name)
     config = read_family(path, name)
     loader = model_class(config)

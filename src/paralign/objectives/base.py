@@ -226,6 +226,17 @@ class Objective(nn.Module):
         if cls.needs_logits:
             encoder.require_head(cls.name)
 
+    @classmethod
+    def encoders(cls, config: ObjectiveConfig) -> Sequence[str]:
+        """Return the names or folders of encoders that it loads besides the trained one. Default: none.
+
+        They are inputs of the run, which is resumed only with the same files.
+
+        Args:
+            config: the settings.
+        """
+        return ()
+
     def requests(self, encoder: Encoder) -> Mapping[str, Sequence[int]]:
         """Return the numbers of the layers that are read of each view in ``reads``.
 

@@ -137,6 +137,9 @@ class Trainer:
             for callback in reversed(self.callbacks):
                 at_exit.callback(callback.close)
             at_exit.callback(self.log.close)
+            quiet = self.quiet or not self.accelerator.is_main_process
+            self._progress = ProgressLine(self.title, self.steps, quiet=quiet)
+            at_exit.callback(self._progress.close)
             for callback in self.callbacks:
                 callback.on_train_start(self)
             if state is None:
@@ -149,9 +152,6 @@ class Trainer:
             if threading.current_thread() is threading.main_thread():  # Python delivers signals to no other
                 for signum in (signal.SIGINT, signal.SIGTERM):
                     at_exit.callback(signal.signal, signum, signal.signal(signum, self._on_signal))
-            quiet = self.quiet or not self.accelerator.is_main_process
-            self._progress = ProgressLine(self.title, self.steps, quiet=quiet)
-            at_exit.callback(self._progress.close)
             self._loop()
         for callback in self.callbacks:
             callback.on_train_end(self)
