@@ -1,0 +1,117 @@
+"""Multinomial logistic regression: the linear probe of frozen hidden states (Alain and Bengio 2017).
+
+The loss is convex, so the result does not depend on a seed, an order or a learning rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["LinearProbe", "fit_linear_probe"]
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
+_NEGLIGIBLE = 1e-6
+"""Directions with a smaller share of the largest variance are noise of fp32 and left out."""
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """A linear classifier.
+
+    Attributes:
+        weight: Shape: [d, K].
+        bias: Shape: [K].
+        iterations: number of iterations of L-BFGS.
+        converged: whether the gradient became small enough within the maximum number of iterations.
+    """
+
+    weight: Floats
+    bias: Floats
+    iterations: int = 0
+    converged: bool = True
+
+    def log_probabilities(self, rows: Floats) -> npt.NDArray[np.float32]:
+        """Return the log-probabilities of the classes. Shapes: [n, d], [n, K]."""
+        logits = rows.astype(np.float32) @ self.weight.astype(np.float32) + self.bias.astype(np.float32)
+        logits -= logits.max(1, keepdims=True)
+        out: npt.NDArray[np.float32] = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        return out
+
+
+def fit_linear_probe(
+    rows: Floats, labels: Ints, classes: int, *, penalty: float = 1.0, tolerance: float = 1e-4, iterations: int = 500
+) -> LinearProbe:
+    """Fit a multinomial logistic regression.
+
+    Rows are whitened first (mean 0, covariance the identity), so that the result does not depend on the scale, rotation
+    or shift of the states, and L-BFGS converges quickly. Minimized is the summed cross-entropy plus penalty/2 times the
+    squared weights in whitened coordinates, as scikit-learn's ``LogisticRegression(C=1/penalty)`` does on such rows.
+
+    Args:
+        rows: hidden states. Shape: [n, d].
+        labels: class of each row, 0 to K - 1. Shape: [n].
+        classes: K. Classes without a row are never predicted.
+        penalty: strength of the L2 penalty; biases are not penalized.
+        tolerance: largest absolute value of the gradient of the mean loss at the end.
+        iterations: maximum number of iterations.
+
+    Returns:
+        The classifier, in the coordinates of ``rows``.
+
+    Raises:
+        ValueError: if there are no rows, or the penalty is not positive.
+
+    >>> probe = fit_linear_probe(np.array([[-1.0], [1.0], [2.0]]), np.array([0, 1, 1]), 3)
+    >>> probe.log_probabilities(np.array([[-3.0], [3.0]])).argmax(1).tolist()
+    [0, 1]
+    """
+    from scipy.optimize import minimize
+
+    if not len(rows) or penalty <= 0:
+        raise ValueError("a probe needs rows and a positive penalty")
+    seen, target = np.unique(labels, return_inverse=True)
+    mean = rows.mean(0, dtype=np.float64)
+    whitening = _whitening(rows, mean)
+    white = np.asarray((rows - mean) @ whitening, np.float32)
+    n, width, count = len(rows), white.shape[1], len(seen)
+    counts = np.bincount(target)
+    one_hot_sums = np.stack([white[target == k].sum(0, dtype=np.float64) for k in range(count)], 1)
+    index = np.arange(n)
+
+    def objective(flat: Floats) -> tuple[float, Floats]:
+        weight, bias = flat[:-count].reshape(width, count), flat[-count:]
+        logits = (white @ weight.astype(np.float32) + bias.astype(np.float32)).astype(np.float32)
+        logits -= logits.max(1, keepdims=True)
+        own = logits[index, target].sum(dtype=np.float64)
+        np.exp(logits, out=logits)
+        total = logits.sum(1, keepdims=True)
+        loss = np.log(total).sum(dtype=np.float64) - own
+        logits /= total
+        gradient = white.T @ logits - one_hot_sums + penalty * weight
+        flat_gradient = np.concatenate([gradient.ravel(), logits.sum(0, dtype=np.float64) - counts])
+        return float(loss + penalty / 2 * np.square(weight).sum()) / n, flat_gradient / n
+
+    start = np.concatenate([np.zeros(width * count), np.log(counts / n)])
+    options = {"maxiter": iterations, "maxfun": 2 * iterations, "gtol": tolerance, "ftol": 0.0, "maxcor": 20}
+    result = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    weight, bias = result.x[:-count].reshape(width, count), result.x[-count:]
+    full = np.zeros((rows.shape[1], classes))
+    full_bias = np.full(classes, -1e9)  # classes without a row
+    full[:, seen] = whitening @ weight
+    full_bias[seen] = bias - mean @ full[:, seen]
+    converged = bool(np.abs(result.jac).max(initial=0) <= tolerance)
+    return LinearProbe(full, full_bias, int(result.nit), converged)
+
+
+def _whitening(rows: Floats, mean: Floats) -> Floats:
+    """Return the matrix that makes the covariance of centered rows the identity. Shape: [d, r]."""
+    centered = rows - mean.astype(rows.dtype)
+    covariance = np.asarray(centered.T @ centered, np.float64) / len(rows)
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > _NEGLIGIBLE * max(values.max(initial=0), 0)
+    out: Floats = vectors[:, kept] / np.sqrt(values[kept])
+    return out
