@@ -15,7 +15,7 @@ __all__ = ["LinearProbe", "fit_linear_probe"]
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 _NEGLIGIBLE = 1e-6
-"""Directions with a smaller share of the largest variance are noise of fp32 and left out."""
+"""Directions with a smaller share of the largest variance are rounding errors of fp32 and left out."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def fit_linear_probe(
     Rows are whitened first (mean 0, covariance the identity), so that the result does not depend on the scale, rotation
     or shift of the states, and L-BFGS converges quickly. Minimized is the summed cross-entropy plus penalty/2 times the
     squared weights in whitened coordinates, as scikit-learn's ``LogisticRegression(C=1/penalty)`` does on such rows.
+    It is computed in the precision of ``rows``, fp32 or fp64.
 
     Args:
         rows: hidden states. Shape: [n, d].
@@ -76,7 +77,8 @@ def fit_linear_probe(
     seen, target = np.unique(labels, return_inverse=True)
     mean = rows.mean(0, dtype=np.float64)
     whitening = _whitening(rows, mean)
-    white = np.asarray((rows - mean) @ whitening, np.float32)
+    dtype = np.result_type(rows.dtype, np.float32)
+    white = np.asarray((rows - mean) @ whitening, dtype)
     n, width, count = len(rows), white.shape[1], len(seen)
     counts = np.bincount(target)
     one_hot_sums = np.stack([white[target == k].sum(0, dtype=np.float64) for k in range(count)], 1)
@@ -84,7 +86,7 @@ def fit_linear_probe(
 
     def objective(flat: Floats) -> tuple[float, Floats]:
         weight, bias = flat[:-count].reshape(width, count), flat[-count:]
-        logits = (white @ weight.astype(np.float32) + bias.astype(np.float32)).astype(np.float32)
+        logits = white @ weight.astype(dtype) + bias.astype(dtype)
         logits -= logits.max(1, keepdims=True)
         own = logits[index, target].sum(dtype=np.float64)
         np.exp(logits, out=logits)
@@ -109,9 +111,11 @@ def fit_linear_probe(
 
 def _whitening(rows: Floats, mean: Floats) -> Floats:
     """Return the matrix that makes the covariance of centered rows the identity. Shape: [d, r]."""
-    centered = rows - mean.astype(rows.dtype)
-    covariance = np.asarray(centered.T @ centered, np.float64) / len(rows)
-    values, vectors = np.linalg.eigh(covariance)
+    scale = rows.std(0, dtype=np.float64)
+    scale[scale <= 1e-12 * scale.max(initial=0)] = np.inf  # constant dimensions
+    # Equal variances first: some encoders have dimensions of which one is a thousand times larger than the others.
+    centered = ((rows - mean) / scale).astype(rows.dtype)
+    values, vectors = np.linalg.eigh(np.asarray(centered.T @ centered, np.float64) / len(rows))
     kept = values > _NEGLIGIBLE * max(values.max(initial=0), 0)
-    out: Floats = vectors[:, kept] / np.sqrt(values[kept])
+    out: Floats = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
     return out
