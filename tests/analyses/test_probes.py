@@ -44,6 +44,7 @@ def test_tagging_is_probed_in_every_layer(base, tmp_path):
     test = list(read_trees(parse_text("de=smallworld:100-130")))
     found = by_layer(rows, "de", "pos_accuracy")
     assert set(found) == {0, 1, 2}
+    assert found[0].value != found[2].value
     for layer, row in found.items():
         states = np.concatenate([word_states(encoder, tree, layer) for tree in train])
         tags = np.array([UPOS.index(tag) for tree in train for tag in tree.upos])
@@ -53,7 +54,7 @@ def test_tagging_is_probed_in_every_layer(base, tmp_path):
             answers = probe.log_probabilities(word_states(encoder, tree, layer)).argmax(1)
             right += sum(UPOS[k] == tag for k, tag in zip(answers, tree.upos, strict=True))
             total += len(tree.upos)
-        assert row.value == pytest.approx(right / total, abs=0.5 / total)
+        assert row.value == pytest.approx(right / total, abs=2.5 / total)  # near ties, summed in another order
         assert (row.n, row.train, row.where.pool) == (30, "en", None)
 
 

@@ -37,7 +37,7 @@ def test_scale_rotation_and_shift_change_nothing(data):
     turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))
     moved = 100 * rows @ turn - 7
     before, after = (
-        fit_linear_probe(some, labels, 4, tolerance=1e-6).log_probabilities(some) for some in (rows, moved)
+        fit_linear_probe(some, labels, 4, penalty=1, tolerance=1e-8).log_probabilities(some) for some in (rows, moved)
     )
     np.testing.assert_allclose(before, after, atol=2e-3)
 
@@ -54,7 +54,7 @@ def test_the_optimum_of_one_feature_and_two_classes():
 def test_classes_without_rows_and_directions_without_variance(data):
     rows, labels = data
     wide = np.concatenate([rows, np.ones((600, 1)), rows[:, :1]], 1)  # a constant, and a copy
-    probe = fit_linear_probe(wide, np.where(labels == 2, 0, labels), 6)
+    probe = fit_linear_probe(wide, np.where(labels == 2, 0, labels), 6, penalty=1)
     assert set(probe.log_probabilities(wide).argmax(1).tolist()) == {0, 1, 3}
     assert np.isfinite(probe.weight).all()
     alone = fit_linear_probe(rows, np.full(600, 3), 6)

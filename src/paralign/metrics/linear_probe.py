@@ -43,7 +43,7 @@ class LinearProbe:
 
 
 def fit_linear_probe(
-    rows: Floats, labels: Ints, classes: int, *, penalty: float = 1.0, tolerance: float = 1e-4, iterations: int = 500
+    rows: Floats, labels: Ints, classes: int, *, penalty: float = 100.0, tolerance: float = 1e-3, iterations: int = 500
 ) -> LinearProbe:
     """Fit a multinomial logistic regression.
 
@@ -57,7 +57,8 @@ def fit_linear_probe(
         labels: class of each row, 0 to K - 1. Shape: [n].
         classes: K. Classes without a row are never predicted.
         penalty: strength of the L2 penalty; biases are not penalized.
-        tolerance: largest absolute value of the gradient of the mean loss at the end.
+        tolerance: largest absolute value of the gradient of the mean loss at the end, in units in which the curvature
+            at weights of 0 is 1.
         iterations: maximum number of iterations.
 
     Returns:
@@ -66,7 +67,7 @@ def fit_linear_probe(
     Raises:
         ValueError: if there are no rows, or the penalty is not positive.
 
-    >>> probe = fit_linear_probe(np.array([[-1.0], [1.0], [2.0]]), np.array([0, 1, 1]), 3)
+    >>> probe = fit_linear_probe(np.array([[-1.0], [1.0], [2.0]]), np.array([0, 1, 1]), 3, penalty=1)
     >>> probe.log_probabilities(np.array([[-3.0], [3.0]])).argmax(1).tolist()
     [0, 1]
     """
@@ -75,47 +76,52 @@ def fit_linear_probe(
     if not len(rows) or penalty <= 0:
         raise ValueError("a probe needs rows and a positive penalty")
     seen, target = np.unique(labels, return_inverse=True)
-    mean = rows.mean(0, dtype=np.float64)
-    whitening = _whitening(rows, mean)
-    dtype = np.result_type(rows.dtype, np.float32)
-    white = np.asarray((rows - mean) @ whitening, dtype)
+    mean, whitening, white = _whitened(rows)
     n, width, count = len(rows), white.shape[1], len(seen)
-    counts = np.bincount(target)
-    one_hot_sums = np.stack([white[target == k].sum(0, dtype=np.float64) for k in range(count)], 1)
-    index = np.arange(n)
+    share = np.bincount(target) / n
+    one_hot = np.zeros((n, count), white.dtype)
+    one_hot[np.arange(n), target] = 1
+    own = white.T @ one_hot
+    # The Hessian at 0 in whitened coordinates is nearly diagonal: rare classes have a small curvature.
+    scale = 1 / np.sqrt(share * (1 - share) + penalty / n)
+    bias_scale = 1 / np.sqrt(np.maximum(share * (1 - share), 1 / n))
 
     def objective(flat: Floats) -> tuple[float, Floats]:
-        weight, bias = flat[:-count].reshape(width, count), flat[-count:]
-        logits = white @ weight.astype(dtype) + bias.astype(dtype)
+        weight, bias = flat[:-count].reshape(width, count) * scale, flat[-count:] * bias_scale
+        logits = white @ weight.astype(white.dtype) + bias.astype(white.dtype)
         logits -= logits.max(1, keepdims=True)
-        own = logits[index, target].sum(dtype=np.float64)
+        correct = np.einsum("nk,nk->n", logits, one_hot).sum(dtype=np.float64)
         np.exp(logits, out=logits)
         total = logits.sum(1, keepdims=True)
-        loss = np.log(total).sum(dtype=np.float64) - own
+        loss = np.log(total).sum(dtype=np.float64) - correct + penalty / 2 * np.square(weight).sum()
         logits /= total
-        gradient = white.T @ logits - one_hot_sums + penalty * weight
-        flat_gradient = np.concatenate([gradient.ravel(), logits.sum(0, dtype=np.float64) - counts])
-        return float(loss + penalty / 2 * np.square(weight).sum()) / n, flat_gradient / n
+        gradient = (white.T @ logits - own + penalty * weight) * scale
+        bias_gradient = (logits.sum(0, dtype=np.float64) - n * share) * bias_scale
+        return float(loss) / n, np.concatenate([gradient.ravel(), bias_gradient]).astype(np.float64) / n
 
-    start = np.concatenate([np.zeros(width * count), np.log(counts / n)])
+    start = np.concatenate([np.zeros(width * count), np.log(share) / bias_scale])
     options = {"maxiter": iterations, "maxfun": 2 * iterations, "gtol": tolerance, "ftol": 0.0, "maxcor": 20}
     result = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    weight, bias = result.x[:-count].reshape(width, count), result.x[-count:]
     full = np.zeros((rows.shape[1], classes))
     full_bias = np.full(classes, -1e9)  # classes without a row
-    full[:, seen] = whitening @ weight
-    full_bias[seen] = bias - mean @ full[:, seen]
+    full[:, seen] = whitening @ (result.x[:-count].reshape(width, count) * scale)
+    full_bias[seen] = result.x[-count:] * bias_scale - mean @ full[:, seen]
     converged = bool(np.abs(result.jac).max(initial=0) <= tolerance)
     return LinearProbe(full, full_bias, int(result.nit), converged)
 
 
-def _whitening(rows: Floats, mean: Floats) -> Floats:
-    """Return the matrix that makes the covariance of centered rows the identity. Shape: [d, r]."""
-    scale = rows.std(0, dtype=np.float64)
+def _whitened(rows: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the mean, the matrix that makes the covariance of centered rows the identity, and their product.
+
+    Returns:
+        Shapes: [d], [d, r] and [n, r].
+    """
+    dtype = np.result_type(rows.dtype, np.float32)
+    mean, scale = rows.mean(0, dtype=np.float64), rows.std(0, dtype=np.float64)
     scale[scale <= 1e-12 * scale.max(initial=0)] = np.inf  # constant dimensions
-    # Equal variances first: some encoders have dimensions of which one is a thousand times larger than the others.
-    centered = ((rows - mean) / scale).astype(rows.dtype)
-    values, vectors = np.linalg.eigh(np.asarray(centered.T @ centered, np.float64) / len(rows))
+    # Equal variances first: in some encoders a few dimensions are hundreds of times larger than the others.
+    standard = (rows - mean.astype(dtype)) / scale.astype(dtype)
+    values, vectors = np.linalg.eigh(np.asarray(standard.T @ standard, np.float64) / len(rows))
     kept = values > _NEGLIGIBLE * max(values.max(initial=0), 0)
-    out: Floats = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
-    return out
+    rotation = vectors[:, kept] / np.sqrt(values[kept])
+    return mean, rotation / scale[:, None], standard @ rotation.astype(dtype)
