@@ -59,6 +59,9 @@ class TrainingConfig(Config):
     """Number of steps between evaluations on held-out text, if there is any."""
     log_every: int = Field(default=10, ge=1)
     """Number of steps between log entries."""
+    gradient_cosine_every: int = Field(default=0, ge=0)
+    """Number of steps between measurements of the cosine between the gradients of each pair of losses, by layer, on the
+    first slice of the first process. Each costs a backward pass per loss and the memory of its gradients. 0: never."""
     checkpoint_every: int = Field(default=500, ge=1)
     """Number of steps between checkpoints."""
     head_steps: int = Field(default=300, ge=0)
