@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from paralign.config import Config
 
@@ -69,6 +69,13 @@ class TrainingConfig(Config):
     objective needs one. 0: training starts with a random head."""
     keep: int = Field(default=2, ge=1)
     """Number of checkpoints kept."""
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        other = next((name for name in ("shard", "compile") if getattr(self, name)), None)
+        if self.gradient_cosine_every and other:
+            raise ValueError(f"gradient_cosine_every cannot be combined with {other}: remove one of them")
+        return self
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of optimizer steps of a run."""

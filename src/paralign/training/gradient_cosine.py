@@ -72,7 +72,7 @@ class GradientCosines:
         config: settings of the loop.
 
     Raises:
-        UserError: if the gradients cannot be measured, or there is only one loss.
+        UserError: if there is only one loss.
     """
 
     def __init__(self, learner: Learner, config: TrainingConfig) -> None:
@@ -80,10 +80,6 @@ class GradientCosines:
         self._learner = learner
         if not self.every:
             return
-        other = next((name for name in ("shard", "compile") if getattr(config, name)), None)
-        if other:
-            message = f"training.gradient_cosine_every cannot be combined with training.{other}"
-            raise UserError(message, hint="remove one of them")
         if len(learner.weights()) < 2:
             message = "training.gradient_cosine_every compares losses, and this run has only one"
             raise UserError(message, hint="remove it, or add an objective")
