@@ -36,6 +36,9 @@ LANGUAGES = ("ar", "de", "hi", "zh")
 STEPS, BATCH, RATE, SEED = 500, 32, 5e-5, 0
 PAIRS, LINES = 4_000, 20_000
 LAYERS = (8, 12)
+ITEMS = 800
+"""Test items of PAN-X and XNLI, the first ones of their development sets, and sentences of NTREX."""
+LINE, BLANK = "\n", "\n\n"
 # awesome-align's dot products suit mBERT; these give 1 to 2 links per piece in e5-small (squared norms of 86 and 17).
 SCALE = {8: 0.6, 12: 3.0}
 
@@ -174,16 +177,28 @@ def inference(work: Work) -> str:
     return f"en={path}"
 
 
+def first_items(work: Work, source: Path, between: str, count: int) -> Path:
+    """Write the first items of a file, which are separated by ``between``."""
+    path = work.out / "first" / source.name
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        items = source.read_text(encoding="utf-8").strip("\n").split(between)
+        path.write_text(between.join(items[:count]) + "\n", encoding="utf-8")
+    return path
+
+
 def measure(work: Work, encoder: Path, name: str) -> dict[str, Any]:
     """Probe an encoder and measure its space; return values by language and layer."""
     place = work.out / "measured" / name
     pud = [f"{tag}={work.out}/halves/pud.{tag}.dev.conllu" for tag in ("en", "de", "fr", "es", "hi")]
-    panx = [f"{tag}={work.data}/ner/panx/dev-{tag}.tsv" for tag in ("en", *LANGUAGES) if tag != "ar"]
-    xnli = [f"{tag}={work.data}/xnli/dev-{tag}.tsv" for tag in ("en", "de", "hi", "zh")]
+    ner, xnli = work.data / "ner/panx", work.data / "xnli"
+    tags = ("en", "de", "hi", "zh")
+    entities = [f"{tag}={first_items(work, ner / f'dev-{tag}.tsv', BLANK, ITEMS)}" for tag in tags]
+    pairs = [f"{tag}={first_items(work, xnli / f'dev-{tag}.tsv', LINE, ITEMS)}" for tag in tags]
     probes = {
         "pos": (f"en={work.data / EWT}", pud, ()),
-        "ner": (f"en={work.data}/ner/panx/train-en.tsv", panx, ("--limit", 2_000)),
-        "nli": (inference(work), xnli, ("--limit", 20_000, "--set", "probes.items=4000")),
+        "ner": (f"en={ner / 'train-en.tsv'}", entities, ()),
+        "nli": (inference(work), pairs, ("--set", "probes.items=4000")),
     }
     out: dict[str, Any] = {"probes": {}, "space": {}}
     for task, (source, targets, more) in probes.items():
@@ -194,7 +209,7 @@ def measure(work: Work, encoder: Path, name: str) -> dict[str, Any]:
         main = {"pos": "pos_accuracy", "ner": "ner_f1", "nli": "nli_accuracy"}[task]
         out["probes"][task] = by_language(place / task, main)
     paralign(
-        *("analyze", "space", "--model", encoder, *each("--text", texts(work)), "--set", "space.sentences=800"),
+        *("analyze", "space", "--model", encoder, *each("--text", texts(work)), "--set", f"space.sentences={ITEMS}"),
         *("--out", place / "space"),
     )
     for metric in dict.fromkeys(row.metric for row in read_results(place / "space")):
