@@ -179,7 +179,7 @@ def inference(work: Work) -> str:
 
 def first_items(work: Work, source: Path, between: str, count: int) -> Path:
     """Write the first items of a file, which are separated by ``between``."""
-    path = work.out / "first" / source.name
+    path = work.out / "first" / f"{source.parent.name}-{source.name}"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         items = source.read_text(encoding="utf-8").strip("\n").split(between)
