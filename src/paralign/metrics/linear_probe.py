@@ -79,24 +79,25 @@ def fit_linear_probe(
     mean, whitening, white = _whitened(rows)
     n, width, count = len(rows), white.shape[1], len(seen)
     share = np.bincount(target) / n
-    one_hot = np.zeros((n, count), white.dtype)
-    one_hot[np.arange(n), target] = 1
-    own = white.T @ one_hot
+    # Classes in rows, [K, n]: the products are faster than with rows of K numbers.
+    one_hot = np.zeros((count, n), white.dtype)
+    one_hot[target, np.arange(n)] = 1
+    own = one_hot @ white
     # The Hessian at 0 in whitened coordinates is nearly diagonal: rare classes have a small curvature.
-    scale = 1 / np.sqrt(share * (1 - share) + penalty / n)
+    scale = 1 / np.sqrt(share * (1 - share) + penalty / n)[:, None]
     bias_scale = 1 / np.sqrt(np.maximum(share * (1 - share), 1 / n))
 
     def objective(flat: Floats) -> tuple[float, Floats]:
-        weight, bias = flat[:-count].reshape(width, count) * scale, flat[-count:] * bias_scale
-        logits = white @ weight.astype(white.dtype) + bias.astype(white.dtype)
-        logits -= logits.max(1, keepdims=True)
-        correct = np.einsum("nk,nk->n", logits, one_hot).sum(dtype=np.float64)
+        weight, bias = flat[:-count].reshape(count, width) * scale, flat[-count:] * bias_scale
+        logits = weight.astype(white.dtype) @ white.T + bias.astype(white.dtype)[:, None]
+        logits -= logits.max(0)
+        correct = np.einsum("kn,kn->n", logits, one_hot).sum(dtype=np.float64)
         np.exp(logits, out=logits)
-        total = logits.sum(1, keepdims=True)
+        total = logits.sum(0)
         loss = np.log(total).sum(dtype=np.float64) - correct + penalty / 2 * np.square(weight).sum()
         logits /= total
-        gradient = (white.T @ logits - own + penalty * weight) * scale
-        bias_gradient = (logits.sum(0, dtype=np.float64) - n * share) * bias_scale
+        gradient = (logits @ white - own + penalty * weight) * scale
+        bias_gradient = (logits.sum(1, dtype=np.float64) - n * share) * bias_scale
         return float(loss) / n, np.concatenate([gradient.ravel(), bias_gradient]).astype(np.float64) / n
 
     start = np.concatenate([np.zeros(width * count), np.log(share) / bias_scale])
@@ -104,7 +105,7 @@ def fit_linear_probe(
     result = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     full = np.zeros((rows.shape[1], classes))
     full_bias = np.full(classes, -1e9)  # classes without a row
-    full[:, seen] = whitening @ (result.x[:-count].reshape(width, count) * scale)
+    full[:, seen] = whitening @ (result.x[:-count].reshape(count, width) * scale).T
     full_bias[seen] = result.x[-count:] * bias_scale - mean @ full[:, seen]
     converged = bool(np.abs(result.jac).max(initial=0) <= tolerance)
     return LinearProbe(full, full_bias, int(result.nit), converged)
