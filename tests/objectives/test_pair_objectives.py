@@ -17,6 +17,7 @@ from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
 from paralign.objectives.anchor import anchor_loss
 from paralign.objectives.base import spread
+from paralign.objectives.denoise_links import pointer_loss, self_labeled_links
 from paralign.objectives.distill import distillation_loss
 from paralign.objectives.in_batch import in_batch_loss
 from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities, locate_units
@@ -25,6 +26,7 @@ from paralign.text.words import piece_word_ranges, word_spans
 from paralign.training import CorpusBatches, Learner, TrainingConfig
 from tests.encoder.test_trimming import unigram_tokenizer
 from tests.objectives.test_word_alignment import links_of
+from tests.oracles import similarity_loops as loops
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +243,96 @@ def test_padding_has_no_part_in_the_probabilities():
     assert alignment_loss(sure, sure, sure, torch.tensor([3]), torch.tensor([3])).tolist() == [-1]
 
 
+# -- denoise_links
+
+
+def slow_plan(x, y, smoothing, iterations):
+    """Sinkhorn's algorithm on lists: rows and columns are scaled to sum to 1/n and 1/m in turn."""
+    cosine = [[loops.cosine(a, b) for b in y] for a in x]
+    plan = [[math.exp(c / smoothing) for c in row] for row in cosine]
+    n, m = len(x), len(y)
+    for _ in range(iterations):
+        plan = [[v / sum(row) / n for v in row] for row in plan]
+        columns = [sum(row[j] for row in plan) for j in range(m)]
+        plan = [[v / columns[j] / m for j, v in enumerate(row)] for row in plan]
+    return plan
+
+
+def test_denoise_links_is_the_definition(store, encoder, batch):
+    encoder.eval()
+    made = objective("denoise_links", encoder, layer=1, label_layer=2, smoothing=0.2)
+    with torch.no_grad():
+        made.query.weight.add_(0.1 * torch.randn(32, 32, generator=torch.Generator().manual_seed(0)))
+        made.key.bias.add_(0.1)
+    joint = batch.view("joint")
+    count = linked = right = 0
+    expected = 0.0
+    for row, (start, length) in enumerate(zip(joint.starts.tolist(), joint.lengths.tolist(), strict=True)):
+        sides = [store.pieces(batch.ids[row], int(batch.swapped[row]) ^ k).tolist() for k in (0, 1)]
+        before, middle, after = encoder.template.pair
+        begins = [len(before), len(before) + len(sides[0]) + len(middle)]
+        assert length == begins[1] + len(sides[1]) + len(after)
+        unmasked = torch.tensor([[*before, *sides[0], *middle, *sides[1], *after]])
+        types = torch.tensor([[0] * begins[1] + [1] * (len(sides[1]) + len(after))])
+        masked = torch.from_numpy(joint.ids[start : start + length])[None]
+        with torch.no_grad():
+            both = [encoder.model(input_ids=ids, token_type_ids=types, output_hidden_states=True).hidden_states
+                    for ids in (unmasked, masked)]  # fmt: skip
+            labels, read = both[0][2][0], both[1][1][0]
+            q, k = made.query(read).tolist(), made.key(read).tolist()
+        x, y = (labels[b : b + len(ids)].tolist() for b, ids in zip(begins, sides, strict=True))
+        links = loops.itermax(slow_plan(x, y, 0.2, 2))
+        chosen = {p - start for p in joint.masked.tolist() if start <= p < start + length}
+        count += len(chosen)
+        for side in (0, 1):
+            for i in range(len(sides[side])):
+                own = [link[1 - side] for link in links if link[side] == i]
+                if begins[side] + i not in chosen or not own:
+                    continue
+                query, keys = q[begins[side] + i], k[begins[1 - side] :][: len(sides[1 - side])]
+                scores = [sum(a * b for a, b in zip(query, key, strict=True)) / 32**0.5 for key in keys]
+                expected += math.log(sum(map(math.exp, scores))) - sum(scores[j] for j in own) / len(own)
+                linked += 1
+                right += scores.index(max(scores)) in own
+    assert total(made, encoder, batch) == pytest.approx(expected, rel=1e-4)
+    assert made.counts(batch) == {"denoise_links": count}
+    assert 0 < linked < count
+    assert made.metrics() == pytest.approx(
+        {"denoise_links_linked": linked / count, "denoise_links_accuracy": right / linked}
+    )
+
+
+def test_labels_are_computed_without_dropout_and_without_gradient(make_encoder, batch):
+    encoder = make_encoder(dropout=0.5).train()
+    made = objective("denoise_links", encoder)
+    assert torch.equal(made._links(encoder, batch), made._links(encoder, batch))
+    assert encoder.training
+    (loss,) = made(Step(encoder, batch)).values()
+    loss.backward()
+    assert encoder.embeddings.grad.abs().sum() > 0
+    assert made.query.weight.grad.abs().sum() > 0
+
+
+def test_a_pointer_at_one_of_equal_pieces_costs_the_logarithm_of_their_number():
+    scores, inside = torch.zeros(2, 5), torch.arange(5) < torch.tensor([[5], [3]])
+    links = torch.tensor([[True, True, False, False, False], [False, False, True, False, False]])
+    loss, _ = pointer_loss(scores, inside, links)
+    assert loss.tolist() == pytest.approx([math.log(5), math.log(3)])
+    loss, right = pointer_loss(
+        torch.tensor([[0.0, 50.0, 0.0]]), torch.ones(1, 3) > 0, torch.tensor([[False, True, False]])
+    )
+    assert (loss.tolist(), right.tolist()) == ([0.0], [True])
+
+
+def test_equal_sentences_are_linked_piece_by_piece():
+    states = torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(0))
+    order = torch.tensor([3, 1, 5, 0, 2, 4])
+    padded = torch.cat([states[:, order], torch.full((1, 2, 16), 3.0)], 1)
+    inside = (torch.ones(1, 6) > 0, torch.arange(8)[None] < 6)
+    links = self_labeled_links(states, padded, inside, smoothing=0.1, iterations=2, rounds=2)
+    assert {tuple(link) for link in links[0].nonzero().tolist()} == {(i, order.tolist().index(i)) for i in range(6)}
+
+
 # -- distill and anchor
 
 
@@ -353,6 +445,7 @@ def test_anchors_are_the_distance_from_the_initial_means(name, count, make_encod
         "word_contrastive",
         "self_training",
         "gold_links",
+        "denoise_links",
         "anchor",
         "word_anchor",
         "distill",
@@ -368,6 +461,8 @@ def test_a_lower_layer_is_the_last_layer_of_a_shorter_encoder(name, make_encoder
         encoder = make_encoder(dropout=0.0).eval()
         if name == "distill":
             settings = {"teacher_layer": layer}
+        if name == "denoise_links":
+            settings = {"label_layer": layer}
         if layer == -1:
             keep_layers(encoder.model, 1)
         torch.manual_seed(0)

@@ -1,9 +1,9 @@
 """The views of a batch that objectives can read, as ragged arrays without padding.
 
-``joint``: both sides concatenated and masked · ``first``, ``second``: single sides, unmasked, in the order that a coin
-decided · ``text``: single sides, masked · ``translated``: the same, with some pieces replaced by translations ·
-``example``: the rows of a task. Masks and coins are functions of (seed, epoch, pair id), so they do not depend on how a
-batch is sliced.
+``joint``: both sides concatenated and masked · ``pair``: the same rows, unmasked · ``first``, ``second``: single sides,
+unmasked, in the order that a coin decided · ``text``: single sides, masked · ``translated``: the same, with some pieces
+replaced by translations · ``example``: the rows of a task. Masks and coins are functions of (seed, epoch, pair id), so
+they do not depend on how a batch is sliced.
 """
 
 from __future__ import annotations
@@ -211,14 +211,15 @@ class PairBatch:
 
     def _make(self, name: str) -> View:
         first, second = self.swapped, 1 - self.swapped
-        if name in ("joint", "second") and self._store.sides < 2:
+        if name in ("joint", "pair", "second") and self._store.sides < 2:
             raise UserError(f"plain text has no view {name!r}", hint="use pairs: --pairs SRC-TGT=PATH")
         rows = np.arange(self.size)
-        if name == "joint":
+        if name in ("joint", "pair"):
             chosen = rows
             if self._config.joint_share < 1:
                 chosen = np.flatnonzero(uniform(*self._stream, _JOINT, self._keys) < self._config.joint_share)
-            return self._masked(name, self._keys[chosen], *self._joint(chosen, first[chosen], second[chosen]))
+            view, word_starts = self._joint(chosen, first[chosen], second[chosen])
+            return view if name == "pair" else self._masked(name, self._keys[chosen], view, word_starts)
         if name in ("text", "translated"):
             sides = np.arange(self._store.sides)
             rows, chosen = np.repeat(rows, len(sides)), np.tile(sides, self.size)

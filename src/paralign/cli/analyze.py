@@ -102,6 +102,35 @@ def ablation(
     )
 
 
+@app.command(help=ANALYSES["probes"].help)
+def probes(
+    out: Out,
+    model: Models,
+    task: Annotated[str, typer.Option(help="Task with one label per word or row: pos, ner, nli, paraphrase.")],
+    train: Annotated[list[str], typer.Option(help="Training data as LANG=PATH; may be repeated.")],
+    eval: Annotated[list[str], typer.Option(help="Test data as LANG=PATH; may be repeated.")],
+    overrides: Overrides = None,
+    limit: Limit = None,
+    split: Annotated[str, typer.Option(help="Name of the split in results.")] = "test",
+    lenient: Lenient = False,
+    quiet: Quiet = False,
+) -> None:
+    from paralign.commands.analyze_probes import analyze_probes
+
+    analyze_probes(
+        model,
+        task=task,
+        train=train,
+        eval=eval,
+        out=out,
+        overrides=overrides or [],
+        limit=limit,
+        split=split,
+        lenient=lenient,
+        quiet=quiet,
+    )
+
+
 @app.command(help=ANALYSES["embeddings"].help)
 def embeddings(
     out: Out,
@@ -182,7 +211,7 @@ def _add_encoders_command(name: str) -> None:
     app.command(name, help=ANALYSES[name].help)(command)
 
 
-_WITH_OWN_OPTIONS = ("similarity", "ablation", "embeddings")
+_WITH_OWN_OPTIONS = ("similarity", "ablation", "probes", "embeddings")
 for _name, _entry in ANALYSES.items():
     if _name not in _WITH_OWN_OPTIONS and _entry.reads == "results":
         _add_results_command(_name)

@@ -48,6 +48,7 @@ OBJECTIVES = {
     "in_batch": "paralign.objectives.in_batch:InBatchContrast",
     "self_training": "paralign.objectives.self_training:SelfTraining",
     "gold_links": "paralign.objectives.gold_links:GoldLinks",
+    "denoise_links": "paralign.objectives.denoise_links:DenoiseLinks",
     "distill": "paralign.objectives.distill:Distill",
     "anchor": "paralign.objectives.anchor:Anchor",
     "word_anchor": "paralign.objectives.anchor:WordAnchor",

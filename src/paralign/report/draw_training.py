@@ -1,4 +1,4 @@
-"""Training curves: one figure for each command, one panel for each loss."""
+"""Training curves: one figure for each command, one panel for each loss; and cosines between gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paralign.report.figure import Figure, LegendEntry, Panel, Point
+from paralign.report.figure import Figure, LegendEntry, Panel, Point, ShadedTable, TableCell
 from paralign.report.runs import HELD_OUT, Run
 from paralign.report.styles import Style
 from paralign.report.svg import render_svg, style_axes
@@ -19,6 +19,8 @@ __all__ = ["draw_training"]
 Floats = npt.NDArray[np.float64]
 Curves = tuple[str, Mapping[str, Mapping[int, float]]]
 """A system, and for each loss its values by step."""
+Cosines = tuple[str, Mapping[str, Mapping[int, Mapping[str, float]]]]
+"""A system, and for each pair of losses the cosines of each step by group of weights."""
 
 _MAX_POINTS = 120
 _CAPTION = "One line per run. Long curves show means of neighboring steps."
@@ -37,7 +39,9 @@ def draw_training(runs: Sequence[Run], styles: Mapping[str, Style]) -> list[Figu
             by_command.setdefault(run.info.verb or "training", []).extend(curves)
     order = list(_TITLES)
     commands = sorted(by_command, key=lambda name: (order.index(name) if name in _TITLES else 9, name))
-    return [_figure(command, by_command[command], styles) for command in commands]
+    figures = [_figure(command, by_command[command], styles) for command in commands]
+    measured = [(run.label, log.cosines) for run in runs for log in run.logs.values() if log.cosines]
+    return figures + ([_cosine_figure(measured, styles)] if measured else [])
 
 
 def _figure(command: str, members: Sequence[Curves], styles: Mapping[str, Style]) -> Figure:
@@ -58,6 +62,42 @@ def _figure(command: str, members: Sequence[Curves], styles: Mapping[str, Style]
     ]
     legend = [LegendEntry.line(styles[system]) for system in dict.fromkeys(system for system, _ in members)]
     return Figure("Training", _TITLES.get(command, command), legend, panels, caption=_CAPTION, points=points)
+
+
+def _cosine_figure(members: Sequence[Cosines], styles: Mapping[str, Style]) -> Figure:
+    """Draw the cosines over all weights by step, and a table of their means by layer."""
+    panels: list[Panel] = []
+    rows: list[tuple[str, list[TableCell]]] = []
+    points: list[Point] = []
+    groups = list(
+        dict.fromkeys(g for _, pairs in members for steps in pairs.values() for one in steps.values() for g in one)
+    )
+    for pair in dict.fromkeys(pair for _, pairs in members for pair in pairs):
+        name = " and ".join(pair.split())
+        curves = [(system, {name: {k: one["all"] for k, one in pairs[pair].items() if "all" in one}})
+                  for system, pairs in members if pair in pairs]  # fmt: skip
+        panels.append(_panel(f"cosine/{pair}", name, curves, styles))
+        for system, pairs in members:
+            by_group = {g: [one[g] for one in pairs.get(pair, {}).values() if g in one] for g in groups}
+            means = {g: sum(values) / len(values) for g, values in by_group.items() if values}
+            if means:
+                header = f"{system}, {name}"
+                rows.append((header, [_cosine_cell(means.get(g), f"{header}, {g}") for g in groups]))
+                points += [(name, system, g, mean, None, None) for g, mean in means.items()]
+    legend = [LegendEntry.line(styles[system]) for system in dict.fromkeys(system for system, _ in members)]
+    table = ShadedTable(groups, rows, "Mean over the run of the cosine between the gradients of two losses, by layer.")
+    caption = (
+        "Cosine between the gradients of two losses on the weights they share, without the vocabulary head. Below 0, a"
+        " step that lowers one loss raises the other; 0: they are independent."
+    )
+    return Figure("Training", "Gradient cosines", legend, panels, [table], caption=caption, points=points)
+
+
+def _cosine_cell(value: float | None, header: str) -> TableCell:
+    if value is None:
+        return TableCell("")
+    shade = "worse" if value <= -0.05 else "gain" if value >= 0.05 else ""
+    return TableCell(f"{value:.2f}", shade, f"{header}: {value:.3f}")
 
 
 def _minimized(curves: Mapping[str, Mapping[int, float]]) -> list[str]:

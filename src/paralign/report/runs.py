@@ -60,6 +60,8 @@ class Log:
 
     curves: dict[str, dict[int, float]] = field(default_factory=dict)
     """``loss``, or the name of a part of it -> step -> value."""
+    cosines: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
+    """Pair of losses -> step -> group of weights -> cosine between their gradients."""
     alarms: list[tuple[int | None, str]] = field(default_factory=list)
     truncated: bool = False
     """Whether the last line is incomplete, as after a killed run."""
@@ -263,6 +265,9 @@ def _add_entry(log: Log, entry: Mapping[str, Any], where: str) -> None:
     if entry.get("event") == "alarm":
         log.alarms.append((step, str(entry.get("message", ""))))
         return
+    if entry.get("event") == "gradient_cosine" and step is not None:
+        _add_cosines(log, step, entry.get("cosines"), where)
+        return
     losses = entry.get("losses") or {}
     if entry.get("event", "heldout") != "heldout" or step is None:
         return
@@ -274,3 +279,11 @@ def _add_entry(log: Log, entry: Mapping[str, Any], where: str) -> None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             # A loss that is not finite stays, as a gap in the curve.
             log.curves.setdefault(str(name), {})[step] = float(value)
+
+
+def _add_cosines(log: Log, step: int, cosines: Any, where: str) -> None:
+    if not isinstance(cosines, Mapping) or not all(isinstance(groups, Mapping) for groups in cosines.values()):
+        raise UserError("'cosines' must be a JSON object of objects", where=where)
+    for pair, groups in cosines.items():
+        known = {str(group): float(v) for group, v in groups.items() if isinstance(v, int | float)}
+        log.cosines.setdefault(str(pair), {})[step] = known

@@ -30,6 +30,7 @@ from paralign.training.checkpoint_losses import CheckpointLosses
 from paralign.training.config import TrainingConfig
 from paralign.training.environment import REASON_FOR_ROUNDING, describe_environment
 from paralign.training.global_batch import global_shares
+from paralign.training.gradient_cosine import GradientCosines
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimizer import learning_rate, make_optimizer
@@ -93,6 +94,7 @@ class Trainer:
                 f"{config.accumulate} accumulation steps",
                 hint="change training.batch or training.accumulate",
             )
+        self.cosines = GradientCosines(learner, config)
         if config.gradient_checkpointing:
             checkpoint_gradients(learner.encoder.model)
         if config.shard and self.ranks > 1:
@@ -335,6 +337,8 @@ class Trainer:
             with nullcontext() if index == len(slices) - 1 else self.accelerator.no_sync(self.module):
                 with self.accelerator.autocast():  # accelerate wraps only what it prepares
                     out = self.module(batch, shares[index])
+                if index == 0 and self.cosines.due(self.step + 1):
+                    self.record(event="gradient_cosine", step=self.step + 1, cosines=self.cosines.measure(out))
                 loss = sum(weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
             sums += torch.stack([out[n][0].detach().float() for n in names])
