@@ -45,6 +45,12 @@ def write_data(folder: Path, base: Path) -> None:
     for name, numbers in (("train", "0-40"), ("dev", "50-60"), ("pos", "60-80")):
         write_conllu(read_trees(TextSpec("en", f"smallworld:{numbers}")), folder / f"{name}.conllu")
 
+    settings = json.dumps(TRAINING)
+    (folder / "suite.toml").write_text(
+        f'seeds = 2\n[[task]]\ntask = "pos"\ntrain = ["en=train.conllu"]\neval = ["en=pos.conllu"]\nset = {settings}\n'
+        '[[task]]\ntask = "retrieval"\neval = ["en-de=test.tsv"]\n'
+    )
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -144,6 +150,10 @@ SCENARIOS = {
             ),
         ),
         stop=14,
+    ),
+    "suite": Scenario(
+        words("suite {data}/suite.toml --model first={data}/base --data {data} --quiet"),
+        stop=11,
     ),
     "demo": Scenario(words("demo --quiet"), stop=21),
 }

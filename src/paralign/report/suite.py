@@ -11,6 +11,7 @@ from pathlib import Path
 from paralign.report.cells import Unit
 from paralign.report.controls import control_systems
 from paralign.report.csv_files import tables_csv
+from paralign.report.findings import describe_difference
 from paralign.report.formatted_table import (
     FormattedCell,
     FormattedRow,
@@ -19,7 +20,7 @@ from paralign.report.formatted_table import (
     mark_best,
     score_cell,
 )
-from paralign.report.number_format import format_duration, join_names
+from paralign.report.number_format import format_duration, format_score, join_names
 from paralign.report.overview import Overview, OverviewRow, TaskScore, build_overview, group_by_control
 from paralign.report.page import build_page
 from paralign.report.runs import Run, read_runs
@@ -86,6 +87,7 @@ def write_suite_report(
     overview = build_overview(tables, systems, _seeds(cells, runs))
     page = replace(
         page,
+        findings=[("Overall", _describe_overall(overview))],
         overview=_format_overview(overview) if overview.rows else None,
         missing=tuple(_missing(cells)),
         times=_format_times(cells, tasks, systems),
@@ -138,16 +140,25 @@ def _format_overview(overview: Overview) -> FormattedTable:
     directions = [False, *(column.lower_is_better for column in overview.columns)]
     for cells, lower in zip(columns, directions, strict=True):
         mark_best([cells], min if lower else max)
-    names = [f"{column.name}, {metric_name(column.metric)}" for column in overview.columns]
-    many = len(overview.common) > 1
-    overall = f"overall: mean of {join_names(overview.common)}" if many else "overall: needs two tasks"
+    metrics = [f"{column.name}: {metric_name(column.metric)}" for column in overview.columns]
+    metrics = [
+        f"{text}{' (lower is better)' if column.lower_is_better else ''}"
+        for text, column in zip(metrics, overview.columns, strict=True)
+    ]
+    overall = f"overall: mean of {join_names(overview.common)}, error rates as 1 - rate" if overview.common else ""
     return FormattedTable(
         title="Overview",
-        columns=["overall", *names],
+        columns=["overall", *(column.name for column in overview.columns)],
         rows=rows,
         baselines=[],
-        caption="Percent; the score of a task is the mean over its languages without the training language, and over "
-        f"its data sets and poolings; {overall}, error rates as 1 - rate.",
+        caption=". ".join(
+            [
+                "Percent",
+                "; ".join(metrics),
+                "The score of a task is the mean over its languages without the training language, and over its data "
+                f"sets and poolings{'; ' * bool(overall)}{overall}.",
+            ]
+        ),
         seeds="",
         folded=False,
         compared=any(cell.difference for row in rows for cell in row.cells),
@@ -155,9 +166,23 @@ def _format_overview(overview: Overview) -> FormattedTable:
     )
 
 
+def _describe_overall(overview: Overview) -> str:
+    """Return a sentence about the system with the highest overall score."""
+    scored = [(row.overall.value, row) for row in overview.rows if row.overall is not None]
+    if not scored:
+        return "No task has been finished by every system, so there is no overall score."
+    candidates = [pair for pair in scored if not pair[1].control] or scored
+    value, best = max(candidates, key=lambda pair: pair[0])
+    rank = f", the highest of {len(candidates)} systems," if len(candidates) > 1 else ""
+    tasks = "task" if len(overview.common) == 1 else "tasks"
+    text = f"{best.system}{rank} reaches {format_score(value)} in the mean of {len(overview.common)} {tasks}"
+    if best.overall is None or best.overall.difference is None:
+        return f"{text}."
+    return text + describe_difference(best.overall.difference, best.overall.comparison, True, best.reference)
+
+
 def _overview_cells(row: OverviewRow, overview: Overview) -> list[FormattedCell]:
-    overall = row.overall if len(overview.common) > 1 else None
-    cells = [_score(overall, scaled=True)]
+    cells = [_score(row.overall, scaled=True)]
     for column in overview.columns:
         score = row.scores.get(column.name)
         cells.append(_score(score, scaled=column.scaled, lower_is_better=column.lower_is_better))
