@@ -4,9 +4,9 @@
     paralign suite benchmarks/suites/e5.toml --data OUT --model ... --out RUNS
 
 DATA contains public data sets, named as in benchmarks/README.md (not part of the project). Training subsets are chosen
-by a hash, the same for all systems. Test sets are halved by crc32(id) % 2, as in real_text.py:
-PUD by sentence id, PAN-X by number, XNLI by premise, XQuAD and MLQA by the English paragraph of a question, so that a paragraph
-and its translations are in one half. Paragraphs of XQuAD are removed from SQuAD before training on it.
+by a hash, the same for all systems. Test sets are halved by crc32(id) % 2, as in real_text.py: PUD by sentence id,
+PAN-X by number, XNLI by premise, XQuAD and MLQA by the English paragraph of a question, so that a paragraph and its
+translations are in one half. Paragraphs of XQuAD are removed from SQuAD before training on it.
 """
 
 from __future__ import annotations
