@@ -24,7 +24,7 @@ TRAINING = ("training.batch=8", "training.steps=8", "training.checkpoint_every=2
             "training.precision=fp32", "training.learning_rate=1e-3")  # fmt: skip
 DATA = (*TRAINING, "data.min_pieces=2")
 _CLOCK = {"time", "tokens_per_s", "pairs_per_s", "eta_s", "seconds"}
-_VOLATILE = {"started", "seconds", "command", "logs", "digest", "version", "seed_costs"}
+_VOLATILE = {"started", "seconds", "command", "logs", "digest", "version", "seed_costs", "cell_seconds"}
 
 
 def sets(*settings: str) -> list[str]:

@@ -109,7 +109,7 @@ def suite(
         ):
             state.end(by_name[outcome.cell.name], outcome)
             note(_describe(by_name[outcome.cell.name], outcome))
-        page = _write_page(state, cells, models, control, Path(name).stem)
+        page = _write_page(state, cells, control, Path(name).stem)
     except BaseException:
         folder.save(status="stopped")
         raise
@@ -172,23 +172,22 @@ def _check_models(models: Mapping[str, str], control: str | None) -> None:
 
 
 class _State:
-    """The cells of a suite in ``run.json``: status, seconds over all invocations, and errors."""
+    """The cells of a suite in ``run.json``: status and error of each; and apart, as in all runs, what depends on time:
+    seconds of each over all invocations."""
 
     def __init__(self, folder: RunFolder, cells: Sequence[SuiteCell], done: set[SuiteCell]) -> None:
         self._folder = folder
         self._seconds = float(folder.before.get("seconds") or 0)
-        before = {entry["folder"]: entry for entry in folder.before.get("cells", [])}
+        self.seconds: dict[str, float] = dict(folder.before.get("cell_seconds", {}))
         self.entries: dict[SuiteCell, dict[str, Any]] = {}
         for cell in cells:
             path = str(cell.folder.relative_to(folder.path))
-            seconds = before.get(path, {}).get("seconds")
             self.entries[cell] = {
                 "task": cell.task.name,
                 "system": cell.system,
                 "seed": cell.seed,
                 "folder": path,
                 "status": "done" if cell in done else "not run",
-                "seconds": seconds,
             }
         self.errors: list[tuple[SuiteCell, Exception]] = []
         folder.facts["cells"] = list(self.entries.values())
@@ -197,20 +196,20 @@ class _State:
         """Return the seconds of the cells that are done."""
         found: dict[str, list[float]] = {}
         for cell, entry in self.entries.items():
-            if entry["status"] == "done" and entry["seconds"]:
-                found.setdefault(cell.task.name, []).append(entry["seconds"])
+            if entry["status"] == "done" and entry["folder"] in self.seconds:
+                found.setdefault(cell.task.name, []).append(self.seconds[entry["folder"]])
         return found
 
     def end(self, cell: SuiteCell, outcome: CellOutcome) -> None:
         """Record what happened to a cell."""
         entry = self.entries[cell]
         entry["status"] = outcome.status
-        entry["seconds"] = round((entry["seconds"] or 0) + outcome.seconds, 2)
+        self.seconds[entry["folder"]] = round(self.seconds.get(entry["folder"], 0) + outcome.seconds, 2)
         entry.pop("error", None)
         if outcome.error is not None:
             entry["error"] = str(outcome.error) or type(outcome.error).__name__
             self.errors.append((cell, outcome.error))
-        self._folder.save(cells=list(self.entries.values()))
+        self._folder.save(cells=list(self.entries.values()), cell_seconds=self.seconds)
 
     def count(self, status: str) -> int:
         """Return the number of cells with a status."""
@@ -252,9 +251,7 @@ def _describe(cell: SuiteCell, outcome: CellOutcome) -> str:
     return f"    {name}: {rows[0].metric} {mean}, mean of {len(values)}, in {seconds}"
 
 
-def _write_page(
-    state: _State, cells: Sequence[SuiteCell], models: Mapping[str, str], control: str | None, title: str
-) -> Path:
+def _write_page(state: _State, cells: Sequence[SuiteCell], control: str | None, title: str) -> Path:
     from paralign.report.suite import ReportCell, write_suite_report
 
     found = [
@@ -265,16 +262,16 @@ def _write_page(
             cell.seed,
             cell.folder,
             state.entries[cell]["status"],
-            state.entries[cell]["seconds"],
+            state.seconds.get(state.entries[cell]["folder"]),
             state.entries[cell].get("error", ""),
         )
         for cell in cells
     ]
     trained = {}
-    for name, model in models.items():
-        run = Path(model.replace(SEED, "0")).parent
-        if read_provenance(model.replace(SEED, "0")) and (run / "run.json").is_file():
-            trained[name] = run
+    for cell in cells:
+        run = Path(cell.model).parent
+        if Path(cell.model).is_dir() and read_provenance(cell.model) and (run / "run.json").is_file():
+            trained[run] = cell.system
     out = cells[0].folder.parent.parent / "report.html"
     return write_suite_report(found, out, trained=trained, control=control, title=f"Suite {title}").html
 

@@ -60,7 +60,7 @@ def write_suite_report(
     cells: Sequence[ReportCell],
     out: Path,
     *,
-    trained: Mapping[str, Path] | None = None,
+    trained: Mapping[Path, str] | None = None,
     control: str | None = None,
     title: str = "Suite",
 ) -> ReportPaths:
@@ -69,7 +69,7 @@ def write_suite_report(
     Args:
         cells: all cells; those of a task and of a system together or not.
         out: the page, ``NAME.html``.
-        trained: by system, the folder of the run that trained its encoder; its cost is shown.
+        trained: folders of the runs that trained the encoders, with their systems; their costs are shown.
         control: the system that others are compared with. None: those that are marked as controls.
         title: title of the page.
 
@@ -117,10 +117,13 @@ def _tables(task: str, runs: Sequence[Run], controls: set[str]) -> list[Table]:
     return tables
 
 
-def _trained(folders: Mapping[str, Path]) -> list[Run]:
+def _trained(folders: Mapping[Path, str]) -> list[Run]:
     """Return the runs that trained the encoders, for their cost, without their logs."""
-    return [replace(read_runs([folder])[0], name=f"training/{name}", encoder_label=name, figures={}, logs={}, rows=())
-            for name, folder in folders.items()]  # fmt: skip
+    read = [(read_runs([folder])[0], system) for folder, system in folders.items()]
+    return [
+        replace(run, name=f"training/{run.name}", encoder_label=system, figures={}, logs={}, rows=())
+        for run, system in read
+    ]
 
 
 def _seeds(cells: Sequence[ReportCell], runs: Mapping[str, Sequence[Run]]) -> dict[tuple[str, Unit], int | None]:
