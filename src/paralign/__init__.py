@@ -28,6 +28,7 @@ _LAZY = {
     "export": "paralign.commands.export",
     "predict": "paralign.commands.predict",
     "demo": "paralign.commands.demo",
+    "suite": "paralign.commands.suite",
     "Encoder": "paralign.encoder",
     "Objective": "paralign.objectives",
     "TokenStore": "paralign.corpus.store",
@@ -60,6 +61,7 @@ __all__ = [
     "predict",
     "pretrain",
     "read_results",
+    "suite",
     "write_report",
 ]
 
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from paralign.commands.map import make_map, make_text_maps
     from paralign.commands.predict import predict
     from paralign.commands.pretrain import pretrain
+    from paralign.commands.suite import suite
     from paralign.corpus.store import TokenStore
     from paralign.encoder import Encoder
     from paralign.errors import UserError

@@ -19,6 +19,7 @@ from paralign.cli import (
     predict,
     pretrain,
     report,
+    suite,
     words,
 )
 
@@ -59,6 +60,7 @@ app.command("align")(align.command)
 app.command("finetune")(finetune.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("suite")(suite.command)
 app.command("export")(export.command)
 app.add_typer(analyze.app, name="analyze")
 app.command("report")(report.command)

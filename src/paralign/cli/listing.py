@@ -11,15 +11,15 @@ from paralign.errors import UserError
 
 __all__ = ["command"]
 
-_WHAT = ("recipes", "objectives", "tasks", "models", "languages")
+_WHAT = ("recipes", "suites", "objectives", "tasks", "models", "languages")
 
 
 def command(what: Annotated[str, typer.Argument(help=", ".join(_WHAT))] = "recipes") -> None:
-    """List recipes, objectives, tasks, bundled models or languages."""
-    if what == "recipes":
+    """List recipes, suites, objectives, tasks, bundled models or languages."""
+    if what in ("recipes", "suites"):
         from importlib import resources
 
-        for file in sorted(resources.files("paralign.recipes").iterdir(), key=lambda f: f.name):
+        for file in sorted(resources.files(f"paralign.{what}").iterdir(), key=lambda f: f.name):
             if file.name.endswith(".toml"):
                 first = file.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
                 typer.echo(f"{file.name.removesuffix('.toml'):22} {first}")

@@ -19,6 +19,7 @@ from paralign.results import Items, Measurement, Seeds, read_results, write_resu
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.folder import RunFolder
+from paralign.runs.inputs import data_files, model_files
 from paralign.runs.measure import RowContext, echo_dropped, echo_scores, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import describe_encoder, describe_fine_tuned, saved_head, saved_task
 from paralign.runs.settings import task_section
@@ -26,7 +27,7 @@ from paralign.tasks import Task
 from paralign.tasks.base import read_data
 from paralign.training import best_device
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "evaluation_settings"]
 
 
 def evaluate(
@@ -88,14 +89,13 @@ def evaluate(
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
+    folder.facts["inputs"] = {"eval": data_files(data), "model": model_files(model)}
     model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
     folder.begin(
         {
             "maps": mapped,
             "model": model,
-            "task": task_instance.name,
-            "data": list(data),
-            "settings": task_instance.config.model_dump(mode="json"),
+            **evaluation_settings(task_instance, data, limit, split, lenient),
         },
         **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
     )
@@ -137,6 +137,18 @@ def evaluate(
     for warning in warnings:
         echo(f"WARNING {warning}", quiet=quiet)
     return rows
+
+
+def evaluation_settings(
+    task: Task, data: Sequence[str], limit: int | None, split: str, lenient: bool
+) -> dict[str, Any]:
+    """Return the settings of an evaluation that decide its result, as ``config.toml`` records them."""
+    return {
+        "task": task.name,
+        "data": list(data),
+        "read": {"limit": limit, "split": split, "lenient": lenient},
+        "settings": task.config.model_dump(mode="json"),
+    }
 
 
 def _measure(

@@ -19,7 +19,7 @@ from paralign.encoder.hf import base_of, has_head, hidden_layers, width_of
 from paralign.errors import UserError
 from paralign.models import shipped
 
-__all__ = ["check_model", "check_weights", "load_model", "load_tokenizer", "load_twin_offset"]
+__all__ = ["check_loadable", "check_model", "check_weights", "load_model", "load_tokenizer", "load_twin_offset"]
 
 _PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "pytorch_model.bin.index.json")
 _TOKENIZERS = (
@@ -99,6 +99,20 @@ def _check_tokenizer(name: str) -> None:
     if path is not None and not any((path / file).exists() for file in _TOKENIZERS):
         raise UserError("the model folder has no tokenizer", where=name, hint="save the tokenizer in the same folder")
     check_model(name, weights=False)
+
+
+def check_loadable(name: str) -> None:
+    """Check that a folder has a config, weights and a tokenizer that can be read, without loading the model.
+
+    Args:
+        name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
+
+    Raises:
+        UserError: naming what is missing or damaged.
+    """
+    check_weights(name)
+    _check_tokenizer(name)
+    read_family(str(_local(name) or name), name)
 
 
 def load_model(name: str) -> Any:

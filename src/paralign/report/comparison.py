@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from paralign.metrics import (
     Comparison,
     compare_over_seeds,
@@ -16,11 +18,12 @@ from paralign.metrics import (
     paired_bootstrap,
     paired_bootstrap_mean,
 )
-from paralign.metrics.bootstrap import bootstrap_interval, compare_resampled, resample
+from paralign.metrics.bootstrap import Resampled, bootstrap_interval, compare_resampled, resample
 from paralign.metrics.statistics import CORRELATIONS
 from paralign.report.cells import SCORE_TOLERANCE, Cell, Row, Unit
 
 __all__ = [
+    "average_resampled",
     "compare_cells",
     "compare_rows",
     "mean_of_known",
@@ -165,3 +168,16 @@ def compare_rows(row: Row, control: Row, languages: Sequence[str]) -> dict[str, 
         sides = [scores_by_seed(side.average_scores) for side in (row, control)]
         row.average_comparison = compare_over_seeds(over_items, *sides)
     return reasons
+
+
+def average_resampled(cells: Sequence[Cell]) -> Resampled | None:
+    """Return the mean of the scores of several test sets on resamples of their items.
+
+    Returns:
+        the mean; ``None`` if a test set was not resampled, or there is none.
+    """
+    draws = [cell.resampled for cell in cells if cell.resampled is not None]
+    if not draws or len(draws) < len(cells):
+        return None
+    score = math.fsum(draw.score for draw in draws) / len(draws)
+    return Resampled(score, np.mean([draw.resamples for draw in draws], axis=0), min(draw.items for draw in draws))

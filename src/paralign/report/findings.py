@@ -12,7 +12,7 @@ from paralign.report.number_format import format_difference, format_score, join_
 from paralign.report.tables import Table
 from paralign.report.titles import table_title
 
-__all__ = ["Finding", "summarize"]
+__all__ = ["Finding", "describe_difference", "summarize"]
 
 _MAX_NAMED = 8
 """More languages than these are counted instead of named."""
@@ -98,8 +98,19 @@ def _compare_with_control(table: Table, row: Row) -> str:
         difference, comparison = cell.difference, cell.comparison
     if difference is None:
         return "; the control was not measured there."
-    scaled = table.key.scaled
-    name = row.reference if row.reference and row.reference != "control" else ""
+    return describe_difference(difference, comparison, table.key.scaled, row.reference)
+
+
+def describe_difference(difference: float, comparison: Comparison | None, scaled: bool, reference: str | None) -> str:
+    """Return the end of a sentence about a system: how much better or worse than the control it is, if that is known.
+
+    Args:
+        difference: the difference to the control.
+        comparison: the comparison with it. None: there is no interval.
+        scaled: whether scores are shown × 100.
+        reference: the name of the control.
+    """
+    name = reference if reference and reference != "control" else ""
     if is_significant(comparison):
         details = "; ".join(part for part in (name, _interval(comparison, scaled)) if part)
         return f", {_amount(difference, scaled)} the control ({details})."

@@ -14,11 +14,14 @@ __all__ = ["markdown"]
 def markdown(page: Page) -> str:
     """Return summary, tables, warnings, costs and commands of the page."""
     blocks = [f"# {_escape(page.title)}", *(_finding(*finding) for finding in page.findings)]
+    if page.overview:
+        blocks += ["## Overview", *_described(page.overview)]
+    if page.missing:
+        blocks += ["## Missing", "\n".join(f"* {_escape(line)}" for line in page.missing)]
     if page.tables:
         blocks.append("## Results")
     for table in page.tables:
-        blocks += [f"### {_escape(table.title)}", _table(table), _escape(f"{table.caption} {table.seeds}")]
-        blocks += [_escape(note) for note in table.notes]
+        blocks += [f"### {_escape(table.title)}", *_described(table)]
     if any(table.compared for table in page.tables) or page.baseline_legend:
         blocks.append(_escape(" ".join(part for part in (page.legend, page.baseline_legend) if part)))
     blocks.append("## Warnings")
@@ -26,6 +29,7 @@ def markdown(page: Page) -> str:
     blocks.append("\n".join(f"* {_escape(alarm)}" for alarm in [*page.alarms, *rest]) or "None.")
     if page.costs:
         blocks.append("## Cost")
+        blocks += _described(page.times) if page.times else []
         blocks.append(
             _grid(
                 ["run", *page.cost_columns],
@@ -49,6 +53,11 @@ def _finding(title: str, text: str) -> str:
 def _table(table: FormattedTable) -> str:
     lines: list[list[str | FormattedCell]] = [[row.name, *row.cells] for row in (*table.rows, *table.baselines)]
     return _grid(["system", *table.columns], lines)
+
+
+def _described(table: FormattedTable) -> list[str]:
+    """Return a table with its caption and notes."""
+    return [_table(table), _escape(f"{table.caption} {table.seeds}"), *(_escape(note) for note in table.notes)]
 
 
 def _grid(head: Sequence[str], lines: Iterable[Sequence[str | FormattedCell]]) -> str:

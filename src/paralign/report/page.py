@@ -72,6 +72,12 @@ class Page:
     """What is missing or incomplete in run folders."""
     many_runs: bool
     """Whether costs, commands and settings are folded."""
+    overview: FormattedTable | None = None
+    """Of a suite: systems by tasks."""
+    missing: tuple[str, ...] = ()
+    """Of a suite: what has not been measured."""
+    times: FormattedTable | None = None
+    """Of a suite: the time of each system on each task."""
 
 
 def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str], title: str) -> Page:

@@ -9,7 +9,7 @@ from itertools import combinations
 from paralign.errors import UserError
 from paralign.report.baselines import Baseline, collect_baselines
 from paralign.report.cells import Member, Row, build_cell
-from paralign.report.comparison import compare_rows, resample_cells, set_interval
+from paralign.report.comparison import average_resampled, compare_rows, resample_cells, set_interval
 from paralign.report.drawing import tasks_in_figures
 from paralign.report.number_format import shorten_list
 from paralign.report.runs import Run
@@ -106,6 +106,9 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
             for reason, affected in compare_rows(row, by_name[row.reference], others).items():
                 reasons.setdefault((reason, ", ".join(sorted(affected))), []).append(row.system)
     for row in rows:
+        cells = [row.cells[name] for name in others] or list(row.cells.values())
+        if row.reference is None or all(cell.comparison for cell in cells):
+            row.resampled = average_resampled(cells)
         for cell in row.cells.values():
             set_interval(cell)
             cell.resampled = None  # free the memory, 80 kB each

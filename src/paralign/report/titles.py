@@ -60,4 +60,5 @@ def table_title(key: TableKey) -> str:
         parts.append(key.settings)
     if key.train:
         parts.append(training_title(key.train))
-    return f"{key.info.title}: {', '.join(parts)}"
+    title = key.info.title if key.name is None else f"{key.name} ({key.info.title[:1].lower()}{key.info.title[1:]})"
+    return f"{title}: {', '.join(parts)}"

@@ -11,11 +11,11 @@ from paralign.folders import atomic_file
 from paralign.report.controls import control_systems
 from paralign.report.csv_files import figures_csv, tables_csv
 from paralign.report.markdown import markdown
-from paralign.report.page import build_page, html
+from paralign.report.page import Page, build_page, html
 from paralign.report.runs import read_runs
 from paralign.report.tables import build_tables
 
-__all__ = ["ReportPaths", "write_report"]
+__all__ = ["ReportPaths", "write_page", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,22 @@ def write_report(
     read = read_runs(runs)
     controls = control_systems(read, control)
     tables = build_tables(read, controls)
-    page = build_page(read, tables, controls, title)
+    return write_page(build_page(read, tables, controls, title), tables_csv(read, tables, controls), out)
+
+
+def write_page(page: Page, tables: str, out: Path) -> ReportPaths:
+    """Write a page as HTML and Markdown, its tables and its figures.
+
+    Args:
+        page: the content.
+        tables: the tables as CSV.
+        out: the page, ``NAME.html``.
+    """
     paths = ReportPaths(out, out.with_suffix(".md"), out.with_suffix(".csv"), out.with_suffix(".figures.csv"))
     for path, text in (
         (paths.html, html(page)),
         (paths.markdown, markdown(page)),
-        (paths.csv, tables_csv(read, tables, controls)),
+        (paths.csv, tables),
         (paths.figures, figures_csv(page.sections)),
     ):
         with atomic_file(path) as file:
@@ -90,6 +100,11 @@ def write_report(
 
 
 def _check_out(out: Path) -> None:
+    """Check that a page can be written.
+
+    Raises:
+        UserError: if it is not an HTML file in an existing folder.
+    """
     if out.is_dir():
         raise UserError("the report is a file, but this is a folder", where=out, hint=f"--out {out / 'report.html'}")
     if out.suffix.lower() not in (".html", ".htm"):

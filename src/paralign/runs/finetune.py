@@ -84,8 +84,7 @@ class FinetuneRun:
         self.tests = list(zip(data.eval, tests, dataset_names(data.eval), strict=True))
         self.folder = RunFolder(options.out, "finetune", resume=options.resume, command=options.command)
         self._results = self.folder.path / "results.jsonl"
-        self._settings = identity(config, self.task_name, data)
-        self._settings["task"] = config.task.model_dump(mode="json") | self.task.config.model_dump(mode="json")
+        self._settings = identity(config, self.task_name, data, self.task)
         self.folder.check_settings(self._settings)
         inputs = finetune_inputs(data.train, data.eval, data.dev)
         check_inputs(self.folder, **inputs, model=model_files(model))

@@ -83,9 +83,19 @@ def _load(recipe: str) -> dict[str, Any]:
     return load_toml(Path(recipe)) if Path(recipe).is_file() and not recipe.endswith(".toml") else load_recipe(recipe)
 
 
-def identity(config: FinetuneConfig, task: str, data: FinetuneData) -> dict[str, Any]:
-    """Return the settings that must not change when a run is resumed, except those of the task."""
-    return {
+def identity(
+    config: FinetuneConfig, task: str, data: FinetuneData, fitted: SupervisedTask | None = None
+) -> dict[str, Any]:
+    """Return the settings that must not change when a run is resumed.
+
+    Args:
+        config: settings of the run.
+        task: name of the task.
+        data: the data as given by the user.
+        fitted: the task, after :meth:`SupervisedTask.fit`. None: without the settings of the task.
+    """
+    of_task = {"task": config.task.model_dump(mode="json") | fitted.config.model_dump(mode="json")} if fitted else {}
+    return of_task | {
         "data": {"name": task, **{k: list(v) if k in ("train", "eval") else v for k, v in asdict(data).items()}},
         "training": config.training.model_dump(mode="json"),
         "layers": config.layers.model_dump(mode="json"),

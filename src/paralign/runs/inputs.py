@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,10 @@ def file_entries(paths: Iterable[str | Path]) -> Entries:
     for path in map(str, paths):
         archive, separator, _ = path.partition(MEMBER_SEPARATOR)
         file = Path(f"{archive}.zip") if separator and not Path(path).exists() else Path(path)
-        if file.is_dir():
+        several = [] if file.exists() else sorted(file.parent.glob(f"{glob.escape(file.name)}.*"))
+        if several:  # the common prefix of a mining set
+            out += file_entries(inside for inside in several if inside.is_file())
+        elif file.is_dir():
             out += file_entries(inside for inside in sorted(file.rglob("*")) if inside.is_file())
         else:
             out.append({"path": path, "blake2b": file_digest(file) if file.is_file() else None})
