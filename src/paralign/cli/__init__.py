@@ -21,6 +21,7 @@ from paralign.cli import (
     report,
     words,
 )
+from paralign.cli.help import MAX_WIDTH, Command
 
 __all__ = ["app"]
 
@@ -30,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": MAX_WIDTH},
 )
 
 
@@ -64,3 +65,7 @@ app.add_typer(analyze.app, name="analyze")
 app.command("report")(report.command)
 app.command("list")(listing.command)
 app.command("doctor")(doctor.command)
+
+for _app in (app, corpus.app, analyze.app):
+    for _info in _app.registered_commands:
+        _info.cls = Command

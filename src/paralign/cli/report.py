@@ -19,7 +19,13 @@ def command(
     control: Annotated[str | None, typer.Option(help="System or run to compare the others with.")] = None,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Cross-lingual transfer",
 ) -> None:
-    """Create a self-contained HTML report from one or more runs."""
+    """Create a self-contained HTML report from one or more runs.
+
+    \b
+    Examples:
+      paralign report runs/
+      paralign report runs/pos-* runs/retrieval-* --control mlm --out report.html
+    """
     from paralign.console import printable
     from paralign.report import write_report
 
