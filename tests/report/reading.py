@@ -66,3 +66,13 @@ def text_of(paths: ReportPaths) -> tuple[Read, str]:
     """The page, and all its text with plain spaces."""
     page = read(paths.html.read_text(encoding="utf-8"))
     return page, " ".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def figure_labels(page: Read) -> list[str]:
+    """What the plots show, for screen readers, without the overview at the top."""
+    labels, overview = [], False
+    for tag, attributes in page.tags:
+        overview = attributes.get("class") == "overview" if tag == "section" else overview
+        if tag == "figure" and not overview:
+            labels.append(attributes["aria-label"] or "")
+    return labels

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Limit, Overrides, Quiet, Split, System, short_forms
+from paralign.cli.options import Dataset, Device, Lenient, Limit, Overrides, Quiet, Split, System, short_forms
 
 __all__ = ["command"]
 
@@ -33,6 +33,7 @@ def command(
     limit: Limit = None,
     split: Split = "test",
     system: System = None,
+    dataset: Dataset = None,
     lenient: Lenient = False,
     device: Device = None,
     quiet: Quiet = False,
@@ -58,6 +59,7 @@ def command(
         limit=limit,
         split=split,
         system=system,
+        dataset=dataset,
         layer=layer,
         maps=map or [],
         lenient=lenient,

@@ -8,6 +8,7 @@ import typer
 
 from paralign.cli.options import (
     BatchSize,
+    Dataset,
     Device,
     DryRun,
     Epochs,
@@ -66,6 +67,7 @@ def command(
     limit: Limit = None,
     split: Split = "test",
     system: System = None,
+    dataset: Dataset = None,
     keep_models: Annotated[bool, typer.Option(help="Keep the fine-tuned model of each seed.")] = True,
     lenient: Lenient = False,
     resume: Resume = False,
@@ -95,7 +97,7 @@ def command(
     from paralign.runs.preview import preview_finetune
 
     select_device(device)
-    data = FinetuneData(train, eval, dev, code_switch, target_examples, limit, split, system)
+    data = FinetuneData(train, eval, dev, code_switch, target_examples, limit, split, system, dataset)
     settings = short_forms(
         overrides, reset_layers=reset_layers, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision
     )

@@ -14,6 +14,7 @@ from paralign.errors import UserError
 __all__ = [
     "SHORT_FORMS",
     "BatchSize",
+    "Dataset",
     "Device",
     "DryRun",
     "Epochs",
@@ -111,6 +112,10 @@ Track = Annotated[
     typer.Option("--track", help="Experiment tracker: tensorboard, wandb, mlflow, ...; may be repeated."),
 ]
 Split = Annotated[str, typer.Option(help="Split name to record with the results.")]
+Dataset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name of the test data in tables, e.g. PUD.", show_default="from the file names"),
+]
 System = Annotated[
     str | None, typer.Option(help="Name of the system in tables.", show_default="the method of the encoder")
 ]

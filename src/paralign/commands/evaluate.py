@@ -39,6 +39,7 @@ def evaluate(
     limit: int | None = None,
     split: str = "test",
     system: str | None = None,
+    dataset: str | None = None,
     layer: int | None = None,
     maps: Sequence[str | Path] = (),
     lenient: bool = False,
@@ -58,6 +59,7 @@ def evaluate(
         limit: number of items used of every set, the first ones. None: all.
         split: name of the split, recorded with the results.
         system: name of the system in tables. None: the method of the encoder.
+        dataset: name of the data in tables, such as ``Tatoeba``. None: from the names of the files.
         layer: hidden state to use, for tasks that use one: 0 is the embeddings, k the output of layer k. Short for
             ``task.layer``. None: the default of the task.
         maps: folders of linear maps (:func:`paralign.make_map`), at most one for each language.
@@ -81,7 +83,7 @@ def evaluate(
     task_instance, facts = saved_task(task, model, settings)
     if not data:
         raise UserError("nothing to evaluate on", hint="--data LANG=PATH")
-    names = dataset_names(data)
+    names = dataset_names(data, dataset)
     read = [read_data(task_instance, spec, lenient, limit) for spec in data]
     tests = [(spec, name, items) for spec, name, (items, _) in zip(data, names, read, strict=True)]
     echo_dropped(sum((dropped for _, dropped in read), Counter()), quiet)

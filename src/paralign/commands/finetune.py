@@ -49,6 +49,7 @@ def finetune(
     limit: int | None = None,
     split: str = "test",
     system: str | None = None,
+    dataset: str | None = None,
     keep_models: bool = True,
     lenient: bool = False,
     resume: bool = False,
@@ -82,6 +83,7 @@ def finetune(
         limit: number of items used of every set, the first ones. None: all.
         split: name of the split, recorded with the results.
         system: name of the system in tables. None: the method of the encoder.
+        dataset: name of the test data in tables, such as ``PUD``. None: from the names of the files.
         keep_models: save the fine-tuned encoder and head of each seed.
         lenient: drop and count items that cannot be read instead of raising.
         resume: continue the run in ``out``; finished seeds are not repeated.
@@ -104,7 +106,7 @@ def finetune(
     """
     options = RunOptions(Path(out), resume, quiet, lenient, tuple(track), command)
     sets = [train] if isinstance(train, str) else list(train)
-    data = FinetuneData(sets, list(eval), dev, code_switch, target_examples, limit, split, system)
+    data = FinetuneData(sets, list(eval), dev, code_switch, target_examples, limit, split, system, dataset)
     request = FinetuneRequest(model, task, data, seeds, recipe, settings or {}, overrides)
     return prepare_finetune(options, request).run(keep_models=keep_models)
 

@@ -78,6 +78,8 @@ class Row:
     """The average of each seed measured on all its languages."""
     average_difference: float | None = None
     average_comparison: Comparison | None = None
+    average_interval: tuple[float, float] | None = None
+    """95 % interval of the average, over test items and, with several seeds, over seeds."""
     gap: float | None = None
     """Score on the pivot minus the average."""
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from paralign.report.figure import Figure, LegendEntry, Panel, Point
 from paralign.report.runs import HELD_OUT, Run
 from paralign.report.styles import Style
-from paralign.report.svg import render_svg, style_axes
+from paralign.report.svg import Plot, style_axes
 
 __all__ = ["draw_training"]
 
@@ -21,7 +21,9 @@ Curves = tuple[str, Mapping[str, Mapping[int, float]]]
 """A system, and for each loss its values by step."""
 
 _MAX_POINTS = 120
-_CAPTION = "One line per run. Long curves show means of neighboring steps."
+_SMOOTHED = 20
+"""Curves with at least as many points are smoothed: over a tenth of them on either side."""
+_CAPTION = "One line per run, smoothed, with the logged values behind it."
 _TITLES = {"pretrain": "Pretraining", "align": "Alignment", "finetune": "Fine-tuning"}
 
 
@@ -88,19 +90,39 @@ def _thinned(curve: Mapping[int, float]) -> tuple[Floats, Floats]:
     return np.array([steps[b].mean() for b in bins]), np.array([values[b].mean() for b in bins])
 
 
-def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
+def _smooth(values: Floats) -> Floats:
+    """Return the mean of each point and its neighbors, as many on one side as on the other. Gaps are left out.
+
+    The mean is centered, so that the curve neither lags nor starts at a wrong height.
+    """
+    if len(values) < _SMOOTHED:
+        return values
+    reach = len(values) // 10
+    out = np.full(len(values), math.nan)
+    for k in range(len(values)):
+        near = min(reach, k, len(values) - 1 - k)
+        window = values[k - near : k + near + 1]
+        if np.isfinite(values[k]):
+            out[k] = window[np.isfinite(window)].mean()
+    return out
+
+
+def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> Plot:
     from matplotlib.ticker import MaxNLocator
 
     def draw(axes: Any) -> None:
         for style, steps, values in lines:
             marker = "o" if len(steps) == 1 else None  # a line of one point would be invisible
+            smooth = _smooth(values)
+            if smooth is not values:
+                axes.plot(steps, values, color=style.color, linewidth=0.7, alpha=0.25)
             axes.plot(
                 steps,
-                values,
+                smooth,
                 color=style.color,
                 linestyle=style.linestyle,
-                linewidth=1.2,
-                alpha=0.85,
+                linewidth=1.4,
+                alpha=0.9,
                 marker=marker,
                 ms=3,
             )
@@ -108,4 +130,4 @@ def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
 
-    return render_svg(key, draw)
+    return Plot(key, draw)

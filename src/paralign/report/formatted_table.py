@@ -80,6 +80,8 @@ class FormattedTable:
     compared: bool
     """Whether a cell has a difference to the control."""
     notes: list[str] = field(default_factory=list)
+    finding: str = ""
+    """What the best system reaches, for headline tables."""
 
 
 def format_table(table: Table) -> FormattedTable:

@@ -13,17 +13,15 @@ __all__ = ["markdown"]
 
 def markdown(page: Page) -> str:
     """Return summary, tables, warnings, costs and commands of the page."""
-    blocks = [f"# {_escape(page.title)}", *(_finding(*finding) for finding in page.findings)]
+    blocks = [f"# {_escape(page.title)}", _escape(" ".join(page.opening))]
     if page.tables:
         blocks.append("## Results")
     for table in page.tables:
-        blocks += [f"### {_escape(table.title)}", _table(table), _escape(f"{table.caption} {table.seeds}")]
+        blocks.append(f"### {_escape(table.title)}")
+        blocks += [_table(table), _escape(" ".join(filter(None, (table.finding, table.caption, table.seeds))))]
         blocks += [_escape(note) for note in table.notes]
     if any(table.compared for table in page.tables) or page.baseline_legend:
         blocks.append(_escape(" ".join(part for part in (page.legend, page.baseline_legend) if part)))
-    blocks.append("## Warnings")
-    rest = [f"{len(page.more_alarms)} more on the HTML page."] if page.more_alarms else []
-    blocks.append("\n".join(f"* {_escape(alarm)}" for alarm in [*page.alarms, *rest]) or "None.")
     if page.costs:
         blocks.append("## Cost")
         blocks.append(
@@ -36,14 +34,13 @@ def markdown(page: Page) -> str:
     if page.commands:
         blocks.append("## Commands")
         blocks += [_fenced(command) for _, command in page.commands]
+    blocks.append("## Warnings")
+    rest = [f"{len(page.more_alarms)} more on the HTML page."] if page.more_alarms else []
+    blocks.append("\n".join(f"* {_escape(alarm)}" for alarm in [*page.alarms, *rest]) or "None.")
     if page.run_notes:
         blocks.append("## Notes on the runs")
         blocks.append("\n".join(f"* {_escape(note)}" for note in page.run_notes))
     return "\n\n".join(blocks) + "\n"
-
-
-def _finding(title: str, text: str) -> str:
-    return f"**{_escape(title)}.** {_escape(text)}" if title else _escape(text)
 
 
 def _table(table: FormattedTable) -> str:

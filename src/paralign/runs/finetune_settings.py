@@ -51,6 +51,7 @@ class FinetuneData:
     limit: int | None = None
     split: str = "test"
     system: str | None = None
+    dataset: str | None = None
 
 
 def finetune_settings(
@@ -86,8 +87,11 @@ def _load(recipe: str) -> dict[str, Any]:
 
 def identity(config: FinetuneConfig, task: str, data: FinetuneData) -> dict[str, Any]:
     """Return the settings that must not change when a run is resumed, except those of the task."""
+    facts = asdict(data)
+    if data.dataset is None:  # as in runs of versions without the option
+        del facts["dataset"]
     return {
-        "data": {"name": task, **{k: list(v) if k in ("train", "eval") else v for k, v in asdict(data).items()}},
+        "data": {"name": task, **{k: list(v) if k in ("train", "eval") else v for k, v in facts.items()}},
         "training": config.training.model_dump(mode="json"),
         "layers": config.layers.model_dump(mode="json"),
     }
