@@ -91,19 +91,22 @@ def _thinned(curve: Mapping[int, float]) -> tuple[Floats, Floats]:
 
 
 def _smooth(values: Floats) -> Floats:
-    """Return the mean of each point and its neighbors, as many on one side as on the other. Gaps are left out.
+    """Return the value at each point of a line fitted to its neighbors; gaps are left out and stay gaps.
 
-    The mean is centered, so that the curve neither lags nor starts at a wrong height.
+    Inside of the curve this is the mean of the neighbors. A mean would lag at the ends, where they are on one side.
     """
     if len(values) < _SMOOTHED:
         return values
     reach = len(values) // 10
+    places = np.arange(len(values), dtype=np.float64)
     out = np.full(len(values), math.nan)
-    for k in range(len(values)):
-        near = min(reach, k, len(values) - 1 - k)
-        window = values[k - near : k + near + 1]
-        if np.isfinite(values[k]):
-            out[k] = window[np.isfinite(window)].mean()
+    for k in np.flatnonzero(np.isfinite(values)).tolist():
+        window = slice(max(0, k - reach), k + reach + 1)
+        known = np.isfinite(values[window])
+        x, y = places[window][known] - k, values[window][known]
+        spread = float(((x - x.mean()) ** 2).sum())
+        slope = float(((x - x.mean()) * y).sum()) / spread if spread else 0.0
+        out[k] = y.mean() - slope * x.mean()
     return out
 
 

@@ -97,7 +97,7 @@ def _result(outcomes: Sequence[_Outcome]) -> str:
     if not better:
         scores = f"any of the {count} scores below" if count > 1 else outcomes[0].task
         if all(untested(outcome.comparison) for outcome in outcomes):
-            return f"Whether a system is better than {control} in {scores} was not tested{where}."
+            return f"Differences to {control} were not tested ({_reasons(outcomes)})."
         return f"No system is significantly better than {control} in {scores}{where}."
     parts = []
     for system in dict.fromkeys(outcome.row.system for outcome in better):
@@ -105,7 +105,7 @@ def _result(outcomes: Sequence[_Outcome]) -> str:
         tasks = [f"{outcome.task} ({outcome.numbers})" for outcome in own[:_MAX_NAMED]]
         tasks += [f"{len(own) - _MAX_NAMED} more scores"] * (len(own) > _MAX_NAMED)
         parts.append((system, join_names(tasks)))
-    share = f", {len(better)} of {count} scores below" if count > 1 else ""
+    share = f"; that is {len(better)} of the {count} scores below" if count > 1 else ""
     if len(parts) == 1:
         ((system, tasks_of_system),) = parts
         return f"{system} is significantly better than {control} in {tasks_of_system}{where}{share}."
@@ -128,14 +128,19 @@ def _limits(outcomes: Sequence[_Outcome]) -> str:
     worse = [outcome for outcome in outcomes if outcome.significant and outcome.gain <= 0]
     open_ = [outcome for outcome in outcomes if not outcome.significant and not untested(outcome.comparison)]
     not_tested = [outcome for outcome in outcomes if untested(outcome.comparison)]
+    if len(not_tested) == len(outcomes):
+        ahead = sum(outcome.gain > 0 for outcome in outcomes)
+        if len(outcomes) > _MAX_NAMED:
+            return f"The best system is above the control in {ahead} of the {len(outcomes)} scores below."
+        return f"The best scores: {_tasks(outcomes)}{_languages(outcomes)}."
     parts = []
     if worse:
         parts.append(f"the best system is significantly worse in {_tasks(worse)}")
     if open_:
         parts.append(f"no significant difference was found in {_tasks(open_)}")
     if not_tested:
-        reasons = join_names(sorted({untested(outcome.comparison) for outcome in not_tested}))
-        parts.append(f"{_tasks(not_tested)} {'were' if len(not_tested) > 1 else 'was'} not tested ({reasons})")
+        verb = "were" if len(not_tested) > 1 else "was"
+        parts.append(f"{_tasks(not_tested)} {verb} not tested ({_reasons(not_tested)})")
     if not parts:
         seeds = {outcome.comparison.seeds for outcome in outcomes if outcome.comparison}
         span = str(min(seeds)) if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
@@ -143,6 +148,10 @@ def _limits(outcomes: Sequence[_Outcome]) -> str:
         corrected = ", without correction for the number of comparisons" if many else ""
         return f"The intervals are over test items and {span} seeds of each system{corrected}."
     return _sentence("; ".join(parts))
+
+
+def _reasons(outcomes: Sequence[_Outcome]) -> str:
+    return join_names(sorted({untested(outcome.comparison) for outcome in outcomes} - {""}))
 
 
 def _sentence(text: str) -> str:
