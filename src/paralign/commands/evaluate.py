@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from paralign.commands.arguments import one_or_several
 from paralign.commands.map import map_languages, use_maps
 from paralign.config import merge, parse_override
 from paralign.console import echo
@@ -29,19 +30,20 @@ from paralign.training import best_device
 __all__ = ["evaluate"]
 
 
+@one_or_several
 def evaluate(
     model: str,
     *,
     task: str | None = None,
-    data: Sequence[str],
+    data: str | Sequence[str],
     out: str | Path,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     limit: int | None = None,
     split: str = "test",
     system: str | None = None,
     dataset: str | None = None,
     layer: int | None = None,
-    maps: Sequence[str | Path] = (),
+    maps: str | Sequence[str | Path] = (),
     lenient: bool = False,
     quiet: bool = False,
     command: str | None = None,
@@ -75,9 +77,11 @@ def evaluate(
 
     Example:
         >>> import paralign
-        >>> rows = paralign.evaluate(  # doctest: +SKIP
-        ...     "runs/ppa/encoder", task="retrieval", data=["en-de=ntrex.en-de.tsv"], out="runs/retrieval"
+        >>> rows = paralign.evaluate(
+        ...     "paralign-mini", task="retrieval", data="en-de=smallworld:0-50", out="runs/retrieval", quiet=True
         ... )
+        >>> sorted({(row.language, row.where.pool, row.where.direction) for row in rows})[:2]
+        [('de', 'cls', 'de-en'), ('de', 'cls', 'en-de')]
     """
     settings = task_section(merge(*map(parse_override, overrides), {"task": {"layer": layer}}))
     task_instance, facts = saved_task(task, model, settings)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.errors import UserError
 from paralign.results import Measurement
 from paralign.runs.finetune import FinetuneRun
@@ -32,12 +33,13 @@ class FinetuneRequest:
     overrides: Sequence[str] = ()
 
 
+@one_or_several
 def finetune(
     model: str,
     *,
     task: str,
     train: str | Sequence[str],
-    eval: Sequence[str],
+    eval: str | Sequence[str],
     out: str | Path,
     dev: str | None = None,
     code_switch: bool = False,
@@ -45,7 +47,7 @@ def finetune(
     seeds: int = 1,
     recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     limit: int | None = None,
     split: str = "test",
     system: str | None = None,
@@ -55,7 +57,7 @@ def finetune(
     resume: bool = False,
     quiet: bool = False,
     command: str | None = None,
-    track: Sequence[str] = (),
+    track: str | Sequence[str] = (),
 ) -> list[Measurement]:
     """Fine-tune an encoder and the head of a task, and evaluate them on other languages.
 
@@ -100,9 +102,12 @@ def finetune(
 
     Example:
         >>> import paralign
-        >>> rows = paralign.finetune(  # doctest: +SKIP
-        ...     "runs/ppa/encoder", task="pos", train="en=ewt-train.conllu", eval=["de=pud-de.conllu"], out="runs/pos"
+        >>> rows = paralign.finetune(
+        ...     "paralign-mini", task="pos", train="en=smallworld:0-40", eval="de=smallworld:100-120", out="runs/pos",
+        ...     settings={"training": {"steps": 2}}, quiet=True,
         ... )
+        >>> [(row.task, row.train, row.language, row.n) for row in rows if row.metric == "accuracy"]
+        [('pos', 'en', 'de', 20)]
     """
     options = RunOptions(Path(out), resume, quiet, lenient, tuple(track), command)
     sets = [train] if isinstance(train, str) else list(train)
