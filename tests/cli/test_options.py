@@ -3,6 +3,8 @@
 import operator
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -183,3 +185,14 @@ def test_epochs_that_a_recipe_would_ignore_are_refused(tmp_path):
         run_settings(str(recipe), short_forms((), epochs=3), [])
     assert run_settings(str(recipe), short_forms((), epochs=3), ["training.steps=9"]).training.steps == 9
     assert run_settings(str(recipe), {}, []).training.steps == 50
+
+
+@pytest.mark.parametrize("command", ["align --help", "report --help", "list --help", "analyze space --help"])
+def test_help_loads_no_heavy_library(command):
+    heavy = ("torch", "transformers", "numpy", "scipy", "matplotlib", "rich", "jinja2", "huggingface_hub")
+    code = (
+        f"import sys; from paralign.__main__ import main; main({command.split()!r});"
+        f" print(*[name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == []

@@ -69,10 +69,10 @@ def text_of(paths: ReportPaths) -> tuple[Read, str]:
 
 
 def figure_labels(page: Read) -> list[str]:
-    """What the plots show, for screen readers, without the overview at the top."""
-    labels, overview = [], False
+    """What the plots show, for screen readers, without the figure of results at the top."""
+    labels, in_results = [], False
     for tag, attributes in page.tags:
-        overview = attributes.get("class") == "overview" if tag == "section" else overview
-        if tag == "figure" and not overview:
+        in_results = attributes.get("class") == "results-figure" if tag == "section" else in_results
+        if tag == "figure" and not in_results:
             labels.append(attributes["aria-label"] or "")
     return labels

@@ -33,7 +33,7 @@ def opening(paths):
 def gains(paths):
     """Panel and system -> gain and interval, from the CSV file of the figures."""
     with paths.figures.open(encoding="utf-8", newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["section"] == "Overview"]
+        rows = [row for row in csv.DictReader(lines) if row["section"] == "Results"]
     return {(r["panel"], r["series"]): tuple(float(r[k] or "nan") for k in ("value", "low", "high")) for r in rows}
 
 
@@ -110,7 +110,7 @@ def test_every_task_is_a_panel_and_every_system_a_row(tmp_path):
 
 def test_the_order_of_the_page(report):
     html = report.html.read_text(encoding="utf-8")
-    parts = ('class="summary"', 'class="overview"', "<h2>Results", "<h2>Training", "<h2>Cost", "<h2>Reproduction",
+    parts = ('class="summary"', 'class="results-figure"', "<h2>Results", "<h2>Training", "<h2>Cost", "<h2>Reproduction",
              '<h2 id="warnings">')  # fmt: skip
     places = [html.index(part) for part in parts]
     assert places == sorted(places)
@@ -144,7 +144,7 @@ def test_figures_are_written_as_files_too(tmp_path, runs):
     paths = write_report(runs, tmp_path / "r.html", figures=True)
     again = write_report(runs, tmp_path / "again.html", figures=True)
     assert {path.suffix for path in paths.images} == {".svg", ".pdf"}
-    assert {path.stem for path in paths.images} >= {"overview-gain-over-the-control", "training-alignment"}
+    assert {path.stem for path in paths.images} >= {"results-gain-over-the-control", "training-alignment"}
     for path, other in zip(paths.images, again.images, strict=True):
         assert path.parent == tmp_path / "r.figures"
         assert path.read_bytes() == other.read_bytes()

@@ -26,7 +26,15 @@ from paralign.cli.options import (
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Analyze the layers and embeddings of encoders.", no_args_is_help=True)
+_HELP = """Analyze the layers and embeddings of encoders.
+
+\b
+Example:
+  paralign analyze similarity --model xlm-roberta-base --model runs/ppa/encoder \\
+      --pairs en-de=ntrex.en-de.tsv --out runs/similarity
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True)
 
 _MODELS = "--model xlm-roberta-base --model runs/ppa/encoder"
 _EXAMPLES = {
@@ -51,11 +59,6 @@ Text = Annotated[
     list[str] | None,
     typer.Option(help="Line-aligned text as LANG=PATH; may be repeated. All languages are compared with the first."),
 ]
-
-
-@app.callback()
-def _main() -> None:
-    """Analyze the layers and embeddings of encoders."""
 
 
 @app.command(help=_help("similarity"))

@@ -19,7 +19,14 @@ Exclude = Annotated[
     typer.Option(help="File of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON) to exclude; may be repeated."),
 ]
 
-app = typer.Typer(help="Prepare, check and show text.", no_args_is_help=True)
+_HELP = """Prepare, check and show text.
+
+\b
+Example:
+  paralign corpus check --pairs en-de=europarl.en-de.tsv.gz --test xnli.test.tsv --out check
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True)
 
 
 @app.command()

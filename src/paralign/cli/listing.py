@@ -17,15 +17,15 @@ def command(
     what: Annotated[
         str,
         typer.Argument(
-            help="recipes, objectives, tasks, aligners, analyses, models, languages or settings.", metavar="[WHAT]"
+            help="recipes, objectives, tasks, aligners, analyses, models, languages or settings.", metavar="WHAT"
         ),
     ] = "recipes",
     section: Annotated[
         str | None,
-        typer.Argument(help="For settings: a section such as training or moco.", metavar="[SECTION]"),
+        typer.Argument(help="For settings: a section such as training or moco.", metavar="SECTION"),
     ] = None,
 ) -> None:
-    """List recipes, objectives, tasks, aligners, analyses, bundled models, languages or settings.
+    """List what can be named: recipes, tasks, settings and others.
 
     \b
     Examples:

@@ -222,6 +222,8 @@ class Encoder(EncodesText, nn.Module):
 
     # -- hidden states
 
+    encode = EncodesText.encode  # so that it is documented with this class
+
     def layer_number(self, layer: float) -> int:
         """Return the number of a hidden state, 0 (embeddings) to L.
 

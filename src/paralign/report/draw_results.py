@@ -116,7 +116,7 @@ def draw_results(tables: Sequence[Table], styles: Mapping[str, Style]) -> Figure
     if not panels:
         return None
     return Figure(
-        "Overview",
+        "Results",
         "Gain over the control" if compared else "Scores",
         [LegendEntry.dot(styles[system]) for system in shown],
         panels,

@@ -55,7 +55,7 @@ class Page:
     title: str
     opening: list[str]
     """The first sentences."""
-    overview: Figure | None
+    results_figure: Figure | None
     """The first figure; None without scores."""
     tables: list[FormattedTable]
     legend: str
@@ -100,7 +100,7 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
     return Page(
         title=title,
         opening=open_page(tables) or _open_without_scores(runs, figures),
-        overview=draw_results(tables, styles),
+        results_figure=draw_results(tables, styles),
         tables=formatted,
         legend=_LEGEND_COMPARED if any(table.compared for table in formatted) else _LEGEND,
         baseline_legend=_baseline_legend(formatted),

@@ -13,11 +13,11 @@ from paralign.report.csv_files import figures_csv, tables_csv
 from paralign.report.figure_files import write_figures
 from paralign.report.latex import latex as latex_tables
 from paralign.report.markdown import markdown
-from paralign.report.page import build_page, html
+from paralign.report.page import Page, build_page, html
 from paralign.report.runs import read_runs
 from paralign.report.tables import build_tables
 
-__all__ = ["ReportPaths", "write_report"]
+__all__ = ["ReportPaths", "write_page", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,25 @@ def write_report(
     controls = control_systems(read, control)
     tables = build_tables(read, controls)
     page = build_page(read, tables, controls, title)
+    scores = tables_csv(read, tables, controls) if csv else None
+    return write_page(page, scores, out, latex=latex, figures=figures)
+
+
+def write_page(page: Page, tables: str | None, out: Path, *, latex: bool = False, figures: bool = False) -> ReportPaths:
+    """Write a page as HTML and Markdown, its tables and its figures.
+
+    Args:
+        page: the content.
+        tables: the tables as CSV. None: write no CSV files.
+        out: the page, ``NAME.html``.
+        latex: whether to write the tables as LaTeX.
+        figures: whether to write the figures as SVG and PDF files.
+    """
     paths = ReportPaths(out, out.with_suffix(".md"), out.with_suffix(".csv"), out.with_suffix(".figures.csv"))
     texts = [(paths.html, html(page)), (paths.markdown, markdown(page))]
-    every = [("Overview", [page.overview] if page.overview else []), *page.sections]
-    if csv:
-        texts += [(paths.csv, tables_csv(read, tables, controls)), (paths.figures, figures_csv(every))]
+    sections = [("Results", [page.results_figure] if page.results_figure else []), *page.sections]
+    if tables is not None:
+        texts += [(paths.csv, tables), (paths.figures, figures_csv(sections))]
     if latex:
         paths = replace(paths, latex=out.with_suffix(".tex"))
         texts.append((out.with_suffix(".tex"), latex_tables(page)))
@@ -102,7 +116,7 @@ def write_report(
         with atomic_file(path) as file:
             file.write(text.encode("utf-8", errors="replace"))  # as bytes: no other line ends on Windows
     if figures:
-        images = write_figures((figure for _, part in every for figure in part), out.with_suffix(".figures"))
+        images = write_figures((figure for _, part in sections for figure in part), out.with_suffix(".figures"))
         paths = replace(paths, images=tuple(images))
     return paths
 
