@@ -62,7 +62,7 @@ def test_what_was_not_tested_is_not_called_better(tmp_path):
     runs = [seeds_of(tmp_path, "MLM control", (200,)), seeds_of(tmp_path, "PPA", (390,))]
     text = opening(write_report(runs, tmp_path / "r.html"))
     assert "Differences to the MLM control were not tested (one seed)." in text
-    assert "The best scores: part-of-speech tagging (PPA: +47.5 points, 95 % interval " in text
+    assert "Observed for the best systems: part-of-speech tagging (PPA: +47.5 points, 95 % interval " in text
     assert "significantly" not in text.split("Filled dots")[0]
 
 

@@ -132,7 +132,7 @@ def _limits(outcomes: Sequence[_Outcome]) -> str:
         ahead = sum(outcome.gain > 0 for outcome in outcomes)
         if len(outcomes) > _MAX_NAMED:
             return f"The best system is above the control in {ahead} of the {len(outcomes)} scores below."
-        return f"The best scores: {_tasks(outcomes)}{_languages(outcomes)}."
+        return f"Observed for the best systems: {_tasks(outcomes)}{_languages(outcomes)}."
     parts = []
     if worse:
         parts.append(f"the best system is significantly worse in {_tasks(worse)}")
