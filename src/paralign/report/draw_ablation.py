@@ -12,7 +12,7 @@ from paralign.report.comparison import mean_of_known
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
 from paralign.report.number_format import format_range
 from paralign.report.styles import assign_styles
-from paralign.report.svg import Plot, set_tooltip, style_axes
+from paralign.report.svg import render_svg, set_tooltip, style_axes
 from paralign.results import natural_sort_key
 
 __all__ = ["draw_ablation"]
@@ -200,7 +200,7 @@ def _panel(
         f"{style.system}: " + ", ".join(f"{reset} {change:+.1f}" for reset, (change, _) in changes.items())
         for style, changes in lines
     )
-    return Panel(title, Plot(key, draw), description)
+    return Panel(title, render_svg(key, draw), description)
 
 
 def _point(header: str, cell: Row) -> Point:

@@ -14,7 +14,7 @@ from paralign.report.cells import Row
 from paralign.report.figure import Figure, LegendEntry, Panel, Point
 from paralign.report.number_format import format_difference, format_score
 from paralign.report.styles import Style
-from paralign.report.svg import Plot, set_tooltip
+from paralign.report.svg import render_svg, set_tooltip
 from paralign.report.tables import Table
 from paralign.report.titles import dataset_title, short_title, table_title
 
@@ -203,7 +203,7 @@ def _describe(marks: Sequence[_Mark], compared: bool) -> str:
     return "; ".join(f"{mark.style.system} {kind} {mark.value:.4g}, score {mark.score}" for mark in marks)
 
 
-def _plot(key: str, marks: Sequence[_Mark], label: str, factor: float, compared: bool) -> Plot:
+def _plot(key: str, marks: Sequence[_Mark], label: str, factor: float, compared: bool) -> str:
     from matplotlib.ticker import MaxNLocator
 
     names = ["\n".join(textwrap.wrap(mark.style.system, _NAME_WIDTH)[:3]) for mark in marks]
@@ -237,4 +237,4 @@ def _plot(key: str, marks: Sequence[_Mark], label: str, factor: float, compared:
         axes.set_xlabel("\n".join(textwrap.wrap(label, 46)), color="#555555", fontsize=8)
 
     lines = sum(max(1.6, 1 + name.count("\n")) for name in names)
-    return Plot(key, draw, (3.9, 0.55 + 0.16 * lines))
+    return render_svg(key, draw, size=(3.9, 0.55 + 0.16 * lines))

@@ -9,7 +9,7 @@ from paralign.report.comparison import mean_of_known
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
 from paralign.report.number_format import format_range
 from paralign.report.styles import Style, assign_styles
-from paralign.report.svg import Plot, set_tooltip, style_axes
+from paralign.report.svg import render_svg, set_tooltip, style_axes
 
 __all__ = ["draw_similarity"]
 
@@ -159,7 +159,7 @@ def _panel(key: str, title: str, lines: Sequence[Line], *, shuffled: bool = True
         f"{style.system} " + " ".join("?" if row["cka"] is None else f"{row['cka']:.2f}" for row in rows)
         for style, rows in lines
     )
-    return Panel(title, Plot(key, draw), description)
+    return Panel(title, render_svg(key, draw), description)
 
 
 def _table(headers: Sequence[str], curves: Sequence[Row], name: str) -> ShadedTable:

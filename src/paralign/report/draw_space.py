@@ -7,7 +7,7 @@ from typing import Any
 
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel
 from paralign.report.styles import Style, assign_styles
-from paralign.report.svg import Plot, set_tooltip, style_axes
+from paralign.report.svg import render_svg, set_tooltip, style_axes
 
 __all__ = ["draw_space"]
 
@@ -78,4 +78,4 @@ def _panel(key: str, title: str, meaning: str, lines: Sequence[tuple[Style, list
     description = "; ".join(
         f"{style.system} " + " ".join(f"{value:.3g}" for _, value in points) for style, points in lines
     )
-    return Panel(title, Plot(key, draw), f"{description} ({meaning})")
+    return Panel(title, render_svg(key, draw), f"{description} ({meaning})")

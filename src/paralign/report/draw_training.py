@@ -12,7 +12,7 @@ import numpy.typing as npt
 from paralign.report.figure import Figure, LegendEntry, Panel, Point
 from paralign.report.runs import HELD_OUT, Run
 from paralign.report.styles import Style
-from paralign.report.svg import Plot, style_axes
+from paralign.report.svg import render_svg, style_axes
 
 __all__ = ["draw_training"]
 
@@ -110,7 +110,7 @@ def _smooth(values: Floats) -> Floats:
     return out
 
 
-def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> Plot:
+def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
     from matplotlib.ticker import MaxNLocator
 
     def draw(axes: Any) -> None:
@@ -133,4 +133,4 @@ def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> Plot:
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
 
-    return Plot(key, draw)
+    return render_svg(key, draw)

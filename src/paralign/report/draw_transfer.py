@@ -8,7 +8,7 @@ from typing import Any
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point
 from paralign.report.scatter_plot import Dot, scatter_plot
 from paralign.report.styles import Style, assign_styles
-from paralign.report.svg import Plot, style_axes
+from paralign.report.svg import render_svg, style_axes
 
 __all__ = ["draw_transfer"]
 
@@ -72,7 +72,7 @@ def _score_panel(key: str, rows: Sequence[Row], languages: Sequence[str], styles
         f"{language}, {system}: zero-shot {zero:.1f}, supervised {supervised:.1f}"
         for (language, system), (zero, supervised) in means.items()
     )
-    bars = Plot(f"{key}/bars", lambda axes: _draw_bars(axes, languages, styles, means), size=(5.0, 3.4))
+    bars = render_svg(f"{key}/bars", lambda axes: _draw_bars(axes, languages, styles, means), size=(5.0, 3.4))
     return Panel("Trained on the original language (bars), on the derived language (lines)", bars, description)
 
 

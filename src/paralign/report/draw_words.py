@@ -7,7 +7,7 @@ from typing import Any
 
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
 from paralign.report.styles import COLORS
-from paralign.report.svg import Plot
+from paralign.report.svg import render_svg
 
 __all__ = ["draw_links", "draw_words"]
 
@@ -61,7 +61,7 @@ def _distance(a: Sequence[float], b: Sequence[float]) -> float:
     return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
 
 
-def _scatter(key: str, words: Sequence[Sequence[str]], positions: Sequence[Sequence[float]]) -> Plot:
+def _scatter(key: str, words: Sequence[Sequence[str]], positions: Sequence[Sequence[float]]) -> str:
     half = len(positions) // 2
 
     def draw(axes: Any) -> None:
@@ -75,7 +75,7 @@ def _scatter(key: str, words: Sequence[Sequence[str]], positions: Sequence[Seque
                 axes.annotate(word, (x, y), color=color, fontsize=7, parse_math=False, **offset)
         axes.margins(0.12)
 
-    return Plot(key, draw, size=(4.6, 4.2))
+    return render_svg(key, draw, size=(4.6, 4.2))
 
 
 def draw_links(source: FigureSource) -> list[Figure]:

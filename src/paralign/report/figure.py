@@ -8,7 +8,6 @@ from typing import Any
 
 from paralign.report.runs import Run
 from paralign.report.styles import Style
-from paralign.report.svg import Plot
 
 __all__ = ["Figure", "FigureSource", "LegendEntry", "Panel", "Point", "ShadedTable", "TableCell"]
 
@@ -79,7 +78,8 @@ class Panel:
     """One plot of a figure."""
 
     title: str
-    plot: Plot
+    svg: str
+    """Inline SVG whose ids occur nowhere else on the page, from :func:`paralign.report.svg.render_svg`."""
     description: str
     """What the plot shows, for screen readers."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paralign.folders import atomic_file
 from paralign.report.figure import Figure
-from paralign.report.svg import FIGURE_FORMATS, save_plots
+from paralign.report.svg import FIGURE_FORMATS, DrawnSvg, save_plots
 
 __all__ = ["write_figures"]
 
@@ -26,12 +26,12 @@ def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
     written: list[Path] = []
     folder.mkdir(exist_ok=True)
     for figure in figures:
-        if not figure.panels:
+        plots = [(panel.title, panel.svg) for panel in figure.panels if isinstance(panel.svg, DrawnSvg)]
+        if not plots:
             continue
         name = re.sub(r"[^a-z0-9]+", "-", f"{figure.section} {figure.title}".lower()).strip("-")[:100]
         used = {path.stem for path in written}
         stem = next(n for n in (name, *(f"{name}-{k}" for k in range(2, len(used) + 3))) if n not in used)
-        plots = [(panel.title, panel.plot) for panel in figure.panels]
         legend = [(entry.label, entry.properties) for entry in figure.legend]
         for suffix in FIGURE_FORMATS:
             path = folder / f"{stem}.{suffix}"

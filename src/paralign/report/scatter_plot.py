@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paralign.report.styles import Style
-from paralign.report.svg import Plot, set_tooltip, style_axes
+from paralign.report.svg import render_svg, set_tooltip, style_axes
 
 __all__ = ["Dot", "scatter_plot"]
 
@@ -25,11 +25,11 @@ class Dot:
     tooltip: str
 
 
-def scatter_plot(key: str, dots: Sequence[Dot], languages: Sequence[str], *, x_label: str, y_label: str) -> Plot:
-    """Return a scatter plot.
+def scatter_plot(key: str, dots: Sequence[Dot], languages: Sequence[str], *, x_label: str, y_label: str) -> str:
+    """Return a scatter plot as inline SVG.
 
     Args:
-        key: see :func:`~paralign.report.svg.Plot`.
+        key: see :func:`~paralign.report.svg.render_svg`.
         dots: the points.
         languages: all languages of the figure, so that its panels use the same markers.
         x_label: label of the x axis.
@@ -51,4 +51,4 @@ def scatter_plot(key: str, dots: Sequence[Dot], languages: Sequence[str], *, x_l
         style_axes(axes, x_label)
         axes.set_ylabel(y_label, color="#555555")
 
-    return Plot(key, draw, size=(4.6, 3.3))
+    return render_svg(key, draw, size=(4.6, 3.3))

@@ -7,37 +7,28 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import IO, Any
 
-__all__ = ["FIGURE_FORMATS", "Plot", "render_svg", "save_plots", "set_tooltip", "style_axes"]
+__all__ = ["FIGURE_FORMATS", "DrawnSvg", "render_svg", "save_plots", "set_tooltip", "style_axes"]
 
 FIGURE_FORMATS = ("svg", "pdf")
 _SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "font.size": 9, "text.parse_math": False}
 """Text stays text; names of systems are shown as they are: "$" does not begin a formula."""
 
 
-@dataclass(frozen=True)
-class Plot:
-    """One plot, drawn when it is needed.
+class DrawnSvg(str):
+    """Inline SVG that can be drawn again, for a file.
 
     Attributes:
-        key: a name that no other plot on the page has; the ids of the SVG derive from it.
         draw: the plotting function, called with matplotlib's axes.
         size: width and height in inches.
     """
 
-    key: str
     draw: Callable[[Any], None]
-    size: tuple[float, float] = (3.5, 2.1)
-
-    @property
-    def svg(self) -> str:
-        """The plot as an element of a page."""
-        return render_svg(self.key, self.draw, size=self.size)
+    size: tuple[float, float]
 
 
-def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, float] = (3.5, 2.1)) -> str:
+def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, float] = (3.5, 2.1)) -> DrawnSvg:
     """Return an inline SVG of what ``draw`` plots on matplotlib's axes.
 
     Args:
@@ -59,12 +50,14 @@ def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, floa
             # Text stays text in the SVG; the reader's fonts have the glyphs.
             warnings.filterwarnings("ignore", "Glyph .* missing")
             figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inline(out.getvalue(), "f" + hashlib.sha256(key.encode()).hexdigest()[:8])
+    svg = DrawnSvg(_inline(out.getvalue(), "f" + hashlib.sha256(key.encode()).hexdigest()[:8]))
+    svg.draw, svg.size = draw, size
+    return svg
 
 
 def save_plots(
     file: IO[bytes],
-    plots: Sequence[tuple[str, Plot]],
+    plots: Sequence[tuple[str, DrawnSvg]],
     legend: Sequence[tuple[str, dict[str, Any]]],
     *,
     format: str,
