@@ -287,6 +287,12 @@ def test_small_errors_are_best_where_lower_is_better(tmp_path):
     page, text = text_of(write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html", control="b"))
     assert page.bold == [f"{100 * np.mean([hits(0.2, seed=seed)[:, 0].mean() for seed in (0, 1, 2)]):.1f}"]
     assert "points below the control" in text
+    gains = [100 * (hits(0.6, seed=seed)[:, 0].mean() - hits(0.2, seed=seed)[:, 0].mean()) for seed in (0, 1, 2)]
+    cell = page.tables["Word alignment: AER"][2][1]
+    assert f" +{np.mean(gains):.1f}* [" in cell, "fewer errors are a positive difference"
+    low, high = map(float, cell.split("[")[1].rstrip("]").split(", "))
+    assert 0 < low < np.mean(gains) < high
+    assert "lower is better; differences are reductions: + is better" in text
     assert any(attrs.get("class") == "delta better" for _, attrs in page.tags)
 
 

@@ -31,7 +31,8 @@ def table_caption(table: Table) -> str:
     if len(table.others) > 1:
         parts.append(f"average over {join_names(table.others)}")
     if key.lower_is_better:
-        parts.append("lower is better")
+        compared = any(cell.difference is not None for cell in cells)
+        parts.append("lower is better" + ("; differences are reductions: + is better" if compared else ""))
     if any(cell.interval for cell in cells):
         parts.append("in parentheses, 95 % intervals of scores over test items and, with several seeds, over seeds")
     text = "; ".join(part for part in parts if part) + "."

@@ -27,7 +27,7 @@ class FormattedCell:
     spread: str = ""
     """Standard deviation over seeds, and the interval of a score that is not a ratio of sums."""
     difference: str = ""
-    """Difference to the control, with its sign."""
+    """Difference to the control, positive if the system is better."""
     interval: str = ""
     """Interval of the difference."""
     verdict: str = ""
@@ -159,7 +159,7 @@ def _change_cell(row: Row, pivot: str, key: TableKey) -> FormattedCell:
     scores = row.cells.get(pivot)
     if row.control or scores is None or scores.difference is None or not math.isfinite(scores.difference):
         return FormattedCell("")
-    cell = FormattedCell("", sort=repr(scores.difference))
+    cell = FormattedCell("", sort=repr(-scores.difference if key.lower_is_better else scores.difference))
     _add_difference(cell, scores.difference, scores.comparison, key)
     return cell
 
@@ -173,12 +173,14 @@ def _score_cell(value: float | None, sd: float | None, key: TableKey) -> Formatt
 def _add_difference(
     cell: FormattedCell, difference: float | None, comparison: Comparison | None, key: TableKey
 ) -> None:
-    """Add the difference to the control, its interval and its mark."""
+    """Add the difference to the control, its interval and its mark: positive is better, also for error rates."""
     if difference is None or not math.isfinite(difference):
         return
-    cell.difference = format_difference(difference, key.scaled)
+    sign = -1 if key.lower_is_better else 1
+    cell.difference = format_difference(sign * difference, key.scaled)
     if comparison is not None:
-        cell.interval = f"[{format_score(comparison.low, key.scaled)}, {format_score(comparison.high, key.scaled)}]"
+        low, high = sorted((sign * comparison.low, sign * comparison.high))
+        cell.interval = f"[{format_score(low, key.scaled)}, {format_score(high, key.scaled)}]"
         cell.verdict = verdict(difference, comparison, lower_is_better=key.lower_is_better)
 
 

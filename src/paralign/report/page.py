@@ -28,10 +28,10 @@ __all__ = ["Page", "build_page", "html"]
 _LEGEND = "Scores are means over seeds, ± their sample standard deviation. Bold: the best score of the column."
 _LEGEND_COMPARED = (
     "Scores are means over seeds, ± their sample standard deviation. Below each score: the difference to the control in"
-    " points, with its 95\N{NO-BREAK SPACE}% interval over test items (paired bootstrap, 10,000 resamples) and, where"
-    " both systems have two or more seeds, over seeds. * marks differences whose interval over both excludes 0, not"
-    f" corrected for the number of comparisons. With one seed, or fewer than {MIN_ITEMS} test items, nothing is marked."
-    " Bold: the best score of the column."
+    " points, positive if the system is better, with its 95\N{NO-BREAK SPACE}% interval over test items (paired"
+    " bootstrap, 10,000 resamples) and, where both systems have two or more seeds, over seeds."
+    " * marks differences whose interval over both excludes 0, not corrected for the number of comparisons. With one"
+    f" seed, or fewer than {MIN_ITEMS} test items, nothing is marked. Bold: the best score of the column."
 )
 _BASELINES = {
     "chance": "chance answers at random",
