@@ -117,6 +117,7 @@ def test_known_names_are_names():
         ("finetune --learning_rate 1e-3", "(use --lr)"),
         ("align --out {out} --model {base} --pairs en-ru.csv", "(did you mean en-ru=en-ru.csv?)"),
         ("align --out {out} --model {base} --pairs data/corpus.en-ru.tsv.gz", "(did you mean en-ru=data/corpus.en"),
+        ("align --out {out} --model {base} --pairs data/de_en.tsv", "(did you mean de-en=data/de_en.tsv?)"),
         ("pretrain --out {out} --model {base} --text news.de.txt", "(did you mean de=news.de.txt?)"),
         ("align --out {out} --model {base} --pairs corpus.txt", "write SOURCE-TARGET=PATH"),
         ("align --out {out} --model {base} --pairs en-de=a --set training.lr=1", "did you mean 'learning_rate'?"),

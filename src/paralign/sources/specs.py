@@ -195,10 +195,11 @@ def _split_spec(text: str, shape: str) -> tuple[str, str]:
 
 def _tags_in_name(path: str, *, pair: bool) -> str | None:
     """Return ``en-ru`` for ``corpus.en-ru.csv`` (``pair``), ``ru`` for ``news.ru.txt``; None if no part is a tag."""
-    for part in reversed(re.split(r"[._]", Path(path.strip()).name)):
-        tags = part.split("-")
-        if len(tags) == 1 + pair and all(2 <= len(tag) <= 3 and find_tag(tag) for tag in tags):
-            return part
+    parts = re.split(r"[._-]" if pair else r"[._]", Path(path.strip()).name)
+    known = [2 <= len(part) <= 3 and find_tag(part) is not None for part in parts]
+    for k in range(len(parts) - 1 - pair, -1, -1):
+        if all(known[k : k + 1 + pair]):
+            return "-".join(parts[k : k + 1 + pair])
     return None
 
 
