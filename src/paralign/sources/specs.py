@@ -196,7 +196,7 @@ def _split_spec(text: str, shape: str) -> tuple[str, str]:
 def _tags_in_name(path: str, *, pair: bool) -> str | None:
     """Return ``en-ru`` for ``corpus.en-ru.csv`` (``pair``), ``ru`` for ``news.ru.txt``; None if no part is a tag."""
     parts = re.split(r"[._-]" if pair else r"[._]", Path(path.strip()).name)
-    known = [2 <= len(part) <= 3 and find_tag(part) is not None for part in parts]
+    known = [2 <= len(part) <= 3 and bool(find_tag(part)) for part in parts]
     for k in range(len(parts) - 1 - pair, -1, -1):
         if all(known[k : k + 1 + pair]):
             return "-".join(parts[k : k + 1 + pair])
