@@ -34,7 +34,7 @@ _LAZY = {
     "TokenStore": "paralign.corpus.store",
     "World": "paralign.smallworld",
     "UserError": "paralign.errors",
-    "read_results": "paralign.results",
+    "read_results": "paralign.commands.read_results",
     "write_report": "paralign.report",
 }
 __all__ = [
@@ -81,13 +81,13 @@ if TYPE_CHECKING:
     from paralign.commands.map import make_map, make_text_maps
     from paralign.commands.predict import predict
     from paralign.commands.pretrain import pretrain
+    from paralign.commands.read_results import read_results
     from paralign.commands.suite import suite
     from paralign.corpus.store import TokenStore
     from paralign.encoder import Encoder
     from paralign.errors import UserError
     from paralign.objectives import Objective
     from paralign.report import write_report
-    from paralign.results import read_results
     from paralign.smallworld import World
 
 

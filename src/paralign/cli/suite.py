@@ -40,7 +40,12 @@ def command(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fine-tune and evaluate several encoders on all tasks of a suite, and write one page that compares them."""
+    """Fine-tune and evaluate several encoders on all tasks of a suite, and write one page that compares them.
+
+    \b
+    Example:
+      paralign suite quick --model base=paralign-mini --model ppa=runs/ppa/encoder --out runs/quick
+    """
     from paralign.commands.suite import parse_models
     from paralign.commands.suite import suite as run_suite
     from paralign.console import printable

@@ -11,6 +11,7 @@ from typing import Any
 
 from paralign.analyses.ablation import AblationCell, ablation_result
 from paralign.commands.analyze_results import write_analysis
+from paralign.commands.arguments import one_or_several
 from paralign.commands.finetune import finetune
 from paralign.config import load_toml
 from paralign.console import echo
@@ -29,17 +30,18 @@ from paralign.tasks.base import read_data
 __all__ = ["analyze_ablation"]
 
 
+@one_or_several
 def analyze_ablation(
-    models: Sequence[str],
+    models: str | Sequence[str],
     *,
     task: str,
-    train: Sequence[str],
-    eval: Sequence[str],
+    train: str | Sequence[str],
+    eval: str | Sequence[str],
     out: str | Path,
-    layers: Sequence[str] = (),
+    layers: str | Sequence[str] = (),
     width: int = 2,
     seeds: int = 1,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     lenient: bool = False,
     limit: int | None = None,
     resume: bool = False,

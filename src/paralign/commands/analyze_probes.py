@@ -11,6 +11,7 @@ import torch
 from paralign.analyses.base import AnalyzedEncoder
 from paralign.analyses.probes import ProbeData, ProbesConfig, check_probed_task, probe_encoders
 from paralign.commands.analyze_results import write_analysis
+from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override, resolve
 from paralign.console import echo
 from paralign.device import best_device
@@ -27,14 +28,15 @@ from paralign.tasks.supervised import SupervisedTask
 __all__ = ["analyze_probes"]
 
 
+@one_or_several
 def analyze_probes(
-    models: Sequence[str],
+    models: str | Sequence[str],
     *,
     task: str,
-    train: Sequence[str],
-    eval: Sequence[str],
+    train: str | Sequence[str],
+    eval: str | Sequence[str],
     out: str | Path,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     limit: int | None = None,
     split: str = "test",
     lenient: bool = False,

@@ -40,10 +40,13 @@ class GridConfig(Config):
     finetune_seeds: int = Field(default=1, ge=1)
     """Number of fine-tuning seeds."""
     arch: str = "bert:4x256"
+    """Shape of the encoders, FAMILY:LAYERSxWIDTH."""
     tokenizer: str = "bpe"
+    """``wordpiece`` or ``bpe``, to train a tokenizer on the text, or the folder of one."""
     vocab: int = Field(default=8_000, ge=100)
     """Vocabulary size of the original language. With the twins the encoder has twice as many pieces."""
     max_length: int = Field(default=128, ge=16)
+    """Maximum sequence length of the encoders, in pieces."""
     pretrain: list[str] = Field(default=[])
     """Settings of every pretraining run, as ``section.key=value``."""
     finetune: list[str] = Field(default=[])

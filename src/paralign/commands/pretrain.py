@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.corpus.mixing import MixedText
 from paralign.corpus.store import TokenStore
@@ -66,26 +67,27 @@ class PretrainRequest:
     overrides: Sequence[str] = ()
 
 
+@one_or_several
 def pretrain(
     *,
     out: str | Path,
-    text: Sequence[str] = (),
-    pairs: Sequence[str] = (),
+    text: str | Sequence[str] = (),
+    pairs: str | Sequence[str] = (),
     arch: str | None = None,
     model: str | None = None,
     tokenizer: str = "wordpiece",
     vocab: int = 12_000,
     max_length: int = 256,
-    heldout: Sequence[str] = (),
-    dictionary: Sequence[str] = (),
+    heldout: str | Sequence[str] = (),
+    dictionary: str | Sequence[str] = (),
     recipe: str = "pretrain",
     settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     lenient: bool = False,
     resume: bool = False,
     quiet: bool = False,
     command: str | None = None,
-    track: Sequence[str] = (),
+    track: str | Sequence[str] = (),
 ) -> Path:
     """Train a masked LM on plain text or pairs, from scratch or from an encoder.
 
@@ -112,9 +114,12 @@ def pretrain(
 
     Example:
         >>> import paralign
-        >>> paralign.pretrain(  # doctest: +SKIP
-        ...     text=["en=news.en.txt", "de=news.de.txt"], arch="bert:4x256", out="runs/base"
+        >>> encoder = paralign.pretrain(
+        ...     text=["en=smallworld:0-100", "de=smallworld:100-200"], arch="bert:1x32", vocab=200, out="runs/base",
+        ...     settings={"training": {"steps": 2, "batch": 8}}, quiet=True,
         ... )
+        >>> encoder.as_posix()
+        'runs/base/encoder'
     """
     start = check_start(model, arch, Scratch(str(arch), tokenizer, vocab, max_length))
     request = PretrainRequest(start, text, pairs, heldout, dictionary, recipe, settings or {}, overrides)

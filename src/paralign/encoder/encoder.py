@@ -20,6 +20,7 @@ from paralign.encoder import tokenizer as tok
 from paralign.encoder.chunks import pad_rows, restoring_order
 from paralign.encoder.hidden_states import HiddenStates
 from paralign.encoder.loading import load_model, load_tokenizer
+from paralign.encoder.sentences import EncodesText
 from paralign.errors import UserError
 
 __all__ = ["Encoder", "tensor_bytes"]
@@ -27,7 +28,7 @@ __all__ = ["Encoder", "tensor_bytes"]
 E = TypeVar("E", bound="Encoder")
 
 
-class Encoder(nn.Module):
+class Encoder(EncodesText, nn.Module):
     """A Hugging Face encoder with its tokenizer: a masked LM where its family has one.
 
     Args:
@@ -43,8 +44,8 @@ class Encoder(nn.Module):
     >>> encoder = Encoder.from_pretrained("paralign-mini")
     >>> encoder.layers, encoder.width
     (4, 256)
-    >>> [len(ids) for ids, offsets in encoder.tokenize(["The dog sees the cat."], "en")]
-    [7]
+    >>> encoder.encode(["The dog sees the cat.", "A cat sleeps."]).shape
+    (2, 256)
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str = "", chunk_cost: int | None = None) -> None:
@@ -221,6 +222,8 @@ class Encoder(nn.Module):
 
     # -- hidden states
 
+    encode = EncodesText.encode  # so that it is documented with this class
+
     def layer_number(self, layer: float) -> int:
         """Return the number of a hidden state, 0 (embeddings) to L.
 
@@ -243,10 +246,6 @@ class Encoder(nn.Module):
             hint = f"layers are 0 (embeddings) to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
             raise UserError(f"there is no layer {layer}", where=self.name or None, hint=hint)
         return number
-
-    def encode(self, view: View) -> HiddenStates:
-        """Return the last hidden states of a view."""
-        return self.encode_layers(view, [self.layers])[0]
 
     def encode_views(self, requests: Sequence[tuple[View, Sequence[int]]]) -> list[list[HiddenStates]]:
         """Return hidden states of several views.

@@ -16,6 +16,7 @@ from paralign.console import echo
 from paralign.digests import FolderDigests
 from paralign.encoder.families import TWINS, attention_implementation, first_line, model_class, read_family
 from paralign.encoder.hf import base_of, has_head, hidden_layers, width_of
+from paralign.encoder.hub import cached_snapshot, hub_is_reachable, unavailable
 from paralign.errors import UserError
 from paralign.models import shipped
 
@@ -45,8 +46,15 @@ def _local(name: str) -> Path | None:
 
 
 def _folder(name: str) -> Path | None:
-    """Return the existing folder that a model name refers to, or None for a name on the hub."""
+    """Return the existing folder that a model name refers to, or None for a name on the hub.
+
+    If the Hub cannot be reached, it is the folder in its cache.
+    """
     path = _local(name)
+    if path is None and not hub_is_reachable():
+        path = cached_snapshot(name)
+        if path is None:
+            raise unavailable(name, "there is no such folder, and the Hugging Face Hub cannot be reached")
     if path is not None and not path.exists():
         raise UserError("no such model folder", where=name, hint="give a folder or a name on the Hugging Face hub")
     if path is not None and not path.is_dir():
@@ -112,7 +120,7 @@ def check_loadable(name: str) -> None:
     """
     check_weights(name)
     _check_tokenizer(name)
-    read_family(str(_local(name) or name), name)
+    read_family(str(_folder(name) or name), name)
 
 
 def load_model(name: str) -> Any:
@@ -128,7 +136,7 @@ def load_model(name: str) -> Any:
         UserError: if something is missing or cannot be read, or if the model is not an encoder.
     """
     check_weights(name)
-    path = str(_local(name) or name)
+    path = str(_folder(name) or name)
     config = read_family(path, name)
     loader = model_class(config)
     options = {"add_pooling_layer": False} if loader is AutoModel and _has_pooling_option(config) else {}
@@ -220,9 +228,9 @@ def load_tokenizer(name: str) -> Any:
     """
     _check_tokenizer(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(_local(name) or name), use_fast=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(str(_folder(name) or name), use_fast=True, trust_remote_code=False)
     except Exception as error:  # transformers raises errors of many types here
-        path, hint = _local(name), None
+        path, hint = _folder(name), None
         if find_spec("sentencepiece") is None and (path is None or any(path.glob("*.model"))):
             hint = "SentencePiece vocabularies need an extra: pip install 'paralign[sentencepiece]'"
         raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, hint=hint) from error

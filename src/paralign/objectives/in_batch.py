@@ -24,6 +24,7 @@ class InBatchConfig(LayerConfig):
     """Settings under ``[in_batch]``."""
 
     temperature: float = Field(default=0.05, gt=0)
+    """Divisor of the cosines before the softmax; lower values weight the hardest negatives more."""
     margin: float = Field(default=0.0, ge=0)
     """Subtracted from the cosine of translations, as in LaBSE, which has 0.3."""
     pool: Literal["cls", "mean"] = "mean"

@@ -81,6 +81,8 @@ class Row:
     resampled: Resampled | None = None
     """The average, or the only score if there is no average, on resamples of the items. ``None`` if it is not
     compared."""
+    average_interval: tuple[float, float] | None = None
+    """95 % interval of the average, over test items and, with several seeds, over seeds."""
     gap: float | None = None
     """Score on the pivot minus the average."""
 

@@ -29,6 +29,7 @@ __all__ = [
     "mean_of_known",
     "resample_cells",
     "scores_by_seed",
+    "set_average_interval",
     "set_interval",
     "unbeaten_baselines",
     "verdict",
@@ -93,6 +94,31 @@ def set_interval(cell: Cell) -> None:
     sd = mean_sd(by_seed)[1]
     if cell.interval is not None and sd is not None:
         cell.interval = interval_over_seeds(cell.mean, cell.interval, sd, len(by_seed))
+
+
+def set_average_interval(row: Row, languages: Sequence[str]) -> None:
+    """Set the 95 % interval of the average, or of the only score, over test items and, with several seeds, over seeds.
+
+    It is left out where the items of a language are unknown.
+
+    Args:
+        row: a system whose cells have been resampled.
+        languages: languages of the average.
+    """
+    cells = [row.cells[language] for language in languages] if row.average is not None else list(row.cells.values())
+    resampled = [cell.resampled for cell in cells]
+    if not resampled or (row.average is None and len(resampled) > 1) or None in resampled:
+        return
+    scores = np.mean([part.resamples for part in resampled if part is not None], axis=0)
+    scores = scores[np.isfinite(scores)]
+    value = row.average if row.average is not None else cells[0].mean
+    if not len(scores) or not math.isfinite(value):
+        return
+    low, high = np.percentile(scores, [2.5, 97.5])
+    interval = float(low), float(high)
+    by_seed = list(scores_by_seed(row.average_scores if row.average is not None else cells[0].scores).values())
+    sd = mean_sd(by_seed)[1] if by_seed else None
+    row.average_interval = interval if sd is None else interval_over_seeds(value, interval, sd, len(by_seed))
 
 
 def resample_cells(cells: Iterable[Cell]) -> None:

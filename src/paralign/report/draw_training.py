@@ -23,7 +23,9 @@ Cosines = tuple[str, Mapping[str, Mapping[int, Mapping[str, float]]]]
 """A system, and for each pair of losses the cosines of each step by group of weights."""
 
 _MAX_POINTS = 120
-_CAPTION = "One line per run. Long curves show means of neighboring steps."
+_SMOOTHED = 20
+"""Curves with at least as many points are smoothed: over a tenth of them on either side."""
+_CAPTION = "One line per run, smoothed, with the logged values behind it."
 _TITLES = {"pretrain": "Pretraining", "align": "Alignment", "finetune": "Fine-tuning"}
 
 
@@ -128,19 +130,42 @@ def _thinned(curve: Mapping[int, float]) -> tuple[Floats, Floats]:
     return np.array([steps[b].mean() for b in bins]), np.array([values[b].mean() for b in bins])
 
 
+def _smooth(values: Floats) -> Floats:
+    """Return the value at each point of a line fitted to its neighbors; gaps are left out and stay gaps.
+
+    Inside of the curve this is the mean of the neighbors. A mean would lag at the ends, where they are on one side.
+    """
+    if len(values) < _SMOOTHED:
+        return values
+    reach = len(values) // 10
+    places = np.arange(len(values), dtype=np.float64)
+    out = np.full(len(values), math.nan)
+    for k in np.flatnonzero(np.isfinite(values)).tolist():
+        window = slice(max(0, k - reach), k + reach + 1)
+        known = np.isfinite(values[window])
+        x, y = places[window][known] - k, values[window][known]
+        spread = float(((x - x.mean()) ** 2).sum())
+        slope = float(((x - x.mean()) * y).sum()) / spread if spread else 0.0
+        out[k] = y.mean() - slope * x.mean()
+    return out
+
+
 def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
     from matplotlib.ticker import MaxNLocator
 
     def draw(axes: Any) -> None:
         for style, steps, values in lines:
             marker = "o" if len(steps) == 1 else None  # a line of one point would be invisible
+            smooth = _smooth(values)
+            if smooth is not values:
+                axes.plot(steps, values, color=style.color, linewidth=0.7, alpha=0.25)
             axes.plot(
                 steps,
-                values,
+                smooth,
                 color=style.color,
                 linestyle=style.linestyle,
-                linewidth=1.2,
-                alpha=0.85,
+                linewidth=1.4,
+                alpha=0.9,
                 marker=marker,
                 ms=3,
             )

@@ -1,47 +1,28 @@
-"""The summary at the top of the page: one finding for each task."""
+"""Findings: a sentence or two about the best system of each headline table."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from paralign.metrics import Comparison, is_significant
 from paralign.metrics.significance import untested
 from paralign.report.cells import Row
 from paralign.report.number_format import format_difference, format_score, join_names
 from paralign.report.tables import Table
-from paralign.report.titles import table_title
 
-__all__ = ["Finding", "describe_difference", "summarize"]
+__all__ = ["describe_difference", "describe_table"]
 
 _MAX_NAMED = 8
 """More languages than these are counted instead of named."""
 
-Finding = tuple[str, str]
-"""A title, which may be empty, and a sentence or two."""
 
-
-def summarize(
-    tables: Sequence[Table], *, has_figures: bool = False, of_figures: Sequence[Finding] = ()
-) -> list[Finding]:
-    """Return the finding of each task, then those of figures; and a note if there is no control, or nothing to report.
+def describe_table(table: Table) -> str:
+    """Return what the best system of a table reaches, and how it compares with the control; empty if unknown.
 
     Args:
-        tables: all tables.
-        has_figures: whether a run has figures of an analysis.
-        of_figures: the findings of figures.
+        table: the table.
     """
-    headline = [table for table in tables if table.key.is_headline] or list(tables)
-    findings = [(table_title(table.key), text) for table in headline if (text := _describe_best(table))]
-    if tables and not any(table.controls for table in tables):
-        findings.append(("", "No run is marked as the control, so systems are not compared with one."))
-    if not tables and not of_figures:
-        findings.append(
-            ("", "The runs have figures of analyses but no tables of scores.")
-            if has_figures
-            else ("", "The runs have no scores yet; the page shows their training curves.")
-        )
-    return [*findings, *of_figures]
+    return _describe_best(table) or ""
 
 
 def _score(row: Row) -> float:

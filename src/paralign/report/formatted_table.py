@@ -35,7 +35,7 @@ class FormattedCell:
     spread: str = ""
     """Standard deviation over seeds, and the interval of a score that is not a ratio of sums."""
     difference: str = ""
-    """Difference to the control, with its sign."""
+    """Difference to the control, positive if the system is better."""
     interval: str = ""
     """Interval of the difference."""
     verdict: str = ""
@@ -88,6 +88,8 @@ class FormattedTable:
     compared: bool
     """Whether a cell has a difference to the control."""
     notes: list[str] = field(default_factory=list)
+    finding: str = ""
+    """What the best system reaches, for headline tables."""
 
 
 def format_table(table: Table) -> FormattedTable:
@@ -167,7 +169,7 @@ def _change_cell(row: Row, pivot: str, key: TableKey) -> FormattedCell:
     scores = row.cells.get(pivot)
     if row.control or scores is None or scores.difference is None or not math.isfinite(scores.difference):
         return FormattedCell("")
-    cell = FormattedCell("", sort=repr(scores.difference))
+    cell = FormattedCell("", sort=repr(-scores.difference if key.lower_is_better else scores.difference))
     _add(cell, scores.difference, scores.comparison, key)
     return cell
 
@@ -187,12 +189,14 @@ def add_difference(
     scaled: bool = True,
     lower_is_better: bool = False,
 ) -> None:
-    """Add the difference to the control, its interval and its mark."""
+    """Add the difference to the control, its interval and its mark: positive is better, also for error rates."""
     if difference is None or not math.isfinite(difference):
         return
-    cell.difference = format_difference(difference, scaled)
+    sign = -1 if lower_is_better else 1
+    cell.difference = format_difference(sign * difference, scaled)
     if comparison is not None:
-        cell.interval = f"[{format_score(comparison.low, scaled)}, {format_score(comparison.high, scaled)}]"
+        low, high = sorted((sign * comparison.low, sign * comparison.high))
+        cell.interval = f"[{format_score(low, scaled)}, {format_score(high, scaled)}]"
         cell.verdict = verdict(difference, comparison, lower_is_better=lower_is_better)
 
 

@@ -87,7 +87,7 @@ def write_suite_report(
     overview = build_overview(tables, systems, _seeds(cells, runs))
     page = replace(
         page,
-        findings=[("Overall", _describe_overall(overview))],
+        opening=[_describe_overall(overview)],
         overview=_format_overview(overview) if overview.rows else None,
         missing=tuple(_missing(cells)),
         times=_format_times(cells, tasks, systems),

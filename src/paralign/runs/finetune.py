@@ -81,7 +81,7 @@ class FinetuneRun:
     ) -> None:
         self.options, self.model, self.config, self.data, self.sets = options, model, config, data, sets
         self.task_name, self.task = task
-        self.tests = list(zip(data.eval, tests, dataset_names(data.eval), strict=True))
+        self.tests = list(zip(data.eval, tests, dataset_names(data.eval, data.dataset), strict=True))
         self.folder = RunFolder(options.out, "finetune", resume=options.resume, command=options.command)
         self._results = self.folder.path / "results.jsonl"
         self._settings = identity(config, self.task_name, data, self.task)
