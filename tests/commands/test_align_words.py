@@ -138,7 +138,10 @@ def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
             {"method": "similarity", "model": "{base}", "train": ["en-de=smallworld:0-9"]},
             "--train is .*'similarity' .*by hmm, ibm, eflomal",
         ),
-        ({"method": "similarity", "model": "{base}", "symmetrise": "union"}, "itermax has no two directions"),
+        (
+            {"method": "similarity", "model": "{base}", "symmetrise": "union", "overrides": ["words.matching=itermax"]},
+            "itermax has no two directions",
+        ),
         (
             {"method": "similarity", "model": "{base}", "posteriors": "x"},
             "--posteriors is .*'similarity' .*hmm, ibm",

@@ -39,7 +39,7 @@ def test_links_of_translation_models_equal_those_on_the_cpu(method, device, tmp_
     assert abs(results[0][1] - results[1][1]) < 1e-3
 
 
-@pytest.mark.parametrize("unit", ["piece", "word"])
+@pytest.mark.parametrize("unit", ["piece", "word", "both"])
 @pytest.mark.parametrize("matching", ["argmax", "itermax", "softmax", "transport"])
 def test_links_by_similarity_equal_those_on_the_cpu(
     matching, unit, device, make_cpu_encoder, make_device_encoder, record_property

@@ -79,10 +79,10 @@ def piece_states(
     pieces: Pieces,
     language: str | None,
     *,
-    layer: int,
+    layers: Sequence[int],
     budget: int = 8192,
     half: bool = False,
-) -> torch.Tensor:
+) -> list[torch.Tensor]:
     """Return the hidden states of all pieces of sentences, without dropout.
 
     A sentence longer than the encoder's longest row is encoded in windows that overlap by half. A piece's state comes
@@ -92,12 +92,13 @@ def piece_states(
         encoder: the encoder; its training mode is restored.
         pieces: ids of each sentence, without special pieces.
         language: their language, for the encoder's maps. None: no particular one.
-        layer: number of the hidden state, 0 for the embeddings.
+        layers: numbers of the hidden states, 0 for the embeddings.
         budget: number of padded pieces encoded at once.
         half: whether to multiply in bf16 instead of fp32.
 
     Returns:
-        The states in fp32 on the encoder's device, one sentence after another. Shape: [sum of lengths, d].
+        The states of each of ``layers``, in fp32 on the encoder's device, one sentence after another. Shape of each:
+        [sum of lengths, d].
     """
     longest = encoder.max_pieces - sum(map(len, encoder.template.single))
     before = len(encoder.template.single[0])
@@ -112,19 +113,20 @@ def piece_states(
             if stop > first:
                 windows.append(ids[begin : begin + longest])
                 kept.append((offset + first, first - begin, stop - begin))
-    out = torch.zeros(int(starts[-1]), encoder.width, device=encoder.device)
+    out = [torch.zeros(int(starts[-1]), encoder.width, device=encoder.device) for _ in layers]
     training = encoder.training
     encoder.eval()
     for rows in by_length(windows, budget):
         view = sentence_view(encoder, [windows[r] for r in rows], language)
-        with torch.autocast(out.device.type, torch.bfloat16, enabled=half):
-            states = encoder.encode_layers(view, [layer])[0].flat.float()
+        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=half):
+            hidden = encoder.encode_layers(view, layers)
         source, target = [], []
         for row, begin in zip(rows.tolist(), view.starts.tolist(), strict=True):
             offset, first, stop = kept[row]
             source.append(np.arange(begin + before + first, begin + before + stop))
             target.append(np.arange(offset, offset + stop - first))
-        take, put = (on_device(np.concatenate(indices), out.device) for indices in (source, target))
-        out[put] = states[take]
+        take, put = (on_device(np.concatenate(indices), encoder.device) for indices in (source, target))
+        for result, states in zip(out, hidden, strict=True):
+            result[put] = states.flat[take].float()
     encoder.train(training)
     return out
