@@ -127,4 +127,4 @@ class Command(TyperCommand):
 
 def _plain_types(names: str) -> str:
     """``--pairs <list[str]>`` as ``--pairs <str>``: that an option may be repeated is said in its text."""
-    return names.replace("<list[", "<").replace("]>", ">").replace("<int range>", "<int>")
+    return names.replace("<list[", "<").replace("]>", ">").replace(" range>", ">")
