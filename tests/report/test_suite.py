@@ -85,7 +85,7 @@ def test_the_overall_score_is_the_mean_of_the_tasks(tmp_path):
         assert [float(value) for value in values] == [pytest.approx(100 * x, abs=0.0501) for x in wanted]
     assert f"{100 * (expected['ppa'] - expected['control']):+.1f}\\*" in rows[2][1]
     assert "1 - rate" in paths.markdown.read_text()
-    assert "**Overall.** ppa, the highest of 2 systems," in paths.markdown.read_text()
+    assert "\n\nppa, the highest of 2 systems," in paths.markdown.read_text()
 
 
 def test_tasks_of_one_kind_have_tables_of_their_own(tmp_path):

@@ -82,7 +82,7 @@ def short_title(key: TableKey) -> str:
     """The task and what tells its tables apart: ``Sentence retrieval, [CLS], layer 8``."""
     name = metric_name(key.metric)
     main = key.info.main_metrics
-    parts = [key.info.title] if main and key.metric == main[0] else [f"{key.info.title}: {name}"]
+    parts = [_task_title(key)] if main and key.metric == main[0] else [f"{_task_title(key)}: {name}"]
     if key.pool:
         parts.append(_POOLS.get(key.pool, key.pool))
     if key.layer is not None:
@@ -109,5 +109,9 @@ def table_title(key: TableKey) -> str:
         parts.append(key.settings)
     if key.train:
         parts.append(training_title(key.train))
-    title = key.info.title if key.name is None else f"{key.name} ({key.info.title[:1].lower()}{key.info.title[1:]})"
-    return f"{title}: {', '.join(parts)}"
+    return f"{_task_title(key)}: {', '.join(parts)}"
+
+
+def _task_title(key: TableKey) -> str:
+    title = key.info.title
+    return title if key.name is None else f"{key.name} ({title[:1].lower()}{title[1:]})"
