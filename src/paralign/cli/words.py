@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Overrides, Quiet
+from paralign.cli.options import Device, Lenient, Overrides, Quiet
 from paralign.words.base import ALIGNERS
 
 __all__ = ["command"]
@@ -30,12 +30,16 @@ def command(
     symmetrise: Annotated[
         str | None,
         typer.Option(
+            "--symmetrise",
+            "--symmetrize",
             help="How both directions are combined: posterior, intersect, union, grow-diag, grow-diag-final or "
             "grow-diag-final-and.",
             show_default="posterior for hmm and ibm, intersect for similarity, else grow-diag-final-and",
         ),
     ] = None,
-    tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are separated by spaces.")] = False,
+    tokenised: Annotated[
+        bool, typer.Option("--tokenised", "--tokenized", help="Words of --pairs are separated by spaces.")
+    ] = False,
     save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner to.")] = None,
     load: Annotated[Path | None, typer.Option(help="Saved aligner to use instead of training.")] = None,
     gold: Annotated[
@@ -51,11 +55,21 @@ def command(
     overrides: Overrides = None,
     lenient: Lenient = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output files.")] = False,
+    device: Device = None,
     quiet: Quiet = False,
 ) -> None:
-    """Align the words of parallel text."""
-    from paralign.commands.align_words import align_words
+    """Align the words of parallel text.
 
+    \b
+    Examples:
+      paralign words --pairs en-de=corpus.tsv.gz --out links.en-de
+      paralign words --pairs en-de=test.en,test.de --tokenized \\
+          --method similarity --model xlm-roberta-base --gold gold.txt --out links.test
+    """
+    from paralign.commands.align_words import align_words
+    from paralign.device import select_device
+
+    select_device(device)
     align_words(
         pairs,
         out=out,

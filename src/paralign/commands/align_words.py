@@ -10,6 +10,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.corpus.language_identification import language_warnings
@@ -31,18 +32,19 @@ Sizes = list[tuple[int, int]]
 """Number of words of both sides of each pair."""
 
 
+@one_or_several
 def align_words(
     pairs: str,
     *,
     out: str | Path,
-    train: Sequence[str] = (),
+    train: str | Sequence[str] = (),
     method: str = "hmm",
     symmetrise: str | None = None,
     tokenised: bool = False,
     model: str | None = None,
     links: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     save: str | Path | None = None,
     load: str | Path | None = None,
     gold: str | Path | None = None,
