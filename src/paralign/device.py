@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy.typing as npt
@@ -18,10 +16,8 @@ __all__ = [
     "has_bf16",
     "keep_memory",
     "on_device",
-    "one_thread",
     "only_cpu",
     "processes",
-    "return_memory",
     "select_device",
 ]
 
@@ -103,38 +99,12 @@ def keep_memory() -> bool:
     return _mallopt((trim_threshold, -1), (mmap_max, 0), (arena_max, 1))
 
 
-def return_memory() -> bool:
-    """Return freed memory to the system, now and whenever a large tensor is freed.
-
-    This suits work on a few large, long-lived tensors, and works with glibc only.
-
-    Returns:
-        Whether the C library accepted the setting.
-    """
-    mmap_threshold = -3
-    if not _mallopt((mmap_threshold, 4 << 20)):
-        return False
-    ctypes.CDLL(None).malloc_trim(0)
-    return True
-
-
 def _mallopt(*settings: tuple[int, int]) -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
     return all(mallopt(name, value) == 1 for name, value in settings)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Use one thread inside the ``with`` block; for many small arrays, several threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def has_bf16() -> bool:
