@@ -16,7 +16,12 @@ __all__ = ["command"]
 def command(
     pairs: Annotated[str, typer.Option("--pairs", help="Parallel text as SRC-TGT=PATH; formats: see `align --help`.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Output file: one line of i-j links per pair, counted from 0.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Output file: one line of i-j links per pair, counted from 0. With --load, - for standard output.",
+        ),
     ],
     train: Annotated[
         list[str] | None, typer.Option(help="Additional training text as SRC-TGT=PATH; may be repeated.")
@@ -37,6 +42,16 @@ def command(
     tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are separated by spaces.")] = False,
     save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner to.")] = None,
     load: Annotated[Path | None, typer.Option(help="Saved aligner to use instead of training.")] = None,
+    learn_from: Annotated[
+        int | None,
+        typer.Option(
+            "--learn-from", metavar="N", help="Train on the first N pairs, then align all pairs in constant memory."
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Align only the K-th of N parts of --pairs, from 1, with --load."),
+    ] = None,
     gold: Annotated[
         Path | None, typer.Option(help="Gold links of --pairs, to compute the alignment error rate.")
     ] = None,
@@ -53,8 +68,37 @@ def command(
     quiet: Quiet = False,
 ) -> None:
     """Align the words of parallel text."""
+    from paralign.commands.align_stream import align_stream, can_stream
     from paralign.commands.align_words import align_words
+    from paralign.errors import UserError
 
+    streamed = (
+        learn_from is not None or part is not None or str(out) == "-" or (load is not None and can_stream(method))
+    )
+    if streamed and (train or gold is not None):
+        option = "--train" if train else "--gold"
+        if learn_from is not None or part is not None or str(out) == "-":
+            other = "--learn-from" if learn_from is not None else "--part" if part is not None else "--out -"
+            raise UserError(f"{option} and {other} cannot be combined", hint=f"leave {other} out")
+        streamed = False
+    if streamed:
+        align_stream(
+            pairs,
+            out=out,
+            load=load,
+            learn_from=learn_from,
+            part=part,
+            method=method,
+            symmetrise=symmetrise,
+            tokenised=tokenised,
+            overrides=overrides or [],
+            save=save,
+            posteriors=posteriors,
+            lenient=lenient,
+            force=force,
+            quiet=quiet,
+        )
+        return
     align_words(
         pairs,
         out=out,
