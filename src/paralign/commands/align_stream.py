@@ -133,35 +133,33 @@ def align_stream(
     identity = _identity(
         spec,
         {
-            "aligner": aligner.facts() if load is None else aligner.loaded and _folder_digest(load),
+            "aligner": aligner.facts() if load is None else _folder_digest(load),
             "settings": [__version__, str(spec), aligner.symmetrization, tokenised, lenient, learn_from, part],
         },
     )
     learned = paths[0].with_name(f".{paths[0].name}.aligner")
-    try:
-        with ResumableFiles(paths, identity) as output:
-            if output.changed:
-                changed = " and ".join(output.changed)
-                echo(f"WARNING {out}: starting again: {changed} changed since the run that was stopped", quiet=quiet)
-            if output.done is not None:
-                echo(f"{out}: continuing after {output.done:,} pairs", quiet=quiet)
-            done = output.done or 0
+    with ResumableFiles(paths, identity) as output:
+        if output.changed:
+            changed = " and ".join(output.changed)
+            echo(f"WARNING {out}: starting again: {changed} changed since the run that was stopped", quiet=quiet)
+        if output.done is not None:
+            echo(f"{out}: continuing after {output.done:,} pairs", quiet=quiet)
+        count = output.done or 0
+        try:
             if learn_from is not None and (output.done is None or not learned.is_dir()):
                 shutil.rmtree(learned, ignore_errors=True)
                 _learn(aligner, replace(options, save=learned), learn_from)
                 output.checkpoint()
-            saved = aligner.loaded or SavedAligner.load(learned)
-            trained = WordAligner(saved, aligner.symmetrization)
-            suffixes = tuple(path.suffix for path in paths)
-            count, begin = done, start + done
-            for blocks, number in _aligned(trained, spec, begin, stop, tokenised, lenient, dropped, suffixes, quiet):
+            trained = WordAligner(aligner.loaded or SavedAligner.load(learned), aligner.symmetrization)
+            suffixes, first = tuple(path.suffix for path in paths), start + count
+            for blocks, number in _aligned(trained, spec, first, stop, tokenised, lenient, dropped, suffixes, quiet):
                 output.write(blocks, number)
                 count += number
-        if learn_from is not None and save is not None:
-            shutil.move(learned, save)
-    except UserError:
-        shutil.rmtree(learned, ignore_errors=True)
-        raise
+        except UserError:
+            shutil.rmtree(learned, ignore_errors=True)
+            raise
+    if learn_from is not None and save is not None:
+        shutil.move(learned, save)
     shutil.rmtree(learned, ignore_errors=True)
     echo_dropped(dropped, quiet)
     echo(f"{out}  ({count:,} pairs)", quiet=quiet)
