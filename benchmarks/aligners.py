@@ -10,9 +10,9 @@ Poisson(22) clipped to 3-80, a random one-to-one dictionary, target order by pos
 with probability 0.1 one of 500 noise words; the gold links are those of the dictionary. `gold` trains on the parallel
 text under DATA (named as in benchmarks/README.md) and evaluates on one half of the hand-made sets. Every run is a
 separate process; `above MB` is its peak above that of a process with the same imports. `streaming` learns from the
-first pairs of the synthetic set and applies the aligner to all of them (`words --learn-from`, then `words --load`),
-from a file and from standard input, and measures one pair of 25 words in Python. `similarity` compares with simalign
-(if it can be imported) on the same encoder and layer.
+first pairs of the synthetic set and applies the aligner to all of them (`words --learn-from`, then `words --load`), and
+measures one pair of 25 words in Python; the time of a process with one pair is subtracted from the speeds. `similarity`
+compares with simalign (if it can be imported) on the same encoder and layer.
 """
 
 from __future__ import annotations
