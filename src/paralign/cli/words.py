@@ -72,16 +72,12 @@ def command(
     from paralign.commands.align_words import align_words
     from paralign.errors import UserError
 
-    streamed = (
-        learn_from is not None or part is not None or str(out) == "-" or (load is not None and can_stream(method))
-    )
-    if streamed and (train or gold is not None):
-        option = "--train" if train else "--gold"
-        if learn_from is not None or part is not None or str(out) == "-":
-            other = "--learn-from" if learn_from is not None else "--part" if part is not None else "--out -"
-            raise UserError(f"{option} and {other} cannot be combined", hint=f"leave {other} out")
-        streamed = False
-    if streamed:
+    needed = {"--learn-from": learn_from is not None, "--part": part is not None, "--out -": str(out) == "-"}
+    in_memory = {"--train": train, "--gold": gold, "--scores": scores, "--links": links, "--model": model}
+    reason, other = (next((name for name, value in some.items() if value), None) for some in (needed, in_memory))
+    if reason and other:
+        raise UserError(f"{other} and {reason} cannot be combined", hint=f"leave {reason} out")
+    if reason or (load is not None and other is None and can_stream(method)):
         align_stream(
             pairs,
             out=out,
