@@ -3,6 +3,7 @@
     python benchmarks/aligners.py counting [--pairs 100000] [--method ibm --method hmm --method eflomal]
     python benchmarks/aligners.py gold DATA [--languages en-de] [--half dev] [--join 1] [--method ...]
     python benchmarks/aligners.py layers ENCODER DATA [--layer N] [--unit both] [--matching transport:0.1] [--join 1]
+    python benchmarks/aligners.py streaming [--pairs 200000] [--learn-from 50000]
     python benchmarks/aligners.py similarity ENCODER [--pairs 300] [--layer N]
 
 `counting` generates the set: source words from a Zipf distribution (exponent 1.05, 40,000 words), sentence lengths from
@@ -11,8 +12,10 @@ with probability 0.1 one of 500 noise words; the gold links are those of the dic
 text under DATA (named as in benchmarks/README.md) and evaluates on one half of the hand-made sets. Every run is a
 separate process; `above MB` is its peak above that of a process with the same imports. `layers` evaluates links by
 similarity on one half of the same sets, at several layers, units and matchings; the text is encoded once. With `--join
-N`, N consecutive pairs of the half are joined to one. `similarity` compares with simalign (if it can be imported) on
-the same encoder and layer.
+N`, N consecutive pairs of the half are joined to one. `streaming` learns from the first pairs of the synthetic set and
+applies the aligner to all of them (`words --learn-from`, then `words --load`), and measures one pair of 25 words in
+Python; the time of a process with one pair is subtracted from the speeds. `similarity` compares with simalign (if it
+can be imported) on the same encoder and layer.
 """
 
 from __future__ import annotations
@@ -263,6 +266,45 @@ def layers(given: argparse.Namespace) -> None:
     finish("aligners layers", {**about, "max_pieces": encoder.max_pieces, "rows": rows}, torch_too=True)
 
 
+def streaming(given: argparse.Namespace) -> None:
+    """Measure pairs per second and memory of a trained aligner on the synthetic set, and the latency of one pair."""
+    from paralign.words.word_aligner import WordAligner
+
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source, target, _ = synthetic(folder, given.pairs)
+        text = ["--pairs", f"en-de={source},{target}", "--tokenised", "-q"]
+        learn = ["--learn-from", given.learn_from, "--save", folder / "kept", "--out", folder / "learned"]
+        load = ["--load", folder / "kept", "--out"]
+        small = folder / "small.tsv"
+        small.write_text("a\tb\n")
+        start = measured(words("--pairs", f"en-de={small}", "-q", "--method", "ibm", "--out", folder / "small"))
+        runs = {"learn and apply": words(*text, *learn), "load": words(*text, *load, folder / "loaded")}
+        for kind, command in runs.items():
+            cost = measured(command)
+            seconds = cost["seconds"] - start["seconds"]
+            rows.append({"run": kind, **cost, "pairs_per_s": given.pairs / seconds,
+                         "pairs_per_cpu_s": given.pairs / (cost["cpu"] - start["cpu"])})  # fmt: skip
+        if (folder / "learned").read_bytes() != (folder / "loaded").read_bytes():
+            raise SystemExit("the links differ")
+        aligner = WordAligner.load(folder / "kept")
+        with source.open() as one, target.open() as other:
+            pairs = ((a.split(), b.split()) for a, b in zip(one, other, strict=True))
+            chosen = next(pair for pair in pairs if len(pair[0]) == 25)
+        times = []
+        for _ in range(200):
+            began = time.perf_counter()
+            aligner.align(*chosen)
+            times.append(1000 * (time.perf_counter() - began))
+    head = ["run", "CPU s", "s", "peak MB", "pairs/s", "pairs/CPU s"]
+    print(table(head, [[r["run"], f"{r['cpu']:.1f}", f"{r['seconds']:.1f}", f"{r['peak_mb']:.0f}",
+                        f"{r['pairs_per_s']:,.0f}", f"{r['pairs_per_cpu_s']:,.0f}"] for r in rows]))  # fmt: skip
+    latency = {"median_ms": float(np.median(times)), "largest_ms": max(times)}
+    print(f"one pair of 25 words: {latency['median_ms']:.2f} ms (median), {latency['largest_ms']:.2f} ms (largest)")
+    finish("aligners streaming", {"pairs": given.pairs, "learn_from": given.learn_from, "rows": rows, **latency})
+
+
 def similarity(given: argparse.Namespace) -> None:
     """Compare with the links and the speed of simalign."""
     from paralign.encoder import Encoder
@@ -339,6 +381,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for one in (some, other):
         one.add_argument("--method", action="append")
         one.add_argument("--set", action="append", help="words.KEY=VALUE of ibm and hmm")
+    large = kinds.add_parser("streaming")
+    large.add_argument("--pairs", type=int, default=200_000)
+    large.add_argument("--learn-from", type=int, default=50_000)
+    large.set_defaults(run=streaming)
     last = kinds.add_parser("similarity")
     last.add_argument("encoder", type=Path)
     last.add_argument("--pairs", type=int, default=300)

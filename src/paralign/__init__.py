@@ -13,6 +13,7 @@ from paralign.version import __version__
 
 _LAZY = {
     "align": "paralign.commands.align",
+    "align_stream": "paralign.commands.align_stream",
     "align_words": "paralign.commands.align_words",
     "analyze_ablation": "paralign.commands.analyze_ablation",
     "analyze_correlation": "paralign.commands.analyze_correlation",
@@ -32,6 +33,7 @@ _LAZY = {
     "Encoder": "paralign.encoder",
     "Objective": "paralign.objectives",
     "TokenStore": "paralign.corpus.store",
+    "WordAligner": "paralign.words.word_aligner",
     "World": "paralign.smallworld",
     "UserError": "paralign.errors",
     "read_results": "paralign.commands.read_results",
@@ -42,9 +44,11 @@ __all__ = [
     "Objective",
     "TokenStore",
     "UserError",
+    "WordAligner",
     "World",
     "__version__",
     "align",
+    "align_stream",
     "align_words",
     "analyze_ablation",
     "analyze_correlation",
@@ -67,6 +71,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from paralign.commands.align import align
+    from paralign.commands.align_stream import align_stream
     from paralign.commands.align_words import align_words
     from paralign.commands.analyze_ablation import analyze_ablation
     from paralign.commands.analyze_correlation import analyze_correlation
@@ -89,6 +94,7 @@ if TYPE_CHECKING:
     from paralign.objectives import Objective
     from paralign.report import write_report
     from paralign.smallworld import World
+    from paralign.words.word_aligner import WordAligner
 
 
 def __getattr__(name: str) -> Any:

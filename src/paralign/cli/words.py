@@ -16,7 +16,12 @@ __all__ = ["command"]
 def command(
     pairs: Annotated[str, typer.Option("--pairs", help="Parallel text as SRC-TGT=PATH; formats: see `align --help`.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Output file: one line of i-j links per pair, counted from 0.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Output file: one line of i-j links per pair, counted from 0. With --load, - for standard output.",
+        ),
     ],
     train: Annotated[
         list[str] | None, typer.Option(help="Additional training text as SRC-TGT=PATH; may be repeated.")
@@ -42,6 +47,16 @@ def command(
     ] = False,
     save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner to.")] = None,
     load: Annotated[Path | None, typer.Option(help="Saved aligner to use instead of training.")] = None,
+    learn_from: Annotated[
+        int | None,
+        typer.Option(
+            "--learn-from", metavar="N", help="Train on the first N pairs, then align all pairs in constant memory."
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Align only the K-th of N parts of --pairs, from 1, with --load."),
+    ] = None,
     gold: Annotated[
         Path | None, typer.Option(help="Gold links of --pairs, to compute the alignment error rate.")
     ] = None,
@@ -63,13 +78,41 @@ def command(
     \b
     Examples:
       paralign words --pairs en-de=corpus.tsv.gz --out links.en-de
+      paralign words --pairs en-de=large.tsv.gz --learn-from 1000000 --save aligners/en-de --out links.large
       paralign words --pairs en-de=test.en,test.de --tokenized \\
           --method similarity --model xlm-roberta-base --gold gold.txt --out links.test
     """
+    from paralign.commands.align_stream import align_stream, can_stream
     from paralign.commands.align_words import align_words
-    from paralign.device import select_device
+    from paralign.errors import UserError
 
-    select_device(device)
+    if device is not None:  # otherwise torch is not needed for statistical aligners
+        from paralign.device import select_device
+
+        select_device(device)
+    needed = {"--learn-from": learn_from is not None, "--part": part is not None, "--out -": str(out) == "-"}
+    in_memory = {"--train": train, "--gold": gold, "--scores": scores, "--links": links, "--model": model}
+    reason, other = (next((name for name, value in some.items() if value), None) for some in (needed, in_memory))
+    if reason and other:
+        raise UserError(f"{other} and {reason} cannot be combined", hint=f"leave {reason} out")
+    if reason or (load is not None and other is None and can_stream(method)):
+        align_stream(
+            pairs,
+            out=out,
+            load=load,
+            learn_from=learn_from,
+            part=part,
+            method=method,
+            symmetrise=symmetrise,
+            tokenised=tokenised,
+            overrides=overrides or [],
+            save=save,
+            posteriors=posteriors,
+            lenient=lenient,
+            force=force,
+            quiet=quiet,
+        )
+        return
     align_words(
         pairs,
         out=out,

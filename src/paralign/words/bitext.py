@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -99,17 +100,17 @@ class _SideBuilder:
 
     def __init__(self, lowercase: bool) -> None:
         self.lowercase = lowercase
-        self.number_of: dict[str, int] = {}
+        self.number_of: defaultdict[str, int] = defaultdict()
+        self.number_of.default_factory = self.number_of.__len__  # a new word gets the next number
         self.flat, self.lengths = array("i"), array("q")
 
     def add(self, words: Sequence[str]) -> None:
-        number_of = self.number_of
-        if self.lowercase:
-            words = [word.lower() for word in words]
-        self.flat.extend([number_of.setdefault(word, len(number_of)) for word in words])
+        lowered = map(str.lower, words) if self.lowercase else words
+        self.flat.extend(map(self.number_of.__getitem__, lowered))
         self.lengths.append(len(words))
 
     def side(self) -> Side:
+        self.number_of.default_factory = None  # a cycle otherwise, whose memory is freed late
         flat = np.frombuffer(self.flat, np.int32) if self.flat else np.empty(0, np.int32)
         order = np.argsort(-np.bincount(flat, minlength=len(self.number_of)), kind="stable")
         new_id = np.empty(len(order), np.int32)
