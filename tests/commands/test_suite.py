@@ -328,7 +328,8 @@ def test_the_time_that_remains_is_that_of_cells_of_the_same_kind():
     assert progress.remaining() == (100 + 400 + 250) / 2
 
 
-def test_a_cell_is_stopped_at_the_deadline_and_no_other_begins():
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
+def test_a_cell_is_stopped_at_the_deadline_and_no_other_begins(handler):
     ran = []
 
     def wait(name, seconds):
@@ -336,7 +337,11 @@ def test_a_cell_is_stopped_at_the_deadline_and_no_other_begins():
         time.sleep(seconds)
 
     cells = [Cell(name, wait, {"name": name, "seconds": s}) for name, s in (("a", 0), ("b", 60), ("c", 0))]
-    outcomes = list(run_cells(cells, lambda line: None, deadline=time.time() + 0.5))
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        outcomes = list(run_cells(cells, lambda line: None, deadline=time.time() + 0.5))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert [outcome.status for outcome in outcomes] == ["done", "stopped"]
     assert ran == ["a", "b"]
 

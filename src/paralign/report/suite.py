@@ -145,7 +145,7 @@ def _format_overview(overview: Overview) -> FormattedTable:
         mark_best([cells], min if lower else max)
     metrics = [f"{column.name}: {metric_name(column.metric)}" for column in overview.columns]
     metrics = [
-        f"{text}{' (lower is better)' if column.lower_is_better else ''}"
+        f"{text}{' (lower is better, differences are reductions)' if column.lower_is_better else ''}"
         for text, column in zip(metrics, overview.columns, strict=True)
     ]
     overall = f"overall: mean of {join_names(overview.common)}, error rates as 1 - rate" if overview.common else ""

@@ -201,13 +201,19 @@ def _is_past(deadline: float | None) -> bool:
     return deadline is not None and time.time() >= deadline
 
 
+def _interrupt(*_: object) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # shells start background commands of scripts like this
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
+
+
 @contextmanager
 def _interrupted_at(deadline: float | None) -> Iterator[None]:
     """Interrupt the block at the deadline, as Ctrl-C does: a training run saves a checkpoint first."""
     if deadline is None or threading.current_thread() is not threading.main_thread():
         yield  # Python delivers signals to no other thread
         return
-    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGALRM, _interrupt)
     signal.setitimer(signal.ITIMER_REAL, max(deadline - time.time(), 1e-3))
     try:
         yield
