@@ -309,7 +309,8 @@ def similarity(given: argparse.Namespace) -> None:
     """Compare with the links and the speed of simalign."""
     from paralign.encoder import Encoder
     from paralign.smallworld import World
-    from paralign.words.similarity import SimilarityConfig, align_by_similarity, default_layer
+    from paralign.words.similarity import SimilarityConfig, align_by_similarity
+    from paralign.words.word_vectors import default_layer
 
     world = World(0)
     pairs = [

@@ -76,7 +76,9 @@ def main() -> None:
     parser.add_argument("--method", action="append", metavar="METHOD:RUNS")
     parser.add_argument("--with", dest="more", default="", help="further options of paralign words, as one argument")
     given = parser.parse_args()
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True)
+    here = Path(__file__).parent
+    command = ["git", "describe", "--always", "--dirty"]
+    commit = subprocess.run(command, capture_output=True, text=True, check=True, cwd=here)
     done = [json.loads(line) for line in ROWS.read_text("utf-8").splitlines()] if ROWS.exists() else []
     keys = ("language", "half", "size", "method", "run", "with")
     finished = {tuple(row.get(key, "") for key in keys) for row in done}

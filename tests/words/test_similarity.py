@@ -9,8 +9,8 @@ from paralign.errors import UserError
 from paralign.smallworld import World
 from paralign.text.words import piece_words, word_spans
 from paralign.words.matching import best_matches, itermax, transport_plan
-from paralign.words.similarity import SimilarityConfig, align_by_similarity, default_layer
-from paralign.words.word_vectors import WordVectors
+from paralign.words.similarity import SimilarityConfig, align_by_similarity
+from paralign.words.word_vectors import WordVectors, default_layer
 from tests.oracles import similarity_loops as loops
 
 

@@ -19,7 +19,8 @@ from paralign.sources.specs import check_order, parse_pairs, smallworld_range
 from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.cross_lingual import result_language
 from paralign.text.words import word_spans
-from paralign.words.similarity import SimilarityConfig, align_by_similarity, default_layer
+from paralign.words.similarity import SimilarityConfig, align_by_similarity
+from paralign.words.word_vectors import default_layer
 
 __all__ = ["WordAlignment", "WordAlignmentConfig"]
 

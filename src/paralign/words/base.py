@@ -171,6 +171,8 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
             raise UserError(f"the aligner {aligner.name!r} needs --{option}", hint=f"add --{option}")
     if options.load is not None and options.save is not None:
         raise UserError("--save and --load cannot be combined", hint="an aligner that is loaded is saved already")
+    if options.load is not None and options.model is not None:
+        raise UserError("--model and --load cannot be combined", hint="a saved aligner does not use an encoder")
     if options.load is not None and options.train:
         raise UserError("--train and --load cannot be combined", hint="an aligner that is loaded is not trained")
     if options.save is not None and Path(options.save).exists():

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from paralign.console import echo
+from paralign.errors import UserError
 from paralign.words.base import AlignerConfig
 from paralign.words.bitext import Bitext
 from paralign.words.cells import AlignmentCells
@@ -54,15 +55,22 @@ class HmmConfig(StatisticalConfig):
     same_spelling: float = Field(default=10.0, gt=0)
     """Factor of the probability of words that are spelled alike, such as names and numbers."""
 
+    similarity: float = Field(default=3.0, ge=0)
+    """With an encoder: weight of the similarity of two words: their probability is multiplied by exp(weight · z), where
+    z is their cosine minus the mean of the sentence pair, in standard deviations of the text."""
+    layer: int | None = Field(default=None, ge=0)
+    """With an encoder: hidden state, 0 for the embeddings. Default: 7/12 of the layers."""
+
 
 class HmmAligner(StatisticalAligner):
     """A hidden Markov model by Gibbs sampling in both directions, averaged over chains; the default."""
 
     name: ClassVar[str] = "hmm"
+    accepts: ClassVar[frozenset[str]] = StatisticalAligner.accepts | {"model"}
     Config: ClassVar[type[AlignerConfig]] = HmmConfig
     config: HmmConfig
 
-    def train(self, cells: AlignmentCells, bitext: Bitext) -> tuple[Posteriors, SavedAligner | None]:
+    def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
         config, threads = self.config, cpu_threads()
         chains = config.chains or default_chains(len(cells))
         sweeps = config.sweeps or default_sweeps(len(cells))
@@ -80,16 +88,48 @@ class HmmAligner(StatisticalAligner):
         kept = sum(len(side.pair) for side in candidates) / 2
         plan = f"{chains} chains of {sweeps} sweeps in both directions"
         echo(f"{plan} over {kept:,.0f} candidate links", quiet=self.options.quiet)
-        factors = (self._factors(candidates[0], bitext), self._factors(candidates[1], bitext))
-        samples = sample_alignments(candidates, factors, settings, threads=threads)
+        cosines = None if self.options.model is None else self._cosines(cells, bitext, count)
+        factors = tuple(self._factors(side, bitext, cells, cosines) for side in candidates)
+        samples = sample_alignments(candidates, (factors[0], factors[1]), settings, threads=threads)
         posteriors = SampledPosteriors(cells, samples)
         if self.options.save is None:
             return posteriors, None
         same = config.same_spelling
         return posteriors, SavedAligner.from_samples(posteriors, cells, bitext, settings, same, self.facts())
 
-    def _factors(self, candidates: Candidates, bitext: Bitext) -> np.ndarray:
+    def _cosines(self, cells: AlignmentCells, bitext: Bitext, count: int) -> np.ndarray:
+        """Return the similarity of the words of each cell, in standard deviations."""
+        from paralign.device import best_device  # torch is not needed without an encoder
+        from paralign.encoder import Encoder
+        from paralign.words.cosines import cell_cosines
+        from paralign.words.word_vectors import default_layer
+
+        assert self.options.model is not None
+        encoder = Encoder.from_pretrained(self.options.model).to(best_device()).eval()
+        layer = default_layer(encoder.layers) if self.config.layer is None else self.config.layer
+        if layer > encoder.layers:
+            hint = f"the last is {encoder.layers}"
+            raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, hint=hint)
+        echo(f"encoding {bitext.pairs:,} pairs", quiet=self.options.quiet)
+        tokenised = count if self.options.tokenised else 0
+        languages = self.options.spec.languages
+        found = cell_cosines(
+            encoder,
+            self.pairs,
+            bitext,
+            cells.cells,
+            layer=layer,
+            languages=(languages[0], languages[1]),
+            tokenised=tokenised,
+        )
+        return found / max(float(found.std()), 1e-6)
+
+    def _factors(
+        self, candidates: Candidates, bitext: Bitext, cells: AlignmentCells, cosines: np.ndarray | None
+    ) -> np.ndarray:
         """Return the factor of each candidate, float32; ``[0]`` for 1."""
+        if cosines is not None:
+            return np.exp(self.config.similarity * cosines[candidates.cell(cells.cells)])
         sides = (bitext.source, bitext.target) if candidates.direction.by_row else (bitext.target, bitext.source)
         number = {word: k for k, word in enumerate(sides[1].vocabulary)}
         alike = np.array([number.get(word, -1) for word in sides[0].vocabulary], np.int64)

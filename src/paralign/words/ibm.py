@@ -36,7 +36,7 @@ class IbmAligner(StatisticalAligner):
     Config: ClassVar[type[AlignerConfig]] = IbmConfig
     config: IbmConfig
 
-    def train(self, cells: AlignmentCells, bitext: Bitext) -> tuple[Posteriors, SavedAligner | None]:
+    def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
         config = self.config
         with ThreadPoolExecutor(min(2, cpu_threads())) as pool:
             first, second = pool.map(

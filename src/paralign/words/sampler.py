@@ -58,6 +58,21 @@ class Candidates:
     score: Array
     pairs: int
 
+    def cell(self, cells: Array) -> Array:
+        """Return the cell of each candidate.
+
+        Args:
+            cells: int64 ``[pairs + 1]``, where the cells of each pair begin.
+        """
+        starts, lengths = self.direction.starts, np.diff(self.direction.starts, axis=1)
+        row = np.repeat(np.arange(starts.shape[1] - 1), lengths[1])
+        token = np.repeat(np.arange(len(row)), np.diff(self.entries))
+        row = row[token]
+        place = token - starts[1, row]
+        if self.direction.by_row:
+            return np.asarray(cells[row] + self.position.astype(np.int64) * lengths[1, row] + place)
+        return np.asarray(cells[row] + place * lengths[0, row] + self.position)
+
     def words(self) -> tuple[Array, Array]:
         """Return the generating and the generated word of each candidate."""
         lengths = np.diff(self.direction.starts[1])

@@ -27,12 +27,10 @@ from paralign.words.matching import best_matches, itermax, transport_plan
 from paralign.words.size_groups import group_similar_sizes
 from paralign.words.symmetrization import symmetrize
 from paralign.words.word_links import WordLinks
-from paralign.words.word_vectors import Unit, WordVectors
+from paralign.words.word_vectors import Unit, WordVectors, default_layer
 
-__all__ = ["SimilarityAligner", "SimilarityConfig", "align_by_similarity", "default_layer", "link_vectors"]
+__all__ = ["SimilarityAligner", "SimilarityConfig", "align_by_similarity", "link_vectors"]
 
-DEFAULT_DEPTH = 7 / 12
-"""Share of the layers below the default one, chosen on development data (docs/results/word-alignment.md)."""
 _WINDOW = 2_000
 """Sentence pairs that are encoded at once, sorted by length."""
 _PROGRESS_PAIRS = 10_000
@@ -158,15 +156,6 @@ def align_by_similarity(
             progress(done)
     links = np.concatenate([np.empty((0, 3), np.int64), *parts])
     return WordLinks.from_arrays(done, [links[:, 0]], [links[:, 1]], [links[:, 2]])
-
-
-def default_layer(layers: int) -> int:
-    """Return the layer that links are read from by default.
-
-    Args:
-        layers: number of the encoder's layers.
-    """
-    return round(layers * DEFAULT_DEPTH)
 
 
 def link_vectors(source: WordVectors, target: WordVectors, config: SimilarityConfig, method: str) -> Ints:

@@ -69,12 +69,13 @@ class StatisticalAligner(Aligner):
         self.lowercase = facts["lowercase"]
 
     @abstractmethod
-    def train(self, cells: AlignmentCells, bitext: Bitext) -> tuple[Posteriors, SavedAligner | None]:
+    def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
         """Train on a text.
 
         Args:
             cells: the cells of the text.
             bitext: the text.
+            count: number of pairs to align; further pairs are only learned from.
 
         Returns:
             posteriors of the text, and the trained aligner if ``options.save`` is set.
@@ -90,6 +91,9 @@ class StatisticalAligner(Aligner):
         }
 
     def read(self, pairs: Iterable[WordPair]) -> None:
+        if self.options.model is not None:  # their texts are encoded
+            self.pairs = list(pairs)
+            pairs = self.pairs
         self.bitext = Bitext.from_pairs((pair.words for pair in pairs), lowercase=self.lowercase)
 
     def align(self, count: int) -> WordLinks:
@@ -103,7 +107,7 @@ class StatisticalAligner(Aligner):
             cells = AlignmentCells(bitext)
             size = f"{len(cells):,} cells, {cells.distinct:,} distinct word pairs"
             echo(f"{bitext.pairs:,} pairs, {size}", quiet=self.options.quiet)
-            posteriors, saved = self.train(cells, bitext)
+            posteriors, saved = self.train(cells, bitext, count)
             threshold = best_threshold(posteriors, rows)
             if saved is not None and self.options.save is not None:
                 with atomic_folder(Path(self.options.save)) as part:

@@ -15,10 +15,23 @@ from paralign.encoder.vectors import piece_states
 from paralign.ragged import row_ids, row_starts
 from paralign.text.words import piece_word_ranges, word_spans
 
-__all__ = ["Unit", "WordVectors"]
+__all__ = ["Unit", "WordVectors", "default_layer"]
 
 Ints = npt.NDArray[np.int64]
 Unit = Literal["piece", "word", "both"]
+
+
+_DEFAULT_DEPTH = 7 / 12
+"""Share of the layers below the default one, chosen on development data (docs/results/word-alignment.md)."""
+
+
+def default_layer(layers: int) -> int:
+    """Return the layer that links are read from by default.
+
+    Args:
+        layers: number of the encoder's layers.
+    """
+    return round(layers * _DEFAULT_DEPTH)
 
 
 class WordVectors:
@@ -115,6 +128,12 @@ class WordVectors:
         positions = np.where(mask, self._starts[sentences][:, None] + np.arange(mask.shape[1]), 0)
         device = self.states.device
         return self.states[torch.from_numpy(positions).to(device)], torch.from_numpy(mask).to(device)
+
+    def words_of(self, sentence: int) -> tuple[Ints, Tensor]:
+        """Return the words of a sentence that have a vector, and their vectors. For unit ``word`` only."""
+        begin = int(self._starts[sentence])
+        rows = slice(begin, begin + int(self.sizes[sentence]))
+        return self._first_word[rows], self.states[rows]
 
     def positions_of(self, words: Sequence[tuple[int, int]]) -> Ints:
         """Return the row of ``states`` for each (sentence, word), -1 for words without one. For unit ``word`` only."""
