@@ -30,7 +30,10 @@ def command(
         str,
         typer.Option(help=f"Aligner: {', '.join(ALIGNERS)}, or my_module:Class; its settings: --set words.KEY=VALUE."),
     ] = "hmm",
-    model: Annotated[str | None, typer.Option(help="Encoder for --method similarity.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Encoder: for --method similarity, or to combine its similarities with --method hmm."),
+    ] = None,
     links: Annotated[Path | None, typer.Option(help="Existing links for --method file.")] = None,
     symmetrise: Annotated[
         str | None,

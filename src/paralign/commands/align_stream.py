@@ -22,6 +22,7 @@ from paralign.commands.align_words import (
     read_word_pairs,
     warn_of_languages,
 )
+from paralign.commands.arguments import one_or_several
 from paralign.config import merge
 from paralign.console import echo
 from paralign.digests import file_digest
@@ -53,6 +54,7 @@ def can_stream(method: str) -> bool:
     return issubclass(find_aligner(method), StatisticalAligner)
 
 
+@one_or_several
 def align_stream(
     pairs: str,
     *,
@@ -64,7 +66,7 @@ def align_stream(
     symmetrise: str | None = None,
     tokenised: bool = False,
     settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     save: str | Path | None = None,
     posteriors: str | Path | None = None,
     lenient: bool = False,

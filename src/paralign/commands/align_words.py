@@ -78,7 +78,7 @@ def align_words(
             ``hmm`` and ``ibm``, ``intersect`` for ``similarity``, else ``grow-diag-final-and``.
         tokenised: words of ``pairs`` are separated by spaces. Default: words are found by
             :func:`paralign.text.words.word_spans`, as always in ``train``.
-        model: encoder, for ``similarity``.
+        model: encoder, for ``similarity``, or for ``hmm`` to combine its similarities with counts.
         links: file of existing links, for ``file``.
         settings: settings of the aligner.
         overrides: ``words.key=value``, which take precedence over ``settings``.
