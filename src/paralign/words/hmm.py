@@ -27,7 +27,8 @@ _THRESHOLD, _MAX_THRESHOLD = 2e-9, 0.05
 
 def default_chains(cells: int) -> int:
     """Return the number of chains: more text needs fewer, because its counts say more."""
-    return int(min(12, max(1, round(5.2 * (1e6 / max(1, cells)) ** 0.4))))
+    ratio = 1e6 / max(1, cells)
+    return int(min(12, max(1, round(5.2 * ratio ** (0.4 if ratio > 1 else 0.2)))))
 
 
 def default_sweeps(cells: int) -> int:
@@ -42,7 +43,7 @@ class HmmConfig(StatisticalConfig):
     """Passes of IBM model 2, from which the chains start."""
     chains: int | None = Field(default=None, ge=1, le=500)
     """Chains of each direction, whose samples are averaged. Default: 12 for small texts, 5 for a million cells (source
-    words times target words, summed over sentence pairs), 2 for 10 million, 1 from 40 million on."""
+    words times target words, summed over sentence pairs), 3 for 10 million, 2 from 40 million on."""
     sweeps: int | None = Field(default=None, ge=10)
     """Passes of each chain over the text; the samples of the last 8 count. Default: 28; 20 for 10
     million cells, 16 from 32 million on."""
