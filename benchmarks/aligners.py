@@ -1,15 +1,21 @@
 """Compare word aligners: CPU seconds, memory and alignment error rate, on a synthetic set or on real text.
 
     python benchmarks/aligners.py counting [--pairs 100000] [--method ibm --method hmm --method eflomal]
-    python benchmarks/aligners.py gold DATA [--languages en-de] [--half dev] [--method ...]
+    python benchmarks/aligners.py gold DATA [--languages en-de] [--half dev] [--join 1] [--method ...]
+    python benchmarks/aligners.py layers ENCODER DATA [--layer N] [--unit both] [--matching transport:0.1] [--join 1]
+    python benchmarks/aligners.py streaming [--pairs 200000] [--learn-from 50000]
     python benchmarks/aligners.py similarity ENCODER [--pairs 300] [--layer N]
 
 `counting` generates the set: source words from a Zipf distribution (exponent 1.05, 40,000 words), sentence lengths from
 Poisson(22) clipped to 3-80, a random one-to-one dictionary, target order by position + N(0, 2), and before each word
 with probability 0.1 one of 500 noise words; the gold links are those of the dictionary. `gold` trains on the parallel
 text under DATA (named as in benchmarks/README.md) and evaluates on one half of the hand-made sets. Every run is a
-separate process; `above MB` is its peak above that of a process with the same imports. `similarity` compares with
-simalign (if it can be imported) on the same encoder and layer.
+separate process; `above MB` is its peak above that of a process with the same imports. `layers` evaluates links by
+similarity on one half of the same sets, at several layers, units and matchings; the text is encoded once. With `--join
+N`, N consecutive pairs of the half are joined to one. `streaming` learns from the first pairs of the synthetic set and
+applies the aligner to all of them (`words --learn-from`, then `words --load`), and measures one pair of 25 words in
+Python; the time of a process with one pair is subtracted from the speeds. `similarity` compares with simalign (if it
+can be imported) on the same encoder and layer.
 """
 
 from __future__ import annotations
@@ -22,7 +28,9 @@ import tempfile
 import time
 import zlib
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -33,8 +41,16 @@ from paralign.metrics.alignment import alignment_score
 from paralign.text.words import split_words
 
 WORDS, ZIPF, NOISE = 40_000, 1.05, 500
-GOLD = {"en-de": ("de-en", True, 0), "en-fr": ("en-fr", False, 1), "en-zh": ("zh-en", True, 1)}
-"""Folder, whether the file names the other language first, and the first sentence's number."""
+GOLD = {
+    "en-de": ("de-en", True, 0),
+    "en-fr": ("en-fr", False, 1),
+    "en-zh": ("zh-en", True, 1),
+    "en-hi": ("en-hi", False, None),
+}
+"""Folder, whether the file names the other language first, and the first sentence's number; ``None``: the numbers in
+the file have gaps."""
+
+WordsPair = tuple[list[str], list[str]]
 
 
 def synthetic(folder: Path, pairs: int, seed: int = 0) -> tuple[Path, Path, Path]:
@@ -95,15 +111,23 @@ def compare(
     out: Path,
     more: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Run every method on one text and evaluate it on the selected pairs."""
+    """Run every method on one text and evaluate it on the selected pairs.
+
+    What `ibm` and `hmm` learn is saved in `out`, and loaded by the next call.
+    """
     imported = "import paralign.commands.align_words"
     bare = measured([sys.executable, "-c", imported])
     rows = []
     for method in given.method:
-        options = ["--pairs", f"en-de={text[0]},{text[1]}", "--tokenised", "--method", method, "--lenient", *more]
+        options = ["--pairs", f"en-de={text[0]},{text[1]}", "--tokenised", "--method", method, "--lenient"]
         if method in ("ibm", "hmm"):
             options += [word for text in given.set or [] for word in ("--set", text)]
-        cost = measured(words(*options, "--out", out / f"{method}.links"))
+            saved = out / f"{method}.aligner"
+            keep = ["--save", str(saved)] if len(getattr(given, "join", ())) > 1 else []
+            options += ["--load", str(saved)] if saved.is_dir() else [*more, *keep]
+        else:
+            options += more
+        cost = measured(words(*options, "--force", "--out", out / f"{method}.links"))
         links = [found.sure for found in read_links(out / f"{method}.links")]
         score = alignment_score((links[k], gold[k].sure, gold[k].possible) for k in chosen)
         rows.append({"method": method, **cost, "above_mb": cost["peak_mb"] - bare["peak_mb"],
@@ -131,38 +155,154 @@ def counting(given: argparse.Namespace) -> None:
 
 def gold(given: argparse.Namespace) -> None:
     """Evaluate on hand-made links of real sentences, after training on other text."""
-    out: dict[str, Any] = {}
+    out: dict[tuple[str, int], Any] = {}
     for name in given.languages:
-        folder, flipped, first = GOLD[name]
-        tag, place = name[3:], given.data / "wordalign" / folder
+        tag = name[3:]
         with tempfile.TemporaryDirectory() as temporary:
             work = Path(temporary)
-            if tag == "zh":
-                sides = [line.split("|||") for line in (place / "zhen.src-tgt").read_text("utf-8").splitlines()]
-                text = [(b.split(), a.split()) for a, b in sides]
-                links = place / "zhen.gold"
-            else:
-                read = ((place / f"test.{side}").read_text("utf-8").splitlines() for side in ("en", tag))
-                text = [(a.split(), b.split()) for a, b in zip(*read, strict=True)]
-                links = place / "alignv2.txt"
-            for side, file in enumerate(("source", "target")):
-                (work / file).write_text("".join(" ".join(pair[side]) + "\n" for pair in text), "utf-8")
-            sizes = [(len(a), len(b)) for a, b in text]
-            right = read_gold(links, sizes, one_based=tag == "zh", flipped=flipped, lenient=True)
-            half = [
-                k for k in range(len(text)) if (zlib.crc32(str(k + first).encode()) % 2 == 1) == (given.half == "test")
-            ]
+            text, right, half = gold_set(given.data, name, given.half)
             parallel = [
                 *given.data.glob(f"parallel/tatoeba/{name}.tsv.gz"),
                 *(f"{base}.en.gz,{base}.{tag}.gz" for base in sorted(
                     {str(p).removesuffix(".en.gz") for p in given.data.glob(f"parallel/*/*.{tag}-en.en.gz")})),
             ]  # fmt: skip
             more = [option for path in parallel for option in ("--train", f"en-de={path}")]
-            rows = compare((work / "source", work / "target"), right, half, given, work, more)
-        print(f"\n{name}, {given.half} half: {len(half)} pairs")
-        show(rows)
-        out[name] = rows
-    finish("aligners gold", {"half": given.half, "languages": out})
+            for size in given.join:
+                if size > 1:  # with what was learned from the single pairs
+                    texts, links = joined([text[k] for k in half], [right[k] for k in half], size)
+                    chosen = list(range(len(texts)))
+                else:
+                    texts, links, chosen = text, right, half
+                for side, file in enumerate(("source", "target")):
+                    (work / file).write_text("".join(" ".join(pair[side]) + "\n" for pair in texts), "utf-8")
+                rows = compare((work / "source", work / "target"), links, chosen, given, work, more)
+                print(f"\n{name}, {given.half} half: {len(chosen)} pairs, each of {size}")
+                show(rows)
+                out[name, size] = rows
+    results = [{"languages": name, "join": size, "rows": rows} for (name, size), rows in out.items()]
+    finish("aligners gold", {"half": given.half, "results": results})
+
+
+def gold_set(data: Path, name: str, half: str) -> tuple[list[WordsPair], list[GoldLinks], list[int]]:
+    """Return the sentence pairs of a gold set, English first, their links, and which pairs are in the half."""
+    folder, flipped, first = GOLD[name]
+    place = data / "wordalign" / folder
+    if name == "en-zh":
+        sides = [line.split("|||") for line in (place / "zhen.src-tgt").read_text("utf-8").splitlines()]
+        text = [(b.split(), a.split()) for a, b in sides]
+        links = place / "zhen.gold"
+    else:
+        read = ((place / f"test.{side}").read_text("utf-8").splitlines() for side in ("en", name[3:]))
+        text = [(a.split(), b.split()) for a, b in zip(*read, strict=True)]
+        links = place / "alignv2.txt"
+    numbers: list[object] = list(range(first or 0, (first or 0) + len(text)))
+    if first is None:
+        numbers = list(dict.fromkeys(line.split()[0] for line in links.read_text("utf-8").splitlines()))
+    sizes = [(len(a), len(b)) for a, b in text]
+    right = read_gold(links, sizes, one_based=name == "en-zh", flipped=flipped, lenient=True)
+    chosen = [k for k in range(len(text)) if (zlib.crc32(str(numbers[k]).encode()) % 2 == 1) == (half == "test")]
+    return text, right, chosen
+
+
+def joined(text: Sequence[WordsPair], gold: Sequence[GoldLinks], size: int) -> tuple[list[WordsPair], list[GoldLinks]]:
+    """Join each ``size`` consecutive pairs to one; the last may be of fewer."""
+    pairs, links = [], []
+    for begin in range(0, len(text), size):
+        pair: WordsPair = ([], [])
+        together = GoldLinks()
+        for k in range(begin, min(begin + size, len(text))):
+            for link in gold[k].possible:
+                moved = (link[0] + len(pair[0]), link[1] + len(pair[1]))
+                together.add(moved, sure=link in gold[k].sure)
+            for side, added in zip(pair, text[k], strict=True):
+                side.extend(added)
+        pairs.append(pair)
+        links.append(together)
+    return pairs, links
+
+
+def layers(given: argparse.Namespace) -> None:
+    """Evaluate links by similarity at several layers, units and matchings."""
+    from paralign.encoder import Encoder
+    from paralign.words.similarity import SimilarityConfig, link_vectors
+    from paralign.words.word_vectors import WordVectors
+
+    encoder = Encoder.from_pretrained(given.encoder).eval()
+    if given.max_pieces:
+        encoder.tokenizer.model_max_length = given.max_pieces
+    chosen = given.layer or list(range(encoder.layers + 1))
+    lead = given.prefix.split()
+    settings = {"transport": "smoothing", "softmax": "threshold", "itermax": "rounds"}
+    found: dict[tuple[str, str, int, int], dict[str, float]] = {}
+    for name, size in product(given.languages, given.join):
+        text, right, half = gold_set(given.data, name, given.half)
+        text, right = joined([text[k] for k in half], [right[k] for k in half], size)
+        for raw in (False, True):
+            matchings = [m for m in given.matching if m.startswith("softmax") == raw]
+            if not matchings:
+                continue
+            sides = [
+                WordVectors.of_layers(
+                    *(encoder, [" ".join([*lead, *pair[side]]) for pair in text], tag),
+                    layers=chosen, units=given.unit, normalize=not raw, tokenised=True,
+                ) for side, tag in enumerate(name.split("-"))
+            ]  # fmt: skip
+            for matching, layer, unit in product(matchings, chosen, given.unit):
+                kind, _, value = matching.partition(":")
+                option = {settings[kind]: value} if value else {}
+                config = SimilarityConfig.model_validate({"matching": kind, **option})
+                links: list[set[tuple[int, int]]] = [set() for _ in text]
+                for k, i, j in link_vectors(sides[0][layer, unit], sides[1][layer, unit], config, "intersect").tolist():
+                    if min(i, j) >= len(lead):
+                        links[k].add((i - len(lead), j - len(lead)))
+                score = alignment_score((a, g.sure, g.possible) for a, g in zip(links, right, strict=True))
+                found.setdefault((matching, unit, layer, size), {})[name] = 100 * score.aer
+    rows = [{"matching": matching, "unit": unit, "layer": layer, "join": size, "aer": aer, "mean": mean(aer.values())}
+            for (matching, unit, layer, size), aer in sorted(found.items())]  # fmt: skip
+    cells = [[f"{r['matching']} {r['unit']} {r['layer']} {r['join']}",
+              *(f"{v:.1f}" for v in (*r["aer"].values(), r["mean"]))] for r in rows]  # fmt: skip
+    print(table(["matching unit layer join", *given.languages, "mean"], cells))
+    about = {"encoder": given.encoder.name, "half": given.half, "prefix": given.prefix}
+    finish("aligners layers", {**about, "max_pieces": encoder.max_pieces, "rows": rows}, torch_too=True)
+
+
+def streaming(given: argparse.Namespace) -> None:
+    """Measure pairs per second and memory of a trained aligner on the synthetic set, and the latency of one pair."""
+    from paralign.words.word_aligner import WordAligner
+
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source, target, _ = synthetic(folder, given.pairs)
+        text = ["--pairs", f"en-de={source},{target}", "--tokenised", "-q"]
+        learn = ["--learn-from", given.learn_from, "--save", folder / "kept", "--out", folder / "learned"]
+        load = ["--load", folder / "kept", "--out"]
+        small = folder / "small.tsv"
+        small.write_text("a\tb\n")
+        start = measured(words("--pairs", f"en-de={small}", "-q", "--method", "ibm", "--out", folder / "small"))
+        runs = {"learn and apply": words(*text, *learn), "load": words(*text, *load, folder / "loaded")}
+        for kind, command in runs.items():
+            cost = measured(command)
+            seconds = cost["seconds"] - start["seconds"]
+            rows.append({"run": kind, **cost, "pairs_per_s": given.pairs / seconds,
+                         "pairs_per_cpu_s": given.pairs / (cost["cpu"] - start["cpu"])})  # fmt: skip
+        if (folder / "learned").read_bytes() != (folder / "loaded").read_bytes():
+            raise SystemExit("the links differ")
+        aligner = WordAligner.load(folder / "kept")
+        with source.open() as one, target.open() as other:
+            pairs = ((a.split(), b.split()) for a, b in zip(one, other, strict=True))
+            chosen = next(pair for pair in pairs if len(pair[0]) == 25)
+        times = []
+        for _ in range(200):
+            began = time.perf_counter()
+            aligner.align(*chosen)
+            times.append(1000 * (time.perf_counter() - began))
+    head = ["run", "CPU s", "s", "peak MB", "pairs/s", "pairs/CPU s"]
+    print(table(head, [[r["run"], f"{r['cpu']:.1f}", f"{r['seconds']:.1f}", f"{r['peak_mb']:.0f}",
+                        f"{r['pairs_per_s']:,.0f}", f"{r['pairs_per_cpu_s']:,.0f}"] for r in rows]))  # fmt: skip
+    latency = {"median_ms": float(np.median(times)), "largest_ms": max(times)}
+    print(f"one pair of 25 words: {latency['median_ms']:.2f} ms (median), {latency['largest_ms']:.2f} ms (largest)")
+    finish("aligners streaming", {"pairs": given.pairs, "learn_from": given.learn_from, "rows": rows, **latency})
 
 
 def similarity(given: argparse.Namespace) -> None:
@@ -170,6 +310,7 @@ def similarity(given: argparse.Namespace) -> None:
     from paralign.encoder import Encoder
     from paralign.smallworld import World
     from paralign.words.similarity import SimilarityConfig, align_by_similarity
+    from paralign.words.word_vectors import default_layer
 
     world = World(0)
     pairs = [
@@ -181,11 +322,11 @@ def similarity(given: argparse.Namespace) -> None:
         )
         pairs = [pair for pair in zip(source, target, strict=True) if all(pair)][: given.pairs]
     encoder = Encoder.from_pretrained(given.encoder).eval()
-    layer = -(-2 * encoder.layers // 3) if given.layer is None else given.layer
+    layer = default_layer(encoder.layers) if given.layer is None else given.layer
     rows: list[dict[str, Any]] = []
     kinds = (("argmax", "inter", "fp32"), ("itermax", "itermax", "fp32"), ("itermax", "itermax", "bf16"))
     for matching, name, precision in kinds:
-        config = SimilarityConfig(matching=matching, layer=layer, precision=precision)
+        config = SimilarityConfig(matching=matching, layer=layer, unit="piece", precision=precision)
         list(align_by_similarity(encoder, pairs[:64], config, tokenised=True))
         began = time.perf_counter()
         ours = [set(links) for links in align_by_similarity(encoder, pairs, config, tokenised=True)]
@@ -221,12 +362,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     some.set_defaults(run=counting)
     other = kinds.add_parser("gold")
     other.add_argument("data", type=Path)
-    other.add_argument("--languages", nargs="+", choices=GOLD, default=list(GOLD))
-    other.add_argument("--half", choices=("dev", "test"), default="dev")
     other.set_defaults(run=gold)
+    third = kinds.add_parser("layers")
+    third.add_argument("encoder", type=Path)
+    third.add_argument("data", type=Path)
+    third.add_argument("--layer", type=int, nargs="+", help="default: all")
+    third.add_argument("--unit", nargs="+", choices=("piece", "word", "both"), default=["piece", "word", "both"])
+    third.add_argument(
+        "--matching", nargs="+", default=["argmax", "itermax", "softmax", "transport"],
+        help="names, or with smoothing, threshold or rounds: transport:0.2 softmax:0.01 itermax:3",
+    )  # fmt: skip
+    third.add_argument("--prefix", default="", help="text before every sentence, as 'query:'")
+    third.add_argument("--max-pieces", type=int, help="encode longer sentences in windows (default: the encoder's)")
+    third.set_defaults(run=layers)
+    for one in (other, third):
+        one.add_argument("--languages", nargs="+", choices=GOLD, default=list(GOLD))
+        one.add_argument("--half", choices=("dev", "test"), default="dev")
+        one.add_argument("--join", type=int, nargs="+", default=[1], help="consecutive pairs joined to one")
     for one in (some, other):
         one.add_argument("--method", action="append")
         one.add_argument("--set", action="append", help="words.KEY=VALUE of ibm and hmm")
+    large = kinds.add_parser("streaming")
+    large.add_argument("--pairs", type=int, default=200_000)
+    large.add_argument("--learn-from", type=int, default=50_000)
+    large.set_defaults(run=streaming)
     last = kinds.add_parser("similarity")
     last.add_argument("encoder", type=Path)
     last.add_argument("--pairs", type=int, default=300)

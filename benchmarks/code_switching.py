@@ -20,7 +20,7 @@ from pathlib import Path
 
 import paralign
 from paralign.metrics import compare_over_seeds, is_significant, mean_sd, paired_bootstrap
-from paralign.results import read_items
+from paralign.results import read_items, read_results
 from paralign.smallworld import LANGUAGES, World
 
 TRAIN, TEST = "smallworld:2000000-2008000", "smallworld:3000000-3001000"
@@ -54,7 +54,7 @@ def compare(task: str, languages: list[str], out: Path) -> None:
         for way in WAYS:
             run = out / f"{task}-{language}-{way}"
             for tested in ("en", language):
-                rows = [r for r in paralign.read_results(run / "results.jsonl") if r.language == tested]
+                rows = [r for r in read_results(run / "results.jsonl") if r.language == tested]
                 metric = rows[0].metric  # the main one
                 rows = [row for row in rows if row.metric == metric]
                 mean, sd = mean_sd([row.value for row in rows])

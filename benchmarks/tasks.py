@@ -124,7 +124,7 @@ def reading(spec: str, limit: int, repeats: int) -> dict[str, Any]:
         task = find_task("ner", {"scheme": "conll"})
         assert isinstance(task, SupervisedTask)
         data = read(task, spec, limit)
-        scores = task._scores(((item, item.tags) for item in data), data)
+        scores = task.scores(((item, item.tags) for item in data), data)
         assert scores[0].value == 1.0
         seconds.append(time.perf_counter() - began)
     return {"sentences": len(data), "seconds": median_of(seconds)}

@@ -171,6 +171,14 @@ def test_aligners_are_scored_against_the_dictionary_of_the_synthetic_set(capsys)
     assert row["cpu"] > 0
 
 
+def test_a_trained_aligner_is_timed(capsys):
+    given = ["streaming", "--pairs", "300", "--learn-from", "200"]
+    found = result_of(importlib.import_module("aligners"), given, capsys)
+    assert [row["run"] for row in found["rows"]] == ["learn and apply", "load"]
+    assert all(row["peak_mb"] > 50 for row in found["rows"])
+    assert 0 < found["median_ms"] <= found["largest_ms"]
+
+
 def test_the_synthetic_set_is_what_it_says(tmp_path):
     module = importlib.import_module("aligners")
     source, target, gold = (path.read_text().splitlines() for path in module.synthetic(tmp_path, 300))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
 
-from paralign.device import best_device, on_device
+from paralign.device import best_device, on_device, select_device
+from paralign.errors import UserError
 
 
 @pytest.mark.parametrize("array", [np.arange(5), np.array([True, False]), np.array([[0.5, 2.0]], np.float32)])
@@ -27,3 +30,49 @@ def test_an_array_may_change_once_it_is_on_its_way():
     made = on_device(array, best_device())
     array[:] = -1
     assert torch.equal(made.cpu(), torch.arange(1 << 22))
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Variables that a choice of the device may set; they are restored."""
+    for name in ("ACCELERATE_USE_CPU", "CUDA_VISIBLE_DEVICES", "WORLD_SIZE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def test_the_cpu_can_be_chosen(environment):
+    environment.setattr(torch.accelerator, "is_available", lambda: True)
+    environment.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    select_device(None)
+    assert best_device().type == "cuda"
+    select_device("cpu")
+    assert best_device().type == "cpu"
+    select_device("cuda")
+    assert best_device().type == "cuda"
+
+
+def test_one_of_the_visible_gpus_can_be_chosen(environment):
+    environment.setattr(torch.accelerator, "is_available", lambda: True)
+    environment.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    environment.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    select_device("cuda:1")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+    with pytest.raises(UserError, match="CUDA_VISIBLE_DEVICES has 1"):
+        select_device("cuda:1")
+    environment.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="torchrun started 2 processes"):
+        select_device("cuda:0")
+
+
+@pytest.mark.parametrize("name", ["mps", "cuda", "xpu"])
+def test_a_device_that_is_missing_is_refused(name, environment):
+    environment.setattr(torch.accelerator, "is_available", lambda: False)
+    with pytest.raises(UserError, match=f"there is no device '{name}' .available here: cpu."):
+        select_device(name)
+
+
+@pytest.mark.parametrize("name", ["", "gpu0", "cuda:", "cuda:x", "cpu:1", "mps:0"])
+def test_a_device_that_cannot_be_read_is_refused(name, environment):
+    with pytest.raises(UserError, match="cannot read the device"):
+        select_device(name)

@@ -168,3 +168,14 @@ def test_the_content_of_digests_json(folder):
     content = json.loads((folder / "digests.json").read_text())
     assert set(content["files"]) == {"meta.json", "blocks.bin", "inner/note.txt"}
     assert content["arrays"] == {name: 8 * rows for name, rows in SIZES.items()}
+
+
+def test_a_reversed_slice_is_checked_too(tmp_path):
+    np.arange(100_000, dtype="<i8").tofile(tmp_path / "a.bin")
+    write_digests(tmp_path, ["a.bin"])
+    data = bytearray((tmp_path / "a.bin").read_bytes())
+    (tmp_path / "a.bin").write_bytes(bytes([*data[:-1], data[-1] ^ 1]))
+    array = FolderDigests(tmp_path, "restore it").array("a.bin", "<i8")
+    assert array[10:0:-2].tolist() == [10, 8, 6, 4, 2]
+    with pytest.raises(UserError, match=r"a\.bin: the file is damaged"):
+        array[::-1]

@@ -223,6 +223,14 @@ def test_recipes_md_names_every_recipe_and_objective():
     assert [name for name in (*recipes(), *OBJECTIVES) if f"`{name}`" not in text] == []
 
 
+def test_suite_md_names_every_suite_and_setting():
+    from paralign.runs.suite_file import SuiteConfig, SuiteTask, suites
+
+    text = (ROOT / "docs" / "suite.md").read_text(encoding="utf-8")
+    names = [*suites(), *SuiteConfig.model_fields, *SuiteTask.model_fields]
+    assert [name for name in names if f"`{name}`" not in text and f"`[[{name}]]`" not in text] == []
+
+
 def test_the_task_of_the_document_measures(base, tmp_path, monkeypatch):
     """What docs/add-a-task.md gives as a whole file is one."""
     from paralign.encoder import Encoder

@@ -13,10 +13,12 @@ from paralign.version import __version__
 
 _LAZY = {
     "align": "paralign.commands.align",
+    "align_stream": "paralign.commands.align_stream",
     "align_words": "paralign.commands.align_words",
     "analyze_ablation": "paralign.commands.analyze_ablation",
     "analyze_correlation": "paralign.commands.analyze_correlation",
     "analyze_embeddings": "paralign.commands.analyze_embeddings",
+    "analyze_probes": "paralign.commands.analyze_probes",
     "analyze_similarity": "paralign.commands.analyze_similarity",
     "analyze_transfer": "paralign.commands.analyze_transfer",
     "pretrain": "paralign.commands.pretrain",
@@ -27,12 +29,14 @@ _LAZY = {
     "export": "paralign.commands.export",
     "predict": "paralign.commands.predict",
     "demo": "paralign.commands.demo",
+    "suite": "paralign.commands.suite",
     "Encoder": "paralign.encoder",
     "Objective": "paralign.objectives",
     "TokenStore": "paralign.corpus.store",
+    "WordAligner": "paralign.words.word_aligner",
     "World": "paralign.smallworld",
     "UserError": "paralign.errors",
-    "read_results": "paralign.results",
+    "read_results": "paralign.commands.read_results",
     "write_report": "paralign.report",
 }
 __all__ = [
@@ -40,13 +44,16 @@ __all__ = [
     "Objective",
     "TokenStore",
     "UserError",
+    "WordAligner",
     "World",
     "__version__",
     "align",
+    "align_stream",
     "align_words",
     "analyze_ablation",
     "analyze_correlation",
     "analyze_embeddings",
+    "analyze_probes",
     "analyze_similarity",
     "analyze_transfer",
     "demo",
@@ -58,15 +65,18 @@ __all__ = [
     "predict",
     "pretrain",
     "read_results",
+    "suite",
     "write_report",
 ]
 
 if TYPE_CHECKING:
     from paralign.commands.align import align
+    from paralign.commands.align_stream import align_stream
     from paralign.commands.align_words import align_words
     from paralign.commands.analyze_ablation import analyze_ablation
     from paralign.commands.analyze_correlation import analyze_correlation
     from paralign.commands.analyze_embeddings import analyze_embeddings
+    from paralign.commands.analyze_probes import analyze_probes
     from paralign.commands.analyze_similarity import analyze_similarity
     from paralign.commands.analyze_transfer import analyze_transfer
     from paralign.commands.demo import demo
@@ -76,13 +86,15 @@ if TYPE_CHECKING:
     from paralign.commands.map import make_map, make_text_maps
     from paralign.commands.predict import predict
     from paralign.commands.pretrain import pretrain
+    from paralign.commands.read_results import read_results
+    from paralign.commands.suite import suite
     from paralign.corpus.store import TokenStore
     from paralign.encoder import Encoder
     from paralign.errors import UserError
     from paralign.objectives import Objective
     from paralign.report import write_report
-    from paralign.results import read_results
     from paralign.smallworld import World
+    from paralign.words.word_aligner import WordAligner
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Any
 
 __all__ = ["main", "run"]
 
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         shown = foreign.encode("utf-8", "backslashreplace").decode()
         return _fail(f"{shown}: not valid UTF-8 (rename the file)")
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, prog_name="paralign", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()  # a closed pipe or a full disk is noticed here, not when the interpreter exits
         if code == 130:  # typer returns this code after Ctrl-C
@@ -49,13 +50,24 @@ def main(arguments: list[str] | None = None) -> int:
             print(error)
             return 2
         if hasattr(error, "format_message"):  # an error of typer: an unknown option or command
-            return _fail(" ".join(error.format_message().split()))
+            return _fail(_usage_error(error))
         if kind == "Abort":
             return _fail("stopped", 130)
         code = getattr(error, "code", None)
         if kind == "Stopped" and isinstance(code, int):
             return _fail(str(error), code)
         return _crash(error)
+
+
+def _usage_error(error: Any) -> str:
+    """Return the message about an unknown option or command, a missing or a wrong value."""
+    from paralign.cli.help import hint_for
+
+    option = getattr(error, "option_name", None)
+    hint = hint_for(option) if isinstance(option, str) else None
+    if hint is None:
+        return " ".join(error.format_message().split())
+    return f"no such option: {option} (use {hint})"
 
 
 def _is_utf8(text: str) -> bool:

@@ -41,16 +41,73 @@ C = TypeVar("C", bound=Config)
 T = TypeVar("T")
 
 
+_KNOWN_AS = {
+    "lr": "learning_rate",
+    "batch_size": "batch",
+    "train_batch_size": "batch",
+    "per_device_train_batch_size": "batch",
+    "num_train_epochs": "epochs",
+    "max_steps": "steps",
+    "max_epochs": "epochs",
+    "warmup_steps": "warmup",
+    "warmup_ratio": "warmup",
+    "max_grad_norm": "clip",
+    "gradient_clipping": "clip",
+    "grad_accum": "accumulate",
+    "gradient_accumulation_steps": "accumulate",
+    "adam_epsilon": "eps",
+    "fp16": "precision",
+    "bf16": "precision",
+    "save_steps": "checkpoint_every",
+    "logging_steps": "log_every",
+    "eval_steps": "heldout_every",
+    "max_length": "max_pieces",
+    "max_seq_length": "max_pieces",
+    "queue_size": "queue",
+    "tau": "temperature",
+    "symmetrize": "symmetrise",
+    "symmetrization": "symmetrise",
+    "tokenized": "tokenised",
+    "neighbors": "neighbours",
+    "k": "neighbours",
+    "gdfa": "grow-diag-final-and",
+    "gdf": "grow-diag-final",
+    "gd": "grow-diag",
+    "intersection": "intersect",
+    "inter": "intersect",
+    "awesome-align": "similarity",
+    "awesome": "similarity",
+    "simalign": "similarity",
+    "fast_align": "ibm",
+    "fast-align": "ibm",
+    "ibm2": "ibm",
+    "xnli": "nli",
+    "pawsx": "paraphrase",
+    "tatoeba": "retrieval",
+    "bucc": "mining",
+    "squad": "qa",
+    "mlqa": "qa",
+    "xquad": "qa",
+    "udpos": "pos",
+    "wikiann": "ner",
+    "bli": "lexicon",
+}
+"""Names of other programs and data sets, in lower case -> the name here."""
+
+
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """Return a hint for a mistyped name: the most similar name, or the list of all.
 
     >>> did_you_mean("quue", ["queue", "temperature"])
     "did you mean 'queue'?"
+    >>> did_you_mean("gdfa", ["intersect", "grow-diag-final-and"])
+    "did you mean 'grow-diag-final-and'?"
     """
     names = sorted(names)
     if not names:
         return "none is available here"
-    similar = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    known = _KNOWN_AS.get(word.lower())
+    similar = [known] if known in names else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"did you mean {similar[0]!r}?" if similar else f"available: {', '.join(names)}"
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-__all__ = ["echo", "is_main_process", "printable"]
+__all__ = ["echo", "is_main_process", "printable", "rough_duration"]
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -36,3 +36,13 @@ def echo(text: str, *, quiet: bool = False) -> None:
 def is_main_process() -> bool:
     """Return whether this is the only process or the first of several (``RANK`` 0)."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def rough_duration(seconds: float) -> str:
+    """Return a duration in hours and minutes, in minutes, or in seconds.
+
+    >>> rough_duration(7260), rough_duration(600), rough_duration(45.2)
+    ('2 h 01 min', '10 min', '45 s')
+    """
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min" if seconds > 90 else f"{seconds:.0f} s"

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy.typing as npt
 import torch
+
+from paralign.errors import UserError
 
 __all__ = [
     "best_device",
     "has_bf16",
     "keep_memory",
     "on_device",
-    "one_thread",
     "only_cpu",
     "processes",
-    "return_memory",
+    "select_device",
 ]
 
 
@@ -38,6 +37,44 @@ def best_device() -> torch.device:
     """Return the accelerator, or the CPU if there is none or ``ACCELERATE_USE_CPU`` is set."""
     accelerator = None if only_cpu() else torch.accelerator.current_accelerator()
     return accelerator or torch.device("cpu")
+
+
+def select_device(name: str | None) -> None:
+    """Use a device for the rest of this process, before anything is computed on another one.
+
+    It sets the variables that PyTorch and accelerate read: ``ACCELERATE_USE_CPU``, ``CUDA_VISIBLE_DEVICES``.
+
+    Args:
+        name: ``cpu``; ``cuda``, ``mps``, ``xpu`` or another accelerator of PyTorch; ``cuda:K`` for the GPU with index K
+            among the visible ones. None or ``auto``: the accelerator if there is one.
+
+    Raises:
+        UserError: if this machine does not have the device.
+
+    >>> select_device("tpu:x")
+    Traceback (most recent call last):
+    paralign.errors.UserError: cannot read the device 'tpu:x' (write cpu, cuda, cuda:K, mps or xpu)
+    """
+    if name in (None, "auto"):
+        return
+    kind, colon, index = str(name).partition(":")
+    if (colon and not (kind == "cuda" and index.isdecimal())) or not kind.isalpha():
+        raise UserError(f"cannot read the device {name!r}", hint="write cpu, cuda, cuda:K, mps or xpu")
+    if kind == "cpu":
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+        return
+    os.environ.pop("ACCELERATE_USE_CPU", None)
+    if index:
+        if processes() > 1:
+            raise UserError(f"the device {name!r} is one GPU, but torchrun started {processes()} processes")
+        visible = [part for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
+        if visible and int(index) >= len(visible):
+            raise UserError(f"there is no device {name!r}", hint=f"CUDA_VISIBLE_DEVICES has {len(visible)}")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[int(index)] if visible else index
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if found is None or found.type != kind:
+        names = ["cpu"] if found is None else ["cpu", found.type]
+        raise UserError(f"there is no device {name!r}", hint=f"available here: {', '.join(names)}")
 
 
 def on_device(array: npt.NDArray[Any], device: torch.device) -> torch.Tensor:
@@ -62,38 +99,12 @@ def keep_memory() -> bool:
     return _mallopt((trim_threshold, -1), (mmap_max, 0), (arena_max, 1))
 
 
-def return_memory() -> bool:
-    """Return freed memory to the system, now and whenever a large tensor is freed.
-
-    This suits work on a few large, long-lived tensors, and works with glibc only.
-
-    Returns:
-        Whether the C library accepted the setting.
-    """
-    mmap_threshold = -3
-    if not _mallopt((mmap_threshold, 4 << 20)):
-        return False
-    ctypes.CDLL(None).malloc_trim(0)
-    return True
-
-
 def _mallopt(*settings: tuple[int, int]) -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
     return all(mallopt(name, value) == 1 for name, value in settings)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Use one thread inside the ``with`` block; for many small arrays, several threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def has_bf16() -> bool:

@@ -235,7 +235,8 @@ class CheckedArray:
     def __getitem__(self, key: Any) -> Any:
         if not self._checked:
             if isinstance(key, slice):
-                start, stop, _ = key.indices(len(self._values))
+                start, stop, step = key.indices(len(self._values))
+                start, stop = (start, stop) if step > 0 else (stop + 1, start + 1)
                 self._read_range(start // self._rows, -(-stop // self._rows))
             elif isinstance(key, np.ndarray):
                 blocks = key // self._rows

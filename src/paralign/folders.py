@@ -1,19 +1,23 @@
-"""Atomic writes: a folder or a file appears under its name only when all of it is on disk."""
+"""Atomic writes: a folder or a file appears under its name only when all of it is on disk; files can be resumed."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Any
 
+from paralign.digests import digested, read_object
 from paralign.errors import UserError
 
-__all__ = ["atomic_file", "atomic_folder"]
+__all__ = ["ResumableFiles", "atomic_file", "atomic_folder"]
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -22,6 +26,7 @@ _FULL = {
 }
 _DENIED = {errno.EACCES: "the folder is not writable", errno.EROFS: "the file system is read-only"}
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+_CHECKPOINT_SECONDS = 2.0
 
 
 @contextmanager
@@ -106,11 +111,118 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def _acquire(lock: IO[str], path: Path) -> None:
+class ResumableFiles:
+    """Files that are written block by block, appear when all is written, and are continued if the process was killed.
+
+    The files are written as ``.NAME.part`` next to their names; ``.NAME.part.json``, next to the first, records every
+    two seconds how much of them is on disk. Used in a ``with`` block, which locks them and sets ``done`` and
+    ``changed``. If it raises ``UserError``, the temporary files are removed; otherwise, they are kept if there
+    is a record.
+
+    Args:
+        paths: the files; their folders must exist.
+        identity: what the content depends on, a JSON object; a record with another identity is not continued. Default
+            ``None``: there is no record.
+
+    Attributes:
+        done: number of items that the files contain; ``None`` if there is no record to continue.
+        changed: keys of ``identity`` that differ from those of a record that is not continued.
+    """
+
+    def __init__(self, paths: Sequence[Path], identity: Mapping[str, Any] | None) -> None:
+        self.paths, self.identity = list(paths), None if identity is None else digested(identity)
+        self.done: int | None = None
+        self.changed: list[str] = []
+        self._parts = [path.with_name(f".{path.name}.part") for path in paths]
+        self._record = self._parts[0].with_name(f"{self._parts[0].name}.json")
+        self._files: list[IO[bytes]] = []
+        self._items, self._saved = 0, 0.0
+
+    def __enter__(self) -> ResumableFiles:
+        self._stack = ExitStack()
+        try:
+            for part, path in zip(self._parts, self.paths, strict=True):
+                file: IO[bytes] = self._stack.enter_context(part.open("ab"))
+                _acquire(file, path, "file")
+                if not part.exists() or not os.path.samestat(part.stat(), os.fstat(file.fileno())):
+                    raise UserError("another process has just written this file", where=path)
+                self._files.append(file)
+            sizes = self._read_record()
+            for opened, size in zip(self._files, sizes, strict=True):
+                opened.truncate(size)
+            self._items = self.done or 0
+        except OSError as error:
+            self._stack.close()
+            raise UserError(f"cannot be written: {error.strerror}", where=self.paths[0]) from None
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def _read_record(self) -> list[int]:
+        """Return the sizes from which to continue."""
+        start = [0] * len(self._files)
+        try:
+            record = read_object(self._record, "")
+        except (FileNotFoundError, UserError):
+            return start
+        identity, sizes = record["identity"], record["sizes"]
+        if identity != self.identity:
+            now = self.identity or {}
+            keys = {*identity, *now} - {"digest"}
+            self.changed = sorted(key for key in keys if identity.get(key) != now.get(key))
+        elif all(os.fstat(file.fileno()).st_size >= size for file, size in zip(self._files, sizes, strict=True)):
+            self.done = int(record["done"])
+            return list(sizes)
+        self._record.unlink()
+        return start
+
+    def write(self, blocks: Sequence[bytes], items: int) -> None:
+        """Append a block to each file.
+
+        Args:
+            blocks: bytes for each of the files.
+            items: number of items in the block.
+        """
+        for file, block in zip(self._files, blocks, strict=True):
+            file.write(block)
+        self._items += items
+        if time.monotonic() - self._saved >= _CHECKPOINT_SECONDS:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Record what has been written, once it is on disk."""
+        self._saved = time.monotonic()
+        if self.identity is None:
+            return
+        for file in self._files:
+            file.flush()
+            os.fsync(file.fileno())
+        sizes = [os.fstat(file.fileno()).st_size for file in self._files]
+        record = digested({"identity": self.identity, "sizes": sizes, "done": self._items})
+        with atomic_file(self._record) as out:
+            out.write(json.dumps(record).encode())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if kind is None:
+                for file, part, path in zip(self._files, self._parts, self.paths, strict=True):
+                    file.flush()
+                    os.fsync(file.fileno())
+                    part.replace(path)
+                    _flush(path.parent)
+            if kind is None or issubclass(kind, UserError) or not self._record.exists():
+                for path in (self._record, *self._parts):
+                    path.unlink(missing_ok=True)
+
+
+def _acquire(lock: IO[Any], path: Path, kind: str = "folder") -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UserError("another process is writing this folder", where=path, hint="wait until it ends") from None
+        raise UserError(f"another process is writing this {kind}", where=path, hint="wait until it ends") from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:  # some network file systems have no locks
             raise

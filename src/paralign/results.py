@@ -119,7 +119,7 @@ def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Mea
     >>> row = Measurement(task="pos", dataset="pud", language="de", metric="accuracy", value=0.75, n=1000,
     ...                   model="xlm-roberta-base", model_hash="c0ffee", run="pos-de")
     >>> write_results(Path("pos-de"), [(row, None)])
-    >>> [(row.language, row.value) for row in paralign.read_results("pos-de")]
+    >>> [(row.language, row.value) for row in read_results("pos-de")]
     [('de', 0.75)]
     """
     rows, path = [], Path(path)

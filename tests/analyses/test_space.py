@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from paralign.commands.analyze_encoders import analyze_encoders
 from paralign.encoder import Encoder
@@ -42,6 +43,26 @@ def test_every_layer_of_every_language_is_measured_and_drawn(base, tmp_path, cap
     panels = [attrs["aria-label"].split(":")[0] for tag, attrs in page.tags if tag == "figure"]
     assert "mutual nearest translations" in panels
     assert len(panels) == 7
+
+
+def test_a_table_shows_the_change_from_the_first_encoder(base, tmp_path):
+    encoder = Encoder.from_pretrained(base)
+    with torch.no_grad():
+        encoder.embeddings[:, :4] += 0.5  # all vectors share a direction
+    encoder.save_pretrained(tmp_path / "moved")
+    models, overrides = [str(base), str(tmp_path / "moved")], ["space.sentences=30"]
+    analyze_encoders("space", models, text=TEXT, out=tmp_path / "run", overrides=overrides, quiet=True)
+    page, words = text_of(write_report([tmp_path / "run"], tmp_path / "page.html"))
+    assert "Change from base, by layer; means over languages." in words
+    values = {}
+    for row in read_results(tmp_path / "run"):
+        values.setdefault((row.settings["system"], row.metric, row.where.layer), []).append(row.value)
+    (table,) = [rows for rows in page.tables.values() if any(row[0].startswith("moved") for row in rows)]
+    shown = {row[0]: row[1:] for row in table[1:]}
+    for metric, title in (("mean_cosine", "cosine of different sentences"), ("hubness", "hubness")):
+        means = [[np.mean(values[system, metric, layer]) for layer in range(3)] for system in ("moved", "base")]
+        assert shown[f"moved, {title}"] == [f"{after - before:+.2f}" for after, before in zip(*means, strict=True)]
+    assert float(shown["moved, cosine of different sentences"][0]) > 0.02
 
 
 def test_few_sentences_are_refused(base, tmp_path):

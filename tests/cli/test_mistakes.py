@@ -12,7 +12,7 @@ from paralign.__main__ import main
 COMMANDS = [
     [], ["align"], ["pretrain"], ["finetune"], ["evaluate"], ["report"], ["list"], ["doctor"], ["demo"],
     ["corpus"], ["corpus", "build"], ["corpus", "split"], ["corpus", "show"], ["words"], ["analyze"],
-    ["analyze", "embeddings"], ["analyze", "transfer"], ["map"], ["grid"], ["corpus", "order"],
+    ["analyze", "embeddings"], ["analyze", "transfer"], ["map"], ["grid"], ["corpus", "order"], ["suite"],
 ]  # fmt: skip
 
 

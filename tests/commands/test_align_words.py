@@ -115,7 +115,7 @@ def test_errors_come_before_anything_is_written(tmp_path, more, message):
     given = {"pairs": "en-de=smallworld:0-20", **more}
     given = {k: v.format(tmp=tmp_path) if isinstance(v, str) else v for k, v in given.items()}
     if more.get("load") == "{tmp}/kept":
-        link(tmp_path, save=tmp_path / "kept", method="ibm", out=tmp_path / "first.links")
+        link(tmp_path, save=tmp_path / "kept", out=tmp_path / "first.links")
     with pytest.raises(UserError, match=message) as error:
         link(tmp_path, given.pop("pairs"), **given)
     assert "\n" not in str(error.value)
@@ -125,7 +125,9 @@ def test_errors_come_before_anything_is_written(tmp_path, more, message):
 def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
     link(tmp_path, save=tmp_path / "kept", method="ibm")
     with pytest.raises(UserError, match=re.escape("the aligner was trained on en-de, but the text is en-fr")):
-        link(tmp_path, "en-fr=smallworld:0-10", load=tmp_path / "kept")
+        link(tmp_path, "en-fr=smallworld:0-10", load=tmp_path / "kept", method="ibm")
+    with pytest.raises(UserError, match=re.escape("the saved aligner is 'ibm', not 'hmm' (use --method ibm)")):
+        link(tmp_path, load=tmp_path / "kept")
     with pytest.raises(UserError, match="already exists"):
         link(tmp_path, save=tmp_path / "kept")
 
@@ -138,7 +140,10 @@ def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
             {"method": "similarity", "model": "{base}", "train": ["en-de=smallworld:0-9"]},
             "--train is .*'similarity' .*by hmm, ibm, eflomal",
         ),
-        ({"method": "similarity", "model": "{base}", "symmetrise": "union"}, "itermax has no two directions"),
+        (
+            {"method": "similarity", "model": "{base}", "symmetrise": "union", "overrides": ["words.matching=itermax"]},
+            "itermax has no two directions",
+        ),
         (
             {"method": "similarity", "model": "{base}", "posteriors": "x"},
             "--posteriors is .*'similarity' .*hmm, ibm",

@@ -12,7 +12,7 @@ from paralign.analyses.ablation import ablation_cells
 from paralign.commands import analyze_ablation as ablation
 from paralign.errors import UserError
 from paralign.metrics import interval_over_seeds, paired_bootstrap, paired_bootstrap_mean
-from paralign.results import Measurement, Seeds, write_results
+from paralign.results import Measurement, Seeds, read_results, write_results
 
 TINY = ("training.epochs=1", "training.batch=16")
 
@@ -166,7 +166,7 @@ def row(reset, seed, value, items, folder, language="de", **more):
                        n=len(items), seeds=Seeds(finetune=seed), model="m", model_hash="h", run=folder.name,
                        settings=settings | more)  # fmt: skip
     write_results(folder, [(made, np.stack([items, np.ones(len(items))], 1))])
-    return [(folder, found) for found in paralign.read_results(folder / "results.jsonl")]
+    return [(folder, found) for found in read_results(folder / "results.jsonl")]
 
 
 def test_cells_are_compared_seed_by_seed_with_the_bootstrap(tmp_path):

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM
 
 from paralign.batches.views import PairBatch, ViewsConfig
 from paralign.encoder import Encoder
-from paralign.encoder.hf import checkpoint_gradients, layer_stack
+from paralign.encoder.hf import base_of, checkpoint_gradients, hidden_states, layer_stack
 from paralign.errors import UserError
 from paralign.objectives.base import Step
 from tests.objectives.batches import corpus
@@ -26,6 +26,7 @@ FAMILIES = {
     "roberta": {"type_vocab_size": 1},
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "type_vocab_size": 0},
+    "deberta-v2 with convolution": {"relative_attention": True, "pos_att_type": ["p2c"], "conv_kernel_size": 3},
     "electra": {"embedding_size": 16},
     "modernbert": {
         "global_attn_every_n_layers": 2,
@@ -39,7 +40,7 @@ FAMILIES = {
 
 def made(family, tokenizer):
     shape = {k: v for k, v in SHAPE.items() if family != "distilbert" or k in ("vocab_size", "max_position_embeddings")}
-    config = AutoConfig.for_model(family, **shape | FAMILIES[family])
+    config = AutoConfig.for_model(family.split()[0], **shape | FAMILIES[family])
     torch.manual_seed(1)
     model = AutoModelForMaskedLM.from_config(config)
     for parameter in model.parameters():  # away from the symmetric start: biases and norms count too
@@ -118,8 +119,20 @@ def test_an_accelerator_encodes_all_views_of_a_step_in_one_call(store, encoder, 
         assert list(step.encoded) == [("joint", 1), ("joint", 2), ("first", 2)]
 
 
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "albert"])  # one shared layer
-def test_layers_above_the_requested_ones_are_not_computed(family, store, tokenizer):
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_layer_alone_is_that_of_all_layers(family, store, tokenizer):
+    encoder = Encoder(made(family, tokenizer), tokenizer).eval()
+    ids = torch.tensor([[7, 8, 9, 10, 11], [12, 13, 14, 0, 0]])
+    mask = (ids > 0).long()
+    with torch.no_grad():
+        expected = base_of(encoder.model)(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        for layer, states in enumerate(expected):
+            (found,) = hidden_states(encoder.model, [layer], {"input_ids": ids, "attention_mask": mask})
+            torch.testing.assert_close(found[mask.bool()], states[mask.bool()], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name not in ("albert", "deberta-v2 with convolution")])
+def test_layers_above_the_requested_ones_are_not_computed(family, store, tokenizer):  # ALBERT has one shared layer
     encoder = Encoder(made(family, tokenizer), tokenizer).eval()
     view = views_of(store, encoder)[1]
     calls = []

@@ -1,5 +1,7 @@
 """A trimmed vocabulary gives covered text the same pieces and the same vectors."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,35 @@ def test_specials_and_single_characters_remain(made):
     assert small.template.mask_id == kept[small.tokenizer.mask_token]
     assert small.model.config.pad_token_id == small.tokenizer.pad_token_id
     assert pieces_of(small, ["hotel"]) == pieces_of(encoder, ["hotel"])
+
+
+def test_characters_are_those_of_the_normalized_text(tokenizer):
+    encoder = Encoder.from_scratch("bert:2x32", lower_casing(tokenizer), max_length=64).eval()
+    small = trim_vocabulary(encoder, *count_pieces(encoder, ["HOTEL"]))
+    assert set("hotel") <= {name.removeprefix("##") for name in small.tokenizer.get_vocab()}
+
+
+def lower_casing(tokenizer):
+    changed = copy.deepcopy(tokenizer)
+    changed.backend_tokenizer.normalizer = normalizers.Lowercase()
+    return changed
+
+
+def test_unknown_characters_keep_their_score():
+    """Without the piece of the lowest score they would cost less, and "a, unknown, bcd" would become the best path."""
+    vocabulary = [("<s>", 0), ("<pad>", 0), ("</s>", 0), ("<unk>", 0), ("<mask>", 0), ("a", -1), ("bcd", -1),
+                  ("axb", -35), ("cd", -13), ("never", -40)]  # fmt: skip
+    backend = Tokenizer(models.Unigram(vocabulary, unk_id=3))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    names = {"cls": "<s>", "sep": "</s>", "pad": "<pad>", "unk": "<unk>", "mask": "<mask>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()})
+    encoder = Encoder.from_scratch("xlm-r:2x32", tokenizer, max_length=16).eval()
+    texts = ["axbcd", "a bcd"]
+    assert pieces_of(encoder, texts) == [["axb", "cd"], ["a", "bcd"]]
+    assert pieces_of(trim_vocabulary(encoder, *count_pieces(encoder, texts)), texts) == pieces_of(encoder, texts)
 
 
 def test_the_exported_folder_loads_without_paralign(base, tmp_path, capsys):

@@ -97,6 +97,14 @@ def test_equal_sentences_are_not_nearest():
     assert space.mutual_nearest(rows, rows).tolist() == [False, False, True]
 
 
+def test_equal_sentences_are_ties_whatever_the_rounding():
+    for seed in range(20):
+        first = drawn(60, 64, seed).astype(np.float32)
+        second = (first + 0.5 * drawn(60, 64, seed + 100)).astype(np.float32)
+        first[1], second[1] = first[0], second[0] * np.float32(1 + 1e-7)
+        assert space.mutual_nearest(first, second).tolist() == [False, False] + [True] * 58
+
+
 def test_the_distance_of_languages_is_in_units_of_their_spread():
     a, b = drawn(50, 4), drawn(60, 4, 1, shift=2.0)
     spread = math.sqrt((a.var(0).sum() + b.var(0).sum()) / 2)

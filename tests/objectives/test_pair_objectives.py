@@ -8,17 +8,25 @@ import torch
 
 import paralign
 from paralign.batches.views import ViewsConfig
+from paralign.corpus.build import build_store
+from paralign.corpus.clean import FilterConfig
 from paralign.corpus.link_store import write_link_store
 from paralign.encoder import Encoder
+from paralign.encoder.vectors import sentence_view
 from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
 from paralign.objectives.anchor import anchor_loss
+from paralign.objectives.base import spread
+from paralign.objectives.denoise_links import pointer_loss, self_labeled_links
 from paralign.objectives.distill import distillation_loss
 from paralign.objectives.in_batch import in_batch_loss
-from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities
+from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities, locate_units
+from paralign.sources.specs import parse_pairs
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.training import CorpusBatches, Learner, TrainingConfig
+from tests.encoder.test_trimming import unigram_tokenizer
 from tests.objectives.test_word_alignment import links_of
+from tests.oracles import similarity_loops as loops
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +100,6 @@ def test_equal_sentences_are_not_negatives(encoder):
     pieces = {
         text: ids for text, (ids, _) in zip(sum(texts, ()), encoder.tokenize(list(sum(texts, ())), None), strict=True)
     }
-    from paralign.encoder.vectors import sentence_view
-
     views = {
         name: sentence_view(encoder, [pieces[pair[k]] for pair in texts], None)
         for k, name in enumerate(("first", "second"))
@@ -109,6 +115,23 @@ def test_equal_sentences_are_not_negatives(encoder):
     losses = made.losses(vectors, identities)
     assert losses[0] == 0  # both others share a sentence with it
     assert (losses[1:] > 0).all()
+    assert made.losses(vectors.flip(0), identities[::-1].copy()).tolist() == pytest.approx(losses.tolist()[::-1])
+
+
+def test_equal_sentences_are_not_negatives_on_the_other_side(encoder):
+    """English is first in one pair and second in the other, as after shuffling the sides."""
+    english, german, french, other = range(4)
+    identities = np.array([[english, german], [french, english], [other, 9]])
+    made = objective("in_batch", encoder, temperature=1.0)
+    axes = torch.eye(5)
+    vectors = torch.stack([axes[[0, 1]], axes[[2, 0]], axes[[3, 4]]])
+    # Each of the first two has one negative left, of cosine 0 in both directions as its own translation.
+    assert made.losses(vectors, identities).tolist() == pytest.approx([math.log(2), math.log(2), math.log(3)])
+    vectors[2, 0], vectors[2, 1] = axes[3], axes[3]
+    vectors[0, 1] = axes[0] + axes[1]
+    made.losses(vectors, identities)
+    # The English sentence equals a second sentence, which is not a negative; the French one is as near to all.
+    assert made.metrics()["in_batch_accuracy"] == pytest.approx(2 / 3)
 
 
 def test_in_batch_in_closed_form():
@@ -182,6 +205,30 @@ def test_gold_links_is_the_definition(unit, store, encoder, batch):
     assert expected < 0
 
 
+def test_units_are_words_whatever_the_tokenizer(sentences, tmp_path):
+    """A tokenizer as XLM-R's has pieces that are spaces, which belong to no word."""
+    tokenizer = unigram_tokenizer(sentences)
+    encoder = Encoder.from_scratch("xlm-r:2x32", tokenizer, max_length=200)
+    (tmp_path / "pairs.tsv").write_text("in a 3% well-known house , e.g.\tein bekanntes Haus , z.B. 3%\n" * 8)
+    filters = FilterConfig(min_pieces=2, drop_duplicates=False)
+    specs = [parse_pairs(f"en-de={tmp_path / 'pairs.tsv'}"), parse_pairs("en-zh=smallworld:0-20")]
+    store = build_store(specs, encoder.tokenize, tmp_path / "store", filter=filters,
+                        tokenizer_id=encoder.tokenizer_id, vocabulary=encoder.template.vocabulary)  # fmt: skip
+    tokens = write_link_store(store, [[(0, 0)]] * len(store), tmp_path / "links", tokenised=True)
+    for links in (None, tokens):
+        batch = CorpusBatches(store, encoder.template, ViewsConfig(), TrainingConfig(batch=28), longest=200,
+                              links=links).batch(0)  # fmt: skip
+        for name in ("first", "second"):
+            units = locate_units(batch, name, "word")
+            expected = []
+            for record, swapped, text in zip(batch.ids.tolist(), batch.swapped, batch.texts(name), strict=True):
+                spans = word_spans(text, tokenised=links is not None)
+                ranges = piece_word_ranges(store.offsets(record, int(swapped) ^ (name == "second")), spans)
+                expected.append(len(set(ranges[:, 0].tolist()) - {-1}))  # a piece can cover several words
+            assert units.sizes.tolist() == expected
+            assert len(locate_units(batch, name, "piece").pieces) > len(units.pieces)
+
+
 def test_padding_has_no_part_in_the_probabilities():
     x, y = torch.randn(1, 2, 4), torch.randn(1, 3, 4)
     alone = alignment_probabilities(x, y, torch.tensor([2]), torch.tensor([3]))
@@ -194,6 +241,96 @@ def test_padding_has_no_part_in_the_probabilities():
     # A one-to-one alignment of n = m units with certain links has the lowest loss, -1.
     sure = torch.eye(3)[None]
     assert alignment_loss(sure, sure, sure, torch.tensor([3]), torch.tensor([3])).tolist() == [-1]
+
+
+# -- denoise_links
+
+
+def slow_plan(x, y, smoothing, iterations):
+    """Sinkhorn's algorithm on lists: rows and columns are scaled to sum to 1/n and 1/m in turn."""
+    cosine = [[loops.cosine(a, b) for b in y] for a in x]
+    plan = [[math.exp(c / smoothing) for c in row] for row in cosine]
+    n, m = len(x), len(y)
+    for _ in range(iterations):
+        plan = [[v / sum(row) / n for v in row] for row in plan]
+        columns = [sum(row[j] for row in plan) for j in range(m)]
+        plan = [[v / columns[j] / m for j, v in enumerate(row)] for row in plan]
+    return plan
+
+
+def test_denoise_links_is_the_definition(store, encoder, batch):
+    encoder.eval()
+    made = objective("denoise_links", encoder, layer=1, label_layer=2, smoothing=0.2)
+    with torch.no_grad():
+        made.query.weight.add_(0.1 * torch.randn(32, 32, generator=torch.Generator().manual_seed(0)))
+        made.key.bias.add_(0.1)
+    joint = batch.view("joint")
+    count = linked = right = 0
+    expected = 0.0
+    for row, (start, length) in enumerate(zip(joint.starts.tolist(), joint.lengths.tolist(), strict=True)):
+        sides = [store.pieces(batch.ids[row], int(batch.swapped[row]) ^ k).tolist() for k in (0, 1)]
+        before, middle, after = encoder.template.pair
+        begins = [len(before), len(before) + len(sides[0]) + len(middle)]
+        assert length == begins[1] + len(sides[1]) + len(after)
+        unmasked = torch.tensor([[*before, *sides[0], *middle, *sides[1], *after]])
+        types = torch.tensor([[0] * begins[1] + [1] * (len(sides[1]) + len(after))])
+        masked = torch.from_numpy(joint.ids[start : start + length])[None]
+        with torch.no_grad():
+            both = [encoder.model(input_ids=ids, token_type_ids=types, output_hidden_states=True).hidden_states
+                    for ids in (unmasked, masked)]  # fmt: skip
+            labels, read = both[0][2][0], both[1][1][0]
+            q, k = made.query(read).tolist(), made.key(read).tolist()
+        x, y = (labels[b : b + len(ids)].tolist() for b, ids in zip(begins, sides, strict=True))
+        links = loops.itermax(slow_plan(x, y, 0.2, 2))
+        chosen = {p - start for p in joint.masked.tolist() if start <= p < start + length}
+        count += len(chosen)
+        for side in (0, 1):
+            for i in range(len(sides[side])):
+                own = [link[1 - side] for link in links if link[side] == i]
+                if begins[side] + i not in chosen or not own:
+                    continue
+                query, keys = q[begins[side] + i], k[begins[1 - side] :][: len(sides[1 - side])]
+                scores = [sum(a * b for a, b in zip(query, key, strict=True)) / 32**0.5 for key in keys]
+                expected += math.log(sum(map(math.exp, scores))) - sum(scores[j] for j in own) / len(own)
+                linked += 1
+                right += scores.index(max(scores)) in own
+    assert total(made, encoder, batch) == pytest.approx(expected, rel=1e-4)
+    assert made.counts(batch) == {"denoise_links": count}
+    assert 0 < linked < count
+    assert made.metrics() == pytest.approx(
+        {"denoise_links_linked": linked / count, "denoise_links_accuracy": right / linked}
+    )
+
+
+def test_labels_are_computed_without_dropout_and_without_gradient(make_encoder, batch):
+    encoder = make_encoder(dropout=0.5).train()
+    made = objective("denoise_links", encoder)
+    assert torch.equal(made._links(encoder, batch), made._links(encoder, batch))
+    assert encoder.training
+    (loss,) = made(Step(encoder, batch)).values()
+    loss.backward()
+    assert encoder.embeddings.grad.abs().sum() > 0
+    assert made.query.weight.grad.abs().sum() > 0
+
+
+def test_a_pointer_at_one_of_equal_pieces_costs_the_logarithm_of_their_number():
+    scores, inside = torch.zeros(2, 5), torch.arange(5) < torch.tensor([[5], [3]])
+    links = torch.tensor([[True, True, False, False, False], [False, False, True, False, False]])
+    loss, _ = pointer_loss(scores, inside, links)
+    assert loss.tolist() == pytest.approx([math.log(5), math.log(3)])
+    loss, right = pointer_loss(
+        torch.tensor([[0.0, 50.0, 0.0]]), torch.ones(1, 3) > 0, torch.tensor([[False, True, False]])
+    )
+    assert (loss.tolist(), right.tolist()) == ([0.0], [True])
+
+
+def test_equal_sentences_are_linked_piece_by_piece():
+    states = torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(0))
+    order = torch.tensor([3, 1, 5, 0, 2, 4])
+    padded = torch.cat([states[:, order], torch.full((1, 2, 16), 3.0)], 1)
+    inside = (torch.ones(1, 6) > 0, torch.arange(8)[None] < 6)
+    links = self_labeled_links(states, padded, inside, smoothing=0.1, iterations=2, rounds=2)
+    assert {tuple(link) for link in links[0].nonzero().tolist()} == {(i, order.tolist().index(i)) for i in range(6)}
 
 
 # -- distill and anchor
@@ -235,6 +372,43 @@ def test_a_teacher_of_another_tokenizer_reads_the_text(store, encoder, batch):
     assert {batch.texts("first")[0], batch.texts("second")[0]} == {store.text(records[0], side) for side in (0, 1)}
 
 
+def test_a_teacher_of_a_shorter_maximum_cuts_sentences(make_encoder, store, batch, tmp_path):
+    make_encoder(max_length=9).save_pretrained(tmp_path / "teacher")
+    encoder = make_encoder().eval()
+    made = objective("distill", encoder, teacher=str(tmp_path / "teacher"))
+    assert batch.view("first").lengths.max() > 9
+    vectors = made._teach(batch, "first", np.arange(8))
+    pieces = [batch.view("first").ids[s + 1 : s + n - 1] for s, n in zip(batch.view("first").starts,
+              batch.view("first").lengths, strict=True)]  # fmt: skip
+    with torch.no_grad():
+        expected = made.teacher.encode(sentence_view(made.teacher, [ids[:7] for ids in pieces], None)).mean()
+    torch.testing.assert_close(vectors, expected)
+    assert math.isfinite(total(made, encoder, batch))
+
+
+@pytest.mark.parametrize("name", ["distill", "word_l2", "anchor", "word_anchor", "moco"])
+@pytest.mark.parametrize("teacher", ["", "paralign-mini"])
+def test_frozen_encoders_encode_as_often_whatever_the_slice(name, teacher, make_encoder, store, links):
+    """Encoding is a collective operation if the weights are sharded: otherwise the processes would wait forever."""
+    encoder = make_encoder()
+    settings = {"teacher": teacher} if name == "distill" else {}
+    made = objective(name, encoder, **settings, **({"queue": 8} if name == "moco" else {}))
+    calls = []
+    for part in made.modules():
+        if isinstance(part, Encoder):
+            part.sync_chunk_count = lambda chunks: calls.append(chunks) or max(1, chunks)
+    numbers = set()
+    for shuffle in (False, True):  # English is first in all pairs, or in some
+        batches = CorpusBatches(store, encoder.template, ViewsConfig(shuffle=shuffle), TrainingConfig(batch=8),
+                                longest=encoder.max_pieces, links=links)  # fmt: skip
+        calls.clear()
+        (*_, loss) = made(Step(encoder, batches.batch(2))).values()
+        assert torch.isfinite(loss)
+        numbers.add(len(calls))
+    assert len(numbers) == 1
+    assert min(numbers) > 0
+
+
 def test_losses_of_given_vectors():
     x, y, t = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 0.0]])
     assert distillation_loss(x, y, t).tolist() == [(1 + 4) / 2]
@@ -271,6 +445,7 @@ def test_anchors_are_the_distance_from_the_initial_means(name, count, make_encod
         "word_contrastive",
         "self_training",
         "gold_links",
+        "denoise_links",
         "anchor",
         "word_anchor",
         "distill",
@@ -286,6 +461,8 @@ def test_a_lower_layer_is_the_last_layer_of_a_shorter_encoder(name, make_encoder
         encoder = make_encoder(dropout=0.0).eval()
         if name == "distill":
             settings = {"teacher_layer": layer}
+        if name == "denoise_links":
+            settings = {"label_layer": layer}
         if layer == -1:
             keep_layers(encoder.model, 1)
         torch.manual_seed(0)
@@ -303,6 +480,16 @@ def test_a_lower_layer_is_the_last_layer_of_a_shorter_encoder(name, make_encoder
     assert outcomes[0] == pytest.approx(outcomes[1], rel=1e-5)
 
 
+def test_the_spread_in_the_log_is_that_of_the_highest_layer(make_encoder, batch):
+    encoder = make_encoder()
+    learner = Learner(encoder, {n: objective(n, encoder, layer=k) for n, k in (("in_batch", 1), ("anchor", -1))}).eval()
+    learner(batch)
+    with torch.no_grad():
+        expected = spread(encoder.encode(batch.view("first")).mean())
+    found = learner.metrics()
+    assert {name: found[f"sentence_{name}"] for name in expected} == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("layer", "number"), [(0, 0), (-1, 2), (-3, 0), (0.5, 1), (1, 1), (1.0, 1), (0.9, 2), (0.1, 0)]
 )
@@ -310,7 +497,7 @@ def test_layers_are_numbers_or_fractions(layer, number, encoder):
     assert encoder.layer_number(layer) == number
 
 
-@pytest.mark.parametrize("layer", [3, -4, 1.5, -1.5])
+@pytest.mark.parametrize("layer", [3, -4, 1.5, -1.5, -0.5, math.nan, math.inf, -math.inf])
 def test_a_missing_layer_is_refused(layer, encoder):
     with pytest.raises(UserError, match=f"there is no layer {layer}"):
         encoder.layer_number(layer)

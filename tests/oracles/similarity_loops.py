@@ -52,3 +52,15 @@ def softmax(values, threshold):
         for j in range(n)
         if share(values[i], j) > threshold and share([values[k][j] for k in range(m)], i) > threshold
     }
+
+
+def transport(values, smoothing, steps=50):
+    """Sinkhorn's algorithm (Cuturi 2013) on the kernel itself; links are the largest of their row and their column."""
+    m, n = len(values), len(values[0])
+    kernel = [[math.exp(value / smoothing) for value in row] for row in values]
+    u, v = [1.0] * m, [1.0] * n
+    for _ in range(steps):
+        u = [1 / m / sum(kernel[i][j] * v[j] for j in range(n)) for i in range(m)]
+        v = [1 / n / sum(kernel[i][j] * u[i] for i in range(m)) for j in range(n)]
+    forward, backward = directions([[u[i] * kernel[i][j] * v[j] for j in range(n)] for i in range(m)])
+    return forward & backward

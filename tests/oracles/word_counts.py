@@ -1,7 +1,7 @@
-"""The statistical aligner with dictionaries, loops, and every path of the hidden Markov model."""
+"""The statistical aligners with dictionaries, loops, every path of the hidden Markov model, and every alignment."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import product
 
 FLOOR = 1e-9
@@ -19,9 +19,9 @@ def digamma(x):
 class Diagonal:
     """Prior and gradient by their definitions."""
 
-    def __init__(self, null, tension, learn_null):
-        self.null, self.tension, self.learn_null, self.passes = null, tension, learn_null, 0
-        self.sizes, self.distance, self.nulls, self.words = [], 0.0, 0.0, 0
+    def __init__(self, null, tension):
+        self.null, self.tension, self.passes = null, tension, 0
+        self.sizes, self.distance, self.words = [], 0.0, 0
 
     def prior(self, m, n, j):
         weights = [math.exp(-self.tension * abs((i + 1) / m - (j + 1) / n)) for i in range(m)]
@@ -38,14 +38,11 @@ class Diagonal:
                 out[i][j] = joint[i] / total
                 self.distance += out[i][j] * abs((i + 1) / m - (j + 1) / n)
         self.sizes.append((m, n))
-        self.nulls += sum(rest)
         self.words += n
         return out, rest
 
     def update(self):
         if self.passes:
-            if self.learn_null:
-                self.null = min(max(self.nulls / self.words, 0.005), 0.4)
             for _ in range(8):
                 expected = 0.0
                 for m, n in self.sizes:
@@ -56,55 +53,63 @@ class Diagonal:
                 step = 20 * (expected - self.distance) / self.words
                 self.tension = min(max(self.tension + step, 0.1), 14.0)
         self.passes += 1
-        self.sizes, self.distance, self.nulls, self.words = [], 0.0, 0.0, 0
+        self.sizes, self.distance, self.words = [], 0.0, 0
 
 
-class Jumps:
-    """All paths, one after the other."""
+def every_path(t, none, null, jump):
+    """Posteriors of a hidden Markov model, path by path.
 
-    def __init__(self, null, farthest=15):
-        self.null, self.farthest = null, farthest
-        some = {d: math.exp(-abs(d - 1) / 2) + 0.01 for d in range(-farthest, farthest + 1)}
-        self.weights = {d: w / sum(some.values()) for d, w in some.items()}
-        self.jumps, self.nulls, self.words = defaultdict(float), 0.0, 0
+    ``t[i][j]`` is p(word j | position i), ``none[j]`` p(word j | null), ``null`` the probability of null, and
+    ``jump(d)`` the weight of a jump.
+    """
+    m, n = len(t), len(none)
+    total, out = 0.0, [[0.0] * n for _ in range(m)]
+    for path in product(range(-1, m), repeat=n):  # -1: from null
+        weight, before = 1.0, -1
+        for j, i in enumerate(path):
+            if i < 0:
+                weight *= null * none[j]
+                continue
+            weight *= (1 - null) * jump(i - before) / sum(jump(k - before) for k in range(m)) * t[i][j]
+            before = i
+        total += weight
+        for j, i in enumerate(path):
+            if i >= 0:
+                out[i][j] += weight
+    return [[x / total for x in row] for row in out]
 
-    def jump(self, before, i):
-        return max(-self.farthest, min(self.farthest, i - before))
 
-    def posteriors(self, t, none):
-        m, n = len(t), len(none)
-        total = 0.0
-        out, rest, jumps = [[0.0] * n for _ in range(m)], [0.0] * n, defaultdict(float)
-        for path in product(range(-1, m), repeat=n):  # -1: from none
-            weight, before, moved = 1.0, -1, []
-            for j, i in enumerate(path):
-                if i < 0:
-                    weight *= self.null * none[j]
-                    continue
-                leave = sum(self.weights[self.jump(before, k)] for k in range(m))
-                moved.append(self.jump(before, i))
-                weight *= (1 - self.null) * self.weights[moved[-1]] / leave * t[i][j]
-                before = i
-            total += weight
-            for j, i in enumerate(path):
-                if i < 0:
-                    rest[j] += weight
-                else:
-                    out[i][j] += weight
-            for d in moved:
-                jumps[d] += weight
-        for d, weight in jumps.items():
-            self.jumps[d] += weight / total
-        rest = [x / total for x in rest]
-        self.nulls += sum(rest)
-        self.words += n
-        return [[x / total for x in row] for row in out], rest
+def every_alignment(pairs, *, alpha, null_alpha, share, jump):
+    """Posteriors of the links of a whole text, with the parameters integrated out, alignment by alignment.
 
-    def update(self):
-        counts = {d: self.jumps[d] + 0.5 for d in self.weights}
-        self.weights = {d: c / sum(counts.values()) for d, c in counts.items()}
-        self.null = min(max(self.nulls / self.words, 0.005), 0.4)
-        self.jumps, self.nulls, self.words = defaultdict(float), 0.0, 0
+    Source words generate target words. The probability of an alignment is that of its words under Dirichlet-multinomial
+    distributions with priors ``alpha`` and ``null_alpha``, times ``share`` for each word from null, times ``jump(d)``
+    for each jump, from -1 before the first word to the end of the sentence.
+    """
+    size = len({word for _, target in pairs for word in target})
+    places = [(k, j) for k, (_, target) in enumerate(pairs) for j in range(len(target))]
+    total, links = 0.0, defaultdict(float)
+    for path in product(*(range(-1, len(pairs[k][0])) for k, _ in places)):
+        log, counts = 0.0, defaultdict(Counter)
+        before = [-1] * len(pairs)
+        for (k, j), i in zip(places, path, strict=True):
+            source, target = pairs[k]
+            counts[source[i] if i >= 0 else None][target[j]] += 1
+            if i < 0:
+                log += math.log(share)
+            else:
+                log += math.log(jump(i - before[k]))
+                before[k] = i
+        log += sum(math.log(jump(len(source) - last)) for (source, _), last in zip(pairs, before, strict=True))
+        for word, row in counts.items():
+            prior = null_alpha if word is None else alpha
+            log += math.lgamma(size * prior) - math.lgamma(size * prior + sum(row.values()))
+            log += sum(math.lgamma(prior + c) - math.lgamma(prior) for c in row.values())
+        total += math.exp(log)
+        for (k, j), i in zip(places, path, strict=True):
+            if i >= 0:
+                links[k, i, j] += math.exp(log)
+    return {link: weight / total for link, weight in links.items()}
 
 
 def table(counts, alpha):
@@ -117,35 +122,30 @@ def table(counts, alpha):
     return {k: max(FLOOR, c / totals[k[0]]) for k, c in counts.items()}
 
 
-def train(pairs, *, iterations, hmm, agreement, alpha, null, tension):
-    """Tables p(target | source) and p(source | target), nones, and positions."""
-    places = [Diagonal(null, tension, agreement and not hmm) for _ in range(2)]
+def train(pairs, *, iterations, alpha, null, tension):
+    """IBM model 2: tables p(target | source) and p(source | target), p(word | null), positions, and posteriors."""
+    places = [Diagonal(null, tension) for _ in range(2)]
     tables = nones = None
     words = [sorted({w for pair in pairs for w in pair[side]}) for side in (1, 0)]
-    for step in range(iterations + hmm):
-        if step == iterations:
-            places = [Jumps(null) for _ in range(2)]
-        together = agreement and (step >= iterations if hmm else step > 0)
+    for step in range(iterations + 1):
         counts = [defaultdict(float), defaultdict(float)]
         none_counts = [defaultdict(float), defaultdict(float)]
+        posteriors = []
         for source, target in pairs:
-            if not source or not target:
-                continue
             found = []
             for way, (one, other) in enumerate(((source, target), (target, source))):
+                if not source or not target:
+                    continue
                 t = [[tables[way][a, b] if tables else 1.0 for b in other] for a in one]
-                rest = [nones[way][b] if nones else 1.0 for b in other]
-                joint, rest = places[way].posteriors(t, rest)
+                joint, rest = places[way].posteriors(t, [nones[way][b] if nones else 1.0 for b in other])
                 found.append(joint)
-                for b, x in zip(other, rest, strict=True):
-                    none_counts[way][b] += x
-            for i, a in enumerate(source):
-                for j, b in enumerate(target):
-                    ways = [found[0][i][j], found[1][j][i]]
-                    if together:
-                        ways = [ways[0] * ways[1]] * 2
-                    counts[0][a, b] += ways[0]
-                    counts[1][b, a] += ways[1]
+                for j, b in enumerate(other):
+                    none_counts[way][b] += rest[j]
+                    for i, a in enumerate(one):
+                        counts[way][a, b] += joint[i][j]
+            posteriors.append(found)
+        if step == iterations:
+            break
         tables = [table(some, alpha) for some in counts]
         nones = []
         for way in (0, 1):
@@ -153,4 +153,4 @@ def train(pairs, *, iterations, hmm, agreement, alpha, null, tension):
             nones.append({w: p for (_, w), p in row.items()})
         for some in places:
             some.update()
-    return tables, nones, places
+    return tables, nones, places, posteriors

@@ -66,3 +66,13 @@ def text_of(paths: ReportPaths) -> tuple[Read, str]:
     """The page, and all its text with plain spaces."""
     page = read(paths.html.read_text(encoding="utf-8"))
     return page, " ".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def figure_labels(page: Read) -> list[str]:
+    """What the plots show, for screen readers, without the figure of results at the top."""
+    labels, in_results = [], False
+    for tag, attributes in page.tags:
+        in_results = attributes.get("class") == "results-figure" if tag == "section" else in_results
+        if tag == "figure" and not in_results:
+            labels.append(attributes["aria-label"] or "")
+    return labels

@@ -158,7 +158,7 @@ def test_the_summary_has_the_same_numbers(page):
         f"On en the difference to the control is {plus(change)} points (95 % interval over test items and seeds"
         f" {limits}), not statistically significant." in text
     )
-    retrieval = text.split("Sentence retrieval: accuracy, cosine, [CLS]. ")[1]
+    retrieval = text.split("Results")[1].split("Sentence retrieval: accuracy, cosine, [CLS] ")[1]
     retrieval = retrieval.split("Sentence retrieval")[0]
     assert "(95 % interval over test items " in retrieval
     assert "; not tested: one seed)." in retrieval

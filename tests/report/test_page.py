@@ -13,7 +13,7 @@ import pytest
 
 from paralign.report import write_report
 from paralign.results import Seeds, Where, read_results
-from tests.report.reading import read, text_of
+from tests.report.reading import figure_labels, read, text_of
 from tests.report.synthetic import add, describe, make_runs
 from tests.report.synthetic import share as items_of
 
@@ -197,7 +197,7 @@ def test_logs_of_several_seeds_in_one_run_are_all_shown(tmp_path):
     describe(aligned, {"verb": "align", "method": "ppa"})
     (aligned / "log.jsonl").write_text('{"step": 1, "loss": 3.0, "losses": {"tlm": 3.0}}\n')
     page, text = text_of(write_report([aligned, run], tmp_path / "r.html"))
-    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    labels = figure_labels(page)
     assert labels == ["tlm: ppa ends at 3", "pos: ppa ends at 0.5, 0.125"]
     assert "The last line of pos-ppa/seed-10/log.jsonl is truncated" in text
     assert "pos-ppa: step 1: low" in text
@@ -242,7 +242,7 @@ def test_a_language_with_two_data_sets_gets_two_tables(tmp_path):
         add(tmp_path / "a", hits(share), dataset=name)
     page, _ = text_of(write_report([tmp_path / "a"], tmp_path / "r.html"))
     tables = [title for title in page.tables if title.startswith("Part")]
-    assert tables == ["Part-of-speech tagging: accuracy, gsd", "Part-of-speech tagging: accuracy, pud"]
+    assert tables == ["Part-of-speech tagging: accuracy, gsd", "Part-of-speech tagging: accuracy, PUD test"]
 
 
 def test_numbers_of_other_settings_are_not_compared(tmp_path):
@@ -287,6 +287,12 @@ def test_small_errors_are_best_where_lower_is_better(tmp_path):
     page, text = text_of(write_report([tmp_path / "a", tmp_path / "b"], tmp_path / "r.html", control="b"))
     assert page.bold == [f"{100 * np.mean([hits(0.2, seed=seed)[:, 0].mean() for seed in (0, 1, 2)]):.1f}"]
     assert "points below the control" in text
+    gains = [100 * (hits(0.6, seed=seed)[:, 0].mean() - hits(0.2, seed=seed)[:, 0].mean()) for seed in (0, 1, 2)]
+    cell = page.tables["Word alignment: AER"][2][1]
+    assert f" +{np.mean(gains):.1f}* [" in cell, "fewer errors are a positive difference"
+    low, high = map(float, cell.split("[")[1].rstrip("]").split(", "))
+    assert 0 < low < np.mean(gains) < high
+    assert "lower is better; differences are reductions: + is better" in text
     assert any(attrs.get("class") == "delta better" for _, attrs in page.tags)
 
 
@@ -329,7 +335,7 @@ def test_a_truncated_log_is_read_and_noted(tmp_path):
     assert "The last line of run/log.jsonl is truncated" in text
     assert "run is not finished (status: stopped)." in text
     assert "run, step 2: the loss is not finite" in text
-    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    labels = figure_labels(page)
     assert labels == ["tlm: run ends at 1.25"], "after a resume the later line stands"
 
 
@@ -354,7 +360,7 @@ def test_held_out_losses_are_curves_of_their_own_and_need_no_results(tmp_path):
     (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     page, text = text_of(write_report([run], tmp_path / "r.html"))
     assert "The runs have no scores yet" in text
-    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    labels = figure_labels(page)
     # Still a run with one loss: its total would only repeat it.
     assert len(labels) == 3
     assert [("held out, de" in label, "5.5" in label) for label in labels].count((True, True)) == 1
@@ -474,7 +480,7 @@ def test_an_alignment_run_has_the_name_of_its_encoder(tmp_path):
         (aligned / "log.jsonl").write_text('{"step": 1, "loss": 3.0, "losses": {"tlm": 3.0}}\n')
         runs.append(aligned)
     page, _ = text_of(write_report(runs, tmp_path / "r.html"))
-    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    labels = figure_labels(page)
     assert labels == ["tlm: ppa (a-ppa) ends at 3; ppa (b-ppa) ends at 3"]
 
 
@@ -488,7 +494,7 @@ def test_alignments_that_were_not_measured_are_told_apart_too(tmp_path):
         (run / "log.jsonl").write_text('{"step": 1, "loss": 3.0, "losses": {"tlm": 3.0}}\n')
         runs.append(run)
     page, _ = text_of(write_report(runs, tmp_path / "r.html"))
-    labels = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
+    labels = figure_labels(page)
     assert labels == ["tlm: ppa (from a) ends at 3, 3; ppa (from b) ends at 3"]
     (runs[0] / "config.toml").write_text("not TOML")
     write_report(runs, tmp_path / "r.html")

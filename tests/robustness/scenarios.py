@@ -24,7 +24,7 @@ TRAINING = ("training.batch=8", "training.steps=8", "training.checkpoint_every=2
             "training.precision=fp32", "training.learning_rate=1e-3")  # fmt: skip
 DATA = (*TRAINING, "data.min_pieces=2")
 _CLOCK = {"time", "tokens_per_s", "pairs_per_s", "eta_s", "seconds"}
-_VOLATILE = {"started", "seconds", "command", "logs", "digest", "version", "seed_costs"}
+_VOLATILE = {"started", "seconds", "command", "logs", "digest", "version", "seed_costs", "cell_seconds"}
 
 
 def sets(*settings: str) -> list[str]:
@@ -44,6 +44,12 @@ def write_data(folder: Path, base: Path) -> None:
     (folder / "text.txt").write_text("".join(f"{world.sentence(i, 'en').text}\n" for i in range(100, 200)))
     for name, numbers in (("train", "0-40"), ("dev", "50-60"), ("pos", "60-80")):
         write_conllu(read_trees(TextSpec("en", f"smallworld:{numbers}")), folder / f"{name}.conllu")
+
+    settings = json.dumps(TRAINING)
+    (folder / "suite.toml").write_text(
+        f'seeds = 2\n[[task]]\ntask = "pos"\ntrain = ["en=train.conllu"]\neval = ["en=pos.conllu"]\nset = {settings}\n'
+        '[[task]]\ntask = "retrieval"\neval = ["en-de=test.tsv"]\n'
+    )
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,10 @@ SCENARIOS = {
             ),
         ),
         stop=14,
+    ),
+    "suite": Scenario(
+        words("suite {data}/suite.toml --model first={data}/base --data {data} --quiet"),
+        stop=11,
     ),
     "demo": Scenario(words("demo --quiet"), stop=21),
 }

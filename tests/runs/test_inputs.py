@@ -168,6 +168,27 @@ def test_a_changed_input_is_refused_by_name(files, command, more, changed, name,
     command(files, **more, resume=True)
 
 
+@pytest.mark.parametrize("changed", ["model.safetensors", "tokenizer.json"])
+def test_a_changed_teacher_is_refused(files, changed):
+    teacher = shutil.copytree(files / "model", files / "teacher")
+    given = {"recipe": "distill", "overrides": [f"distill.teacher={teacher}"]}
+    with stopped_at(2):
+        align(files, **given)
+    original = (teacher / changed).read_bytes()
+    damage(teacher / changed)
+    message = rf"teacher/{changed}: the encoder that an objective loads changed since this run began"
+    with pytest.raises(UserError, match=message):
+        align(files, **given, resume=True)
+    (teacher / changed).write_bytes(original)
+    align(files, **given, resume=True)
+
+
+def test_a_missing_teacher_is_refused_before_the_run_begins(files):
+    with pytest.raises(UserError, match=r"/nowhere/teacher: no such model folder"):
+        align(files, recipe="distill", overrides=["distill.teacher=/nowhere/teacher"])
+    assert not (files / "run").exists()
+
+
 def test_a_changed_token_store_is_refused(files, store):
     stores = [shutil.copytree(store.path, files / "store"), files / "other"]
     with stopped_at(2):

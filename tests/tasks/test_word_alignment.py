@@ -31,7 +31,7 @@ def test_planted_links_give_planted_scores(tmp_path, encoder, monkeypatch):
     assert scores["precision"].items.tolist() == [[2, 3], [0, 1]]
     assert scores["recall"].items.tolist() == [[1, 1], [0, 1]]
     assert scores["aer"].value == pytest.approx(1 - (1 + 2) / (4 + 2))
-    assert {score.where.layer for score in scores.values()} == {2}
+    assert {score.where.layer for score in scores.values()} == {1}
     assert task.language(read) == "de"
     assert len(read) == 2
 

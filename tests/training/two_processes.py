@@ -17,6 +17,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     encoder = Encoder.from_pretrained(base)
     settings = {"steps": int(steps), "eps": 1e-3, "checkpoint_every": 2, "shard": "shard" in more}
+    settings |= {"gradient_cosine_every": int("cosines" in more)}
     rank, text = os.environ.get("RANK", "0"), TokenStore.open(store)
     if "all" in more:
         made = make_trainer(encoder, text, Path(f"{run}.links-{rank}"), Path(run), **settings)

@@ -10,6 +10,7 @@ from paralign.smallworld import World
 from paralign.text.words import piece_words, word_spans
 from paralign.words.matching import best_matches, itermax, transport_plan
 from paralign.words.similarity import SimilarityConfig, align_by_similarity
+from paralign.words.word_vectors import WordVectors, default_layer
 from tests.oracles import similarity_loops as loops
 
 
@@ -21,20 +22,27 @@ def pairs():
     return [*made[:30], ("", "nichts"), ("One", ""), ("", ""), *made[30:]]
 
 
-def vectors(encoder, text, layer, unit):
+def vectors(encoder, text, layer, unit, normalize):
     """Return the vectors of a single sentence, and the word of each."""
     ((ids, offsets),) = encoder.tokenize([text], None)
-    states = piece_states(encoder, [ids], None, layer=layer).double().tolist()
+    states = piece_states(encoder, [ids], None, layers=[layer])[0].double().tolist()
     owner = piece_words(offsets, word_spans(text)).tolist()
-    if unit == "word":
+    if unit != "piece":
         found = sorted(set(owner))
-        states = [np.mean([s for s, o in zip(states, owner, strict=True) if o == w], 0).tolist() for w in found]
-        owner = found
+        words = {w: np.mean([s for s, o in zip(states, owner, strict=True) if o == w], 0).tolist() for w in found}
+        if unit == "word":
+            return list(words.values()), found
+        if unit == "both":
+            size = np.linalg.norm if normalize else lambda _: 1.0
+            states = [
+                list(np.divide(s, size(s)) / 2 + np.divide(words[o], size(words[o])) / 2)
+                for s, o in zip(states, owner, strict=True)
+            ]
     return states, owner
 
 
-@pytest.mark.parametrize("unit", ["piece", "word"])
-@pytest.mark.parametrize("matching", ["argmax", "itermax", "softmax"])
+@pytest.mark.parametrize("unit", ["piece", "word", "both"])
+@pytest.mark.parametrize("matching", ["argmax", "itermax", "softmax", "transport"])
 def test_links_are_those_of_each_pair_alone(encoder, pairs, matching, unit):
     config = SimilarityConfig(matching=matching, unit=unit, layer=1, threshold=0.05)
     found = list(align_by_similarity(encoder, pairs, config))
@@ -43,9 +51,11 @@ def test_links_are_those_of_each_pair_alone(encoder, pairs, matching, unit):
         if not source or not target:
             assert links == []
             continue
-        (x, xw), (y, yw) = (vectors(encoder, text, 1, unit) for text in (source, target))
+        (x, xw), (y, yw) = (vectors(encoder, text, 1, unit, matching != "softmax") for text in (source, target))
         if matching == "softmax":
             right = loops.softmax(np.array(x) @ np.array(y).T, 0.05)
+        elif matching == "transport":
+            right = loops.transport([[loops.cosine(a, b) for b in y] for a in x], 0.1)
         else:
             values = [[(loops.cosine(a, b) + 1) / 2 for b in y] for a in x]
             forward, backward = loops.directions(values)
@@ -99,12 +109,12 @@ def test_a_long_sentence_is_read_in_windows(make_encoder):
     encoder = make_encoder(max_length=20).eval()
     ((ids, _),) = encoder.tokenize(["The old dog sees a small house . " * 9], None)
     assert len(ids) > 50
-    states = piece_states(encoder, [ids[:5], ids, ids[:18]], None, layer=2)
+    states = piece_states(encoder, [ids[:5], ids, ids[:18]], None, layers=[2])[0]
     assert states.shape == (5 + len(ids) + 18, encoder.width)
-    assert torch.allclose(states[:5], piece_states(encoder, [ids[:5]], None, layer=2), atol=1e-5)
+    assert torch.allclose(states[:5], piece_states(encoder, [ids[:5]], None, layers=[2])[0], atol=1e-5)
     room = 18
     begins = [*range(0, len(ids) - room, room // 2), len(ids) - room]
-    alone = {begin: piece_states(encoder, [ids[begin : begin + room]], None, layer=2) for begin in begins}
+    alone = {begin: piece_states(encoder, [ids[begin : begin + room]], None, layers=[2])[0] for begin in begins}
     for place in range(len(ids)):
         # Pieces to the nearest edge that is not the sentence's own.
         margin = {
@@ -121,7 +131,29 @@ def test_a_missing_layer_is_an_error(encoder):
         align_by_similarity(encoder, [("a", "b")], SimilarityConfig(layer=3))
 
 
-def test_the_default_layer_is_two_thirds_up(encoder, pairs):
+def test_the_default_layer_is_seven_twelfths_up(encoder, pairs):
+    assert [default_layer(layers) for layers in (1, 2, 4, 12, 24)] == [1, 1, 2, 7, 14]
     default = list(align_by_similarity(encoder, pairs[:20], SimilarityConfig()))
-    assert default == list(align_by_similarity(encoder, pairs[:20], SimilarityConfig(layer=2)))
-    assert default != list(align_by_similarity(encoder, pairs[:20], SimilarityConfig(layer=0)))
+    assert default == list(align_by_similarity(encoder, pairs[:20], SimilarityConfig(layer=1)))
+    assert default != list(align_by_similarity(encoder, pairs[:20], SimilarityConfig(layer=2)))
+
+
+@pytest.mark.parametrize("unit", ["piece", "word", "both"])
+def test_layers_read_at_once_are_those_read_alone(encoder, pairs, unit):
+    texts = [source for source, _ in pairs[20:40]]
+    together = WordVectors.of_layers(encoder, texts, "en", layers=[0, 2], units=["word", unit])
+    for layer in (0, 2):
+        alone = WordVectors(encoder, texts, "en", layer=layer, unit=unit)
+        assert torch.allclose(together[layer, unit].states, alone.states, atol=1e-6)
+        assert together[layer, unit].sizes.tolist() == alone.sizes.tolist()
+
+
+@pytest.mark.parametrize("matching", ["argmax", "itermax"])
+def test_a_text_of_many_windows_is_linked_with_itself(make_encoder, matching):
+    """The windows of both sides begin at the same pieces, so equal pieces have equal vectors."""
+    encoder = make_encoder(max_length=20).eval()
+    world = World(0)
+    text = " ".join(" ".join(world.sentence(k, "en").words) for k in range(8))
+    config = SimilarityConfig(matching=matching, rounds=1)
+    (links,) = align_by_similarity(encoder, [(text, text)], config, tokenised=True)
+    assert links == [(k, k) for k in range(len(text.split()))]

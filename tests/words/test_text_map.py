@@ -87,9 +87,32 @@ def test_the_command_writes_a_map_for_each_language_and_evaluate_applies_them(ki
     assert all(f"de→en ({kind})" in str(row.settings) for row in rows)
 
 
+@pytest.mark.parametrize("name", ["map.json", "map.safetensors"])
+def test_damage_to_a_map_is_noticed(name, base, tmp_path):
+    paralign.make_text_maps(str(base), text=TEXT[:2], out=tmp_path / "maps", quiet=True)
+    path = tmp_path / "maps" / "de" / name
+    data = path.read_bytes()
+    path.write_bytes(data[:-3] + bytes([data[-3] ^ 1]) + data[-2:])
+    with pytest.raises(UserError, match=rf"{name}: the file is damaged"):
+        LinearMap.load(path.parent)
+
+
+@pytest.mark.parametrize("fact", ["source", "target", "layer", "kind", "model_hash"])
+def test_a_map_without_a_fact_is_refused(fact, base, tmp_path):
+    paralign.make_text_maps(str(base), text=TEXT[:2], out=tmp_path / "maps", quiet=True)
+    folder = tmp_path / "maps" / "de"
+    (folder / "digests.json").unlink()
+    facts = json.loads((folder / "map.json").read_text())
+    del facts[fact]
+    (folder / "map.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match="not a linear map"):
+        LinearMap.load(folder)
+
+
 def test_a_map_of_version_1_has_no_bias(base, tmp_path):
     paralign.make_text_maps(str(base), text=TEXT[:2], out=tmp_path / "maps", quiet=True)
     folder = tmp_path / "maps" / "de"
+    (folder / "digests.json").unlink()
     facts = json.loads((folder / "map.json").read_text())
     (folder / "map.json").write_text(json.dumps(facts | {"schema": 1}))
     save_file({"matrix": load_file(folder / "map.safetensors")["matrix"]}, folder / "map.safetensors")
@@ -109,6 +132,7 @@ def test_a_map_of_version_1_has_no_bias(base, tmp_path):
         (["--kind", "lir", "--text", TEXT[0]], "needs text of two or more languages"),
         (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[0]], "two texts are in one language"),
         (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[1], "--components", "32"], "cannot remove 32 components"),
+        (["--kind", "lir", "--text", "en=smallworld:0-3", "--text", TEXT[1], "--components", "4"], "4 components of 3"),
         (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[1], "--layer", "9"], "there is no layer 9 to map"),
     ],
 )

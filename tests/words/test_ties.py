@@ -1,11 +1,9 @@
-"""Ties between possible links: the first word wins, and no link wins over a link of equal probability."""
+"""Ties between similarities: the first word wins."""
 
 import pytest
 import torch
 
-from paralign.words.decoding import _best_links
 from paralign.words.matching import best_matches
-from paralign.words.translation_model import Posteriors
 
 
 @pytest.mark.parametrize("size", [3, 40, 300])
@@ -25,23 +23,3 @@ def test_padding_never_wins_a_tie():
     forward, backward = best_matches(values, inside)
     assert forward[0].nonzero().tolist() == [[1, 1], [1, 2]]
     assert backward[0].nonzero().tolist() == [[1, 1], [2, 1]]
-
-
-def posteriors(links, null):
-    """The same probabilities in both directions, for a pair of two words with two words."""
-    matrix, nulls = torch.tensor([links]), torch.tensor([null])
-    return Posteriors(forward=matrix, backward=matrix.transpose(1, 2), forward_null=nulls, backward_null=nulls)
-
-
-def test_the_first_of_equally_probable_words_is_linked():
-    forward, backward = _best_links(posteriors([[0.4, 0.3], [0.4, 0.3]], [0.2, 0.2]))
-    assert forward[0].nonzero().tolist() == [[0, 0], [0, 1]]
-    assert backward[0].nonzero().tolist() == [[0, 0], [1, 0]]
-
-
-def test_a_word_that_is_as_probably_unlinked_is_not_linked():
-    forward, backward = _best_links(posteriors([[0.5, 0.6], [0.0, 0.0]], [0.5, 0.4]))
-    assert forward[0].nonzero().tolist() == [[0, 1]]
-    assert backward[0].nonzero().tolist() == [[1, 0]]
-    nothing, _ = _best_links(posteriors([[0.0, 0.0], [0.0, 0.0]], [-1.0, -1.0]))
-    assert not nothing.any()

@@ -77,8 +77,9 @@ class SpaceAnalysis(EncoderAnalysis):
                     )
                 values = list(self._values(analyzed, text, lines))
                 rows += [_row(analyzed, text, value, run, self.config) for value in values]
-                curves.append({"system": analyzed.name, "control": analyzed.model_facts["control"], "of": text.pair,
-                               "n": len(lines), "values": [vars(value) for value in values]})  # fmt: skip
+                facts = analyzed.model_facts
+                curves.append({"system": analyzed.name, "model_hash": facts["model_hash"], "control": facts["control"],
+                               "of": text.pair, "n": len(lines), "values": [vars(v) for v in values]})  # fmt: skip
                 progress(_summary(analyzed.name, values))
         figure = {"settings": self.config.model_dump(mode="json"), "curves": curves}
         return AnalysisResult(rows, rows=rows, figures={"space": figure}, warnings=list(dict.fromkeys(warnings)))

@@ -61,6 +61,11 @@ ANALYSES: dict[str, AnalysisEntry] = {
         encoders="space:SpaceAnalysis",
         space="draw_space:draw_space",
     ),
+    "probes": _entry(
+        "Train linear probes on each layer of frozen encoders.",
+        tasks=("probes",),
+        probes="draw_probes:draw_probes",
+    ),
     "correlation": _entry(
         "Correlate similarity and retrieval with transfer.",
         results="correlation:CorrelationAnalysis",

@@ -1,9 +1,9 @@
 """The views of a batch that objectives can read, as ragged arrays without padding.
 
-``joint``: both sides concatenated and masked · ``first``, ``second``: single sides, unmasked, in the order that a coin
-decided · ``text``: single sides, masked · ``translated``: the same, with some pieces replaced by translations ·
-``example``: the rows of a task. Masks and coins are functions of (seed, epoch, pair id), so they do not depend on how a
-batch is sliced.
+``joint``: both sides concatenated and masked · ``pair``: the same rows, unmasked · ``first``, ``second``: single sides,
+unmasked, in the order that a coin decided · ``text``: single sides, masked · ``translated``: the same, with some pieces
+replaced by translations · ``example``: the rows of a task. Masks and coins are functions of (seed, epoch, pair id), so
+they do not depend on how a batch is sliced.
 """
 
 from __future__ import annotations
@@ -139,9 +139,16 @@ class PairBatch:
         """Return the side of the store in the view ``first`` or ``second``, ``[size]``."""
         return self.swapped if name == "first" else 1 - self.swapped
 
-    def word_positions(self, name: str) -> Ints:
-        """Return the position in its word, 0 for the first, of each piece of ``first`` or ``second`` but specials."""
-        return self._store.gather_word_positions(self.ids, self._side(name))[0].astype(np.int64)
+    def words(self, name: str) -> Ints:
+        """Return the word of each piece of ``first`` or ``second`` but specials, numbered from 0 in its sentence.
+
+        Words are those of the links, if there are any. It is the first word that the piece overlaps; -1 for none.
+        """
+        assert isinstance(self._store, TokenStore)
+        side = self._side(name)
+        if self._links is None:
+            return self._store.gather_words(self.ids, side)[0]
+        return self._links.words(self._store.piece_positions(self.ids, side)[0])[:, 0]
 
     def texts(self, name: str) -> list[str]:
         """Return the sentences of the view ``first`` or ``second``."""
@@ -204,14 +211,15 @@ class PairBatch:
 
     def _make(self, name: str) -> View:
         first, second = self.swapped, 1 - self.swapped
-        if name in ("joint", "second") and self._store.sides < 2:
+        if name in ("joint", "pair", "second") and self._store.sides < 2:
             raise UserError(f"plain text has no view {name!r}", hint="use pairs: --pairs SRC-TGT=PATH")
         rows = np.arange(self.size)
-        if name == "joint":
+        if name in ("joint", "pair"):
             chosen = rows
             if self._config.joint_share < 1:
                 chosen = np.flatnonzero(uniform(*self._stream, _JOINT, self._keys) < self._config.joint_share)
-            return self._masked(name, self._keys[chosen], *self._joint(chosen, first[chosen], second[chosen]))
+            view, word_starts = self._joint(chosen, first[chosen], second[chosen])
+            return view if name == "pair" else self._masked(name, self._keys[chosen], view, word_starts)
         if name in ("text", "translated"):
             sides = np.arange(self._store.sides)
             rows, chosen = np.repeat(rows, len(sides)), np.tile(sides, self.size)

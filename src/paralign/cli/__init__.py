@@ -19,18 +19,28 @@ from paralign.cli import (
     predict,
     pretrain,
     report,
+    suite,
     words,
 )
+from paralign.cli.help import MAX_WIDTH, Command
 
 __all__ = ["app"]
 
+_HELP = """Align the languages of a multilingual encoder and measure the effect.
+
+\b
+Example:
+  paralign demo
+  paralign align --model xlm-roberta-base --pairs en-de=europarl.en-de.tsv.gz --out runs/ppa
+  paralign report runs/
+"""
+
 app = typer.Typer(
     name="paralign",
-    help="Align the languages of a multilingual encoder and measure the effect.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": MAX_WIDTH},
 )
 
 
@@ -42,11 +52,11 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=_HELP)
 def _main(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    """Align the languages of a multilingual encoder and measure the effect."""
+    """Options of ``paralign`` itself."""
 
 
 app.command("demo")(demo.command)
@@ -59,8 +69,13 @@ app.command("align")(align.command)
 app.command("finetune")(finetune.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("suite")(suite.command)
 app.command("export")(export.command)
 app.add_typer(analyze.app, name="analyze")
 app.command("report")(report.command)
 app.command("list")(listing.command)
 app.command("doctor")(doctor.command)
+
+for _app in (app, corpus.app, analyze.app):
+    for _info in _app.registered_commands:
+        _info.cls = Command

@@ -8,7 +8,25 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import DryRun, Lenient, Limit, Out, Overrides, Pairs, Quiet, Resume, Seed, Show, Track, given
+from paralign.cli.options import (
+    BatchSize,
+    Device,
+    DryRun,
+    Epochs,
+    LearningRate,
+    Lenient,
+    Limit,
+    Out,
+    Overrides,
+    Pairs,
+    Precision,
+    Quiet,
+    Resume,
+    Seed,
+    Show,
+    Track,
+    short_forms,
+)
 
 __all__ = ["command"]
 
@@ -39,12 +57,17 @@ def command(
         typer.Option(help="Start from the encoder of a checkpoint, RUN/checkpoints/step-NNNNNNNN, of another run."),
     ] = None,
     recipe: Annotated[str, typer.Option(help="Name of a recipe (`paralign list recipes`) or a TOML file.")] = "ppa",
+    lr: LearningRate = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    precision: Precision = None,
     overrides: Overrides = None,
     limit: Limit = None,
     seed: Seed = None,
     lenient: Lenient = False,
     resume: Resume = False,
     track: Track = None,
+    device: Device = None,
     dry_run: DryRun = False,
     show: Show = 0,
     quiet: Quiet = False,
@@ -57,10 +80,14 @@ def command(
           --pairs en-de=europarl.en-de.tsv.gz --out runs/ppa
     """
     from paralign.commands.align import AlignRequest, prepare_align, run_align
+    from paralign.device import select_device
     from paralign.runs.options import RunOptions
     from paralign.runs.preview import preview_settings, preview_training
 
-    settings = given(data={"limit": limit}, training={"seed": seed})
+    select_device(device)
+    settings = short_forms(
+        overrides, limit=limit, seed=seed, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision
+    )
     request = AlignRequest(
         model, pairs or [], corpus, links or [], dictionary or [], recipe, settings, overrides or [], from_checkpoint
     )

@@ -8,11 +8,52 @@ from typing import Annotated
 import typer
 
 from paralign.analyses.table import ANALYSES
-from paralign.cli.options import Lenient, Limit, Overrides, Pairs, Quiet, Resume
+from paralign.cli.options import (
+    BatchSize,
+    Device,
+    Epochs,
+    LearningRate,
+    Lenient,
+    Limit,
+    Overrides,
+    Pairs,
+    Precision,
+    Quiet,
+    Resume,
+    as_overrides,
+    short_forms,
+)
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Analyze the layers and embeddings of encoders.", no_args_is_help=True)
+_HELP = """Analyze the layers and embeddings of encoders.
+
+\b
+Example:
+  paralign analyze similarity --model xlm-roberta-base --model runs/ppa/encoder \\
+      --pairs en-de=ntrex.en-de.tsv --out runs/similarity
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True)
+
+_MODELS = "--model xlm-roberta-base --model runs/ppa/encoder"
+_EXAMPLES = {
+    "": f"{_MODELS} \\\n      --pairs en-de=ntrex.en-de.tsv",
+    "results": "runs/pos-* runs/similarity",
+    "ablation": "--model runs/ppa/encoder --task pos \\\n"
+    "      --train en=ewt-train.conllu --eval en=ewt-test.conllu --eval de=pud-de.conllu",
+    "probes": f"{_MODELS} --task pos \\\n"
+    "      --train en=ewt-train.conllu --eval en=ewt-test.conllu --eval de=pud-de.conllu",
+    "embeddings": f"{_MODELS} --pairs en-de=corpus.tsv.gz",
+}
+
+
+def _help(name: str) -> str:
+    """Return the help of an analysis: what it does, and an example."""
+    entry = ANALYSES[name]
+    arguments = _EXAMPLES.get(name) or _EXAMPLES["results" if entry.reads == "results" else ""]
+    return f"{entry.help}\n\n\b\nExample:\n  paralign analyze {name} {arguments} --out runs/{name}"
+
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Output folder of the run.")]
 Models = Annotated[list[str], typer.Option(help="Encoder; may be repeated, starting with the one before training.")]
@@ -22,12 +63,7 @@ Text = Annotated[
 ]
 
 
-@app.callback()
-def _main() -> None:
-    """Analyze the layers and embeddings of encoders."""
-
-
-@app.command(help=ANALYSES["similarity"].help)
+@app.command(help=_help("similarity"))
 def similarity(
     out: Out,
     model: Models,
@@ -41,10 +77,13 @@ def similarity(
     ] = False,
     overrides: Overrides = None,
     limit: Limit = None,
+    device: Device = None,
     quiet: Quiet = False,
 ) -> None:
     from paralign.commands.analyze_similarity import analyze_similarity
+    from paralign.device import select_device
 
+    select_device(device)
     analyze_similarity(
         model,
         out=out,
@@ -57,7 +96,7 @@ def similarity(
     )
 
 
-@app.command(help=ANALYSES["ablation"].help)
+@app.command(help=_help("ablation"))
 def ablation(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for all runs.")],
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated.")],
@@ -77,14 +116,22 @@ def ablation(
     ] = None,
     width: Annotated[int, typer.Option(help="Number of neighboring layers reinitialized together.", min=1)] = 2,
     seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds: 0, 1, ...", min=1)] = 1,
+    lr: LearningRate = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    precision: Precision = None,
     overrides: Overrides = None,
     limit: Limit = None,
     lenient: Lenient = False,
+    device: Device = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
     from paralign.commands.analyze_ablation import analyze_ablation
+    from paralign.device import select_device
 
+    select_device(device)
+    settings = short_forms(overrides, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision)
     analyze_ablation(
         model,
         task=task,
@@ -94,7 +141,7 @@ def ablation(
         layers=layers or [],
         width=width,
         seeds=seeds,
-        overrides=overrides or [],
+        overrides=[*as_overrides(settings), *(overrides or [])],
         limit=limit,
         lenient=lenient,
         resume=resume,
@@ -102,7 +149,39 @@ def ablation(
     )
 
 
-@app.command(help=ANALYSES["embeddings"].help)
+@app.command(help=_help("probes"))
+def probes(
+    out: Out,
+    model: Models,
+    task: Annotated[str, typer.Option(help="Task with one label per word or row: pos, ner, nli, paraphrase.")],
+    train: Annotated[list[str], typer.Option(help="Training data as LANG=PATH; may be repeated.")],
+    eval: Annotated[list[str], typer.Option(help="Test data as LANG=PATH; may be repeated.")],
+    overrides: Overrides = None,
+    limit: Limit = None,
+    split: Annotated[str, typer.Option(help="Name of the split in results.")] = "test",
+    lenient: Lenient = False,
+    device: Device = None,
+    quiet: Quiet = False,
+) -> None:
+    from paralign.commands.analyze_probes import analyze_probes
+    from paralign.device import select_device
+
+    select_device(device)
+    analyze_probes(
+        model,
+        task=task,
+        train=train,
+        eval=eval,
+        out=out,
+        overrides=overrides or [],
+        limit=limit,
+        split=split,
+        lenient=lenient,
+        quiet=quiet,
+    )
+
+
+@app.command(help=_help("embeddings"))
 def embeddings(
     out: Out,
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated, for example before and after.")],
@@ -111,7 +190,7 @@ def embeddings(
     ],
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
     method: Annotated[str, typer.Option(help="Word aligner for the links, one that needs only text.")] = "hmm",
-    tokenised: Annotated[bool, typer.Option("--tokenised", help="Split words at spaces only.")] = False,
+    tokenised: Annotated[bool, typer.Option("--tokenised", "--tokenized", help="Split words at spaces only.")] = False,
     words: Annotated[int, typer.Option(help="Number of translations in the plot.", min=5)] = 20,
     most: Annotated[int, typer.Option(help="Number of translations measured.", min=10)] = 1_000,
     skip: Annotated[int, typer.Option(help="Skip this many of the most frequent words.", min=0)] = 100,
@@ -119,10 +198,13 @@ def embeddings(
         list[int] | None, typer.Option(help="Index (from 1) of a pair whose links to show; may be repeated.")
     ] = None,
     lenient: Lenient = False,
+    device: Device = None,
     quiet: Quiet = False,
 ) -> None:
     from paralign.commands.analyze_embeddings import analyze_embeddings
+    from paralign.device import select_device
 
+    select_device(device)
     analyze_embeddings(
         model,
         pairs=pairs,
@@ -151,7 +233,7 @@ def _add_results_command(name: str) -> None:
 
         analyze_results(name, runs, out=out, quiet=quiet)
 
-    app.command(name, help=ANALYSES[name].help)(command)
+    app.command(name, help=_help(name))(command)
 
 
 def _add_encoders_command(name: str) -> None:
@@ -164,10 +246,13 @@ def _add_encoders_command(name: str) -> None:
         pairs: Pairs = None,
         overrides: Overrides = None,
         limit: Limit = None,
+        device: Device = None,
         quiet: Quiet = False,
     ) -> None:
         from paralign.commands.analyze_encoders import analyze_encoders
+        from paralign.device import select_device
 
+        select_device(device)
         analyze_encoders(
             name,
             model,
@@ -179,10 +264,10 @@ def _add_encoders_command(name: str) -> None:
             quiet=quiet,
         )
 
-    app.command(name, help=ANALYSES[name].help)(command)
+    app.command(name, help=_help(name))(command)
 
 
-_WITH_OWN_OPTIONS = ("similarity", "ablation", "embeddings")
+_WITH_OWN_OPTIONS = ("similarity", "ablation", "probes", "embeddings")
 for _name, _entry in ANALYSES.items():
     if _name not in _WITH_OWN_OPTIONS and _entry.reads == "results":
         _add_results_command(_name)

@@ -19,7 +19,14 @@ Exclude = Annotated[
     typer.Option(help="File of test sentences (text, TSV, CoNLL, CoNLL-U, SQuAD JSON) to exclude; may be repeated."),
 ]
 
-app = typer.Typer(help="Prepare, check and show text.", no_args_is_help=True)
+_HELP = """Prepare, check and show text.
+
+\b
+Example:
+  paralign corpus check --pairs en-de=europarl.en-de.tsv.gz --test xnli.test.tsv --out check
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True)
 
 
 @app.command()
@@ -29,13 +36,21 @@ def build(
     pairs: Pairs = None,
     text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH, used instead of --pairs.")] = None,
     exclude: Exclude = None,
-    tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are separated by spaces.")] = False,
+    tokenised: Annotated[
+        bool, typer.Option("--tokenised", "--tokenized", help="Words of --pairs are separated by spaces.")
+    ] = False,
     overrides: Overrides = None,
     limit: Limit = None,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clean and tokenize text into a token store. Several runs can use it (`align --corpus`); settings: data.KEY."""
+    """Clean and tokenize text into a token store. Several runs can use it (`align --corpus`); settings: data.KEY.
+
+    \b
+    Example:
+      paralign corpus build --model xlm-roberta-base --pairs en-de=europarl.en-de.tsv.gz \\
+          --exclude xnli.test.tsv --out store/en-de
+    """
     from paralign.config import merge, parse_override, resolve
     from paralign.corpus.clean import FilterConfig
     from paralign.encoder.loading import load_tokenizer, load_twin_offset
@@ -78,7 +93,12 @@ def split(
     ] = 0.5,
     lenient: Lenient = False,
 ) -> None:
-    """Split pairs into monolingual text and pairs for alignment. The monolingual text has only one side of a pair."""
+    """Split pairs into monolingual text and pairs for alignment. The monolingual text has only one side of a pair.
+
+    \b
+    Example:
+      paralign corpus split --pairs en-de=europarl.en-de.tsv.gz --key-share 0.5 --out split
+    """
     from paralign.corpus.split import split_corpus
     from paralign.runs.corpus import check_languages
     from paralign.sources.specs import parse_pairs, parse_text
@@ -121,7 +141,13 @@ def check(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find duplicates, wrong languages and overlap with test data. The exit code is 3 if there are problems."""
+    """Find duplicates, wrong languages and overlap with test data. The exit code is 3 if there are problems.
+
+    \b
+    Examples:
+      paralign corpus check --pairs en-de=europarl.en-de.tsv.gz --test xnli.test.tsv --out check
+      paralign corpus check --verify runs/ppa
+    """
     if verify:
         from paralign.commands.verify_files import verify_files
 
@@ -163,7 +189,12 @@ def convert(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write pairs in another format."""
+    """Write pairs in another format.
+
+    \b
+    Example:
+      paralign corpus convert --pairs en-de=europarl.tmx --out europarl.en-de.tsv.gz
+    """
     from paralign.commands.convert_corpus import convert_corpus
 
     convert_corpus(pairs or [], out, limit=limit, lenient=lenient, force=force, quiet=quiet)
@@ -176,7 +207,12 @@ def order(
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn the word order of a language from treebanks. Derived languages use it, as in en~syn@FILE."""
+    """Learn the word order of a language from treebanks. Derived languages use it, as in en~syn@FILE.
+
+    \b
+    Example:
+      paralign corpus order --text hi=hdtb-train.conllu --out orders/hi.json
+    """
     from paralign.commands.order_corpus import order_corpus
 
     order_corpus(text, out, lenient=lenient, quiet=quiet)
@@ -188,7 +224,12 @@ def show(
     limit: Annotated[int, typer.Option(help="Number of pairs.", min=1)] = 3,
     lenient: Lenient = False,
 ) -> None:
-    """Print pairs. Those of the small world have words, tags, trees and links."""
+    """Print pairs. Those of the small world have words, tags, trees and links.
+
+    \b
+    Example:
+      paralign corpus show en-de=europarl.en-de.tsv.gz --limit 5
+    """
     from paralign.sources.readers import read_pairs
     from paralign.sources.specs import parse_pairs, smallworld_range
 

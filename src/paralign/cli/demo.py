@@ -25,7 +25,13 @@ def command(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the whole pipeline in a few minutes. It reads generated text, or your own pairs with --real."""
+    """Run the whole pipeline in a few minutes. It reads generated text, or your own pairs with --real.
+
+    \b
+    Examples:
+      paralign demo
+      paralign demo --real en-de=europarl.en-de.tsv.gz --out runs/demo-de
+    """
     from paralign.commands.demo import demo
     from paralign.console import printable
 

@@ -11,7 +11,12 @@ _PLAIN = ("paralign", "torch", "transformers", "accelerate", "tokenizers", "safe
 
 
 def command() -> None:
-    """Print hardware, installed versions and known problems."""
+    """Print hardware, installed versions and known problems.
+
+    \b
+    Example:
+      paralign doctor
+    """
     import os
     import platform
     import shutil

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Overrides, Quiet, Split, System
+from paralign.cli.options import Dataset, Device, Lenient, Limit, Overrides, Quiet, Split, System, short_forms
 
 __all__ = ["command"]
 
@@ -33,7 +33,9 @@ def command(
     limit: Limit = None,
     split: Split = "test",
     system: System = None,
+    dataset: Dataset = None,
     lenient: Lenient = False,
+    device: Device = None,
     quiet: Quiet = False,
 ) -> None:
     """Evaluate an encoder or a fine-tuned model. Results are added to OUT/results.jsonl.
@@ -44,7 +46,10 @@ def command(
           --data en-de=ntrex.en-de.tsv --out runs/retrieval
     """
     from paralign.commands.evaluate import evaluate
+    from paralign.device import select_device
 
+    select_device(device)
+    short_forms(overrides, layer=layer)
     evaluate(
         model,
         task=task,
@@ -54,6 +59,7 @@ def command(
         limit=limit,
         split=split,
         system=system,
+        dataset=dataset,
         layer=layer,
         maps=map or [],
         lenient=lenient,

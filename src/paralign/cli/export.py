@@ -28,7 +28,12 @@ def command(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Export an encoder to sentence-transformers."""
+    """Export an encoder to sentence-transformers.
+
+    \b
+    Example:
+      paralign export runs/ppa/encoder --pool mean --layer 8 --out ppa-sentence
+    """
     from paralign.commands.export import export
 
     export(model, out, pool=pool, layer=layer, trim_vocabulary=trim_vocabulary or (), quiet=quiet)

@@ -6,7 +6,26 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import DryRun, Lenient, Limit, Out, Overrides, Quiet, Resume, Show, Split, System, Track
+from paralign.cli.options import (
+    BatchSize,
+    Dataset,
+    Device,
+    DryRun,
+    Epochs,
+    LearningRate,
+    Lenient,
+    Limit,
+    Out,
+    Overrides,
+    Precision,
+    Quiet,
+    Resume,
+    Show,
+    Split,
+    System,
+    Track,
+    short_forms,
+)
 
 __all__ = ["command"]
 
@@ -40,14 +59,20 @@ def command(
         str | None,
         typer.Option(help="Name of a recipe (xnli, mlqa), or TOML file with [training], [layers] and [task]."),
     ] = None,
+    lr: LearningRate = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    precision: Precision = None,
     overrides: Overrides = None,
     limit: Limit = None,
     split: Split = "test",
     system: System = None,
+    dataset: Dataset = None,
     keep_models: Annotated[bool, typer.Option(help="Keep the fine-tuned model of each seed.")] = True,
     lenient: Lenient = False,
     resume: Resume = False,
     track: Track = None,
+    device: Device = None,
     dry_run: DryRun = False,
     show: Show = 0,
     quiet: Quiet = False,
@@ -59,14 +84,23 @@ def command(
     Translate-train:     --train de=... --eval de=...
     Code-switched:       --train en=... --train de=... --code-switch
     Few-shot:            --train en=... --train de=... --target-examples 100
+
+    \b
+    Example:
+      paralign finetune --model runs/ppa/encoder --task pos --seeds 3 --out runs/pos-ppa \\
+          --train en=ewt-train.conllu --eval en=ewt-test.conllu --eval de=pud-de.conllu
     """
     from paralign.commands.finetune import FinetuneRequest, prepare_finetune
+    from paralign.device import select_device
     from paralign.runs.finetune_settings import FinetuneData
     from paralign.runs.options import RunOptions
     from paralign.runs.preview import preview_finetune
 
-    data = FinetuneData(train, eval, dev, code_switch, target_examples, limit, split, system)
-    settings = {"layers": {"reset": reset_layers}} if reset_layers is not None else {}
+    select_device(device)
+    data = FinetuneData(train, eval, dev, code_switch, target_examples, limit, split, system, dataset)
+    settings = short_forms(
+        overrides, reset_layers=reset_layers, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision
+    )
     request = FinetuneRequest(model, task, data, seeds, recipe, settings, overrides or [])
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:

@@ -25,7 +25,13 @@ def command(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare pretraining methods on derived languages. This is the experiment of ALIGN-MLM."""
+    """Compare pretraining methods on derived languages. This is the experiment of ALIGN-MLM.
+
+    \b
+    Example:
+      paralign grid --text en=smallworld:0-20000 --task pos --out runs/grid \\
+          --train pos-train.conllu --eval pos-test.conllu
+    """
     from paralign.commands.grid import run_grid
     from paralign.console import printable
 

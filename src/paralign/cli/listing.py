@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,40 +13,106 @@ from paralign.errors import UserError
 
 __all__ = ["command"]
 
-_WHAT = ("recipes", "objectives", "tasks", "models", "languages")
+
+def command(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="recipes, suites, objectives, tasks, aligners, analyses, models, languages or settings.",
+            metavar="WHAT",
+        ),
+    ] = "recipes",
+    section: Annotated[
+        str | None,
+        typer.Argument(help="For settings: a section such as training or moco.", metavar="SECTION"),
+    ] = None,
+) -> None:
+    """List what can be named: recipes, tasks, settings and others.
+
+    \b
+    Examples:
+      paralign list tasks
+      paralign list settings
+      paralign list settings training
+    """
+    if what == "settings":
+        from paralign.commands.list_settings import describe_section, describe_sections
+
+        typer.echo(describe_section(section) if section else describe_sections())
+        return
+    if what not in _LISTS:
+        raise UserError(f"unknown list {what!r}", hint=did_you_mean(what, [*_LISTS, "settings"]))
+    if section is not None:
+        raise UserError(f"`paralign list {what}` has no sections", hint=f"did you mean 'list settings {section}'?")
+    _LISTS[what]()
 
 
-def command(what: Annotated[str, typer.Argument(help=", ".join(_WHAT))] = "recipes") -> None:
-    """List recipes, objectives, tasks, bundled models or languages."""
-    if what == "recipes":
-        from importlib import resources
+def _files(package: str) -> None:
+    """List the TOML files of a package, each with its first line."""
+    from importlib import resources
 
-        for file in sorted(resources.files("paralign.recipes").iterdir(), key=lambda f: f.name):
-            if file.name.endswith(".toml"):
-                first = file.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-                typer.echo(f"{file.name.removesuffix('.toml'):22} {first}")
-    elif what == "objectives":
-        from paralign.objectives import OBJECTIVES, find_objective
+    for file in sorted(resources.files(package).iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".toml"):
+            _row(file.name.removesuffix(".toml"), file.read_text(encoding="utf-8").splitlines()[0].lstrip("# "))
 
-        for name in OBJECTIVES:
-            typer.echo(f"{name:22} {_first(find_objective(name))}")
-    elif what == "tasks":
-        from paralign.tasks.base import TASKS, find_task
 
-        for name in TASKS:
-            typer.echo(f"{name:22} {_first(type(find_task(name)))}")
-    elif what == "models":
-        from paralign.encoder.card import read_provenance
-        from paralign.models import shipped_names
+def _objectives() -> None:
+    from paralign.objectives import OBJECTIVES, find_objective
 
-        for name in shipped_names():
-            typer.echo(f"{name:22} {' '.join(read_provenance(name).get('languages', []))}")
-    elif what == "languages":
-        from paralign.text.language_tags import known_tags
+    for name in OBJECTIVES:
+        _row(name, _first(find_objective(name)))
 
-        typer.echo(" ".join(known_tags()))
-    else:
-        raise UserError(f"unknown list {what!r}", hint=did_you_mean(what, _WHAT))
+
+def _tasks() -> None:
+    from paralign.tasks.base import TASKS, find_task_class
+
+    for name in TASKS:
+        _row(name, _first(find_task_class(name)))
+
+
+def _aligners() -> None:
+    from paralign.words.base import ALIGNERS, find_aligner
+
+    for name in ALIGNERS:
+        _row(name, _first(find_aligner(name)))
+
+
+def _analyses() -> None:
+    from paralign.analyses.table import ANALYSES
+
+    for name, entry in ANALYSES.items():
+        if name != "check":  # a figure of `corpus check`
+            _row(name, entry.help)
+
+
+def _models() -> None:
+    from paralign.encoder.card import read_provenance
+    from paralign.models import shipped_names
+
+    for name in shipped_names():
+        _row(name, " ".join(read_provenance(name).get("languages", [])))
+
+
+def _languages() -> None:
+    from paralign.text.language_tags import known_tags
+
+    typer.echo(" ".join(known_tags()))
+
+
+_LISTS: dict[str, Callable[[], None]] = {
+    "recipes": partial(_files, "paralign.recipes"),
+    "suites": partial(_files, "paralign.suites"),
+    "objectives": _objectives,
+    "tasks": _tasks,
+    "aligners": _aligners,
+    "analyses": _analyses,
+    "models": _models,
+    "languages": _languages,
+}
+
+
+def _row(name: str, text: str) -> None:
+    typer.echo(f"{name:22} {text}")
 
 
 def _first(kind: type) -> str:

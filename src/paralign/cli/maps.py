@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from paralign.cli.options import Lenient, Quiet
+from paralign.cli.options import Device, Lenient, Quiet
 
 __all__ = ["command"]
 
@@ -33,14 +33,24 @@ def command(
         typer.Option(help="Type of map: orthogonal or linear, from pairs; shift, lir or lsar, from text."),
     ] = "orthogonal",
     components: Annotated[int, typer.Option(help="Number of components that lir removes.", min=1)] = 1,
-    tokenised: Annotated[bool, typer.Option("--tokenised", help="Words are separated by spaces.")] = False,
+    tokenised: Annotated[
+        bool, typer.Option("--tokenised", "--tokenized", help="Words are separated by spaces.")
+    ] = False,
     lenient: Lenient = False,
+    device: Device = None,
     quiet: Quiet = False,
 ) -> None:
-    """Learn a map between the vectors of languages. It is applied by `evaluate --map`."""
+    """Learn a map between the vectors of languages. It is applied by `evaluate --map`.
+
+    \b
+    Example:
+      paralign map --model xlm-roberta-base --pairs en-de=corpus.tsv.gz --layer 8 --out maps/de
+    """
     from paralign.commands.map import make_map, make_text_maps
+    from paralign.device import select_device
     from paralign.errors import UserError
 
+    select_device(device)
     if (kind in ("shift", "lir", "lsar")) != bool(text) or bool(text) == bool(pairs):
         hint = "--pairs en-de=PATH for orthogonal and linear, --text en=PATH --text de=PATH for shift, lir and lsar"
         raise UserError(f"--kind {kind} needs {'--text' if kind in ('shift', 'lir', 'lsar') else '--pairs'}", hint=hint)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from paralign.config import merge, parse_override
+from paralign.errors import UserError
+
 __all__ = [
+    "SHORT_FORMS",
+    "BatchSize",
+    "Dataset",
+    "Device",
     "DryRun",
+    "Epochs",
+    "LearningRate",
     "Lenient",
     "Limit",
     "Out",
     "Overrides",
     "Pairs",
+    "Precision",
     "Quiet",
     "Resume",
     "Seed",
@@ -21,8 +32,21 @@ __all__ = [
     "Split",
     "System",
     "Track",
-    "given",
+    "as_overrides",
+    "short_forms",
 ]
+
+SHORT_FORMS = {
+    "lr": "training.learning_rate",
+    "epochs": "training.epochs",
+    "batch_size": "training.batch",
+    "precision": "training.precision",
+    "seed": "training.seed",
+    "limit": "data.limit",
+    "reset_layers": "layers.reset",
+    "layer": "task.layer",
+}
+"""Parameter of a command -> the setting it is a short form of."""
 
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="Output folder of the run; must be new unless --resume is given.")
@@ -31,16 +55,41 @@ Pairs = Annotated[
     list[str] | None,
     typer.Option(
         "--pairs",
-        help="Parallel text as SRC-TGT=PATH; may be repeated. PATH: TSV, 'a ||| b', JSON lines, TMX or line-aligned "
+        metavar="SRC-TGT=PATH",
+        help="Parallel text; may be repeated. PATH: TSV, 'a ||| b', JSON lines, TMX or line-aligned "
         "files (a.en,a.de), optionally .gz or .zst; an OPUS zip; hub:NAME#CONFIG@SPLIT; - for standard input; "
         "smallworld or smallworld:START-STOP.",
     ),
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override any setting; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="SECTION.KEY=VALUE", help="Any other setting (`paralign list settings`); may be repeated."
+    ),
 ]
-Seed = Annotated[int | None, typer.Option(help="Random seed for batching, masking, dropout and weight initialization.")]
-Limit = Annotated[int | None, typer.Option(help="Use only the first N examples of each source.", min=1)]
+LearningRate = Annotated[
+    float | None,
+    typer.Option("--lr", metavar="X", help="Peak learning rate; short for --set training.learning_rate=X."),
+]
+Epochs = Annotated[
+    float | None, typer.Option(metavar="N", help="Passes over the data; short for --set training.epochs=N.")
+]
+BatchSize = Annotated[
+    int | None, typer.Option(metavar="N", help="Records per optimizer step; short for --set training.batch=N.")
+]
+Precision = Annotated[
+    str | None, typer.Option(metavar="NAME", help="auto, bf16 or fp32; short for --set training.precision=NAME.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="cpu, cuda, cuda:K, mps or xpu.", show_default="the accelerator, if there is one"
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(help="Random seed for batching, masking, dropout and weight initialization.", metavar="N")
+]
+Limit = Annotated[int | None, typer.Option(help="Use only the first N examples of each source.", metavar="N", min=1)]
 Lenient = Annotated[
     bool, typer.Option("--lenient", help="Skip unreadable input and report how much was skipped, instead of stopping.")
 ]
@@ -51,7 +100,10 @@ DryRun = Annotated[
 Show = Annotated[
     int,
     typer.Option(
-        "--show", min=0, help="Print N examples as the encoder sees them (masks, links), then exit without training."
+        "--show",
+        metavar="N",
+        min=0,
+        help="Print N examples as the encoder sees them (masks, links), then exit without training.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress.")]
@@ -60,12 +112,46 @@ Track = Annotated[
     typer.Option("--track", help="Experiment tracker: tensorboard, wandb, mlflow, ...; may be repeated."),
 ]
 Split = Annotated[str, typer.Option(help="Split name to record with the results.")]
+Dataset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name of the test data in tables, e.g. PUD.", show_default="from the file names"),
+]
 System = Annotated[
     str | None, typer.Option(help="Name of the system in tables.", show_default="the method of the encoder")
 ]
 
 
-def given(**sections: dict[str, Any]) -> dict[str, Any]:
-    """Return nested settings from the values of options, without options that are not set."""
-    settings = {name: {k: v for k, v in keys.items() if v is not None} for name, keys in sections.items()}
-    return {name: keys for name, keys in settings.items() if keys}
+def short_forms(overrides: Sequence[str] | None, **options: Any) -> dict[str, Any]:
+    """Return the nested settings that options are short forms of (:data:`SHORT_FORMS`), without options not given.
+
+    Args:
+        overrides: values of ``--set``.
+        options: value of each option by the name of its parameter, None if it is not given.
+
+    Raises:
+        UserError: if ``--set`` contains the setting of an option that is given.
+
+    >>> short_forms(["moco.queue=9"], lr=1e-3, epochs=None, seed=4)
+    {'training': {'learning_rate': 0.001, 'seed': 4}}
+    """
+    settings: dict[str, Any] = {}
+    overridden = merge(*map(parse_override, overrides or ()))
+    for name, value in options.items():
+        if value is None:
+            continue
+        section, _, key = SHORT_FORMS[name].partition(".")
+        chosen = overridden.get(section)
+        if isinstance(chosen, Mapping) and key in chosen:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(f"{option} and --set {section}.{key} are the same setting", hint="give one of them")
+        settings.setdefault(section, {})[key] = value
+    return settings
+
+
+def as_overrides(settings: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the settings of short forms as values of ``--set``.
+
+    >>> as_overrides({"training": {"learning_rate": 0.001, "seed": 4}})
+    ['training.learning_rate=0.001', 'training.seed=4']
+    """
+    return [f"{section}.{key}={value}" for section, keys in settings.items() for key, value in keys.items()]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Limit, Overrides, Quiet
+from paralign.cli.options import Device, Lenient, Limit, Overrides, Quiet
 
 __all__ = ["command"]
 
@@ -24,11 +24,19 @@ def command(
     limit: Limit = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     lenient: Lenient = False,
+    device: Device = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write the predictions of a model in the format of its task."""
-    from paralign.commands.predict import predict
+    """Write the predictions of a model in the format of its task.
 
+    \b
+    Example:
+      paralign predict --model runs/pos/seed-0/model --data de=new.conllu --out tagged.conllu
+    """
+    from paralign.commands.predict import predict
+    from paralign.device import select_device
+
+    select_device(device)
     predict(
         model,
         data=data,

@@ -7,7 +7,24 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import DryRun, Lenient, Limit, Out, Overrides, Quiet, Resume, Seed, Show, Track, given
+from paralign.cli.options import (
+    BatchSize,
+    Device,
+    DryRun,
+    Epochs,
+    LearningRate,
+    Lenient,
+    Limit,
+    Out,
+    Overrides,
+    Precision,
+    Quiet,
+    Resume,
+    Seed,
+    Show,
+    Track,
+    short_forms,
+)
 
 __all__ = ["command"]
 
@@ -46,12 +63,17 @@ def command(
     recipe: Annotated[
         str, typer.Option(help="Name of a recipe (`paralign list recipes`) or a TOML file.")
     ] = "pretrain",
+    lr: LearningRate = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    precision: Precision = None,
     overrides: Overrides = None,
     limit: Limit = None,
     seed: Seed = None,
     lenient: Lenient = False,
     resume: Resume = False,
     track: Track = None,
+    device: Device = None,
     dry_run: DryRun = False,
     show: Show = 0,
     quiet: Quiet = False,
@@ -64,10 +86,14 @@ def command(
           --text en=news.en.txt --text de=news.de.txt
     """
     from paralign.commands.pretrain import PretrainRequest, Scratch, check_start, prepare_pretrain, run_pretrain
+    from paralign.device import select_device
     from paralign.runs.options import RunOptions
     from paralign.runs.preview import preview_settings, preview_training
 
-    settings = given(data={"limit": limit}, training={"seed": seed})
+    select_device(device)
+    settings = short_forms(
+        overrides, limit=limit, seed=seed, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision
+    )
     request = PretrainRequest(
         check_start(model, arch, Scratch(str(arch), tokenizer, vocab, max_length)),
         text or [],

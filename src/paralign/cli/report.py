@@ -11,16 +11,29 @@ __all__ = ["command"]
 
 
 def command(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or folders with runs below them.")],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="Path of the HTML report; Markdown and CSV files are written next to it."),
+        typer.Option("--out", "-o", help="Path of the HTML report; the other files are written next to it."),
     ] = Path("report.html"),
     control: Annotated[str | None, typer.Option(help="System or run to compare the others with.")] = None,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Cross-lingual transfer",
+    csv: Annotated[bool, typer.Option(help="Write NAME.csv (scores) and NAME.figures.csv (points of figures).")] = True,
+    latex: Annotated[bool, typer.Option("--latex", help="Write the tables as NAME.tex, for booktabs.")] = False,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Write the figures as SVG and PDF files into the folder NAME.figures.")
+    ] = False,
 ) -> None:
-    """Create a self-contained HTML report from one or more runs."""
+    """Create a self-contained HTML report from one or more runs.
+
+    \b
+    Examples:
+      paralign report runs/
+      paralign report runs/ --latex --figures --out paper/results.html
+      paralign report runs/pos-* runs/retrieval-* --control mlm --out report.html
+    """
     from paralign.console import printable
     from paralign.report import write_report
 
-    typer.echo(printable(str(write_report(runs, out, control=control, title=title).html)))
+    paths = write_report(runs, out, control=control, title=title, csv=csv, latex=latex, figures=figures)
+    typer.echo(printable(str(paths.html)))

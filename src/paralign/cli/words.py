@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Lenient, Overrides, Quiet
+from paralign.cli.options import Device, Lenient, Overrides, Quiet
 from paralign.words.base import ALIGNERS
 
 __all__ = ["command"]
@@ -16,7 +16,12 @@ __all__ = ["command"]
 def command(
     pairs: Annotated[str, typer.Option("--pairs", help="Parallel text as SRC-TGT=PATH; formats: see `align --help`.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Output file: one line of i-j links per pair, counted from 0.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Output file: one line of i-j links per pair, counted from 0. With --load, - for standard output.",
+        ),
     ],
     train: Annotated[
         list[str] | None, typer.Option(help="Additional training text as SRC-TGT=PATH; may be repeated.")
@@ -25,18 +30,36 @@ def command(
         str,
         typer.Option(help=f"Aligner: {', '.join(ALIGNERS)}, or my_module:Class; its settings: --set words.KEY=VALUE."),
     ] = "hmm",
-    model: Annotated[str | None, typer.Option(help="Encoder for --method similarity.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Encoder: for --method similarity, or to combine its similarities with --method hmm."),
+    ] = None,
     links: Annotated[Path | None, typer.Option(help="Existing links for --method file.")] = None,
     symmetrise: Annotated[
         str | None,
         typer.Option(
-            help="How both directions are combined: intersect, union, grow-diag, grow-diag-final, grow-diag-final-and.",
-            show_default="grow-diag-final-and; intersect for similarity",
+            "--symmetrise",
+            "--symmetrize",
+            help="How both directions are combined: posterior, intersect, union, grow-diag, grow-diag-final or "
+            "grow-diag-final-and.",
+            show_default="posterior for hmm and ibm, intersect for similarity, else grow-diag-final-and",
         ),
     ] = None,
-    tokenised: Annotated[bool, typer.Option("--tokenised", help="Words of --pairs are separated by spaces.")] = False,
+    tokenised: Annotated[
+        bool, typer.Option("--tokenised", "--tokenized", help="Words of --pairs are separated by spaces.")
+    ] = False,
     save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner to.")] = None,
     load: Annotated[Path | None, typer.Option(help="Saved aligner to use instead of training.")] = None,
+    learn_from: Annotated[
+        int | None,
+        typer.Option(
+            "--learn-from", metavar="N", help="Train on the first N pairs, then align all pairs in constant memory."
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Align only the K-th of N parts of --pairs, from 1, with --load."),
+    ] = None,
     gold: Annotated[
         Path | None, typer.Option(help="Gold links of --pairs, to compute the alignment error rate.")
     ] = None,
@@ -50,11 +73,49 @@ def command(
     overrides: Overrides = None,
     lenient: Lenient = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output files.")] = False,
+    device: Device = None,
     quiet: Quiet = False,
 ) -> None:
-    """Align the words of parallel text."""
-    from paralign.commands.align_words import align_words
+    """Align the words of parallel text.
 
+    \b
+    Examples:
+      paralign words --pairs en-de=corpus.tsv.gz --out links.en-de
+      paralign words --pairs en-de=large.tsv.gz --learn-from 1000000 --save aligners/en-de --out links.large
+      paralign words --pairs en-de=test.en,test.de --tokenized \\
+          --method similarity --model xlm-roberta-base --gold gold.txt --out links.test
+    """
+    from paralign.commands.align_stream import align_stream, can_stream
+    from paralign.commands.align_words import align_words
+    from paralign.errors import UserError
+
+    if device is not None:  # otherwise torch is not needed for statistical aligners
+        from paralign.device import select_device
+
+        select_device(device)
+    needed = {"--learn-from": learn_from is not None, "--part": part is not None, "--out -": str(out) == "-"}
+    in_memory = {"--train": train, "--gold": gold, "--scores": scores, "--links": links, "--model": model}
+    reason, other = (next((name for name, value in some.items() if value), None) for some in (needed, in_memory))
+    if reason and other:
+        raise UserError(f"{other} and {reason} cannot be combined", hint=f"leave {reason} out")
+    if reason or (load is not None and other is None and can_stream(method)):
+        align_stream(
+            pairs,
+            out=out,
+            load=load,
+            learn_from=learn_from,
+            part=part,
+            method=method,
+            symmetrise=symmetrise,
+            tokenised=tokenised,
+            overrides=overrides or [],
+            save=save,
+            posteriors=posteriors,
+            lenient=lenient,
+            force=force,
+            quiet=quiet,
+        )
+        return
     align_words(
         pairs,
         out=out,

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.runs.folder import RunFolder
-from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, store_entries
+from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files, store_entries
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import run_settings
 from paralign.runs.start_checkpoint import StartCheckpoint
@@ -37,22 +38,23 @@ class AlignRequest:
     from_checkpoint: str | Path | None = None
 
 
+@one_or_several
 def align(
     model: str | None = None,
     *,
     out: str | Path,
-    pairs: Sequence[str] = (),
+    pairs: str | Sequence[str] = (),
     corpus: str | Path | None = None,
-    links: Sequence[str] = (),
-    dictionary: Sequence[str] = (),
+    links: str | Sequence[str] = (),
+    dictionary: str | Sequence[str] = (),
     recipe: str = "ppa",
     settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     lenient: bool = False,
     resume: bool = False,
     quiet: bool = False,
     command: str | None = None,
-    track: Sequence[str] = (),
+    track: str | Sequence[str] = (),
     from_checkpoint: str | Path | None = None,
 ) -> Path:
     """Align an encoder with parallel text.
@@ -88,9 +90,12 @@ def align(
 
     Example:
         >>> import paralign
-        >>> encoder = paralign.align(  # doctest: +SKIP
-        ...     "xlm-roberta-base", pairs=["en-de=europarl.en-de.tsv.gz"], recipe="ppa", out="runs/ppa-de"
+        >>> encoder = paralign.align(
+        ...     "paralign-mini", pairs="en-de=smallworld:0-64", recipe="in-batch-mini", out="runs/in-batch", quiet=True,
+        ...     settings={"training": {"steps": 2, "batch": 8}},
         ... )
+        >>> paralign.Encoder.from_pretrained(encoder).encode(["The dog sleeps.", "Der Hund schläft."]).shape
+        (2, 256)
     """
     request = AlignRequest(model, pairs, corpus, links, dictionary, recipe, settings or {}, overrides, from_checkpoint)
     return run_align(RunOptions(Path(out), resume, quiet, lenient, tuple(track), command), request)
@@ -126,6 +131,7 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
         pairs=data_files(specs),
         corpus=store_entries(request.corpus) if request.corpus else [],
         links=data_files(request.links),
+        encoders=objective_files(config),
         dictionary=dictionary_files(request.dictionary),
         model=model_files(model),
         checkpoint=start.entries if start else [],

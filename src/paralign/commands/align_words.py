@@ -6,10 +6,11 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.corpus.language_identification import language_warnings
@@ -25,24 +26,34 @@ from paralign.version import __version__
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
 from paralign.words.word_links import WordLinks
 
-__all__ = ["align_words", "read_aligned_text", "read_word_pairs"]
+__all__ = [
+    "align_words",
+    "check_outputs",
+    "echo_dropped",
+    "parse_overrides",
+    "read_aligned_text",
+    "read_texts",
+    "read_word_pairs",
+    "warn_of_languages",
+]
 
 Sizes = list[tuple[int, int]]
 """Number of words of both sides of each pair."""
 
 
+@one_or_several
 def align_words(
     pairs: str,
     *,
     out: str | Path,
-    train: Sequence[str] = (),
+    train: str | Sequence[str] = (),
     method: str = "hmm",
     symmetrise: str | None = None,
     tokenised: bool = False,
     model: str | None = None,
     links: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     save: str | Path | None = None,
     load: str | Path | None = None,
     gold: str | Path | None = None,
@@ -63,11 +74,11 @@ def align_words(
         method: ``hmm``, ``ibm``, ``similarity``, ``eflomal`` or ``file``, or an aligner of your own as
             ``my_module:Class``.
         symmetrise: how the links of both directions are combined, one of
-            ``paralign.words.symmetrization.SYMMETRIZATIONS``. Default ``None``: ``grow-diag-final-and``; ``intersect``
-            for ``similarity``.
+            ``paralign.words.symmetrization.SYMMETRIZATIONS``, or ``posterior``. Default ``None``: ``posterior`` for
+            ``hmm`` and ``ibm``, ``intersect`` for ``similarity``, else ``grow-diag-final-and``.
         tokenised: words of ``pairs`` are separated by spaces. Default: words are found by
             :func:`paralign.text.words.word_spans`, as always in ``train``.
-        model: encoder, for ``similarity``.
+        model: encoder, for ``similarity``, or for ``hmm`` to combine its similarities with counts.
         links: file of existing links, for ``file``.
         settings: settings of the aligner.
         overrides: ``words.key=value``, which take precedence over ``settings``.
@@ -100,7 +111,7 @@ def align_words(
     scores = f"{out}.scores.json" if gold is not None and scores is None else scores
     others = [path for path in (gold, links) if path is not None]
     outputs = [path for path in (out, scores, posteriors) if path is not None]
-    _check_outputs(outputs, [spec, *further], others, force)
+    check_outputs(outputs, [spec, *further], others, force)
     options = AlignerOptions(
         spec,
         symmetrise=symmetrise,
@@ -115,14 +126,14 @@ def align_words(
         lenient=lenient,
         quiet=quiet,
     )
-    aligner = make_aligner(method, options, merge(settings or {}, *_parse_overrides(overrides)))
-    _warn_of_languages([spec, *further], quiet)
+    aligner = make_aligner(method, options, merge(settings or {}, *parse_overrides(overrides)))
+    warn_of_languages([spec, *further], quiet)
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
     to_align = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
     to_learn = (read_word_pairs(other, lenient=lenient, dropped=dropped) for other in further)
     aligner.read(chain(to_align, chain.from_iterable(to_learn)))
-    _echo_dropped(dropped, quiet)
+    echo_dropped(dropped, quiet)
     empty = sum(not m or not n for m, n in sizes)
     if empty:
         echo(f"{empty:,} of {len(sizes):,} pairs have an empty side, and no links", quiet=quiet)
@@ -193,25 +204,27 @@ def read_aligned_text(
         quiet=quiet,
     )
     aligner = make_aligner(method if links is None else "file", options)
-    _warn_of_languages([spec], quiet)
+    warn_of_languages([spec], quiet)
     dropped: Counter[str] = Counter()
     text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped))
-    _echo_dropped(dropped, quiet)
+    echo_dropped(dropped, quiet)
     aligner.read(text)
     return text, aligner.align(len(text))
 
 
-def _warn_of_languages(specs: Sequence[PairSpec], quiet: bool) -> None:
+def warn_of_languages(specs: Sequence[PairSpec], quiet: bool) -> None:
+    """Report text in another language or script than its tag."""
     for warning in language_warnings(specs):
         echo(f"WARNING {warning}", quiet=quiet)
 
 
-def _echo_dropped(dropped: Counter[str], quiet: bool) -> None:
+def echo_dropped(dropped: Counter[str], quiet: bool) -> None:
+    """Report how many pairs were dropped, by reason."""
     for reason, number in sorted(dropped.items()):
         echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
 
 
-def _check_outputs(
+def check_outputs(
     outputs: Sequence[str | Path], inputs: Sequence[PairSpec], others: Sequence[str | Path], force: bool
 ) -> None:
     """Check that the output files can be written, are neither the same file nor an input, and do not exist.
@@ -245,7 +258,12 @@ def _write_score(path: Path, score: AlignmentScore, facts: Mapping[str, Any]) ->
     write_lines(path, json.dumps(table, indent=1, ensure_ascii=False).split("\n"))
 
 
-def _parse_overrides(overrides: Sequence[str]) -> list[dict[str, Any]]:
+def parse_overrides(overrides: Sequence[str]) -> list[dict[str, Any]]:
+    """Parse ``words.key=value``.
+
+    Raises:
+        UserError: for another section.
+    """
     parsed = [parse_override(text) for text in overrides]
     for settings in parsed:
         if set(settings) != {"words"}:
@@ -275,32 +293,33 @@ def read_word_pairs(
     Raises:
         UserError: with the file and line of a pair that cannot be read.
     """
-    has_lines = lines_are_pairs(spec)
-    texts: deque[str] = deque()
+    texts: deque[tuple[str, str]] = deque()
 
     def sides() -> Iterator[str]:
-        last = 0
-        for pair in read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised):
-            yield from _empty_sides(texts, pair.line - last - 1 if has_lines else 0)
-            texts.extend((pair.source, pair.target))
-            yield from (pair.source, pair.target)
-            last = pair.line
-        if lenient and (end := line_count(spec)) is not None:  # lines that were dropped at the end
-            yield from _empty_sides(texts, end - last)
+        for pair in read_texts(spec, tokenised=tokenised, lenient=lenient, dropped=dropped):
+            texts.append(pair)
+            yield from pair
 
     words = split_words(sides(), tokenised=tokenised)
     for source in words:
         target = next(words)
         if sizes is not None:
             sizes.append((len(source), len(target)))
-        yield WordPair((texts.popleft(), texts.popleft()), (source, target))
+        yield WordPair(texts.popleft(), (source, target))
 
 
-def _empty_sides(texts: deque[str], pairs: int) -> Iterator[str]:
-    """Yield both sides of empty pairs, and append them to ``texts``."""
-    for _ in range(2 * max(0, pairs)):
-        texts.append("")
-        yield ""
+def read_texts(
+    spec: PairSpec, *, tokenised: bool = False, lenient: bool = False, dropped: Counter[str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Read sentence pairs as texts; arguments and errors as in :func:`read_word_pairs`."""
+    has_lines, last = lines_are_pairs(spec), 0
+    for pair in read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised):
+        if has_lines:
+            yield from repeat(("", ""), pair.line - last - 1)
+        yield pair.source, pair.target
+        last = pair.line
+    if lenient and (end := line_count(spec)) is not None:  # lines that were dropped at the end
+        yield from repeat(("", ""), max(0, end - last))
 
 
 def _read_gold(

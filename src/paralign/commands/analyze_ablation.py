@@ -11,6 +11,7 @@ from typing import Any
 
 from paralign.analyses.ablation import AblationCell, ablation_result
 from paralign.commands.analyze_results import write_analysis
+from paralign.commands.arguments import one_or_several
 from paralign.commands.finetune import finetune
 from paralign.config import load_toml
 from paralign.console import echo
@@ -18,6 +19,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.layers import configure_layers, format_layers, layer_stacks, parse_layers
 from paralign.errors import UserError
 from paralign.results import check_results
+from paralign.runs.cells import Cell, run_cells
 from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, finetune_settings, identity
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin, command_line, results_of
@@ -28,17 +30,18 @@ from paralign.tasks.base import read_data
 __all__ = ["analyze_ablation"]
 
 
+@one_or_several
 def analyze_ablation(
-    models: Sequence[str],
+    models: str | Sequence[str],
     *,
     task: str,
-    train: Sequence[str],
-    eval: Sequence[str],
+    train: str | Sequence[str],
+    eval: str | Sequence[str],
     out: str | Path,
-    layers: Sequence[str] = (),
+    layers: str | Sequence[str] = (),
     width: int = 2,
     seeds: int = 1,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     lenient: bool = False,
     limit: int | None = None,
     resume: bool = False,
@@ -88,46 +91,16 @@ def analyze_ablation(
         for source in train
         for reset in ("", *own_resets)
     ]
-    failed: list[tuple[str, UserError]] = []
-    for number, cell in enumerate(cells, 1):
-        reset = f"layers {cell.reset} reset" if cell.reset else "no reset"
-        note(f"{number}/{len(cells)}  {task}  {cell.name}  from {cell.language}  {reset}")
-        folder = out / task / cell.folder
-        options: dict[str, Any] = {"reset_layers": cell.reset} if cell.reset else {}
-        options |= {"lenient": True} if lenient else {}
-        options |= {"limit": limit} if limit is not None else {}
-        try:
-            finetune(
-                cell.model,
-                task=task,
-                train=cell.source,
-                eval=eval,
-                out=folder,
-                seeds=seeds,
-                overrides=overrides,
-                limit=limit,
-                settings={"layers": {"reset": cell.reset}} if cell.reset else None,
-                keep_models=False,
-                lenient=lenient,
-                resume=True,
-                quiet=quiet,
-                command=command_line(
-                    "finetune",
-                    model=cell.model,
-                    task=task,
-                    train=cell.source,
-                    eval=list(eval),
-                    seeds=seeds,
-                    set=list(overrides),
-                    no_keep_models=True,
-                    **options,
-                    out=folder,
-                    resume=True,
-                ),
-            )
-        except UserError as error:  # the other runs are still useful
-            echo(f"WARNING {folder}: {error}", quiet=quiet)
-            failed.append((str(folder), error))
+    failed: list[tuple[str, Exception]] = []
+    shared = {"task": task, "eval": list(eval), "seeds": seeds, "overrides": list(overrides), "limit": limit,
+              "lenient": lenient, "quiet": quiet}  # fmt: skip
+    to_run = [Cell(cell.title(task), _finetune, {"cell": cell, "out": out / task / cell.folder, **shared}, cell.name)
+              for cell in cells]  # fmt: skip
+    for outcome in run_cells(to_run, note, catch=(UserError,)):  # the other runs are still useful
+        if outcome.error is not None:
+            where = outcome.cell.options["out"]
+            echo(f"WARNING {where}: {outcome.error}", quiet=quiet)
+            failed.append((str(where), outcome.error))
     if not any((out / task).rglob("results.jsonl")):
         raise failed[0][1]
     compared = _write_comparison(out / task, out / f"ablation-{task}", [e.digest for e in encoders], command, quiet)
@@ -160,9 +133,57 @@ class _Run:
     def language(self) -> str:
         return parse_text(self.source).language
 
+    def title(self, task: str) -> str:
+        reset = f"layers {self.reset} reset" if self.reset else "no reset"
+        return f"{task}  {self.name}  from {self.language}  {reset}"
+
     @property
     def folder(self) -> Path:
         return Path(self.name, self.language, f"reset-{self.reset}" if self.reset else "whole")
+
+
+def _finetune(
+    cell: _Run,
+    out: Path,
+    task: str,
+    eval: list[str],
+    seeds: int,
+    overrides: list[str],
+    limit: int | None,
+    lenient: bool,
+    quiet: bool,
+) -> None:
+    options: dict[str, Any] = {"reset_layers": cell.reset} if cell.reset else {}
+    options |= {"lenient": True} if lenient else {}
+    options |= {"limit": limit} if limit is not None else {}
+    finetune(
+        cell.model,
+        task=task,
+        train=cell.source,
+        eval=eval,
+        out=out,
+        seeds=seeds,
+        overrides=overrides,
+        limit=limit,
+        settings={"layers": {"reset": cell.reset}} if cell.reset else None,
+        keep_models=False,
+        lenient=lenient,
+        resume=True,
+        quiet=quiet,
+        command=command_line(
+            "finetune",
+            model=cell.model,
+            task=task,
+            train=cell.source,
+            eval=eval,
+            seeds=seeds,
+            set=overrides,
+            no_keep_models=True,
+            **options,
+            out=out,
+            resume=True,
+        ),
+    )
 
 
 @dataclass(frozen=True)

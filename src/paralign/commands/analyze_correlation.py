@@ -7,12 +7,14 @@ from pathlib import Path
 
 from paralign.analyses.correlation import PredictorCorrelation
 from paralign.commands.analyze_results import analyze_results
+from paralign.commands.arguments import one_or_several
 
 __all__ = ["analyze_correlation"]
 
 
+@one_or_several
 def analyze_correlation(
-    runs: Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
+    runs: str | Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
 ) -> list[PredictorCorrelation]:
     """Correlate what can be measured without fine-tuning with how little a task loses in transfer.
 

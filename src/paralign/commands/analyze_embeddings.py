@@ -11,6 +11,7 @@ import numpy as np
 from paralign.analyses.frequent_translations import Translation, frequent_translations
 from paralign.analyses.projection import project
 from paralign.commands.align_words import read_aligned_text
+from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.device import best_device
 from paralign.encoder import Encoder
@@ -30,8 +31,9 @@ __all__ = ["analyze_embeddings"]
 _MIN_TRANSLATIONS = 10
 
 
+@one_or_several
 def analyze_embeddings(
-    models: Sequence[str],
+    models: str | Sequence[str],
     *,
     pairs: str,
     out: str | Path,

@@ -11,6 +11,7 @@ import torch
 from paralign.analyses.base import AnalysisResult, AnalyzedEncoder, EncoderAnalysis, find_analysis
 from paralign.analyses.parallel_text import parse_parallel_texts
 from paralign.commands.analyze_results import write_analysis
+from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.device import best_device
@@ -23,14 +24,15 @@ from paralign.runs.model_folder import describe_model
 __all__ = ["analyze_encoders"]
 
 
+@one_or_several
 def analyze_encoders(
     name: str,
-    models: Sequence[str],
+    models: str | Sequence[str],
     *,
     out: str | Path,
-    text: Sequence[str] = (),
-    pairs: Sequence[str] = (),
-    overrides: Sequence[str] = (),
+    text: str | Sequence[str] = (),
+    pairs: str | Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     limit: int | None = None,
     quiet: bool = False,
     command: str | None = None,

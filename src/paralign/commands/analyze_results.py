@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.analyses.base import AnalysisResult, ResultsAnalysis, find_analysis
+from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.formats.lines import write_lines
 from paralign.results import write_results
@@ -16,8 +17,14 @@ from paralign.runs.groups import results_of
 __all__ = ["analyze_results", "write_analysis"]
 
 
+@one_or_several
 def analyze_results(
-    name: str, runs: Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
+    name: str,
+    runs: str | Sequence[str | Path],
+    *,
+    out: str | Path,
+    quiet: bool = False,
+    command: str | None = None,
 ) -> AnalysisResult:
     """Run an analysis that reads only result files.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paralign.commands.analyze_encoders import analyze_encoders
+from paralign.commands.arguments import one_or_several
 from paralign.results import Measurement
 
 __all__ = ["analyze_similarity"]
@@ -13,14 +14,15 @@ __all__ = ["analyze_similarity"]
 _COMPAT = ("similarity.kernel=rbf", "similarity.debiased=false")
 
 
+@one_or_several
 def analyze_similarity(
-    models: Sequence[str],
+    models: str | Sequence[str],
     *,
     out: str | Path,
-    text: Sequence[str] = (),
-    pairs: Sequence[str] = (),
+    text: str | Sequence[str] = (),
+    pairs: str | Sequence[str] = (),
     compat: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     limit: int | None = None,
     quiet: bool = False,
     command: str | None = None,

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from paralign.analyses.transfer import Point
 from paralign.commands.analyze_results import analyze_results
+from paralign.commands.arguments import one_or_several
 
 __all__ = ["analyze_transfer"]
 
 
+@one_or_several
 def analyze_transfer(
-    runs: Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
+    runs: str | Sequence[str | Path], *, out: str | Path, quiet: bool = False, command: str | None = None
 ) -> list[Point]:
     """Compare zero-shot with supervised scores on derived languages, and with alignment.
 

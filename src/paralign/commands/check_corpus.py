@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override, resolve
 from paralign.console import echo
 from paralign.corpus.build import Tokenize
@@ -26,14 +27,15 @@ __all__ = ["check_corpus"]
 _PROGRESS_LINES = 200_000
 
 
+@one_or_several
 def check_corpus(
-    pairs: Sequence[str] = (),
+    pairs: str | Sequence[str] = (),
     *,
     out: str | Path,
-    text: Sequence[str] = (),
-    test: Sequence[str] = (),
+    text: str | Sequence[str] = (),
+    test: str | Sequence[str] = (),
     model: str | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     limit: int | None = None,
     lenient: bool = False,
     quiet: bool = False,

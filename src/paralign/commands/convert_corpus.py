@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
 
+from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.errors import UserError
 from paralign.formats.delimited import to_tsv_lines
@@ -33,8 +34,9 @@ FORMATS: dict[str, Lines] = {
 """The formats of single files: a function of the pairs and their languages that yields lines."""
 
 
+@one_or_several
 def convert_corpus(
-    pairs: Sequence[str],
+    pairs: str | Sequence[str],
     out: str,
     *,
     limit: int | None = None,

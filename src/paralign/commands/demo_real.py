@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paralign.commands.align import align
+from paralign.commands.arguments import one_or_several
 from paralign.commands.evaluate import evaluate
 from paralign.corpus.deduplicate import sentence_hashes
 from paralign.corpus.language_identification import check_languages
@@ -28,9 +29,10 @@ _SEEN = 25_600
 """Number of pairs that each method is trained on, which takes a few minutes on two cores."""
 
 
+@one_or_several
 def demo_real(
     out: str | Path,
-    pairs: Sequence[str],
+    pairs: str | Sequence[str],
     *,
     model: str = "paralign-mini",
     seed: int = 0,

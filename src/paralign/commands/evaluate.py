@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from paralign.commands.arguments import one_or_several
 from paralign.commands.map import map_languages, use_maps
 from paralign.config import merge, parse_override
 from paralign.console import echo
@@ -19,6 +20,7 @@ from paralign.results import Items, Measurement, Seeds, read_results, write_resu
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.folder import RunFolder
+from paralign.runs.inputs import data_files, model_files
 from paralign.runs.measure import RowContext, echo_dropped, echo_scores, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import describe_encoder, describe_fine_tuned, saved_head, saved_task
 from paralign.runs.settings import task_section
@@ -26,21 +28,23 @@ from paralign.tasks import Task
 from paralign.tasks.base import read_data
 from paralign.training import best_device
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "evaluation_settings"]
 
 
+@one_or_several
 def evaluate(
     model: str,
     *,
     task: str | None = None,
-    data: Sequence[str],
+    data: str | Sequence[str],
     out: str | Path,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     limit: int | None = None,
     split: str = "test",
     system: str | None = None,
+    dataset: str | None = None,
     layer: int | None = None,
-    maps: Sequence[str | Path] = (),
+    maps: str | Sequence[str | Path] = (),
     lenient: bool = False,
     quiet: bool = False,
     command: str | None = None,
@@ -58,6 +62,7 @@ def evaluate(
         limit: number of items used of every set, the first ones. None: all.
         split: name of the split, recorded with the results.
         system: name of the system in tables. None: the method of the encoder.
+        dataset: name of the data in tables, such as ``Tatoeba``. None: from the names of the files.
         layer: hidden state to use, for tasks that use one: 0 is the embeddings, k the output of layer k. Short for
             ``task.layer``. None: the default of the task.
         maps: folders of linear maps (:func:`paralign.make_map`), at most one for each language.
@@ -73,29 +78,30 @@ def evaluate(
 
     Example:
         >>> import paralign
-        >>> rows = paralign.evaluate(  # doctest: +SKIP
-        ...     "runs/ppa/encoder", task="retrieval", data=["en-de=ntrex.en-de.tsv"], out="runs/retrieval"
+        >>> rows = paralign.evaluate(
+        ...     "paralign-mini", task="retrieval", data="en-de=smallworld:0-50", out="runs/retrieval", quiet=True
         ... )
+        >>> sorted({(row.language, row.where.pool, row.where.direction) for row in rows})[:2]
+        [('de', 'cls', 'de-en'), ('de', 'cls', 'en-de')]
     """
     settings = task_section(merge(*map(parse_override, overrides), {"task": {"layer": layer}}))
     task_instance, facts = saved_task(task, model, settings)
     if not data:
         raise UserError("nothing to evaluate on", hint="--data LANG=PATH")
-    names = dataset_names(data)
+    names = dataset_names(data, dataset)
     read = [read_data(task_instance, spec, lenient, limit) for spec in data]
     tests = [(spec, name, items) for spec, name, (items, _) in zip(data, names, read, strict=True)]
     echo_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
+    folder.facts["inputs"] = {"eval": data_files(data), "model": model_files(model)}
     model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
     folder.begin(
         {
             "maps": mapped,
             "model": model,
-            "task": task_instance.name,
-            "data": list(data),
-            "settings": task_instance.config.model_dump(mode="json"),
+            **evaluation_settings(task_instance, data, limit, split, lenient, dataset),
         },
         **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
     )
@@ -137,6 +143,18 @@ def evaluate(
     for warning in warnings:
         echo(f"WARNING {warning}", quiet=quiet)
     return rows
+
+
+def evaluation_settings(
+    task: Task, data: Sequence[str], limit: int | None, split: str, lenient: bool, dataset: str | None = None
+) -> dict[str, Any]:
+    """Return the settings of an evaluation that decide its result, as ``config.toml`` records them."""
+    return {
+        "task": task.name,
+        "data": list(data),
+        "read": {"limit": limit, "split": split, "lenient": lenient, "dataset": dataset},
+        "settings": task.config.model_dump(mode="json"),
+    }
 
 
 def _measure(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance, write_provenance
@@ -48,6 +49,7 @@ it.
 """
 
 
+@one_or_several
 def export(
     model: str,
     out: str | Path,

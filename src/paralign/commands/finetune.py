@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.errors import UserError
 from paralign.results import Measurement
 from paralign.runs.finetune import FinetuneRun
@@ -32,12 +33,13 @@ class FinetuneRequest:
     overrides: Sequence[str] = ()
 
 
+@one_or_several
 def finetune(
     model: str,
     *,
     task: str,
     train: str | Sequence[str],
-    eval: Sequence[str],
+    eval: str | Sequence[str],
     out: str | Path,
     dev: str | None = None,
     code_switch: bool = False,
@@ -45,16 +47,17 @@ def finetune(
     seeds: int = 1,
     recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     limit: int | None = None,
     split: str = "test",
     system: str | None = None,
+    dataset: str | None = None,
     keep_models: bool = True,
     lenient: bool = False,
     resume: bool = False,
     quiet: bool = False,
     command: str | None = None,
-    track: Sequence[str] = (),
+    track: str | Sequence[str] = (),
 ) -> list[Measurement]:
     """Fine-tune an encoder and the head of a task, and evaluate them on other languages.
 
@@ -82,6 +85,7 @@ def finetune(
         limit: number of items used of every set, the first ones. None: all.
         split: name of the split, recorded with the results.
         system: name of the system in tables. None: the method of the encoder.
+        dataset: name of the test data in tables, such as ``PUD``. None: from the names of the files.
         keep_models: save the fine-tuned encoder and head of each seed.
         lenient: drop and count items that cannot be read instead of raising.
         resume: continue the run in ``out``; finished seeds are not repeated.
@@ -98,13 +102,16 @@ def finetune(
 
     Example:
         >>> import paralign
-        >>> rows = paralign.finetune(  # doctest: +SKIP
-        ...     "runs/ppa/encoder", task="pos", train="en=ewt-train.conllu", eval=["de=pud-de.conllu"], out="runs/pos"
+        >>> rows = paralign.finetune(
+        ...     "paralign-mini", task="pos", train="en=smallworld:0-40", eval="de=smallworld:100-120", out="runs/pos",
+        ...     settings={"training": {"steps": 2}}, quiet=True,
         ... )
+        >>> [(row.task, row.train, row.language, row.n) for row in rows if row.metric == "accuracy"]
+        [('pos', 'en', 'de', 20)]
     """
     options = RunOptions(Path(out), resume, quiet, lenient, tuple(track), command)
     sets = [train] if isinstance(train, str) else list(train)
-    data = FinetuneData(sets, list(eval), dev, code_switch, target_examples, limit, split, system)
+    data = FinetuneData(sets, list(eval), dev, code_switch, target_examples, limit, split, system, dataset)
     request = FinetuneRequest(model, task, data, seeds, recipe, settings or {}, overrides)
     return prepare_finetune(options, request).run(keep_models=keep_models)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from paralign.config import Config, merge, parse_override, resolve
 from paralign.encoder.families import parse_arch
 from paralign.errors import UserError
 from paralign.languages import DERIVED_SEPARATOR, parse_derived
+from paralign.runs.cells import Cell, run_cells
 from paralign.runs.finetune_settings import finetune_settings
 from paralign.runs.groups import begin, command_line
 from paralign.runs.settings import load_recipe, run_settings
@@ -38,10 +40,13 @@ class GridConfig(Config):
     finetune_seeds: int = Field(default=1, ge=1)
     """Number of fine-tuning seeds."""
     arch: str = "bert:4x256"
+    """Shape of the encoders, FAMILY:LAYERSxWIDTH."""
     tokenizer: str = "bpe"
+    """``wordpiece`` or ``bpe``, to train a tokenizer on the text, or the folder of one."""
     vocab: int = Field(default=8_000, ge=100)
     """Vocabulary size of the original language. With the twins the encoder has twice as many pieces."""
     max_length: int = Field(default=128, ge=16)
+    """Maximum sequence length of the encoders, in pieces."""
     pretrain: list[str] = Field(default=[])
     """Settings of every pretraining run, as ``section.key=value``."""
     finetune: list[str] = Field(default=[])
@@ -106,26 +111,72 @@ def run_grid(
     _check(config, spec.path, tags, task, train, eval)
     out = Path(out)
     note = begin(out, resume, quiet)
-    runs: list[Path] = []
     cells = [
-        (steps, method, seed) for steps in config.languages for method in config.methods for seed in range(config.seeds)
+        _GridCell(out, task, spec.language, steps, tags[steps], method, seed)
+        for steps in config.languages
+        for method in config.methods
+        for seed in range(config.seeds)
     ]
-    for number, (steps, method, seed) in enumerate(cells, 1):
-        note(f"{number}/{len(cells)}  {tags[steps]}  {method}  seed {seed}")
-        name, derived = f"{tags[steps]}-{method}-{seed}", f"{spec.language}~{steps}"
-        pairs = f"{spec.language}:{derived}={spec.path}"
-        encoder = _pretrain(out / "encoders" / name, pairs, method, seed, config, quiet)
-        train_sets, tests = ([f"{tag}={path}" for tag in (spec.language, derived)] for path in (train, eval))
-        for side, train_set in enumerate(train_sets):
-            runs.append(out / task / f"{name}-on-{'derived' if side else 'original'}")
-            _finetune(runs[-1], encoder, task, train_set, tests[side:], config, quiet)
-        language = parse_derived(tags[steps])
-        if language is not None and language.uses_twins:
-            runs.append(out / "twins" / name)
-            _evaluate_twins(runs[-1], encoder, f"{spec.language}:{tags[steps]}=pieces")
+    shared = {"text": spec.path, "train": train, "eval": eval, "config": config, "quiet": quiet}
+    to_run = [Cell(cell.title, _run_cell, {"cell": cell, **shared}, cell.method) for cell in cells]
+    for _ in run_cells(to_run, note):
+        pass
+    runs = [run for cell in cells for run in cell.runs]
     transfer = out / f"transfer-{task}"
     analyze_transfer(runs, out=transfer, quiet=quiet)
     return write_report([transfer, *runs], out / f"report-{task}.html", title=f"Derived languages, {task}").html
+
+
+@dataclass(frozen=True)
+class _GridCell:
+    """A method on a language with one seed: an encoder, and its runs."""
+
+    out: Path
+    task: str
+    language: str
+    steps: str
+    tag: str
+    method: str
+    seed: int
+
+    @property
+    def title(self) -> str:
+        return f"{self.tag}  {self.method}  seed {self.seed}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.tag}-{self.method}-{self.seed}"
+
+    @property
+    def derived(self) -> str:
+        """The derived language as the user wrote it, with the file of its word order."""
+        return f"{self.language}~{self.steps}"
+
+    @property
+    def finetuned(self) -> list[Path]:
+        """Folders of the runs that train on the original and on the derived language."""
+        return [self.out / self.task / f"{self.name}-on-{side}" for side in ("original", "derived")]
+
+    @property
+    def twins(self) -> Path | None:
+        """Folder of the retrieval of twin pieces; None if the language has none."""
+        language = parse_derived(self.tag)
+        return self.out / "twins" / self.name if language is not None and language.uses_twins else None
+
+    @property
+    def runs(self) -> list[Path]:
+        return [*self.finetuned, *([self.twins] if self.twins else [])]
+
+
+def _run_cell(cell: _GridCell, text: str, train: str, eval: str, config: GridConfig, quiet: bool) -> None:
+    """Pretrain an encoder, fine-tune it on each side, and measure its twins."""
+    pairs = f"{cell.language}:{cell.derived}={text}"
+    encoder = _pretrain(cell.out / "encoders" / cell.name, pairs, cell.method, cell.seed, config, quiet)
+    train_sets, tests = ([f"{tag}={path}" for tag in (cell.language, cell.derived)] for path in (train, eval))
+    for side, run in enumerate(cell.finetuned):
+        _finetune(run, encoder, cell.task, train_sets[side], tests[side:], config, quiet)
+    if cell.twins is not None:
+        _evaluate_twins(cell.twins, encoder, f"{cell.language}:{cell.tag}=pieces")
 
 
 def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train: str, eval: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paralign.commands.align_words import read_aligned_text
+from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.device import best_device
 from paralign.digests import write_digests
@@ -20,6 +21,7 @@ from paralign.words.text_map import fit_text_maps
 __all__ = ["make_map", "make_text_maps", "map_languages", "use_maps"]
 
 
+@one_or_several
 def make_map(
     model: str,
     *,
@@ -83,6 +85,7 @@ def make_map(
     return linear_map
 
 
+@one_or_several
 def make_text_maps(
     model: str,
     *,
@@ -129,6 +132,7 @@ def make_text_maps(
             written.append(LinearMap(matrix, {"source": language, **settings}, bias))
             (part / language).mkdir()
             written[-1].save(part / language)
+            write_digests(part / language)
     echo(f"{out}  ({kind} of {', '.join(maps)} from {count:,} sentences)", quiet=quiet)
     return written
 

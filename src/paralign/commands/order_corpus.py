@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.errors import UserError
 from paralign.formats.lines import write_lines
@@ -17,7 +18,10 @@ from paralign.sources.specs import parse_text
 __all__ = ["order_corpus"]
 
 
-def order_corpus(text: Sequence[str], out: str | Path, *, lenient: bool = False, quiet: bool = False) -> WordOrder:
+@one_or_several
+def order_corpus(
+    text: str | Sequence[str], out: str | Path, *, lenient: bool = False, quiet: bool = False
+) -> WordOrder:
     """Learn the word order of a language, and write it to a file for languages such as ``en~syn@FILE``.
 
     Args:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.encoder import Encoder
@@ -19,13 +20,14 @@ from paralign.training import best_device
 __all__ = ["predict"]
 
 
+@one_or_several
 def predict(
     model: str,
     *,
     data: str,
     out: str | Path,
     task: str | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     limit: int | None = None,
     lenient: bool = False,
     force: bool = False,

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.corpus.mixing import MixedText
 from paralign.corpus.store import TokenStore
@@ -22,7 +23,7 @@ from paralign.languages import parse_derived
 from paralign.rng import seed_for
 from paralign.runs.corpus import check_languages, check_same_text
 from paralign.runs.folder import RunFolder
-from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files
+from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
@@ -66,26 +67,27 @@ class PretrainRequest:
     overrides: Sequence[str] = ()
 
 
+@one_or_several
 def pretrain(
     *,
     out: str | Path,
-    text: Sequence[str] = (),
-    pairs: Sequence[str] = (),
+    text: str | Sequence[str] = (),
+    pairs: str | Sequence[str] = (),
     arch: str | None = None,
     model: str | None = None,
     tokenizer: str = "wordpiece",
     vocab: int = 12_000,
     max_length: int = 256,
-    heldout: Sequence[str] = (),
-    dictionary: Sequence[str] = (),
+    heldout: str | Sequence[str] = (),
+    dictionary: str | Sequence[str] = (),
     recipe: str = "pretrain",
     settings: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: str | Sequence[str] = (),
     lenient: bool = False,
     resume: bool = False,
     quiet: bool = False,
     command: str | None = None,
-    track: Sequence[str] = (),
+    track: str | Sequence[str] = (),
 ) -> Path:
     """Train a masked LM on plain text or pairs, from scratch or from an encoder.
 
@@ -112,9 +114,12 @@ def pretrain(
 
     Example:
         >>> import paralign
-        >>> paralign.pretrain(  # doctest: +SKIP
-        ...     text=["en=news.en.txt", "de=news.de.txt"], arch="bert:4x256", out="runs/base"
+        >>> encoder = paralign.pretrain(
+        ...     text=["en=smallworld:0-100", "de=smallworld:100-200"], arch="bert:1x32", vocab=200, out="runs/base",
+        ...     settings={"training": {"steps": 2, "batch": 8}}, quiet=True,
         ... )
+        >>> encoder.as_posix()
+        'runs/base/encoder'
     """
     start = check_start(model, arch, Scratch(str(arch), tokenizer, vocab, max_length))
     request = PretrainRequest(start, text, pairs, heldout, dictionary, recipe, settings or {}, overrides)
@@ -162,6 +167,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
         folder,
         **{"pairs" if pairs else "text": data_files(specs)},
         heldout=data_files(heldout_specs),
+        encoders=objective_files(config),
         dictionary=dictionary_files(request.dictionary),
         **{"tokenizer": model_files(start.tokenizer)} if isinstance(start, Scratch) else {"model": model_files(start)},
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from paralign.commands.arguments import one_or_several
 from paralign.digests import DAMAGED, FolderDigests, file_digest, read_object
 from paralign.errors import UserError
 from paralign.results import check_results
@@ -15,7 +16,8 @@ __all__ = ["verify_files"]
 _HINT = "restore it, or write it again with the command that wrote it"
 
 
-def verify_files(folders: Sequence[str | Path]) -> int:
+@one_or_several
+def verify_files(folders: str | Sequence[str | Path]) -> int:
     """Compare all files that have a digest with it: stores, word links, checkpoints, encoders, results, figures.
 
     Args:

@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from paralign.digests import CheckedArray, FolderDigests
 from paralign.errors import UserError
-from paralign.ragged import ranges
+from paralign.ragged import ranges, row_starts
 from paralign.text.words import piece_words, word_spans
 
 __all__ = ["SCHEMA", "TokenStore", "share_kept"]
@@ -171,17 +171,27 @@ class TokenStore:
         positions, lengths = self.piece_positions(records, sides)
         return self._offsets[positions].astype(np.int64), lengths
 
-    def gather_word_positions(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
-        """Like :meth:`gather`, but return the position of each piece in its word (``word_spans``): 0 for the first."""
+    def gather_words(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """Like :meth:`gather`, but return the first word of its side (``word_spans``) that each piece overlaps.
+
+        Words are numbered from 0; -1 for a piece that overlaps none, such as a space.
+        """
         offsets, lengths = self.gather_offsets(records, sides)
         out, stop = np.zeros(len(offsets), np.int64), 0
         for record, side, length in zip(records.tolist(), sides.tolist(), lengths.tolist(), strict=True):
             start, stop = stop, stop + length
-            words = piece_words(offsets[start:stop], word_spans(self.text(record, side)))
-            if len(words):
-                new = np.append(True, (words[1:] != words[:-1]) | (words[1:] < 0))
-                out[start:stop] = np.arange(length) - np.flatnonzero(new)[np.cumsum(new) - 1]
+            out[start:stop] = piece_words(offsets[start:stop], word_spans(self.text(record, side)))
         return out, lengths
+
+    def gather_word_positions(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
+        """Like :meth:`gather`, but return the position of each piece in its word: 0 for the first.
+
+        A piece that overlaps no word counts as a word of its own.
+        """
+        words, lengths = self.gather_words(records, sides)
+        new = np.append(True, words[1:] != words[:-1])[: len(words)] | (words < 0)
+        new[row_starts(lengths)[lengths > 0]] = True
+        return np.arange(len(words)) - np.flatnonzero(new)[np.cumsum(new) - 1], lengths
 
     def piece_positions(self, records: Ints, sides: Ints) -> tuple[Ints, Ints]:
         """Like :meth:`gather`, but return the position of each piece among all pieces of the store."""

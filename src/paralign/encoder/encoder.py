@@ -20,6 +20,7 @@ from paralign.encoder import tokenizer as tok
 from paralign.encoder.chunks import pad_rows, restoring_order
 from paralign.encoder.hidden_states import HiddenStates
 from paralign.encoder.loading import load_model, load_tokenizer
+from paralign.encoder.sentences import EncodesText
 from paralign.errors import UserError
 
 __all__ = ["Encoder", "tensor_bytes"]
@@ -27,7 +28,7 @@ __all__ = ["Encoder", "tensor_bytes"]
 E = TypeVar("E", bound="Encoder")
 
 
-class Encoder(nn.Module):
+class Encoder(EncodesText, nn.Module):
     """A Hugging Face encoder with its tokenizer: a masked LM where its family has one.
 
     Args:
@@ -43,8 +44,8 @@ class Encoder(nn.Module):
     >>> encoder = Encoder.from_pretrained("paralign-mini")
     >>> encoder.layers, encoder.width
     (4, 256)
-    >>> [len(ids) for ids, offsets in encoder.tokenize(["The dog sees the cat."], "en")]
-    [7]
+    >>> encoder.encode(["The dog sees the cat.", "A cat sleeps."]).shape
+    (2, 256)
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str = "", chunk_cost: int | None = None) -> None:
@@ -68,7 +69,7 @@ class Encoder(nn.Module):
         self.has_head = hf.has_head(model)
         """Whether there is a vocabulary head, which :meth:`logits` needs."""
         self.head_is_new = bool(getattr(model, "head_is_new", False))
-        """Whether the vocabulary head has random weights because the loaded model had none."""
+        """Whether the vocabulary head has random weights because the loaded model had none, and is not trained yet."""
         self.sync_chunk_count: Callable[[int], int] | None = None
         """Maps the number of chunks of a view to a number that is the same in all processes. None: not needed."""
         self._maps: dict[str, tuple[int, Tensor, Tensor]] = {}
@@ -124,15 +125,15 @@ class Encoder(nn.Module):
     def save_pretrained(self, folder: Path, *, weights: str = "fp32") -> None:
         """Write a folder that ``AutoModel.from_pretrained`` loads without paralign.
 
+        A new vocabulary head that has not been trained (``head_is_new``) is left out.
+
         Args:
             folder: the folder to write to.
             weights: ``fp32``, or ``fp16`` for half the size. The folder still loads as fp32, and the weights of this
                 encoder are rounded in the same way.
         """
-        if weights == "fp16":
-            hf.save_half(self.model, folder)
-        else:
-            self.model.save_pretrained(folder)
+        write = hf.save_half if weights == "fp16" else hf.save
+        write(self.model, folder, head=not (self.has_head and self.head_is_new))
         tok.save_tokenizer(self.tokenizer, folder)
 
     def copy_without_head(self) -> Encoder:
@@ -221,6 +222,8 @@ class Encoder(nn.Module):
 
     # -- hidden states
 
+    encode = EncodesText.encode  # so that it is documented with this class
+
     def layer_number(self, layer: float) -> int:
         """Return the number of a hidden state, 0 (embeddings) to L.
 
@@ -235,16 +238,14 @@ class Encoder(nn.Module):
         >>> [encoder.layer_number(layer) for layer in (2, -1, 0.5)]
         [2, 4, 2]
         """
-        number = round(layer * self.layers) if isinstance(layer, float) and not layer.is_integer() else int(layer)
-        number += (self.layers + 1) * (number < 0)
-        if not 0 <= number <= self.layers or (isinstance(layer, float) and not layer.is_integer() and abs(layer) > 1):
+        if float(layer).is_integer():
+            number = int(layer) + (self.layers + 1) * (layer < 0)
+        else:
+            number = round(layer * self.layers) if 0 < layer < 1 else -1
+        if not 0 <= number <= self.layers:
             hint = f"layers are 0 (embeddings) to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
             raise UserError(f"there is no layer {layer}", where=self.name or None, hint=hint)
         return number
-
-    def encode(self, view: View) -> HiddenStates:
-        """Return the last hidden states of a view."""
-        return self.encode_layers(view, [self.layers])[0]
 
     def encode_views(self, requests: Sequence[tuple[View, Sequence[int]]]) -> list[list[HiddenStates]]:
         """Return hidden states of several views.
@@ -365,7 +366,7 @@ class Encoder(nn.Module):
         """
         if not self.has_head:
             message = f"{purpose} needs a vocabulary head, and {self.family} models have none"
-            hint = "use moco, word_l2 or word_contrastive, or a masked LM"
+            hint = "use a masked LM, or an objective without logits, such as moco or in_batch"
             raise UserError(message, where=self.name or None, hint=hint)
 
     def head_dense(self) -> nn.Linear:

@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from transformers import (
 
 from paralign.config import did_you_mean
 from paralign.device import only_cpu
+from paralign.encoder.hub import unavailable
 from paralign.errors import UserError
 
 __all__ = [
@@ -136,7 +138,8 @@ def read_family(path: str, name: str) -> PreTrainedConfig:
     except UserError:
         raise
     except Exception as error:  # checks of configs raise many types of errors
-        raise UserError(f"cannot load the model: {first_line(error)}", where=name) from error
+        message = f"cannot load the model: {first_line(error)}"
+        raise (UserError(message, where=name) if Path(path).exists() else unavailable(name, message)) from error
     if getattr(config, "is_encoder_decoder", False):
         raise UserError(f"{config.model_type} models are encoder-decoders, not encoders", where=name, hint=_HINT)
     generates = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and type(config) not in MODEL_FOR_MASKED_LM_MAPPING

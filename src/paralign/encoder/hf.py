@@ -29,6 +29,7 @@ __all__ = [
     "hidden_states",
     "layer_stack",
     "max_pieces",
+    "save",
     "save_half",
     "set_dropout",
     "twin_offset_of",
@@ -40,14 +41,22 @@ transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
 
-def save_half(model: Any, folder: Path) -> None:
-    """Write a model in half precision that loads as fp32; the weights of the model itself are rounded too."""
+def save(model: Any, folder: Path, *, head: bool = True) -> None:
+    """Write a model. Without ``head`` the weights of its vocabulary head are left out: loading gives it a new one."""
+    prefix = f"{model.base_model_prefix}."
+    base = {name: weight for name, weight in model.state_dict().items() if name.startswith(prefix)}
+    model.save_pretrained(folder, state_dict=None if head else base)
+
+
+def save_half(model: Any, folder: Path, *, head: bool = True) -> None:
+    """Write a model in half precision that loads as fp32; see :func:`save`. The model's own weights are rounded too."""
     half = copy.deepcopy(model).half()
-    half.save_pretrained(folder)
+    save(half, folder, head=head)
     config = model.config.to_dict() | {"dtype": "float32", "architectures": [type(model).__name__]}
     type(model.config).from_dict(config).save_pretrained(folder)
+    written, stored = (model, half) if head else (base_of(model), base_of(half))
     with torch.no_grad():
-        for weight, rounded in zip(model.parameters(), half.parameters(), strict=True):
+        for weight, rounded in zip(written.parameters(), stored.parameters(), strict=True):
             weight.copy_(rounded)
 
 
@@ -228,7 +237,8 @@ def hidden_states(model: Any, layers: Sequence[int], inputs: dict[str, Tensor]) 
             raise UserError("this encoder does not return its hidden states")
         return [states[layer] for layer in layers]
     # Hooks would do, but compiled layers compile again for every new hook.
-    parts = [_Recorder(layer) if {k, k + 1} & set(layers) else layer for k, layer in enumerate(stack[: max(1, top)])]
+    top = 2 if top == 1 and _has_convolution(base) else max(1, top)
+    parts = [_Recorder(layer) if {k, k + 1} & set(layers) else layer for k, layer in enumerate(stack[:top])]
     parent, _, name = path.rpartition(".")
     owner = base.get_submodule(parent)
     setattr(owner, name, nn.ModuleList(parts))
@@ -242,6 +252,11 @@ def hidden_states(model: Any, layers: Sequence[int], inputs: dict[str, Tensor]) 
     if any(states is None for states in found):
         raise UserError("this encoder does not return its hidden states")
     return cast("list[Tensor]", found)
+
+
+def _has_convolution(base: nn.Module) -> bool:
+    """Return whether a convolution changes the output of the first layer, the input of the second (DeBERTa-v2)."""
+    return getattr(getattr(base, "encoder", None), "conv", None) is not None
 
 
 def width_of(model: Any) -> int:

@@ -28,6 +28,7 @@ __all__ = [
     "format_layers",
     "keep_layers",
     "layer_hashes",
+    "layer_parameters",
     "layer_stacks",
     "parameters_above",
     "parse_layers",
@@ -209,6 +210,20 @@ def layer_hashes(encoder: Encoder) -> dict[str, str]:
             hasher.update(tensor_bytes(parameter))
         out[_EMBEDDINGS if layer < 0 else str(layer)] = hasher.hexdigest()
     return out
+
+
+def layer_parameters(encoder: Encoder) -> dict[str, list[nn.Parameter]]:
+    """Return the parameters of the encoder without its vocabulary head: ``embeddings``, and each layer from ``0``.
+
+    Parameters outside the layers are among the embeddings. For a family that shares weights between its layers, there
+    are ``embeddings`` and ``layers``.
+    """
+    try:
+        return {_EMBEDDINGS if layer < 0 else str(layer): parameters for layer, parameters in _groups(encoder)}
+    except UserError:
+        tables = [p for name, p in hf.base_of(encoder.model).named_parameters() if "embedding" in name]
+        known = {id(p) for p in tables}
+        return {_EMBEDDINGS: tables, "layers": [p for p in encoder.base_parameters() if id(p) not in known]}
 
 
 def _groups(encoder: Encoder) -> Iterator[tuple[int, list[nn.Parameter]]]:

@@ -16,10 +16,11 @@ from paralign.console import echo
 from paralign.digests import FolderDigests
 from paralign.encoder.families import TWINS, attention_implementation, first_line, model_class, read_family
 from paralign.encoder.hf import base_of, has_head, hidden_layers, width_of
+from paralign.encoder.hub import cached_snapshot, hub_is_reachable, unavailable
 from paralign.errors import UserError
 from paralign.models import shipped
 
-__all__ = ["check_model", "load_model", "load_tokenizer", "load_twin_offset"]
+__all__ = ["check_loadable", "check_model", "check_weights", "load_model", "load_tokenizer", "load_twin_offset"]
 
 _PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "pytorch_model.bin.index.json")
 _TOKENIZERS = (
@@ -45,8 +46,15 @@ def _local(name: str) -> Path | None:
 
 
 def _folder(name: str) -> Path | None:
-    """Return the existing folder that a model name refers to, or None for a name on the hub."""
+    """Return the existing folder that a model name refers to, or None for a name on the hub.
+
+    If the Hub cannot be reached, it is the folder in its cache.
+    """
     path = _local(name)
+    if path is None and not hub_is_reachable():
+        path = cached_snapshot(name)
+        if path is None:
+            raise unavailable(name, "there is no such folder, and the Hugging Face Hub cannot be reached")
     if path is not None and not path.exists():
         raise UserError("no such model folder", where=name, hint="give a folder or a name on the Hugging Face hub")
     if path is not None and not path.is_dir():
@@ -72,7 +80,12 @@ def check_model(name: str | Path, *, weights: bool = True) -> None:
             found.check(*names)
 
 
-def _check_weights(name: str) -> None:
+def check_weights(name: str) -> None:
+    """Check that a folder has a config and undamaged safetensors; a name on the hub is not checked.
+
+    Raises:
+        UserError: saying what is missing or damaged.
+    """
     path = _folder(name)
     if path is None:
         return
@@ -96,6 +109,20 @@ def _check_tokenizer(name: str) -> None:
     check_model(name, weights=False)
 
 
+def check_loadable(name: str) -> None:
+    """Check that a folder has a config, weights and a tokenizer that can be read, without loading the model.
+
+    Args:
+        name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
+
+    Raises:
+        UserError: naming what is missing or damaged.
+    """
+    check_weights(name)
+    _check_tokenizer(name)
+    read_family(str(_folder(name) or name), name)
+
+
 def load_model(name: str) -> Any:
     """Load a model from a folder or the hub, in fp32. Only safetensors are read, and no code of the model is run.
 
@@ -108,8 +135,8 @@ def load_model(name: str) -> Any:
     Raises:
         UserError: if something is missing or cannot be read, or if the model is not an encoder.
     """
-    _check_weights(name)
-    path = str(_local(name) or name)
+    check_weights(name)
+    path = str(_folder(name) or name)
     config = read_family(path, name)
     loader = model_class(config)
     options = {"add_pooling_layer": False} if loader is AutoModel and _has_pooling_option(config) else {}
@@ -201,9 +228,9 @@ def load_tokenizer(name: str) -> Any:
     """
     _check_tokenizer(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(_local(name) or name), use_fast=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(str(_folder(name) or name), use_fast=True, trust_remote_code=False)
     except Exception as error:  # transformers raises errors of many types here
-        path, hint = _local(name), None
+        path, hint = _folder(name), None
         if find_spec("sentencepiece") is None and (path is None or any(path.glob("*.model"))):
             hint = "SentencePiece vocabularies need an extra: pip install 'paralign[sentencepiece]'"
         raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, hint=hint) from error

@@ -30,8 +30,11 @@ def count_pieces(encoder: Encoder, texts: Iterable[str]) -> tuple[Ints, set[str]
     """Count the pieces of texts.
 
     Returns:
-        How often each piece occurs, shape: [V], and the characters of the texts.
+        How often each piece occurs, shape: [V], and the characters of the texts, before and after the tokenizer's
+        normalization, such as lower-casing.
     """
+    normalizer = encoder.tokenizer.backend_tokenizer.normalizer
+    normalize = str if normalizer is None else normalizer.normalize_str
     counts = np.zeros(len(encoder.embeddings), np.int64)
     characters: set[str] = set()
     chunk: list[str] = []
@@ -39,7 +42,7 @@ def count_pieces(encoder: Encoder, texts: Iterable[str]) -> tuple[Ints, set[str]
     def add() -> None:
         for ids, _ in encoder.tokenize(chunk, None):
             np.add.at(counts, ids, 1)
-        characters.update(*chunk)
+        characters.update(*chunk, *map(normalize, chunk))
         chunk.clear()
 
     for text in texts:
@@ -70,7 +73,9 @@ def trim_vocabulary(encoder: Encoder, counts: Ints, characters: set[str]) -> Enc
     keep = _kept_ids(encoder, state, counts, characters)
     index = {int(old): new for new, old in enumerate(keep)}
     tokenizer = _trimmed_tokenizer(encoder.tokenizer, state, index)
-    return Encoder(_trimmed_model(encoder.model, keep, index), tokenizer, name=encoder.name)
+    trimmed = Encoder(_trimmed_model(encoder.model, keep, index), tokenizer, name=encoder.name)
+    trimmed.head_is_new = encoder.head_is_new
+    return trimmed
 
 
 def _kept_ids(encoder: Encoder, state: Mapping[str, Any], counts: Ints, characters: set[str]) -> Ints:
@@ -87,6 +92,9 @@ def _kept_ids(encoder: Encoder, state: Mapping[str, Any], counts: Ints, characte
             piece
         ):
             kept.add(number)
+    if state["model"]["type"] == "Unigram":  # the score of unknown characters depends on the lowest one
+        scores = [score for _, score in state["model"]["vocab"]]
+        kept.add(scores.index(min(scores)))
     if state["model"]["type"] == "BPE":
         kept = _with_parts(kept, state["model"], vocabulary)
     return np.array(sorted(kept), np.int64)

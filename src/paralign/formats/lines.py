@@ -11,7 +11,7 @@ import numpy as np
 from paralign.errors import UserError, file_location
 from paralign.formats.streams import DamagedStream, decompressed_blocks, open_input, open_output
 
-__all__ = ["MAX_LINE", "numbered_lines", "read_lines", "write_lines"]
+__all__ = ["MAX_LINE", "decode_lines", "numbered_lines", "read_lines", "write_lines"]
 
 MAX_LINE = 65_535
 """Longest line in bytes, without its end: the position of a character in it fits into 16 bits."""
@@ -77,7 +77,7 @@ def numbered_lines(
                 complete = data[:end].removesuffix(b"\n")
                 if not number:
                     complete = complete.removeprefix(_BOM)
-                yield from _decode_lines(complete, name, number, lenient, count)
+                yield from decode_lines(complete, name, number, lenient, count)
                 number += data.count(b"\n", 0, end)
             if block is None:
                 break
@@ -85,10 +85,21 @@ def numbered_lines(
         raise UserError("the file is empty", where=name)
 
 
-def _decode_lines(
+def decode_lines(
     data: bytes, name: str, number: int, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str | None]]:
-    """Yield the lines of ``data``, numbered from ``number + 1``; data without errors are decoded at once."""
+    """Yield the lines of ``data``, numbered from ``number + 1``; data without errors are decoded at once.
+
+    Args:
+        data: complete lines; the last without its line end.
+        name: the file, for errors.
+        number: number of lines before these.
+        lenient: yield ``None`` for a line that cannot be read instead of raising.
+        dropped: counts such lines, by reason.
+
+    Raises:
+        UserError: with ``file:line``.
+    """
     if b"\0" not in data and _longest_line(data) <= MAX_LINE:
         try:
             lines = data.decode().split("\n")

@@ -22,6 +22,9 @@ __all__ = [
 Vectors = npt.NDArray[np.floating]
 Booleans = npt.NDArray[np.bool_]
 
+_ROUNDING = 2e-6
+"""Cosines that differ by less are equal: vectors and products of equal sentences differ in their last bits."""
+
 
 def mean_cosine(vectors: Vectors) -> float:
     """Return the mean cosine of different rows; 0 for random directions, 1 if all are the same. Shape: [n, d]."""
@@ -105,7 +108,7 @@ def hubness(queries: Vectors, items: Vectors, k: int = 10) -> float:
 def mutual_nearest(first: Vectors, second: Vectors) -> Booleans:
     """Return for each pair of translations whether each is the nearest sentence of the other, by cosine.
 
-    A pair counts if its cosine is the greatest of its row and of its column; ties count against it.
+    A pair counts if its cosine is the greatest of its row and of its column. Ties, up to rounding, count against it.
 
     Args:
         first, second: translations, row by row. Shape of each: [n, d].
@@ -119,8 +122,8 @@ def _is_greatest(rows: Vectors, others: Vectors, own: Vectors) -> Booleans:
     out = np.ones(len(rows), bool)
     for here, cosine in cosine_chunks(np.asarray(rows, np.float32), np.asarray(others, np.float32)):
         numbers = np.arange(len(rows))[here]
-        cosine[np.arange(len(numbers)), numbers] = -np.inf  # computed once, in `own`: rounding differs
-        out[here] = own[here] > cosine.max(1, initial=-np.inf)
+        cosine[np.arange(len(numbers)), numbers] = -np.inf
+        out[here] = own[here] > cosine.max(1, initial=-np.inf) + _ROUNDING
     return out
 
 

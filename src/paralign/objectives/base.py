@@ -48,6 +48,7 @@ OBJECTIVES = {
     "in_batch": "paralign.objectives.in_batch:InBatchContrast",
     "self_training": "paralign.objectives.self_training:SelfTraining",
     "gold_links": "paralign.objectives.gold_links:GoldLinks",
+    "denoise_links": "paralign.objectives.denoise_links:DenoiseLinks",
     "distill": "paralign.objectives.distill:Distill",
     "anchor": "paralign.objectives.anchor:Anchor",
     "word_anchor": "paralign.objectives.anchor:WordAnchor",
@@ -225,6 +226,17 @@ class Objective(nn.Module):
         """
         if cls.needs_logits:
             encoder.require_head(cls.name)
+
+    @classmethod
+    def encoders(cls, config: ObjectiveConfig) -> Sequence[str]:
+        """Return the names or folders of encoders that it loads besides the trained one. Default: none.
+
+        They are inputs of the run, which is resumed only with the same files.
+
+        Args:
+            config: the settings.
+        """
+        return ()
 
     def requests(self, encoder: Encoder) -> Mapping[str, Sequence[int]]:
         """Return the numbers of the layers that are read of each view in ``reads``.

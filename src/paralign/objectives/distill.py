@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -53,8 +53,8 @@ def distillation_loss(pivot: Tensor, other: Tensor, teacher: Tensor) -> Tensor:
 class Distill(Objective):
     """Both sides of a pair learn the teacher's vector of the pivot side (Reimers and Gurevych 2020, equation 1).
 
-    If the teacher is wider or narrower, a linear layer projects the student's vectors; it is trained, and not part of
-    the saved encoder.
+    The teacher reads longer sentences up to its maximum length. If it is wider or narrower, a linear layer projects the
+    student's vectors; it is trained, and not part of the saved encoder.
 
     Reads ``first`` and ``second``. Loss ``distill``, a mean over the pairs that have the pivot language on one side.
     """
@@ -73,6 +73,12 @@ class Distill(Objective):
         wide = self.teacher.width
         self.projection = nn.Identity() if wide == encoder.width else nn.Linear(encoder.width, wide)
 
+    @classmethod
+    def encoders(cls, config: ObjectiveConfig) -> Sequence[str]:
+        """Return the teacher, if it is another encoder."""
+        assert isinstance(config, DistillConfig)
+        return [config.teacher] if config.teacher else []
+
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count pairs with the pivot language."""
         return {self.name: sum(len(rows) for rows in self._pivot(batch))}
@@ -85,20 +91,21 @@ class Distill(Objective):
         vectors = [self.projection(of_view.pool(self.config.pool)).float() for of_view in states]
         total = sum(side.sum() for side in vectors) * 0
         for side, rows in enumerate(self._pivot(batch)):
-            if len(rows):
-                targets = self._teach(batch, self.reads[side], rows)
-                chosen = on_device(rows, targets.device)
-                pivot, other = vectors[side][chosen], vectors[1 - side][chosen]
-                total = total + distillation_loss(pivot, other, targets).sum()
+            targets = self._teach(batch, self.reads[side], rows)
+            chosen = on_device(rows, targets.device)
+            pivot, other = vectors[side][chosen], vectors[1 - side][chosen]
+            total = total + distillation_loss(pivot, other, targets).sum()
         return {self.name: total}
 
     @torch.no_grad()
     def _teach(self, batch: PairBatch, name: str, rows: npt.NDArray[np.int64]) -> Tensor:
-        """Return the teacher's vectors of some sentences of a view. Shape: [n, d]."""
+        """Return the teacher's vectors of some sentences of a view. Shape: [n, d].
+
+        It encodes even if there are none: the processes of a sharded teacher encode at the same time.
+        """
         teacher = self.teacher.eval()
-        if self._same_pieces:
-            view = take_rows(batch.view(name), rows)
-        else:
+        view = take_rows(batch.view(name), rows)
+        if not self._same_pieces or view.lengths.max(initial=0) > teacher.max_pieces:
             longest = teacher.max_pieces - sum(map(len, teacher.template.single))
             pieces = teacher.tokenize([batch.texts(name)[row] for row in rows.tolist()], self.config.pivot)
             view = sentence_view(teacher, [ids[:longest] for ids, _ in pieces], None)

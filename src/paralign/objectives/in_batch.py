@@ -24,6 +24,7 @@ class InBatchConfig(LayerConfig):
     """Settings under ``[in_batch]``."""
 
     temperature: float = Field(default=0.05, gt=0)
+    """Divisor of the cosines before the softmax; lower values weight the hardest negatives more."""
     margin: float = Field(default=0.0, ge=0)
     """Subtracted from the cosine of translations, as in LaBSE, which has 0.3."""
     pool: Literal["cls", "mean"] = "mean"
@@ -69,8 +70,8 @@ def in_batch_loss(
 class InBatchContrast(GlobalObjective):
     """Distinguish the translation of a sentence from the others of the batch (Yang et al. 2019, Feng et al. 2022).
 
-    The negatives of a pair are all other pairs of the global batch, except those that have one of its sentences too
-    (equal pieces).
+    The negatives of a pair are all other pairs of the global batch, except those that contain one of its sentences
+    (equal pieces), on either side: which side is first differs between pairs (``views.shuffle``).
 
     Reads ``first`` and ``second``. Loss ``in_batch``, a mean over pairs.
     """
@@ -79,7 +80,7 @@ class InBatchContrast(GlobalObjective):
     reads: ClassVar[tuple[str, ...]] = ("first", "second")
     Config: ClassVar[type[ObjectiveConfig]] = InBatchConfig
     config: InBatchConfig
-    _last: tuple[Tensor, Tensor] | None = None
+    _last: tuple[Tensor, Tensor, Tensor] | None = None
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count pairs."""
@@ -97,25 +98,37 @@ class InBatchContrast(GlobalObjective):
     def losses(self, vectors: Tensor, identities: npt.NDArray[np.int64]) -> Tensor:
         """Return the loss of each pair."""
         first, second = vectors.unbind(1)
-        shared = (identities[:, None] == identities).any(2)
-        self._last = first.detach(), second.detach()
+        shared = torch.from_numpy(_share_text(identities)).to(first.device)
+        self._last = first.detach(), second.detach(), shared
         return in_batch_loss(
             first,
             second,
             temperature=self.config.temperature,
             margin=self.config.margin,
-            excluded=torch.from_numpy(shared).to(first.device),
+            excluded=shared,
         )
 
     def metrics(self) -> Mapping[str, float]:
-        """Return the retrieval accuracy within the batch, and the spread of the first sentences."""
+        """Return metrics of the batch: the share of first sentences whose translation is nearer than all negatives.
+
+        The others are the spread of the first sentences.
+        """
         if self._last is None or not len(self._last[0]):
             return {}
-        first, second = self._last
-        best = (F.normalize(first, dim=1) @ F.normalize(second, dim=1).T).argmax(1)
-        accuracy = float((best == torch.arange(len(best), device=best.device)).float().mean())
+        first, second, shared = self._last
+        cosine = F.normalize(first, dim=1) @ F.normalize(second, dim=1).T
+        translation = cosine.diagonal().clone()
+        best = cosine.masked_fill(shared, -torch.inf).amax(1)  # a pair shares its text with itself
+        accuracy = float((translation > best).float().mean())
         values = {f"in_batch_{name}": value for name, value in spread(first).items()}
         return {"in_batch_accuracy": accuracy, **values}
+
+
+def _share_text(identities: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return which pairs contain a sentence of each pair, on either side. Shapes: [N, 2], [N, N]."""
+    sides = identities.T
+    found: npt.NDArray[np.bool_] = np.logical_or.reduce([a[:, None] == b for a in sides for b in sides])
+    return found
 
 
 def _row_hashes(view: View) -> npt.NDArray[np.int64]:

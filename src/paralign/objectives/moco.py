@@ -30,6 +30,7 @@ class MoCoConfig(LayerConfig):
     queue: int = Field(default=32_000, ge=1)
     """Number of keys kept as negatives, K."""
     temperature: float = Field(default=0.05, gt=0)
+    """Divisor of the similarities before the softmax, T; lower values weight the hardest negatives more."""
     momentum: float = Field(default=0.999, ge=0, le=1)
     """Decay of the moving average that updates the momentum encoder."""
     projection: int = Field(default=300, ge=1)

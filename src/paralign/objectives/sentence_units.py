@@ -26,7 +26,7 @@ class Units:
     """The units of a view.
 
     Attributes:
-        pieces: positions in the view of all pieces that are not special. Shape: [p].
+        pieces: positions in the view of the pieces of units, special pieces excluded. Shape: [p].
         unit: index of the unit of each piece. Shape: [p].
         sizes: number of units of each row. Shape: [B].
     """
@@ -42,13 +42,19 @@ class Units:
 
 
 def locate_units(batch: PairBatch, name: str, unit: Unit) -> Units:
-    """Return the pieces or words of the sentences of a view, ``first`` or ``second``."""
+    """Return the pieces or words of the sentences of a view, ``first`` or ``second``.
+
+    A piece outside words, such as a space, is a unit among pieces and in no unit among words.
+    """
     view = batch.view(name)
     pieces = np.flatnonzero(~view.special)
     row = row_ids(view.lengths)[pieces]
     if unit == "piece":
         return Units(pieces, np.arange(len(pieces)), np.bincount(row, minlength=batch.size))
-    begins = batch.word_positions(name) == 0
+    words = batch.words(name)
+    inside = words >= 0
+    pieces, row, words = pieces[inside], row[inside], words[inside]
+    begins = np.append(True, (row[1:] != row[:-1]) | (words[1:] != words[:-1]))[: len(words)]
     return Units(pieces, np.cumsum(begins) - 1, np.bincount(row[begins], minlength=batch.size))
 
 

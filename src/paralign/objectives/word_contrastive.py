@@ -28,6 +28,7 @@ class WordContrastConfig(LayerConfig):
     """Settings under ``[word_contrastive]``."""
 
     temperature: float = Field(default=0.1, gt=0)
+    """Divisor of the cosines before the softmax; lower values weight the hardest negatives more."""
     negatives: Literal["other", "both"] = "both"
     """``other``: words of the other side of the batch (weak alignment); ``both``: of both sides (strong alignment)."""
 

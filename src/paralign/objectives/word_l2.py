@@ -81,11 +81,14 @@ class WordL2(Objective):
         return {self.name: distance, f"{self.name}_anchor": anchor + 0 * distance}
 
     def _pivot(self, batch: Batch) -> list[tuple[str, np.ndarray, View]]:
-        """Return the sentences of the pivot language: name of the view, rows in it, and a view of these rows alone."""
+        """Return the sentences of the pivot language: name of the view, rows in it, and a view of these rows alone.
+
+        Both views are returned, even without such rows: the processes of a sharded encoder encode at the same time.
+        """
         assert isinstance(batch, PairBatch)
         pivot = self.config.pivot
         if pivot not in batch.languages:
             hint = f"--set word_l2.pivot={batch.languages[0]}, or word_l2.anchor=0"
             raise UserError(f"no text is in the pivot language {pivot!r}", hint=hint)
         chosen = [(name, np.flatnonzero(batch.in_language(name, pivot))) for name in self.reads]
-        return [(name, rows, take_rows(batch.view(name), rows)) for name, rows in chosen if len(rows)]
+        return [(name, rows, take_rows(batch.view(name), rows)) for name, rows in chosen]

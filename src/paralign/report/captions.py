@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from paralign.report.number_format import format_count, join_names, shorten_list
 from paralign.report.table_key import other_language
 from paralign.report.tables import Table
+from paralign.report.titles import dataset_title
 from paralign.results import Seeds
 
 __all__ = ["seeds_caption", "table_caption"]
@@ -17,7 +18,7 @@ _STAGES = (("finetune", "fine-tuning"), ("align", "alignment"), ("pretrain", "pr
 
 
 def table_caption(table: Table) -> str:
-    """``Percent; 1,000 test items per language; data: pud (test); average over de and fr.``"""
+    """``Percent; 1,000 test items per language; data: PUD test; average over de and fr.``"""
     key = table.key
     parts = ["Percent" if key.is_percentage else "Correlation × 100" if key.scaled else ""]
     cells = [cell for row in table.rows for cell in row.cells.values()]
@@ -25,12 +26,13 @@ def table_caption(table: Table) -> str:
     if sizes:
         span = format_count(sizes[0]) if len(sizes) == 1 else f"{format_count(sizes[0])} to {format_count(sizes[-1])}"
         parts.append(f"{span} test items per language")
-    parts.append(f"data: {shorten_list(table.datasets)} ({key.split})")
+    parts.append(f"data: {shorten_list([dataset_title(name, key.split) for name in table.datasets])}")
     parts.append(_directions(table))
     if len(table.others) > 1:
         parts.append(f"average over {join_names(table.others)}")
     if key.lower_is_better:
-        parts.append("lower is better")
+        compared = any(cell.difference is not None for cell in cells)
+        parts.append("lower is better" + ("; differences are reductions: + is better" if compared else ""))
     if any(cell.interval for cell in cells):
         parts.append("in parentheses, 95 % intervals of scores over test items and, with several seeds, over seeds")
     text = "; ".join(part for part in parts if part) + "."

@@ -78,6 +78,11 @@ class Row:
     """The average of each seed measured on all its languages."""
     average_difference: float | None = None
     average_comparison: Comparison | None = None
+    resampled: Resampled | None = None
+    """The average, or the only score if there is no average, on resamples of the items. ``None`` if it is not
+    compared."""
+    average_interval: tuple[float, float] | None = None
+    """95 % interval of the average, over test items and, with several seeds, over seeds."""
     gap: float | None = None
     """Score on the pivot minus the average."""
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from paralign.metrics import (
     Comparison,
     compare_over_seeds,
@@ -16,16 +18,18 @@ from paralign.metrics import (
     paired_bootstrap,
     paired_bootstrap_mean,
 )
-from paralign.metrics.bootstrap import bootstrap_interval, compare_resampled, resample
+from paralign.metrics.bootstrap import Resampled, bootstrap_interval, compare_resampled, resample
 from paralign.metrics.statistics import CORRELATIONS
 from paralign.report.cells import SCORE_TOLERANCE, Cell, Row, Unit
 
 __all__ = [
+    "average_resampled",
     "compare_cells",
     "compare_rows",
     "mean_of_known",
     "resample_cells",
     "scores_by_seed",
+    "set_average_interval",
     "set_interval",
     "unbeaten_baselines",
     "verdict",
@@ -90,6 +94,31 @@ def set_interval(cell: Cell) -> None:
     sd = mean_sd(by_seed)[1]
     if cell.interval is not None and sd is not None:
         cell.interval = interval_over_seeds(cell.mean, cell.interval, sd, len(by_seed))
+
+
+def set_average_interval(row: Row, languages: Sequence[str]) -> None:
+    """Set the 95 % interval of the average, or of the only score, over test items and, with several seeds, over seeds.
+
+    It is left out where the items of a language are unknown.
+
+    Args:
+        row: a system whose cells have been resampled.
+        languages: languages of the average.
+    """
+    cells = [row.cells[language] for language in languages] if row.average is not None else list(row.cells.values())
+    resampled = [cell.resampled for cell in cells]
+    if not resampled or (row.average is None and len(resampled) > 1) or None in resampled:
+        return
+    scores = np.mean([part.resamples for part in resampled if part is not None], axis=0)
+    scores = scores[np.isfinite(scores)]
+    value = row.average if row.average is not None else cells[0].mean
+    if not len(scores) or not math.isfinite(value):
+        return
+    low, high = np.percentile(scores, [2.5, 97.5])
+    interval = float(low), float(high)
+    by_seed = list(scores_by_seed(row.average_scores if row.average is not None else cells[0].scores).values())
+    sd = mean_sd(by_seed)[1] if by_seed else None
+    row.average_interval = interval if sd is None else interval_over_seeds(value, interval, sd, len(by_seed))
 
 
 def resample_cells(cells: Iterable[Cell]) -> None:
@@ -165,3 +194,16 @@ def compare_rows(row: Row, control: Row, languages: Sequence[str]) -> dict[str, 
         sides = [scores_by_seed(side.average_scores) for side in (row, control)]
         row.average_comparison = compare_over_seeds(over_items, *sides)
     return reasons
+
+
+def average_resampled(cells: Sequence[Cell]) -> Resampled | None:
+    """Return the mean of the scores of several test sets on resamples of their items.
+
+    Returns:
+        the mean; ``None`` if a test set was not resampled, or there is none.
+    """
+    draws = [cell.resampled for cell in cells if cell.resampled is not None]
+    if not draws or len(draws) < len(cells):
+        return None
+    score = math.fsum(draw.score for draw in draws) / len(draws)
+    return Resampled(score, np.mean([draw.resamples for draw in draws], axis=0), min(draw.items for draw in draws))

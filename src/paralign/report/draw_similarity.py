@@ -7,6 +7,7 @@ from typing import Any
 
 from paralign.report.comparison import mean_of_known
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
+from paralign.report.layer_plot import distinct_names
 from paralign.report.number_format import format_range
 from paralign.report.styles import Style, assign_styles
 from paralign.report.svg import render_svg, set_tooltip, style_axes
@@ -26,23 +27,11 @@ _TABLE_CAPTIONS = {
 
 def draw_similarity(source: FigureSource) -> list[Figure]:
     """Draw languages compared within each encoder, and encoders compared on each language."""
-    curves = _distinct_names(source.data["curves"])
+    curves = distinct_names(source.data["curves"])
     languages = [curve for curve in curves if curve["before"] is None]
     encoders = [curve for curve in curves if curve["before"] is not None]
     figures = [_languages_figure(source, languages)] if languages else []
     return figures + ([_training_figure(source, encoders)] if encoders else [])
-
-
-def _distinct_names(curves: Sequence[Row]) -> list[Row]:
-    """Append the fingerprint to the names of encoders that share one."""
-    hashes: dict[tuple[bool, str], set[str]] = {}
-    for curve in curves:
-        hashes.setdefault((curve["before"] is None, curve["system"]), set()).add(curve["model_hash"])
-    shared = {key for key, values in hashes.items() if len(values) > 1}
-    return [
-        {**c, "system": c["system"] + f" {c['model_hash'][:6]}" * ((c["before"] is None, c["system"]) in shared)}
-        for c in curves
-    ]
 
 
 def _languages_figure(source: FigureSource, curves: Sequence[Row]) -> Figure:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel
-from paralign.report.styles import Style, assign_styles
-from paralign.report.svg import render_svg, set_tooltip, style_axes
+from paralign.report.figure import Figure, FigureSource, LegendEntry
+from paralign.report.layer_plot import LayerChange, LayerCurve, change_table, distinct_names, layer_panel
+from paralign.report.styles import assign_styles
 
 __all__ = ["draw_space"]
 
@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 
 def draw_space(source: FigureSource) -> list[Figure]:
     """Draw a panel for each measure, with a line for each system: the mean over its languages."""
-    curves: Sequence[Row] = source.data["curves"]
+    curves = distinct_names(source.data["curves"])
     names = list(dict.fromkeys(curve["system"] for curve in curves))
     styles = assign_styles(names)
     rows = [(curve["system"], curve["of"], value) for curve in curves for value in curve["values"]]
@@ -34,7 +34,13 @@ def draw_space(source: FigureSource) -> list[Figure]:
     for metric, (title, meaning) in _TITLES.items():
         lines = [(styles[name], _means([v for system, _, v in rows if system == name and v["metric"] == metric]))
                  for name in names]  # fmt: skip
-        panels.append(_panel(f"{source.key}/{metric}", title, meaning, lines))
+        curves_of_metric = [LayerCurve(style, points) for style, points in lines]
+        lowest = min((value for _, points in lines for _, value in points), default=0)
+        limits = (min(0, 1.05 * lowest), 1.02) if metric in _SHARES else None
+        panels.append(layer_panel(f"{source.key}/{metric}", title, curves_of_metric, meaning=meaning, limits=limits))
+    depths = {name: max(v["layer"] for system, _, v in rows if system == name) for name in names}
+    changed = _changes(rows, names, depths)
+    caption = f"Change from {names[0]}, by layer; means over languages."
     numbers = sorted({curve["n"] for curve in curves})
     sentences = " to ".join(f"{number:,}" for number in dict.fromkeys((numbers[0], numbers[-1])))
     meanings = "; ".join(f"{title}: {meaning}" for title, meaning in _TITLES.values())
@@ -44,6 +50,7 @@ def draw_space(source: FigureSource) -> list[Figure]:
             source.run.name,
             legend=[LegendEntry.line(style) for style in styles.values()],
             panels=panels,
+            tables=[change_table(changed, caption)] if changed else [],
             caption=f"Mean-pooled vectors of {sentences} sentences; lines are means over languages. {meanings}.",
             command=source.command,
             points=[
@@ -64,18 +71,19 @@ def _means(values: Sequence[Row]) -> list[tuple[int, float]]:
     return [(layer, sum(found) / len(found)) for layer, found in sorted(by_layer.items())]
 
 
-def _panel(key: str, title: str, meaning: str, lines: Sequence[tuple[Style, list[tuple[int, float]]]]) -> Panel:
-    def draw(axes: Any) -> None:
-        for style, points in lines:
-            axes.plot(*zip(*points, strict=True), color=style.color, linestyle=style.linestyle, linewidth=1.3)
-            for layer, value in points:
-                (dot,) = axes.plot([layer], [value], "o", ms=3.5, color=style.color)
-                set_tooltip(dot, f"{style.system}, layer {layer}: {title} {value:.3g}")
-        style_axes(axes, "layer")
-        low, high = axes.get_ylim()
-        axes.set_ylim(min(0, low), 1.02 if key.endswith(_SHARES) else high)
-
-    description = "; ".join(
-        f"{style.system} " + " ".join(f"{value:.3g}" for _, value in points) for style, points in lines
-    )
-    return Panel(title, render_svg(key, draw), f"{description} ({meaning})")
+def _changes(
+    rows: Sequence[tuple[str, str | None, Row]], names: Sequence[str], depths: Mapping[str, int]
+) -> list[tuple[str, list[LayerChange]]]:
+    """Return the differences from the first encoder, for encoders with as many layers."""
+    changed = []
+    for name in names[1:]:
+        if depths[name] != depths[names[0]]:
+            continue
+        for metric, (title, _) in _TITLES.items():
+            after, before = (
+                dict(_means([v for system, _, v in rows if system == one and v["metric"] == metric]))
+                for one in (name, names[0])
+            )
+            differences = [LayerChange(layer, after[layer] - before[layer]) for layer in after if layer in before]
+            changed.append((f"{name}, {title}", differences))
+    return changed

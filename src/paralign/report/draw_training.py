@@ -1,4 +1,4 @@
-"""Training curves: one figure for each command, one panel for each loss."""
+"""Training curves: one figure for each command, one panel for each loss; and cosines between gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from paralign.report.figure import Figure, LegendEntry, Panel, Point
+from paralign.report.figure import Figure, LegendEntry, Panel, Point, ShadedTable, TableCell
 from paralign.report.runs import HELD_OUT, Run
 from paralign.report.styles import Style
 from paralign.report.svg import render_svg, style_axes
@@ -19,9 +19,13 @@ __all__ = ["draw_training"]
 Floats = npt.NDArray[np.float64]
 Curves = tuple[str, Mapping[str, Mapping[int, float]]]
 """A system, and for each loss its values by step."""
+Cosines = tuple[str, Mapping[str, Mapping[int, Mapping[str, float]]]]
+"""A system, and for each pair of losses the cosines of each step by group of weights."""
 
 _MAX_POINTS = 120
-_CAPTION = "One line per run. Long curves show means of neighboring steps."
+_SMOOTHED = 20
+"""Curves with at least as many points are smoothed: over a tenth of them on either side."""
+_CAPTION = "One line per run, smoothed, with the logged values behind it."
 _TITLES = {"pretrain": "Pretraining", "align": "Alignment", "finetune": "Fine-tuning"}
 
 
@@ -37,7 +41,9 @@ def draw_training(runs: Sequence[Run], styles: Mapping[str, Style]) -> list[Figu
             by_command.setdefault(run.info.verb or "training", []).extend(curves)
     order = list(_TITLES)
     commands = sorted(by_command, key=lambda name: (order.index(name) if name in _TITLES else 9, name))
-    return [_figure(command, by_command[command], styles) for command in commands]
+    figures = [_figure(command, by_command[command], styles) for command in commands]
+    measured = [(run.label, log.cosines) for run in runs for log in run.logs.values() if log.cosines]
+    return figures + ([_cosine_figure(measured, styles)] if measured else [])
 
 
 def _figure(command: str, members: Sequence[Curves], styles: Mapping[str, Style]) -> Figure:
@@ -58,6 +64,42 @@ def _figure(command: str, members: Sequence[Curves], styles: Mapping[str, Style]
     ]
     legend = [LegendEntry.line(styles[system]) for system in dict.fromkeys(system for system, _ in members)]
     return Figure("Training", _TITLES.get(command, command), legend, panels, caption=_CAPTION, points=points)
+
+
+def _cosine_figure(members: Sequence[Cosines], styles: Mapping[str, Style]) -> Figure:
+    """Draw the cosines over all weights by step, and a table of their means by layer."""
+    panels: list[Panel] = []
+    rows: list[tuple[str, list[TableCell]]] = []
+    points: list[Point] = []
+    groups = list(
+        dict.fromkeys(g for _, pairs in members for steps in pairs.values() for one in steps.values() for g in one)
+    )
+    for pair in dict.fromkeys(pair for _, pairs in members for pair in pairs):
+        name = " and ".join(pair.split())
+        curves = [(system, {name: {k: one["all"] for k, one in pairs[pair].items() if "all" in one}})
+                  for system, pairs in members if pair in pairs]  # fmt: skip
+        panels.append(_panel(f"cosine/{pair}", name, curves, styles))
+        for system, pairs in members:
+            by_group = {g: [one[g] for one in pairs.get(pair, {}).values() if g in one] for g in groups}
+            means = {g: sum(values) / len(values) for g, values in by_group.items() if values}
+            if means:
+                header = f"{system}, {name}"
+                rows.append((header, [_cosine_cell(means.get(g), f"{header}, {g}") for g in groups]))
+                points += [(name, system, g, mean, None, None) for g, mean in means.items()]
+    legend = [LegendEntry.line(styles[system]) for system in dict.fromkeys(system for system, _ in members)]
+    table = ShadedTable(groups, rows, "Mean over the run of the cosine between the gradients of two losses, by layer.")
+    caption = (
+        "Cosine between the gradients of two losses on the weights they share, without the vocabulary head. Below 0, a"
+        " step that lowers one loss raises the other; 0: they are independent."
+    )
+    return Figure("Training", "Gradient cosines", legend, panels, [table], caption=caption, points=points)
+
+
+def _cosine_cell(value: float | None, header: str) -> TableCell:
+    if value is None:
+        return TableCell("")
+    shade = "worse" if value <= -0.05 else "gain" if value >= 0.05 else ""
+    return TableCell(f"{value:.2f}", shade, f"{header}: {value:.3f}")
 
 
 def _minimized(curves: Mapping[str, Mapping[int, float]]) -> list[str]:
@@ -88,19 +130,42 @@ def _thinned(curve: Mapping[int, float]) -> tuple[Floats, Floats]:
     return np.array([steps[b].mean() for b in bins]), np.array([values[b].mean() for b in bins])
 
 
+def _smooth(values: Floats) -> Floats:
+    """Return the value at each point of a line fitted to its neighbors; gaps are left out and stay gaps.
+
+    Inside of the curve this is the mean of the neighbors. A mean would lag at the ends, where they are on one side.
+    """
+    if len(values) < _SMOOTHED:
+        return values
+    reach = len(values) // 10
+    places = np.arange(len(values), dtype=np.float64)
+    out = np.full(len(values), math.nan)
+    for k in np.flatnonzero(np.isfinite(values)).tolist():
+        window = slice(max(0, k - reach), k + reach + 1)
+        known = np.isfinite(values[window])
+        x, y = places[window][known] - k, values[window][known]
+        spread = float(((x - x.mean()) ** 2).sum())
+        slope = float(((x - x.mean()) * y).sum()) / spread if spread else 0.0
+        out[k] = y.mean() - slope * x.mean()
+    return out
+
+
 def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
     from matplotlib.ticker import MaxNLocator
 
     def draw(axes: Any) -> None:
         for style, steps, values in lines:
             marker = "o" if len(steps) == 1 else None  # a line of one point would be invisible
+            smooth = _smooth(values)
+            if smooth is not values:
+                axes.plot(steps, values, color=style.color, linewidth=0.7, alpha=0.25)
             axes.plot(
                 steps,
-                values,
+                smooth,
                 color=style.color,
                 linestyle=style.linestyle,
-                linewidth=1.2,
-                alpha=0.85,
+                linewidth=1.4,
+                alpha=0.9,
                 marker=marker,
                 ms=3,
             )

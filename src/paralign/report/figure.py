@@ -63,6 +63,15 @@ class LegendEntry:
         """The entry of a system that is drawn as dots or bars."""
         return cls(style.system, style.color, hollow=style.hollow)
 
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The entry as properties of a line of matplotlib."""
+        if self.dasharray is None:
+            fill = "none" if self.hollow else "full"
+            return {"color": self.color, "linestyle": "", "marker": "o", "markersize": 5, "fillstyle": fill}
+        lengths = [] if self.dasharray == "none" else [float(length) / 2 for length in self.dasharray.split()]
+        return {"color": self.color, "linestyle": (0, tuple(lengths)) if lengths else "solid"}
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -70,7 +79,7 @@ class Panel:
 
     title: str
     svg: str
-    """Inline SVG whose ids occur nowhere else on the page."""
+    """Inline SVG whose ids occur nowhere else on the page, from :func:`paralign.report.svg.render_svg`."""
     description: str
     """What the plot shows, for screen readers."""
 

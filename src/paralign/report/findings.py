@@ -1,47 +1,28 @@
-"""The summary at the top of the page: one finding for each task."""
+"""Findings: a sentence or two about the best system of each headline table."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from paralign.metrics import Comparison, is_significant
 from paralign.metrics.significance import untested
 from paralign.report.cells import Row
 from paralign.report.number_format import format_difference, format_score, join_names
 from paralign.report.tables import Table
-from paralign.report.titles import table_title
 
-__all__ = ["Finding", "summarize"]
+__all__ = ["describe_difference", "describe_table"]
 
 _MAX_NAMED = 8
 """More languages than these are counted instead of named."""
 
-Finding = tuple[str, str]
-"""A title, which may be empty, and a sentence or two."""
 
-
-def summarize(
-    tables: Sequence[Table], *, has_figures: bool = False, of_figures: Sequence[Finding] = ()
-) -> list[Finding]:
-    """Return the finding of each task, then those of figures; and a note if there is no control, or nothing to report.
+def describe_table(table: Table) -> str:
+    """Return what the best system of a table reaches, and how it compares with the control; empty if unknown.
 
     Args:
-        tables: all tables.
-        has_figures: whether a run has figures of an analysis.
-        of_figures: the findings of figures.
+        table: the table.
     """
-    headline = [table for table in tables if table.key.is_headline] or list(tables)
-    findings = [(table_title(table.key), text) for table in headline if (text := _describe_best(table))]
-    if tables and not any(table.controls for table in tables):
-        findings.append(("", "No run is marked as the control, so systems are not compared with one."))
-    if not tables and not of_figures:
-        findings.append(
-            ("", "The runs have figures of analyses but no tables of scores.")
-            if has_figures
-            else ("", "The runs have no scores yet; the page shows their training curves.")
-        )
-    return [*findings, *of_figures]
+    return _describe_best(table) or ""
 
 
 def _score(row: Row) -> float:
@@ -98,8 +79,19 @@ def _compare_with_control(table: Table, row: Row) -> str:
         difference, comparison = cell.difference, cell.comparison
     if difference is None:
         return "; the control was not measured there."
-    scaled = table.key.scaled
-    name = row.reference if row.reference and row.reference != "control" else ""
+    return describe_difference(difference, comparison, table.key.scaled, row.reference)
+
+
+def describe_difference(difference: float, comparison: Comparison | None, scaled: bool, reference: str | None) -> str:
+    """Return the end of a sentence about a system: how much better or worse than the control it is, if that is known.
+
+    Args:
+        difference: the difference to the control.
+        comparison: the comparison with it. None: there is no interval.
+        scaled: whether scores are shown × 100.
+        reference: the name of the control.
+    """
+    name = reference if reference and reference != "control" else ""
     if is_significant(comparison):
         details = "; ".join(part for part in (name, _interval(comparison, scaled)) if part)
         return f", {_amount(difference, scaled)} the control ({details})."

@@ -16,7 +16,15 @@ from paralign.report.table_key import TableKey
 from paralign.report.tables import Table
 from paralign.report.titles import table_title
 
-__all__ = ["FormattedCell", "FormattedRow", "FormattedTable", "format_table"]
+__all__ = [
+    "FormattedCell",
+    "FormattedRow",
+    "FormattedTable",
+    "add_difference",
+    "format_table",
+    "mark_best",
+    "score_cell",
+]
 
 
 @dataclass
@@ -27,7 +35,7 @@ class FormattedCell:
     spread: str = ""
     """Standard deviation over seeds, and the interval of a score that is not a ratio of sums."""
     difference: str = ""
-    """Difference to the control, with its sign."""
+    """Difference to the control, positive if the system is better."""
     interval: str = ""
     """Interval of the difference."""
     verdict: str = ""
@@ -80,6 +88,8 @@ class FormattedTable:
     compared: bool
     """Whether a cell has a difference to the control."""
     notes: list[str] = field(default_factory=list)
+    finding: str = ""
+    """What the best system reaches, for headline tables."""
 
 
 def format_table(table: Table) -> FormattedTable:
@@ -98,9 +108,9 @@ def format_table(table: Table) -> FormattedTable:
             if any(row.reference for row in table.rows):
                 columns[f"change on {language}"] = [_change_cell(row, language, key) for row in table.rows]
             if table.others:
-                columns[f"gap to {language}"] = [_score_cell(row.gap, None, key) for row in table.rows]
+                columns[f"gap to {language}"] = [score_cell(row.gap, None, key.scaled) for row in table.rows]
     ranked = [cells for name, cells in columns.items() if name == "average" or name in table.languages]
-    _mark_best(ranked, min if key.lower_is_better else max)
+    mark_best(ranked, min if key.lower_is_better else max)
     rows = zip(table.rows, zip(*columns.values(), strict=True), strict=True)
     return FormattedTable(
         title=table_title(key),
@@ -118,7 +128,9 @@ def format_table(table: Table) -> FormattedTable:
 def _baseline_row(baseline: Baseline, columns: Sequence[str], table: Table) -> FormattedRow:
     values = {"average": baseline.average} | baseline.values
     cells = [
-        _score_cell(values.get(name), None, table.key) if name in ("average", *table.languages) else FormattedCell("")
+        score_cell(values.get(name), None, table.key.scaled)
+        if name in ("average", *table.languages)
+        else FormattedCell("")
         for name in columns
     ]
     return FormattedRow(baseline.name, False, cells, baseline=True)
@@ -131,10 +143,10 @@ def _describe_unbeaten(score: float | None, baselines: Iterable[tuple[str, float
 
 
 def _average_cell(row: Row, table: Table) -> FormattedCell:
-    cell = _score_cell(row.average, row.average_sd, table.key)
+    cell = score_cell(row.average, row.average_sd, table.key.scaled)
     baselines = [(baseline.name, baseline.average) for baseline in table.baselines if baseline.average is not None]
     cell.unbeaten = _describe_unbeaten(row.average, baselines, table.key)
-    _add_difference(cell, row.average_difference, row.average_comparison, table.key)
+    _add(cell, row.average_difference, row.average_comparison, table.key)
     return cell
 
 
@@ -143,13 +155,13 @@ def _language_cell(row: Row, language: str, table: Table) -> FormattedCell:
     if scores is None:
         return FormattedCell()
     key = table.key
-    cell = _score_cell(scores.mean, scores.sd, key)
+    cell = score_cell(scores.mean, scores.sd, key.scaled)
     if scores.interval:
         low, high = (format_score(end, key.scaled) for end in scores.interval)
         cell.spread = f"{cell.spread} ({low} to {high})".lstrip()
     cell.unbeaten = _describe_unbeaten(scores.mean, scores.baselines.items(), key)
     if language != table.pivot:  # the difference on the pivot has its own column
-        _add_difference(cell, scores.difference, scores.comparison, key)
+        _add(cell, scores.difference, scores.comparison, key)
     return cell
 
 
@@ -157,30 +169,42 @@ def _change_cell(row: Row, pivot: str, key: TableKey) -> FormattedCell:
     scores = row.cells.get(pivot)
     if row.control or scores is None or scores.difference is None or not math.isfinite(scores.difference):
         return FormattedCell("")
-    cell = FormattedCell("", sort=repr(scores.difference))
-    _add_difference(cell, scores.difference, scores.comparison, key)
+    cell = FormattedCell("", sort=repr(-scores.difference if key.lower_is_better else scores.difference))
+    _add(cell, scores.difference, scores.comparison, key)
     return cell
 
 
-def _score_cell(value: float | None, sd: float | None, key: TableKey) -> FormattedCell:
+def score_cell(value: float | None, sd: float | None, scaled: bool) -> FormattedCell:
+    """Format a score with its standard deviation; ``scaled`` as in :func:`format_score`."""
     has_value = value is not None and math.isfinite(value)
-    spread = f"± {format_score(sd, key.scaled)}" if sd is not None else ""
-    return FormattedCell(format_score(value, key.scaled), spread=spread, sort=repr(value) if has_value else "")
+    spread = f"± {format_score(sd, scaled)}" if sd is not None else ""
+    return FormattedCell(format_score(value, scaled), spread=spread, sort=repr(value) if has_value else "")
 
 
-def _add_difference(
-    cell: FormattedCell, difference: float | None, comparison: Comparison | None, key: TableKey
+def add_difference(
+    cell: FormattedCell,
+    difference: float | None,
+    comparison: Comparison | None,
+    *,
+    scaled: bool = True,
+    lower_is_better: bool = False,
 ) -> None:
-    """Add the difference to the control, its interval and its mark."""
+    """Add the difference to the control, its interval and its mark: positive is better, also for error rates."""
     if difference is None or not math.isfinite(difference):
         return
-    cell.difference = format_difference(difference, key.scaled)
+    sign = -1 if lower_is_better else 1
+    cell.difference = format_difference(sign * difference, scaled)
     if comparison is not None:
-        cell.interval = f"[{format_score(comparison.low, key.scaled)}, {format_score(comparison.high, key.scaled)}]"
-        cell.verdict = verdict(difference, comparison, lower_is_better=key.lower_is_better)
+        low, high = sorted((sign * comparison.low, sign * comparison.high))
+        cell.interval = f"[{format_score(low, scaled)}, {format_score(high, scaled)}]"
+        cell.verdict = verdict(difference, comparison, lower_is_better=lower_is_better)
 
 
-def _mark_best(columns: Iterable[list[FormattedCell]], best: Callable[[list[float]], float]) -> None:
+def _add(cell: FormattedCell, difference: float | None, comparison: Comparison | None, key: TableKey) -> None:
+    add_difference(cell, difference, comparison, scaled=key.scaled, lower_is_better=key.lower_is_better)
+
+
+def mark_best(columns: Iterable[Sequence[FormattedCell]], best: Callable[[list[float]], float]) -> None:
     """Mark the best of each column as printed: all of them in a tie, none where there is only one system."""
     for column in columns:
         scored = [cell for cell in column if cell.sort]

@@ -13,19 +13,20 @@ __all__ = ["markdown"]
 
 def markdown(page: Page) -> str:
     """Return summary, tables, warnings, costs and commands of the page."""
-    blocks = [f"# {_escape(page.title)}", *(_finding(*finding) for finding in page.findings)]
+    blocks = [f"# {_escape(page.title)}", _escape(" ".join(page.opening))]
+    if page.overview:
+        blocks += ["## Overview", *_described(page.overview)]
+    if page.missing:
+        blocks += ["## Missing", "\n".join(f"* {_escape(line)}" for line in page.missing)]
     if page.tables:
         blocks.append("## Results")
     for table in page.tables:
-        blocks += [f"### {_escape(table.title)}", _table(table), _escape(f"{table.caption} {table.seeds}")]
-        blocks += [_escape(note) for note in table.notes]
+        blocks += [f"### {_escape(table.title)}", *_described(table)]
     if any(table.compared for table in page.tables) or page.baseline_legend:
         blocks.append(_escape(" ".join(part for part in (page.legend, page.baseline_legend) if part)))
-    blocks.append("## Warnings")
-    rest = [f"{len(page.more_alarms)} more on the HTML page."] if page.more_alarms else []
-    blocks.append("\n".join(f"* {_escape(alarm)}" for alarm in [*page.alarms, *rest]) or "None.")
     if page.costs:
         blocks.append("## Cost")
+        blocks += _described(page.times) if page.times else []
         blocks.append(
             _grid(
                 ["run", *page.cost_columns],
@@ -36,19 +37,24 @@ def markdown(page: Page) -> str:
     if page.commands:
         blocks.append("## Commands")
         blocks += [_fenced(command) for _, command in page.commands]
+    blocks.append("## Warnings")
+    rest = [f"{len(page.more_alarms)} more on the HTML page."] if page.more_alarms else []
+    blocks.append("\n".join(f"* {_escape(alarm)}" for alarm in [*page.alarms, *rest]) or "None.")
     if page.run_notes:
         blocks.append("## Notes on the runs")
         blocks.append("\n".join(f"* {_escape(note)}" for note in page.run_notes))
     return "\n\n".join(blocks) + "\n"
 
 
-def _finding(title: str, text: str) -> str:
-    return f"**{_escape(title)}.** {_escape(text)}" if title else _escape(text)
-
-
 def _table(table: FormattedTable) -> str:
     lines: list[list[str | FormattedCell]] = [[row.name, *row.cells] for row in (*table.rows, *table.baselines)]
     return _grid(["system", *table.columns], lines)
+
+
+def _described(table: FormattedTable) -> list[str]:
+    """Return a table with its finding, caption and notes."""
+    text = " ".join(filter(None, (table.finding, table.caption, table.seeds)))
+    return [_table(table), _escape(text), *(_escape(note) for note in table.notes)]
 
 
 def _grid(head: Sequence[str], lines: Iterable[Sequence[str | FormattedCell]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
@@ -11,11 +11,13 @@ from markupsafe import Markup
 
 from paralign.metrics.significance import MIN_ITEMS
 from paralign.report.costs import COST_COLUMNS, compare_costs, cost_rows
+from paralign.report.draw_results import draw_results, headline_tables
 from paralign.report.drawing import draw_figures
 from paralign.report.figure import Figure
-from paralign.report.findings import Finding, summarize
+from paralign.report.findings import describe_table
 from paralign.report.formatted_table import FormattedTable, format_table
 from paralign.report.number_format import shorten_list
+from paralign.report.opening import open_page
 from paralign.report.runs import Run
 from paralign.report.styles import assign_styles
 from paralign.report.tables import Table
@@ -26,10 +28,10 @@ __all__ = ["Page", "build_page", "html"]
 _LEGEND = "Scores are means over seeds, ± their sample standard deviation. Bold: the best score of the column."
 _LEGEND_COMPARED = (
     "Scores are means over seeds, ± their sample standard deviation. Below each score: the difference to the control in"
-    " points, with its 95\N{NO-BREAK SPACE}% interval over test items (paired bootstrap, 10,000 resamples) and, where"
-    " both systems have two or more seeds, over seeds. * marks differences whose interval over both excludes 0, not"
-    f" corrected for the number of comparisons. With one seed, or fewer than {MIN_ITEMS} test items, nothing is marked."
-    " Bold: the best score of the column."
+    " points, positive if the system is better, with its 95\N{NO-BREAK SPACE}% interval over test items (paired"
+    " bootstrap, 10,000 resamples) and, where both systems have two or more seeds, over seeds."
+    " * marks differences whose interval over both excludes 0, not corrected for the number of comparisons. With one"
+    f" seed, or fewer than {MIN_ITEMS} test items, nothing is marked. Bold: the best score of the column."
 )
 _BASELINES = {
     "chance": "chance answers at random",
@@ -51,7 +53,10 @@ class Page:
     """The content of the page, formatted but not marked up."""
 
     title: str
-    findings: list[Finding]
+    opening: list[str]
+    """The first sentences."""
+    results_figure: Figure | None
+    """The first figure; None without scores."""
     tables: list[FormattedTable]
     legend: str
     baseline_legend: str
@@ -72,6 +77,12 @@ class Page:
     """What is missing or incomplete in run folders."""
     many_runs: bool
     """Whether costs, commands and settings are folded."""
+    overview: FormattedTable | None = None
+    """Of a suite: systems by tasks."""
+    missing: tuple[str, ...] = ()
+    """Of a suite: what has not been measured."""
+    times: FormattedTable | None = None
+    """Of a suite: the time of each system on each task."""
 
 
 def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str], title: str) -> Page:
@@ -83,14 +94,19 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         controls: labels of the control systems.
         title: title of the page.
     """
-    formatted = [format_table(table) for table in tables]
-    systems = list(dict.fromkeys([*(run.label for run in runs), *_systems_of_figures(runs)]))
-    figures = draw_figures(runs, assign_styles(systems, controls | _controls_of_runs(runs)))
-    of_figures = [(f"{figure.section}, {figure.title}", figure.finding) for figure in figures if figure.finding]
+    headline = {id(table) for table in headline_tables(tables)}
+    formatted = [
+        replace(format_table(table), finding=describe_table(table) if id(table) in headline else "") for table in tables
+    ]
+    of_rows = (row.system for table in tables for row in table.rows)
+    systems = list(dict.fromkeys([*(run.label for run in runs), *_systems_of_figures(runs), *of_rows]))
+    styles = assign_styles(systems, controls | _controls_of_runs(runs))
+    figures = draw_figures(runs, styles)
     alarms = _alarms(runs)
     return Page(
         title=title,
-        findings=summarize(tables, has_figures=any(run.figures for run in runs), of_figures=of_figures),
+        opening=open_page(tables) or _open_without_scores(runs, figures),
+        results_figure=draw_results(tables, styles),
         tables=formatted,
         legend=_LEGEND_COMPARED if any(table.compared for table in formatted) else _LEGEND,
         baseline_legend=_baseline_legend(formatted),
@@ -106,6 +122,17 @@ def build_page(runs: Sequence[Run], tables: Sequence[Table], controls: set[str],
         run_notes=_run_notes(runs),
         many_runs=len(runs) > _MAX_RUNS,
     )
+
+
+def _open_without_scores(runs: Sequence[Run], figures: Sequence[Figure]) -> list[str]:
+    """Return the first sentences of a page without tables."""
+    findings = [figure.finding for figure in figures if figure.finding]
+    if findings:
+        more = len(findings) - 2
+        return findings[:2] + ([f"{more} more findings are next to their figures."] if more > 0 else [])
+    if any(run.figures for run in runs):
+        return ["The runs have figures of analyses but no tables of scores."]
+    return ["The runs have no scores yet; the page shows their training curves."]
 
 
 def _sections(figures: Sequence[Figure]) -> list[tuple[str, list[Figure]]]:

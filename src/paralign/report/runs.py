@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from paralign.digests import DAMAGED, file_digest, read_object
 from paralign.errors import UserError, file_location
-from paralign.results import Measurement, Seeds, read_results
+from paralign.results import Measurement, Seeds, natural_sort_key, read_results
 from paralign.systems import SEED_IN_NAME, distinct_labels
 
-__all__ = ["HELD_OUT", "Log", "Run", "RunInfo", "read_runs"]
+__all__ = ["HELD_OUT", "Log", "Run", "RunInfo", "find_runs", "read_runs"]
 
 _TRAINING = ("pretrain", "align")
 _FILES = ("results.jsonl", "run.json", "log.jsonl", "config.toml")
@@ -60,6 +62,8 @@ class Log:
 
     curves: dict[str, dict[int, float]] = field(default_factory=dict)
     """``loss``, or the name of a part of it -> step -> value."""
+    cosines: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
+    """Pair of losses -> step -> group of weights -> cosine between their gradients."""
     alarms: list[tuple[int | None, str]] = field(default_factory=list)
     truncated: bool = False
     """Whether the last line is incomplete, as after a killed run."""
@@ -115,18 +119,43 @@ class Run:
         return logged + [(None, text) for text in dict.fromkeys(self.info.alarms) if text not in seen]
 
 
-def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Read run folders in the order given, each once.
+def find_runs(folder: Path) -> list[Path]:
+    """Return the run folders below a folder, by name; the folder itself if it is a run.
+
+    Folders inside of a run, such as those of its seeds, hidden folders and symbolic links are not searched.
+
+    Raises:
+        UserError: if there is no such folder, or no run in it.
+    """
+    if not folder.exists():
+        raise UserError("no such run folder", where=folder)
+    if _is_run(folder):
+        return [folder]
+    found: list[Path] = []
+    if folder.is_dir():
+        for path, names, _ in os.walk(folder):
+            names[:] = sorted((name for name in names if not name.startswith(".")), key=natural_sort_key)
+            if _is_run(Path(path)):
+                found.append(Path(path))
+                names.clear()
+    if not found:
+        hint = f"a run has at least one of {', '.join(_FILES)}"
+        raise UserError("not a run folder, and there is none below it", where=folder, hint=hint)
+    return found
+
+
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and any((path / file).is_file() for file in _FILES)
+
+
+def read_runs(folders: Sequence[str | Path]) -> list[Run]:
+    """Read run folders, or all runs below folders, in the order given, each once.
 
     Raises:
         UserError: if a folder is missing or not a run, a file cannot be read, or no run has results, figures or a log.
     """
-    paths = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
-    names = [path.name for path in paths]
-    runs = []
-    for path in paths:
-        name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
-        runs.append(_read_run(path, name))
+    paths = list(dict.fromkeys(run.resolve() for folder in folders for run in find_runs(Path(folder))))
+    runs = [_read_run(path, name) for path, name in zip(paths, _names(paths), strict=True)]
     if not any(run.rows or run.figures or any(log.curves for log in run.logs.values()) for run in runs):
         where = str(folders[0]) if len(folders) == 1 else None
         raise UserError(
@@ -135,6 +164,18 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
             hint="evaluate first: paralign evaluate or paralign finetune --eval",
         )
     return _label_systems(runs)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return the end of each path that no other has: ``pos-ppa``, or ``demo/pos-ppa`` and ``demo-2/pos-ppa``."""
+    names = [path.name for path in paths]
+    for length in range(2, max((len(path.parts) for path in paths), default=0) + 1):
+        counts = Counter(names)
+        names = [
+            "/".join(path.parts[-length:]) if counts[name] > 1 else name
+            for path, name in zip(paths, names, strict=True)
+        ]
+    return names
 
 
 def _label_systems(runs: Sequence[Run]) -> list[Run]:
@@ -188,10 +229,6 @@ def _as_row(run: Run) -> Measurement:
 
 
 def _read_run(path: Path, name: str) -> Run:
-    if not path.exists():
-        raise UserError("no such run folder", where=path)
-    if not path.is_dir() or not any((path / file).is_file() for file in _FILES):
-        raise UserError("not a run folder", where=path, hint=f"a run has at least one of {', '.join(_FILES)}")
     described, results, config = path / "run.json", path / "results.jsonl", path / "config.toml"
     truncated: list[str] = []
     return Run(
@@ -263,6 +300,9 @@ def _add_entry(log: Log, entry: Mapping[str, Any], where: str) -> None:
     if entry.get("event") == "alarm":
         log.alarms.append((step, str(entry.get("message", ""))))
         return
+    if entry.get("event") == "gradient_cosine" and step is not None:
+        _add_cosines(log, step, entry.get("cosines"), where)
+        return
     losses = entry.get("losses") or {}
     if entry.get("event", "heldout") != "heldout" or step is None:
         return
@@ -274,3 +314,11 @@ def _add_entry(log: Log, entry: Mapping[str, Any], where: str) -> None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             # A loss that is not finite stays, as a gap in the curve.
             log.curves.setdefault(str(name), {})[step] = float(value)
+
+
+def _add_cosines(log: Log, step: int, cosines: Any, where: str) -> None:
+    if not isinstance(cosines, Mapping) or not all(isinstance(groups, Mapping) for groups in cosines.values()):
+        raise UserError("'cosines' must be a JSON object of objects", where=where)
+    for pair, groups in cosines.items():
+        known = {str(group): float(v) for group, v in groups.items() if isinstance(v, int | float)}
+        log.cosines.setdefault(str(pair), {})[step] = known

@@ -1,4 +1,4 @@
-"""Plots as small inline SVG, drawn by matplotlib."""
+"""Plots as small inline SVG for the page, and figures as SVG and PDF files, drawn by matplotlib."""
 
 from __future__ import annotations
 
@@ -6,13 +6,29 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import IO, Any
 
-__all__ = ["render_svg", "set_tooltip", "style_axes"]
+__all__ = ["FIGURE_FORMATS", "DrawnSvg", "render_svg", "save_plots", "set_tooltip", "style_axes"]
+
+FIGURE_FORMATS = ("svg", "pdf")
+_SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "font.size": 9, "text.parse_math": False}
+"""Text stays text; names of systems are shown as they are: "$" does not begin a formula."""
 
 
-def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, float] = (3.5, 2.1)) -> str:
+class DrawnSvg(str):
+    """Inline SVG that can be drawn again, for a file.
+
+    Attributes:
+        draw: the plotting function, called with matplotlib's axes.
+        size: width and height in inches.
+    """
+
+    draw: Callable[[Any], None]
+    size: tuple[float, float]
+
+
+def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, float] = (3.5, 2.1)) -> DrawnSvg:
     """Return an inline SVG of what ``draw`` plots on matplotlib's axes.
 
     Args:
@@ -25,8 +41,7 @@ def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, floa
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    # Names of systems are shown as they are: "$" does not begin a formula.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key, "font.size": 9, "text.parse_math": False}):
+    with matplotlib.rc_context(_SETTINGS | {"svg.hashsalt": key}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())
@@ -35,7 +50,52 @@ def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, floa
             # Text stays text in the SVG; the reader's fonts have the glyphs.
             warnings.filterwarnings("ignore", "Glyph .* missing")
             figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inline(out.getvalue(), "f" + hashlib.sha256(key.encode()).hexdigest()[:8])
+    svg = DrawnSvg(_inline(out.getvalue(), "f" + hashlib.sha256(key.encode()).hexdigest()[:8]))
+    svg.draw, svg.size = draw, size
+    return svg
+
+
+def save_plots(
+    file: IO[bytes],
+    plots: Sequence[tuple[str, DrawnSvg]],
+    legend: Sequence[tuple[str, dict[str, Any]]],
+    *,
+    format: str,
+    key: str,
+    columns: int,
+) -> None:
+    """Write plots as one figure to a file.
+
+    Args:
+        file: open for writing. Equal plots give equal bytes.
+        plots: title and plot of each panel.
+        legend: label and matplotlib line properties of each entry, shown below the panels.
+        format: ``svg`` or ``pdf``.
+        key: a name for the ids of an SVG.
+        columns: number of panels in a row.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    columns = min(columns, len(plots))
+    rows = -(-len(plots) // columns)
+    width = max(plot.size[0] for _, plot in plots) * columns
+    height = (max(plot.size[1] for _, plot in plots) + 0.25) * rows + 0.3 * bool(legend)
+    with matplotlib.rc_context(_SETTINGS | {"svg.hashsalt": key}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        for number, (title, plot) in enumerate(plots, 1):
+            axes = figure.add_subplot(rows, columns, number)
+            plot.draw(axes)
+            axes.set_title(title, fontsize=9, loc="left")
+        if legend:
+            handles = [Line2D([], [], label=label, **properties) for label, properties in legend]
+            figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4), frameon=False)
+        dates = {"Date": None} if format == "svg" else {"CreationDate": None}
+        figure.savefig(file, format=format, metadata=dates, transparent=True)
 
 
 def style_axes(axes: Any, label: str) -> None:

@@ -40,6 +40,8 @@ class TableKey:
     """The other language of each score's direction; set only if there are several, or some scores have no direction."""
     settings: str | None = None
     """Settings of the task, such as ``max_pieces 64``; set only if scores with different settings were measured."""
+    name: str | None = None
+    """Name of the task in a suite, if it is not that of the kind of task."""
     info: TaskInfo = field(default=TaskInfo(""), compare=False)
     """Title and main metrics of the task."""
 

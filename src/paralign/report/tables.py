@@ -9,7 +9,13 @@ from itertools import combinations
 from paralign.errors import UserError
 from paralign.report.baselines import Baseline, collect_baselines
 from paralign.report.cells import Member, Row, build_cell
-from paralign.report.comparison import compare_rows, resample_cells, set_interval
+from paralign.report.comparison import (
+    average_resampled,
+    compare_rows,
+    resample_cells,
+    set_average_interval,
+    set_interval,
+)
 from paralign.report.drawing import tasks_in_figures
 from paralign.report.number_format import shorten_list
 from paralign.report.runs import Run
@@ -97,7 +103,7 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
         notes.append(f"Not in the average, because not every system was measured on it: {absent}.")
     baselines = collect_baselines([row.cells for row in rows], others, notes)
     reasons: dict[tuple[str, str], list[str]] = {}
-    if present:
+    if present or key.is_headline:
         resample_cells(cell for row in rows for cell in row.cells.values())
     by_name = {row.system: row for row in rows}
     for row in rows:  # controls first
@@ -106,6 +112,11 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
             for reason, affected in compare_rows(row, by_name[row.reference], others).items():
                 reasons.setdefault((reason, ", ".join(sorted(affected))), []).append(row.system)
     for row in rows:
+        cells = [row.cells[name] for name in others] or list(row.cells.values())
+        if row.reference is None or all(cell.comparison for cell in cells):
+            row.resampled = average_resampled(cells)
+        if key.is_headline and not present:
+            set_average_interval(row, others)
         for cell in row.cells.values():
             set_interval(cell)
             cell.resampled = None  # free the memory, 80 kB each

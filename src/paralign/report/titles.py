@@ -7,7 +7,7 @@ import re
 from paralign.report.number_format import join_names
 from paralign.report.table_key import TableKey, training_languages
 
-__all__ = ["metric_name", "table_title", "training_title"]
+__all__ = ["dataset_title", "metric_name", "short_title", "table_title", "training_title"]
 
 _METRICS = {"f1": "F1", "uas": "UAS", "las": "LAS", "aer": "AER", "pearson": "Pearson", "spearman": "Spearman"}
 _SIMILARITIES = {"cosine": "cosine", "csls": "CSLS"}
@@ -19,6 +19,39 @@ _CONDITIONS = {
     "mlqa": "MLQA's normalization",
 }
 _POOLS = {"cls": "[CLS]", "mean": "mean pooling", "static": "static vectors"}
+
+
+_DATASETS = {
+    "xnli": "XNLI", "pawsx": "PAWS-X", "paws-x": "PAWS-X", "mlqa": "MLQA", "xquad": "XQuAD", "squad": "SQuAD",
+    "tydiqa": "TyDi QA", "tatoeba": "Tatoeba", "bucc": "BUCC", "bucc2018": "BUCC 2018", "ntrex": "NTREX",
+    "ntrex128": "NTREX-128", "flores": "FLORES", "flores200": "FLORES-200", "flores101": "FLORES-101", "pud": "PUD",
+    "wikiann": "WikiANN", "panx": "PAN-X", "conll2002": "CoNLL-2002", "conll2003": "CoNLL-2003", "ud": "UD",
+    "ted2020": "TED2020", "muse": "MUSE", "smallworld": "small world",
+}  # fmt: skip
+"""Names of well-known data sets, as their authors write them."""
+
+
+def dataset_title(name: str, split: str) -> str:
+    """Return the name of a data set for people.
+
+    >>> dataset_title("xnli.test", "test"), dataset_title("pud-ud-test", "test"), dataset_title("mine", "test")
+    ('XNLI test', 'PUD test', 'mine (test)')
+    >>> dataset_title("test", "test"), dataset_title("My corpus", "dev")
+    ('test', 'My corpus (dev)')
+    """
+    if name == split:
+        return split
+    parts = [part for part in re.split(r"[._-]", name) if part]
+    known = [_DATASETS[part.lower()] for part in parts if part.lower() in _DATASETS]
+    rest = [part for part in parts if part.lower() not in _DATASETS and part != split]
+    if known and not rest:
+        known = [title for title in known if title != "UD"] or known
+        return f"{' '.join(dict.fromkeys(known))} {split}"
+    return f"{_DATASETS.get(name.lower(), name)} ({split})"
+
+
+def _short_dataset(name: str, split: str) -> str:
+    return dataset_title(name, split).removesuffix(f" ({split})")
 
 
 def metric_name(metric: str) -> str:
@@ -45,6 +78,22 @@ def training_title(train: str) -> str:
     return f"trained on {' + '.join([join_names(whole), *(f'{n:,} examples of {name}' for name, n in few)])}"
 
 
+def short_title(key: TableKey) -> str:
+    """The task and what tells its tables apart: ``Sentence retrieval, [CLS], layer 8``."""
+    name = metric_name(key.metric)
+    main = key.info.main_metrics
+    parts = [_task_title(key)] if main and key.metric == main[0] else [f"{_task_title(key)}: {name}"]
+    if key.pool:
+        parts.append(_POOLS.get(key.pool, key.pool))
+    if key.layer is not None:
+        parts.append(f"layer {key.layer}")
+    dataset = _short_dataset(key.dataset, key.split) if key.dataset else None
+    parts += [part for part in (dataset, f"with {key.partner}" if key.partner else None, key.settings) if part]
+    if key.train and key.train != "en":
+        parts.append(training_title(key.train))
+    return ", ".join(parts)
+
+
 def table_title(key: TableKey) -> str:
     """``Sentence retrieval: accuracy, cosine, [CLS]``."""
     parts = [metric_name(key.metric)]
@@ -53,11 +102,16 @@ def table_title(key: TableKey) -> str:
     if key.layer is not None:
         parts.append(f"layer {key.layer}")
     if key.dataset:
-        parts.append(key.dataset)
+        parts.append(_short_dataset(key.dataset, key.split))
     if key.partner:
         parts.append(f"{'questions in' if key.task == 'qa' else 'with'} {key.partner}")
     if key.settings:
         parts.append(key.settings)
     if key.train:
         parts.append(training_title(key.train))
-    return f"{key.info.title}: {', '.join(parts)}"
+    return f"{_task_title(key)}: {', '.join(parts)}"
+
+
+def _task_title(key: TableKey) -> str:
+    title = key.info.title
+    return title if key.name is None else f"{key.name} ({title[:1].lower()}{title[1:]})"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paralign.errors import UserError
 from paralign.folders import atomic_file
 from paralign.report.controls import control_systems
 from paralign.report.csv_files import figures_csv, tables_csv
+from paralign.report.figure_files import write_figures
+from paralign.report.latex import latex as latex_tables
 from paralign.report.markdown import markdown
-from paralign.report.page import build_page, html
+from paralign.report.page import Page, build_page, html
 from paralign.report.runs import read_runs
 from paralign.report.tables import build_tables
 
-__all__ = ["ReportPaths", "write_report"]
+__all__ = ["ReportPaths", "write_page", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -27,31 +29,42 @@ class ReportPaths:
         markdown: its summary, tables, warnings, costs and commands.
         csv: the scores of all tables.
         figures: the points of all figures, as CSV.
+        latex: the tables as LaTeX; None if not written.
+        images: the figures as SVG and PDF files; empty if not written.
     """
 
     html: Path
     markdown: Path
     csv: Path
     figures: Path
+    latex: Path | None = None
+    images: tuple[Path, ...] = ()
 
 
 def write_report(
-    runs: Sequence[Path],
-    out: Path,
+    runs: str | Path | Sequence[str | Path],
+    out: str | Path,
     *,
     control: str | None = None,
     title: str = "Cross-lingual alignment report",
+    csv: bool = True,
+    latex: bool = False,
+    figures: bool = False,
 ) -> ReportPaths:
     """Write an offline HTML page about a set of runs, and its content as Markdown and CSV.
 
     Only result files are read, no models. The same folders give the same bytes.
 
     Args:
-        runs: run folders.
-        out: the page, ``NAME.html``. ``NAME.md``, ``NAME.csv`` and ``NAME.figures.csv`` are written to the same folder.
+        runs: run folders, or folders with runs below them; one may be given alone.
+        out: the page, ``NAME.html``. Other files are written next to it, with the same NAME: ``NAME.md``.
         control: the system or run that others are compared with. ``None``: the one marked as the control in its
             ``run.json`` or results; without any, nothing is compared.
         title: title of the page.
+        csv: whether to write ``NAME.csv``, the scores of all tables, and ``NAME.figures.csv``, the points of all
+            figures.
+        latex: whether to write the tables as ``NAME.tex``, for the package booktabs.
+        figures: whether to write the figures as SVG and PDF files, into the folder ``NAME.figures``.
 
     Returns:
         the files written.
@@ -73,23 +86,47 @@ def write_report(
     _check_out(out)
     if not runs:
         raise UserError("no run folders given", hint="paralign report runs/* --out report.html")
-    read = read_runs(runs)
+    read = read_runs([runs] if isinstance(runs, str | Path) else runs)
     controls = control_systems(read, control)
     tables = build_tables(read, controls)
     page = build_page(read, tables, controls, title)
+    scores = tables_csv(read, tables, controls) if csv else None
+    return write_page(page, scores, out, latex=latex, figures=figures)
+
+
+def write_page(page: Page, tables: str | None, out: Path, *, latex: bool = False, figures: bool = False) -> ReportPaths:
+    """Write a page as HTML and Markdown, its tables and its figures.
+
+    Args:
+        page: the content.
+        tables: the tables as CSV. None: write no CSV files.
+        out: the page, ``NAME.html``.
+        latex: whether to write the tables as LaTeX.
+        figures: whether to write the figures as SVG and PDF files.
+    """
     paths = ReportPaths(out, out.with_suffix(".md"), out.with_suffix(".csv"), out.with_suffix(".figures.csv"))
-    for path, text in (
-        (paths.html, html(page)),
-        (paths.markdown, markdown(page)),
-        (paths.csv, tables_csv(read, tables, controls)),
-        (paths.figures, figures_csv(page.sections)),
-    ):
+    texts = [(paths.html, html(page)), (paths.markdown, markdown(page))]
+    sections = [("Results", [page.results_figure] if page.results_figure else []), *page.sections]
+    if tables is not None:
+        texts += [(paths.csv, tables), (paths.figures, figures_csv(sections))]
+    if latex:
+        paths = replace(paths, latex=out.with_suffix(".tex"))
+        texts.append((out.with_suffix(".tex"), latex_tables(page)))
+    for path, text in texts:
         with atomic_file(path) as file:
             file.write(text.encode("utf-8", errors="replace"))  # as bytes: no other line ends on Windows
+    if figures:
+        images = write_figures((figure for _, part in sections for figure in part), out.with_suffix(".figures"))
+        paths = replace(paths, images=tuple(images))
     return paths
 
 
 def _check_out(out: Path) -> None:
+    """Check that a page can be written.
+
+    Raises:
+        UserError: if it is not an HTML file in an existing folder.
+    """
     if out.is_dir():
         raise UserError("the report is a file, but this is a folder", where=out, hint=f"--out {out / 'report.html'}")
     if out.suffix.lower() not in (".html", ".htm"):

@@ -33,22 +33,27 @@ def dataset_name(spec: str) -> str:
     return ".".join(part for part in parts if part) or Path(path.split(",")[0]).parent.name or name
 
 
-def dataset_names(specs: Sequence[str]) -> list[str]:
+def dataset_names(specs: Sequence[str], given: str | None = None) -> list[str]:
     """Return a name for each data set. Sets of one language with the same name are prefixed with their folder.
+
+    Args:
+        specs: data sets, each as ``LANG=PATH``.
+        given: the name of all of them, as the user gave it. None: each has a name from its file.
 
     Raises:
         UserError: if two sets of one language still have the same name, because results could not distinguish them.
     """
-    names = [dataset_name(spec) for spec in specs]
+    names = [given or dataset_name(spec) for spec in specs]
     tags = [spec.partition("=")[0] for spec in specs]
     clashes = {pair for pair, count in Counter(zip(tags, names, strict=True)).items() if count > 1}
     shared = {name for _, name in clashes}
     for k, spec in enumerate(specs):
-        if names[k] in shared:
+        if names[k] in shared and not given:
             folder = Path(spec.partition("=")[2].split(",")[0]).parent.name
             names[k] = f"{folder}/{names[k]}" if folder else names[k]
     for pair, count in Counter(zip(tags, names, strict=True)).items():
         if count > 1:
+            hint = "leave --dataset out" if given else "rename a file, or use --dataset"
             same = [spec for spec, *key in zip(specs, tags, names, strict=True) if tuple(key) == pair]
-            raise UserError(f"two data sets have the same name: {' and '.join(same)}", hint="rename a file")
+            raise UserError(f"two data sets have the same name: {' and '.join(same)}", hint=hint)
     return names

@@ -81,11 +81,10 @@ class FinetuneRun:
     ) -> None:
         self.options, self.model, self.config, self.data, self.sets = options, model, config, data, sets
         self.task_name, self.task = task
-        self.tests = list(zip(data.eval, tests, dataset_names(data.eval), strict=True))
+        self.tests = list(zip(data.eval, tests, dataset_names(data.eval, data.dataset), strict=True))
         self.folder = RunFolder(options.out, "finetune", resume=options.resume, command=options.command)
         self._results = self.folder.path / "results.jsonl"
-        self._settings = identity(config, self.task_name, data)
-        self._settings["task"] = config.task.model_dump(mode="json") | self.task.config.model_dump(mode="json")
+        self._settings = identity(config, self.task_name, data, self.task)
         self.folder.check_settings(self._settings)
         inputs = finetune_inputs(data.train, data.eval, data.dev)
         check_inputs(self.folder, **inputs, model=model_files(model))

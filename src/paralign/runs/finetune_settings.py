@@ -12,7 +12,7 @@ from pydantic import Field, create_model
 from paralign.config import Config, load_toml, merge, parse_override, resolve
 from paralign.encoder.layers import LayersConfig
 from paralign.errors import UserError
-from paralign.runs.settings import load_recipe
+from paralign.runs.settings import check_epochs, load_recipe
 from paralign.tasks.base import TaskConfig, find_task_class
 from paralign.tasks.supervised import SupervisedTask
 from paralign.training import TrainingConfig
@@ -51,6 +51,7 @@ class FinetuneData:
     limit: int | None = None
     split: str = "test"
     system: str | None = None
+    dataset: str | None = None
 
 
 def finetune_settings(
@@ -75,6 +76,7 @@ def finetune_settings(
     )
     from_recipe = _load(recipe) if recipe else {}
     overriding = merge(settings or {}, *map(parse_override, overrides))
+    check_epochs(from_recipe, overriding, recipe)
     config = resolve(composed, {"training": kind.training}, from_recipe, overriding, where=recipe)
     return config, kind(config.task)
 
@@ -83,10 +85,23 @@ def _load(recipe: str) -> dict[str, Any]:
     return load_toml(Path(recipe)) if Path(recipe).is_file() and not recipe.endswith(".toml") else load_recipe(recipe)
 
 
-def identity(config: FinetuneConfig, task: str, data: FinetuneData) -> dict[str, Any]:
-    """Return the settings that must not change when a run is resumed, except those of the task."""
-    return {
-        "data": {"name": task, **{k: list(v) if k in ("train", "eval") else v for k, v in asdict(data).items()}},
+def identity(
+    config: FinetuneConfig, task: str, data: FinetuneData, fitted: SupervisedTask | None = None
+) -> dict[str, Any]:
+    """Return the settings that must not change when a run is resumed.
+
+    Args:
+        config: settings of the run.
+        task: name of the task.
+        data: the data as given by the user.
+        fitted: the task, after :meth:`SupervisedTask.fit`. None: without the settings of the task.
+    """
+    of_task = {"task": config.task.model_dump(mode="json") | fitted.config.model_dump(mode="json")} if fitted else {}
+    facts = asdict(data)
+    if data.dataset is None:  # as in runs of versions without the option
+        del facts["dataset"]
+    return of_task | {
+        "data": {"name": task, **{k: list(v) if k in ("train", "eval") else v for k, v in facts.items()}},
         "training": config.training.model_dump(mode="json"),
         "layers": config.layers.model_dump(mode="json"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from paralign.errors import UserError
 from paralign.formats.archives import MEMBER_SEPARATOR
 from paralign.formats.dictd import dictd_files
 from paralign.models import shipped
+from paralign.objectives import find_objective
 from paralign.runs.folder import RunFolder
+from paralign.runs.settings import RunConfig
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 
 __all__ = [
@@ -22,6 +25,7 @@ __all__ = [
     "file_entries",
     "finetune_inputs",
     "model_files",
+    "objective_files",
     "store_entries",
 ]
 
@@ -39,6 +43,7 @@ _NAMES = {
     "model": "encoder",
     "tokenizer": "tokenizer",
     "checkpoint": "checkpoint",
+    "encoders": "encoder that an objective loads",
 }
 """What an input is called in messages, by its name in ``run.json``."""
 _OF_MODEL = {".json", ".safetensors", ".txt", ".model"}
@@ -82,7 +87,10 @@ def file_entries(paths: Iterable[str | Path]) -> Entries:
     for path in map(str, paths):
         archive, separator, _ = path.partition(MEMBER_SEPARATOR)
         file = Path(f"{archive}.zip") if separator and not Path(path).exists() else Path(path)
-        if file.is_dir():
+        several = [] if file.exists() else sorted(file.parent.glob(f"{glob.escape(file.name)}.*"))
+        if several:  # the common prefix of a mining set
+            out += file_entries(inside for inside in several if inside.is_file())
+        elif file.is_dir():
             out += file_entries(inside for inside in sorted(file.rglob("*")) if inside.is_file())
         else:
             out.append({"path": path, "blake2b": file_digest(file) if file.is_file() else None})
@@ -126,6 +134,12 @@ def model_files(model: str) -> Entries:
     path = shipped(model) or Path(model).expanduser()
     inside = sorted(path.iterdir()) if path.is_dir() else []
     return file_entries(file for file in inside if file.suffix in _OF_MODEL and file.name not in _FACTS)
+
+
+def objective_files(config: RunConfig) -> Entries:
+    """Return the files of the encoders that the objectives of a run load, such as a teacher."""
+    models = [model for name in config.objectives for model in find_objective(name).encoders(config.section(name))]
+    return [entry for model in models for entry in model_files(model)]
 
 
 def store_entries(store: str | Path) -> Entries:

@@ -79,7 +79,7 @@ def _align(store: TokenStore, config: LinksConfig, model: str | None, path: Path
         source, target = (store.languages[k] for k in store.language[records[0]].tolist())
         spec = PairSpec(source, target, str(path))
         echo(f"aligning the words of {spec.source}-{spec.target} ({config.method})", quiet=quiet)
-        encoder = model if "model" in find_aligner(config.method).accepts else None
+        encoder = model if "model" in find_aligner(config.method).requires else None
         options = AlignerOptions(
             spec, symmetrise=config.symmetrise, tokenised=config.tokenised, model=encoder, quiet=quiet
         )

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from paralign.batches.views import PairBatch, View
 from paralign.config import merge
-from paralign.console import echo, is_main_process, printable
+from paralign.console import echo, is_main_process, printable, rough_duration
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.ragged import row_ids
@@ -135,10 +135,10 @@ def _training_lines(
         return [*lines, f"run      {config.epochs:g} epochs of text of unknown size"]
     passes = "" if not records else f", {steps * config.batch / records:.1f} times the text"
     prepare = step_cost.prepare
-    before = f" ({_duration(prepare)} of it before the first step)" if prepare >= 1 else ""
+    before = f" ({rough_duration(prepare)} of it before the first step)" if prepare >= 1 else ""
     return [
         *lines,
-        f"run      {steps:,} steps{passes}: about {_duration(prepare + steps * step_cost.seconds)} here{before}, "
+        f"run      {steps:,} steps{passes}: about {rough_duration(prepare + steps * step_cost.seconds)} here{before}, "
         f"checkpoints of {step_cost.whole * 3 / 4 / GIB:.2f} GiB, {config.keep} of them",
     ]
 
@@ -149,7 +149,7 @@ def _finetune_lines(trainer: Trainer, step_cost: StepCost, seeds: int) -> list[s
     times = f", for each of {seeds} seeds" if seeds > 1 else ""
     return [
         f"run      {trainer.steps:,} steps, {passes:.3g} times {trainer.batches.records:,} records{times}: about "
-        f"{_duration(seeds * trainer.steps * step_cost.seconds)} here, without evaluation"
+        f"{rough_duration(seeds * trainer.steps * step_cost.seconds)} here, without evaluation"
     ]
 
 
@@ -171,11 +171,6 @@ def _records(store: TokenStore, specs: Sequence[PairSpec | TextSpec], limit: int
         share = kept[languages] / max(1, read[languages])
         total += min(share * sum(n for n in lines if n is not None), limit or np.inf)
     return round(total)
-
-
-def _duration(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours:,} h {minutes:02d} min" if hours else f"{minutes} min" if seconds > 90 else f"{seconds:.0f} s"
 
 
 def _show(trainer: Trainer, source: TokenStore | SupervisedTask, count: int) -> None:

@@ -18,7 +18,16 @@ from paralign.objectives import OBJECTIVES, find_objective
 from paralign.training import TrainingConfig
 from paralign.words.base import find_aligner
 
-__all__ = ["DictionaryConfig", "LinksConfig", "RunConfig", "load_recipe", "recipes", "run_settings", "task_section"]
+__all__ = [
+    "DictionaryConfig",
+    "LinksConfig",
+    "RunConfig",
+    "check_epochs",
+    "load_recipe",
+    "recipes",
+    "run_settings",
+    "task_section",
+]
 
 
 class LinksConfig(Config):
@@ -137,11 +146,24 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     sections: dict[str, Any] = {
         name: (kind.Config, Field(default_factory=dict, validate_default=True)) for name, kind in classes.items()
     }
+    check_epochs(from_recipe, overriding, recipe)
     composed = create_model("Run", __base__=RunConfig, **sections)
     # A recipe that removes an objective of its base still has the section of that objective.
     defaults = {k: v for k, v in from_recipe.items() if k in composed.model_fields or k not in OBJECTIVES}
     defaults.setdefault("method", Path(recipe).stem)
     return resolve(composed, defaults, overriding)
+
+
+def check_epochs(recipe: Mapping[str, Any], overriding: Mapping[str, Any], where: str | None = None) -> None:
+    """Refuse a number of epochs where the recipe sets the number of steps, which takes precedence.
+
+    Raises:
+        UserError: naming both.
+    """
+    steps, chosen = recipe.get("training", {}).get("steps"), overriding.get("training", {})
+    if steps is not None and "epochs" in chosen and "steps" not in chosen:
+        message = f"training.epochs has no effect: the recipe sets training.steps to {steps}"
+        raise UserError(message, where=where, hint="--set training.steps=N")
 
 
 def task_section(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from paralign.config import load_toml
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -68,4 +70,7 @@ class StartCheckpoint:
         if self.lineage["parent"] not in (None, encoder.digest()):
             hint = "give --model with the encoder that the run of the checkpoint was trained from"
             raise UserError(f"the checkpoint was not trained from {encoder.name}", where=self.path, hint=hint)
+        head = [parameter.detach().clone() for parameter in encoder.head_parameters()]
         checkpoint.load_part(self.path, "encoder", encoder)
+        if not all(map(torch.equal, head, encoder.head_parameters())):
+            encoder.head_is_new = False  # its run trained the new head

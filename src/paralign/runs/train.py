@@ -18,6 +18,7 @@ from paralign.digests import DAMAGED, file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.encoder.card import lineage, read_provenance, write_card
 from paralign.encoder.hf import set_dropout
+from paralign.encoder.loading import check_weights
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.languages.dictionary import Dictionary
@@ -115,6 +116,8 @@ class PreparedTraining:
         except BaseException:
             folder.abandon()
             raise
+        if any(kind.needs_logits for kind in _classes(self.config)):
+            self.encoder.head_is_new = False
         final = folder.path / "encoder"
         facts = self._facts(outcome)
         if self.trainer.rank == 0:
@@ -308,7 +311,10 @@ def _check_objectives(encoder: Encoder, inputs: TrainingInputs, config: RunConfi
         raise UserError("no objective of this run uses word links", hint="remove --links, or use --recipe alignlm")
     for kind in _classes(config):
         kind.check(encoder)
-        encoder.layer_number(getattr(getattr(config, kind.name), "layer", -1))  # refuses a missing layer
+        section = getattr(config, kind.name)
+        encoder.layer_number(getattr(section, "layer", -1))  # refuses a missing layer
+        for model in kind.encoders(section):
+            check_weights(model)
     if config.views.restart_positions and not encoder.accepts_positions:
         message = f"positions cannot restart in {encoder.family} models, which use relative positions"
         raise UserError(message, where=inputs.base, hint="remove views.restart_positions")

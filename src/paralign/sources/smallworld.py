@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from paralign.formats.items import Pair, Question, SentencePair, Tagged, Tree
 from paralign.sources.specs import PairSpec
@@ -17,6 +19,9 @@ __all__ = [
     "smallworld_trees",
 ]
 
+_BLOCK = 64
+"""Number of items generated together."""
+T = TypeVar("T")
 SEED = 0
 """Seed of the world that ``smallworld`` denotes."""
 
@@ -70,6 +75,10 @@ def smallworld_text(language: str, indices: range) -> Iterator[tuple[int, str]]:
 
 def smallworld_trees(language: str, indices: range) -> Iterator[Tree]:
     """Yield gold trees; errors as in :func:`smallworld_pairs`."""
+    return _generated(_trees, (language,), indices)
+
+
+def _trees(language: str, indices: range) -> Iterator[Tree]:
     from paralign.smallworld import World
 
     world = World(SEED)
@@ -81,6 +90,10 @@ def smallworld_trees(language: str, indices: range) -> Iterator[Tree]:
 
 def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
     """Yield labeled inference pairs, aligned by index over languages; errors as in :func:`smallworld_pairs`."""
+    return _generated(_sentence_pairs, (language,), indices)
+
+
+def _sentence_pairs(language: str, indices: range) -> Iterator[SentencePair]:
     from paralign.smallworld import realize, sample_inference
 
     for index in indices:
@@ -91,6 +104,10 @@ def smallworld_sentence_pairs(language: str, indices: range) -> Iterator[Sentenc
 
 def smallworld_questions(context_language: str, question_language: str, indices: range) -> Iterator[Question]:
     """Yield questions with one answer each, aligned by index; errors as in :func:`smallworld_pairs`."""
+    return _generated(_questions, (context_language, question_language), indices)
+
+
+def _questions(context_language: str, question_language: str, indices: range) -> Iterator[Question]:
     from paralign.smallworld import realize_question, sample_question
 
     for index in indices:
@@ -104,6 +121,10 @@ def smallworld_tagged(language: str, indices: range) -> Iterator[Tagged]:
 
     ``text`` is the sentence in the orthography of its language, in Chinese without spaces.
     """
+    return _generated(_tagged, (language,), indices)
+
+
+def _tagged(language: str, indices: range) -> Iterator[Tagged]:
     from paralign.smallworld import World
 
     world = World(SEED)
@@ -113,3 +134,14 @@ def smallworld_tagged(language: str, indices: range) -> Iterator[Tagged]:
         for first, end, label in s.entities:
             tags[first:end] = [f"B-{label}"] + [f"I-{label}"] * (end - first - 1)
         yield Tagged(s.text, s.words, s.spans, tuple(tags), index)
+
+
+def _generated(generate: Callable[..., Iterator[T]], languages: tuple[str, ...], indices: range) -> Iterator[T]:
+    """Yield items. They are kept in blocks, as tasks read their data several times, and several runs the same data."""
+    for start in range(indices.start, indices.stop, _BLOCK):
+        yield from _block(generate, languages, start, min(start + _BLOCK, indices.stop))
+
+
+@lru_cache(maxsize=256)
+def _block(generate: Callable[..., Iterator[Any]], languages: tuple[str, ...], start: int, stop: int) -> list[Any]:
+    return list(generate(*languages, range(start, stop)))

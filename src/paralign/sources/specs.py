@@ -10,7 +10,7 @@ from pathlib import Path
 from paralign.errors import UserError
 from paralign.formats.hub import is_hub
 from paralign.languages.derived_language import DERIVED_SEPARATOR, parse_derived
-from paralign.text.language_tags import canonical_tag, variant_of
+from paralign.text.language_tags import canonical_tag, find_tag, variant_of
 
 __all__ = ["SMALLWORLD_DEFAULT", "PairSpec", "TextSpec", "check_order", "parse_pairs", "parse_text", "smallworld_range"]
 
@@ -185,10 +185,22 @@ def _tagged(language: str, ordering: str, variant: str) -> str:
 def _split_spec(text: str, shape: str) -> tuple[str, str]:
     head, equals, path = text.partition("=")
     if not equals or not head.strip():
-        raise UserError(f"no language before the path in {text!r}", hint=shape)
+        tags = _tags_in_name(path or head, pair="SOURCE-TARGET" in shape)
+        hint = f"did you mean {tags}={(path or head).strip()}?" if tags else shape
+        raise UserError(f"no language before the path in {text!r}", hint=hint)
     if not path.strip():
         raise UserError(f"no path after '=' in {text!r}", hint=shape)
     return head.strip(), path.strip()
+
+
+def _tags_in_name(path: str, *, pair: bool) -> str | None:
+    """Return ``en-ru`` for ``corpus.en-ru.csv`` (``pair``), ``ru`` for ``news.ru.txt``; None if no part is a tag."""
+    parts = re.split(r"[._-]" if pair else r"[._]", Path(path.strip()).name)
+    known = [2 <= len(part) <= 3 and bool(find_tag(part)) for part in parts]
+    for k in range(len(parts) - 1 - pair, -1, -1):
+        if all(known[k : k + 1 + pair]):
+            return "-".join(parts[k : k + 1 + pair])
+    return None
 
 
 def _check_two_files(spec: PairSpec) -> None:

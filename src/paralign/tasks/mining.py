@@ -41,12 +41,14 @@ class MiningConfig(TaskConfig):
     layer: int | None = None
     """Hidden state to read, 0 for the embeddings. None: the last."""
     pool: Literal["cls", "mean"] = "mean"
+    """Sentence vector: ``cls``, the state of the first piece, or ``mean`` over pieces, special ones excluded."""
     margin: Margin = "ratio"
     """How a pair is scored: by the ratio of its cosine to the average cosine of its neighbors, by the difference
     (``distance``), or by the cosine itself (``absolute``)."""
     strategy: Strategy = "max"
     """``max``: candidates of both directions, best first, each sentence once. See ``paralign.metrics.margin``."""
     neighbours: int = Field(default=4, ge=1)
+    """Number of nearest neighbors whose average cosine a pair is compared with, k."""
     threshold: float | None = None
     """Lowest score of extracted pairs. None: the threshold with the best F1 on the set itself is used and printed, and
     metrics are named ``f1_best_threshold`` etc.; this is meant for the training set."""

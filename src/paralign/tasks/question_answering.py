@@ -186,9 +186,10 @@ class QuestionAnswering(SupervisedTask):
             }
         return {"f1": f1(answer.text, item.answers), "exact_match": exact_match(answer.text, item.answers)}
 
-    def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
+    def scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
+        """Score items with their answers; the same file is scored in the same way throughout."""
         self._mlqa = self._uses_mlqa(data)
-        return super()._scores(answered, data)
+        return super().scores(answered, data)
 
     def _uses_mlqa(self, data: Dataset[Any]) -> bool:
         """Return whether a data set is scored as by MLQA."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from paralign.encoder import Encoder
+from paralign.encoder import Encoder, HiddenStates
 from paralign.errors import UserError
 from paralign.languages import parse_derived
 from paralign.objectives import Batches, Objective
@@ -237,22 +237,54 @@ class SupervisedTask(Task):
             if missing:
                 self.cut["items without an original"] += missing
 
+    def encode(
+        self, encoder: Encoder, data: Dataset[Any], layers: Sequence[int]
+    ) -> Iterator[tuple[list[Any], list[Example], Iterator[tuple[list[int], list[HiddenStates]]]]]:
+        """Encode items, :attr:`window` of them at a time.
+
+        Args:
+            encoder: the encoder; it is put into evaluation mode.
+            data: the data set.
+            layers: numbers of hidden states, 0 for the embeddings.
+
+        Yields:
+            The items of a window, their rows, and an iterator over batches: indices of rows, and the states of each
+            layer. Whether gradients are computed is up to the caller.
+        """
+        encoder.eval()
+        for items in self._windows(data):
+            rows = self.examples(encoder, items, data.language)
+            batches = (
+                (batch, encoder.encode_layers(example_view(encoder, [rows[i] for i in batch], data.language), layers))
+                for batch in padded_batches([len(row) for row in rows], BUDGET)
+            )
+            yield items, rows, batches
+
+    def answer_all(
+        self, items: Sequence[Any], rows: Sequence[Example], predictions: Mapping[int, Any]
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yield items with their answers.
+
+        Args:
+            items: items of a window.
+            rows: their rows.
+            predictions: of each row, by its index.
+        """
+        parts: dict[int, list[tuple[Example, Any]]] = defaultdict(list)
+        for number, row in enumerate(rows):
+            parts[row.item].append((row, predictions[number]))
+        for index, item in enumerate(items):
+            yield item, self.answer(item, parts[index])
+
     @torch.no_grad()
     def answers(self, encoder: Encoder, head: TaskHead, data: Dataset[Any]) -> Iterator[tuple[Any, Any]]:
         """Yield items with their answers, in order. Memory is bounded by :attr:`window`."""
-        encoder.eval()
         head.eval()
-        for items in self._windows(data):
-            rows = self.examples(encoder, items, data.language)
+        for items, rows, batches in self.encode(encoder, data, [encoder.layers]):
             predictions: dict[int, Any] = {}
-            for batch in padded_batches([len(row) for row in rows], BUDGET):
-                states = encoder.encode(example_view(encoder, [rows[i] for i in batch], data.language))
+            for batch, (states,) in batches:
                 predictions |= zip(batch, head.decode(states), strict=True)
-            parts: dict[int, list[tuple[Example, Any]]] = defaultdict(list)
-            for number, row in enumerate(rows):
-                parts[row.item].append((row, predictions[number]))
-            for index, item in enumerate(items):
-                yield item, self.answer(item, parts[index])
+            yield from self.answer_all(items, rows, predictions)
 
     def predict(self, encoder: Encoder, head: Objective | None, data: Dataset[Any], path: Path) -> list[Path]:
         """Write the answers to all items; see :meth:`write`."""
@@ -270,9 +302,10 @@ class SupervisedTask(Task):
                 f"the model has no head for the task {self.name!r}",
                 hint=f"fine-tune it first: paralign finetune --task {self.name}",
             )
-        return self._scores(self.answers(encoder, head, data), data)
+        return self.scores(self.answers(encoder, head, data), data)
 
-    def _scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
+    def scores(self, answered: Iterable[tuple[Any, Any]], data: Dataset[Any]) -> list[Score]:
+        """Score items with their answers."""
         rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for item, answer in answered:
             for metric, row in self.score_item(item, answer, data.language).items():
@@ -297,7 +330,7 @@ class SupervisedTask(Task):
             return data.baselines
         out: dict[str, Mapping[str, float]] = {}
         for name, guess in self.baseline_answers(data).items():
-            scores = self._scores(((item, guess(item)) for item in data), data)
+            scores = self.scores(((item, guess(item)) for item in data), data)
             out[name] = {score.metric: score.value for score in scores}
         data.baselines = out
         return out

@@ -87,7 +87,7 @@ def split_words(texts: Iterable[str], *, tokenised: bool = False) -> Iterator[li
     cache: dict[str, list[str]] = {}
     for text in texts:
         if tokenised:
-            yield _TOKEN.findall(text)
+            yield [token for token in text.split(" ") if token]
             continue
         words: list[str] = []
         for run in text.split():

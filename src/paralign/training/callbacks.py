@@ -26,6 +26,7 @@ class CallbackTrainer(Protocol):
         run_dir: folder of the run.
         title: shown in the progress line.
         step, steps: steps done, and length of the run.
+        ranks: number of processes.
     """
 
     learner: Learner
@@ -36,6 +37,7 @@ class CallbackTrainer(Protocol):
     title: str
     step: int
     steps: int
+    ranks: int
 
     def record(self, **entry: Any) -> None:
         """Append an entry to the log and pass it to the callbacks."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from paralign.config import Config
 
@@ -59,6 +59,9 @@ class TrainingConfig(Config):
     """Number of steps between evaluations on held-out text, if there is any."""
     log_every: int = Field(default=10, ge=1)
     """Number of steps between log entries."""
+    gradient_cosine_every: int = Field(default=0, ge=0)
+    """Number of steps between measurements of the cosine between the gradients of each pair of losses, by layer, on the
+    first slice of the first process. Each costs a backward pass per loss and the memory of its gradients. 0: never."""
     checkpoint_every: int = Field(default=500, ge=1)
     """Number of steps between checkpoints."""
     head_steps: int = Field(default=300, ge=0)
@@ -66,6 +69,13 @@ class TrainingConfig(Config):
     objective needs one. 0: training starts with a random head."""
     keep: int = Field(default=2, ge=1)
     """Number of checkpoints kept."""
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        other = next((name for name in ("shard", "compile") if getattr(self, name)), None)
+        if self.gradient_cosine_every and other:
+            raise ValueError(f"gradient_cosine_every cannot be combined with {other}: remove one of them")
+        return self
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of optimizer steps of a run."""

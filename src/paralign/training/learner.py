@@ -90,12 +90,17 @@ class Learner(nn.Module):
             objectives = {**whole, **objectives}
         sums = {name: s for o in objectives.values() for name, s in o(step).items()}
         counts = self.counts(batch)
-        first = next(iter(step.encoded.values()), None)
-        self._vectors = None if first is None else first.mean().detach()
+        if step.encoded:
+            view = next(name for name, _ in step.encoded)
+            highest = max(layer for name, layer in step.encoded if name == view)
+            self._vectors = step.encoded[view, highest].mean().detach()
         return {name: (total, counts[name]) for name, total in sums.items()}
 
     def metrics(self) -> dict[str, float]:
-        """Return metrics for the log: those of the objectives, and the spread of mean-pooled sentence vectors."""
+        """Return metrics for the log: those of the objectives, and the spread of sentence vectors.
+
+        They are mean-pooled from the highest layer that is read of the view that was encoded first.
+        """
         out = {name: value for o in self.objectives_by_name().values() for name, value in o.metrics().items()}
         if self._vectors is not None:
             out |= {f"sentence_{name}": value for name, value in spread(self._vectors).items()}

@@ -10,13 +10,18 @@ __all__ = ["Outcome", "Stopped"]
 class Stopped(Exception):
     """The run was asked to stop and has saved a checkpoint.
 
+    Args:
+        signum: the signal.
+        step: the step after which a run stopped. None: several runs stopped.
+
     Attributes:
         code: exit code, 130 for Ctrl-C and 143 for SIGTERM.
     """
 
-    def __init__(self, signum: int, step: int) -> None:
+    def __init__(self, signum: int, step: int | None) -> None:
         self.code = 128 + signum
-        super().__init__(f"stopped after step {step:,}; the checkpoint is saved, continue with --resume")
+        where = "" if step is None else f" after step {step:,}; the checkpoint is saved"
+        super().__init__(f"stopped{where}, continue with --resume")
 
 
 @dataclass

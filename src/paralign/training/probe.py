@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from paralign.training.head import fit_new_head
 from paralign.training.memory import ADAM, peak_memory
 from paralign.training.trainer import Trainer
 
@@ -28,7 +29,8 @@ class StepCost:
         peak: peak memory in bytes: of the process on a CPU, of PyTorch on an accelerator.
         whole: bytes of weights, gradients and Adam's moments.
         fixed: the part of them that this process holds; included in ``peak``.
-        prepare: seconds before the first step of a run, in which MoCo fills its queue.
+        prepare: seconds before the first step of a run, in which a new vocabulary head is trained alone and MoCo fills
+            its queue.
     """
 
     seconds: float
@@ -47,7 +49,7 @@ def probe(trainer: Trainer) -> StepCost:
     """
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    prepare = _probe_preparation(trainer)
+    prepare = _probe_head(trainer) + _probe_preparation(trainer)
     seconds = []
     for _ in range(min(_STEPS, trainer.steps)):
         began = time.monotonic()
@@ -66,6 +68,15 @@ def probe(trainer: Trainer) -> StepCost:
         fixed,
         prepare,
     )
+
+
+def _probe_head(trainer: Trainer) -> float:
+    """Train a new vocabulary head for a few steps; return the estimated seconds of all of them."""
+    steps = trainer.config.head_steps
+    fit_new_head(trainer, min(1, steps))  # includes one-time costs
+    began = time.monotonic()
+    measured = len(fit_new_head(trainer, min(_PREPARE, steps)))
+    return (time.monotonic() - began) * steps / measured if measured else 0.0
 
 
 def _probe_preparation(trainer: Trainer) -> float:

@@ -30,6 +30,7 @@ from paralign.training.checkpoint_losses import CheckpointLosses
 from paralign.training.config import TrainingConfig
 from paralign.training.environment import REASON_FOR_ROUNDING, describe_environment
 from paralign.training.global_batch import global_shares
+from paralign.training.gradient_cosine import GradientCosines
 from paralign.training.learner import Learner
 from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimizer import learning_rate, make_optimizer
@@ -93,6 +94,7 @@ class Trainer:
                 f"{config.accumulate} accumulation steps",
                 hint="change training.batch or training.accumulate",
             )
+        self.cosines = GradientCosines(learner, config)
         if config.gradient_checkpointing:
             checkpoint_gradients(learner.encoder.model)
         if config.shard and self.ranks > 1:
@@ -137,6 +139,9 @@ class Trainer:
             for callback in reversed(self.callbacks):
                 at_exit.callback(callback.close)
             at_exit.callback(self.log.close)
+            quiet = self.quiet or not self.accelerator.is_main_process
+            self._progress = ProgressLine(self.title, self.steps, quiet=quiet)
+            at_exit.callback(self._progress.close)
             for callback in self.callbacks:
                 callback.on_train_start(self)
             if state is None:
@@ -149,9 +154,6 @@ class Trainer:
             if threading.current_thread() is threading.main_thread():  # Python delivers signals to no other
                 for signum in (signal.SIGINT, signal.SIGTERM):
                     at_exit.callback(signal.signal, signum, signal.signal(signum, self._on_signal))
-            quiet = self.quiet or not self.accelerator.is_main_process
-            self._progress = ProgressLine(self.title, self.steps, quiet=quiet)
-            at_exit.callback(self._progress.close)
             self._loop()
         for callback in self.callbacks:
             callback.on_train_end(self)
@@ -335,6 +337,8 @@ class Trainer:
             with nullcontext() if index == len(slices) - 1 else self.accelerator.no_sync(self.module):
                 with self.accelerator.autocast():  # accelerate wraps only what it prepares
                     out = self.module(batch, shares[index])
+                if index == 0 and self.cosines.due(self.step + 1):
+                    self.record(event="gradient_cosine", step=self.step + 1, cosines=self.cosines.measure(out))
                 loss = sum(weights[n] * total / max(1, counts[n]) for n, (total, _) in out.items())
                 self.accelerator.backward(loss * self.ranks)  # gradients are averaged over ranks
             sums += torch.stack([out[n][0].detach().float() for n in names])

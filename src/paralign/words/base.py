@@ -52,7 +52,8 @@ class AlignerOptions:
     Attributes:
         spec: the sentence pairs to align: their languages, and the path that error messages name.
         symmetrise: how the links of both directions are combined, one of
-            :data:`paralign.words.symmetrization.SYMMETRIZATIONS`. Default ``None``: the aligner's ``symmetrization``.
+            :data:`paralign.words.symmetrization.SYMMETRIZATIONS` or the aligner's ``more_symmetrizations``. Default
+            ``None``: the aligner's ``default_symmetrization``.
         tokenised: words of these pairs are separated by spaces.
         train: more pairs follow those to align; they are learned from and get no links.
         save: folder to save the trained aligner in.
@@ -107,6 +108,8 @@ class Aligner(ABC):
     """Names from ``accepts`` without which it cannot run."""
     default_symmetrization: ClassVar[str] = "grow-diag-final-and"
     """How the links of both directions are combined where the user does not choose."""
+    more_symmetrizations: ClassVar[tuple[str, ...]] = ()
+    """Ways to combine them besides :data:`paralign.words.symmetrization.SYMMETRIZATIONS`."""
 
     def __init__(self, config: Any, options: AlignerOptions) -> None:
         self.config: Any = config
@@ -152,11 +155,12 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
     Raises:
         UserError: for an unknown aligner or setting, and for options that the aligner does not support.
     """
-    from paralign.words.symmetrization import SYMMETRIZATIONS as SYMMETRIZATIONS
+    from paralign.words.symmetrization import SYMMETRIZATIONS
 
     aligner = find_aligner(name)
-    if options.symmetrise is not None and options.symmetrise not in SYMMETRIZATIONS:
-        hint = did_you_mean(options.symmetrise, SYMMETRIZATIONS)
+    symmetrizations = (*aligner.more_symmetrizations, *SYMMETRIZATIONS)
+    if options.symmetrise is not None and options.symmetrise not in symmetrizations:
+        hint = did_you_mean(options.symmetrise, symmetrizations)
         raise UserError(f"unknown symmetrization {options.symmetrise!r}", hint=hint)
     for option in OPTIONS:
         if options.given(option) and option not in aligner.accepts:
@@ -167,6 +171,8 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
             raise UserError(f"the aligner {aligner.name!r} needs --{option}", hint=f"add --{option}")
     if options.load is not None and options.save is not None:
         raise UserError("--save and --load cannot be combined", hint="an aligner that is loaded is saved already")
+    if options.load is not None and options.model is not None:
+        raise UserError("--model and --load cannot be combined", hint="a saved aligner does not use an encoder")
     if options.load is not None and options.train:
         raise UserError("--train and --load cannot be combined", hint="an aligner that is loaded is not trained")
     if options.save is not None and Path(options.save).exists():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from paralign.ragged import row_starts
 
@@ -33,12 +34,12 @@ class Side:
         vocabulary: the word of each id.
     """
 
-    ids: Tensor
-    lengths: Tensor
+    ids: npt.NDArray[Any]
+    lengths: npt.NDArray[Any]
     vocabulary: list[str]
 
     @property
-    def starts(self) -> Tensor:
+    def starts(self) -> npt.NDArray[Any]:
         """int64 ``[rows]``, where each sentence begins in ``ids``."""
         return row_starts(self.lengths)
 
@@ -61,8 +62,8 @@ class Bitext:
 
     source: Side
     target: Side
-    pair_of_row: Tensor
-    offsets: Tensor
+    pair_of_row: npt.NDArray[Any]
+    offsets: npt.NDArray[Any]
     pairs: int
 
     @classmethod
@@ -84,13 +85,13 @@ class Bitext:
                 target.add(second[j : n * (part + 1) // parts])
                 rows.append(number)
                 offsets.extend((i, j))
-        begins = torch.tensor(offsets, dtype=torch.int64).view(-1, 2)
-        return cls(source.side(), target.side(), torch.tensor(rows, dtype=torch.int64), begins, number + 1)
+        begins = np.array(offsets, np.int64).reshape(-1, 2)
+        return cls(source.side(), target.side(), np.array(rows, np.int64), begins, number + 1)
 
     def without_ids(self) -> Bitext:
         """Return a copy without word ids, to free memory once
         :class:`~paralign.words.alignment_cells.AlignmentCells` has copied them."""
-        empty = torch.empty(0, dtype=torch.int32)
+        empty = np.empty(0, np.int32)
         return replace(self, source=replace(self.source, ids=empty), target=replace(self.target, ids=empty))
 
 
@@ -99,21 +100,21 @@ class _SideBuilder:
 
     def __init__(self, lowercase: bool) -> None:
         self.lowercase = lowercase
-        self.number_of: dict[str, int] = {}
+        self.number_of: defaultdict[str, int] = defaultdict()
+        self.number_of.default_factory = self.number_of.__len__  # a new word gets the next number
         self.flat, self.lengths = array("i"), array("q")
 
     def add(self, words: Sequence[str]) -> None:
-        number_of = self.number_of
-        if self.lowercase:
-            words = [word.lower() for word in words]
-        self.flat.extend([number_of.setdefault(word, len(number_of)) for word in words])
+        lowered = map(str.lower, words) if self.lowercase else words
+        self.flat.extend(map(self.number_of.__getitem__, lowered))
         self.lengths.append(len(words))
 
     def side(self) -> Side:
+        self.number_of.default_factory = None  # a cycle otherwise, whose memory is freed late
         flat = np.frombuffer(self.flat, np.int32) if self.flat else np.empty(0, np.int32)
         order = np.argsort(-np.bincount(flat, minlength=len(self.number_of)), kind="stable")
         new_id = np.empty(len(order), np.int32)
         new_id[order] = np.arange(len(order), dtype=np.int32)
         words = list(self.number_of)
-        lengths = torch.tensor(self.lengths, dtype=torch.int64)
-        return Side(torch.from_numpy(new_id[flat]), lengths, [words[k] for k in order.tolist()])
+        lengths = np.array(self.lengths, np.int64)
+        return Side(new_id[flat], lengths, [words[k] for k in order.tolist()])

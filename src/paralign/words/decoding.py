@@ -2,105 +2,104 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
-from paralign.words.alignment_cells import AlignmentCells
 from paralign.words.bitext import Bitext
+from paralign.words.posteriors import Posteriors
 from paralign.words.symmetrization import symmetrize
-from paralign.words.translation_model import Posteriors, TranslationModel
 from paralign.words.word_links import WordLinks
 
-__all__ = ["UnsortedLinks", "decode"]
+__all__ = ["POSTERIOR", "best_threshold", "decode"]
+
+Array = npt.NDArray[Any]
+POSTERIOR = "posterior"
+"""Symmetrization of aligners with posteriors: links whose mean posterior reaches a threshold."""
+_BINS = 1000
+_SAMPLE_ROWS = 50_000
 
 
-@dataclass
-class UnsortedLinks:
-    """Links block by block. Sorting them does not need the model, which can be deleted before.
+def best_threshold(posteriors: Posteriors, rows: int) -> float:
+    """Return the threshold of the mean posterior with the largest expected F1 (see Lipton et al. 2014).
 
-    Attributes:
-        pairs: number of sentence pairs.
-        rows: int32 arrays, the sentence pair of each link.
-        source: int32 arrays, the source word of each link.
-        target: int32 arrays, the target word of each link.
-        posterior: float32 arrays, the probability of each link; ``None`` without probabilities.
+    If posteriors are probabilities, a threshold t gives Σ p[p ≥ t] correct links of n(t), of Σ p in all. The first
+    50,000 rows are used.
+
+    Args:
+        posteriors: of the text.
+        rows: number of rows of the text.
     """
-
-    pairs: int
-    rows: list[Any]
-    source: list[Any]
-    target: list[Any]
-    posterior: list[Any] | None
-
-    def links(self) -> WordLinks:
-        """Return the sorted links, and free the unsorted ones."""
-        posterior = None if self.posterior is None else _concatenate(self.posterior)
-        rows, source, target = (_concatenate(parts) for parts in (self.rows, self.source, self.target))
-        return WordLinks.from_arrays(self.pairs, rows, source, target, posterior)
+    number, mass = np.zeros(_BINS + 1), np.zeros(_BINS + 1)
+    for first, stop in posteriors.blocks(min(rows, _SAMPLE_ROWS)):
+        forward, backward = posteriors.block(first, stop)
+        mean = (forward + backward) / 2
+        mean = mean[mean > 0.5 / _BINS]
+        place = np.minimum((mean * _BINS).astype(np.int64), _BINS)
+        number += np.bincount(place, minlength=_BINS + 1)
+        mass += np.bincount(place, mean, _BINS + 1)
+    links, correct = np.cumsum(number[::-1])[::-1], np.cumsum(mass[::-1])[::-1]
+    if not correct[0]:
+        return 0.5
+    return max(1, int(np.argmax(2 * correct / (links + correct[0])))) / _BINS
 
 
 def decode(
-    model: TranslationModel,
-    cells: AlignmentCells,
-    bitext: Bitext,
-    method: str = "grow-diag-final-and",
-    *,
-    pairs: int | None = None,
-    posteriors: bool = False,
-) -> UnsortedLinks:
-    """Link each word to its most probable counterpart (or none) in each direction, and combine the directions.
+    posteriors: Posteriors, bitext: Bitext, method: str, *, pairs: int, threshold: float, probabilities: bool = False
+) -> WordLinks:
+    """Return the links of the first sentence pairs.
 
     Args:
-        model: the model, for these cells.
-        cells: the cells of the text.
+        posteriors: of the text.
         bitext: the text.
-        method: see :func:`paralign.words.symmetrization.symmetrize`.
-        pairs: link only the first pairs, this many. Default ``None``: all.
-        posteriors: also return the probability of each link, the geometric mean of both directions' posteriors.
+        method: ``posterior``, or a method of :func:`paralign.words.symmetrization.symmetrize` for the most probable
+            counterpart of each word in each direction (none, if that is more probable).
+        pairs: number of sentence pairs.
+        threshold: for ``posterior``, smallest mean of the posteriors of both directions.
+        probabilities: also return the mean posterior of each link.
     """
-    pair_of_row, offsets = bitext.pair_of_row.numpy(), bitext.offsets.numpy()
-    pairs = bitext.pairs if pairs is None else pairs
-    result = UnsortedLinks(pairs, [], [], [], [] if posteriors else None)
-    for block in cells:
-        rows = block.rows.cpu().numpy()
-        wanted = pair_of_row[rows] < pairs
-        if not wanted.any():
+    lengths = np.diff(posteriors.starts, axis=1)
+    columns: tuple[list[Array], ...] = ([], [], [], [])
+    for first, stop in posteriors.blocks(int(np.searchsorted(bitext.pair_of_row, pairs))):
+        forward, backward = posteriors.block(first, stop)
+        mean = (forward + backward) / 2
+        if method == POSTERIOR:
+            cell = np.flatnonzero(mean >= threshold)
+        else:
+            cell = _symmetrized(forward, backward, lengths[:, first:stop], method)
+        begin = posteriors.cells[first : stop + 1] - posteriors.cells[first]
+        row = np.searchsorted(begin, cell, side="right") - 1
+        i, j = np.divmod(cell - begin[row], lengths[1, first + row])
+        offsets = bitext.offsets[first + row]
+        values = (bitext.pair_of_row[first + row], i + offsets[:, 0], j + offsets[:, 1], mean[cell])
+        for parts, value, kind in zip(columns, values, (np.int32, np.int32, np.int32, np.float32), strict=True):
+            parts.append(value.astype(kind))
+    rows, source, target, posterior = columns
+    return WordLinks.from_arrays(pairs, rows, source, target, posterior if probabilities else None)
+
+
+def _symmetrized(forward: Array, backward: Array, lengths: Array, method: str) -> Array:
+    """Return the cells that are linked when the best links of both directions are combined."""
+    found, begin = [np.empty(0, np.int64)], 0
+    for m, n in lengths.T.tolist():
+        if not m or not n:
             continue
-        probabilities = model.posteriors(block, count=False)
-        forward, backward = _best_links(probabilities)
-        links = symmetrize(forward.cpu().numpy(), backward.cpu().numpy(), method)
-        k, i, j = np.nonzero(links & wanted[:, None, None])
-        row = rows[k]
-        for parts, values in (
-            (result.rows, pair_of_row[row]),
-            (result.source, i + offsets[row, 0]),
-            (result.target, j + offsets[row, 1]),
-        ):
-            parts.append(values.astype(np.int32))  # half the memory until they are sorted
-        if result.posterior is not None:
-            mean = torch.sqrt(probabilities.forward * probabilities.backward).cpu().numpy()
-            result.posterior.append(mean[k, i, j].astype(np.float32))
-    return result
+        shape, cells = (1, m, n), slice(begin, begin + m * n)
+        directions = (
+            _best(forward[cells].reshape(shape), 1),
+            _best(backward[cells].reshape(shape), 2),
+        )
+        found.append(np.flatnonzero(symmetrize(*directions, method)) + begin)
+        begin += m * n
+    return np.concatenate(found)
 
 
-def _concatenate(parts: list[Any]) -> list[Any]:
-    """Return the parts as a list of one array, and empty ``parts``."""
-    whole = np.concatenate([np.empty(0, np.int32), *parts]) if parts else np.empty(0, np.int32)
-    parts.clear()
-    return [whole]
-
-
-def _best_links(posteriors: Posteriors) -> tuple[Tensor, Tensor]:
-    """Return ``[k, m, n]`` masks of both directions: the most probable counterpart, if more probable than none."""
-    best, position = posteriors.forward.max(1, keepdim=True)
-    kept = (best > posteriors.forward_null.unsqueeze(1)) & (best > 0)
-    shape, device = posteriors.forward.shape, best.device
-    forward = torch.zeros(shape, dtype=torch.bool, device=device).scatter_(1, position, kept)
-    best, position = posteriors.backward.max(2, keepdim=True)
-    kept = (best > posteriors.backward_null.unsqueeze(2)) & (best > 0)
-    backward = torch.zeros(shape, dtype=torch.bool, device=device).scatter_(2, position, kept)
-    return forward, backward
+def _best(posterior: Array, axis: int) -> Array:
+    """Return a mask of the first most probable counterpart of each word, where it is more probable than none."""
+    best = posterior.max(axis, keepdims=True)
+    mask = np.zeros(posterior.shape, np.bool_)
+    # A tolerance, because the posterior of null is a difference of float32 numbers.
+    linked = best > 1 - posterior.sum(axis, keepdims=True) + 1e-6
+    np.put_along_axis(mask, posterior.argmax(axis, keepdims=True), linked, axis)
+    return mask

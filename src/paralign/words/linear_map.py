@@ -72,10 +72,14 @@ class LinearMap:
             tensors = load_file(Path(folder) / "map.safetensors")
             matrix = tensors["matrix"]
             schema = facts.pop("schema", None)
+            facts["layer"] = int(facts["layer"])
+            missing = {"source", "target", "kind", "model_hash"} - facts.keys()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
             raise UserError("not a linear map", where=folder, hint=hint) from None
         if schema not in (1, SCHEMA):
             raise UserError("the linear map is of another version", where=folder, hint=hint)
+        if missing:
+            raise UserError("not a linear map", where=folder, hint=hint)
         return cls(matrix, facts, tensors.get("bias"))
 
     def apply_to(self, encoder: Encoder, digest: str, folder: str | Path) -> None:

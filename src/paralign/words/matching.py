@@ -8,7 +8,6 @@ from torch import Tensor
 __all__ = ["best_matches", "itermax", "transport_plan"]
 
 _DISCOUNT = 0.9
-_SINKHORN_STEPS = 50
 
 
 def best_matches(values: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,16 +60,17 @@ def itermax(values: Tensor, inside: Tensor, rounds: int) -> Tensor:
     return links
 
 
-def transport_plan(cosine: Tensor, rows: Tensor, columns: Tensor, smoothing: float) -> Tensor:
+def transport_plan(cosine: Tensor, rows: Tensor, columns: Tensor, smoothing: float, iterations: int = 50) -> Tensor:
     """Return the logarithms of the entropic transport plan between words of equal weight at cost 1 - cosine.
 
-    Sinkhorn's algorithm (Cuturi 2013), 50 steps.
+    Sinkhorn's algorithm (Cuturi 2013).
 
     Args:
         cosine: similarities.
         rows: where there are source words, not padding.
         columns: where there are target words, not padding.
         smoothing: weight of the entropy.
+        iterations: of the algorithm; the plan is exact after many.
 
     Shapes:
         cosine: ``[k, m, n]``
@@ -81,7 +81,7 @@ def transport_plan(cosine: Tensor, rows: Tensor, columns: Tensor, smoothing: flo
     scores = (cosine / smoothing).masked_fill(~(rows.unsqueeze(2) & columns.unsqueeze(1)), -torch.inf)
     weight = [torch.where(mask, -torch.log(mask.sum(1, keepdim=True).float()), -torch.inf) for mask in (rows, columns)]
     u, v = (torch.zeros(mask.shape, device=cosine.device) for mask in (rows, columns))
-    for _ in range(_SINKHORN_STEPS):
+    for _ in range(iterations):
         u = torch.where(rows, weight[0] - torch.logsumexp(scores + v.unsqueeze(1), 2), 0.0)
         v = torch.where(columns, weight[1] - torch.logsumexp(scores + u.unsqueeze(2), 1), 0.0)
     return scores + u.unsqueeze(2) + v.unsqueeze(1)

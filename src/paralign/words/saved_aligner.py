@@ -3,75 +3,125 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+import numpy.typing as npt
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.numpy import load_file, save_file
 
 from paralign.digests import FolderDigests
 from paralign.errors import UserError
 from paralign.ragged import row_ids
-from paralign.words.alignment_cells import AlignmentCells
 from paralign.words.bitext import Bitext
-from paralign.words.diagonal_prior import DiagonalPrior
-from paralign.words.jump_prior import JumpPrior
-from paralign.words.translation_model import FLOOR, TranslationModel
+from paralign.words.cells import AlignmentCells
+from paralign.words.compiled import FLOOR
+from paralign.words.decoding import best_threshold
+from paralign.words.ibm_model import IbmParameters
+from paralign.words.posterior_kernels import fill_lexical, hmm_posteriors, ibm_posteriors
+from paralign.words.posteriors import Posteriors, SampledPosteriors
+from paralign.words.sampler import SamplerSettings
 
-__all__ = ["SavedAligner"]
+__all__ = ["SavedAligner", "TablePosteriors"]
 
-SCHEMA = 1
+Array = npt.NDArray[Any]
+SCHEMA = 2
 _MIN_PROBABILITY = 1e-6
+_MIN_COUNT = 1e-3
+_DIRECTIONS = ("forward", "backward")
 
 
 class SavedAligner:
-    """The parameters of a translation model by word, independent of the text they were trained on.
+    """The parameters of a statistical aligner by word, independent of the text they were trained on.
 
     Args:
         words: the vocabularies of both sides.
-        tensors: ``rows`` int64 ``[source words + 1]``, where the word pairs of each source word begin; ``target`` int32
-            ``[pairs]``; ``forward`` and ``backward`` float32 ``[pairs]``; ``forward_none`` ``[target words]`` and
-            ``backward_none`` ``[source words]``; for a hidden Markov model ``forward_jumps`` and ``backward_jumps``.
-        facts: languages, settings, shares of words without a counterpart, tensions.
+        tables: ``rows`` int64 ``[source words + 1]``, where the word pairs of each source word begin; ``target`` int32
+            ``[pairs]``, ascending in each row; and for both directions, ``forward`` and ``backward``: ``forward``
+            float32 ``[pairs]``, the probabilities; ``forward_other`` float32 ``[generating words + 1]``, that of a pair
+            that is not in the tables, the last for an unknown word; ``forward_null`` float32 ``[generated words + 1]``,
+            likewise; and, for a hidden Markov model, ``forward_jumps`` float32 ``[2 · MAX_LENGTH + 3]``.
+        facts: languages, settings, ``positions`` (probability of null and tension of both directions), ``same`` (factor
+            of words that are spelled alike), ``threshold`` of the mean posterior.
     """
 
-    def __init__(self, words: tuple[list[str], list[str]], tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        self.words, self.tensors, self.facts = words, tensors, facts
+    def __init__(self, words: tuple[list[str], list[str]], tables: dict[str, Array], facts: dict[str, Any]) -> None:
+        self.words, self.tables, self.facts = words, tables, facts
+        self._numbers: list[dict[str, int]] | None = None
 
     @classmethod
-    def from_model(
-        cls, model: TranslationModel, cells: AlignmentCells, bitext: Bitext, facts: dict[str, Any]
+    def from_ibm(
+        cls,
+        models: tuple[IbmParameters, IbmParameters],
+        cells: AlignmentCells,
+        bitext: Bitext,
+        facts: Mapping[str, Any],
     ) -> SavedAligner:
-        """Convert a trained model. Word pairs whose probabilities are below 1e-6 in both directions are left out."""
-        assert model.lexical is not None
-        assert model.null is not None
-        forward, backward = (table[:-1].cpu() for table in model.lexical)
-        kept = (forward >= _MIN_PROBABILITY) | (backward >= _MIN_PROBABILITY)
-        kept_before = torch.cat([torch.zeros(1, dtype=torch.int64), torch.cumsum(kept, 0)])
-        tensors = {
-            "rows": kept_before[cells.rows.cpu()],
-            "target": cells.target.cpu()[kept],
-            "forward": forward[kept],
-            "backward": backward[kept],
-            "forward_none": model.null[0][:-1].cpu().clone(),
-            "backward_none": model.null[1][:-1].cpu().clone(),
-        }
-        positions = []
-        for name, prior in zip(("forward", "backward"), (model.priors[0], model.priors[1]), strict=True):
-            if isinstance(prior, JumpPrior):
-                tensors[f"{name}_jumps"] = prior.weights.cpu()
-                positions.append({"null": prior.null})
-            else:
-                positions.append({"null": prior.null, "tension": prior.tension})
+        """Convert IBM model 2. Word pairs whose probabilities are below 1e-6 in both directions are left out."""
+        kept = (models[0].lexical >= _MIN_PROBABILITY) | (models[1].lexical >= _MIN_PROBABILITY)
+        tables = _sorted_pairs(cells, np.flatnonzero(kept), [model.lexical for model in models])
+        for name, model, side in zip(_DIRECTIONS, models, cells.directions, strict=True):
+            tables[f"{name}_other"] = np.full(side.sizes[0] + 1, FLOOR, np.float32)
+            tables[f"{name}_null"] = np.append(model.null, np.float32(FLOOR))
+        positions = [{"null": model.share, "tension": model.tension} for model in models]
         words = (bitext.source.vocabulary, bitext.target.vocabulary)
-        return cls(words, tensors, {"schema": SCHEMA, **facts, "positions": positions})
+        return cls(words, tables, {"schema": SCHEMA, **facts, "positions": positions, "same": 1.0})
+
+    @classmethod
+    def from_samples(
+        cls,
+        posteriors: SampledPosteriors,
+        cells: AlignmentCells,
+        bitext: Bitext,
+        settings: SamplerSettings,
+        same: float,
+        facts: Mapping[str, Any],
+    ) -> SavedAligner:
+        """Convert the samples of a hidden Markov model: parameters are means under their Dirichlet priors.
+
+        Args:
+            posteriors: the samples.
+            cells: the cells of the text.
+            bitext: the text.
+            settings: the priors.
+            same: factor of words that are spelled alike.
+            facts: languages and settings.
+        """
+        counts = [np.zeros(cells.distinct, np.float32) for _ in range(2)]
+        for first, stop in posteriors.blocks(posteriors.starts.shape[1] - 1):
+            ids = cells.ids[cells.cells[first] : cells.cells[stop]]
+            for table, found in zip(counts, posteriors.block(first, stop), strict=True):
+                np.add.at(table, ids, found)
+        source: Array = row_ids(np.diff(cells.rows))
+        kept = np.flatnonzero((counts[0] >= _MIN_COUNT) | (counts[1] >= _MIN_COUNT))
+        tables: dict[str, Array] = {}
+        probabilities, positions = [], []
+        for index, (name, table) in enumerate(zip(_DIRECTIONS, counts, strict=True)):
+            side, jumps = cells.directions[index], posteriors.samples[index].jumps
+            given, other_word = (source, cells.target) if side.by_row else (cells.target, source)
+            total = np.bincount(given, table, side.sizes[0]) + settings.alpha * side.sizes[1]
+            probabilities.append(((table + settings.alpha) / total[given]).astype(np.float32))
+            other = settings.alpha / np.append(total, settings.alpha * side.sizes[1])
+            tables[f"{name}_other"] = other.astype(np.float32)
+            of_word = np.bincount(side.words[1], minlength=side.sizes[1])
+            generated = np.bincount(other_word, table, side.sizes[1])
+            rest = np.maximum(of_word - generated, 0)
+            null = np.append(rest, 0) + settings.null_alpha
+            tables[f"{name}_null"] = (null / (rest.sum() + settings.null_alpha * side.sizes[1])).astype(np.float32)
+            tables[f"{name}_jumps"] = jumps
+            positions.append({"null": float(min(0.5, max(0.01, rest.sum() / max(1, of_word.sum()))))})
+        tables |= _sorted_pairs(cells, kept, probabilities)
+        words = (bitext.source.vocabulary, bitext.target.vocabulary)
+        saved = cls(words, tables, {"schema": SCHEMA, **facts, "positions": positions, "same": same})
+        applied = TablePosteriors(saved, bitext)
+        saved.facts["threshold"] = best_threshold(applied, len(bitext.pair_of_row))
+        return saved
 
     def save(self, folder: Path) -> None:
         """Write ``words.safetensors`` and ``words.json`` to an existing folder."""
-        save_file({name: value.contiguous() for name, value in self.tensors.items()}, folder / "words.safetensors")
+        save_file({name: np.ascontiguousarray(v) for name, v in self.tables.items()}, folder / "words.safetensors")
         content = {**self.facts, "source": self.words[0], "target": self.words[1]}
         (folder / "words.json").write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -83,66 +133,87 @@ class SavedAligner:
             UserError: if the folder is missing, damaged or of another version.
         """
         folder = Path(folder)
-        FolderDigests(folder, "train it again with paralign words --save").check()
+        again = "train it again with paralign words --save"
+        FolderDigests(folder, again).check()
         try:
             facts = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-            tensors = load_file(folder / "words.safetensors")
             words = (facts.pop("source"), facts.pop("target"))
-            if facts["schema"] != SCHEMA or len(words[0]) + 1 != len(tensors["rows"]):
-                hint = "train it again with paralign words --save"
-                raise UserError("the word aligner is damaged or of another version", where=folder, hint=hint)
+            if facts["schema"] != SCHEMA:
+                message = f"this word aligner has format {facts['schema']}, but this version reads {SCHEMA}"
+                raise UserError(message, where=folder, hint=again)
+            tables = load_file(folder / "words.safetensors")
+            if len(words[0]) + 1 != len(tables["rows"]):
+                raise UserError("the word aligner is damaged", where=folder, hint=again)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
             if isinstance(error, UserError):
                 raise
             hint = "train one with paralign words --save"
             raise UserError("not a trained word aligner", where=folder, hint=hint) from None
-        return cls(words, tensors, facts)
+        return cls(words, tables, facts)
 
-    def model(self, cells: AlignmentCells, bitext: Bitext) -> TranslationModel:
-        """Return the model for the distinct word pairs of a new text. Unknown words and pairs get ``FLOOR``.
+    def numbers(self, side: int, vocabulary: Sequence[str]) -> Array:
+        """Return the number of each word in the tables of a side; -1 for unknown words.
 
         Args:
-            cells: the cells of the new text.
-            bitext: the new text.
+            side: 0 for source, 1 for target.
+            vocabulary: the words.
         """
-        source, target = (
-            torch.from_numpy(_find_words(vocabulary, side.vocabulary))
-            for vocabulary, side in zip(self.words, (bitext.source, bitext.target), strict=True)
+        if self._numbers is None:
+            self._numbers = [{word: k for k, word in enumerate(words)} for words in self.words]
+        return np.array([self._numbers[side].get(word, -1) for word in vocabulary], np.int64)
+
+
+class TablePosteriors(Posteriors):
+    """Posteriors of new text under the parameters of a saved aligner. Those of a pair depend on the pair alone.
+
+    Args:
+        saved: the aligner.
+        bitext: the text.
+    """
+
+    def __init__(self, saved: SavedAligner, bitext: Bitext) -> None:
+        sides = (bitext.source, bitext.target)
+        starts = np.stack([np.concatenate([[0], np.cumsum(side.lengths)]) for side in sides]).astype(np.int64)
+        super().__init__(starts, np.concatenate([[0], np.cumsum(sides[0].lengths * sides[1].lengths)]).astype(np.int64))
+        self.saved = saved
+        source, target = (saved.numbers(k, side.vocabulary)[side.ids] for k, side in enumerate(sides))
+        self.words = (source, target)
+        spelling = {word: k for k, word in enumerate(sides[0].vocabulary)}
+        unlike = range(len(spelling), len(spelling) + len(sides[1].vocabulary))
+        target = np.array(
+            [spelling.get(word, k) for word, k in zip(sides[1].vocabulary, unlike, strict=True)], np.int32
         )
-        rows, width = self.tensors["rows"], len(self.words[1])
-        saved_keys = row_ids(rows.diff()) * width + self.tensors["target"]
-        first, second = source[cells.source_of(0, cells.distinct).cpu()], target[cells.target.cpu().long()]
-        keys = first * width + second
-        positions = torch.searchsorted(saved_keys, keys).clamp(max=max(0, len(saved_keys) - 1))
-        is_saved = (first >= 0) & (second >= 0)
-        is_saved &= saved_keys[positions] == keys if len(saved_keys) else False
-        lexical = []
-        for name in ("forward", "backward"):
-            table = torch.zeros(cells.distinct + 1)
-            values = self.tensors[name][positions] if len(saved_keys) else torch.zeros(len(positions))
-            table[:-1] = torch.where(is_saved, values, FLOOR).clamp(min=FLOOR)
-            lexical.append(table.to(cells.device))
-        null = []
-        for name, numbers in (("forward_none", target), ("backward_none", source)):
-            table = torch.ones(len(numbers) + 1)
-            table[:-1] = torch.where(numbers >= 0, self.tensors[name][numbers.clamp(min=0)], FLOOR)
-            null.append(table.to(cells.device))
-        return TranslationModel(lexical, null, self._priors(cells.device))
+        self.spelling = np.concatenate([sides[0].ids, target[sides[1].ids]])
 
-    def _priors(self, device: torch.device) -> list[DiagonalPrior] | list[JumpPrior]:
-        forward, backward = self.facts["positions"]
-        if "forward_jumps" not in self.tensors:
-            return [DiagonalPrior(null=facts["null"], tension=facts["tension"]) for facts in (forward, backward)]
-        priors = []
-        for name, facts in (("forward_jumps", forward), ("backward_jumps", backward)):
-            weights = self.tensors[name].to(device)
-            prior = JumpPrior(null=facts["null"], max_jump=len(weights) // 2, device=device)
-            prior.weights = weights
-            priors.append(prior)
-        return priors
+    def block(self, first: int, stop: int) -> tuple[Array, Array]:
+        tables, facts = self.saved.tables, self.saved.facts
+        lexical = [np.empty(self.cells[stop] - self.cells[first], np.float32) for _ in range(2)]
+        fill_lexical(
+            self.words, self.starts, self.cells,
+            (tables["rows"], tables["target"], tables["forward"], tables["backward"]),
+            (tables["forward_other"], tables["backward_other"]), (self.spelling, float(facts["same"])), first, stop,
+            *lexical,
+        )  # fmt: skip
+        found = []
+        for side, name in enumerate(_DIRECTIONS):
+            starts = self.starts if side == 0 else np.ascontiguousarray(self.starts[::-1])
+            null = tables[f"{name}_null"][self.words[1 - side][starts[1, first] : starts[1, stop]]]
+            out = np.empty(len(lexical[side]), np.float32)
+            shape, position = (starts, self.cells, side == 0), facts["positions"][side]
+            if f"{name}_jumps" in tables:
+                arguments = (float(position["null"]), tables[f"{name}_jumps"])
+                hmm_posteriors(lexical[side], null, *shape, *arguments, first, stop, out)
+            else:
+                prior = float(position["null"]), float(position["tension"])
+                ibm_posteriors(lexical[side], null, *shape, prior, first, stop, out)
+            found.append(out)
+        return found[0], found[1]
 
 
-def _find_words(vocabulary: list[str], words: list[str]) -> np.ndarray:
-    """Return the position of each word in a vocabulary; -1 for unknown words."""
-    position = {word: k for k, word in enumerate(vocabulary)}
-    return np.array([position.get(word, -1) for word in words], np.int64)
+def _sorted_pairs(cells: AlignmentCells, kept: Array, probabilities: Sequence[Array]) -> dict[str, Array]:
+    """Return the tables of the distinct pairs that are kept, sorted by source and target word."""
+    source = row_ids(np.diff(cells.rows))[kept]
+    order = kept[np.lexsort((cells.target[kept], source))]
+    rows = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=len(cells.rows) - 1))])
+    tables: dict[str, Array] = {"rows": rows.astype(np.int64), "target": cells.target[order]}
+    return tables | {name: table[order] for name, table in zip(_DIRECTIONS, probabilities, strict=True)}

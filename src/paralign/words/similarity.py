@@ -22,14 +22,14 @@ from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.ragged import row_positions
-from paralign.words.alignment_cells import group_similar_sizes
 from paralign.words.base import Aligner, AlignerConfig, AlignerOptions
 from paralign.words.matching import best_matches, itermax, transport_plan
+from paralign.words.size_groups import group_similar_sizes
 from paralign.words.symmetrization import symmetrize
 from paralign.words.word_links import WordLinks
-from paralign.words.word_vectors import WordVectors
+from paralign.words.word_vectors import Unit, WordVectors, default_layer
 
-__all__ = ["SimilarityAligner", "SimilarityConfig", "align_by_similarity"]
+__all__ = ["SimilarityAligner", "SimilarityConfig", "align_by_similarity", "link_vectors"]
 
 _WINDOW = 2_000
 """Sentence pairs that are encoded at once, sorted by length."""
@@ -43,16 +43,16 @@ Padded = tuple[Tensor, Tensor]
 class SimilarityConfig(AlignerConfig):
     """Settings of ``similarity``."""
 
-    matching: Literal["argmax", "itermax", "softmax", "transport"] = "itermax"
-    """``argmax``: the most similar counterpart, in each direction. ``itermax``: mutually most similar words, then again
-    among the words without a link. ``softmax``: probabilities above ``threshold``, in each direction. ``transport``:
-    the largest entry of each row and column of a transport plan. All but ``itermax`` give two directions, which are
-    combined by the symmetrization."""
+    matching: Literal["argmax", "itermax", "softmax", "transport"] = "transport"
+    """``transport``: the largest entry of each row and column of a transport plan. ``argmax``: the most similar
+    counterpart, in each direction. ``itermax``: mutually most similar words, then again among the words without a link.
+    ``softmax``: probabilities above ``threshold``, in each direction. All but ``itermax`` give two directions, which
+    are combined by the symmetrization."""
     layer: int | None = Field(default=None, ge=0)
-    """Hidden state, 0 for the embeddings. Default: two thirds of the layers (8 of 12)."""
-    unit: Literal["piece", "word"] = "piece"
+    """Hidden state, 0 for the embeddings. Default: 7/12 of the layers, rounded (7 of 12, 2 of 4)."""
+    unit: Unit = "both"
     """``piece``: link tokenizer pieces, and words if any of their pieces are linked. ``word``: link words by the mean
-    vector of their pieces."""
+    vector of their pieces. ``both``: link pieces by the mean of their own vector and their word's."""
     threshold: float = Field(default=1e-3, gt=0, lt=1)
     """Smallest probability of a link, for ``softmax``."""
     rounds: int = Field(default=2, ge=1)
@@ -76,7 +76,7 @@ class SimilarityAligner(Aligner):
     def __init__(self, config: SimilarityConfig, options: AlignerOptions) -> None:
         super().__init__(config, options)
         if config.matching == "itermax" and options.symmetrise is not None:
-            hint = "leave --symmetrise out, or add --set words.matching=argmax"
+            hint = "leave --symmetrise out, or add --set words.matching=transport"
             raise UserError("itermax has no two directions to combine", hint=hint)
         assert options.model is not None
         self.encoder = Encoder.from_pretrained(options.model).to(best_device())
@@ -127,12 +127,11 @@ def align_by_similarity(
     Raises:
         UserError: for a layer that the encoder does not have.
     """
-    layer = -(-2 * encoder.layers // 3) if config.layer is None else config.layer
+    layer = default_layer(encoder.layers) if config.layer is None else config.layer
     if layer > encoder.layers:
         hint = f"the last is {encoder.layers}"
         raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, hint=hint)
-    rows: list[Ints] = []
-    words: tuple[list[Ints], list[Ints]] = ([], [])
+    parts: list[Ints] = []
     done = 0
     for window in _windows(pairs):
         sides: list[WordVectors] = []
@@ -149,20 +148,36 @@ def align_by_similarity(
                     tokenised=tokenised,
                 )
             )
-        for block in _blocks(sides[0].sizes, sides[1].sizes):
-            k, i, j = np.nonzero(_links(sides[0].padded(block), sides[1].padded(block), config, method))
-            pair = block[k]
-            count, source, target = _expand_words(sides[0].word_ranges(pair, i), sides[1].word_ranges(pair, j))
-            rows.append(np.repeat(pair, count) + done)
-            words[0].append(source)
-            words[1].append(target)
+        found = link_vectors(sides[0], sides[1], config, method)
+        found[:, 0] += done
+        parts.append(found)
         done += len(window)
         if progress is not None:
             progress(done)
+    links = np.concatenate([np.empty((0, 3), np.int64), *parts])
+    return WordLinks.from_arrays(done, [links[:, 0]], [links[:, 1]], [links[:, 2]])
+
+
+def link_vectors(source: WordVectors, target: WordVectors, config: SimilarityConfig, method: str) -> Ints:
+    """Link the words of sentence pairs whose vectors are given.
+
+    Args:
+        source: vectors of the source sentences.
+        target: vectors of the target sentences.
+        config: the matching; layer, unit and precision are those of the vectors.
+        method: how both directions are combined, see :func:`paralign.words.symmetrization.symmetrize`.
+
+    Returns:
+        pair, source word and target word of each link, sorted. Shape: [links, 3].
+    """
+    parts: list[Ints] = []
+    for block in _blocks(source.sizes, target.sizes):
+        k, i, j = np.nonzero(_links(source.padded(block), target.padded(block), config, method))
+        pair = block[k]
+        count, first, second = _expand_words(source.word_ranges(pair, i), target.word_ranges(pair, j))
+        parts.append(np.stack([np.repeat(pair, count), first, second], 1))
     # Several links between pieces may be the same link between words.
-    columns = [np.concatenate([np.empty(0, np.int64), *parts]) for parts in (rows, *words)]
-    unique = np.unique(np.stack(columns, 1), axis=0)
-    return WordLinks.from_arrays(done, [unique[:, 0]], [unique[:, 1]], [unique[:, 2]])
+    return np.unique(np.concatenate([np.empty((0, 3), np.int64), *parts]), axis=0)
 
 
 def _windows(pairs: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:

@@ -1,39 +1,59 @@
-"""What the aligners ``ibm`` and ``hmm`` share: training, saving and decoding of a translation model."""
+"""What the aligners ``ibm`` and ``hmm`` share: training, saving and decoding of a statistical model."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
 
 from paralign.console import echo
-from paralign.device import best_device, one_thread, return_memory
 from paralign.digests import write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
-from paralign.words.alignment_cells import AlignmentCells
-from paralign.words.base import Aligner, AlignerOptions, WordPair
+from paralign.words.base import Aligner, AlignerConfig, AlignerOptions, WordPair
 from paralign.words.bitext import Bitext
-from paralign.words.decoding import decode
-from paralign.words.saved_aligner import SavedAligner
-from paralign.words.translation_model import TranslationModel, TranslationModelConfig, train
+from paralign.words.cells import AlignmentCells
+from paralign.words.decoding import POSTERIOR, best_threshold, decode
+from paralign.words.posteriors import Posteriors
+from paralign.words.saved_aligner import SavedAligner, TablePosteriors
 from paralign.words.word_links import WordLinks
 
-__all__ = ["StatisticalAligner"]
+__all__ = ["StatisticalAligner", "StatisticalConfig"]
+
+
+class StatisticalConfig(AlignerConfig):
+    """Settings of ``ibm`` and ``hmm``."""
+
+    iterations: int = Field(default=5, ge=1)
+    """Passes of IBM model 2."""
+    tension: float = Field(default=4.0, gt=0)
+    """Initial tension of the diagonal prior, which is re-estimated."""
+    lowercase: bool = True
+    """Ignore case."""
 
 
 class StatisticalAligner(Aligner):
     """Base class of the aligners that estimate translation probabilities from the text itself."""
 
     accepts: ClassVar[frozenset[str]] = frozenset({"train", "save", "load", "posteriors"})
-    config: TranslationModelConfig
+    more_symmetrizations: ClassVar[tuple[str, ...]] = (POSTERIOR,)
+    default_symmetrization: ClassVar[str] = POSTERIOR
+    config: StatisticalConfig
 
-    def __init__(self, config: TranslationModelConfig, options: AlignerOptions) -> None:
+    def __init__(self, config: StatisticalConfig, options: AlignerOptions) -> None:
         super().__init__(config, options)
         self.loaded = None if options.load is None else SavedAligner.load(options.load)
         self.lowercase = config.lowercase
         if self.loaded is None:
             return
+        facts = self.loaded.facts
+        if facts["method"] != self.name:
+            message = f"the saved aligner is {facts['method']!r}, not {self.name!r}"
+            raise UserError(message, where=options.load, hint=f"use --method {facts['method']}")
         if config.model_fields_set:
             setting = f"words.{min(config.model_fields_set)}"
             raise UserError(
@@ -42,48 +62,58 @@ class StatisticalAligner(Aligner):
                 hint="a saved aligner keeps the settings it was trained with",
             )
         languages = list(options.spec.languages)
-        if self.loaded.facts["languages"] != languages:
-            trained = "-".join(self.loaded.facts["languages"])
+        if facts["languages"] != languages:
+            trained = "-".join(facts["languages"])
             message = f"the aligner was trained on {trained}, but the text is {'-'.join(languages)}"
             raise UserError(message, where=options.load, hint="train one for these languages, in this order")
-        self.lowercase = self.loaded.facts["lowercase"]
+        self.lowercase = facts["lowercase"]
 
-    def read(self, pairs: Iterable[WordPair]) -> None:
-        return_memory()
-        self.bitext = Bitext.from_pairs((pair.words for pair in pairs), lowercase=self.lowercase)
+    @abstractmethod
+    def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
+        """Train on a text.
 
-    def align(self, count: int) -> WordLinks:
-        with one_thread():  # a second thread saves a tenth of the time at twice the cost
-            return self._align(count)
+        Args:
+            cells: the cells of the text.
+            bitext: the text.
+            count: number of pairs to align; further pairs are only learned from.
 
-    def _align(self, count: int) -> WordLinks:
-        device = best_device()
-        # Other accelerators lack double precision.
-        cells = AlignmentCells(self.bitext, device=device if device.type == "cuda" else None)
-        self.bitext = self.bitext.without_ids()
-        if not len(cells):
-            raise UserError("no pair has words on both sides", where=self.options.spec.path)
-        size = f"{len(cells):,} cells, {cells.distinct:,} distinct word pairs"
-        echo(f"{self.bitext.pairs:,} pairs, {size}", quiet=self.options.quiet)
-        if self.loaded is not None:
-            model = self.loaded.model(cells, self.bitext)
-        else:
-            model = train(cells, self.config, progress=lambda line: echo(line, quiet=self.options.quiet))
-        if self.options.save is not None:
-            self._save(model, cells, Path(self.options.save))
-        unsorted = decode(
-            model, cells, self.bitext, self.symmetrization, pairs=count, posteriors=self.options.posteriors
-        )
-        del model, cells  # most of the memory
-        return unsorted.links()
+        Returns:
+            posteriors of the text, and the trained aligner if ``options.save`` is set.
+        """
 
-    def _save(self, model: TranslationModel, cells: AlignmentCells, folder: Path) -> None:
-        facts = {
+    def facts(self) -> dict[str, Any]:
+        """Return what a saved aligner says about itself."""
+        return {
             "languages": list(self.options.spec.languages),
             "lowercase": self.lowercase,
             "method": self.name,
             "settings": self.config.model_dump(mode="json"),
         }
-        with atomic_folder(folder) as part:
-            SavedAligner.from_model(model, cells, self.bitext, facts).save(part)
-            write_digests(part)
+
+    def read(self, pairs: Iterable[WordPair]) -> None:
+        if self.options.model is not None:  # their texts are encoded
+            self.pairs = list(pairs)
+            pairs = self.pairs
+        self.bitext = Bitext.from_pairs((pair.words for pair in pairs), lowercase=self.lowercase)
+
+    def align(self, count: int) -> WordLinks:
+        bitext, rows = self.bitext, len(self.bitext.pair_of_row)
+        if not np.any((bitext.source.lengths > 0) & (bitext.target.lengths > 0)):
+            raise UserError("no pair has words on both sides", where=self.options.spec.path)
+        posteriors: Posteriors
+        if self.loaded is not None:
+            posteriors, threshold = TablePosteriors(self.loaded, bitext), float(self.loaded.facts["threshold"])
+        else:
+            cells = AlignmentCells(bitext)
+            size = f"{len(cells):,} cells, {cells.distinct:,} distinct word pairs"
+            echo(f"{bitext.pairs:,} pairs, {size}", quiet=self.options.quiet)
+            posteriors, saved = self.train(cells, bitext, count)
+            threshold = best_threshold(posteriors, rows)
+            if saved is not None and self.options.save is not None:
+                with atomic_folder(Path(self.options.save)) as part:
+                    saved.save(part)
+                    write_digests(part)
+        probabilities = self.options.posteriors
+        return decode(
+            posteriors, bitext, self.symmetrization, pairs=count, threshold=threshold, probabilities=probabilities
+        )

@@ -37,7 +37,7 @@ def fit_text_maps(
         The maps by language, without those that change nothing, and the number of sentences.
 
     Raises:
-        UserError: for a language without sentences, or fewer than two languages.
+        UserError: for fewer than two languages, a language without sentences, or more components than sentences.
     """
     if kind not in TEXT_KINDS:
         raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(TEXT_KINDS))
@@ -57,6 +57,9 @@ def fit_text_maps(
             n += len(rows)
         if not n:
             raise UserError(f"there is no text of {language}")
+        if kind == "lir" and n < components:
+            message = f"cannot remove {components} components of {n} sentences of {language}"
+            raise UserError(message, hint="give more text, or lower --components")
         means[language], moments[language], count = total / n, moment / n, count + n
     return maps_of_means(means, moments, kind=kind, components=components), count
 

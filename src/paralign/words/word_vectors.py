@@ -15,9 +15,23 @@ from paralign.encoder.vectors import piece_states
 from paralign.ragged import row_ids, row_starts
 from paralign.text.words import piece_word_ranges, word_spans
 
-__all__ = ["WordVectors"]
+__all__ = ["Unit", "WordVectors", "default_layer"]
 
 Ints = npt.NDArray[np.int64]
+Unit = Literal["piece", "word", "both"]
+
+
+_DEFAULT_DEPTH = 7 / 12
+"""Share of the layers below the default one, chosen on development data (docs/results/word-alignment.md)."""
+
+
+def default_layer(layers: int) -> int:
+    """Return the layer that links are read from by default.
+
+    Args:
+        layers: number of the encoder's layers.
+    """
+    return round(layers * _DEFAULT_DEPTH)
 
 
 class WordVectors:
@@ -28,8 +42,9 @@ class WordVectors:
         texts: the sentences. Those longer than the encoder's maximum are read in windows that overlap by half.
         language: their language, for the encoder's maps and for derived languages. None: no particular one.
         layer: the hidden state, 0 for the embeddings.
-        unit: ``piece``: one vector per piece; ``word``: one per word, the mean of its pieces.
-        normalize: scale each vector to length 1.
+        unit: ``piece``: one vector per piece; ``word``: one per word, the mean of its pieces; ``both``: one per piece,
+            the mean of the piece's vector and its word's.
+        normalize: scale each vector to length 1; for ``both``, the piece's, the word's and their mean.
         bf16: compute in bf16.
         tokenised: words are separated by spaces. Default: words are found in the text.
 
@@ -49,31 +64,55 @@ class WordVectors:
         language: str | None,
         *,
         layer: int,
-        unit: Literal["piece", "word"] = "piece",
+        unit: Unit = "piece",
         normalize: bool = True,
         bf16: bool = False,
         tokenised: bool = False,
     ) -> None:
-        pieces = encoder.tokenize(list(texts), language)
-        states = piece_states(encoder, [ids for ids, _ in pieces], language, layer=layer, half=bf16)
-        word_ranges = [
-            piece_word_ranges(offsets, word_spans(text, tokenised=tokenised))
-            for (_, offsets), text in zip(pieces, texts, strict=True)
-        ]
+        (states,), word_ranges = _encode(encoder, texts, language, [layer], bf16, tokenised)
+        self._take(states, word_ranges, unit, normalize)
+
+    @classmethod
+    def of_layers(
+        cls,
+        encoder: Encoder,
+        texts: Sequence[str],
+        language: str | None,
+        *,
+        layers: Sequence[int],
+        units: Sequence[Unit] = ("piece",),
+        normalize: bool = True,
+        tokenised: bool = False,
+    ) -> dict[tuple[int, Unit], WordVectors]:
+        """Return the vectors of each layer and unit; the text is encoded once. Arguments as of the class."""
+        hidden, word_ranges = _encode(encoder, texts, language, layers, False, tokenised)
+        out = {}
+        for layer, states in zip(layers, hidden, strict=True):
+            for unit in units:
+                out[layer, unit] = cls.__new__(cls)
+                out[layer, unit]._take(states, word_ranges, unit, normalize)
+        return out
+
+    def _take(self, states: Tensor, word_ranges: Sequence[Ints], unit: Unit, normalize: bool) -> None:
         first, last = np.concatenate([np.empty((0, 2), np.int64), *word_ranges]).T
         sentence = row_ids(np.array([len(words) for words in word_ranges], np.int64))
         kept = np.flatnonzero(first >= 0)
         first, last, sentence = first[kept], last[kept], sentence[kept]
         states = states[torch.from_numpy(kept).to(states.device)]
-        if unit == "word" and len(first):
+        if unit != "piece" and len(first):
             is_new = np.append(True, (first[1:] != first[:-1]) | (sentence[1:] != sentence[:-1]))
             group = torch.from_numpy(np.cumsum(is_new) - 1).to(states.device)
             total = torch.zeros(int(is_new.sum()), states.shape[1], device=states.device)
-            states = total.index_add_(0, group, states) / torch.bincount(group).unsqueeze(1)
-            first, sentence = first[is_new], sentence[is_new]
-            last = first
-        self.states = torch.nn.functional.normalize(states, dim=1) if normalize else states
-        self.sizes = np.bincount(sentence, minlength=len(texts))
+            words = total.index_add_(0, group, states) / torch.bincount(group).unsqueeze(1)
+            if unit == "word":
+                states, first, sentence = words, first[is_new], sentence[is_new]
+                last = first
+            elif normalize:
+                states = (_unit_length(states) + _unit_length(words)[group]) / 2
+            else:
+                states = (states + words[group]) / 2
+        self.states = _unit_length(states) if normalize else states
+        self.sizes = np.bincount(sentence, minlength=len(word_ranges))
         self._first_word, self._last_word = first, last
         self._starts = row_starts(self.sizes)
 
@@ -89,6 +128,12 @@ class WordVectors:
         positions = np.where(mask, self._starts[sentences][:, None] + np.arange(mask.shape[1]), 0)
         device = self.states.device
         return self.states[torch.from_numpy(positions).to(device)], torch.from_numpy(mask).to(device)
+
+    def words_of(self, sentence: int) -> tuple[Ints, Tensor]:
+        """Return the words of a sentence that have a vector, and their vectors. For unit ``word`` only."""
+        begin = int(self._starts[sentence])
+        rows = slice(begin, begin + int(self.sizes[sentence]))
+        return self._first_word[rows], self.states[rows]
 
     def positions_of(self, words: Sequence[tuple[int, int]]) -> Ints:
         """Return the row of ``states`` for each (sentence, word), -1 for words without one. For unit ``word`` only."""
@@ -106,3 +151,20 @@ class WordVectors:
         """
         rows = self._starts[sentences] + positions
         return self._first_word[rows], self._last_word[rows]
+
+
+def _encode(
+    encoder: Encoder, texts: Sequence[str], language: str | None, layers: Sequence[int], bf16: bool, tokenised: bool
+) -> tuple[list[Tensor], list[Ints]]:
+    """Return the states of all pieces at each layer, and the first and last word of each piece, by sentence."""
+    pieces = encoder.tokenize(list(texts), language)
+    states = piece_states(encoder, [ids for ids, _ in pieces], language, layers=layers, half=bf16)
+    ranges = [
+        piece_word_ranges(offsets, word_spans(text, tokenised=tokenised))
+        for (_, offsets), text in zip(pieces, texts, strict=True)
+    ]
+    return states, ranges
+
+
+def _unit_length(vectors: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(vectors, dim=1)

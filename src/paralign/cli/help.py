@@ -1,0 +1,130 @@
+"""The help of commands: options in groups, as wide as the terminal, with hints for names from other programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperOption
+
+__all__ = ["GROUPS", "HINTS", "MAX_WIDTH", "Command", "hint_for"]
+
+MAX_WIDTH = 110
+"""The help is as wide as the terminal, up to this number of columns."""
+
+GROUPS = {
+    "Input": (
+        "model", "text", "pairs", "corpus", "data", "train", "eval", "dev", "test", "heldout", "links", "dictionary",
+        "gold", "one_based", "flipped", "tokenised", "map", "load", "learn_from", "part", "real", "exclude",
+        "trim_vocabulary", "from_checkpoint", "verify", "small_world", "suite",
+    ),
+    "Method": (
+        "task", "recipe", "method", "kind", "symmetrise", "arch", "tokenizer", "vocab", "max_length", "layer", "layers",
+        "width", "components", "pool", "code_switch", "target_examples", "reset_layers", "compat", "words", "most",
+        "skip", "sentence", "key_share", "control",
+    ),
+    "Settings": ("lr", "epochs", "batch_size", "precision", "seed", "seeds", "limit", "overrides"),
+    "Output": (
+        "out", "save", "scores", "posteriors", "split", "system", "dataset", "title", "latex", "csv", "figures",
+        "keep_models", "force", "track", "quiet",
+    ),
+    "Run": ("device", "resume", "dry_run", "show", "lenient", "jobs", "hours", "version", "help"),
+}  # fmt: skip
+"""Heading -> the parameters below it, for all commands."""
+
+HINTS = {
+    "--fp16": "--precision bf16",
+    "--bf16": "--precision bf16",
+    "--fp32": "--precision fp32",
+    "--amp": "--precision bf16",
+    "--mixed-precision": "--precision bf16",
+    "--learning-rate": "--lr",
+    "--batch": "--batch-size",
+    "--bs": "--batch-size",
+    "--train-batch-size": "--batch-size",
+    "--per-device-train-batch-size": "--batch-size, the batch of all processes together",
+    "--per-gpu-train-batch-size": "--batch-size, the batch of all processes together",
+    "--gradient-accumulation-steps": "--set training.accumulate=N",
+    "--gradient-checkpointing": "--set training.gradient_checkpointing=true",
+    "--num-train-epochs": "--epochs",
+    "--num-epochs": "--epochs",
+    "--steps": "--set training.steps=N",
+    "--max-steps": "--set training.steps=N",
+    "--warmup": "--set training.warmup=N, a share of the steps below 1, otherwise their number",
+    "--warmup-steps": "--set training.warmup=N",
+    "--warmup-ratio": "--set training.warmup=0.1",
+    "--weight-decay": "--set training.weight_decay=X",
+    "--max-grad-norm": "--set training.clip=X",
+    "--save-steps": "--set training.checkpoint_every=N",
+    "--logging-steps": "--set training.log_every=N",
+    "--max-seq-length": "--set data.max_pieces=N",
+    "--temperature": "--set OBJECTIVE.temperature=X; `paralign list settings` explains all settings",
+    "--objective": '--recipe NAME, or --set \'objectives=["tlm", "moco"]\'',
+    "--objectives": '--recipe NAME, or --set \'objectives=["tlm", "moco"]\'',
+    "--config": "--recipe FILE.toml",
+    "--output": "--out",
+    "--output-dir": "--out",
+    "--output-file": "--out",
+    "--overwrite-output-dir": "choose another --out, or --resume to continue a run",
+    "--model-name": "--model",
+    "--model-name-or-path": "--model",
+    "--task-name": "--task",
+    "--train-file": "--train LANG=PATH",
+    "--validation-file": "--dev LANG=PATH",
+    "--test-file": "--eval LANG=PATH",
+    "--test-data": "--eval LANG=PATH",
+    "--src": "--pairs SRC-TGT=PATH, or two files: --pairs en-de=a.en,a.de",
+    "--tgt": "--pairs SRC-TGT=PATH, or two files: --pairs en-de=a.en,a.de",
+    "--lang": "the languages are part of the data, as in --pairs en-de=PATH",
+    "--languages": "the languages are part of the data, as in --pairs en-de=PATH",
+    "--gpu": "--device cuda, which is the default where there is one",
+    "--gpus": "several processes: torchrun --nproc-per-node N -m paralign ...",
+    "--cuda": "--device cuda, which is the default where there is one",
+    "--cpu": "--device cpu",
+    "--no-cuda": "--device cpu",
+    "--use-cpu": "--device cpu",
+    "--symmetrization": "--symmetrize",
+    "--symmetrisation": "--symmetrize",
+    "--align-layer": "--set words.layer=N",
+    "--extraction": "--set words.matching=NAME, see `paralign list settings words`",
+    "--wandb": "--track wandb",
+    "--report-to": "--track NAME",
+    "--verbose": "progress is shown unless --quiet is given",
+}
+"""Options of other programs -> what to use here. Underscores are read as hyphens."""
+
+
+def hint_for(option: str) -> str | None:
+    """Return what to use instead of an option that paralign does not have; None for a name nobody is known to try.
+
+    >>> hint_for("--learning_rate")
+    '--lr'
+    """
+    return HINTS.get(option.replace("_", "-"))
+
+
+class Command(TyperCommand):
+    """A command whose help shows options under the headings of :data:`GROUPS`."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, then options by group; parameters without one come last, under "Options"."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        headings = {name: heading for heading, names in GROUPS.items() for name in names}
+        order = {name: number for number, name in enumerate(headings)}
+        parameters = sorted(self.get_params(ctx), key=lambda parameter: order.get(str(parameter.name), len(order)))
+        for parameter in parameters:
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            option = isinstance(parameter, TyperOption)
+            heading = headings.get(str(parameter.name), "Options") if option else "Arguments"
+            names, text = record
+            sections.setdefault(heading, []).append((_plain_types(names), text))
+        for heading in ("Arguments", *GROUPS, "Options"):
+            if heading in sections:
+                with formatter.section(heading):
+                    formatter.write_dl(sections[heading])
+
+
+def _plain_types(names: str) -> str:
+    """``--pairs <list[str]>`` as ``--pairs <str>``: that an option may be repeated is said in its text."""
+    return names.replace("<list[", "<").replace("]>", ">").replace(" range>", ">")

@@ -1,0 +1,65 @@
+"""``paralign suite``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paralign.cli.options import Limit, Out, Quiet, Resume
+
+__all__ = ["command"]
+
+
+def command(
+    suite: Annotated[str, typer.Argument(help="Name of a suite (`paralign list suites`), or TOML file with [[task]].")],
+    model: Annotated[
+        list[str],
+        typer.Option(
+            help="System as NAME=FOLDER; may be repeated. {seed} in FOLDER is replaced by the seed, for systems that "
+            "have an encoder for each."
+        ),
+    ],
+    out: Out,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder that relative paths of data start from.", show_default="the current folder"),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Number of runs at the same time.", min=1)] = 1,
+    hours: Annotated[
+        float | None, typer.Option(help="Time budget; --resume continues after it. 0 only writes the page.", min=0)
+    ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option(
+            help="System that others are compared with.", show_default="those whose recipe says that they are controls"
+        ),
+    ] = None,
+    limit: Limit = None,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fine-tune and evaluate several encoders on all tasks of a suite, and write one page that compares them.
+
+    \b
+    Example:
+      paralign suite quick --model base=paralign-mini --model ppa=runs/ppa/encoder --out runs/quick
+    """
+    from paralign.commands.suite import parse_models
+    from paralign.commands.suite import suite as run_suite
+    from paralign.console import printable
+
+    page = run_suite(
+        suite,
+        models=parse_models(model),
+        out=out,
+        data=data,
+        jobs=jobs,
+        hours=hours,
+        limit=limit,
+        control=control,
+        resume=resume,
+        quiet=quiet,
+    )
+    typer.echo(printable(f"report: {page}"))

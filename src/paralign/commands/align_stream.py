@@ -1,0 +1,363 @@
+"""``paralign words --load`` and ``--learn-from``: align text of any size in constant memory."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, islice, pairwise
+from pathlib import Path
+from typing import IO, Any
+
+from paralign.commands.align_words import (
+    check_outputs,
+    echo_dropped,
+    parse_overrides,
+    read_texts,
+    read_word_pairs,
+    warn_of_languages,
+)
+from paralign.commands.arguments import one_or_several
+from paralign.config import merge
+from paralign.console import echo
+from paralign.digests import file_digest
+from paralign.errors import UserError, file_location
+from paralign.folders import ResumableFiles
+from paralign.formats.lines import MAX_LINE, decode_lines
+from paralign.sources.readers import line_count
+from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
+from paralign.text.normalization import normalize, normalize_tokens
+from paralign.text.words import split_words
+from paralign.version import __version__
+from paralign.words.base import AlignerOptions, find_aligner, make_aligner
+from paralign.words.compiled import cpu_threads
+from paralign.words.saved_aligner import SavedAligner
+from paralign.words.statistical import StatisticalAligner
+from paralign.words.word_aligner import BLOCK_PAIRS, WordAligner, blocks_of, map_in_order
+from paralign.words.word_links import WordLinks
+
+__all__ = ["align_stream", "can_stream"]
+
+Words = tuple[list[str], list[str]]
+_READ = 1 << 18
+"""Bytes of standard input that are read at a time."""
+_PROGRESS_SECONDS = 10.0
+
+
+def can_stream(method: str) -> bool:
+    """Return whether an aligner can be applied to text of any size: ``hmm``, ``ibm`` and their subclasses."""
+    return issubclass(find_aligner(method), StatisticalAligner)
+
+
+@one_or_several
+def align_stream(
+    pairs: str,
+    *,
+    out: str | Path,
+    load: str | Path | None = None,
+    learn_from: int | None = None,
+    part: str | None = None,
+    method: str = "hmm",
+    symmetrise: str | None = None,
+    tokenised: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    overrides: str | Sequence[str] = (),
+    save: str | Path | None = None,
+    posteriors: str | Path | None = None,
+    lenient: bool = False,
+    force: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Align text of any size with a trained aligner, in constant memory.
+
+    Files appear under their names when all pairs are aligned. If the process is stopped before, the same call continues
+    where it stopped, unless text or settings have changed.
+
+    Args:
+        pairs: ``SRC-TGT=PATH``, the sentence pairs.
+        out: file for the links, one line for each pair; ``-`` for standard output. If ``pairs`` are read from standard
+            input too, the links of each line are written as soon as it is read.
+        load: folder of a saved aligner.
+        learn_from: number of pairs at the beginning of the text to train an aligner on, instead of ``load``.
+        part: ``K/N``: align only the K-th of N parts of the text, from 1; needs ``load``. The outputs of all parts,
+            concatenated, are those of the whole text. Default ``None``: the whole text.
+        method: ``hmm`` or ``ibm``.
+        symmetrise: how the links of both directions are combined, as in :func:`paralign.align_words`.
+        tokenised: words are separated by spaces. Default: words are found by
+            :func:`paralign.text.words.word_spans`.
+        settings: settings of the aligner, with ``learn_from``.
+        overrides: ``words.key=value``, which take precedence over ``settings``.
+        save: folder to save the aligner in that ``learn_from`` trained.
+        posteriors: file for the probability of each link, lines as in ``out``. Default ``None``: not written.
+        lenient: drop and count pairs that cannot be read, which keep their lines in ``out``.
+        force: replace existing output files.
+        quiet: print nothing.
+
+    Returns:
+        the number of pairs.
+
+    Raises:
+        UserError: for input or settings that cannot be used.
+    """
+    spec, to_stdout = parse_pairs(pairs), str(out) == "-"
+    _check_options(spec, method, load, learn_from, part, to_stdout, posteriors)
+    paths = [Path(path) for path in (out, posteriors) if path is not None and str(path) != "-"]
+    check_outputs(paths, [spec], [], force)
+    options = AlignerOptions(
+        spec, symmetrise=symmetrise, tokenised=tokenised, save=save, load=load, lenient=lenient, quiet=quiet
+    )
+    aligner = make_aligner(method, options, merge(settings or {}, *parse_overrides(overrides)))
+    assert isinstance(aligner, StatisticalAligner)
+    dropped: Counter[str] = Counter()
+    if to_stdout and spec.path == "-":
+        assert aligner.loaded is not None
+        trained = WordAligner(aligner.loaded, aligner.symmetrization)
+        count = _align_lines(trained, sys.stdin.buffer, sys.stdout.buffer, tokenised, lenient, dropped)
+        echo_dropped(dropped, quiet)
+        return count
+    start, stop = (0, None) if part is None else _range_of(spec, part, lenient)
+    warn_of_languages([spec], quiet)
+    if to_stdout:
+        assert aligner.loaded is not None
+        trained = WordAligner(aligner.loaded, aligner.symmetrization)
+        count = 0
+        for (block,), number in _aligned(trained, spec, start, stop, tokenised, lenient, dropped, ("",), quiet):
+            sys.stdout.buffer.write(block)
+            sys.stdout.buffer.flush()
+            count += number
+        echo_dropped(dropped, quiet)
+        return count
+    identity = _identity(
+        spec,
+        {
+            "aligner": aligner.facts() if load is None else _folder_digest(load),
+            "settings": [__version__, str(spec), aligner.symmetrization, tokenised, lenient, learn_from, part],
+        },
+    )
+    learned = paths[0].with_name(f".{paths[0].name}.aligner")
+    with ResumableFiles(paths, identity) as output:
+        if output.changed:
+            changed = " and ".join(output.changed)
+            echo(f"WARNING {out}: starting again: {changed} changed since the run that was stopped", quiet=quiet)
+        if output.done is not None:
+            echo(f"{out}: continuing after {output.done:,} pairs", quiet=quiet)
+        count = output.done or 0
+        try:
+            if learn_from is not None and (output.done is None or not learned.is_dir()):
+                shutil.rmtree(learned, ignore_errors=True)
+                _learn(aligner, replace(options, save=learned), learn_from)
+                output.checkpoint()
+            trained = WordAligner(aligner.loaded or SavedAligner.load(learned), aligner.symmetrization)
+            suffixes, first = tuple(path.suffix for path in paths), start + count
+            for blocks, number in _aligned(trained, spec, first, stop, tokenised, lenient, dropped, suffixes, quiet):
+                output.write(blocks, number)
+                count += number
+        except UserError:
+            shutil.rmtree(learned, ignore_errors=True)
+            raise
+    if learn_from is not None and save is not None:
+        shutil.move(learned, save)
+    shutil.rmtree(learned, ignore_errors=True)
+    echo_dropped(dropped, quiet)
+    echo(f"{out}  ({count:,} pairs)", quiet=quiet)
+    return count
+
+
+def _check_options(
+    spec: PairSpec,
+    method: str,
+    load: str | Path | None,
+    learn_from: int | None,
+    part: str | None,
+    to_stdout: bool,
+    posteriors: str | Path | None,
+) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UserError: naming them.
+    """
+    if not can_stream(method):
+        name = "--learn-from" if learn_from is not None else "--part" if part is not None else "--load"
+        raise UserError(f"{name} is not supported by the aligner {method!r}", hint="supported by hmm, ibm")
+    if learn_from is not None and load is not None:
+        hint = "an aligner that is loaded is not trained"
+        raise UserError("--learn-from and --load cannot be combined", hint=hint)
+    if part is not None and load is None:
+        hint = "train one aligner for all parts with --save"
+        raise UserError("--part needs --load", hint=hint)
+    if to_stdout and load is None:
+        raise UserError("--out - needs --load", hint="train an aligner with --save first, or name a file")
+    if load is None and learn_from is None:
+        raise UserError("there is no trained aligner", hint="add --load or --learn-from")
+    if to_stdout and posteriors is not None:
+        raise UserError("--posteriors needs a file for --out", hint="name one instead of -")
+    if spec.path == "-" and (learn_from is not None or part is not None):
+        name = "--part" if learn_from is None else "--learn-from"
+        raise UserError(f"{name} reads the text twice, but standard input can only be read once", hint="name a file")
+    if learn_from is not None and learn_from < 1:
+        raise UserError(f"--learn-from is {learn_from}", hint="give a number of pairs, 1 or more")
+
+
+def _range_of(spec: PairSpec, part: str, lenient: bool) -> tuple[int, int | None]:
+    """Return the first pair of a part, and the one after its last; ``None`` for the last part.
+
+    Raises:
+        UserError: if there is no such part.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,8})", part)
+    if match is None or int(match[1]) > int(match[2]):
+        raise UserError(f"there is no part {part!r}", hint="write K/N with K from 1 to N, such as --part 3/64")
+    k, parts = int(match[1]), int(match[2])
+    total = line_count(spec)
+    if total is None:
+        total = sum(1 for _ in read_texts(spec, lenient=lenient))
+    return total * (k - 1) // parts, None if k == parts else total * k // parts
+
+
+def _folder_digest(folder: str | Path) -> list[str]:
+    return [file_digest(Path(folder) / name) for name in ("words.json", "words.safetensors")]
+
+
+def _identity(spec: PairSpec, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the output depends on; ``None`` if the text cannot be read again, or may be another then."""
+    if not all(Path(path).is_file() for path in spec.paths) or (not spec.paths and smallworld_range(spec.path) is None):
+        return None
+    return {**facts, "text": [file_digest(path) for path in spec.paths]}
+
+
+def _learn(aligner: StatisticalAligner, options: AlignerOptions, count: int) -> None:
+    """Train on the first pairs of the text, and save the aligner to ``options.save``.
+
+    Raises:
+        UserError: if there are fewer pairs.
+    """
+    spec = options.spec
+    aligner.options = options
+    pairs = read_word_pairs(spec, tokenised=options.tokenised, lenient=options.lenient)
+    aligner.read(islice(pairs, count))
+    if aligner.bitext.pairs < count:
+        message = f"--learn-from is {count:,}, but the text has {aligner.bitext.pairs:,} pairs"
+        raise UserError(message, where=spec.path, hint="give a smaller number, or leave --learn-from out")
+    aligner.align(0)
+    del aligner.bitext
+
+
+def _aligned(
+    trained: WordAligner,
+    spec: PairSpec,
+    start: int,
+    stop: int | None,
+    tokenised: bool,
+    lenient: bool,
+    dropped: Counter[str],
+    suffixes: tuple[str, ...],
+    quiet: bool,
+) -> Iterator[tuple[list[bytes], int]]:
+    """Yield bytes of the links, and of their probabilities if there are two suffixes, and the number of pairs.
+
+    Args:
+        trained: the aligner.
+        spec: the text.
+        start, stop: the range of pairs.
+        tokenised, lenient, dropped: as in :func:`paralign.commands.align_words.read_word_pairs`.
+        suffixes: of the output files, for compression.
+        quiet: print no progress.
+    """
+
+    def align(block: list[Words]) -> tuple[list[bytes], int]:
+        links = trained.links(block, probabilities=len(suffixes) > 1)
+        texts = (_link_lines(links), _posterior_lines(links))
+        return [_compressed(text, suffix) for text, suffix in zip(texts, suffixes, strict=False)], len(block)
+
+    texts = islice(read_texts(spec, tokenised=tokenised, lenient=lenient, dropped=dropped), start, stop)
+    sides = split_words(chain.from_iterable(texts), tokenised=tokenised)
+    words: Iterator[Words] = zip(sides, sides, strict=True)
+    began = last = time.monotonic()
+    count = 0
+    for blocks, number in map_in_order(align, blocks_of(words, BLOCK_PAIRS), cpu_threads()):
+        yield blocks, number
+        count, now = count + number, time.monotonic()
+        if now - last > _PROGRESS_SECONDS:
+            last = now
+            echo(f"{start + count:,} pairs ({count / (now - began):,.0f} pairs/s)", quiet=quiet)
+
+
+def _link_lines(links: WordLinks) -> bytes:
+    shown = [f"{i}-{j}" for i, j in zip(links.source.tolist(), links.target.tolist(), strict=True)]
+    return _lines(shown, links)
+
+
+def _posterior_lines(links: WordLinks) -> bytes:
+    if links.posterior is None:
+        return b""
+    return _lines([f"{value:.4f}" for value in links.posterior.tolist()], links)
+
+
+def _lines(shown: Sequence[str], links: WordLinks) -> bytes:
+    return "".join(" ".join(shown[a:b]) + "\n" for a, b in pairwise(links.starts.tolist())).encode()
+
+
+def _compressed(data: bytes, suffix: str) -> bytes:
+    """Return a member of a gzip file or a frame of a zstd file, if the name of the output says so."""
+    if suffix == ".gz":
+        return gzip.compress(data, mtime=0)
+    if suffix == ".zst":
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=9).compress(data)
+    return data
+
+
+def _align_lines(
+    trained: WordAligner,
+    stdin: IO[bytes],
+    stdout: IO[bytes],
+    tokenised: bool,
+    lenient: bool,
+    dropped: Counter[str],
+) -> int:
+    """Align the complete lines of standard input as soon as they can be read; return their number."""
+    normal = normalize_tokens if tokenised else normalize
+    count, rest, more = 0, b"", True
+    while more:
+        block = stdin.read1(_READ)  # type: ignore[attr-defined]
+        more = bool(block)
+        data = rest + block
+        end = data.rfind(b"\n") + 1 if more else len(data)
+        rest = data[end:][: MAX_LINE + 2]  # a line that is too long stays too long when it is cut
+        if not end:
+            continue
+        texts: list[str] = []
+        for number, line in decode_lines(data[:end].removesuffix(b"\n"), "-", count, lenient, dropped):
+            texts += map(normal, _sides(number, line, lenient, dropped))
+        sides = split_words(texts, tokenised=tokenised)
+        links = trained.links(list(zip(sides, sides, strict=True)))
+        stdout.write(_link_lines(links))
+        stdout.flush()
+        count += len(links)
+    return count
+
+
+def _sides(number: int, line: str | None, lenient: bool, dropped: Counter[str]) -> tuple[str, str]:
+    """Return the first two columns, empty for a blank line and for one that was dropped.
+
+    Raises:
+        UserError: if there is one column only.
+    """
+    if line is None or not line.strip():
+        return "", ""
+    separator = "\t" if "\t" in line else "|||"
+    columns = line.split(separator, 2)
+    if len(columns) > 1:
+        return columns[0], columns[1]
+    if not lenient:
+        hint = "write source and target with a tab between, on one line"
+        raise UserError("missing tab: the line has one column", where=file_location("-", number), hint=hint)
+    dropped["missing separator"] += 1
+    return "", ""

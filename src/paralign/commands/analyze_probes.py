@@ -1,0 +1,110 @@
+"""``analyze probes``: what a linear classifier reads from each layer of a frozen encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from paralign.analyses.base import AnalyzedEncoder
+from paralign.analyses.probes import ProbeData, ProbesConfig, check_probed_task, probe_encoders
+from paralign.commands.analyze_results import write_analysis
+from paralign.commands.arguments import one_or_several
+from paralign.config import merge, parse_override, resolve
+from paralign.console import echo
+from paralign.device import best_device
+from paralign.encoder import Encoder
+from paralign.errors import UserError
+from paralign.results import Measurement
+from paralign.runs.dataset_names import dataset_names
+from paralign.runs.folder import RunFolder
+from paralign.runs.measure import echo_dropped
+from paralign.runs.model_folder import describe_model
+from paralign.tasks.base import find_task_class, read_data
+from paralign.tasks.supervised import SupervisedTask
+
+__all__ = ["analyze_probes"]
+
+
+@one_or_several
+def analyze_probes(
+    models: str | Sequence[str],
+    *,
+    task: str,
+    train: str | Sequence[str],
+    eval: str | Sequence[str],
+    out: str | Path,
+    overrides: str | Sequence[str] = (),
+    limit: int | None = None,
+    split: str = "test",
+    lenient: bool = False,
+    quiet: bool = False,
+    command: str | None = None,
+) -> list[Measurement]:
+    """Train a linear probe on each hidden state of frozen encoders, and score it in other languages.
+
+    Each data set is encoded once for all layers. The probes are multinomial logistic regressions on whitened states
+    (:func:`paralign.metrics.linear_probe.fit_linear_probe`), which have one solution: no seed, no learning rate. With
+    several encoders, each is also compared with the first one, layer by layer, on the same test items.
+
+    Args:
+        models: encoders or fine-tuned models, the one before training first.
+        task: a tagging or classification task: ``pos``, ``ner``, ``nli``, ``paraphrase``, or ``my_module:Class``.
+        train: training data, each as ``LANG=PATH``; several sets are trained on together.
+        eval: test data, each as ``LANG=PATH``.
+        out: the run folder; a rerun replaces its content.
+        overrides: ``probes.key=value`` (:class:`paralign.analyses.probes.ProbesConfig`), ``task.key=value``.
+        limit: use only the first items of every data set. ``None``: all.
+        split: name of the split, recorded with the results.
+        lenient: drop and count items that cannot be read.
+        quiet: print nothing.
+        command: recorded with the run. ``None``: the command line of the process.
+
+    Returns:
+        the rows of ``results.jsonl``, one for each encoder, data set, layer and metric.
+
+    Raises:
+        UserError: for a task without a linear head, and data, settings or encoders that cannot be used.
+    """
+    if not models or not train or not eval:
+        what = "encoder is given" if not models else "training data" if not train else "test data"
+        raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
+    settings = merge(*map(parse_override, overrides))
+    unknown = sorted(set(settings) - {"probes", "task"})
+    if unknown:
+        raise UserError(f"unknown section {unknown[0]!r}", hint="only probes.KEY and task.KEY can be set here")
+    config = resolve(ProbesConfig, settings.get("probes", {}))
+    kind = find_task_class(task)
+    if not issubclass(kind, SupervisedTask):
+        raise UserError(f"the task {task!r} has no head to train", hint="use pos, ner, nli or paraphrase")
+    probed = kind(resolve(kind.Config, settings.get("task", {})))
+    sets = []
+    for spec in (*train, *eval):
+        data, dropped = read_data(probed, spec, lenient, limit)
+        echo_dropped(dropped, quiet)
+        sets.append(data)
+    probed.fit(sets[: len(train)])
+    names = dataset_names(list(eval))
+    folder = RunFolder(Path(out), "analyze probes", command=command, fresh=True)
+    encoders = []
+    for model in models:
+        encoder = Encoder.from_pretrained(model).to(best_device()).eval()
+        encoders.append(AnalyzedEncoder(encoder, describe_model(encoder, model)))
+    check_probed_task(probed, encoders[0].encoder)
+    result = probe_encoders(
+        encoders,
+        ProbeData(probed, sets[: len(train)], list(zip(names, sets[len(train) :], strict=True)), split),
+        config,
+        run=folder.name,
+        progress=lambda line: echo(line, quiet=quiet),
+    )
+    # Only now, so that the previous content of the folder stays if the analysis fails.
+    recorded: dict[str, Any] = {"models": list(models), "task": task, "train": list(train), "eval": list(eval)}
+    recorded |= {"limit": limit, "split": split, "probes": config.model_dump(mode="json")}
+    first = encoders[0].model_facts
+    folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
+    device = encoders[0].encoder.device.type
+    write_analysis(folder, "probes", result, quiet, threads=torch.get_num_threads(), device=device)
+    return list(result.rows)

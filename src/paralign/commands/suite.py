@@ -1,0 +1,283 @@
+"""``paralign suite``: many tasks, systems and seeds in one command, and one page that compares them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paralign.commands.suite_cells import SEED, SuiteCell, check_task, is_done, suite_cells
+from paralign.config import did_you_mean
+from paralign.console import echo
+from paralign.encoder.card import read_provenance
+from paralign.encoder.loading import check_loadable
+from paralign.errors import UserError
+from paralign.models import shipped
+from paralign.results import read_results
+from paralign.runs.cells import CellOutcome, run_cells
+from paralign.runs.folder import RunFolder
+from paralign.runs.groups import begin
+from paralign.runs.suite_file import check_name, load_suite
+
+__all__ = ["parse_models", "suite"]
+
+
+def suite(
+    name: str | Path,
+    *,
+    models: Mapping[str, str],
+    out: str | Path,
+    data: str | Path | None = None,
+    jobs: int = 1,
+    hours: float | None = None,
+    limit: int | None = None,
+    control: str | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    command: str | None = None,
+) -> Path:
+    """Fine-tune and evaluate several encoders on all tasks of a suite, and write one page that compares them.
+
+    A cell is a task, a system and a seed, and a run of :func:`paralign.finetune` or :func:`paralign.evaluate` in
+    ``out/TASK/SYSTEM-seedK``. Cells run in their order of worth: by seed, then by task as in the file, then by system
+    as in ``models``. A cell that fails does not stop the others. The page is written whenever the command ends, also at
+    the end of the time budget, and names what is missing.
+
+    Args:
+        name: name of a suite (``paralign list suites``), or path of a TOML file.
+        models: folder or hub name of the encoder of each system, by name of the system. ``{seed}`` in it is replaced by
+            the seed, for systems that have an encoder for each.
+        out: output folder.
+        data: folder that relative paths of data start from. None: the current folder.
+        jobs: number of cells that run at the same time, each in a process of its own. A script that uses several must
+            call this function under ``if __name__ == "__main__"``.
+        hours: time budget. Cells that are running when it ends are stopped; they continue with ``resume``. 0: only
+            write the page. None: there is no limit.
+        limit: number of items used of every data set, the first ones, for tasks that do not set their own. None: all.
+        control: name of the system that others are compared with. None: those whose recipe says that they are controls,
+            each for the systems of the same base.
+        resume: continue in ``out``; finished cells are not repeated. Systems, tasks and seeds may have been added.
+        quiet: print nothing.
+        command: recorded with the run. None: the command line of this process.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UserError: for a suite, models or data that cannot be used, before anything is trained; for data, settings or
+            encoders that changed behind a finished cell; and after all cells, if some of them failed.
+        RuntimeError: after all cells, if one failed because of an error that is not the user's.
+        paralign.training.Stopped: after Ctrl-C or SIGTERM, with a checkpoint saved.
+
+    Example:
+        >>> import paralign
+        >>> page = paralign.suite(  # doctest: +SKIP
+        ...     "quick", models={"base": "paralign-mini", "ppa": "runs/ppa/encoder"}, out="runs/quick"
+        ... )
+    """
+    began = time.time()
+    out, name = Path(out), str(name)
+    if jobs < 1 or (hours is not None and not hours >= 0):
+        raise UserError("jobs must be at least 1, and hours at least 0", hint="--jobs 2 --hours 8")
+    config = load_suite(name, None if data is None else Path(data), limit)
+    for task in config.task:
+        check_task(task, name)
+    _check_models(models, control)
+    cells = suite_cells(config, models, out)
+    for model in dict.fromkeys(cell.model for cell in cells):
+        check_loadable(model)
+    note = begin(out, resume, quiet)
+    folder = RunFolder(out, "suite", command=command, fresh=True)
+    done = {cell for cell in cells if is_done(cell)}
+    state = _State(folder, cells, done)
+    folder.begin({"suite": name, "models": dict(models), **config.model_dump(mode="json")})
+    waiting = [cell for cell in cells if cell not in done]
+    if done:
+        note(f"{len(done)} of {len(cells)} cells are done")
+    deadline = None if hours is None else began + 3600 * hours
+    by_name = {cell.name: cell for cell in waiting}
+    try:
+        for outcome in run_cells(
+            [cell.as_cell(quiet or jobs > 1) for cell in waiting],
+            note,
+            jobs=jobs,
+            deadline=deadline,
+            catch=(Exception,),
+            seconds=state.seconds_by_task(),
+        ):
+            state.end(by_name[outcome.cell.name], outcome)
+            note(_describe(by_name[outcome.cell.name], outcome))
+        page = _write_page(state, cells, control, Path(name).stem)
+    except BaseException:
+        folder.save(status="stopped")
+        raise
+    state.finish(time.time() - began)
+    _summarize(state, page, quiet)
+    state.raise_failed()
+    return page
+
+
+def parse_models(texts: Sequence[str]) -> dict[str, str]:
+    """Parse ``NAME=FOLDER``.
+
+    Raises:
+        UserError: for a missing name or folder, and for a name that is given twice.
+
+    >>> parse_models(["base=paralign-mini", "ppa=runs/ppa/encoder"])
+    {'base': 'paralign-mini', 'ppa': 'runs/ppa/encoder'}
+    """
+    models: dict[str, str] = {}
+    for text in texts:
+        name, equals, model = (part.strip() for part in text.partition("="))
+        if not equals or not name or not model:
+            raise UserError(f"cannot read the model {text!r}", hint="--model NAME=FOLDER")
+        if name in models:
+            raise UserError(f"two models have the name {name!r}", hint="give each --model another name")
+        models[name] = model
+    return models
+
+
+def _check_models(models: Mapping[str, str], control: str | None) -> None:
+    """Check the names and folders of the models, and that tables can have a control.
+
+    Raises:
+        UserError: without a model, for a name that cannot be used, for one folder under two names, for an unknown
+            control, and for two controls of one base.
+    """
+    if not models:
+        raise UserError("no model is given", hint="--model NAME=FOLDER")
+    names: dict[str, str] = {}
+    for name, model in models.items():
+        check_name(name, "model")
+        path = shipped(model) or Path(model).expanduser()
+        same = str(path.resolve()) if path.exists() else model
+        if same in names:
+            raise UserError(f"the models {names[same]!r} and {name!r} are the same", where=model, hint="remove one")
+        names[same] = name
+    if control is not None:
+        if control not in models:
+            raise UserError(f"no model {control!r} to use as the control", hint=did_you_mean(control, models))
+        return
+    of_base: dict[Any, str] = {}
+    for name, model in models.items():
+        provenance = read_provenance(model.replace(SEED, "0"))
+        if provenance.get("control"):
+            other = of_base.setdefault(provenance.get("origin"), name)
+            if other != name:
+                raise UserError(
+                    f"{other!r} and {name!r} are both controls of one base", hint="choose one: --control NAME"
+                )
+
+
+class _State:
+    """The cells of a suite in ``run.json``: status and error of each; and apart, as in all runs, what depends on time:
+    seconds of each over all invocations."""
+
+    def __init__(self, folder: RunFolder, cells: Sequence[SuiteCell], done: set[SuiteCell]) -> None:
+        self._folder = folder
+        self._seconds = float(folder.before.get("seconds") or 0)
+        self.seconds: dict[str, float] = dict(folder.before.get("cell_seconds", {}))
+        self.entries: dict[SuiteCell, dict[str, Any]] = {}
+        for cell in cells:
+            path = str(cell.folder.relative_to(folder.path))
+            self.entries[cell] = {
+                "task": cell.task.name,
+                "system": cell.system,
+                "seed": cell.seed,
+                "folder": path,
+                "status": "done" if cell in done else "not run",
+            }
+        self.errors: list[tuple[SuiteCell, Exception]] = []
+        folder.facts["cells"] = list(self.entries.values())
+
+    def seconds_by_task(self) -> dict[str, list[float]]:
+        """Return the seconds of the cells that are done."""
+        found: dict[str, list[float]] = {}
+        for cell, entry in self.entries.items():
+            if entry["status"] == "done" and entry["folder"] in self.seconds:
+                found.setdefault(cell.task.name, []).append(self.seconds[entry["folder"]])
+        return found
+
+    def end(self, cell: SuiteCell, outcome: CellOutcome) -> None:
+        """Record what happened to a cell."""
+        entry = self.entries[cell]
+        entry["status"] = outcome.status
+        self.seconds[entry["folder"]] = round(self.seconds.get(entry["folder"], 0) + outcome.seconds, 2)
+        entry.pop("error", None)
+        if outcome.error is not None:
+            entry["error"] = str(outcome.error) or type(outcome.error).__name__
+            self.errors.append((cell, outcome.error))
+        self._folder.save(cells=list(self.entries.values()), cell_seconds=self.seconds)
+
+    def count(self, status: str) -> int:
+        """Return the number of cells with a status."""
+        return sum(entry["status"] == status for entry in self.entries.values())
+
+    def finish(self, seconds: float) -> None:
+        """Record that the command ends."""
+        complete = self.count("done") == len(self.entries)
+        status = "failed" if self.errors else "done" if complete else "stopped"
+        self._folder.save(seconds=round(self._seconds + seconds, 2), status=status)
+
+    def raise_failed(self) -> None:
+        """Raise an error if cells failed.
+
+        Raises:
+            UserError: if all failures are the user's.
+            RuntimeError: if one is not.
+        """
+        if not self.errors:
+            return
+        cell, error = next((pair for pair in self.errors if not isinstance(pair[1], UserError)), self.errors[0])
+        name = " ".join(cell.name.split())
+        message = f"{len(self.errors)} of {len(self.entries)} cells failed; {name}: {error}"
+        if isinstance(error, UserError):
+            raise UserError(message, where=self._folder.path, hint="the others are kept; --resume repeats these")
+        raise RuntimeError(message) from error
+
+
+def _describe(cell: SuiteCell, outcome: CellOutcome) -> str:
+    """Return a line about a cell that ended: its main score, averaged over test sets, or its error."""
+    name, seconds = " ".join(cell.name.split()), f"{outcome.seconds:.0f} s"
+    if outcome.status == "failed":
+        return f"WARNING {name} failed: {outcome.error}"
+    if outcome.status == "stopped":
+        return f"{name} stopped: the time budget is used up"
+    rows = read_results(cell.folder)
+    values = [row.value for row in rows if row.metric == rows[0].metric and math.isfinite(row.value)]
+    mean = f"{100 * sum(values) / len(values):.1f}" if values else "undefined"
+    return f"    {name}: {rows[0].metric} {mean}, mean of {len(values)}, in {seconds}"
+
+
+def _write_page(state: _State, cells: Sequence[SuiteCell], control: str | None, title: str) -> Path:
+    from paralign.report.suite import ReportCell, write_suite_report
+
+    found = [
+        ReportCell(
+            cell.task.name,
+            cell.task.task,
+            cell.system,
+            cell.seed,
+            cell.folder,
+            state.entries[cell]["status"],
+            state.seconds.get(state.entries[cell]["folder"]),
+            state.entries[cell].get("error", ""),
+        )
+        for cell in cells
+    ]
+    trained = {}
+    for cell in cells:
+        run = Path(cell.model).parent
+        if Path(cell.model).is_dir() and read_provenance(cell.model) and (run / "run.json").is_file():
+            trained[run] = cell.system
+    out = cells[0].folder.parent.parent / "report.html"
+    return write_suite_report(found, out, trained=trained, control=control, title=f"Suite {title}").html
+
+
+def _summarize(state: _State, page: Path, quiet: bool) -> None:
+    counts = {status: state.count(status) for status in ("done", "failed", "stopped", "not run")}
+    echo(", ".join(f"{count} {status}" for status, count in counts.items() if count), quiet=quiet)
+    if counts["stopped"] + counts["not run"]:
+        echo("--resume continues with the cells that are missing", quiet=quiet)

@@ -1,0 +1,215 @@
+"""The cells of a suite: a run of ``finetune`` or ``evaluate`` for each task, system and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from paralign.commands.evaluate import evaluate, evaluation_settings
+from paralign.commands.finetune import finetune
+from paralign.config import merge, parse_override
+from paralign.errors import UserError
+from paralign.results import check_results
+from paralign.runs.cells import Cell
+from paralign.runs.dataset_names import dataset_names
+from paralign.runs.finetune_settings import FinetuneData, finetune_settings, identity
+from paralign.runs.folder import RunFolder
+from paralign.runs.groups import command_line
+from paralign.runs.inputs import check_inputs, data_files, finetune_inputs, model_files
+from paralign.runs.settings import task_section
+from paralign.runs.suite_file import SuiteConfig, SuiteTask
+from paralign.tasks import Task, find_task
+from paralign.tasks.base import find_task_class, read_data
+from paralign.tasks.supervised import SupervisedTask
+from paralign.tasks.training_mixture import read_training_mixture
+
+__all__ = ["SEED", "SuiteCell", "check_task", "is_done", "suite_cells"]
+
+SEED = "{seed}"
+"""In the folder of a model, this is the number of the seed: each seed of a task has an encoder of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class SuiteCell:
+    """A system on a task, with one seed.
+
+    Attributes:
+        task: the task.
+        trains: whether its head is fine-tuned.
+        system: name of the system.
+        model: folder or hub name of its encoder.
+        seed: the seed. None: the task has no head, and the system has one encoder for all seeds.
+        folder: folder of the run.
+        keep_model: whether the fine-tuned model is kept.
+    """
+
+    task: SuiteTask
+    trains: bool
+    system: str
+    model: str
+    seed: int | None
+    folder: Path
+    keep_model: bool
+
+    @property
+    def name(self) -> str:
+        """``pos ppa seed 0``."""
+        return f"{self.task.name}  {self.system}" + ("" if self.seed is None else f"  seed {self.seed}")
+
+    @property
+    def overrides(self) -> list[str]:
+        """The settings of the run, with its seed."""
+        return [*self.task.set, *([f"training.seed={self.seed}"] if self.trains else [])]
+
+    def as_cell(self, quiet: bool) -> Cell:
+        """Return the run."""
+        task = self.task
+        shared: dict[str, Any] = {
+            "task": task.task,
+            "out": str(self.folder),
+            "overrides": self.overrides,
+            "limit": task.limit,
+            "split": task.split,
+            "system": self.system,
+            "lenient": task.lenient,
+            "quiet": quiet,
+        }
+        shown: dict[str, Any] = {
+            "model": self.model,
+            "task": task.task,
+            "train": task.train,
+            "dev": task.dev,
+            "eval" if self.trains else "data": task.eval,
+            "recipe": task.recipe,
+            "code_switch": task.code_switch or None,
+            "target_examples": task.target_examples,
+            "set": self.overrides,
+            "limit": task.limit,
+            "split": task.split,
+            "system": self.system,
+            "lenient": task.lenient or None,
+            "no_keep_models": True if self.trains and not self.keep_model else None,
+            "out": self.folder,
+            "resume": self.trains or None,
+        }
+        command = "finetune" if self.trains else "evaluate"
+        shared["command"] = command_line(command, **{k: v for k, v in shown.items() if v is not None})
+        if not self.trains:
+            return Cell(self.name, evaluate, {"model": self.model, "data": task.eval, **shared}, task.name)
+        of_training = {
+            "train": task.train,
+            "eval": task.eval,
+            "dev": task.dev,
+            "recipe": task.recipe,
+            "code_switch": task.code_switch,
+            "target_examples": task.target_examples,
+            "keep_models": self.keep_model,
+            "resume": True,
+        }
+        return Cell(self.name, finetune, {"model": self.model, **shared, **of_training}, task.name)
+
+
+def suite_cells(config: SuiteConfig, models: Mapping[str, str], out: Path) -> list[SuiteCell]:
+    """Return the cells in their order of worth: by seed, then by task, then by system.
+
+    So all systems of the first task come first, then those of the next tasks, and only then the second seeds. Where a
+    suite ends early, every system has been measured on the same tasks and seeds, up to the last ones.
+
+    Args:
+        config: the suite.
+        models: folder or hub name of each system; ``{seed}`` in it is replaced by the seed.
+        out: folder of the suite.
+    """
+    cells = []
+    counts = [task.seeds or config.seeds for task in config.task]
+    for seed in range(max(counts)):
+        for task, seeds in zip(config.task, counts, strict=True):
+            trains = find_task_class(task.task).trains
+            for system, model in models.items():
+                has_seeds = trains or SEED in model
+                if seed >= (seeds if has_seeds else 1):
+                    continue
+                folder = out / task.name / (f"{system}-seed{seed}" if has_seeds else system)
+                own = model.replace(SEED, str(seed))
+                cells.append(
+                    SuiteCell(task, trains, system, own, seed if has_seeds else None, folder, config.keep_models)
+                )
+    return cells
+
+
+def check_task(task: SuiteTask, where: str) -> None:
+    """Check settings and data of a task that would otherwise cause an error in each of its cells.
+
+    Of training data and of the test data of tasks with a head, the first item is read.
+
+    Raises:
+        UserError: for the first that cannot be used.
+    """
+    try:
+        instance = _task_of(task)
+        dataset_names(task.eval)
+        for spec in (*task.train, *task.eval, *([task.dev] if task.dev else [])):
+            if spec.partition("=")[2].strip() == "-":
+                raise UserError("standard input can be read only once", hint="give a file")
+            read_data(instance, spec, task.lenient, 1 if instance.trains else task.limit)
+    except UserError as error:
+        raise UserError(error.message, where=error.where or f"{where}: task {task.name!r}", hint=error.hint) from error
+
+
+def _task_of(task: SuiteTask) -> Task:
+    """Return the task with its settings.
+
+    Raises:
+        UserError: for an unknown task, wrong settings, and keys that do not fit the task.
+    """
+    if find_task_class(task.task).trains:
+        if not task.train:
+            raise UserError("no training data", hint='train = ["LANG=PATH"]')
+        return finetune_settings(task.task, task.recipe, None, task.set)[1]
+    given = ("train", "dev", "recipe", "code_switch", "target_examples")
+    unused = [key for key in given if getattr(task, key)]
+    if unused:
+        raise UserError(f"the task {task.task!r} has no head to fine-tune", hint=f"remove {', '.join(unused)}")
+    return find_task(task.task, task_section(merge(*map(parse_override, task.set))))
+
+
+def is_done(cell: SuiteCell) -> bool:
+    """Return whether a cell is finished, after checking that it is the cell that would be run now.
+
+    Raises:
+        UserError: naming the settings, data or encoder that changed since the cell began, or the file that is damaged.
+    """
+    if not (cell.folder / "run.json").is_file():
+        return False
+    task = cell.task
+    run = RunFolder(cell.folder, "finetune" if cell.trains else "evaluate", resume=True)
+    if not run.resumed:
+        return False
+    if cell.trains:
+        data = FinetuneData(
+            task.train, task.eval, task.dev, task.code_switch, task.target_examples, task.limit, task.split, cell.system
+        )
+        config, _ = finetune_settings(task.task, task.recipe, None, cell.overrides)
+        settings = identity(config, task.task, data, _fitted(task.model_dump_json()))
+        inputs = finetune_inputs(task.train, task.eval, task.dev)
+    else:
+        settings = evaluation_settings(_task_of(task), task.eval, task.limit, task.split, task.lenient)
+        inputs = {"eval": data_files(task.eval)}
+    check_inputs(run, **inputs, model=model_files(cell.model))
+    run.check_settings(settings)
+    return bool(check_results(cell.folder)) and run.finished
+
+
+@lru_cache(maxsize=64)
+def _fitted(task_json: str) -> SupervisedTask:
+    """Return a task with what it reads from its training data; read once for all cells."""
+    task = SuiteTask.model_validate_json(task_json)
+    _, instance = finetune_settings(task.task, task.recipe, None, task.set)
+    sets, _ = read_training_mixture(
+        instance, task.train, task.dev, task.code_switch, task.target_examples, task.lenient, task.limit
+    )
+    instance.fit(sets.sets)
+    return instance

@@ -1,0 +1,205 @@
+"""Vectors of sentences: texts are tokenized, encoded in batches of similar length, and pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from paralign.batches.rows import View, assemble
+from paralign.config import did_you_mean
+from paralign.encoder.hidden_states import HiddenStates
+from paralign.errors import UserError
+
+__all__ = [
+    "EncodesText",
+    "EncodesViews",
+    "by_length",
+    "cut_pieces",
+    "encode_sentences",
+    "encoded",
+    "sentence_view",
+]
+
+Pieces = Sequence[npt.NDArray[np.int64]]
+Vectors = npt.NDArray[np.float32]
+_POOLS = ("cls", "mean")
+_BUDGET = 8192
+"""Number of padded pieces encoded at once."""
+
+
+class EncodesViews(Protocol):
+    """What sentence vectors need of an encoder."""
+
+    training: bool
+    template: Any
+
+    @property
+    def layers(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def max_pieces(self) -> int: ...
+    @property
+    def device(self) -> torch.device: ...
+    def layer_number(self, layer: float) -> int: ...
+    def tokenize(self, texts: list[str], language: str | None) -> list[Any]: ...
+    def encode_layers(self, view: View, layers: Sequence[int]) -> list[HiddenStates]: ...
+    def train(self, mode: bool = True) -> Any: ...
+
+
+class EncodesText:
+    """Gives an encoder the method :meth:`encode`."""
+
+    @overload
+    def encode(self: EncodesViews, texts: View) -> HiddenStates: ...
+    @overload
+    def encode(
+        self: EncodesViews,
+        texts: str | Sequence[str],
+        language: str | None = ...,
+        *,
+        pool: str = ...,
+        layer: float = ...,
+        normalize_embeddings: bool = ...,
+        convert_to_tensor: Literal[False] = ...,
+    ) -> Vectors: ...
+    @overload
+    def encode(
+        self: EncodesViews,
+        texts: str | Sequence[str],
+        language: str | None = ...,
+        *,
+        pool: str = ...,
+        layer: float = ...,
+        normalize_embeddings: bool = ...,
+        convert_to_tensor: Literal[True],
+    ) -> Tensor: ...
+
+    def encode(
+        self: EncodesViews,
+        texts: str | Sequence[str] | View,
+        language: str | None = None,
+        *,
+        pool: str = "mean",
+        layer: float = -1,
+        normalize_embeddings: bool = False,
+        convert_to_tensor: bool = False,
+    ) -> Vectors | Tensor | HiddenStates:
+        """Return sentence vectors, as ``SentenceTransformer.encode`` does: in fp32, without dropout or gradient.
+
+        Texts of similar length are encoded together, on the device of the encoder (``encoder.to("cuda")`` moves it).
+        Texts that are longer than the encoder accepts are cut. :meth:`tokenize` and :meth:`encode_layers` are the steps
+        below this method; a :class:`~paralign.batches.rows.View` instead of texts gives its last hidden states, with
+        gradient.
+
+        Args:
+            texts: n sentences, or a single one.
+            language: their language. It matters if the encoder has a map for it (:meth:`use_map`), or if it is derived
+                by ``trans`` or ``tinv``. None: no particular one.
+            pool: ``mean`` over pieces, special ones excluded, or ``cls``, the first piece; ``cls`` suits encoders
+                aligned with MoCo.
+            layer: hidden state, as in :meth:`layer_number`: 0 is the embeddings, -1 the last, 0.67 two thirds of the
+                depth.
+            normalize_embeddings: divide each vector by its length, so that dot products are cosines.
+            convert_to_tensor: return a tensor on the device of the encoder instead of a NumPy array.
+
+        Returns:
+            The vectors. Shape: [n, d]; of a single text: [d].
+
+        Raises:
+            UserError: for texts that are not strings, an unknown pooling, or a layer that does not exist.
+
+        >>> from paralign import Encoder
+        >>> encoder = Encoder.from_pretrained("paralign-mini")
+        >>> encoder.encode(["The dog sleeps.", "A cat sees the house."], language="en").shape
+        (2, 256)
+        >>> english, german = encoder.encode(["The dog sleeps.", "Der Hund schläft."], normalize_embeddings=True)
+        >>> 0 < float(english @ german) < 1
+        True
+        """
+        if isinstance(texts, View):
+            return self.encode_layers(texts, [self.layers])[0]
+        if pool not in _POOLS:
+            raise UserError(f"unknown pooling {pool!r}", hint=did_you_mean(pool, _POOLS))
+        sentences = [texts] if isinstance(texts, str) else list(texts)
+        wrong = [type(text).__name__ for text in sentences if not isinstance(text, str)]
+        if wrong:
+            raise UserError(f"texts are strings, not {wrong[0]}", hint="encode(list_of_strings)")
+        pools, _ = encode_sentences(self, sentences, language, pools=[pool], layer=self.layer_number(layer))
+        vectors = pools[pool]
+        if normalize_embeddings:
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+        vectors = vectors[0] if isinstance(texts, str) else vectors
+        return torch.from_numpy(vectors).to(self.device) if convert_to_tensor else vectors
+
+
+def sentence_view(encoder: EncodesViews, pieces: Pieces, language: str | None) -> View:
+    """Return a view of single sentences.
+
+    Args:
+        encoder: gives the special pieces around a sentence.
+        pieces: ids of each sentence, without special pieces.
+        language: their language, for the encoder's maps. None: no particular one.
+    """
+    prefix, suffix = encoder.template.single
+    lengths = np.array([len(p) for p in pieces], np.int64)
+    flat = np.concatenate(pieces) if len(pieces) else np.empty(0, np.int64)
+    rows = np.arange(len(pieces))
+    ids, types, total, special = assemble([prefix, (flat, lengths), suffix], (0, 0, 0), len(pieces))
+    none = np.empty(0, np.int64)
+    return View(ids, types, total, rows, special, none, none, language=language)
+
+
+def by_length(pieces: Pieces, budget: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield rows of similar length, with at most ``budget`` padded pieces at a time."""
+    order = np.argsort([-len(p) for p in pieces], kind="stable")
+    start = 0
+    while start < len(order):
+        width = len(pieces[order[start]]) + 2
+        stop = start + max(1, budget // width)
+        yield order[start:stop]
+        start = stop
+
+
+def cut_pieces(encoder: EncodesViews, texts: list[str], language: str | None) -> tuple[Pieces, int]:
+    """Return the pieces of texts, cut to the encoder's longest row, and the number of texts that were cut."""
+    longest = encoder.max_pieces - sum(map(len, encoder.template.single))
+    pieces = [ids for ids, _ in encoder.tokenize(texts, language)]
+    return [p[:longest] for p in pieces], sum(len(p) > longest for p in pieces)
+
+
+def encoded(
+    encoder: EncodesViews, pieces: Pieces, language: str | None, layers: Sequence[int], budget: int
+) -> Iterator[tuple[npt.NDArray[np.int64], list[HiddenStates]]]:
+    """Yield the numbers of sentences of similar length and their states of each layer, without dropout."""
+    training = encoder.training
+    encoder.train(False)
+    for rows in by_length(pieces, budget):
+        view = sentence_view(encoder, [pieces[r] for r in rows], language)
+        yield rows, encoder.encode_layers(view, layers)
+    encoder.train(training)
+
+
+@torch.no_grad()
+def encode_sentences(
+    encoder: EncodesViews,
+    texts: list[str],
+    language: str | None,
+    *,
+    pools: Sequence[str],
+    layer: int | None = None,
+    budget: int = _BUDGET,
+) -> tuple[dict[str, Vectors], int]:
+    """Return sentence vectors, as :func:`paralign.encoder.vectors.sentence_vectors`."""
+    pieces, cut = cut_pieces(encoder, texts, language)
+    out = {pool: np.zeros((len(texts), encoder.width), np.float32) for pool in pools}
+    for rows, (states,) in encoded(encoder, pieces, language, [encoder.layers if layer is None else layer], budget):
+        for pool in pools:
+            out[pool][rows] = states.pool(pool).float().cpu().numpy()
+    return out, cut

@@ -1,0 +1,240 @@
+"""The first figure of the page: every system on every task, with intervals."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paralign.metrics import is_significant
+from paralign.report.cells import Row
+from paralign.report.figure import Figure, LegendEntry, Panel, Point
+from paralign.report.number_format import format_difference, format_score
+from paralign.report.styles import Style
+from paralign.report.svg import render_svg, set_tooltip
+from paralign.report.tables import Table
+from paralign.report.titles import dataset_title, short_title, table_title
+
+__all__ = ["draw_results", "gain", "headline_tables", "shown_score"]
+
+_MAX_PANELS = 12
+_MAX_SYSTEMS = 14
+_NAME_WIDTH = 20
+"""Names of systems are broken into lines of this many characters."""
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A system in a panel."""
+
+    style: Style
+    value: float
+    low: float
+    high: float
+    score: str
+    filled: bool
+
+
+def headline_tables(tables: Sequence[Table]) -> list[Table]:
+    """Return the tables with the main scores of each task, or all if there is none."""
+    return [table for table in tables if table.key.is_headline] or list(tables)
+
+
+def shown_score(row: Row) -> float:
+    """Return the average of a row, or its only score; NaN if it has several scores and no average."""
+    if row.average is not None:
+        return row.average
+    return next(iter(row.cells.values())).mean if len(row.cells) == 1 else math.nan
+
+
+def gain(row: Row, table: Table) -> tuple[float, float, float, bool] | None:
+    """Return the gain over the control, positive if the system is better, its interval, and whether it is significant.
+
+    For a metric of which lower values are better, such as the alignment error rate, the gain is the reduction. The ends
+    of the interval are NaN if there is none.
+
+    Args:
+        row: a system.
+        table: its table.
+
+    Returns:
+        ``(gain, low, high, significant)``; None if the system is not compared with a control.
+    """
+    if row.average is not None:
+        difference, comparison = row.average_difference, row.average_comparison
+    elif len(row.cells) == 1:
+        cell = next(iter(row.cells.values()))
+        difference, comparison = cell.difference, cell.comparison
+    else:
+        return None
+    if row.control or difference is None or not math.isfinite(difference):
+        return None
+    low, high = (comparison.low, comparison.high) if comparison is not None else (math.nan, math.nan)
+    if table.key.lower_is_better:
+        return -difference, -high, -low, is_significant(comparison)
+    return difference, low, high, is_significant(comparison)
+
+
+def draw_results(tables: Sequence[Table], styles: Mapping[str, Style]) -> Figure | None:
+    """Draw a panel for each headline table: gains over the control with their intervals, without a control scores.
+
+    Args:
+        tables: all tables.
+        styles: color of each system.
+
+    Returns:
+        None if there is nothing to draw.
+    """
+    headline = headline_tables(tables)
+    panels: list[Panel] = []
+    points: list[Point] = []
+    shown: dict[str, None] = {}
+    compared = any(gain(row, table) is not None for table in headline for row in table.rows)
+    drawn = [(table, marks) for table in headline if (marks := _marks(table, styles, compared))]
+    systems = list(dict.fromkeys(mark.style.system for _, marks in drawn for mark in marks))
+    left_out = systems[_MAX_SYSTEMS:]
+    titles = _titles([table for table, _ in drawn])
+    for table, marks in drawn[:_MAX_PANELS]:
+        marks = [mark for mark in marks if mark.style.system not in left_out]
+        if not marks:
+            continue
+        title, factor = titles[id(table)], 100 if table.key.scaled else 1
+        reference = ", ".join(table.controls) if compared else ""
+        unit = "points" if table.key.scaled else table.key.metric
+        control = next((row for row in table.rows if row.control), None) if compared else None
+        label = f"gain over {_control_label(control, table)}, {unit}" if compared else _score_label(table)
+        panels.append(
+            Panel(title, _plot(f"results/{title}", marks, label, factor, compared), _describe(marks, compared))
+        )
+        shown |= dict.fromkeys(mark.style.system for mark in marks)
+        for mark in marks:
+            ends = [end if math.isfinite(end) else None for end in (mark.low, mark.high)]
+            points.append((title, mark.style.system, reference, mark.value, ends[0], ends[1]))
+    if not panels:
+        return None
+    return Figure(
+        "Results",
+        "Gain over the control" if compared else "Scores",
+        [LegendEntry.dot(styles[system]) for system in shown],
+        panels,
+        caption=_caption(headline, compared, len(drawn) - len(panels), left_out),
+        points=points,
+    )
+
+
+def _titles(tables: Sequence[Table]) -> dict[int, str]:
+    """Return a title for each table: its task and data, or the full title where two would be the same."""
+    short = [f"{short_title(table.key)}{_data(table)}" for table in tables]
+    counts = Counter(short)
+    return {
+        id(table): title if counts[title] == 1 else table_title(table.key)
+        for table, title in zip(tables, short, strict=True)
+    }
+
+
+def _data(table: Table) -> str:
+    """Return ``, PUD test`` if all scores are of one data set that has a name."""
+    if len(table.datasets) != 1 or table.key.dataset or table.datasets[0] == table.key.split:
+        return ""
+    return f", {dataset_title(table.datasets[0], table.key.split)}".removesuffix(f" ({table.key.split})")
+
+
+def _marks(table: Table, styles: Mapping[str, Style], compared: bool) -> list[_Mark]:
+    marks = []
+    for row in table.rows:
+        score = shown_score(row)
+        text = format_score(score, table.key.scaled)
+        if compared:
+            found = gain(row, table)
+            if found is not None:
+                marks.append(_Mark(styles[row.system], *found[:3], text, found[3]))
+        elif math.isfinite(score):
+            low, high = row.average_interval or (math.nan, math.nan)
+            marks.append(_Mark(styles[row.system], score, low, high, text, True))
+    return marks
+
+
+def _control_label(control: Row | None, table: Table) -> str:
+    if control is None or len(table.controls) != 1:
+        return "the control"
+    return f"{control.system} ({format_score(shown_score(control), table.key.scaled)})"
+
+
+def _score_label(table: Table) -> str:
+    if table.key.lower_is_better:
+        return f"{table.key.metric.replace('_', ' ')}, lower is better"
+    return "percent" if table.key.is_percentage else "score"
+
+
+def _caption(tables: Sequence[Table], compared: bool, panels_left_out: int, systems_left_out: Sequence[str]) -> str:
+    if compared:
+        several = any(
+            comparison.seeds > 1
+            for table in tables
+            for row in table.rows
+            for comparison in (row.average_comparison, *(cell.comparison for cell in row.cells.values()))
+            if comparison is not None
+        )
+        over = "test items and, where both systems have several seeds, over seeds" if several else "test items only"
+        text = (
+            f"Difference to the control with its 95\N{NO-BREAK SPACE}% interval over {over}. To the right is better in"
+            " every panel. Filled dots: significant; outlined dots: not significant, or not tested."
+            " Numbers at the right: the score of the system."
+        )
+        if any(table.key.lower_is_better for table in tables):
+            text += " For error rates the gain is the reduction."
+    else:
+        text = (
+            "Averages over languages with 95\N{NO-BREAK SPACE}% intervals over test items and, with several seeds, over"
+            " seeds. Overlapping intervals do not mean that systems are equal: name a control to compare them."
+        )
+    if panels_left_out > 0:
+        text += f" {panels_left_out} more tables are below."
+    if systems_left_out:
+        text += f" {len(systems_left_out)} more systems are in the tables."
+    return text
+
+
+def _describe(marks: Sequence[_Mark], compared: bool) -> str:
+    kind = "gain" if compared else "score"
+    return "; ".join(f"{mark.style.system} {kind} {mark.value:.4g}, score {mark.score}" for mark in marks)
+
+
+def _plot(key: str, marks: Sequence[_Mark], label: str, factor: float, compared: bool) -> str:
+    from matplotlib.ticker import MaxNLocator
+
+    names = ["\n".join(textwrap.wrap(mark.style.system, _NAME_WIDTH)[:3]) for mark in marks]
+
+    def draw(axes: Any) -> None:
+        if compared:
+            axes.axvline(0, color="#555555", linewidth=0.9, linestyle=(0, (3, 3)))
+        for y, mark in enumerate(marks):
+            value, ends = factor * mark.value, [factor * mark.low, factor * mark.high]
+            if all(map(math.isfinite, ends)):
+                axes.plot(ends, [y, y], color=mark.style.color, linewidth=1.6, solid_capstyle="butt")
+            face = mark.style.color if mark.filled and not mark.style.hollow else "white"
+            (dot,) = axes.plot(
+                [value], [y], "o", ms=5.5, markerfacecolor=face, markeredgecolor=mark.style.color, markeredgewidth=1.3
+            )
+            text = format_difference(mark.value, factor == 100) if compared else mark.score
+            set_tooltip(dot, f"{mark.style.system}: {text}")
+            axes.annotate(
+                mark.score, (1, y), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
+                va="center", fontsize=8, color="#555555",
+            )  # fmt: skip
+        axes.set_yticks(range(len(marks)), names, fontsize=8)
+        axes.set_ylim(len(marks) - 0.5, -0.5)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.spines["bottom"].set_color("#999999")
+        axes.tick_params(colors="#555555", length=3)
+        axes.tick_params(axis="y", length=0, labelcolor="#1d2329")
+        axes.grid(axis="x", color="#e6e6e6", linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.set_xlabel("\n".join(textwrap.wrap(label, 46)), color="#555555", fontsize=8)
+
+    lines = sum(max(1.6, 1 + name.count("\n")) for name in names)
+    return render_svg(key, draw, size=(3.9, 0.55 + 0.16 * lines))

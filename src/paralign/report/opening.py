@@ -1,0 +1,191 @@
+"""The two sentences at the top of the page: what the systems gain over the control, and what is not certain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paralign.metrics import Comparison
+from paralign.metrics.significance import untested
+from paralign.report.cells import Row
+from paralign.report.draw_results import gain, headline_tables, shown_score
+from paralign.report.number_format import format_difference, format_score, join_names
+from paralign.report.tables import Table
+from paralign.report.titles import short_title
+
+__all__ = ["open_page"]
+
+_MAX_NAMED = 4
+"""More tasks than these are counted."""
+_MAX_LANGUAGES = 8
+_NBSP = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The best system of a table, compared with the control."""
+
+    table: Table
+    row: Row
+    gain: float
+    low: float
+    high: float
+    significant: bool
+    comparison: Comparison | None
+
+    @property
+    def task(self) -> str:
+        """The task inside a sentence: ``sentence retrieval, [CLS]``."""
+        title = short_title(self.table.key)
+        return title if title[:2].isupper() else title[0].lower() + title[1:]
+
+    @property
+    def numbers(self) -> str:
+        """``+3.9 points, 95 % interval 2.1 to 5.6``."""
+        scaled = self.table.key.scaled
+        parts = [f"{format_difference(self.gain, scaled)}{' points' if scaled else ''}"]
+        if self.table.key.lower_is_better:
+            parts[0] += " as a reduction" if self.gain > 0 else " as a negative reduction"
+        if math.isfinite(self.low):
+            ends = f"{format_score(self.low, scaled)} to {format_score(self.high, scaled)}"
+            parts.append(f"95{_NBSP}% interval {ends}")
+        return ", ".join(parts)
+
+
+def open_page(tables: Sequence[Table]) -> list[str]:
+    """Return two sentences on the headline tables: the result, and its limits. None without tables.
+
+    Differences are gains: positive if the system is better, also for error rates.
+
+    Args:
+        tables: all tables.
+    """
+    headline = headline_tables(tables)
+    if not headline:
+        return []
+    outcomes = [found for table in headline if (found := _best(table)) is not None]
+    if not outcomes:
+        return [_best_scores(headline), _not_compared(headline)]
+    return [_result(outcomes), _limits(outcomes)]
+
+
+def _best(table: Table) -> _Outcome | None:
+    """Return the system with the best score among those compared with a control."""
+    sign = -1 if table.key.lower_is_better else 1
+    compared = [(row, found) for row in table.rows if (found := gain(row, table)) is not None]
+    compared = [(row, found) for row, found in compared if math.isfinite(shown_score(row))]
+    if not compared:
+        return None
+    row, found = max(compared, key=lambda pair: sign * shown_score(pair[0]))
+    cells = list(row.cells.values())
+    comparison = row.average_comparison if row.average is not None else cells[0].comparison
+    return _Outcome(table, row, *found, comparison)
+
+
+def _control(outcomes: Sequence[_Outcome]) -> str:
+    names = {name for outcome in outcomes for name in outcome.table.controls}
+    if len(names) != 1:
+        return "its control"
+    name = names.pop()
+    return f"the {name}" if "control" in name else f"the control ({name})"
+
+
+def _result(outcomes: Sequence[_Outcome]) -> str:
+    better = [outcome for outcome in outcomes if outcome.significant and outcome.gain > 0]
+    count, control, where = len(outcomes), _control(outcomes), _languages(outcomes)
+    if not better:
+        scores = f"any of the {count} scores below" if count > 1 else outcomes[0].task
+        if all(untested(outcome.comparison) for outcome in outcomes):
+            return f"Differences to {control} were not tested ({_reasons(outcomes)})."
+        return f"No system is significantly better than {control} in {scores}{where}."
+    parts = []
+    for system in dict.fromkeys(outcome.row.system for outcome in better):
+        own = [outcome for outcome in better if outcome.row.system == system]
+        tasks = [f"{outcome.task} ({outcome.numbers})" for outcome in own[:_MAX_NAMED]]
+        tasks += [f"{len(own) - _MAX_NAMED} more scores"] * (len(own) > _MAX_NAMED)
+        parts.append((system, join_names(tasks)))
+    share = f"; that is {len(better)} of the {count} scores below" if count > 1 else ""
+    if len(parts) == 1:
+        ((system, tasks_of_system),) = parts
+        return f"{system} is significantly better than {control} in {tasks_of_system}{where}{share}."
+    systems = [f"{system} in {tasks_of_system}" for system, tasks_of_system in parts]
+    return f"Significantly better than {control} are {join_names(systems)}{where}{share}."
+
+
+def _languages(outcomes: Sequence[_Outcome]) -> str:
+    """Return ``, on average over de and fr`` if all tables have the same languages."""
+    languages = {tuple(outcome.table.others or outcome.table.languages) for outcome in outcomes}
+    if len(languages) != 1:
+        return ""
+    names = languages.pop()
+    if len(names) == 1:
+        return f", on {names[0]}"
+    return f", on average over {join_names(names) if len(names) <= _MAX_LANGUAGES else f'{len(names)} languages'}"
+
+
+def _limits(outcomes: Sequence[_Outcome]) -> str:
+    worse = [outcome for outcome in outcomes if outcome.significant and outcome.gain <= 0]
+    open_ = [outcome for outcome in outcomes if not outcome.significant and not untested(outcome.comparison)]
+    not_tested = [outcome for outcome in outcomes if untested(outcome.comparison)]
+    if len(not_tested) == len(outcomes):
+        ahead = sum(outcome.gain > 0 for outcome in outcomes)
+        if len(outcomes) > _MAX_NAMED:
+            return f"The best system is above the control in {ahead} of the {len(outcomes)} scores below."
+        return f"Observed for the best systems: {_tasks(outcomes)}{_languages(outcomes)}."
+    parts = []
+    if worse:
+        parts.append(f"the best system is significantly worse in {_tasks(worse)}")
+    if open_:
+        parts.append(f"no significant difference was found in {_tasks(open_)}")
+    if not_tested:
+        verb = "were" if len(not_tested) > 1 else "was"
+        parts.append(f"{_tasks(not_tested)} {verb} not tested ({_reasons(not_tested)})")
+    if not parts:
+        seeds = {outcome.comparison.seeds for outcome in outcomes if outcome.comparison}
+        span = str(min(seeds)) if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
+        many = len(outcomes) > 1 or any(len(outcome.table.rows) > 2 for outcome in outcomes)
+        corrected = ", without correction for the number of comparisons" if many else ""
+        return f"The intervals are over test items and {span} seeds of each system{corrected}."
+    return _sentence("; ".join(parts))
+
+
+def _reasons(outcomes: Sequence[_Outcome]) -> str:
+    return join_names(sorted({untested(outcome.comparison) for outcome in outcomes} - {""}))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _tasks(outcomes: Sequence[_Outcome]) -> str:
+    if len(outcomes) > _MAX_NAMED:
+        return f"{len(outcomes)} scores"
+    return join_names([f"{outcome.task} ({outcome.row.system}: {outcome.numbers})" for outcome in outcomes])
+
+
+def _best_scores(tables: Sequence[Table]) -> str:
+    parts = []
+    for table in tables[:_MAX_NAMED]:
+        scored = [(shown_score(row), row) for row in table.rows if math.isfinite(shown_score(row))]
+        if not scored:
+            continue
+        sign = -1 if table.key.lower_is_better else 1
+        value, row = max(scored, key=lambda pair: sign * pair[0])
+        unit = f"{_NBSP}%" if table.key.is_percentage else ""
+        title = short_title(table.key)
+        parts.append(f"{row.system} in {title[0].lower()}{title[1:]} ({format_score(value, table.key.scaled)}{unit})")
+    if not parts:
+        return "No system was measured on all languages of a table."
+    several = any(len(table.rows) > 1 for table in tables)
+    more = f", and {len(tables) - _MAX_NAMED} more tables are below" if len(tables) > _MAX_NAMED else ""
+    return f"{'The best scores are' if several else 'The scores are'}: {join_names(parts)}{more}."
+
+
+def _not_compared(tables: Sequence[Table]) -> str:
+    if any(table.controls for table in tables):
+        return "No system has a control of the same base and settings, so differences are not tested."
+    return (
+        "No run is marked as the control, so systems are not compared with one: --control NAME chooses it, and"
+        " differences are then tested."
+    )

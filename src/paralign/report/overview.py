@@ -1,0 +1,218 @@
+"""The overview of a suite: a score of each system on each task, and one overall score.
+
+* The score of a task is the mean over the languages of its table, without the training language; of the only language
+  if there is one. If a task has several tables of its main metric (poolings, data sets), it is the mean over them.
+* The overall score is the mean over the tasks that every system has finished, each with the same weight. Error rates
+  count as 1 - rate. Tasks whose scores are not shares or correlations, such as losses, are left out.
+
+Differences to the control follow the rule of all tables (:mod:`paralign.metrics.significance`): both systems are scored
+on the same resampled test items of every test set, and seeds are compared one by one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from paralign.metrics import Comparison, compare_over_seeds, mean_sd
+from paralign.metrics.bootstrap import Resampled, compare_resampled
+from paralign.report.cells import Row, Unit
+from paralign.report.tables import Table
+
+__all__ = ["Overview", "OverviewRow", "TaskColumn", "TaskScore", "build_overview", "group_by_control"]
+
+SeedOf = Mapping[tuple[str, Unit], int | None]
+"""The seed of the suite with which a system was measured, by system and unit."""
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """The score of a system on a task, or over all tasks."""
+
+    value: float
+    by_seed: Mapping[int | None, float]
+    """The score of each seed; of a system without seeds under None."""
+    resampled: Resampled | None
+    """The score on resamples of the test items. None: unknown."""
+    difference: float | None = None
+    """To the control."""
+    comparison: Comparison | None = None
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation over seeds; None for a single seed."""
+        return mean_sd(list(self.by_seed.values()))[1] if self.by_seed else None
+
+
+@dataclass(frozen=True)
+class TaskColumn:
+    """A task.
+
+    Attributes:
+        name: its name in the suite.
+        metric: the metric.
+        lower_is_better: whether smaller values are better.
+        scaled: whether scores are shares or correlations.
+    """
+
+    name: str
+    metric: str
+    lower_is_better: bool
+    scaled: bool
+
+
+@dataclass
+class OverviewRow:
+    """A system."""
+
+    system: str
+    control: bool
+    reference: str | None
+    """The control it is compared with."""
+    scores: dict[str, TaskScore]
+    """By name of the task."""
+    overall: TaskScore | None = None
+
+
+AnyRow = TypeVar("AnyRow", Row, OverviewRow)
+
+
+@dataclass
+class Overview:
+    """Systems by tasks."""
+
+    columns: list[TaskColumn]
+    rows: list[OverviewRow]
+    """Each control is followed by the systems that are compared with it."""
+    common: list[str]
+    """The tasks of the overall score."""
+    notes: list[str] = field(default_factory=list)
+
+
+def build_overview(tables: Mapping[str, Sequence[Table]], systems: Sequence[str], seeds: SeedOf) -> Overview:
+    """Return the overview of a suite.
+
+    Args:
+        tables: the tables of each task of the suite that has results.
+        systems: all systems, in their order.
+        seeds: the seed of each system and unit.
+    """
+    headline = {name: [table for table in part if table.key.is_headline] for name, part in tables.items()}
+    headline = {name: part for name, part in headline.items() if part}
+    columns = [_column(name, part) for name, part in headline.items()]
+    rows = []
+    for system in systems:
+        own = {name: [row for table in part for row in table.rows if row.system == system]
+               for name, part in headline.items()}  # fmt: skip
+        own = {name: found for name, found in own.items() if found}
+        if not own:
+            continue
+        scores = {name: score for name, found in own.items() if (score := _task_score(found, headline[name], seeds))}
+        of_tables = [row for found in own.values() for row in found]
+        references = {row.reference for row in of_tables}
+        reference = references.pop() if len(references) == 1 else None
+        rows.append(OverviewRow(system, any(row.control for row in of_tables), reference, scores))
+    scaled = [column.name for column in columns if column.scaled]
+    common = [name for name in scaled if all(name in row.scores for row in rows)]
+    by_name = {row.system: row for row in rows}
+    rows = group_by_control(rows)
+    lower = {column.name: column.lower_is_better for column in columns}
+    for row in rows:
+        control = by_name.get(row.reference or "")
+        if control is not None:
+            row.scores = {
+                name: compare(score, control.scores[name]) if name in control.scores else score
+                for name, score in row.scores.items()
+            }
+    for row in rows:
+        if common:
+            row.overall = mean_score(
+                [_turned(row.scores[name]) if lower[name] else row.scores[name] for name in common]
+            )
+    for row in rows:
+        control = by_name.get(row.reference or "")
+        if control is not None and row.overall is not None and control.overall is not None:
+            row.overall = compare(row.overall, control.overall)
+    return Overview(columns, rows, common, _notes(columns, common))
+
+
+def group_by_control(rows: Sequence[AnyRow]) -> list[AnyRow]:
+    """Return each control, followed by the systems that are compared with it; then systems without a control."""
+    names = [row.system for row in rows]
+
+    def key(row: AnyRow) -> tuple[int, bool]:
+        of_control = row.system if row.control else row.reference
+        return names.index(of_control) if of_control in names else len(names), not row.control
+
+    return sorted(rows, key=key)
+
+
+def mean_score(parts: Sequence[TaskScore]) -> TaskScore:
+    """Return the mean of scores, seed by seed and resample by resample.
+
+    Seeds are those that all parts have; a part without seeds counts for each of them.
+    """
+    count = len(parts)
+    seeded = [set(part.by_seed) for part in parts if set(part.by_seed) != {None}]
+    seeds = set.intersection(*seeded) if seeded else {None}
+    by_seed = {
+        seed: math.fsum(part.by_seed.get(seed, part.by_seed.get(None, math.nan)) for part in parts) / count
+        for seed in sorted(seeds, key=lambda seed: -1 if seed is None else seed)
+    }
+    draws = [part.resampled for part in parts if part.resampled is not None]
+    resampled = None
+    if len(draws) == count:
+        values = sum(draw.resamples for draw in draws[1:]) + draws[0].resamples
+        resampled = Resampled(math.fsum(d.score for d in draws) / count, values / count, min(d.items for d in draws))
+    return TaskScore(math.fsum(part.value for part in parts) / count, by_seed, resampled)
+
+
+def compare(score: TaskScore, control: TaskScore) -> TaskScore:
+    """Return a score with its difference to the control's, and the interval over test items and seeds if known."""
+    comparison = None
+    if score.resampled and control.resampled and score.resampled.items == control.resampled.items:
+        over_items = compare_resampled([(score.resampled, control.resampled)])
+        comparison = compare_over_seeds(over_items, score.by_seed, control.by_seed)
+    return replace(score, difference=score.value - control.value, comparison=comparison)
+
+
+def _turned(score: TaskScore) -> TaskScore:
+    """Return 1 - score."""
+    draw = score.resampled
+    turned = None if draw is None else Resampled(1 - draw.score, 1 - draw.resamples, draw.items)
+    return TaskScore(1 - score.value, {seed: 1 - value for seed, value in score.by_seed.items()}, turned)
+
+
+def _column(name: str, tables: Sequence[Table]) -> TaskColumn:
+    key = tables[0].key
+    return TaskColumn(name, key.metric, key.lower_is_better, all(table.key.scaled for table in tables))
+
+
+def _task_score(rows: Sequence[Row], tables: Sequence[Table], seeds: SeedOf) -> TaskScore | None:
+    """Return the mean over the tables of a task. None: the system is not in all of them, or has no score there."""
+    if len(rows) != len(tables):
+        return None
+    parts = [_table_score(row, seeds) for row in rows]
+    known = [part for part in parts if part is not None and math.isfinite(part.value)]
+    return mean_score(known) if len(known) == len(parts) else None
+
+
+def _table_score(row: Row, seeds: SeedOf) -> TaskScore | None:
+    if row.average is not None:
+        value, units = row.average, row.average_scores
+    elif len(row.cells) == 1:
+        cell = next(iter(row.cells.values()))
+        value, units = cell.mean, cell.scores
+    else:
+        return None
+    by_seed = {seeds.get((row.system, unit)): score for unit, score in units.items()}
+    return TaskScore(value, by_seed, row.resampled)
+
+
+def _notes(columns: Sequence[TaskColumn], common: Sequence[str]) -> list[str]:
+    left_out = [column.name for column in columns if column.name not in common]
+    if not left_out or not columns:
+        return []
+    return [f"Not in the overall score, because not every system has finished it: {', '.join(left_out)}."]

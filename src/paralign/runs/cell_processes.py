@@ -1,0 +1,169 @@
+"""Processes that run one cell after another. They end with the process that started them, also if it is killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Any
+
+from paralign.errors import UserError
+from paralign.training import Stopped
+
+__all__ = ["CellProcesses", "Failure"]
+
+Runner = Callable[[Callable[..., object], Mapping[str, Any], float | None], bool]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error in another process.
+
+    Attributes:
+        text: its message.
+        user: whether it is a :class:`paralign.errors.UserError`.
+    """
+
+    text: str
+    user: bool
+
+    def error(self) -> Exception:
+        """Return the error as an exception."""
+        return UserError(self.text) if self.user else RuntimeError(self.text)
+
+
+class CellProcesses:
+    """A number of processes, each of which runs one function at a time.
+
+    A process that dies is replaced, and its function counts as failed. Ctrl-C and SIGTERM are passed on once, so that
+    training saves a checkpoint.
+
+    Args:
+        count: number of processes; each has its share of the processor cores, unless ``OMP_NUM_THREADS`` is set.
+        runner: calls a function with options before a deadline.
+    """
+
+    def __init__(self, count: int, runner: Runner) -> None:
+        self._runner, self._count = runner, count
+        self._context = multiprocessing.get_context("spawn")  # torch must not be forked
+        self._processes: list[Any] = [None] * count
+        self._pipes: list[Connection | None] = [None] * count
+        self._busy: set[int] = set()
+        self._signal = 0
+        self._handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> CellProcesses:
+        if threading.current_thread() is threading.main_thread():
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[signum] = signal.signal(signum, self._pass_on)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for signum, handler in self._handlers.items():
+            signal.signal(signum, handler)
+        for number, pipe in enumerate(self._pipes):
+            if pipe is not None:
+                if number in self._busy:
+                    self._processes[number].kill()
+                pipe.close()
+        for process in self._processes:
+            if process is not None:
+                process.join()
+
+    @property
+    def free(self) -> bool:
+        """Whether a process has nothing to do."""
+        return len(self._busy) < self._count and not self._signal
+
+    def start(self, run: Callable[..., object], options: Mapping[str, Any], deadline: float | None) -> int:
+        """Run a function in a free process; return the number of the process."""
+        number = next(k for k in range(self._count) if k not in self._busy)
+        pipe = self._pipes[number] or self._new(number)
+        pipe.send((run, dict(options), deadline))
+        self._busy.add(number)
+        return number
+
+    def wait(self) -> tuple[int, bool | Failure]:
+        """Wait until a function ends; return the number of its process, and whether it ended before the deadline.
+
+        Raises:
+            Stopped: after Ctrl-C or SIGTERM, when all processes have stopped.
+        """
+        while True:
+            pipes = {pipe: k for k, pipe in enumerate(self._pipes) if pipe is not None and k in self._busy}
+            if not pipes:
+                raise Stopped(self._signal, None)
+            for pipe in wait(list(pipes)):
+                assert isinstance(pipe, Connection)
+                number = pipes[pipe]
+                self._busy.discard(number)
+                try:
+                    answer: bool | Failure | None = pipe.recv()
+                except EOFError:
+                    self._processes[number].join()
+                    code = self._processes[number].exitcode
+                    pipe.close()
+                    self._pipes[number] = None
+                    how = (
+                        f"killed by signal {-code}, for example for lack of memory" if code < 0 else f"exit code {code}"
+                    )
+                    answer = None if self._signal else Failure(f"the process ended: {how}", user=False)
+                if answer is not None and not self._signal:
+                    return number, answer
+
+    def _new(self, number: int) -> Connection:
+        here, there = self._context.Pipe()
+        threads = None if "OMP_NUM_THREADS" in os.environ else max(1, (os.cpu_count() or 1) // self._count)
+        process = self._context.Process(target=_serve, args=(there, self._runner, threads), daemon=True)
+        process.start()
+        there.close()
+        self._processes[number], self._pipes[number] = process, here
+        return here
+
+    def _pass_on(self, signum: int, frame: object) -> None:
+        if self._signal:  # the second signal stops at once
+            raise KeyboardInterrupt
+        self._signal = signum
+        for number in self._busy:
+            os.kill(self._processes[number].pid, signal.SIGTERM)
+
+
+def _serve(pipe: Connection, runner: Runner, threads: int | None) -> None:
+    """Run what comes through the pipe until it is closed."""
+    os.setpgrp()  # Ctrl-C on the terminal reaches the first process only, which passes it on
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    while True:
+        try:
+            run, options, deadline = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer: bool | Failure | None = runner(run, options, deadline)
+        except (Stopped, KeyboardInterrupt):
+            answer = None
+        except UserError as error:
+            answer = Failure(str(error), user=True)
+        except Exception as error:
+            traceback.print_exc()
+            answer = Failure(f"{type(error).__name__}: {error}", user=False)
+        pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended. What it has written is complete or can be resumed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

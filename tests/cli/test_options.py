@@ -1,0 +1,199 @@
+"""Short forms of settings, the help of every command, hints from names of other programs."""
+
+import operator
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from paralign.__main__ import main
+from paralign.cli import app
+from paralign.cli.help import GROUPS, HINTS, Command
+from paralign.cli.options import SHORT_FORMS, as_overrides, short_forms
+from paralign.commands.list_settings import describe_section, describe_sections, settings_sections
+from paralign.config import _KNOWN_AS, parse_override
+from paralign.errors import UserError
+from paralign.runs.finetune_settings import FinetuneTraining
+from paralign.runs.settings import run_settings
+
+
+def commands(group=None, path=()):
+    """Every command with its words."""
+    for name, command in (group or typer.main.get_command(app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands())
+SETTINGS = {f"{s.prefix or s.name}.{key}" for s in settings_sections() for key in s.keys}
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_option_has_a_group_and_every_command_an_example(path):
+    command = COMMANDS[path]
+    assert isinstance(command, Command)
+    grouped = {name for names in GROUPS.values() for name in names}
+    options = {p.name for p in command.params if isinstance(p, typer.core.TyperOption)}
+    assert options <= grouped
+    examples = re.findall(r"^ +(paralign .*?[^\\])$", command.help, re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        words = shlex.split(example.replace("\\\n", " "))[1:]
+        assert tuple(words[: len(path)]) == path
+        command.make_context(command.name, words[len(path) :])  # raises for an option that does not exist
+
+
+@pytest.mark.parametrize(("columns", "longest"), [(50, 50), (80, 80), (200, 110)])
+def test_help_is_as_wide_as_the_terminal(columns, longest, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["finetune", "--help"]) == 0
+    text = capsys.readouterr().out.partition("Input:")[2]  # examples are not wrapped
+    widths = [len(line) for line in text.splitlines()]
+    assert longest - 25 < max(widths) <= longest
+    assert [text.index(f"{heading}:") for heading in ("Method", "Settings", "Output", "Run")] == sorted(
+        text.index(f"{heading}:") for heading in ("Method", "Settings", "Output", "Run")
+    )
+
+
+def test_short_forms_are_settings():
+    given = {"lr": 3e-4, "epochs": 2.5, "batch_size": 7, "precision": "bf16", "seed": 11, "limit": 99}
+    config = run_settings("mlm", short_forms((), **given, reset_layers=None), [])
+    assert {name: operator.attrgetter(SHORT_FORMS[name])(config) for name in given} == given
+    again = run_settings("mlm", {}, as_overrides(short_forms((), **given)))
+    assert again.model_dump() == config.model_dump()
+
+
+def test_every_short_form_names_a_setting():
+    for setting in SHORT_FORMS.values():
+        assert setting == "task.layer" or setting in SETTINGS
+
+
+@pytest.mark.parametrize("name", SHORT_FORMS)
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_short_form_and_set_together_are_an_error(name, inline):
+    section, key = SHORT_FORMS[name].split(".")
+    override = f"{section}={{{key}=1}}" if inline else f"{section}.{key}=1"
+    with pytest.raises(UserError, match=f"^--{name.replace('_', '-')} and --set {section}.{key} are the same setting"):
+        short_forms([override], **{name: 1})
+    assert short_forms([override], **{name: None}) == {}
+    assert short_forms([f"{section}.other=1"], **{name: 5}) == {section: {key: 5}}
+
+
+@pytest.mark.parametrize("command", ["align", "pretrain", "finetune", "analyze ablation"])
+def test_commands_that_train_have_the_same_short_forms(command):
+    names = {p.name for p in COMMANDS[tuple(command.split())].params}
+    assert names >= {"lr", "epochs", "batch_size", "precision", "device", "overrides"}
+
+
+def test_hints_lead_to_options_and_settings_that_exist():
+    options = {option for command in COMMANDS.values() for p in command.params for option in p.opts}
+    for tried, hint in HINTS.items():
+        assert tried not in options
+        assert "_" not in tried
+        found = set(re.findall(r"--[a-z][\w-]*", hint)) - {"--nproc-per-node"}
+        assert found <= options, hint
+        for setting in re.findall(r"--set ([a-z]+\.\w+)", hint):
+            assert setting in SETTINGS, hint
+
+
+def test_known_names_are_names():
+    from paralign.tasks.base import TASKS
+    from paralign.words.base import ALIGNERS
+    from paralign.words.symmetrization import SYMMETRIZATIONS
+
+    keys = {setting.rpartition(".")[2] for setting in SETTINGS}
+    assert set(_KNOWN_AS.values()) <= keys | set(TASKS) | set(ALIGNERS) | set(SYMMETRIZATIONS)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("align --fp16", "no such option: --fp16 (use --precision bf16)"),
+        ("finetune --learning_rate 1e-3", "(use --lr)"),
+        ("align --out {out} --model {base} --pairs en-ru.csv", "(did you mean en-ru=en-ru.csv?)"),
+        ("align --out {out} --model {base} --pairs data/corpus.en-ru.tsv.gz", "(did you mean en-ru=data/corpus.en"),
+        ("align --out {out} --model {base} --pairs data/de_en.tsv", "(did you mean de-en=data/de_en.tsv?)"),
+        ("pretrain --out {out} --model {base} --text news.de.txt", "(did you mean de=news.de.txt?)"),
+        ("align --out {out} --model {base} --pairs corpus.txt", "write SOURCE-TARGET=PATH"),
+        ("align --out {out} --model {base} --pairs en-de=a --set training.lr=1", "did you mean 'learning_rate'?"),
+        ("align --out {out} --model {base} --pairs en-de=a --lr 1 --set training.learning_rate=1", "same setting"),
+        ("align --out {out} --model {base} --pairs en-de=a --precision fp16", "'auto', 'bf16' or 'fp32', not 'fp16'"),
+        ("align --out {out} --model {base} --pairs en-de=a --device gpu0", "cannot read the device 'gpu0'"),
+        ("words --out {out} --pairs en-de=smallworld:0-9 --symmetrize gdfa", "did you mean 'grow-diag-final-and'?"),
+        ("finetune --out {out} --model {base} --task xnli --train en=a --eval en=a", "did you mean 'nli'?"),
+        ("evaluate --out {out} --model {base} --task retrieval --data en-de=a --layer 1 --set task.layer=2", "--layer"),
+        ("list settings trianing", "did you mean 'training'?"),
+        ("list tasks pos", "has no sections"),
+    ],
+)
+def test_names_people_try(words, message, base, tmp_path, capsys):
+    assert main([word.format(base=base, out=tmp_path / "out") for word in words.split()]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+# -- list settings
+
+
+def test_every_setting_has_a_meaning():
+    sections = settings_sections()
+    assert [f"{s.name}.{key}" for s in sections for key, field in s.keys.items() if not field.description] == []
+
+
+def test_sections_are_complete():
+    config = run_settings("ppa", {}, [])
+    names = {s.name for s in settings_sections()}
+    assert {name for name, value in config if hasattr(value, "model_fields")} <= names
+    overview = describe_sections()
+    assert all(f"[{s.prefix}]" in overview for s in settings_sections() if s.prefix)
+
+
+def test_a_setting_is_described_with_type_default_and_meaning():
+    text = describe_section("training.learning_rate")
+    default = f"default 3e-05, finetune {FinetuneTraining().learning_rate}"
+    assert text.splitlines() == [
+        f"training.learning_rate  <float > 0>  {default}", "    Peak learning rate of the linear schedule."
+    ]  # fmt: skip
+    assert "Pan et al. 2021" in describe_section("training").splitlines()[1]
+    assert describe_section("pool").splitlines()[0] == "moco.pool  <cls | mean>  default cls"
+    assert "words.alpha" in describe_section("hmm")
+
+
+def test_names_of_settings_in_the_list_can_be_set():
+    for section in settings_sections():
+        if section.name in ("run", "training", "moco", "data"):
+            for key, field in section.keys.items():
+                if field.is_required():
+                    continue
+                default = field.get_default(call_default_factory=True)
+                name = f"{section.prefix}.{key}" if section.prefix else key
+                if isinstance(default, bool | int | float) and not isinstance(default, str):
+                    assert run_settings("ppa", {}, [f"{name}={str(default).lower()}"])
+    assert parse_override("moco.queue=5") == {"moco": {"queue": 5}}
+
+
+def test_epochs_that_a_recipe_would_ignore_are_refused(tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('extends = "mlm"\n[training]\nsteps = 50\n')
+    with pytest.raises(UserError, match=r"training.epochs has no effect: the recipe sets training.steps to 50"):
+        run_settings(str(recipe), short_forms((), epochs=3), [])
+    assert run_settings(str(recipe), short_forms((), epochs=3), ["training.steps=9"]).training.steps == 9
+    assert run_settings(str(recipe), {}, []).training.steps == 50
+
+
+@pytest.mark.parametrize("command", ["align --help", "report --help", "list --help", "analyze space --help"])
+def test_help_loads_no_heavy_library(command):
+    heavy = ("torch", "transformers", "numpy", "scipy", "matplotlib", "rich", "jinja2", "huggingface_hub")
+    code = (
+        f"import sys; from paralign.__main__ import main; main({command.split()!r});"
+        f" print(*[name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == []

@@ -1,0 +1,225 @@
+"""What a page opens with: two sentences and a figure, which say what is significant, over what."""
+
+import csv
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paralign.report import write_report
+from paralign.report.draw_training import _smooth
+from paralign.report.runs import find_runs
+from paralign.report.styles import COLORS, assign_styles
+from paralign.results import Seeds, Where
+from tests.report.reading import text_of
+from tests.report.synthetic import add, describe, make_large, make_runs, share
+
+
+def seeds_of(root, name, rights, n=400, **fields):
+    """A run with one score for each fine-tuning seed."""
+    for seed, right in enumerate(rights):
+        settings = {"system": name, "control": name == "MLM control"}
+        add(root / name, share(right, n), seeds=Seeds(finetune=seed), settings=settings, **fields)
+    return root / name
+
+
+def opening(paths):
+    """The text before the tables."""
+    return text_of(paths)[1].split("Results")[0]
+
+
+def gains(paths):
+    """Panel and system -> gain and interval, from the CSV file of the figures."""
+    with paths.figures.open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["section"] == "Results"]
+    return {(r["panel"], r["series"]): tuple(float(r[k] or "nan") for k in ("value", "low", "high")) for r in rows}
+
+
+def test_a_significant_gain_is_stated_with_its_interval_and_what_it_is_over(tmp_path):
+    runs = [seeds_of(tmp_path, "MLM control", (200, 202)), seeds_of(tmp_path, "PPA", (300, 302))]
+    paths = write_report(runs, tmp_path / "r.html")
+    text = opening(paths)
+    value, low, high = gains(paths)["Part-of-speech tagging, made-up", "PPA"]
+    assert value == pytest.approx(0.25)
+    assert 0 < low < value < high
+    assert (
+        f"PPA is significantly better than the MLM control in part-of-speech tagging (+25.0 points, 95 % interval"
+        f" {100 * low:.1f} to {100 * high:.1f}), on de." in text
+    )
+    assert "The intervals are over test items and 2 seeds of each system." in text
+
+
+def test_without_significance_the_first_sentence_says_so(tmp_path):
+    runs = [seeds_of(tmp_path, "MLM control", (190, 215)), seeds_of(tmp_path, "PPA", (210, 199))]
+    text = opening(write_report(runs, tmp_path / "r.html"))
+    assert "No system is significantly better than the MLM control in part-of-speech tagging, on de." in text
+    assert "No significant difference was found in part-of-speech tagging (PPA: +0.5 points, 95 % interval " in text
+
+
+def test_what_was_not_tested_is_not_called_better(tmp_path):
+    runs = [seeds_of(tmp_path, "MLM control", (200,)), seeds_of(tmp_path, "PPA", (390,))]
+    text = opening(write_report(runs, tmp_path / "r.html"))
+    assert "Differences to the MLM control were not tested (one seed)." in text
+    assert "Observed for the best systems: part-of-speech tagging (PPA: +47.5 points, 95 % interval " in text
+    assert "significantly" not in text.split("Filled dots")[0]
+
+
+def test_a_loss_against_the_control_is_a_negative_gain_and_stated(tmp_path):
+    runs = [seeds_of(tmp_path, "MLM control", (300, 302)), seeds_of(tmp_path, "PPA", (200, 202))]
+    paths = write_report(runs, tmp_path / "r.html")
+    assert gains(paths)["Part-of-speech tagging, made-up", "PPA"][0] == pytest.approx(-0.25)
+    assert "The best system is significantly worse in part-of-speech tagging (PPA: −25.0 points" in opening(paths)
+
+
+def test_fewer_errors_are_a_gain(tmp_path):
+    fields = {"task": "alignment", "metric": "aer", "where": Where(direction="en-de")}
+    runs = [seeds_of(tmp_path, "MLM control", (200, 202), **fields), seeds_of(tmp_path, "PPA", (100, 102), **fields)]
+    paths = write_report(runs, tmp_path / "r.html")
+    value, low, high = gains(paths)["Word alignment, made-up", "PPA"]
+    assert value == pytest.approx(0.25)
+    assert 0 < low < value < high
+    text = opening(paths)
+    assert "PPA is significantly better than the MLM control in word alignment (+25.0 points as a reduction" in text
+    assert "For error rates the gain is the reduction." in text
+
+
+def test_without_a_control_the_figure_shows_scores_with_intervals(tmp_path):
+    runs = [seeds_of(tmp_path, "a", (200, 220, 210)), seeds_of(tmp_path, "b", (300, 290, 310))]
+    paths = write_report(runs, tmp_path / "r.html")
+    points = gains(paths)
+    assert {system: round(value[0], 9) for (_, system), value in points.items()} == {"a": 0.525, "b": 0.75}
+    assert all(low < value < high for value, low, high in points.values())
+    text = opening(paths)
+    assert "The best scores are: b in part-of-speech tagging (75.0 %)." in text
+    assert "--control NAME chooses it" in text
+
+
+def test_every_task_is_a_panel_and_every_system_a_row(tmp_path):
+    runs = make_large(tmp_path, 4, ("en", "de", "fr"), tasks=("nli", "pos", "retrieval"))
+    points = gains(write_report(runs, tmp_path / "r.html"))
+    panels = {panel.split(",")[0] for panel, _ in points}
+    assert panels == {"Natural language inference", "Part-of-speech tagging", "Sentence retrieval"}
+    assert {system for _, system in points} == {"method-01", "method-02", "method-03"}
+    assert len(points) == 9
+
+
+# -- order, files
+
+
+def test_the_order_of_the_page(report):
+    html = report.html.read_text(encoding="utf-8")
+    parts = ('class="summary"', 'class="results-figure"', "<h2>Results", "<h2>Training", "<h2>Cost", "<h2>Reproduction",
+             '<h2 id="warnings">')  # fmt: skip
+    places = [html.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_a_page_of_many_systems_and_tasks_is_small(tmp_path):
+    runs = make_large(tmp_path, 8, ("en", "de", "fr", "hi", "zh"))
+    assert write_report(runs, tmp_path / "r.html").html.stat().st_size < 1_500_000
+
+
+def test_latex_tables_are_complete_and_escaped(tmp_path, runs):
+    bad = add(tmp_path / "x", share(50), settings={"system": r"50%_a&b\c$#{~^"})
+    paths = write_report([*runs, bad], tmp_path / "r.html", latex=True)
+    text = paths.latex.read_text(encoding="utf-8")
+    assert paths.latex == tmp_path / "r.tex"
+    for command in ("table", "tabular"):
+        assert text.count(rf"\begin{{{command}}}") == text.count(rf"\end{{{command}}}") > 1
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\begin{table}")
+    assert r"50\%\_a\&b\textbackslash{}c\$\#\{\textasciitilde{}\textasciicircum{}" in text
+    labels = re.findall(r"\\label\{(.*?)\}", text)
+    assert len(set(labels)) == len(labels)
+    for body in re.findall(r"\\begin\{tabular\}\{l(r+)\}(.*?)\\end\{tabular\}", text, re.DOTALL):
+        rows = [line for line in body[1].splitlines() if line.endswith(r"\\")]
+        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(body[0])}
+    page, _ = text_of(paths)
+    first = next(iter(page.tables.values()))
+    assert all(score.split()[0] in text for row in first[1:] for score in row[1:] if score[:1].isdigit())
+
+
+def test_figures_are_written_as_files_too(tmp_path, runs):
+    paths = write_report(runs, tmp_path / "r.html", figures=True)
+    again = write_report(runs, tmp_path / "again.html", figures=True)
+    assert {path.suffix for path in paths.images} == {".svg", ".pdf"}
+    assert {path.stem for path in paths.images} >= {"results-gain-over-the-control", "training-alignment"}
+    for path, other in zip(paths.images, again.images, strict=True):
+        assert path.parent == tmp_path / "r.figures"
+        assert path.read_bytes() == other.read_bytes()
+        if path.suffix == ".svg":
+            text = " ".join(ET.parse(path).getroot().itertext())
+            assert "ppa" in text or "base" in text
+        else:
+            assert path.read_bytes().startswith(b"%PDF")
+
+
+def test_csv_files_can_be_left_out(tmp_path, runs):
+    write_report(runs, tmp_path / "r.html", csv=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "r.md"]
+
+
+# -- runs below a folder
+
+
+def test_runs_below_a_folder_are_found(tmp_path):
+    made = make_runs(tmp_path / "runs" / "one")
+    (made[0] / "seed-0").mkdir()
+    (made[0] / "seed-0" / "log.jsonl").write_text("{}\n")
+    (tmp_path / "runs" / ".trash" / "old").mkdir(parents=True)
+    (tmp_path / "runs" / ".trash" / "old" / "run.json").write_text("{}")
+    assert sorted(find_runs(tmp_path / "runs")) == sorted(made)
+    assert find_runs(made[0]) == [made[0]]
+    below = write_report(tmp_path / "runs", tmp_path / "a.html")
+    named = write_report(find_runs(tmp_path / "runs"), tmp_path / "b.html")
+    assert below.html.read_bytes() == named.html.read_bytes()
+
+
+def test_runs_of_one_name_are_told_apart_by_as_many_folders_as_needed(tmp_path):
+    for folder in ("a/x/pos", "b/x/pos", "b/y/pos"):
+        run = add(tmp_path / folder, share(50), settings={"system": folder})
+        describe(run, {"command": f"command {folder}", "status": "stopped"})
+    _, text = text_of(write_report(tmp_path, tmp_path / "r.html"))
+    for name in ("a/x/pos", "b/x/pos", "y/pos"):
+        assert f"{name} is not finished" in text
+
+
+# -- colors
+
+
+def test_a_system_has_the_same_color_on_every_page():
+    names = ("PPA", "base", "AlignLM", "TLM", "L2 word alignment")
+    alone = {name: assign_styles([name])[name].color for name in names}
+    together = assign_styles(["mine", *reversed(names), "yours", "MLM control"], {"MLM control"})
+    assert {name: together[name].color for name in names} == alone
+    assert len(set(alone.values())) == len(names)
+    assert assign_styles(["PPA (xlmr)"])["PPA (xlmr)"].color == alone["PPA"]
+
+
+def test_systems_of_a_page_look_different():
+    styles = assign_styles([f"system {k}" for k in range(2 * len(COLORS))])
+    assert len({(style.color, style.hollow) for style in styles.values()}) == 2 * len(COLORS)
+    assert len({style.color for style in assign_styles([f"s{k}" for k in range(len(COLORS))]).values()}) == len(COLORS)
+
+
+# -- curves
+
+
+def test_smoothing_keeps_lines_and_reduces_noise():
+    line = np.linspace(3.0, 1.0, 100)
+    assert _smooth(line) == pytest.approx(line), "a centered mean of a line is the line"
+    noise = np.random.default_rng(0).normal(size=100)
+    assert np.std(_smooth(line + noise) - line) < 0.5 * np.std(noise)
+    assert _smooth(line[:5]) is not None
+    assert list(_smooth(line[:5])) == list(line[:5]), "short curves are shown as they are"
+    line[50] = np.nan
+    assert np.flatnonzero(np.isnan(_smooth(line))).tolist() == [50], "a gap stays a gap, and no more"
+
+
+def test_images_need_no_folder_of_their_own(tmp_path, runs):
+    (tmp_path / "r.figures").mkdir()
+    kept = tmp_path / "r.figures" / "mine.txt"
+    kept.write_text("x")
+    write_report(runs, tmp_path / "r.html", figures=True)
+    assert Path(kept).read_text() == "x"

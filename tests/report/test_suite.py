@@ -1,0 +1,209 @@
+"""The page of a suite: scores of tasks, the overall score and its interval, against hand-made items."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+
+from paralign.metrics import compare_over_seeds, paired_bootstrap_mean
+from paralign.report.overview import build_overview, group_by_control
+from paralign.report.suite import ReportCell, write_suite_report
+from paralign.results import Seeds, write_results
+from tests.report.synthetic import generator, measurement
+
+LEVELS = {"base": 0.5, "control": 0.55, "ppa": 0.7}
+
+
+def items_of(task, system, language, seed, n=80):
+    """Right and wrong answers; the difficulty of an item is the same for all systems."""
+    hard = generator(task, language).random(n)
+    noise = generator(task, system, language, seed).normal(0, 0.02, n)
+    return np.stack([hard + noise < LEVELS[system], np.ones(n)], axis=1).astype(np.float64)
+
+
+def cell(folder, task, kind, system, seed, items, *, metric="accuracy", status="done", **more):
+    """A finished cell; ``items`` by language."""
+    run = folder / task / (system if seed is None else f"{system}-seed{seed}")
+    rows = []
+    for language, table in items.items():
+        row = measurement(
+            table, task=kind, language=language, metric=metric, model=system, model_hash=f"hash of {system}",
+            run=run.name, train=None if seed is None else "en", seeds=Seeds(finetune=seed),
+            settings={"system": system, "control": system == "control", "data": f"{task} {language}"}, **more,
+        )  # fmt: skip
+        rows.append((row, table))
+    write_results(run, rows)
+    return ReportCell(task, kind, system, seed, run, status, 60.0)
+
+
+def suite(folder, systems=("control", "base", "ppa")):
+    """Two tagging tasks with two seeds and three languages, and error rates of word alignment without seeds."""
+    cells = []
+    for system in systems:
+        for task in ("first", "second"):
+            for seed in (0, 1):
+                languages = {name: items_of(task, system, name, seed) for name in ("en", "de", "zh")}
+                cells.append(cell(folder, task, "pos", system, seed, languages))
+        wrong = {name: 1 - items_of("aer", system, name, None) + [0, 1] for name in ("de", "zh")}
+        wrong = {name: np.stack([table[:, 0], np.ones(len(table))], axis=1) for name, table in wrong.items()}
+        cells.append(cell(folder, "alignment", "alignment", system, None, wrong, metric="aer"))
+    return cells
+
+
+def mean_of(table):
+    return table[:, 0].sum() / table[:, 1].sum()
+
+
+def tables_of(page):
+    """The tables of the Markdown page, as lists of cells, by the heading above them."""
+    found, heading = {}, ""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            heading = line.lstrip("# ")
+        elif line.startswith("| ") and not line.startswith("| ---"):
+            found.setdefault(heading, []).append([text.strip() for text in line.strip("|").split("|")])
+    return found
+
+
+def test_the_overall_score_is_the_mean_of_the_tasks(tmp_path):
+    paths = write_suite_report(suite(tmp_path), tmp_path / "report.html")
+    tables = tables_of(paths.markdown)
+    head, *rows = tables["Overview"]
+    assert head == ["system", "overall", "first", "second", "alignment"]
+    assert [row[0] for row in rows] == ["control", "base", "ppa"]
+    expected = {}
+    for system, shown in ((row[0], row[1:]) for row in rows):
+        by_task = {
+            task: np.mean([mean_of(items_of(task, system, name, seed)) for seed in (0, 1) for name in ("de", "zh")])
+            for task in ("first", "second")
+        }
+        by_task["alignment"] = 1 - np.mean([mean_of(items_of("aer", system, name, None)) for name in ("de", "zh")])
+        expected[system] = np.mean([by_task["first"], by_task["second"], 1 - by_task["alignment"]])
+        values = [text.strip("*").replace("**", "").split()[0].split("<br>")[0] for text in shown]
+        wanted = [expected[system], *by_task.values()]
+        assert [float(value) for value in values] == [pytest.approx(100 * x, abs=0.0501) for x in wanted]
+    assert f"{100 * (expected['ppa'] - expected['control']):+.1f}\\*" in rows[2][1]
+    assert "1 - rate" in paths.markdown.read_text()
+    assert "\n\nppa, the highest of 2 systems," in paths.markdown.read_text()
+
+
+def test_tasks_of_one_kind_have_tables_of_their_own(tmp_path):
+    paths = write_suite_report(suite(tmp_path), tmp_path / "report.html")
+    titles = [title for title in tables_of(paths.markdown) if "tagging" in title]
+    assert titles == [f"{name} (part-of-speech tagging): accuracy, trained on en" for name in ("first", "second")]
+    lines = list(csv.DictReader(paths.csv.open(encoding="utf-8")))
+    cell = next(
+        line for line in lines if (line["suite_task"], line["system"], line["language"]) == ("second", "ppa", "de")
+    )
+    truth = np.mean([mean_of(items_of("second", "ppa", "de", seed)) for seed in (0, 1)])
+    assert float(cell["mean"]) == pytest.approx(truth)
+
+
+def overview_of(folder, cells):
+    """The overview as :func:`write_suite_report` builds it."""
+    from paralign.report import suite as page
+
+    tasks = list(dict.fromkeys(cell.task for cell in cells))
+    runs = {task: page._read([cell for cell in cells if cell.task == task]) for task in tasks}
+    tables = {task: page._tables(task, runs[task], {"control"}) for task in tasks}
+    return build_overview(tables, ["control", "base", "ppa"], page._seeds(cells, runs))
+
+
+def test_the_interval_of_the_overall_score_is_that_of_one_mean_over_all_test_sets(tmp_path):
+    """Two tasks of two languages each weigh as much as four test sets; seeds are compared one by one."""
+    cells = [cell for cell in suite(tmp_path) if cell.task != "alignment"]
+    overview = overview_of(tmp_path, cells)
+    ppa = next(row for row in overview.rows if row.system == "ppa")
+    sets = [(task, name) for task in ("first", "second") for name in ("de", "zh")]
+    stacks = {
+        system: [np.stack([items_of(task, system, name, seed) for seed in (0, 1)]) for task, name in sets]
+        for system in ("ppa", "control")
+    }
+    over_items = paired_bootstrap_mean(list(zip(stacks["ppa"], stacks["control"], strict=True)))
+    by_seed = {
+        system: {seed: np.mean([mean_of(stack[seed]) for stack in stacks[system]]) for seed in (0, 1)}
+        for system in stacks
+    }
+    truth = compare_over_seeds(over_items, by_seed["ppa"], by_seed["control"])
+    found = ppa.overall.comparison
+    assert found.seeds == 2
+    for name in ("difference", "low", "high", "p"):
+        assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=1e-6)
+
+
+def test_a_task_that_a_system_has_not_finished_is_not_in_the_overall_score(tmp_path):
+    cells = suite(tmp_path)
+    cells = [
+        ReportCell(c.task, c.kind, c.system, c.seed, c.folder, "failed", None, "no | memory")
+        if (c.task, c.system) == ("second", "ppa")
+        else ReportCell(c.task, c.kind, c.system, c.seed, c.folder, "not run")
+        if (c.task, c.seed) == ("first", 1)
+        else c
+        for c in cells
+    ]
+    paths = write_suite_report(cells, tmp_path / "report.html")
+    text = paths.markdown.read_text()
+    assert "Not in the overall score, because not every system has finished it: second." in text
+    head, *rows = tables_of(paths.markdown)["Overview"]
+    assert head == ["system", "overall", "first", "second", "alignment"]
+    assert rows[2][3] == "–"
+    missing = text.partition("## Missing")[2].partition("##")[0]
+    assert [line for line in missing.splitlines() if line] == [
+        "* second, ppa, seed 0: failed: no \\| memory",
+        "* second, ppa, seed 1: failed: no \\| memory",
+        "* first, seed 1: not run: control, base, ppa",
+    ]
+    assert "<h2>Missing</h2>" in paths.html.read_text()
+
+
+def test_one_seed_is_not_tested(tmp_path):
+    cells = [cell for cell in suite(tmp_path) if cell.seed in (None, 0)]
+    overview = overview_of(tmp_path, cells)
+    ppa = next(row for row in overview.rows if row.system == "ppa")
+    assert ppa.overall.comparison.seeds == 1
+    text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
+    assert "not tested: one seed" in text
+    assert "\\*" not in "".join(text.partition("## Results")[0].partition("## Overview")[2])
+
+
+def test_a_page_without_results_says_what_is_missing(tmp_path):
+    cells = [ReportCell("pos", "pos", name, 0, tmp_path / name, "not run") for name in ("base", "ppa")]
+    text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
+    assert "* pos, seed 0: not run: base, ppa" in text
+
+
+def test_systems_follow_their_control():
+    class Named:
+        def __init__(self, system, reference=None):
+            self.system, self.reference, self.control = system, reference, reference is None and "control" in system
+
+    rows = [Named("lone"), Named("ppa-a", "control-a"), Named("control-b"), Named("base-b", "control-b"),
+            Named("control-a"), Named("base-a", "control-a")]  # fmt: skip
+    assert [row.system for row in group_by_control(rows)] == [
+        "control-b", "base-b", "control-a", "ppa-a", "base-a", "lone",
+    ]  # fmt: skip
+
+
+def test_two_bases_are_each_compared_with_their_control(tmp_path):
+    cells = []
+    for base in ("a", "b"):
+        for system in ("control", "ppa"):
+            for seed in (0, 1):
+                name = f"{system} {base}"
+                run = tmp_path / "pos" / f"{name}-seed{seed}"
+                table = items_of(base, system, "de", seed)
+                row = measurement(
+                    table, task="pos", language="de", metric="accuracy", model=name, model_hash=name, run=run.name,
+                    train="en", seeds=Seeds(finetune=seed), parent=f"base {base}",
+                    settings={"system": name, "control": system == "control", "origin": base, "data": "de"},
+                )  # fmt: skip
+                write_results(run, [(row, table)])
+                cells.append(ReportCell("pos", "pos", name, seed, run, "done", 1.0))
+    cells.sort(key=lambda cell: cell.system)
+    rows = tables_of(write_suite_report(cells, tmp_path / "report.html").markdown)["Overview"][1:]
+    assert [row[0] for row in rows] == ["control a", "ppa a", "control b", "ppa b"]
+    for base, shown in (("a", rows[1]), ("b", rows[3])):
+        scores = [np.mean([mean_of(items_of(base, s, "de", k)) for k in (0, 1)]) for s in ("ppa", "control")]
+        assert f"{100 * (scores[0] - scores[1]):+.1f}" in shown[1]
+        assert math.isfinite(scores[0])
