@@ -149,7 +149,7 @@ def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
             "--posteriors is .*'similarity' .*hmm, ibm",
         ),
         ({"method": "similarity", "model": "{base}", "overrides": ["words.mathcing=argmax"]}, "'matching'"),
-        ({"model": "{base}"}, "--model is not supported by .* 'hmm' .*by similarity"),
+        ({"method": "ibm", "model": "{base}"}, "--model is not supported by .* 'ibm' .*by hmm, similarity"),
         ({"method": "eflomal", "load": "kept"}, "--load is not supported by .* 'eflomal' .*by hmm, ibm"),
         ({"method": "eflomal", "overrides": ["words.program=no-such"]}, "program 'no-such' not found"),
         ({"method": "file"}, "'file' needs --links"),

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from paralign.console import echo
 from paralign.errors import UserError
-from paralign.words.base import AlignerConfig
+from paralign.words.base import AlignerConfig, AlignerOptions
 from paralign.words.bitext import Bitext
 from paralign.words.cells import AlignmentCells
 from paralign.words.compiled import cpu_threads
@@ -54,7 +54,7 @@ class HmmConfig(StatisticalConfig):
     null: float = Field(default=0.2, gt=0, lt=1)
     """Prior probability of a word without a counterpart."""
     same_spelling: float = Field(default=10.0, gt=0)
-    """Factor of the probability of words that are spelled alike, such as names and numbers."""
+    """Without an encoder: factor of the probability of words that are spelled alike, such as names and numbers."""
 
     similarity: float = Field(default=3.0, ge=0)
     """With an encoder: weight of the similarity of two words: their probability is multiplied by exp(weight · z), where
@@ -70,6 +70,20 @@ class HmmAligner(StatisticalAligner):
     accepts: ClassVar[frozenset[str]] = StatisticalAligner.accepts | {"model"}
     Config: ClassVar[type[AlignerConfig]] = HmmConfig
     config: HmmConfig
+
+    def __init__(self, config: HmmConfig, options: AlignerOptions) -> None:
+        super().__init__(config, options)
+        if options.model is None:
+            return
+        from paralign.device import best_device  # torch is not needed without an encoder
+        from paralign.encoder import Encoder
+        from paralign.words.word_vectors import default_layer
+
+        self.encoder = Encoder.from_pretrained(options.model).to(best_device()).eval()
+        self.layer = default_layer(self.encoder.layers) if config.layer is None else config.layer
+        if self.layer > self.encoder.layers:
+            hint = f"the last is {self.encoder.layers}"
+            raise UserError(f"the encoder has no layer {self.layer}", where=self.encoder.name or None, hint=hint)
 
     def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
         config, threads = self.config, cpu_threads()
@@ -100,26 +114,17 @@ class HmmAligner(StatisticalAligner):
 
     def _cosines(self, cells: AlignmentCells, bitext: Bitext, count: int) -> np.ndarray:
         """Return the similarity of the words of each cell, in standard deviations."""
-        from paralign.device import best_device  # torch is not needed without an encoder
-        from paralign.encoder import Encoder
         from paralign.words.cosines import cell_cosines
-        from paralign.words.word_vectors import default_layer
 
-        assert self.options.model is not None
-        encoder = Encoder.from_pretrained(self.options.model).to(best_device()).eval()
-        layer = default_layer(encoder.layers) if self.config.layer is None else self.config.layer
-        if layer > encoder.layers:
-            hint = f"the last is {encoder.layers}"
-            raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, hint=hint)
         echo(f"encoding {bitext.pairs:,} pairs", quiet=self.options.quiet)
         tokenised = count if self.options.tokenised else 0
         languages = self.options.spec.languages
         found = cell_cosines(
-            encoder,
+            self.encoder,
             self.pairs,
             bitext,
             cells.cells,
-            layer=layer,
+            layer=self.layer,
             languages=(languages[0], languages[1]),
             tokenised=tokenised,
         )
