@@ -126,5 +126,5 @@ class Command(TyperCommand):
 
 
 def _plain_types(names: str) -> str:
-    """``--pairs <list[str]>`` as ``--pairs <str>``: that an option may be repeated is said in its text."""
+    """``--pairs <list[str]>`` as ``--pairs <str>``: the help text of an option says whether it may be repeated."""
     return names.replace("<list[", "<").replace("]>", ">").replace(" range>", ">")

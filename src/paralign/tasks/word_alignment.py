@@ -20,7 +20,7 @@ from paralign.tasks.base import Score, Task, TaskConfig
 from paralign.tasks.cross_lingual import result_language
 from paralign.text.words import word_spans
 from paralign.words.similarity import SimilarityConfig, align_by_similarity
-from paralign.words.word_vectors import default_layer
+from paralign.words.word_vectors import link_layer
 
 __all__ = ["WordAlignment", "WordAlignmentConfig"]
 
@@ -125,7 +125,7 @@ class WordAlignment(Task):
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Linked) -> list[Score]:
         """Score the links by similarity."""
-        layer = default_layer(encoder.layers) if self.config.layer is None else self.config.layer
+        layer = link_layer(encoder, self.config.layer)
         links = list(
             align_by_similarity(encoder, data.pairs, self.config, tokenised=data.tokenised, languages=data.languages)
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from paralign.config import Config, did_you_mean, find_class, resolve
+from paralign.config import Config, find_class, resolve
 from paralign.errors import UserError
 
 if TYPE_CHECKING:  # the command line imports this module for its help text: no numpy here
@@ -155,13 +155,11 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
     Raises:
         UserError: for an unknown aligner or setting, and for options that the aligner does not support.
     """
-    from paralign.words.symmetrization import SYMMETRIZATIONS
+    from paralign.words.symmetrization import check_symmetrization
 
     aligner = find_aligner(name)
-    symmetrizations = (*aligner.more_symmetrizations, *SYMMETRIZATIONS)
-    if options.symmetrise is not None and options.symmetrise not in symmetrizations:
-        hint = did_you_mean(options.symmetrise, symmetrizations)
-        raise UserError(f"unknown symmetrization {options.symmetrise!r}", hint=hint)
+    if options.symmetrise is not None:
+        check_symmetrization(options.symmetrise, aligner.more_symmetrizations)
     for option in OPTIONS:
         if options.given(option) and option not in aligner.accepts:
             supporting = [other for other in ALIGNERS if option in find_aligner(other).accepts]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from paralign.ragged import row_starts
 
 __all__ = ["Bitext", "Side"]
 
@@ -37,11 +36,6 @@ class Side:
     ids: npt.NDArray[Any]
     lengths: npt.NDArray[Any]
     vocabulary: list[str]
-
-    @property
-    def starts(self) -> npt.NDArray[Any]:
-        """int64 ``[rows]``, where each sentence begins in ``ids``."""
-        return row_starts(self.lengths)
 
 
 @dataclass(frozen=True)
@@ -88,11 +82,19 @@ class Bitext:
         begins = np.array(offsets, np.int64).reshape(-1, 2)
         return cls(source.side(), target.side(), np.array(rows, np.int64), begins, number + 1)
 
-    def without_ids(self) -> Bitext:
-        """Return a copy without word ids, to free memory once
-        :class:`~paralign.words.alignment_cells.AlignmentCells` has copied them."""
-        empty = np.empty(0, np.int32)
-        return replace(self, source=replace(self.source, ids=empty), target=replace(self.target, ids=empty))
+    @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """int64 ``[2, rows + 1]``, where the rows begin in the ids of the source and of the target side."""
+        return np.stack([_starts(side.lengths) for side in (self.source, self.target)])
+
+    @cached_property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """int64 ``[rows + 1]``, where the cells (source word, target word) of each row begin."""
+        return _starts(self.source.lengths * self.target.lengths)
+
+
+def _starts(lengths: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 class _SideBuilder:

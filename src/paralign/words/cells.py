@@ -56,7 +56,7 @@ class AlignmentCells:
 
     Attributes:
         cells: int64, where the cells of each pair begin, row by row.
-        ids: int32, number of the distinct pair of each cell.
+        ids: uint32, number of the distinct pair of each cell.
         rows: int64, where the distinct pairs of each source word begin.
         target: int32, target word of each distinct pair.
         directions: source to target, and target to source.
@@ -64,9 +64,7 @@ class AlignmentCells:
 
     def __init__(self, bitext: Bitext) -> None:
         source, target = bitext.source, bitext.target
-        lengths = source.lengths, target.lengths
-        starts = np.stack([np.concatenate([[0], np.cumsum(side)]) for side in lengths]).astype(np.int64)
-        self.cells = np.concatenate([[0], np.cumsum(lengths[0] * lengths[1])]).astype(np.int64)
+        starts, self.cells = bitext.starts, bitext.cells
         self.rows = np.zeros(len(source.vocabulary) + 1, np.int64)
         self.ids = np.empty(self.cells[-1], np.uint32)
         self.target = np.empty(0, np.int32)
@@ -78,13 +76,12 @@ class AlignmentCells:
         if not len(self.ids):
             return
         by_word = np.argsort(source.ids, kind="stable")
-        sentence = np.repeat(np.arange(len(lengths[0]), dtype=np.int32), lengths[0])
+        sentence = np.repeat(np.arange(len(source.lengths), dtype=np.int32), source.lengths)
         for _ in range(2):  # count, then fill
             arrays = (by_word, sentence, source.ids, target.ids, starts, self.cells, self.target, self.rows, self.ids)
             distinct = number_cells(*arrays)
             if not len(self.target):
                 self.target = np.empty(distinct, np.int32)
-        np.maximum.accumulate(self.rows, out=self.rows)  # words that occur only next to empty sentences
 
     def __len__(self) -> int:
         return int(self.cells[-1])

@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field
 
 from paralign.console import echo
-from paralign.errors import UserError
 from paralign.words.base import AlignerConfig, AlignerOptions
 from paralign.words.bitext import Bitext
 from paralign.words.cells import AlignmentCells
@@ -55,7 +54,6 @@ class HmmConfig(StatisticalConfig):
     """Prior probability of a word without a counterpart."""
     same_spelling: float = Field(default=10.0, gt=0)
     """Without an encoder: factor of the probability of words that are spelled alike, such as names and numbers."""
-
     similarity: float = Field(default=3.0, ge=0)
     """With an encoder: weight of the similarity of two words: their probability is multiplied by exp(weight · z), where
     z is their cosine minus the mean of the sentence pair, in standard deviations of the text."""
@@ -77,13 +75,10 @@ class HmmAligner(StatisticalAligner):
             return
         from paralign.device import best_device  # torch is not needed without an encoder
         from paralign.encoder import Encoder
-        from paralign.words.word_vectors import default_layer
+        from paralign.words.word_vectors import link_layer
 
         self.encoder = Encoder.from_pretrained(options.model).to(best_device()).eval()
-        self.layer = default_layer(self.encoder.layers) if config.layer is None else config.layer
-        if self.layer > self.encoder.layers:
-            hint = f"the last is {self.encoder.layers}"
-            raise UserError(f"the encoder has no layer {self.layer}", where=self.encoder.name or None, hint=hint)
+        self.layer = link_layer(self.encoder, config.layer)
 
     def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
         config, threads = self.config, cpu_threads()

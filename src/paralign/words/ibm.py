@@ -11,7 +11,6 @@ from paralign.words.base import AlignerConfig
 from paralign.words.bitext import Bitext
 from paralign.words.cells import AlignmentCells
 from paralign.words.compiled import cpu_threads
-from paralign.words.decoding import best_threshold
 from paralign.words.ibm_model import train_ibm
 from paralign.words.posteriors import IbmPosteriors, Posteriors
 from paralign.words.saved_aligner import SavedAligner
@@ -53,6 +52,4 @@ class IbmAligner(StatisticalAligner):
         posteriors = IbmPosteriors(cells, (first, second))
         if self.options.save is None:
             return posteriors, None
-        saved = SavedAligner.from_ibm((first, second), cells, bitext, self.facts())
-        saved.facts["threshold"] = best_threshold(posteriors, len(bitext.pair_of_row))
-        return posteriors, saved
+        return posteriors, SavedAligner.from_ibm((first, second), cells, bitext, self.facts())

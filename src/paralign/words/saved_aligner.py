@@ -172,9 +172,8 @@ class TablePosteriors(Posteriors):
     """
 
     def __init__(self, saved: SavedAligner, bitext: Bitext) -> None:
+        super().__init__(bitext.starts, bitext.cells)
         sides = (bitext.source, bitext.target)
-        starts = np.stack([np.concatenate([[0], np.cumsum(side.lengths)]) for side in sides]).astype(np.int64)
-        super().__init__(starts, np.concatenate([[0], np.cumsum(sides[0].lengths * sides[1].lengths)]).astype(np.int64))
         self.saved = saved
         source, target = (saved.numbers(k, side.vocabulary)[side.ids] for k, side in enumerate(sides))
         self.words = (source, target)

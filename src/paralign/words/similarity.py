@@ -27,7 +27,7 @@ from paralign.words.matching import best_matches, itermax, transport_plan
 from paralign.words.size_groups import group_similar_sizes
 from paralign.words.symmetrization import symmetrize
 from paralign.words.word_links import WordLinks
-from paralign.words.word_vectors import Unit, WordVectors, default_layer
+from paralign.words.word_vectors import Unit, WordVectors, link_layer
 
 __all__ = ["SimilarityAligner", "SimilarityConfig", "align_by_similarity", "link_vectors"]
 
@@ -127,10 +127,7 @@ def align_by_similarity(
     Raises:
         UserError: for a layer that the encoder does not have.
     """
-    layer = default_layer(encoder.layers) if config.layer is None else config.layer
-    if layer > encoder.layers:
-        hint = f"the last is {encoder.layers}"
-        raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, hint=hint)
+    layer = link_layer(encoder, config.layer)
     parts: list[Ints] = []
     done = 0
     for window in _windows(pairs):

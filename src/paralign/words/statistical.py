@@ -110,6 +110,7 @@ class StatisticalAligner(Aligner):
             posteriors, saved = self.train(cells, bitext, count)
             threshold = best_threshold(posteriors, rows)
             if saved is not None and self.options.save is not None:
+                saved.facts.setdefault("threshold", threshold)  # that of new text, if the model has none of its own
                 with atomic_folder(Path(self.options.save)) as part:
                     saved.save(part)
                     write_digests(part)

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SYMMETRIZATIONS", "symmetrize"]
+from paralign.config import did_you_mean
+from paralign.errors import UserError
+
+__all__ = ["SYMMETRIZATIONS", "check_symmetrization", "symmetrize"]
 
 Mask = npt.NDArray[np.bool_]
 SYMMETRIZATIONS = ("intersect", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and")
 _NEIGHBORS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+
+
+def check_symmetrization(name: str, more: Sequence[str] = ()) -> None:
+    """Check a name that a user gave.
+
+    Args:
+        name: the name.
+        more: names that are allowed besides ``SYMMETRIZATIONS``.
+
+    Raises:
+        UserError: for another name.
+    """
+    known = (*more, *SYMMETRIZATIONS)
+    if name not in known:
+        raise UserError(f"unknown symmetrization {name!r}", hint=did_you_mean(name, known))
 
 
 def symmetrize(forward: Mask, backward: Mask, method: str = "grow-diag-final-and") -> Mask:

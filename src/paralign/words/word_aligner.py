@@ -9,15 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from paralign.config import did_you_mean
-from paralign.errors import UserError
 from paralign.text.normalization import normalize
 from paralign.text.words import word_spans
 from paralign.words.bitext import Bitext
 from paralign.words.compiled import cpu_threads
 from paralign.words.decoding import POSTERIOR, decode
 from paralign.words.saved_aligner import SavedAligner, TablePosteriors
-from paralign.words.symmetrization import SYMMETRIZATIONS
+from paralign.words.symmetrization import check_symmetrization
 from paralign.words.word_links import WordLinks
 
 __all__ = ["BLOCK_PAIRS", "WordAligner", "blocks_of", "map_in_order"]
@@ -47,10 +45,7 @@ class WordAligner:
 
     def __init__(self, saved: SavedAligner, symmetrise: str | None = None) -> None:
         self.symmetrization = symmetrise or POSTERIOR
-        known = (POSTERIOR, *SYMMETRIZATIONS)
-        if self.symmetrization not in known:
-            hint = did_you_mean(self.symmetrization, known)
-            raise UserError(f"unknown symmetrization {self.symmetrization!r}", hint=hint)
+        check_symmetrization(self.symmetrization, (POSTERIOR,))
         self._saved = saved
         self._lowercase, self._threshold = bool(saved.facts["lowercase"]), float(saved.facts["threshold"])
         self.languages: tuple[str, str] = tuple(saved.facts["languages"])

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import piece_states
+from paralign.errors import UserError
 from paralign.ragged import row_ids, row_starts
 from paralign.text.words import piece_word_ranges, word_spans
 
-__all__ = ["Unit", "WordVectors", "default_layer"]
+__all__ = ["Unit", "WordVectors", "default_layer", "link_layer"]
 
 Ints = npt.NDArray[np.int64]
 Unit = Literal["piece", "word", "both"]
@@ -32,6 +33,23 @@ def default_layer(layers: int) -> int:
         layers: number of the encoder's layers.
     """
     return round(layers * _DEFAULT_DEPTH)
+
+
+def link_layer(encoder: Encoder, layer: int | None) -> int:
+    """Return the hidden state that links are read from.
+
+    Args:
+        encoder: the encoder.
+        layer: the user's choice. Default ``None``: :func:`default_layer`.
+
+    Raises:
+        UserError: for a layer that the encoder does not have.
+    """
+    layer = default_layer(encoder.layers) if layer is None else layer
+    if layer > encoder.layers:
+        hint = f"the last is {encoder.layers}"
+        raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, hint=hint)
+    return layer
 
 
 class WordVectors:
