@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import re
 import shutil
 import sys
@@ -29,6 +29,7 @@ from paralign.digests import file_digest
 from paralign.errors import UserError, file_location
 from paralign.folders import ResumableFiles
 from paralign.formats.lines import MAX_LINE, decode_lines
+from paralign.formats.streams import compressed
 from paralign.sources.readers import line_count
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.normalization import normalize, normalize_tokens
@@ -305,13 +306,10 @@ def _lines(shown: Sequence[str], links: WordLinks) -> bytes:
 
 def _compressed(data: bytes, suffix: str) -> bytes:
     """Return a member of a gzip file or a frame of a zstd file, if the name of the output says so."""
-    if suffix == ".gz":
-        return gzip.compress(data, mtime=0)
-    if suffix == ".zst":
-        import zstandard
-
-        return zstandard.ZstdCompressor(level=9).compress(data)
-    return data
+    buffer = io.BytesIO()
+    with compressed(buffer, suffix) as out:
+        out.write(data)
+    return buffer.getvalue()
 
 
 def _align_lines(

@@ -15,7 +15,7 @@ from paralign.errors import UserError
 from paralign.folders import atomic_file
 from paralign.formats.archives import MEMBER_SEPARATOR, DamagedStream, open_member
 
-__all__ = ["DamagedStream", "decompressed_blocks", "open_input", "open_output"]
+__all__ = ["DamagedStream", "compressed", "decompressed_blocks", "open_input", "open_output"]
 
 _BLOCK = 1 << 18
 """Bytes read at a time."""
@@ -150,13 +150,17 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
         UserError: if it cannot be written.
     """
     try:
-        with atomic_file(path) as file, _compressed(file, path.suffix) as out:
+        with atomic_file(path) as file, compressed(file, path.suffix) as out:
             yield out
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", where=path) from None
 
 
-def _compressed(file: IO[bytes], suffix: str) -> AbstractContextManager[IO[bytes]]:
+def compressed(file: IO[bytes], suffix: str) -> AbstractContextManager[IO[bytes]]:
+    """Return a stream that compresses what is written to ``file`` if the suffix of its name is ``.gz`` or ``.zst``.
+
+    Closing it ends the member of the gzip file or the frame of the zstd file; ``file`` stays open.
+    """
     if suffix == ".gz":
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)  # type: ignore[return-value]
     if suffix == ".zst":
