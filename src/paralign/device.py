@@ -15,6 +15,7 @@ __all__ = [
     "best_device",
     "has_bf16",
     "keep_memory",
+    "limit_primitive_cache",
     "on_device",
     "only_cpu",
     "processes",
@@ -105,6 +106,16 @@ def _mallopt(*settings: tuple[int, int]) -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     return all(mallopt(name, value) == 1 for name, value in settings)
+
+
+def limit_primitive_cache() -> None:
+    """Keep memory from growing with each new shape of a batch on a CPU, before anything is computed.
+
+    oneDNN keeps compiled bf16 products of 1,024 shapes, with buffers of several MB each, and nearly every batch has
+    shapes of its own. A forward and backward pass of one chunk needs about 30. ``ONEDNN_PRIMITIVE_CACHE_CAPACITY``
+    overrides the limit.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 def has_bf16() -> bool:

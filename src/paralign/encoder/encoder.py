@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from paralign.batches.batching import split_by_length
 from paralign.batches.rows import View, concatenate_views
-from paralign.device import best_device, on_device
+from paralign.device import best_device, limit_primitive_cache, on_device
 from paralign.encoder import families, heads, hf
 from paralign.encoder import tokenizer as tok
 from paralign.encoder.chunks import pad_rows, restoring_order
@@ -50,6 +50,7 @@ class Encoder(EncodesText, nn.Module):
 
     def __init__(self, model: Any, tokenizer: Any, *, name: str = "", chunk_cost: int | None = None) -> None:
         super().__init__()
+        limit_primitive_cache()
         embeddings = model.get_input_embeddings().weight.shape[0]
         if len(tokenizer) > embeddings:
             raise UserError(

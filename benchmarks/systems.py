@@ -1,0 +1,133 @@
+"""Train the systems that the claims compare (benchmarks/claims.toml), from one encoder, on equal pairs.
+
+    python benchmarks/systems.py DATA OUT --base BASE [--seeds 0 1 2] [--only NAME ...]
+    paralign suite benchmarks/suites/e5.toml --data OUT/suite --model base=BASE \
+        --model control='OUT/align/control-{seed}/encoder' --model ppa='OUT/align/ppa-{seed}/encoder' ... --out OUT/e5
+
+BASE is an encoder with a vocabulary head, DATA is described in benchmarks/README.md. OUT contains the text of
+`benchmarks/mini.py DATA OUT --stage prepare`; otherwise it is prepared first. Every system sees the same 16,000 pairs
+once: 500 steps of 32 pairs, English with seven languages, at most 4,000 random pairs of each. Word links come from
+`hmm`, learned from all pairs of a language. Runs that are finished are kept, interrupted ones are resumed; the first
+seeds of all systems come before the second ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mini import LANGUAGES, prepare
+from real_text import each, paralign
+
+PAIRS, STEPS, BATCH, RATE = 4_000, 500, 32, 5e-5
+SETTINGS = (
+    *(f"training.steps={STEPS}", f"training.batch={BATCH}", f"training.learning_rate={RATE:g}"),
+    *("training.checkpoint_every=250", "data.min_pieces=3", "data.max_pieces=125"),
+)
+MOCO = ("moco.queue=4096", "moco.momentum=0.995")
+
+
+@dataclass(frozen=True)
+class System:
+    """A recipe, its settings, and the symmetrization of its word links if it needs them."""
+
+    recipe: str
+    settings: tuple[str, ...] = ()
+    links: str = ""
+
+
+SYSTEMS = {
+    "control": System("mlm"),
+    "ppa": System("ppa", MOCO),
+    "alignlm": System("alignlm", links="grow-diag-final-and"),
+    "alignlm-tlm": System("alignlm-tlm"),
+    "tlm": System("tlm"),
+    "moco": System("moco", MOCO),
+    "word-l2": System("word-l2", links="intersect"),
+    "word-contrastive": System("word-contrastive", links="intersect"),
+    "tlm-word-contrastive": System(
+        "word-contrastive", ('objectives=["tlm", "word_contrastive"]', "method=TLM + word contrast"), links="intersect"
+    ),
+    "ppa-unshuffled": System("ppa", (*MOCO, "views.shuffle=false", "method=PPA −shuffling")),
+    "moco-mlm": System("moco-mlm", MOCO),
+}
+
+
+def sample(out: Path) -> dict[str, Path]:
+    """Write at most PAIRS random pairs of each language, without repeated ones."""
+    found = {}
+    (out / "sample").mkdir(exist_ok=True)
+    for tag in LANGUAGES:
+        path = found[tag] = out / f"sample/claims.en-{tag}.tsv"
+        if not path.exists():
+            with gzip.open(out / f"split/pairs/en-{tag}.tsv.gz", "rt", encoding="utf-8") as file:
+                lines = sorted(set(file))
+            order = np.random.default_rng(0).permutation(len(lines))[:PAIRS]
+            path.write_text("".join(lines[k] for k in order), encoding="utf-8")
+    return found
+
+
+def links(out: Path, symmetrization: str) -> list[str]:
+    """Align the words of the sampled pairs with a model of all pairs of the language."""
+    specs = []
+    for tag, path in sample(out).items():
+        model, found = out / f"sample/claims.{tag}.aligner", out / f"sample/claims.{tag}.{symmetrization}.links"
+        if not model.is_dir():
+            every = f"en-{tag}={out}/split/pairs/en-{tag}.tsv.gz"
+            paralign("words", "--pairs", every, "--lenient", "--save", model, "--out", out / f"sample/all.{tag}.links")
+        if not found.exists():
+            loaded = ("--load", model, "--symmetrise", symmetrization, "--lenient")
+            paralign("words", "--pairs", f"en-{tag}={path}", *loaded, "--out", found)
+        specs.append(f"en-{tag}={found}")
+    return specs
+
+
+def store(out: Path, base: str) -> Path:
+    """Build the token store of the pairs for a tokenizer."""
+    place = out / f"claims-store-{Path(base).name}"
+    if not place.is_dir():
+        pairs = [f"en-{tag}={path}" for tag, path in sample(out).items()]
+        filters = ["data.min_pieces=3", "data.max_pieces=125"]
+        paralign(
+            *("corpus", "build", "--model", base, *each("--pairs", pairs), *each("--set", filters)),
+            *("--lenient", "--out", place),
+        )
+    return place
+
+
+def train(out: Path, base: str, name: str, seed: int) -> None:
+    """Train a system with a seed."""
+    system, run = SYSTEMS[name], out / f"align/{Path(base).name}/{name}-{seed}"
+    state = json.loads((run / "run.json").read_text(encoding="utf-8")) if (run / "run.json").exists() else {}
+    if state.get("status") == "done":
+        return
+    given = each("--links", links(out, system.links)) if system.links else []
+    paralign(
+        *("align", "--model", base, "--corpus", store(out, base), "--recipe", system.recipe, "--seed", seed, *given),
+        *(*each("--set", [*SETTINGS, *system.settings]), "--out", run, "--resume"),
+    )
+
+
+def main() -> None:
+    """Train what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--base", required=True, help="folder or name of the encoder")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    given = parser.parse_args()
+    out = given.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    prepare(given.data.resolve(), out)
+    for seed in given.seeds:
+        for name in given.only:
+            train(out, given.base, name, seed)
+
+
+if __name__ == "__main__":
+    main()
