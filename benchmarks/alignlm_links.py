@@ -22,7 +22,7 @@ from paralign.results import read_results
 STEPS = 600
 
 
-def measure(out: Path, tag: str, encoder: str | Path, name: str, seed: int) -> dict[str, float]:
+def measure(out: Path, tag: str, encoder: str | Path, name: str) -> dict[str, float]:
     """Return the scores of an encoder on the development halves."""
     place = out / "links"
     ntrex, tagged = place / f"ntrex-{name}", place / f"pos-{name}"
@@ -35,7 +35,7 @@ def measure(out: Path, tag: str, encoder: str | Path, name: str, seed: int) -> d
     paralign(
         *("finetune", "--model", encoder, "--task", "pos", "--train", f"en={out}/suite/ewt.en.train.conllu"),
         *(*each("--eval", evals), "--set", "training.epochs=1", "--set", "training.learning_rate=3e-4"),
-        *("--seed", seed, "--split", "dev", "--no-keep-models", "--out", tagged, "--resume"),
+        *("--split", "dev", "--no-keep-models", "--out", tagged, "--resume"),
     )
     found = [row.value for row in read_results(ntrex) if row.metric == "accuracy_cosine" and row.where.pool == "mean"]
     pos = {row.language: row.value for row in read_results(tagged) if row.metric == "pos_accuracy"}
@@ -63,7 +63,7 @@ def main() -> None:
                 *("align", "--model", start(out), "--corpus", reserved(out, tag), *recipe, *linked, "--seed", seed),
                 *("--set", f"training.steps={STEPS}", "--set", f"method={name}", "--out", run, "--resume"),
             )
-            rows[name].append(measure(out, tag, run / "encoder", f"{tag}-{name}-{seed}", seed))
+            rows[name].append(measure(out, tag, run / "encoder", f"{tag}-{name}-{seed}"))
     for name, found in rows.items():
         means = {
             metric: (100 * np.mean([r[metric] for r in found]), 100 * np.std([r[metric] for r in found], ddof=1))

@@ -79,6 +79,7 @@ ANALYSES: dict[str, AnalysisEntry] = {
     "embeddings": _entry(
         "Compare the input embeddings of translations.",
         words="draw_words:draw_words",
-        links="draw_words:draw_links",
     ),
+    # `embeddings` writes such a figure too.
+    "links": _entry("Compare the word links of several aligners.", links="draw_links:draw_links"),
 }

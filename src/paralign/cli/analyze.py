@@ -45,6 +45,8 @@ _EXAMPLES = {
     "probes": f"{_MODELS} --task pos \\\n"
     "      --train en=ewt-train.conllu --eval en=ewt-test.conllu --eval de=pud-de.conllu",
     "embeddings": f"{_MODELS} --pairs en-de=corpus.tsv.gz",
+    "links": "--pairs en-de=test.en,test.de --tokenized --gold gold.txt \\\n"
+    "      --links hmm=links.hmm --links eflomal=links.eflomal",
 }
 
 
@@ -221,6 +223,39 @@ def embeddings(
     )
 
 
+@app.command(help=_help("links"))
+def links(
+    out: Out,
+    links: Annotated[list[str], typer.Option(help="Links as NAME=FILE, a line for each pair; may be repeated.")],
+    pairs: Annotated[str, typer.Option(help="Parallel text as SRC-TGT=PATH.")],
+    gold: Annotated[Path | None, typer.Option(help="Gold links of the pairs.")] = None,
+    one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold count from 1.")] = False,
+    flipped: Annotated[bool, typer.Option("--flipped", help="--gold lists the target word first.")] = False,
+    tokenised: Annotated[bool, typer.Option("--tokenised", "--tokenized", help="Split words at spaces only.")] = False,
+    show: Annotated[int, typer.Option(help="Number of pairs to show, the first ones.", min=1)] = 10,
+    sentence: Annotated[
+        list[int] | None, typer.Option(help="Index (from 1) of a pair to show instead; may be repeated.")
+    ] = None,
+    lenient: Lenient = False,
+    quiet: Quiet = False,
+) -> None:
+    from paralign.commands.analyze_links import analyze_links
+
+    analyze_links(
+        links,
+        pairs=pairs,
+        out=out,
+        gold=gold,
+        one_based=one_based,
+        flipped=flipped,
+        tokenised=tokenised,
+        show=show,
+        sentences=sentence or [],
+        lenient=lenient,
+        quiet=quiet,
+    )
+
+
 def _add_results_command(name: str) -> None:
     """Add the command of an analysis that reads the results of other runs."""
 
@@ -267,7 +302,7 @@ def _add_encoders_command(name: str) -> None:
     app.command(name, help=_help(name))(command)
 
 
-_WITH_OWN_OPTIONS = ("similarity", "ablation", "probes", "embeddings")
+_WITH_OWN_OPTIONS = ("similarity", "ablation", "probes", "embeddings", "links")
 for _name, _entry in ANALYSES.items():
     if _name not in _WITH_OWN_OPTIONS and _entry.reads == "results":
         _add_results_command(_name)

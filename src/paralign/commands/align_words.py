@@ -32,6 +32,7 @@ __all__ = [
     "echo_dropped",
     "parse_overrides",
     "read_aligned_text",
+    "read_gold_links",
     "read_texts",
     "read_word_pairs",
     "warn_of_languages",
@@ -137,7 +138,7 @@ def align_words(
     empty = sum(not m or not n for m, n in sizes)
     if empty:
         echo(f"{empty:,} of {len(sizes):,} pairs have an empty side, and no links", quiet=quiet)
-    reference = None if gold is None else _read_gold(spec, gold, sizes, one_based, flipped, lenient, quiet)
+    reference = None if gold is None else read_gold_links(spec, gold, sizes, one_based, flipped, lenient, quiet)
     result = aligner.align(len(sizes))
     score = None
     if reference is not None:
@@ -322,9 +323,21 @@ def read_texts(
         yield from repeat(("", ""), max(0, end - last))
 
 
-def _read_gold(
+def read_gold_links(
     spec: PairSpec, path: str | Path, sizes: Sizes, one_based: bool, flipped: bool, lenient: bool, quiet: bool
 ) -> list[GoldLinks]:
+    """Read the gold links of a text, and report how many were dropped.
+
+    Args:
+        spec: the text.
+        path: the file, or ``smallworld``.
+        sizes: number of words of both sides of each pair.
+        one_based, flipped, lenient: as in :func:`paralign.formats.links.read_gold`.
+        quiet: print nothing.
+
+    Raises:
+        UserError: for links that cannot be read, or ``smallworld`` with another text.
+    """
     check_order(spec)
     indices = smallworld_range(spec.path)
     if str(path) == "smallworld":

@@ -1,15 +1,15 @@
-"""Figures of ``analyze embeddings``: word embeddings in two dimensions, and the word links of sentences."""
+"""Figure of ``analyze embeddings``: word embeddings in two dimensions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
+from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point
 from paralign.report.styles import COLORS
 from paralign.report.svg import render_svg
 
-__all__ = ["draw_links", "draw_words"]
+__all__ = ["draw_words"]
 
 Row = Mapping[str, Any]
 _SECTION = "Words"
@@ -76,25 +76,3 @@ def _scatter(key: str, words: Sequence[Sequence[str]], positions: Sequence[Seque
         axes.margins(0.12)
 
     return render_svg(key, draw, size=(4.6, 4.2))
-
-
-def draw_links(source: FigureSource) -> list[Figure]:
-    """Draw the word links of each sentence as a grid."""
-    figures = []
-    for sentence in source.data["sentences"]:
-        links = {(i, j) for i, j in sentence["links"]}
-        words, translations = sentence["source"], sentence["target"]
-        rows = [
-            (translation, [_link_cell(word, translation, (i, j) in links) for i, word in enumerate(words)])
-            for j, translation in enumerate(translations)
-        ]
-        caption = "; ".join(f"{words[i]} = {translations[j]}" for i, j in sorted(links)) or "no links"
-        title = f"Word links, {'-'.join(source.data['languages'])}, pair {sentence['number']:,}"
-        points: list[Point] = [(title, words[i], translations[j], 1.0, None, None) for i, j in sorted(links)]
-        table = ShadedTable(words, rows, caption, "links")
-        figures.append(Figure(_SECTION, title, tables=[table], command=source.command, points=points))
-    return figures
-
-
-def _link_cell(word: str, translation: str, linked: bool) -> TableCell:
-    return TableCell("", "on" if linked else "", f"{word} – {translation}{': linked' if linked else ''}")

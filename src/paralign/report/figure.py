@@ -90,7 +90,7 @@ class TableCell:
 
     text: str
     shade: str = ""
-    """CSS class: ``worse``, ``much-worse``, ``gain``, ``on``, or a step ``g0`` to ``g9``. The text says the same."""
+    """CSS class: ``worse``, ``much-worse``, ``gain``, or a step ``g0`` to ``g9``. The text says the same."""
     tooltip: str = ""
 
 
@@ -103,7 +103,7 @@ class ShadedTable:
     """Row header and cells."""
     caption: str = ""
     kind: str = "shaded"
-    """``shaded``; ``links``: small squares without text, words on both sides; ``lines``: sentences."""
+    """``shaded``; ``lines``: sentences."""
 
 
 @dataclass(frozen=True)
