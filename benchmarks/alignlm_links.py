@@ -38,7 +38,7 @@ def measure(out: Path, tag: str, encoder: str | Path, name: str) -> dict[str, fl
         *("--split", "dev", "--no-keep-models", "--out", tagged, "--resume"),
     )
     found = [row.value for row in read_results(ntrex) if row.metric == "accuracy_cosine" and row.where.pool == "mean"]
-    pos = {row.language: row.value for row in read_results(tagged) if row.metric == "pos_accuracy"}
+    pos = {row.language: row.value for row in read_results(tagged) if row.metric == "accuracy"}
     return {"retrieval": float(np.mean(found)), "pos": pos[tag], "pos_en": pos["en"]}
 
 

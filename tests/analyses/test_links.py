@@ -1,0 +1,91 @@
+"""``analyze links``: facts about links and their comparison by hand, and the figure."""
+
+import json
+import re
+
+import pytest
+
+import paralign
+from paralign.commands.analyze_links import unlinked_words
+from paralign.errors import UserError
+from paralign.report import write_report
+
+TEXT = "the old house .\tdas alte Haus .\nI see <b>it</b> .\tich sehe es .\n\t\n"
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "text.tsv").write_text(TEXT)
+    (tmp_path / "first").write_text("0-0 1-1 2-2\n0-0 1-1\n\n")
+    (tmp_path / "second").write_text("0-0 1-2 2-2 3-3\n0-0\n\n")
+    (tmp_path / "gold").write_text("0-0 1-1 2-2 3-3\n0-0 1-1 2p2\n\n")
+    return tmp_path
+
+
+def analyze(files, *names, **more):
+    given = {"pairs": f"en-de={files}/text.tsv", "out": files / "run", "tokenised": True, "quiet": True}
+    return paralign.analyze_links([f"{name}={files}/{name}" for name in names], **(given | more))
+
+
+def test_unlinked_words_by_hand():
+    # Source words 3 + 2, of which 0, 2 and 0 have a link; target words 2 + 1, of which 0, 1 and 0.
+    assert unlinked_words([{(0, 0), (2, 1)}, {(0, 0)}], [(3, 2), (2, 1)]) == pytest.approx((2 / 5, 0))
+    assert unlinked_words([set()], [(0, 0)]) == (0, 0)
+
+
+def test_scores_and_agreement_by_hand(files):
+    rows = analyze(files, "first", "second", gold=files / "gold")
+    values = {(row.settings["system"], row.metric): row.value for row in rows}
+    # Sure links: 6. first: 5 links, all sure. second: 5 links, 0-0, 2-2, 3-3 and 0-0 are sure, 1-2 is wrong.
+    assert values["first", "precision"] == 1
+    assert values["first", "recall"] == pytest.approx(5 / 6)
+    assert values["first", "aer"] == pytest.approx(1 - (5 + 5) / (5 + 6))
+    assert values["second", "precision"] == pytest.approx(4 / 5)
+    assert values["second", "aer"] == pytest.approx(1 - (4 + 4) / (5 + 6))
+    assert len({row.model_hash for row in rows}) == 2
+    figure = json.loads((files / "run/figures/links.json").read_text())
+    first, second = figure["systems"]
+    assert (first["links"], first["pairs"], first["agreement"]) == (5, 3, None)
+    assert second["agreement"] == pytest.approx(3 / 5)  # 0-0, 2-2 and 0-0 of 5 and 5 links
+    assert second["unlinked"] == pytest.approx([3 / 8, 4 / 8])
+
+
+def test_the_figure_distinguishes_links_and_trusts_no_word(files):
+    analyze(files, "first", "second", gold=files / "gold", sentences=[1, 2])
+    page = write_report([files / "run"], files / "page.html").html.read_text()
+    plots = re.findall(r'<svg viewBox="[^"]*" class="linked".*?</svg>', page, re.DOTALL)
+    assert len(plots) == 4
+    kinds = []
+    for plot in plots:
+        lines = re.sub(r"<g>.*", "", plot)  # without the copies for hovering
+        kinds.append([lines.count(f'stroke="{color}"') for color in ("#0072b2", "#d55e00", "#999999")])
+    # Shared with the gold links, not in them, and sure links that are missing.
+    assert kinds == [[3, 0, 1], [3, 1, 1], [2, 0, 0], [1, 0, 1]]
+    assert "<b>it" not in page
+    assert "&lt;b&gt;it&lt;/b&gt;" in plots[2]
+
+
+def test_without_gold_links_the_first_aligner_is_the_reference(files):
+    assert analyze(files, "first", "second", show=1) == []
+    page = write_report([files / "run"], files / "page.html").html.read_text()
+    assert "also in first" in page
+    assert "F1 with first" in page
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "message"),
+    [
+        ((), {}, "no links are given"),
+        (("first", "first"), {}, "two files of links are called 'first'"),
+        (("short",), {}, "short: 1 lines of links for 3 sentence pairs"),
+        (("beyond",), {}, "beyond: pair 1: the link 9-0"),
+        (("first",), {"sentences": [4]}, "there is no pair 4"),
+        (("first",), {"gold": "smallworld"}, "only for pairs of the small world"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(files, names, more, message):
+    (files / "short").write_text("0-0\n")
+    (files / "beyond").write_text("9-0\n\n\n")
+    with pytest.raises(UserError, match=message):
+        analyze(files, *names, **more)
+    assert not (files / "run").exists()
