@@ -4,7 +4,7 @@
     paralign suite benchmarks/suites/e5.toml --data OUT/suite --model base=BASE \
         --model control='OUT/align/control-{seed}/encoder' --model ppa='OUT/align/ppa-{seed}/encoder' ... --out OUT/e5
 
-BASE is an encoder with a vocabulary head, DATA is described in benchmarks/README.md. OUT contains the text of
+BASE is an encoder with a vocabulary head, or paralign-mini; DATA is described in benchmarks/README.md. OUT contains the text of
 `benchmarks/mini.py DATA OUT --stage prepare`; otherwise it is prepared first. Every system sees the same 16,000 pairs
 once: 500 steps of 32 pairs, English with seven languages, at most 4,000 random pairs of each. Word links come from
 `hmm`, learned from all pairs of a language. Runs that are finished are kept, interrupted ones are resumed; the first
@@ -20,14 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mini import LANGUAGES, prepare
+from mini import LANGUAGES, NAME, prepare
 from real_text import each, paralign
 
-PAIRS, STEPS, BATCH, RATE = 4_000, 500, 32, 5e-5
+PAIRS, STEPS, BATCH = 4_000, 500, 32
 SETTINGS = (
-    *(f"training.steps={STEPS}", f"training.batch={BATCH}", f"training.learning_rate={RATE:g}"),
-    *("training.checkpoint_every=250", "data.min_pieces=3", "data.max_pieces=125"),
+    *(f"training.steps={STEPS}", f"training.batch={BATCH}", "training.checkpoint_every=250"),
+    *("data.min_pieces=3", "data.max_pieces=125"),
 )
+RATE = 5e-5
+MINI_RATES = {"control": 1e-3, "tlm": 5e-4, "moco": 1e-4, "moco-mlm": 1e-4, "ppa": 1e-4, "ppa-unshuffled": 1e-4}
+MINI_RATE = 8e-4
+"""Learning rates for paralign-mini, chosen on development halves with three tries for each method: those of
+docs/results/paralign-mini.md, and for word-level methods and their baseline that of docs/results/alignlm-real-text.md."""
 MOCO = ("moco.queue=4096", "moco.momentum=0.995")
 
 
@@ -106,9 +111,11 @@ def train(out: Path, base: str, name: str, seed: int) -> None:
     if state.get("status") == "done":
         return
     given = each("--links", links(out, system.links)) if system.links else []
+    rate = MINI_RATES.get(name, MINI_RATE) if base == NAME else RATE
+    sets = [*SETTINGS, f"training.learning_rate={rate:g}", *system.settings]
     paralign(
         *("align", "--model", base, "--corpus", store(out, base), "--recipe", system.recipe, "--seed", seed, *given),
-        *(*each("--set", [*SETTINGS, *system.settings]), "--out", run, "--resume"),
+        *(*each("--set", sets), "--out", run, "--resume"),
     )
 
 
