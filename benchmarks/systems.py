@@ -4,11 +4,11 @@
     paralign suite benchmarks/suites/e5.toml --data OUT/suite --model base=BASE \
         --model control='OUT/align/control-{seed}/encoder' --model ppa='OUT/align/ppa-{seed}/encoder' ... --out OUT/e5
 
-BASE is an encoder with a vocabulary head, or paralign-mini; DATA is described in benchmarks/README.md. OUT contains the text of
-`benchmarks/mini.py DATA OUT --stage prepare`; otherwise it is prepared first. Every system sees the same 16,000 pairs
-once: 500 steps of 32 pairs, English with seven languages, at most 4,000 random pairs of each. Word links come from
-`hmm`, learned from all pairs of a language. Runs that are finished are kept, interrupted ones are resumed; the first
-seeds of all systems come before the second ones.
+BASE is an encoder with a vocabulary head, or paralign-mini. DATA is described in benchmarks/README.md. OUT contains the
+text of `benchmarks/mini.py DATA OUT --stage prepare`; otherwise it is prepared first. Every system sees the same 16,000
+pairs once: 500 steps of 32 pairs, English with seven languages, at most 4,000 random pairs of each. Word links come
+from `hmm`, learned from all pairs of a language. Runs that are finished are kept, interrupted ones are resumed; the
+first seeds of all systems come before the second ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RATE = 5e-5
 MINI_RATES = {"control": 1e-3, "tlm": 5e-4, "moco": 1e-4, "moco-mlm": 1e-4, "ppa": 1e-4, "ppa-unshuffled": 1e-4}
 MINI_RATE = 8e-4
 """Learning rates for paralign-mini, chosen on development halves with three tries for each method: those of
-docs/results/paralign-mini.md, and for word-level methods and their baseline that of docs/results/alignlm-real-text.md."""
+docs/results/paralign-mini.md, and for word-level methods and TLM next to them of docs/results/alignlm-real-text.md."""
 MOCO = ("moco.queue=4096", "moco.momentum=0.995")
 
 
