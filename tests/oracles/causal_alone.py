@@ -17,9 +17,7 @@ def states_alone(model: Any, tokenizer: Any, text: str) -> tuple[list[int], np.n
     return ids, torch.cat(out.hidden_states).numpy()
 
 
-def vectors_alone(
-    model: Any, tokenizer: Any, texts: Sequence[str], layer: int, pool: str
-) -> list[list[float]]:
+def vectors_alone(model: Any, tokenizer: Any, texts: Sequence[str], layer: int, pool: str) -> list[list[float]]:
     """Return the vector of each text: the state of its last piece, or the mean over pieces that are not special."""
     out = []
     for text in texts:

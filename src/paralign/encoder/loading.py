@@ -161,11 +161,13 @@ def load_model(name: str, *, allow_causal: bool = False) -> Any:
     if missing:
         echo(f"note: {name} has no vocabulary head; it gets a new one")
         model.head_is_new = True
-    if is_causal(config):
+    causal = is_causal(config)
+    if causal:
         model.config.use_cache = False
+    _check_encodes(model, name)
+    if causal:
         own_code = "; the code in its folder is not run" if getattr(config, "auto_map", None) else ""
         echo(f"note: {name} is a causal language model ({config.model_type}): it is only measured{own_code}")
-    _check_encodes(model, name)
     return model
 
 
@@ -233,7 +235,10 @@ def _check_encodes(model: Any, name: str) -> None:
             raise not_an_encoder(family, name)
         return
     recorded = hidden_states(model, range(len(layers)), {"input_ids": ids, "attention_mask": mask})
-    same = all(torch.allclose(a, b, atol=1e-5 * largest) for a, b in zip(recorded, out.hidden_states, strict=True))
+    same = all(
+        a.shape == b.shape and torch.allclose(a, b, atol=1e-5 * largest)
+        for a, b in zip(recorded, out.hidden_states, strict=True)
+    )
     if sees_later_pieces or not same:
         reason = "pieces attend to later pieces" if sees_later_pieces else "the states of its layers cannot be read"
         raise UserError(f"this {family} model cannot be measured as a causal language model: {reason}", where=name)
