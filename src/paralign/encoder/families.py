@@ -45,10 +45,7 @@ __all__ = [
 TWINS = "paralign_twins"
 """Key in a model's config that holds its twin offset."""
 _HINT = "use an encoder; docs/families.md lists the families"
-_CAUSAL_HINT = (
-    "causal language models can only be measured: evaluate --task retrieval, mining or alignment, words --method "
-    "similarity, analyze similarity, analyze space, analyze probes --task nli or paraphrase"
-)
+_CAUSAL_HINT = "causal language models can only be measured; docs/families.md lists the commands"
 
 
 @dataclass(frozen=True)

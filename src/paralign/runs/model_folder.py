@@ -22,10 +22,9 @@ from paralign.task_table import TASKS
 from paralign.tasks import Task, find_task
 from paralign.tasks.supervised import SupervisedTask
 
-__all__ = ["CAUSAL_LABEL", "describe_encoder", "describe_fine_tuned", "describe_model", "saved_head", "saved_task"]
+__all__ = ["describe_encoder", "describe_fine_tuned", "describe_model", "saved_head", "saved_task"]
 
-
-CAUSAL_LABEL = " (causal LM, measured only)"
+_CAUSAL = " (causal LM, measured only)"
 """Added to the names of causal language models in tables."""
 
 
@@ -62,7 +61,7 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
         distinguish systems with one name.
     """
     provenance = read_provenance(model)
-    folder = Path(model).name + CAUSAL_LABEL * encoder.causal
+    folder = Path(model).name + _CAUSAL * encoder.causal
     seeds = provenance.get("seeds", {})
     return {
         "model": model,
