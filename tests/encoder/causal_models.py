@@ -30,7 +30,7 @@ def causal_tokenizer(model_type: str, texts: list[str], side: str = "right") -> 
     first, last, pad, kind, _ = CAUSAL[model_type]
     end = "<|end|>" if kind == "bytes" else "</s>"
     special = list(dict.fromkeys(filter(None, (first, end, pad))))
-    backend = _byte_level(texts, special) if kind == "bytes" else _sentencepiece(texts, special)
+    backend = byte_level(texts, special) if kind == "bytes" else sentencepiece(texts, special)
     around = [(name, backend.token_to_id(name)) for name in (first, last) if name]
     one = " ".join(filter(None, (first, "$A", last)))
     if around:
@@ -45,7 +45,7 @@ def causal_tokenizer(model_type: str, texts: list[str], side: str = "right") -> 
     )  # fmt: skip
 
 
-def _byte_level(texts: list[str], special: list[str]) -> Tokenizer:
+def byte_level(texts: list[str], special: list[str]) -> Tokenizer:
     """As of Llama 3, Qwen and GPT-2: pieces of bytes with their leading space; no unknown piece."""
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -58,7 +58,7 @@ def _byte_level(texts: list[str], special: list[str]) -> Tokenizer:
     return backend
 
 
-def _sentencepiece(texts: list[str], special: list[str]) -> Tokenizer:
+def sentencepiece(texts: list[str], special: list[str]) -> Tokenizer:
     """As of Llama 2, Mistral and Gemma: pieces that begin with ▁, and bytes of characters that have no piece."""
     trained = Tokenizer(models.BPE(unk_token="<unk>"))
     trained.pre_tokenizer = pre_tokenizers.Metaspace(split=False)

@@ -1,15 +1,18 @@
 """Causal language models: the states and vectors of each sentence are those of transformers' own unpadded forward."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, GemmaTokenizer, GPT2Tokenizer, LlamaTokenizer, Qwen2Tokenizer
 
 from paralign.encoder import Encoder
 from paralign.encoder.sentences import sentence_view
+from paralign.encoder.tokenizer import probe_template, tokenize
 from paralign.encoder.vectors import layer_vectors
 from paralign.errors import UserError
-from tests.encoder.causal_models import CAUSAL, save_causal
+from tests.encoder.causal_models import CAUSAL, byte_level, save_causal, sentencepiece
 from tests.oracles.causal_alone import states_alone, vectors_alone
 
 TEXTS = [
@@ -114,3 +117,25 @@ def test_nothing_but_states_is_there(causal):
         causal.logits(torch.zeros(1, 32))
     with pytest.raises(UserError, match="there is no layer 4"):
         causal.encode(["Ja."], layer=4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "special", "cls", "options", "template"),
+    [
+        ("bytes", ["<|endoftext|>"], Qwen2Tokenizer, {}, ([], [])),
+        ("bytes", ["<|endoftext|>"], GPT2Tokenizer, {}, ([], [])),
+        ("sentencepiece", ["<s>", "</s>"], LlamaTokenizer, {"add_bos_token": True}, (["<s>"], [])),
+        ("sentencepiece", ["<pad>", "<eos>", "<bos>"], GemmaTokenizer, {"add_bos_token": True}, (["<bos>"], [])),
+    ],
+)
+def test_the_tokenizers_of_transformers_give_their_own_pieces(kind, special, cls, options, template, sentences):
+    make = {"bytes": byte_level, "sentencepiece": sentencepiece}[kind]
+    state = json.loads(make(sentences, special).to_str())["model"]
+    tokenizer = cls(vocab=state["vocab"], merges=[tuple(merge) for merge in state["merges"]], **options)
+    found = probe_template(tokenizer, types=False)
+    assert [tokenizer.convert_ids_to_tokens(list(ids)) for ids in found.single] == list(template)
+    before, after = found.single
+    texts = without_names(TEXTS)
+    for text, (ids, _) in zip(texts, tokenize(tokenizer, texts), strict=True):
+        assert [*before, *ids.tolist(), *after] == tokenizer(text)["input_ids"]
+    assert tokenizer.pad_token_id is not None or found.pad_id == 0
