@@ -39,7 +39,7 @@ def test_every_layer_of_every_language_is_measured_and_drawn(base, tmp_path, cap
         assert found["identified_by_mean", "en", layer].n == 15
     assert "30 sentences are less than four times the width" in capsys.readouterr().err
     page, words = text_of(write_report([tmp_path / "run"], tmp_path / "page.html"))
-    assert "Mean-pooled vectors of 30 sentences" in words
+    assert "30 sentences, mean pooling;" in words
     panels = [attrs["aria-label"].split(":")[0] for tag, attrs in page.tags if tag == "figure"]
     assert "mutual nearest translations" in panels
     assert len(panels) == 7

@@ -1,13 +1,16 @@
 """The ablation of layers: every cell, its comparison, where it stopped; and planted encoders."""
 
+import functools
 import json
 import math
+import shlex
 
 import numpy as np
 import pytest
 from transformers import AutoConfig, AutoModelForMaskedLM
 
 import paralign
+from paralign.__main__ import main
 from paralign.analyses.ablation import ablation_cells
 from paralign.commands import analyze_ablation as ablation
 from paralign.errors import UserError
@@ -26,6 +29,7 @@ def run(base, out, **more):
 def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch):
     whole, calls = ablation.finetune, []
 
+    @functools.wraps(whole)
     def stopped(model, **given):
         calls.append(given["out"].name)
         if len(calls) == 2:
@@ -48,6 +52,12 @@ def test_every_cell_and_it_goes_on_where_it_stopped(base, tmp_path, monkeypatch)
         run(base, tmp_path / "out")
     more = run(base, tmp_path / "out", layers=["0-1"], resume=True)  # others may be added
     assert [c.reset for c in more if c.target == "en"] == ["", "0", "0-1", "1"]
+    rows = (tmp_path / "out" / "pos" / "base" / "en" / "reset-0-1" / "results.jsonl").read_bytes()
+    for folder in ("whole", "reset-0-1"):  # the recorded commands are understood, and find the finished runs
+        facts = json.loads((tmp_path / "out" / "pos" / "base" / "en" / folder / "run.json").read_text())
+        assert ("--set layers.reset=0-1" in facts["command"]) == (folder != "whole")
+        assert main([*shlex.split(facts["command"])[1:], "--quiet"]) == 0
+    assert (tmp_path / "out" / "pos" / "base" / "en" / "reset-0-1" / "results.jsonl").read_bytes() == rows
 
 
 @pytest.mark.parametrize(

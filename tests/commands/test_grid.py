@@ -1,9 +1,12 @@
 """A small grid of derived languages: it runs, stops, resumes and reports."""
 
+import functools
 import json
+import shlex
 
 import pytest
 
+from paralign.__main__ import main
 from paralign.commands import grid
 from paralign.commands.order_corpus import order_corpus
 from paralign.errors import UserError
@@ -37,6 +40,7 @@ def test_a_grid_runs_every_method_on_every_language_and_resumes(files, monkeypat
             f'grid.languages=["trans+inv", "trans+syn@{files / "hi.json"}"]')  # fmt: skip
     whole, calls = grid.pretrain, []
 
+    @functools.wraps(whole)
     def stopped(**given):
         calls.append(given["out"].name)
         if len(calls) == 3:
@@ -65,6 +69,10 @@ def test_a_grid_runs_every_method_on_every_language_and_resumes(files, monkeypat
             run(files, overrides=sets, resume=True)
         path.write_text(before)
     run(files, overrides=sets, resume=True)
+    for kind, count in (("encoders", 4), ("pos", 8), ("twins", 4)):  # the recorded commands find the finished runs
+        commands = [json.loads(file.read_text())["command"] for file in (files / "out" / kind).glob("*/run.json")]
+        assert len(commands) == count
+        assert main([*shlex.split(commands[0])[1:], "--quiet"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def _pictures(folder, tokenizer):
     ("make", "message"),
     [
         (_t5, "t5 models are encoder-decoders, not encoders"),
-        (_gpt2, "this gpt2 model is a decoder (left to right), not an encoder"),
-        (_bert_decoder, "this bert model is a decoder (left to right), not an encoder"),
+        (_gpt2, "this gpt2 model is a causal language model, not an encoder: pieces do not attend to later pieces"),
+        (_bert_decoder, "this bert model is a causal language model, not an encoder"),
         (_unknown, "has no family 'bertolini'"),
         (_foreign, "the family 'bertolini' needs code from the model's folder, which paralign does not run"),
         (_nameless, "cannot load the model"),
@@ -103,11 +103,41 @@ def test_models_that_are_not_encoders_are_refused_before_training(make, message,
     assert not out.exists()
 
 
-def test_a_decoder_is_detected_by_its_states(tokenizer, tmp_path, monkeypatch):
+def test_a_causal_model_is_detected_by_its_states(tokenizer, tmp_path, monkeypatch):
     """Whatever a family calls itself: here the settings are not looked at."""
-    monkeypatch.setattr(loading, "read_family", lambda path, name: AutoConfig.from_pretrained(path))
-    with pytest.raises(UserError, match="decoder, not an encoder: states do not depend on later pieces"):
+    monkeypatch.setattr(loading, "read_family", lambda path, name, **_: AutoConfig.from_pretrained(path))
+    monkeypatch.setattr(loading, "is_causal", lambda config: False)
+    with pytest.raises(UserError, match="is a causal language model, not an encoder: pieces do not attend to later"):
         load_model(str(_gpt2(tmp_path / "model", tokenizer)))
+
+
+def _xlnet(folder, tokenizer):
+    config = AutoConfig.for_model("xlnet", d_model=32, n_layer=2, n_head=2, d_inner=64, vocab_size=800)
+    return save(AutoModel.from_config(config), tokenizer, folder)
+
+
+def _mamba(folder, tokenizer):
+    config = AutoConfig.for_model("mamba", hidden_size=32, num_hidden_layers=2, vocab_size=800)
+    return save(AutoModel.from_config(config), tokenizer, folder)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [(_xlnet, "pieces attend to later pieces"), (_mamba, "the states of its layers cannot be read")]
+)
+def test_generators_that_are_no_causal_transformers_are_not_measured(make, reason, tokenizer, tmp_path):
+    folder = make(tmp_path / "model", tokenizer)
+    with pytest.raises(UserError, match=f"model cannot be measured as a causal language model: {reason}"):
+        load_model(str(folder), allow_causal=True)
+
+
+@torch.no_grad()
+def test_an_encoder_turned_decoder_is_measured_with_its_own_states(tokenizer, tmp_path):
+    folder = _bert_decoder(tmp_path / "model", tokenizer)
+    encoder = Encoder.from_pretrained(folder, allow_causal=True)
+    model = BertModel.from_pretrained(folder, is_decoder=True).eval()
+    ids = encoder.tokenizer("a b")["input_ids"]
+    wanted = model(torch.tensor([ids])).last_hidden_state[0, -1]
+    assert torch.allclose(torch.from_numpy(encoder.encode("a b", pool="last")), wanted, atol=1e-5)
 
 
 def test_a_sentencepiece_file_without_its_package(bare, tmp_path, monkeypatch):

@@ -147,7 +147,7 @@ def test_layers_of_several_encoders(tmp_path):
     page, paths = report(tmp_path, similarity(tmp_path / "sim", curves))
     words = " ".join(page.text)
     assert "PPA: 0.80 at the embeddings, at most 0.90 above them (layer 2), 0.90 at the last layer" in words
-    assert "Debiased linear CKA of mean-pooled sentence vectors, 1,997 sentences" in words
+    assert "Debiased linear CKA of sentence vectors (mean pooling), 1,997 sentences" in words
     said = [attrs["aria-label"] for tag, attrs in page.tags if tag == "figure"]
     assert said == ["en-de: base 0.80 0.60 0.50; control 0.80 0.60 0.40; PPA 0.80 0.70 0.90",
                     "base and PPA: de 1.00 0.90 0.60"]  # fmt: skip

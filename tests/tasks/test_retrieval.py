@@ -38,14 +38,14 @@ def test_planted_vectors_give_planted_hits(encoder, monkeypatch):
     assert all((s.items[:, 1] == 1).all() for s in scores)
 
 
-@pytest.mark.parametrize("layer", [0, 1, None])
+@pytest.mark.parametrize("layer", [0, 1, 0.5, -1, None])
 def test_a_text_finds_itself(layer, encoder, sentences):
     texts = sorted(set(sentences[:40]))
     scores = Retrieval(RetrievalConfig(layer=layer)).evaluate(encoder, None, Parallel(("en", "fr"), texts, texts))
     # [CLS] of the embeddings is the same for every sentence: nothing to tell them apart.
     told = [s for s in scores if layer != 0 or s.where.pool == "mean"]
     assert {s.value for s in told if s.metric == "accuracy_cosine"} == {1.0}
-    assert {s.where.layer for s in scores} == {2 if layer is None else layer}
+    assert {s.where.layer for s in scores} == {{None: 2, -1: 2, 0.5: 1}.get(layer, layer)}
 
 
 def test_data_and_their_language(tmp_path):
@@ -59,9 +59,9 @@ def test_data_and_their_language(tmp_path):
         task.read(f"en-de={tmp_path / 'p.tsv'}", lenient=False, dropped=Counter(), limit=1)
 
 
-@pytest.mark.parametrize("layer", [-1, 3])
+@pytest.mark.parametrize("layer", [-4, 3, 1.5])
 def test_a_layer_the_encoder_does_not_have(layer, encoder):
-    with pytest.raises(UserError, match=rf"there is no layer {layer} \(0 \(embeddings\) to 2\)"):
+    with pytest.raises(UserError, match=rf"there is no layer {layer} \(layers are 0 \(embeddings\) to 2"):
         Retrieval(RetrievalConfig(layer=layer)).evaluate(encoder, None, Parallel(("en", "de"), TEXTS, TEXTS))
 
 

@@ -29,8 +29,8 @@ __all__ = [
 PREDICTORS = ("cka, last layer", "cka, mean of layers", "retrieval, mean", "retrieval, cls", "lexicon", "twins")
 """What can be measured of an encoder and a language without fine-tuning."""
 _MIN_POINTS = 4
-_NO_MEASURE = ("halves", "streamed", "seed")
-"""Settings that do not change what a measure means."""
+_NO_MEASURE = ("halves", "streamed", "seed", "pool")
+"""Settings that do not change what a measure means, and the pooling, which rows have in ``where``."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,7 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
         pair = (row.model_hash, *_language_pair(row.where.direction, row.language))
         if row.task == "similarity" and row.metric == "cka" and row.where.layer is not None:
             way = f"CKA of {row.n:,} sentences of {row.dataset} {_describe_settings(row.settings.get('similarity'))}"
+            way += f", pool {row.where.pool}" if row.where.pool != "mean" else ""
             layers.add((*pair, row.where.layer), way, row.value)
         elif row.task == "retrieval" and row.metric == "accuracy_cosine":
             way = f"retrieval on {row.dataset} {row.split}, layer {row.where.layer}"

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from paralign.analyses.base import AnalysisConfig
+from paralign.encoder.hidden_states import Pooling
 from paralign.metrics import retrieval
 from paralign.metrics.cka import (
     Sums,
@@ -41,6 +42,8 @@ _SHUFFLE, _HALVES = 31, 32
 class LayerSimilarityConfig(AnalysisConfig):
     """Settings of ``analyze similarity``."""
 
+    pool: Pooling = "mean"
+    """Sentence vector: ``mean`` over pieces, special ones excluded; ``cls``, the first piece; or ``last``, the last."""
     kernel: Literal["linear", "rbf"] = "linear"
     """Kernel of CKA. The bandwidth of ``rbf`` is the median distance; it needs memory of sentences x sentences."""
     debiased: bool = True

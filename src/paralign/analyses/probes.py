@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from pydantic import Field
 
 from paralign.analyses.base import AnalysisConfig, AnalysisResult, AnalyzedEncoder
 from paralign.encoder import Encoder, HiddenStates
+from paralign.encoder.hidden_states import Pooling
+from paralign.encoder.sentences import check_pooling
 from paralign.errors import UserError
 from paralign.metrics.bootstrap import Resampled, compare_resampled, resample
 from paralign.metrics.linear_probe import LinearProbe, fit_linear_probe
@@ -27,7 +29,6 @@ __all__ = ["ProbeData", "ProbesConfig", "check_probed_task", "probe_encoders"]
 
 _RESAMPLES = 2_000
 Floats = npt.NDArray[np.float32]
-Pool = Literal["mean", "cls"]
 
 
 class ProbesConfig(AnalysisConfig):
@@ -39,9 +40,9 @@ class ProbesConfig(AnalysisConfig):
     penalty: float = Field(default=100.0, gt=0)
     """Strength of the L2 penalty on the weights, for whitened states. A small one fits directions of little variance,
     which costs little in the language of training and much in others; choose it on the language of training."""
-    pool: Pool = "mean"
-    """State of tasks with one label per row: ``mean`` over the row's pieces, special ones excluded, or ``cls``. Tagging
-    reads the first piece of each word."""
+    pool: Pooling = "mean"
+    """State of tasks with one label per row: ``mean`` over the row's pieces, special ones excluded, ``cls``, the first
+    piece, or ``last``, the last. Tagging reads the first piece of each word."""
     seed: int = 0
     """Seed of the draw of training items."""
 
@@ -109,6 +110,8 @@ def probe_encoders(
     Returns:
         A row for each encoder, data set, layer and metric, and the figure ``probes``.
     """
+    for analyzed in encoders:
+        check_pooling(analyzed.encoder, config.pool)
     measured: list[Measurement] = []
     warnings: list[str] = []
     of_encoders: list[list[_Scored]] = []
@@ -170,7 +173,7 @@ def _read(states: HiddenStates, pool: str | None) -> Floats:
 
 @torch.no_grad()
 def _training_states(
-    encoder: Encoder, task: SupervisedTask, train: Sequence[Dataset[Any]], pool: Pool
+    encoder: Encoder, task: SupervisedTask, train: Sequence[Dataset[Any]], pool: Pooling
 ) -> tuple[list[Floats], npt.NDArray[np.int64], str | None]:
     """Encode the training items once; return the states of every layer, their labels, and how rows are pooled."""
     layers = list(range(encoder.layers + 1))

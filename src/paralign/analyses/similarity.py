@@ -59,7 +59,7 @@ class SimilarityAnalysis(EncoderAnalysis):
         depths = [analyzed.encoder.layers for analyzed in encoders]
         for text in texts:
             streams = Streams(stream_pairs(depths, text.languages), self.config)
-            truncated, length_correlations = _encode(encoders, streams, text, progress)
+            truncated, length_correlations = _encode(encoders, streams, text, self.config.pool, progress)
             warnings += _text_warnings(text, streams.n, truncated, length_correlations)
             for pair in streams.pairs:
                 comparison = _Comparison(encoders, text, pair, streams.similarity(*pair), streams.n)
@@ -78,7 +78,11 @@ class SimilarityAnalysis(EncoderAnalysis):
 
 
 def _encode(
-    encoders: Sequence[AnalyzedEncoder], streams: Streams, text: ParallelText, progress: Callable[[str], None]
+    encoders: Sequence[AnalyzedEncoder],
+    streams: Streams,
+    text: ParallelText,
+    pool: str,
+    progress: Callable[[str], None],
 ) -> tuple[int, dict[str, float]]:
     """Encode all sentences with all encoders, a chunk at a time.
 
@@ -95,7 +99,7 @@ def _encode(
             encoder = encoders[number].encoder
             position = text.languages.index(language)
             sentences = [texts[position] for texts in chunk]
-            vectors[number, language], count = layer_vectors(encoder, sentences, language)
+            vectors[number, language], count = layer_vectors(encoder, sentences, language, pool=pool)
             truncated[number, language] += count
         streams.add(vectors)
         lengths += [tuple(map(len, texts)) for texts in chunk[: max(0, _MAX_LENGTHS - len(lengths))]]
@@ -190,7 +194,7 @@ class _Comparison:
                         model_hash=model_facts["model_hash"],
                         parent=model_facts["parent"],
                         run=run,
-                        where=Where(layer=layer.layer, pool="mean", direction=direction),
+                        where=Where(layer=layer.layer, pool=config.pool, direction=direction),
                         settings=settings | ({"interval": [layer.low, layer.high]} if has_interval else {}),
                     )
                 )

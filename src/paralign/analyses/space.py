@@ -13,6 +13,8 @@ from pydantic import Field
 
 from paralign.analyses.base import AnalysisConfig, AnalysisResult, AnalyzedEncoder, EncoderAnalysis
 from paralign.analyses.parallel_text import ParallelText
+from paralign.encoder.hidden_states import Pooling
+from paralign.encoder.sentences import check_pooling
 from paralign.encoder.vectors import layer_vectors
 from paralign.errors import UserError
 from paralign.metrics import space
@@ -28,6 +30,8 @@ class SpaceConfig(AnalysisConfig):
 
     sentences: int = Field(default=2_000, ge=20)
     """Number of sentences of each language, the same for all encoders: several measures depend on it."""
+    pool: Pooling = "mean"
+    """Sentence vector: ``mean`` over pieces, special ones excluded; ``cls``, the first piece; or ``last``, the last."""
     neighbors: int = Field(default=10, ge=1)
     """Number of neighbors that hubness counts."""
 
@@ -45,7 +49,7 @@ class _Value:
 
 
 class SpaceAnalysis(EncoderAnalysis):
-    """Measures of the mean-pooled sentence vectors of every layer, of each language and of each pair of languages."""
+    """Measures of the sentence vectors of every layer, of each language and of each pair of languages."""
 
     name: ClassVar[str] = "space"
     Config: ClassVar[type[AnalysisConfig]] = SpaceConfig
@@ -59,6 +63,8 @@ class SpaceAnalysis(EncoderAnalysis):
         progress: Callable[[str], None],
     ) -> AnalysisResult:
         """Measure every encoder on every text."""
+        for analyzed in encoders:
+            check_pooling(analyzed.encoder, self.config.pool)
         rows: list[Measurement] = []
         curves: list[dict[str, Any]] = []
         warnings: list[str] = []
@@ -88,7 +94,9 @@ class SpaceAnalysis(EncoderAnalysis):
         self, analyzed: AnalyzedEncoder, text: ParallelText, lines: Sequence[tuple[str, ...]]
     ) -> Iterator[_Value]:
         by_language = {
-            language: layer_vectors(analyzed.encoder, [line[position] for line in lines], language)[0]
+            language: layer_vectors(
+                analyzed.encoder, [line[position] for line in lines], language, pool=self.config.pool
+            )[0]
             for position, language in enumerate(text.languages)
         }
         for layer in range(analyzed.encoder.layers + 1):
@@ -126,7 +134,7 @@ def _row(analyzed: AnalyzedEncoder, text: ParallelText, value: _Value, run: str,
         model_hash=facts["model_hash"],
         parent=facts["parent"],
         run=run,
-        where=Where(layer=value.layer, pool="mean", direction=value.direction),
+        where=Where(layer=value.layer, pool=config.pool, direction=value.direction),
         settings={"system": analyzed.name, "control": facts["control"], "space": config.model_dump(mode="json")},
     )
 

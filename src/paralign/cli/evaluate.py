@@ -16,16 +16,17 @@ def command(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Output folder; results are added to those of an earlier evaluation.")
     ],
-    model: Annotated[str, typer.Option(help="Encoder, or a fine-tuned OUT/seed-K/model.")],
+    model: Annotated[str, typer.Option(help="Encoder, fine-tuned OUT/seed-K/model, or causal language model.")],
     data: Annotated[list[str], typer.Option(help="Test data as LANG=PATH or SRC-TGT=PATH; may be repeated.")],
     task: Annotated[
         str | None,
         typer.Option(help="Name of a task (`paralign list tasks`).", show_default="that of a fine-tuned model"),
     ] = None,
     layer: Annotated[
-        int | None,
+        float | None,
         typer.Option(
-            help="Hidden state to use: 0 is the embeddings, k the output of layer k.", show_default="that of the task"
+            help="Hidden state to use: 0 is the embeddings, k the output of layer k, 0.67 two thirds of the depth.",
+            show_default="that of the task",
         ),
     ] = None,
     map: Annotated[list[str] | None, typer.Option(help="Linear map of `paralign map`; may be repeated.")] = None,
@@ -49,6 +50,7 @@ def command(
     from paralign.device import select_device
 
     select_device(device)
+    layer = int(layer) if layer is not None and layer.is_integer() else layer
     short_forms(overrides, layer=layer)
     evaluate(
         model,

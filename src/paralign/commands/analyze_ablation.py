@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paralign.analyses.ablation import AblationCell, ablation_result
 from paralign.commands.analyze_results import write_analysis
@@ -22,7 +21,7 @@ from paralign.results import check_results
 from paralign.runs.cells import Cell, run_cells
 from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, finetune_settings, identity
 from paralign.runs.folder import RunFolder
-from paralign.runs.groups import begin, command_line, results_of
+from paralign.runs.groups import begin, results_of, run_recorded
 from paralign.runs.inputs import check_inputs, data_files, finetune_inputs
 from paralign.sources.specs import parse_text
 from paralign.tasks.base import read_data
@@ -153,36 +152,20 @@ def _finetune(
     lenient: bool,
     quiet: bool,
 ) -> None:
-    options: dict[str, Any] = {"reset_layers": cell.reset} if cell.reset else {}
-    options |= {"lenient": True} if lenient else {}
-    options |= {"limit": limit} if limit is not None else {}
-    finetune(
-        cell.model,
+    run_recorded(
+        finetune,
+        model=cell.model,
         task=task,
         train=cell.source,
         eval=eval,
-        out=out,
         seeds=seeds,
-        overrides=overrides,
+        overrides=[*overrides, *([f"layers.reset={cell.reset}"] if cell.reset else [])],
         limit=limit,
-        settings={"layers": {"reset": cell.reset}} if cell.reset else None,
         keep_models=False,
         lenient=lenient,
+        out=out,
         resume=True,
         quiet=quiet,
-        command=command_line(
-            "finetune",
-            model=cell.model,
-            task=task,
-            train=cell.source,
-            eval=eval,
-            seeds=seeds,
-            set=overrides,
-            no_keep_models=True,
-            **options,
-            out=out,
-            resume=True,
-        ),
     )
 
 

@@ -41,7 +41,7 @@ def analyze_encoders(
 
     Args:
         name: name in the table :data:`paralign.analyses.table.ANALYSES`.
-        models: encoders or fine-tuned models, the one before training first.
+        models: encoders, fine-tuned models or causal language models, the one before training first.
         out: the run folder; a rerun replaces its content.
         text: ``LANG=PATH`` for each language, aligned line by line; others are compared with the first.
         pairs: ``SRC-TGT=PATH`` instead, each on its own.
@@ -67,7 +67,7 @@ def analyze_encoders(
     folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
     encoders = []
     for model in models:
-        encoder = Encoder.from_pretrained(model).to(best_device()).eval()
+        encoder = Encoder.from_pretrained(model, allow_causal=True).to(best_device()).eval()
         encoders.append(AnalyzedEncoder(encoder, describe_model(encoder, model)))
     result = analysis.analyze(encoders, texts, run=folder.name, progress=lambda line: echo(line, quiet=quiet))
     # Only now, so that the previous content of the folder stays if the analysis fails.

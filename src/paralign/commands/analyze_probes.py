@@ -50,7 +50,8 @@ def analyze_probes(
     several encoders, each is also compared with the first one, layer by layer, on the same test items.
 
     Args:
-        models: encoders or fine-tuned models, the one before training first.
+        models: encoders or fine-tuned models, the one before training first; for tasks with one label per row also
+            causal language models.
         task: a tagging or classification task: ``pos``, ``ner``, ``nli``, ``paraphrase``, or ``my_module:Class``.
         train: training data, each as ``LANG=PATH``; several sets are trained on together.
         eval: test data, each as ``LANG=PATH``.
@@ -90,7 +91,7 @@ def analyze_probes(
     folder = RunFolder(Path(out), "analyze probes", command=command, fresh=True)
     encoders = []
     for model in models:
-        encoder = Encoder.from_pretrained(model).to(best_device()).eval()
+        encoder = Encoder.from_pretrained(model, allow_causal=probed.accepts_causal).to(best_device()).eval()
         encoders.append(AnalyzedEncoder(encoder, describe_model(encoder, model)))
     check_probed_task(probed, encoders[0].encoder)
     result = probe_encoders(

@@ -16,7 +16,7 @@ from paralign.console import echo
 from paralign.digests import FolderDigests, write_digests
 from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
-from paralign.runs.groups import begin, command_line
+from paralign.runs.groups import begin, run_recorded
 from paralign.smallworld import World
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
@@ -72,34 +72,31 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
 
     note("2/5 pretraining on plain text")
     text = [f"{language}={data / f'mono.{language}.txt'}" for language in _LANGUAGES]
-    base = pretrain(
-        out=out / "base",
-        text=text,
+    seeded = f"training.seed={seed}"
+    base = run_recorded(
+        pretrain,
         arch=_ARCH,
         vocab=_VOCAB,
-        settings={"training": {"seed": seed}},
-        overrides=_PRETRAIN,
+        text=text,
+        overrides=[*_PRETRAIN, seeded],
+        out=out / "base",
         resume=resume,
         quiet=quiet,
-        command=command_line(
-            "pretrain", arch=_ARCH, vocab=_VOCAB, text=text, seed=seed, set=_PRETRAIN, out=out / "base"
-        ),
     )
     note("3/5 aligning with PPA, and training the control on the same sentences")
     pairs = [f"en-{language}={data / f'pairs.en-{language}.tsv'}" for language in others]
     encoders = {"base": base}
     for recipe, sets in (("ppa-mini", _ALIGN + _MOCO), ("mlm-mini", _ALIGN)):
         name = "ppa" if recipe == "ppa-mini" else "control"
-        encoders[name] = align(
-            str(base),
-            out=out / name,
+        encoders[name] = run_recorded(
+            align,
+            model=str(base),
             pairs=pairs,
             recipe=recipe,
-            settings={"training": {"seed": seed}},
-            overrides=sets,
+            overrides=[*sets, seeded],
+            out=out / name,
             resume=resume,
             quiet=quiet,
-            command=command_line("align", model=base, pairs=pairs, recipe=recipe, seed=seed, set=sets, out=out / name),
         )
     note("4/5 fine-tuning a tagger on English, scoring it on all languages; retrieval")
     test = [f"{language}={data / f'test.{language}.conllu'}" for language in _LANGUAGES]
@@ -108,39 +105,22 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
     runs = [out / name for name in encoders]
     for name, encoder in encoders.items():
         run = out / f"pos-{name}"
-        finetune(
-            str(encoder),
+        run_recorded(
+            finetune,
+            model=str(encoder),
             task="pos",
             train=train,
             eval=test,
-            out=run,
             seeds=_SEEDS,
             overrides=_FINETUNE,
             keep_models=False,
+            out=run,
             resume=resume,
             quiet=True,
-            command=command_line(
-                "finetune",
-                model=encoder,
-                task="pos",
-                train=train,
-                eval=test,
-                seeds=_SEEDS,
-                set=_FINETUNE,
-                no_keep_models=True,
-                out=run,
-            ),
         )
         runs.append(run)
         run = out / f"retrieval-{name}"
-        evaluate(
-            str(encoder),
-            task="retrieval",
-            data=parallel,
-            out=run,
-            quiet=True,
-            command=command_line("evaluate", model=encoder, task="retrieval", data=parallel, out=run),
-        )
+        run_recorded(evaluate, model=str(encoder), task="retrieval", data=parallel, out=run, quiet=True)
         runs.append(run)
         note(f"    {name} measured")
     note("5/5 writing the report")

@@ -17,7 +17,7 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.formats.lines import write_lines
-from paralign.runs.groups import begin, command_line
+from paralign.runs.groups import begin, run_recorded
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import PairSpec, parse_pairs
 
@@ -98,36 +98,25 @@ def demo_real(
     note("2/4 aligning with PPA, and training the control on the same sentences")
     encoders = {"base": model}
     for name, recipe in _RECIPES.items():
-        sets = (f"training.steps={_SEEN // 64}", "training.batch=64")
         encoders[name] = str(
-            align(
-                model,
-                out=out / name,
+            run_recorded(
+                align,
+                model=model,
                 pairs=train,
                 recipe=recipe,
-                settings={"training": {"seed": seed}},
-                overrides=sets,
+                overrides=[f"training.steps={_SEEN // 64}", "training.batch=64", f"training.seed={seed}"],
                 lenient=True,
+                out=out / name,
                 resume=resume,
                 quiet=quiet,
-                command=command_line(
-                    "align", model=model, pairs=train, recipe=recipe, seed=seed, set=sets, lenient=True, out=out / name
-                ),
             )
         )
     note("3/4 scoring retrieval on the held-out pairs")
     runs = [out / name for name in _RECIPES]
     for name, encoder in encoders.items():
         run = out / f"retrieval-{name}"
-        evaluate(
-            encoder,
-            task="retrieval",
-            data=test,
-            out=run,
-            system="base" if name == "base" else None,
-            quiet=True,
-            command=command_line("evaluate", model=encoder, task="retrieval", data=test, out=run),
-        )
+        system = "base" if name == "base" else None
+        run_recorded(evaluate, model=encoder, task="retrieval", data=test, system=system, out=run, quiet=True)
         runs.append(run)
         note(f"    {name} measured")
     note("4/4 writing the report")

@@ -43,7 +43,7 @@ def evaluate(
     split: str = "test",
     system: str | None = None,
     dataset: str | None = None,
-    layer: int | None = None,
+    layer: float | None = None,
     maps: str | Sequence[str | Path] = (),
     lenient: bool = False,
     quiet: bool = False,
@@ -54,7 +54,8 @@ def evaluate(
     Results are added to ``out/results.jsonl``; those of an earlier evaluation of the same model and data are replaced.
 
     Args:
-        model: folder or hub name of an encoder, or a fine-tuned ``seed-K/model`` for tasks with a head.
+        model: folder or hub name of an encoder, or a fine-tuned ``seed-K/model`` for tasks with a head. ``retrieval``,
+            ``mining`` and ``alignment`` also measure causal language models.
         task: name of a task (``paralign list tasks``). None: the task of a fine-tuned model.
         data: test data, each as ``LANG=PATH`` or ``SRC-TGT=PATH``.
         out: output folder; an existing one must belong to a run of ``evaluate``.
@@ -63,8 +64,8 @@ def evaluate(
         split: name of the split, recorded with the results.
         system: name of the system in tables. None: the method of the encoder.
         dataset: name of the data in tables, such as ``Tatoeba``. None: from the names of the files.
-        layer: hidden state to use, for tasks that use one: 0 is the embeddings, k the output of layer k. Short for
-            ``task.layer``. None: the default of the task.
+        layer: hidden state to use, for tasks that use one: 0 is the embeddings, k the output of layer k, 0.67 two
+            thirds of the depth. Short for ``task.layer``. None: the default of the task.
         maps: folders of linear maps (:func:`paralign.make_map`), at most one for each language.
         lenient: drop and count items that cannot be read instead of raising.
         quiet: print nothing.
@@ -93,7 +94,8 @@ def evaluate(
     tests = [(spec, name, items) for spec, name, (items, _) in zip(data, names, read, strict=True)]
     echo_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
-    encoder = Encoder.from_pretrained(model).to(best_device())
+    measures_only = task_instance.accepts_causal and not task_instance.trains
+    encoder = Encoder.from_pretrained(model, allow_causal=measures_only).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     folder.facts["inputs"] = {"eval": data_files(data), "model": model_files(model)}
     model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
@@ -19,7 +18,7 @@ from paralign.errors import UserError
 from paralign.languages import DERIVED_SEPARATOR, parse_derived
 from paralign.runs.cells import Cell, run_cells
 from paralign.runs.finetune_settings import finetune_settings
-from paralign.runs.groups import begin, command_line
+from paralign.runs.groups import begin, run_recorded
 from paralign.runs.settings import load_recipe, run_settings
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import parse_pairs, parse_text
@@ -201,59 +200,40 @@ def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train
 
 
 def _pretrain(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, quiet: bool) -> Path:
-    shape: dict[str, Any] = {
-        "arch": config.arch,
-        "tokenizer": config.tokenizer,
-        "vocab": config.vocab,
-        "max_length": config.max_length,
-    }
-    return pretrain(
-        out=run,
+    return run_recorded(
+        pretrain,
         pairs=[pairs],
         recipe=recipe,
-        settings={"training": {"seed": seed}},
-        overrides=config.pretrain,
+        arch=config.arch,
+        tokenizer=config.tokenizer,
+        vocab=config.vocab,
+        max_length=config.max_length,
+        overrides=[*config.pretrain, f"training.seed={seed}"],
+        out=run,
         resume=True,
         quiet=quiet,
-        **shape,
-        command=command_line(
-            "pretrain", pairs=pairs, recipe=recipe, **shape, seed=seed, set=config.pretrain, out=run, resume=True
-        ),
     )
 
 
 def _finetune(
     run: Path, encoder: Path, task: str, train: str, tests: Sequence[str], config: GridConfig, quiet: bool
 ) -> None:
-    finetune(
-        str(encoder),
+    run_recorded(
+        finetune,
+        model=str(encoder),
         task=task,
         train=train,
         eval=tests,
-        out=run,
         seeds=config.finetune_seeds,
         overrides=config.finetune,
         keep_models=False,
         lenient=True,
+        out=run,
         resume=True,
         quiet=quiet,
-        command=command_line(
-            "finetune",
-            model=encoder,
-            task=task,
-            train=train,
-            eval=tests,
-            seeds=config.finetune_seeds,
-            set=config.finetune,
-            no_keep_models=True,
-            lenient=True,
-            out=run,
-            resume=True,
-        ),
     )
 
 
 def _evaluate_twins(run: Path, encoder: Path, pair: str) -> None:
     if not (run / "results.jsonl").is_file():
-        command = command_line("evaluate", model=encoder, task="twins", data=pair, out=run)
-        evaluate(str(encoder), task="twins", data=[pair], out=run, quiet=True, command=command)
+        run_recorded(evaluate, model=str(encoder), task="twins", data=[pair], out=run, quiet=True)

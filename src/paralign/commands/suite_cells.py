@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,49 +67,31 @@ class SuiteCell:
     def as_cell(self, quiet: bool) -> Cell:
         """Return the run."""
         task = self.task
-        shared: dict[str, Any] = {
-            "task": task.task,
-            "out": str(self.folder),
+        options: dict[str, Any] = {"model": self.model, "task": task.task}
+        if self.trains:
+            options |= {
+                "train": task.train,
+                "dev": task.dev,
+                "eval": task.eval,
+                "recipe": task.recipe,
+                "code_switch": task.code_switch,
+                "target_examples": task.target_examples,
+                "keep_models": self.keep_model,
+                "resume": True,
+            }
+        else:
+            options["data"] = task.eval
+        options |= {
             "overrides": self.overrides,
             "limit": task.limit,
             "split": task.split,
             "system": self.system,
             "lenient": task.lenient,
+            "out": str(self.folder),
             "quiet": quiet,
         }
-        shown: dict[str, Any] = {
-            "model": self.model,
-            "task": task.task,
-            "train": task.train,
-            "dev": task.dev,
-            "eval" if self.trains else "data": task.eval,
-            "recipe": task.recipe,
-            "code_switch": task.code_switch or None,
-            "target_examples": task.target_examples,
-            "set": self.overrides,
-            "limit": task.limit,
-            "split": task.split,
-            "system": self.system,
-            "lenient": task.lenient or None,
-            "no_keep_models": True if self.trains and not self.keep_model else None,
-            "out": self.folder,
-            "resume": self.trains or None,
-        }
-        command = "finetune" if self.trains else "evaluate"
-        shared["command"] = command_line(command, **{k: v for k, v in shown.items() if v is not None})
-        if not self.trains:
-            return Cell(self.name, evaluate, {"model": self.model, "data": task.eval, **shared}, task.name)
-        of_training = {
-            "train": task.train,
-            "eval": task.eval,
-            "dev": task.dev,
-            "recipe": task.recipe,
-            "code_switch": task.code_switch,
-            "target_examples": task.target_examples,
-            "keep_models": self.keep_model,
-            "resume": True,
-        }
-        return Cell(self.name, finetune, {"model": self.model, **shared, **of_training}, task.name)
+        run: Callable[..., object] = finetune if self.trains else evaluate
+        return Cell(self.name, run, options | {"command": command_line(run, options)}, task.name)
 
 
 def suite_cells(config: SuiteConfig, models: Mapping[str, str], out: Path) -> list[SuiteCell]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +22,7 @@ from paralign.encoder.loading import load_model, load_tokenizer
 from paralign.encoder.sentences import EncodesText
 from paralign.errors import UserError
 
-__all__ = ["Encoder", "tensor_bytes"]
+__all__ = ["Encoder"]
 
 E = TypeVar("E", bound="Encoder")
 
@@ -32,7 +31,8 @@ class Encoder(EncodesText, nn.Module):
     """A Hugging Face encoder with its tokenizer: a masked LM where its family has one.
 
     Args:
-        model: any ``...ForMaskedLM``, or an encoder alone, which has no vocabulary head and gives no logits.
+        model: any ``...ForMaskedLM``; an encoder alone, which has no vocabulary head and gives no logits; or a causal
+            language model without its head, which can be measured but not trained.
         tokenizer: the model's fast tokenizer.
         name: the name or path the user gave, used in messages.
         chunk_cost: how many positions of padding cost as much as encoding one more chunk of rows
@@ -67,6 +67,8 @@ class Encoder(EncodesText, nn.Module):
         self.twin_offset = hf.twin_offset_of(model)
         """Difference between the ids of a twin and its piece, for languages derived by ``trans``; 0 without twins."""
         self.template = tok.probe_template(tokenizer, types=self.uses_token_types, twin_offset=self.twin_offset)
+        self.causal = families.is_causal(model.config)
+        """Whether it is a causal language model: it is only measured, and its first piece does not see the sentence."""
         self.has_head = hf.has_head(model)
         """Whether there is a vocabulary head, which :meth:`logits` needs."""
         self.head_is_new = bool(getattr(model, "head_is_new", False))
@@ -80,17 +82,22 @@ class Encoder(EncodesText, nn.Module):
     # -- creating and saving
 
     @classmethod
-    def from_pretrained(cls: type[E], name: str | Path, *, chunk_cost: int | None = None) -> E:
+    def from_pretrained(
+        cls: type[E], name: str | Path, *, chunk_cost: int | None = None, allow_causal: bool = False
+    ) -> E:
         """Load an encoder from a folder or the Hugging Face hub. Only safetensors are read.
 
         Args:
             name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
             chunk_cost: see :class:`Encoder`.
+            allow_causal: whether it may be a causal language model, to measure it.
 
         Raises:
             UserError: if weights, config or tokenizer are missing or cannot be read, or if it is not an encoder.
         """
-        return cls(load_model(str(name)), load_tokenizer(str(name)), name=str(name), chunk_cost=chunk_cost)
+        model = load_model(str(name), allow_causal=allow_causal)
+        tokenizer = load_tokenizer(str(name), needs_mask=not families.is_causal(model.config))
+        return cls(model, tokenizer, name=str(name), chunk_cost=chunk_cost)
 
     @classmethod
     def from_scratch(
@@ -196,11 +203,7 @@ class Encoder(EncodesText, nn.Module):
 
     def digest(self) -> str:
         """Return a hash of weights, names and shapes: equal digests mean equal encoders."""
-        hasher = hashlib.blake2b(digest_size=8)
-        for name, value in sorted(self.model.state_dict().items()):
-            hasher.update(f"{name}{tuple(value.shape)}".encode())
-            hasher.update(tensor_bytes(value))
-        return hasher.hexdigest()
+        return hf.weights_digest(self.model)
 
     # -- tokenization
 
@@ -390,9 +393,3 @@ class Encoder(EncodesText, nn.Module):
             Shape: [M, V].
         """
         return heads.head_logits_with(self.model, states, dense)
-
-
-def tensor_bytes(value: Tensor) -> bytes:
-    """Return the bytes of a tensor in row-major order."""
-    raw: bytes = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-    return raw

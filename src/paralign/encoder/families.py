@@ -34,7 +34,9 @@ __all__ = [
     "attention_implementation",
     "build",
     "first_line",
+    "is_causal",
     "model_class",
+    "not_an_encoder",
     "parse_arch",
     "random_like",
     "read_family",
@@ -43,6 +45,7 @@ __all__ = [
 TWINS = "paralign_twins"
 """Key in a model's config that holds its twin offset."""
 _HINT = "use an encoder; docs/families.md lists the families"
+_CAUSAL_HINT = "causal language models can only be measured; docs/families.md lists the commands"
 
 
 @dataclass(frozen=True)
@@ -114,12 +117,27 @@ def first_line(error: BaseException) -> str:
     return re.split(r"\n|(?<=\.)\s", text)[0][:300]
 
 
-def read_family(path: str, name: str) -> PreTrainedConfig:
+def is_causal(config: PreTrainedConfig) -> bool:
+    """Return whether a config is that of a causal language model (decoder), such as Llama or GPT-2."""
+    if getattr(config, "is_decoder", False):
+        return True
+    generates = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and type(config) not in MODEL_FOR_MASKED_LM_MAPPING
+    return generates and not getattr(config, "use_bidirectional_attention", False)
+
+
+def not_an_encoder(family: str, name: str) -> UserError:
+    """Return the error for a causal language model where an encoder is needed."""
+    message = f"this {family} model is a causal language model, not an encoder: pieces do not attend to later pieces"
+    return UserError(message, where=name, hint=_CAUSAL_HINT)
+
+
+def read_family(path: str, name: str, *, allow_causal: bool = False) -> PreTrainedConfig:
     """Read the config of an encoder.
 
     Args:
         path: the folder of the model, or its name on the hub.
         name: the name the user gave, for messages.
+        allow_causal: whether it may be a causal language model.
 
     Raises:
         UserError: if the config cannot be read, if transformers does not include the family, or if the family is not
@@ -142,20 +160,17 @@ def read_family(path: str, name: str) -> PreTrainedConfig:
         raise (UserError(message, where=name) if Path(path).exists() else unavailable(name, message)) from error
     if getattr(config, "is_encoder_decoder", False):
         raise UserError(f"{config.model_type} models are encoder-decoders, not encoders", where=name, hint=_HINT)
-    generates = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and type(config) not in MODEL_FOR_MASKED_LM_MAPPING
-    if getattr(config, "is_decoder", False) or (
-        generates and not getattr(config, "use_bidirectional_attention", False)
-    ):
-        message = f"this {config.model_type} model is a decoder (left to right), not an encoder"
-        raise UserError(message, where=name, hint=_HINT)
+    if is_causal(config) and not allow_causal:
+        raise not_an_encoder(config.model_type, name)
     if type(config) not in MODEL_MAPPING:
         raise UserError(f"transformers has no encoder of the family {config.model_type!r}", where=name, hint=_HINT)
     return config
 
 
 def model_class(config: PreTrainedConfig) -> Any:
-    """Return ``AutoModelForMaskedLM``, or ``AutoModel`` for a family without vocabulary head."""
-    return AutoModelForMaskedLM if type(config) in MODEL_FOR_MASKED_LM_MAPPING else AutoModel
+    """Return ``AutoModelForMaskedLM``, or ``AutoModel`` for a family without vocabulary head or a causal model."""
+    has_head = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not is_causal(config)
+    return AutoModelForMaskedLM if has_head else AutoModel
 
 
 def parse_arch(arch: str) -> tuple[str, int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import inspect
 import os
 from collections.abc import Sequence
@@ -32,8 +33,10 @@ __all__ = [
     "save",
     "save_half",
     "set_dropout",
+    "tensor_bytes",
     "twin_offset_of",
     "uses_token_types",
+    "weights_digest",
     "width_of",
 ]
 
@@ -262,6 +265,21 @@ def _has_convolution(base: nn.Module) -> bool:
 def width_of(model: Any) -> int:
     """Return the size of a hidden state."""
     return int(model.config.hidden_size)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Return a hash of weights, names and shapes: equal digests mean equal models."""
+    hasher = hashlib.blake2b(digest_size=8)
+    for name, value in sorted(model.state_dict().items()):
+        hasher.update(f"{name}{tuple(value.shape)}".encode())
+        hasher.update(tensor_bytes(value))
+    return hasher.hexdigest()
+
+
+def tensor_bytes(value: Tensor) -> bytes:
+    """Return the bytes of a tensor in row-major order."""
+    raw: bytes = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return raw
 
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

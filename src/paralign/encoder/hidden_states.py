@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,7 +13,10 @@ from paralign.batches.views import View
 from paralign.device import on_device
 from paralign.ragged import row_ids
 
-__all__ = ["HiddenStates"]
+__all__ = ["POOLINGS", "HiddenStates", "Pooling"]
+
+Pooling = Literal["cls", "mean", "last"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 
 class HiddenStates:
@@ -41,6 +46,13 @@ class HiddenStates:
         """Return the state of each row's first piece, [CLS] or <s>. Shape: [B, d]."""
         return self.at(self.view.starts)
 
+    def last(self) -> Tensor:
+        """Return the state of each row's last piece, special ones included; zero for an empty row. Shape: [B, d]."""
+        rows = np.flatnonzero(self.view.lengths)  # a tokenizer without special pieces makes none of an empty text
+        ends = self.view.starts[rows] + self.view.lengths[rows] - 1
+        out = self.flat.new_zeros(len(self.view.lengths), self.flat.shape[1])
+        return out.index_copy(0, on_device(rows, out.device), self.at(ends))
+
     def mean(self) -> Tensor:
         """Return the mean over each row's pieces, special ones excluded; zero for a row without any. Shape: [B, d]."""
         inner = np.flatnonzero(~self.view.special)
@@ -55,11 +67,11 @@ class HiddenStates:
         """Return sentence vectors. Shape: [B, d].
 
         Args:
-            pooling: ``cls`` or ``mean``, see the methods of these names.
+            pooling: ``cls``, ``mean`` or ``last``, see the methods of these names.
 
         Raises:
             ValueError: for any other value.
         """
-        if pooling not in ("cls", "mean"):
-            raise ValueError(f"pool is 'cls' or 'mean', not {pooling!r}")
-        return self.cls() if pooling == "cls" else self.mean()
+        if pooling not in POOLINGS:
+            raise ValueError(f"pool is 'cls', 'mean' or 'last', not {pooling!r}")
+        return {"cls": self.cls, "mean": self.mean, "last": self.last}[pooling]()

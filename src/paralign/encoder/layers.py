@@ -18,7 +18,7 @@ from torch import nn
 from paralign.batches.rows import View
 from paralign.config import Config
 from paralign.encoder import hf
-from paralign.encoder.encoder import Encoder, tensor_bytes
+from paralign.encoder.encoder import Encoder
 from paralign.encoder.families import random_like
 from paralign.errors import UserError
 
@@ -207,7 +207,7 @@ def layer_hashes(encoder: Encoder) -> dict[str, str]:
     for layer, parameters in _groups(encoder):
         hasher = hashlib.blake2b(digest_size=8)
         for parameter in parameters:
-            hasher.update(tensor_bytes(parameter))
+            hasher.update(hf.tensor_bytes(parameter))
         out[_EMBEDDINGS if layer < 0 else str(layer)] = hasher.hexdigest()
     return out
 

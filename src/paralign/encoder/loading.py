@@ -14,8 +14,16 @@ from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 
 from paralign.console import echo
 from paralign.digests import FolderDigests
-from paralign.encoder.families import TWINS, attention_implementation, first_line, model_class, read_family
-from paralign.encoder.hf import base_of, has_head, hidden_layers, width_of
+from paralign.encoder.families import (
+    TWINS,
+    attention_implementation,
+    first_line,
+    is_causal,
+    model_class,
+    not_an_encoder,
+    read_family,
+)
+from paralign.encoder.hf import base_of, has_head, hidden_layers, hidden_states, width_of
 from paralign.encoder.hub import cached_snapshot, hub_is_reachable, unavailable
 from paralign.errors import UserError
 from paralign.models import shipped
@@ -123,21 +131,23 @@ def check_loadable(name: str) -> None:
     read_family(str(_folder(name) or name), name)
 
 
-def load_model(name: str) -> Any:
+def load_model(name: str, *, allow_causal: bool = False) -> Any:
     """Load a model from a folder or the hub, in fp32. Only safetensors are read, and no code of the model is run.
 
     The model is a masked LM if its family has one; its vocabulary head is random if the weights contain none. Otherwise
-    it is the encoder alone, without pooling layer.
+    it is the encoder alone, without pooling layer. A causal language model is loaded without its head and keeps no
+    cache of keys and values.
 
     Args:
         name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
+        allow_causal: whether it may be a causal language model.
 
     Raises:
         UserError: if something is missing or cannot be read, or if the model is not an encoder.
     """
     check_weights(name)
     path = str(_folder(name) or name)
-    config = read_family(path, name)
+    config = read_family(path, name, allow_causal=allow_causal)
     loader = model_class(config)
     options = {"add_pooling_layer": False} if loader is AutoModel and _has_pooling_option(config) else {}
     model, info = _load(loader, path, name, options)
@@ -151,7 +161,13 @@ def load_model(name: str) -> Any:
     if missing:
         echo(f"note: {name} has no vocabulary head; it gets a new one")
         model.head_is_new = True
+    causal = is_causal(config)
+    if causal:
+        model.config.use_cache = False
     _check_encodes(model, name)
+    if causal:
+        own_code = "; the code in its folder is not run" if getattr(config, "auto_map", None) else ""
+        echo(f"note: {name} is a causal language model ({config.model_type}): it is only measured{own_code}")
     return model
 
 
@@ -185,7 +201,8 @@ def _has_pooling_option(config: Any) -> bool:
 def _check_encodes(model: Any, name: str) -> None:
     """Encode two short rows, and check what everything else relies on.
 
-    The model maps ids and a mask to one state for each piece; padding does not change the states, later pieces do.
+    The model maps ids and a mask to one state for each piece; padding does not change the states; later pieces change
+    them in an encoder and do not in a causal language model.
 
     Raises:
         UserError: if the model fails one of these checks.
@@ -212,16 +229,27 @@ def _check_encodes(model: Any, name: str) -> None:
     if float((states[0, :3] - alone[0]).abs().max()) > 1e-4 * largest:
         message = f"{family} models cannot be used: the states of a sentence depend on its padding"
         raise UserError(message, where=name, hint=hint)
-    if float((states[0, 0] - states[1, 0]).abs().max()) <= 1e-6 * largest:
-        message = f"this {family} model is a decoder, not an encoder: states do not depend on later pieces"
-        raise UserError(message, where=name, hint=hint)
+    sees_later_pieces = float((states[0, 0] - states[1, 0]).abs().max()) > 1e-6 * largest
+    if not is_causal(model.config):
+        if not sees_later_pieces:
+            raise not_an_encoder(family, name)
+        return
+    recorded = hidden_states(model, range(len(layers)), {"input_ids": ids, "attention_mask": mask})
+    same = all(
+        a.shape == b.shape and torch.allclose(a, b, atol=1e-5 * largest)
+        for a, b in zip(recorded, out.hidden_states, strict=True)
+    )
+    if sees_later_pieces or not same:
+        reason = "pieces attend to later pieces" if sees_later_pieces else "the states of its layers cannot be read"
+        raise UserError(f"this {family} model cannot be measured as a causal language model: {reason}", where=name)
 
 
-def load_tokenizer(name: str) -> Any:
+def load_tokenizer(name: str, *, needs_mask: bool = True) -> Any:
     """Load the fast tokenizer of a model; character offsets need a fast one.
 
     Args:
         name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
+        needs_mask: whether it must have a mask token, which those of causal language models lack.
 
     Raises:
         UserError: if there is no fast tokenizer, or if it has no mask token.
@@ -236,7 +264,7 @@ def load_tokenizer(name: str) -> Any:
         raise UserError(f"cannot load the tokenizer: {first_line(error)}", where=name, hint=hint) from error
     if not tokenizer.is_fast:
         raise UserError("there is no fast version of the tokenizer, which character offsets need", where=name)
-    if tokenizer.mask_token_id is None:
+    if needs_mask and tokenizer.mask_token_id is None:
         raise UserError("the tokenizer has no mask token", where=name, hint="use the tokenizer of a masked LM")
     return tokenizer
 

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from paralign.batches.rows import View, assemble
 from paralign.config import did_you_mean
-from paralign.encoder.hidden_states import HiddenStates
+from paralign.encoder.hidden_states import POOLINGS, HiddenStates
 from paralign.errors import UserError
 
 __all__ = [
     "EncodesText",
     "EncodesViews",
     "by_length",
+    "check_pooling",
     "cut_pieces",
     "encode_sentences",
     "encoded",
@@ -27,7 +28,6 @@ __all__ = [
 
 Pieces = Sequence[npt.NDArray[np.int64]]
 Vectors = npt.NDArray[np.float32]
-_POOLS = ("cls", "mean")
 _BUDGET = 8192
 """Number of padded pieces encoded at once."""
 
@@ -37,6 +37,8 @@ class EncodesViews(Protocol):
 
     training: bool
     template: Any
+    causal: bool
+    name: str
 
     @property
     def layers(self) -> int: ...
@@ -101,8 +103,8 @@ class EncodesText:
             texts: n sentences, or a single one.
             language: their language. It matters if the encoder has a map for it (:meth:`use_map`), or if it is derived
                 by ``trans`` or ``tinv``. None: no particular one.
-            pool: ``mean`` over pieces, special ones excluded, or ``cls``, the first piece; ``cls`` suits encoders
-                aligned with MoCo.
+            pool: ``mean`` over pieces, special ones excluded; ``cls``, the first piece, which suits encoders aligned
+                with MoCo; or ``last``, the last piece, for causal language models.
             layer: hidden state, as in :meth:`layer_number`: 0 is the embeddings, -1 the last, 0.67 two thirds of the
                 depth.
             normalize_embeddings: divide each vector by its length, so that dot products are cosines.
@@ -124,8 +126,8 @@ class EncodesText:
         """
         if isinstance(texts, View):
             return self.encode_layers(texts, [self.layers])[0]
-        if pool not in _POOLS:
-            raise UserError(f"unknown pooling {pool!r}", hint=did_you_mean(pool, _POOLS))
+        if pool not in POOLINGS:
+            raise UserError(f"unknown pooling {pool!r}", hint=did_you_mean(pool, POOLINGS))
         sentences = [texts] if isinstance(texts, str) else list(texts)
         wrong = [type(text).__name__ for text in sentences if not isinstance(text, str)]
         if wrong:
@@ -137,6 +139,17 @@ class EncodesText:
             vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
         vectors = vectors[0] if isinstance(texts, str) else vectors
         return torch.from_numpy(vectors).to(self.device) if convert_to_tensor else vectors
+
+
+def check_pooling(encoder: EncodesViews, pool: str) -> None:
+    """Check that a pooling says something about the sentence.
+
+    Raises:
+        UserError: for ``cls`` of a causal language model.
+    """
+    if pool == "cls" and encoder.causal:
+        message = "the first piece of a causal language model does not depend on the sentence after it"
+        raise UserError(message, where=encoder.name or None, hint="use the pooling last or mean")
 
 
 def sentence_view(encoder: EncodesViews, pieces: Pieces, language: str | None) -> View:
@@ -197,6 +210,8 @@ def encode_sentences(
     budget: int = _BUDGET,
 ) -> tuple[dict[str, Vectors], int]:
     """Return sentence vectors, as :func:`paralign.encoder.vectors.sentence_vectors`."""
+    for pool in pools:
+        check_pooling(encoder, pool)
     pieces, cut = cut_pieces(encoder, texts, language)
     out = {pool: np.zeros((len(texts), encoder.width), np.float32) for pool in pools}
     for rows, (states,) in encoded(encoder, pieces, language, [encoder.layers if layer is None else layer], budget):

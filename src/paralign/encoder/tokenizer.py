@@ -103,7 +103,8 @@ def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Temp
     """Find the special pieces that a tokenizer puts around one sentence and around two, by trying it.
 
     Args:
-        tokenizer: a fast tokenizer with a mask token.
+        tokenizer: a fast tokenizer. If it has no padding token, padding has the id 0, which the mask hides; if it has
+            no mask token, as those of causal language models, the unknown or the final one stands for it.
         types: whether the model distinguishes segments by token types; otherwise all types are 0.
         twin_offset: difference between the ids of a twin and its piece; 0 without twins.
 
@@ -131,12 +132,17 @@ def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Temp
             type_ids[at[2]],
             type_ids[end],
         ),
-        mask_id=tokenizer.mask_token_id,
-        pad_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0,
+        mask_id=_first_of(tokenizer.mask_token_id, tokenizer.unk_token_id, tokenizer.eos_token_id),
+        pad_id=_first_of(tokenizer.pad_token_id),
         special_ids=tuple(sorted(set(tokenizer.all_special_ids))),
         vocabulary=len(tokenizer) + twin_offset,
         twin_offset=twin_offset,
     )
+
+
+def _first_of(*ids: int | None) -> int:
+    """Return the first id that a tokenizer has; 0 if it has none of them."""
+    return next((number for number in ids if number is not None), 0)
 
 
 def _around(ids: list[int], parts: list[list[int]]) -> list[tuple[int, ...]]:

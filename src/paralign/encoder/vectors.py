@@ -11,7 +11,7 @@ import torch
 
 from paralign.device import on_device
 from paralign.encoder.encoder import Encoder
-from paralign.encoder.sentences import by_length, cut_pieces, encode_sentences, encoded, sentence_view
+from paralign.encoder.sentences import by_length, check_pooling, cut_pieces, encode_sentences, encoded, sentence_view
 
 __all__ = ["layer_vectors", "piece_states", "sentence_vectors", "sentence_view"]
 
@@ -34,7 +34,7 @@ def sentence_vectors(
         encoder: the encoder; its training mode is restored.
         texts: n sentences.
         language: their language, for the encoder's maps and for derived languages. None: no particular one.
-        pools: ``cls``, ``mean`` (over pieces, special ones excluded), or both.
+        pools: ``cls`` (first piece), ``mean`` (over pieces, special ones excluded), ``last`` (last piece); one or more.
         layer: number of the hidden state, 0 for the embeddings. None: the last.
         budget: number of padded pieces encoded at once.
 
@@ -51,25 +51,27 @@ def sentence_vectors(
 
 @torch.no_grad()
 def layer_vectors(
-    encoder: Encoder, texts: list[str], language: str | None, *, budget: int = 8192
+    encoder: Encoder, texts: list[str], language: str | None, *, pool: str = "mean", budget: int = 8192
 ) -> tuple[Vectors, int]:
-    """Return mean-pooled sentence vectors from all hidden states, in fp32 and without dropout.
+    """Return sentence vectors from all hidden states, in fp32 and without dropout.
 
     Args:
         encoder: the encoder; its training mode is restored.
         texts: n sentences.
         language: their language, for the encoder's maps and for derived languages. None: no particular one.
+        pool: ``mean`` (over pieces, special ones excluded), ``cls`` (first piece) or ``last`` (last piece).
         budget: number of padded pieces encoded at once.
 
     Returns:
         The vectors, shape: [L + 1, n, d] (0 for the embeddings), and the number of sentences cut to the encoder's
         longest row.
     """
+    check_pooling(encoder, pool)
     pieces, cut = cut_pieces(encoder, texts, language)
     out = np.zeros((encoder.layers + 1, len(texts), encoder.width), np.float32)
     for rows, hidden in encoded(encoder, pieces, language, list(range(encoder.layers + 1)), budget):
         for layer, states in enumerate(hidden):
-            out[layer, rows] = states.mean().float().cpu().numpy()
+            out[layer, rows] = states.pool(pool).float().cpu().numpy()
     return out, cut
 
 

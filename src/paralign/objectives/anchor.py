@@ -11,6 +11,7 @@ from torch import Tensor
 from paralign.batches.views import Batch, linked_words
 from paralign.encoder import Encoder
 from paralign.objectives.base import LayerConfig, Objective, ObjectiveConfig, Step
+from paralign.objectives.frozen_copy import frozen_copy
 from paralign.objectives.linked_words import linked_word_vectors
 
 __all__ = ["Anchor", "AnchorConfig", "anchor_loss"]
@@ -46,7 +47,7 @@ class _Anchor(Objective):
 
     def __init__(self, config: LayerConfig, encoder: Encoder) -> None:
         super().__init__(config, encoder)
-        self.initial = encoder.copy_without_head()
+        self.initial = frozen_copy(encoder)
 
     def _vectors(self, step: Step) -> tuple[Tensor, Tensor]:
         raise NotImplementedError

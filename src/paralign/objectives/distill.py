@@ -16,6 +16,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_view
 from paralign.errors import UserError
 from paralign.objectives.base import LayerConfig, Objective, ObjectiveConfig, Step
+from paralign.objectives.frozen_copy import frozen_copy
 
 __all__ = ["Distill", "DistillConfig", "distillation_loss"]
 
@@ -66,7 +67,7 @@ class Distill(Objective):
 
     def __init__(self, config: DistillConfig, encoder: Encoder) -> None:
         super().__init__(config, encoder)
-        self.teacher = Encoder.from_pretrained(config.teacher) if config.teacher else encoder.copy_without_head()
+        self.teacher = Encoder.from_pretrained(config.teacher) if config.teacher else frozen_copy(encoder)
         self.teacher.requires_grad_(False)
         self.teacher.layer_number(config.teacher_layer)  # refuses a missing layer before the run begins
         self._same_pieces = self.teacher.tokenizer_id == encoder.tokenizer_id

@@ -15,6 +15,7 @@ from paralign.device import on_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives.base import LayerConfig, Objective, ObjectiveConfig, Step
+from paralign.objectives.frozen_copy import frozen_copy
 from paralign.objectives.linked_words import linked_word_vectors
 from paralign.ragged import ranges
 
@@ -49,7 +50,7 @@ class WordL2(Objective):
 
     def __init__(self, config: WordL2Config, encoder: Encoder) -> None:
         super().__init__(config, encoder)
-        self.initial = encoder.copy_without_head() if config.anchor else None
+        self.initial = frozen_copy(encoder) if config.anchor else None
 
     def weights(self) -> Mapping[str, float]:
         """Return the weights of the distance and of the regularizer."""

@@ -8,7 +8,7 @@ from typing import Any
 from paralign.report.comparison import mean_of_known
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
 from paralign.report.layer_plot import distinct_names
-from paralign.report.number_format import format_range
+from paralign.report.number_format import format_range, pooling_name
 from paralign.report.styles import Style, assign_styles
 from paralign.report.svg import render_svg, set_tooltip, style_axes
 
@@ -52,10 +52,11 @@ def _languages_figure(source: FigureSource, curves: Sequence[Row]) -> Figure:
         ]
         headers = [f"{curve['system']}, {pair}" for pair, curve in zip(pairs, curves, strict=True)]
         legend = [LegendEntry.line(styles[system]) for system in systems]
-    sizes = sorted({curve["n"] for curve in curves})
+    sizes, settings = sorted({curve["n"] for curve in curves}), source.data["settings"]
+    pooling = pooling_name(settings.get("pool", "mean"))  # not in files of earlier versions
     intervals = " Bands: 95 % intervals from half-samples." * _any_known(curves, "low")
     caption = (
-        f"{_measure_name(source.data['settings'])} of mean-pooled sentence vectors, {format_range(sizes)} sentences;"
+        f"{_measure_name(settings)} of sentence vectors ({pooling}), {format_range(sizes)} sentences;"
         f" layer 0 is the embeddings.{intervals} Dotted: sentences paired with the translations of other sentences."
     )
     measures = [name for name in ("cka", "retrieval", "cosine") if _any_known(curves, name)]

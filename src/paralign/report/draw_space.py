@@ -7,6 +7,7 @@ from typing import Any
 
 from paralign.report.figure import Figure, FigureSource, LegendEntry
 from paralign.report.layer_plot import LayerChange, LayerCurve, change_table, distinct_names, layer_panel
+from paralign.report.number_format import pooling_name
 from paralign.report.styles import assign_styles
 
 __all__ = ["draw_space"]
@@ -43,6 +44,7 @@ def draw_space(source: FigureSource) -> list[Figure]:
     caption = f"Change from {names[0]}, by layer; means over languages."
     numbers = sorted({curve["n"] for curve in curves})
     sentences = " to ".join(f"{number:,}" for number in dict.fromkeys((numbers[0], numbers[-1])))
+    pooling = pooling_name(source.data["settings"].get("pool", "mean"))  # not in files of earlier versions
     meanings = "; ".join(f"{title}: {meaning}" for title, meaning in _TITLES.values())
     return [
         Figure(
@@ -51,7 +53,7 @@ def draw_space(source: FigureSource) -> list[Figure]:
             legend=[LegendEntry.line(style) for style in styles.values()],
             panels=panels,
             tables=[change_table(changed, caption)] if changed else [],
-            caption=f"Mean-pooled vectors of {sentences} sentences; lines are means over languages. {meanings}.",
+            caption=f"{sentences} sentences, {pooling}; lines are means over languages. {meanings}.",
             command=source.command,
             points=[
                 (_TITLES[v["metric"]][0], f"{system}, {v['direction'] or v['language']}" + (f" of {of}" if of else ""),

@@ -1,4 +1,4 @@
-"""Numbers and lists of names as text."""
+"""Numbers, lists of names and poolings as text."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ __all__ = [
     "format_range",
     "format_score",
     "join_names",
+    "pooling_name",
     "shorten_list",
 ]
+
+_POOLINGS = {"cls": "[CLS]", "mean": "mean pooling", "last": "last piece", "static": "static vectors"}
+
+
+def pooling_name(pool: str) -> str:
+    """``cls`` as ``[CLS]``; a name that is not in the table stays as it is."""
+    return _POOLINGS.get(pool, pool)
 
 
 def format_score(value: float | None, scale: bool = True) -> str:

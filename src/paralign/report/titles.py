@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from paralign.report.number_format import join_names
+from paralign.report.number_format import join_names, pooling_name
 from paralign.report.table_key import TableKey, training_languages
 
 __all__ = ["dataset_title", "metric_name", "short_title", "table_title", "training_title"]
@@ -18,9 +18,6 @@ _CONDITIONS = {
     "without_punctuation": "without punctuation",
     "mlqa": "MLQA's normalization",
 }
-_POOLS = {"cls": "[CLS]", "mean": "mean pooling", "static": "static vectors"}
-
-
 _DATASETS = {
     "xnli": "XNLI", "pawsx": "PAWS-X", "paws-x": "PAWS-X", "mlqa": "MLQA", "xquad": "XQuAD", "squad": "SQuAD",
     "tydiqa": "TyDi QA", "tatoeba": "Tatoeba", "bucc": "BUCC", "bucc2018": "BUCC 2018", "ntrex": "NTREX",
@@ -84,7 +81,7 @@ def short_title(key: TableKey) -> str:
     main = key.info.main_metrics
     parts = [_task_title(key)] if main and key.metric == main[0] else [f"{_task_title(key)}: {name}"]
     if key.pool:
-        parts.append(_POOLS.get(key.pool, key.pool))
+        parts.append(pooling_name(key.pool))
     if key.layer is not None:
         parts.append(f"layer {key.layer}")
     dataset = _short_dataset(key.dataset, key.split) if key.dataset else None
@@ -98,7 +95,7 @@ def table_title(key: TableKey) -> str:
     """``Sentence retrieval: accuracy, cosine, [CLS]``."""
     parts = [metric_name(key.metric)]
     if key.pool:
-        parts.append(_POOLS.get(key.pool, key.pool))
+        parts.append(pooling_name(key.pool))
     if key.layer is not None:
         parts.append(f"layer {key.layer}")
     if key.dataset:

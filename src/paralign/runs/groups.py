@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import ParamSpec, TypeVar, cast
 
 from paralign.console import echo, is_main_process
 from paralign.errors import UserError
 from paralign.results import Measurement, read_results
 
-__all__ = ["begin", "command_line", "results_of"]
+__all__ = ["begin", "command_line", "results_of", "run_recorded"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
@@ -31,21 +36,42 @@ def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
     return lambda text: echo(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
 
 
-def command_line(command: str, **options: object) -> str:
-    """Return a command as a person would type it.
+def run_recorded(run: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
+    """Call the function of a command, and record with its run the command line that does the same.
 
     Args:
-        command: name of the command.
-        options: options by name, in order; a list is repeated, True is a flag.
-
-    >>> command_line("finetune", train=["en=a", "de=b"], seeds=2, resume=True)
-    'paralign finetune --train en=a --train de=b --seeds 2 --resume'
+        run: the function, which has a parameter ``command``.
+        args: none; all arguments are passed by name.
+        options: its keyword arguments.
     """
-    words: list[object] = ["paralign", command]
+    assert not args
+    return cast("Callable[..., R]", run)(**options, command=command_line(run, options))
+
+
+def command_line(run: Callable[..., object], options: Mapping[str, object]) -> str:
+    """Return the call of a command's function as a person would type the command.
+
+    Args:
+        run: the function. Its parameters have the names of the command's options, apart from ``overrides`` (``--set``).
+        options: its keyword arguments, in order. A list is repeated; defaults and ``quiet`` are left out.
+
+    >>> def finetune(*, train, out, seeds=1, keep_models=True, resume=False, overrides=()): ...
+    >>> options = {"train": ["en=a", "de=b"], "seeds": 2, "keep_models": False, "overrides": ["a.b=1"], "resume": True}
+    >>> command_line(finetune, options)
+    'paralign finetune --train en=a --train de=b --seeds 2 --no-keep-models --set a.b=1 --resume'
+    """
+    assert "settings" not in options, "a command line has no settings: use overrides"
+    defaults = {name: parameter.default for name, parameter in inspect.signature(run).parameters.items()}
+    words: list[object] = ["paralign", run.__name__]
     for name, value in options.items():
-        option = f"--{name.replace('_', '-')}"
+        if name == "quiet" or value == defaults.get(name):
+            continue
+        option = "--set" if name == "overrides" else f"--{name.replace('_', '-')}"
         for single in value if isinstance(value, list | tuple) else [value]:
-            words += [option] if single is True else [option, single]
+            if isinstance(single, bool):
+                words.append(option if single else option.replace("--", "--no-"))
+            else:
+                words += [option, single]
     return shlex.join(map(str, words))
 
 

@@ -24,6 +24,9 @@ from paralign.tasks.supervised import SupervisedTask
 
 __all__ = ["describe_encoder", "describe_fine_tuned", "describe_model", "saved_head", "saved_task"]
 
+_CAUSAL = " (causal LM, measured only)"
+"""Added to the names of causal language models in tables."""
+
 
 class _EncoderFacts(BaseModel):
     model: str
@@ -49,7 +52,8 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
     Args:
         encoder: the loaded encoder.
         model: its folder or hub name.
-        system: name of the system in tables. None: the method of the encoder, or the name of its folder.
+        system: name of the system in tables. None: the method of the encoder, or the name of its folder, which says
+            so if it is a causal language model.
 
     Returns:
         ``model``, ``model_hash``, ``parent``, ``method``, ``control`` and ``seeds``; and, where known, ``lineage``
@@ -57,12 +61,13 @@ def describe_encoder(encoder: Encoder, model: str, system: str | None) -> dict[s
         distinguish systems with one name.
     """
     provenance = read_provenance(model)
+    folder = Path(model).name + _CAUSAL * encoder.causal
     seeds = provenance.get("seeds", {})
     return {
         "model": model,
         "model_hash": encoder.digest(),
         "parent": provenance.get("parent"),
-        "method": system or provenance.get("method") or Path(model).name,
+        "method": system or provenance.get("method") or folder,
         "control": bool(provenance.get("control")),
         "seeds": {k: seeds.get(k) for k in ("pretrain", "align") if isinstance(seeds.get(k), int)},
         **{k: provenance[k] for k in ("origin", "lineage", "base") if provenance.get(k)},

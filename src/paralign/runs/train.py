@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch import nn
 
 from paralign.batches.masking import PieceTranslations
 from paralign.console import echo
@@ -196,11 +198,16 @@ def prepare_training(
     Raises:
         UserError: for input or settings that cannot be used. The folder of the run is then removed.
     """
-    check_memory(encoder, best_device(), parts=processes() if config.training.shard else 1)
+    parts = processes() if config.training.shard else 1
+    check_memory(encoder, best_device(), parts=parts)
     check_trackers(options.track)
     _check_objectives(encoder, inputs, config)
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
+    # Before any work: they refuse settings and load encoders. Those with a dictionary wait for it.
+    objectives = {name: make_objective(name, config, encoder) for name in config.objectives
+                  if not find_objective(name).needs_dictionary}  # fmt: skip
+    check_memory(nn.ModuleList([encoder, *objectives.values()]), best_device(), parts=parts)
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
     if inputs.start is not None:
         settings["from_checkpoint"] = dict(inputs.start.lineage)
@@ -244,7 +251,7 @@ def prepare_training(
             translations=translations,
         )
         trainer = Trainer(
-            Learner(encoder, make_objectives(config, encoder, dictionary)),
+            Learner(encoder, make_objectives(config, encoder, dictionary, objectives)),
             batches,
             config.training,
             run=folder.path,
@@ -259,25 +266,40 @@ def prepare_training(
     return PreparedTraining(folder, inputs, config, options, encoder, store, trainer)
 
 
-def make_objectives(config: RunConfig, encoder: Encoder, dictionary: Dictionary | None = None) -> dict[str, Objective]:
-    """Create the objectives of a run; the run's seed initializes their new weights.
+def make_objectives(
+    config: RunConfig,
+    encoder: Encoder,
+    dictionary: Dictionary | None = None,
+    made: Mapping[str, Objective] = MappingProxyType({}),
+) -> dict[str, Objective]:
+    """Create the objectives of a run.
 
     Args:
         config: settings of the run.
         encoder: the encoder to train.
         dictionary: dictionary for objectives that need one. None: no objective needs one.
+        made: objectives that exist already, by their names in the settings.
 
     Returns:
-        The objectives by name.
+        The objectives by their own names, in the order of the settings.
     """
-    objectives = {}
-    for name in config.objectives:
-        kind = find_objective(name)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_for(config.training.seed, _NEW_WEIGHTS))
-            extra = {"dictionary": dictionary} if kind.needs_dictionary else {}
-            objectives[kind.name] = kind(config.section(name), encoder, **extra)
-    return objectives
+    objectives = [
+        made[name] if name in made else make_objective(name, config, encoder, dictionary) for name in config.objectives
+    ]
+    return {objective.name: objective for objective in objectives}
+
+
+def make_objective(name: str, config: RunConfig, encoder: Encoder, dictionary: Dictionary | None = None) -> Objective:
+    """Create an objective of a run; the run's seed initializes its new weights. Arguments as :func:`make_objectives`.
+
+    Raises:
+        UserError: for settings that do not fit the encoder, and other encoders that cannot be loaded.
+    """
+    kind = find_objective(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(config.training.seed, _NEW_WEIGHTS))
+        extra = {"dictionary": dictionary} if kind.needs_dictionary else {}
+        return kind(config.section(name), encoder, **extra)
 
 
 def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:

@@ -74,6 +74,8 @@ class Task(ABC):
     """Name of the task on the command line and in results."""
     trains: ClassVar[bool]
     """Whether the task has a head that is fine-tuned."""
+    accepts_causal: ClassVar[bool] = False
+    """Whether it can measure causal language models; a task with a head, by its linear probe."""
     Config: ClassVar[type[TaskConfig]] = TaskConfig
     """Class of its settings, ``--set task.KEY=VALUE``."""
     title: ClassVar[str] = ""

@@ -40,6 +40,7 @@ class _PairTask(SupervisedTask):
 
     Config: ClassVar[type[TaskConfig]] = PairConfig
     training: ClassVar[Mapping[str, Any]] = {"epochs": 2}
+    accepts_causal: ClassVar[bool] = True
     names: ClassVar[tuple[str, ...]]
 
     def read(

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
-from paralign.errors import UserError
 
 __all__ = ["resolve_layer", "result_language", "sentence_vectors_of_both"]
 
@@ -27,20 +26,17 @@ def result_language(languages: tuple[str, str]) -> str:
     return source if target == "en" else target
 
 
-def resolve_layer(encoder: Encoder, layer: int | None) -> int:
+def resolve_layer(encoder: Encoder, layer: float | None) -> int:
     """Return the number of the hidden state to read.
 
     Args:
         encoder: the encoder.
-        layer: 0 for the embeddings, up to the number of layers. None: the last.
+        layer: as in :meth:`paralign.encoder.Encoder.layer_number`. None: the last.
 
     Raises:
         UserError: if the encoder has no such hidden state.
     """
-    layer = encoder.layers if layer is None else layer
-    if not 0 <= layer <= encoder.layers:
-        raise UserError(f"there is no layer {layer}", hint=f"0 (embeddings) to {encoder.layers}")
-    return layer
+    return encoder.layers if layer is None else encoder.layer_number(layer)
 
 
 def sentence_vectors_of_both(
@@ -52,7 +48,7 @@ def sentence_vectors_of_both(
         encoder: the encoder.
         languages: both languages.
         texts: n and m sentences.
-        pools: ``cls``, ``mean``, or both.
+        pools: ``cls``, ``mean`` or ``last``; one or more.
         layer: number of the hidden state.
 
     Returns:

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from paralign.encoder import Encoder
+from paralign.encoder.hidden_states import Pooling
 from paralign.errors import UserError
 from paralign.formats.items import MiningSet
 from paralign.formats.lines import write_lines
@@ -38,10 +39,12 @@ BEST = "_best_threshold"
 class MiningConfig(TaskConfig):
     """Settings, as ``--set task.threshold=1.05``. Defaults are those of LASER and XTREME, except for the pooling."""
 
-    layer: int | None = None
-    """Hidden state to read, 0 for the embeddings. None: the last."""
-    pool: Literal["cls", "mean"] = "mean"
-    """Sentence vector: ``cls``, the state of the first piece, or ``mean`` over pieces, special ones excluded."""
+    layer: int | float | None = None
+    """Hidden state to read: 0 for the embeddings, -1 for the last, or a fraction of the depth such as 0.67. None: the
+    last."""
+    pool: Pooling = "mean"
+    """Sentence vector: ``cls``, the state of the first piece; ``mean`` over pieces, special ones excluded; or ``last``,
+    the state of the last piece, for causal language models."""
     margin: Margin = "ratio"
     """How a pair is scored: by the ratio of its cosine to the average cosine of its neighbors, by the difference
     (``distance``), or by the cosine itself (``absolute``)."""
@@ -74,6 +77,7 @@ class Mining(Task):
 
     name: ClassVar[str] = "mining"
     trains: ClassVar[bool] = False
+    accepts_causal: ClassVar[bool] = True
     Config: ClassVar[type[TaskConfig]] = MiningConfig
     config: MiningConfig
 

@@ -40,19 +40,21 @@ class Parallel:
 class RetrievalConfig(TaskConfig):
     """Settings, as ``--set task.layer=8``."""
 
-    layer: int | None = None
-    """Hidden state to read, 0 for the embeddings. None: the last."""
+    layer: int | float | None = None
+    """Hidden state to read: 0 for the embeddings, -1 for the last, or a fraction of the depth such as 0.67. None: the
+    last."""
 
 
 class Retrieval(Task):
     """Accuracy of finding the translation among all sentences of the set, in both directions; nothing is trained.
 
-    Vectors are pooled by [CLS] and by the mean, and compared by cosine and by CSLS with 10 neighbors (Conneau et al.
-    2018).
+    Vectors are pooled by [CLS] (the last piece in causal language models) and by the mean, and compared by cosine and
+    by CSLS with 10 neighbors (Conneau et al. 2018).
     """
 
     name: ClassVar[str] = "retrieval"
     trains: ClassVar[bool] = False
+    accepts_causal: ClassVar[bool] = True
     Config: ClassVar[type[TaskConfig]] = RetrievalConfig
     config: RetrievalConfig
 
@@ -86,10 +88,11 @@ class Retrieval(Task):
         """Score every sentence in both directions, for each pooling, by cosine and CSLS."""
         layer = resolve_layer(encoder, self.config.layer)
         texts = (data.source, data.target)
-        a, b = sentence_vectors_of_both(encoder, data.languages, texts, ("cls", "mean"), layer)
+        pools = ("last" if encoder.causal else "cls", "mean")
+        a, b = sentence_vectors_of_both(encoder, data.languages, texts, pools, layer)
         source, target = data.languages
         scores = []
-        for pool in ("cls", "mean"):
+        for pool in pools:
             for metric, k in (
                 ("accuracy_cosine", None),
                 ("accuracy_csls", min(NEIGHBOURS, len(data.source) - 1)),

@@ -58,6 +58,7 @@ class WordAlignment(Task):
 
     name: ClassVar[str] = "alignment"
     trains: ClassVar[bool] = False
+    accepts_causal: ClassVar[bool] = True
     Config: ClassVar[type[TaskConfig]] = WordAlignmentConfig
     config: WordAlignmentConfig
 

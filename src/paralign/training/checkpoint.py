@@ -177,6 +177,9 @@ def _load_weights(checkpoint: Path, module: nn.Module, prefix: str = "") -> None
         raise _damaged(checkpoint) from error
     stored = {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
     current = _unshared(module)
+    names = module.state_dict()
+    # Versions before frozen copies were shared stored one for each objective.
+    stored = {name: value for name, value in stored.items() if name in current or name not in names}
     if set(stored) != set(current) or any(stored[name].shape != current[name].shape for name in stored):
         raise UserError("the checkpoint was written for another model or other objectives", where=checkpoint)
     with torch.no_grad():

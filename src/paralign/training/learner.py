@@ -11,6 +11,7 @@ from paralign.batches.views import Batch
 from paralign.encoder import Encoder
 from paralign.encoder.dropout import use_fast_dropout
 from paralign.encoder.layers import parameters_above
+from paralign.errors import UserError
 from paralign.objectives.base import Objective, Share, Step, spread
 from paralign.objectives.global_batch import GlobalObjective
 
@@ -23,10 +24,16 @@ class Learner(nn.Module):
     Args:
         encoder: the encoder being trained.
         objectives: the objectives to minimize, by name.
+
+    Raises:
+        UserError: for a causal language model, which is only measured.
     """
 
     def __init__(self, encoder: Encoder, objectives: Mapping[str, Objective]) -> None:
         super().__init__()
+        if encoder.causal:
+            message = "objectives train encoders, not causal language models: pieces do not attend to later pieces"
+            raise UserError(message, where=encoder.name or None)
         self.encoder = encoder
         self.objectives = nn.ModuleDict(objectives)
         use_fast_dropout(self)

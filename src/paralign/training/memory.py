@@ -20,18 +20,22 @@ def check_memory(learner: torch.nn.Module, device: torch.device, *, parts: int =
     """Raise if a model cannot be trained on the device, before any work is done.
 
     Args:
-        learner: the module to be trained.
+        learner: the module to be trained. Weights that are not on the device yet, frozen copies among them, need memory
+            too.
         device: the device of this process.
         parts: number of processes among which it is sharded.
 
     Raises:
-        UserError: if gradients and Adam's moments alone need more memory than is available.
+        UserError: if these weights, gradients and Adam's moments alone need more memory than is available.
     """
-    count = sum(p.numel() for p in learner.parameters() if p.requires_grad)
-    needed, free = 4 * ADAM * count // parts, free_memory(device)
+    weights = list(learner.parameters())
+    trained = sum(p.numel() for p in weights if p.requires_grad)
+    elsewhere = sum(p.numel() for p in weights if p.device.type != device.type)
+    needed, free = 4 * (ADAM * trained + elsewhere) // parts, free_memory(device)
     if free is not None and needed > free:
+        what = f"{elsewhere / 1e6:,.0f} M weights with " if elsewhere else ""
         raise UserError(
-            f"not enough memory: gradients and Adam's moments of {count / 1e6:,.0f} M weights need "
+            f"not enough memory: {what}gradients and Adam's moments of {trained / 1e6:,.0f} M weights need "
             f"{needed / GIB:.1f} GiB{' per process' if parts > 1 else ''}, {free / GIB:.1f} GiB are available",
             hint="train fewer layers (layers.freeze) or a smaller encoder, or shard it over processes (training.shard)",
         )

@@ -48,8 +48,9 @@ class SimilarityConfig(AlignerConfig):
     counterpart, in each direction. ``itermax``: mutually most similar words, then again among the words without a link.
     ``softmax``: probabilities above ``threshold``, in each direction. All but ``itermax`` give two directions, which
     are combined by the symmetrization."""
-    layer: int | None = Field(default=None, ge=0)
-    """Hidden state, 0 for the embeddings. Default: 7/12 of the layers, rounded (7 of 12, 2 of 4)."""
+    layer: int | float | None = None
+    """Hidden state: 0 for the embeddings, -1 for the last, or a fraction of the depth such as 0.67. Default: 7/12 of
+    the layers, rounded (7 of 12, 2 of 4)."""
     unit: Unit = "both"
     """``piece``: link tokenizer pieces, and words if any of their pieces are linked. ``word``: link words by the mean
     vector of their pieces. ``both``: link pieces by the mean of their own vector and their word's."""
@@ -79,7 +80,7 @@ class SimilarityAligner(Aligner):
             hint = "leave --symmetrise out, or add --set words.matching=transport"
             raise UserError("itermax has no two directions to combine", hint=hint)
         assert options.model is not None
-        self.encoder = Encoder.from_pretrained(options.model).to(best_device())
+        self.encoder = Encoder.from_pretrained(options.model, allow_causal=True).to(best_device())
 
     def align(self, count: int) -> WordLinks:
         reported = 0

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import piece_states
-from paralign.errors import UserError
 from paralign.ragged import row_ids, row_starts
 from paralign.text.words import piece_word_ranges, word_spans
 
@@ -35,21 +34,17 @@ def default_layer(layers: int) -> int:
     return round(layers * _DEFAULT_DEPTH)
 
 
-def link_layer(encoder: Encoder, layer: int | None) -> int:
+def link_layer(encoder: Encoder, layer: float | None) -> int:
     """Return the hidden state that links are read from.
 
     Args:
         encoder: the encoder.
-        layer: the user's choice. Default ``None``: :func:`default_layer`.
+        layer: as in :meth:`paralign.encoder.Encoder.layer_number`. Default ``None``: :func:`default_layer`.
 
     Raises:
         UserError: for a layer that the encoder does not have.
     """
-    layer = default_layer(encoder.layers) if layer is None else layer
-    if layer > encoder.layers:
-        hint = f"the last is {encoder.layers}"
-        raise UserError(f"the encoder has no layer {layer}", where=encoder.name or None, hint=hint)
-    return layer
+    return default_layer(encoder.layers) if layer is None else encoder.layer_number(layer)
 
 
 class WordVectors:
