@@ -5,7 +5,8 @@
 
 RUNS is the folder of ``paralign suite`` with benchmarks/suites/e5.toml, of ``paralign analyze ablation`` or
 ``similarity``, or any other with runs; the names of its systems are those of benchmarks/claims.toml. Scores of finished
-runs that are not in the file yet are added. The format of the file is described in benchmarks/claims_rows.py.
+runs that are not in the file yet are added. The format of the file is described in benchmarks/claims_rows.py, how
+claims are tested in benchmarks/claims_verdicts.py.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from claims_rows import added, collect
+from claims_page import page
+from claims_rows import added, collect, read_rows
+from claims_verdicts import decide
 
 HERE = Path(__file__).parent
 CLAIMS = HERE / "claims.toml"
 ROWS = HERE / "results/claims.jsonl"
+PAGE = HERE.parent / "docs/claims.md"
 
 
 def claimed_metrics(claims: Sequence[dict[str, Any]]) -> dict[str, set[str]]:
@@ -51,15 +55,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     collecting.add_argument("--pairs", type=int, help="training pairs of aligned encoders; default: as recorded")
     collecting.add_argument("--commit", help="version that measured; default: that of the repository")
+    writing = commands.add_parser("page", help="write the page")
+    writing.add_argument("--rows", type=Path, default=ROWS)
+    writing.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args(arguments)
     registered = tomllib.loads(CLAIMS.read_text(encoding="utf-8"))
+    if given.command == "page":
+        given.out.write_text(written(registered, given.rows), encoding="utf-8")
+        return
     bases = sorted({base for claim in registered["claim"] for base in claim["bases"]})
     if given.base not in bases:
         raise SystemExit(f"unknown base {given.base!r}; known: {', '.join(bases)}")
+    if unnamed := [text for text in given.rename if "=" not in text]:
+        raise SystemExit(f"cannot read --rename {unnamed[0]!r}; write OLD=NEW")
     rename = dict(text.split("=", 1) for text in given.rename)
     commit = given.commit or git("rev-parse", "--short=12", "HEAD")
     rows = collect(given.runs, given.base, claimed_metrics(registered["claim"]), commit, rename, given.pairs)
     print(f"{added(given.out, rows)} of {len(rows)} rows added to {given.out}")
+
+
+def written(registered: dict[str, Any], rows: Path) -> str:
+    """Return the page.
+
+    Args:
+        registered: content of claims.toml.
+        rows: file of the rows.
+    """
+    found = read_rows(rows)
+    return page(registered, decide(registered, found), found)
 
 
 def git(*words: str) -> str:

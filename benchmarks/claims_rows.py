@@ -3,9 +3,10 @@
 A line of the file is a JSON object: a row, or a text that rows have in common, ``{"id": ID, "text": TEXT}``, in a line
 before the first row that refers to it. Keys of a row:
 
-* ``base``, ``system``, ``task``, ``dataset``, ``language``, ``metric``, ``where`` (layer, pooling, direction, if any)
-  and ``seed`` identify it. ``system`` is a name of claims.toml, ``task`` a kind of task, ``seed`` the seed of
-  fine-tuning, or of alignment for tasks without a head.
+* ``base``, ``system``, ``task``, ``train``, ``dataset``, ``language``, ``metric``, ``where`` (layer, pooling,
+  direction, if any) and ``seed`` identify it. ``system`` is a name of claims.toml, ``task`` a kind of task, ``train``
+  the languages of fine-tuning. ``seed`` is that of fine-tuning, of alignment for tasks without a head, and of
+  pretraining for the base ``scratch``.
 * ``align_seed`` is the seed of alignment; missing if the encoder was not aligned.
 * ``value`` is a share of 1, ``n`` the number of items; ``interval`` is recorded with measures that have no items.
 * ``missed`` and ``totals`` are the items: totals are the denominators, missed are denominators minus numerators.
@@ -37,7 +38,7 @@ from paralign.folders import atomic_file
 from paralign.results import Measurement, read_items, read_results
 from paralign.task_table import metric_without_conditions, task_info
 
-KEY = ("base", "system", "task", "dataset", "language", "metric", "where", "seed")
+KEY = ("base", "system", "task", "train", "dataset", "language", "metric", "where", "seed")
 SHARED = ("totals", "command", "aligned")
 """Keys whose values are ids of texts."""
 _TYPES = {"B": np.uint8, "H": np.uint16, "f": np.float32}
@@ -172,10 +173,13 @@ def _row(
         hint = "run this in the same folder as the suite, or give --pairs"
         raise SystemExit(f"{folder}: the encoder {found.model} is not there; {hint}")
     seed = found.seeds.align if found.seeds.finetune is None else found.seeds.finetune
+    if base == "scratch":
+        seed = found.seeds.pretrain
     row: dict[str, Any] = {
         "base": base,
         "system": system_name(folder, found, rename),
         "task": found.task,
+        "train": found.train,
         "dataset": found.dataset,
         "language": found.language,
         "metric": found.metric,
@@ -188,7 +192,7 @@ def _row(
         "data": found.settings.get("data"),
         "model": found.model_hash,
         "pairs": (pairs or provenance["records_seen"]) if aligned else None,
-        "command": short_command(str(run["command"])),
+        "command": short_command(str(run["command"]), {found.model: "ENCODER"}),
         "aligned": short_command(str(provenance.get("command", ""))) or None,
         "commit": commit,
     }
@@ -208,8 +212,12 @@ def system_name(folder: Path, found: Measurement, rename: Mapping[str, str]) -> 
     return rename.get(f"{folder.parent.name}/{name}", rename.get(name, name))
 
 
-def short_command(command: str) -> str:
+def short_command(command: str, names: Mapping[str, str] | None = None) -> str:
     """Return a command line without folders, seeds and what does not change its result.
+
+    Args:
+        command: the command line.
+        names: words that are replaced.
 
     >>> short_command("paralign align --model /a/e5 --pairs en-de=b/de.tsv --set training.seed=2 --out runs/x --resume")
     'paralign align --model e5 --pairs en-de=de.tsv --set training.seed=SEED'
@@ -220,7 +228,7 @@ def short_command(command: str) -> str:
         if word in _UNNAMED:
             next(words, None)
         elif word not in _FLAGS:
-            kept.append(_without_folders(word))
+            kept.append((names or {}).get(word) or _without_folders(word))
     return shlex.join(kept)
 
 
