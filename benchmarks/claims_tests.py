@@ -161,22 +161,24 @@ class Rows:
         pairs = sorted({row["pairs"] for row in used if "pairs" in row})
         if len(pairs) > 1 and "pairs" not in claim:
             raise NotTested(f"unequal numbers of pairs: {' and '.join(f'{number:,}' for number in pairs)}")
-        scores = {
-            place: mean([self._quantity(table[name], seeds) for name in sorted(table)])
-            for place, table in tables.items()
-        }
-        return scores, used
+        quantities = iter(self._quantities(by_test, seeds))  # in the order of the tables
+        return {place: mean([next(quantities) for _ in table]) for place, table in tables.items()}, used
 
-    def _quantity(self, by_seed: Mapping[int, Row], seeds: Sequence[int]) -> Quantity:
-        items = [items_of(by_seed[seed]) for seed in seeds]
-        known = [table for table in items if table is not None]
-        if len(known) < len(items):
-            raise NotTested("rows without items")
-        if len(known[0]) < self.rules["min_items"]:
-            raise NotTested(f"{len(known[0])} of at least {self.rules['min_items']} test items")
-        (resampled,) = resample([np.stack(known)], self.rules["resamples"])
-        assert resampled is not None, "more items than paralign.metrics resamples"
-        return Quantity(resampled, {seed: by_seed[seed]["value"] for seed in seeds})
+    def _quantities(self, by_test: Sequence[Mapping[int, Row]], seeds: Sequence[int]) -> list[Quantity]:
+        """Return the scores of the rows of several test sets and systems, all on the same resamples."""
+        tables = []
+        for by_seed in by_test:
+            items = [table for seed in seeds if (table := items_of(by_seed[seed])) is not None]
+            if len(items) < len(seeds):
+                raise NotTested("rows without items")
+            if len(items[0]) < self.rules["min_items"]:
+                raise NotTested(f"{len(items[0])} of at least {self.rules['min_items']} test items")
+            tables.append(np.stack(items))
+        found = []
+        for by_seed, resampled in zip(by_test, resample(tables, self.rules["resamples"]), strict=True):
+            assert resampled is not None, "more items than paralign.metrics resamples"
+            found.append(Quantity(resampled, {seed: by_seed[seed]["value"] for seed in seeds}))
+        return found
 
     def correlation(self, tasks: Sequence[str], claim: Mapping[str, Any]) -> tuple[Comparison, list[Row]]:
         """Return Spearman's correlation of two measures over encoders and languages, and the rows that were used.
