@@ -6,7 +6,8 @@
 DATA contains public data sets, named as in benchmarks/README.md (not part of the project). Training subsets are chosen
 by a hash, the same for all systems. Test sets are halved by crc32(id) % 2, as in real_text.py: PUD by sentence id,
 PAN-X by number, XNLI by premise, XQuAD and MLQA by the English paragraph of a question, so that a paragraph and its
-translations are in one half. Paragraphs of XQuAD are removed from SQuAD before training on it.
+translations are in one half. Paragraphs of XQuAD are removed from SQuAD before training on it. SIB-200 has development
+and test sets of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ from paralign.formats.conllu import read_conllu, write_conllu
 
 LANGUAGES = ("en", "de", "es", "fr", "hi", "zh")
 PUD = {"en": "English", "de": "German", "es": "Spanish", "fr": "French", "hi": "Hindi"}
+TOPICS = {"en": "eng_Latn", "de": "deu_Latn", "es": "spa_Latn", "fr": "fra_Latn", "hi": "hin_Deva", "zh": "zho_Hans"}
 QUESTIONS = ("en", "de", "es", "zh")
 NLI_TRAIN, NLI_TEST = 20_000, 1_500
 TREES, ENTITIES, ENTITIES_TEST, QUESTIONS_TRAIN = 6_000, 6_000, 2_000, 4_000
@@ -84,6 +87,13 @@ def entities(data: Path, out: Path, which: str) -> None:
         write(out / f"panx.{tag}.{which}.tsv", rows[:ENTITIES_TEST], "\n\n")
 
 
+def topics(data: Path, out: Path, which: str) -> None:
+    """All training sentences of SIB-200, and its test or development set."""
+    for tag, name in TOPICS.items():
+        for part in ("train", which) if tag == "en" else (which,):
+            shutil.copyfile(data / f"classification/sib200/{name}.{part}.tsv", out / f"sib200.{tag}.{part}.tsv")
+
+
 def paragraphs(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the paragraphs of a file in SQuAD's format."""
     for article in json.loads(path.read_text(encoding="utf-8"))["data"]:
@@ -125,7 +135,7 @@ def main() -> None:
     parser.add_argument("--half", choices=("dev", "test"), default="test")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    for make in (inference, trees, entities, questions):
+    for make in (inference, trees, entities, topics, questions):
         make(given.data, given.out, given.half)
 
 
