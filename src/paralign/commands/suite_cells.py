@@ -192,9 +192,16 @@ def is_done(cell: SuiteCell) -> bool:
         return False
     if cell.trains:
         data = FinetuneData(
-            task.train, task.eval, task.dev, task.code_switch, task.target_examples, task.limit, task.split, cell.system,
-            task.dataset,
-        )  # fmt: skip
+            train=task.train,
+            eval=task.eval,
+            dev=task.dev,
+            code_switch=task.code_switch,
+            target_examples=task.target_examples,
+            limit=task.limit,
+            split=task.split,
+            system=cell.system,
+            dataset=task.dataset,
+        )
         config, _ = finetune_settings(task.task, task.recipe, None, cell.overrides)
         settings = identity(config, task.task, data, _fitted(task.model_dump_json()))
         inputs = finetune_inputs(task.train, task.eval, task.dev)
