@@ -38,8 +38,8 @@ absolute scores do not; and if an objective over sentences has no effect here, t
 the encoder may already have what the objective teaches.
 
 **`mini`** is [`paralign-mini`](results/paralign-mini.md), 4 layers of width 256, which has never seen a pair of
-translations. It is too small for inference and questions, so that tagging takes their place. **`scratch`** are small
-encoders that are pretrained for a claim.
+translations. It is small, so that tagging takes the place of inference and questions. **`scratch`** are small encoders
+that are pretrained for a claim.
 """
 
 RULES = """## How they are tested
@@ -51,7 +51,8 @@ languages. Intervals are 95 % intervals over seeds (Student's, of the difference
 comparisons that were tested, {tested} at present. A difference is significant, marked \\*, if its corrected *p* is at
 most {alpha:.2f}: then its interval at the corrected level excludes 0. Differences in single languages or tasks are
 marked at the level at which their comparison was decided. With fewer than {min_seeds} seeds or {min_items} test items
-nothing is tested.
+nothing is tested. Correlations are Spearman's, with intervals from resampling encoders, and languages if the claim says
+so.
 
 Verdicts, the first that applies:
 
@@ -87,7 +88,8 @@ def _overview(results: Sequence[Result]) -> str:
     counts = {name: sum(result.verdict == key for result in results) for key, name in VERDICTS.items()}
     summary = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     lines = [
-        f"## Verdicts\n\nOf {len(results)} claims: {summary}. The columns show differences in points.\n",
+        f"## Verdicts\n\nOf {len(results)} claims: {summary}.\n",
+        "The columns show differences in points, or correlations.\n",
         "| | claim | in the paper | verdict | " + " | ".join(COLUMNS) + " |",
         "|---:|---|---|---|" + "---|" * len(COLUMNS),
     ]
@@ -103,12 +105,11 @@ def _column(result: Result, base: str) -> str:
     parts = [part for part in result.parts if part.base == base and not part.missing]
     if not parts:
         return "not testable" if "not_testable" in result.claim else "not tested"
-    several = len(parts) > 1
-    return "; ".join(f"{_what(part, result) if several else ''} {_difference(part)}".strip() for part in parts)
+    return "; ".join(f"{_what(part, result)} {_difference(part)}".strip() for part in parts)
 
 
 def _what(part: Part, result: Result) -> str:
-    """Return what tells a comparison from the others of its claim and base."""
+    """Return what tells a comparison from the others of its claim and base, tested or not; empty for a single one."""
     others = [other for other in result.parts if other.base == part.base]
     words = [part.task] if len({other.task for other in others}) > 1 else []
     words += [part.treated] if len({other.treated for other in others}) > 1 else []
@@ -186,7 +187,7 @@ def _table(parts: Sequence[Part]) -> list[str]:
     if not parts:
         return []
     lines = [
-        "| base | task | first | second | scores | difference | p | seeds | pairs | each |",
+        "| base | task | first | second | scores | difference | p, corrected | seeds | pairs | languages or tasks |",
         "|---|---|---|---|---|---|---:|---:|---:|---|",
     ]
     for part in parts:
@@ -208,13 +209,18 @@ def _table(parts: Sequence[Part]) -> list[str]:
     return ["\n".join(lines) + "\n"]
 
 
+def _unpaired(rows: Sequence[Row]) -> str:
+    count = sum(row.get("align_seed", row["seed"]) != row["seed"] for row in rows)
+    return f" {count:,} rows are not used: their seeds of alignment and fine-tuning differ." if count else ""
+
+
 def _origins(rows: Sequence[Row]) -> str:
     """Return which rows there are, and the commands and commits that made them."""
     if not rows:
         return ""
     lines = [
         "## Rows, commands and commits\n",
-        "Commands are shown without folders; SEED is the seed, ENCODER the encoder of a system.\n",
+        f"Commands are shown without folders; SEED is the seed, ENCODER the encoder of a system.{_unpaired(rows)}\n",
         "| base | system | task | train | languages | seeds | pairs | commit |",
         "|---|---|---|---|---|---|---:|---|",
     ]
