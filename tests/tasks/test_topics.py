@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import f1_score
 
 import paralign
+from paralign.errors import UserError
 from paralign.formats.items import LabeledSentence
 from paralign.smallworld import World
 from paralign.tasks.dataset import Dataset
@@ -51,6 +52,10 @@ def test_topics_are_those_of_the_training_data():
     task = Topics()
     task.fit([dataset([sentence(0, "travel"), sentence(1, "sports")]), dataset([sentence(2, "geography")])])
     assert task.names() == NAMES
+    task.fit([dataset([sentence(0, "sports")])])
+    assert task.names() == NAMES
+    with pytest.raises(UserError, match=r"task\.labels does not have: health, politics"):
+        task.fit([dataset([sentence(0, "politics"), sentence(1, "health"), sentence(2, "sports")])])
 
 
 def test_scores_of_known_answers(task):

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from paralign.encoder import Encoder
+from paralign.errors import UserError
 from paralign.formats.items import LabeledSentence
 from paralign.formats.lines import write_lines
 from paralign.sources.readers import read_labeled_sentences
@@ -52,10 +53,17 @@ class Topics(Classification):
         return tuple(self.config.labels)
 
     def fit(self, data: Sequence[Dataset[LabeledSentence]]) -> None:
-        """Read the topics from the training data."""
+        """Read the topics from the training data.
+
+        Raises:
+            UserError: for a topic that is not one of ``task.labels``, if they are given.
+        """
+        labels = {item.label for dataset in data for item in dataset}
         if not self.config.labels:
-            labels = {item.label for dataset in data for item in dataset}
             self.config = self.config.model_copy(update={"labels": tuple(sorted(labels))})
+        elif unknown := sorted(labels - set(self.config.labels)):
+            message = f"the training data have topics that task.labels does not have: {', '.join(unknown)}"
+            raise UserError(message, hint="add them, or leave task.labels out")
 
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
@@ -89,10 +97,10 @@ class Topics(Classification):
         return {**super().score_item(item, answer, language), "macro_f1": numbers}
 
     def _number(self, label: str) -> int:
-        names = list(self.names())
-        return (
-            names.index(label) if label in names else len(names) + self._unknown.setdefault(label, len(self._unknown))
-        )
+        names = self.names()
+        if label in names:
+            return names.index(label)
+        return len(names) + self._unknown.setdefault(label, len(self._unknown))
 
     def warnings(self, data: Dataset[LabeledSentence]) -> Sequence[str]:
         """Warn about topics that the training data do not have."""
