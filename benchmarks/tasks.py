@@ -73,7 +73,8 @@ def evaluation(encoder: Encoder, spec: str, limit: int, repeats: int) -> dict[st
     torch.nn.init.normal_(head.linear.weight, std=1.0)
     encoder.eval()
     head.eval()
-    ours = [task.names.index(answer) for _, answer in task.answers(encoder, head, data)]
+    names = head.names
+    ours = [names.index(answer) for _, answer in task.answers(encoder, head, data)]
     theirs = obvious(encoder, head, items, 32)
     same = float(np.mean(np.array(ours) == np.array(theirs)))
     if same < 0.999:

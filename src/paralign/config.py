@@ -83,6 +83,8 @@ _KNOWN_AS = {
     "ibm2": "ibm",
     "xnli": "nli",
     "pawsx": "paraphrase",
+    "sib200": "topics",
+    "sib-200": "topics",
     "tatoeba": "retrieval",
     "bucc": "mining",
     "squad": "qa",

@@ -65,8 +65,8 @@ class Measurement(Config):
 
     ``value`` is a share of 1 for accuracies and F1. ``items`` names a ``.npy`` file, relative to the run, of shape
     [n, 2]: numerator and denominator of each item (a sentence). The value is the ratio of the two sums, and the items
-    allow a paired bootstrap later. For a correlation the items are pairs of values, and ``settings["statistic"]`` names
-    it.
+    allow a paired bootstrap later. For a correlation or macro F1 the items are pairs of values, and
+    ``settings["statistic"]`` names it.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -95,7 +95,7 @@ class Measurement(Config):
 
     @property
     def statistic(self) -> str:
-        """How the value follows from the items: ``ratio``, ``pearson`` or ``spearman``."""
+        """How the value follows from the items: ``ratio``, ``pearson``, ``spearman`` or ``macro_f1``."""
         return str(self.settings.get("statistic", "ratio"))
 
     def key(self) -> tuple[str, ...]:

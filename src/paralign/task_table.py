@@ -51,6 +51,7 @@ def _entry(
 TASKS: dict[str, TaskEntry] = {
     "nli": _entry("classification:Inference", "Natural language inference", "accuracy"),
     "paraphrase": _entry("classification:Paraphrase", "Paraphrase identification", "accuracy"),
+    "topics": _entry("topics:Topics", "Topic classification", "accuracy", "macro_f1"),
     "qa": _entry(
         "question_answering:QuestionAnswering", "Question answering", "f1", "exact_match", "f1_mlqa", "exact_match_mlqa"
     ),

@@ -109,6 +109,32 @@ def test_the_scores_are_those_of_the_commands(here, models, capsys):
     assert main([*shlex.split(command)[1:], "--quiet"]) == 0
 
 
+def test_data_sets_have_the_names_of_the_file(here, models):
+    named = [
+        text.replace("eval =", f'dataset = "{name}"\neval =') for text, name in ((POS, "PUD"), (RETRIEVAL, "NTREX"))
+    ]
+    Path("named.toml").write_text("".join(named))
+    suite("named.toml", models={"plain": models["plain"]}, out="out", quiet=True)
+    assert {row.dataset for row in read_results("out/tagging/plain-seed0")} == {"PUD"}
+    assert {row.dataset for row in read_results("out/retrieval/plain")} == {"NTREX"}
+    command = json.loads(Path("out/retrieval/plain/run.json").read_text())["command"]
+    assert "--dataset NTREX" in command
+    suite("named.toml", models={"plain": models["plain"]}, out="out", resume=True, quiet=True)
+    Path("named.toml").write_text("".join(named).replace("PUD", "EWT"))
+    with pytest.raises(UserError, match="dataset"):
+        suite("named.toml", models={"plain": models["plain"]}, out="out", resume=True, quiet=True)
+
+
+def test_report_reads_the_cells_of_a_suite(here, models):
+    Path("one.toml").write_text(POS)
+    suite("one.toml", models=models, out="runs/suite", quiet=True)
+    for folder in ("runs/suite", "runs"):
+        assert main(["report", folder, "--out", "r.html"]) == 0
+        text = Path("r.md").read_text()
+        assert "Part-of-speech tagging: accuracy, trained on en" in text
+        assert {"plain", "other"} <= set(re.findall(r"^\| (\w+) \|", text, re.MULTILINE))
+
+
 def test_a_finished_suite_is_not_repeated_and_more_can_be_added(here, models, capsys):
     Path("more.toml").write_text(Path("small.toml").read_text().replace("seeds = 2", "seeds = 1"))
     suite("more.toml", models={"plain": models["plain"]}, out="out")
@@ -387,6 +413,7 @@ def test_errors_that_are_not_caught_end_the_cells():
         (POS.replace("train.conllu", "-"), r"standard input can be read only once"),
         ("[[task]\n", r"s\.toml: not valid TOML"),
         (POS.replace('"en", "de"', '"en", "en"'), "two data sets have the same name"),
+        (POS.replace("eval =", 'dataset = "X"\neval =').replace('"en", "de"', '"en", "en"'), "leave --dataset out"),
     ],
 )
 def test_mistakes_in_the_file_are_refused_before_anything_runs(here, models, text, message):

@@ -9,7 +9,14 @@ import pytest
 
 from paralign.errors import UserError
 from paralign.formats.lexicon import read_lexicon
-from paralign.sources.readers import read_pairs, read_questions, read_sentence_pairs, read_tagged, read_trees
+from paralign.sources.readers import (
+    read_labeled_sentences,
+    read_pairs,
+    read_questions,
+    read_sentence_pairs,
+    read_tagged,
+    read_trees,
+)
 from paralign.sources.specs import parse_pairs, parse_text
 
 SHARED = Path(os.environ.get("PARALIGN_SHARED", Path(__file__).parents[2].parent / "shared"))
@@ -60,6 +67,18 @@ def test_questions_without_answers() -> None:
 @pytest.mark.parametrize(("name", "count"), [("train-en", 20_000), ("dev-de", 10_000), ("dev-hi", 1_000)])
 def test_entities(name: str, count: int) -> None:
     assert sum(1 for _ in read_tagged(parse_text(f"{name[-2:]}={DATA}/ner/panx/{name}.tsv"))) == count
+
+
+@pytest.mark.parametrize(("part", "count"), [("train", 701), ("dev", 99), ("test", 204)])
+def test_topics(part: str, count: int) -> None:
+    by_language = [
+        list(read_labeled_sentences(parse_text(f"{tag}={DATA}/classification/sib200/{name}.{part}.tsv")))
+        for tag, name in (("en", "eng_Latn"), ("zh", "zho_Hans"))
+    ]
+    english, chinese = ({item.id: item.label for item in items} for items in by_language)
+    assert len(english) == len(by_language[0]) == count
+    assert english == chinese
+    assert len(set(english.values())) == 7
 
 
 def test_entities_that_do_not_begin() -> None:

@@ -25,6 +25,10 @@ def case_of_task(request, make_cpu_encoder, make_device_encoder, tmp_path):
         rows = (f"{texts[k]}\t{texts[k + 24]}\t{k % 2}\n" for k in range(24))
         (tmp_path / "pairs.tsv").write_text("".join(rows), encoding="utf-8")
         spec = f"de={tmp_path / 'pairs.tsv'}"
+    if request.param == "topics":
+        lines = (f"{World(0).sentence(k, 'de').text}\t{k % 3}\n" for k in range(24))
+        (tmp_path / "topics.tsv").write_text("".join(lines), encoding="utf-8")
+        spec = f"de={tmp_path / 'topics.tsv'}"
     data = task.read(spec, lenient=False, dropped=Counter(), limit=None)
     task.fit([data])
     learners = []

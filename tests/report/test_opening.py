@@ -176,6 +176,15 @@ def test_runs_below_a_folder_are_found(tmp_path):
     assert below.html.read_bytes() == named.html.read_bytes()
 
 
+@pytest.mark.parametrize("facts", ['{"verb": "suite"}', '{"verb": "suite", "cells": []}'])
+def test_the_folder_of_a_suite_is_no_run(tmp_path, facts):
+    made = make_runs(tmp_path / "suite" / "pos")
+    (tmp_path / "suite" / "run.json").write_text(facts)
+    (tmp_path / "suite" / "config.toml").write_text("")
+    assert sorted(find_runs(tmp_path / "suite")) == sorted(made)
+    assert sorted(find_runs(tmp_path)) == sorted(made)
+
+
 def test_runs_of_one_name_are_told_apart_by_as_many_folders_as_needed(tmp_path):
     for folder in ("a/x/pos", "b/x/pos", "b/y/pos"):
         run = add(tmp_path / folder, share(50), settings={"system": folder})

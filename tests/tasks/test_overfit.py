@@ -6,7 +6,7 @@ import paralign
 from paralign.smallworld import World
 from paralign.tasks.base import TASKS, find_task
 
-STEPS = {"nli": 150, "paraphrase": 150, "qa": 100, "pos": 80, "ner": 160, "parsing": 110}
+STEPS = {"nli": 150, "paraphrase": 150, "topics": 100, "qa": 100, "pos": 80, "ner": 160, "parsing": 110}
 
 
 def test_the_tasks_are_in_the_table():
@@ -21,6 +21,11 @@ def test_32_examples_are_learnt_by_heart(task, make_encoder, tmp_path):
         path = tmp_path / "pairs.tsv"
         texts = [World(0).sentence(k, "de").text for k in range(64)]
         path.write_text("".join(f"{texts[k]}\t{texts[k + 32]}\t{k % 2}\n" for k in range(32)), encoding="utf-8")
+        data = f"de={path}"
+    if task == "topics":
+        path = tmp_path / "topics.tsv"
+        lines = [f"{World(0).sentence(k, 'de').text}\t{k % 3}\n" for k in range(32)]
+        path.write_text("".join(lines), encoding="utf-8")
         data = f"de={path}"
     rows = paralign.finetune(
         str(tmp_path / "base"),

@@ -86,7 +86,7 @@ def check_probed_task(task: SupervisedTask, encoder: Encoder) -> None:
     if not isinstance(task.head(encoder), LabelHead):
         raise UserError(
             f"the task {task.name!r} has no linear probe: its head is not one linear layer",
-            hint="use a tagging or classification task: pos, ner, nli or paraphrase",
+            hint="use a tagging or classification task: pos, ner, nli, paraphrase or topics",
         )
 
 

@@ -155,7 +155,7 @@ def ablation(
 def probes(
     out: Out,
     model: Models,
-    task: Annotated[str, typer.Option(help="Task with one label per word or row: pos, ner, nli, paraphrase.")],
+    task: Annotated[str, typer.Option(help="Task with one label per word or row: pos, ner, nli, paraphrase, topics.")],
     train: Annotated[list[str], typer.Option(help="Training data as LANG=PATH; may be repeated.")],
     eval: Annotated[list[str], typer.Option(help="Test data as LANG=PATH; may be repeated.")],
     overrides: Overrides = None,

@@ -52,7 +52,8 @@ def analyze_probes(
     Args:
         models: encoders or fine-tuned models, the one before training first; for tasks with one label per row also
             causal language models.
-        task: a tagging or classification task: ``pos``, ``ner``, ``nli``, ``paraphrase``, or ``my_module:Class``.
+        task: a tagging or classification task: ``pos``, ``ner``, ``nli``, ``paraphrase``, ``topics``, or
+            ``my_module:Class``.
         train: training data, each as ``LANG=PATH``; several sets are trained on together.
         eval: test data, each as ``LANG=PATH``.
         out: the run folder; a rerun replaces its content.
@@ -79,7 +80,7 @@ def analyze_probes(
     config = resolve(ProbesConfig, settings.get("probes", {}))
     kind = find_task_class(task)
     if not issubclass(kind, SupervisedTask):
-        raise UserError(f"the task {task!r} has no head to train", hint="use pos, ner, nli or paraphrase")
+        raise UserError(f"the task {task!r} has no head to train", hint="use pos, ner, nli, paraphrase or topics")
     probed = kind(resolve(kind.Config, settings.get("task", {})))
     sets = []
     for spec in (*train, *eval):

@@ -85,6 +85,7 @@ class SuiteCell:
             "overrides": self.overrides,
             "limit": task.limit,
             "split": task.split,
+            "dataset": task.dataset,
             "system": self.system,
             "lenient": task.lenient,
             "out": str(self.folder),
@@ -132,7 +133,7 @@ def check_task(task: SuiteTask, where: str) -> None:
     """
     try:
         instance = _task_of(task)
-        dataset_names(task.eval)
+        dataset_names(task.eval, task.dataset)
         for spec in (*task.train, *task.eval, *([task.dev] if task.dev else [])):
             if spec.partition("=")[2].strip() == "-":
                 raise UserError("standard input can be read only once", hint="give a file")
@@ -172,13 +173,21 @@ def is_done(cell: SuiteCell) -> bool:
         return False
     if cell.trains:
         data = FinetuneData(
-            task.train, task.eval, task.dev, task.code_switch, task.target_examples, task.limit, task.split, cell.system
+            train=task.train,
+            eval=task.eval,
+            dev=task.dev,
+            code_switch=task.code_switch,
+            target_examples=task.target_examples,
+            limit=task.limit,
+            split=task.split,
+            system=cell.system,
+            dataset=task.dataset,
         )
         config, _ = finetune_settings(task.task, task.recipe, None, cell.overrides)
         settings = identity(config, task.task, data, _fitted(task.model_dump_json()))
         inputs = finetune_inputs(task.train, task.eval, task.dev)
     else:
-        settings = evaluation_settings(_task_of(task), task.eval, task.limit, task.split, task.lenient)
+        settings = evaluation_settings(_task_of(task), task.eval, task.limit, task.split, task.lenient, task.dataset)
         inputs = {"eval": data_files(task.eval)}
     check_inputs(run, **inputs, model=model_files(cell.model))
     run.check_settings(settings)

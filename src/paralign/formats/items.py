@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from paralign.text.words import Span
 
-__all__ = ["MiningSet", "Pair", "Question", "SentencePair", "Tagged", "Tree"]
+__all__ = ["LabeledSentence", "MiningSet", "Pair", "Question", "SentencePair", "Tagged", "Tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,18 @@ class SentencePair:
     """``entailment``, ``neutral``, ``contradiction``; ``0``, ``1`` for paraphrase; empty in unlabeled data."""
     id: str
     """The id of the pair in the file; if it has none, ``#`` and its number in the file, from 0."""
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledSentence:
+    """A sentence and its label, such as a topic."""
+
+    text: str
+    label: str
+    """Empty in unlabeled data."""
+    id: str
+    """The id of the sentence in the file; if it has none, ``#`` and its number in the file, from 0."""
     line: int
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from paralign.metrics.statistics import CORRELATIONS, item_score
+from paralign.metrics.statistics import PAIR_STATISTICS, item_score
 
 __all__ = [
     "Comparison",
@@ -72,7 +72,7 @@ def paired_bootstrap(
         control: the same items in the same order, [n, 2] or [seeds, n, 2].
         resamples: number of bootstrap resamples.
         seed: seed of the resamples; equal seeds give equal results.
-        statistic: how a score is computed from items: ``ratio``, ``pearson`` or ``spearman``.
+        statistic: how a score is computed from items, see :func:`paralign.metrics.statistics.item_score`.
 
     Raises:
         ValueError: if the shapes do not match, there are no items, or ``resamples`` is below 1.
@@ -177,7 +177,7 @@ def _resample_correlation(stack: Floats, resamples: int, seed: int, statistic: s
     chunk = max(1, _CELLS // max(1, size))
     for start in range(0, resamples, chunk):
         rows = rng.integers(0, size, size=(min(chunk, resamples - start), size))
-        values = [CORRELATIONS[statistic](items[:, 0][rows], items[:, 1][rows]) for items in stack]
+        values = [PAIR_STATISTICS[statistic](items[:, 0][rows], items[:, 1][rows]) for items in stack]
         scores[start : start + len(rows)] = np.mean(values, axis=0)
     return Resampled(float(np.mean([item_score(items, statistic) for items in stack])), scores, size)
 

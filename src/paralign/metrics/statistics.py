@@ -1,4 +1,4 @@
-"""Scores of a test set computed from its items: a ratio of sums, or a correlation of pairs."""
+"""Scores of a test set computed from its items: a ratio of sums, or a statistic of pairs of values."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.metrics.classification import macro_f1
 from paralign.metrics.correlation import pearson, spearman
 from paralign.metrics.ratios import ratio
 
-__all__ = ["CORRELATIONS", "item_score"]
+__all__ = ["PAIR_STATISTICS", "item_score"]
 
-CORRELATIONS: dict[str, Callable[[Any, Any], npt.NDArray[np.float64]]] = {"pearson": pearson, "spearman": spearman}
+PAIR_STATISTICS: dict[str, Callable[[Any, Any], npt.NDArray[np.float64]]] = {
+    "pearson": pearson,
+    "spearman": spearman,
+    "macro_f1": macro_f1,
+}
 """Statistics of pairs of values. Each takes two arrays [..., n] and returns [...]."""
 
 
@@ -22,8 +27,9 @@ def item_score(items: npt.ArrayLike, statistic: str = "ratio") -> float:
 
     Args:
         items: [n, 2]. For ``ratio`` numerator and denominator of each item; for a correlation the pair of values of
-            each item, for example prediction and gold score.
-        statistic: ``ratio``, ``pearson`` or ``spearman``.
+            each item, for example prediction and gold score; for ``macro_f1`` the numbers of its gold and its predicted
+            label.
+        statistic: ``ratio``, ``pearson``, ``spearman`` or ``macro_f1``.
 
     Returns:
         the score; NaN where it is undefined, as for no items or constant values.
@@ -38,9 +44,9 @@ def item_score(items: npt.ArrayLike, statistic: str = "ratio") -> float:
     """
     if statistic == "ratio":
         return ratio(items)
-    if statistic not in CORRELATIONS:
-        raise ValueError(f"unknown statistic {statistic!r}; known: ratio, {', '.join(CORRELATIONS)}")
+    if statistic not in PAIR_STATISTICS:
+        raise ValueError(f"unknown statistic {statistic!r}; known: ratio, {', '.join(PAIR_STATISTICS)}")
     table = np.asarray(items, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != 2:
         raise ValueError(f"items must be [n, 2] (pairs of values), not {list(table.shape)}")
-    return float(CORRELATIONS[statistic](table[:, 0], table[:, 1]))
+    return float(PAIR_STATISTICS[statistic](table[:, 0], table[:, 1]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from paralign.errors import UserError
 from paralign.metrics import Comparison, item_score, mean_sd
 from paralign.metrics.bootstrap import Resampled
-from paralign.metrics.statistics import CORRELATIONS
+from paralign.metrics.statistics import PAIR_STATISTICS
 from paralign.report.runs import Run
 from paralign.results import Items, Measurement, Seeds, read_items
 
@@ -175,7 +175,7 @@ def _usable_items(run: Run, row: Measurement) -> Items | str:
         return "per-item scores are not [n, 2]"
     if math.isnan(row.value):
         return "the score is undefined (0/0)"
-    if row.statistic not in ("ratio", *CORRELATIONS):
+    if row.statistic not in ("ratio", *PAIR_STATISTICS):
         return f"the statistic {row.statistic!r} is unknown"
     if not abs(item_score(items, row.statistic) - row.value) <= SCORE_TOLERANCE:
         return "per-item scores do not reproduce the score"

@@ -19,7 +19,7 @@ from paralign.metrics import (
     paired_bootstrap_mean,
 )
 from paralign.metrics.bootstrap import Resampled, bootstrap_interval, compare_resampled, resample
-from paralign.metrics.statistics import CORRELATIONS
+from paralign.metrics.statistics import PAIR_STATISTICS
 from paralign.report.cells import SCORE_TOLERANCE, Cell, Row, Unit
 
 __all__ = [
@@ -85,7 +85,7 @@ def set_interval(cell: Cell) -> None:
 
     A row records the interval of its own score, over test items.
     """
-    if cell.statistic not in CORRELATIONS or not cell.items:
+    if cell.statistic not in PAIR_STATISTICS or not cell.items:
         return
     if cell.interval is None:
         low, high = bootstrap_interval(cell.items, statistic=cell.statistic)

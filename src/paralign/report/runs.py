@@ -122,7 +122,8 @@ class Run:
 def find_runs(folder: Path) -> list[Path]:
     """Return the run folders below a folder, by name; the folder itself if it is a run.
 
-    Folders inside of a run, such as those of its seeds, hidden folders and symbolic links are not searched.
+    The folder of a suite counts as the folder of its cells. Folders inside of a run, such as those of its seeds, hidden
+    folders and symbolic links are not searched.
 
     Raises:
         UserError: if there is no such folder, or no run in it.
@@ -145,7 +146,15 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 def _is_run(path: Path) -> bool:
-    return path.is_dir() and any((path / file).is_file() for file in _FILES)
+    return path.is_dir() and any((path / file).is_file() for file in _FILES) and not _is_suite(path)
+
+
+def _is_suite(path: Path) -> bool:
+    try:
+        facts = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False  # a run whose file is missing or damaged, which is reported when it is read
+    return isinstance(facts, dict) and facts.get("verb") == "suite"
 
 
 def read_runs(folders: Sequence[str | Path]) -> list[Run]:

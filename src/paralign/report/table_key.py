@@ -33,7 +33,7 @@ class TableKey:
     pool: str | None
     layer: int | None
     statistic: str = "ratio"
-    """How scores follow from their items: ``ratio``, ``pearson`` or ``spearman``."""
+    """How scores follow from their items: ``ratio``, ``pearson``, ``spearman`` or ``macro_f1``."""
     dataset: str | None = None
     """Set only if a language was measured on several data sets, which then have a table each."""
     partner: str | None = None

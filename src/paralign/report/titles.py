@@ -9,7 +9,15 @@ from paralign.report.table_key import TableKey, training_languages
 
 __all__ = ["dataset_title", "metric_name", "short_title", "table_title", "training_title"]
 
-_METRICS = {"f1": "F1", "uas": "UAS", "las": "LAS", "aer": "AER", "pearson": "Pearson", "spearman": "Spearman"}
+_METRICS = {
+    "f1": "F1",
+    "uas": "UAS",
+    "las": "LAS",
+    "aer": "AER",
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "macro_f1": "macro F1",
+}
 _SIMILARITIES = {"cosine": "cosine", "csls": "CSLS"}
 _CONDITIONS = {
     "best_threshold": "at the best threshold",
@@ -23,7 +31,7 @@ _DATASETS = {
     "tydiqa": "TyDi QA", "tatoeba": "Tatoeba", "bucc": "BUCC", "bucc2018": "BUCC 2018", "ntrex": "NTREX",
     "ntrex128": "NTREX-128", "flores": "FLORES", "flores200": "FLORES-200", "flores101": "FLORES-101", "pud": "PUD",
     "wikiann": "WikiANN", "panx": "PAN-X", "conll2002": "CoNLL-2002", "conll2003": "CoNLL-2003", "ud": "UD",
-    "ted2020": "TED2020", "muse": "MUSE", "smallworld": "small world",
+    "ted2020": "TED2020", "muse": "MUSE", "sib200": "SIB-200", "sib-200": "SIB-200", "smallworld": "small world",
 }  # fmt: skip
 """Names of well-known data sets, as their authors write them."""
 

@@ -49,6 +49,8 @@ class SuiteTask(Config):
     """Drop and count items that cannot be read instead of refusing the file."""
     split: str = "test"
     """Name of the split, recorded with the results."""
+    dataset: str | None = None
+    """Name of the test data in tables, such as ``PUD``. None: from the names of the files."""
 
 
 class SuiteConfig(Config):

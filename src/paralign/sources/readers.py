@@ -1,24 +1,27 @@
-"""Readers of all kinds of items: the only place that decides between a file, the small world and a derived language."""
+"""Readers of all kinds of items, from a file, the small world or a derived language."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Generic, Literal, TypeVar
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
 
 from paralign.errors import UserError
 from paralign.formats.bucc import read_bucc
 from paralign.formats.conllu import is_plain_text, is_treebank, read_conllu, read_words
-from paralign.formats.items import MiningSet, Pair, Question, SentencePair, Tagged, Tree
+from paralign.formats.items import LabeledSentence, MiningSet, Pair, Question, SentencePair, Tagged, Tree
+from paralign.formats.labeled_sentences import read_labeled_sentence_file
 from paralign.formats.parallel_text import count_lines, has_pair_per_line, read_pair_files, read_plain_text
 from paralign.formats.sentence_pairs import read_sentence_pair_file
 from paralign.formats.squad import read_squad
 from paralign.formats.tagged_columns import Columns, read_tagged_columns
-from paralign.languages import DerivedLanguage, parse_derived
+from paralign.languages import DerivedLanguage
 from paralign.sources import smallworld
+from paralign.sources.item_reader import ItemReader, ReadOptions, base_spec, reordered_items
 from paralign.sources.reordering import (
     ordering_of,
+    reorder_labeled_sentences,
     reorder_questions,
     reorder_sentence_pairs,
     reorder_tagged,
@@ -30,6 +33,7 @@ from paralign.sources.specs import PairSpec, TextSpec, smallworld_range
 __all__ = [
     "line_count",
     "lines_are_pairs",
+    "read_labeled_sentences",
     "read_mining",
     "read_pairs",
     "read_questions",
@@ -38,46 +42,6 @@ __all__ = [
     "read_text",
     "read_trees",
 ]
-
-Spec = TypeVar("Spec", TextSpec, PairSpec)
-Items = TypeVar("Items")
-
-
-@dataclass(frozen=True)
-class _Options:
-    """The options of the readers; see :func:`read_pairs` and :func:`read_trees`."""
-
-    lenient: bool = False
-    dropped: Counter[str] = field(default_factory=Counter)
-    labeled: bool = True
-    scheme: Literal["bio", "conll"] = "bio"
-    columns: Columns = (None, None)
-    tokenised: bool = False
-
-
-@dataclass(frozen=True)
-class _Reader(Generic[Spec, Items]):
-    """The three sources of one kind of item.
-
-    Attributes:
-        file: reads a file.
-        smallworld: generates items of the small world with the given indices.
-        derive: called with the spec, the derived language of each side (``None`` if it is not derived) and the options;
-            reads the items of the base languages and transforms them.
-    """
-
-    file: Callable[[Spec, _Options], Items]
-    smallworld: Callable[[Spec, range], Items]
-    derive: Callable[[Spec, tuple[DerivedLanguage | None, ...], _Options], Items]
-
-    def __call__(self, spec: Spec, options: _Options) -> Items:
-        languages = tuple(map(parse_derived, spec.languages))
-        if any(languages):
-            return self.derive(spec, languages, options)
-        indices = smallworld_range(spec.path)
-        if indices is not None:
-            return self.smallworld(spec, indices)
-        return self.file(spec, options)
 
 
 def read_pairs(
@@ -159,6 +123,13 @@ def read_sentence_pairs(
     return _SENTENCE_PAIRS(spec, _options(lenient, dropped, labeled))
 
 
+def read_labeled_sentences(
+    spec: TextSpec, *, lenient: bool = False, dropped: Counter[str] | None = None, labeled: bool = True
+) -> Iterator[LabeledSentence]:
+    """Read labeled sentences; see :func:`paralign.formats.labeled_sentences.read_labeled_sentence_file`."""
+    return _LABELED_SENTENCES(spec, _options(lenient, dropped, labeled))
+
+
 def read_questions(
     path: str,
     *,
@@ -202,16 +173,11 @@ def lines_are_pairs(spec: PairSpec) -> bool:
     return smallworld_range(spec.path) is None and has_pair_per_line(spec.path, spec.paths)
 
 
-def _options(lenient: bool, dropped: Counter[str] | None, labeled: bool = True) -> _Options:
-    return _Options(lenient, Counter() if dropped is None else dropped, labeled)
+def _options(lenient: bool, dropped: Counter[str] | None, labeled: bool = True) -> ReadOptions:
+    return ReadOptions(lenient, Counter() if dropped is None else dropped, labeled)
 
 
-def _base(spec: TextSpec, language: DerivedLanguage | None) -> TextSpec:
-    """Return the spec of the text from which a derived language is built."""
-    return spec if language is None else TextSpec(language.base, spec.path, variant=spec.variant)
-
-
-def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
+def _pair_files(spec: PairSpec, options: ReadOptions) -> Iterator[Pair]:
     return read_pair_files(
         spec.path,
         spec.paths,
@@ -222,7 +188,9 @@ def _pair_files(spec: PairSpec, options: _Options) -> Iterator[Pair]:
     )
 
 
-def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> Iterator[Pair]:
+def _derived_pairs(
+    spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: ReadOptions
+) -> Iterator[Pair]:
     """Yield both sides of one text if they have the same base language, otherwise the transformed sides of pairs."""
     bases = [tag if derived is None else derived.base for tag, derived in zip(spec.languages, languages, strict=True)]
     if bases[0] != bases[1]:
@@ -237,7 +205,7 @@ def _derived_pairs(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...]
 
 
 def _derived_trees(
-    spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], base: str, options: _Options
+    spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], base: str, options: ReadOptions
 ) -> Iterator[Pair]:
     """Yield both sides of the sentences of a treebank; those that cannot be transformed are left out."""
     options = replace(options, labeled=any(map(_needs_trees, languages)))
@@ -253,37 +221,37 @@ def _derived_trees(
             yield Pair(sides[0], sides[1], tree.line)
 
 
-def _text_file(spec: TextSpec, options: _Options) -> Iterator[tuple[int, str]]:
+def _text_file(spec: TextSpec, options: ReadOptions) -> Iterator[tuple[int, str]]:
     if is_treebank(spec.path):
         return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labeled=False)))
     return read_plain_text(spec.path, spec.variant or spec.language, lenient=options.lenient, dropped=options.dropped)
 
 
 def _derived_text(
-    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
+    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: ReadOptions
 ) -> Iterator[tuple[int, str]]:
     (language,) = languages
     if is_treebank(spec.path) or _needs_trees(language):
         return ((tree.line, tree.text) for tree in _TREES(spec, replace(options, labeled=_needs_trees(language))))
-    return ((number, _reordered(text, language)) for number, text in _TEXT(_base(spec, language), options))
+    return ((number, _reordered(text, language)) for number, text in _TEXT(base_spec(spec, language), options))
 
 
-def _tree_file(spec: TextSpec, options: _Options) -> Iterator[Tree]:
+def _tree_file(spec: TextSpec, options: ReadOptions) -> Iterator[Tree]:
     if not options.labeled and is_plain_text(spec.path):
         return read_words(spec.path, lenient=options.lenient, dropped=options.dropped)
     return read_conllu(spec.path, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled)
 
 
 def _derived_language_trees(
-    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
+    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: ReadOptions
 ) -> Iterator[Tree]:
     (language,) = languages
     assert language is not None
-    trees = _TREES(_base(spec, language), options)
+    trees = _TREES(base_spec(spec, language), options)
     return reorder_trees(trees, language, ordering_of(language, spec.ordering, spec.path), options.dropped)
 
 
-def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
+def _tagged_file(spec: TextSpec, options: ReadOptions) -> Iterator[Tagged]:
     return read_tagged_columns(
         spec.path,
         spec.language,
@@ -295,41 +263,35 @@ def _tagged_file(spec: TextSpec, options: _Options) -> Iterator[Tagged]:
     )
 
 
-def _derived_tagged(
-    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
-) -> Iterator[Tagged]:
-    (language,) = languages
-    assert language is not None
-    return reorder_tagged(_TAGGED(_base(spec, language), options), language)
-
-
-def _sentence_pair_file(spec: TextSpec, options: _Options) -> Iterator[SentencePair]:
+def _sentence_pair_file(spec: TextSpec, options: ReadOptions) -> Iterator[SentencePair]:
     return read_sentence_pair_file(
         spec.path, spec.language, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled
     )
 
 
-def _derived_sentence_pairs(
-    spec: TextSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
-) -> Iterator[SentencePair]:
-    (language,) = languages
-    assert language is not None
-    return reorder_sentence_pairs(_SENTENCE_PAIRS(_base(spec, language), options), language)
+def _labeled_sentence_file(spec: TextSpec, options: ReadOptions) -> Iterator[LabeledSentence]:
+    return read_labeled_sentence_file(
+        spec.path, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled
+    )
 
 
-def _question_file(spec: PairSpec, options: _Options) -> Iterator[Question]:
+def _no_labeled_sentences(spec: TextSpec, indices: range) -> Iterator[LabeledSentence]:
+    raise UserError("the small world has no labeled sentences", hint="use a file with the columns text and label")
+
+
+def _question_file(spec: PairSpec, options: ReadOptions) -> Iterator[Question]:
     return read_squad(spec.path, spec.source, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled)
 
 
 def _derived_questions(
-    spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options
+    spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: ReadOptions
 ) -> Iterator[Question]:
     context, question = languages
     questions = _QUESTIONS(PairSpec(*_bases(spec, languages), spec.path), options)
     return reorder_questions(questions, context, question, options.labeled, options.dropped)
 
 
-def _mining_files(spec: PairSpec, options: _Options) -> MiningSet:
+def _mining_files(spec: PairSpec, options: ReadOptions) -> MiningSet:
     return read_bucc(
         spec.path, spec.languages, lenient=options.lenient, dropped=options.dropped, labeled=options.labeled
     )
@@ -339,7 +301,7 @@ def _no_mining(spec: PairSpec, indices: range) -> MiningSet:
     raise UserError("the small world has no mining set", hint="use files in the format of BUCC")
 
 
-def _derived_mining(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: _Options) -> MiningSet:
+def _derived_mining(spec: PairSpec, languages: tuple[DerivedLanguage | None, ...], options: ReadOptions) -> MiningSet:
     mining_set = _MINING(PairSpec(*_bases(spec, languages), spec.path), options)
     source, target = languages
     return replace(
@@ -364,22 +326,23 @@ def _reordered(text: str, language: DerivedLanguage | None) -> str:
     return text if language is None else reorder_text(text, language)
 
 
-_PAIRS = _Reader[PairSpec, Iterator[Pair]](_pair_files, smallworld.smallworld_pairs, _derived_pairs)
-_TEXT = _Reader[TextSpec, Iterator[tuple[int, str]]](
+_PAIRS = ItemReader[PairSpec, Iterator[Pair]](_pair_files, smallworld.smallworld_pairs, _derived_pairs)
+_TEXT = ItemReader[TextSpec, Iterator[tuple[int, str]]](
     _text_file, lambda spec, indices: smallworld.smallworld_text(spec.language, indices), _derived_text
 )
-_TREES = _Reader[TextSpec, Iterator[Tree]](
+_TREES = ItemReader[TextSpec, Iterator[Tree]](
     _tree_file, lambda spec, indices: smallworld.smallworld_trees(spec.language, indices), _derived_language_trees
 )
-_TAGGED = _Reader[TextSpec, Iterator[Tagged]](
-    _tagged_file, lambda spec, indices: smallworld.smallworld_tagged(spec.language, indices), _derived_tagged
+_TAGGED = reordered_items(
+    _tagged_file, lambda spec, indices: smallworld.smallworld_tagged(spec.language, indices), reorder_tagged
 )
-_SENTENCE_PAIRS = _Reader[TextSpec, Iterator[SentencePair]](
+_SENTENCE_PAIRS = reordered_items(
     _sentence_pair_file,
     lambda spec, indices: smallworld.smallworld_sentence_pairs(spec.language, indices),
-    _derived_sentence_pairs,
+    reorder_sentence_pairs,
 )
-_QUESTIONS = _Reader[PairSpec, Iterator[Question]](
+_LABELED_SENTENCES = reordered_items(_labeled_sentence_file, _no_labeled_sentences, reorder_labeled_sentences)
+_QUESTIONS = ItemReader[PairSpec, Iterator[Question]](
     _question_file, lambda spec, indices: smallworld.smallworld_questions(*spec.languages, indices), _derived_questions
 )
-_MINING = _Reader[PairSpec, MiningSet](_mining_files, _no_mining, _derived_mining)
+_MINING = ItemReader[PairSpec, MiningSet](_mining_files, _no_mining, _derived_mining)

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from paralign.errors import UserError
-from paralign.formats.items import Question, SentencePair, Tagged, Tree
+from paralign.formats.items import LabeledSentence, Question, SentencePair, Tagged, Tree
 from paralign.languages import DerivedLanguage, WordOrder, join_words, spaces_before
 from paralign.text.words import Span, word_spans
 
 __all__ = [
     "ordering_of",
+    "reorder_labeled_sentences",
     "reorder_questions",
     "reorder_sentence_pairs",
     "reorder_tagged",
@@ -85,6 +86,15 @@ def reorder_sentence_pairs(pairs: Iterable[SentencePair], language: DerivedLangu
     _needs_no_tree(language)
     for pair in pairs:
         yield replace(pair, first=_paragraph(pair.first, language)[0], second=_paragraph(pair.second, language)[0])
+
+
+def reorder_labeled_sentences(
+    sentences: Iterable[LabeledSentence], language: DerivedLanguage
+) -> Iterator[LabeledSentence]:
+    """Yield labeled sentences in a derived language; they keep their labels."""
+    _needs_no_tree(language)
+    for sentence in sentences:
+        yield replace(sentence, text=_paragraph(sentence.text, language)[0])
 
 
 def reorder_questions(

@@ -34,10 +34,10 @@ class Score:
     Attributes:
         metric: name of the metric.
         items: a row for each item. For ``statistic="ratio"`` it holds numerator and denominator, and the score is the
-            ratio of their sums. For a correlation it holds the pair of values, for example prediction and gold score.
-            Shape: [n, 2].
+            ratio of their sums. For a correlation it holds the pair of values, for example prediction and gold score;
+            for ``macro_f1`` the numbers of the gold and the predicted label. Shape: [n, 2].
         where: layer, pooling and direction, for tasks that have them.
-        statistic: how the score is computed from the items: ``ratio``, ``pearson`` or ``spearman``.
+        statistic: how the score is computed from the items: ``ratio``, ``pearson``, ``spearman`` or ``macro_f1``.
 
     >>> Score("accuracy", np.array([[1.0, 1.0], [0.0, 1.0]])).value
     0.5

@@ -1,7 +1,8 @@
-"""Classification of sentence pairs: natural language inference and paraphrase."""
+"""Classification by the state of [CLS]; of sentence pairs: natural language inference and paraphrase."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ from paralign.tasks.example_batches import Example, row_capacity
 from paralign.tasks.label_head import LabelHead
 from paralign.tasks.supervised import ItemScores, SupervisedTask
 
-__all__ = ["Inference", "PairConfig", "Paraphrase"]
+__all__ = ["Classification", "Inference", "PairConfig", "Paraphrase"]
 
 
 class PairConfig(TaskConfig):
@@ -35,13 +36,63 @@ class PairConfig(TaskConfig):
     counted."""
 
 
-class _PairTask(SupervisedTask):
-    """Base class of the classification tasks; ``names`` are the labels."""
+class Classification(SupervisedTask):
+    """Base class of tasks with one label for each row, read from the state of [CLS]. Items have a ``label``.
+
+    A subclass defines :meth:`names`, ``read``, ``examples``, ``texts`` and ``write``.
+    """
+
+    accepts_causal: ClassVar[bool] = True
+
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """Return the labels."""
+
+    def head(self, encoder: Encoder) -> LabelHead:
+        """Return a linear layer on the state of [CLS]."""
+        return LabelHead(encoder, self.names())
+
+    def format_label(self, label: npt.NDArray[np.int64]) -> str:
+        """Return the name of the label."""
+        return self.names()[int(label)]
+
+    def answer(self, item: Any, parts: Sequence[tuple[Example, Any]]) -> str:
+        """Return the most probable label."""
+        return self.names()[int(parts[0][1][0].argmax())]
+
+    def score_item(self, item: Any, answer: str, language: str) -> ItemScores:
+        """Score accuracy."""
+        return {"accuracy": (float(item.label == answer), 1.0)}
+
+    def labels(self, item: Any) -> Sequence[str]:
+        """Return the label."""
+        return (item.label,)
+
+    def key(self, item: Any) -> str:
+        """Return the id of the item."""
+        return str(item.id)
+
+    def baselines(self, data: Dataset[Any]) -> Mapping[str, Mapping[str, float]]:
+        """Return the scores of chance and of the most frequent label of the set."""
+        return {"chance": {"accuracy": 1 / len(self.names())}, **super().baselines(data)}
+
+    def baseline_answers(self, data: Dataset[Any]) -> Mapping[str, Callable[[Any], str]]:
+        """Return the baseline ``majority``, the most frequent label."""
+        most = Counter(item.label for item in data).most_common(1)[0][0]
+        return {"majority": lambda item: most}
+
+
+class _PairTask(Classification):
+    """Base class of tasks on sentence pairs."""
 
     Config: ClassVar[type[TaskConfig]] = PairConfig
     training: ClassVar[Mapping[str, Any]] = {"epochs": 2}
-    accepts_causal: ClassVar[bool] = True
-    names: ClassVar[tuple[str, ...]]
+    relations: ClassVar[tuple[str, ...]]
+    """The labels."""
+
+    def names(self) -> Sequence[str]:
+        """Return the labels."""
+        return self.relations
 
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
@@ -51,22 +102,18 @@ class _PairTask(SupervisedTask):
 
         def pairs(count: Counter[str]) -> Iterator[SentencePair]:
             for pair in read_sentence_pairs(where, lenient=lenient, dropped=count, labeled=labeled):
-                if pair.label in self.names or (not pair.label and not labeled):
+                if pair.label in self.relations or (not pair.label and not labeled):
                     yield pair
                 elif lenient:
                     count["unknown label"] += 1
                 else:
                     raise UserError(
-                        f"{pair.label!r} is not a label of the task {self.name!r} ({', '.join(self.names)})",
+                        f"{pair.label!r} is not a label of the task {self.name!r} ({', '.join(self.relations)})",
                         where=f"{where.path}:{pair.line}",
                         hint="fix the line, choose another --task, or drop such lines with --lenient",
                     )
 
         return Dataset(spec, where.language, pairs, limit=limit, dropped=dropped)
-
-    def head(self, encoder: Encoder) -> LabelHead:
-        """Return a linear layer on the state of [CLS]."""
-        return LabelHead(encoder, self.names)
 
     def examples(self, encoder: Encoder, items: Sequence[SentencePair], language: str | None) -> list[Example]:
         """Return one row for each pair: [CLS] premise [SEP] hypothesis [SEP]."""
@@ -81,21 +128,9 @@ class _PairTask(SupervisedTask):
                 self.cut[f"sentence pairs cut to {self.config.max_pieces} pieces"] += 1
                 keep = min(len(second), max(longest // 2, longest - len(first)))  # the longer one is cut first
                 first, second = first[: longest - keep], second[:keep]
-            label = np.array([self.names.index(item.label) if item.label else 0])
+            label = np.array([self.relations.index(item.label) if item.label else 0])
             rows.append(Example((first, second), np.zeros(1, np.int64), label, index))
         return rows
-
-    def format_label(self, label: npt.NDArray[np.int64]) -> str:
-        """Return the name of the label."""
-        return self.names[int(label)]
-
-    def answer(self, item: SentencePair, parts: Sequence[tuple[Example, Any]]) -> str:
-        """Return the most probable label."""
-        return self.names[int(parts[0][1][0].argmax())]
-
-    def score_item(self, item: SentencePair, answer: str, language: str) -> ItemScores:
-        """Score accuracy."""
-        return {"accuracy": (float(item.label == answer), 1.0)}
 
     def write(self, path: Path, answered: Iterable[tuple[SentencePair, str]]) -> list[Path]:
         """Write three columns as in XNLI: premise, hypothesis, predicted label."""
@@ -106,14 +141,6 @@ class _PairTask(SupervisedTask):
         """Return both sentences."""
         return item.first, item.second
 
-    def labels(self, item: SentencePair) -> Sequence[str]:
-        """Return the label."""
-        return (item.label,)
-
-    def key(self, item: SentencePair) -> str:
-        """Return the id of the pair."""
-        return item.id
-
     def code_switch(self, item: SentencePair, original: SentencePair) -> tuple[SentencePair, SentencePair]:
         """Return the pairs with the premise in one language and the hypothesis in the other."""
         if item.label != original.label:
@@ -122,25 +149,16 @@ class _PairTask(SupervisedTask):
             raise UserError(f"{message}: they are not translations", hint=hint)
         return replace(item, second=original.second), replace(item, first=original.first)
 
-    def baselines(self, data: Dataset[SentencePair]) -> Mapping[str, Mapping[str, float]]:
-        """Return the scores of chance and of the most frequent label of the set."""
-        return {"chance": {"accuracy": 1 / len(self.names)}, **super().baselines(data)}
-
-    def baseline_answers(self, data: Dataset[SentencePair]) -> Mapping[str, Callable[[SentencePair], str]]:
-        """Return the baseline ``majority``, the most frequent label."""
-        most = Counter(item.label for item in data).most_common(1)[0][0]
-        return {"majority": lambda item: most}
-
 
 class Inference(_PairTask):
     """Natural language inference (MultiNLI, XNLI, SNLI): accuracy over three labels."""
 
     name: ClassVar[str] = "nli"
-    names: ClassVar[tuple[str, ...]] = ("entailment", "neutral", "contradiction")
+    relations: ClassVar[tuple[str, ...]] = ("entailment", "neutral", "contradiction")
 
 
 class Paraphrase(_PairTask):
     """Paraphrase identification (PAWS-X): accuracy over two labels."""
 
     name: ClassVar[str] = "paraphrase"
-    names: ClassVar[tuple[str, ...]] = ("0", "1")
+    relations: ClassVar[tuple[str, ...]] = ("0", "1")

@@ -30,7 +30,7 @@ BUDGET = 8192
 """Number of padded pieces encoded at once in evaluation."""
 
 ItemScores = Mapping[str, tuple[float, float]]
-"""Scores of one item by metric: numerator and denominator, or the pair of values of a correlation."""
+"""Scores of one item by metric: numerator and denominator, or a pair of values, see ``statistics``."""
 
 
 class SupervisedTask(Task):
@@ -48,7 +48,7 @@ class SupervisedTask(Task):
     training: ClassVar[Mapping[str, Any]] = {}
     """Training settings in which the task differs from BERT (Devlin et al. 2019)."""
     statistics: ClassVar[Mapping[str, str]] = {}
-    """Metrics that are correlations instead of ratios, with ``pearson`` or ``spearman``. For them :meth:`score_item`
+    """Metrics that are no ratios, with ``pearson``, ``spearman`` or ``macro_f1``. For them :meth:`score_item`
     returns the pair of values of an item."""
     window: ClassVar[int] = 4096
     """Number of items tokenized and sorted by length together, which bounds the memory."""
@@ -96,7 +96,7 @@ class SupervisedTask(Task):
             language: language of the data set.
 
         Returns:
-            Numerator and denominator by metric, the main metric first. See :attr:`statistics` for correlations.
+            Numerator and denominator by metric, the main metric first. See :attr:`statistics` for others.
         """
 
     @abstractmethod

@@ -1,0 +1,95 @@
+"""Collect the rows of the claims, and write docs/claims.md from them.
+
+    python benchmarks/claims.py collect RUNS --base e5 [--out benchmarks/results/claims.jsonl] [--rename OLD=NEW ...]
+    python benchmarks/claims.py page
+
+RUNS is the folder of ``paralign suite`` with benchmarks/suites/e5.toml, of ``paralign analyze ablation`` or
+``similarity``, or any other with runs; the names of its systems are those of benchmarks/claims.toml. Scores of finished
+runs that are not in the file yet are added. The format of the file is described in benchmarks/claims_rows.py, how
+claims are tested in benchmarks/claims_verdicts.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tomllib
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from claims_page import page
+from claims_rows import added, collect, read_rows
+from claims_verdicts import decide
+
+HERE = Path(__file__).parent
+CLAIMS = HERE / "claims.toml"
+ROWS = HERE / "results/claims.jsonl"
+PAGE = HERE.parent / "docs/claims.md"
+
+
+def claimed_metrics(claims: Sequence[dict[str, Any]]) -> dict[str, set[str]]:
+    """Return the metrics of each kind of task that a claim is about."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for claim in claims:
+        tasks = claim.get("task", [])
+        tasks = list(tasks.values()) if isinstance(tasks, dict) else [tasks] if isinstance(tasks, str) else tasks
+        for task in tasks:
+            metric = claim["metric"]
+            found[task].add(metric[task] if isinstance(metric, dict) else metric)
+    found["change"] = found["similarity"]  # of an encoder before and after fine-tuning
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the arguments and run the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    collecting = commands.add_parser("collect", help="add the scores of finished runs to the file of rows")
+    collecting.add_argument("runs", type=Path)
+    collecting.add_argument("--base", required=True, help="e5, mini or scratch")
+    collecting.add_argument("--out", type=Path, default=ROWS)
+    collecting.add_argument(
+        "--rename", action="append", default=[], metavar="OLD=NEW", help="OLD is SYSTEM, or FOLDER/SYSTEM"
+    )
+    collecting.add_argument("--pairs", type=int, help="training pairs of aligned encoders; default: as recorded")
+    collecting.add_argument("--commit", help="version that measured; default: that of the repository")
+    writing = commands.add_parser("page", help="write the page")
+    writing.add_argument("--rows", type=Path, default=ROWS)
+    writing.add_argument("--out", type=Path, default=PAGE)
+    given = parser.parse_args(arguments)
+    registered = tomllib.loads(CLAIMS.read_text(encoding="utf-8"))
+    if given.command == "page":
+        given.out.write_text(written(registered, given.rows), encoding="utf-8")
+        return
+    bases = sorted({base for claim in registered["claim"] for base in claim["bases"]})
+    if given.base not in bases:
+        raise SystemExit(f"unknown base {given.base!r}; known: {', '.join(bases)}")
+    if unnamed := [text for text in given.rename if "=" not in text]:
+        raise SystemExit(f"cannot read --rename {unnamed[0]!r}; write OLD=NEW")
+    rename = dict(text.split("=", 1) for text in given.rename)
+    commit = given.commit or git("rev-parse", "--short=12", "HEAD")
+    rows = collect(given.runs, given.base, claimed_metrics(registered["claim"]), commit, rename, given.pairs)
+    print(f"{added(given.out, rows)} of {len(rows)} rows added to {given.out}")
+
+
+def written(registered: dict[str, Any], rows: Path) -> str:
+    """Return the page.
+
+    Args:
+        registered: content of claims.toml.
+        rows: file of the rows.
+    """
+    found = read_rows(rows)
+    return page(registered, decide(registered, found), found)
+
+
+def git(*words: str) -> str:
+    """Return the output of a git command in this repository."""
+    done = subprocess.run(["git", *words], cwd=HERE, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""The page docs/claims.md, from the results of the claims and the rows they are based on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from claims_tests import Row
+from claims_verdicts import Part, Result
+
+from paralign.metrics.bootstrap import Comparison
+
+VERDICTS = {
+    "holds": "holds",
+    "holds_in_part": "holds in part",
+    "does_not_hold_here": "does not hold here",
+    "not_testable_here": "not testable here",
+    "not_tested": "not tested",
+}
+COLUMNS = ("mini", "e5", "scratch")
+
+HEAD = """# The claims of four papers, tested
+
+Does what the papers say hold here? The claims, systems, tasks, tests and rules of the verdicts were
+[written down](../benchmarks/claims.toml) before any test half was scored. `python benchmarks/claims.py page` writes
+this page from them and from the [rows](../benchmarks/results) that were measured: none of its figures is typed by hand.
+What has no rows is *not tested*.
+
+## What the bases have seen
+
+**`e5`** is multilingual-e5-small, 12 layers of width 384, with a vocabulary head fitted for these experiments. It is
+aligned before we begin: its authors trained it contrastively on about a billion pairs of texts, translations among
+them, and then on labeled data for inference, questions and retrieval. Some of these collections contain sentences of
+XQuAD, MLQA, TyDiQA, Tatoeba and FLORES, from which SIB-200 is made. Its scores on inference, questions, topics and
+retrieval are therefore no clean zero-shot scores. Differences between systems that start from it mean something,
+absolute scores do not; and if an objective over sentences has no effect here, that does not refute its paper, because
+the encoder may already have what the objective teaches.
+
+**`mini`** is [`paralign-mini`](results/paralign-mini.md), 4 layers of width 256, which has never seen a pair of
+translations. It is small, so that tagging takes the place of inference and questions. **`scratch`** are small encoders
+that are pretrained for a claim.
+"""
+
+RULES = """## How they are tested
+
+Differences are points of the score, the first system minus the second, on the same test items and with the same seeds:
+seed *k* means alignment seed *k* and fine-tuning seed *k* together. The score of a claim is the mean over its
+languages. Intervals are 95 % intervals over seeds (Student's, of the differences seed by seed) and test items
+({resamples:,} resamples, the same for all systems), without correction. *p* is corrected by Holm's method over all
+comparisons that were tested, {tested} at present. A difference is significant, marked \\*, if its corrected *p* is at
+most {alpha:.2f}: then its interval at the corrected level excludes 0. Differences in single languages or tasks are
+marked at the level at which their comparison was decided. With fewer than {min_seeds} seeds or {min_items} test items
+nothing is tested. Correlations are Spearman's, with intervals from resampling encoders, and languages if the claim says
+so.
+
+Verdicts, the first that applies:
+
+{verdicts}
+"""
+
+
+def page(registered: Mapping[str, Any], results: Sequence[Result], rows: Sequence[Row]) -> str:
+    """Return the page as Markdown.
+
+    Args:
+        registered: content of claims.toml.
+        results: the claims with their verdicts.
+        rows: all rows.
+    """
+    rules = registered["test"]
+    tested = sum(part.comparison is not None for result in results for part in result.parts)
+    verdicts = "\n".join(f"* *{VERDICTS[name]}*: {text}" for name, text in registered["verdicts"].items())
+    facts = {"tested": tested, "alpha": 1 - rules["level"], "verdicts": verdicts}
+    sections = [
+        HEAD,
+        _overview(results),
+        RULES.format(**rules, **facts),
+        _amendments(registered.get("amendment", ())),
+        "## Each claim\n",
+        *(_details(result) for result in results),
+        _origins(rows),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _overview(results: Sequence[Result]) -> str:
+    counts = {name: sum(result.verdict == key for result in results) for key, name in VERDICTS.items()}
+    summary = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    lines = [
+        f"## Verdicts\n\nOf {len(results)} claims: {summary}.\n",
+        "The columns show differences in points, or correlations.\n",
+        "| | claim | in the paper | verdict | " + " | ".join(COLUMNS) + " |",
+        "|---:|---|---|---|" + "---|" * len(COLUMNS),
+    ]
+    for result in results:
+        claim = result.claim
+        cells = [_column(result, base) if base in claim["bases"] else "–" for base in COLUMNS]
+        shown = [str(claim["id"]), _flat(claim["statement"]), _flat(claim["source"]), VERDICTS[result.verdict], *cells]
+        lines.append(f"| {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _column(result: Result, base: str) -> str:
+    parts = [part for part in result.parts if part.base == base and not part.missing]
+    if not parts:
+        return "not testable" if "not_testable" in result.claim else "not tested"
+    return "; ".join(f"{_what(part, result)} {_difference(part)}".strip() for part in parts)
+
+
+def _what(part: Part, result: Result) -> str:
+    """Return what tells a comparison from the others of its claim and base, tested or not; empty for a single one."""
+    others = [other for other in result.parts if other.base == part.base]
+    words = [part.task] if len({other.task for other in others}) > 1 else []
+    words += [part.treated] if len({other.treated for other in others}) > 1 else []
+    words += [f"against {part.control}"] if len({other.control for other in others}) > 1 else []
+    return " ".join(words)
+
+
+def _difference(part: Part) -> str:
+    """Return the difference with its interval and number of seeds; for curves what is true of them."""
+    if part.comparison is None:
+        return "; ".join(f"{text}: {'yes' if true else 'no'}" for text, true in part.checks.items())
+    found = part.comparison
+    if not part.values:
+        return f"{found.difference:.2f} ({found.low:.2f} to {found.high:.2f}){_star(part)}, {found.seeds} encoders"
+    return f"{_points(found)}{_star(part)}, {found.seeds} seeds"
+
+
+def _points(found: Comparison) -> str:
+    return f"{_signed(found.difference)} ({_signed(found.low)} to {_signed(found.high)})"
+
+
+def _signed(value: float) -> str:
+    """Return a difference in points, with a minus sign and without a negative zero."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def _star(part: Part, compared: Comparison | None = None) -> str:
+    return r"\*" if part.sign(compared) else ""
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
+
+
+def _amendments(amendments: Iterable[Mapping[str, Any]]) -> str:
+    lines = []
+    for entry in amendments:
+        numbers = entry.get("claims", ())
+        about = f", claim{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}" if numbers else ""
+        lines.append(f"* {entry['date']}{about}: {_flat(entry['text'])}")
+    if not lines:
+        return ""
+    return "## Amendments\n\nWhat was changed after the registration, with its date:\n\n" + "\n".join(lines) + "\n"
+
+
+def _details(result: Result) -> str:
+    claim = result.claim
+    contrast = claim.get("contrast") or claim.get("correlation")
+    lines = [f"### {claim['id']}. {_flat(claim['statement'])}\n", f"{_flat(claim['source'])}.\n"]
+    if contrast:
+        word = "compared with" if "contrast" in claim else "and"
+        lines.append(f"*{contrast[0]}* {word} *{contrast[1]}*; expected: {claim['expected']}.\n")
+    for name in ("training", "rule", "not_testable"):
+        if name in claim:
+            text = _flat(claim[name])
+            lines.append(f"{name.replace('_', ' ').capitalize()}: {text}{'' if text.endswith('.') else '.'}\n")
+    by_base = ", ".join(f"{base}: {VERDICTS[name]}" for base, name in result.by_base.items())
+    alone = f" ({by_base})" if len(result.by_base) > 1 else ""
+    lines.append(f"**{VERDICTS[result.verdict].capitalize()}**{alone}.\n")
+    lines += _table([part for part in result.parts if part.values and not part.missing])
+    for part in result.parts:
+        if part.missing:
+            lines.append(f"* {_where(part, result)}, not tested: {part.missing}")
+        elif not part.values:
+            lines.append(f"* {_where(part, result)}: {_difference(part)}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _where(part: Part, result: Result) -> str:
+    return ", ".join(name for name in (part.base, _what(part, result)) if name)
+
+
+def _table(parts: Sequence[Part]) -> list[str]:
+    if not parts:
+        return []
+    lines = [
+        "| base | task | first | second | scores | difference | p, corrected | seeds | pairs | languages or tasks |",
+        "|---|---|---|---|---|---|---:|---:|---:|---|",
+    ]
+    for part in parts:
+        assert part.comparison is not None
+        pairs = sorted({row["pairs"] for row in part.rows if "pairs" in row})
+        cells = [
+            part.base,
+            part.task,
+            part.treated,
+            part.control,
+            " and ".join(f"{100 * value:.1f}" for value in part.values),
+            f"{_points(part.comparison)}{_star(part)}",
+            f"{part.adjusted:.3f}",
+            str(part.comparison.seeds),
+            ", ".join(f"{number:,}" for number in pairs) or "–",
+            ", ".join(f"{name} {_signed(c.difference)}{_star(part, c)}" for name, c in part.parts.items()),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return ["\n".join(lines) + "\n"]
+
+
+def _unpaired(rows: Sequence[Row]) -> str:
+    count = sum(row.get("align_seed", row["seed"]) != row["seed"] for row in rows)
+    return f" {count:,} rows are not used: their seeds of alignment and fine-tuning differ." if count else ""
+
+
+def _origins(rows: Sequence[Row]) -> str:
+    """Return which rows there are, and the commands and commits that made them."""
+    if not rows:
+        return ""
+    lines = [
+        "## Rows, commands and commits\n",
+        f"Commands are shown without folders; SEED is the seed, ENCODER the encoder of a system.{_unpaired(rows)}\n",
+        "| base | system | task | train | languages | seeds | pairs | commit |",
+        "|---|---|---|---|---|---|---:|---|",
+    ]
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["base"], row["system"], row["task"], row.get("train", "–")].append(row)
+    for names, group in sorted(groups.items()):
+        languages, seeds, pairs, commits = (
+            ", ".join(dict.fromkeys(str(row[name]) for row in group if name in row))
+            for name in ("language", "seed", "pairs", "commit")
+        )
+        lines.append(f"| {' | '.join([*names, languages, seeds, pairs or '–', commits])} |")
+    for title, name in (("Alignment", "aligned"), ("Measurement", "command")):
+        used: dict[str, dict[str, None]] = defaultdict(dict)
+        for row in rows:
+            if name in row:
+                where = row["system"] if name == "aligned" else row["task"]
+                used[row[name]][f"{row['base']} {where}"] = None
+        for command, places in used.items():
+            lines.append(f"\n{title}, {', '.join(places)}:\n\n```\n{command}\n```")
+    return "\n".join(lines) + "\n"
