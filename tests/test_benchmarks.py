@@ -14,13 +14,20 @@ import numpy as np
 import pytest
 
 from paralign.batches.views import View
+from paralign.config import merge, parse_override
 from paralign.encoder.tokenizer import probe_template
 from paralign.objectives.base import Step
+from paralign.runs.finetune_settings import finetune_settings
+from paralign.runs.settings import task_section
+from paralign.runs.suite_file import load_suite
 from paralign.sources.specs import parse_pairs
+from paralign.tasks.base import find_task, find_task_class
 from paralign.text.words import word_spans
 
+SUITES = Path(__file__).parents[1] / "benchmarks/suites"
 SCRIPTS = (
     "aligners",
+    "claims",
     "confusion",
     "derived",
     "language_gap",
@@ -64,6 +71,17 @@ def test_every_script_explains_itself(name, capsys):
         importlib.import_module(name).main(["--help"])
     assert stop.value.code == 0
     assert f"python benchmarks/{name}.py" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", sorted(SUITES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_suites_have_known_tasks_and_settings(path, tmp_path):
+    for task in load_suite(str(path), tmp_path).task:
+        if find_task_class(task.task).trains:
+            assert task.train
+            finetune_settings(task.task, task.recipe, None, task.set)
+        else:
+            assert not task.train
+            find_task(task.task, task_section(merge(*map(parse_override, task.set))))
 
 
 def test_startup_measures_every_command(capsys):
