@@ -15,6 +15,7 @@ from paralign.corpus.build import Tokenize, build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.exclusion import excluded_sentences
 from paralign.corpus.mixing import tempered
+from paralign.corpus.shard_plan import Shard
 from paralign.corpus.store import TokenStore, share_kept
 from paralign.device import only_cpu
 from paralign.digests import file_digest
@@ -53,6 +54,7 @@ def build_corpus(
     exclude: Sequence[str] = (),
     tokenised: bool = False,
     lenient: bool = False,
+    shard: Shard | None = None,
     quiet: bool = False,
 ) -> TokenStore:
     """Tokenize text into a store without the sentences of test files (``exclude``), and print how much was kept.
@@ -68,12 +70,14 @@ def build_corpus(
         exclude: test files.
         tokenised: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
+        shard: the part of the text to tokenize, whose language was checked before. Default ``None``: all of it.
         quiet: print nothing.
 
     Raises:
         UserError: for text that cannot be read, or that is in another language than its tag.
     """
-    check_languages(specs, lenient=lenient, quiet=quiet)
+    if shard is None:
+        check_languages(specs, lenient=lenient, quiet=quiet)
     unseen = excluded_sentences(map(Path, exclude), lenient=lenient)[0] if exclude else None
     state = {"printed": 0}
 
@@ -93,6 +97,7 @@ def build_corpus(
         lenient=lenient,
         tokenised=tokenised,
         exclude=unseen,
+        shard=shard,
         progress=progress,
     )
     for line in kept_lines(store):
