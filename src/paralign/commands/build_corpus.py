@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,13 +56,14 @@ class CorpusRequest:
     limit: int | None = None
     lenient: bool = False
 
-    def arguments(self, out: Path) -> list[str]:
-        """Return the command line of :func:`build_corpus`, without options about shards."""
+    def command(self, out: Path) -> list[str]:
+        """Return the command line that builds the corpus quietly, without options about shards."""
         several = {"pairs": self.pairs, "text": self.text, "exclude": self.exclude, "set": self.overrides}
         values = [f"--{name}={value}" for name, given in several.items() for value in given]
         flags = [f"--{name}" for name in ("tokenised", "lenient") if getattr(self, name)]
         limit = [] if self.limit is None else [f"--limit={self.limit}"]
-        return ["corpus", "build", f"--out={out}", f"--model={self.model}", *values, *limit, *flags]
+        program = [sys.executable, "-m", "paralign", "corpus", "build", "--quiet"]
+        return [*program, f"--out={out}", f"--model={self.model}", *values, *limit, *flags]
 
 
 def build_corpus(
@@ -219,12 +221,17 @@ class _ShardedCorpus:
             return
         self.texts.build(folder, shard=plan.shard(number), quiet=self.quiet)
 
+    def _is_finished(self) -> bool:
+        if not (self.out / JOINED).exists():
+            return False
+        TokenStore.open(self.out)
+        echo(f"{self.out} is finished", quiet=self.quiet)
+        return True
+
     def build(self, workers: int | None) -> None:
         """Build all shards that are not finished, and join them."""
         plan = self._plan()
-        if (self.out / JOINED).exists():
-            TokenStore.open(self.out)
-            echo(f"{self.out} is finished", quiet=self.quiet)
+        if self._is_finished():
             return
         missing = [k for k in range(1, plan.shards + 1) if not (self.out / plan.folder(k)).exists()]
         for number in sorted({*range(1, plan.shards + 1)} - {*missing}):
@@ -249,10 +256,16 @@ class _ShardedCorpus:
 
         if len(missing) < plan.shards:
             echo(f"{self.out}: {plan.shards - len(missing)} shards are built, continuing", quiet=self.quiet)
-        command = [*self.request.arguments(self.out), "--quiet", "--shard"]
-        run_processes(command, [f"{number}/{plan.shards}" for number in missing], workers, finished)
+        run_processes(
+            [*self.request.command(self.out), "--shard"],
+            [f"{number}/{plan.shards}" for number in missing],
+            workers,
+            finished,
+        )
 
     def write_jobs(self, workers: int | None) -> None:
         """Write job scripts for Slurm that build all shards and join them, and submit them."""
         plan = self._plan()
-        submit_to_slurm(self.out, self.request.arguments(self.out), plan.shards, workers, quiet=self.quiet)
+        if self._is_finished():
+            return
+        submit_to_slurm(self.out, self.request.command(self.out), plan.shards, workers, quiet=self.quiet)

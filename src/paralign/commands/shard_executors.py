@@ -39,7 +39,7 @@ def run_processes(command: Sequence[str], shards: Sequence[str], workers: int, f
     """Build shards in processes, several at a time; if one fails, the others are stopped.
 
     Args:
-        command: arguments of ``paralign``, to which the shard is added.
+        command: the command line, to which the shard is added.
         shards: the shards, ``K/N``.
         workers: number of processes at a time.
         finished: called with the position in ``shards`` of each that is built.
@@ -57,7 +57,7 @@ def run_processes(command: Sequence[str], shards: Sequence[str], workers: int, f
                 while waiting and len(running) < workers:
                     position, shard = waiting.pop(0)
                     messages: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-                    words = [sys.executable, "-m", "paralign", *command, shard]
+                    words = [*command, shard]
                     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=messages, env=environment)
                     running[position] = process, messages
                 time.sleep(_POLL)
@@ -114,7 +114,7 @@ def submit_to_slurm(out: Path, command: Sequence[str], shards: int, workers: int
 
     Args:
         out: folder of the corpus.
-        command: arguments of ``paralign``.
+        command: the command line, without the shard.
         shards: number of shards.
         workers: largest number of jobs that run at the same time. ``None``: no limit.
         quiet: print nothing.
@@ -123,7 +123,7 @@ def submit_to_slurm(out: Path, command: Sequence[str], shards: int, workers: int
         UserError: if there is no ``sbatch`` here, or it fails; the files are written nevertheless.
     """
     jobs = out.resolve() / "jobs"
-    program = shlex.join([sys.executable, "-m", "paralign", *command, "--quiet"])
+    program = shlex.join(command)
     at_a_time = "" if workers is None else f"%{workers}"
     head = f"cd {shlex.quote(str(Path.cwd()))} || exit 1\n"
     threads = 'export RAYON_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}" OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"\n'

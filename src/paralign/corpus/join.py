@@ -46,17 +46,18 @@ def check_shard(folder: Path, number: int, plan: ShardPlan) -> TokenStore:
     except UserError as error:
         raise UserError(f"shard {number}/{plan.shards}: {error.message}", where=error.where, hint=_REBUILD) from None
     facts = shard.meta.get("shard") or {}
-    if facts.get("plan") == plan.digest and facts.get("number") == number:
-        return shard
+    config = plan.content["filter"]
+    changed = [f"data.{name}" for name, value in config.items() if shard.meta["filter"].get(name) != value]
     if shard.meta["tokenizer"] != plan.content["tokenizer"]:
         reason = "it was built with another tokenizer"
-    elif shard.meta["filter"] != plan.content["filter"]:
-        names = [name for name, value in plan.content["filter"].items() if shard.meta["filter"].get(name) != value]
-        reason = f"it was built with other settings ({', '.join(f'data.{name}' for name in names)})"
-    elif facts.get("plan") == plan.digest:
+    elif changed:
+        reason = f"it was built with other settings ({', '.join(changed)})"
+    elif facts.get("plan") != plan.digest:
+        reason = "it was built from other text or with other options"
+    elif facts["number"] != number:
         reason = f"it is shard {facts['number']}"
     else:
-        reason = "it was built from other text or with other options"
+        return shard
     raise UserError(f"not shard {number}/{plan.shards} of this corpus: {reason}", where=path, hint=_REBUILD)
 
 
