@@ -160,10 +160,42 @@ class TokenStore:
     @cached_property
     def lengths(self) -> npt.NDArray[np.int32]:
         """int32 ``[n, sides]`` number of pieces of each side."""
-        index = self._index.all()
-        out = np.empty(len(index) - 1, np.int32)
+        return self._without_gaps(self._differences(0, len(self._index) - 1))
+
+    def lengths_of(self, start: int, stop: int) -> npt.NDArray[np.int32]:
+        """Return ``lengths`` of the records from ``start`` to before ``stop``, int32 ``[stop - start, sides]``; unlike
+        ``lengths``, they are not kept in memory."""
+        first, last = self._stored_range(start, stop)
+        return self._read_rows(self._differences(first * self.sides, last * self.sides), start, stop)
+
+    def languages_of(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
+        """Return ``language`` of the records from ``start`` to before ``stop``, uint8 ``[stop - start, sides]``."""
+        first, last = self._stored_range(start, stop)
+        return self._read_rows(self._language[first:last], start, stop)
+
+    def language_at(self, records: Ints, sides: Ints) -> Ints:
+        """Return the index into ``languages`` of sides of records, ``[r]``."""
+        return np.asarray(self._language[self.stored(records)][np.arange(len(records)), sides], np.int64)
+
+    def _differences(self, start: int, stop: int) -> npt.NDArray[np.int32]:
+        """Return the numbers of pieces of a range of slots, ``[records, sides]``."""
+        index = self._index[start : stop + 1]
+        out = np.empty(stop - start, np.int32)
         np.subtract(index[1:], index[:-1], out=out, casting="unsafe")  # without a temporary int64 array
-        return self._without_gaps(out.reshape(-1, self.sides))
+        return out.reshape(-1, self.sides)
+
+    def _stored_range(self, start: int, stop: int) -> tuple[int, int]:
+        if start >= stop:
+            return 0, 0
+        first, last = self.stored(np.array([start, stop - 1])).tolist()
+        return first, last + 1
+
+    def _read_rows(self, values: npt.NDArray[Any], start: int, stop: int) -> npt.NDArray[Any]:
+        """Return the rows of the records, of the rows of all that are stored from the first to the last of them."""
+        if self._gaps is None or len(values) == stop - start:
+            return values
+        stored = self.stored(np.arange(start, stop))
+        return np.asarray(values[stored - stored[0]])
 
     @cached_property
     def _gaps(self) -> Ints | None:
