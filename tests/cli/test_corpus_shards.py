@@ -20,6 +20,7 @@ from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.smallworld import World
 from tests.corpus.test_shards import assert_same
+from tests.robustness.scenarios import result_of, sets, stopped_after
 from tests.robustness.test_kills import run_in_child
 
 SHARDS = 3
@@ -102,6 +103,25 @@ def test_a_run_has_the_same_losses(words, base, whole, tmp_path, recipe):
         losses.append([{key: value for key, value in line.items() if "loss" in key} for line in lines])
     assert any(losses[0])
     assert losses[0] == losses[1]
+
+
+def test_a_run_is_resumed_inside_a_section(words, base, tmp_path):
+    out = tmp_path / "corpus"
+    build_shards(words, out, 1, 2, 3)
+    assert build(words, out) == 0
+    assert 200 > len(TokenStore.open(out)) > 2 * 64  # two sections of 8 steps
+    settings = ("steps=14", "batch=8", "shuffle=100", "log_every=1", "checkpoint_every=4", "precision=fp32")
+    command = ["align", "--model", str(base), "--corpus", str(out), "--recipe", "tlm-mini", "--quiet"]
+    command += sets(*(f"training.{setting}" for setting in settings))
+    results = []
+    for name, stop in (("straight", None), ("stopped", 11)):
+        run = tmp_path / name / "run"
+        with stopped_after(stop):
+            assert main([*command, "--out", str(run)]) == (0 if stop is None else 143)
+        assert main([*command, "--out", str(run), "--resume"]) == 0
+        results.append({key: value for key, value in result_of(run).items() if not key.endswith("run.json")})
+    assert results[0] == results[1]
+    assert any(key.endswith(".safetensors") for key in results[0])
 
 
 def said(capsys):
@@ -231,8 +251,7 @@ def test_a_killed_process_is_named_and_the_others_are_stopped(tmp_path):
 
 
 def test_the_message_of_a_process_is_passed_on(tmp_path):
-    code = "print('WARNING x', file=sys.stderr); sys.exit('paralign: text.tsv:7: too long') if 0 else 0;"
-    code += "print('paralign: text.tsv:7: bad', file=sys.stderr); sys.exit(2)"
+    code = "print('WARNING x\\nparalign: text.tsv:7: bad', file=sys.stderr); sys.exit(2)"
     with pytest.raises(UserError, match=r"^shard 1/1: text.tsv:7: bad$"):
         processes(tmp_path, code, ["1/1"], 1)
     with pytest.raises(RuntimeError, match="shard 1/1 failed"):

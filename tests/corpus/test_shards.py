@@ -59,7 +59,13 @@ def assert_same(store: TokenStore, other: TokenStore) -> None:
         assert getattr(store, name).dtype == getattr(other, name).dtype
     records = np.repeat(np.arange(len(store)), store.sides)
     sides = np.tile(np.arange(store.sides), len(store))
-    order = np.random.default_rng(0).permutation(len(records))
+    rng = np.random.default_rng(0)
+    for start, stop in np.sort(rng.integers(0, len(store) + 1, (9, 2))).tolist():
+        np.testing.assert_array_equal(store.lengths_of(start, stop), other.lengths[start:stop])
+        np.testing.assert_array_equal(store.languages_of(start, stop), other.language[start:stop])
+    order = rng.permutation(len(records))
+    expected = other.language[records[order], sides[order]]
+    np.testing.assert_array_equal(store.language_at(records[order], sides[order]), expected)
     for method in ("gather", "gather_offsets", "gather_words"):
         for mine, theirs in zip(
             getattr(store, method)(records[order], sides[order]),
