@@ -195,7 +195,9 @@ def _mixed(
     """Return the records of an epoch in random order, ``[n]``."""
     n = len(groups)
     if temperature == 1.0:
-        return rng.permutation(np.arange(n, dtype=_index_type(n)))
+        order = np.arange(n, dtype=_index_type(n))
+        rng.shuffle(order)  # in place: the order of rng.permutation(n)
+        return order
     sampled = []
     names, sizes = np.unique(groups, return_counts=True)
     for name, size, count in zip(names, sizes, _sample_sizes(sizes, temperature), strict=True):

@@ -49,6 +49,7 @@ class SectionPlan:
         self._options = {"batch": batch, "window": window, "temperature": temperature}
         self._sections = max(1, -(-records // shuffle))
         self._current: tuple[int, int] | None = None
+        self._plan: BatchPlan | None = None
         if self._sections == 1:
             self._plan = BatchPlan(*costs(0, records), seed=seed, **self._options)  # type: ignore[arg-type]
             self.steps_per_epoch = self._plan.steps_per_epoch
@@ -67,31 +68,45 @@ class SectionPlan:
 
     def records(self, step: int) -> Ints:
         """Return the records of global batch ``step`` (counted over all epochs), ``[batch]``."""
+        plan, index = self._enter(step)
+        positions = plan.records(index)
         if self._sections == 1:
-            return self._plan.records(step)
-        index = self._enter(step)
-        positions = self._plan.records(index)
+            return positions
         return np.asarray(positions + self._shifts[np.searchsorted(self._ends, positions, side="right")])
 
     def rounds(self, step: int) -> Ints:
         """Return how often each of these records occurred before in its epoch, ``[batch]``."""
-        index = step if self._sections == 1 else self._enter(step)
-        return self._plan.rounds(index)
+        plan, index = self._enter(step)
+        return plan.rounds(index)
 
-    def _enter(self, step: int) -> int:
-        """Read the section of a step unless it was read last; return the number of the step in it."""
+    def _enter(self, step: int) -> tuple[BatchPlan, int]:
+        """Read the section of a step unless it was read last; return its plan, and the number of the step in it."""
+        if self._sections == 1:
+            assert self._plan is not None
+            return self._plan, step
         epoch, index = divmod(step, self.steps_per_epoch)
         section, index = divmod(index, self._steps)
-        if self._current != (epoch, section):
+        if self._plan is None or self._current != (epoch, section):
             rng = np.random.Generator(np.random.Philox(seed_for(self._seed, epoch, _BLOCKS)))
             blocks = np.sort(rng.permutation(len(self._bounds) - 1)[section * BLOCKS : (section + 1) * BLOCKS])
             starts, stops = self._bounds[blocks], self._bounds[blocks + 1]
             self._ends = np.cumsum(stops - starts)
             self._shifts = starts - (self._ends - (stops - starts))
-            read = [self._costs(start, stop) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
-            lengths, groups = (np.concatenate(parts) for parts in zip(*read, strict=True))
-            del read
+            self._plan = None  # before the next one is made
+            lengths, groups = self._read(starts, stops)
             seed = seed_for(self._seed, epoch, _SECTION, section)
             self._plan = BatchPlan(lengths, groups, seed=seed, **self._options)  # type: ignore[arg-type]
             self._current = (epoch, section)
-        return index
+        return self._plan, index
+
+    def _read(self, starts: Ints, stops: Ints) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
+        """Return lengths and groups of the blocks of a section; with temperature 1 the groups do not matter."""
+        lengths = np.empty(self._ends[-1], np.int32)
+        groups = np.empty(len(lengths), np.int32) if self._options["temperature"] != 1.0 else None
+        for start, stop, end in zip(starts.tolist(), stops.tolist(), self._ends.tolist(), strict=True):
+            part = slice(end - (stop - start), end)
+            costs = self._costs(start, stop)
+            lengths[part] = costs[0]
+            if groups is not None:
+                groups[part] = costs[1]
+        return lengths, np.broadcast_to(np.zeros((), np.int32), len(lengths)) if groups is None else groups
