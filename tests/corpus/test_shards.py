@@ -295,7 +295,7 @@ def test_nothing_left_is_an_error_after_the_join_only(tmp_path: Path) -> None:
     assert not (tmp_path / "corpus/joined").exists()
 
 
-@pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/2", "01/2", "1/2/3", ""])
+@pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/2", "01/2", "1/2/3", "1/4097", ""])
 def test_shards_that_do_not_exist(text: str) -> None:
     with pytest.raises(UserError, match="K/N"):
         parse_shard(text)

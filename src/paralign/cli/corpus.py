@@ -41,7 +41,7 @@ def build(
     overrides: Overrides = None,
     limit: Limit = None,
     shards: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=9999, help="Build the text in N parts, and join them.")
+        int | None, typer.Option(metavar="N", min=1, max=4096, help="Build the text in N parts, and join them.")
     ] = None,
     shard: Annotated[
         str | None, typer.Option(metavar="K/N", help="Build only shard K of N, from 1, for example in a job array.")

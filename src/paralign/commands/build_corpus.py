@@ -111,7 +111,7 @@ def build_corpus(
             raise UserError("--workers and --executor are for shards", hint="add --shards N")
         _Texts(request).build(out, quiet=quiet)
         return
-    if plan is None and out.exists() and any(out.iterdir()):
+    if plan is None and out.exists() and _has_other_files(out):
         raise UserError("already exists, and is not a corpus of shards", where=out, hint="choose another folder")
     corpus = _ShardedCorpus(request, out, plan, shards, quiet)
     if number is not None:
@@ -120,6 +120,12 @@ def build_corpus(
         corpus.write_jobs(workers)
     else:
         corpus.build(workers)
+
+
+def _has_other_files(out: Path) -> bool:
+    """Return whether a folder has files that are not of a corpus of shards; another process may be planning one."""
+    own = {PLAN, JOINED, "shards", "jobs"}
+    return any(path.name not in own and not path.name.startswith(f".{PLAN}") for path in out.iterdir())
 
 
 class _Texts:

@@ -147,15 +147,15 @@ def _batches(
 ) -> Iterator[_Rows]:
     if items is None:
         return
-    unread = dropped if items == (0, None) else Counter[str]()
+    unreadable = dropped if items == (0, None) else Counter[str]()
     rows: Iterator[tuple[int, tuple[str, ...]]]
     if isinstance(spec, PairSpec):
-        pairs = read_pairs(spec, lenient=lenient, dropped=unread, tokenised=tokenised)
+        pairs = read_pairs(spec, lenient=lenient, dropped=unreadable, tokenised=tokenised)
         rows = ((p.line, (p.source, p.target)) for p in pairs)
     else:
-        rows = ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=unread))
-    if unread is not dropped:
-        rows = _slice(rows, *items, unread, dropped)
+        rows = ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=unreadable))
+    if unreadable is not dropped:
+        rows = _slice(rows, *items, unreadable, dropped)
     texts: list[tuple[str, ...]] = []
     lines: list[int] = []
     size = 0
@@ -170,13 +170,15 @@ def _batches(
         yield _Rows(texts, lines)
 
 
-def _slice(rows: Iterator[T], start: int, stop: int | None, unread: Counter[str], dropped: Counter[str]) -> Iterator[T]:
+def _slice(
+    rows: Iterator[T], start: int, stop: int | None, unreadable: Counter[str], dropped: Counter[str]
+) -> Iterator[T]:
     """Yield the rows from ``start`` to before ``stop``.
 
     Args:
-        unread: where the reader counts what it drops, also as it reads ahead. What it has counted when it yields row
-            ``stop`` belongs to this slice, except what it had counted at row ``start``, which belongs to the slice
-            before: so the counts of all slices add up.
+        unreadable: where the reader counts what it drops, also as it reads ahead. What it has counted at row ``stop``
+            belongs to this slice, except what it had counted at row ``start``, which belongs to the slice before: so
+            the counts of all slices add up.
         dropped: the counts of this slice are added to it.
     """
     before = None if start else Counter[str]()
@@ -184,10 +186,10 @@ def _slice(rows: Iterator[T], start: int, stop: int | None, unread: Counter[str]
         if number == stop:
             break
         if number >= start:
-            before = Counter(unread) if before is None else before
+            before = Counter(unreadable) if before is None else before
             yield row
     if before is not None:
-        dropped.update(unread - before)
+        dropped.update(unreadable - before)
 
 
 class _Build:

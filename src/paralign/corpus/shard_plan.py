@@ -17,11 +17,13 @@ from paralign.errors import UserError
 from paralign.sources.readers import line_count, read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec, smallworld_range
 
-__all__ = ["ItemRange", "Shard", "ShardPlan", "parse_shard", "source_file"]
+__all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "parse_shard", "source_file"]
 
 ItemRange = tuple[int, int | None] | None
 """The first pair (or sentence) of a text that belongs to a shard, and the one after its last, ``None`` if the shard has
 the end of the text. ``None``: nothing of the text belongs to it."""
+MAX_SHARDS = 4096
+"""Eleven files of each shard are mapped into memory; Linux allows 65,530 mappings of a process."""
 _HINT = "remove the folder and build the corpus again"
 
 
@@ -46,13 +48,13 @@ def parse_shard(text: str) -> tuple[int, int]:
     """Parse ``K/N``: shard K of N, from 1.
 
     Raises:
-        UserError: if there is no such shard.
+        UserError: if there is no such shard, or N is more than ``MAX_SHARDS``.
 
     >>> parse_shard("3/64")
     (3, 64)
     """
     match = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
-    if match is None or int(match[1]) > int(match[2]):
+    if match is None or not int(match[1]) <= int(match[2]) <= MAX_SHARDS:
         raise UserError(f"there is no shard {text!r}", hint="write K/N with K from 1 to N, such as --shard 3/64")
     return int(match[1]), int(match[2])
 
@@ -209,5 +211,6 @@ def _difference(key: str, before: Any, after: Any) -> str | None:
     if before == after:
         return None
     if isinstance(before, dict) and isinstance(after, dict):
-        return ", ".join(filter(None, (_difference(f"{key}.{k}", before[k], after.get(k)) for k in before)))
+        parts = (_difference(f"{key}.{name}", before.get(name), after.get(name)) for name in {**before, **after})
+        return ", ".join(filter(None, parts))
     return f"{key} was {before!r}, now {after!r}"
