@@ -92,7 +92,7 @@ def read(given: argparse.Namespace) -> dict[str, Any]:
     first = time.perf_counter()
     every = max(1, given.shuffle // batches.size // given.batches)
     peak, records, viewed, seconds = status(), 0, 0, 0.0
-    for step in range(batches.steps_per_epoch):
+    for step in range(0, batches.steps_per_epoch, every if given.sample else 1):
         records += len(batches._plan.records(step))
         if step % every == 0:
             start = time.perf_counter()
@@ -124,6 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batches", type=int, default=100, help="batches with views in each section")
     parser.add_argument("--shuffle", type=int, default=4_194_304, help="training.shuffle")
     parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--sample", action="store_true", help="read only these batches, not the records of all")
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.out:
@@ -134,6 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
         write_shard(folder, min(given.shard, given.records))
         write_corpus(folder / "corpus", given.records)
         options = [f"--{key}={getattr(given, key)}" for key in ("records", "batches", "shuffle", "temperature")]
+        options += ["--sample"] * given.sample
         command = [sys.executable, __file__, f"--out={folder / 'corpus'}", *options]
         result = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])
     rows = [[key, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"] for key, value in result.items()]
