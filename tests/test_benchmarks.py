@@ -31,11 +31,13 @@ SCRIPTS = (
     "confusion",
     "derived",
     "language_gap",
+    "large_corpus",
     "layer_similarity",
     "padding",
     "ppa_step",
     "recipe_cost",
     "report_pages",
+    "shards",
     "startup",
     "tasks",
     "token_store",
@@ -168,6 +170,17 @@ def test_the_store_is_built_at_n_and_at_4n(base, tmp_path, capsys, monkeypatch):
     assert all(found[size]["peak_mb"] >= found[size]["imports_mb"] > 1 for size in ("n", "4n"))
     with pytest.raises(SystemExit, match="has 90 lines: give --pairs 22"):
         module.main([*arguments, "--pairs", "30"])
+
+
+def test_a_large_corpus_is_read_once_an_epoch(capsys):
+    found = result_of(
+        importlib.import_module("large_corpus"),
+        ["--records=4000", "--shard=1000", "--shuffle=1500", "--batches=3"],
+        capsys,
+    )
+    assert found["shards"] == 4
+    assert found["records"] == 4000
+    assert 4000 - 3 * (64 + 128) < found["epoch_records"] <= 4000
 
 
 def test_long_pairs_of_the_small_world_are_different():

@@ -84,7 +84,7 @@ class BatchPlan:
     def _order(self, epoch: int) -> tuple[npt.NDArray[np.integer], Ints]:
         rng = np.random.Generator(np.random.Philox(seed_for(self.seed, epoch, 1)))
         size = self.steps_per_epoch * self.batch
-        order = _mixed(rng, self.groups, self.temperature)[:size].astype(_index_type(len(self.lengths)))
+        order = _mixed(rng, self.groups, self.temperature)[:size]
         span = self.window * self.batch
         for start in range(0, size, span):  # in place: a corpus may have billions of records
             part = order[start : start + span]
@@ -164,7 +164,7 @@ class PackedPlan:
 
     def _pack(self, epoch: int) -> tuple[Ints, Ints, Ints, Ints]:
         rng = np.random.Generator(np.random.Philox(seed_for(self._seed, epoch, 1)))
-        order = _mixed(rng, self._groups, self._temperature)
+        order = _mixed(rng, self._groups, self._temperature).astype(np.int64)
         order = order[np.argsort(self._groups[order], kind="stable")]
         starts, used = [0], 0
         costs, groups = self._costs[order].tolist(), self._groups[order].tolist()
@@ -189,18 +189,22 @@ def _sample_sizes(sizes: npt.NDArray[np.integer], temperature: float) -> Ints:
     return result
 
 
-def _mixed(rng: np.random.Generator, groups: npt.NDArray[np.integer], temperature: float) -> Ints:
+def _mixed(
+    rng: np.random.Generator, groups: npt.NDArray[np.integer], temperature: float
+) -> npt.NDArray[np.signedinteger[Any]]:
     """Return the records of an epoch in random order, ``[n]``."""
     n = len(groups)
     if temperature == 1.0:
-        return rng.permutation(n)
+        order = np.arange(n, dtype=_index_type(n))
+        rng.shuffle(order)  # in place: the order of rng.permutation(n)
+        return order
     sampled = []
     names, sizes = np.unique(groups, return_counts=True)
     for name, size, count in zip(names, sizes, _sample_sizes(sizes, temperature), strict=True):
         members = np.flatnonzero(groups == name)
         rounds = [members[rng.permutation(size)] for _ in range(-(-count // size))]
         sampled.append(np.concatenate(rounds)[:count])
-    return rng.permutation(np.concatenate(sampled))[:n]
+    return rng.permutation(np.concatenate(sampled).astype(_index_type(n)))[:n]
 
 
 def _sort_windows(rng: np.random.Generator, lengths: npt.NDArray[np.integer], batch: int, window: int) -> Ints:

@@ -132,7 +132,7 @@ class PairBatch:
         assert isinstance(self._store, TokenStore)
         side = self._side(name)
         index = self.languages.index(language) if language in self.languages else -1
-        result: npt.NDArray[np.bool_] = self._store.language[self.ids, side].astype(np.int64) == index
+        result: npt.NDArray[np.bool_] = self._store.language_at(self.ids, side) == index
         return result
 
     def _side(self, name: str) -> Ints:
@@ -273,7 +273,7 @@ class PairBatch:
             raise UserError(
                 f"views.language_types with {what}", hint="remove it: it needs two languages and two token types"
             )
-        return self._store.language[records, sides].astype(np.int64)
+        return self._store.language_at(records, sides)
 
     def _assemble(self, parts: Sequence[Part], types: Sequence[int | Ints], rows: Ints) -> tuple[View, Ints | None]:
         ids, types_of_pieces, lengths, special = assemble_sides(parts, types, len(rows), self._store.gather)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -41,40 +40,56 @@ def build(
     ] = False,
     overrides: Overrides = None,
     limit: Limit = None,
+    shards: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=4096, help="Build the text in N parts, and join them.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Build only shard K of N, from 1, for example in a job array.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Number of shards that are built at the same time; 0: only join.",
+            show_default="number of cores",
+        ),
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(help="Where shards are built: local, or slurm (job scripts in OUT/jobs, submitted).")
+    ] = "local",
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
     """Clean and tokenize text into a token store. Several runs can use it (`align --corpus`); settings: data.KEY.
 
+    With --shards, the command can be stopped and given again: finished shards are kept.
+
     \b
-    Example:
+    Examples:
       paralign corpus build --model xlm-roberta-base --pairs en-de=europarl.en-de.tsv.gz \\
           --exclude xnli.test.tsv --out store/en-de
+      paralign corpus build --model xlm-roberta-base --pairs en-de=nllb.en-de.tsv.gz \\
+          --shards 64 --workers 16 --out corpora/nllb
     """
-    from paralign.config import merge, parse_override, resolve
-    from paralign.corpus.clean import FilterConfig
-    from paralign.encoder.loading import load_tokenizer, load_twin_offset
-    from paralign.encoder.tokenizer import tokenize, tokenizer_id
-    from paralign.runs.corpus import build_corpus
-    from paralign.sources.specs import parse_pairs, parse_text
+    from paralign.commands.build_corpus import CorpusRequest, build_corpus
 
-    if bool(pairs) == bool(text):
-        raise UserError("use either --pairs or --text")
-    settings = merge({"data": {"limit": limit}}, *map(parse_override, overrides or []))
-    if set(settings) - {"data"}:
-        raise UserError(f"unknown section {min(set(settings) - {'data'})!r}", hint="only data.KEY can be set here")
-    tokenizer, twin_offset = load_tokenizer(model), load_twin_offset(model)
     build_corpus(
-        partial(tokenize, tokenizer, twin_offset=twin_offset),
-        tokenizer_id(tokenizer, twin_offset=twin_offset),
-        len(tokenizer) + twin_offset,
-        [parse_pairs(p) for p in pairs] if pairs else [parse_text(t) for t in text or []],
+        CorpusRequest(
+            model,
+            pairs=pairs or [],
+            text=text or [],
+            exclude=exclude or [],
+            tokenised=tokenised,
+            overrides=overrides or [],
+            limit=limit,
+            lenient=lenient,
+        ),
         out,
-        resolve(FilterConfig, settings["data"]),
-        unknown=tokenizer.unk_token_id,
-        exclude=exclude or [],
-        tokenised=tokenised,
-        lenient=lenient,
+        shards=shards,
+        shard=shard,
+        workers=workers,
+        executor=executor,
         quiet=quiet,
     )
 

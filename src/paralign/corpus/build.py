@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from paralign.corpus.clean import FilterConfig, sides_are_comparable
-from paralign.corpus.deduplicate import HashSet, hash_texts, sentence_hashes
+from paralign.corpus.deduplicate import Hashes, HashSet, SortedHashes, hash_texts, sentence_hashes
+from paralign.corpus.shard_plan import ItemRange, Shard, source_file
 from paralign.corpus.store import SCHEMA, TokenStore
-from paralign.digests import file_digest, write_digests
+from paralign.digests import write_digests
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.sources.readers import read_pairs, read_text
@@ -25,6 +26,7 @@ from paralign.sources.specs import PairSpec, TextSpec
 
 __all__ = ["Tokenize", "build_store"]
 
+T = TypeVar("T")
 Tokenize = Callable[[list[str], str], list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]]
 """Called with texts and their language; returns for each text its piece ids ``[k]`` and character offsets ``[k, 2]``,
 without special tokens."""
@@ -46,6 +48,8 @@ class _Rows:
     lines: list[int]
     reasons: list[str | None] = field(init=False)
     """Why each row was dropped; ``None`` for rows that are kept so far."""
+    distinct: tuple[list[int], Hashes] = field(init=False)
+    """The rows that are not duplicates, and their hashes."""
 
     def __post_init__(self) -> None:
         self.reasons = [None] * len(self.texts)
@@ -83,6 +87,7 @@ def build_store(
     lenient: bool = False,
     tokenised: bool = False,
     exclude: HashSet | None = None,
+    shard: Shard | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TokenStore:
     """Read, clean, filter and tokenize text into a store at ``out``.
@@ -106,6 +111,8 @@ def build_store(
             (:func:`paralign.text.normalization.normalize_tokens`).
         exclude: hashes of sentences (:func:`paralign.corpus.deduplicate.sentence_hashes`) that no side may equal;
             nothing is excluded if ``None``.
+        shard: the part of the text to read; the store may be empty then, and has the hashes of its texts
+            (:class:`paralign.corpus.deduplicate.SortedHashes`). Default ``None``: all of it.
         progress: called after each batch with the numbers of lines read and records kept so far.
 
     Returns:
@@ -118,11 +125,12 @@ def build_store(
         raise UserError("no text is given", hint="use --pairs or --text")
     out = Path(out)
     with atomic_folder(out) as part, ExitStack() as stack:
-        build = _Build(part, stack, specs, filter, vocabulary, unknown, exclude)
+        build = _Build(part, stack, specs, filter, vocabulary, unknown, exclude, shard)
         read = 0
         for number, spec in enumerate(specs):
             dropped: Counter[str] = Counter()
-            for rows in _batches(spec, lenient, tokenised, dropped):
+            items = (0, None) if shard is None else shard.ranges[number]
+            for rows in _batches(spec, lenient, tokenised, dropped, items):
                 read += len(rows.texts)
                 more = build.add(rows, number, spec, tokenize, dropped)
                 if progress is not None:
@@ -134,13 +142,20 @@ def build_store(
     return TokenStore.open(out)
 
 
-def _batches(spec: PairSpec | TextSpec, lenient: bool, tokenised: bool, dropped: Counter[str]) -> Iterator[_Rows]:
+def _batches(
+    spec: PairSpec | TextSpec, lenient: bool, tokenised: bool, dropped: Counter[str], items: ItemRange
+) -> Iterator[_Rows]:
+    if items is None:
+        return
+    unreadable = dropped if items == (0, None) else Counter[str]()
     rows: Iterator[tuple[int, tuple[str, ...]]]
     if isinstance(spec, PairSpec):
-        pairs = read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised)
+        pairs = read_pairs(spec, lenient=lenient, dropped=unreadable, tokenised=tokenised)
         rows = ((p.line, (p.source, p.target)) for p in pairs)
     else:
-        rows = ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=dropped))
+        rows = ((line, (text,)) for line, text in read_text(spec, lenient=lenient, dropped=unreadable))
+    if unreadable is not dropped:
+        rows = _slice(rows, *items, unreadable, dropped)
     texts: list[tuple[str, ...]] = []
     lines: list[int] = []
     size = 0
@@ -155,6 +170,28 @@ def _batches(spec: PairSpec | TextSpec, lenient: bool, tokenised: bool, dropped:
         yield _Rows(texts, lines)
 
 
+def _slice(
+    rows: Iterator[T], start: int, stop: int | None, unreadable: Counter[str], dropped: Counter[str]
+) -> Iterator[T]:
+    """Yield the rows from ``start`` to before ``stop``.
+
+    Args:
+        unreadable: where the reader counts what it drops, also as it reads ahead. What it has counted at row ``stop``
+            belongs to this slice, except what it had counted at row ``start``, which belongs to the slice before: so
+            the counts of all slices add up.
+        dropped: the counts of this slice are added to it.
+    """
+    before = None if start else Counter[str]()
+    for number, row in enumerate(rows):
+        if number == stop:
+            break
+        if number >= start:
+            before = Counter(unreadable) if before is None else before
+            yield row
+    if before is not None:
+        dropped.update(unreadable - before)
+
+
 class _Build:
     """Writes the arrays of a store, and counts what was kept and dropped."""
 
@@ -167,8 +204,10 @@ class _Build:
         vocabulary: int | None,
         unknown: int | None,
         exclude: HashSet | None,
+        shard: Shard | None,
     ) -> None:
         self.part, self.specs, self.config, self.exclude = part, specs, config, exclude
+        self.shard, self.distinct = shard, SortedHashes()
         self.unknown, self.tokenized, self.unknown_of = unknown, Counter[str](), Counter[str]()
         self.sides = len(specs[0].languages)
         if any(len(spec.languages) != self.sides for spec in specs):
@@ -210,6 +249,9 @@ class _Build:
             end = rows.kept()[room - 1] + 1
             kept, rows.reasons = kept[:room], rows.reasons[:end]
         dropped.update(reason for reason in rows.reasons if reason is not None)
+        if self.shard is not None and self.config.drop_duplicates:
+            numbers, hashes = rows.distinct
+            self.distinct.add(hashes, number, (rows.reasons[row] for row in numbers), self.kept)
         if len(kept):
             self._write_rows(rows, kept, pieces, number, spec)
         self.kept_of[group] += len(kept)
@@ -228,7 +270,10 @@ class _Build:
             order = sorted(range(self.sides), key=lambda side: languages[side])
             head = "\t".join(languages[side] for side in order)
             keys = ("\t".join([head, *(rows.texts[row][side] for side in order)]) for row in kept)
-            rows.drop(kept, ~self.seen.add_new(hash_texts(keys)), "duplicate")
+            hashes = hash_texts(keys)
+            new = self.seen.add_new(hashes)
+            rows.drop(kept, ~new, "duplicate")
+            rows.distinct = (rows.kept(), hashes[new])
         if self.exclude is not None:
             kept = rows.kept()
             hashes = sentence_hashes(text for row in kept for text in rows.texts[row])
@@ -298,7 +343,7 @@ class _Build:
         Raises:
             UserError: if no record is left.
         """
-        if not self.kept:
+        if not self.kept and self.shard is None:
             raise UserError(self._nothing_left())
         for file in self.files.values():
             file.flush()
@@ -312,11 +357,11 @@ class _Build:
                 "languages": list(spec.languages),
                 "kept": self.kept_by[number],
                 "dropped": dict(sorted(self.dropped[number].items())),
-                "files": [_file(path) for path in spec.paths],
+                "files": self.shard.files[number] if self.shard else [source_file(path) for path in spec.paths],
             }
             for number, spec in enumerate(self.specs)
         ]
-        meta = {
+        meta: dict[str, Any] = {
             "schema": SCHEMA,
             "sides": self.sides,
             "records": self.kept,
@@ -328,8 +373,11 @@ class _Build:
             "specs": specs,
             "arrays": {n: {"dtype": self.dtypes[n], "bytes": self.sizes[n]} for n in self.dtypes},
         }
+        if self.shard is not None:
+            meta["shard"] = {"number": self.shard.number, "plan": self.shard.plan}
+            meta["arrays"] |= self.distinct.write(self.part)
         (self.part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        write_digests(self.part, [f"{name}.bin" for name in self.files])
+        write_digests(self.part, [f"{name}.bin" for name in meta["arrays"]])
 
     def _nothing_left(self) -> str:
         dropped = sum(self.dropped, Counter())
@@ -349,12 +397,3 @@ class _Build:
             if share > _MANY_UNKNOWN
         )
         return f"all {dropped.total():,} {what} dropped: {counts}{many or hint.get(dropped.most_common(1)[0][0], '')}"
-
-
-def _file(path: str) -> dict[str, Any]:
-    """Return size and hash of a source file; for standard input only the path."""
-    return (
-        {"path": path}
-        if path == "-"
-        else {"path": path, "bytes": Path(path).stat().st_size, "blake2b": file_digest(path)}
-    )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from paralign.text.normalization import comparison_key
 
-__all__ = ["HashSet", "Hashes", "hash_texts", "sentence_hashes"]
+__all__ = ["LATER_REASONS", "HashSet", "Hashes", "SortedHashes", "dropped_as", "hash_texts", "sentence_hashes"]
 
 Hashes = npt.NDArray[np.uint64]
+LATER_REASONS = ("excluded", "too long", "too short")
+"""Why a text is dropped that is not a duplicate."""
 
 
 def hash_texts(texts: Iterable[str]) -> Hashes:
@@ -82,3 +85,51 @@ class HashSet:
                 run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
             self._runs.append(run)
         return new
+
+
+class SortedHashes:
+    """The hashes of the distinct texts of a shard, to find duplicates in other shards.
+
+    Each hash has a row: the record of the text; or, if the text was dropped, a negative number for its spec and the
+    reason (:func:`dropped_as`), because a duplicate of it counts as a duplicate in later shards.
+    """
+
+    def __init__(self) -> None:
+        self._hashes: list[Hashes] = []
+        self._rows: list[npt.NDArray[np.int64]] = []
+
+    def add(self, hashes: Hashes, spec: int, reasons: Iterable[str | None], first: int) -> None:
+        """Add texts that are not duplicates of earlier ones.
+
+        Args:
+            hashes: uint64 ``[n]``.
+            spec: their spec.
+            reasons: why each was dropped, one of ``LATER_REASONS``; ``None`` if it is a record.
+            first: the first record.
+        """
+        kept = np.array([-1 if r is None else LATER_REASONS.index(r) for r in reasons], np.int64)
+        rows = -1 - (spec * len(LATER_REASONS) + kept)
+        rows[kept < 0] = first + np.arange(np.count_nonzero(kept < 0))
+        self._hashes.append(hashes)
+        self._rows.append(rows)
+
+    def write(self, folder: Path) -> dict[str, dict[str, str | int]]:
+        """Write ``hashes.bin`` and ``hash_rows.bin`` in the order of the hashes; return type and size of each."""
+        hashes = np.concatenate([*self._hashes, np.empty(0, np.uint64)])
+        rows = np.concatenate([*self._rows, np.empty(0, np.int64)])
+        self._hashes, self._rows = [], []
+        order = np.argsort(hashes)
+        files = {"hashes": hashes[order].astype("<u8"), "hash_rows": rows[order].astype("<i8")}
+        for name, array in files.items():
+            array.tofile(folder / f"{name}.bin")
+        return {name: {"dtype": array.dtype.str, "bytes": array.nbytes} for name, array in files.items()}
+
+
+def dropped_as(row: int) -> tuple[int, str]:
+    """Return spec and reason of a negative row of :class:`SortedHashes`.
+
+    >>> dropped_as(-1 - (2 * 3 + 1))
+    (2, 'too long')
+    """
+    spec, reason = divmod(-1 - row, len(LATER_REASONS))
+    return spec, LATER_REASONS[reason]

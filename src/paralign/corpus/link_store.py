@@ -5,7 +5,8 @@ links are stored in a folder of raw little-endian arrays and ``meta.json``, like
 pieces, n its number of records):
 
 =================  ==================  ================================================================
-words.bin          uint16 [P, 2]       first and last word of each piece in its side, 65,535 for none
+words.bin          uint16 [P, 2]       first and last word of each piece in its side, 65,535 for none (in
+                                       a sharded corpus also for pieces of duplicates)
 index.bin          int64 [n + 1]       where the links of each record begin
 links.bin          uint16 [L, 2]       word of the first side, word of the second
 =================  ==================  ================================================================
@@ -141,17 +142,21 @@ def write_link_store(
     Raises:
         UserError: for links beyond their sentence, or another number of records.
     """
-    index, count = np.zeros(len(store) + 1, np.int64), 0
+    index, count, position = np.zeros(len(store) + 1, np.int64), 0, 0
     with atomic_folder(out) as part:
         with (part / "words.bin").open("wb") as words, (part / "links.bin").open("wb") as pairs:
             for count, record_links in enumerate(links, 1):
                 if count > len(store):
                     break
                 sizes = []
+                gap = store.first_piece(count - 1) - position  # the pieces of duplicates that are stored
+                words.write(np.full((gap, 2), _NONE, "<u2").tobytes())
+                position += gap
                 for side in (0, 1):
                     spans = word_spans(store.text(count - 1, side), tokenised=tokenised)
                     owner = piece_word_ranges(store.offsets(count - 1, side), spans)
                     sizes.append(len(spans))
+                    position += len(owner)
                     words.write(np.where(owner < 0, _NONE, owner).astype("<u2").tobytes())
                 array = np.array(record_links, np.int64).reshape(-1, 2)
                 if len(array) and ((array >= sizes) | (array < 0)).any():

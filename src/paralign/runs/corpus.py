@@ -15,6 +15,7 @@ from paralign.corpus.build import Tokenize, build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.exclusion import excluded_sentences
 from paralign.corpus.mixing import tempered
+from paralign.corpus.shard_plan import Shard
 from paralign.corpus.store import TokenStore, share_kept
 from paralign.device import only_cpu
 from paralign.digests import file_digest
@@ -25,6 +26,7 @@ from paralign.text.words import word_spans
 
 T = TypeVar("T")
 _SAMPLE = 2_000
+_BLOCK = 1 << 20
 _FEW_PIECES = 100_000
 _MANY_UNKNOWN = 0.01
 
@@ -53,6 +55,7 @@ def build_corpus(
     exclude: Sequence[str] = (),
     tokenised: bool = False,
     lenient: bool = False,
+    shard: Shard | None = None,
     quiet: bool = False,
 ) -> TokenStore:
     """Tokenize text into a store without the sentences of test files (``exclude``), and print how much was kept.
@@ -68,12 +71,14 @@ def build_corpus(
         exclude: test files.
         tokenised: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
+        shard: the part of the text to tokenize, whose language was checked before. Default ``None``: all of it.
         quiet: print nothing.
 
     Raises:
         UserError: for text that cannot be read, or that is in another language than its tag.
     """
-    check_languages(specs, lenient=lenient, quiet=quiet)
+    if shard is None:
+        check_languages(specs, lenient=lenient, quiet=quiet)
     unseen = excluded_sentences(map(Path, exclude), lenient=lenient)[0] if exclude else None
     state = {"printed": 0}
 
@@ -93,6 +98,7 @@ def build_corpus(
         lenient=lenient,
         tokenised=tokenised,
         exclude=unseen,
+        shard=shard,
         progress=progress,
     )
     for line in kept_lines(store):
@@ -132,17 +138,21 @@ def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> di
         By language: ``sentences``, ``pieces``, ``share`` of all sentences, ``drawn`` (its share after sampling with
         ``temperature``), ``pieces_per_word`` and ``unknown`` (share of pieces) in up to 2,000 of its sentences.
     """
-    counts = {tag: int((store.language[:, 0] == k).sum()) for k, tag in enumerate(store.languages)}
+    sizes, pieces = np.zeros((2, len(store.languages)), np.int64)
+    for start, stop in _blocks(store):
+        language = store.languages_of(start, stop)[:, 0]
+        sizes += np.bincount(language, minlength=len(sizes))
+        pieces += np.bincount(language, store.lengths_of(start, stop)[:, 0], len(sizes)).astype(np.int64)
+    counts = dict(zip(store.languages, sizes.tolist(), strict=True))
     shares, sampled = tempered(counts, 1.0), tempered(counts, temperature)
     out = {}
     for number, tag in enumerate(store.languages):
-        records = np.flatnonzero(store.language[:, 0] == number)
         sample, sides = _sample(store, number)
         ids, lengths = store.gather(sample, sides)
         words = sum(len(word_spans(store.text(record, 0))) for record in sample.tolist())
         out[tag] = {
             "sentences": counts[tag],
-            "pieces": int(store.lengths[records, 0].sum()),
+            "pieces": int(pieces[number]),
             "share": round(shares[tag], 5),
             "drawn": round(sampled[tag], 5),
             "pieces_per_word": round(int(lengths.sum()) / max(1, words), 3),
@@ -166,9 +176,21 @@ def unknown_pieces(store: TokenStore, encoder: Encoder) -> list[str]:
 
 def _sample(store: TokenStore, language: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the records and sides of up to 2,000 sentences of a language, given by its number in the store."""
-    records, sides = np.nonzero(store.language == language)
-    step = -(-len(records) // _SAMPLE) or 1
-    return records[::step], sides[::step]
+    count = sum(int((store.languages_of(*block) == language).sum()) for block in _blocks(store))
+    step, seen = -(-count // _SAMPLE) or 1, 0
+    chosen = []
+    for start, stop in _blocks(store):
+        records, sides = np.nonzero(store.languages_of(start, stop) == language)
+        part = slice(-seen % step, None, step)
+        chosen.append((records[part] + start, sides[part]))
+        seen += len(records)
+    records, sides = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
+    return records, sides
+
+
+def _blocks(store: TokenStore) -> list[tuple[int, int]]:
+    """Return ranges of records whose lengths and languages fit into memory."""
+    return [(start, min(start + _BLOCK, len(store))) for start in range(0, len(store), _BLOCK)]
 
 
 def _unknown_share(ids: np.ndarray, encoder: Encoder) -> float:

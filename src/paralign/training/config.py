@@ -52,6 +52,10 @@ class TrainingConfig(Config):
     """Temperature of sampling over languages: 1 is proportional to size, higher values favor small languages."""
     window: int = Field(default=50, ge=1)
     """Number of batches whose records are sorted by length together."""
+    shuffle: int = Field(default=4_194_304, ge=1)
+    """Number of records that are shuffled together. A larger corpus is read in sections of at most this size, each of
+    64 random blocks of consecutive records, so that the memory for its order does not grow with it. Not used for
+    ``views.pack``."""
     chunk_cost: int | None = Field(default=None, ge=0)
     """Cost of one more chunk, in positions: rows are encoded in as many chunks of rows of similar length as
     minimize this cost plus padding. None: 256 on a CPU, 8,192 on an accelerator."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from paralign.batches.batching import BatchPlan, PackedPlan
+from paralign.batches.batching import PackedPlan
 from paralign.batches.masking import PieceTranslations
 from paralign.batches.packing import PackedBatch
+from paralign.batches.sections import SectionPlan
 from paralign.batches.views import Batch, PairBatch, Template, ViewsConfig
 from paralign.corpus.link_store import LinkStore
 from paralign.corpus.store import TokenStore
@@ -16,6 +19,9 @@ from paralign.errors import UserError
 from paralign.training.config import TrainingConfig
 
 __all__ = ["CorpusBatches"]
+
+_BLOCK = 1 << 20
+"""Records whose lengths are read at a time."""
 
 
 class CorpusBatches:
@@ -45,31 +51,30 @@ class CorpusBatches:
         links: LinkStore | None = None,
         translations: PieceTranslations | None = None,
     ) -> None:
-        lengths = store.lengths.sum(1, dtype=np.int32)
         special_pieces = sum(map(len, template.pair if store.sides == 2 else template.single))
-        longest_record = int(lengths.max()) + special_pieces
+        longest_record = _longest(store, longest - special_pieces) + special_pieces
         if longest_record > longest:
             raise UserError(
                 f"the longest record has {longest_record} pieces, the encoder takes {longest}",
                 hint=f"set data.max_pieces={longest - special_pieces}",
             )
-        groups = store.language.astype(np.int32) @ (256 ** np.arange(store.sides, dtype=np.int32))
         order: dict[str, Any] = {
             "batch": training.batch,
             "seed": training.seed,
             "window": training.window,
             "temperature": training.temperature,
         }
-        self._plan: BatchPlan | PackedPlan
+        costs = partial(_costs, store, training.temperature != 1.0 or views.pack is not None)
+        self._plan: SectionPlan | PackedPlan
         if views.pack is None:
-            self._plan = BatchPlan(lengths, groups, **order)
+            self._plan = SectionPlan(len(store), costs, shuffle=training.shuffle, **order)
         else:
             if store.sides != 1:
                 raise UserError("only plain text can be packed", hint="remove views.pack")
             if views.pack > longest:
                 raise UserError(f"views.pack is {views.pack}, the encoder takes {longest} pieces", hint="reduce it")
             added = (len(template.single[0]), len(template.single[1]))
-            self._plan = PackedPlan(lengths, groups, row=views.pack, special_pieces=added, **order)
+            self._plan = PackedPlan(*costs(0, len(store)), row=views.pack, special_pieces=added, **order)
         self._store, self._template, self._views, self._seed = store, template, views, training.seed
         self._links, self._translations = links, translations
         self.size = training.batch
@@ -108,3 +113,24 @@ class CorpusBatches:
             links=self._links,
             translations=self._translations,
         )
+
+
+def _costs(
+    store: TokenStore, groups: bool, start: int, stop: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Return lengths in pieces and language pairs of a range of records; without ``groups`` all pairs are 0."""
+    ranges = [(begin, min(begin + _BLOCK, stop)) for begin in range(start, stop, _BLOCK)]
+    lengths = np.concatenate([store.lengths_of(*part).sum(1, dtype=np.int32) for part in ranges])
+    if not groups:
+        return lengths, np.broadcast_to(np.zeros((), np.int32), len(lengths))
+    factors = 256 ** np.arange(store.sides, dtype=np.int32)
+    return lengths, np.concatenate([store.languages_of(*part).astype(np.int32) @ factors for part in ranges])
+
+
+def _longest(store: TokenStore, limit: int) -> int:
+    """Return the pieces of the longest record, or an upper bound that is not above ``limit``."""
+    bound = int(store.meta["filter"]["max_pieces"])
+    if bound <= limit:
+        return bound
+    blocks = range(0, len(store), _BLOCK)
+    return max(int(store.lengths_of(start, min(start + _BLOCK, len(store))).sum(1).max()) for start in blocks)

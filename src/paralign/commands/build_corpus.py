@@ -1,0 +1,277 @@
+"""``paralign corpus build``: tokenize text into a store, or into the shards of a corpus."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from paralign.commands.shard_executors import cores, run_processes, submit_to_slurm
+from paralign.config import merge, parse_override, resolve
+from paralign.console import echo, rough_duration
+from paralign.corpus.clean import FilterConfig
+from paralign.corpus.exclusion import excluded_sentences
+from paralign.corpus.join import check_shard, join_shards
+from paralign.corpus.shard_plan import ShardPlan, parse_shard
+from paralign.corpus.store import JOINED, PLAN, TokenStore
+from paralign.encoder.loading import load_tokenizer, load_twin_offset
+from paralign.encoder.tokenizer import tokenize, tokenizer_id
+from paralign.errors import UserError
+from paralign.runs.corpus import build_corpus as build_store
+from paralign.runs.corpus import check_languages, kept_lines
+from paralign.runs.inputs import file_entries
+from paralign.sources.specs import parse_pairs, parse_text
+from paralign.version import __version__
+
+__all__ = ["EXECUTORS", "CorpusRequest", "build_corpus"]
+
+EXECUTORS = ("local", "slurm")
+
+
+@dataclass(frozen=True)
+class CorpusRequest:
+    """What a corpus is built from; all shards of a corpus have the same.
+
+    Attributes:
+        model: encoder (or tokenizer) whose pieces are stored.
+        pairs: parallel text, each as ``SRC-TGT=PATH``.
+        text: plain text, each as ``LANG=PATH``, used instead of ``pairs``.
+        exclude: files of test sentences to leave out.
+        tokenised: whether the words of ``pairs`` are separated by spaces.
+        overrides: settings as ``data.key=value``.
+        limit: largest number of pairs of each language pair.
+        lenient: drop and count lines that cannot be read.
+    """
+
+    model: str
+    pairs: Sequence[str] = ()
+    text: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    tokenised: bool = False
+    overrides: Sequence[str] = ()
+    limit: int | None = None
+    lenient: bool = False
+
+    def command(self, out: Path) -> list[str]:
+        """Return the command line that builds the corpus quietly, without options about shards."""
+        several = {"pairs": self.pairs, "text": self.text, "exclude": self.exclude, "set": self.overrides}
+        values = [f"--{name}={value}" for name, given in several.items() for value in given]
+        flags = [f"--{name}" for name in ("tokenised", "lenient") if getattr(self, name)]
+        limit = [] if self.limit is None else [f"--limit={self.limit}"]
+        program = [sys.executable, "-m", "paralign", "corpus", "build", "--quiet"]
+        return [*program, f"--out={out}", f"--model={self.model}", *values, *limit, *flags]
+
+
+def build_corpus(
+    request: CorpusRequest,
+    out: Path,
+    *,
+    shards: int | None = None,
+    shard: str | None = None,
+    workers: int | None = None,
+    executor: str = "local",
+    quiet: bool = False,
+) -> None:
+    """Tokenize text into a store, or into a corpus of shards.
+
+    A corpus of shards is a folder that a second call continues: shards that are finished are not built again. When all
+    are, they are joined.
+
+    Args:
+        request: text and settings.
+        out: the folder to create, or to continue.
+        shards: number of shards. Default ``None``: that of a corpus in ``out``, otherwise one store without shards.
+        shard: ``K/N``: build only shard K of N, from 1, and do not join.
+        workers: number of processes that build shards at the same time; 0 builds none and only joins. Default ``None``:
+            as many as there are cores.
+        executor: ``local``: processes on this machine; ``slurm``: job scripts in ``out/jobs``, which are submitted if
+            there is a Slurm here.
+        quiet: print nothing.
+
+    Raises:
+        UserError: for input or settings that cannot be used, naming the shard; shards that were finished remain.
+    """
+    if executor not in EXECUTORS:
+        raise UserError(f"unknown executor {executor!r}", hint=f"use {' or '.join(EXECUTORS)}")
+    if shard is not None and (workers is not None or executor != "local"):
+        raise UserError("--shard builds one shard, without --workers and --executor", hint="leave them out")
+    number = None
+    if shard is not None:
+        number, count = parse_shard(shard)
+        if shards not in (None, count):
+            raise UserError(f"--shard {shard} is one of {count} shards, not {shards}", hint="leave --shards out")
+        shards = count
+    plan = ShardPlan.read(out)
+    if shards is None and plan is None:
+        if workers is not None or executor != "local":
+            raise UserError("--workers and --executor are for shards", hint="add --shards N")
+        _Texts(request).build(out, quiet=quiet)
+        return
+    if plan is None and out.exists() and _has_other_files(out):
+        raise UserError("already exists, and is not a corpus of shards", where=out, hint="choose another folder")
+    corpus = _ShardedCorpus(request, out, plan, shards, quiet)
+    if number is not None:
+        corpus.build_shard(number)
+    elif executor == "slurm":
+        corpus.write_jobs(workers)
+    else:
+        corpus.build(workers)
+
+
+def _has_other_files(out: Path) -> bool:
+    """Return whether a folder has files that are not of a corpus of shards; another process may be planning one."""
+    own = {PLAN, JOINED, "shards", "jobs"}
+    return any(path.name not in own and not path.name.startswith(f".{PLAN}") for path in out.iterdir())
+
+
+class _Texts:
+    """The texts and settings of a request, and its tokenizer."""
+
+    def __init__(self, request: CorpusRequest) -> None:
+        if bool(request.pairs) == bool(request.text):
+            raise UserError("use either --pairs or --text")
+        settings = merge({"data": {"limit": request.limit}}, *map(parse_override, request.overrides))
+        if set(settings) - {"data"}:
+            raise UserError(f"unknown section {min(set(settings) - {'data'})!r}", hint="only data.KEY can be set here")
+        self.request = request
+        self.specs: list[Any] = [*map(parse_pairs, request.pairs), *map(parse_text, request.text)]
+        self.config = resolve(FilterConfig, settings["data"])
+        self.tokenizer, self.twin_offset = load_tokenizer(request.model), load_twin_offset(request.model)
+        self.tokenizer_id = tokenizer_id(self.tokenizer, twin_offset=self.twin_offset)
+        self.vocabulary = len(self.tokenizer) + self.twin_offset
+
+    def build(self, out: Path, **options: Any) -> TokenStore:
+        """Build a store; options of :func:`paralign.runs.corpus.build_corpus`."""
+        return build_store(
+            partial(tokenize, self.tokenizer, twin_offset=self.twin_offset),
+            self.tokenizer_id,
+            self.vocabulary,
+            self.specs,
+            out,
+            self.config,
+            unknown=self.tokenizer.unk_token_id,
+            exclude=self.request.exclude,
+            tokenised=self.request.tokenised,
+            lenient=self.request.lenient,
+            **options,
+        )
+
+
+class _ShardedCorpus:
+    """A corpus of shards that is being built.
+
+    Args:
+        request: text and settings.
+        out: its folder.
+        plan: the plan in the folder, if there is one.
+        shards: number of shards. ``None``: that of the plan.
+        quiet: print nothing.
+    """
+
+    def __init__(
+        self, request: CorpusRequest, out: Path, plan: ShardPlan | None, shards: int | None, quiet: bool
+    ) -> None:
+        self.request, self.out, self.quiet = request, out, quiet
+        self.texts = _Texts(request)
+        self.shards = shards or (plan.shards if plan else 0)
+        if self.texts.config.limit is not None:
+            message = "data.limit keeps the first pairs of the whole text, which no shard knows"
+            raise UserError(message, hint="leave --limit out, or build one store without --shards")
+        self._before = plan
+
+    def _plan(self, *, one_shard: bool = False) -> ShardPlan:
+        """Return the plan of the corpus, which is written before the first shard.
+
+        Args:
+            one_shard: compare texts with those of an earlier plan only by size, and never replace the plan. Otherwise
+                texts are compared by content, and a plan with which no shard was built is replaced if it differs: the
+                text may have been corrected.
+        """
+        request, texts = self.request, self.texts
+        facts = {
+            "paralign": __version__,
+            "tokenizer": texts.tokenizer_id,
+            "vocabulary": texts.vocabulary,
+            "filter": texts.config.model_dump(mode="json"),
+            "tokenised": request.tokenised,
+            "exclude": file_entries(request.exclude),
+        }
+        new = partial(ShardPlan.create, texts.specs, self.shards, facts, lenient=request.lenient)
+        plan = self._before
+        if plan is not None:
+            try:
+                plan.check(new(counts=False), self.out, digests=not one_shard)
+                return plan
+            except UserError:
+                if one_shard or any((self.out / plan.folder(number)).exists() for number in range(1, plan.shards + 1)):
+                    raise
+                (self.out / PLAN).unlink()
+        check_languages(texts.specs, lenient=request.lenient, quiet=self.quiet)
+        excluded_sentences(map(Path, request.exclude), lenient=request.lenient)
+        echo(f"counting the lines of {len(texts.specs)} texts", quiet=self.quiet)
+        plan = new(counts=True).write(self.out)
+        plan.check(new(counts=False), self.out, digests=False)
+        return plan
+
+    def build_shard(self, number: int) -> None:
+        """Build a shard unless it is finished."""
+        plan = self._plan(one_shard=True)
+        folder = self.out / plan.folder(number)
+        if folder.exists():
+            check_shard(self.out, number, plan)
+            echo(f"{folder} is finished", quiet=self.quiet)
+            return
+        self.texts.build(folder, shard=plan.shard(number), quiet=self.quiet)
+
+    def _is_finished(self) -> bool:
+        if not (self.out / JOINED).exists():
+            return False
+        TokenStore.open(self.out)
+        echo(f"{self.out} is finished", quiet=self.quiet)
+        return True
+
+    def build(self, workers: int | None) -> None:
+        """Build all shards that are not finished, and join them."""
+        plan = self._plan()
+        if self._is_finished():
+            return
+        missing = [k for k in range(1, plan.shards + 1) if not (self.out / plan.folder(k)).exists()]
+        for number in sorted({*range(1, plan.shards + 1)} - {*missing}):
+            check_shard(self.out, number, plan)
+        if missing and workers != 0:
+            self._build_missing(missing, plan, min(workers or cores(), len(missing)))
+        store = join_shards(self.out, plan)
+        for line in kept_lines(store):
+            echo(line, quiet=self.quiet)
+
+    def _build_missing(self, missing: Sequence[int], plan: ShardPlan, workers: int) -> None:
+        began, done = time.monotonic(), 0
+
+        def finished(position: int) -> None:
+            nonlocal done
+            done, number = done + 1, missing[position]
+            kept = check_shard(self.out, number, plan).share_kept()
+            left = rough_duration((time.monotonic() - began) / done * (len(missing) - done))
+            rest = f", about {left} left" if done < len(missing) else ""
+            built = plan.shards - len(missing) + done
+            echo(f"shard {number}/{plan.shards}: {kept}; {built} of {plan.shards} are built{rest}", quiet=self.quiet)
+
+        if len(missing) < plan.shards:
+            echo(f"{self.out}: {plan.shards - len(missing)} shards are built, continuing", quiet=self.quiet)
+        run_processes(
+            [*self.request.command(self.out), "--shard"],
+            [f"{number}/{plan.shards}" for number in missing],
+            workers,
+            finished,
+        )
+
+    def write_jobs(self, workers: int | None) -> None:
+        """Write job scripts for Slurm that build all shards and join them, and submit them."""
+        plan = self._plan()
+        if self._is_finished():
+            return
+        submit_to_slurm(self.out, self.request.command(self.out), plan.shards, workers, quiet=self.quiet)

@@ -1,0 +1,216 @@
+"""How a corpus is divided into shards: ``plan.json`` in its folder, and the part of the text of each shard."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from paralign.corpus.store import PLAN
+from paralign.digests import digested, file_digest, object_digest, read_object
+from paralign.errors import UserError
+from paralign.sources.readers import line_count, read_pairs, read_text
+from paralign.sources.specs import PairSpec, TextSpec, smallworld_range
+
+__all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "parse_shard", "source_file"]
+
+ItemRange = tuple[int, int | None] | None
+"""The first pair (or sentence) of a text that belongs to a shard, and the one after its last, ``None`` if the shard has
+the end of the text. ``None``: nothing of the text belongs to it."""
+MAX_SHARDS = 4096
+"""Eleven files of each shard are mapped into memory; Linux allows 65,530 mappings of a process."""
+_HINT = "remove the folder and build the corpus again"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of the text of a corpus.
+
+    Attributes:
+        number: of the shard, from 1.
+        plan: digest of the plan it belongs to.
+        ranges: its part of each text.
+        files: for each text its files, as in ``meta.json``.
+    """
+
+    number: int
+    plan: str
+    ranges: tuple[ItemRange, ...]
+    files: tuple[list[dict[str, Any]], ...]
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Parse ``K/N``: shard K of N, from 1.
+
+    Raises:
+        UserError: if there is no such shard, or N is more than ``MAX_SHARDS``.
+
+    >>> parse_shard("3/64")
+    (3, 64)
+    """
+    match = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
+    if match is None or not int(match[1]) <= int(match[2]) <= MAX_SHARDS:
+        raise UserError(f"there is no shard {text!r}", hint="write K/N with K from 1 to N, such as --shard 3/64")
+    return int(match[1]), int(match[2])
+
+
+def source_file(path: str) -> dict[str, Any]:
+    """Return size and hash of a source file; for standard input only the path."""
+    if path == "-":
+        return {"path": path}
+    return {"path": path, "bytes": Path(path).stat().st_size, "blake2b": file_digest(path)}
+
+
+class ShardPlan:
+    """The plan of a corpus: its texts, with their numbers of pairs, and everything that its shards depend on.
+
+    Shards are consecutive and of equal size, in the order of the texts. So the records of all shards, one shard after
+    the other, are those of a corpus that is not sharded.
+
+    Args:
+        content: what :meth:`create` and :meth:`read` return.
+    """
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self.content = content
+        self.shards: int = content["shards"]
+        self.digest = object_digest(dict(content))
+
+    @classmethod
+    def create(
+        cls, specs: Sequence[PairSpec | TextSpec], shards: int, facts: Mapping[str, Any], *, lenient: bool, counts: bool
+    ) -> ShardPlan:
+        """Plan the shards of a corpus.
+
+        Args:
+            specs: the texts.
+            shards: number of shards.
+            facts: everything else that the shards depend on, a JSON object.
+            lenient: lines that cannot be read are dropped.
+            counts: whether the texts are read, to count them and to compute their digests.
+
+        Raises:
+            UserError: for standard input, and for text that cannot be read.
+        """
+        texts = []
+        for spec in specs:
+            if "-" in spec.paths:
+                raise UserError("standard input cannot be divided into shards", hint="write it to a file first")
+            entry: dict[str, Any] = {"spec": str(spec), "languages": list(spec.languages)}
+            if counts:
+                entry["items"] = _count(spec, lenient)  # a missing file is an error here
+                entry["files"] = [source_file(path) for path in spec.paths]
+            texts.append(entry)
+        content = {"schema": 1, "shards": shards, "lenient": lenient, **facts, "texts": texts}
+        return cls(json.loads(json.dumps(content)))
+
+    @classmethod
+    def read(cls, folder: Path) -> ShardPlan | None:
+        """Return the plan in the folder of a corpus; ``None`` if there is none.
+
+        Raises:
+            UserError: if it is damaged.
+        """
+        try:
+            return cls(read_object(folder / PLAN, _HINT))
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError):
+            raise UserError("not a plan of shards", where=folder / PLAN, hint=_HINT) from None
+
+    def write(self, folder: Path) -> ShardPlan:
+        """Write the plan unless another process has just written one; return the one in the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{PLAN}.{os.uname().nodename}-{os.getpid()}.part"
+        try:
+            part.write_text(json.dumps(digested(self.content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            try:
+                os.link(part, folder / PLAN)  # fails if there is one
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without hard links
+                part.replace(folder / PLAN)
+        finally:
+            part.unlink(missing_ok=True)
+        plan = ShardPlan.read(folder)
+        assert plan is not None
+        return plan
+
+    def check(self, now: ShardPlan, folder: Path, *, digests: bool) -> None:
+        """Check that a command has the settings and texts of the plan.
+
+        Args:
+            now: the plan of this command, without counts.
+            folder: of the corpus.
+            digests: whether the texts are compared by content, or only by size, which is fast.
+
+        Raises:
+            UserError: naming what differs.
+        """
+        before, after = self.content, now.content
+        changed = [_difference(key, before.get(key), after.get(key)) for key in before if key != "texts"]
+        if any(changed):
+            message = f"the shards were begun with other settings: {', '.join(filter(None, changed))}"
+            raise UserError(message, where=folder, hint="use those settings, or another --out")
+        texts = [[text["spec"] for text in plan["texts"]] for plan in (before, after)]
+        if texts[0] != texts[1]:
+            message = f"the shards were begun with other text: {' '.join(texts[0])}"
+            raise UserError(message, where=folder, hint="give the same text, or another --out")
+        for file in (file for text in before["texts"] for file in text["files"]):
+            path = Path(file["path"])
+            if not path.is_file():
+                raise UserError("no such file, but the shards were begun with it", where=path, hint="restore it")
+            if path.stat().st_size != file["bytes"] or (digests and file_digest(path) != file["blake2b"]):
+                message = "the text has changed since the shards were begun"
+                raise UserError(message, where=path, hint="restore it, or use another --out")
+
+    def folder(self, number: int) -> str:
+        """Return the folder of a shard, relative to that of the corpus."""
+        return f"shards/{number:04d}"
+
+    def shard(self, number: int) -> Shard:
+        """Return a shard, by its number from 1."""
+        items = [text["items"] for text in self.content["texts"]]
+        files = tuple(text["files"] for text in self.content["texts"])
+        return Shard(number, self.digest, tuple(_ranges(items, number, self.shards)), files)
+
+
+def _ranges(items: Sequence[int], number: int, shards: int) -> Iterator[ItemRange]:
+    """Yield the part of each text that belongs to a shard.
+
+    The numbers of items may be estimates: whatever they are, every item is in one shard.
+
+    >>> list(_ranges([6, 0, 4], 2, 2))
+    [(5, None), (0, None), (0, None)]
+    """
+    total = sum(items)
+    first, last = total * (number - 1) // shards, total * number // shards
+    for size, end in zip(items, accumulate(items), strict=True):
+        start, stop = max(0, first - (end - size)), min(size, last - (end - size))
+        has_end = last >= end and (number == 1 or first < end)
+        yield (start, None) if has_end else (start, stop) if start < stop else None
+
+
+def _count(spec: PairSpec | TextSpec, lenient: bool) -> int:
+    indices = smallworld_range(spec.path)
+    lines = line_count(spec) if indices is None else len(indices)
+    if lines is not None:
+        return lines
+    rows: Iterable[Any] = (
+        read_pairs(spec, lenient=lenient) if isinstance(spec, PairSpec) else read_text(spec, lenient=lenient)
+    )
+    return sum(1 for _ in rows)
+
+
+def _difference(key: str, before: Any, after: Any) -> str | None:
+    if before == after:
+        return None
+    if isinstance(before, dict) and isinstance(after, dict):
+        parts = (_difference(f"{key}.{name}", before.get(name), after.get(name)) for name in {**before, **after})
+        return ", ".join(filter(None, parts))
+    return f"{key} was {before!r}, now {after!r}"
