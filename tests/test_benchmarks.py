@@ -33,6 +33,7 @@ SCRIPTS = (
     "language_gap",
     "large_corpus",
     "layer_similarity",
+    "objective_cost",
     "padding",
     "ppa_step",
     "recipe_cost",
@@ -334,3 +335,16 @@ def test_derived_languages_are_timed_by_transformation(capsys):
     found = result_of(importlib.import_module("derived"), arguments, capsys)
     assert [row["steps"] for row in found["rows"]] == ["trans", "inv", "perm", "inv", "perm", "syn", "syn+inv"]
     assert found["words"]["text"] > 100
+
+
+@pytest.mark.parametrize("name", ["layer", "self-training", "cached"])
+def test_every_objective_that_is_compared_is_trained(name, base, store, capsys):
+    module = importlib.import_module("objective_cost")
+    for overrides in module.COMPARISONS[name].values():
+        sizes = ["--batch", "8", "--warm", "1", "--steps", "1"]
+        module.main(
+            ["one", "--model", str(base), "--store", str(store.path), *sizes, *(f"--set={text}" for text in overrides)]
+        )
+        found = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert found["seconds"] > 0
+        assert found["peak"] >= found["growth"] >= 0
