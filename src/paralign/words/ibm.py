@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from paralign.console import echo
 from paralign.words.base import AlignerConfig
 from paralign.words.bitext import Bitext
 from paralign.words.cells import AlignmentCells
@@ -35,8 +36,9 @@ class IbmAligner(StatisticalAligner):
     Config: ClassVar[type[AlignerConfig]] = IbmConfig
     config: IbmConfig
 
-    def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
-        config = self.config
+    def train(self, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
+        config, cells = self.config, AlignmentCells(bitext)
+        echo(f"{cells.distinct:,} distinct word pairs", quiet=self.options.quiet)
         with ThreadPoolExecutor(min(2, cpu_threads())) as pool:
             first, second = pool.map(
                 lambda side: train_ibm(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.words.bitext import Bitext
 from paralign.words.cells import AlignmentCells
 from paralign.words.ibm_model import IbmParameters
 from paralign.words.posterior_kernels import ibm_posteriors
@@ -55,12 +56,12 @@ class SampledPosteriors(Posteriors):
     """Shares of samples in which cells were linked.
 
     Args:
-        cells: the cells of the text.
+        bitext: the text.
         samples: of both directions.
     """
 
-    def __init__(self, cells: AlignmentCells, samples: tuple[Samples, Samples]) -> None:
-        super().__init__(cells.directions[0].starts, cells.cells)
+    def __init__(self, bitext: Bitext, samples: tuple[Samples, Samples]) -> None:
+        super().__init__(bitext.starts, bitext.cells)
         self.samples = samples
 
     def block(self, first: int, stop: int) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.words.base import Aligner, AlignerConfig, AlignerOptions, WordPair
 from paralign.words.bitext import Bitext
-from paralign.words.cells import AlignmentCells
+from paralign.words.compiled import release_memory
 from paralign.words.decoding import POSTERIOR, best_threshold, decode
 from paralign.words.posteriors import Posteriors
 from paralign.words.saved_aligner import SavedAligner, TablePosteriors
@@ -69,11 +69,10 @@ class StatisticalAligner(Aligner):
         self.lowercase = facts["lowercase"]
 
     @abstractmethod
-    def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
+    def train(self, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
         """Train on a text.
 
         Args:
-            cells: the cells of the text.
             bitext: the text.
             count: number of pairs to align; further pairs are only learned from.
 
@@ -104,10 +103,9 @@ class StatisticalAligner(Aligner):
         if self.loaded is not None:
             posteriors, threshold = TablePosteriors(self.loaded, bitext), float(self.loaded.facts["threshold"])
         else:
-            cells = AlignmentCells(bitext)
-            size = f"{len(cells):,} cells, {cells.distinct:,} distinct word pairs"
-            echo(f"{bitext.pairs:,} pairs, {size}", quiet=self.options.quiet)
-            posteriors, saved = self.train(cells, bitext, count)
+            release_memory()
+            echo(f"{bitext.pairs:,} pairs, {bitext.cells[-1]:,} cells", quiet=self.options.quiet)
+            posteriors, saved = self.train(bitext, count)
             threshold = best_threshold(posteriors, rows)
             if saved is not None and self.options.save is not None:
                 saved.facts.setdefault("threshold", threshold)  # that of new text, if the model has none of its own
