@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from paralign.words.bitext import Bitext
-from paralign.words.candidates import find_candidates, score_candidates
+from paralign.words.candidates import CandidateSearch, score_candidates, train_on_candidates
 from paralign.words.cells import AlignmentCells
 from paralign.words.ibm_model import train_ibm
 from paralign.words.posteriors import IbmPosteriors
@@ -14,7 +14,7 @@ PAIRS = [*random_pairs(80, seed=3), ([], ["t1"]), (["s1"], []), *random_pairs(5,
 
 
 def candidates_of(bitext, threshold, threads=1):
-    return find_candidates(bitext, threshold=threshold, share=0.08, tension=4.0, threads=threads)
+    return CandidateSearch(bitext, share=0.08, tension=4.0, threads=threads).find(threshold)
 
 
 def ibm_posteriors(bitext, *, iterations, alpha):
@@ -78,5 +78,5 @@ def test_scores_of_all_cells_are_the_posteriors_of_ibm_model_2(alpha, iterations
     for side, right in zip(candidates_of(bitext, 0.0), wanted, strict=True):
         assert len(side) == bitext.cells[-1]
         settings = {"iterations": iterations, "alpha": alpha, "share": 0.08, "tension": 4.0}
-        score = score_candidates(side, dtype=np.uint16, **settings)
+        score = score_candidates(side, train_on_candidates(side, **settings), np.uint16)
         assert score / 65535 == pytest.approx(right[side.cell(bitext.cells)], abs=2e-4)

@@ -8,7 +8,7 @@ from paralign.commands.align_words import align_words
 from paralign.errors import UserError
 from paralign.words.base import WordPair
 from paralign.words.bitext import Bitext
-from paralign.words.candidates import find_candidates
+from paralign.words.candidates import CandidateSearch
 from paralign.words.cells import AlignmentCells
 from paralign.words.cosines import cell_cosines
 from paralign.words.word_vectors import WordVectors
@@ -44,7 +44,7 @@ def test_each_candidate_knows_its_cell():
     pairs = [(["a", "b", "c"], ["x", "y"]), (["b"], []), (["c", "a"], ["z", "x", "y"])]
     bitext = Bitext.from_pairs(pairs)
     cells = AlignmentCells(bitext)
-    for side in find_candidates(bitext, threshold=0.0, share=0.08, tension=4.0, threads=1):
+    for side in CandidateSearch(bitext, share=0.08, tension=4.0, threads=1).find(0.0):
         place = side.cell(cells.cells)
         assert sorted(place.tolist()) == list(range(len(cells)))
         source, target = (words[side.pair] for words in side.pair_words())

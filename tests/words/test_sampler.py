@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from paralign.words.bitext import Bitext
-from paralign.words.candidates import find_candidates, score_candidates
+from paralign.words.candidates import CandidateSearch, score_candidates, train_on_candidates
 from paralign.words.compiled import MAX_LENGTH
 from paralign.words.hmm import default_chains, default_sweeps
-from paralign.words.posteriors import SampledPosteriors
+from paralign.words.posteriors import CandidatePosteriors
 from paralign.words.sampler import SamplerSettings, jump_probabilities, sample_alignments
 from paralign.words.sampler_kernels import initialize, sweep
 from tests.oracles import word_counts
@@ -17,8 +17,9 @@ from tests.words.test_ibm_model import random_pairs
 def candidates_of(pairs, threshold=0.0):
     """Return the text, the candidates of both directions, and their scores."""
     bitext = Bitext.from_pairs(pairs)
-    some = find_candidates(bitext, threshold=threshold, share=0.08, tension=4.0, threads=1)
-    scores = tuple(score_candidates(side, iterations=1, alpha=0.1, share=0.08, tension=4.0) for side in some)
+    some = CandidateSearch(bitext, share=0.08, tension=4.0, threads=1).find(threshold)
+    settings = {"iterations": 1, "alpha": 0.1, "share": 0.08, "tension": 4.0}
+    scores = tuple(score_candidates(side, train_on_candidates(side, **settings)) for side in some)
     return bitext, some, scores
 
 
@@ -75,7 +76,9 @@ def test_samples_are_the_same_for_every_number_of_threads(threads):
     for first, second in zip(found, again, strict=True):
         assert np.array_equal(first.frequency, second.frequency)
         assert np.array_equal(first.jumps, second.jumps)
-    forward, backward = SampledPosteriors(bitext, found).block(0, len(pairs))
+    forward, backward = CandidatePosteriors(bitext, some, tuple(side.frequency for side in found), 24).block(
+        0, len(pairs)
+    )
     assert len(forward) == len(backward) == bitext.cells[-1]
     assert forward.max() <= 1
     # In each sample a target word is linked at most once.

@@ -172,7 +172,7 @@ def mark_candidates(
         kept: uint16 ``[source tokens]``, filled with the number of cells that are kept.
         distinct: int32 ``[2, source words]``, filled with the number of target words with which each word has several
             such cells, and with a single one.
-        histogram: int64 ``[BINS]``; the cells that reach the threshold are counted by posterior. ``[0]`` counts nothing.
+        histogram: int64 ``[BINS]``; cells that reach the threshold are counted by posterior. ``[0]`` counts nothing.
     """
     begin, position, sentence = order
     size = len(totals)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,9 @@ from paralign.words.candidate_kernels import (
 from paralign.words.cells import Direction, directions_of
 from paralign.words.compiled import FLOOR
 from paralign.words.ibm_kernels import decay_tables, expect_candidates, weigh_pairs
-from paralign.words.ibm_model import estimate_null, fit_tension
+from paralign.words.ibm_model import IbmParameters, estimate_null, fit_tension
 
-__all__ = ["CandidateSearch", "Candidates", "find_candidates", "score_candidates"]
+__all__ = ["CandidateParameters", "CandidateSearch", "Candidates", "score_candidates", "train_on_candidates"]
 
 Array = npt.NDArray[Any]
 
@@ -81,6 +81,10 @@ class Candidates:
             return np.asarray(cells[row] + self.position.astype(np.int64) * lengths[1, row] + place)
         return np.asarray(cells[row] + place * lengths[0, row] + self.position)
 
+    def without_pairs(self) -> Candidates:
+        """Return the same without the numbers of word pairs, which posteriors do not need."""
+        return replace(self, pair=np.empty(0, np.uint32))
+
     def pair_words(self) -> tuple[Array, Array]:
         """Return the source and the target word of each distinct pair, int32."""
         generating, generated = np.empty(self.distinct, np.int32), np.empty(self.distinct, np.int32)
@@ -96,7 +100,7 @@ class _Marks:
     Attributes:
         bits: uint8, one bit for each cell, those of each source token from a byte on.
         kept: uint16 ``[source tokens]``, number of these cells.
-        distinct: int32 ``[2, source words]``, number of distinct word pairs with several of them, and with a single one.
+        distinct: int32 ``[2, source words]``, number of distinct word pairs with several of them, and with one.
         histogram: int64 ``[BINS]``, number of these cells by posterior.
     """
 
@@ -159,7 +163,7 @@ class CandidateSearch:
             for job in jobs:
                 job.result()
 
-    def mark(self, threshold: float) -> _Marks:
+    def _mark(self, threshold: float) -> _Marks:
         """Mark the cells whose posterior reaches a threshold."""
         source_words, tokens = len(self._bitext.source.vocabulary), len(self._bitext.source.ids)
         bits = np.zeros(self._bytes[-1], np.uint8)
@@ -170,7 +174,26 @@ class CandidateSearch:
         self._run(mark_candidates, *shared, each=(histograms,))
         return _Marks(bits, kept, distinct, histograms[0] + histograms[1])
 
-    def candidates(self, marks: _Marks) -> tuple[Candidates, Candidates]:
+    def find(self, threshold: float, most: Callable[[float], int] | None = None) -> tuple[Candidates, Candidates]:
+        """Return the cells whose posterior reaches a threshold in either direction, as candidates of both directions.
+
+        Args:
+            threshold: smallest posterior.
+            most: called with the number of distinct word pairs for each candidate; returns the largest number of
+                candidates. The threshold is raised until there are no more. Default ``None``: no limit.
+        """
+        marks, bins = self._mark(threshold), BINS
+        while most is not None:
+            count = int(marks.kept.sum(dtype=np.int64))
+            limit = most(int(marks.distinct.sum()) / max(1, count))
+            if count <= limit:
+                break
+            fitting = int(np.searchsorted(np.cumsum(marks.histogram), limit, side="right"))
+            bins = min(fitting, bins - 1)
+            marks = self._mark(2 ** (-bins / BINS_PER_OCTAVE))
+        return self._candidates(marks)
+
+    def _candidates(self, marks: _Marks) -> tuple[Candidates, Candidates]:
         """Return the marked cells as the candidates of both directions."""
         starts = self._bitext.starts
         entries = np.concatenate([[0], np.cumsum(marks.kept, dtype=np.int64)])
@@ -189,53 +212,37 @@ class CandidateSearch:
         )
 
 
-def find_candidates(
-    bitext: Bitext,
-    *,
-    threshold: float,
-    share: float,
-    tension: float,
-    threads: int,
-    most: Callable[[float], int] | None = None,
-) -> tuple[Candidates, Candidates]:
-    """Return the cells whose posterior reaches a threshold in either direction, see :class:`CandidateSearch`.
-
-    Args:
-        bitext: the text.
-        threshold: smallest posterior.
-        share: probability of null.
-        tension: of the diagonal prior.
-        threads: 1 or 2 are used.
-        most: called with the number of distinct word pairs for each candidate; returns the largest number of
-            candidates. The threshold is raised until there are no more. Default ``None``: no limit.
-
-    Returns:
-        candidates of both directions.
-    """
-    search = CandidateSearch(bitext, share=share, tension=tension, threads=threads)
-    marks, bins = search.mark(threshold), BINS
-    while most is not None:
-        count = int(marks.kept.sum(dtype=np.int64))
-        limit = most(int(marks.distinct.sum()) / max(1, count))
-        if count <= limit:
-            break
-        fitting = int(np.searchsorted(np.cumsum(marks.histogram), limit, side="right"))
-        bins = min(fitting, bins - 1)
-        marks = search.mark(2 ** (-bins / BINS_PER_OCTAVE))
-    return search.candidates(marks)
-
-
 def _frequencies(ids: Array, starts: Array, side: int, size: int) -> Array:
     """Return the relative frequency of each word, in pairs with words on both sides; float32, at least ``FLOOR``."""
     lengths = np.diff(starts, axis=1)
     counts = np.bincount(ids[np.repeat(lengths[1 - side] > 0, lengths[side])], minlength=size)
-    return np.maximum(counts / max(1, counts.sum()), FLOOR).astype(np.float32)
+    return np.asarray(np.maximum(counts / max(1, counts.sum()), FLOOR), np.float32)
 
 
-def score_candidates(
-    candidates: Candidates, *, iterations: int, alpha: float, share: float, tension: float, dtype: type[Any] = np.uint8
-) -> Array:
-    """Train IBM model 2 on the candidates of one direction and return their posteriors.
+@dataclass
+class CandidateParameters(IbmParameters):
+    """Parameters of one direction of IBM model 2, of the distinct word pairs among the candidates.
+
+    Attributes:
+        lexical: float32 ``[distinct pairs]``, proportional to the probabilities; ``[0]`` stands for uniform ones.
+        inverse: float64 ``[generating words]``, the factor that makes ``lexical`` probabilities.
+    """
+
+    inverse: Array
+
+    def probabilities(self, generating: Array) -> Array:
+        """Return p(generated word | generating word) of each distinct pair, float32.
+
+        Args:
+            generating: the generating word of each.
+        """
+        return np.asarray(np.maximum(self.lexical * self.inverse[generating], FLOOR), np.float32)
+
+
+def train_on_candidates(
+    candidates: Candidates, *, iterations: int, alpha: float, share: float, tension: float
+) -> CandidateParameters:
+    """Train IBM model 2 on the candidates of one direction; all other cells have probability 0.
 
     Args:
         candidates: the candidates.
@@ -243,49 +250,45 @@ def score_candidates(
         alpha: Dirichlet prior of the variational-Bayes M-step; 0 is maximum likelihood.
         share: probability of null, fixed.
         tension: initial tension, re-estimated as in :func:`paralign.words.ibm_model.train_ibm`.
+    """
+    direction, none = candidates.direction, np.empty(0, np.uint8)
+    sizes = direction.sizes
+    text = (direction.words, direction.starts, candidates.entries, candidates.position, candidates.pair)
+    lengths = np.diff(direction.starts, axis=1)
+    pairs = lengths[:, (lengths > 0).all(0)]
+    shapes = np.column_stack([*(unique := np.unique(pairs.T, axis=0, return_counts=True))[:1], unique[1]])
+    model = CandidateParameters(
+        np.empty(0, np.float32), np.ones(sizes[1], np.float32), share, tension, np.ones(sizes[0])
+    )
+    for step in range(iterations):
+        counts, totals, null = np.zeros(candidates.distinct, np.float32), np.zeros(sizes[0]), np.zeros(sizes[1])
+        prior = (share, model.tension, decay_tables(model.tension))
+        distance = expect_candidates(
+            *text, model.lexical, model.inverse, model.null, prior, counts, totals, null, none, 1.0
+        )  # fmt: skip
+        weigh_pairs(counts, totals, candidates.types, alpha)
+        model.lexical, model.inverse, model.null = counts, totals, estimate_null(null, alpha)
+        if step:
+            model.tension = fit_tension(distance / int(pairs[1].sum()), shapes, model.tension)
+    return model
+
+
+def score_candidates(candidates: Candidates, model: CandidateParameters, dtype: type[Any] = np.uint8) -> Array:
+    """Return the posteriors of the candidates of one direction.
+
+    Args:
+        candidates: the candidates.
+        model: their parameters.
         dtype: an unsigned type, whose largest value stands for probability 1.
 
     Returns:
         ``dtype`` ``[candidates]``.
     """
     direction = candidates.direction
-    sizes = direction.sizes
-    text = (direction.words, direction.starts, candidates.entries, candidates.position, candidates.pair)
-    lexical, inverse, null = np.empty(0, np.float32), np.empty(0), np.ones(sizes[1], np.float32)
-    none, unit = np.empty(0, dtype), float(np.iinfo(dtype).max)
-    lengths = np.diff(direction.starts, axis=1)
-    pairs = lengths[:, (lengths > 0).all(0)]
-    shapes = np.column_stack([*(unique := np.unique(pairs.T, axis=0, return_counts=True))[:1], unique[1]])
-    for step in range(iterations):
-        counts, totals, null_counts = np.zeros(candidates.distinct, np.float32), np.zeros(sizes[0]), np.zeros(sizes[1])
-        distance = expect_candidates(
-            *text,
-            lexical,
-            inverse,
-            null,
-            (share, tension, decay_tables(tension)),
-            counts,
-            totals,
-            null_counts,
-            none,
-            unit,
-        )
-        weigh_pairs(counts, totals, candidates.types, alpha)
-        lexical, inverse = counts, totals
-        null = estimate_null(null_counts, alpha)
-        if step:
-            tension = fit_tension(distance / int(pairs[1].sum()), shapes, tension)
     score = np.empty(len(candidates), dtype)
     expect_candidates(
-        *text,
-        lexical,
-        inverse,
-        null,
-        (share, tension, decay_tables(tension)),
-        np.empty(0, np.float32),
-        totals,
-        null_counts,
-        score,
-        unit,
-    )
+        direction.words, direction.starts, candidates.entries, candidates.position, candidates.pair, model.lexical,
+        model.inverse, model.null, (model.share, model.tension, decay_tables(model.tension)), np.empty(0, np.float32),
+        np.empty(0), np.zeros(direction.sizes[1]), score, float(np.iinfo(dtype).max),
+    )  # fmt: skip
     return score

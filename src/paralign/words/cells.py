@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.ragged import row_ids
 from paralign.words.bitext import Bitext
 from paralign.words.ibm_kernels import number_cells
 
@@ -91,6 +92,10 @@ class AlignmentCells:
 
     def __len__(self) -> int:
         return int(self.cells[-1])
+
+    def pair_words(self) -> tuple[Ints, Ints]:
+        """Return the source and the target word of each distinct pair."""
+        return row_ids(np.diff(self.rows)), self.target
 
     @property
     def distinct(self) -> int:

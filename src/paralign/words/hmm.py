@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy.typing as npt
 from pydantic import Field
 
 from paralign.console import echo
+from paralign.errors import UserError
 from paralign.words.base import AlignerConfig, AlignerOptions
 from paralign.words.bitext import Bitext, Side
-from paralign.words.candidates import Candidates, find_candidates, score_candidates
+from paralign.words.candidates import Candidates, CandidateSearch, score_candidates, train_on_candidates
 from paralign.words.compiled import cpu_threads, release_memory
-from paralign.words.posteriors import Posteriors, SampledPosteriors
+from paralign.words.memory import hmm_stages
+from paralign.words.posteriors import CandidatePosteriors, Posteriors
 from paralign.words.sampler import SamplerSettings, sample_alignments
 from paralign.words.saved_aligner import SavedAligner
 from paralign.words.statistical import StatisticalAligner, StatisticalConfig
@@ -78,6 +81,9 @@ class HmmAligner(StatisticalAligner):
         super().__init__(config, options)
         if options.model is None:
             return
+        if config.memory is not None:
+            hint = "leave one of them out: the limit does not include an encoder"
+            raise UserError("words.memory and --model cannot be combined", hint=hint)
         from paralign.device import best_device  # torch is not needed without an encoder
         from paralign.encoder import Encoder
         from paralign.words.word_vectors import link_layer
@@ -92,19 +98,26 @@ class HmmAligner(StatisticalAligner):
         priors = (config.alpha, config.null_alpha, config.null, config.same_spelling)
         settings = SamplerSettings(chains, sweeps, _KEPT_SWEEPS, *priors)
         threshold = min(_MAX_THRESHOLD, _THRESHOLD * cells)
-        candidates = find_candidates(
-            bitext, threshold=threshold, share=_START_NULL, tension=config.tension, threads=threads
+        most = None
+        if self.limit is not None:
+            workers = min(threads, 2 * chains)
+            save = self.options.save is not None
+            stages = hmm_stages(bitext, samples=chains * _KEPT_SWEEPS, threads=workers, save=save)
+            self.limit.check_text(bitext, stages)
+            most = partial(self.limit.most_candidates, stages)
+        candidates = CandidateSearch(bitext, share=_START_NULL, tension=config.tension, threads=threads).find(
+            threshold, most
         )
         release_memory()
         plan = f"{chains} chains of {sweeps} sweeps in both directions"
         echo(f"{plan} over {len(candidates[0]):,} candidate links", quiet=self.options.quiet)
+
+        def score(side: Candidates) -> Array:
+            start = {"alpha": _START_ALPHA, "share": _START_NULL, "tension": config.tension}
+            return score_candidates(side, train_on_candidates(side, iterations=config.iterations, **start))
+
         with ThreadPoolExecutor(min(2, threads)) as pool:
-            scores = tuple(pool.map(
-                lambda side: score_candidates(
-                    side, iterations=config.iterations, alpha=_START_ALPHA, share=_START_NULL, tension=config.tension
-                ),
-                candidates,
-            ))  # fmt: skip
+            scores = tuple(pool.map(score, candidates))
         release_memory()
         factors = self._factors(candidates, bitext, count)
         sides = (bitext.source, bitext.target)
@@ -113,7 +126,8 @@ class HmmAligner(StatisticalAligner):
         saved = None
         if self.options.save is not None:
             saved = SavedAligner.from_samples(samples, bitext, settings, self.facts())
-        posteriors = SampledPosteriors(bitext, (samples[0].without_pairs(), samples[1].without_pairs()))
+        frequencies = (samples[0].frequency, samples[1].frequency)
+        posteriors = CandidatePosteriors(bitext, candidates, frequencies, samples[0].samples)
         del candidates, scores, factors, samples  # not needed to decode links
         release_memory()
         return posteriors, saved

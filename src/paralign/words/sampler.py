@@ -9,7 +9,7 @@ averaged: chains find different modes, and their mean is better than any of them
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -72,10 +72,6 @@ class Samples:
     frequency: Array
     samples: int
     jumps: Array
-
-    def without_pairs(self) -> Samples:
-        """Return the same without the numbers of word pairs, which posteriors do not need."""
-        return replace(self, candidates=replace(self.candidates, pair=np.empty(0, np.uint32)))
 
     def counts(self) -> Array:
         """Return the expected number of links of each distinct word pair, float32."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from paralign.words.compiled import MAX_LENGTH, compiled
 
-__all__ = ["add_frequencies", "fill_frequencies", "initialize", "sweep"]
+__all__ = ["add_frequencies", "initialize", "sweep"]
 
 
 @compiled
@@ -168,37 +168,13 @@ def sweep(
 
 
 @compiled
-def fill_frequencies(
-    starts: Any, cells: Any, by_row: bool, entries: Any, position: Any, frequency: Any, scale: float, first: int,
-    stop: int, out: Any,
-) -> None:  # fmt: skip
-    """Fill in the share of samples in which each cell was linked.
-
-    Args:
-        starts, cells, by_row: see :mod:`paralign.words.compiled`.
-        entries: int32 or int64 ``[generated tokens + 1]``, where the candidates of each generated token begin.
-        position: uint16 ``[candidates]``, position of the generating word.
-        frequency: unsigned ``[candidates]``, in how many samples each candidate was chosen.
-        scale: 1 / number of samples.
-        first, stop: the sentence pairs.
-        out: float32, the cells of these pairs, zeros.
-    """
-    for k in range(first, stop):
-        m, n = starts[0, k + 1] - starts[0, k], starts[1, k + 1] - starts[1, k]
-        step = n if by_row else 1
-        for j in range(n if m > 0 else 0):
-            cell = cells[k] - cells[first] + (j if by_row else j * m)
-            for entry in range(entries[starts[1, k] + j], entries[starts[1, k] + j + 1]):
-                out[cell + position[entry] * step] = frequency[entry] * scale
-
-
-@compiled
 def add_frequencies(pair: Any, frequency: Any, scale: float, counts: Any) -> None:
     """Add up the shares of samples in which the candidates of each distinct word pair were chosen.
 
     Args:
         pair: uint32 ``[candidates]``, number of the word pair.
-        frequency, scale: see :func:`fill_frequencies`.
+        frequency: unsigned ``[candidates]``, in how many samples each candidate was chosen.
+        scale: 1 / number of samples.
         counts: float32 ``[distinct pairs]``; the shares are added.
     """
     for entry in range(len(pair)):

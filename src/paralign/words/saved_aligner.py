@@ -14,9 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from paralign.digests import FolderDigests
 from paralign.errors import UserError
-from paralign.ragged import row_ids
 from paralign.words.bitext import Bitext
-from paralign.words.cells import AlignmentCells
 from paralign.words.compiled import FLOOR
 from paralign.words.decoding import best_threshold
 from paralign.words.ibm_model import IbmParameters
@@ -55,20 +53,27 @@ class SavedAligner:
     def from_ibm(
         cls,
         models: tuple[IbmParameters, IbmParameters],
-        cells: AlignmentCells,
+        pairs: tuple[Array, Array],
         bitext: Bitext,
         facts: Mapping[str, Any],
     ) -> SavedAligner:
-        """Convert IBM model 2. Word pairs whose probabilities are below 1e-6 in both directions are left out."""
-        kept = np.flatnonzero((models[0].lexical >= _MIN_PROBABILITY) | (models[1].lexical >= _MIN_PROBABILITY))
-        pairs = (row_ids(np.diff(cells.rows))[kept], cells.target[kept])
-        tables = _sorted_pairs(pairs, len(bitext.source.vocabulary), [model.lexical[kept] for model in models])
-        for name, model, side in zip(_DIRECTIONS, models, cells.directions, strict=True):
-            tables[f"{name}_other"] = np.full(side.sizes[0] + 1, FLOOR, np.float32)
+        """Convert IBM model 2. Word pairs whose probabilities are below 1e-6 in both directions are left out.
+
+        Args:
+            models: the parameters of both directions.
+            pairs: source and target word of each distinct pair.
+            bitext: the text.
+            facts: languages and settings.
+        """
+        lexical = [model.lexical for model in models]
+        kept = np.flatnonzero((lexical[0] >= _MIN_PROBABILITY) | (lexical[1] >= _MIN_PROBABILITY))
+        sides = (bitext.source.vocabulary, bitext.target.vocabulary)
+        tables = _sorted_pairs((pairs[0][kept], pairs[1][kept]), len(sides[0]), [table[kept] for table in lexical])
+        for name, model, side in zip(_DIRECTIONS, models, sides, strict=True):
+            tables[f"{name}_other"] = np.full(len(side) + 1, FLOOR, np.float32)
             tables[f"{name}_null"] = np.append(model.null, np.float32(FLOOR))
         positions = [{"null": model.share, "tension": model.tension} for model in models]
-        words = (bitext.source.vocabulary, bitext.target.vocabulary)
-        return cls(words, tables, {"schema": SCHEMA, **facts, "positions": positions, "same": 1.0})
+        return cls(sides, tables, {"schema": SCHEMA, **facts, "positions": positions, "same": 1.0})
 
     @classmethod
     def from_samples(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from paralign.console import echo
 from paralign.digests import write_digests
@@ -18,6 +18,7 @@ from paralign.words.base import Aligner, AlignerConfig, AlignerOptions, WordPair
 from paralign.words.bitext import Bitext
 from paralign.words.compiled import release_memory
 from paralign.words.decoding import POSTERIOR, best_threshold, decode
+from paralign.words.memory import MemoryLimit, parse_size
 from paralign.words.posteriors import Posteriors
 from paralign.words.saved_aligner import SavedAligner, TablePosteriors
 from paralign.words.word_links import WordLinks
@@ -34,6 +35,16 @@ class StatisticalConfig(AlignerConfig):
     """Initial tension of the diagonal prior, which is re-estimated."""
     lowercase: bool = True
     """Ignore case."""
+    memory: str | None = None
+    """Largest memory of the training, such as ``500M`` or ``2G``; the least probable links are left out so that it
+    suffices. Default: no limit."""
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _check_memory(cls, value: Any) -> Any:
+        if value is not None:
+            parse_size(str(value))
+        return value
 
 
 class StatisticalAligner(Aligner):
@@ -48,6 +59,7 @@ class StatisticalAligner(Aligner):
         super().__init__(config, options)
         self.loaded = None if options.load is None else SavedAligner.load(options.load)
         self.lowercase = config.lowercase
+        self.limit = None if config.memory is None else MemoryLimit(config.memory, str(options.spec.path))
         if self.loaded is None:
             return
         facts = self.loaded.facts
@@ -93,6 +105,8 @@ class StatisticalAligner(Aligner):
         if self.options.model is not None:  # their texts are encoded
             self.pairs = list(pairs)
             pairs = self.pairs
+        if self.limit is not None:
+            pairs = self.limit.check_pairs(pairs)
         self.bitext = Bitext.from_pairs((pair.words for pair in pairs), lowercase=self.lowercase)
 
     def align(self, count: int) -> WordLinks:
