@@ -71,7 +71,8 @@ def test_the_number_of_candidates_is_the_largest_whose_stages_fit():
 @pytest.mark.parametrize("method", ["hmm", "ibm"])
 def test_arrays_of_the_training_stay_within_the_limit(method, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(memory, "PROGRAM", 2 << 20)  # tables of constant size
+    monkeypatch.setattr(memory, "PROGRAM", 2 << 20)  # tables of constant size, and blocks of links:
+    monkeypatch.setattr("paralign.words.posteriors._BLOCK_CELLS", 1 << 14)
     pairs = random_pairs(3000, seed=1, longest=40)
     settings = {"chains": 1, "sweeps": 10} if method == "hmm" else {}
     plain = list(links_of(method, pairs, settings))
@@ -106,7 +107,8 @@ def test_the_smallest_limit_is_named_and_works(method, monkeypatch):
         hmm_stages(bitext, samples=96, threads=1, save=False) if method == "hmm" else ibm_stages(bitext, save=False)
     )
     fewest = ceil(1.1 * sum(len(side.ids) for side in (bitext.source, bitext.target)))
-    smallest = format_size(max(stage.size(fewest, fewest) for stage in stages))
+    distinct = min(fewest, 40 * 30)  # there are no more word pairs in this vocabulary
+    smallest = format_size(max(stage.size(fewest, distinct) for stage in stages))
     with pytest.raises(UserError) as error:
         links_of(method, pairs, {"memory": "100M"})
     assert f"words.memory is 100M, but this text needs at least {smallest}" in str(error.value)

@@ -156,7 +156,8 @@ class MemoryLimit:
             UserError: if not, with the smallest size.
         """
         fewest = ceil(_CANDIDATES_PER_TOKEN * (len(bitext.source.ids) + len(bitext.target.ids)))
-        needed = max(stage.size(fewest, fewest) for stage in stages)
+        pairs = min(fewest, len(bitext.source.vocabulary) * len(bitext.target.vocabulary))
+        needed = max(stage.size(fewest, pairs) for stage in stages)
         if needed > self.bytes:
             message = f"words.memory is {self.text}, but this text needs at least {format_size(needed)}"
             raise UserError(message, where=self.where, hint="raise it, or learn from fewer pairs with --learn-from")
