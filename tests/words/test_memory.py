@@ -11,8 +11,10 @@ from paralign.sources.specs import PairSpec
 from paralign.words import memory
 from paralign.words.base import AlignerOptions, WordPair, make_aligner
 from paralign.words.bitext import Bitext
-from paralign.words.candidates import CandidateSearch
+from paralign.words.candidates import CandidateSearch, score_candidates, train_on_candidates
+from paralign.words.ibm_model import IbmParameters
 from paralign.words.memory import MemoryLimit, Stage, format_size, hmm_stages, ibm_stages, parse_size
+from paralign.words.saved_aligner import SavedAligner, TablePosteriors
 from tests.words.test_candidates import PAIRS, ibm_posteriors
 from tests.words.test_ibm_model import random_pairs
 
@@ -42,21 +44,30 @@ def test_what_is_not_a_size(text):
 
 
 @pytest.mark.parametrize("most", [0, 10, 200, 1500, 10**6])
-def test_no_more_candidates_than_fit_and_the_most_probable_ones(most):
+def test_no_more_candidates_than_fit_and_those_on_which_both_directions_agree(most):
+    """Agreement: the geometric mean of both posteriors, each divided by the largest of its token."""
     bitext = Bitext.from_pairs(PAIRS)
-    best = np.maximum(*ibm_posteriors(bitext, iterations=1, alpha=0.0))
+    posteriors = ibm_posteriors(bitext, iterations=1, alpha=0.0)
+    agreement = np.zeros(bitext.cells[-1])
+    for k, (source, target) in enumerate(PAIRS):
+        if source and target:
+            block = slice(*bitext.cells[k : k + 2])
+            forward, backward = (side[block].reshape(len(source), len(target)) for side in posteriors)
+            relative = forward / forward.max(0, keepdims=True) * backward / backward.max(1, keepdims=True)
+            agreement[block] = np.sqrt(relative).ravel()
+    possible = np.maximum(*posteriors) > 0.01
     (side, other) = CandidateSearch(bitext, share=0.08, tension=4.0, threads=1).find(0.01, lambda ratio: most)
     assert len(side) == len(other) <= most
-    cell = side.cell(bitext.cells)
-    kept = np.zeros(len(best), bool)
-    kept[cell] = True
-    dropped = best[~kept & (best > 0.01)]
-    if len(dropped):
-        bin_width = 2 ** (1 / 32)
-        assert best[kept].min(initial=1) > dropped.max() / 1.0001
-        assert len(side) + (dropped > dropped.max() / bin_width / 1.0001).sum() > most
+    kept = np.zeros(len(agreement), bool)
+    kept[side.cell(bitext.cells)] = True
+    assert possible[kept].all()
+    dropped = agreement[~kept & possible]
+    if most < possible.sum():
+        assert agreement[kept].min(initial=2) > dropped.max() / 1.0001
+        next_bin = dropped.max() / 2 ** (1 / 32) / 1.0001
+        assert len(side) + (dropped > next_bin).sum() > most
     else:
-        assert most == 10**6
+        assert not len(dropped)
 
 
 def test_the_number_of_candidates_is_the_largest_whose_stages_fit():
@@ -128,3 +139,27 @@ def test_text_that_does_not_fit_as_numbers_is_not_read_to_its_end():
     with pytest.raises(UserError, match=r"words.memory is 1M, but even the first 128 pairs of this text need more"):
         aligner.read(pairs())
     assert len(read) == 128
+
+
+def test_an_encoder_is_not_limited():
+    options = AlignerOptions(PairSpec("en", "de", "text"), model="encoder")
+    with pytest.raises(UserError, match=r"words.memory and --model cannot be combined"):
+        make_aligner("hmm", options, {"memory": "1G"})
+
+
+def test_an_aligner_trained_on_candidates_gives_their_posteriors_to_other_text():
+    bitext = Bitext.from_pairs(PAIRS)
+    settings = {"iterations": 3, "alpha": 0.01, "share": 0.08, "tension": 4.0}
+    candidates = CandidateSearch(bitext, share=0.08, tension=4.0, threads=1).find(0.0)
+    models = [train_on_candidates(side, **settings) for side in candidates]
+    pairs = candidates[0].pair_words()
+    tables = [
+        IbmParameters(model.probabilities(words), model.null, model.share, model.tension)
+        for model, words in zip(models, pairs, strict=True)
+    ]
+    saved = SavedAligner.from_ibm(tuple(tables), pairs, bitext, {})
+    found = TablePosteriors(saved, bitext).block(0, len(bitext.pair_of_row))
+    for side, model, right in zip(candidates, models, found, strict=True):
+        score = score_candidates(side, model, np.uint16) / 65535
+        assert score == pytest.approx(right[side.cell(bitext.cells)], abs=2e-4)
+        assert (score > 0.01).mean() > 0.3

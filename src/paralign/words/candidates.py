@@ -101,7 +101,7 @@ class _Marks:
         bits: uint8, one bit for each cell, those of each source token from a byte on.
         kept: uint16 ``[source tokens]``, number of these cells.
         distinct: int32 ``[2, source words]``, number of distinct word pairs with several of them, and with one.
-        histogram: int64 ``[BINS]``, number of these cells by posterior.
+        histogram: int64 ``[BINS]``, number of these cells by the agreement of both directions, where it is needed.
     """
 
     bits: Array
@@ -141,14 +141,17 @@ class CandidateSearch:
         self._scale = np.zeros(len(target.ids), np.float32)
         diagonal_scale(starts, self._prior, self._scale)
         sums = [np.zeros(len(target.ids), np.float32) for _ in range(2)]
+        best = [np.zeros(len(target.ids), np.float32) for _ in range(2)]
         totals = [np.zeros(sizes[1]) for _ in range(2)]
         types = [(np.zeros(sizes[0], np.int32), np.zeros(sizes[1], np.int32)) for _ in range(2)]
-        self._run(add_posteriors, self._prior, self._scale, each=(sums, totals, types))
+        self._run(add_posteriors, self._prior, self._scale, each=(sums, best, totals, types))
         self.types = (types[0][0] + types[1][0], types[0][1] + types[1][1])
         self._totals = totals[0] + totals[1]
         self._null = _frequencies(source.ids, starts, 0, sizes[0])
         sums[0] += sums[1]
         sums[0] += share * _frequencies(target.ids, starts, 1, sizes[1])[target.ids]
+        np.maximum(best[0], best[1], out=best[0])
+        self._best = np.divide(sums[0], best[0], out=best[1], where=best[0] > 0)
         self._weights = np.divide(self._scale, sums[0], out=sums[0])
         bytes_of_row = source.lengths * ((target.lengths + 7) // 8)
         self._bytes = np.concatenate([[0], np.cumsum(bytes_of_row)])
@@ -163,14 +166,15 @@ class CandidateSearch:
             for job in jobs:
                 job.result()
 
-    def _mark(self, threshold: float) -> _Marks:
-        """Mark the cells whose posterior reaches a threshold."""
+    def _mark(self, threshold: float, least: float | None) -> _Marks:
+        """Mark the cells whose posterior reaches a threshold; ``least``: smallest agreement, ``None`` if all do."""
         source_words, tokens = len(self._bitext.source.vocabulary), len(self._bitext.source.ids)
         bits = np.zeros(self._bytes[-1], np.uint8)
         kept, distinct = np.zeros(tokens, np.uint16), np.zeros((2, source_words), np.int32)
         histograms = [np.zeros(BINS, np.int64) for _ in range(2)]
-        weights = (self._scale, self._weights, self._totals, self._null)
-        shared = (self._prior, *weights, threshold, bits, self._bytes, kept, distinct)
+        best = self._best[:0] if least is None else self._best
+        weights = (self._scale, self._weights, best, self._totals, self._null)
+        shared = (self._prior, *weights, threshold, least or 0.0, bits, self._bytes, kept, distinct)
         self._run(mark_candidates, *shared, each=(histograms,))
         return _Marks(bits, kept, distinct, histograms[0] + histograms[1])
 
@@ -180,9 +184,11 @@ class CandidateSearch:
         Args:
             threshold: smallest posterior.
             most: called with the number of distinct word pairs for each candidate; returns the largest number of
-                candidates. The threshold is raised until there are no more. Default ``None``: no limit.
+                candidates. If there are more, those are left out on which both directions agree least: the geometric
+                mean of both posteriors, each divided by the largest of its token, is smallest. Default ``None``: no
+                limit.
         """
-        marks, bins = self._mark(threshold), BINS
+        marks, bins = self._mark(threshold, None if most is None else 0.0), BINS
         while most is not None:
             count = int(marks.kept.sum(dtype=np.int64))
             limit = most(int(marks.distinct.sum()) / max(1, count))
@@ -190,7 +196,7 @@ class CandidateSearch:
                 break
             fitting = int(np.searchsorted(np.cumsum(marks.histogram), limit, side="right"))
             bins = min(fitting, bins - 1)
-            marks = self._mark(2 ** (-bins / BINS_PER_OCTAVE))
+            marks = self._mark(threshold, 2 ** (-bins / BINS_PER_OCTAVE))
         return self._candidates(marks)
 
     def _candidates(self, marks: _Marks) -> tuple[Candidates, Candidates]:

@@ -16,7 +16,7 @@ from paralign.words.base import AlignerConfig, AlignerOptions
 from paralign.words.bitext import Bitext, Side
 from paralign.words.candidates import Candidates, CandidateSearch, score_candidates, train_on_candidates
 from paralign.words.compiled import cpu_threads, release_memory
-from paralign.words.memory import hmm_stages
+from paralign.words.memory import Stage, hmm_stages
 from paralign.words.posteriors import CandidatePosteriors, Posteriors
 from paralign.words.sampler import SamplerSettings, sample_alignments
 from paralign.words.saved_aligner import SavedAligner
@@ -98,13 +98,7 @@ class HmmAligner(StatisticalAligner):
         priors = (config.alpha, config.null_alpha, config.null, config.same_spelling)
         settings = SamplerSettings(chains, sweeps, _KEPT_SWEEPS, *priors)
         threshold = min(_MAX_THRESHOLD, _THRESHOLD * cells)
-        most = None
-        if self.limit is not None:
-            workers = min(threads, 2 * chains)
-            save = self.options.save is not None
-            stages = hmm_stages(bitext, samples=chains * _KEPT_SWEEPS, threads=workers, save=save)
-            self.limit.check_text(bitext, stages)
-            most = partial(self.limit.most_candidates, stages)
+        most = None if self.limit is None else partial(self.limit.most_candidates, self.stages(bitext))
         candidates = CandidateSearch(bitext, share=_START_NULL, tension=config.tension, threads=threads).find(
             threshold, most
         )
@@ -131,6 +125,11 @@ class HmmAligner(StatisticalAligner):
         del candidates, scores, factors, samples  # not needed to decode links
         release_memory()
         return posteriors, saved
+
+    def stages(self, bitext: Bitext) -> list[Stage]:
+        chains = self.config.chains or default_chains(int(bitext.cells[-1]))
+        workers, save = min(cpu_threads(), 2 * chains), self.options.save is not None
+        return hmm_stages(bitext, samples=chains * _KEPT_SWEEPS, threads=workers, save=save)
 
     def _cosines(self, bitext: Bitext, count: int) -> np.ndarray:
         """Return the similarity of the words of each cell, in standard deviations."""

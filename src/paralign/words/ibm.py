@@ -16,7 +16,7 @@ from paralign.words.candidates import Candidates, CandidateSearch, score_candida
 from paralign.words.cells import AlignmentCells
 from paralign.words.compiled import cpu_threads, release_memory
 from paralign.words.ibm_model import IbmParameters, train_ibm
-from paralign.words.memory import ibm_bytes, ibm_stages
+from paralign.words.memory import Stage, ibm_bytes, ibm_stages
 from paralign.words.posteriors import CandidatePosteriors, IbmPosteriors, Posteriors
 from paralign.words.saved_aligner import SavedAligner
 from paralign.words.statistical import StatisticalAligner, StatisticalConfig
@@ -66,17 +66,25 @@ class IbmAligner(StatisticalAligner):
             return posteriors, None
         return posteriors, SavedAligner.from_ibm((first, second), cells.pair_words(), bitext, self.facts())
 
+    def stages(self, bitext: Bitext) -> list[Stage]:
+        return ibm_stages(bitext, save=self.options.save is not None)
+
+    def fits(self, bitext: Bitext) -> bool:
+        return self.limit is None or self._all_cells(bitext, int(bitext.cells[-1])) <= self.limit.bytes
+
+    def _all_cells(self, bitext: Bitext, distinct: int) -> float:
+        """Return the bytes of the training on all cells, with so many distinct word pairs."""
+        return ibm_bytes(bitext, distinct, save=self.options.save is not None)
+
     def _candidates(self, bitext: Bitext) -> tuple[Candidates, Candidates] | None:
-        """Return the candidates to train on if the memory does not suffice for all cells, else ``None``."""
-        limit, save = self.limit, self.options.save is not None
-        if limit is None or ibm_bytes(bitext, int(bitext.cells[-1]), save=save) <= limit.bytes:
+        """Return the candidates to train on if ``words.memory`` does not suffice for all cells, else ``None``."""
+        config = self.config
+        if self.limit is None or self.fits(bitext):
             return None
-        stages = ibm_stages(bitext, save=save)
-        limit.check_text(bitext, stages)
-        search = CandidateSearch(bitext, share=self.config.null, tension=self.config.tension, threads=cpu_threads())
-        if ibm_bytes(bitext, int(search.types[0].sum()), save=save) <= limit.bytes:
+        search = CandidateSearch(bitext, share=config.null, tension=config.tension, threads=cpu_threads())
+        if self._all_cells(bitext, int(search.types[0].sum())) <= self.limit.bytes:
             return None
-        candidates = search.find(_THRESHOLD, partial(limit.most_candidates, stages))
+        candidates = search.find(_THRESHOLD, partial(self.limit.most_candidates, self.stages(bitext)))
         echo(f"{len(candidates[0]):,} candidate links", quiet=self.options.quiet)
         release_memory()
         return candidates

@@ -80,9 +80,9 @@ def _search_stages(bitext: Bitext) -> tuple[float, list[Stage]]:
     rows = 2 * 40 * len(bitext.target.vocabulary)
     return text, [
         # Tokens by word, sums and weights of tokens, two sets of marks (the threshold may be raised).
-        Stage(text + 10 * source + 12 * target + 2 * bits + 2 * source + rows, 0, 0),
-        Stage(text + 10 * source + 12 * target + bits + 2 * source + rows + entries, 6, 0),
-        Stage(text + 10 * source + 12 * target + bits + 2 * source + entries, 12, 0),
+        Stage(text + 10 * source + 20 * target + 2 * bits + 2 * source + rows, 0, 0),
+        Stage(text + 10 * source + 20 * target + bits + 2 * source + rows + entries, 6, 0),
+        Stage(text + 10 * source + 20 * target + bits + 2 * source + entries, 12, 0),
     ]
 
 

@@ -18,7 +18,7 @@ from paralign.words.base import Aligner, AlignerConfig, AlignerOptions, WordPair
 from paralign.words.bitext import Bitext
 from paralign.words.compiled import release_memory
 from paralign.words.decoding import POSTERIOR, best_threshold, decode
-from paralign.words.memory import MemoryLimit, parse_size
+from paralign.words.memory import MemoryLimit, Stage, parse_size
 from paralign.words.posteriors import Posteriors
 from paralign.words.saved_aligner import SavedAligner, TablePosteriors
 from paralign.words.word_links import WordLinks
@@ -92,6 +92,14 @@ class StatisticalAligner(Aligner):
             posteriors of the text, and the trained aligner if ``options.save`` is set.
         """
 
+    @abstractmethod
+    def stages(self, bitext: Bitext) -> list[Stage]:
+        """Return the stages of the training, for ``words.memory``."""
+
+    def fits(self, bitext: Bitext) -> bool:
+        """Return whether ``words.memory`` certainly suffices without leaving out links. By default it is not known."""
+        return False
+
     def facts(self) -> dict[str, Any]:
         """Return what a saved aligner says about itself."""
         return {
@@ -118,6 +126,8 @@ class StatisticalAligner(Aligner):
             posteriors, threshold = TablePosteriors(self.loaded, bitext), float(self.loaded.facts["threshold"])
         else:
             release_memory()
+            if self.limit is not None and not self.fits(bitext):
+                self.limit.check_text(bitext, self.stages(bitext))
             echo(f"{bitext.pairs:,} pairs, {bitext.cells[-1]:,} cells", quiet=self.options.quiet)
             posteriors, saved = self.train(bitext, count)
             threshold = best_threshold(posteriors, rows)
