@@ -24,7 +24,7 @@ from paralign.words.statistical import StatisticalAligner, StatisticalConfig
 __all__ = ["IbmAligner", "IbmConfig"]
 
 _THRESHOLD = 1e-3
-"""Posterior of a candidate link, where memory does not suffice for all cells; raised until it does."""
+"""Posterior of a candidate link, where the memory does not suffice for all cells."""
 
 
 class IbmConfig(StatisticalConfig):

@@ -15,7 +15,7 @@ from paralign.errors import UserError
 from paralign.words.base import WordPair
 from paralign.words.bitext import Bitext
 
-__all__ = ["MemoryLimit", "Stage", "format_size", "hmm_stages", "ibm_stages", "parse_size"]
+__all__ = ["MemoryLimit", "Stage", "format_size", "hmm_stages", "ibm_bytes", "ibm_stages", "parse_size"]
 
 _UNITS = {"M": 2**20, "G": 2**30}
 PROGRAM = 200 << 20
@@ -66,7 +66,7 @@ class Stage:
 
 
 def text_bytes(tokens: int, rows: int, words: int) -> float:
-    """Return the bytes of the program and the text: 4 for each token, once more while they are read."""
+    """Return the bytes of the program and of the text, which later stages exceed by more than reading does."""
     return PROGRAM + 4 * tokens + _ROW_BYTES * rows + _WORD_BYTES * words
 
 
@@ -79,7 +79,7 @@ def _search_stages(bitext: Bitext) -> tuple[float, list[Stage]]:
     entries = 4 * (source + target)
     rows = 2 * 40 * len(bitext.target.vocabulary)
     return text, [
-        # Tokens by word, sums and weights of tokens, two sets of marks (the threshold may be raised).
+        # Tokens by word, sums and weights of tokens, and marks: two sets, where some have to be left out.
         Stage(text + 10 * source + 20 * target + 2 * bits + 2 * source + rows, 0, 0),
         Stage(text + 10 * source + 20 * target + bits + 2 * source + rows + entries, 6, 0),
         Stage(text + 10 * source + 20 * target + bits + 2 * source + entries, 12, 0),
