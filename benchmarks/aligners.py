@@ -3,7 +3,7 @@
     python benchmarks/aligners.py counting [--pairs 100000] [--method ibm --method hmm --method eflomal]
     python benchmarks/aligners.py gold DATA [--languages en-de] [--half dev] [--join 1] [--method ...]
     python benchmarks/aligners.py layers ENCODER DATA [--layer N] [--unit both] [--matching transport:0.1] [--join 1]
-    python benchmarks/aligners.py streaming [--pairs 200000] [--learn-from 50000]
+    python benchmarks/aligners.py streaming [--pairs 200000] [--learn-from 50000] [--repeat 1] [--memory 2G]
     python benchmarks/aligners.py similarity ENCODER [--pairs 300] [--layer N]
 
 `counting` generates the set: source words from a Zipf distribution (exponent 1.05, 40,000 words), sentence lengths from
@@ -14,7 +14,8 @@ separate process; `above MB` is its peak above that of a process with the same i
 similarity on one half of the same sets, at several layers, units and matchings; the text is encoded once. With `--join
 N`, N consecutive pairs of the half are joined to one. `streaming` learns from the first pairs of the synthetic set and
 applies the aligner to all of them (`words --learn-from`, then `words --load`), and measures one pair of 25 words in
-Python; the time of a process with one pair is subtracted from the speeds. `similarity` compares with simalign (if it
+Python; the time of a process with one pair is subtracted from the speeds. With `--repeat N`, a set of a N-th of the
+pairs is written N times; `--memory` is `words.memory`. `similarity` compares with simalign (if it
 can be imported) on the same encoder and layer.
 """
 
@@ -28,6 +29,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Sequence
+from filecmp import cmp
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -273,9 +275,17 @@ def streaming(given: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source, target, _ = synthetic(folder, given.pairs)
+        source, target, _ = synthetic(folder, given.pairs // given.repeat)
+        for path in (source, target):
+            content = path.read_bytes()
+            with path.open("ab") as out:
+                for _ in range(given.repeat - 1):
+                    out.write(content)
+        given.pairs = given.pairs // given.repeat * given.repeat
         text = ["--pairs", f"en-de={source},{target}", "--tokenised", "-q"]
         learn = ["--learn-from", given.learn_from, "--save", folder / "kept", "--out", folder / "learned"]
+        if given.memory:
+            learn += ["--set", f"words.memory={given.memory}"]
         load = ["--load", folder / "kept", "--out"]
         small = folder / "small.tsv"
         small.write_text("a\tb\n")
@@ -286,7 +296,7 @@ def streaming(given: argparse.Namespace) -> None:
             seconds = cost["seconds"] - start["seconds"]
             rows.append({"run": kind, **cost, "pairs_per_s": given.pairs / seconds,
                          "pairs_per_cpu_s": given.pairs / (cost["cpu"] - start["cpu"])})  # fmt: skip
-        if (folder / "learned").read_bytes() != (folder / "loaded").read_bytes():
+        if not cmp(folder / "learned", folder / "loaded", shallow=False):
             raise SystemExit("the links differ")
         aligner = WordAligner.load(folder / "kept")
         with source.open() as one, target.open() as other:
@@ -302,7 +312,8 @@ def streaming(given: argparse.Namespace) -> None:
                         f"{r['pairs_per_s']:,.0f}", f"{r['pairs_per_cpu_s']:,.0f}"] for r in rows]))  # fmt: skip
     latency = {"median_ms": float(np.median(times)), "largest_ms": max(times)}
     print(f"one pair of 25 words: {latency['median_ms']:.2f} ms (median), {latency['largest_ms']:.2f} ms (largest)")
-    finish("aligners streaming", {"pairs": given.pairs, "learn_from": given.learn_from, "rows": rows, **latency})
+    about = {"pairs": given.pairs, "learn_from": given.learn_from, "repeat": given.repeat, "memory": given.memory}
+    finish("aligners streaming", {**about, "rows": rows, **latency})
 
 
 def similarity(given: argparse.Namespace) -> None:
@@ -385,6 +396,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     large = kinds.add_parser("streaming")
     large.add_argument("--pairs", type=int, default=200_000)
     large.add_argument("--learn-from", type=int, default=50_000)
+    large.add_argument("--repeat", type=int, default=1, help="times that the generated pairs are written")
+    large.add_argument("--memory", help="words.memory of the training")
     large.set_defaults(run=streaming)
     last = kinds.add_parser("similarity")
     last.add_argument("encoder", type=Path)

@@ -8,9 +8,9 @@ from paralign.commands.align_words import align_words
 from paralign.errors import UserError
 from paralign.words.base import WordPair
 from paralign.words.bitext import Bitext
+from paralign.words.candidates import CandidateSearch
 from paralign.words.cells import AlignmentCells
 from paralign.words.cosines import cell_cosines
-from paralign.words.sampler import find_candidates
 from paralign.words.word_vectors import WordVectors
 
 TEXTS = [("the dog sleeps here", "der Hund schläft hier"), ("a dog", "ein Hund"), ("it's", "es ist , ja"), ("a", "b")]
@@ -42,12 +42,12 @@ def test_cosines_equal_those_of_the_words_one_pair_at_a_time(make_encoder, token
 
 def test_each_candidate_knows_its_cell():
     pairs = [(["a", "b", "c"], ["x", "y"]), (["b"], []), (["c", "a"], ["z", "x", "y"])]
-    cells = AlignmentCells(Bitext.from_pairs(pairs))
-    for side in find_candidates(cells, threshold=0.0, iterations=1, tension=4.0, threads=1):
+    bitext = Bitext.from_pairs(pairs)
+    cells = AlignmentCells(bitext)
+    for side in CandidateSearch(bitext, share=0.08, tension=4.0, threads=1).find(0.0):
         place = side.cell(cells.cells)
         assert sorted(place.tolist()) == list(range(len(cells)))
-        generating, generated = side.words()
-        source, target = (generating, generated) if side.direction.by_row else (generated, generating)
+        source, target = (words[side.pair] for words in side.pair_words())
         ids = cells.ids[place]
         assert np.array_equal(cells.target[ids], target)
         assert np.array_equal(np.searchsorted(cells.rows, ids, side="right") - 1, source)

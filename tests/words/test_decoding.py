@@ -123,7 +123,7 @@ def test_long_lines_are_cut_along_the_diagonal_and_linked():
 def test_a_saved_model_has_the_posteriors_of_the_trained_one(tmp_path):
     pairs = random_pairs(60, seed=7)
     bitext, cells, models = train_on(pairs)
-    saved = SavedAligner.from_ibm(models, cells, bitext, {})
+    saved = SavedAligner.from_ibm(models, cells.pair_words(), bitext, {})
     found = TablePosteriors(saved, bitext).block(0, 60)
     for first, second in zip(found, IbmPosteriors(cells, models).block(0, 60), strict=True):
         assert first == pytest.approx(second, rel=1e-3, abs=1e-4)

@@ -28,7 +28,7 @@ STAGES = (
     Stage("correct", 100, 60, "stages.correct"),
     Stage("step", 180, 60, "stages.step"),
     Stage("rates", 110, 75, "stages.rates"),
-    Stage("words", 100, 40, "stages.words"),
+    Stage("words", 60, 40, "stages.words"),
     Stage("evidence", 400, 60, "stages.evidence"),
 )
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.ragged import row_ids
 from paralign.words.bitext import Bitext
 from paralign.words.ibm_kernels import number_cells
 
-__all__ = ["AlignmentCells", "Direction"]
+__all__ = ["AlignmentCells", "Direction", "directions_of"]
 
 Ints = npt.NDArray[Any]
 
@@ -40,6 +41,16 @@ class Direction:
     starts: Ints
     by_row: bool
     sizes: tuple[int, int]
+
+
+def directions_of(bitext: Bitext) -> tuple[Direction, Direction]:
+    """Return both directions of a text: source to target, and target to source."""
+    source, target, starts = bitext.source, bitext.target, bitext.starts
+    sizes = (len(source.vocabulary), len(target.vocabulary))
+    return (
+        Direction((source.ids, target.ids), starts, True, sizes),
+        Direction((target.ids, source.ids), np.ascontiguousarray(starts[::-1]), False, sizes[::-1]),
+    )
 
 
 class AlignmentCells:
@@ -68,11 +79,7 @@ class AlignmentCells:
         self.rows = np.zeros(len(source.vocabulary) + 1, np.int64)
         self.ids = np.empty(self.cells[-1], np.uint32)
         self.target = np.empty(0, np.int32)
-        sizes = (len(source.vocabulary), len(target.vocabulary))
-        self.directions = (
-            Direction((source.ids, target.ids), starts, True, sizes),
-            Direction((target.ids, source.ids), np.ascontiguousarray(starts[::-1]), False, sizes[::-1]),
-        )
+        self.directions = directions_of(bitext)
         if not len(self.ids):
             return
         by_word = np.argsort(source.ids, kind="stable")
@@ -86,9 +93,9 @@ class AlignmentCells:
     def __len__(self) -> int:
         return int(self.cells[-1])
 
-    def drop_ids(self) -> None:
-        """Free the largest array, ``ids``, where it is no longer needed."""
-        self.ids = self.ids[:0].copy()
+    def pair_words(self) -> tuple[Ints, Ints]:
+        """Return the source and the target word of each distinct pair."""
+        return row_ids(np.diff(self.rows)), self.target
 
     @property
     def distinct(self) -> int:

@@ -11,6 +11,7 @@ a generating word (source to target) or a generated one. Arguments that all loop
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -18,7 +19,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
-__all__ = ["FLOOR", "MAX_LENGTH", "compiled", "cpu_threads", "fill_diagonal"]
+__all__ = ["FLOOR", "MAX_LENGTH", "compiled", "cpu_threads", "fill_diagonal", "release_memory"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_LENGTH = 400
@@ -41,6 +42,13 @@ def cpu_threads() -> int:
     if given.isdigit() and int(given) > 0:
         return int(given)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def release_memory() -> None:
+    """Return freed memory to the operating system, where the C library can (glibc); others do it by themselves."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 @compiled

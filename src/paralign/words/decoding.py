@@ -60,7 +60,10 @@ def decode(
         probabilities: also return the mean posterior of each link.
     """
     lengths = np.diff(posteriors.starts, axis=1)
-    columns: tuple[list[Array], ...] = ([], [], [], [])
+    source: list[Array] = [np.empty(0, np.int32)]
+    target: list[Array] = [np.empty(0, np.int32)]
+    posterior: list[Array] = [np.empty(0, np.float32)]
+    number = np.zeros(pairs + 1, np.int64)
     for first, stop in posteriors.blocks(int(np.searchsorted(bitext.pair_of_row, pairs))):
         forward, backward = posteriors.block(first, stop)
         mean = (forward + backward) / 2
@@ -72,11 +75,21 @@ def decode(
         row = np.searchsorted(begin, cell, side="right") - 1
         i, j = np.divmod(cell - begin[row], lengths[1, first + row])
         offsets = bitext.offsets[first + row]
-        values = (bitext.pair_of_row[first + row], i + offsets[:, 0], j + offsets[:, 1], mean[cell])
-        for parts, value, kind in zip(columns, values, (np.int32, np.int32, np.int32, np.float32), strict=True):
-            parts.append(value.astype(kind))
-    rows, source, target, posterior = columns
-    return WordLinks.from_arrays(pairs, rows, source, target, posterior if probabilities else None)
+        begin_pair, end_pair = bitext.pair_of_row[[first, stop - 1]]
+        number[begin_pair + 1 : end_pair + 2] += np.bincount(
+            bitext.pair_of_row[first + row] - begin_pair, minlength=end_pair + 1 - begin_pair
+        )
+        source.append((i + offsets[:, 0]).astype(np.int32))
+        target.append((j + offsets[:, 1]).astype(np.int32))
+        if probabilities:
+            posterior.append(mean[cell])
+    # Cells are in the order of pairs and words, also those of a pair with several rows.
+    return WordLinks(
+        np.cumsum(number),
+        np.concatenate(source),
+        np.concatenate(target),
+        np.concatenate(posterior) if probabilities else None,
+    )
 
 
 def _symmetrized(forward: Array, backward: Array, lengths: Array, method: str) -> Array:

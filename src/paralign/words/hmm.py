@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from paralign.console import echo
+from paralign.errors import UserError
 from paralign.words.base import AlignerConfig, AlignerOptions
-from paralign.words.bitext import Bitext
-from paralign.words.cells import AlignmentCells
-from paralign.words.compiled import cpu_threads
-from paralign.words.posteriors import Posteriors, SampledPosteriors
-from paralign.words.sampler import Candidates, SamplerSettings, find_candidates, sample_alignments
+from paralign.words.bitext import Bitext, Side
+from paralign.words.candidates import Candidates, CandidateSearch, score_candidates, train_on_candidates
+from paralign.words.compiled import cpu_threads, release_memory
+from paralign.words.memory import Stage, hmm_stages
+from paralign.words.posteriors import CandidatePosteriors, Posteriors
+from paralign.words.sampler import SamplerSettings, sample_alignments
 from paralign.words.saved_aligner import SavedAligner
 from paralign.words.statistical import StatisticalAligner, StatisticalConfig
 
 __all__ = ["HmmAligner", "HmmConfig"]
 
+Array = npt.NDArray[Any]
 _KEPT_SWEEPS = 8
+_START_NULL, _START_ALPHA = 0.08, 0.1
+"""Probability of null and Dirichlet prior of IBM model 2."""
 _THRESHOLD, _MAX_THRESHOLD = 2e-9, 0.05
 """Posterior of a candidate link under IBM model 2: times the number of cells, at most. More text needs fewer."""
 
@@ -73,6 +81,9 @@ class HmmAligner(StatisticalAligner):
         super().__init__(config, options)
         if options.model is None:
             return
+        if config.memory is not None:
+            hint = "leave one of them out: the limit does not include an encoder"
+            raise UserError("words.memory and --model cannot be combined", hint=hint)
         from paralign.device import best_device  # torch is not needed without an encoder
         from paralign.encoder import Encoder
         from paralign.words.word_vectors import link_layer
@@ -80,34 +91,47 @@ class HmmAligner(StatisticalAligner):
         self.encoder = Encoder.from_pretrained(options.model).to(best_device()).eval()
         self.layer = link_layer(self.encoder, config.layer)
 
-    def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
-        config, threads = self.config, cpu_threads()
-        chains = config.chains or default_chains(len(cells))
-        sweeps = config.sweeps or default_sweeps(len(cells))
-        settings = SamplerSettings(chains, sweeps, _KEPT_SWEEPS, config.alpha, config.null_alpha, config.null)
-        threshold = min(_MAX_THRESHOLD, _THRESHOLD * len(cells))
-        candidates = find_candidates(
-            cells,
-            threshold=threshold,
-            iterations=config.iterations,
-            tension=config.tension,
-            threads=min(2, threads),
+    def train(self, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
+        config, threads, cells = self.config, cpu_threads(), int(bitext.cells[-1])
+        chains = config.chains or default_chains(cells)
+        sweeps = config.sweeps or default_sweeps(cells)
+        priors = (config.alpha, config.null_alpha, config.null, config.same_spelling)
+        settings = SamplerSettings(chains, sweeps, _KEPT_SWEEPS, *priors)
+        threshold = min(_MAX_THRESHOLD, _THRESHOLD * cells)
+        most = None if self.limit is None else partial(self.limit.most_candidates, self.stages(bitext))
+        candidates = CandidateSearch(bitext, share=_START_NULL, tension=config.tension, threads=threads).find(
+            threshold, most
         )
-        if self.options.save is None:
-            cells.drop_ids()
-        kept = sum(len(side.pair) for side in candidates) / 2
+        release_memory()
         plan = f"{chains} chains of {sweeps} sweeps in both directions"
-        echo(f"{plan} over {kept:,.0f} candidate links", quiet=self.options.quiet)
-        cosines = None if self.options.model is None else self._cosines(cells, bitext, count)
-        factors = tuple(self._factors(side, bitext, cells, cosines) for side in candidates)
-        samples = sample_alignments(candidates, (factors[0], factors[1]), settings, threads=threads)
-        posteriors = SampledPosteriors(cells, samples)
-        if self.options.save is None:
-            return posteriors, None
-        same = config.same_spelling
-        return posteriors, SavedAligner.from_samples(posteriors, cells, bitext, settings, same, self.facts())
+        echo(f"{plan} over {len(candidates[0]):,} candidate links", quiet=self.options.quiet)
 
-    def _cosines(self, cells: AlignmentCells, bitext: Bitext, count: int) -> np.ndarray:
+        def score(side: Candidates) -> Array:
+            start = {"alpha": _START_ALPHA, "share": _START_NULL, "tension": config.tension}
+            return score_candidates(side, train_on_candidates(side, iterations=config.iterations, **start))
+
+        with ThreadPoolExecutor(min(2, threads)) as pool:
+            scores = tuple(pool.map(score, candidates))
+        release_memory()
+        factors = self._factors(candidates, bitext, count)
+        sides = (bitext.source, bitext.target)
+        alike = (self._alike(*sides), self._alike(*sides[::-1]))
+        samples = sample_alignments(candidates, (scores[0], scores[1]), factors, alike, settings, threads=threads)
+        saved = None
+        if self.options.save is not None:
+            saved = SavedAligner.from_samples(samples, bitext, settings, self.facts())
+        frequencies = (samples[0].frequency, samples[1].frequency)
+        posteriors = CandidatePosteriors(bitext, candidates, frequencies, samples[0].samples)
+        del candidates, scores, factors, samples  # not needed to decode links
+        release_memory()
+        return posteriors, saved
+
+    def stages(self, bitext: Bitext) -> list[Stage]:
+        chains = self.config.chains or default_chains(int(bitext.cells[-1]))
+        workers, save = min(cpu_threads(), 2 * chains), self.options.save is not None
+        return hmm_stages(bitext, samples=chains * _KEPT_SWEEPS, threads=workers, save=save)
+
+    def _cosines(self, bitext: Bitext, count: int) -> np.ndarray:
         """Return the similarity of the words of each cell, in standard deviations."""
         from paralign.words.cosines import cell_cosines
 
@@ -118,23 +142,27 @@ class HmmAligner(StatisticalAligner):
             self.encoder,
             self.pairs,
             bitext,
-            cells.cells,
+            bitext.cells,
             layer=self.layer,
             languages=(languages[0], languages[1]),
             tokenised=tokenised,
         )
         return found / max(float(found.std()), 1e-6)
 
-    def _factors(
-        self, candidates: Candidates, bitext: Bitext, cells: AlignmentCells, cosines: np.ndarray | None
-    ) -> np.ndarray:
-        """Return the factor of each candidate, float32; ``[0]`` for 1."""
-        if cosines is not None:
-            return np.exp(self.config.similarity * cosines[candidates.cell(cells.cells)])
-        sides = (bitext.source, bitext.target) if candidates.direction.by_row else (bitext.target, bitext.source)
-        number = {word: k for k, word in enumerate(sides[1].vocabulary)}
-        alike = np.array([number.get(word, -1) for word in sides[0].vocabulary], np.int64)
-        if self.config.same_spelling == 1 or (alike < 0).all():
-            return np.empty(0, np.float32)
-        generating, generated = candidates.words()
-        return np.where(alike[generating] == generated, np.float32(self.config.same_spelling), np.float32(1))
+    def _factors(self, candidates: tuple[Candidates, Candidates], bitext: Bitext, count: int) -> tuple[Array, Array]:
+        """Return the factor of each candidate of both directions, float32; ``[0]`` for 1."""
+        if self.options.model is None:
+            return np.empty(0, np.float32), np.empty(0, np.float32)
+        cosines = self._cosines(bitext, count)
+        first, second = (np.exp(self.config.similarity * cosines[side.cell(bitext.cells)]) for side in candidates)
+        return first, second
+
+    def _alike(self, generating: Side, generated: Side) -> Array:
+        """Return the generated word that is spelled like each generating word, or -1; int32.
+
+        With an encoder there is none: words that are spelled alike have similar vectors.
+        """
+        if self.options.model is not None:
+            return np.full(len(generating.vocabulary), -1, np.int32)
+        number = {word: k for k, word in enumerate(generated.vocabulary)}
+        return np.array([number.get(word, -1) for word in generating.vocabulary], np.int32)

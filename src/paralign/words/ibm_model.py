@@ -12,7 +12,7 @@ from paralign.words.cells import AlignmentCells, Direction
 from paralign.words.compiled import FLOOR
 from paralign.words.ibm_kernels import estimate, expectation, expected_distance
 
-__all__ = ["IbmParameters", "train_ibm"]
+__all__ = ["IbmParameters", "estimate_null", "fit_tension", "train_ibm"]
 
 Floats = npt.NDArray[Any]
 _MIN_TENSION, _MAX_TENSION = 0.1, 14.0
@@ -76,7 +76,7 @@ def train_ibm(
         model.lexical = counts
         model.null = estimate_null(null, alpha)
         if step:
-            model.tension = _fit_tension(distance / int(pairs[1].sum()), sizes, model.tension)
+            model.tension = fit_tension(distance / int(pairs[1].sum()), sizes, model.tension)
     return model
 
 
@@ -92,7 +92,7 @@ def estimate_null(counts: Floats, alpha: float) -> Floats:
     return np.maximum(probabilities, FLOOR, dtype=np.float32)
 
 
-def _fit_tension(distance: float, sizes: npt.NDArray[np.int64], tension: float) -> float:
+def fit_tension(distance: float, sizes: npt.NDArray[np.int64], tension: float) -> float:
     """Return a tension whose expected distance from the diagonal is closer to the observed one."""
     for _ in range(_STEPS):
         slope = expected_distance(sizes, tension) - distance

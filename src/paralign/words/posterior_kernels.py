@@ -8,7 +8,7 @@ import numpy as np
 
 from paralign.words.compiled import MAX_LENGTH, compiled, fill_diagonal
 
-__all__ = ["fill_lexical", "hmm_posteriors", "ibm_posteriors"]
+__all__ = ["fill_lexical", "fill_posteriors", "hmm_posteriors", "ibm_posteriors"]
 
 
 @compiled
@@ -169,3 +169,28 @@ def _forward_backward(lexical: Any, null: Any, jumps: Any, share: float, out: An
                 moved[i] += stay[k] * reverse[k, i]
         for i in range(m + 1):
             after[i] = after[i] * share * null[j] * factor[j] + moved[i] * scale[i]
+
+
+@compiled
+def fill_posteriors(
+    starts: Any, cells: Any, by_row: bool, entries: Any, position: Any, score: Any, scale: float, first: int,
+    stop: int, out: Any,
+) -> None:  # fmt: skip
+    """Fill in the posteriors of candidate links.
+
+    Args:
+        starts, cells, by_row: see :mod:`paralign.words.compiled`.
+        entries: int32 or int64 ``[generated tokens + 1]``, where the candidates of each generated token begin.
+        position: uint16 ``[candidates]``, position of the generating word.
+        score: unsigned ``[candidates]``.
+        scale: 1 / the score of posterior 1.
+        first, stop: the sentence pairs.
+        out: float32, the cells of these pairs, zeros.
+    """
+    for k in range(first, stop):
+        m, n = starts[0, k + 1] - starts[0, k], starts[1, k + 1] - starts[1, k]
+        step = n if by_row else 1
+        for j in range(n if m > 0 else 0):
+            cell = cells[k] - cells[first] + (j if by_row else j * m)
+            for entry in range(entries[starts[1, k] + j], entries[starts[1, k] + j + 1]):
+                out[cell + position[entry] * step] = score[entry] * scale

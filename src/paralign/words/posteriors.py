@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.words.bitext import Bitext
+from paralign.words.candidates import Candidates
 from paralign.words.cells import AlignmentCells
 from paralign.words.ibm_model import IbmParameters
-from paralign.words.posterior_kernels import ibm_posteriors
-from paralign.words.sampler import Samples
-from paralign.words.sampler_kernels import fill_frequencies
+from paralign.words.posterior_kernels import fill_posteriors, ibm_posteriors
 
-__all__ = ["IbmPosteriors", "Posteriors", "SampledPosteriors"]
+__all__ = ["CandidatePosteriors", "IbmPosteriors", "Posteriors"]
 
 Array = npt.NDArray[Any]
 _BLOCK_CELLS = 1 << 20
@@ -51,26 +51,30 @@ class Posteriors(ABC):
         """
 
 
-class SampledPosteriors(Posteriors):
-    """Shares of samples in which cells were linked.
+class CandidatePosteriors(Posteriors):
+    """Posteriors of candidate links; all other cells have posterior 0.
 
     Args:
-        cells: the cells of the text.
-        samples: of both directions.
+        bitext: the text.
+        candidates: of both directions.
+        scores: unsigned ``[candidates]`` of both directions: in how many samples each was chosen, or a posterior.
+        unit: the score of posterior 1.
     """
 
-    def __init__(self, cells: AlignmentCells, samples: tuple[Samples, Samples]) -> None:
-        super().__init__(cells.directions[0].starts, cells.cells)
-        self.samples = samples
+    def __init__(
+        self, bitext: Bitext, candidates: tuple[Candidates, Candidates], scores: tuple[Array, Array], unit: int
+    ) -> None:
+        super().__init__(bitext.starts, bitext.cells)
+        self.candidates = (candidates[0].without_pairs(), candidates[1].without_pairs())
+        self.scores, self.unit = scores, unit
 
     def block(self, first: int, stop: int) -> tuple[Array, Array]:
         found = []
-        for side in self.samples:
+        for some, score in zip(self.candidates, self.scores, strict=True):
             out = np.zeros(self.cells[stop] - self.cells[first], np.float32)
-            some = side.candidates
-            fill_frequencies(
-                some.direction.starts, self.cells, some.direction.by_row, some.entries, some.position, side.frequency,
-                1 / side.samples, first, stop, out,
+            fill_posteriors(
+                some.direction.starts, self.cells, some.direction.by_row, some.entries, some.position, score,
+                1 / self.unit, first, stop, out,
             )  # fmt: skip
             found.append(out)
         return found[0], found[1]

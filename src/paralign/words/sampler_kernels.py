@@ -6,93 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from paralign.words.compiled import MAX_LENGTH, compiled, fill_diagonal
+from paralign.words.compiled import MAX_LENGTH, compiled
 
-__all__ = ["count_kept", "fill_candidates", "fill_frequencies", "initialize", "number_kept", "sweep"]
-
-
-@compiled
-def count_kept(kept: Any, starts: Any, cells: Any, by_row: bool, entries: Any) -> None:
-    """Count the cells that are kept for each generated word.
-
-    Args:
-        kept: uint8 ``[cells]``.
-        starts, cells, by_row: see :func:`expectation`.
-        entries: int64 ``[generated tokens + 1]``, filled with where the candidates of each token begin.
-    """
-    for k in range(len(cells) - 1):
-        m, n = starts[0, k + 1] - starts[0, k], starts[1, k + 1] - starts[1, k]
-        step = n if by_row else 1
-        for j in range(n):
-            cell, token = cells[k] + (j if by_row else j * m), starts[1, k] + j
-            number = 0
-            for i in range(m):
-                number += kept[cell + i * step]
-            entries[token + 1] = entries[token] + number
-
-
-@compiled
-def number_kept(kept: Any, ids: Any, new: Any) -> int:
-    """Number the distinct word pairs of the cells that are kept, from 1. Those with a single such cell share number 0.
-
-    Args:
-        kept: uint8 ``[cells]``.
-        ids: uint32 ``[cells]``.
-        new: uint32 ``[distinct pairs]``, zeros, filled with the new numbers.
-
-    Returns:
-        largest number.
-    """
-    for cell in range(len(ids)):
-        if kept[cell]:
-            new[ids[cell]] += 1
-    number = 0
-    for id in range(len(new)):
-        if new[id] > 1:
-            number += 1
-            new[id] = number
-        else:
-            new[id] = 0
-    return number
-
-
-@compiled
-def fill_candidates(
-    generated: Any, starts: Any, cells: Any, by_row: bool, ids: Any, lexical: Any, null: Any, prior: Any, kept: Any,
-    new: Any, entries: Any, position: Any, pair: Any, score: Any,
-) -> None:  # fmt: skip
-    """Store the candidates of each generated word: the cells that are kept.
-
-    Args:
-        generated, starts, cells, by_row, ids, lexical, null, prior: see :func:`expectation`.
-        kept: uint8 ``[cells]``.
-        new: uint32 ``[distinct pairs]``, see :func:`number_kept`.
-        entries: int64 ``[generated tokens + 1]``, where the candidates of each token begin.
-        position: uint16 ``[candidates]``, filled with the position of the generating word.
-        pair: uint32 ``[candidates]``, filled with the new number of the word pair.
-        score: uint8 ``[candidates]``, filled with the posterior under IBM model 2, in units of 1/255.
-    """
-    joint = np.empty(MAX_LENGTH)
-    share, tension = prior
-    for k in range(len(cells) - 1):
-        m, n = starts[0, k + 1] - starts[0, k], starts[1, k + 1] - starts[1, k]
-        step = n if by_row else 1
-        for j in range(n if m > 0 else 0):
-            token = starts[1, k] + j
-            cell, entry = cells[k] + (j if by_row else j * m), entries[token]
-            scale = (1 - share) / fill_diagonal(m, n, j, tension, joint)
-            total = 0.0
-            for i in range(m):
-                joint[i] *= lexical[ids[cell + i * step]]
-            for i in range(m):
-                total += joint[i]
-            scale *= 255 / (total * scale + share * null[generated[token]])
-            for i in range(m):
-                if kept[cell + i * step]:
-                    position[entry] = i
-                    pair[entry] = new[ids[cell + i * step]]
-                    score[entry] = np.uint8(joint[i] * scale + 0.5)
-                    entry += 1
+__all__ = ["add_frequencies", "initialize", "sweep"]
 
 
 @compiled
@@ -107,23 +23,36 @@ def _random(state: Any) -> float:
 
 
 @compiled
-def initialize(entries: Any, score: Any, chosen: Any, state: Any) -> None:
-    """Sample a first alignment from the posteriors of IBM model 2.
+def initialize(
+    words: tuple[Any, Any], starts: Any, entries: Any, position: Any, pair: Any, score: Any, chosen: Any, counts: Any,
+    totals: Any, null_counts: Any, state: Any,
+) -> None:  # fmt: skip
+    """Sample a first alignment from the posteriors of IBM model 2, and count it.
 
     Args:
-        entries: int64 ``[tokens + 1]``, where the candidates of each generated token begin.
+        words, starts, entries, position, pair: see :func:`sweep`.
         score: uint8 ``[candidates]``, their posteriors in units of 1/255; the rest is null.
         chosen: int32 ``[tokens]``, filled with the candidate of each token, from 0, or -1.
+        counts, totals, null_counts: zeros, filled; see :func:`sweep`.
         state: uint64 ``[1]``, of the random numbers.
     """
-    for token in range(len(chosen)):
-        left = _random(state) * 255
-        chosen[token] = -1
-        for entry in range(entries[token], entries[token + 1]):
-            left -= score[entry]
-            if left < 0:
-                chosen[token] = entry - entries[token]
-                break
+    generating, generated = words
+    single, nowhere = np.uint32(len(counts) - 1), len(null_counts) - 1
+    for k in range(starts.shape[1] - 1):
+        for token in range(starts[1, k], starts[1, k + 1]):
+            left = _random(state) * 255
+            chosen[token] = -1
+            for entry in range(entries[token], entries[token + 1]):
+                left -= score[entry]
+                if left < 0:
+                    chosen[token] = entry - entries[token]
+                    counts[min(pair[entry], single)] += 1
+                    totals[generating[starts[0, k] + position[entry]]] += 1
+                    break
+            if chosen[token] < 0:
+                null_counts[generated[token]] += 1
+                null_counts[nowhere] += 1
+    counts[single] = 0
 
 
 @compiled
@@ -138,8 +67,8 @@ def _rescale(scale: Any, again: Any, i: int, value: float) -> None:
 
 @compiled
 def sweep(
-    words: tuple[Any, Any], starts: Any, entries: Any, position: Any, pair: Any, factor: Any, chosen: Any, counts: Any,
-    totals: Any, null_counts: Any, priors: Any, jumps: Any, jump_counts: Any, frequency: Any, state: Any,
+    words: tuple[Any, Any], starts: Any, entries: Any, position: Any, pair: Any, factor: Any, alike: Any, chosen: Any,
+    counts: Any, totals: Any, null_counts: Any, priors: Any, jumps: Any, jump_counts: Any, frequency: Any, state: Any,
 ) -> None:  # fmt: skip
     """Sample the alignment of every generated word, given all others (collapsed Gibbs sampling).
 
@@ -152,12 +81,13 @@ def sweep(
         starts: int64 ``[2, pairs + 1]``.
         entries, position, pair: the candidates of each generated token.
         chosen: int32 ``[tokens]``, the alignment, updated.
-        counts: int32 ``[kept pairs]``, updated.
+        counts: int32 ``[word pairs with several candidates + 1]``, updated; the last stays 0, for all other pairs.
         totals: int32 ``[generating words]``, updated.
         null_counts: int32 ``[generated words + 1]``, updated; the last is the total.
-        prior: float32 ``[kept pairs]``, Dirichlet prior of each pair.
-        total_prior: float32 ``[generating words]``, its sum over all generated words.
-        null_prior: (Dirichlet prior of null for each word, its sum, probability of null).
+        factor: float32 ``[candidates]``, factor of the probability of each; ``[0]`` for 1.
+        alike: int32 ``[generating words]``, the generated word that is spelled like each, or -1.
+        priors: Dirichlet prior of a word pair, its sum over all generated words, Dirichlet prior of null for a word,
+            its sum, probability of null, factor of the probability of words that are spelled alike.
         jumps: float32 ``[2 · MAX_LENGTH + 3]``, probability of each jump, index 0 for ``-MAX_LENGTH - 1``.
         jump_counts: int64, same shape, jumps of the new alignment are added.
         frequency: uint8 ``[candidates]``, increased for the candidates that are chosen; ``[0]`` counts nothing.
@@ -167,9 +97,10 @@ def sweep(
     following, again = np.empty(MAX_LENGTH, np.int64), np.empty(MAX_LENGTH, np.int64)
     scale, weight = np.empty(MAX_LENGTH), np.empty(MAX_LENGTH)
     sentence, place = np.full(len(totals), -1, np.int32), np.empty(len(totals), np.int32)
-    alpha, alpha_sum, null_alpha, null_alpha_sum, share = priors
+    twin = np.empty(MAX_LENGTH, np.int32)
+    alpha, alpha_sum, null_alpha, null_alpha_sum, share, same = priors
     rated = len(factor) > 0
-    zero, nowhere = MAX_LENGTH + 1, len(null_counts) - 1
+    zero, nowhere, single = MAX_LENGTH + 1, len(null_counts) - 1, np.uint32(len(counts) - 1)
     for k in range(starts.shape[1] - 1):
         first, m = starts[0, k], starts[0, k + 1] - starts[0, k]
         begin, n = starts[1, k], starts[1, k + 1] - starts[1, k]
@@ -180,7 +111,7 @@ def sweep(
                 after = position[entries[begin + j] + chosen[begin + j]]
         for i in range(m):
             word = generating[first + i]
-            scale[i] = 1 / (totals[word] + alpha_sum)
+            scale[i], twin[i] = 1 / (totals[word] + alpha_sum), alike[word]
             again[i] = i
             if sentence[word] == k:
                 again[i], again[place[word]] = again[place[word]], i
@@ -193,18 +124,20 @@ def sweep(
                 null_counts[word] -= 1
                 null_counts[nowhere] -= 1
             else:
-                counts[pair[entry + chosen[token]]] -= 1
-                counts[0] = 0
+                counts[min(pair[entry + chosen[token]], single)] -= 1
+                counts[single] = 0
                 i = int(position[entry + chosen[token]])
                 totals[generating[first + i]] -= 1
                 _rescale(scale, again, i, 1 / (totals[generating[first + i]] + alpha_sum))
             total = 0.0
             for c in range(candidates):
                 i = int(position[entry + c])
-                id = pair[entry + c]
+                id = min(pair[entry + c], single)
                 value = (counts[id] + alpha) * scale[i] * jumps[i - previous + zero] * jumps[following[j] - i + zero]
                 if rated:
                     value *= factor[entry + c]
+                if twin[i] == word:
+                    value *= same
                 weight[c] = value
                 total += value
             rest = share * (null_counts[word] + null_alpha) / (null_counts[nowhere] + null_alpha_sum)
@@ -223,8 +156,8 @@ def sweep(
                 null_counts[nowhere] += 1
                 continue
             i = int(position[entry + choice])
-            counts[pair[entry + choice]] += 1
-            counts[0] = 0  # pairs with one candidate: without it their count is always 0
+            counts[min(pair[entry + choice], single)] += 1
+            counts[single] = 0
             totals[generating[first + i]] += 1
             _rescale(scale, again, i, 1 / (totals[generating[first + i]] + alpha_sum))
             jump_counts[i - previous + zero] += 1
@@ -235,24 +168,14 @@ def sweep(
 
 
 @compiled
-def fill_frequencies(
-    starts: Any, cells: Any, by_row: bool, entries: Any, position: Any, frequency: Any, scale: float, first: int,
-    stop: int, out: Any,
-) -> None:  # fmt: skip
-    """Fill in the share of samples in which each cell was linked.
+def add_frequencies(pair: Any, frequency: Any, scale: float, counts: Any) -> None:
+    """Add up the shares of samples in which the candidates of each distinct word pair were chosen.
 
     Args:
-        starts, cells, by_row: see :mod:`paralign.words.compiled`.
-        entries, position: see :func:`fill_candidates`.
-        frequency: uint16 ``[candidates]``, in how many samples each candidate was chosen.
+        pair: uint32 ``[candidates]``, number of the word pair.
+        frequency: unsigned ``[candidates]``, in how many samples each candidate was chosen.
         scale: 1 / number of samples.
-        first, stop: the sentence pairs.
-        out: float32, the cells of these pairs, zeros.
+        counts: float32 ``[distinct pairs]``; the shares are added.
     """
-    for k in range(first, stop):
-        m, n = starts[0, k + 1] - starts[0, k], starts[1, k + 1] - starts[1, k]
-        step = n if by_row else 1
-        for j in range(n if m > 0 else 0):
-            cell = cells[k] - cells[first] + (j if by_row else j * m)
-            for entry in range(entries[starts[1, k] + j], entries[starts[1, k] + j + 1]):
-                out[cell + position[entry] * step] = frequency[entry] * scale
+    for entry in range(len(pair)):
+        counts[pair[entry]] += frequency[entry] * scale

@@ -14,15 +14,13 @@ from safetensors.numpy import load_file, save_file
 
 from paralign.digests import FolderDigests
 from paralign.errors import UserError
-from paralign.ragged import row_ids
 from paralign.words.bitext import Bitext
-from paralign.words.cells import AlignmentCells
 from paralign.words.compiled import FLOOR
 from paralign.words.decoding import best_threshold
 from paralign.words.ibm_model import IbmParameters
 from paralign.words.posterior_kernels import fill_lexical, hmm_posteriors, ibm_posteriors
-from paralign.words.posteriors import Posteriors, SampledPosteriors
-from paralign.words.sampler import SamplerSettings
+from paralign.words.posteriors import Posteriors
+from paralign.words.sampler import SamplerSettings, Samples
 
 __all__ = ["SavedAligner", "TablePosteriors"]
 
@@ -55,52 +53,55 @@ class SavedAligner:
     def from_ibm(
         cls,
         models: tuple[IbmParameters, IbmParameters],
-        cells: AlignmentCells,
+        pairs: tuple[Array, Array],
         bitext: Bitext,
         facts: Mapping[str, Any],
     ) -> SavedAligner:
-        """Convert IBM model 2. Word pairs whose probabilities are below 1e-6 in both directions are left out."""
-        kept = (models[0].lexical >= _MIN_PROBABILITY) | (models[1].lexical >= _MIN_PROBABILITY)
-        tables = _sorted_pairs(cells, np.flatnonzero(kept), [model.lexical for model in models])
-        for name, model, side in zip(_DIRECTIONS, models, cells.directions, strict=True):
-            tables[f"{name}_other"] = np.full(side.sizes[0] + 1, FLOOR, np.float32)
+        """Convert IBM model 2. Word pairs whose probabilities are below 1e-6 in both directions are left out.
+
+        Args:
+            models: the parameters of both directions.
+            pairs: source and target word of each distinct pair.
+            bitext: the text.
+            facts: languages and settings.
+        """
+        lexical = [model.lexical for model in models]
+        kept = np.flatnonzero((lexical[0] >= _MIN_PROBABILITY) | (lexical[1] >= _MIN_PROBABILITY))
+        sides = (bitext.source.vocabulary, bitext.target.vocabulary)
+        tables = _sorted_pairs((pairs[0][kept], pairs[1][kept]), len(sides[0]), [table[kept] for table in lexical])
+        for name, model, side in zip(_DIRECTIONS, models, sides, strict=True):
+            tables[f"{name}_other"] = np.full(len(side) + 1, FLOOR, np.float32)
             tables[f"{name}_null"] = np.append(model.null, np.float32(FLOOR))
         positions = [{"null": model.share, "tension": model.tension} for model in models]
-        words = (bitext.source.vocabulary, bitext.target.vocabulary)
-        return cls(words, tables, {"schema": SCHEMA, **facts, "positions": positions, "same": 1.0})
+        return cls(sides, tables, {"schema": SCHEMA, **facts, "positions": positions, "same": 1.0})
 
     @classmethod
     def from_samples(
         cls,
-        posteriors: SampledPosteriors,
-        cells: AlignmentCells,
+        samples: tuple[Samples, Samples],
         bitext: Bitext,
         settings: SamplerSettings,
-        same: float,
         facts: Mapping[str, Any],
     ) -> SavedAligner:
         """Convert the samples of a hidden Markov model: parameters are means under their Dirichlet priors.
 
         Args:
-            posteriors: the samples.
-            cells: the cells of the text.
+            samples: of both directions.
             bitext: the text.
             settings: the priors.
-            same: factor of words that are spelled alike.
             facts: languages and settings.
         """
-        counts = [np.zeros(cells.distinct, np.float32) for _ in range(2)]
-        for first, stop in posteriors.blocks(posteriors.starts.shape[1] - 1):
-            ids = cells.ids[cells.cells[first] : cells.cells[stop]]
-            for table, found in zip(counts, posteriors.block(first, stop), strict=True):
-                np.add.at(table, ids, found)
-        source: Array = row_ids(np.diff(cells.rows))
-        kept = np.flatnonzero((counts[0] >= _MIN_COUNT) | (counts[1] >= _MIN_COUNT))
+        found = [side.counts() for side in samples]
+        kept = np.flatnonzero((found[0] >= _MIN_COUNT) | (found[1] >= _MIN_COUNT))
+        counts = [table[kept] for table in found]
+        words = samples[0].candidates.pair_words()
+        pairs = (words[0][kept], words[1][kept])
+        del found, words
         tables: dict[str, Array] = {}
         probabilities, positions = [], []
         for index, (name, table) in enumerate(zip(_DIRECTIONS, counts, strict=True)):
-            side, jumps = cells.directions[index], posteriors.samples[index].jumps
-            given, other_word = (source, cells.target) if side.by_row else (cells.target, source)
+            side = samples[index].candidates.direction
+            given, other_word = pairs if side.by_row else pairs[::-1]
             total = np.bincount(given, table, side.sizes[0]) + settings.alpha * side.sizes[1]
             probabilities.append(((table + settings.alpha) / total[given]).astype(np.float32))
             other = settings.alpha / np.append(total, settings.alpha * side.sizes[1])
@@ -110,11 +111,11 @@ class SavedAligner:
             rest = np.maximum(of_word - generated, 0)
             null = np.append(rest, 0) + settings.null_alpha
             tables[f"{name}_null"] = (null / (rest.sum() + settings.null_alpha * side.sizes[1])).astype(np.float32)
-            tables[f"{name}_jumps"] = jumps
+            tables[f"{name}_jumps"] = samples[index].jumps
             positions.append({"null": float(min(0.5, max(0.01, rest.sum() / max(1, of_word.sum()))))})
-        tables |= _sorted_pairs(cells, kept, probabilities)
-        words = (bitext.source.vocabulary, bitext.target.vocabulary)
-        saved = cls(words, tables, {"schema": SCHEMA, **facts, "positions": positions, "same": same})
+        tables |= _sorted_pairs(pairs, len(bitext.source.vocabulary), probabilities)
+        vocabularies = (bitext.source.vocabulary, bitext.target.vocabulary)
+        saved = cls(vocabularies, tables, {"schema": SCHEMA, **facts, "positions": positions, "same": settings.same})
         applied = TablePosteriors(saved, bitext)
         saved.facts["threshold"] = best_threshold(applied, len(bitext.pair_of_row))
         return saved
@@ -209,10 +210,16 @@ class TablePosteriors(Posteriors):
         return found[0], found[1]
 
 
-def _sorted_pairs(cells: AlignmentCells, kept: Array, probabilities: Sequence[Array]) -> dict[str, Array]:
-    """Return the tables of the distinct pairs that are kept, sorted by source and target word."""
-    source = row_ids(np.diff(cells.rows))[kept]
-    order = kept[np.lexsort((cells.target[kept], source))]
-    rows = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=len(cells.rows) - 1))])
-    tables: dict[str, Array] = {"rows": rows.astype(np.int64), "target": cells.target[order]}
+def _sorted_pairs(pairs: tuple[Array, Array], source_words: int, probabilities: Sequence[Array]) -> dict[str, Array]:
+    """Return the tables of distinct pairs, sorted by source and target word.
+
+    Args:
+        pairs: source and target word of each pair.
+        source_words: number of source words.
+        probabilities: of each pair, in both directions.
+    """
+    source, target = pairs
+    order = np.lexsort((target, source))
+    rows = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=source_words))])
+    tables: dict[str, Array] = {"rows": rows.astype(np.int64), "target": target[order]}
     return tables | {name: table[order] for name, table in zip(_DIRECTIONS, probabilities, strict=True)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from paralign.console import echo
 from paralign.digests import write_digests
@@ -16,8 +16,9 @@ from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.words.base import Aligner, AlignerConfig, AlignerOptions, WordPair
 from paralign.words.bitext import Bitext
-from paralign.words.cells import AlignmentCells
+from paralign.words.compiled import release_memory
 from paralign.words.decoding import POSTERIOR, best_threshold, decode
+from paralign.words.memory import MemoryLimit, Stage, parse_size
 from paralign.words.posteriors import Posteriors
 from paralign.words.saved_aligner import SavedAligner, TablePosteriors
 from paralign.words.word_links import WordLinks
@@ -34,6 +35,16 @@ class StatisticalConfig(AlignerConfig):
     """Initial tension of the diagonal prior, which is re-estimated."""
     lowercase: bool = True
     """Ignore case."""
+    memory: str | None = None
+    """Largest memory of the training, such as ``500M`` or ``2G``. Candidate links on which both directions agree
+    least are left out until it suffices. Default: no limit."""
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _check_memory(cls, value: Any) -> Any:
+        if value is not None:
+            parse_size(str(value))
+        return value
 
 
 class StatisticalAligner(Aligner):
@@ -48,6 +59,7 @@ class StatisticalAligner(Aligner):
         super().__init__(config, options)
         self.loaded = None if options.load is None else SavedAligner.load(options.load)
         self.lowercase = config.lowercase
+        self.limit = None if config.memory is None else MemoryLimit(config.memory, str(options.spec.path))
         if self.loaded is None:
             return
         facts = self.loaded.facts
@@ -69,17 +81,24 @@ class StatisticalAligner(Aligner):
         self.lowercase = facts["lowercase"]
 
     @abstractmethod
-    def train(self, cells: AlignmentCells, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
+    def train(self, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
         """Train on a text.
 
         Args:
-            cells: the cells of the text.
             bitext: the text.
             count: number of pairs to align; further pairs are only learned from.
 
         Returns:
             posteriors of the text, and the trained aligner if ``options.save`` is set.
         """
+
+    @abstractmethod
+    def stages(self, bitext: Bitext) -> list[Stage]:
+        """Return the stages of the training, for ``words.memory``."""
+
+    def fits(self, bitext: Bitext) -> bool:
+        """Return whether ``words.memory`` certainly suffices without leaving out links. By default it is not known."""
+        return False
 
     def facts(self) -> dict[str, Any]:
         """Return what a saved aligner says about itself."""
@@ -94,6 +113,8 @@ class StatisticalAligner(Aligner):
         if self.options.model is not None:  # their texts are encoded
             self.pairs = list(pairs)
             pairs = self.pairs
+        if self.limit is not None:
+            pairs = self.limit.check_pairs(pairs)
         self.bitext = Bitext.from_pairs((pair.words for pair in pairs), lowercase=self.lowercase)
 
     def align(self, count: int) -> WordLinks:
@@ -104,10 +125,11 @@ class StatisticalAligner(Aligner):
         if self.loaded is not None:
             posteriors, threshold = TablePosteriors(self.loaded, bitext), float(self.loaded.facts["threshold"])
         else:
-            cells = AlignmentCells(bitext)
-            size = f"{len(cells):,} cells, {cells.distinct:,} distinct word pairs"
-            echo(f"{bitext.pairs:,} pairs, {size}", quiet=self.options.quiet)
-            posteriors, saved = self.train(cells, bitext, count)
+            release_memory()
+            if self.limit is not None and not self.fits(bitext):
+                self.limit.check_text(bitext, self.stages(bitext))
+            echo(f"{bitext.pairs:,} pairs, {bitext.cells[-1]:,} cells", quiet=self.options.quiet)
+            posteriors, saved = self.train(bitext, count)
             threshold = best_threshold(posteriors, rows)
             if saved is not None and self.options.save is not None:
                 saved.facts.setdefault("threshold", threshold)  # that of new text, if the model has none of its own
