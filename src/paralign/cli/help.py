@@ -15,7 +15,7 @@ GROUPS = {
     "Input": (
         "model", "text", "pairs", "corpus", "data", "train", "eval", "dev", "test", "heldout", "links", "dictionary",
         "gold", "one_based", "flipped", "tokenised", "map", "load", "learn_from", "part", "exclude",
-        "trim_vocabulary", "from_checkpoint", "verify", "small_world", "suite",
+        "trim_vocabulary", "results", "from_checkpoint", "verify", "small_world", "suite",
     ),
     "Method": (
         "task", "recipe", "method", "kind", "symmetrise", "arch", "tokenizer", "vocab", "max_length", "layer", "layers",

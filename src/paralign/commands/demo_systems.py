@@ -27,7 +27,7 @@ class DemoSystem:
     settings: tuple[str, ...] = ()
 
 
-_STEPS = ("training.batch=32", "training.steps=400", "data.min_pieces=3")
+_STEPS = ("training.batch=32", "training.steps=250", "data.min_pieces=3")
 """Every system is trained on the same number of pairs."""
 _QUEUE = ("moco.queue=1024", "moco.momentum=0.99")
 SYSTEMS = {

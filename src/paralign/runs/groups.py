@@ -31,17 +31,18 @@ def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
     return lambda text: echo(f"{text}  [{time.monotonic() - began:.0f} s]", quiet=quiet)
 
 
-def command_line(command: str, **options: object) -> str:
+def command_line(command: str, *arguments: object, **options: object) -> str:
     """Return a command as a person would type it.
 
     Args:
         command: name of the command.
+        arguments: values without an option.
         options: options by name, in order; a list is repeated, True is a flag.
 
     >>> command_line("finetune", train=["en=a", "de=b"], seeds=2, resume=True)
     'paralign finetune --train en=a --train de=b --seeds 2 --resume'
     """
-    words: list[object] = ["paralign", command]
+    words: list[object] = ["paralign", command, *arguments]
     for name, value in options.items():
         option = f"--{name.replace('_', '-')}"
         for single in value if isinstance(value, list | tuple) else [value]:
