@@ -51,7 +51,7 @@ def tatoeba(data: Path, out: Path, tag: str) -> list[Pair]:
     original = set()
     with gzip.open(data / f"parallel/tatoeba/en-{tag}.tsv.gz", "rt", encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            original.add(tuple(map(comparison_key, (line.rstrip("\n").split("\t") + [""])[:2])))
+            original.add(tuple(map(comparison_key, line.rstrip("\n").split("\t")[:2])))
     read = {language: text_read(out, language) for language in ("en", tag)}
     pairs = []
     with gzip.open(out / f"split/pairs/en-{tag}.tsv.gz", "rt", encoding="utf-8") as lines:

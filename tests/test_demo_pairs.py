@@ -29,10 +29,11 @@ def test_every_row_is_a_pair(name, language):
 
 
 def test_no_sentence_occurs_twice():
-    english = [comparison_key(a) for lang in LANGUAGES for name in ("train", "dev", "test") for a, _ in rows(name, lang)]
+    splits = ("train", "dev", "test")
+    english = [comparison_key(a) for language in LANGUAGES for name in splits for a, _ in rows(name, language)]
     assert len(set(english)) == len(english)
     for language in LANGUAGES:
-        others = [comparison_key(b) for name in ("train", "dev", "test") for _, b in rows(name, language)]
+        others = [comparison_key(b) for name in splits for _, b in rows(name, language)]
         assert len(set(others)) == len(others)
 
 
@@ -62,5 +63,3 @@ def test_the_files_are_small_and_attributed():
     attribution = (folder / "ATTRIBUTION.md").read_text("utf-8")
     assert "CC BY 2.0 FR" in attribution
     assert "https://tatoeba.org" in attribution
-
-

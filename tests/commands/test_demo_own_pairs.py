@@ -66,8 +66,9 @@ def test_resuming_with_other_pairs_or_another_encoder_is_refused(base, tmp_path,
     make_encoder(seed=5).save_pretrained(tmp_path / "other")
     with pytest.raises(UserError, match="model: differs from what this demo began with"):
         own.demo_own_pairs(out, pairs, model=str(tmp_path / "other"), quiet=True, resume=True)
+    more = write(tmp_path / "more.tsv", "de", range(310))
     with pytest.raises(UserError, match="pairs: differs from what this demo began with"):
-        own.demo_own_pairs(out, [write(tmp_path / "more.tsv", "de", range(310))], model=str(base), quiet=True, resume=True)
+        own.demo_own_pairs(out, [more], model=str(base), quiet=True, resume=True)
     with pytest.raises(UserError, match="seed: differs from what"):
         own.demo_own_pairs(out, pairs, model=str(base), seed=1, quiet=True, resume=True)
 

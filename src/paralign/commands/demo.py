@@ -122,9 +122,7 @@ def _linked(name: str) -> list[str]:
     return [f"en-{language}=smallworld:{start}-{start + _LINKS[name]}" for language in LANGUAGES]
 
 
-def _tag(
-    out: Path, data: Path, encoders: Mapping[str, str], resume: bool, note: Callable[[str], None]
-) -> list[Path]:
+def _tag(out: Path, data: Path, encoders: Mapping[str, str], resume: bool, note: Callable[[str], None]) -> list[Path]:
     """Fine-tune a tagger on English for every encoder and return the runs."""
     test = [f"{language}={data / f'test.{language}.conllu'}" for language in ("en", *LANGUAGES)]
     train, runs = f"en={data / 'train.en.conllu'}", []

@@ -97,7 +97,9 @@ def demo_own_pairs(
         [f"{name}={data / f'{split}.{name}.tsv'}" for name in names] for split in ("train", "dev", "test")
     )
     note("2/4 aligning: a control, PPA, and contrastive word alignment, on the same pairs")
-    encoders = align_systems(out, model, train, width=encoder.width, seed=seed, lenient=True, resume=resume, quiet=quiet)
+    encoders = align_systems(
+        out, model, train, width=encoder.width, seed=seed, lenient=True, resume=resume, quiet=quiet
+    )
     note("3/4 measuring, each system at its best layer on the development pairs")
     runs = [out / name for name in encoders if name != "base"]
     runs += evaluate_systems(out, encoders, "retrieval", data=test, dev=dev, dataset="held-out pairs", note=note)
@@ -122,7 +124,7 @@ def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
         if len(pairs) < enough:
             raise UserError(f"{name}: {len(pairs):,} pairs, fewer than {enough:,}", hint="give more pairs")
         sides: tuple[set[int], set[int]] = (set(), set())
-        drawn = []
+        drawn: list[tuple[str, str]] = []
         for pair, (a, b) in sorted(pairs.items(), key=lambda item: (item[1], item[0])):
             if len(drawn) < enough // 2 and a not in sides[0] and b not in sides[1]:
                 drawn.append(pair)  # no sentence that is held out has two translations

@@ -95,6 +95,8 @@ def evaluate(
         raise UserError("nothing to evaluate on", hint="--data LANG=PATH")
     if dev and "layer" in settings:
         raise UserError("--dev chooses the layer, so it cannot be given", hint="leave out --layer, or --dev")
+    if dev and task_instance.trains:
+        raise UserError(f"the task {task_instance.name!r} has no layer to choose", hint="leave --dev out")
     names = dataset_names(data, dataset)
     read = [read_data(task_instance, spec, lenient, limit) for spec in data]
     tests = [(spec, name, items) for spec, name, (items, _) in zip(data, names, read, strict=True)]

@@ -28,6 +28,8 @@ from paralign.sources.specs import parse_text
 __all__ = ["export"]
 
 _MODULES = (("", "sentence_transformers.models.Transformer"), ("1_Pooling", "sentence_transformers.models.Pooling"))
+
+
 @one_or_several
 def export(
     model: str,

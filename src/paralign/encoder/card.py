@@ -124,7 +124,9 @@ tokenizer = AutoTokenizer.from_pretrained("PATH")
 {facts["command"]}
 ```
 
-{_reproduce(facts)} Scores are in `results.jsonl` of the runs that evaluated this encoder, and in the reports written from them.
+{_reproduce(facts)}
+
+Scores are in `results.jsonl` of the runs that evaluated this encoder, and in the reports written from them.
 """
     (folder / "README.md").write_text(text, encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from paralign.report.number_format import join_names
 from paralign.report.table_key import TableKey, training_languages
 from paralign.results import CHOSEN

@@ -59,7 +59,7 @@ def choose_layer(task: Task, encoder: Encoder, dev: Sequence[Any]) -> ChosenLaye
         UserError: if the task has nothing to choose.
     """
     alternatives = task.alternatives(encoder)
-    if task.trains or not alternatives:
+    if not alternatives:
         raise UserError(f"the task {task.name!r} has no layer to choose", hint="leave --dev out")
     metric = task.info.main_metrics[0] if task.info.main_metrics else None
     sign = -1 if metric in task.info.lower_is_better else 1
