@@ -31,7 +31,7 @@ _STEPS = ("training.batch=32", "training.steps=250", "data.min_pieces=3")
 """Every system is trained on the same number of pairs."""
 _QUEUE = ("moco.queue=1024", "moco.momentum=0.99")
 SYSTEMS = {
-    "control": DemoSystem("mlm-mini", (*_STEPS, "training.learning_rate=1e-3")),
+    "control": DemoSystem("mlm-mini", _STEPS),
     "ppa": DemoSystem("ppa-mini", (*_STEPS, "training.learning_rate=5e-4", *_QUEUE)),
     "words": DemoSystem("word-contrastive-anchor-mini", _STEPS),
 }
