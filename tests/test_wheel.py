@@ -1,5 +1,6 @@
 """The wheel has every file of the package, and works in an environment without the repository."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -17,9 +18,10 @@ def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode and ("No matching distribution" in made.stderr + made.stdout or "ConnectionError" in made.stderr):
-        pytest.skip("the registry cannot be reached")
-    assert made.returncode == 0, made.stderr
+    said = made.stdout + made.stderr
+    if made.returncode and "No matching distribution found for hatchling" in said:
+        pytest.skip("hatchling cannot be installed: the registry is not reachable")
+    assert made.returncode == 0, said
     (path,) = out.glob("*.whl")
     return path
 
@@ -56,7 +58,7 @@ def test_the_commands_run_from_the_unpacked_wheel(wheel, tmp_path):
         archive.extractall(tmp_path / "site")
     for words in (["demo", "--small-world", "--help"], ["list", "recipes"], ["list", "models"]):
         made = subprocess.run(
-            [sys.executable, "-m", "paralign", *words], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")},
+            [sys.executable, "-m", "paralign", *words], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert made.returncode == 0, made.stderr

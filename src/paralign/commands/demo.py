@@ -99,7 +99,7 @@ def _demo_languages(out: Path, *, seed: int, resume: bool, quiet: bool) -> Path:
     def files(name: str) -> list[str]:
         return [f"en-{language}={data / f'{name}.en-{language}.tsv'}" for language in LANGUAGES]
 
-    note("2/4 aligning: a control, PPA, and contrastive word alignment, on the same pairs")
+    note("2/4 aligning: a control, contrastive word alignment, and PPA, on the same pairs")
     encoders = align_systems(
         out, MODEL, files("train"), width=256, seed=seed, lenient=False, resume=resume, quiet=quiet
     )

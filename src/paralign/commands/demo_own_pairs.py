@@ -96,7 +96,7 @@ def demo_own_pairs(
     train, dev, test = (
         [f"{name}={data / f'{split}.{name}.tsv'}" for name in names] for split in ("train", "dev", "test")
     )
-    note("2/4 aligning: a control, PPA, and contrastive word alignment, on the same pairs")
+    note("2/4 aligning: a control, contrastive word alignment, and PPA, on the same pairs")
     encoders = align_systems(
         out, model, train, width=encoder.width, seed=seed, lenient=True, resume=resume, quiet=quiet
     )
