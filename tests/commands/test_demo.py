@@ -13,6 +13,7 @@ from paralign.formats.conllu import read_conllu
 from paralign.results import read_results
 from paralign.smallworld import World
 from paralign.text.normalization import comparison_key
+from tests.robustness.scenarios import stopped_after
 
 SYSTEMS = ("base", "control", "ppa", "words")
 TASKS = ("retrieval", "lexicon", "alignment", "pos")
@@ -87,3 +88,20 @@ def test_no_test_sentence_of_the_tagger_is_in_its_training_data(tmp_path, monkey
     assert 0 < len(texts["test.en"]) <= 190
     assert not {comparison_key(text) for text in texts["test.en"]} & seen
     assert len(texts["test.de"]) == len(texts["test.en"])
+
+
+@pytest.mark.parametrize("step", [6, 15])
+def test_a_demo_that_was_stopped_ends_in_the_same_scores(quick, tmp_path, step):
+    """The sixth step is in the second system, the fifteenth in a tagger."""
+    scores = {}
+    for name in ("whole", "stopped"):
+        command = ["demo", "--out", str(tmp_path / name), "--quiet"]
+        if name == "stopped":
+            with stopped_after(step):
+                assert main(command) == 143
+            command.append("--resume")
+        assert main(command) == 0
+        scores[name] = {row.key(): row.value for task in TASKS for system in SYSTEMS
+                        for row in read_results(tmp_path / name / f"{task}-{system}")}  # fmt: skip
+    assert len(scores["whole"]) > 100
+    assert scores["stopped"] == scores["whole"]

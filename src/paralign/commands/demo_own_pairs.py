@@ -67,9 +67,11 @@ def demo_own_pairs(
     note = begin(out, resume, quiet)
     specs = [parse_pairs(text) for text in pairs]
     encoder = Encoder.from_pretrained(model)
+    width, digest = encoder.width, encoder.digest()
+    del encoder  # not to be in memory during training
     inputs = {
         "pairs": [[str(spec), *(file_digest(path) for path in spec.paths if Path(path).is_file())] for spec in specs],
-        "model": encoder.digest(),
+        "model": digest,
         "seed": seed,
     }
 
@@ -97,9 +99,7 @@ def demo_own_pairs(
         [f"{name}={data / f'{split}.{name}.tsv'}" for name in names] for split in ("train", "dev", "test")
     )
     note("2/4 aligning: a control, contrastive word alignment, and PPA, on the same pairs")
-    encoders = align_systems(
-        out, model, train, width=encoder.width, seed=seed, lenient=True, resume=resume, quiet=quiet
-    )
+    encoders = align_systems(out, model, train, width=width, seed=seed, lenient=True, resume=resume, quiet=quiet)
     note("3/4 measuring, each system at its best layer on the development pairs")
     runs = [out / name for name in encoders if name != "base"]
     runs += evaluate_systems(out, encoders, "retrieval", data=test, dev=dev, dataset="held-out pairs", note=note)

@@ -139,11 +139,11 @@ def limitations(facts: Mapping[str, Any]) -> str:
             elsewhere or of an earlier version.
     """
     alarms, unknown = facts.get("alarms"), facts.get("unknown")
-    lines = [f"* Alarm in training: {text}" for text in alarms or ()]
-    if alarms is not None and not alarms:
+    lines = [f"* Alarm in training: {text}" for text in alarms] if isinstance(alarms, list) else []
+    if alarms == []:
         lines.append("* Training raised no alarms (collapse, losses that stay at chance level).")
     if isinstance(unknown, Mapping) and unknown:
-        shares = ", ".join(f"{tag} {share:.2%}" for tag, share in unknown.items())
+        shares = ", ".join(f"{tag} {share:.2%}" for tag, share in unknown.items() if isinstance(share, float))
         lines.append(f"* Pieces of the training text that are unknown to the tokenizer, and lost: {shares}.")
     return "\n".join(lines) or "* Not recorded."
 

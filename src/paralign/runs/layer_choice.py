@@ -12,6 +12,7 @@ from paralign.config import resolve
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import CHOSEN, Items, Measurement, Where
+from paralign.task_table import metric_without_conditions
 from paralign.tasks import Task
 
 __all__ = ["ChosenLayer", "at_choice", "choose_layer", "with_settings"]
@@ -69,8 +70,7 @@ def choose_layer(task: Task, encoder: Encoder, dev: Sequence[Any]) -> ChosenLaye
         values: dict[tuple[int | None, str | None], list[float]] = defaultdict(list)
         for data in dev:
             for score in candidate.evaluate(encoder, None, data):
-                # The condition of a metric, as in precision_at_1_cosine_without_identical, is the same everywhere.
-                if metric is None or score.metric.startswith(metric):
+                if metric is None or metric_without_conditions(score.metric) == metric:
                     values[score.where.layer, score.where.pool].append(score.value)
         for (layer, pool), scores in values.items():
             mean = math.fsum(scores) / len(scores)

@@ -8,7 +8,7 @@ from typing import Any
 
 from paralign.encoder.card import limitations, on_hub, software
 from paralign.results import CHOSEN, Measurement
-from paralign.task_table import task_info
+from paralign.task_table import metric_without_conditions, task_info
 
 __all__ = ["ExportedEncoder", "sentence_card"]
 
@@ -145,7 +145,7 @@ def _evaluation(scores: Sequence[Measurement], pool: str) -> str:
     lines = []
     for row in scores:
         info = task_info(row.task, row.settings)
-        if info.main_metrics and not row.metric.startswith(info.main_metrics[0]):
+        if info.main_metrics and metric_without_conditions(row.metric) != info.main_metrics[0]:
             continue
         at = row.settings.get("chosen") if row.where.pool == CHOSEN else row.where.model_dump()
         at = at if isinstance(at, Mapping) else {}
@@ -163,12 +163,18 @@ def _evaluation(scores: Sequence[Measurement], pool: str) -> str:
 
 
 def _training(facts: Mapping[str, Any]) -> str:
-    lines = [f"* {line}" for line in facts.get("data", ())]
-    training = facts.get("settings", {}).get("training", {}) if isinstance(facts.get("settings"), Mapping) else {}
-    if "steps" in facts and "records_seen" in facts:
-        batch = f" of {training['batch']} records" if "batch" in training else ""
-        rate = f", learning rate {training['learning_rate']:g}" if "learning_rate" in training else ""
-        lines.append(f"* {facts['steps']:,} steps{batch}, {facts['records_seen']:,} records seen{rate}")
+    data, settings = facts.get("data"), facts.get("settings")
+    lines = [f"* {line}" for line in data] if isinstance(data, list) else []
+    training = settings.get("training") if isinstance(settings, Mapping) else None
+    given = training if isinstance(training, Mapping) else {}
+    numbers = {
+        "steps": facts.get("steps"),
+        "records seen": facts.get("records_seen"),
+        "records in a step": given.get("batch"),
+        "learning rate": given.get("learning_rate"),
+    }
+    known = [f"{name}: {number:,}" for name, number in numbers.items() if isinstance(number, int | float)]
+    lines += [f"* {', '.join(known)}"] if known else []
     return "\n".join(lines) or "Not recorded: the encoder was not trained with paralign."
 
 
