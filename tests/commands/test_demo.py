@@ -90,6 +90,7 @@ def test_no_test_sentence_of_the_tagger_is_in_its_training_data(tmp_path, monkey
     assert len(texts["test.de"]) == len(texts["test.en"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [6, 15])
 def test_a_demo_that_was_stopped_ends_in_the_same_scores(quick, tmp_path, step):
     """The sixth step is in the second system, the fifteenth in a tagger."""
