@@ -56,10 +56,11 @@ def test_the_wheel_names_the_license_of_the_pairs(wheel):
 def test_the_commands_run_from_the_unpacked_wheel(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
     for words in (["demo", "--small-world", "--help"], ["list", "recipes"], ["list", "models"]):
         made = subprocess.run(
-            [sys.executable, "-m", "paralign", *words], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
-            capture_output=True, text=True, check=False,
+            [sys.executable, "-m", "paralign", *words], cwd=tmp_path, env=environment, capture_output=True, text=True,
+            check=False,
         )  # fmt: skip
         assert made.returncode == 0, made.stderr
         assert "paralign" in made.stdout or "ppa" in made.stdout
