@@ -64,7 +64,8 @@ training text contains no pair of translations. It is meant for aligning, compar
 {sources}
 
 Half of the pairs of each bilingual corpus were selected by a hash of the English sentence. The training text contains one side
-of each of these pairs, and no pair with both sides; the other half was not used. Sentences of test sets (NTREX-128, the Tatoeba
+of each of these pairs, and no pair with both sides; the other half was not used. The pairs of `paralign demo` (Tatoeba, CC BY 2.0 FR) are
+from that other half. Sentences of test sets (NTREX-128, the Tatoeba
 retrieval test, UD test and development sets, XNLI, XQuAD, MLQA, TyDiQA and SQuAD development sets, PAN-X, gold sets of word
 alignment, Leipzig news) were removed first. A search with other readers afterwards found {leaks["found"]} of {tested:,} test sentences in the
 text, and {leaks["found_inside"]} of all sentences (including those for alignment) inside a paragraph of a question answering set. One percent of

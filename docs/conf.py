@@ -18,7 +18,13 @@ version = release = __version__
 
 root_doc = "docs/index"
 source_suffix = {".md": "markdown"}
-include_patterns = ["docs/**", "*.md", "benchmarks/README.md", "src/paralign/models/*/README.md"]
+include_patterns = [
+    "docs/**",
+    "*.md",
+    "benchmarks/README.md",
+    "src/paralign/models/*/README.md",
+    "src/paralign/demo_pairs/*.md",
+]
 exclude_patterns = ["build", "dist", "runs", ".*"]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]

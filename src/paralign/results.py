@@ -23,7 +23,9 @@ from paralign.errors import UserError, file_location
 from paralign.folders import atomic_file
 
 __all__ = [
+    "CHOSEN",
     "SCHEMA",
+    "Items",
     "Measurement",
     "Seeds",
     "Where",
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 SCHEMA = 1
+CHOSEN = "chosen"
+"""The pooling of scores whose layer and pooling were chosen on development data (``settings["chosen"]``)."""
 Items = npt.NDArray[np.float64]
 
 # JSON has no NaN: an undefined score (0/0) is written as null.
@@ -55,7 +59,7 @@ class Where(Config):
     layer: int | None = None
     """Index into the hidden states, 0 = embeddings; ``None`` if no layer was chosen."""
     pool: str | None = None
-    """``cls`` or ``mean``."""
+    """``cls``, ``mean`` or ``static``; ``chosen`` if layer and pooling were chosen on development data."""
     direction: str | None = None
     """``en-de``: from the first language to the second."""
 

@@ -42,7 +42,18 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         (ALIGN + " --limit many --pairs en-de={files}/good.tsv", "--limit"),
         (ALIGN + " --limit 0 --pairs en-de={files}/good.tsv", "--limit"),
         ("aling --model x", "aling"),
-        ("demo --model {base} --out {out}", "add --real SRC-TGT=PATH"),
+        ("demo --model {base} --out {out}", "add --pairs SRC-TGT=PATH"),
+        ("demo --small-world --pairs en-de={files}/good.tsv --out {out}", "--small-world reads no pairs"),
+        ("demo --real en-de={files}/good.tsv --out {out}", "--pairs SRC-TGT=PATH"),
+        (
+            "evaluate --model {base} --task pos --data en={files}/good.tsv --dev en={files}/good.tsv --out {out}",
+            "has no layer to choose",
+        ),
+        (
+            "evaluate --model {base} --task retrieval --data en-de={files}/good.tsv --dev en-de={files}/good.tsv "
+            "--layer 1 --out {out}",
+            "--dev chooses the layer",
+        ),
         ("corpus bild", "bild"),
         (ALIGN, "either --pairs or --corpus"),
         (ALIGN + " --pairs en-de={files}/good.tsv --set moco.qeue=3", "did you mean 'queue'"),

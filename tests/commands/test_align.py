@@ -67,9 +67,20 @@ def test_many_unknown_pieces_are_reported_and_on_the_card(base, tmp_path, capfd)
     line = f"ru: {share:.1%} of the pieces are unknown to the tokenizer"
     assert f"WARNING {line}" in capfd.readouterr().err.splitlines()
     card = (made / "README.md").read_text()
-    assert f"* {line}\n" in card
-    assert "en:" not in card
-    assert "## Limitations" not in (align(base, tmp_path / "clean") / "README.md").read_text()
+    assert f"unknown to the tokenizer, and lost: en 0.00%, ru {share:.2%}.\n" in card
+    assert "lost: de 0.00%, en 0.00%.\n" in (align(base, tmp_path / "clean") / "README.md").read_text()
+
+
+def test_the_card_lists_alarms_and_how_to_reproduce(base, tmp_path):
+    made = align(base, tmp_path / "run", overrides=["training.learning_rate=0.5", "training.steps=40"])
+    run = json.loads((made.parent / "run.json").read_text())
+    assert run["alarms"]
+    card = (made / "README.md").read_text()
+    assert all(f"* Alarm in training: {alarm}\n" in card for alarm in run["alarms"])
+    assert "raised no alarms" not in card
+    assert f"## Reproduce\n\n```\n{run['command']}\n```\n" in card
+    assert f"torch {torch.__version__}" in card
+    assert f"on {run['device']} with {run['threads']} thread" in card
 
 
 def test_text_that_the_tokenizer_does_not_know_is_refused_with_the_reason(base, tmp_path):

@@ -1,8 +1,12 @@
 """What ``export`` writes, loaded by the library it is for."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 import torch
+import yaml
 from sentence_transformers import SentenceTransformer
 
 import paralign
@@ -10,6 +14,7 @@ from paralign.__main__ import main
 from paralign.encoder import Encoder
 from paralign.encoder.card import write_provenance
 from paralign.encoder.vectors import sentence_vectors
+from paralign.results import read_results
 
 TEXTS = ["The singers sleep in Rome.", "Die Sänger schlafen.", "x", "Zwei Frauen schreiben manchmal einen Brief."]
 
@@ -71,3 +76,68 @@ def test_a_folder_that_is_there_stays(base, tmp_path, capsys):
     assert main(["export", str(base), "--out", str(tmp_path / "out")]) == 2
     assert "already exists" in capsys.readouterr().err
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_there_are_no_weights_but_the_encoders(base, tmp_path):
+    """The library would add a pooling layer with random weights to a BERT."""
+    out = paralign.export(str(base), tmp_path / "out", pool="mean", quiet=True)
+    model = loaded(out)
+    assert model[0].auto_model.pooler is None
+    ours = {name for name, _ in Encoder.from_pretrained(base).model.base_model.named_parameters()}
+    assert {name for name, _ in model[0].auto_model.named_parameters()} == ours
+
+
+@pytest.mark.parametrize("pool", ["cls", "mean"])
+def test_the_code_of_the_card_gives_the_same_vectors(base, tmp_path, pool):
+    out = paralign.export(str(base), tmp_path / "out", pool=pool, quiet=True)
+    card = (out / "README.md").read_text()
+    first, second = re.findall(r"^```python\n(.*?)^```", card, re.MULTILINE | re.DOTALL)
+    made: dict[str, dict] = {}
+    for name, source in (("library", first), ("plain", second)):
+        made[name] = {}
+        exec(source.replace("PATH", str(out)), made[name])
+    assert made["library"]["similarity"].shape == (2, 2)
+    assert np.abs(made["plain"]["vectors"][0].numpy() - made["library"]["vectors"][0]).max() < 1e-5
+
+
+def test_the_card_says_base_languages_data_and_the_scores_of_the_results(base, tmp_path):
+    run = tmp_path / "run"
+    encoder = paralign.align(
+        str(base), out=run, pairs="en-de=smallworld:0-60", recipe="tlm-mini", quiet=True,
+        overrides=["training.steps=2", "training.batch=8", "training.precision=fp32"],
+    )  # fmt: skip
+    scores = tmp_path / "scores"
+    for model in (encoder, base):  # the scores of another encoder are not listed
+        paralign.evaluate(
+            str(model), task="retrieval", data="en-de=smallworld:100-140", out=scores / model.parent.name, quiet=True
+        )
+    paralign.evaluate(
+        str(encoder), task="alignment", data="en-de=smallworld:100-110", dev="en-de=smallworld:110-120",
+        out=scores / "chosen", quiet=True,
+    )  # fmt: skip
+    out = paralign.export(str(encoder), tmp_path / "out", results=scores, quiet=True)
+    front, card = (out / "README.md").read_text().split("---\n")[1:3]
+    assert yaml.safe_load(front)["language"] == ["de", "en"]
+    assert f"| base | `{base}` |" in card
+    assert "smallworld:0-60: kept 100.0 % (60 of 60)" in card
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["command"] in card
+    rows = [row for path in sorted(scores.iterdir()) for row in read_results(path) if row.model == str(encoder)]
+    main = [row for row in rows if row.metric in ("accuracy_cosine", "aer")]
+    assert len(main) == 5
+    for row in main:
+        at = row.settings.get("chosen") or row.where.model_dump()
+        where = f"layer {at['layer']}" + (f", {at['pool']}" if at["pool"] else "")
+        language = row.where.direction or "de"
+        line = f"| {language} | {row.metric} | {where} | {row.n} | {100 * row.value:.1f} |"
+        assert line in card
+    assert card.count("accuracy_cosine") == 4
+
+
+def test_results_without_a_score_of_the_encoder_are_refused(base, tmp_path, capsys, make_encoder):
+    make_encoder(seed=5).save_pretrained(tmp_path / "other")
+    data = "en-de=smallworld:100-120"
+    paralign.evaluate(str(tmp_path / "other"), task="retrieval", data=data, out=tmp_path / "scores", quiet=True)
+    assert main(["export", str(base), "--out", str(tmp_path / "out"), "--results", str(tmp_path / "scores")]) == 2
+    assert "no score is of" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from paralign.__main__ import main
-from paralign.commands import demo
+from paralign.commands import demo_small_world
 from paralign.formats.conllu import write_conllu
 from paralign.smallworld import World
 from paralign.sources.readers import read_trees
@@ -155,7 +155,7 @@ SCENARIOS = {
         words("suite {data}/suite.toml --model first={data}/base --data {data} --quiet"),
         stop=11,
     ),
-    "demo": Scenario(words("demo --quiet"), stop=21),
+    "demo": Scenario(words("demo --small-world --quiet"), stop=21),
 }
 
 
@@ -169,7 +169,7 @@ def small_demo() -> Iterator[None]:
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small.items():
-            patch.setattr(demo, name, value)
+            patch.setattr(demo_small_world, name, value)
         yield
 
 

@@ -8,40 +8,46 @@ from typing import Annotated
 import typer
 
 from paralign.cli.options import Quiet, Resume
-from paralign.errors import UserError
 
 __all__ = ["command"]
 
 
 def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("runs/demo"),
-    real: Annotated[
-        list[str] | None, typer.Option(help="Run the demo on your own pairs, SRC-TGT=PATH; may be repeated.")
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SRC-TGT=PATH", help="Run the demo on your own parallel text; may be repeated."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="With --real: the encoder to align.", show_default="paralign-mini")
+        str | None, typer.Option(help="With --pairs: the encoder to align.", show_default="paralign-mini")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of the whole pipeline.", min=0)] = 0,
+    small_world: Annotated[
+        bool,
+        typer.Option("--small-world", help="Pretrain, align and fine-tune from scratch on generated text instead."),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of training.", min=0)] = 0,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the whole pipeline in a few minutes. It reads generated text, or your own pairs with --real.
+    """Align a small encoder and report the effect, in a few minutes, without downloads.
+
+    Reads English with German, Spanish and French; your own pairs with --pairs; generated text with --small-world.
 
     \b
     Examples:
       paralign demo
-      paralign demo --real en-de=europarl.en-de.tsv.gz --out runs/demo-de
+      paralign demo --pairs en-de=europarl.en-de.tsv.gz --out runs/demo-de
+      paralign demo --small-world --out runs/small-world
     """
     from paralign.commands.demo import demo
+    from paralign.commands.demo_systems import best_system
     from paralign.console import printable
 
-    if model and not real:
-        raise UserError("--model is only used with --real", hint="add --real SRC-TGT=PATH")
-    if real:
-        from paralign.commands.demo_real import demo_real
-
-        typer.echo(
-            f"report: {demo_real(out, real, model=model or 'paralign-mini', seed=seed, resume=resume, quiet=quiet)}"
-        )
-        return
-    typer.echo(printable(f"report: {demo(out, seed=seed, resume=resume, quiet=quiet)}"))
+    page = demo(out, pairs=pairs or (), model=model, small_world=small_world, seed=seed, resume=resume, quiet=quiet)
+    lines = [f"report: {page}"]
+    encoder = best_system(out)
+    if encoder is not None:
+        lines.append(f"aligned encoder: {encoder}")
+    if not pairs:
+        lines.append("with your own files: paralign demo --pairs en-de=PAIRS.tsv --out runs/own-pairs")
+    typer.echo("\n".join(map(printable, lines)))

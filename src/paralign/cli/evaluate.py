@@ -18,6 +18,13 @@ def command(
     ],
     model: Annotated[str, typer.Option(help="Encoder, fine-tuned OUT/seed-K/model, or causal language model.")],
     data: Annotated[list[str], typer.Option(help="Test data as LANG=PATH or SRC-TGT=PATH; may be repeated.")],
+    dev: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Development data, given as --data, to choose layer and pooling on (retrieval, lexicon, alignment); "
+            "may be repeated."
+        ),
+    ] = None,
     task: Annotated[
         str | None,
         typer.Option(help="Name of a task (`paralign list tasks`).", show_default="that of a fine-tuned model"),
@@ -57,6 +64,7 @@ def command(
         task=task,
         data=data,
         out=out,
+        dev=dev or [],
         overrides=overrides or [],
         limit=limit,
         split=split,

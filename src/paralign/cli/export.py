@@ -26,14 +26,30 @@ def command(
             help="Text, LANG=PATH (may be repeated): remove the pieces that it does not use.", metavar="LANG=PATH"
         ),
     ] = None,
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder with runs that evaluated this encoder, to list their scores in the model card; may be "
+            "repeated.",
+            metavar="RUNS",
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Export an encoder to sentence-transformers.
+    """Export an encoder to sentence-transformers, with a model card.
 
     \b
     Example:
-      paralign export runs/ppa/encoder --pool mean --layer 8 --out ppa-sentence
+      paralign export runs/ppa/encoder --pool mean --layer 8 --results runs/retrieval-ppa --out ppa-sentence
     """
     from paralign.commands.export import export
 
-    export(model, out, pool=pool, layer=layer, trim_vocabulary=trim_vocabulary or (), quiet=quiet)
+    export(
+        model,
+        out,
+        pool=pool,
+        layer=layer,
+        trim_vocabulary=trim_vocabulary or (),
+        results=results or (),
+        quiet=quiet,
+    )

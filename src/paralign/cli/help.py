@@ -14,8 +14,8 @@ MAX_WIDTH = 110
 GROUPS = {
     "Input": (
         "model", "text", "pairs", "corpus", "data", "train", "eval", "dev", "test", "heldout", "links", "dictionary",
-        "gold", "one_based", "flipped", "tokenised", "map", "load", "learn_from", "part", "real", "exclude",
-        "trim_vocabulary", "from_checkpoint", "verify", "small_world", "suite",
+        "gold", "one_based", "flipped", "tokenised", "map", "load", "learn_from", "part", "exclude",
+        "trim_vocabulary", "results", "from_checkpoint", "verify", "small_world", "suite",
     ),
     "Method": (
         "task", "recipe", "method", "kind", "symmetrise", "arch", "tokenizer", "vocab", "max_length", "layer", "layers",
@@ -86,6 +86,7 @@ HINTS = {
     "--symmetrisation": "--symmetrize",
     "--align-layer": "--set words.layer=N",
     "--extraction": "--set words.matching=NAME, see `paralign list settings words`",
+    "--real": "--pairs SRC-TGT=PATH",
     "--wandb": "--track wandb",
     "--report-to": "--track NAME",
     "--verbose": "progress is shown unless --quiet is given",

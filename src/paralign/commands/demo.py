@@ -1,53 +1,66 @@
-"""``paralign demo``: pretraining, alignment, fine-tuning and a report on the small world, in minutes.
-
-docs/design.md records how grammar, steps and rates were chosen.
-"""
+"""``paralign demo``: alignment of real languages, or the whole pipeline on the small world."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gzip
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 
-from paralign.commands.align import align
-from paralign.commands.evaluate import evaluate
+from paralign.commands.arguments import one_or_several
+from paralign.commands.demo_own_pairs import demo_own_pairs
+from paralign.commands.demo_small_world import demo_small_world
+from paralign.commands.demo_systems import align_systems, evaluate_systems
 from paralign.commands.finetune import finetune
-from paralign.commands.pretrain import pretrain
 from paralign.console import echo
+from paralign.demo_pairs import LANGUAGES, demo_file
 from paralign.digests import FolderDigests, write_digests
+from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.formats.conllu import write_conllu
+from paralign.formats.items import Tree
 from paralign.runs.groups import begin, run_recorded
-from paralign.smallworld import World
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
+from paralign.text.normalization import comparison_key
 
 __all__ = ["demo"]
 
-# Ranges of meanings. They do not overlap, so the meaning of no test sentence occurs in training.
-_MONO, _PAIRS, _TRAIN, _TEST = 8_000, 4_000, 2_000, 500
-_START = {"mono": 0, "pairs": 1_000_000, "train": 2_000_000, "test": 3_000_000}
-_LANGUAGES = ("en", "de", "fr", "zh", "hi")
-_ARCH, _VOCAB = "bert:2x128", 3_000
-_RATE = "training.learning_rate=1e-3"  # high; small encoders trained from scratch tolerate it
-_PRETRAIN = ("training.epochs=4", _RATE)
-_ALIGN = ("training.epochs=2", "training.batch=128", _RATE)
-_MOCO = ("moco.queue=1024", "moco.momentum=0.99")
-_FINETUNE = ("training.epochs=3", _RATE)
-_SEEDS = 2
+MODEL = "paralign-mini"
+_TREES, _TEST_TREES = 800, 400
+_LINKS = {"links.dev": 100, "links.test": 200}
+_START = {"train": 2_000_000, "test": 3_000_000, "links.dev": 4_000_000, "links.test": 5_000_000}
+"""Meanings of the small world; the ranges do not overlap."""
+_FINETUNE = ("training.epochs=2", "training.learning_rate=3e-4")
 
 
-def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = False) -> Path:
-    """Pretrain, align, fine-tune, evaluate and report on the small world, from scratch.
+@one_or_several
+def demo(
+    out: str | Path,
+    *,
+    pairs: str | Sequence[str] = (),
+    model: str | None = None,
+    small_world: bool = False,
+    seed: int = 0,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Align ``paralign-mini``, measure the effect on held-out data, and write a report, in a few minutes.
 
-    1. An encoder is pretrained (masked LM) on text that contains no translation pairs.
-    2. PPA aligns it with pairs. A control is trained with masked LM on the same sentences, for as many pairs.
-    3. Each is fine-tuned for part-of-speech tagging on English and evaluated on all languages, and it is evaluated on
-       sentence retrieval without fine-tuning.
-    4. A report compares them.
+    1. Contrastive word alignment and PPA align the encoder with pairs of English with German, Spanish and French, which
+       come with the package. A control is trained with masked LM on the same sentences, for as many pairs.
+    2. Each is evaluated on held-out sentence pairs and on words that no training pair contains, and on the small world,
+       which has gold annotation: tagging, trained on English, and word alignment. Layer and pooling of each system are
+       those that are best on development data.
+    3. A report compares them.
 
     Args:
         out: output folder.
-        seed: random seed of pretraining and alignment. The fine-tuning seeds are 0 and 1.
+        pairs: your own parallel text instead, each as ``SRC-TGT=PATH``. 500 pairs of each are held out; what needs gold
+            annotation is left out.
+        model: with ``pairs``: folder or hub name of the encoder to align. None: ``paralign-mini``.
+        small_world: pretrain, align, fine-tune and evaluate from scratch on generated text instead.
+        seed: random seed of alignment, with ``small_world`` of the whole pipeline. Seeds of fine-tuning start at 0.
         resume: continue in ``out``; finished steps are not repeated.
         quiet: print nothing.
 
@@ -55,63 +68,74 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
         The path of the report.
 
     Raises:
-        UserError: if ``out`` is in use and ``resume`` is off.
+        UserError: if ``out`` is in use and ``resume`` is off, for arguments that exclude each other, and for pairs that
+            cannot be used.
     """
+    out = Path(out)
+    if model is not None and not pairs:
+        raise UserError("--model is only used with --pairs", hint="add --pairs SRC-TGT=PATH")
+    if pairs and small_world:
+        raise UserError("--small-world reads no pairs", hint="leave out --pairs, or --small-world")
+    if pairs:
+        return demo_own_pairs(out, pairs, model=model or MODEL, seed=seed, resume=resume, quiet=quiet)
+    if small_world:
+        return demo_small_world(out, seed=seed, resume=resume, quiet=quiet)
+    return _demo_languages(out, seed=seed, resume=resume, quiet=quiet)
+
+
+def _demo_languages(out: Path, *, seed: int, resume: bool, quiet: bool) -> Path:
+    """Run the demo on the pairs of the package."""
     from paralign.report import write_report
 
-    out = Path(out)
     note = begin(out, resume, quiet)
-    others = [language for language in _LANGUAGES if language != "en"]
     data = out / "data"
     if not data.is_dir():
-        echo("1/5 generating the small world", quiet=quiet)
+        echo("1/4 writing the data", quiet=quiet)
         with atomic_folder(data, replace=True) as part:
-            _write_data(part, seed, others)
+            _write_data(part)
             write_digests(part)
     FolderDigests(data, "restore it, or use another --out").check()
 
-    note("2/5 pretraining on plain text")
-    text = [f"{language}={data / f'mono.{language}.txt'}" for language in _LANGUAGES]
-    seeded = f"training.seed={seed}"
-    base = run_recorded(
-        pretrain,
-        arch=_ARCH,
-        vocab=_VOCAB,
-        text=text,
-        overrides=[*_PRETRAIN, seeded],
-        out=out / "base",
-        resume=resume,
-        quiet=quiet,
+    def files(name: str) -> list[str]:
+        return [f"en-{language}={data / f'{name}.en-{language}.tsv'}" for language in LANGUAGES]
+
+    note("2/4 aligning: a control, contrastive word alignment, and PPA, on the same pairs")
+    encoders = align_systems(
+        out, MODEL, files("train"), width=256, seed=seed, lenient=False, resume=resume, quiet=quiet
     )
-    note("3/5 aligning with PPA, and training the control on the same sentences")
-    pairs = [f"en-{language}={data / f'pairs.en-{language}.tsv'}" for language in others]
-    encoders = {"base": base}
-    for recipe, sets in (("ppa-mini", _ALIGN + _MOCO), ("mlm-mini", _ALIGN)):
-        name = "ppa" if recipe == "ppa-mini" else "control"
-        encoders[name] = run_recorded(
-            align,
-            model=str(base),
-            pairs=pairs,
-            recipe=recipe,
-            overrides=[*sets, seeded],
-            out=out / name,
-            resume=resume,
-            quiet=quiet,
-        )
-    note("4/5 fine-tuning a tagger on English, scoring it on all languages; retrieval")
-    test = [f"{language}={data / f'test.{language}.conllu'}" for language in _LANGUAGES]
-    parallel = [f"en-{language}={data / f'test.en-{language}.tsv'}" for language in others]
-    train = f"en={data / 'train.en.conllu'}"
-    runs = [out / name for name in encoders]
+    note("3/4 measuring, each system at its best layer on development data")
+    runs = [out / name for name in encoders if name != "base"]
+    for task, dataset, test, dev in (
+        ("retrieval", "Tatoeba", files("test"), files("dev")),
+        ("lexicon", "held-out words", files("words.test"), files("words.dev")),
+        ("alignment", "small world", _linked("links.test"), _linked("links.dev")),
+    ):
+        runs += evaluate_systems(out, encoders, task, data=test, dev=dev, dataset=dataset, note=note)
+    runs += _tag(out, data, encoders, resume, note)
+    note("4/4 writing the report")
+    return write_report(runs, out / "report.html", title="English with German, Spanish and French, aligned").html
+
+
+def _linked(name: str) -> list[str]:
+    """Return pairs of the small world with gold links."""
+    start = _START[name]
+    return [f"en-{language}=smallworld:{start}-{start + _LINKS[name]}" for language in LANGUAGES]
+
+
+def _tag(out: Path, data: Path, encoders: Mapping[str, str], resume: bool, note: Callable[[str], None]) -> list[Path]:
+    """Fine-tune a tagger on English for every encoder and return the runs."""
+    test = [f"{language}={data / f'test.{language}.conllu'}" for language in ("en", *LANGUAGES)]
+    train, runs = f"en={data / 'train.en.conllu'}", []
     for name, encoder in encoders.items():
         run = out / f"pos-{name}"
         run_recorded(
             finetune,
-            model=str(encoder),
+            model=encoder,
             task="pos",
             train=train,
             eval=test,
-            seeds=_SEEDS,
+            system="base" if name == "base" else None,
+            dataset="small world",
             overrides=_FINETUNE,
             keep_models=False,
             out=run,
@@ -119,32 +143,26 @@ def demo(out: str | Path, *, seed: int = 0, resume: bool = False, quiet: bool = 
             quiet=True,
         )
         runs.append(run)
-        run = out / f"retrieval-{name}"
-        run_recorded(evaluate, model=str(encoder), task="retrieval", data=parallel, out=run, quiet=True)
-        runs.append(run)
-        note(f"    {name} measured")
-    note("5/5 writing the report")
-    return write_report(runs, out / "report.html", title="The small world, aligned").html
+    note("    pos measured")
+    return runs
 
 
-def _write_data(folder: Path, seed: int, others: Sequence[str]) -> None:
-    """Write plain text, pairs and treebanks."""
-    world = World(seed)
+def _write_data(folder: Path) -> None:
+    """Write the pairs and words of the package, and treebanks of the small world."""
+    for language in LANGUAGES:
+        for name in ("train", "dev", "test", "words.dev", "words.test"):
+            path = demo_file(name, language)
+            (folder / path.name.removesuffix(".gz")).write_bytes(gzip.decompress(path.read_bytes()))
+    attribution = demo_file("train", "de").with_name("ATTRIBUTION.md")
+    (folder / attribution.name).write_bytes(attribution.read_bytes())
 
-    def lines(name: str, texts: Iterable[str]) -> None:
-        (folder / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    def trees(name: str, language: str, count: int) -> list[Tree]:
+        return list(read_trees(TextSpec(language, f"smallworld:{_START[name]}-{_START[name] + count}")))
 
-    for index, language in enumerate(_LANGUAGES):  # different meanings in each language: the text has no pairs
-        start = _START["mono"] + index * _MONO
-        lines(f"mono.{language}.txt", (world.sentence(i, language).text for i in range(start, start + _MONO)))
-    for index, language in enumerate(others):
-        start = _START["pairs"] + index * _PAIRS
-        for name, indices in (
-            (f"pairs.en-{language}.tsv", range(start, start + _PAIRS)),
-            (f"test.en-{language}.tsv", range(_START["test"], _START["test"] + _TEST)),
-        ):
-            lines(name, (f"{world.sentence(i, 'en').text}\t{world.sentence(i, language).text}" for i in indices))
-    spans = {"train.en.conllu": ("en", _START["train"], _TRAIN)}
-    spans |= {f"test.{language}.conllu": (language, _START["test"], _TEST) for language in _LANGUAGES}
-    for name, (language, start, count) in spans.items():
-        write_conllu(read_trees(TextSpec(language, f"smallworld:{start}-{start + count}")), folder / name)
+    train = trees("train", "en", _TREES)
+    write_conllu(train, folder / "train.en.conllu")
+    # Different meanings can have the same words in one language: those are left out of all test sets.
+    seen = {comparison_key(tree.text) for tree in train}
+    kept = [comparison_key(tree.text) not in seen for tree in trees("test", "en", _TEST_TREES)]
+    for language in ("en", *LANGUAGES):
+        write_conllu(compress(trees("test", language, _TEST_TREES), kept), folder / f"test.{language}.conllu")

@@ -21,6 +21,7 @@ from paralign.runs.dataset_names import dataset_names
 from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of_data, warn_of_scores
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import data_files, model_files
+from paralign.runs.layer_choice import ChosenLayer, at_choice, choose_layer, with_settings
 from paralign.runs.measure import RowContext, echo_dropped, echo_scores, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import describe_encoder, describe_fine_tuned, saved_head, saved_task
 from paralign.runs.settings import task_section
@@ -38,6 +39,7 @@ def evaluate(
     task: str | None = None,
     data: str | Sequence[str],
     out: str | Path,
+    dev: str | Sequence[str] = (),
     overrides: str | Sequence[str] = (),
     limit: int | None = None,
     split: str = "test",
@@ -59,6 +61,9 @@ def evaluate(
         task: name of a task (``paralign list tasks``). None: the task of a fine-tuned model.
         data: test data, each as ``LANG=PATH`` or ``SRC-TGT=PATH``.
         out: output folder; an existing one must belong to a run of ``evaluate``.
+        dev: development data, given as ``data``: every layer and pooling (for ``lexicon`` also static vectors) is
+            evaluated on it, and the one with the best main metric on the test data. For ``retrieval``, ``lexicon`` and
+            ``alignment``. Empty: nothing is chosen.
         overrides: settings of the task as ``task.key=value``.
         limit: number of items used of every set, the first ones. None: all.
         split: name of the split, recorded with the results.
@@ -89,21 +94,29 @@ def evaluate(
     task_instance, facts = saved_task(task, model, settings)
     if not data:
         raise UserError("nothing to evaluate on", hint="--data LANG=PATH")
+    if dev and "layer" in settings:
+        raise UserError("--dev chooses the layer, so it cannot be given", hint="leave out --layer, or --dev")
+    if dev and task_instance.trains:
+        raise UserError(f"the task {task_instance.name!r} has no layer to choose", hint="leave --dev out")
     names = dataset_names(data, dataset)
     read = [read_data(task_instance, spec, lenient, limit) for spec in data]
     tests = [(spec, name, items) for spec, name, (items, _) in zip(data, names, read, strict=True)]
-    echo_dropped(sum((dropped for _, dropped in read), Counter()), quiet)
+    read_dev = [read_data(task_instance, spec, lenient, limit) for spec in dev]
+    echo_dropped(sum((dropped for _, dropped in [*read, *read_dev]), Counter()), quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
     measures_only = task_instance.accepts_causal and not task_instance.trains
     encoder = Encoder.from_pretrained(model, allow_causal=measures_only).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     folder.facts["inputs"] = {"eval": data_files(data), "model": model_files(model)}
+    if dev:
+        folder.facts["inputs"]["dev"] = data_files(dev)
     model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
     folder.begin(
         {
             "maps": mapped,
             "model": model,
             **evaluation_settings(task_instance, data, limit, split, lenient, dataset),
+            **({"dev": list(dev)} if dev else {}),
         },
         **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
     )
@@ -119,7 +132,8 @@ def evaluate(
         seen = seen_texts(encoder, facts["of"]["model"] if facts else model, task_instance, [])
         seen += fine_tuned_on(model) if facts else []
         warnings = warn_of_data(task_instance, encoder, [(spec, items) for spec, _, items in tests], seen)
-        measured = _measure(task_instance, encoder, head, tests, context, quiet)
+        choice = choose_layer(task_instance, encoder, [items for items, _ in read_dev]) if dev else None
+        measured = _measure(task_instance, encoder, head, tests, context, choice, quiet)
         for given in maps:
             if not map_languages(given) & encoder.languages_mapped:
                 hint = "evaluate the layer and the language that the map was fitted for"
@@ -165,15 +179,20 @@ def _measure(
     head: Objective | None,
     tests: Sequence[tuple[str, str, Any]],
     context: RowContext,
+    choice: ChosenLayer | None,
     quiet: bool,
 ) -> list[tuple[Measurement, Items | None]]:
-    """Score all data sets, given by path, name and contents."""
+    """Score all data sets, given by path, name and contents, at the chosen layer if there is one."""
     measured = []
     notes: set[str] = set()
+    used = task if choice is None else with_settings(task, choice.settings)
     for spec, name, items in tests:
-        measured += measure(task, encoder, head, items, name, context)
+        measured += measure(used, encoder, head, items, name, context)
         echo_truncated(task, spec, notes, quiet)
-    return measured
+    if choice is None:
+        return measured
+    echo(f"{task.name}: {choice.label} chosen on development data ({100 * choice.score:.1f})", quiet=quiet)
+    return at_choice(measured, choice)
 
 
 def _model_facts(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from paralign.commands.arguments import one_or_several
@@ -18,35 +20,15 @@ from paralign.encoder.trimming import count_pieces
 from paralign.encoder.trimming import trim_vocabulary as trim_vocabulary_of
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
+from paralign.results import Measurement
+from paralign.runs.groups import command_line, results_of
+from paralign.runs.sentence_card import ExportedEncoder, sentence_card
 from paralign.sources.readers import read_text
 from paralign.sources.specs import parse_text
-from paralign.version import __version__
 
 __all__ = ["export"]
 
 _MODULES = (("", "sentence_transformers.models.Transformer"), ("1_Pooling", "sentence_transformers.models.Pooling"))
-_CARD = """---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags:
-- sentence-transformers
-- cross-lingual-alignment
-- paralign
----
-
-# {method}
-
-Sentence vectors of `{base}`: {pooling}, written by paralign {version}.
-
-```python
-from sentence_transformers import SentenceTransformer
-
-SentenceTransformer("PATH").encode(["..."])
-```
-
-The license of the weights depends on the licenses of the base model and of its training text; paralign cannot determine
-it.
-"""
 
 
 @one_or_several
@@ -57,6 +39,7 @@ def export(
     pool: Literal["cls", "mean"] | None = None,
     layer: int | None = None,
     trim_vocabulary: str | Sequence[str] = (),
+    results: str | Path | Sequence[str | Path] = (),
     quiet: bool = False,
 ) -> Path:
     """Write a folder that ``sentence_transformers.SentenceTransformer`` loads.
@@ -69,13 +52,16 @@ def export(
         layer: number of the hidden state; layers above it are removed. None: the last.
         trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
+        results: folders with runs that evaluated this encoder; their main scores are listed in the model card. Empty:
+            the card has no scores.
         quiet: whether to print nothing.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: if the encoder cannot be read, if it has no such layer, or if the folder exists.
+        UserError: if the encoder cannot be read, if it has no such layer, if the folder exists, or if ``results`` has
+            no score of this encoder.
     """
     out = Path(out)
     encoder = Encoder.from_pretrained(model)
@@ -85,6 +71,8 @@ def export(
         raise UserError(f"unknown pool {pool!r}", hint="use cls or mean")
     if layer is not None and not 1 <= layer <= encoder.layers:
         raise UserError(f"the encoder has no hidden state {layer} to export", hint=f"use 1 to {encoder.layers}")
+    scores = _scores(results, encoder.digest(), model)
+    layers = encoder.layers
     if layer is not None and layer != encoder.layers:
         keep_layers(encoder.model, layer)
     if trim_vocabulary:
@@ -95,7 +83,11 @@ def export(
         save_tokenizer(encoder.tokenizer, part)
         modules = [{"idx": k, "name": str(k), "path": path, "type": kind} for k, (path, kind) in enumerate(_MODULES)]
         _write(part / "modules.json", modules)
-        _write(part / "sentence_bert_config.json", {"max_seq_length": encoder.max_pieces, "do_lower_case": False})
+        transformer: dict[str, Any] = {"max_seq_length": encoder.max_pieces, "do_lower_case": False}
+        if "add_pooling_layer" in inspect.signature(type(base)).parameters:
+            # Otherwise the library adds a layer with random weights, which nothing reads, and saves it.
+            transformer["model_args"] = {"add_pooling_layer": False}
+        _write(part / "sentence_bert_config.json", transformer)
         (part / "1_Pooling").mkdir()
         pooling = {
             "word_embedding_dimension": encoder.width,
@@ -105,13 +97,39 @@ def export(
         _write(part / "1_Pooling/config.json", pooling)
         if facts:
             write_provenance(part, facts)
-        description = "state of the first piece" if pool == "cls" else "mean over pieces"
-        description += "" if layer is None else f", layer {layer}"
-        name = Path(model).name
-        card = _CARD.format(method=facts.get("method", name), base=name, pooling=description, version=__version__)
-        (part / "README.md").write_text(card, encoding="utf-8")
+        options: dict[str, Any] = {"pool": pool} | ({} if layer is None else {"layer": layer})
+        options |= {"trim_vocabulary": trim_vocabulary} if trim_vocabulary else {}
+        exported = ExportedEncoder(
+            name=Path(model).name,
+            width=encoder.width,
+            max_pieces=encoder.max_pieces,
+            pool=pool,
+            layer=layers if layer is None else layer,
+            layers=layers,
+            parameters=sum(weight.numel() for weight in base.parameters()),
+            command=command_line(export, {"out": str(out), **options}).replace("export", f"export {quote(model)}", 1),
+        )
+        (part / "README.md").write_text(sentence_card(exported, facts, scores), encoding="utf-8")
+    description = "state of the first piece" if pool == "cls" else "mean over pieces"
+    description += "" if layer is None else f", layer {layer}"
     echo(f"{out}  ({description})", quiet=quiet)
     return out
+
+
+def _scores(results: str | Path | Sequence[str | Path], model_hash: str, model: str) -> list[Measurement]:
+    """Return the measurements of an encoder in run folders.
+
+    Raises:
+        UserError: if folders are given that have none.
+    """
+    folders = [results] if isinstance(results, str | Path) else list(results)
+    if not folders:
+        return []
+    rows, _ = results_of(folders)
+    own = [row for _, row in rows if row.model_hash == model_hash]
+    if not own:
+        raise UserError(f"no score is of {model}", where=folders[0], hint="give runs that evaluated this encoder")
+    return own
 
 
 def _trimmed(encoder: Encoder, specs: str | Sequence[str], *, quiet: bool) -> Encoder:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from paralign.models import shipped
 from paralign.version import __version__
 
-__all__ = ["lineage", "read_provenance", "write_card", "write_provenance"]
+__all__ = ["limitations", "lineage", "on_hub", "read_provenance", "software", "write_card", "write_provenance"]
 
 FILE = "paralign.json"
 _TYPES: dict[str, Any] = {"method": str, "parent": (str, type(None)), "control": bool, "seeds": dict,
@@ -58,18 +59,17 @@ def write_card(folder: Path, facts: Mapping[str, Any], *, head: bool = True) -> 
     Args:
         folder: the encoder's folder.
         facts: ``model_hash``, ``parent``, ``origin``, ``lineage``, ``method``, ``control``, ``base``,
-            ``languages``, ``objectives``, ``data`` (kept and dropped lines by corpus), ``unknown`` (lines about
-            languages with many unknown pieces), ``steps``, ``records_seen``, ``seed``, ``command``, ``settings``; and
-            ``checkpoint`` (``path``, ``step``) if it was trained from a checkpoint of another run.
+            ``languages``, ``objectives``, ``data`` (kept and dropped lines by corpus), ``unknown`` (share of unknown
+            pieces by language), ``alarms``, ``steps``, ``records_seen``, ``seed``, ``device``, ``threads``,
+            ``command``, ``settings``; and ``checkpoint`` (``path``, ``step``) if it was trained from a checkpoint of
+            another run.
         head: whether the encoder has a vocabulary head.
     """
     write_provenance(folder, facts)
     languages = "\n".join(f"- {tag}" for tag in facts["languages"])
     base = str(facts["base"])
-    hub = f"base_model: {base}\n" if _on_hub(base) else ""
+    hub = f"base_model: {base}\n" if on_hub(base) else ""
     data = "\n".join(f"* {line}" for line in facts["data"])
-    unknown = "".join(f"* {line}\n" for line in facts.get("unknown", ()))
-    limits = f"\n## Limitations\n\nText that the tokenizer cannot represent is lost:\n\n{unknown}" if unknown else ""
     started = facts.get("checkpoint")
     start = (
         f"\n| started from | `{started['path']}`, step {started['step']:,} of a run from the base |" if started else ""
@@ -104,7 +104,11 @@ tags:
 {data}
 
 The license of the weights depends on the licenses of the base model and of this text; paralign cannot determine it.
-{limits}
+
+## Limitations
+
+{limitations(facts)}
+
 ## Use
 
 ```python
@@ -114,16 +118,51 @@ encoder = AutoModel.from_pretrained("PATH")
 tokenizer = AutoTokenizer.from_pretrained("PATH")
 ```
 
-## Command
+## Reproduce
 
 ```
 {facts["command"]}
 ```
+
+{_reproduce(facts)}
 
 Scores are in `results.jsonl` of the runs that evaluated this encoder, and in the reports written from them.
 """
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
-def _on_hub(name: str) -> bool:
+def limitations(facts: Mapping[str, Any]) -> str:
+    """Return a Markdown list of the alarms of training and the shares of unknown pieces.
+
+    Args:
+        facts: ``alarms`` and ``unknown``, as in :func:`write_card`; what is missing is left out, as for encoders from
+            elsewhere or of an earlier version.
+    """
+    alarms, unknown = facts.get("alarms"), facts.get("unknown")
+    lines = [f"* Alarm in training: {text}" for text in alarms] if isinstance(alarms, list) else []
+    if alarms == []:
+        lines.append("* Training raised no alarms (collapse, losses that stay at chance level).")
+    if isinstance(unknown, Mapping) and unknown:
+        shares = ", ".join(f"{tag} {share:.2%}" for tag, share in unknown.items() if isinstance(share, float))
+        lines.append(f"* Pieces of the training text that are unknown to the tokenizer, and lost: {shares}.")
+    return "\n".join(lines) or "* Not recorded."
+
+
+def software() -> str:
+    """Return the versions of paralign and of the libraries that results depend on."""
+    versions = (f"{name} {metadata.version(name)}" for name in ("torch", "transformers", "tokenizers"))
+    return ", ".join([f"paralign {__version__}", *versions])
+
+
+def _reproduce(facts: Mapping[str, Any]) -> str:
+    threads = facts["threads"]
+    return (
+        f"Trained with {software()} on {facts['device']} with {threads} thread{'' if threads == 1 else 's'}. On a CPU, "
+        "the same command with the same versions, files and number of threads gives the same bytes on one type of "
+        "machine. Settings are in `paralign.json`; digests of the inputs are in `run.json` of the run."
+    )
+
+
+def on_hub(name: str) -> bool:
+    """Return whether a name may be one on the Hugging Face Hub: no folder, and no shape of a new encoder."""
     return bool(name) and ":" not in name and shipped(name) is None and not Path(name).exists()

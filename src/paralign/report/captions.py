@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from paralign.report.number_format import format_count, join_names, shorten_list
 from paralign.report.table_key import other_language
 from paralign.report.tables import Table
-from paralign.report.titles import dataset_title
+from paralign.report.titles import choice_title, dataset_title
 from paralign.results import Seeds
 
-__all__ = ["seeds_caption", "table_caption"]
+__all__ = ["choices_caption", "seeds_caption", "table_caption"]
 
 _MAX_NAMED = 6
 """More systems with equal seeds are called "all others"."""
@@ -37,6 +38,20 @@ def table_caption(table: Table) -> str:
         parts.append("in parentheses, 95 % intervals of scores over test items and, with several seeds, over seeds")
     text = "; ".join(part for part in parts if part) + "."
     return text[0].upper() + text[1:]
+
+
+def choices_caption(table: Table) -> str:
+    """Return the layer and pooling of each system; empty if they were not chosen on development data."""
+    systems: dict[str, list[str]] = {}
+    for row in table.rows:
+        titles = Counter(choice_title(*choice) for choice in row.choices)
+        named = [f"{title} ({n} seeds)" if len(titles) > 1 else title for title, n in titles.most_common()]
+        if named:
+            systems.setdefault(" or ".join(named), []).append(row.system)
+    if not systems:
+        return ""
+    listed = "; ".join(f"{join_names(names)}: {choice}" for choice, names in systems.items())
+    return f"Layer and pooling of each system are those with the best score on development data. {listed}."
 
 
 def seeds_caption(table: Table) -> str:

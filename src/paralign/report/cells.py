@@ -72,6 +72,8 @@ class Row:
     cells: dict[str, Cell]
     reference: str | None = None
     """The control it is compared with."""
+    choices: list[tuple[int | None, str | None]] = field(default_factory=list)
+    """Layer and pooling of each seed, if they were chosen on development data."""
     average: float | None = None
     """Mean over :attr:`paralign.report.tables.Table.others`."""
     average_scores: dict[Unit, float] = field(default_factory=dict)

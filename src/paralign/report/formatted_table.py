@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from paralign.metrics import Comparison
 from paralign.report.baselines import Baseline
-from paralign.report.captions import seeds_caption, table_caption
+from paralign.report.captions import choices_caption, seeds_caption, table_caption
 from paralign.report.cells import Row
 from paralign.report.comparison import unbeaten_baselines, verdict
 from paralign.report.number_format import format_difference, format_score, join_names
@@ -121,7 +121,7 @@ def format_table(table: Table) -> FormattedTable:
         seeds=seeds_caption(table),
         folded=key.is_folded,
         compared=any(cell.difference for cells in columns.values() for cell in cells),
-        notes=table.notes,
+        notes=[*filter(None, [choices_caption(table)]), *table.notes],
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from paralign.results import CHOSEN
+
 __all__ = [
     "format_count",
     "format_difference",
@@ -16,7 +18,9 @@ __all__ = [
     "shorten_list",
 ]
 
-_POOLINGS = {"cls": "[CLS]", "mean": "mean pooling", "last": "last piece", "static": "static vectors"}
+_POOLINGS = {
+    "cls": "[CLS]", "mean": "mean pooling", "last": "last piece", "static": "static vectors", CHOSEN: "best layer",
+}  # fmt: skip
 
 
 def pooling_name(pool: str) -> str:

@@ -89,6 +89,7 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
             system in present,
             {language: build_cell(of_language, notes) for language, of_language in cells.items()},
             references.get(system),
+            choices=_choices(cells),
         )
         for system, cells in sorted(systems.items(), key=lambda item: item[0] not in present)
     ]
@@ -128,6 +129,13 @@ def _build_table(key: TableKey, members: list[Member], controls: set[str]) -> Ta
     if alone:
         notes.append(f"Not compared, because no single control has the same base and settings: {shorten_list(alone)}.")
     return Table(key, rows, languages, pivot, others, present, baselines, list(dict.fromkeys(notes)))
+
+
+def _choices(cells: Mapping[str, Sequence[Member]]) -> list[tuple[int | None, str | None]]:
+    """Return the layer and pooling of each seed of a system, where they were chosen on development data."""
+    found = {(row.seeds.model_dump_json(), row.model_hash): row.settings.get("chosen")
+             for members in cells.values() for _, row in members}  # fmt: skip
+    return [(chosen.get("layer"), chosen.get("pool")) for chosen in found.values() if isinstance(chosen, Mapping)]
 
 
 def _references(

@@ -7,7 +7,7 @@ import re
 from paralign.report.number_format import join_names, pooling_name
 from paralign.report.table_key import TableKey, training_languages
 
-__all__ = ["dataset_title", "metric_name", "short_title", "table_title", "training_title"]
+__all__ = ["choice_title", "dataset_title", "metric_name", "short_title", "table_title", "training_title"]
 
 _METRICS = {
     "f1": "F1",
@@ -81,6 +81,16 @@ def training_title(train: str) -> str:
         return f"trained on {train}"
     whole = [name.replace("*", " code-switched with ") for name in whole]
     return f"trained on {' + '.join([join_names(whole), *(f'{n:,} examples of {name}' for name, n in few)])}"
+
+
+def choice_title(layer: int | None, pool: str | None) -> str:
+    """A layer and pooling that were chosen on development data.
+
+    >>> choice_title(4, "mean"), choice_title(None, "static"), choice_title(2, None)
+    ('layer 4, mean pooling', 'static vectors', 'layer 2')
+    """
+    parts = [] if layer is None else [f"layer {layer}"]
+    return ", ".join([*parts, *([pooling_name(pool)] if pool else [])])
 
 
 def short_title(key: TableKey) -> str:

@@ -40,6 +40,7 @@ __all__ = [
     "main_process_first",
     "open_corpus",
     "unknown_pieces",
+    "unknown_shares",
 ]
 
 
@@ -162,16 +163,16 @@ def language_rows(store: TokenStore, encoder: Encoder, temperature: float) -> di
 
 
 def unknown_pieces(store: TokenStore, encoder: Encoder) -> list[str]:
-    """Return a line for each language of which more than 1% of the pieces are unknown to the tokenizer.
+    """Return a line for each language of which more than 1% of the pieces are unknown to the tokenizer."""
+    shares = unknown_shares(store, encoder).items()
+    return [f"{tag}: {share:.1%} of the pieces are unknown to the tokenizer" for tag, share in shares
+            if share > _MANY_UNKNOWN]  # fmt: skip
 
-    They are counted in up to 2,000 sentences of the language.
-    """
-    out = []
-    for number, tag in enumerate(store.languages):
-        share = _unknown_share(store.gather(*_sample(store, number))[0], encoder)
-        if share > _MANY_UNKNOWN:
-            out.append(f"{tag}: {share:.1%} of the pieces are unknown to the tokenizer")
-    return out
+
+def unknown_shares(store: TokenStore, encoder: Encoder) -> dict[str, float]:
+    """Return the share of pieces that are unknown to the tokenizer, in up to 2,000 sentences of each language."""
+    samples = {tag: store.gather(*_sample(store, number))[0] for number, tag in enumerate(store.languages)}
+    return {tag: _unknown_share(ids, encoder) for tag, ids in samples.items()}
 
 
 def _sample(store: TokenStore, language: int) -> tuple[np.ndarray, np.ndarray]:

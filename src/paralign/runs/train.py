@@ -33,6 +33,7 @@ from paralign.runs.corpus import (
     main_process_first,
     open_corpus,
     unknown_pieces,
+    unknown_shares,
 )
 from paralign.runs.dictionary import open_dictionary
 from paralign.runs.folder import RunFolder
@@ -182,9 +183,12 @@ class PreparedTraining:
             **({"checkpoint": {"path": str(start.path), **start.lineage}} if start else {}),
             "objectives": config.objectives,
             "data": kept_lines(self.store),
-            "unknown": unknown_pieces(self.store, self.encoder),
+            "unknown": unknown_shares(self.store, self.encoder),
+            "alarms": list(outcome.alarms),
             "steps": outcome.steps,
             "records_seen": outcome.records_seen,
+            "device": outcome.device,
+            "threads": torch.get_num_threads(),
             "command": self.folder.facts["command"],
             "settings": config.model_dump(mode="json"),
         }

@@ -131,6 +131,14 @@ class Task(ABC):
             A score for each metric, with its items in the order of the data.
         """
 
+    def alternatives(self, encoder: Encoder) -> Sequence[Mapping[str, Any]]:
+        """Return the settings that can be chosen on development data (``paralign evaluate --dev``), such as
+        ``[{"layer": 0}, {"layer": 1}]``.
+
+        Default: none. Each must be a subset of :attr:`Config`.
+        """
+        return ()
+
     def predict(self, encoder: Encoder, head: Objective | None, data: Any, path: Path) -> list[Path]:
         """Write predictions in the task's format.
 

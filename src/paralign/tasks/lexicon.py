@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -144,6 +144,11 @@ class LexiconInduction(Task):
                 for similarity in ("cosine", "csls")
             }
         }
+
+    def alternatives(self, encoder: Encoder) -> Sequence[Mapping[str, Any]]:
+        """Return static vectors, and contextual ones of every layer."""
+        contextual = [{"vectors": "contextual", "layer": layer} for layer in range(encoder.layers + 1)]
+        return [{"vectors": "static"}, *contextual]
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Lexicon) -> list[Score]:
         """Score every source word."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -83,6 +83,10 @@ class Retrieval(Task):
     def baselines(self, data: Parallel) -> Mapping[str, Mapping[str, float]]:
         """Return the baseline ``chance``: a random one of the n sentences."""
         return {"chance": dict.fromkeys(("accuracy_cosine", "accuracy_csls"), 1 / len(data.source))}
+
+    def alternatives(self, encoder: Encoder) -> Sequence[Mapping[str, Any]]:
+        """Return every layer; both poolings are scored anyway."""
+        return [{"layer": layer} for layer in range(encoder.layers + 1)]
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Parallel) -> list[Score]:
         """Score every sentence in both directions, for each pooling, by cosine and CSLS."""

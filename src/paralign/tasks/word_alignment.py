@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -123,6 +123,10 @@ class WordAlignment(Task):
         """Return the baseline ``diagonal``: target words are linked with source words at the same relative position."""
         links = [[(i * m // n, i) for i in range(n)] if m else [] for m, n in data.sizes]
         return {"diagonal": {score.metric: score.value for score in _scores(data, links, Where())}}
+
+    def alternatives(self, encoder: Encoder) -> Sequence[Mapping[str, Any]]:
+        """Return every layer."""
+        return [{"layer": layer} for layer in range(encoder.layers + 1)]
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Linked) -> list[Score]:
         """Score the links by similarity."""

@@ -1,4 +1,4 @@
-"""``paralign demo --real``: the base, a control and PPA on a user's own pairs, scored on held-out pairs."""
+"""``paralign demo --pairs``: the systems of the demo on a user's own pairs, evaluated on held-out pairs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from paralign.commands.align import align
 from paralign.commands.arguments import one_or_several
-from paralign.commands.evaluate import evaluate
+from paralign.commands.demo_systems import align_systems, evaluate_systems
 from paralign.corpus.deduplicate import sentence_hashes
 from paralign.corpus.language_identification import check_languages
 from paralign.digests import FolderDigests, file_digest, write_digests
@@ -17,20 +16,18 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.formats.lines import write_lines
-from paralign.runs.groups import begin, run_recorded
+from paralign.runs.groups import begin
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import PairSpec, parse_pairs
 
-__all__ = ["demo_real"]
+__all__ = ["demo_own_pairs"]
 
-_TEST, _MAX_TRAIN = 500, 50_000
-_RECIPES = {"control": "mlm-mini", "ppa": "ppa-mini"}
-_SEEN = 25_600
-"""Number of pairs that each method is trained on, which takes a few minutes on two cores."""
+_HELD_OUT = {"test": 500, "dev": 300}
+_MAX_TRAIN = 50_000
 
 
 @one_or_several
-def demo_real(
+def demo_own_pairs(
     out: str | Path,
     pairs: str | Sequence[str],
     *,
@@ -41,11 +38,12 @@ def demo_real(
 ) -> Path:
     """Align an encoder with the user's pairs and report the effect on held-out pairs.
 
-    1. Up to 500 pairs of each file, chosen by a hash, are held out; their sentences are removed from the other pairs
-       (compared without case, punctuation and spaces).
-    2. PPA aligns the encoder with up to 50,000 other pairs of each language. A control is trained with masked LM on the
-       same sentences, for the same number of pairs.
-    3. All encoders are evaluated on sentence retrieval with the held-out pairs.
+    1. Up to 800 pairs of each file, chosen by a hash, are held out: 500 test and 300 development pairs. Their sentences
+       are removed from the other pairs (compared without case, punctuation and spaces).
+    2. The systems of the demo are trained on up to 50,000 other pairs of each language, the control on the same
+       sentences without their pairing, for the same number of pairs.
+    3. All encoders are evaluated on sentence retrieval with the test pairs, each at its best layer and pooling on the
+       development pairs.
     4. A report compares them.
 
     Args:
@@ -61,23 +59,26 @@ def demo_real(
 
     Raises:
         UserError: if ``out`` is in use and ``resume`` is off, and for pairs that cannot be used: pairs in a language
-            other than their tag, fewer than 1,000, or other pairs than the demo began with.
+            other than their tag, fewer than 1,600, or other pairs than the demo began with.
     """
     from paralign.report import write_report
 
     out = Path(out)
     note = begin(out, resume, quiet)
     specs = [parse_pairs(text) for text in pairs]
+    encoder = Encoder.from_pretrained(model)
+    width, digest = encoder.width, encoder.digest()
+    del encoder  # not to be in memory during training
     inputs = {
         "pairs": [[str(spec), *(file_digest(path) for path in spec.paths if Path(path).is_file())] for spec in specs],
-        "model": Encoder.from_pretrained(model).digest(),
+        "model": digest,
         "seed": seed,
     }
 
     data = out / "data"
     if not data.is_dir():
         check_languages(specs)
-        note("1/4 holding out test pairs")
+        note("1/4 holding out test and development pairs")
         with atomic_folder(data, replace=True) as part:
             _write_data(part, specs)
             (part / "began.json").write_text(json.dumps(inputs, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -94,37 +95,20 @@ def demo_real(
             hint = "give the same as before, or use another --out"
             raise UserError(f"{name}: differs from what this demo began with", where=out, hint=hint)
     names = sorted(path.name.removeprefix("train.").removesuffix(".tsv") for path in data.glob("train.*.tsv"))
-    train, test = ([f"{name}={data / f'{split}.{name}.tsv'}" for name in names] for split in ("train", "test"))
-    note("2/4 aligning with PPA, and training the control on the same sentences")
-    encoders = {"base": model}
-    for name, recipe in _RECIPES.items():
-        encoders[name] = str(
-            run_recorded(
-                align,
-                model=model,
-                pairs=train,
-                recipe=recipe,
-                overrides=[f"training.steps={_SEEN // 64}", "training.batch=64", f"training.seed={seed}"],
-                lenient=True,
-                out=out / name,
-                resume=resume,
-                quiet=quiet,
-            )
-        )
-    note("3/4 scoring retrieval on the held-out pairs")
-    runs = [out / name for name in _RECIPES]
-    for name, encoder in encoders.items():
-        run = out / f"retrieval-{name}"
-        system = "base" if name == "base" else None
-        run_recorded(evaluate, model=encoder, task="retrieval", data=test, system=system, out=run, quiet=True)
-        runs.append(run)
-        note(f"    {name} measured")
+    train, dev, test = (
+        [f"{name}={data / f'{split}.{name}.tsv'}" for name in names] for split in ("train", "dev", "test")
+    )
+    note("2/4 aligning: a control, contrastive word alignment, and PPA, on the same pairs")
+    encoders = align_systems(out, model, train, width=width, seed=seed, lenient=True, resume=resume, quiet=quiet)
+    note("3/4 measuring, each system at its best layer on the development pairs")
+    runs = [out / name for name in encoders if name != "base"]
+    runs += evaluate_systems(out, encoders, "retrieval", data=test, dev=dev, dataset="held-out pairs", note=note)
     note("4/4 writing the report")
     return write_report(runs, out / "report.html", title="Your pairs, aligned").html
 
 
 def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
-    """Write the training and test pairs of each language pair as TSV files."""
+    """Write the training, development and test pairs of each language pair as TSV files."""
     hashes_of: dict[str, dict[tuple[str, str], tuple[int, int]]] = defaultdict(dict)
     tags = {f"{spec.source}-{spec.target}": spec.languages for spec in specs}
     for spec in specs:
@@ -133,23 +117,25 @@ def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
         keys = (sentence_hashes(row[side] for row in rows).tolist() for side in (0, 1))
         both = zip(rows, zip(*keys, strict=True), strict=True)
         hashes_of[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: no letters or digits
-    tests: dict[str, list[tuple[str, str]]] = {}
+    enough = 2 * sum(_HELD_OUT.values())
+    selected: dict[tuple[str, str], list[tuple[str, str]]] = {}
     held: dict[str, set[int]] = defaultdict(set)
     for name, pairs in hashes_of.items():
-        if len(pairs) < 2 * _TEST:
-            raise UserError(f"{name}: {len(pairs):,} pairs, fewer than {2 * _TEST:,}", hint="give more pairs")
-        test = tests[name] = []
+        if len(pairs) < enough:
+            raise UserError(f"{name}: {len(pairs):,} pairs, fewer than {enough:,}", hint="give more pairs")
         sides: tuple[set[int], set[int]] = (set(), set())
+        drawn: list[tuple[str, str]] = []
         for pair, (a, b) in sorted(pairs.items(), key=lambda item: (item[1], item[0])):
-            if len(test) < _TEST and a not in sides[0] and b not in sides[1]:  # no test sentence has two translations
-                test.append(pair)
+            if len(drawn) < enough // 2 and a not in sides[0] and b not in sides[1]:
+                drawn.append(pair)  # no sentence that is held out has two translations
                 sides[0].add(a)
                 sides[1].add(b)
+        selected[name, "test"], selected[name, "dev"] = drawn[: _HELD_OUT["test"]], drawn[_HELD_OUT["test"] :]
         for tag, keys_of in zip(tags[name], sides, strict=True):
             held[tag] |= keys_of
     for name, pairs in hashes_of.items():
         first, second = (held[tag] for tag in tags[name])
         order = sorted(pairs.items(), key=lambda item: (item[1], item[0]))
-        train = [pair for pair, (a, b) in order if a not in first and b not in second][:_MAX_TRAIN]
-        for split, selected in (("train", train), ("test", tests[name])):
-            write_lines(folder / f"{split}.{name}.tsv", ["\t".join(pair) for pair in selected])
+        selected[name, "train"] = [pair for pair, (a, b) in order if a not in first and b not in second][:_MAX_TRAIN]
+    for (name, split), rows in selected.items():
+        write_lines(folder / f"{split}.{name}.tsv", ["\t".join(pair) for pair in rows])

@@ -1,19 +1,24 @@
-"""``demo --real``: the demo on pairs of the user."""
+"""``demo --pairs``: the demo on pairs of the user."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from paralign.commands import demo_real as real
+from paralign.commands import demo_own_pairs as own
+from paralign.commands import demo_systems
 from paralign.errors import UserError
+from paralign.results import read_results
 from paralign.smallworld import World
 from paralign.text.normalization import comparison_key
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(real, "_TEST", 40)
-    monkeypatch.setattr(real, "_SEEN", 128)
+    monkeypatch.setattr(own, "_HELD_OUT", {"test": 40, "dev": 20})
+    short = ("training.batch=16", "training.steps=8", "data.min_pieces=3")
+    systems = {name: replace(system, settings=short) for name, system in demo_systems.SYSTEMS.items()}
+    monkeypatch.setattr(demo_systems, "SYSTEMS", systems)
 
 
 def write(path, language, indices):
@@ -26,47 +31,51 @@ def write(path, language, indices):
 def test_encoders_are_evaluated_on_held_out_pairs(base, tmp_path, quick):
     pairs = [write(tmp_path / "de.tsv", "de", range(300)), write(tmp_path / "zh.tsv", "zh", range(200, 450))]
     out = tmp_path / "out"
-    page = real.demo_real(out, pairs, model=str(base), quiet=True)
+    page = own.demo_own_pairs(out, pairs, model=str(base), quiet=True)
     text = page.read_text()
     assert "PPA" in text
     assert "MLM control" in text
-    sides: dict[str, dict[str, set[str]]] = {"train": {}, "test": {}}
+    sides: dict[str, dict[str, set[str]]] = {"train": {}, "dev": {}, "test": {}}
     for kind, found in sides.items():
         for tag in ("de", "zh"):
             rows = [line.split("\t") for line in (out / "data" / f"{kind}.en-{tag}.tsv").read_text().splitlines()]
-            assert len(rows) == 40 or kind == "train"
+            assert len(rows) == {"test": 40, "dev": 20}.get(kind, len(rows))
             for language, column in (("en", 0), (tag, 1)):
                 found.setdefault(language, set()).update(row[column] for row in rows)
-    for language, held in sides["test"].items():
-        assert not held & sides["train"][language]
-    methods = {json.loads(line)["settings"]["method"] if "method" in json.loads(line)["settings"] else
-               json.loads(line)["model"] for name in ("base", "control", "ppa")
-               for line in (out / f"retrieval-{name}" / "results.jsonl").read_text().splitlines()}  # fmt: skip
-    assert len(methods) == 3
-    seen = [json.loads((out / name / "run.json").read_text())["pairs_seen"] for name in ("control", "ppa")]
-    assert seen == [128, 128]
+    for first, second in (("train", "test"), ("train", "dev"), ("dev", "test")):
+        for language in ("de", "zh"):
+            assert not sides[first][language] & sides[second][language]
+    assert not sides["train"]["en"] & (sides["dev"]["en"] | sides["test"]["en"])
+    rows = {name: read_results(out / f"retrieval-{name}") for name in ("base", "control", "ppa", "words")}
+    assert len({row.model_hash for part in rows.values() for row in part}) == 4
+    assert {row.where.pool for part in rows.values() for row in part} == {"chosen"}
+    seen = [json.loads((out / name / "run.json").read_text())["pairs_seen"] for name in demo_systems.SYSTEMS]
+    assert seen == [128, 128, 128]
+    best = max(demo_systems.SYSTEMS, key=lambda name: rows[name][0].settings["chosen"]["score"])
+    assert demo_systems.best_system(out) == out / best / "encoder"
     # A finished demo is not repeated; without --resume the folder is not changed.
-    assert real.demo_real(out, pairs, model=str(base), quiet=True, resume=True) == page
+    assert own.demo_own_pairs(out, pairs, model=str(base), quiet=True, resume=True) == page
     with pytest.raises(UserError, match="in use"):
-        real.demo_real(out, pairs, model=str(base), quiet=True)
+        own.demo_own_pairs(out, pairs, model=str(base), quiet=True)
 
 
 def test_resuming_with_other_pairs_or_another_encoder_is_refused(base, tmp_path, quick, make_encoder):
     pairs = [write(tmp_path / "de.tsv", "de", range(300))]
     out = tmp_path / "out"
-    real.demo_real(out, pairs, model=str(base), quiet=True)
+    own.demo_own_pairs(out, pairs, model=str(base), quiet=True)
     make_encoder(seed=5).save_pretrained(tmp_path / "other")
     with pytest.raises(UserError, match="model: differs from what this demo began with"):
-        real.demo_real(out, pairs, model=str(tmp_path / "other"), quiet=True, resume=True)
+        own.demo_own_pairs(out, pairs, model=str(tmp_path / "other"), quiet=True, resume=True)
+    more = write(tmp_path / "more.tsv", "de", range(310))
     with pytest.raises(UserError, match="pairs: differs from what this demo began with"):
-        real.demo_real(out, [write(tmp_path / "more.tsv", "de", range(310))], model=str(base), quiet=True, resume=True)
+        own.demo_own_pairs(out, [more], model=str(base), quiet=True, resume=True)
     with pytest.raises(UserError, match="seed: differs from what"):
-        real.demo_real(out, pairs, model=str(base), seed=1, quiet=True, resume=True)
+        own.demo_own_pairs(out, pairs, model=str(base), seed=1, quiet=True, resume=True)
 
 
 def test_an_encoder_that_cannot_be_loaded_leaves_nothing_behind(tmp_path, quick):
     with pytest.raises(UserError):
-        real.demo_real(
+        own.demo_own_pairs(
             tmp_path / "out", [write(tmp_path / "de.tsv", "de", range(300))], model=str(tmp_path), quiet=True
         )
     assert not (tmp_path / "out").exists()
@@ -81,7 +90,7 @@ def test_punctuation_and_near_duplicates_are_not_test_pairs_and_long_pairs_are_a
         "\n".join([*rows, *louder, *(f"{'.' * n}\t{'-' * n}" for n in range(1, 60))]) + "\n"
     )
     out = tmp_path / "out"
-    real.demo_real(out, [spec], model=str(tmp_path / "short"), quiet=True)
+    own.demo_own_pairs(out, [spec], model=str(tmp_path / "short"), quiet=True)
     texts = [(out / f"data/{kind}.en-de.tsv").read_text() for kind in ("train", "test")]
     kinds = [[[comparison_key(side) for side in row.split("\t")] for row in text.splitlines()] for text in texts]
     for side in (0, 1):
@@ -93,9 +102,9 @@ def test_punctuation_and_near_duplicates_are_not_test_pairs_and_long_pairs_are_a
 
 def test_too_few_pairs_and_wrong_tags_leave_nothing_behind(base, tmp_path, quick):
     few = write(tmp_path / "few.tsv", "de", range(60))
-    with pytest.raises(UserError, match="en-de: 60 pairs, fewer than 80"):
-        real.demo_real(tmp_path / "out", [few], model=str(base), quiet=True)
+    with pytest.raises(UserError, match="en-de: 60 pairs, fewer than 120"):
+        own.demo_own_pairs(tmp_path / "out", [few], model=str(base), quiet=True)
     wrong = write(tmp_path / "a.tsv", "fr", range(300)).replace("en-fr", "en-de")
     with pytest.raises(UserError, match="looks like fr"):
-        real.demo_real(tmp_path / "out", [wrong], model=str(base), quiet=True)
+        own.demo_own_pairs(tmp_path / "out", [wrong], model=str(base), quiet=True)
     assert not any((tmp_path / "out").rglob("*.tsv"))

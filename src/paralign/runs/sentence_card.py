@@ -1,0 +1,182 @@
+"""The model card of an encoder that was exported to sentence-transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paralign.encoder.card import limitations, on_hub, software
+from paralign.results import CHOSEN, Measurement
+from paralign.task_table import metric_without_conditions, task_info
+
+__all__ = ["ExportedEncoder", "sentence_card"]
+
+
+@dataclass(frozen=True)
+class ExportedEncoder:
+    """What was exported.
+
+    Attributes:
+        name: name of the folder it was exported from.
+        width: number of dimensions of a sentence vector.
+        max_pieces: longest text, in pieces.
+        pool: ``cls`` or ``mean``.
+        layer: number of the hidden state that was exported.
+        layers: number of layers of the encoder before layers above it were removed.
+        parameters: number of weights.
+        command: a command that exports it again.
+    """
+
+    name: str
+    width: int
+    max_pieces: int
+    pool: str
+    layer: int
+    layers: int
+    parameters: int
+    command: str
+
+
+def sentence_card(encoder: ExportedEncoder, facts: Mapping[str, Any], scores: Sequence[Measurement]) -> str:
+    """Return the text of ``README.md``, a Hugging Face model card.
+
+    Args:
+        encoder: what was exported.
+        facts: how it was trained (``paralign.json``); what is missing is left out.
+        scores: measurements of this encoder.
+    """
+    base, languages = facts.get("base"), facts.get("languages", [])
+    method = str(facts.get("method", encoder.name))
+    front = [
+        "library_name: sentence-transformers",
+        "pipeline_tag: sentence-similarity",
+        *([f"base_model: {base}"] if base and on_hub(str(base)) else []),
+        *(["language:", *(f"- {tag}" for tag in languages)] if languages else []),
+        "tags:",
+        *(f"- {tag}" for tag in ("sentence-transformers", "sentence-similarity", "feature-extraction")),
+        *(f"- {tag}" for tag in ("multilingual", "cross-lingual-alignment", "paralign")),
+    ]
+    pooling = "mean over the pieces" if encoder.pool == "mean" else "state of the first piece"
+    of_layer = "" if encoder.layer == encoder.layers else f" of layer {encoder.layer} of {encoder.layers}"
+    rows = [
+        ("base", f"`{base}`" if base else "not recorded"),
+        ("method", method),
+        ("objectives", ", ".join(facts.get("objectives", ()))),
+        ("languages", ", ".join(languages)),
+        ("sentence vector", f"{encoder.width} dimensions, {pooling}{of_layer}"),
+        ("longest text", f"{encoder.max_pieces} pieces; the rest is cut off"),
+        ("similarity", "cosine"),
+        ("weights", f"{encoder.parameters:,}"),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows if value)
+    return f"""---
+{chr(10).join(front)}
+---
+
+# {method}, sentence vectors
+
+A [sentence-transformers](https://www.sbert.net) model: it maps sentences of different languages to vectors of
+{encoder.width} dimensions, in which translations are close. Aligned and exported with paralign.
+
+| | |
+|---|---|
+{table}
+
+## Usage
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("PATH")
+vectors = model.encode(["The dog sleeps.", "Der Hund schläft."])
+similarity = model.similarity(vectors, vectors)
+```
+
+With transformers alone:
+
+```python
+{_plain_usage(encoder.pool)}
+```
+
+## Evaluation
+
+{_evaluation(scores, encoder.pool)}
+
+## Training
+
+{_training(facts)}
+
+The license of the weights depends on the licenses of the base model and of this text; paralign cannot determine it.
+
+## Limitations
+
+{limitations(facts)}
+
+## Reproduce
+
+```
+{_commands(encoder, facts)}
+```
+
+Exported with {software()}.
+"""
+
+
+def _plain_usage(pool: str) -> str:
+    pooled = (
+        'mask = batch["attention_mask"].unsqueeze(2)\nvectors = (states * mask).sum(1) / mask.sum(1)'
+        if pool == "mean"
+        else "vectors = states[:, 0]"
+    )
+    return f"""import torch
+from transformers import AutoModel, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("PATH")
+model = AutoModel.from_pretrained("PATH")
+batch = tokenizer(["The dog sleeps."], padding=True, truncation=True, return_tensors="pt")
+with torch.no_grad():
+    states = model(**batch).last_hidden_state
+{pooled}"""
+
+
+def _evaluation(scores: Sequence[Measurement], pool: str) -> str:
+    """Return a table of the main score of each task, language and direction."""
+    lines = []
+    for row in scores:
+        info = task_info(row.task, row.settings)
+        if info.main_metrics and metric_without_conditions(row.metric) != info.main_metrics[0]:
+            continue
+        at = row.settings.get("chosen") if row.where.pool == CHOSEN else row.where.model_dump()
+        at = at if isinstance(at, Mapping) else {}
+        layer = "" if at.get("layer") is None else f"layer {at['layer']}"
+        where = ", ".join(part for part in (layer, at.get("pool") or "") if part)
+        text = f"{100 * row.value:.1f}"
+        direction = row.where.direction or row.language
+        lines.append(f"| {info.title} | {row.dataset} | {direction} | {row.metric} | {where} | {row.n:,} | {text} |")
+    if not lines:
+        return "Not evaluated: `paralign export --results RUNS` lists the scores of runs that evaluated this encoder."
+    head = "| task | data | language | metric | vectors | items | score |\n|---|---|---|---|---|---:|---:|"
+    # Special pieces are part of the mean in sentence-transformers.
+    note = "\n\nMeasured with paralign, whose mean leaves out special pieces." if pool == "mean" else ""
+    return "\n".join([head, *dict.fromkeys(lines)]) + note
+
+
+def _training(facts: Mapping[str, Any]) -> str:
+    data, settings = facts.get("data"), facts.get("settings")
+    lines = [f"* {line}" for line in data] if isinstance(data, list) else []
+    training = settings.get("training") if isinstance(settings, Mapping) else None
+    given = training if isinstance(training, Mapping) else {}
+    numbers = {
+        "steps": facts.get("steps"),
+        "records seen": facts.get("records_seen"),
+        "records in a step": given.get("batch"),
+        "learning rate": given.get("learning_rate"),
+    }
+    known = [f"{name}: {number:,}" for name, number in numbers.items() if isinstance(number, int | float)]
+    lines += [f"* {', '.join(known)}"] if known else []
+    return "\n".join(lines) or "Not recorded: the encoder was not trained with paralign."
+
+
+def _commands(encoder: ExportedEncoder, facts: Mapping[str, Any]) -> str:
+    return "\n".join([*([str(facts["command"])] if facts.get("command") else []), encoder.command])
