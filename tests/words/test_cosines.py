@@ -70,7 +70,7 @@ def test_similarity_decides_where_counts_cannot(tmp_path, make_encoder, monkeypa
     reversed_order = np.eye(3, dtype=np.float32)[::-1] - 1 / 3
     monkeypatch.setattr("paralign.words.cosines.cell_cosines", lambda *_, **__: reversed_order.reshape(-1))
     assert list(link(5.0)) == [[(0, 2), (1, 1), (2, 0)]] != list(plain)
-    with pytest.raises(UserError, match="the encoder has no layer 99"):
+    with pytest.raises(UserError, match="there is no layer 99"):
         link(5.0, layer=99)
     with pytest.raises(UserError, match="--model and --load cannot be combined"):
         align_words(text, out=tmp_path / "no", model=str(folder), load="x", quiet=True)

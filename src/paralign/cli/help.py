@@ -27,7 +27,10 @@ GROUPS = {
         "out", "save", "scores", "posteriors", "split", "system", "dataset", "title", "latex", "csv", "figures",
         "keep_models", "force", "track", "quiet",
     ),
-    "Run": ("device", "resume", "dry_run", "show", "lenient", "jobs", "hours", "version", "help"),
+    "Run": (
+        "device", "resume", "dry_run", "show", "lenient", "jobs", "hours", "shards", "shard", "workers", "executor",
+        "version", "help",
+    ),
 }  # fmt: skip
 """Heading -> the parameters below it, for all commands."""
 
