@@ -61,8 +61,8 @@ def test_without_significance_the_first_sentence_says_so(tmp_path):
 def test_what_was_not_tested_is_not_called_better(tmp_path):
     runs = [seeds_of(tmp_path, "MLM control", (200,)), seeds_of(tmp_path, "PPA", (390,))]
     text = opening(write_report(runs, tmp_path / "r.html"))
-    assert "Differences to the MLM control were not tested (one seed)." in text
-    assert "Observed for the best systems: part-of-speech tagging (PPA: +47.5 points, 95 % interval " in text
+    assert "PPA compared with the MLM control: part-of-speech tagging (+47.5 points, 95 % interval " in text
+    assert "These differences were not tested for significance (one seed)." in text
     assert "significantly" not in text.split("Filled dots")[0]
 
 

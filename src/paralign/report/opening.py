@@ -97,7 +97,7 @@ def _result(outcomes: Sequence[_Outcome]) -> str:
     if not better:
         scores = f"any of the {count} scores below" if count > 1 else outcomes[0].task
         if all(untested(outcome.comparison) for outcome in outcomes):
-            return f"Differences to {control} were not tested ({_reasons(outcomes)})."
+            return _observed(outcomes, control)
         return f"No system is significantly better than {control} in {scores}{where}."
     parts = []
     for system in dict.fromkeys(outcome.row.system for outcome in better):
@@ -111,6 +111,19 @@ def _result(outcomes: Sequence[_Outcome]) -> str:
         return f"{system} is significantly better than {control} in {tasks_of_system}{where}{share}."
     systems = [f"{system} in {tasks_of_system}" for system, tasks_of_system in parts]
     return f"Significantly better than {control} are {join_names(systems)}{where}{share}."
+
+
+def _observed(outcomes: Sequence[_Outcome], control: str) -> str:
+    """Return the differences of the best systems, of which none was tested."""
+    systems = {outcome.row.system for outcome in outcomes}
+    best = systems.pop() if len(systems) == 1 else ""
+    if len(outcomes) > _MAX_NAMED:
+        ahead = sum(outcome.gain > 0 for outcome in outcomes)
+        return f"{best or 'The best system'} is above {control} in {ahead} of the {len(outcomes)} scores below."
+    if best:
+        changes = join_names([f"{outcome.task} ({outcome.numbers})" for outcome in outcomes])
+        return f"{best} compared with {control}: {changes}{_languages(outcomes)}."
+    return f"The best systems compared with {control}: {_tasks(outcomes)}{_languages(outcomes)}."
 
 
 def _languages(outcomes: Sequence[_Outcome]) -> str:
@@ -129,10 +142,7 @@ def _limits(outcomes: Sequence[_Outcome]) -> str:
     open_ = [outcome for outcome in outcomes if not outcome.significant and not untested(outcome.comparison)]
     not_tested = [outcome for outcome in outcomes if untested(outcome.comparison)]
     if len(not_tested) == len(outcomes):
-        ahead = sum(outcome.gain > 0 for outcome in outcomes)
-        if len(outcomes) > _MAX_NAMED:
-            return f"The best system is above the control in {ahead} of the {len(outcomes)} scores below."
-        return f"Observed for the best systems: {_tasks(outcomes)}{_languages(outcomes)}."
+        return f"These differences were not tested for significance ({_reasons(outcomes)})."
     parts = []
     if worse:
         parts.append(f"the best system is significantly worse in {_tasks(worse)}")
