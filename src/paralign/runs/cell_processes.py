@@ -45,7 +45,7 @@ class CellProcesses:
     training saves a checkpoint.
 
     Args:
-        count: number of processes; each has its share of the processor cores, unless ``OMP_NUM_THREADS`` is set.
+        count: number of processes; each has its share of the processor cores, or ``OMP_NUM_THREADS`` if that is less.
         runner: calls a function with options before a deadline.
     """
 
@@ -121,7 +121,7 @@ class CellProcesses:
 
     def _new(self, number: int) -> Connection:
         here, there = self._context.Pipe()
-        threads = None if "OMP_NUM_THREADS" in os.environ else max(1, (os.cpu_count() or 1) // self._count)
+        threads = thread_share(self._count, os.cpu_count() or 1, os.environ.get("OMP_NUM_THREADS", ""))
         process = self._context.Process(target=_serve, args=(there, self._runner, threads), daemon=True)
         process.start()
         there.close()
@@ -136,14 +136,30 @@ class CellProcesses:
             os.kill(self._processes[number].pid, signal.SIGTERM)
 
 
-def _serve(pipe: Connection, runner: Runner, threads: int | None) -> None:
+def thread_share(processes: int, cores: int, setting: str) -> int:
+    """Return the number of threads of each process.
+
+    Several processes with more threads than cores wait for each other most of the time.
+
+    Args:
+        processes: number of processes.
+        cores: number of processor cores.
+        setting: value of ``OMP_NUM_THREADS``; used if it is less than the share.
+
+    >>> thread_share(2, 8, ""), thread_share(2, 8, "8"), thread_share(2, 8, "1"), thread_share(4, 2, "")
+    (4, 4, 1, 1)
+    """
+    share = max(1, cores // processes)
+    return min(share, int(setting)) if setting.isdecimal() and int(setting) else share
+
+
+def _serve(pipe: Connection, runner: Runner, threads: int) -> None:
     """Run what comes through the pipe until it is closed."""
     os.setpgrp()  # Ctrl-C on the terminal reaches the first process only, which passes it on
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if threads is not None:
-        import torch
+    import torch
 
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     while True:
         try:
             run, options, deadline = pipe.recv()
