@@ -55,6 +55,7 @@ def command(
         str | None, typer.Option(help="Layers to reinitialize before training: 0-1, or 0,3-5, or all; counted from 0.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds.", min=1)] = 1,
+    seed: Annotated[int | None, typer.Option(help="The first of these seeds.", metavar="N", show_default="0")] = None,
     recipe: Annotated[
         str | None,
         typer.Option(help="Name of a recipe (xnli, mlqa), or TOML file with [training], [layers] and [task]."),
@@ -99,7 +100,13 @@ def command(
     select_device(device)
     data = FinetuneData(train, eval, dev, code_switch, target_examples, limit, split, system, dataset)
     settings = short_forms(
-        overrides, reset_layers=reset_layers, lr=lr, epochs=epochs, batch_size=batch_size, precision=precision
+        overrides,
+        reset_layers=reset_layers,
+        lr=lr,
+        epochs=epochs,
+        batch_size=batch_size,
+        precision=precision,
+        seed=seed,
     )
     request = FinetuneRequest(model, task, data, seeds, recipe, settings, overrides or [])
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
