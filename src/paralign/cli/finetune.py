@@ -55,7 +55,7 @@ def command(
         str | None, typer.Option(help="Layers to reinitialize before training: 0-1, or 0,3-5, or all; counted from 0.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds.", min=1)] = 1,
-    seed: Annotated[int | None, typer.Option(help="The first of these seeds.", metavar="N", show_default="0")] = None,
+    seed: Annotated[int | None, typer.Option(help="The first of these seeds, 0 by default.", metavar="N")] = None,
     recipe: Annotated[
         str | None,
         typer.Option(help="Name of a recipe (xnli, mlqa), or TOML file with [training], [layers] and [task]."),
