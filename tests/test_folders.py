@@ -2,6 +2,8 @@
 
 import errno
 import multiprocessing
+import subprocess
+import sys
 
 import pytest
 
@@ -133,3 +135,23 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
     assert path.read_bytes() == b"three"
     assert names(tmp_path) == ["a.txt", "a.txt.part"]
     assert (tmp_path / "a.txt.part").read_text() == "mine"
+
+
+def test_a_system_without_locks_is_not_an_error(tmp_path):
+    """On Windows there is no module ``fcntl``."""
+    code = """
+import sys
+sys.modules["fcntl"] = None
+from pathlib import Path
+from paralign.folders import atomic_folder
+from paralign.runs.folder import RunFolder
+out = Path(sys.argv[1])
+with atomic_folder(out / "made") as part:
+    (part / "file").write_text("text")
+run = RunFolder(out / "run", "align")
+run.begin({})
+run.save(status="done")
+print((out / "made/file").read_text(), RunFolder(out / "run", "align", resume=True).finished)
+"""
+    ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["text", "True"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -17,7 +16,12 @@ from typing import IO, Any
 from paralign.digests import digested, read_object
 from paralign.errors import UserError
 
-__all__ = ["ResumableFiles", "atomic_file", "atomic_folder"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["ResumableFiles", "atomic_file", "atomic_folder", "lock"]
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -52,13 +56,13 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     part, old = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.old")
     try:
         part.mkdir(parents=True, exist_ok=True)
-        lock = (part / "lock").open("w")
+        lock_file = (part / "lock").open("w")
     except OSError as error:
         if reason := (_FULL | _DENIED).get(error.errno or 0):
             raise UserError(reason, where=path, hint="choose another folder") from error
         raise
-    with lock:
-        _acquire(lock, path)
+    with lock_file:
+        _acquire(lock_file, path)
         try:
             for leftover in part.iterdir():
                 if leftover.name != "lock":
@@ -218,14 +222,31 @@ class ResumableFiles:
                     path.unlink(missing_ok=True)
 
 
-def _acquire(lock: IO[Any], path: Path, kind: str = "folder") -> None:
+def lock(file: IO[Any] | int) -> bool:
+    """Lock an open file or folder until it is closed.
+
+    Returns:
+        Whether it is locked; there are no locks on Windows and on some network file systems.
+
+    Raises:
+        BlockingIOError: if another process has locked it.
+    """
+    if fcntl is None:
+        return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def _acquire(file: IO[Any], path: Path, kind: str = "folder") -> None:
+    try:
+        lock(file)
     except BlockingIOError:
         raise UserError(f"another process is writing this {kind}", where=path, hint="wait until it ends") from None
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:  # some network file systems have no locks
-            raise
 
 
 def _full_disk(error: Exception) -> str | None:
@@ -236,6 +257,8 @@ def _full_disk(error: Exception) -> str | None:
 
 
 def _flush(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return  # Windows cannot open folders
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -155,7 +155,8 @@ def thread_share(processes: int, cores: int, setting: str) -> int:
 
 def _serve(pipe: Connection, runner: Runner, threads: int) -> None:
     """Run what comes through the pipe until it is closed."""
-    os.setpgrp()  # Ctrl-C on the terminal reaches the first process only, which passes it on
+    if hasattr(os, "setpgrp"):  # not on Windows
+        os.setpgrp()  # Ctrl-C on the terminal reaches the first process only, which passes it on
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import fcntl
 import json
 import math
 import os
@@ -21,7 +20,7 @@ from paralign.config import difference, dump_toml, load_toml
 from paralign.console import is_main_process
 from paralign.digests import DAMAGED, digested, file_digest, read_object
 from paralign.errors import UserError
-from paralign.folders import atomic_file
+from paralign.folders import atomic_file, lock
 from paralign.version import __version__
 
 __all__ = ["RunFolder"]
@@ -150,17 +149,17 @@ class RunFolder:
 
     def _lock_folder(self) -> None:
         """Lock the folder against other processes until the run ends."""
-        if self._lock is not None:
+        if self._lock is not None or os.name == "nt":  # Windows cannot open folders
             return
         self._lock = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = lock(self._lock)
         except BlockingIOError:
             self._unlock()
             raise UserError(
                 "another process is running in this folder", where=self.path, hint="wait until it ends"
             ) from None
-        except OSError:  # a file system without locks
+        if not locked:
             self._unlock()
 
     def _unlock(self) -> None:
