@@ -113,7 +113,7 @@ def test_a_sharded_corpus_equals_one_store(  # type: ignore[no-untyped-def]
             specs, tokenize, folder / "whole", filter=config, tokenizer_id="two", vocabulary=997, **options
         )
     except UserError as error:
-        # Nothing is left, or the layout of a file is refused: the same is said of the shards.
+        # Nothing is left, or the layout of a file is refused: building shards reports the same.
         with pytest.raises(UserError, match="no record is left" if "dropped" in str(error) else error.message[:20]):
             build_all(folder / "corpus", specs, shards, config, **options)
         return

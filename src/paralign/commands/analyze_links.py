@@ -13,7 +13,7 @@ from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.digests import file_digest
 from paralign.errors import UserError
-from paralign.formats.links import GoldLinks, Link, check_links, read_links
+from paralign.formats.links import GoldLinks, Link, read_text_links
 from paralign.metrics.alignment import alignment_items, alignment_score
 from paralign.metrics.ratios import ratio
 from paralign.results import Items, Measurement, write_results
@@ -113,7 +113,9 @@ def analyze_links(
     reference = None
     if gold is not None:
         reference = read_gold_links(spec, gold, sizes, one_based, flipped, lenient, quiet)
-    compared = [Aligned(name, path, _read(path, sizes)) for name, path in named.items()]
+    compared = [
+        Aligned(name, path, [pair.possible for pair in read_text_links(path, sizes)]) for name, path in named.items()
+    ]
     for aligned in compared:
         aligned.unlinked = unlinked_words(aligned.links, sizes)
         if aligned is not compared[0]:
@@ -156,15 +158,6 @@ def _named_files(links: Sequence[str]) -> dict[str, Path]:
     if not named:
         raise UserError("no links are given", hint="--links NAME=FILE, once for each aligner")
     return named
-
-
-def _read(path: Path, sizes: Sequence[tuple[int, int]]) -> list[set[Link]]:
-    """Read links, and check that they are of this text."""
-    read = list(read_links(path))
-    if len(read) != len(sizes):
-        message = f"{len(read):,} lines of links for {len(sizes):,} sentence pairs"
-        raise UserError(message, where=path, hint="give one line for each pair of the same text")
-    return [pair.possible for pair in check_links(read, sizes, path)]
 
 
 def _rows(

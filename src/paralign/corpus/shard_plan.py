@@ -11,6 +11,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from paralign.config import difference
 from paralign.corpus.store import PLAN
 from paralign.digests import digested, file_digest, object_digest, read_object
 from paralign.errors import UserError
@@ -153,9 +154,10 @@ class ShardPlan:
             UserError: naming what differs.
         """
         before, after = self.content, now.content
-        changed = [_difference(key, before.get(key), after.get(key)) for key in before if key != "texts"]
-        if any(changed):
-            message = f"the shards were begun with other settings: {', '.join(filter(None, changed))}"
+        settings = [key for key in before if key != "texts"]
+        changed = difference({key: before[key] for key in settings}, {key: after.get(key) for key in settings})
+        if changed:
+            message = f"the shards were begun with other settings: {changed}"
             raise UserError(message, where=folder, hint="use those settings, or another --out")
         texts = [[text["spec"] for text in plan["texts"]] for plan in (before, after)]
         if texts[0] != texts[1]:
@@ -205,12 +207,3 @@ def _count(spec: PairSpec | TextSpec, lenient: bool) -> int:
         read_pairs(spec, lenient=lenient) if isinstance(spec, PairSpec) else read_text(spec, lenient=lenient)
     )
     return sum(1 for _ in rows)
-
-
-def _difference(key: str, before: Any, after: Any) -> str | None:
-    if before == after:
-        return None
-    if isinstance(before, dict) and isinstance(after, dict):
-        parts = (_difference(f"{key}.{name}", before.get(name), after.get(name)) for name in {**before, **after})
-        return ", ".join(filter(None, parts))
-    return f"{key} was {before!r}, now {after!r}"

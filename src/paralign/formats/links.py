@@ -12,7 +12,7 @@ from paralign.errors import UserError
 from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.formats.lines import read_lines, write_lines
 
-__all__ = ["GoldLinks", "Link", "check_links", "read_gold", "read_links", "write_links"]
+__all__ = ["GoldLinks", "Link", "check_links", "read_gold", "read_links", "read_text_links", "write_links"]
 
 Link = tuple[int, int]
 """Source word and target word, from 0."""
@@ -75,6 +75,31 @@ def _pharaoh(
         yield links
 
 
+def read_text_links(
+    path: str | Path, sizes: Sequence[tuple[int, int]], *, one_based: bool = False, lenient: bool = False
+) -> list[GoldLinks]:
+    """Read the links of a text in Pharaoh's format, and check that they fit it.
+
+    Args:
+        path: the file.
+        sizes: number of words of both sides of each pair.
+        one_based: whether words are numbered from 1 in the file.
+        lenient: drop links that are malformed or beyond the sentence instead of raising.
+
+    Raises:
+        UserError: as in :func:`read_gold`.
+    """
+    links = list(read_links(path, one_based=one_based, lenient=lenient))
+    _check_count(links, sizes, path)
+    return check_links(links, sizes, path, one_based=one_based, lenient=lenient)
+
+
+def _check_count(links: Sequence[GoldLinks], sizes: Sequence[tuple[int, int]], path: str | Path) -> None:
+    if len(links) != len(sizes):
+        message = f"{len(links):,} lines of links for {len(sizes):,} sentence pairs"
+        raise UserError(message, where=path, hint="give one line for each pair of the same text")
+
+
 def write_links(path: Path, links: Iterable[Iterable[Link]]) -> None:
     """Write Pharaoh's format atomically: one line per sentence pair, links sorted."""
     write_lines(path, (" ".join(f"{i}-{j}" for i, j in sorted(pair)) for pair in links))
@@ -116,9 +141,7 @@ def read_gold(
         one_based = True
     else:
         out = list(_pharaoh(lines, path, one_based, lenient, count))
-        if len(out) != len(sizes):
-            message = f"{len(out):,} lines of links for {len(sizes):,} sentence pairs"
-            raise UserError(message, where=path, hint="give one line for each pair of the same text")
+        _check_count(out, sizes, path)
     if flipped:
         out = [GoldLinks(*({(j, i) for i, j in links} for links in (gold.sure, gold.possible))) for gold in out]
     return check_links(out, sizes, path, one_based=one_based, flipped=flipped, lenient=lenient, dropped=count)

@@ -6,8 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from paralign.errors import UserError
-from paralign.formats.links import GoldLinks, check_links, read_links
+from paralign.formats.links import read_text_links
 from paralign.words.base import Aligner
 from paralign.words.word_links import WordLinks
 
@@ -24,13 +23,7 @@ class FileAligner(Aligner):
     def align(self, count: int) -> WordLinks:
         path, lenient, one_based = self.options.links, self.options.lenient, self.options.one_based
         assert path is not None
-        links = [
-            GoldLinks(row.possible, row.possible) for row in read_links(path, one_based=one_based, lenient=lenient)
-        ]
-        if len(links) != count:
-            message = f"{len(links):,} lines of links for {count:,} sentence pairs"
-            raise UserError(message, where=path, hint="give a line for each pair of the same text")
         sizes = [(len(pair.words[0]), len(pair.words[1])) for pair in self.pairs]
-        links = check_links(links, sizes, path, one_based=one_based, lenient=lenient)
-        flat = np.array([(k, i, j) for k, row in enumerate(links) for i, j in row.sure], np.int64).reshape(-1, 3)
+        links = read_text_links(path, sizes, one_based=one_based, lenient=lenient)
+        flat = np.array([(k, i, j) for k, row in enumerate(links) for i, j in row.possible], np.int64).reshape(-1, 3)
         return WordLinks.from_arrays(count, [flat[:, 0]], [flat[:, 1]], [flat[:, 2]])
