@@ -17,7 +17,6 @@ def command() -> None:
     Example:
       paralign doctor
     """
-    import os
     import platform
     import shutil
     from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +24,7 @@ def command() -> None:
 
     import torch
 
+    from paralign.cores import available_cores
     from paralign.device import best_device, has_bf16
     from paralign.training.memory import GIB, free_memory
 
@@ -46,7 +46,7 @@ def command() -> None:
         or "not found (needed only for words --method eflomal)",
     )
     device = best_device()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     threads = torch.get_num_threads()
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{threads} threads on {cores} cores"
     row("device", f"{device.type}, {name}")

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from paralign.commands.shard_executors import cores, run_processes, submit_to_slurm
+from paralign.commands.shard_executors import run_processes, submit_to_slurm
 from paralign.config import merge, parse_override, resolve
 from paralign.console import echo, rough_duration
+from paralign.cores import available_cores
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.exclusion import excluded_sentences
 from paralign.corpus.join import check_shard, join_shards
@@ -243,7 +244,7 @@ class _ShardedCorpus:
         for number in sorted({*range(1, plan.shards + 1)} - {*missing}):
             check_shard(self.out, number, plan)
         if missing and workers != 0:
-            self._build_missing(missing, plan, min(workers or cores(), len(missing)))
+            self._build_missing(missing, plan, min(workers or available_cores(), len(missing)))
         store = join_shards(self.out, plan)
         for line in kept_lines(store):
             echo(line, quiet=self.quiet)

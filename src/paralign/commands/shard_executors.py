@@ -20,19 +20,15 @@ from types import FrameType
 from typing import IO
 
 from paralign.console import echo
+from paralign.cores import available_cores, thread_share
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 
-__all__ = ["cores", "run_processes", "submit_to_slurm"]
+__all__ = ["run_processes", "submit_to_slurm"]
 
 _POLL = 0.05
 _AGAIN = "run the same command again: finished shards are kept"
 _PREFIX = "paralign: "
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_processes(command: Sequence[str], shards: Sequence[str], workers: int, finished: Callable[[int], None]) -> None:
@@ -47,8 +43,8 @@ def run_processes(command: Sequence[str], shards: Sequence[str], workers: int, f
     Raises:
         UserError: naming a shard that could not be built.
     """
-    threads = str(max(1, cores() // workers))
-    environment = {"RAYON_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, **os.environ}
+    threads = str(thread_share(workers, available_cores(), os.environ.get("OMP_NUM_THREADS", "")))
+    environment = {"RAYON_NUM_THREADS": threads, **os.environ, "OMP_NUM_THREADS": threads}
     waiting = list(enumerate(shards))
     running: dict[int, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
     with _terminated_as_interrupted():

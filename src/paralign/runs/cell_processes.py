@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any
 
+from paralign.cores import available_cores, thread_share
 from paralign.errors import UserError
 from paralign.training import Stopped
 
@@ -121,7 +122,7 @@ class CellProcesses:
 
     def _new(self, number: int) -> Connection:
         here, there = self._context.Pipe()
-        threads = thread_share(self._count, os.cpu_count() or 1, os.environ.get("OMP_NUM_THREADS", ""))
+        threads = thread_share(self._count, available_cores(), os.environ.get("OMP_NUM_THREADS", ""))
         process = self._context.Process(target=_serve, args=(there, self._runner, threads), daemon=True)
         process.start()
         there.close()
@@ -134,23 +135,6 @@ class CellProcesses:
         self._signal = signum
         for number in self._busy:
             os.kill(self._processes[number].pid, signal.SIGTERM)
-
-
-def thread_share(processes: int, cores: int, setting: str) -> int:
-    """Return the number of threads of each process.
-
-    Several processes with more threads than cores wait for each other most of the time.
-
-    Args:
-        processes: number of processes.
-        cores: number of processor cores.
-        setting: value of ``OMP_NUM_THREADS``; used if it is less than the share.
-
-    >>> thread_share(2, 8, ""), thread_share(2, 8, "8"), thread_share(2, 8, "1"), thread_share(4, 2, "")
-    (4, 4, 1, 1)
-    """
-    share = max(1, cores // processes)
-    return min(share, int(setting)) if setting.isdecimal() and int(setting) else share
 
 
 def _serve(pipe: Connection, runner: Runner, threads: int) -> None:

@@ -19,6 +19,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
+from paralign.cores import available_cores
+
 __all__ = ["FLOOR", "MAX_LENGTH", "compiled", "cpu_threads", "fill_diagonal", "release_memory"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,7 +43,7 @@ def cpu_threads() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0:
         return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return available_cores()
 
 
 def release_memory() -> None:
