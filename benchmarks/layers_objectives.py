@@ -1,14 +1,14 @@
-"""What does each objective do at which layer? Every objective at layers 8 and 12 of 12, for the same pairs and steps.
+"""What does each objective do at which layer? Every objective at two thirds of the depth and at the last layer.
 
-    python benchmarks/layers_objectives.py DATA OUT --base BASE [--results FILE] [--only NAME ...]
+    python benchmarks/layers_objectives.py DATA OUT --base BASE [--seeds 0 ...] [--results FILE] [--only NAME ...]
 
-BASE is an encoder of 12 layers with a vocabulary head, DATA is described in benchmarks/README.md, OUT is a folder for
+BASE is an encoder with a vocabulary head, DATA is described in benchmarks/README.md, OUT is a folder for
 `benchmarks/mini.py --stage prepare` (run here if need be) and all runs. From BASE, each objective is trained for 500
-steps of 32 pairs (en with ar de hi zh, at most 4,000 pairs each) with one seed, then measured without fine-tuning:
-frozen probes of every layer for part of speech (EWT → PUD), entities (PAN-X) and inference (LingNLI → XNLI), and
-`analyze space` on NTREX, all on development halves or development sets. Links are made once. One JSON object per
-(objective, layer) is appended to the results; rows that exist are skipped, interrupted runs are resumed. Checkpoints of
-a measured run are removed, its encoder and log are kept.
+steps of 32 pairs (en with ar de hi zh, at most 4,000 pairs each), then measured without fine-tuning: frozen probes of
+every layer for part of speech (EWT → PUD), entities (PAN-X) and inference (LingNLI → XNLI), and `analyze space` on
+NTREX, all on development halves or development sets. Links are made once. One JSON object per (objective, layer, seed)
+is appended to the results; rows that exist are skipped, interrupted runs are resumed. Checkpoints of a measured run are
+removed, its encoder and log are kept.
 """
 
 from __future__ import annotations
@@ -21,26 +21,32 @@ import subprocess
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from alignlm import EWT
-from mini import halves, prepare
+from mini import NAME, halves, prepare
 from real_text import each, paralign
 
+from paralign.encoder import Encoder
 from paralign.results import read_results
 
 RESULTS = Path(__file__).parent / "results/objectives-by-layer.jsonl"
 LANGUAGES = ("ar", "de", "hi", "zh")
-STEPS, BATCH, RATE, SEED = 500, 32, 5e-5, 0
+STEPS, BATCH, RATE = 500, 32, 5e-5
+MINI_RATES = {"mlm": 1e-3, "tlm": 5e-4, "moco": 1e-4, "ppa": 1e-4, "in_batch": 1e-4}
+MINI_RATE = 8e-4
+"""Learning rates for paralign-mini: those of benchmarks/systems.py, MINI_RATE for all other methods."""
 PAIRS, LINES = 4_000, 20_000
-LAYERS = (8, 12)
+DEPTHS = (2 / 3, 1)
 ITEMS = 800
 """Test items of PAN-X and XNLI, the first ones of their development sets, and sentences of NTREX."""
 LINE, BLANK = "\n", "\n\n"
-# awesome-align's dot products suit mBERT; these give 1 to 2 links per piece in e5-small (squared norms of 86 and 17).
-SCALE = {8: 0.6, 12: 3.0}
+SQUARED_NORM = 51
+"""awesome-align's dot products suit mBERT. Scaled to this mean squared norm they give 1 to 2 links per piece."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Method:
 
     objectives: tuple[str, ...]
     settings: tuple[str, ...] = ()
-    layers: tuple[int, ...] = LAYERS
+    depths: tuple[float, ...] = DEPTHS
     links: str = ""
     """Symmetrization of the word links, for objectives that need them."""
 
@@ -59,15 +65,15 @@ L2 = ("word_l2.layer=LAYER",)
 CONTRAST = ("word_contrastive.layer=LAYER",)
 ANCHOR = ("word_anchor.layer=LAYER", "word_anchor.weight=0.1")
 METHODS: dict[str, Method] = {
-    "mlm": Method(("mlm",), layers=(12,)),
-    "tlm": Method(("tlm",), layers=(12,)),
+    "mlm": Method(("mlm",), depths=(1,)),
+    "tlm": Method(("tlm",), depths=(1,)),
     "moco": Method(("moco",), MOCO),
     "ppa": Method(("tlm", "moco"), MOCO),
     "in_batch": Method(("in_batch",), ("in_batch.layer=LAYER",)),
     "word_l2": Method(("word_l2",), L2, links="intersect"),
     "word_contrastive": Method(("word_contrastive",), CONTRAST, links="intersect"),
     "self_training": Method(("self_training",), ("self_training.layer=LAYER", "self_training.scale=SCALE")),
-    "alignlm": Method(("tlm", "bilingual"), layers=(12,), links="grow-diag-final-and"),
+    "alignlm": Method(("tlm", "bilingual"), depths=(1,), links="grow-diag-final-and"),
     "gold_links": Method(("gold_links",), ("gold_links.layer=LAYER", "gold_links.scale=SCALE"), links="intersect"),
     "distill": Method(("distill",), ("distill.layer=LAYER", "distill.teacher_layer=LAYER")),
     "denoise_links": Method(("denoise_links",), ("denoise_links.layer=LAYER",)),
@@ -87,9 +93,33 @@ class Work:
 
     data: Path
     out: Path
-    base: Path
+    base: str | Path
     results: Path
+    runs: Path
     commit: str = field(default_factory=lambda: git("rev-parse", "--short=12", "HEAD"))
+
+    @cached_property
+    def squared_norms(self) -> list[float]:
+        """Return the mean squared norm of the states of each layer of the base, from sentences of NTREX."""
+        encoder = Encoder.from_pretrained(str(self.base))
+        lines = (self.out / "halves/ntrex.en-de.dev.tsv").read_text(encoding="utf-8").splitlines()
+        batch = encoder.tokenizer([text for line in lines[:50] for text in line.split("\t")], padding=True)
+        mask = torch.tensor(batch["attention_mask"]).bool()
+        with torch.no_grad():
+            found = encoder.model.eval()(torch.tensor(batch["input_ids"]), mask, output_hidden_states=True)
+        return [float(states[mask].square().sum(-1).mean()) for states in found.hidden_states]
+
+    def layers(self, method: Method) -> list[int]:
+        """Return the layers at which a method is trained."""
+        return [round(depth * (len(self.squared_norms) - 1)) for depth in method.depths]
+
+    def scale(self, layer: int) -> float:
+        """Return the factor of dot products at a layer, to one digit."""
+        return float(f"{SQUARED_NORM / self.squared_norms[layer]:.1g}")
+
+    def rate(self, name: str) -> float:
+        """Return the learning rate of a method."""
+        return MINI_RATES.get(name, MINI_RATE) if self.base == NAME else RATE
 
 
 def git(*words: str) -> str:
@@ -114,7 +144,7 @@ def sample_pairs(work: Work) -> dict[str, Path]:
 
 def store(work: Work) -> Path:
     """Build the token store of the pairs."""
-    place = work.out / "store"
+    place = work.runs / "store"
     if not place.is_dir():
         filters = ["data.min_pieces=3", "data.max_pieces=125", f"data.limit={PAIRS}"]
         pairs = [f"en-{tag}={path}" for tag, path in sample_pairs(work).items()]
@@ -137,20 +167,20 @@ def links(work: Work, join: str) -> list[str]:
     return specs
 
 
-def train(work: Work, name: str, layer: int) -> Path:
+def train(work: Work, name: str, layer: int, seed: int) -> Path:
     """Train an objective and return the folder of the run."""
-    method, run = METHODS[name], work.out / f"runs/{name}-{layer}"
+    method, run = METHODS[name], work.runs / f"{name}-{layer}-{seed}"
     if (run / "run.json").exists() and json.loads((run / "run.json").read_text()).get("status") == "done":
         return run
-    sets = [text.replace("LAYER", str(layer)).replace("SCALE", str(SCALE[layer])) for text in method.settings]
+    sets = [text.replace("LAYER", str(layer)).replace("SCALE", str(work.scale(layer))) for text in method.settings]
     sets += [f"objectives={json.dumps(method.objectives)}", f"method={name} at layer {layer}"]
-    sets += [f"training.steps={STEPS}", f"training.batch={BATCH}", f"training.learning_rate={RATE:g}"]
-    sets += ["training.precision=fp32", "training.checkpoint_every=250", "data.min_pieces=3", "data.max_pieces=125"]
+    sets += [f"training.steps={STEPS}", f"training.batch={BATCH}", f"training.learning_rate={work.rate(name):g}"]
+    sets += ["training.checkpoint_every=250", "data.min_pieces=3", "data.max_pieces=125"]
     sets += [f"data.limit={PAIRS}", f"control={json.dumps(name == 'mlm')}"]
     sets += ["training.gradient_cosine_every=50"] if len(method.objectives) > 1 else []
     given = each("--links", links(work, method.links)) if method.links else []
     paralign(
-        *("align", "--model", work.base, "--corpus", store(work), *given, "--recipe", "ppa", "--seed", SEED),
+        *("align", "--model", work.base, "--corpus", store(work), *given, "--recipe", "ppa", "--seed", seed),
         *(*each("--set", sets), "--out", run, "--resume"),
     )
     return run
@@ -187,9 +217,9 @@ def first_items(work: Work, source: Path, between: str, count: int) -> Path:
     return path
 
 
-def measure(work: Work, encoder: Path, name: str) -> dict[str, Any]:
+def measure(work: Work, encoder: str | Path, name: str) -> dict[str, Any]:
     """Probe an encoder and measure its space; return values by language and layer."""
-    place = work.out / "measured" / name
+    place = work.runs / "measured" / name
     pud = [f"{tag}={work.out}/halves/pud.{tag}.dev.conllu" for tag in ("en", "de", "fr", "es", "hi")]
     ner, xnli = work.data / "ner/panx", work.data / "xnli"
     tags = ("en", "de", "hi", "zh")
@@ -249,19 +279,19 @@ def training_facts(run: Path) -> dict[str, Any]:
     }
 
 
-def row_of(work: Work, name: str, layer: int | None) -> dict[str, Any]:
+def row_of(work: Work, name: str, layer: int | None, seed: int | None) -> dict[str, Any]:
     """Train and measure an objective at a layer; ``base`` is measured untrained."""
-    row: dict[str, Any] = {"objective": name, "layer": layer, "commit": work.commit, "base": work.base.name}
-    if layer is None:
-        encoder = work.base
-    else:
-        run = train(work, name, layer)
+    row: dict[str, Any] = {"objective": name, "layer": layer, "seed": seed, "commit": work.commit}
+    row["base"] = Path(work.base).name
+    encoder, run = work.base, None
+    if layer is not None and seed is not None:
+        run = train(work, name, layer, seed)
         encoder = run / "encoder"
-        row |= {"steps": STEPS, "batch": BATCH, "learning_rate": RATE, "seed": SEED} | training_facts(run)
+        row |= {"steps": STEPS, "batch": BATCH, "learning_rate": work.rate(name)} | training_facts(run)
     began = time.monotonic()
-    row |= measure(work, encoder, f"{name}-{layer}")
+    row |= measure(work, encoder, f"{name}-{layer}-{seed}")
     row["measuring_seconds"] = round(time.monotonic() - began, 1)
-    if layer is not None:
+    if run is not None:
         shutil.rmtree(run / "checkpoints", ignore_errors=True)
     return row
 
@@ -271,25 +301,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--base", type=Path, required=True, help="folder of the encoder")
+    parser.add_argument("--base", required=True, help=f"folder of the encoder, or {NAME}")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--only", nargs="+", choices=["base", *METHODS], default=["base", *METHODS])
     given = parser.parse_args()
-    work = Work(given.data.resolve(), given.out.resolve(), given.base.resolve(), given.results.resolve())
-    work.out.mkdir(parents=True, exist_ok=True)
+    out = given.out.resolve()
+    base = given.base if given.base == NAME else Path(given.base).resolve()
+    work = Work(given.data.resolve(), out, base, given.results.resolve(), out / "objectives" / Path(base).name)
+    work.runs.mkdir(parents=True, exist_ok=True)
     prepare(work.data, work.out)
     if not (work.out / "halves").is_dir():
         halves(work.data, work.out)
     work.results.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in work.results.read_text().splitlines()] if work.results.exists() else []
-    done = {(row["objective"], row["layer"]) for row in rows}
-    wanted = [("base", None), *((name, layer) for name, method in METHODS.items() for layer in method.layers)]
-    for name, layer in wanted:
-        if name in given.only and (name, layer) not in done:
-            row = row_of(work, name, layer)
+    done = {(row["base"], row["objective"], row["layer"], row["seed"]) for row in rows}
+    wanted: list[tuple[str, int | None, int | None]] = [("base", None, None)]
+    wanted += [(m, layer, seed) for seed in given.seeds for m in METHODS for layer in work.layers(METHODS[m])]
+    for name, layer, seed in wanted:
+        if name in given.only and (Path(base).name, name, layer, seed) not in done:
+            row = row_of(work, name, layer, seed)
             with work.results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-            print(f"{name} at {layer}: done", flush=True)
+            print(f"{name} at {layer}, seed {seed}: done", flush=True)
 
 
 if __name__ == "__main__":
