@@ -93,7 +93,7 @@ def measure(
         paralign(
             *("finetune", "--model", encoder, "--task", task, "--train", train, *each("--eval", evals)),
             *each("--set", [f"training.epochs={passes}", "training.learning_rate=3e-4"]),
-            *("--split", which, "--no-keep-models", "--out", place / f"{task}-{name}", "--resume"),
+            *("--split", which, "--no-keep-models", "--lenient", "--out", place / f"{task}-{name}", "--resume"),
         )
 
 
