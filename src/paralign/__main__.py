@@ -65,9 +65,13 @@ def _usage_error(error: Any) -> str:
 
     option = getattr(error, "option_name", None)
     hint = hint_for(option) if isinstance(option, str) else None
-    if hint is None:
-        return " ".join(error.format_message().split())
-    return f"no such option: {option} (use {hint})"
+    if hint is not None:
+        return f"no such option: {option} (use {hint})"
+    message = " ".join(error.format_message().split())
+    group = getattr(error.ctx, "command", None)
+    if message.startswith("No such command") and "?" not in message and hasattr(group, "list_commands"):
+        message = message.removesuffix(".") + f" (commands: {', '.join(group.list_commands(error.ctx))})"
+    return message
 
 
 def _is_utf8(text: str) -> bool:

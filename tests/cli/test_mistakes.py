@@ -25,6 +25,7 @@ def files(tmp_path):
     (tmp_path / "columns.tsv").write_bytes(lines + b"only one side\n")
     (tmp_path / "cut.tsv.gz").write_bytes(gzip.compress(lines * 20)[:-30])
     (tmp_path / "empty.tsv").write_bytes(b"")
+    (tmp_path / "commas.csv").write_bytes(b"en,de\na sentence,ein Satz\n")
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "something").write_text("x")
     return tmp_path
@@ -55,6 +56,14 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
             "--dev chooses the layer",
         ),
         ("corpus bild", "bild"),
+        ("help", "(commands: demo, "),
+        ("analyze layers --model {base}", "(commands: "),
+        ("align --data {files}/good.tsv --out {out}", "use --pairs SRC-TGT=PATH"),
+        ("export --model {base} --out {out}", "the encoder without an option"),
+        (
+            ALIGN + " --pairs en-de={files}/commas.csv",
+            "commas.csv:1: missing tab: the line has one column (columns are",
+        ),
         (ALIGN, "either --pairs or --corpus"),
         (ALIGN + " --pairs en-de={files}/good.tsv --set moco.qeue=3", "did you mean 'queue'"),
         (ALIGN + " --pairs en-de={files}/good.tsv --set moco", "section.key=value"),

@@ -67,6 +67,8 @@ def _read_by_first_line(
     read = next((read for detect, read in LINE_FORMATS if detect(line)), None)
     if read is None:
         hint = "give TSV, 'source ||| target', JSON lines, TMX, or two files with a comma between"
+        if ".csv" in path.lower():
+            hint = "columns are separated by tabs, not commas: save the file as TSV"
         raise UserError("missing tab: the line has one column", where=file_location(path, number), hint=hint)
     yield from read(chain([(number, line)], lines), path, languages, lenient=lenient, dropped=dropped)
 
