@@ -10,6 +10,7 @@ import pytest
 
 from paralign.report import write_report
 from paralign.report.draw_training import _smooth
+from paralign.report.figure_files import write_figures
 from paralign.report.runs import find_runs
 from paralign.report.styles import COLORS, assign_styles
 from paralign.results import Seeds, Where
@@ -224,6 +225,11 @@ def test_smoothing_keeps_lines_and_reduces_noise():
     assert list(_smooth(line[:5])) == list(line[:5]), "short curves are shown as they are"
     line[50] = np.nan
     assert np.flatnonzero(np.isnan(_smooth(line))).tolist() == [50], "a gap stays a gap, and no more"
+
+
+def test_without_figures_there_is_no_folder(tmp_path):
+    assert write_figures([], tmp_path / "r.figures") == []
+    assert not (tmp_path / "r.figures").exists()
 
 
 def test_images_need_no_folder_of_their_own(tmp_path, runs):

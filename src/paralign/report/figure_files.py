@@ -18,17 +18,17 @@ def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
 
     Args:
         figures: all figures of the page.
-        folder: created if it does not exist; files of the same names are replaced.
+        folder: created if there is a figure and it does not exist; files of the same names are replaced.
 
     Returns:
         The files.
     """
     written: list[Path] = []
-    folder.mkdir(exist_ok=True)
     for figure in figures:
         plots = [(panel.title, panel.svg) for panel in figure.panels if isinstance(panel.svg, DrawnSvg)]
         if not plots:
             continue
+        folder.mkdir(exist_ok=True)
         name = re.sub(r"[^a-z0-9]+", "-", f"{figure.section} {figure.title}".lower()).strip("-")[:100]
         used = {path.stem for path in written}
         stem = next(n for n in (name, *(f"{name}-{k}" for k in range(2, len(used) + 3))) if n not in used)
