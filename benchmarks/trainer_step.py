@@ -1,0 +1,91 @@
+"""Pairs per second of TLM training: paralign's loop (recipe `tlm`) compared with the Trainer of Hugging Face.
+
+    python benchmarks/trainer_step.py [--store STORE --tokenizer FOLDER] [--arch bert:4x256]
+
+The Trainer has the same encoder with random weights, rows of both sentences with a separator between,
+`DataCollatorForLanguageModeling` (15 % masked, padding to the longest row), batches of similar length
+(`train_sampling_strategy="group_by_length"`), bf16 where this machine has it, fused AdamW, gradient clipping and
+dropout. Positions do not begin again at the second sentence, and logits are computed at all positions, as the model's
+own loss does. Runs take turns; the first steps of each are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import corpora
+import loop_rate
+from machine import finish
+
+from paralign.corpus.store import TokenStore
+from paralign.device import has_bf16, only_cpu
+from paralign.encoder import Encoder
+
+
+def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, base: Path, folder: Path) -> float:
+    """Return the pairs per second of the Trainer."""
+    from datasets import Dataset
+    from transformers import (
+        AutoModelForMaskedLM,
+        DataCollatorForLanguageModeling,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+    )
+
+    steps = given.warm + given.steps
+    pairs = loop_rate.sample(store, steps * given.batch)
+    rows = [{"input_ids": tokenizer(a, b, truncation=True, max_length=254)["input_ids"]} for a, b in pairs]
+    times: list[float] = []
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        """Records the times at which steps end."""
+
+        def on_step_end(self, *args: Any, **more: Any) -> None:
+            times.append(time.perf_counter())
+
+    arguments = TrainingArguments(
+        output_dir=str(folder / "out"),
+        per_device_train_batch_size=given.batch,
+        max_steps=steps,
+        bf16=has_bf16(),
+        use_cpu=only_cpu(),
+        optim="adamw_torch_fused",
+        train_sampling_strategy="group_by_length",
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+    model = AutoModelForMaskedLM.from_pretrained(base)
+    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
+    data = Dataset.from_list(rows)
+    Trainer(model, arguments, data_collator=collator, train_dataset=data, callbacks=[Clock()]).train()
+    return given.steps * given.batch / (times[-1] - times[-given.steps - 1])
+
+
+def main() -> None:
+    """Parse the arguments, run both, taking turns, and print the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    corpora.add_arguments(parser)
+    loop_rate.add_arguments(parser, batch=32)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        store, tokenizer = corpora.open_or_make(given, folder)
+        base = folder / "encoder"
+        Encoder.from_scratch(given.arch, tokenizer, max_length=256).save_pretrained(base)
+        ways = {
+            "paralign": lambda: loop_rate.loop_rate(base, store.path, "tlm", given),
+            "Trainer": lambda: theirs(given, store, tokenizer, base, folder),
+        }
+        found = loop_rate.in_turn(ways, given.repeats)
+    finish("trainer_step", {"arch": given.arch, "batch": given.batch, **found}, torch_too=True)
+
+
+if __name__ == "__main__":
+    main()
