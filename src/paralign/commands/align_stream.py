@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import shutil
 import sys
 import time
@@ -31,7 +30,7 @@ from paralign.folders import ResumableFiles
 from paralign.formats.lines import MAX_LINE, decode_lines
 from paralign.formats.streams import compressed
 from paralign.sources.readers import line_count
-from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
+from paralign.sources.specs import PairSpec, parse_pairs, parse_part, smallworld_range
 from paralign.text.normalization import normalize, normalize_tokens
 from paralign.text.words import split_words
 from paralign.version import __version__
@@ -211,10 +210,7 @@ def _range_of(spec: PairSpec, part: str, lenient: bool) -> tuple[int, int | None
     Raises:
         UserError: if there is no such part.
     """
-    match = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,8})", part)
-    if match is None or int(match[1]) > int(match[2]):
-        raise UserError(f"there is no part {part!r}", hint="write K/N with K from 1 to N, such as --part 3/64")
-    k, parts = int(match[1]), int(match[2])
+    k, parts = parse_part(part, "part")
     total = line_count(spec)
     if total is None:
         total = sum(1 for _ in read_texts(spec, lenient=lenient))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -16,7 +16,7 @@ from paralign.corpus.store import PLAN
 from paralign.digests import digested, file_digest, object_digest, read_object
 from paralign.errors import UserError
 from paralign.sources.readers import line_count, read_pairs, read_text
-from paralign.sources.specs import PairSpec, TextSpec, smallworld_range
+from paralign.sources.specs import PairSpec, TextSpec, parse_part, smallworld_range
 
 __all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "parse_shard", "source_file"]
 
@@ -54,10 +54,7 @@ def parse_shard(text: str) -> tuple[int, int]:
     >>> parse_shard("3/64")
     (3, 64)
     """
-    match = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
-    if match is None or not int(match[1]) <= int(match[2]) <= MAX_SHARDS:
-        raise UserError(f"there is no shard {text!r}", hint="write K/N with K from 1 to N, such as --shard 3/64")
-    return int(match[1]), int(match[2])
+    return parse_part(text, "shard", most=MAX_SHARDS)
 
 
 def source_file(path: str) -> dict[str, Any]:
@@ -127,7 +124,7 @@ class ShardPlan:
     def write(self, folder: Path) -> ShardPlan:
         """Write the plan unless another process has just written one; return the one in the folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{PLAN}.{os.uname().nodename}-{os.getpid()}.part"
+        part = folder / f".{PLAN}.{platform.node()}-{os.getpid()}.part"
         try:
             part.write_text(json.dumps(digested(self.content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             try:
