@@ -54,6 +54,7 @@ SYSTEMS = {
     "moco": System("moco", MOCO),
     "word-l2": System("word-l2", links="intersect"),
     "word-contrastive": System("word-contrastive", links="intersect"),
+    "word-contrastive-anchor": System("word-contrastive-anchor", links="intersect"),
     "tlm-word-contrastive": System(
         "word-contrastive", ('objectives=["tlm", "word_contrastive"]', "method=TLM + word contrast"), links="intersect"
     ),
