@@ -13,6 +13,7 @@ from torch import Tensor
 from paralign.batches.rows import View, assemble
 from paralign.config import did_you_mean
 from paralign.encoder.hidden_states import POOLINGS, HiddenStates
+from paralign.encoder.layer_cache import layers_of
 from paralign.errors import UserError
 
 __all__ = [
@@ -213,8 +214,20 @@ def encode_sentences(
     for pool in pools:
         check_pooling(encoder, pool)
     pieces, cut = cut_pieces(encoder, texts, language)
-    out = {pool: np.zeros((len(texts), encoder.width), np.float32) for pool in pools}
-    for rows, (states,) in encoded(encoder, pieces, language, [encoder.layers if layer is None else layer], budget):
-        for pool in pools:
-            out[pool][rows] = states.pool(pool).float().cpu().numpy()
-    return out, cut
+
+    def pooled(layers: Sequence[int]) -> list[dict[str, Vectors]]:
+        out = [{pool: np.zeros((len(texts), encoder.width), np.float32) for pool in pools} for _ in layers]
+        for rows, hidden in encoded(encoder, pieces, language, layers, budget):
+            for vectors, states in zip(out, hidden, strict=True):
+                for pool in pools:
+                    vectors[pool][rows] = states.pool(pool).float().cpu().numpy()
+        return out
+
+    (vectors,) = layers_of(
+        lambda: (id(encoder), language, tuple(pools), budget, tuple(texts)),
+        [encoder.layers if layer is None else layer],
+        encoder.layers + 1,
+        len(texts) * encoder.width * 4 * len(pools),
+        pooled,
+    )
+    return vectors, cut

@@ -11,6 +11,7 @@ import torch
 
 from paralign.device import on_device
 from paralign.encoder.encoder import Encoder
+from paralign.encoder.layer_cache import layers_of
 from paralign.encoder.sentences import by_length, check_pooling, cut_pieces, encode_sentences, encoded, sentence_view
 
 __all__ = ["layer_vectors", "piece_states", "sentence_vectors", "sentence_view"]
@@ -115,20 +116,31 @@ def piece_states(
             if stop > first:
                 windows.append(ids[begin : begin + longest])
                 kept.append((offset + first, first - begin, stop - begin))
-    out = [torch.zeros(int(starts[-1]), encoder.width, device=encoder.device) for _ in layers]
-    training = encoder.training
-    encoder.eval()
-    for rows in by_length(windows, budget):
-        view = sentence_view(encoder, [windows[r] for r in rows], language)
-        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=half):
-            hidden = encoder.encode_layers(view, layers)
-        source, target = [], []
-        for row, begin in zip(rows.tolist(), view.starts.tolist(), strict=True):
-            offset, first, stop = kept[row]
-            source.append(np.arange(begin + before + first, begin + before + stop))
-            target.append(np.arange(offset, offset + stop - first))
-        take, put = (on_device(np.concatenate(indices), encoder.device) for indices in (source, target))
-        for result, states in zip(out, hidden, strict=True):
-            result[put] = states.flat[take].float()
-    encoder.train(training)
-    return out
+
+    def states_of(layers: Sequence[int]) -> list[torch.Tensor]:
+        out = [torch.zeros(int(starts[-1]), encoder.width, device=encoder.device) for _ in layers]
+        training = encoder.training
+        encoder.eval()
+        for rows in by_length(windows, budget):
+            view = sentence_view(encoder, [windows[r] for r in rows], language)
+            with torch.autocast(encoder.device.type, torch.bfloat16, enabled=half):
+                hidden = encoder.encode_layers(view, layers)
+            source, target = [], []
+            for row, begin in zip(rows.tolist(), view.starts.tolist(), strict=True):
+                offset, first, stop = kept[row]
+                source.append(np.arange(begin + before + first, begin + before + stop))
+                target.append(np.arange(offset, offset + stop - first))
+            take, put = (on_device(np.concatenate(indices), encoder.device) for indices in (source, target))
+            for result, states in zip(out, hidden, strict=True):
+                result[put] = states.flat[take].float()
+        encoder.train(training)
+        return out
+
+    found = layers_of(
+        lambda: (id(encoder), language, budget, half, tuple(ids.tobytes() for ids in pieces)),
+        layers,
+        encoder.layers + 1,
+        int(starts[-1]) * encoder.width * 4,
+        states_of,
+    )
+    return list(found)

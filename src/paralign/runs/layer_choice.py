@@ -10,6 +10,7 @@ from typing import Any
 
 from paralign.config import resolve
 from paralign.encoder import Encoder
+from paralign.encoder.layer_cache import cached_layers
 from paralign.errors import UserError
 from paralign.results import CHOSEN, Items, Measurement, Where
 from paralign.task_table import metric_without_conditions
@@ -65,17 +66,18 @@ def choose_layer(task: Task, encoder: Encoder, dev: Sequence[Any]) -> ChosenLaye
     metric = task.info.main_metrics[0] if task.info.main_metrics else None
     sign = -1 if metric in task.info.lower_is_better else 1
     best: ChosenLayer | None = None
-    for settings in alternatives:
-        candidate = with_settings(task, settings)
-        values: dict[tuple[int | None, str | None], list[float]] = defaultdict(list)
-        for data in dev:
-            for score in candidate.evaluate(encoder, None, data):
-                if metric is None or metric_without_conditions(score.metric) == metric:
-                    values[score.where.layer, score.where.pool].append(score.value)
-        for (layer, pool), scores in values.items():
-            mean = math.fsum(scores) / len(scores)
-            if math.isfinite(mean) and (best is None or sign * mean > sign * best.score):
-                best = ChosenLayer(settings, layer, pool, mean)
+    with cached_layers():
+        for settings in alternatives:
+            candidate = with_settings(task, settings)
+            values: dict[tuple[int | None, str | None], list[float]] = defaultdict(list)
+            for data in dev:
+                for score in candidate.evaluate(encoder, None, data):
+                    if metric is None or metric_without_conditions(score.metric) == metric:
+                        values[score.where.layer, score.where.pool].append(score.value)
+            for (layer, pool), scores in values.items():
+                mean = math.fsum(scores) / len(scores)
+                if math.isfinite(mean) and (best is None or sign * mean > sign * best.score):
+                    best = ChosenLayer(settings, layer, pool, mean)
     if best is None:
         raise UserError(f"no score of {task.name!r} on the development data is a number", hint="give other data")
     return best
