@@ -87,9 +87,14 @@ def page(registered: Mapping[str, Any], results: Sequence[Result], rows: Sequenc
 def _overview(results: Sequence[Result]) -> str:
     counts = {name: sum(result.verdict == key for result in results) for key, name in VERDICTS.items()}
     summary = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    partly = sum(
+        result.verdict == "not_tested" and any(not part.missing for part in result.parts) for result in results
+    )
+    rest = f" {partly} of those that are not tested have results on one of their bases." if partly else ""
     lines = [
-        f"## Verdicts\n\nOf {len(results)} claims: {summary}.\n",
-        "The columns show differences in points, or correlations.\n",
+        f"## Verdicts\n\nOf {len(results)} claims: {summary}.{rest}\n",
+        "The columns show differences in points, or correlations. *Does not hold here* is not *refuted*: a difference",
+        "in the expected direction that few seeds cannot distinguish from 0 has the same verdict. See its interval.\n",
         "| | claim | in the paper | verdict | " + " | ".join(COLUMNS) + " |",
         "|---:|---|---|---|" + "---|" * len(COLUMNS),
     ]

@@ -32,7 +32,7 @@ def command(
     layer: Annotated[
         float | None,
         typer.Option(
-            help="Hidden state to use: 0 is the embeddings, k the output of layer k, 0.67 two thirds of the depth.",
+            help="Hidden state to use: 0 is the embeddings, k the state after k layers, 0.67 two thirds of the depth.",
             show_default="that of the task",
         ),
     ] = None,

@@ -103,7 +103,7 @@ def describe_sections() -> str:
         lines += [f"{head:26} {section.commands}", *_wrapped(", ".join(section.keys), "    ")]
     lines += [
         "",
-        "`paralign list settings NAME` explains a section or a setting, as in `training`, `pos` or `moco.queue`.",
+        "`paralign list settings NAME` explains a section or a setting, as in `training`, `ner` or `moco.queue`.",
     ]
     return "\n".join(lines)
 

@@ -36,7 +36,8 @@ class LinksConfig(Config):
     method: str = "hmm"
     """Word aligner, or ``my_module:Class``; ``similarity`` uses the encoder before it is trained."""
     symmetrise: str | None = None
-    """How the two directions are combined. None: the default of the aligner, mostly ``grow-diag-final-and``."""
+    """How the two directions are combined. None: the default of the aligner (``posterior`` for
+    ``hmm`` and ``ibm``, ``intersect`` for ``similarity``, otherwise ``grow-diag-final-and``)."""
     tokenised: bool = False
     """Whether words are separated by spaces; a store (``--corpus``) must have been built with ``--tokenised``."""
 
