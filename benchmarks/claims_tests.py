@@ -195,6 +195,8 @@ class Rows:
             metric = "cka" if task == "similarity" else None
             for row in self._rows:
                 zero_shot = row["language"] != SOURCE and row.get("train", SOURCE) == SOURCE
+                if row["system"].endswith(" reset"):  # the row names the encoder before layers were reinitialized
+                    continue
                 if row["task"] == task and zero_shot and metric in (None, row["metric"]):
                     found[-1][row["model"], row["language"]].append(row)
         points = sorted(found[0].keys() & found[1].keys())
@@ -211,10 +213,12 @@ class Rows:
         excluding, including = 0.0, 1.0
         for _ in range(11):  # the widest interval that excludes zero
             level = (excluding + including) / 2
-            excludes = interval(level)[0] > 0 or interval(level)[1] < 0
+            bounds = interval(level)
+            excludes = bounds[0] > 0 or bounds[1] < 0
             excluding, including = (level, including) if excludes else (excluding, level)
         encoders = len(set(groups[0]))
-        compared = Comparison(float(spearman(*values)), low, high, 1 - excluding, len(points), encoders)
+        p = max(1 - excluding, 2 / (1 + self.rules["resamples"]))  # no smaller one can be told from resamples
+        compared = Comparison(float(spearman(*values)), low, high, p, len(points), encoders)
         return compared, [row for side in found for point in points for row in side[point]]
 
     def layers(self, task: str, languages: Sequence[str]) -> tuple[dict[int, tuple[float, float, float]], list[Row]]:

@@ -138,6 +138,7 @@ def aligners(given: argparse.Namespace) -> None:
     from paralign.formats.links import read_links
     from paralign.metrics.alignment import alignment_score
 
+    given.out = given.out.resolve()
     given.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for language in given.languages:

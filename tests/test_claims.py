@@ -329,6 +329,10 @@ def test_a_correlation_over_encoders(row, decide):
     (result,) = decide(rows, wanted)
     assert result.parts[0].comparison.difference == pytest.approx(1)
     assert result.verdict == "holds"
+    # Of an encoder whose layers were reinitialized, rows name the encoder before.
+    reset = [one | {"system": "layers 0-1 reset", "value": 0.0} for one in rows if one["task"] == "pos"]
+    (again,) = decide(rows + reset, wanted)
+    assert again.parts[0].comparison.difference == pytest.approx(1)
     order = [5, 0, 9, 2, 11, 4, 7, 6, 1, 8, 3, 10]
     rows = [{name: value for name, value in one.items() if value is not None} for one in made(order)]
     (result,) = decide(rows, wanted)

@@ -2,13 +2,15 @@
 
 import errno
 import multiprocessing
+import os
 import subprocess
 import sys
 
 import pytest
 
+from paralign import folders
 from paralign.errors import UserError
-from paralign.folders import atomic_file, atomic_folder
+from paralign.folders import ResumableFiles, atomic_file, atomic_folder
 
 
 def names(folder):
@@ -112,6 +114,58 @@ def test_other_errors_pass_unchanged(tmp_path, error):
         fail(tmp_path / "out", error)
     assert caught.value is error
     assert names(tmp_path) == []
+
+
+def test_a_second_process_cannot_begin_while_a_folder_is_flushed(tmp_path, monkeypatch):
+    refused = []
+    flush = folders._flush
+
+    def begin(file):
+        flush(file)
+        if not (tmp_path / "out").exists():
+            with pytest.raises(UserError, match="another process is writing this folder"):
+                fail(tmp_path / "out", ValueError())
+            refused.append(file.name)
+
+    monkeypatch.setattr(folders, "_flush", begin)
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "first").write_text("1")
+    assert "first" in refused
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["first"]
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        pytest.raises(UserError, match="pipe: is a folder, a pipe or a device"),
+        ResumableFiles([tmp_path / "pipe"], {}),
+    ):
+        pass
+    assert (tmp_path / "pipe").is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
+def stopped(paths):
+    """What files report that are begun and stopped after their first record."""
+    with ResumableFiles(paths, {"x": 1}) as out:
+        found = out.done, out.changed
+        out.write([b"1"] * len(paths), 1)
+        out.checkpoint()
+        raise Stop(*found)
+
+
+class Stop(Exception):
+    """Ends a block."""
+
+
+def test_another_number_of_files_begins_again(tmp_path):
+    reports = []
+    for count in (1, 2, 1):
+        with pytest.raises(Stop) as caught:
+            stopped([tmp_path / "a", tmp_path / "b"][:count])
+        reports.append(caught.value.args)
+    assert reports == [(None, []), (None, ["the number of output files"]), (None, ["the number of output files"])]
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):

@@ -68,7 +68,7 @@ def _usage_error(error: Any) -> str:
     if hint is not None:
         return f"no such option: {option} (use {hint})"
     message = " ".join(error.format_message().split())
-    group = getattr(error.ctx, "command", None)
+    group: Any = getattr(error.ctx, "command", None)
     if message.startswith("No such command") and "?" not in message and hasattr(group, "list_commands"):
         message = message.removesuffix(".") + f" (commands: {', '.join(group.list_commands(error.ctx))})"
     return message

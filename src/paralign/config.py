@@ -26,6 +26,7 @@ __all__ = [
     "merge",
     "parse_override",
     "resolve",
+    "section",
 ]
 
 Settings = dict[str, Any]
@@ -142,18 +143,35 @@ def parse_override(text: str) -> Settings:
 def merge(*layers: Mapping[str, Any]) -> Settings:
     """Merge nested settings: later layers override earlier ones; ``None`` values are ignored.
 
+    Raises:
+        UserError: if a layer has a section where another has a value.
+
     >>> merge({"moco": {"queue": 1, "momentum": 0.9}}, {"moco": {"queue": 2}}, {"limit": None})
     {'moco': {'queue': 2, 'momentum': 0.9}}
     """
     out: Settings = {}
     for layer in layers:
         for key, value in layer.items():
+            old = out.get(key)
+            if old is not None and value is not None and isinstance(old, Mapping) != isinstance(value, Mapping):
+                raise UserError(f"{key!r} is a section of settings, not a setting", hint=f"write {key}.KEY=VALUE")
             if isinstance(value, Mapping):
-                old = out.get(key)
-                out[key] = merge(old if isinstance(old, Mapping) else {}, value)
+                out[key] = merge(old or {}, value)
             elif value is not None:
                 out[key] = value
     return out
+
+
+def section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the settings of a section; none if it is missing.
+
+    Raises:
+        UserError: if a value was given for the section itself, as in ``--set data=3``.
+    """
+    found = settings.get(name, {})
+    if not isinstance(found, Mapping):
+        raise UserError(f"{name!r} is a section of settings, not a setting", hint=f"write {name}.KEY=VALUE")
+    return found
 
 
 def load_toml(path: Path) -> Settings:

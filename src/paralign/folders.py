@@ -57,24 +57,29 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     try:
         part.mkdir(parents=True, exist_ok=True)
         lock_file = (part / "lock").open("w")
+    except FileNotFoundError:
+        raise UserError("another process has just written this folder", where=path) from None
     except OSError as error:
         if reason := (_FULL | _DENIED).get(error.errno or 0):
             raise UserError(reason, where=path, hint="choose another folder") from error
         raise
     with lock_file:
         _acquire(lock_file, path)
+        _check_still_there(part / "lock", lock_file, path, "folder")
+        written = False
         try:
             for leftover in part.iterdir():
                 if leftover.name != "lock":
                     shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             yield part
-            (part / "lock").unlink()
             for file in (*part.rglob("*"), part):
                 _flush(file)
             if path.exists():
                 shutil.rmtree(old, ignore_errors=True)
                 path.rename(old)
-            part.rename(path)
+            part.rename(path)  # the lock with it, so that no other process can begin before
+            written = True
+            (path / "lock").unlink()
             _flush(path.parent)
             shutil.rmtree(old, ignore_errors=True)
         except Exception as error:
@@ -82,7 +87,8 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
                 raise UserError(reason, where=path, hint="free some space; nothing was changed") from error
             raise
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            if not written:
+                shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager
@@ -144,12 +150,14 @@ class ResumableFiles:
 
     def __enter__(self) -> ResumableFiles:
         self._stack = ExitStack()
+        for path in self.paths:
+            if path.exists() and not path.is_file():
+                raise UserError("is a folder, a pipe or a device", where=path, hint="name a file")
         try:
             for part, path in zip(self._parts, self.paths, strict=True):
                 file: IO[bytes] = self._stack.enter_context(part.open("ab"))
                 _acquire(file, path, "file")
-                if not part.exists() or not os.path.samestat(part.stat(), os.fstat(file.fileno())):
-                    raise UserError("another process has just written this file", where=path)
+                _check_still_there(part, file, path, "file")
                 self._files.append(file)
             sizes = self._read_record()
             for opened, size in zip(self._files, sizes, strict=True):
@@ -171,7 +179,9 @@ class ResumableFiles:
         except (FileNotFoundError, UserError):
             return start
         identity, sizes = record["identity"], record["sizes"]
-        if identity != self.identity:
+        if len(sizes) != len(self._files):
+            self.changed = ["the number of output files"]
+        elif identity != self.identity:
             now = self.identity or {}
             keys = {*identity, *now} - {"digest"}
             self.changed = sorted(key for key in keys if identity.get(key) != now.get(key))
@@ -220,6 +230,12 @@ class ResumableFiles:
             if kind is None or issubclass(kind, UserError) or not self._record.exists():
                 for path in (self._record, *self._parts):
                     path.unlink(missing_ok=True)
+
+
+def _check_still_there(part: Path, file: IO[Any], path: Path, kind: str) -> None:
+    """Check that a file was not renamed by another process between opening and locking it."""
+    if not part.exists() or not os.path.samestat(part.stat(), os.fstat(file.fileno())):
+        raise UserError(f"another process has just written this {kind}", where=path)
 
 
 def lock(file: IO[Any] | int) -> bool:

@@ -56,6 +56,15 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
             "--dev chooses the layer",
         ),
         ("corpus bild", "bild"),
+        ("words --pairs en-de={files}/good.tsv --set words=3 --out {out}", "write words.KEY=VALUE"),
+        (
+            "corpus build --model {base} --pairs en-de={files}/good.tsv --set data=3 --out {out}",
+            "write data.KEY=VALUE",
+        ),
+        (
+            "evaluate --model {base} --task retrieval --data en-de={files}/good.tsv --set task=3 --out {out}",
+            "write task.KEY=VALUE",
+        ),
         ("help", "(commands: demo, "),
         ("analyze layers --model {base}", "(commands: "),
         ("align --data {files}/good.tsv --out {out}", "use --pairs SRC-TGT=PATH"),

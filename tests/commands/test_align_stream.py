@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import re
 import subprocess
@@ -325,3 +326,9 @@ def test_bad_options_are_one_line_and_leave_nothing(tmp_path, kept, monkeypatch,
     assert line.startswith("paralign: ")
     assert re.search(message, line), line
     assert names(tmp_path) == ["a.tsv", "old"]
+
+
+def test_a_pipe_cannot_be_read_twice(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=r"--learn-from reads the text twice, but .*pipe can only be read once"):
+        paralign.align_stream(f"en-de={tmp_path / 'pipe'}", out=tmp_path / "out", learn_from=5, quiet=True)

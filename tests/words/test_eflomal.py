@@ -35,6 +35,12 @@ def test_links_are_read_and_empty_pairs_keep_their_position(tmp_path):
     assert list(run_eflomal(PAIRS, program(tmp_path, DIAGONAL))) == [[(0, 0), (1, 1)], [], [(0, 0)]]
 
 
+def test_a_program_may_be_a_relative_path(tmp_path, monkeypatch):
+    program(tmp_path, DIAGONAL)
+    monkeypatch.chdir(tmp_path)
+    assert list(run_eflomal(PAIRS, EflomalConfig(program="./eflomal-align"))) == [[(0, 0), (1, 1)], [], [(0, 0)]]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

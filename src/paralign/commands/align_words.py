@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
-from paralign.config import merge, parse_override
+from paralign.config import merge, parse_override, section
 from paralign.console import echo
 from paralign.corpus.language_identification import language_warnings
 from paralign.errors import UserError
@@ -269,7 +269,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[dict[str, Any]]:
     for settings in parsed:
         if set(settings) != {"words"}:
             raise UserError(f"unknown section {min(settings)!r}", hint="this command only has settings words.KEY")
-    return [settings["words"] for settings in parsed]
+    return [dict(section(settings, "words")) for settings in parsed]
 
 
 def read_word_pairs(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.shard_executors import run_processes, submit_to_slurm
-from paralign.config import merge, parse_override, resolve
+from paralign.config import merge, parse_override, resolve, section
 from paralign.console import echo, rough_duration
 from paralign.cores import available_cores
 from paralign.corpus.clean import FilterConfig
@@ -140,7 +140,7 @@ class _Texts:
             raise UserError(f"unknown section {min(set(settings) - {'data'})!r}", hint="only data.KEY can be set here")
         self.request = request
         self.specs: list[Any] = [*map(parse_pairs, request.pairs), *map(parse_text, request.text)]
-        self.config = resolve(FilterConfig, settings["data"])
+        self.config = resolve(FilterConfig, section(settings, "data"))
         self.tokenizer, self.twin_offset = load_tokenizer(request.model), load_twin_offset(request.model)
         self.tokenizer_id = tokenizer_id(self.tokenizer, twin_offset=self.twin_offset)
         self.vocabulary = len(self.tokenizer) + self.twin_offset
@@ -210,7 +210,7 @@ class _ShardedCorpus:
             except UserError:
                 if one_shard or any((self.out / plan.folder(number)).exists() for number in range(1, plan.shards + 1)):
                     raise
-                (self.out / PLAN).unlink()
+                (self.out / PLAN).unlink(missing_ok=True)
         check_languages(texts.specs, lenient=request.lenient, quiet=self.quiet)
         excluded_sentences(map(Path, request.exclude), lenient=request.lenient)
         echo(f"counting the lines of {len(texts.specs)} texts", quiet=self.quiet)

@@ -79,7 +79,7 @@ def suite(
     """
     began = time.time()
     out, name = Path(out), str(name)
-    if jobs < 1 or (hours is not None and not hours >= 0):
+    if jobs < 1 or (hours is not None and not 0 <= hours < math.inf):
         raise UserError("jobs must be at least 1, and hours at least 0", hint="--jobs 2 --hours 8")
     config = load_suite(name, None if data is None else Path(data), limit)
     for task in config.task:

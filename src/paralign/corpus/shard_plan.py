@@ -15,6 +15,7 @@ from paralign.config import difference
 from paralign.corpus.store import PLAN
 from paralign.digests import digested, file_digest, object_digest, read_object
 from paralign.errors import UserError
+from paralign.formats.archives import archive_of
 from paralign.sources.readers import line_count, read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec, parse_part, smallworld_range
 
@@ -61,7 +62,8 @@ def source_file(path: str) -> dict[str, Any]:
     """Return size and hash of a source file; for standard input only the path."""
     if path == "-":
         return {"path": path}
-    return {"path": path, "bytes": Path(path).stat().st_size, "blake2b": file_digest(path)}
+    file = archive_of(path)
+    return {"path": path, "bytes": file.stat().st_size, "blake2b": file_digest(file)}
 
 
 class ShardPlan:
@@ -161,7 +163,7 @@ class ShardPlan:
             message = f"the shards were begun with other text: {' '.join(texts[0])}"
             raise UserError(message, where=folder, hint="give the same text, or another --out")
         for file in (file for text in before["texts"] for file in text["files"]):
-            path = Path(file["path"])
+            path = archive_of(file["path"])
             if not path.is_file():
                 raise UserError("no such file, but the shards were begun with it", where=path, hint="restore it")
             if path.stat().st_size != file["bytes"] or (digests and file_digest(path) != file["blake2b"]):

@@ -7,14 +7,14 @@ import struct
 import zipfile
 import zlib
 from contextlib import AbstractContextManager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, cast
 
 from paralign.errors import UserError
 from paralign.text.language_tags import best_variant, find_tag
 
-__all__ = ["MEMBER_SEPARATOR", "DamagedStream", "aligned_members", "is_archive", "open_member"]
+__all__ = ["MEMBER_SEPARATOR", "DamagedStream", "aligned_members", "archive_of", "is_archive", "open_member"]
 
 MEMBER_SEPARATOR = ".zip!"
 """Separates an archive from the name of a file in it: ``ARCHIVE.zip!FILE``."""
@@ -29,6 +29,16 @@ _DAMAGED = (
 
 class DamagedStream(Exception):
     """A compressed stream cannot be read further; the message is the reason under which this is counted."""
+
+
+def archive_of(path: str) -> Path:
+    """Return the file on disk: of a member of an archive, the archive.
+
+    >>> archive_of("corpora/de-en.zip!OpenSubtitles.de-en.de").name
+    'de-en.zip'
+    """
+    archive, separator, _ = path.partition(MEMBER_SEPARATOR)
+    return Path(f"{archive}.zip") if separator and not Path(path).exists() else Path(path)
 
 
 def is_archive(path: str) -> bool:

@@ -60,12 +60,15 @@ class WordContrast(GlobalObjective):
         return F.normalize(torch.stack(vectors, 1), dim=2)
 
     def identify(self, batch: Batch) -> Ints:
-        """Return the pair of each link in the global batch, and both words in the pair. Shape: [n, 3]."""
+        """Return the record of each link, and both words in the pair. Shape: [n, 3].
+
+        A record that occurs twice in a batch, by temperature sampling, is no negative of itself.
+        """
         linked = linked_words(batch, "first", "second")
         words = linked_word_ids(linked)
         starts = (batch.view(name).starts[linked.rows] for name in self.reads)
         inside = (ids - start for ids, start in zip(words, starts, strict=True))
-        return np.stack([batch.positions[linked.rows], *inside], 1)
+        return np.stack([batch.ids[linked.rows], *inside], 1)
 
     def losses(self, vectors: Tensor, identities: Ints) -> Tensor:
         """Return the mean cross-entropy of both directions of each link."""

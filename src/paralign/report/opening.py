@@ -95,10 +95,11 @@ def _result(outcomes: Sequence[_Outcome]) -> str:
     better = [outcome for outcome in outcomes if outcome.significant and outcome.gain > 0]
     count, control, where = len(outcomes), _control(outcomes), _languages(outcomes)
     if not better:
-        scores = f"any of the {count} scores below" if count > 1 else outcomes[0].task
         if all(untested(outcome.comparison) for outcome in outcomes):
             return _observed(outcomes, control)
-        return f"No system is significantly better than {control} in {scores}{where}."
+        if count > 1:
+            return f"In none of the {count} scores below is the best system significantly better than {control}{where}."
+        return f"The best system is not significantly better than {control} in {outcomes[0].task}{where}."
     parts = []
     for system in dict.fromkeys(outcome.row.system for outcome in better):
         own = [outcome for outcome in better if outcome.row.system == system]

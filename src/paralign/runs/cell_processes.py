@@ -8,6 +8,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -87,9 +88,21 @@ class CellProcesses:
     def start(self, run: Callable[..., object], options: Mapping[str, Any], deadline: float | None) -> int:
         """Run a function in a free process; return the number of the process."""
         number = next(k for k in range(self._count) if k not in self._busy)
-        pipe = self._pipes[number] or self._new(number)
-        pipe.send((run, dict(options), deadline))
+        task = (run, dict(options), deadline)
+        pipe = self._pipes[number]
+        try:
+            if pipe is None:
+                raise BrokenPipeError
+            pipe.send(task)
+        except BrokenPipeError:  # no process yet, or it was killed while it had nothing to do
+            if pipe is not None:
+                pipe.close()
+                self._processes[number].join()
+            with suppress(BrokenPipeError):  # the new one was killed, too: `wait` reports it
+                self._new(number).send(task)
         self._busy.add(number)
+        if self._signal:  # it arrived before the process was counted as busy
+            os.kill(self._processes[number].pid, signal.SIGTERM)
         return number
 
     def wait(self) -> tuple[int, bool | Failure]:
@@ -108,7 +121,7 @@ class CellProcesses:
                 self._busy.discard(number)
                 try:
                     answer: bool | Failure | None = pipe.recv()
-                except EOFError:
+                except (EOFError, ConnectionError):
                     self._processes[number].join()
                     code = self._processes[number].exitcode
                     pipe.close()

@@ -10,7 +10,7 @@ from typing import Any
 from paralign.corpus.store import TokenStore
 from paralign.digests import file_digest
 from paralign.errors import UserError
-from paralign.formats.archives import MEMBER_SEPARATOR
+from paralign.formats.archives import archive_of
 from paralign.formats.dictd import dictd_files
 from paralign.models import shipped
 from paralign.objectives import find_objective
@@ -85,8 +85,7 @@ def file_entries(paths: Iterable[str | Path]) -> Entries:
     """Return path and digest of files; those of a folder by name. Symbolic links are followed."""
     out: Entries = []
     for path in map(str, paths):
-        archive, separator, _ = path.partition(MEMBER_SEPARATOR)
-        file = Path(f"{archive}.zip") if separator and not Path(path).exists() else Path(path)
+        file = archive_of(path)
         several = [] if file.exists() else sorted(file.parent.glob(f"{glob.escape(file.name)}.*"))
         if several:  # the common prefix of a mining set
             out += file_entries(inside for inside in several if inside.is_file())

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, create_model, field_validator
 
 from paralign.batches.views import ViewsConfig
-from paralign.config import Config, did_you_mean, load_toml, merge, parse_override, resolve
+from paralign.config import Config, did_you_mean, load_toml, merge, parse_override, resolve, section
 from paralign.corpus.clean import FilterConfig
 from paralign.encoder.tokenizer import TokenizerConfig
 from paralign.errors import UserError
@@ -176,4 +176,4 @@ def task_section(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name in settings:
         if name != "task":
             raise UserError(f"unknown setting {name!r}", hint="only task.KEY can be set here")
-    return dict(settings.get("task", {}))
+    return dict(section(settings, "task"))

@@ -72,7 +72,7 @@ def run_eflomal(pairs: Sentences, config: EflomalConfig, method: str = "grow-dia
         folder = Path(name)
         _write_input([pairs[k] for k in numbers], folder, config.lowercase)
         outputs = [option for file, flag in zip(_DIRECTIONS, ("-f", "-r"), strict=True) for option in (flag, file)]
-        _run([program, "-s", "source", "-t", "target", *outputs, "-m", str(config.model)], folder)
+        _run([str(Path(program).resolve()), "-s", "source", "-t", "target", *outputs, "-m", str(config.model)], folder)
         rows, source, target = [], [], []
         directions = (_read(folder / file) for file in _DIRECTIONS)
         for k, forward, backward in zip(numbers, *directions, strict=False):

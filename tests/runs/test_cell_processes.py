@@ -1,0 +1,37 @@
+"""Processes of cells that die are replaced."""
+
+import os
+import signal
+
+from paralign.runs.cell_processes import CellProcesses
+
+
+def runner(run, options, deadline):
+    run(**options)
+    return True
+
+
+def test_an_idle_process_that_was_killed_is_replaced():
+    with CellProcesses(1, runner) as processes:
+        for _ in range(2):
+            number = processes.start(str, {"object": "x"}, None)
+            assert processes.wait() == (number, True)
+            process = processes._processes[number]
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+
+
+def test_a_process_that_dies_before_it_reads_is_a_failure(monkeypatch):
+    with CellProcesses(1, runner) as processes:
+        new = processes._new
+
+        def killed(number):
+            pipe = new(number)
+            os.kill(processes._processes[number].pid, signal.SIGKILL)
+            return pipe
+
+        monkeypatch.setattr(processes, "_new", killed)
+        number = processes.start(str, {"object": "x"}, None)
+        found = processes.wait()
+        assert found[0] == number
+        assert "killed by signal 9" in found[1].text
