@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from paralign.corpus.deduplicate import HashSet, sentence_hashes
 from paralign.corpus.join import check_shard, join_shards
 from paralign.corpus.joined_array import JoinedArray
 from paralign.corpus.link_store import write_link_store
-from paralign.corpus.shard_plan import ShardPlan, parse_shard
+from paralign.corpus.shard_plan import ShardPlan, parse_shard, source_file
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.sources.specs import PairSpec, TextSpec
@@ -304,3 +305,12 @@ def test_shards_that_do_not_exist(text: str) -> None:
 def test_standard_input_cannot_be_divided() -> None:
     with pytest.raises(UserError, match="standard input"):
         plan_of([PairSpec("en", "de", "-")], 2, SHORT)
+
+
+def test_of_a_member_of_an_archive_the_archive_is_recorded(tmp_path):
+    with zipfile.ZipFile(tmp_path / "o.zip", "w") as archive:
+        archive.writestr("x.en", "a\n")
+    name = f"{tmp_path / 'o.zip'}!x.en"
+    found = source_file(name)
+    assert found == {**source_file(str(tmp_path / "o.zip")), "path": name}
+    assert found["bytes"] == (tmp_path / "o.zip").stat().st_size
