@@ -32,7 +32,10 @@ def command(
     ] = "hmm",
     model: Annotated[
         str | None,
-        typer.Option(help="Encoder: for --method similarity, or to combine its similarities with --method hmm."),
+        typer.Option(
+            help="Encoder: for --method similarity (default: intfloat/multilingual-e5-small), or to combine its "
+            "similarities with --method hmm."
+        ),
     ] = None,
     links: Annotated[Path | None, typer.Option(help="Existing links for --method file.")] = None,
     symmetrise: Annotated[

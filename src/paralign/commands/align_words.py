@@ -42,6 +42,10 @@ Sizes = list[tuple[int, int]]
 """Number of words of both sides of each pair."""
 
 
+DEFAULT_ENCODER = "intfloat/multilingual-e5-small"
+"""Of ``similarity``: a small encoder that has seen translations (docs/results/word-alignment.md)."""
+
+
 @one_or_several
 def align_words(
     pairs: str,
@@ -79,7 +83,8 @@ def align_words(
             ``hmm`` and ``ibm``, ``intersect`` for ``similarity``, else ``grow-diag-final-and``.
         tokenised: words of ``pairs`` are separated by spaces. Default: words are found by
             :func:`paralign.text.words.word_spans`, as always in ``train``.
-        model: encoder, for ``similarity``, or for ``hmm`` to combine its similarities with counts.
+        model: encoder, for ``similarity``, or for ``hmm`` to combine its similarities with counts. None: with
+            ``similarity``, ``DEFAULT_ENCODER``.
         links: file of existing links, for ``file``.
         settings: settings of the aligner.
         overrides: ``words.key=value``, which take precedence over ``settings``.
@@ -113,6 +118,9 @@ def align_words(
     others = [path for path in (gold, links) if path is not None]
     outputs = [path for path in (out, scores, posteriors) if path is not None]
     check_outputs(outputs, [spec, *further], others, force)
+    if method == "similarity" and model is None:
+        model = DEFAULT_ENCODER
+        echo(f"encoder: {model} (--model chooses another one)", quiet=quiet)
     options = AlignerOptions(
         spec,
         symmetrise=symmetrise,
