@@ -86,7 +86,7 @@ def page(registered: Mapping[str, Any], results: Sequence[Result], rows: Sequenc
 
 def _overview(results: Sequence[Result]) -> str:
     counts = {name: sum(result.verdict == key for result in results) for key, name in VERDICTS.items()}
-    summary = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    summary = ", ".join(f"*{name}* {count}" for name, count in counts.items() if count)
     partly = sum(
         result.verdict == "not_tested" and any(not part.missing for part in result.parts) for result in results
     )
