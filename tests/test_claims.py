@@ -392,7 +392,7 @@ def test_the_committed_page_is_that_of_the_committed_rows(claims):
 def test_without_rows_nothing_is_tested(claims, tmp_path, capsys):
     claims.main(["page", "--rows", str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "page.md")])
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert "Of 18 claims: 18 not tested." in text
+    assert "Of 18 claims: *not tested* 18." in text
     assert "## Rows" not in text
 
 
@@ -405,7 +405,7 @@ def test_the_page_shows_differences_amendments_and_commands(claims, rows_module,
         "amendment": [{"date": "2026-01-02", "text": "Fewer pairs.", "claims": [1, 2]}],
     }  # fmt: skip
     text = claims.written(registered, tmp_path / "rows.jsonl")
-    assert "Of 2 claims: 1 holds, 1 not tested." in text
+    assert "Of 2 claims: *holds* 1, *not tested* 1." in text
     assert r"| 1 | S. | P | holds | – | +10.0 (+9.0 to +11.0)\*, 3 seeds | – |" in text
     assert "| e5 | pos | ppa | base | 60.1 and 50.1 | +10.0 (+9.0 to +11.0)" in text
     assert "* 2026-01-02, claims 1, 2: Fewer pairs." in text
