@@ -24,8 +24,8 @@ from aligners import GOLD, gold_set, measured, words
 from machine import facts, table
 
 from paralign.commands.align_words import read_word_pairs
-from paralign.formats.links import read_links
-from paralign.metrics.alignment import alignment_score
+from paralign.formats.links import GoldLinks, read_links
+from paralign.metrics.alignment import AlignmentScore, alignment_score
 from paralign.sources.specs import parse_pairs
 
 ROWS = Path(__file__).parent / "results" / "alignment-by-size.jsonl"
@@ -50,17 +50,27 @@ def training_pairs(data: Path, name: str) -> list[Pair]:
     return pairs
 
 
+def write_sides(text: Sequence[Pair], paths: Sequence[Path]) -> None:
+    """Write both sides of a text, words separated by spaces."""
+    for side, path in enumerate(paths):
+        path.write_text("".join(" ".join(pair[side]) + "\n" for pair in text), "utf-8")
+
+
+def score_of(path: Path, gold: Sequence[GoldLinks]) -> AlignmentScore:
+    """Return the score of a file of links, whose first lines are those of pairs with gold links."""
+    links = [found.sure for _, found in zip(gold, read_links(path), strict=False)]
+    return alignment_score((row, true.sure, true.possible) for row, true in zip(links, gold, strict=True))
+
+
 def run(method: str, more: Sequence[str], text: Sequence[Pair], gold: Sequence[Any]) -> dict[str, Any]:
     """Align a text whose first pairs have gold links; return cost and scores."""
     with tempfile.TemporaryDirectory() as name:
         paths = [Path(name) / side for side in ("source", "target")]
-        for side, path in enumerate(paths):
-            path.write_text("".join(" ".join(pair[side]) + "\n" for pair in text), "utf-8")
+        write_sides(text, paths)
         out = Path(name) / "links"
         options = ["--pairs", f"en-de={paths[0]},{paths[1]}", "--tokenised", "--method", method, "--out", out, *more]
         cost = measured(words(*options))
-        links = [found.sure for _, found in zip(gold, read_links(out), strict=False)]
-    score = alignment_score((row, true.sure, true.possible) for row, true in zip(links, gold, strict=True))
+        score = score_of(out, gold)
     scores = {name: round(100 * getattr(score, name), 2) for name in ("aer", "precision", "recall")}
     return {**scores, "cpu": round(cost["cpu"], 2), "seconds": round(cost["seconds"], 2),
             "peak_mb": round(cost["peak_mb"])}  # fmt: skip

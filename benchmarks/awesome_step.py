@@ -75,7 +75,7 @@ def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, encoder
     if done.returncode:
         raise SystemExit(f"awesome-align failed:\n{done.stderr[-2000:]}")
     times = json.loads(done.stdout.splitlines()[-1])[:steps]
-    return given.steps * given.batch / (times[-1] - times[-given.steps - 1])
+    return loop_rate.rate_of(times, given)
 
 
 def main() -> None:

@@ -17,7 +17,6 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import corpora
 import loop_rate
@@ -25,7 +24,6 @@ from machine import finish
 
 from paralign.commands.export import export
 from paralign.corpus.store import TokenStore
-from paralign.device import has_bf16, only_cpu
 from paralign.encoder import Encoder
 
 
@@ -35,31 +33,15 @@ def theirs(given: argparse.Namespace, store: TokenStore, base: Path, folder: Pat
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
     from sentence_transformers import SentenceTransformerTrainingArguments as Arguments
     from sentence_transformers.losses import CachedMultipleNegativesRankingLoss, MultipleNegativesRankingLoss
-    from transformers import TrainerCallback
 
     pool = "cls" if given.recipe == "moco" else "mean"
     model = SentenceTransformer(str(export(str(base), folder / f"st-{time.time_ns()}", pool=pool, quiet=True)))
     steps = given.warm + given.steps
     rows = [{"anchor": a, "positive": b} for a, b in loop_rate.sample(store, steps * given.batch)]
     times: list[float] = []
+    clock = loop_rate.step_clock(times)
 
-    class Clock(TrainerCallback):  # type: ignore[misc]
-        """Records the times at which steps end."""
-
-        def on_step_end(self, *args: Any, **more: Any) -> None:
-            times.append(time.perf_counter())
-
-    arguments = Arguments(
-        output_dir=str(folder / "out"),
-        per_device_train_batch_size=given.batch,
-        max_steps=steps,
-        bf16=has_bf16(),
-        use_cpu=only_cpu(),
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-    )
+    arguments = Arguments(**loop_rate.trainer_options(given, folder))
     both = {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
     more = both if given.recipe == "in-batch" else {}
     if given.slices > 1:
@@ -67,8 +49,8 @@ def theirs(given: argparse.Namespace, store: TokenStore, base: Path, folder: Pat
     else:
         loss = MultipleNegativesRankingLoss(model, **more)
     data = Dataset.from_list(rows)
-    SentenceTransformerTrainer(model, arguments, train_dataset=data, loss=loss, callbacks=[Clock()]).train()
-    return given.steps * given.batch / (times[-1] - times[-given.steps - 1])
+    SentenceTransformerTrainer(model, arguments, train_dataset=data, loss=loss, callbacks=[clock]).train()
+    return loop_rate.rate_of(times, given)
 
 
 def main() -> None:

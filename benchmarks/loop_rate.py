@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from machine import median_of, table
 
 import paralign
 from paralign.corpus.store import TokenStore
+from paralign.device import has_bf16, only_cpu
 
-__all__ = ["add_arguments", "in_turn", "loop_rate", "sample"]
+__all__ = ["add_arguments", "in_turn", "loop_rate", "rate_of", "sample", "step_clock", "trainer_options"]
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, batch: int = 128) -> None:
@@ -54,8 +56,39 @@ def loop_rate(
             overrides=[*sets, "training.checkpoint_every=1000000", *overrides],
         )  # fmt: skip
         lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    time = {line["step"]: line["time"] for line in lines if "losses" in line}
-    return float(given.steps * given.batch / (time[given.warm + given.steps] - time[given.warm]))
+    at = {line["step"]: line["time"] for line in lines if "losses" in line}
+    return rate_of([at[given.warm + step] for step in range(given.steps + 1)], given)
+
+
+def trainer_options(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Return the arguments that trainers built on that of Hugging Face have in common."""
+    return {
+        "output_dir": str(folder / "out"),
+        "per_device_train_batch_size": given.batch,
+        "max_steps": given.warm + given.steps,
+        "bf16": has_bf16(),
+        "use_cpu": only_cpu(),
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+    }
+
+
+def step_clock(times: list[float]) -> Any:
+    """Return a callback of the Trainer of Hugging Face that appends the times at which steps end."""
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, *args: Any, **more: Any) -> None:
+            times.append(time.perf_counter())
+
+    return Clock()
+
+
+def rate_of(times: Sequence[float], given: argparse.Namespace) -> float:
+    """Return the pairs per second of the measured steps, from the times at which all steps ended."""
+    return float(given.steps * given.batch / (times[-1] - times[-given.steps - 1]))
 
 
 def sample(store: TokenStore, many: int) -> list[tuple[str, str]]:

@@ -132,11 +132,8 @@ def install(place: Path, packages: Sequence[str]) -> Path:
 def aligners(given: argparse.Namespace) -> None:
     """Run the word aligners on the gold sentences of each language pair."""
     from aligners import gold_set, measured, words
-    from alignment_by_size import training_pairs
+    from alignment_by_size import score_of, training_pairs, write_sides
     from machine import finish, table
-
-    from paralign.formats.links import read_links
-    from paralign.metrics.alignment import alignment_score
 
     given.out = given.out.resolve()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -150,8 +147,7 @@ def aligners(given: argparse.Namespace) -> None:
                 continue
             used = pairs if peer.encoder else [*pairs, *more]
             files = [given.out / f"{language}.{side}" for side in ("source", "target", "links")]
-            for side in (0, 1):
-                files[side].write_text("".join(" ".join(pair[side]) + "\n" for pair in used), encoding="utf-8")
+            write_sides(used, files[:2])
             files[2].unlink(missing_ok=True)
             row: dict[str, Any] = {"language": language, "aligner": name, "pairs": len(used)}
             try:
@@ -169,11 +165,7 @@ def aligners(given: argparse.Namespace) -> None:
             except (subprocess.CalledProcessError, SystemExit) as error:
                 row["error"] = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
             else:
-                found = [links.sure for _, links in zip(gold, read_links(files[2]), strict=False)]
-                score = alignment_score(
-                    (links, true.sure, true.possible) for links, true in zip(found, gold, strict=True)
-                )
-                row["aer"] = round(100 * score.aer, 1)
+                row["aer"] = round(100 * score_of(files[2], gold).aer, 1)
             rows.append(row)
             print(json.dumps(row), file=sys.stderr, flush=True)
     cells = [
@@ -216,9 +208,8 @@ def main() -> None:
     """Read the arguments and measure."""
     if sys.argv[1:2] == ["child"]:
         name, *files, encoder, layer = sys.argv[2:]
-        {"fast_align": fast_align, "simalign": simalign, "ctfalign": ctfalign}[name](
-            *map(Path, files), encoder, int(layer)
-        )
+        run = next(peer.run for peer in ALIGNERS.values() if peer.run is not None and peer.run.__name__ == name)
+        run(*map(Path, files), encoder, int(layer))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(required=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ import loop_rate
 from machine import finish
 
 from paralign.corpus.store import TokenStore
-from paralign.device import has_bf16, only_cpu
 from paralign.encoder import Encoder
 
 
@@ -33,7 +31,6 @@ def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, base: P
         AutoModelForMaskedLM,
         DataCollatorForLanguageModeling,
         Trainer,
-        TrainerCallback,
         TrainingArguments,
     )
 
@@ -41,31 +38,18 @@ def theirs(given: argparse.Namespace, store: TokenStore, tokenizer: Any, base: P
     pairs = loop_rate.sample(store, steps * given.batch)
     rows = [{"input_ids": tokenizer(a, b, truncation=True, max_length=254)["input_ids"]} for a, b in pairs]
     times: list[float] = []
-
-    class Clock(TrainerCallback):  # type: ignore[misc]
-        """Records the times at which steps end."""
-
-        def on_step_end(self, *args: Any, **more: Any) -> None:
-            times.append(time.perf_counter())
+    clock = loop_rate.step_clock(times)
 
     arguments = TrainingArguments(
-        output_dir=str(folder / "out"),
-        per_device_train_batch_size=given.batch,
-        max_steps=steps,
-        bf16=has_bf16(),
-        use_cpu=only_cpu(),
+        **loop_rate.trainer_options(given, folder),
         optim="adamw_torch_fused",
         train_sampling_strategy="group_by_length",
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
     )
     model = AutoModelForMaskedLM.from_pretrained(base)
     collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
     data = Dataset.from_list(rows)
-    Trainer(model, arguments, data_collator=collator, train_dataset=data, callbacks=[Clock()]).train()
-    return given.steps * given.batch / (times[-1] - times[-given.steps - 1])
+    Trainer(model, arguments, data_collator=collator, train_dataset=data, callbacks=[clock]).train()
+    return loop_rate.rate_of(times, given)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["ResumableFiles", "atomic_file", "atomic_folder", "lock"]
+__all__ = ["ResumableFiles", "atomic_file", "atomic_folder", "is_special", "lock"]
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -104,7 +104,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     Yields:
         The temporary file, open for writing bytes.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if is_special(path):
         with path.open("wb") as file:
             yield file
         return
@@ -119,6 +119,11 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def is_special(path: Path) -> bool:
+    """Return whether there is a pipe or a device at a path."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 class ResumableFiles:

@@ -26,7 +26,7 @@ from paralign.config import merge
 from paralign.console import echo
 from paralign.digests import file_digest
 from paralign.errors import UserError, file_location
-from paralign.folders import ResumableFiles
+from paralign.folders import ResumableFiles, is_special
 from paralign.formats.lines import MAX_LINE, decode_lines
 from paralign.formats.streams import compressed
 from paralign.sources.readers import line_count
@@ -197,16 +197,12 @@ def _check_options(
         raise UserError("there is no trained aligner", hint="add --load or --learn-from")
     if to_stdout and posteriors is not None:
         raise UserError("--posteriors needs a file for --out", hint="name one instead of -")
-    pipe = next((path for path in spec.paths if _is_pipe(Path(path))), None)
+    pipe = next((path for path in spec.paths if is_special(Path(path))), None)
     if (spec.path == "-" or pipe is not None) and (learn_from is not None or part is not None):
         name, what = "--part" if learn_from is None else "--learn-from", pipe or "standard input"
         raise UserError(f"{name} reads the text twice, but {what} can only be read once", hint="name a file")
     if learn_from is not None and learn_from < 1:
         raise UserError(f"--learn-from is {learn_from}", hint="give a number of pairs, 1 or more")
-
-
-def _is_pipe(path: Path) -> bool:
-    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _range_of(spec: PairSpec, part: str, lenient: bool) -> tuple[int, int | None]:

@@ -8,7 +8,6 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -89,17 +88,10 @@ class CellProcesses:
         """Run a function in a free process; return the number of the process."""
         number = next(k for k in range(self._count) if k not in self._busy)
         task = (run, dict(options), deadline)
-        pipe = self._pipes[number]
-        try:
-            if pipe is None:
-                raise BrokenPipeError
-            pipe.send(task)
-        except BrokenPipeError:  # no process yet, or it was killed while it had nothing to do
-            if pipe is not None:
-                pipe.close()
-                self._processes[number].join()
-            with suppress(BrokenPipeError):  # the new one was killed, too: `wait` reports it
-                self._new(number).send(task)
+        if not self._send(number, task):  # no process yet, or it was killed while it had nothing to do
+            self._close(number)
+            self._new(number)
+            self._send(number, task)  # if this one was killed, too, `wait` reports it
         self._busy.add(number)
         if self._signal:  # it arrived before the process was counted as busy
             os.kill(self._processes[number].pid, signal.SIGTERM)
@@ -122,10 +114,7 @@ class CellProcesses:
                 try:
                     answer: bool | Failure | None = pipe.recv()
                 except (EOFError, ConnectionError):
-                    self._processes[number].join()
-                    code = self._processes[number].exitcode
-                    pipe.close()
-                    self._pipes[number] = None
+                    code = self._close(number)
                     how = (
                         f"killed by signal {-code}, for example for lack of memory" if code < 0 else f"exit code {code}"
                     )
@@ -133,14 +122,32 @@ class CellProcesses:
                 if answer is not None and not self._signal:
                     return number, answer
 
-    def _new(self, number: int) -> Connection:
+    def _send(self, number: int, task: object) -> bool:
+        """Send a function to a process; return whether there is one that can be reached."""
+        pipe = self._pipes[number]
+        try:
+            if pipe is not None:
+                pipe.send(task)
+        except BrokenPipeError:
+            return False
+        return pipe is not None
+
+    def _close(self, number: int) -> int:
+        """Forget a process that has ended; return its exit code."""
+        pipe, self._pipes[number] = self._pipes[number], None
+        if pipe is None:
+            return 0
+        self._processes[number].join()
+        pipe.close()
+        return int(self._processes[number].exitcode)
+
+    def _new(self, number: int) -> None:
         here, there = self._context.Pipe()
         threads = thread_share(self._count, available_cores(), os.environ.get("OMP_NUM_THREADS", ""))
         process = self._context.Process(target=_serve, args=(there, self._runner, threads), daemon=True)
         process.start()
         there.close()
         self._processes[number], self._pipes[number] = process, here
-        return here
 
     def _pass_on(self, signum: int, frame: object) -> None:
         if self._signal:  # the second signal stops at once
