@@ -1,6 +1,6 @@
 """What does each objective do at which layer? Every objective at two thirds of the depth and at the last layer.
 
-    python benchmarks/layers_objectives.py DATA OUT --base BASE [--seeds 0 ...] [--results FILE] [--only NAME ...]
+    python benchmarks/layers_objectives.py DATA OUT --base BASE [--seeds 0 ...] [--only NAME ...] [--jobs N]
 
 BASE is an encoder with a vocabulary head, DATA is described in benchmarks/README.md, OUT is a folder for
 `benchmarks/mini.py --stage prepare` (run here if need be) and all runs. From BASE, each objective is trained for 500
@@ -20,8 +20,8 @@ import shutil
 import subprocess
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from alignlm import EWT
 from mini import NAME, halves, prepare
-from real_text import each, paralign
+from real_text import each, paralign, side_by_side
 
 from paralign.encoder import Encoder
 from paralign.results import read_results
@@ -96,7 +96,7 @@ class Work:
     base: str | Path
     results: Path
     runs: Path
-    commit: str = field(default_factory=lambda: git("rev-parse", "--short=12", "HEAD"))
+    commit: str
 
     @cached_property
     def squared_norms(self) -> list[float]:
@@ -193,7 +193,9 @@ def texts(work: Work) -> list[str]:
         rows = (work.out / f"halves/ntrex.en-{tag}.dev.tsv").read_text(encoding="utf-8").splitlines()
         sides["en"], sides[tag] = (list(column) for column in zip(*(row.split("\t") for row in rows), strict=True))
     for tag, lines in sides.items():
-        (work.out / f"halves/ntrex.{tag}.dev.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path = work.out / f"halves/ntrex.{tag}.dev.txt"
+        if not path.exists():  # others may be reading it
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return [f"{tag}={work.out}/halves/ntrex.{tag}.dev.txt" for tag in sides]
 
 
@@ -217,21 +219,25 @@ def first_items(work: Work, source: Path, between: str, count: int) -> Path:
     return path
 
 
-def measure(work: Work, encoder: str | Path, name: str) -> dict[str, Any]:
-    """Probe an encoder and measure its space; return values by language and layer."""
-    place = work.runs / "measured" / name
+def probes(work: Work) -> dict[str, tuple[str, list[str], tuple[str, ...]]]:
+    """Return training set, evaluation sets and more options of the probes of each task."""
     pud = [f"{tag}={work.out}/halves/pud.{tag}.dev.conllu" for tag in ("en", "de", "fr", "es", "hi")]
     ner, xnli = work.data / "ner/panx", work.data / "xnli"
     tags = ("en", "de", "hi", "zh")
     entities = [f"{tag}={first_items(work, ner / f'dev-{tag}.tsv', BLANK, ITEMS)}" for tag in tags]
     pairs = [f"{tag}={first_items(work, xnli / f'dev-{tag}.tsv', LINE, ITEMS)}" for tag in tags]
-    probes = {
+    return {
         "pos": (f"en={work.data / EWT}", pud, ()),
         "ner": (f"en={ner / 'train-en.tsv'}", entities, ()),
         "nli": (inference(work), pairs, ("--set", "probes.items=4000")),
     }
+
+
+def measure(work: Work, encoder: str | Path, name: str) -> dict[str, Any]:
+    """Probe an encoder and measure its space; return values by language and layer."""
+    place = work.runs / "measured" / name
     out: dict[str, Any] = {"probes": {}, "space": {}}
-    for task, (source, targets, more) in probes.items():
+    for task, (source, targets, more) in probes(work).items():
         paralign(
             *("analyze", "probes", "--model", encoder, "--task", task, "--train", source, *each("--eval", targets)),
             *(*more, "--split", "dev", "--lenient", "--out", place / task),
@@ -296,6 +302,14 @@ def row_of(work: Work, name: str, layer: int | None, seed: int | None) -> dict[s
     return row
 
 
+def add_row(work: Work, name: str, layer: int | None, seed: int | None) -> None:
+    """Train, measure and append a row to the results."""
+    row = row_of(work, name, layer, seed)
+    with work.results.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    print(f"{name} at {layer}, seed {seed}: done", flush=True)
+
+
 def main() -> None:
     """Run what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -305,10 +319,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--only", nargs="+", choices=["base", *METHODS], default=["base", *METHODS])
+    parser.add_argument("--jobs", type=int, default=1, help="number of rows measured at the same time")
+    parser.add_argument("--commit", help="version that measures; default: that of the repository")
     given = parser.parse_args()
     out = given.out.resolve()
+    commit = given.commit or git("rev-parse", "--short=12", "HEAD")
     base = given.base if given.base == NAME else Path(given.base).resolve()
-    work = Work(given.data.resolve(), out, base, given.results.resolve(), out / "objectives" / Path(base).name)
+    runs = out / "objectives" / Path(base).name
+    work = Work(given.data.resolve(), out, base, given.results.resolve(), runs, commit)
     work.runs.mkdir(parents=True, exist_ok=True)
     prepare(work.data, work.out)
     if not (work.out / "halves").is_dir():
@@ -318,12 +336,14 @@ def main() -> None:
     done = {(row["base"], row["objective"], row["layer"], row["seed"]) for row in rows}
     wanted: list[tuple[str, int | None, int | None]] = [("base", None, None)]
     wanted += [(m, layer, seed) for seed in given.seeds for m in METHODS for layer in work.layers(METHODS[m])]
-    for name, layer, seed in wanted:
-        if name in given.only and (Path(base).name, name, layer, seed) not in done:
-            row = row_of(work, name, layer, seed)
-            with work.results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            print(f"{name} at {layer}, seed {seed}: done", flush=True)
+    missing = [row for row in wanted if row[0] in given.only and (Path(base).name, *row) not in done]
+    if missing:  # what the rows share is made once
+        store(work)
+        texts(work)
+        probes(work)
+        for join in {METHODS[name].links for name, layer, _ in missing if layer is not None} - {""}:
+            links(work, join)
+    side_by_side(given.jobs, [partial(add_row, work, *row) for row in missing])
 
 
 if __name__ == "__main__":

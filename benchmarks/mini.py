@@ -92,15 +92,16 @@ def corpora(data: Path) -> tuple[list[str], list[str]]:
 
 def prepare(data: Path, out: Path) -> None:
     """Split the text. It contains no sentence of a test set, and not both sides of a pair."""
+    if (out / "split").is_dir():
+        return
     pairs, text = corpora(data)
-    if not (out / "split").is_dir():
-        paralign(
-            *("corpus", "split", "--lenient", "--key-share", KEY_SHARE),
-            *each("--pairs", pairs),
-            *each("--text", text),
-            *each("--exclude", tests(data)),
-            *("--out", out / "split"),
-        )
+    paralign(
+        *("corpus", "split", "--lenient", "--key-share", KEY_SHARE),
+        *each("--pairs", pairs),
+        *each("--text", text),
+        *each("--exclude", tests(data)),
+        *("--out", out / "split"),
+    )
 
 
 def base(out: Path) -> None:

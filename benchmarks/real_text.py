@@ -16,7 +16,8 @@ import shlex
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from paralign.formats.conllu import read_conllu, write_conllu
@@ -42,6 +43,21 @@ def paralign(*words: object) -> None:
 def each(option: str, values: Iterable[object]) -> list[str]:
     """Return ``option value`` for every value."""
     return [str(word) for value in values for word in (option, value)]
+
+
+def side_by_side(jobs: int, calls: Iterable[Callable[[], None]]) -> None:
+    """Call functions that run commands, at most ``jobs`` at a time, in their order; the first error ends the script.
+
+    With several on one GPU, set ``OMP_NUM_THREADS=1``.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(call) for call in calls]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def prepare(data: Path, out: Path) -> None:

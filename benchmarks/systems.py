@@ -1,6 +1,6 @@
 """Train the systems that the claims compare (benchmarks/claims.toml), from one encoder, on equal pairs.
 
-    python benchmarks/systems.py DATA OUT --base BASE [--seeds 0 1 2] [--only NAME ...]
+    python benchmarks/systems.py DATA OUT --base BASE [--seeds 0 1 2] [--only NAME ...] [--jobs N]
     paralign suite benchmarks/suites/e5.toml --data OUT/suite --model base=BASE \
         --model control='OUT/align/control-{seed}/encoder' --model ppa='OUT/align/ppa-{seed}/encoder' ... --out OUT/e5
 
@@ -17,15 +17,16 @@ import argparse
 import gzip
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from mini import LANGUAGES, NAME, prepare
-from real_text import each, paralign
+from real_text import each, paralign, side_by_side
 
 PAIRS, STEPS, BATCH = 4_000, 500, 32
 SETTINGS = (
-    *(f"training.steps={STEPS}", f"training.batch={BATCH}", "training.checkpoint_every=250"),
+    *(f"training.steps={STEPS}", f"training.batch={BATCH}", "training.checkpoint_every=500"),
     *("data.min_pieces=3", "data.max_pieces=125"),
 )
 RATE = 5e-5
@@ -128,13 +129,17 @@ def main() -> None:
     parser.add_argument("--base", required=True, help="folder or name of the encoder")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--jobs", type=int, default=1, help="number of systems trained at the same time")
     given = parser.parse_args()
     out = given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     prepare(given.data.resolve(), out)
-    for seed in given.seeds:
-        for name in given.only:
-            train(out, given.base, name, seed)
+    store(out, given.base)
+    for symmetrization in {SYSTEMS[name].links for name in given.only} - {""}:
+        links(out, symmetrization)
+    side_by_side(
+        given.jobs, [partial(train, out, given.base, name, seed) for seed in given.seeds for name in given.only]
+    )
 
 
 if __name__ == "__main__":
