@@ -2,6 +2,7 @@
 
     python benchmarks/gpu pack --data DATA --encoder NPZ --out FOLDER
     python benchmarks/gpu run [--pack FOLDER] [--out FOLDER] [--seconds 540] [--tiny] [--only STAGE ...]
+        [--match TEXT ...]
 
 `pack` needs a network and no GPU: it collects what a bare GPU machine lacks. `run` needs neither a network nor a pack
 (without one it measures on generated text). Every measurement is a line of OUT/results.jsonl; running the command again
@@ -40,6 +41,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     for command in (run, stage):
         command.add_argument("--pack", type=Path, help="folder made by `pack`")
         command.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder for results, logs and working files")
+        command.add_argument(
+            "--match", nargs="+", metavar="TEXT", help="only measurements with one of these in the name"
+        )
         command.add_argument("--tiny", action="store_true", help="small sizes that run on a CPU in minutes")
     run.add_argument("--seconds", type=float, default=540, help="time limit of all stages together")
     run.add_argument("--only", nargs="+", choices=[entry.name for entry in STAGES], help="run only these stages")
@@ -57,10 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "run":
         from runner import run
 
-        return run(options.pack, options.out, options.seconds, options.tiny, options.only)
+        return run(options.pack, options.out, options.seconds, options.tiny, options.only, options.match)
     from driver import run_stage
 
-    return run_stage(options.name, options.pack, options.out, options.tiny, options.until)
+    return run_stage(options.name, options.pack, options.out, options.tiny, options.until, options.match)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from paralign.device import best_device
 __all__ = ["run_stage"]
 
 
-def run_stage(name: str, pack: Path | None, out: Path, tiny: bool, until: float) -> int:
-    """Make the measurements of a stage that are missing.
+def run_stage(
+    name: str, pack: Path | None, out: Path, tiny: bool, until: float, match: Sequence[str] | None = None
+) -> int:
+    """Make the measurements of a stage that are missing, or of those only the ones whose names match.
 
     Returns:
         1 if a measurement failed, else 0.
@@ -36,6 +39,7 @@ def run_stage(name: str, pack: Path | None, out: Path, tiny: bool, until: float)
     results, state = out / "results.jsonl", out / f"{name}.state.json"
     context.values |= record.measured_values(results, key)
     items = importlib.import_module(f"stages.{name}").measurements(context)
+    items = [item for item in items if match is None or any(text in item.name for text in match)]
     names = [item.name for item in items]
     assert len(set(names)) == len(names), f"stage {name}: two measurements have the same name"
     failed = False

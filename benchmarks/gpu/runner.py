@@ -23,7 +23,9 @@ GRACE = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 
 
-def run(pack: Path | None, out: Path, seconds: float, tiny: bool, only: list[str] | None) -> int:
+def run(
+    pack: Path | None, out: Path, seconds: float, tiny: bool, only: list[str] | None, match: list[str] | None = None
+) -> int:
     """Run the stages and print a summary.
 
     Returns:
@@ -52,7 +54,7 @@ def run(pack: Path | None, out: Path, seconds: float, tiny: bool, only: list[str
             record.append(results, _skipped(stage, "*", tiny, "no time left for this stage"))
             continue
         print(f"{stage.name}: at most {limit:.0f} s", flush=True)
-        outcome = _run(stage, pack, out, tiny, limit, environment)
+        outcome = _run(stage, pack, out, tiny, limit, environment, match)
         failed = failed or outcome != "done"
         for name in _missing(out, stage, results, start):
             record.append(results, _skipped(stage, name, tiny, outcome))
@@ -60,13 +62,22 @@ def run(pack: Path | None, out: Path, seconds: float, tiny: bool, only: list[str
     return int(failed)
 
 
-def _run(stage: Stage, pack: Path | None, out: Path, tiny: bool, limit: float, environment: dict[str, str]) -> str:
+def _run(
+    stage: Stage,
+    pack: Path | None,
+    out: Path,
+    tiny: bool,
+    limit: float,
+    environment: dict[str, str],
+    match: list[str] | None,
+) -> str:
     """Run a stage and return ``done``, or the reason for which the rest of its measurements are missing."""
     state = out / f"{stage.name}.state.json"
     state.unlink(missing_ok=True)
     command = [sys.executable, str(Path(__file__).parent), "stage", stage.name, "--out", str(out)]
     command += ["--until", str(time.time() + limit), *(["--tiny"] if tiny else [])]
     command += ["--pack", str(pack)] if pack else []
+    command += ["--match", *match] if match else []
     log = out / f"{stage.name}.log"
     with log.open("a", encoding="utf-8") as file:
         process = subprocess.Popen(
