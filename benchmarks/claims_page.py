@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from claims_systems import differences, spread, tasks_of
 from claims_tests import Row
 from claims_verdicts import Part, Result
 
@@ -42,6 +43,15 @@ translations. It is small, so that tagging takes the place of inference and ques
 that are pretrained for a claim.
 """
 
+SYSTEMS = """## All systems
+
+Zero-shot scores on test halves, mean ± standard deviation over seeds; differences from the control over the seeds that
+both have, with 95 % intervals over seeds and test items, without correction. *control* is a masked LM on the same
+sentences, *best* the mixture chosen on development data. A system with a large deviation has runs that did not learn
+the task at all.
+
+"""
+
 RULES = """## How they are tested
 
 Differences are points of the score, the first system minus the second, on the same test items and with the same seeds:
@@ -75,6 +85,7 @@ def page(registered: Mapping[str, Any], results: Sequence[Result], rows: Sequenc
     sections = [
         HEAD,
         _overview(results),
+        _systems(registered, rows),
         RULES.format(**rules, **facts),
         _amendments(registered.get("amendment", ())),
         "## Each claim\n",
@@ -104,6 +115,24 @@ def _overview(results: Sequence[Result]) -> str:
         shown = [str(claim["id"]), _flat(claim["statement"]), _flat(claim["source"]), VERDICTS[result.verdict], *cells]
         lines.append(f"| {' | '.join(shown)} |")
     return "\n".join(lines) + "\n"
+
+
+def _systems(registered: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """Return a table for each base: the zero-shot scores of all systems, and their differences to the control."""
+    lines = []
+    for base in COLUMNS:
+        for (task, metric), tags in tasks_of(rows, base).items():
+            head = f"{base}, {task}: {metric}, mean of {', '.join(tags)}"
+            lines += [
+                f"**{head}**\n",
+                "| system | seeds | score | difference from the control |",
+                "|---|---:|---:|---|",
+            ]
+            for name, score, found in differences(registered, rows, base, task, metric, tags):
+                shown = f"{100 * score.resampled.score:.1f} ± {100 * spread(score):.1f}"
+                lines.append(f"| {name} | {len(score.by_seed)} | {shown} | {_points(found) if found else ''} |")
+            lines.append("")
+    return SYSTEMS + "\n".join(lines) if lines else ""
 
 
 def _column(result: Result, base: str) -> str:

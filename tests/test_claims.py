@@ -414,6 +414,24 @@ def test_the_page_shows_differences_amendments_and_commands(claims, rows_module,
     assert "* e5, not tested: no rows of tlm on pos in de" in text
 
 
+def test_all_systems_are_compared_with_the_control(claims, rows_module, row, tmp_path):
+    """Systems without three seeds in common with the control are left out, and so are English scores."""
+    made = gains(row, "ppa", [100, 103, 106], control="control") + [row("tlm", seed, 700) for seed in (0, 1)]
+    made += [row("control", seed, 900, language="en") for seed in range(3)]
+    rows_module.write_rows(tmp_path / "rows.jsonl", made)
+    registered = {
+        "test": RULES,
+        "verdicts": {},
+        "claim": [claim()],
+        "systems": dict.fromkeys(["control", "ppa", "tlm"]),
+    }
+    text = claims.written(registered, tmp_path / "rows.jsonl")
+    # differences of 10.0, 10.3 and 10.6 points: 10.3 ± 4.303 * 0.3 / sqrt(3)
+    assert "**e5, pos: accuracy, mean of de**" in text
+    assert "| control | 3 | 50.1 ± 0.1 |  |\n| ppa | 3 | 60.4 ± 0.4 | +10.3 (+9.6 to +11.0) |\n" in text
+    assert "| tlm | 2" not in text
+
+
 def test_mistakes_on_the_command_line(claims, tmp_path):
     for arguments, message in (
         (["--base", "e6"], "unknown base 'e6'"),

@@ -79,13 +79,13 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     driver = importlib.import_module("driver")
     measurement = importlib.import_module("context").Measurement
 
-    def run_stage(*items: tuple[str, Any], left: float = 60) -> list[dict[str, Any]]:
+    def run_stage(*items: tuple[str, Any], left: float = 60, match: list[str] | None = None) -> list[dict[str, Any]]:
         def measurements(context: Any) -> list[Any]:
             return [measurement(name, lambda run=run: run(context)) for name, run in items]
 
         module = SimpleNamespace(measurements=measurements)
         monkeypatch.setattr(driver.importlib, "import_module", lambda _: module)
-        driver.run_stage("step", None, tmp_path, True, time.time() + left)
+        driver.run_stage("step", None, tmp_path, True, time.time() + left, match)
         lines = (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
@@ -124,6 +124,11 @@ def test_only_failed_measurements_are_repeated(stage):
         lines = stage(("good", counting("good")), ("bad", counting("bad")))
     assert count == {"good": 1, "bad": 2}
     assert [line["name"] for line in lines] == ["good", "bad", "bad"]
+
+
+def test_only_matching_measurements_are_made(stage):
+    items = [(name, lambda _: {"x": 1.0}) for name in ("batch-512", "batch-2048", "chunk-512", "compile")]
+    assert [line["name"] for line in stage(*items, match=["batch", "comp"])] == ["batch-512", "batch-2048", "compile"]
 
 
 def test_a_truncated_line_is_ignored(tmp_path):

@@ -15,8 +15,9 @@ MISSING = {
     "pydantic-core": "pydantic_core",
     "pydantic": "pydantic",
     "tomli-w": "tomli_w",
+    "py3langid": "py3langid",
 }
-"""Packages that such a machine may lack: distribution, module. The campaign needs neither py3langid nor zstandard."""
+"""Packages that such a machine may lack: distribution, module. The campaign does not need zstandard."""
 PAIRED = ("pydantic-core", "pydantic")
 """Their versions must match: both are installed if one is missing."""
 

@@ -29,7 +29,6 @@ STAGES = (
     Stage("step", 180, 60, "stages.step"),
     Stage("rates", 110, 75, "stages.rates"),
     Stage("words", 60, 40, "stages.words"),
-    Stage("evidence", 400, 60, "stages.evidence"),
 )
 
 
