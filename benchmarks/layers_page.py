@@ -1,0 +1,98 @@
+"""Write docs/results/objectives-by-layer.md from the rows of benchmarks/layers_objectives.py.
+
+python benchmarks/layers_page.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from layers_objectives import BATCH, LANGUAGES, METHODS, RESULTS, STEPS
+
+PAGE = Path(__file__).parents[1] / "docs/results/objectives-by-layer.md"
+SOURCE = "en"
+Row = Mapping[str, Any]
+
+HEAD = f"""# What each objective does at which layer
+
+```bash
+python benchmarks/layers_objectives.py DATA OUT --base BASE
+python benchmarks/layers_page.py
+```
+
+From one encoder, each objective is trained for {STEPS} steps of {BATCH} pairs (en with {", ".join(LANGUAGES)}) at two
+thirds of the depth and at the last layer, with one seed. Then it is measured without fine-tuning, on development data:
+
+* **tagging, entities, inference**: zero-shot scores of linear probes of the frozen states, trained in English (UPOS
+  accuracy, de es fr hi; F1 of PAN-X, de hi zh; accuracy of XNLI, de hi zh; in percent). The highest mean over the
+  target languages, and the layer where it is reached; in the column *English* the English tagging score there. These
+  scores tell encoders apart. They are far below those of fine-tuning.
+* **nearest**: percentage of sentences of NTREX ({", ".join(LANGUAGES)}) whose translation is their mutual nearest
+  neighbor, at the trained layer. **distance**: distance between the means of two languages, relative to the spread of
+  sentences, at the trained layer. Untrained encoders and objectives without a layer: at the last layer.
+* **cosine**: for mixtures, the mean cosine between the gradients of each pair of losses. Below 0 they disagree.
+* **s/step**: seconds per step, one thread, with other work on the machine: differences below a third mean nothing.
+
+One seed: differences of a few points between two rows are not established. All layers and languages, losses and commits
+are in `benchmarks/results/objectives-by-layer.jsonl`.
+"""
+
+
+def best(values: Mapping[str, Sequence[float]]) -> tuple[int, float, float]:
+    """Return the layer with the highest mean over target languages, that mean and the English value, in percent."""
+    means = np.mean([of_layers for tag, of_layers in values.items() if tag != SOURCE], axis=0)
+    layer = int(means.argmax())
+    return layer, 100 * float(means[layer]), 100 * values[SOURCE][layer]
+
+
+def cells(row: Row) -> list[str]:
+    """Return the cells of a row of the table."""
+    found = {task: best(row["probes"][task]) for task in ("pos", "ner", "nli")}
+    layer = -1 if row["layer"] is None else row["layer"]
+    nearest, distance = (
+        float(np.mean([of_layers[layer] for of_layers in row["space"][metric].values()]))
+        for metric in ("mutual_nearest", "language_distance")
+    )
+    cosines = "; ".join(
+        f"{pair.replace(' ', ' and ')} {of['all']:+.2f}" for pair, of in row.get("gradient_cosines", {}).items()
+    )
+    return [
+        row["objective"].replace("_", r"\_"),
+        "" if row["layer"] is None else str(row["layer"]),
+        *(f"{score:.1f} ({at})" for at, score, _ in found.values()),
+        f"{found['pos'][2]:.1f}",
+        f"{100 * nearest:.1f}",
+        f"{distance:.2f}",
+        cosines.replace("_", r"\_").replace("-", "−"),
+        f"{row['seconds_per_step']:.2f}" if "seconds_per_step" in row else "",
+    ]
+
+
+def page(rows: Sequence[Row]) -> str:
+    """Return the page as Markdown."""
+    names = ["base", *METHODS]
+    lines = [HEAD]
+    for base in sorted({row["base"] for row in rows}, reverse=True):
+        own = [row for row in rows if row["base"] == base]
+        own.sort(key=lambda row: (names.index(row["objective"]), row["layer"] or 0, row["seed"] or 0))
+        commits = ", ".join(f"`{commit[:7]}`" for commit in sorted({row["commit"] for row in own}))
+        lines += [f"## {base}\n", f"{len(own)} rows, commits {commits}.\n"]
+        lines += [
+            "| objective | layer | tagging | entities | inference | English | nearest | distance | cosine | s/step |"
+        ]
+        lines += ["|---|---:|---:|---:|---:|---:|---:|---:|---|---:|"]
+        lines += [f"| {' | '.join(cells(row))} |" for row in own] + [""]
+    return "\n".join(lines)
+
+
+def read(path: Path = RESULTS) -> list[Row]:
+    """Read the rows."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(read()), encoding="utf-8")
