@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from paralign.results import read_results
-from tests.training.runs import losses_of
+from tests.training.runs import log_of, losses_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +53,24 @@ def compare(make_encoder, store, tmp_path, steps):
 
 def test_two_processes_train_as_one(make_encoder, store, tmp_path):
     compare(make_encoder, store, tmp_path, 4)
+
+
+def test_a_run_is_resumed_in_another_number_of_processes_inside_an_epoch(make_encoder, store, tmp_path):
+    """The batches are those of an uninterrupted run in one process, and its losses and weights up to rounding."""
+    make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
+    losses, weights = train(tmp_path / "base", store, tmp_path / "whole", 6, 1)
+    for before, after in ((2, 1), (1, 2)):
+        run = tmp_path / f"{before}-{after}"
+        train(tmp_path / "base", store, run, 6, before)
+        shutil.rmtree(run / "checkpoints/step-00000006")
+        again, resumed = train(tmp_path / "base", store, run, 6, after)  # from step 4, inside an epoch
+        assert len(again) == len(losses) == 6
+        for a, b in zip(again, losses, strict=True):
+            assert a == pytest.approx(b, abs=1e-5)
+        for name, value in weights.items():
+            torch.testing.assert_close(value, resumed[name], atol=1e-4, rtol=0, msg=lambda text, n=name: f"{n}: {text}")
+        moved = [line for line in log_of(run) if line.get("event") == "resumed elsewhere"]
+        assert [(line["was"]["ranks"], line["now"]["ranks"]) for line in moved] == [(before, after)]
 
 
 @pytest.mark.slow
