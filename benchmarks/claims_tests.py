@@ -43,9 +43,7 @@ class Quantity:
 
 def mean(quantities: Sequence[Quantity]) -> Quantity:
     """Return the mean of quantities of the same seeds."""
-    parts = [quantity.resampled for quantity in quantities]
-    score = math.fsum(part.score for part in parts) / len(parts)
-    resampled = Resampled(score, np.mean([p.resamples for p in parts], axis=0), min(p.items for p in parts))
+    resampled = Resampled.mean([quantity.resampled for quantity in quantities])
     seeds = quantities[0].by_seed
     return Quantity(resampled, {s: math.fsum(q.by_seed[s] for q in quantities) / len(quantities) for s in seeds})
 

@@ -125,7 +125,13 @@ class Resampled:
     resamples: Floats
     """[resamples]; the n-th resample of two systems has the same items if their test sets have the same size."""
     items: int
-    """Size of the test set."""
+    """Size of the test set; the smallest one of a mean."""
+
+    @classmethod
+    def mean(cls, parts: Sequence[Resampled]) -> Resampled:
+        """Return the mean of scores on several test sets, of which there is at least one."""
+        score = math.fsum(part.score for part in parts) / len(parts)
+        return cls(score, np.mean([part.resamples for part in parts], axis=0), min(part.items for part in parts))
 
 
 def resample(

@@ -203,7 +203,4 @@ def average_resampled(cells: Sequence[Cell]) -> Resampled | None:
         the mean; ``None`` if a test set was not resampled, or there is none.
     """
     draws = [cell.resampled for cell in cells if cell.resampled is not None]
-    if not draws or len(draws) < len(cells):
-        return None
-    score = math.fsum(draw.score for draw in draws) / len(draws)
-    return Resampled(score, np.mean([draw.resamples for draw in draws], axis=0), min(draw.items for draw in draws))
+    return Resampled.mean(draws) if draws and len(draws) == len(cells) else None

@@ -162,10 +162,7 @@ def mean_score(parts: Sequence[TaskScore]) -> TaskScore:
         for seed in sorted(seeds, key=lambda seed: -1 if seed is None else seed)
     }
     draws = [part.resampled for part in parts if part.resampled is not None]
-    resampled = None
-    if len(draws) == count:
-        values = sum(draw.resamples for draw in draws[1:]) + draws[0].resamples
-        resampled = Resampled(math.fsum(d.score for d in draws) / count, values / count, min(d.items for d in draws))
+    resampled = Resampled.mean(draws) if len(draws) == count else None
     return TaskScore(math.fsum(part.value for part in parts) / count, by_seed, resampled)
 
 
