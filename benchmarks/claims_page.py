@@ -197,7 +197,7 @@ def _details(result: Result) -> str:
     if contrast:
         word = "compared with" if "contrast" in claim else "and"
         lines.append(f"*{contrast[0]}* {word} *{contrast[1]}*; expected: {claim['expected']}.\n")
-    for name in ("training", "rule", "not_testable"):
+    for name in ("training", "rule", "remark", "not_testable"):
         if name in claim:
             text = _flat(claim[name])
             lines.append(f"{name.replace('_', ' ').capitalize()}: {text}{'' if text.endswith('.') else '.'}\n")
