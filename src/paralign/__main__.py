@@ -99,20 +99,12 @@ def _closed_pipe() -> int:
     return 141
 
 
-_SYSTEM = ("ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EIO", "ENAMETOOLONG", "ELOOP", "ENOTDIR", "EISDIR",
-           "EMFILE", "ENFILE")  # fmt: skip
-"""Errors of the system whose cause is outside of paralign."""
-_NO_MEMORY = ("can't allocate memory", "Storage size calculation overflowed")
-
-
 def _crash(error: Exception) -> int:
-    import errno
+    from paralign.errors import outside_error
 
-    if isinstance(error, OSError) and errno.errorcode.get(error.errno or 0) in _SYSTEM:
-        return _fail(f"{error.filename or 'output'}: {error.strerror}")
-    no_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    if no_memory or any(text in str(error) for text in _NO_MEMORY):
-        return _fail("not enough memory (use a smaller batch, queue or encoder, or less text)")
+    outside = outside_error(error)
+    if outside is not None:
+        return _fail(str(outside))
     traceback.print_exc()
     return _fail("this is an error in paralign; please report it with the lines above", 1)
 

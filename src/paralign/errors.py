@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
-__all__ = ["UserError", "file_location"]
+__all__ = ["UserError", "file_location", "outside_error"]
+
+_SYSTEM = ("ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EIO", "ENAMETOOLONG", "ELOOP", "ENOTDIR", "EISDIR",
+           "EMFILE", "ENFILE")  # fmt: skip
+_NO_MEMORY = ("can't allocate memory", "Storage size calculation overflowed")
 
 
 class UserError(ValueError):
@@ -33,3 +38,17 @@ class UserError(ValueError):
 def file_location(path: str | Path, line: int | None = None) -> str:
     """Return ``path:line``, or ``path`` if the line is ``None``: the beginning of messages about a file."""
     return str(path) if line is None else f"{path}:{line}"
+
+
+def outside_error(error: BaseException) -> UserError | None:
+    """Return a one-line error for one whose cause is outside of paralign: the system, or too little memory.
+
+    >>> print(outside_error(OSError(errno.ENOSPC, "No space left on device", "out/run.json")))
+    out/run.json: No space left on device
+    """
+    if isinstance(error, OSError) and errno.errorcode.get(error.errno or 0) in _SYSTEM:
+        return UserError(error.strerror or "", where=error.filename or "output")
+    no_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # that of torch
+    if no_memory or any(text in str(error) for text in _NO_MEMORY):
+        return UserError("not enough memory", hint="use a smaller batch, queue or encoder, or less text")
+    return None

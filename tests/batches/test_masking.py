@@ -1,9 +1,12 @@
 """What stands in a masked place: translations, positions that restart, types by language."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from paralign.batches.masking import PieceTranslations
+from paralign.batches.masking import PieceTranslations, mask_view
+from paralign.batches.rows import View
 from paralign.batches.views import PairBatch, ViewsConfig
 from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
@@ -61,6 +64,25 @@ def test_half_of_the_selected_pieces_with_a_translation_are_bilingual(twins, pai
             assert (after, where) == (twin_of[before], twins.template.mask_id)
     same = np.setdiff1d(np.arange(len(view.ids)), view.masked)
     assert (view.ids[same] == plain.ids[same]).all()
+
+
+def test_words_stay_whole_where_linked_words_are_not_masked_together(encoder):
+    """One of two linked words is dropped with all its pieces, and each of both in about half of the cases."""
+    template, config = encoder.template, ViewsConfig(mask_probability=0.7)
+    ids = template.ordinary[:6].copy()  # words of 3, 1 and 2 pieces; the first is linked with the last
+    none = np.zeros(0, np.int64)
+    row = View(ids, np.zeros(6, np.int64), np.array([6]), np.zeros(1, np.int64), np.zeros(6, bool), none, none)
+    starts, links = np.array([0, 0, 0, 3, 4, 4]), (np.array([0, 2]), np.array([4, 5]))
+    seen = Counter()
+    for seed in range(400):
+        view = mask_view(row, template, config, np.zeros(1, np.int64), seed, word_starts=starts, apart=links)
+        masked = set(view.masked.tolist())
+        first, last = masked & {0, 1, 2}, masked & {4, 5}
+        assert len(first) in (0, 3)
+        assert len(last) in (0, 2)
+        assert not (first and last)
+        seen[bool(first), bool(last)] += 1
+    assert 0.7 < seen[True, False] / seen[False, True] < 1.4
 
 
 def test_a_share_of_none_and_of_all(twins, pairs):

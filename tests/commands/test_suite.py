@@ -1,5 +1,6 @@
 """A suite gives the scores of its cells' own commands, in its order; it stops, resumes and says what is missing."""
 
+import errno
 import json
 import os
 import re
@@ -165,6 +166,7 @@ def test_an_interrupted_suite_continues(here, models, monkeypatch, capsys):
     with pytest.raises(KeyboardInterrupt):
         suite("both.toml", models=models, out="out")
     assert [folder for folder, status in state().items() if status == "done"] == CELLS[:3]
+    assert "* retrieval: not run: other" in Path("out/report.md").read_text()
     monkeypatch.setattr(cells_module, "evaluate", evaluate)
     capsys.readouterr()
     suite("both.toml", models=models, out="out", resume=True)
@@ -187,6 +189,12 @@ def test_a_cell_that_fails_is_listed_and_does_not_lose_the_others(here, models, 
     page = Path("out/report.md").read_text()
     assert re.search(r"\* bad, plain, seed 0: failed: bad\.conllu:\d+: ", page)
     assert "tagging" in page
+    before = json.loads(Path("out/run.json").read_text())
+    suite("bad.toml", models=models, out="out", quiet=True, resume=True, hours=0)  # only writes the page
+    after = json.loads(Path("out/run.json").read_text())
+    assert (after["cells"], after["cell_seconds"]) == (before["cells"], before["cell_seconds"])
+    assert after["seconds"] >= before["seconds"]
+    assert Path("out/report.md").read_text().count("* bad, ") == page.count("* bad, ") == 4
     Path("bad.conllu").write_text(good)
     suite("bad.toml", models=models, out="out", quiet=True, resume=True)
     assert set(state().values()) == {"done"}
@@ -201,6 +209,30 @@ def test_an_error_in_paralign_is_not_the_users(here, models, monkeypatch):
     with pytest.raises(RuntimeError, match="2 of 6 cells failed; retrieval plain: a bug"):
         suite("both.toml", models=models, out="out", quiet=True)
     assert state()["tagging/other-seed1"] == "done"
+
+
+def test_a_full_disk_is_not_an_error_in_paralign(here, models, monkeypatch):
+    def fail(*args, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/retrieval/plain/results.jsonl")
+
+    monkeypatch.setattr(cells_module, "evaluate", fail)
+    Path("one.toml").write_text(RETRIEVAL)
+    with pytest.raises(
+        UserError, match=r"2 of 2 cells failed; retrieval plain: out/retrieval/plain/results\.jsonl: No"
+    ):
+        suite("one.toml", models=models, out="out", quiet=True)
+
+
+def test_data_and_suite_may_be_moved(here, models, capsys):
+    """The content of files decides whether a cell is finished, not their folder."""
+    Path("one.toml").write_text(Path("small.toml").read_text().replace("seeds = 2", "seeds = 1"))
+    suite("one.toml", models=models, out="out", quiet=True)
+    Path("elsewhere").mkdir()
+    shutil.move("train.conllu", "elsewhere/train.conllu")
+    capsys.readouterr()
+    suite("one.toml", models=models, data="elsewhere", out="out", resume=True)
+    assert begun(capsys) == []
+    assert set(state().values()) == {"done"}
 
 
 @pytest.mark.parametrize(
@@ -277,6 +309,9 @@ def test_each_seed_can_have_its_own_encoder(here, models):
     for seed, name in enumerate(("plain", "other")):
         shutil.copytree(models[name], f"encoder-{seed}")
     suite("both.toml", models={"both": "encoder-{seed}"}, out="out", quiet=True)
+    # They do not record how they were trained; the suite says that they are seeds of one system.
+    assert re.search(r"^\| both ", Path("out/report.md").read_text(), re.MULTILINE)
+    assert "both (" not in Path("out/report.md").read_text()
     folders = [f"{task}/both-seed{seed}" for seed in (0, 1) for task in ("tagging", "retrieval")]
     assert list(state()) == folders
     suite("both.toml", models=models, out="single", quiet=True)

@@ -188,6 +188,24 @@ def test_the_interval_of_a_ratio_is_the_normal_one():
     assert all(map(math.isnan, bootstrap_interval(np.empty((0, 2)))))
 
 
+def test_the_order_of_a_large_test_set_does_not_change_its_interval():
+    """It is resampled in groups; sorted items would make groups of neighbors as different as possible."""
+    hits = np.sort(np.arange(80_000) % 4 == 0)
+    low, high = bootstrap_interval(np.stack([hits, np.ones(len(hits))], 1), 4_000)
+    half = 1.96 * math.sqrt(0.25 * 0.75 / len(hits))
+    assert (low, high) == pytest.approx((0.25 - half, 0.25 + half), abs=half / 10)
+
+
+@pytest.mark.parametrize("size", [300, 20_001])
+def test_translations_are_resampled_together(size):
+    """Two languages with opposite differences on every sentence: the mean difference is 0 on every resample."""
+    rng = np.random.default_rng(0)
+    a, b = (np.stack([rng.random(size) < share, np.ones(size)], 1).astype(float) for share in (0.5, 0.6))
+    found = paired_bootstrap_mean([(a, b), (b, a)], 200)
+    assert (found.low, found.high) == pytest.approx((0, 0), abs=1e-12)
+    assert found.p == 1
+
+
 def test_statistics_are_named():
     assert item_score([[1, 2], [0, 2]]) == 0.25
     assert item_score([[1, 10], [2, 30], [3, 20]], "spearman") == pytest.approx(0.5)

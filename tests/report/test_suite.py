@@ -85,7 +85,7 @@ def test_the_overall_score_is_the_mean_of_the_tasks(tmp_path):
         assert [float(value) for value in values] == [pytest.approx(100 * x, abs=0.0501) for x in wanted]
     assert f"{100 * (expected['ppa'] - expected['control']):+.1f}\\*" in rows[2][1]
     assert "1 - rate" in paths.markdown.read_text()
-    assert "\n\nppa, the highest of 2 systems," in paths.markdown.read_text()
+    assert "\n\nppa, the highest of 2 systems besides the control," in paths.markdown.read_text()
 
 
 def test_tasks_of_one_kind_have_tables_of_their_own(tmp_path):
@@ -165,6 +165,20 @@ def test_one_seed_is_not_tested(tmp_path):
     text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
     assert "not tested: one seed" in text
     assert "\\*" not in "".join(text.partition("## Results")[0].partition("## Overview")[2])
+
+
+def test_a_control_without_results_does_not_prevent_the_page(tmp_path):
+    cells = [cell for cell in suite(tmp_path, ("ppa",)) if cell.seed in (None, 0)]
+    cells.append(ReportCell("first", "pos", "base", 0, tmp_path / "first/base", "failed", 1.0, "boom"))
+    text = write_suite_report(cells, tmp_path / "report.html", control="base").markdown.read_text()
+    assert "* first, base, seed 0: failed: boom" in text
+    assert "ppa reaches" in text
+
+
+def test_a_control_that_is_the_best_is_not_hidden_by_the_first_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(LEVELS, "control", 0.9)
+    text = write_suite_report(suite(tmp_path), tmp_path / "report.html").markdown.read_text()
+    assert "ppa, the highest of 2 systems besides the control, reaches" in text
 
 
 def test_a_page_without_results_says_what_is_missing(tmp_path):

@@ -34,3 +34,21 @@ def test_a_process_that_dies_before_it_reads_is_a_failure(monkeypatch):
         found = processes.wait()
         assert found[0] == number
         assert "killed by signal 9" in found[1].text
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+def without_memory():
+    raise MemoryError
+
+
+def test_causes_outside_of_paralign_are_the_users():
+    """A process that someone else stops is not the end of all, and too little memory is no error in paralign."""
+    with CellProcesses(1, runner) as processes:
+        for run, text in ((interrupted, "the process was stopped by a signal"), (without_memory, "not enough memory")):
+            processes.start(run, {}, None)
+            _, found = processes.wait()
+            assert text in found.text
+            assert found.user

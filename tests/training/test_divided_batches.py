@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.parallel import DistributedDataParallel
 
 from paralign.objectives import OBJECTIVES
 from tests.training.every_objective import make_trainer
@@ -36,6 +37,26 @@ def test_slices_have_the_losses_and_gradients_of_the_batch(name, make_encoder, s
         assert gradients.keys() == other_gradients.keys()
         for parameter, value in gradients.items():
             torch.testing.assert_close(value, other_gradients[parameter], atol=1e-6, rtol=1e-4, msg=parameter)
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory):
+    """A process group of one process: DistributedDataParallel checks the same as in several."""
+    store = torch.distributed.FileStore(str(tmp_path_factory.mktemp("group") / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_an_objective_alone_need_not_reach_all_weights(name, one_process, make_encoder, store, tmp_path):
+    """`bilingual` reads no head, `static` no layer: in several processes the next step must not wait for them."""
+    made = make_trainer(make_encoder(), store, tmp_path / "links", tmp_path / "run", [name])
+    made.module = DistributedDataParallel(made.learner, **made.accelerator.ddp_handler.to_kwargs())
+    made.module.train()
+    made.prepare_objectives()
+    for _ in range(2):
+        assert all(made._optimize(made._slices())[0].values())
 
 
 def test_dropout_is_the_same_in_both_passes(make_encoder, store, tmp_path):

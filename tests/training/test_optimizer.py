@@ -27,6 +27,7 @@ def test_the_rate_rises_to_its_peak_and_is_0_after_the_last_step(steps, share):
         ({"epochs": 10, "warmup": 0.1}, 250, 25),
         ({"epochs": 0.5, "warmup": 0.1}, 13, 1),
         ({"epochs": 0.001}, 1, 0),
+        ({"epochs": 0.28, "warmup": 0}, 7, 0),  # 0.28 * 25 is 7.000000000000001
         ({"steps": 40, "epochs": 10, "warmup": 1000}, 40, 40),
         ({"steps": 2000, "warmup": 1000}, 2000, 1000),
         ({"steps": 2000, "warmup": 0}, 2000, 0),

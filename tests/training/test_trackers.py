@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import AutoModel, AutoTokenizer
 
 import paralign
 from paralign.errors import UserError
@@ -129,6 +130,15 @@ def test_losses_on_held_out_text_have_curves(fake, base, tmp_path):
     logged = [line for line in log_of(tmp_path / "run") if line.get("event") == "heldout"]
     assert [step for step, _ in heldout] == [2, 4]
     assert [values["heldout/losses/de"] for _, values in heldout] == [line["losses"]["de"] for line in logged]
+
+
+def test_the_losses_of_a_new_head_are_sent(fake, base, tmp_path):
+    for part in (AutoModel, AutoTokenizer):
+        part.from_pretrained(base).save_pretrained(tmp_path / "headless")
+    align(tmp_path / "headless", tmp_path / "run", track=["fake"], overrides=["training.head_steps=2"])
+    (tracker,) = fake
+    (logged,) = [line for line in log_of(tmp_path / "run") if line.get("event") == "head"]
+    assert tracker.entries[0] == (0, {f"head/{name}": logged[name] for name in ("steps", "first_loss", "last_loss")})
 
 
 def test_only_the_main_process_starts_trackers(fake, encoder, store, tmp_path, monkeypatch):

@@ -69,6 +69,10 @@ def test_a_run_is_resumed_in_another_number_of_processes_inside_an_epoch(make_en
             assert a == pytest.approx(b, abs=1e-5)
         for name, value in weights.items():
             torch.testing.assert_close(value, resumed[name], atol=1e-4, rtol=0, msg=lambda text, n=name: f"{n}: {text}")
+        # what a report shows as cost: the pieces of all processes, whatever their number was
+        seen = [json.loads((tmp_path / name / "checkpoints/step-00000006/state.json").read_text())["seen"]["pieces"]
+                for name in ("whole", run.name)]  # fmt: skip
+        assert seen[1] * after == pytest.approx(seen[0], rel=0.1)
         moved = [line for line in log_of(run) if line.get("event") == "resumed elsewhere"]
         assert [(line["was"]["ranks"], line["now"]["ranks"]) for line in moved] == [(before, after)]
 

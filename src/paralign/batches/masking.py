@@ -37,7 +37,7 @@ def mask_view(
         word_starts: ``[T]`` position in ``ids`` of the first piece of each piece's word: the pieces of a word are
             selected together. By default, pieces are selected independently.
         apart: (``[x]``, ``[x]``) positions of pairs of pieces that must not both be selected; a coin decides which one
-            is not. By default, there are none.
+            is not, with all pieces of its word if those are selected together. By default, there are none.
     """
     row, place = row_ids(view.lengths), row_positions(view.lengths)
     unit = place if word_starts is None else place[word_starts]
@@ -46,8 +46,10 @@ def mask_view(
     if apart is not None:
         both = chosen[apart[0]] & chosen[apart[1]]
         first, second = apart[0][both], apart[1][both]
-        coin = uniform(*stream, _APART, keys[row[first]], place[first], place[second]) < 0.5
-        chosen[np.where(coin, first, second)] = False
+        coin = uniform(*stream, _APART, keys[row[first]], unit[first], unit[second]) < 0.5
+        dropped, word = np.zeros(len(chosen), bool), np.arange(len(chosen)) if word_starts is None else word_starts
+        dropped[word[np.where(coin, first, second)]] = True
+        chosen &= ~dropped[word]
     masked = np.flatnonzero(chosen)
     kind = uniform(*stream, _REPLACE, keys[row[masked]], place[masked])
     ids = view.ids.copy()

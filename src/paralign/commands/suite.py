@@ -20,6 +20,7 @@ from paralign.runs.cells import CellOutcome, run_cells
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin
 from paralign.runs.suite_file import check_name, load_suite
+from paralign.training import Stopped
 
 __all__ = ["parse_models", "suite"]
 
@@ -110,8 +111,12 @@ def suite(
             state.end(by_name[outcome.cell.name], outcome)
             note(_describe(by_name[outcome.cell.name], outcome))
         page = _write_page(state, cells, control, Path(name).stem)
-    except BaseException:
-        folder.save(status="stopped")
+    except BaseException as error:
+        try:
+            if isinstance(error, Stopped | KeyboardInterrupt):
+                _write_page(state, cells, control, Path(name).stem)
+        finally:
+            state.finish(time.time() - began, stopped=True)
         raise
     state.finish(time.time() - began)
     _summarize(state, page, quiet)
@@ -180,17 +185,20 @@ class _State:
         self._seconds = float(folder.before.get("seconds") or 0)
         self.seconds: dict[str, float] = dict(folder.before.get("cell_seconds", {}))
         self.entries: dict[SuiteCell, dict[str, Any]] = {}
+        before = {entry["folder"]: entry for entry in folder.before.get("cells", ()) if entry["status"] != "done"}
         for cell in cells:
             path = str(cell.folder.relative_to(folder.path))
+            earlier = {} if cell in done else before.get(path, {})
             self.entries[cell] = {
                 "task": cell.task.name,
                 "system": cell.system,
                 "seed": cell.seed,
                 "folder": path,
-                "status": "done" if cell in done else "not run",
+                "status": "done" if cell in done else earlier.get("status", "not run"),
+                **({"error": earlier["error"]} if "error" in earlier else {}),
             }
         self.errors: list[tuple[SuiteCell, Exception]] = []
-        folder.facts["cells"] = list(self.entries.values())
+        folder.facts |= {"cells": list(self.entries.values()), "cell_seconds": self.seconds, "seconds": self._seconds}
 
     def seconds_by_task(self) -> dict[str, list[float]]:
         """Return the seconds of the cells that are done."""
@@ -215,10 +223,10 @@ class _State:
         """Return the number of cells with a status."""
         return sum(entry["status"] == status for entry in self.entries.values())
 
-    def finish(self, seconds: float) -> None:
-        """Record that the command ends."""
+    def finish(self, seconds: float, *, stopped: bool = False) -> None:
+        """Record that the command ends, or is stopped before its end."""
         complete = self.count("done") == len(self.entries)
-        status = "failed" if self.errors else "done" if complete else "stopped"
+        status = "stopped" if stopped else "failed" if self.errors else "done" if complete else "stopped"
         self._folder.save(seconds=round(self._seconds + seconds, 2), status=status)
 
     def raise_failed(self) -> None:

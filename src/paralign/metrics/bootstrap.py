@@ -7,7 +7,7 @@ resample is a vector of counts, how often each item is drawn, and all its sums a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +26,11 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-ResampledSums = Callable[[Floats, int, np.random.Generator], Floats]
 
 _CELLS = 4_000_000
 """Resamples × items held at once: 32 MB of indices and 32 MB of counts, whatever the number of items."""
-_LARGE = 20_000
-"""Test sets with more items draw equal items together where that is faster."""
+_GROUPS = 20_000
+"""Larger test sets are resampled in this many random groups of items, which limits time and memory."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +108,7 @@ def paired_bootstrap_mean(
             sizes = f"{treated_items.shape[1]} treated, {control_items.shape[1]} control"
             raise ValueError(f"not the same items: {sizes}")
     scores = resample([stack for both in stacks for stack in both], resamples, seed, statistic=statistic)
-    compared = []
-    for both, treated_scores, control_scores in zip(stacks, scores[::2], scores[1::2], strict=True):
-        if treated_scores is None or control_scores is None:
-            treated_scores, control_scores = _resample_ratios(both, _grouped_sums, resamples, seed)
-        compared.append((treated_scores, control_scores))
+    compared = [(a, b) for a, b in zip(scores[::2], scores[1::2], strict=True) if a is not None and b is not None]
     return compare_resampled(compared)
 
 
@@ -146,26 +141,28 @@ def resample(
         statistic: as in :func:`paired_bootstrap`.
 
     Returns:
-        one for each table; ``None`` for ratios over more than 20,000 items, where :func:`paired_bootstrap` has a
-        faster way.
+        one for each table; ``None`` for ratios without items.
     """
     stacks = [_stacked(table) for table in tables]
     if statistic != "ratio":
         return [_resample_correlation(stack, resamples, seed, statistic) for stack in stacks]
     out: list[Resampled | None] = [None] * len(stacks)
-    for size in sorted({stack.shape[1] for stack in stacks if 0 < stack.shape[1] <= _LARGE}):
+    for size in sorted({stack.shape[1] for stack in stacks if stack.shape[1]}):
         indices = [k for k, stack in enumerate(stacks) if stack.shape[1] == size]
-        resampled = _resample_ratios([stacks[k] for k in indices], _item_sums, resamples, seed)
+        resampled = _resample_ratios([stacks[k] for k in indices], resamples, seed)
         for k, scores in zip(indices, resampled, strict=True):
             out[k] = scores
     return out
 
 
-def _resample_ratios(stacks: Sequence[Floats], sums_of: ResampledSums, resamples: int, seed: int) -> list[Resampled]:
+def _resample_ratios(stacks: Sequence[Floats], resamples: int, seed: int) -> list[Resampled]:
     """Score systems on the same resamples of one test set, as ratios of sums."""
     size = stacks[0].shape[1]
     table = np.concatenate([seeds for stack in stacks for seeds in stack], axis=1)
-    sums = sums_of(table, resamples, np.random.default_rng([seed, size]))
+    rng, drawn = np.random.default_rng([seed, size]), table
+    if size > _GROUPS:  # the same groups in all test sets of this size
+        drawn = np.add.reduceat(table[rng.permutation(size)], np.arange(_GROUPS) * size // _GROUPS)
+    sums = _resampled_sums(drawn, resamples, rng)
     out, start = [], 0
     for stack in stacks:
         columns = slice(start, start + 2 * len(stack))
@@ -220,8 +217,7 @@ def bootstrap_interval(
     if not stack.shape[1]:
         return math.nan, math.nan
     (resampled,) = resample([stack], resamples, seed, statistic=statistic)
-    if resampled is None:
-        (resampled,) = _resample_ratios([stack], _grouped_sums, resamples, seed)
+    assert resampled is not None
     scores = resampled.resamples[np.isfinite(resampled.resamples)]
     low, high = np.percentile(scores, [2.5, 97.5]) if len(scores) else (math.nan, math.nan)
     return float(low), float(high)
@@ -242,18 +238,8 @@ def _mean_ratio(sums: Floats) -> Floats:
         return np.asarray((sums[:, 0::2] / sums[:, 1::2]).mean(axis=1))
 
 
-def _grouped_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    """Column sums of ``table`` [n, k] over ``n`` rows drawn with replacement: [resamples, k]."""
-    size = len(table)
-    distinct, counts = np.unique(table, axis=0, return_counts=True)
-    if 4 * len(distinct) <= size:
-        # Draw distinct rows with their shares: for hits and misses there are few, whatever the number of items.
-        return np.asarray(rng.multinomial(size, counts / size, size=resamples) @ distinct, dtype=np.float64)
-    return _item_sums(table, resamples, rng)
-
-
-def _item_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    """Do the same item by item, so that draws do not depend on the content of the table."""
+def _resampled_sums(table: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+    """Column sums of a table [n, k] over n rows drawn with replacement, whatever their content: [resamples, k]."""
     size = len(table)
     out = np.empty((resamples, table.shape[1]))
     chunk = max(1, _CELLS // size)

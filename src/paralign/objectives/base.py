@@ -347,7 +347,8 @@ def spread(vectors: Tensor) -> dict[str, float]:
 
     Returns:
         ``mean_cosine`` of different rows (1: collapsed) and ``effective_rank``, the exponential of the entropy of the
-        normalized singular values (Roy and Vetterli 2007) of the centered unit vectors. Empty for fewer than two rows.
+        normalized singular values (Roy and Vetterli 2007) of the centered unit vectors, which is at most n - 1. Empty
+        for fewer than two rows; of two or three, there is no ``effective_rank``.
 
     >>> {name: round(value, 3) for name, value in spread(torch.eye(4)).items()}
     {'mean_cosine': 0.0, 'effective_rank': 3.0}
@@ -357,6 +358,8 @@ def spread(vectors: Tensor) -> dict[str, float]:
     if n < 2:
         return {}
     cosine = (unit.sum(0).square().sum() - unit.square().sum()) / (n * (n - 1))
+    if n < 4:  # the rank says nothing
+        return {"mean_cosine": float(cosine)}
     values = torch.linalg.svdvals(unit - unit.mean(0))
     share = values / values.sum().clamp_min(1e-12)
     rank = torch.exp(-(share * share.clamp_min(1e-12).log()).sum())

@@ -142,10 +142,10 @@ class DenoiseLinks(Objective):
             nn.init.eye_(projection.weight)
             nn.init.zeros_(projection.bias)
         self._last: Mapping[str, float | Tensor] = {}
+        encoder.layer_number(config.label_layer)  # refuses a layer that does not exist
 
     def requests(self, encoder: Encoder) -> Mapping[str, list[int]]:
         """Return the layer that the pointer reads."""
-        encoder.layer_number(self.config.label_layer)  # refuses a layer that does not exist
         return {"joint": [encoder.layer_number(self.config.layer)]}
 
     def counts(self, batch: Batch) -> Mapping[str, int]:

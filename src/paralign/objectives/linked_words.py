@@ -17,9 +17,7 @@ __all__ = ["linked_word_ids", "linked_word_vectors"]
 Ints = npt.NDArray[np.int64]
 
 
-def linked_word_vectors(
-    step: Step, linked: LinkedWords, layer: float = -1, dtype: torch.dtype = torch.float32
-) -> tuple[Tensor, Tensor]:
+def linked_word_vectors(step: Step, linked: LinkedWords, layer: float = -1) -> tuple[Tensor, Tensor]:
     """Return the vectors of the two words of each link between the views ``first`` and ``second``.
 
     The vector of a word is the mean of the hidden states of its pieces.
@@ -28,18 +26,17 @@ def linked_word_vectors(
         step: the slice.
         linked: its l links.
         layer: the hidden state that is read; see :meth:`paralign.encoder.Encoder.layer_number`. Default: the last.
-        dtype: lowest precision of the result.
 
     Returns:
-        Two tensors of shape [l, d].
+        Two fp32 tensors (fp64 if the states are). Shapes: [l, d].
     """
-    first = _means(step.hidden("first", layer).at(linked.first), linked.first_sizes, dtype)
-    return first, _means(step.hidden("second", layer).at(linked.second), linked.second_sizes, dtype)
+    first = _means(step.hidden("first", layer).at(linked.first), linked.first_sizes)
+    return first, _means(step.hidden("second", layer).at(linked.second), linked.second_sizes)
 
 
-def _means(states: Tensor, sizes: Ints, dtype: torch.dtype) -> Tensor:
+def _means(states: Tensor, sizes: Ints) -> Tensor:
     word = on_device(row_ids(sizes), states.device)
-    states = states.to(torch.promote_types(states.dtype, dtype))
+    states = states.to(torch.promote_types(states.dtype, torch.float32))
     total = states.new_zeros(len(sizes), states.shape[1]).index_add(0, word, states)
     return total / on_device(sizes, states.device).unsqueeze(1)
 

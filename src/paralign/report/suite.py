@@ -80,7 +80,8 @@ def write_suite_report(
     systems = list(dict.fromkeys(cell.system for cell in cells))
     runs = {task: _read([cell for cell in cells if cell.task == task and cell.status == "done"]) for task in tasks}
     every = [run for of_task in runs.values() for run in of_task]
-    controls = control_systems(every, control if any(run.rows for run in every) else None)
+    measured = {run.system_of(row) for run in every for row in run.rows}
+    controls = set() if control is not None and control not in measured else control_systems(every, control)
     tables = {task: _tables(task, runs[task], controls) for task in tasks}
     costs = _trained(trained or {})
     page = build_page([*costs, *every], [table for part in tables.values() for table in part], controls, title)
@@ -102,7 +103,9 @@ def _read(cells: Sequence[ReportCell]) -> list[Run]:
     runs = []
     for cell, run in zip(cells, read_runs([cell.folder for cell in cells]), strict=True):
         logs = {name: replace(log, curves={}) for name, log in run.logs.items()}
-        runs.append(replace(run, name=f"{cell.task}/{cell.folder.name}", logs=logs))
+        # The suite says which encoders are seeds of one system, also of those that do not record how they were trained.
+        rows = tuple(row.model_copy(update={"settings": row.settings | {"system": cell.system}}) for row in run.rows)
+        runs.append(replace(run, name=f"{cell.task}/{cell.folder.name}", logs=logs, rows=rows))
     return runs
 
 
@@ -176,7 +179,8 @@ def _describe_overall(overview: Overview) -> str:
         return "No task has been finished by every system, so there is no overall score."
     candidates = [pair for pair in scored if not pair[1].control] or scored
     value, best = max(candidates, key=lambda pair: pair[0])
-    rank = f", the highest of {len(candidates)} systems," if len(candidates) > 1 else ""
+    others = " besides the control" if len(candidates) < len(scored) else ""
+    rank = f", the highest of {len(candidates)} systems{others}," if len(candidates) > 1 else ""
     tasks = "task" if len(overview.common) == 1 else "tasks"
     text = f"{best.system}{rank} reaches {format_score(value)} in the mean of {len(overview.common)} {tasks}"
     if best.overall is None or best.overall.difference is None:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from paralign.cores import available_cores, thread_share
-from paralign.errors import UserError
+from paralign.errors import UserError, outside_error
 from paralign.training import Stopped
 
 __all__ = ["CellProcesses", "Failure"]
@@ -118,8 +118,10 @@ class CellProcesses:
                     how = (
                         f"killed by signal {-code}, for example for lack of memory" if code < 0 else f"exit code {code}"
                     )
-                    answer = None if self._signal else Failure(f"the process ended: {how}", user=False)
-                if answer is not None and not self._signal:
+                    answer = Failure(f"the process ended: {how}", user=code < 0)
+                if answer is None:
+                    answer = Failure("the process was stopped by a signal", user=True)
+                if not self._signal:
                     return number, answer
 
     def _send(self, number: int, task: object) -> bool:
@@ -177,8 +179,11 @@ def _serve(pipe: Connection, runner: Runner, threads: int) -> None:
         except UserError as error:
             answer = Failure(str(error), user=True)
         except Exception as error:
-            traceback.print_exc()
-            answer = Failure(f"{type(error).__name__}: {error}", user=False)
+            outside = outside_error(error)
+            if outside is None:
+                traceback.print_exc()
+            text = f"{type(error).__name__}: {error}" if outside is None else str(outside)
+            answer = Failure(text, user=outside is not None)
         pipe.send(answer)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from paralign.console import rough_duration
+from paralign.errors import outside_error
 from paralign.runs.cell_processes import CellProcesses, Failure
 from paralign.training import Stopped
 
@@ -155,7 +156,7 @@ def _here(
                 raise
             stopped = True
         except catch as caught:
-            error = caught
+            error = outside_error(caught) or caught
         status: Literal["done", "failed", "stopped"] = "stopped" if stopped else "failed" if error else "done"
         yield CellOutcome(cell, status, time.monotonic() - began, error)
 

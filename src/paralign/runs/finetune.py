@@ -21,7 +21,7 @@ from paralign.encoder.hf import set_dropout
 from paralign.encoder.layers import configure_layers, layer_hashes, parse_layers, reinitialize_layers
 from paralign.encoder.loading import check_model
 from paralign.errors import UserError
-from paralign.folders import atomic_folder
+from paralign.folders import atomic_file, atomic_folder
 from paralign.results import Items, Measurement, Seeds, check_results, read_results, write_results
 from paralign.rng import seed_for
 from paralign.runs.dataset_names import dataset_names
@@ -291,7 +291,8 @@ class FinetuneRun:
         seen = seen_texts(self.encoder, self.model, self.task, self.sets.named_sets(self.seeds[0]))
         if self.folder.main:
             file = self.folder.path / SEEN
-            np.save(file, np.unique(np.concatenate([keys for _, keys in seen])))
+            with atomic_file(file) as out:
+                np.save(out, np.unique(np.concatenate([keys for _, keys in seen])))
             self.folder.save(seen_digest=file_digest(file))
         read = [*self.sets.sets, self.sets.originals, self.sets.dev]
         languages = warn_of_languages(self.task, [(data.name, data) for data in read if data is not None])

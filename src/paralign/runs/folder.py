@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, is_dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from paralign.config import difference, dump_toml, load_toml
@@ -102,7 +102,8 @@ class RunFolder:
         """Check that a run is resumed with the settings it began with.
 
         Args:
-            settings: settings that affect the result. Paths are not compared; the contents of files are, by digest.
+            settings: settings that affect the result. In ``data``, files are compared by name; their contents are
+                compared by digest (:func:`paralign.runs.inputs.check_inputs`), wherever they are.
 
         Raises:
             UserError: naming the settings that differ.
@@ -111,7 +112,8 @@ class RunFolder:
         before = load_toml(path) if self.resumed and path.is_file() else {}
         if before:
             now = tomllib.loads(dump_toml(settings))
-            changed = difference({key: before[key] for key in before if key in now}, now)
+            same = {key: before[key] for key in before if key in now}
+            changed = difference(_movable(same), _movable(now))
             if changed:
                 message = f"settings differ from those the run began with: {changed}"
                 raise UserError(message, where=path, hint="resume with those settings, or use another --out")
@@ -220,3 +222,23 @@ def _command_line() -> str:
 def _write(path: Path, text: str) -> None:
     with atomic_file(path) as out:
         out.write(text.encode())
+
+
+def _movable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _without_folders(value) if key == "data" else value for key, value in settings.items()}
+
+
+def _without_folders(value: Any) -> Any:
+    """Return specs (``LANG=PATH``, ``LANG=PATH,PATH``) without the folders of their files, in lists and tables.
+
+    >>> _without_folders({"eval": ["en-de=a/b/x.en,a/b/x.de", "en=hub:org/name#config", "en=smallworld:0-9"]})
+    {'eval': ['en-de=x.en,x.de', 'en=hub:org/name#config', 'en=smallworld:0-9']}
+    """
+    if isinstance(value, Mapping):
+        return {key: _without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    if not isinstance(value, str) or "=" not in value or value.partition("=")[2].startswith("hub:"):
+        return value
+    tag, _, paths = value.partition("=")
+    return f"{tag}={','.join(PurePath(path).name for path in paths.split(','))}"

@@ -307,11 +307,10 @@ def make_objective(name: str, config: RunConfig, encoder: Encoder, dictionary: D
 
 
 def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
-    callbacks: list[Callback] = [HeadFit(), Alarms()]
+    callbacks: list[Callback] = [Trackers(options.track)] if options.track else []  # before entries are logged
+    callbacks += [HeadFit(), Alarms()]
     if inputs.heldout is not None:
         callbacks.append(HeldOutEvaluation(inputs.heldout))
-    if options.track:
-        callbacks.append(Trackers(options.track))
     return callbacks
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from paralign.batches.views import Batch
+from paralign.errors import UserError
 from paralign.training.callbacks import Callback, CallbackTrainer
 
 __all__ = ["Alarms", "non_finite"]
@@ -112,7 +113,11 @@ class Alarms(Callback):
 
 def _equal_sides(batch: Batch) -> float:
     """Return the share of the pairs of a batch whose sides are the same pieces in the same order."""
-    first, second = batch.view("first"), batch.view("second")
+    first = batch.view("first")
+    try:
+        second = batch.view("second")
+    except UserError:  # plain text has one side
+        return 0.0
     equal = 0
     for a, b, m, n in zip(first.starts, second.starts, first.lengths, second.lengths, strict=True):
         equal += int(m == n and np.array_equal(first.ids[a : a + m], second.ids[b : b + n]))

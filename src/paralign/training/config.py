@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from paralign.config import Config
 
 __all__ = ["TrainingConfig"]
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainingConfig(Config):
@@ -27,7 +29,7 @@ class TrainingConfig(Config):
     """Linear warm-up: below 1 a fraction of all steps, otherwise a number of steps."""
     weight_decay: float = Field(default=0.01, ge=0)
     """Weight decay of AdamW; biases and norms are not decayed."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     """Coefficients of AdamW's moving averages."""
     eps: float = Field(default=1e-8, gt=0)
     """Epsilon of AdamW."""
@@ -83,7 +85,9 @@ class TrainingConfig(Config):
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of optimizer steps of a run."""
-        return self.steps or max(1, math.ceil(self.epochs * steps_per_epoch))
+        return self.steps or max(
+            1, math.ceil(round(self.epochs * steps_per_epoch, 6))
+        )  # 0.07 * 100 is 7.000000000000001
 
     def warmup_steps(self, steps: int) -> int:
         """Return the number of warm-up steps of a run of ``steps`` steps."""

@@ -117,5 +117,6 @@ class HeadFit(Callback):
             return
         tenth = max(1, steps // 10)
         first, last = (sum(some) / len(some) for some in (losses[:tenth], losses[-tenth:]))
-        trainer.record(event="head", steps=steps, first_loss=round(first, 4), last_loss=round(last, 4))
+        means = {"first_loss": round(first, 4), "last_loss": round(last, 4)}
+        trainer.record(event="head", step=trainer.step, steps=steps, **means)
         trainer.show(f"new vocabulary head trained alone: loss {first:.2f} to {last:.2f}")

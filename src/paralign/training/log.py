@@ -50,7 +50,7 @@ class RunLog:
                 hint = "rename it to continue without its entries"
                 raise UserError("the file is damaged: it is not what paralign wrote", where=self._path, hint=hint)
             file.truncate(len(kept))
-        self._file = self._path.open("a", encoding="utf-8")
+        self._file = self._path.open("a", encoding="utf-8", newline="\n")
 
     def write(self, **entry: Any) -> None:
         """Append one entry and hand it to the operating system."""

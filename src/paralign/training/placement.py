@@ -25,7 +25,7 @@ class Placement:
     Attributes:
         learner: the module that is trained, saved and resumed.
         module: the module that runs a step: the learner, wrapped so that gradients are averaged over processes.
-        together: whether reading the weights is a collective operation of all processes.
+        collective: whether reading the weights is a collective operation of all processes.
     """
 
     collective = False

@@ -85,10 +85,8 @@ def _probe_preparation(trainer: Trainer) -> float:
     total = sum(objective.prepare_batches(trainer.batches) for objective in objectives)
     seconds = 0.0
     for maximum in (1, _PREPARE) if total else (_PREPARE,):
-        for objective in objectives:
-            objective.max_prepare_batches = maximum
         began = time.monotonic()
-        trainer.prepare_objectives()
+        trainer.prepare_objectives(maximum)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         seconds = time.monotonic() - began

@@ -49,7 +49,13 @@ class Totals:
         names = ("records", "pieces", "positions", "seconds")
         return {name: getattr(self, name) for name in names}
 
-    def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Restore the totals."""
-        self.records, self.pieces, self.positions = (int(state[k]) for k in ("records", "pieces", "positions"))
+    def load_state_dict(self, state: Mapping[str, float], processes: float = 1) -> None:
+        """Restore the totals.
+
+        Args:
+            state: totals of a process.
+            processes: the number of processes then, divided by their number now.
+        """
+        self.records = int(state["records"])
+        self.pieces, self.positions = (round(state[name] * processes) for name in ("pieces", "positions"))
         self.seconds = float(state["seconds"])

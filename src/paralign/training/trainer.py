@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -42,6 +43,8 @@ __all__ = ["Trainer"]
 
 _DROPOUT, _PREPARE = 21, 22
 """Streams of random numbers."""
+_SAME_SIGNAL = 1.0
+"""A second SIGTERM within so many seconds is the first one again."""
 
 
 class Trainer:
@@ -84,7 +87,12 @@ class Trainer:
         self.accelerator = Accelerator(
             cpu=only_cpu(),
             mixed_precision="bf16" if self.precision == "bf16" else "no",
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)],
+            # An objective need not reach all weights: `bilingual` no head, `static` no layer, an empty slice nothing.
+            kwargs_handlers=[
+                DistributedDataParallelKwargs(
+                    broadcast_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
+                )
+            ],
         )
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
         parts = self.ranks * config.accumulate
@@ -115,7 +123,7 @@ class Trainer:
         self.views = list(learner.requests)
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
-        self.step, self._signal = 0, 0
+        self.step, self._signal, self._signal_time = 0, 0, -math.inf
         self.totals = Totals()
         self.losses_after = CheckpointLosses(config.checkpoint_every)
         self._progress: ProgressLine | None = None
@@ -160,12 +168,17 @@ class Trainer:
         self.placement.finish()
         return self._outcome()
 
-    def prepare_objectives(self) -> None:
-        """Let the objectives prepare for a fresh start, before its first step."""
+    def prepare_objectives(self, max_batches: int | None = None) -> None:
+        """Let the objectives prepare for a fresh start, before its first step.
+
+        Args:
+            max_batches: maximum number of batches that each may encode. None: as many as it needs.
+        """
         self.module.train()
         torch.manual_seed(seed_for(self.config.seed, _PREPARE, self.rank))
         with self.placement.whole(keep=True) as learner, self.accelerator.autocast():
             for objective in learner.objectives_by_name().values():
+                objective.max_prepare_batches = max_batches
                 objective.prepare(learner.encoder, self.batches, self.rank, self.ranks, self._gather)
 
     def train_step(self) -> tuple[dict[str, float], float, float, int]:
@@ -236,9 +249,12 @@ class Trainer:
     # -- checkpoints
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        again = time.monotonic() - self._signal_time
+        if signum == signal.SIGTERM == self._signal and again < _SAME_SIGNAL:
+            return  # a scheduler signals all processes of a job, and the first one passes its signal on
         if self._signal:  # the second signal stops at once
             raise KeyboardInterrupt
-        self._signal = signum
+        self._signal, self._signal_time = signum, time.monotonic()
 
     def _resume(self, newest: Path) -> dict[str, Any]:
         """Load a checkpoint and return its state."""
@@ -257,7 +273,7 @@ class Trainer:
             raise UserError(f"settings differ from those the run began with: {changed}", where=newest)
         checkpoint.load(newest, self.learner, self.optimizer)
         self.step = state["step"]
-        self.totals.load_state_dict(state["seen"])
+        self.totals.load_state_dict(state["seen"], processes=state["place"]["ranks"] / self.ranks)
         self.losses_after.load_state_dict(state.get("losses_after", {}))
         for callback in self.callbacks:
             if callback.name and callback.name in state:
