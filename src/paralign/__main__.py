@@ -22,6 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     from paralign.errors import UserError
 
     arguments = sys.argv[1:] if arguments is None else arguments
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Before torch is imported: DistributedDataParallel advises against looking for weights that a step does not
+        # reach, which some objectives need.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # Names of files are recorded in files in UTF-8; os.fsdecode turns other bytes into lone surrogates.
     foreign = next((text for text in arguments if not _is_utf8(text)), None)
     if foreign is not None:

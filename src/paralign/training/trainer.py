@@ -6,6 +6,7 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -108,7 +109,9 @@ class Trainer:
         if config.shard and self.ranks > 1:
             self.placement: Placement = Sharded(learner, self.accelerator.device, self.ranks, self._maximum)
         else:
-            self.placement = Placement(learner, self.accelerator.prepare_model(learner))
+            with warnings.catch_warnings():  # accelerate has no name yet for what replaces `broadcast_buffers`
+                warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+                self.placement = Placement(learner, self.accelerator.prepare_model(learner))
         self.learner, self.module = self.placement.learner, self.placement.module
         if config.compile:
             for encoder in self.learner.encoders():
