@@ -45,6 +45,16 @@ def test_every_layer_of_every_language_is_measured_and_drawn(base, tmp_path, cap
     assert len(panels) == 7
 
 
+def test_several_files_of_pairs_each_have_their_rows(base, tmp_path):
+    pairs = [f"en-{tag}=smallworld:0-30" for tag in ("de", "fr")]
+    analyze_encoders("space", [str(base)], pairs=pairs, out=tmp_path / "run", overrides=["space.sentences=30"])
+    rows = read_results(tmp_path / "run" / "results.jsonl")
+    layers = Encoder.from_pretrained(base).layers + 1
+    assert len(rows) == layers * 2 * (2 * 4 + 3)
+    english = [row for row in rows if (row.metric, row.language) == ("identified_linearly", "en")]
+    assert {row.where.direction for row in english} == {"en-de", "en-fr"}
+
+
 def test_a_table_shows_the_change_from_the_first_encoder(base, tmp_path):
     encoder = Encoder.from_pretrained(base)
     with torch.no_grad():

@@ -235,6 +235,16 @@ def test_the_mean_of_targets_is_that_of_their_seeds_and_resamples(tmp_path):
     assert {c.target for c in ablation_cells(fewer)[0]} == {"de", "hi", "en"}  # other seeds are not averaged
 
 
+def test_a_target_whose_test_set_has_another_normalization_is_not_lost(tmp_path):
+    """Questions of MLQA are scored by its own F1, those of SQuAD by SQuAD's."""
+    rows = [(folder, found.model_copy(update={"task": "qa", "metric": metric}))
+            for tag, metric in (("en", "f1"), ("de", "f1_mlqa")) for reset in ("", "0-1")
+            for folder, found in row(reset, 0, 0.5, np.eye(2)[0], tmp_path / f"{tag}-{reset}", tag)]  # fmt: skip
+    assert [(cell.target, cell.reset) for cell in ablation_cells(rows)[0]] == [
+        ("en", ""), ("en", "0-1"), ("de", ""), ("de", "0-1"),
+    ]  # fmt: skip
+
+
 def test_what_cannot_be_compared_is_noted(tmp_path):
     items = np.ones(10)
     alone, notes = ablation_cells(row("0-1", 0, 1.0, items, tmp_path / "a"))

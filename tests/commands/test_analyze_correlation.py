@@ -102,7 +102,7 @@ def test_mapped_vectors_are_another_way():
               for r in rows() if r.task == "retrieval" and r.model == "a"]  # fmt: skip
     points, notes = transfer_scores([*rows(), *mapped])
     assert points == transfer_scores(rows())[0]
-    usual = "retrieval on d test, layer None"
+    usual = "retrieval among 10 of d test, layer None"
     assert notes == [f"measured in several ways: {usual} counts, {usual}, maps ['de: hmm'] does not"]
 
 
@@ -141,6 +141,37 @@ def test_ways_to_measure_are_not_mixed():
     turned = [r.model_copy(update={"where": r.where.model_copy(update={"direction": f"{r.language}-en"})})
               if r.task == "similarity" else r for r in rows()]  # fmt: skip
     assert transfer_scores(turned)[0] == points  # whichever side was named first
+    fewer = [r.model_copy(update={"n": 5, "value": 0.9}) for r in rows() if r.task == "retrieval" and r.model == "a"]
+    assert transfer_scores(rows() + fewer)[0] == points  # it is easier to find one of five
+
+
+def test_probes_are_no_transfer():
+    probes = [
+        row("probes", "pos_accuracy", tag, 0.5, "a", train="en", layer=k) for tag in ("en", "de") for k in range(5)
+    ]
+    assert transfer_scores(rows() + probes) == transfer_scores(rows())
+
+
+def test_the_chosen_layer_and_the_last_piece_are_predictors():
+    """As `evaluate --dev` records them, and causal models."""
+    for pool in ("chosen", "last"):
+        renamed = [r.model_copy(update={"where": r.where.model_copy(update={"pool": pool})})
+                   if r.where.pool == "cls" else r for r in rows()]  # fmt: skip
+        found = [c.predictor for c in predictor_correlations(transfer_scores(renamed)[0])]
+        assert found == ["cka, last layer", "cka, mean of layers", "retrieval, mean", f"retrieval, {pool}"]
+
+
+@pytest.mark.parametrize("language", ["de", "zh-CN", "sr-Latn-RS"])
+def test_both_directions_are_averaged(language):
+    both = []
+    for r in rows(((language, 0.1),)):
+        if r.task != "retrieval":
+            both.append(r)
+            continue
+        for direction, value in ((f"en-{language}", 0.4), (f"{language}-en", 0.6)):
+            both.append(r.model_copy(update={"value": value, "where": Where(pool="mean", direction=direction)}))
+    points, _ = transfer_scores(both)
+    assert [point.known["retrieval, mean"] for point in points] == [pytest.approx(0.5)] * 4
 
 
 def test_files_and_the_page(tmp_path, capsys):

@@ -10,7 +10,7 @@ from paralign.commands.analyze_transfer import analyze_transfer
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman_interval
 from paralign.report import write_report
-from paralign.results import Measurement, Seeds, write_results
+from paralign.results import Measurement, Seeds, Where, write_results
 from tests.metrics.test_correlation import ALIGNED, NER, gaps
 
 NAMES = [(system, steps) for system in ("MLM", "XLM", "DICT", "ALIGN") for steps in ("trans", "trans+inv", "trans+syn")]
@@ -117,6 +117,12 @@ def test_correlations_are_not_over_points_measured_in_different_ways():
     one = [r for x in ("inv", "trans") for r in pair(language=f"en~{x}", model=x)]
     points, _ = transfer_points([*known, *one, *changed(one, dataset="gum")])
     assert [(c.condition, c.points) for c in correlations(points)] == [("data d", 2), ("data gum", 2)]
+
+
+def test_probes_are_no_transfer():
+    rows = [*pair(), row("twins", "precision_at_1_cosine", "en~inv", 0.4)]
+    probes = [one.model_copy(update={"task": "probes", "where": Where(layer=k)}) for one in pair() for k in range(3)]
+    assert transfer_points(rows + probes) == transfer_points(rows)
 
 
 def test_other_texts_and_other_ways_of_alignment_are_refused():

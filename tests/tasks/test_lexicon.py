@@ -10,6 +10,7 @@ import torch
 
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
+from paralign.runs.layer_choice import with_settings
 from paralign.tasks import find_task, lexicon
 from paralign.tasks.lexicon import Lexicon, LexiconInduction, word_vectors
 from tests.oracles import lexicon_loops
@@ -82,6 +83,15 @@ def test_contextual_vectors_are_those_of_sentences_of_one_word(layer, encoder):
     vectors, lost = word_vectors(encoder, WORDS, None, layer)
     assert lost == 0
     assert vectors == pytest.approx(sentence_vectors(encoder, WORDS, None, pools=["mean"], layer=layer)[0]["mean"])
+
+
+def test_static_vectors_have_no_layer(encoder):
+    with pytest.raises(UserError, match=r"task\.layer needs task\.vectors=contextual"):
+        find_task("lexicon", {"layer": 2})
+    task = find_task("lexicon", {"vectors": "contextual", "layer": 1})
+    choices = task.alternatives(encoder)
+    assert choices[0] == {"vectors": "static", "layer": None}
+    assert with_settings(task, choices[0]).config.layer is None
 
 
 @pytest.mark.parametrize("vectors", ["static", "contextual"])

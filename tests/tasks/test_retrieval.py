@@ -59,6 +59,17 @@ def test_data_and_their_language(tmp_path):
         task.read(f"en-de={tmp_path / 'p.tsv'}", lenient=False, dropped=Counter(), limit=1)
 
 
+def test_pairs_with_an_empty_side_are_no_items(tmp_path):
+    """Blank texts have one vector, and nothing can be found for them."""
+    (tmp_path / "a.en").write_text("one\n\ntwo\n \nthree\n")
+    (tmp_path / "a.de").write_text("eins\n\nzwei\nvier\ndrei\n")
+    dropped = Counter()
+    spec = f"en-de={tmp_path / 'a.en'},{tmp_path / 'a.de'}"
+    data = find_task("retrieval").read(spec, lenient=False, dropped=dropped, limit=None)
+    assert (data.source, data.target) == (["one", "two", "three"], ["eins", "zwei", "drei"])
+    assert dropped == {"pairs with an empty side": 2}
+
+
 @pytest.mark.parametrize("layer", [-4, 3, 1.5])
 def test_a_layer_the_encoder_does_not_have(layer, encoder):
     with pytest.raises(UserError, match=rf"there is no layer {layer} \(layers are 0 \(embeddings\) to 2"):

@@ -19,6 +19,7 @@ from paralign.analyses.base import AnalysisResult
 from paralign.errors import UserError
 from paralign.metrics import Comparison, compare_over_seeds, mean_sd, paired_bootstrap_mean
 from paralign.results import Measurement, natural_sort_key, read_items
+from paralign.task_table import metric_without_conditions
 
 __all__ = ["AblationCell", "ablation_cells", "ablation_result"]
 
@@ -154,7 +155,8 @@ def _group_rows(
     for folder, row in rows:
         if row.train is None or row.seeds.finetune is None:
             continue
-        if metrics.setdefault(row.task, row.metric) != row.metric:
+        metric = metric_without_conditions(row.metric)  # of some test sets
+        if metrics.setdefault(row.task, metric) != metric:
             continue
         layers = dict(row.settings.get("layers") or {})
         reset = str(layers.pop("reset", ""))
@@ -164,7 +166,7 @@ def _group_rows(
             tuple(sorted((k, str(v)) for k, v in (row.settings.get(name) or {}).items()))
             for name in ("task", "training")
         ]
-        key = (row.task, row.metric, system, row.model_hash, row.train, (row.split, other_layers, *settings))
+        key = (row.task, metric, system, row.model_hash, row.train, (row.split, other_layers, *settings))
         groups[key][row.language, row.dataset][reset][row.seeds.finetune] = (folder, row)
     return groups
 

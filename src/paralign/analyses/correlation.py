@@ -14,8 +14,9 @@ import numpy as np
 from paralign.analyses.base import AnalysisResult, ResultsAnalysis
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
-from paralign.results import Measurement
+from paralign.results import CHOSEN, Measurement
 from paralign.systems import encoder_labels
+from paralign.task_table import metric_without_conditions
 
 __all__ = [
     "PREDICTORS",
@@ -26,7 +27,13 @@ __all__ = [
     "transfer_scores",
 ]
 
-PREDICTORS = ("cka, last layer", "cka, mean of layers", "retrieval, mean", "retrieval, cls", "lexicon", "twins")
+PREDICTORS = (
+    "cka, last layer",
+    "cka, mean of layers",
+    *(f"retrieval, {pool}" for pool in ("mean", "cls", "last", CHOSEN)),
+    "lexicon",
+    "twins",
+)
 """What can be measured of an encoder and a language without fine-tuning."""
 _MIN_POINTS = 4
 _NO_MEASURE = ("halves", "streamed", "seed", "pool")
@@ -132,8 +139,8 @@ def _describe(found: PredictorCorrelation) -> str:
 def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], list[str]]:
     """Return every zero-shot score whose source was scored too, with the predictors of its encoder and language.
 
-    For each task the metric of the first row counts, and rows of changed layers do not. Values measured in several ways
-    (on other data, with other settings) are never averaged: the most frequent way counts.
+    For each task the metric of the first row counts; rows of changed layers and of linear probes do not. Values that
+    were measured in several ways (on other data, with other settings) are never averaged: the most frequent way counts.
 
     Returns:
         the points, and notes on what was left out.
@@ -143,7 +150,10 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
     scores, predictors, layers = _Values(), _Values(), _Values()
     for row in rows:
         if row.train is not None and not row.settings.get("layers"):
-            if metrics.setdefault(row.task, row.metric) == row.metric:
+            if row.where.layer is not None:  # a linear probe
+                continue
+            metric = metric_without_conditions(row.metric)
+            if metrics.setdefault(row.task, metric) == metric:
                 scores.add((row.task, row.train, row.language, row.model_hash), _training_way(row), row.value)
                 scored.append(row)
             continue
@@ -153,11 +163,11 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
             way += f", pool {row.where.pool}" if row.where.pool != "mean" else ""
             layers.add((*pair, row.where.layer), way, row.value)
         elif row.task == "retrieval" and row.metric == "accuracy_cosine":
-            way = f"retrieval on {row.dataset} {row.split}, layer {row.where.layer}"
-            way += f", maps {row.settings['maps']}" if row.settings.get("maps") else ""
+            way = f"retrieval among {row.n:,} of {row.dataset} {row.split}, layer {row.where.layer}{_maps(row)}"
             predictors.add((*pair, f"retrieval, {row.where.pool}"), way, row.value)
         elif row.task in ("lexicon", "twins") and row.metric == "precision_at_1_cosine":
-            way = f"{row.task} on {row.dataset} {_describe_settings(row.settings.get('task'))}"
+            way = f"{row.task} on {row.n:,} words of {row.dataset}"
+            way += f" {_describe_settings(row.settings.get('task'))}{_maps(row)}"
             predictors.add((*pair, row.task), way, row.value)
     predictor_values = _predictor_values(predictors, layers)
     means = scores.means()
@@ -171,6 +181,10 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
             points.append(TransferScore(*names, score=score, loss=round(on_source - score, 12), known=values))
     notes = scores.notes() + predictors.notes() + layers.notes()
     return sorted(points, key=lambda p: (p.task, p.source, p.language, p.system, p.model_hash)), notes
+
+
+def _maps(row: Measurement) -> str:
+    return f", maps {row.settings['maps']}" if row.settings.get("maps") else ""
 
 
 def _training_way(row: Measurement) -> str:
@@ -226,9 +240,14 @@ def _describe_settings(settings: object) -> str:
 
 
 def _language_pair(direction: str | None, language: str) -> tuple[str, str]:
-    """Return two languages, sorted; English and the row's language for rows without a direction."""
-    source, _, target = (direction or "").partition("-")
-    first, second = sorted((source, target) if target else ("en", language))
+    """Return two languages, sorted: the row's, and the other one of its direction, or English if it has none."""
+    if not direction:
+        other = "en"
+    elif direction.startswith(f"{language}-"):  # a language may contain hyphens
+        other = direction.removeprefix(f"{language}-")
+    else:
+        other = direction.removesuffix(f"-{language}")
+    first, second = sorted((other, language))
     return first, second
 
 

@@ -251,7 +251,9 @@ def _curves(
     curves = []
     for index, (name, part) in enumerate(data.evals):
         tables = [scored[index].tables() for scored in of_encoders]
-        flat = iter(resample([table for of_encoder in tables for table in of_encoder], _RESAMPLES))
+        statistic = of_encoders[0][index].layers[0][0].statistic
+        every = [table for of_encoder in tables for table in of_encoder]
+        flat = iter(resample(every, _RESAMPLES, statistic=statistic))
         resampled = [[next(flat) for _ in of_encoder] for of_encoder in tables]
         baselines = data.task.baselines(part)
         for number, analyzed in enumerate(encoders):

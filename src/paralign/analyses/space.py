@@ -134,7 +134,7 @@ def _row(analyzed: AnalyzedEncoder, text: ParallelText, value: _Value, run: str,
         model_hash=facts["model_hash"],
         parent=facts["parent"],
         run=run,
-        where=Where(layer=value.layer, pool=config.pool, direction=value.direction),
+        where=Where(layer=value.layer, pool=config.pool, direction=value.direction or text.pair),
         settings={"system": analyzed.name, "control": facts["control"], "space": config.model_dump(mode="json")},
     )
 

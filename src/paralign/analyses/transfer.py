@@ -169,6 +169,8 @@ def transfer_points(rows: Iterable[Measurement]) -> tuple[list[Point], list[str]
         # The same measurement in two folders counts once.
         if (row.task, row.metric) == _ALIGNMENT:
             alignments[row.model_hash, row.language][row.key()] = row
+        elif row.where.layer is not None:  # a linear probe
+            continue
         elif row.train in (derived.base, row.language) and _is_main_metric(row, metrics):
             key = (row.task, row.metric, row.language, row.model_hash, frozenset(_condition(row).items()))
             scores[key][row.train == row.language][row.key()] = row

@@ -6,11 +6,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import model_validator
 
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_vectors
@@ -48,6 +49,12 @@ class LexiconConfig(TaskConfig):
     identical: bool = True
     """Whether to score source words that are their own translation. If not, metric names end in
     ``_without_identical``."""
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if self.layer is not None and self.vectors == "static":
+            raise ValueError("task.layer needs task.vectors=contextual: static vectors are the input embeddings")
+        return self
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,7 @@ class LexiconInduction(Task):
     def alternatives(self, encoder: Encoder) -> Sequence[Mapping[str, Any]]:
         """Return static vectors, and contextual ones of every layer."""
         contextual = [{"vectors": "contextual", "layer": layer} for layer in range(encoder.layers + 1)]
-        return [{"vectors": "static"}, *contextual]
+        return [{"vectors": "static", "layer": None}, *contextual]
 
     def evaluate(self, encoder: Encoder, head: Objective | None, data: Lexicon) -> list[Score]:
         """Score every source word."""

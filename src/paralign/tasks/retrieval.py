@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
 
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.formats.items import Pair
 from paralign.metrics.retrieval import retrieval
 from paralign.objectives import Objective
 from paralign.results import Where
@@ -63,7 +63,14 @@ class Retrieval(Task):
     ) -> Parallel:
         """Read ``SRC-TGT=PATH`` in any format of pairs, as line-aligned files (Tatoeba, NTREX) or treebanks (PUD)."""
         where = parse_pairs(spec)
-        pairs = list(islice(read_pairs(where, lenient=lenient, dropped=dropped), limit))
+        pairs: list[Pair] = []
+        for pair in read_pairs(where, lenient=lenient, dropped=dropped):
+            if len(pairs) == limit:
+                break
+            if pair.source.strip() and pair.target.strip():
+                pairs.append(pair)
+            else:
+                dropped["pairs with an empty side"] += 1
         if len(pairs) < 2:
             raise UserError("retrieval needs at least two pairs", where=", ".join(where.paths))
         return Parallel(where.languages, [p.source for p in pairs], [p.target for p in pairs])
