@@ -18,6 +18,8 @@ def test_every_format_gives_its_sentences(tmp_path: Path):
         "tree.conllu": ("# sent_id = 1\n# text = Hello there\n1\tHello\n", {"Hello there"}),
         "ner.tsv": ("de:Angela\tB-PER\nde:kam\tO\n\nIn\tO\nBonn\tB-LOC\n", {"Angela kam", "In Bonn"}),
         "conll.txt": ("EU NNP B-ORG\nrejects VBZ O\n", {"EU rejects"}),
+        "bmes.txt": ("EU B-ORG \nof M-ORG \nrejects O \n", {"EU of rejects"}),
+        "spaces.tsv": ("New York\tB-LOC\nsleeps\tO\n", {"New York sleeps"}),
         "words.conllu": (
             "# sent_id = 1\n# text_en = Hi\n"
             + "".join(f"{k}\t{w}\t_\t_\t_\t_\t_\t_\t_\t_\n" for k, w in ((1, "Na"), (2, "so"))),
@@ -38,6 +40,14 @@ def test_every_format_gives_its_sentences(tmp_path: Path):
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
         for path in (tmp_path / name, tmp_path / f"{name}.gz"):
             assert {s.strip() for s in iter_sentences(path)} - {""} == expected, name
+
+
+@pytest.mark.parametrize("name", ["a.tmx", "a.tmx.gz", "A.TMX"])
+def test_a_translation_memory_is_refused_without_its_languages(tmp_path, name):
+    """Its lines are XML: no sentence of it would be found in the training text."""
+    (tmp_path / name).write_bytes(b"<tmx/>")
+    with pytest.raises(UserError, match=f"{name}: is a translation memory .name its languages: en-de="):
+        list(iter_sentences(tmp_path / name))
 
 
 def test_questions_give_paragraphs_sentences_and_questions_but_no_answers(tmp_path: Path):

@@ -40,6 +40,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "xlm-roberta-xl": ("bpe", OFFSET | {"type_vocab_size": 1}),
     "mpnet": ("bpe", OFFSET),
     "electra": ("wordpiece", SHAPE | {"embedding_size": 16}),
+    "longformer": ("bpe", OFFSET | {"attention_window": [8, 8], "type_vocab_size": 1}),  # pads rows to its window
     "splinter": ("wordpiece", SHAPE),  # no vocabulary head
 }  # fmt: skip
 HEADLESS = "splinter"

@@ -68,6 +68,26 @@ def test_tensors_are_on_the_device_and_the_mode_is_restored(encoder):
     np.testing.assert_array_equal(vectors.cpu().numpy(), encoder.encode(tuple(TEXTS)))
 
 
+def test_a_loaded_encoder_has_no_dropout_before_and_after_texts(base):
+    encoder = Encoder.from_pretrained(base)
+    for _ in range(2):
+        assert not encoder.training
+        assert not encoder.model.training
+        encoder.encode(TEXTS)
+
+
+def test_the_mode_is_restored_after_an_error(encoder, monkeypatch):
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(encoder, "encode_layers", fail)
+    encoder.train()
+    with pytest.raises(RuntimeError):
+        encoder.encode(TEXTS)
+    assert encoder.training
+    encoder.eval()
+
+
 def test_maps_apply_to_their_language(encoder):
     mapped = Encoder.from_pretrained("paralign-mini")
     mapped.use_map("de", mapped.layers, 2 * torch.eye(mapped.width))

@@ -85,6 +85,25 @@ def test_large_and_damaged_zstd(tmp_path):
         list(read_text(spec))
 
 
+def test_other_valid_zstd(tmp_path):
+    """Frames without text, as pzstd and seekable zstd write, and a window of 256 MiB, as --long=28."""
+    file = tmp_path / "a.txt.zst"
+    one, two = (zstandard.ZstdCompressor().compress(text) for text in (b"one\n", b"two\n"))
+    empty = [
+        bytes([0x50 + k, 0x2A, 0x4D, 0x18]) + size.to_bytes(4, "little") + bytes(size)
+        for k, size in enumerate((0, 9, 300_000))
+    ]
+    file.write_bytes(empty[2] + one + empty[0] + empty[1] + two + empty[2])
+    assert [text for _, text in read_text(parse_text(f"en={file}"))] == ["one", "two"]
+    file.write_bytes(one + empty[2][:-1])
+    with pytest.raises(UserError, match="truncated zstd"):
+        list(read_text(parse_text(f"en={file}")))
+    long = zstandard.ZstdCompressionParameters.from_level(3, window_log=28)
+    stream = zstandard.ZstdCompressor(compression_params=long).compressobj()  # the size is unknown, the window remains
+    file.write_bytes(stream.compress(b"three\n") + stream.flush())
+    assert [text for _, text in read_text(parse_text(f"en={file}"))] == ["three"]
+
+
 def test_a_bomb_of_zstd_is_read_in_bounded_memory(tmp_path):
     file = tmp_path / "a.txt.zst"
     file.write_bytes(zstandard.ZstdCompressor(level=19).compress(b"\0" * 200_000_000))
@@ -239,8 +258,9 @@ OPUS = {
 
 
 def test_archives_of_opus(tmp_path):
-    file = archive(tmp_path / "de-en.txt.zip", **OPUS)
-    assert texts(file) == [("Hi.", "Hallo!"), ("b", "d")]
+    for name in ("DE-EN.ZIP", "de-en.txt.zip"):
+        file = archive(tmp_path / name, **OPUS)
+        assert texts(file) == [("Hi.", "Hallo!"), ("b", "d")]
     assert texts(file, "de-en") == [("Hallo!", "Hi."), ("d", "b")]
     archive(file, **OPUS | {"Tatoeba.de-en.de": "Hallo!\nd\ne\n"})
     with pytest.raises(UserError, match="two files differ in length") as found:

@@ -9,6 +9,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
 
+import numpy as np
+
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.encoder import Encoder
@@ -28,6 +30,7 @@ from paralign.sources.specs import parse_text
 
 __all__ = ["export"]
 
+_SAMPLE, _ROUNDING = ("The cat sleeps.", "Yes."), 1e-4
 _MODULES = (("", "sentence_transformers.models.Transformer"), ("1_Pooling", "sentence_transformers.models.Pooling"))
 
 
@@ -74,7 +77,14 @@ def export(
     scores = _scores(results, encoder.digest(), model)
     layers = encoder.layers
     if layer is not None and layer != encoder.layers:
+        before = encoder.encode(_SAMPLE, layer=layer)
         keep_layers(encoder.model, layer)
+        change = np.abs(encoder.encode(_SAMPLE) - before).max() / np.abs(before).max()
+        if change > _ROUNDING:
+            text = f"the exported encoder normalizes hidden state {layer}, which it does not where its layers are read"
+            if scores:
+                raise UserError(f"{text}: the scores of --results are not those of its vectors", hint="omit --results")
+            echo(f"note: {text}, so that its vectors differ by up to {change:.0%}", quiet=quiet)
     if trim_vocabulary:
         encoder = _trimmed(encoder, trim_vocabulary, quiet=quiet)
     with atomic_folder(out) as part:

@@ -16,6 +16,7 @@ from paralign.formats.conllu import comments, tree_of
 from paralign.formats.item_errors import Block, ItemError, check_forms, check_surrogates, raise_or_drop, sentence_blocks
 from paralign.formats.lines import read_lines
 from paralign.formats.squad import load_json
+from paralign.formats.tmx import is_tmx
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalization import normalize
@@ -28,8 +29,8 @@ BATCH = 10_000
 _IGNORED_KEYS = frozenset((
     "answer", "answers", "genre", "gold_label", "id", "idx", "label", "lang", "language", "pairid", "title", "uid",
 ))  # fmt: skip
-_TAGGED_WORD = re.compile(r"\S+[\t ](?:\S+[\t ])*(?:O|[BIESLU]-\S+)")
-_NUMBERED_WORD = re.compile(r"\d+\t[^\t]+\t(?:O|[BIESLU]-\S+)(?:\t.*)?")
+_TAGGED_WORD = re.compile(r"(?:\S+ (?:\S+ )*|[^\t]+\t(?:[^\t]*\t)*)(?:O|[BIESLUM]-\S+)\s*")
+_NUMBERED_WORD = re.compile(r"\d+\t[^\t]+\t(?:O|[BIESLUM]-\S+)(?:\t.*)?")
 """A line of Universal NER: the number of the word, the word, its tag, and more."""
 _COMMENTS = ("# ", "-DOCSTART-")
 _SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n")
@@ -83,6 +84,8 @@ def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[st
     if isinstance(source, TextSpec):
         yield from (text for _, text in read_text(source, lenient=lenient, dropped=count))
         return
+    if is_tmx(str(source)):
+        raise UserError("is a translation memory", where=str(source), hint=f"name its languages: en-de={source}")
     kind = str(source).removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
     if kind == "json":
         yield from _json_texts(load_json(source), None, source, lenient, count)
@@ -126,7 +129,7 @@ def _joined_words(lines: Iterable[str]) -> Iterator[str]:
         if line.startswith(_COMMENTS) and not (line.startswith("# ") and _TAGGED_WORD.fullmatch(line)):
             continue
         if line.strip():
-            word = re.split(r"[\t ]", line, maxsplit=1)[0]
+            word = line.split("\t" if "\t" in line else " ", 1)[0]
             words.append(re.sub(r"^[a-z]{2,3}:(?=.)", "", word))  # WikiANN writes de:Haus
         elif words:
             yield normalize(" ".join(words))

@@ -58,6 +58,7 @@ class Encoder(EncodesText, nn.Module):
                 where=name or None,
             )
         self.model = model
+        self.train(model.training)  # a module begins in training mode, a loaded model does not
         self.tokenizer = tokenizer
         self.name = name
         # Measured on a CPU at 4x256 and 12x768; on an accelerator the launches of a forward and a backward pass.

@@ -94,7 +94,15 @@ class Stub(nn.Module):
         return getattr(self._base[0], name)
 
     def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> BaseModelOutput:
-        return BaseModelOutput(last_hidden_state=inputs_embeds)
+        return _StubOutput(last_hidden_state=inputs_embeds)
+
+
+class _StubOutput(BaseModelOutput):
+    """Hidden states; other outputs of a family, such as Longformer's global attentions, are None."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
 
 
 def set_dropout(model: Any, share: float) -> None:
@@ -212,7 +220,8 @@ class _Recorder(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         output = self.layer(*args, **kwargs)
         state = args[0] if args else kwargs["hidden_states"]
-        self.seen = (state, output if isinstance(output, Tensor) else output[0])
+        if isinstance(output, Tensor | tuple):
+            self.seen = (state, output if isinstance(output, Tensor) else output[0])
         return output
 
 
@@ -234,11 +243,8 @@ def hidden_states(model: Any, layers: Sequence[int], inputs: dict[str, Tensor]) 
     if set(layers) == {count}:
         return [base(**inputs, return_dict=True).last_hidden_state] * len(layers)
     path, stack = _find_stack(base, count)
-    if not stack:  # shared layers or several stacks run completely
-        states = base(**inputs, output_hidden_states=True, return_dict=True).hidden_states
-        if states is None:
-            raise UserError("this encoder does not return its hidden states")
-        return [states[layer] for layer in layers]
+    if not stack:  # shared layers or several stacks
+        return _states_of_all_layers(base, layers, inputs)
     # Hooks would do, but compiled layers compile again for every new hook.
     top = 2 if top == 1 and _has_convolution(base) else max(1, top)
     parts = [_Recorder(layer) if {k, k + 1} & set(layers) else layer for k, layer in enumerate(stack[:top])]
@@ -252,9 +258,17 @@ def hidden_states(model: Any, layers: Sequence[int], inputs: dict[str, Tensor]) 
     seen = {k + here: part.seen[here] for k, part in enumerate(parts) if isinstance(part, _Recorder)
             and part.seen is not None for here in (0, 1)}  # fmt: skip
     found = [last if layer == count else seen.get(layer) for layer in layers]  # the last state may be normalized
-    if any(states is None for states in found):
-        raise UserError("this encoder does not return its hidden states")
+    length = inputs["input_ids"].shape[1]
+    if any(states is None or states.shape[1] != length for states in found):  # SqueezeBERT; Longformer pads rows
+        return _states_of_all_layers(base, layers, inputs)
     return cast("list[Tensor]", found)
+
+
+def _states_of_all_layers(base: Any, layers: Sequence[int], inputs: dict[str, Tensor]) -> list[Tensor]:
+    states = base(**inputs, output_hidden_states=True, return_dict=True).hidden_states
+    if states is None:
+        raise UserError("this encoder does not return its hidden states")
+    return [states[layer] for layer in layers]
 
 
 def _has_convolution(base: nn.Module) -> bool:

@@ -156,6 +156,10 @@ def keep_layers(model: Any, count: int) -> None:
     for module in model.modules():  # families that keep their own count
         if getattr(module, "n_layers", None) == before:
             module.n_layers = count
+        if type(module).__name__ == "EsmContactPredictionHead":  # it reads the attention of all layers
+            used, weight = count * module.in_features // before, module.regression.weight
+            module.in_features = module.regression.in_features = used
+            module.regression.weight = nn.Parameter(weight.data[:, :used].clone(), weight.requires_grad)
     model.config.num_hidden_layers = count
     for name in ("layer_types", "attention_window"):  # families whose layers differ
         values = getattr(model.config, name, None)

@@ -194,10 +194,12 @@ def encoded(
     """Yield the numbers of sentences of similar length and their states of each layer, without dropout."""
     training = encoder.training
     encoder.train(False)
-    for rows in by_length(pieces, budget):
-        view = sentence_view(encoder, [pieces[r] for r in rows], language)
-        yield rows, encoder.encode_layers(view, layers)
-    encoder.train(training)
+    try:
+        for rows in by_length(pieces, budget):
+            view = sentence_view(encoder, [pieces[r] for r in rows], language)
+            yield rows, encoder.encode_layers(view, layers)
+    finally:
+        encoder.train(training)
 
 
 @torch.no_grad()

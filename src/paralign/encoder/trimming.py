@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -162,11 +163,17 @@ def _trimmed_model(model: Any, keep: Ints, index: Mapping[int, int]) -> Any:
         if name.endswith("_token_id") and isinstance(value, int):
             setattr(config, name, index.get(value))
     kind = model_class(config)
-    small = (kind.from_config(config) if hasattr(kind, "from_config") else type(model)(config)).to(model.device)
+    if "add_pooling_layer" in inspect.signature(type(model)).parameters:  # as it is loaded
+        small = type(model)(config, add_pooling_layer=False)
+    else:
+        small = kind.from_config(config) if hasattr(kind, "from_config") else type(model)(config)
+    small = small.to(model.device)
     shapes = {name: value.shape for name, value in small.state_dict().items()}
     rows = torch.from_numpy(keep).to(model.device)
-    weights = {name: value if value.shape == shapes[name] else value.index_select(0, rows)
-               for name, value in model.state_dict().items()}  # fmt: skip
+    weights = {}
+    for name, value in model.state_dict().items():
+        smaller = [d for d, (old, new) in enumerate(zip(value.shape, shapes[name], strict=True)) if old != new]
+        weights[name] = value.index_select(smaller[0], rows) if smaller else value  # MobileBERT has one transposed
     small.load_state_dict(weights)
     small.tie_weights()
     return small.train(model.training)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -14,10 +15,9 @@ from typing import IO, cast
 from paralign.errors import UserError
 from paralign.text.language_tags import best_variant, find_tag
 
-__all__ = ["MEMBER_SEPARATOR", "DamagedStream", "aligned_members", "archive_of", "is_archive", "open_member"]
+__all__ = ["DamagedStream", "aligned_members", "archive_of", "is_archive", "open_member", "split_member"]
 
-MEMBER_SEPARATOR = ".zip!"
-"""Separates an archive from the name of a file in it: ``ARCHIVE.zip!FILE``."""
+_SEPARATOR = re.compile(r"\.zip!", re.IGNORECASE)
 
 
 _DAMAGED = (
@@ -37,8 +37,18 @@ def archive_of(path: str) -> Path:
     >>> archive_of("corpora/de-en.zip!OpenSubtitles.de-en.de").name
     'de-en.zip'
     """
-    archive, separator, _ = path.partition(MEMBER_SEPARATOR)
-    return Path(f"{archive}.zip") if separator and not Path(path).exists() else Path(path)
+    archive, member = split_member(path)
+    return Path(archive) if member and not Path(path).exists() else Path(path)
+
+
+def split_member(path: str) -> tuple[str, str]:
+    """Return the archive and the name of the file in it, ``ARCHIVE.zip!FILE``; an empty name for other paths.
+
+    >>> split_member("X.ZIP!c.en"), split_member("c.en")
+    (('X.ZIP', 'c.en'), ('c.en', ''))
+    """
+    found = _SEPARATOR.search(path)
+    return (path[: found.end() - 1], path[found.end() :]) if found else (path, "")
 
 
 def is_archive(path: str) -> bool:
@@ -92,8 +102,7 @@ def open_member(name: str) -> AbstractContextManager[IO[bytes]]:
     Raises:
         UserError: if the archive or the file in it cannot be read, or is encrypted.
     """
-    split = name.index(MEMBER_SEPARATOR) + len(MEMBER_SEPARATOR) - 1
-    path, member = name[:split], name[split + 1 :]
+    path, member = split_member(name)
     archive = _open_archive(path)
     try:
         entry = archive.getinfo(member)

@@ -37,8 +37,12 @@ _EMPTY_ID = re.compile(r"\d+\.[1-9]\d*")
 
 
 def is_treebank(path: str) -> bool:
-    """Return whether a path names a CoNLL-U file."""
-    return path.removesuffix(".gz").endswith(".conllu")
+    """Return whether a path names a CoNLL-U file, plain or compressed.
+
+    >>> is_treebank("de.conllu"), is_treebank("de.conllu.gz"), is_treebank("de.conllu.zst"), is_treebank("de.txt")
+    (True, True, True, False)
+    """
+    return path.removesuffix(".gz").removesuffix(".zst").endswith(".conllu")
 
 
 def is_plain_text(path: str) -> bool:

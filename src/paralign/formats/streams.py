@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import IO
 
 from paralign.errors import UserError
 from paralign.folders import atomic_file
-from paralign.formats.archives import MEMBER_SEPARATOR, DamagedStream, open_member
+from paralign.formats.archives import DamagedStream, open_member, split_member
 
 __all__ = ["DamagedStream", "compressed", "decompressed_blocks", "open_input", "open_output"]
 
@@ -21,6 +22,10 @@ _BLOCK = 1 << 18
 """Bytes read at a time."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE, _SKIPPABLE_HEADER = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18"), 8
+"""First bytes of a zstd frame without content, and the size of its header, which ends with the size of the rest."""
+_LARGEST_WINDOW = 1 << 31
+"""That of ``zstd --long=31``; memory is used for the window that a file declares."""
 _ZSTD_STEP = 1 << 12
 """Bytes of zstd decompressed at a time: they can grow by a factor of at most 32,768."""
 # First bytes of other containers: read as text they would only give a puzzling message.
@@ -41,7 +46,7 @@ def open_input(name: str) -> AbstractContextManager[IO[bytes]]:
     """
     if name == "-":
         return nullcontext(sys.stdin.buffer)
-    if MEMBER_SEPARATOR in name and not Path(name).exists():
+    if split_member(name)[1] and not Path(name).exists():
         return open_member(name)
     path = Path(name)
     try:
@@ -81,7 +86,7 @@ def decompressed_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) ->
     if first.startswith(_GZIP):
         yield from _inflate(stream, first)
         return
-    if first.startswith(_ZSTD):
+    if first.startswith(_ZSTD) or _SKIPPABLE.match(first):
         yield from _unzstd(stream, first)
         return
     if first and name.endswith((".gz", ".zst")):
@@ -117,13 +122,25 @@ def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
 
 
 def _unzstd(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
-    """Yield blocks of a zstd stream of one or more frames."""
+    """Yield blocks of a zstd stream of one or more frames. Skippable ones, which pzstd writes, have no text."""
     import zstandard
 
     while data:
+        if _SKIPPABLE.match(data):
+            while len(data) < _SKIPPABLE_HEADER and (more := stream.read(_BLOCK)):
+                data += more
+            rest = _SKIPPABLE_HEADER + int.from_bytes(data[4:_SKIPPABLE_HEADER], "little")
+            while len(data) < rest and (more := stream.read(_BLOCK)):
+                rest, data = rest - len(data), more
+            if len(data) < rest:
+                raise DamagedStream("truncated zstd")
+            data = data[rest:]
+            while len(data) < len(_ZSTD) and (more := stream.read(_BLOCK)):
+                data += more
+            continue
         if not data.startswith(_ZSTD):
             raise DamagedStream("foreign bytes after the zstd data")
-        frame, at = zstandard.ZstdDecompressor().decompressobj(), 0
+        frame, at = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj(), 0
         while not frame.eof:
             if at == len(data):
                 data, at = stream.read(_BLOCK), 0
