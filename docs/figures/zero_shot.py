@@ -1,4 +1,4 @@
-"""Draw zero_shot.svg, the README's figure, from the tables of docs/results/.
+"""Draw zero_shot.svg, the figure of docs/results.md, from the tables of docs/results/.
 
     python docs/figures/zero_shot.py
 
