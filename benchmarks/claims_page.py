@@ -122,13 +122,16 @@ def _systems(registered: Mapping[str, Any], rows: Sequence[Row]) -> str:
     lines = []
     for base in COLUMNS:
         for (task, metric), tags in tasks_of(rows, base).items():
+            compared = list(differences(registered, rows, base, task, metric, tags))
+            if not compared:
+                continue
             head = f"{base}, {task}: {metric}, mean of {', '.join(tags)}"
             lines += [
                 f"**{head}**\n",
                 "| system | seeds | score | difference from the control |",
                 "|---|---:|---:|---|",
             ]
-            for name, score, found in differences(registered, rows, base, task, metric, tags):
+            for name, score, found in compared:
                 shown = f"{100 * score.resampled.score:.1f} ± {100 * spread(score):.1f}"
                 lines.append(f"| {name} | {len(score.by_seed)} | {shown} | {_points(found) if found else ''} |")
             lines.append("")

@@ -174,7 +174,7 @@ class Rows:
             tables.append(np.stack(items))
         found = []
         for by_seed, resampled in zip(by_test, resample(tables, self.rules["resamples"]), strict=True):
-            assert resampled is not None, "more items than paralign.metrics resamples"
+            assert resampled is not None
             found.append(Quantity(resampled, {seed: by_seed[seed]["value"] for seed in seeds}))
         return found
 

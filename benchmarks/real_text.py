@@ -17,7 +17,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from paralign.formats.conllu import read_conllu, write_conllu
@@ -46,14 +46,14 @@ def each(option: str, values: Iterable[object]) -> list[str]:
 
 
 def side_by_side(jobs: int, calls: Iterable[Callable[[], None]]) -> None:
-    """Call functions that run commands, at most ``jobs`` at a time, in their order; the first error ends the script.
+    """Call functions that run commands, at most ``jobs`` at a time, in their order. After an error no other one begins.
 
     With several on one GPU, set ``OMP_NUM_THREADS=1``.
     """
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(call) for call in calls]
         try:
-            for future in futures:
+            for future in as_completed(futures):
                 future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -18,7 +18,7 @@ def test_every_format_gives_its_sentences(tmp_path: Path):
         "tree.conllu": ("# sent_id = 1\n# text = Hello there\n1\tHello\n", {"Hello there"}),
         "ner.tsv": ("de:Angela\tB-PER\nde:kam\tO\n\nIn\tO\nBonn\tB-LOC\n", {"Angela kam", "In Bonn"}),
         "conll.txt": ("EU NNP B-ORG\nrejects VBZ O\n", {"EU rejects"}),
-        "bmes.txt": ("EU B-ORG \nof M-ORG \nrejects O \n", {"EU of rejects"}),
+        "bmes.txt": ("EU B-ORG \nof M-ORG \nrejects O \nit W-PER \n", {"EU of rejects it"}),
         "spaces.tsv": ("New York\tB-LOC\nsleeps\tO\n", {"New York sleeps"}),
         "words.conllu": (
             "# sent_id = 1\n# text_en = Hi\n"

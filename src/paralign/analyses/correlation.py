@@ -166,8 +166,7 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
             way = f"retrieval among {row.n:,} of {row.dataset} {row.split}, layer {row.where.layer}{_maps(row)}"
             predictors.add((*pair, f"retrieval, {row.where.pool}"), way, row.value)
         elif row.task in ("lexicon", "twins") and row.metric == "precision_at_1_cosine":
-            way = f"{row.task} on {row.n:,} words of {row.dataset}"
-            way += f" {_describe_settings(row.settings.get('task'))}{_maps(row)}"
+            way = f"{row.task} on {row.dataset} {_describe_settings(row.settings.get('task'))}{_maps(row)}"
             predictors.add((*pair, row.task), way, row.value)
     predictor_values = _predictor_values(predictors, layers)
     means = scores.means()

@@ -81,10 +81,10 @@ def export(
         keep_layers(encoder.model, layer)
         change = np.abs(encoder.encode(_SAMPLE) - before).max() / np.abs(before).max()
         if change > _ROUNDING:
-            text = f"the exported encoder normalizes hidden state {layer}, which it does not where its layers are read"
+            text = f"the exported encoder normalizes its last hidden state, paralign reads state {layer} without"
             if scores:
                 raise UserError(f"{text}: the scores of --results are not those of its vectors", hint="omit --results")
-            echo(f"note: {text}, so that its vectors differ by up to {change:.0%}", quiet=quiet)
+            echo(f"note: {text}: its vectors differ by up to {change:.2%}", quiet=quiet)
     if trim_vocabulary:
         encoder = _trimmed(encoder, trim_vocabulary, quiet=quiet)
     with atomic_folder(out) as part:

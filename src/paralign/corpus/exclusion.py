@@ -29,8 +29,8 @@ BATCH = 10_000
 _IGNORED_KEYS = frozenset((
     "answer", "answers", "genre", "gold_label", "id", "idx", "label", "lang", "language", "pairid", "title", "uid",
 ))  # fmt: skip
-_TAGGED_WORD = re.compile(r"(?:\S+ (?:\S+ )*|[^\t]+\t(?:[^\t]*\t)*)(?:O|[BIESLUM]-\S+)\s*")
-_NUMBERED_WORD = re.compile(r"\d+\t[^\t]+\t(?:O|[BIESLUM]-\S+)(?:\t.*)?")
+_TAGGED_WORD = re.compile(r"(?:\S+ (?:\S+ )*|[^\t]+\t(?:[^\t]*\t)*)(?:O|[BIESLUMW]-\S+)\s*")
+_NUMBERED_WORD = re.compile(r"\d+\t[^\t]+\t(?:O|[BIESLUMW]-\S+)(?:\t.*)?")
 """A line of Universal NER: the number of the word, the word, its tag, and more."""
 _COMMENTS = ("# ", "-DOCSTART-")
 _SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n")

@@ -108,8 +108,9 @@ def paired_bootstrap_mean(
             sizes = f"{treated_items.shape[1]} treated, {control_items.shape[1]} control"
             raise ValueError(f"not the same items: {sizes}")
     scores = resample([stack for both in stacks for stack in both], resamples, seed, statistic=statistic)
-    compared = [(a, b) for a, b in zip(scores[::2], scores[1::2], strict=True) if a is not None and b is not None]
-    return compare_resampled(compared)
+    compared = [score for score in scores if score is not None]
+    assert len(compared) == len(scores)  # no test set is empty
+    return compare_resampled(list(zip(compared[::2], compared[1::2], strict=True)))
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,9 @@ class RunFolder:
         if before:
             now = tomllib.loads(dump_toml(settings))
             same = {key: before[key] for key in before if key in now}
-            changed = difference(_movable(same), _movable(now))
+            # Without digests of the inputs, as in folders of early versions, their paths must be the same.
+            compared = (same, now) if "inputs" not in self.before else (_movable(same), _movable(now))
+            changed = difference(*compared)
             if changed:
                 message = f"settings differ from those the run began with: {changed}"
                 raise UserError(message, where=path, hint="resume with those settings, or use another --out")

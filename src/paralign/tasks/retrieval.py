@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,14 +64,7 @@ class Retrieval(Task):
     ) -> Parallel:
         """Read ``SRC-TGT=PATH`` in any format of pairs, as line-aligned files (Tatoeba, NTREX) or treebanks (PUD)."""
         where = parse_pairs(spec)
-        pairs: list[Pair] = []
-        for pair in read_pairs(where, lenient=lenient, dropped=dropped):
-            if len(pairs) == limit:
-                break
-            if pair.source.strip() and pair.target.strip():
-                pairs.append(pair)
-            else:
-                dropped["pairs with an empty side"] += 1
+        pairs = list(islice(_with_both_sides(read_pairs(where, lenient=lenient, dropped=dropped), dropped), limit))
         if len(pairs) < 2:
             raise UserError("retrieval needs at least two pairs", where=", ".join(where.paths))
         return Parallel(where.languages, [p.source for p in pairs], [p.target for p in pairs])
@@ -113,3 +107,12 @@ class Retrieval(Task):
                     items = np.stack([hits.astype(np.float64), np.ones(len(hits))], 1)
                     scores.append(Score(metric, items, Where(layer=layer, pool=pool, direction=direction)))
         return scores
+
+
+def _with_both_sides(pairs: Iterable[Pair], dropped: Counter[str]) -> Iterator[Pair]:
+    """Yield the pairs whose sides have text, and count the others."""
+    for pair in pairs:
+        if pair.source.strip() and pair.target.strip():
+            yield pair
+        else:
+            dropped["pairs with an empty side"] += 1
