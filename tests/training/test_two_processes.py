@@ -49,12 +49,19 @@ def compare(make_encoder, store, tmp_path, steps):
         torch.testing.assert_close(
             value, together[name], atol=1e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
         )
+    return one
 
 
 def test_two_processes_train_as_one(make_encoder, store, tmp_path):
-    compare(make_encoder, store, tmp_path, 4)
+    losses = compare(make_encoder, store, tmp_path, 4)
+    # One process continues what two have begun, inside an epoch.
+    shutil.rmtree(tmp_path / "two/checkpoints/step-00000004")
+    again, _ = train(tmp_path / "base", store, tmp_path / "two", 4, 1)
+    for a, b in zip(again, losses, strict=True):
+        assert a == pytest.approx(b, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_in_another_number_of_processes_inside_an_epoch(make_encoder, store, tmp_path):
     """The batches are those of an uninterrupted run in one process, and its losses and weights up to rounding."""
     make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
