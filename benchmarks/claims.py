@@ -12,7 +12,6 @@ claims are tested in benchmarks/claims_verdicts.py.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from typing import Any
 from claims_page import page
 from claims_rows import added, collect, read_rows
 from claims_verdicts import decide
+from machine import current_commit
 
 HERE = Path(__file__).parent
 CLAIMS = HERE / "claims.toml"
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unnamed := [text for text in given.rename if "=" not in text]:
         raise SystemExit(f"cannot read --rename {unnamed[0]!r}; write OLD=NEW")
     rename = dict(text.split("=", 1) for text in given.rename)
-    commit = given.commit or git("rev-parse", "--short=12", "HEAD")
+    commit = given.commit or current_commit()
     rows = collect(given.runs, given.base, claimed_metrics(registered["claim"]), commit, rename, given.pairs)
     print(f"{added(given.out, rows)} of {len(rows)} rows added to {given.out}")
 
@@ -83,12 +83,6 @@ def written(registered: dict[str, Any], rows: Path) -> str:
     """
     found = read_rows(rows)
     return page(registered, decide(registered, found), found)
-
-
-def git(*words: str) -> str:
-    """Return the output of a git command in this repository."""
-    done = subprocess.run(["git", *words], cwd=HERE, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -215,7 +215,7 @@ class Rows:
             excludes = bounds[0] > 0 or bounds[1] < 0
             excluding, including = (level, including) if excludes else (excluding, level)
         encoders = len(set(groups[0]))
-        p = max(1 - excluding, 2 / (1 + self.rules["resamples"]))  # no smaller one can be told from resamples
+        p = max(1 - excluding, 2 / (1 + self.rules["resamples"]))  # resamples cannot show a smaller one
         compared = Comparison(float(spearman(*values)), low, high, p, len(points), encoders)
         return compared, [row for side in found for point in points for row in side[point]]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from alignlm import EWT
-from layers_objectives import git
+from machine import current_commit
 from mini import halves, prepare
 from real_text import each, paralign
 
@@ -63,7 +63,7 @@ def row_of(data: Path, out: Path, base: Path, name: str, seed: int) -> dict[str,
         "system": name,
         "seed": seed,
         "base": base.name,
-        "commit": git("rev-parse", "--short=12", "HEAD"),
+        "commit": current_commit(),
     }
     encoder = base
     if name != "base":

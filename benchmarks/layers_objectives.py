@@ -17,7 +17,6 @@ import argparse
 import gzip
 import json
 import shutil
-import subprocess
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from alignlm import EWT
+from machine import current_commit
 from mini import NAME, halves, prepare
 from real_text import each, paralign, side_by_side
 
@@ -120,12 +120,6 @@ class Work:
     def rate(self, name: str) -> float:
         """Return the learning rate of a method."""
         return MINI_RATES.get(name, MINI_RATE) if self.base == NAME else RATE
-
-
-def git(*words: str) -> str:
-    """Return the output of a git command in this repository."""
-    found = subprocess.run(["git", *words], cwd=Path(__file__).parent, check=True, capture_output=True, text=True)
-    return found.stdout.strip()
 
 
 def sample_pairs(work: Work) -> dict[str, Path]:
@@ -323,7 +317,7 @@ def main() -> None:
     parser.add_argument("--commit", help="version that measures; default: that of the repository")
     given = parser.parse_args()
     out = given.out.resolve()
-    commit = given.commit or git("rev-parse", "--short=12", "HEAD")
+    commit = given.commit or current_commit()
     base = given.base if given.base == NAME else Path(given.base).resolve()
     runs = out / "objectives" / Path(base).name
     work = Work(given.data.resolve(), out, base, given.results.resolve(), runs, commit)

@@ -30,7 +30,7 @@ thirds of the depth and at the last layer, with one seed. Then it is measured wi
 * **tagging, entities, inference**: zero-shot scores of linear probes of the frozen states, trained in English (UPOS
   accuracy, de es fr hi; F1 of PAN-X, de hi zh; accuracy of XNLI, de hi zh; in percent). The highest mean over the
   target languages, and the layer where it is reached; in the column *English* the English tagging score there. These
-  scores tell encoders apart. They are far below those of fine-tuning.
+  scores distinguish encoders. They are far below those of fine-tuning.
 * **nearest**: percentage of sentences of NTREX ({", ".join(LANGUAGES)}) whose translation is their mutual nearest
   neighbor, at the trained layer. **distance**: distance between the means of two languages, relative to the spread of
   sentences, at the trained layer. Untrained encoders and objectives without a layer: at the last layer.

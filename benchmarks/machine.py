@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -13,9 +14,15 @@ from typing import Any
 
 from paralign.version import __version__
 
-__all__ = ["facts", "finish", "median_of", "table"]
+__all__ = ["current_commit", "facts", "finish", "median_of", "table"]
 
 _LOAD = os.getloadavg()[0]  # before the benchmark itself adds to it
+
+
+def current_commit() -> str:
+    """Return the commit of this repository, shortened to twelve digits."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    return subprocess.run(command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def facts(*, torch_too: bool = False) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def distinct_labels(rows: Sequence[tuple[str, Measurement]]) -> list[str]:
     """Return a label for each row, the same one only for seeds of one system.
 
     Encoders with one label are seeds of one system if they have the same lineage (``settings["lineage"]``; for rows of
-    older versions the encoder they were trained from) and known seeds that tell them apart. Otherwise each gets the
+    older versions the encoder they were trained from) and known seeds that distinguish them. Otherwise each gets the
     label with the name of its base, of its folder, or the beginning of its fingerprint. Rows of one system and task
     that were fine-tuned in different ways get the settings in which they differ.
 
@@ -70,7 +70,7 @@ def _has_own_weights(row: Measurement) -> bool:
 
 
 def _split_by_seeds(rows: Sequence[tuple[str, Measurement]], group: Sequence[int]) -> list[list[int]]:
-    """Return the rows of one lineage as one system, or each encoder on its own if seeds do not tell them apart."""
+    """Return the rows of one lineage as one system, or each encoder on its own if seeds do not distinguish them."""
     by_encoder: dict[str, list[int]] = {}
     for k in group:
         by_encoder.setdefault(rows[k][1].model_hash, []).append(k)

@@ -40,14 +40,15 @@ def mask_view(
             is not, with all pieces of its word if those are selected together. By default, there are none.
     """
     row, place = row_ids(view.lengths), row_positions(view.lengths)
-    unit = place if word_starts is None else place[word_starts]
+    word = np.arange(len(place)) if word_starts is None else word_starts
+    unit = place[word]
     chosen = uniform(*stream, _SELECT, keys[row], unit) < config.mask_probability
     chosen &= ~view.special
     if apart is not None:
         both = chosen[apart[0]] & chosen[apart[1]]
         first, second = apart[0][both], apart[1][both]
         coin = uniform(*stream, _APART, keys[row[first]], unit[first], unit[second]) < 0.5
-        dropped, word = np.zeros(len(chosen), bool), np.arange(len(chosen)) if word_starts is None else word_starts
+        dropped = np.zeros(len(chosen), bool)
         dropped[word[np.where(coin, first, second)]] = True
         chosen &= ~dropped[word]
     masked = np.flatnonzero(chosen)

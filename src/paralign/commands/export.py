@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance, write_provenance
-from paralign.encoder.hf import base_of
+from paralign.encoder.hf import base_of, has_pooling_option
 from paralign.encoder.layers import keep_layers
 from paralign.encoder.tokenizer import save_tokenizer
 from paralign.encoder.trimming import count_pieces
@@ -94,7 +93,7 @@ def export(
         modules = [{"idx": k, "name": str(k), "path": path, "type": kind} for k, (path, kind) in enumerate(_MODULES)]
         _write(part / "modules.json", modules)
         transformer: dict[str, Any] = {"max_seq_length": encoder.max_pieces, "do_lower_case": False}
-        if "add_pooling_layer" in inspect.signature(type(base)).parameters:
+        if has_pooling_option(type(base)):
             # Otherwise the library adds a layer with random weights, which nothing reads, and saves it.
             transformer["model_args"] = {"add_pooling_layer": False}
         _write(part / "sentence_bert_config.json", transformer)

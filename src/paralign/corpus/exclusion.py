@@ -16,6 +16,7 @@ from paralign.formats.conllu import comments, tree_of
 from paralign.formats.item_errors import Block, ItemError, check_forms, check_surrogates, raise_or_drop, sentence_blocks
 from paralign.formats.lines import read_lines
 from paralign.formats.squad import load_json
+from paralign.formats.tagged_columns import TAG
 from paralign.formats.tmx import is_tmx
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
@@ -29,8 +30,8 @@ BATCH = 10_000
 _IGNORED_KEYS = frozenset((
     "answer", "answers", "genre", "gold_label", "id", "idx", "label", "lang", "language", "pairid", "title", "uid",
 ))  # fmt: skip
-_TAGGED_WORD = re.compile(r"(?:\S+ (?:\S+ )*|[^\t]+\t(?:[^\t]*\t)*)(?:O|[BIESLUMW]-\S+)\s*")
-_NUMBERED_WORD = re.compile(r"\d+\t[^\t]+\t(?:O|[BIESLUMW]-\S+)(?:\t.*)?")
+_TAGGED_WORD = re.compile(rf"(?:\S+ (?:\S+ )*|[^\t]+\t(?:[^\t]*\t)*)(?:{TAG.pattern})\s*")
+_NUMBERED_WORD = re.compile(rf"\d+\t[^\t]+\t(?:{TAG.pattern})(?:\t.*)?")
 """A line of Universal NER: the number of the word, the word, its tag, and more."""
 _COMMENTS = ("# ", "-DOCSTART-")
 _SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n")

@@ -105,6 +105,11 @@ class _StubOutput(BaseModelOutput):
             raise AttributeError(name)
 
 
+def has_pooling_option(kind: type) -> bool:
+    """Return whether a class of encoders may be built without its pooling layer, which nothing here reads."""
+    return "add_pooling_layer" in inspect.signature(kind).parameters
+
+
 def set_dropout(model: Any, share: float) -> None:
     """Set the dropout of hidden states and attention, in place; the model's config is not changed."""
     for module in list(model.modules()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +22,7 @@ from paralign.encoder.families import (
     not_an_encoder,
     read_family,
 )
-from paralign.encoder.hf import base_of, has_head, hidden_layers, hidden_states, width_of
+from paralign.encoder.hf import base_of, has_head, has_pooling_option, hidden_layers, hidden_states, width_of
 from paralign.encoder.hub import cached_snapshot, hub_is_reachable, unavailable
 from paralign.errors import UserError
 from paralign.models import shipped
@@ -194,7 +193,7 @@ def _load(loader: Any, path: str, name: str, options: Mapping[str, Any]) -> tupl
 def _has_pooling_option(config: Any) -> bool:
     mapped: Any = MODEL_MAPPING[type(config)]
     classes = mapped if isinstance(mapped, tuple) else (mapped,)  # a few families have several
-    return all("add_pooling_layer" in inspect.signature(cls).parameters for cls in classes)
+    return all(map(has_pooling_option, classes))
 
 
 @torch.no_grad()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from paralign.encoder.encoder import Encoder
 from paralign.encoder.families import model_class
+from paralign.encoder.hf import has_pooling_option
 from paralign.errors import UserError
 
 __all__ = ["count_pieces", "trim_vocabulary"]
@@ -163,7 +163,7 @@ def _trimmed_model(model: Any, keep: Ints, index: Mapping[int, int]) -> Any:
         if name.endswith("_token_id") and isinstance(value, int):
             setattr(config, name, index.get(value))
     kind = model_class(config)
-    if "add_pooling_layer" in inspect.signature(type(model)).parameters:  # as it is loaded
+    if has_pooling_option(type(model)):  # as it is loaded
         small = type(model)(config, add_pooling_layer=False)
     else:
         small = kind.from_config(config) if hasattr(kind, "from_config") else type(model)(config)

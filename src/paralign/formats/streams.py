@@ -127,16 +127,7 @@ def _unzstd(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
 
     while data:
         if _SKIPPABLE.match(data):
-            while len(data) < _SKIPPABLE_HEADER and (more := stream.read(_BLOCK)):
-                data += more
-            rest = _SKIPPABLE_HEADER + int.from_bytes(data[4:_SKIPPABLE_HEADER], "little")
-            while len(data) < rest and (more := stream.read(_BLOCK)):
-                rest, data = rest - len(data), more
-            if len(data) < rest:
-                raise DamagedStream("truncated zstd")
-            data = data[rest:]
-            while len(data) < len(_ZSTD) and (more := stream.read(_BLOCK)):
-                data += more
+            data = _filled(stream, _after_skippable(stream, data), len(_ZSTD))
             continue
         if not data.startswith(_ZSTD):
             raise DamagedStream("foreign bytes after the zstd data")
@@ -152,9 +143,25 @@ def _unzstd(stream: IO[bytes], data: bytes) -> Iterator[bytes]:
                 raise DamagedStream("damaged zstd") from None
             at = min(at + _ZSTD_STEP, len(data))
             yield from (block[k : k + _BLOCK] for k in range(0, len(block), _BLOCK))
-        data = frame.unused_data + data[at:]
-        while len(data) < len(_ZSTD) and (more := stream.read(_BLOCK)):
-            data += more
+        data = _filled(stream, frame.unused_data + data[at:], len(_ZSTD))
+
+
+def _after_skippable(stream: IO[bytes], data: bytes) -> bytes:
+    """Return what has been read of a stream behind the skippable frame that ``data`` begins with."""
+    data = _filled(stream, data, _SKIPPABLE_HEADER)
+    rest = _SKIPPABLE_HEADER + int.from_bytes(data[4:_SKIPPABLE_HEADER], "little")
+    while len(data) < rest and (more := stream.read(_BLOCK)):
+        rest, data = rest - len(data), more
+    if len(data) < rest:
+        raise DamagedStream("truncated zstd")
+    return data[rest:]
+
+
+def _filled(stream: IO[bytes], data: bytes, size: int) -> bytes:
+    """Read on until there are ``size`` bytes, or the stream ends."""
+    while len(data) < size and (more := stream.read(_BLOCK)):
+        data += more
+    return data
 
 
 @contextmanager

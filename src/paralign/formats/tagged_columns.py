@@ -22,9 +22,9 @@ from paralign.text.language_tags import find_tag
 from paralign.text.normalization import normalize
 from paralign.text.words import join_words
 
-__all__ = ["Columns", "read_tagged_columns", "to_bio"]
+__all__ = ["TAG", "Columns", "read_tagged_columns", "to_bio"]
 
-_TAG = re.compile(r"O|[BIESLUMW]-\S+")
+TAG = re.compile(r"O|[BIESLUMW]-\S+")
 _BEGINS, _ENDS = frozenset("BSUW"), frozenset("OESLUW")
 """First letters of tags that begin an entity, and after which one begins: E- and S- of BIOES are L- and U- in BILOU; in
 BMES and BMEWO, M- is I- and W- is S-."""
@@ -143,13 +143,13 @@ class _Layout:
         self.prefix = _prefix(words, path, language)
 
     def _is_tagged(self, cells: Sequence[str]) -> bool:
-        return 1 < len(cells) > self.tag and _TAG.fullmatch(cells[self.tag]) is not None
+        return 1 < len(cells) > self.tag and TAG.fullmatch(cells[self.tag]) is not None
 
     def _other_columns(self, rows: Sequence[Sequence[str]]) -> str | None:
         rows = [cells for cells in rows if len(cells) == self.width]
         if not rows or any(map(self._is_tagged, rows)):
             return None
-        found = [k for k in range(1, self.width) if all(_TAG.fullmatch(cells[k]) for cells in rows)]
+        found = [k for k in range(1, self.width) if all(TAG.fullmatch(cells[k]) for cells in rows)]
         if not found or found == [self.width - 1]:
             return None
         word = " --set task.word_column=2" if all(cells[0].isdecimal() for cells in rows) and found[0] > 1 else ""
@@ -161,7 +161,7 @@ class _Layout:
         for number, line in block:
             cells = _split(line, self.tabs) if self.width > 1 else [line]
             tag = cells[self.tag] if 1 < len(cells) > self.tag else ""
-            if line.startswith("-DOCSTART-") or (line.startswith("# ") and not _TAG.fullmatch(tag)):
+            if line.startswith("-DOCSTART-") or (line.startswith("# ") and not TAG.fullmatch(tag)):
                 continue
             if labeled and len(cells) != self.width and len(cells) > 1:
                 raise ItemError("wrong columns", f"{len(cells)} columns, not {self.width} as in other lines", number)
@@ -210,7 +210,7 @@ def _tags(rows: Sequence[tuple[int, str, str]], scheme: str, labeled: bool, layo
         for number, word, tag in rows:
             if not tag:
                 raise ItemError("missing tag", f"{word!r} has no tag", number, layout_hint)
-            if not _TAG.fullmatch(tag):
+            if not TAG.fullmatch(tag):
                 message = f"{tag!r} is neither O nor a type of entity after B-, I-, or another letter of a scheme"
                 if scheme == "bio":
                     message = f"{tag!r} is neither O nor B-TYPE nor I-TYPE"

@@ -176,14 +176,13 @@ def _serve(pipe: Connection, runner: Runner, threads: int) -> None:
             answer: bool | Failure | None = runner(run, options, deadline)
         except (Stopped, KeyboardInterrupt):
             answer = None
-        except UserError as error:
-            answer = Failure(str(error), user=True)
         except Exception as error:
-            outside = outside_error(error)
-            if outside is None:
+            known = error if isinstance(error, UserError) else outside_error(error)
+            answer = Failure(f"{type(error).__name__}: {error}", user=False)
+            if known is None:
                 traceback.print_exc()
-            text = f"{type(error).__name__}: {error}" if outside is None else str(outside)
-            answer = Failure(text, user=outside is not None)
+            else:
+                answer = Failure(str(known), user=True)
         pipe.send(answer)
 
 
