@@ -235,7 +235,9 @@ def test_dollars_in_names_are_not_formulas():
 # -- limits of the system, and the terminal
 
 
-@pytest.mark.parametrize("limit", [1, 8, 64])
+@pytest.mark.parametrize(
+    "limit", [pytest.param(1, marks=pytest.mark.slow), 8, pytest.param(64, marks=pytest.mark.slow)]
+)
 def test_files_that_become_too_large(limit, base, tmp_path):
     """The same path as a full disk or quota."""
     words = ["align", "--model", str(base), "--out", str(tmp_path / "run"), "--pairs", "en-de=smallworld:0-60"]

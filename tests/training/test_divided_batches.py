@@ -78,13 +78,15 @@ def test_dropout_is_the_same_in_both_passes(make_encoder, store, tmp_path):
     assert not torch.equal(seen[0][:5], seen[1][:5])
 
 
-@pytest.mark.parametrize("shard", [[], ["shard"]])
-def test_two_processes_train_all_objectives_as_one(shard, make_encoder, store, tmp_path):
+def test_two_processes_train_all_objectives_as_one(make_encoder, store, tmp_path):
+    """With complete and with sharded weights."""
     make_encoder(dropout=0.0).save_pretrained(tmp_path / "base")
     one, alone = train(tmp_path / "base", store, tmp_path / "one", 2, 1, "all")
-    two, together = train(tmp_path / "base", store, tmp_path / "two", 2, 2, "all", *shard)
-    assert len(one) == len(two) == 2
-    for a, b in zip(one, two, strict=True):
-        assert a == pytest.approx(b, abs=1e-5, rel=1e-5)
-    for name, value in alone.items():
-        torch.testing.assert_close(value, together[name], atol=1e-4, rtol=0, msg=name)
+    for more in ([], ["shard"]):
+        run = tmp_path / "-".join(["two", *more])
+        two, together = train(tmp_path / "base", store, run, 2, 2, "all", *more)
+        assert len(one) == len(two) == 2
+        for a, b in zip(one, two, strict=True):
+            assert a == pytest.approx(b, abs=1e-5, rel=1e-5)
+        for name, value in alone.items():
+            torch.testing.assert_close(value, together[name], atol=1e-4, rtol=0, msg=f"{name} {more}")

@@ -65,7 +65,8 @@ def predict(
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        temporary = task_instance.predict(encoder, head, items, Path(folder) / path.name)
+        with task_instance.autocast(encoder):
+            temporary = task_instance.predict(encoder, head, items, Path(folder) / path.name)
         written = [path.parent / file.name for file in temporary]
         for file in written:
             if file.exists() and not force:

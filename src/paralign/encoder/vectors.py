@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -123,7 +124,7 @@ def piece_states(
         encoder.eval()
         for rows in by_length(windows, budget):
             view = sentence_view(encoder, [windows[r] for r in rows], language)
-            with torch.autocast(encoder.device.type, torch.bfloat16, enabled=half):
+            with torch.autocast(encoder.device.type, torch.bfloat16) if half else nullcontext():
                 hidden = encoder.encode_layers(view, layers)
             source, target = [], []
             for row, begin in zip(rows.tolist(), view.starts.tolist(), strict=True):

@@ -222,7 +222,8 @@ class FinetuneRun:
         if dev is not None:
 
             def score() -> float:
-                value = self.task.evaluate(self.encoder, head, dev)[0].value
+                with self.task.autocast(self.encoder):
+                    value = self.task.evaluate(self.encoder, head, dev)[0].value
                 self.task.cut.clear()  # the development set is evaluated after every epoch
                 return value
 

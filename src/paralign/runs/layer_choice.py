@@ -71,7 +71,9 @@ def choose_layer(task: Task, encoder: Encoder, dev: Sequence[Any]) -> ChosenLaye
             candidate = with_settings(task, settings)
             values: dict[tuple[int | None, str | None], list[float]] = defaultdict(list)
             for data in dev:
-                for score in candidate.evaluate(encoder, None, data):
+                with candidate.autocast(encoder):
+                    found = candidate.evaluate(encoder, None, data)
+                for score in found:
                     if metric is None or metric_without_conditions(score.metric) == metric:
                         values[score.where.layer, score.where.pool].append(score.value)
             for (layer, pool), scores in values.items():

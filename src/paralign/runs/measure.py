@@ -75,7 +75,9 @@ def measure(
     if task.name not in TASKS:  # a report cannot look it up
         settings["task_info"] = asdict(task.info)
     rows: list[tuple[Measurement, Items | None]] = []
-    for score in task.evaluate(encoder, head, data):
+    with task.autocast(encoder):
+        scores = task.evaluate(encoder, head, data)
+    for score in scores:
         values = {name: by_metric.get(score.metric, math.nan) for name, by_metric in baselines.items()}
         values = {name: value for name, value in values.items() if math.isfinite(value)}
         row = Measurement(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from paralign.config import Config, find_class, resolve
 from paralign.encoder import Encoder
@@ -25,6 +27,10 @@ __all__ = ["TASKS", "Score", "Task", "TaskConfig", "find_task", "find_task_class
 
 class TaskConfig(Config):
     """Settings of a task, in the section ``[task]``."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Precision of matrix products in evaluation and prediction. ``bf16`` is faster where the hardware supports it; a
+    few answers may differ."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,10 @@ class Task(ABC):
         Returns:
             A score for each metric, with its items in the order of the data.
         """
+
+    def autocast(self, encoder: Encoder) -> AbstractContextManager[Any]:
+        """Return a context with the precision of the settings, for :meth:`evaluate` and :meth:`predict`."""
+        return torch.autocast(encoder.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
 
     def alternatives(self, encoder: Encoder) -> Sequence[Mapping[str, Any]]:
         """Return the settings that can be chosen on development data (``paralign evaluate --dev``), such as

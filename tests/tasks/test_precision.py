@@ -1,0 +1,65 @@
+"""The setting ``task.precision``: the encoder multiplies in bf16 in evaluation and prediction."""
+
+import pytest
+import torch
+
+import paralign
+from paralign.encoder import Encoder
+from paralign.tasks.base import find_task
+
+
+@pytest.fixture
+def in_bf16(monkeypatch):
+    """Return for every forward pass whether it multiplied in bf16."""
+    seen = []
+    encode = Encoder.encode_layers
+
+    def watched(encoder, *args, **named):
+        found = encode(encoder, *args, **named)
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return found
+
+    monkeypatch.setattr(Encoder, "encode_layers", watched)
+    return seen
+
+
+@pytest.mark.parametrize("task", ["retrieval", "alignment", "lexicon"])
+def test_tasks_without_a_head(task, base, tmp_path, in_bf16):
+    data, more, values = "en-de=smallworld:0-60", [], {}
+    if task == "lexicon":  # static embeddings are not multiplied
+        data, more = "en-de=smallworld", ["task.vectors=contextual"]
+    for precision in ("fp32", "bf16"):
+        in_bf16.clear()
+        rows = paralign.evaluate(
+            str(base), task=task, data=[data], out=tmp_path / precision,
+            overrides=[f"task.precision={precision}", *more], quiet=True,
+        )  # fmt: skip
+        assert set(in_bf16) == {precision == "bf16"}
+        assert {row.settings["task"]["precision"] for row in rows} == {precision}
+        values[precision] = [row.value for row in rows]
+    assert values["bf16"] == pytest.approx(values["fp32"], abs=0.1)
+
+
+def test_fine_tuning_and_prediction(base, tmp_path, in_bf16):
+    """The last forward passes are those of the test set; training has a precision of its own."""
+    settings = {"task": {"precision": "bf16"}, "training": {"steps": 2, "batch": 8, "precision": "fp32"}}
+    data = "de=smallworld:0-20"
+    rows = paralign.finetune(str(base), task="pos", train=data, dev=data, eval=[data], out=tmp_path / "run",
+                             settings=settings, quiet=True)  # fmt: skip
+    assert {row.settings["task"]["precision"] for row in rows} == {"bf16"}
+    assert in_bf16[0] is False
+    assert in_bf16[-1] is True
+    in_bf16.clear()
+    model = str(tmp_path / "run/seed-0/model")
+    paralign.predict(model, data=data, out=tmp_path / "out.conllu", overrides=["task.precision=bf16"], quiet=True)
+    assert set(in_bf16) == {True}
+
+
+def test_the_states_are_rounded(encoder):
+    task = find_task("pos", {"precision": "bf16"})
+    with torch.no_grad():
+        exact = encoder.encode(["The dog sleeps."])
+        with task.autocast(encoder):
+            rounded = encoder.encode(["The dog sleeps."])
+    assert not (exact == rounded).all()
+    assert abs(exact - rounded).max() < 0.1
