@@ -23,9 +23,9 @@ COLUMNS = ("mini", "e5", "scratch")
 
 HEAD = """# The claims of four papers, tested
 
-Does what the papers say hold here? The claims, systems, tasks, tests and rules of the verdicts were
+Do the claims of the papers hold here? The claims, systems, tasks, tests and rules of the verdicts were
 [written down](../benchmarks/claims.toml) before any test half was scored. `python benchmarks/claims.py page` writes
-this page from them and from the [rows](../benchmarks/results) that were measured: none of its figures is typed by hand.
+this page from them and from the [rows](../benchmarks/results) that were measured: no number is entered by hand.
 What has no rows is *not tested*.
 
 ## What the bases have seen
@@ -118,7 +118,7 @@ def _overview(results: Sequence[Result]) -> str:
 
 
 def _systems(registered: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """Return a table for each base: the zero-shot scores of all systems, and their differences to the control."""
+    """Return a table for each base: the zero-shot scores of all systems, and their differences from the control."""
     lines = []
     for base in COLUMNS:
         for (task, metric), tags in tasks_of(rows, base).items():

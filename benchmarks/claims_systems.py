@@ -27,7 +27,7 @@ def tasks_of(rows: Sequence[Row], base: str) -> dict[tuple[str, str], list[str]]
 def differences(
     registered: Mapping[str, Any], rows: Sequence[Row], base: str, task: str, metric: str, tags: Sequence[str]
 ) -> Iterator[tuple[str, Quantity, Comparison | None]]:
-    """Yield each system with its score over the seeds that it shares with the control, and the difference to it.
+    """Yield each system with its score over the seeds that it shares with the control, and the difference from it.
 
     The score is the mean over languages. Systems with too few of these seeds are left out; the difference of the
     control is None.

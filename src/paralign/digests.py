@@ -38,7 +38,7 @@ _CLOCK = 50_000_000
 """Nanoseconds: a file changed so recently may change again without another time of change."""
 _UNCHECKED = {FILE, "README.md", "lock"}
 """Not covered: itself, a text that users may edit, and the lock of a folder that is being written."""
-DAMAGED = "the file is damaged: it is not what paralign wrote"
+DAMAGED = "the file is damaged: it differs from what paralign wrote"
 Array = npt.NDArray[Any]
 
 

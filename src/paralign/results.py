@@ -31,6 +31,7 @@ __all__ = [
     "Where",
     "check_results",
     "natural_sort_key",
+    "other_language",
     "read_items",
     "read_results",
     "write_results",
@@ -106,6 +107,15 @@ class Measurement(Config):
         """Return what identifies a row in its run; a rerun replaces rows with the same key."""
         parts = (self.task, self.dataset, self.split, self.train, self.language, self.metric, self.model_hash)
         return (*map(str, parts), self.seeds.model_dump_json(), self.where.model_dump_json())
+
+
+def other_language(direction: str, language: str) -> str:
+    """Return the other side of a direction: ``en`` for German in ``en-de`` or ``de-en``.
+
+    The whole direction if the language is on neither side.
+    """
+    other = direction.removesuffix(f"-{language}")
+    return other if other != direction else direction.removeprefix(f"{language}-")
 
 
 def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Measurement]:

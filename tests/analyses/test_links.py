@@ -9,6 +9,7 @@ import paralign
 from paralign.commands.analyze_links import unlinked_words
 from paralign.errors import UserError
 from paralign.report import write_report
+from paralign.results import read_results
 
 TEXT = "the old house .\tdas alte Haus .\nI see <b>it</b> .\tich sehe es .\n\t\n"
 
@@ -48,6 +49,14 @@ def test_scores_and_agreement_by_hand(files):
     assert (first["links"], first["pairs"], first["agreement"]) == (5, 3, None)
     assert second["agreement"] == pytest.approx(3 / 5)  # 0-0, 2-2 and 0-0 of 5 and 5 links
     assert second["unlinked"] == pytest.approx([3 / 8, 4 / 8])
+
+
+def test_a_second_run_replaces_the_scores_of_the_first(files):
+    before = analyze(files, "first", gold=files / "gold")
+    (files / "first").write_text((files / "second").read_text())
+    after = analyze(files, "first", gold=files / "gold")
+    assert [row.value for row in after] != [row.value for row in before]
+    assert [row.value for row in read_results(files / "run")] == [row.value for row in after]
 
 
 def test_the_figure_distinguishes_links_and_trusts_no_word(files):

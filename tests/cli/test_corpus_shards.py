@@ -169,7 +169,7 @@ def test_other_settings_and_text_are_refused(words, base, texts, tmp_path, capsy
         (["--shards", "4"], "shards was 3, now 4"),
         (["--lenient"], "lenient was False, now True"),
         (["--exclude", str(tmp_path / "test.txt")], "exclude was [], now"),
-        (["--pairs", f"en-de={texts}/a.tsv"], "begun with other text"),
+        (["--pairs", f"en-de={texts}/a.tsv"], "started with other text"),
     ):
         for shard in ((), ("--shard", f"2/{more[1] if '--shards' in more else 3}")):
             assert build([*words, *more], out, *shard) == 2

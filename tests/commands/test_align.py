@@ -114,11 +114,13 @@ def test_a_folder_in_use_is_refused_and_not_changed(base, tmp_path):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items() if path != tmp_path)
 
 
-def test_an_aligned_encoder_records_its_lineage(base, tmp_path):
+def test_an_aligned_encoder_records_its_lineage(base, tmp_path, monkeypatch):
     first = align(base, tmp_path / "1")
     again = align(first, tmp_path / "2", overrides=["training.seed=3"])
     assert read_provenance(again)["parent"] == read_provenance(first)["model_hash"]
     assert read_provenance(again)["seeds"] == {"align": 3}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read_provenance("~/2/encoder") == read_provenance(again)
 
 
 def test_seeds_share_a_lineage_and_other_bases_methods_and_texts_do_not(base, make_encoder, tmp_path):
@@ -130,10 +132,12 @@ def test_seeds_share_a_lineage_and_other_bases_methods_and_texts_do_not(base, ma
         "base": align(other, tmp_path / "2", overrides=["training.seed=2"]),
         "text": align(base, tmp_path / "3", pairs=("en-de=smallworld:0-70",)),
         "steps": align(base, tmp_path / "4", overrides=["training.steps=3"]),
+        "rate": align(base, tmp_path / "5", overrides=["training.learning_rate=3e-4"]),
+        "temperature": align(base, tmp_path / "6", overrides=["moco.temperature=0.5"]),
     }
     lineages = {name: read_provenance(folder)["lineage"] for name, folder in runs.items()}
     assert lineages.pop("seed 1") == lineages["seed 0"]
-    assert len(set(lineages.values())) == len(lineages) == 4
+    assert len(set(lineages.values())) == len(lineages) == 6
     # The lineage of what was aligned again is that of the whole chain, whatever its seeds.
     again = [align(runs[name], tmp_path / f"{name} again", overrides=[f"training.seed={k}"])
              for k, name in enumerate(("seed 0", "seed 1", "base"))]  # fmt: skip

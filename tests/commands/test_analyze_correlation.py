@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 
@@ -11,9 +12,11 @@ from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
 from paralign.report import write_report
 from paralign.results import Measurement, Seeds, Where, write_results
+from paralign.runs.groups import results_of
 
 
 def row(task, metric, language, value, model, *, train=None, head=None, layer=None, pool=None, **settings):
+    settings |= {"training": {}} if train else {}
     return Measurement(
         task=task, dataset="d", language=language, metric=metric, value=value, n=10, train=train, model=model,
         model_hash=model, run="r", seeds=Seeds(finetune=head), where=Where(layer=layer, pool=pool),
@@ -85,7 +88,7 @@ def test_other_training_files_and_numbers_of_sentences_are_other_ways():
     points, notes = transfer_scores(again + rows())
     assert points == transfer_scores(rows())[0]
     assert [note.rpartition(" counts, ")[2] for note in notes] == [
-        "pos on d test epochs=9 does not", "pos on d test f00d does not", "CKA of 60 sentences of d  does not"
+        "pos from en epochs=9 does not", "pos on d test f00d does not", "CKA of 60 sentences of d  does not"
     ]  # fmt: skip
 
 
@@ -102,7 +105,7 @@ def test_mapped_vectors_are_another_way():
               for r in rows() if r.task == "retrieval" and r.model == "a"]  # fmt: skip
     points, notes = transfer_scores([*rows(), *mapped])
     assert points == transfer_scores(rows())[0]
-    usual = "retrieval among 10 of d test, layer None"
+    usual = "retrieval among 10 of d test"
     assert notes == [f"measured in several ways: {usual} counts, {usual}, maps ['de: hmm'] does not"]
 
 
@@ -145,6 +148,56 @@ def test_ways_to_measure_are_not_mixed():
     assert transfer_scores(rows() + fewer)[0] == points  # it is easier to find one of five
 
 
+def test_one_way_counts_for_all_languages_and_encoders():
+    """The way of English is that of German, although German alone was measured more often in the other way."""
+    fast = {"training": {"learning_rate": 1e-4}}
+    other = [r.model_copy(update={"value": 0.7, "settings": r.settings | fast, "seeds": Seeds(finetune=seed)})
+             for r in rows() if (r.task, r.language, r.model) == ("pos", "de", "a") for seed in (3, 4, 5)]  # fmt: skip
+    points, notes = transfer_scores(other + rows())
+    assert points == transfer_scores(rows())[0]
+    assert [note.rpartition(" counts, ")[2] for note in notes] == ["pos from en learning_rate=0.0001 does not"]
+    # encoders that were trained or measured in another way only are left out
+    slow = {"training": {"epochs": 9}}
+    moved = [r.model_copy(update={"settings": r.settings | slow}) if r.model == "d" and r.train else r for r in rows()]
+    assert {p.system for p in transfer_scores(moved)[0]} == {"A", "B", "C"}
+    biased = [r.model_copy(update={"n": 100}) if r.model == "d" and r.task == "similarity" else r for r in rows()]
+    assert {p.system for p in transfer_scores(biased)[0] if "cka, last layer" in p.known} == {"A", "B", "C"}
+
+
+def test_models_that_were_evaluated_later_count():
+    """Rows of `evaluate` do not record how the model was fine-tuned."""
+    later = [r.model_copy(update={"settings": {k: v for k, v in r.settings.items() if k != "training"}})
+             if r.language == "de" and r.train else r for r in rows()]  # fmt: skip
+    assert transfer_scores(later) == transfer_scores(rows())
+
+
+def test_undefined_correlations_and_scores(tmp_path, capsys):
+    """A predictor that is constant has no correlation; a score that is undefined is left out and named."""
+    constant = [r.model_copy(update={"value": 1.0}) if r.task == "retrieval" else r for r in rows()]
+    broken = [
+        r.model_copy(update={"value": math.nan}) if (r.model, r.language) == ("d", "zh") and r.train else r
+        for r in constant
+    ]
+    write_results(tmp_path / "runs", [(r, None) for r in broken])
+    analyze_correlation([tmp_path / "runs"], out=tmp_path / "out")
+    shown = "".join(capsys.readouterr())
+    assert "retrieval, mean: Spearman undefined; 7 points of 4 encoders" in shown
+    assert "pos zh accuracy of d: 2 undefined scores were left out" in shown
+    assert "nan" not in shown
+    page = write_report([tmp_path / "out"], out=tmp_path / "page.html").html.read_text(encoding="utf-8")
+    assert "no correlation" in page
+
+
+def test_a_run_that_is_given_twice_counts_once(tmp_path, monkeypatch):
+    write_results(tmp_path / "runs/a", [(r, None) for r in rows()])
+    shutil.copytree(tmp_path / "runs/a", tmp_path / "runs/copy")
+    monkeypatch.chdir(tmp_path)
+    once, _ = results_of(["runs/a"])
+    for folders in (["runs/a", tmp_path / "runs/a"], ["runs"]):
+        twice, _ = results_of(folders)
+        assert [r for _, r in twice] == [r for _, r in once]
+
+
 def test_probes_are_no_transfer():
     probes = [
         row("probes", "pos_accuracy", tag, 0.5, "a", train="en", layer=k) for tag in ("en", "de") for k in range(5)
@@ -172,6 +225,17 @@ def test_both_directions_are_averaged(language):
             both.append(r.model_copy(update={"value": value, "where": Where(pool="mean", direction=direction)}))
     points, _ = transfer_scores(both)
     assert [point.known["retrieval, mean"] for point in points] == [pytest.approx(0.5)] * 4
+
+
+@pytest.mark.parametrize(("source", "target"), [("pt-BR", "pt"), ("pt", "pt-BR"), ("zh-Hant", "zh")])
+def test_languages_whose_tags_begin_alike(source, target):
+    renamed = []
+    for r in rows(((target, 0.1),)):
+        where = r.where.model_copy(update={"direction": f"{source}-{target}"}) if r.task == "similarity" else r.where
+        tags = {"language": source if r.language == "en" else r.language, "train": r.train and source, "where": where}
+        renamed.append(r.model_copy(update=tags))
+    points, _ = transfer_scores([r for r in renamed if r.task != "retrieval"])
+    assert [(p.source, p.language) for p in points] == [(source, target)] * 4
 
 
 def test_files_and_the_page(tmp_path, capsys):

@@ -148,5 +148,5 @@ def test_results_without_a_score_of_the_encoder_are_refused(base, tmp_path, caps
     data = "en-de=smallworld:100-120"
     paralign.evaluate(str(tmp_path / "other"), task="retrieval", data=data, out=tmp_path / "scores", quiet=True)
     assert main(["export", str(base), "--out", str(tmp_path / "out"), "--results", str(tmp_path / "scores")]) == 2
-    assert "no score is of" in capsys.readouterr().err
+    assert "no scores found for" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

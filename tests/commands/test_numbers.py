@@ -106,12 +106,17 @@ def test_a_sentence_of_only_joiners_is_scored_and_reported(base, tmp_path, capsy
     assert "4 sentences without pieces" in capsys.readouterr().err
 
 
-def test_evaluation_on_training_data_causes_a_warning(base, tmp_path):
+def test_evaluation_on_training_data_causes_a_warning(base, tmp_path, monkeypatch):
+    """However the folder of the model is named."""
     nli(base, tmp_path / "run")
-    model = str(tmp_path / "run/seed-0/model")
-    paralign.evaluate(model, data=["en=smallworld:0-60"], out=tmp_path / "e", quiet=True)
-    alarms = json.loads((tmp_path / "e" / "run.json").read_text())["alarms"]
-    assert any("the data it was fine-tuned on" in alarm for alarm in alarms)
+    (tmp_path / "link").symlink_to(tmp_path / "run/seed-0/model")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path / "run/seed-0")
+    for k, model in enumerate([tmp_path / "run/seed-0/model", "model", tmp_path / "link", "~/run/seed-0/model"]):
+        out = tmp_path / f"e{k}"
+        paralign.evaluate(str(model), data=["en=smallworld:0-60"], out=out, quiet=True)
+        alarms = json.loads((out / "run.json").read_text())["alarms"]
+        assert any("the data it was fine-tuned on" in alarm for alarm in alarms), model
 
 
 def test_a_changed_head_is_reported_in_one_line(base, tmp_path):
@@ -119,7 +124,7 @@ def test_a_changed_head_is_reported_in_one_line(base, tmp_path):
         str(base), task="ner", train="en=smallworld:0-40", eval=["en=smallworld:50-60"], out=tmp_path / "run",
         settings={"training": {"steps": 2}}, quiet=True,
     )  # fmt: skip
-    with pytest.raises(UserError, match="another shape than these settings"):
+    with pytest.raises(UserError, match="does not fit these settings"):
         paralign.evaluate(
             str(tmp_path / "run/seed-0/model"), data=["en=smallworld:50-60"], out=tmp_path / "e",
             overrides=['task.types=["PER"]'], quiet=True,

@@ -185,7 +185,7 @@ def test_a_finished_run_of_another_shape_or_text_is_not_taken_for_this_one(tmp_p
     made = paralign.pretrain(**given)
     assert paralign.pretrain(**given, resume=True) == made
     for other, said in (({"arch": "bert:2x32"}, "scratch.arch"), ({"vocab": 310}, "scratch.vocab"),
-                        ({"text": ["en=smallworld:40-80"]}, "not the data this run began with"),
-                        ({"text": ["en~trans=smallworld:0-40"]}, "not the data this run began with")):  # fmt: skip
+                        ({"text": ["en=smallworld:40-80"]}, "the data differ from those"),
+                        ({"text": ["en~trans=smallworld:0-40"]}, "the data differ from those")):  # fmt: skip
         with pytest.raises(UserError, match=said):
             paralign.pretrain(**given | other, resume=True)

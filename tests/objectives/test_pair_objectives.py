@@ -352,7 +352,7 @@ def test_distillation_is_the_mean_squared_error_of_both_sides(store, make_encode
     assert total(made, encoder, batch) == pytest.approx(expected, rel=1e-4)
     assert made.counts(batch) == {"distill": 8}
     assert not any(p.requires_grad for p in made.teacher.parameters())
-    with pytest.raises(UserError, match="no text is in the pivot language 'xx'"):
+    with pytest.raises(UserError, match="there is no text in the pivot language 'xx'"):
         objective("distill", encoder, pivot="xx").counts(batch)
 
 

@@ -72,7 +72,7 @@ def test_baselines_are_no_systems(tmp_path):
     treated = measure(tmp_path / "ppa", {"en": 20, "de": 20, "fr": 20})
     page, text = text_of(write_report([control, treated], tmp_path / "r.html"))
     answer = text.split("chance")[0]
-    assert "ppa reaches 20.0 % on average over de and fr. The difference to the control is +10.0 points" in answer
+    assert "ppa reaches 20.0 % on average over de and fr. The difference from the control is +10.0 points" in answer
     assert "majority" not in answer
     assert page.bold == ["20.0"] * 4, "the best system, however weak"
     assert "Each system: n = 1" in text

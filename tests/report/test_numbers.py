@@ -155,7 +155,7 @@ def test_the_summary_has_the_same_numbers(page):
     assert not is_significant(english)
     limits = f"{percent(english.low)} to {percent(english.high)}"
     assert (
-        f"On en the difference to the control is {plus(change)} points (95 % interval over test items and seeds"
+        f"On en the difference from the control is {plus(change)} points (95 % interval over test items and seeds"
         f" {limits}), not statistically significant." in text
     )
     retrieval = text.split("Results")[1].split("Sentence retrieval: accuracy, cosine, [CLS] ")[1]

@@ -46,7 +46,7 @@ def test_a_significant_gain_is_stated_with_its_interval_and_what_it_is_over(tmp_
     assert value == pytest.approx(0.25)
     assert 0 < low < value < high
     assert (
-        f"PPA is significantly better than the MLM control in part-of-speech tagging (+25.0 points, 95 % interval"
+        f"PPA is significantly better than the MLM control on part-of-speech tagging (+25.0 points, 95 % interval"
         f" {100 * low:.1f} to {100 * high:.1f}), on de." in text
     )
     assert "The intervals are over test items and 2 seeds of each system." in text
@@ -55,7 +55,7 @@ def test_a_significant_gain_is_stated_with_its_interval_and_what_it_is_over(tmp_
 def test_without_significance_the_first_sentence_says_so(tmp_path):
     runs = [seeds_of(tmp_path, "MLM control", (190, 215)), seeds_of(tmp_path, "PPA", (210, 199))]
     text = opening(write_report(runs, tmp_path / "r.html"))
-    assert "The best system is not significantly better than the MLM control in part-of-speech tagging, on de." in text
+    assert "The best system is not significantly better than the MLM control on part-of-speech tagging, on de." in text
     assert "No significant difference was found in part-of-speech tagging (PPA: +0.5 points, 95 % interval " in text
 
 
@@ -82,7 +82,7 @@ def test_fewer_errors_are_a_gain(tmp_path):
     assert value == pytest.approx(0.25)
     assert 0 < low < value < high
     text = opening(paths)
-    assert "PPA is significantly better than the MLM control in word alignment (+25.0 points as a reduction" in text
+    assert "PPA is significantly better than the MLM control on word alignment (+25.0 points as a reduction" in text
     assert "For error rates the gain is the reduction." in text
 
 
@@ -124,7 +124,8 @@ def test_a_page_of_many_systems_and_tasks_is_small(tmp_path):
 
 def test_latex_tables_are_complete_and_escaped(tmp_path, runs):
     bad = add(tmp_path / "x", share(50), settings={"system": r"50%_a&b\c$#{~^"})
-    paths = write_report([*runs, bad], tmp_path / "r.html", latex=True)
+    ours = add(tmp_path / "y", share(50), settings={"system": "[ours]"})
+    paths = write_report([*runs, bad, ours], tmp_path / "r.html", latex=True)
     text = paths.latex.read_text(encoding="utf-8")
     assert paths.latex == tmp_path / "r.tex"
     for command in ("table", "tabular"):
@@ -136,6 +137,7 @@ def test_latex_tables_are_complete_and_escaped(tmp_path, runs):
     for body in re.findall(r"\\begin\{tabular\}\{l(r+)\}(.*?)\\end\{tabular\}", text, re.DOTALL):
         rows = [line for line in body[1].splitlines() if line.endswith(r"\\")]
         assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(body[0])}
+    assert "\n{}[ours] & " in text  # not an argument of the line before
     page, _ = text_of(paths)
     first = next(iter(page.tables.values()))
     assert all(score.split()[0] in text for row in first[1:] for score in row[1:] if score[:1].isdigit())

@@ -107,7 +107,7 @@ def test_without_a_control_says_so_once_and_compares_nothing(tmp_path):
     runs = [add(tmp_path / name, hits(share)) for name, share in (("a", 0.4), ("b", 0.8))]
     page, text = text_of(write_report(runs, tmp_path / "r.html"))
     assert text.count("marked as the control") == 1
-    assert "the difference to the control" not in text
+    assert "the difference from the control" not in text
     assert page.tables["Part-of-speech tagging: accuracy"][2] == ["b", f"{100 * hits(0.8)[:, 0].mean():.1f}"]
 
 

@@ -24,7 +24,7 @@ def test_the_later_folder_wins_and_the_difference_is_noted(tmp_path, order):
     (note,) = table.notes
     assert note == (
         f"{order[0]} and {order[1]} measured the same model and seeds on de with different results;"
-        f" the one of {order[1]} is shown."
+        f" those of {order[1]} are shown."
     )
 
 

@@ -132,6 +132,16 @@ def test_the_interval_of_the_overall_score_is_that_of_one_mean_over_all_test_set
         assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=1e-6)
 
 
+def test_a_loss_is_not_in_the_overall_score(tmp_path):
+    cells = suite(tmp_path)
+    for system in LEVELS:
+        items = {name: items_of("text", system, name, None) * [3, 1] for name in ("de", "zh")}
+        cells.append(cell(tmp_path, "text", "my_module:Text", system, None, items, metric="perplexity"))
+    text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
+    assert "Not in the overall score, because it is not measured in percent: text." in text
+    assert "not every system" not in text
+
+
 def test_a_task_that_a_system_has_not_finished_is_not_in_the_overall_score(tmp_path):
     cells = suite(tmp_path)
     cells = [

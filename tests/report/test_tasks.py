@@ -11,10 +11,10 @@ from scipy import stats
 from paralign.metrics import interval_over_seeds, item_score, paired_bootstrap
 from paralign.metrics.bootstrap import bootstrap_interval
 from paralign.report import write_report
-from paralign.report.table_key import other_language
-from paralign.results import Seeds, Where
+from paralign.report.table_key import TableKey
+from paralign.results import Seeds, Where, other_language
 from tests.report.reading import figure_labels, text_of
-from tests.report.synthetic import EVERY_TASK, add, describe, make_large, share
+from tests.report.synthetic import EVERY_TASK, add, describe, make_large, measurement, share
 
 
 def folded(paths):
@@ -94,7 +94,7 @@ def test_a_correlation_has_its_interval_and_is_compared_with_the_control(tmp_pat
     assert "Correlation × 100; 200 test items per language" in text
     assert "in parentheses, 95 % intervals of scores over test items" in text
     answer = (
-        f"ppa reaches {100 * values['ppa']:.1f} on de. The difference to the control is {100 * gap.difference:+.1f}"
+        f"ppa reaches {100 * values['ppa']:.1f} on de. The difference from the control is {100 * gap.difference:+.1f}"
     )
     assert f"{answer} points (95 % interval over test items" in text, "one seed: not above"
     assert "%" not in text.split("Results")[0].replace("95 %", "")
@@ -340,3 +340,10 @@ def test_code_switched_training_reads_as_such():
     from paralign.report.titles import training_title
 
     assert training_title("de*en") == "trained on de code-switched with en"
+
+
+@pytest.mark.parametrize(("statistic", "percent"), [("ratio", True), ("macro_f1", True), ("pearson", False)])
+def test_shares_and_means_of_f1_are_percentages(statistic, percent):
+    row = measurement(share(3), task="topics", metric="macro_f1", language="de", model="m", model_hash="h", run="r",
+                      settings={"statistic": statistic})  # fmt: skip
+    assert TableKey.of(row).is_percentage is percent

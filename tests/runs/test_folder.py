@@ -75,7 +75,7 @@ def test_the_token_store_of_a_failed_run_is_used_again(base, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"pairs": ["en-de=smallworld:0-50"]}, "the data are not the data this run began with"),
+        ({"pairs": ["en-de=smallworld:0-50"]}, "the data differ from those this run was started with"),
         ({"overrides": ["data.min_pieces=3"]}, r"data\.min_pieces was 2, now 3 \(use those settings, or another --out"),
     ],
 )

@@ -63,7 +63,7 @@ def test_it_is_measured_like_any_task(base, tmp_path, capsys):
     assert rows["aer"].settings["baselines"]["diagonal"] == pytest.approx(0.5, abs=0.2)
     shown = capsys.readouterr()
     worse = rows["aer"].value >= rows["aer"].settings["baselines"]["diagonal"]
-    assert ("no better than without a model" in shown.err + shown.out) == worse
+    assert ("no better than the baseline without a model" in shown.err + shown.out) == worse
     assert np.isfinite([row.value for row in rows.values()]).all()
 
 

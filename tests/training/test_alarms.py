@@ -73,7 +73,7 @@ def test_values_that_are_not_finite_are_named():
 def test_a_loss_that_is_0_from_the_start_is_reported_once():
     raised = run(Alarms(CHANCE, 1000), FINE, {"word_l2": 0.0, "mlm": 4.0})
     assert [step for step, _ in raised] == [30]  # the third entry
-    assert "nothing to do: the loss word_l2 has been 0 from the start" in raised[0][1]
+    assert "no effect: the loss word_l2 has been 0 from the start" in raised[0][1]
 
 
 def test_a_loss_that_was_not_0_once_had_something_to_do():
@@ -104,7 +104,7 @@ def align(base, out, *, pairs="en-de=smallworld:0-40", recipe="word-l2-mini", **
 def test_without_any_link_the_objective_has_nothing_to_do(base, tmp_path):
     (tmp_path / "none").write_text("\n" * 40)
     (alarm,) = align(base, tmp_path / "run", links=[f"en-de={tmp_path}/none"])
-    assert "nothing to do: the loss word_l2 has been 0" in alarm
+    assert "no effect: the loss word_l2 has been 0" in alarm
     assert align(base, tmp_path / "with") == []
     # A regularizer that is switched off is meant to do nothing.
     assert align(base, tmp_path / "off", overrides=["word_l2.anchor=0"]) == []

@@ -181,7 +181,7 @@ def test_a_checkpoint_of_other_data_is_refused(make_encoder, store, tmp_path):
         trainer(make_encoder(), store, tmp_path, at=5, act=crash).train()
     made = trainer(make_encoder(), store, tmp_path)
     made.batches.fingerprint = "other"
-    with pytest.raises(UserError, match="the data are not the data this run began with"):
+    with pytest.raises(UserError, match="the data differ from those this run was started with"):
         made.train(resume=True)
 
 

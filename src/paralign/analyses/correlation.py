@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ import numpy as np
 from paralign.analyses.base import AnalysisResult, ResultsAnalysis
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
-from paralign.results import CHOSEN, Measurement
+from paralign.results import CHOSEN, Measurement, other_language
 from paralign.systems import encoder_labels
 from paralign.task_table import metric_without_conditions
 
@@ -36,6 +36,7 @@ PREDICTORS = (
 )
 """What can be measured of an encoder and a language without fine-tuning."""
 _MIN_POINTS = 4
+_Way = tuple[Hashable, str | None]
 _NO_MEASURE = ("halves", "streamed", "seed", "pool")
 """Settings that do not change what a measure means, and the pooling, which rows have in ``where``."""
 
@@ -110,7 +111,7 @@ class CorrelationAnalysis(ResultsAnalysis):
         if not correlations:
             raise UserError(
                 "fewer than four encoders or languages have both a transfer score and a predictor",
-                hint="paralign finetune --eval, and of the same encoders paralign analyze similarity or evaluate",
+                hint="run paralign finetune --eval, and on the same encoders paralign analyze similarity or evaluate",
             )
         predictors = [name for name in PREDICTORS if any(name in point.known for point in points)]
         header = ("task", "metric", "source", "language", "system", "model_hash", "score", "loss", *predictors)
@@ -133,14 +134,16 @@ def _describe(found: PredictorCorrelation) -> str:
     interval = "" if math.isnan(found.low) else f" ({found.low:.2f} to {found.high:.2f})"
     within = "" if math.isnan(found.within) else f"; over encoders only {found.within:.2f}"
     counts = f"{found.points} points of {found.encoders} encoders and {found.languages} languages"
-    return f"{found.task}, {found.predictor}: Spearman {found.value:.2f}{interval}{within}; {counts}"
+    value = "undefined" if math.isnan(found.value) else f"{found.value:.2f}"
+    return f"{found.task}, {found.predictor}: Spearman {value}{interval}{within}; {counts}"
 
 
 def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], list[str]]:
     """Return every zero-shot score whose source was scored too, with the predictors of its encoder and language.
 
     For each task the metric of the first row counts; rows of changed layers and of linear probes do not. Values that
-    were measured in several ways (on other data, with other settings) are never averaged: the most frequent way counts.
+    were measured in several ways (on other data, with other settings) are never averaged or compared: the most frequent
+    way counts, for all encoders.
 
     Returns:
         the points, and notes on what was left out.
@@ -154,22 +157,29 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
                 continue
             metric = metric_without_conditions(row.metric)
             if metrics.setdefault(row.task, metric) == metric:
-                scores.add((row.task, row.train, row.language, row.model_hash), _training_way(row), row.value)
+                scores.add((row.task, row.train, row.language, row.model_hash), _score_ways(row), row.value)
                 scored.append(row)
             continue
-        pair = (row.model_hash, *_language_pair(row.where.direction, row.language))
+        languages = _language_pair(row.where.direction, row.language)
+        pair = (row.model_hash, *languages)
         if row.task == "similarity" and row.metric == "cka" and row.where.layer is not None:
             way = f"CKA of {row.n:,} sentences of {row.dataset} {_describe_settings(row.settings.get('similarity'))}"
             way += f", pool {row.where.pool}" if row.where.pool != "mean" else ""
-            layers.add((*pair, row.where.layer), way, row.value)
+            layers.add((*pair, row.where.layer), [(languages, way)], row.value)
         elif row.task == "retrieval" and row.metric == "accuracy_cosine":
-            way = f"retrieval among {row.n:,} of {row.dataset} {row.split}, layer {row.where.layer}{_maps(row)}"
-            predictors.add((*pair, f"retrieval, {row.where.pool}"), way, row.value)
+            name, way = f"retrieval, {row.where.pool}", f"retrieval among {row.n:,} of {row.dataset} {row.split}"
+            way += _maps(row)
+            key = (*pair, name)  # encoders of other depths have other layers
+            predictors.add(key, [((*languages, name), way), (key, f"{way}, layer {row.where.layer}")], row.value)
         elif row.task in ("lexicon", "twins") and row.metric == "precision_at_1_cosine":
             way = f"{row.task} on {row.dataset} {_describe_settings(row.settings.get('task'))}{_maps(row)}"
-            predictors.add((*pair, row.task), way, row.value)
-    predictor_values = _predictor_values(predictors, layers)
-    means = scores.means()
+            key = (*pair, row.task)
+            predictors.add(key, [((*languages, row.task), way), (key, "")], row.value)
+    means, notes = scores.means()
+    of_pairs, notes_on_pairs = predictors.means()
+    of_layers, notes_on_layers = layers.means()
+    notes += notes_on_pairs + notes_on_layers
+    predictor_values = _predictor_values(of_pairs, of_layers)
     systems = encoder_labels(scored)
     points = []
     for (task, source, language, model_hash), score in means.items():
@@ -178,7 +188,6 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
         if on_source is not None and language != source and values:
             names = (task, metrics[task], source, language, systems[model_hash], model_hash)
             points.append(TransferScore(*names, score=score, loss=round(on_source - score, 12), known=values))
-    notes = scores.notes() + predictors.notes() + layers.notes()
     return sorted(points, key=lambda p: (p.task, p.source, p.language, p.system, p.model_hash)), notes
 
 
@@ -186,19 +195,25 @@ def _maps(row: Measurement) -> str:
     return f", maps {row.settings['maps']}" if row.settings.get("maps") else ""
 
 
-def _training_way(row: Measurement) -> str:
-    settings = [_describe_settings(row.settings.get(name)) for name in ("task", "training")]
-    parts = [f"{row.task} on {row.dataset} {row.split}", *settings, str(row.settings.get("data", ""))]
-    return " ".join(filter(None, parts))
+def _score_ways(row: Measurement) -> list[_Way]:
+    """Return how a score was measured: training must be equal for all languages and encoders, the test set for all
+    encoders."""
+    trained = row.settings.get("training")  # missing if the model was evaluated later
+    training = None if trained is None else f"{row.task} from {row.train} {_describe_settings(trained)}".rstrip()
+    parts = [f"{row.task} on {row.dataset} {row.split}", _describe_settings(row.settings.get("task"))]
+    test = " ".join(filter(None, [*parts, str(row.settings.get("data", ""))]))
+    return [((row.task, row.train), training), ((row.task, row.train, row.language), test)]
 
 
-def _predictor_values(predictors: _Values, layers: _Values) -> dict[tuple[Any, ...], dict[str, float]]:
+def _predictor_values(
+    predictors: Mapping[Any, float], of_layers: Mapping[Any, float]
+) -> dict[tuple[Any, ...], dict[str, float]]:
     """Return the predictors of each encoder and pair of languages; CKA of the last layer, and as a mean of layers."""
     by_pair: dict[tuple[Any, ...], dict[str, float]] = defaultdict(dict)
-    for (*pair, name), value in predictors.means().items():
+    for (*pair, name), value in predictors.items():
         by_pair[tuple(pair)][name] = value
     by_layer: dict[tuple[Any, ...], dict[int, float]] = defaultdict(dict)
-    for (*pair, layer), value in layers.means().items():
+    for (*pair, layer), value in of_layers.items():
         by_layer[tuple(pair)][layer] = value
     for key, values in by_layer.items():
         without_embeddings = [value for layer, value in values.items() if layer] or list(values.values())
@@ -208,27 +223,50 @@ def _predictor_values(predictors: _Values, layers: _Values) -> dict[tuple[Any, .
 
 
 class _Values:
-    """Values by key that may have been measured in several ways, only one of which counts."""
+    """Values by key that may have been measured in several ways, of which one counts for all encoders."""
 
     def __init__(self) -> None:
-        self._values: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        self._ways: Counter[str] = Counter()
+        self._values: list[tuple[Hashable, Sequence[_Way], float]] = []
 
-    def add(self, key: tuple[Any, ...], way: str, value: float) -> None:
-        self._values[key][way].append(value)
-        self._ways[way] += 1
+    def add(self, key: tuple[Any, ...], ways: Sequence[_Way], value: float) -> None:
+        """Add a value.
 
-    def means(self) -> dict[tuple[Any, ...], float]:
-        """Return the mean of each key, measured in the most frequent way (the first of equally frequent ones)."""
-        return {key: float(np.mean(ways[self._best(ways)])) for key, ways in self._values.items()}
+        Args:
+            key: what was measured.
+            ways: how: for each aspect, in the order in which they are chosen, a group of keys that must agree in it,
+                and its text. None: not recorded.
+            value: the value.
+        """
+        self._values.append((key, ways, value))
 
-    def notes(self) -> list[str]:
-        """Return notes on the ways that do not count."""
-        lost = {way: self._best(ways) for ways in self._values.values() for way in ways if way != self._best(ways)}
-        return [f"measured in several ways: {best} counts, {way} does not" for way, best in lost.items()]
+    def means(self) -> tuple[dict[Any, float], list[str]]:
+        """Return the mean of each key, and notes on the ways that do not count.
 
-    def _best(self, ways: Mapping[str, list[float]]) -> str:
-        return max(ways, key=lambda way: self._ways[way])
+        In each group the most frequent way counts, the first of equally frequent ones. A value whose way was not
+        recorded counts if there is only one, and no other value of its key.
+        """
+        kept, notes = self._values, dict[str, None]()
+        for aspect in range(max((len(ways) for _, ways, _ in kept), default=0)):
+            counts: dict[Hashable, Counter[str]] = defaultdict(Counter)
+            for _, ways, _ in kept:
+                group, way = ways[aspect]
+                counts[group].update([] if way is None else [way])
+            best = {group: found.most_common(1)[0][0] for group, found in counts.items() if found}
+            for group, found in counts.items():
+                for way in found:
+                    if way != best[group]:
+                        notes[f"measured in several ways: {best[group]} counts, {way} does not"] = None
+            known = {key for key, ways, _ in kept if ways[aspect][1] is not None}
+            kept = [
+                (key, ways, value)
+                for key, ways, value in kept
+                for group, way in [ways[aspect]]
+                if (way == best.get(group) if way is not None else len(counts[group]) <= 1 and key not in known)
+            ]
+        values: dict[Any, list[float]] = defaultdict(list)
+        for key, _, value in kept:
+            values[key].append(value)
+        return {key: float(np.mean(found)) for key, found in values.items()}, list(notes)
 
 
 def _describe_settings(settings: object) -> str:
@@ -240,13 +278,7 @@ def _describe_settings(settings: object) -> str:
 
 def _language_pair(direction: str | None, language: str) -> tuple[str, str]:
     """Return two languages, sorted: the row's, and the other one of its direction, or English if it has none."""
-    if not direction:
-        other = "en"
-    elif direction.startswith(f"{language}-"):  # a language may contain hyphens
-        other = direction.removeprefix(f"{language}-")
-    else:
-        other = direction.removesuffix(f"-{language}")
-    first, second = sorted((other, language))
+    first, second = sorted((other_language(direction, language) if direction else "en", language))
     return first, second
 
 

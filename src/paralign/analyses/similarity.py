@@ -105,7 +105,9 @@ def _encode(
         lengths += [tuple(map(len, texts)) for texts in chunk[: max(0, _MAX_LENGTHS - len(lengths))]]
         progress(f"{text.languages[0]} and {len(text.languages) - 1} more: {streams.n:,} sentences")
     if streams.n < 4:
-        raise UserError(f"only {streams.n} sentences have text in all languages", where=text.path, hint="give 1,000")
+        raise UserError(
+            f"only {streams.n} sentences have text in all languages", where=text.path, hint="give 1,000 or more"
+        )
     first, *others = zip(*lengths, strict=True)
     correlations = {
         language: float(spearman(first, other)) for language, other in zip(text.languages[1:], others, strict=True)

@@ -72,7 +72,9 @@ class SpaceAnalysis(EncoderAnalysis):
             lines = [sentences for sentences, _ in zip(text, range(self.config.sentences), strict=False)]
             if len(lines) < 20:
                 raise UserError(
-                    f"only {len(lines)} sentences have text in all languages", where=text.path, hint="give 1,000"
+                    f"only {len(lines)} sentences have text in all languages",
+                    where=text.path,
+                    hint="give 1,000 or more",
                 )
             for analyzed in encoders:
                 width = analyzed.encoder.width

@@ -23,7 +23,7 @@ class ViewsConfig(Config):
     """How views are built from pairs (PPA, Pan et al. 2021, sections 2.1 and 2.2)."""
 
     shuffle: bool = True
-    """A coin per pair and epoch decides which side comes first; off is the −shuffling ablation."""
+    """Whether the side that comes first is random, for each pair and epoch. False: PPA's −shuffling ablation."""
     mask_probability: float = Field(default=0.15, gt=0, lt=1)
     """Each piece is selected independently with this probability."""
     mask_share: float = Field(default=0.8, ge=0, le=1)

@@ -58,7 +58,7 @@ def _help(name: str) -> str:
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Output folder of the run.")]
-Models = Annotated[list[str], typer.Option(help="Encoder; may be repeated, starting with the one before training.")]
+Models = Annotated[list[str], typer.Option(help="Encoder; may be repeated. Give the encoder before training first.")]
 Text = Annotated[
     list[str] | None,
     typer.Option(help="Line-aligned text as LANG=PATH; may be repeated. All languages are compared with the first."),
@@ -104,7 +104,7 @@ def ablation(
     model: Annotated[list[str], typer.Option(help="Encoder; may be repeated.")],
     task: Annotated[str, typer.Option(help="Task to fine-tune: pos, parsing, ner, nli, qa.")],
     train: Annotated[
-        list[str], typer.Option(help="Training data as LANG=PATH; may be repeated: each set is trained on alone.")
+        list[str], typer.Option(help="Training data as LANG=PATH; may be repeated: each set is a source of its own.")
     ],
     eval: Annotated[
         list[str], typer.Option(help="Test data as LANG=PATH; may be repeated. Include the language of --train.")
@@ -186,13 +186,15 @@ def probes(
 @app.command(help=_help("embeddings"))
 def embeddings(
     out: Out,
-    model: Annotated[list[str], typer.Option(help="Encoder; may be repeated, for example before and after.")],
+    model: Annotated[list[str], typer.Option(help="Encoder; may be repeated, for example before and after training.")],
     pairs: Annotated[
         str, typer.Option(help="Parallel text as SRC-TGT=PATH; its most frequent translations are measured.")
     ],
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
-    method: Annotated[str, typer.Option(help="Word aligner for the links, one that needs only text.")] = "hmm",
-    tokenised: Annotated[bool, typer.Option("--tokenised", "--tokenized", help="Split words at spaces only.")] = False,
+    method: Annotated[str, typer.Option(help="Word aligner for the links; it must need only text.")] = "hmm",
+    tokenised: Annotated[
+        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
+    ] = False,
     words: Annotated[int, typer.Option(help="Number of translations in the plot.", min=5)] = 20,
     most: Annotated[int, typer.Option(help="Number of translations measured.", min=10)] = 1_000,
     skip: Annotated[int, typer.Option(help="Skip this many of the most frequent words.", min=0)] = 100,
@@ -231,10 +233,13 @@ def links(
     gold: Annotated[Path | None, typer.Option(help="Gold links of the pairs.")] = None,
     one_based: Annotated[bool, typer.Option("--one-based", help="Words of --gold count from 1.")] = False,
     flipped: Annotated[bool, typer.Option("--flipped", help="--gold lists the target word first.")] = False,
-    tokenised: Annotated[bool, typer.Option("--tokenised", "--tokenized", help="Split words at spaces only.")] = False,
+    tokenised: Annotated[
+        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
+    ] = False,
     show: Annotated[int, typer.Option(help="Number of pairs to show, the first ones.", min=1)] = 10,
     sentence: Annotated[
-        list[int] | None, typer.Option(help="Index (from 1) of a pair to show instead; may be repeated.")
+        list[int] | None,
+        typer.Option(help="Index (from 1) of a pair to show instead of the first; may be repeated."),
     ] = None,
     lenient: Lenient = False,
     quiet: Quiet = False,

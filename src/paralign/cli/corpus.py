@@ -36,7 +36,7 @@ def build(
     text: Annotated[list[str] | None, typer.Option(help="Plain text as LANG=PATH, used instead of --pairs.")] = None,
     exclude: Exclude = None,
     tokenised: Annotated[
-        bool, typer.Option("--tokenised", "--tokenized", help="Words of --pairs are separated by spaces.")
+        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
     overrides: Overrides = None,
     limit: Limit = None,
@@ -44,26 +44,28 @@ def build(
         int | None, typer.Option(metavar="N", min=1, max=4096, help="Build the text in N parts, and join them.")
     ] = None,
     shard: Annotated[
-        str | None, typer.Option(metavar="K/N", help="Build only shard K of N, from 1, for example in a job array.")
+        str | None,
+        typer.Option(metavar="K/N", help="Build only shard K of N (K from 1 to N), for example in a job array."),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             min=0,
-            help="Number of shards that are built at the same time; 0: only join.",
+            help="Number of shards built in parallel; 0: only join finished shards.",
             show_default="number of cores",
         ),
     ] = None,
     executor: Annotated[
-        str, typer.Option(help="Where shards are built: local, or slurm (job scripts in OUT/jobs, submitted).")
+        str,
+        typer.Option(help="Where shards are built: local, or slurm (writes job scripts to OUT/jobs and submits them)."),
     ] = "local",
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clean and tokenize text into a token store. Several runs can use it (`align --corpus`); settings: data.KEY.
+    """Clean and tokenize text into a token store. Several runs can use it (`align --corpus`).
 
-    With --shards, the command can be stopped and given again: finished shards are kept.
+    Its settings are data.KEY. With --shards, the command can be stopped and run again: finished shards are kept.
 
     \b
     Examples:
@@ -239,7 +241,7 @@ def show(
     limit: Annotated[int, typer.Option(help="Number of pairs.", min=1)] = 3,
     lenient: Lenient = False,
 ) -> None:
-    """Print pairs. Those of the small world have words, tags, trees and links.
+    """Print pairs. Pairs of the small world are shown with words, tags, trees and links.
 
     \b
     Example:

@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Align a small encoder and report the effect, in a few minutes, without downloads.
 
-    Reads English with German, Spanish and French; your own pairs with --pairs; generated text with --small-world.
+    Uses English paired with German, Spanish and French; --pairs uses your own pairs, --small-world generated text.
 
     \b
     Examples:

@@ -21,8 +21,8 @@ def command(
     dev: Annotated[
         list[str] | None,
         typer.Option(
-            help="Development data, given as --data, to choose layer and pooling on (retrieval, lexicon, alignment); "
-            "may be repeated."
+            help="Development data in the form of --data, for choosing layer and pooling (retrieval, lexicon, "
+            "alignment); may be repeated."
         ),
     ] = None,
     task: Annotated[

@@ -17,9 +17,9 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; must not exist.")],
     pool: Annotated[
         Literal["cls", "mean"] | None,
-        typer.Option(help="Sentence vector; by default cls for encoders aligned with moco, otherwise mean."),
+        typer.Option(help="Pooling of the sentence vector; default: cls for encoders aligned with moco, else mean."),
     ] = None,
-    layer: Annotated[int | None, typer.Option(help="Hidden state; layers above it are removed.", min=1)] = None,
+    layer: Annotated[int | None, typer.Option(help="Hidden state to export; higher layers are removed.", min=1)] = None,
     trim_vocabulary: Annotated[
         list[str] | None,
         typer.Option(

@@ -49,13 +49,15 @@ def command(
     ] = False,
     target_examples: Annotated[
         int | None,
-        typer.Option(help="Few-shot: use N examples from each set that is not in the language of the first.", min=1),
+        typer.Option(help="Few-shot: use N examples from each --train set in another language than the first.", min=1),
     ] = None,
     reset_layers: Annotated[
         str | None, typer.Option(help="Layers to reinitialize before training: 0-1, or 0,3-5, or all; counted from 0.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Number of fine-tuning seeds.", min=1)] = 1,
-    seed: Annotated[int | None, typer.Option(help="The first of these seeds, 0 by default.", metavar="N")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="First fine-tuning seed, 0 by default; --seeds gives their number.", metavar="N")
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(help="Name of a recipe (xnli, mlqa), or TOML file with [training], [layers] and [task]."),

@@ -27,7 +27,7 @@ def command(
         typer.Argument(help="For settings: a section such as training or moco.", metavar="SECTION"),
     ] = None,
 ) -> None:
-    """List what can be named: recipes, tasks, settings and others.
+    """List recipes, tasks, settings and other available names.
 
     \b
     Examples:
@@ -116,4 +116,4 @@ def _row(name: str, text: str) -> None:
 
 
 def _first(kind: type) -> str:
-    return (kind.__doc__ or "").strip().splitlines()[0]
+    return (kind.__doc__ or "").strip().splitlines()[0].replace("``", "`")

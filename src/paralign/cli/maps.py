@@ -24,7 +24,7 @@ def command(
         typer.Option(help="Text, the pivot first, for the kinds shift, lir and lsar.", metavar="LANG=PATH"),
     ] = None,
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
-    method: Annotated[str, typer.Option(help="Word aligner for the links, one that needs only text.")] = "hmm",
+    method: Annotated[str, typer.Option(help="Word aligner for the links; it must need only text.")] = "hmm",
     layer: Annotated[
         int | None, typer.Option(help="Hidden state to map: 0 is the embeddings.", show_default="the last")
     ] = None,
@@ -34,7 +34,7 @@ def command(
     ] = "orthogonal",
     components: Annotated[int, typer.Option(help="Number of components that lir removes.", min=1)] = 1,
     tokenised: Annotated[
-        bool, typer.Option("--tokenised", "--tokenized", help="Words are separated by spaces.")
+        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
     lenient: Lenient = False,
     device: Device = None,

@@ -17,23 +17,24 @@ def command(
     model: Annotated[
         list[str],
         typer.Option(
-            help="System as NAME=FOLDER; may be repeated. {seed} in FOLDER is replaced by the seed, for systems that "
-            "have an encoder for each."
+            help="System as NAME=FOLDER; may be repeated. {seed} in FOLDER is replaced by the seed, for systems with "
+            "one encoder per seed."
         ),
     ],
     out: Out,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder that relative paths of data start from.", show_default="the current folder"),
+        typer.Option(help="Base folder of relative data paths.", show_default="the current folder"),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Number of runs at the same time.", min=1)] = 1,
     hours: Annotated[
-        float | None, typer.Option(help="Time budget; --resume continues after it. 0 only writes the page.", min=0)
+        float | None,
+        typer.Option(help="Time budget in hours; continue later with --resume. 0: only write the page.", min=0),
     ] = None,
     control: Annotated[
         str | None,
         typer.Option(
-            help="System that others are compared with.", show_default="those whose recipe says that they are controls"
+            help="System that others are compared with.", show_default="systems whose recipe marks them as controls"
         ),
     ] = None,
     limit: Limit = None,

@@ -49,7 +49,7 @@ def command(
         ),
     ] = None,
     tokenised: Annotated[
-        bool, typer.Option("--tokenised", "--tokenized", help="Words of --pairs are separated by spaces.")
+        bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
     save: Annotated[Path | None, typer.Option(help="Folder to save the trained aligner to.")] = None,
     load: Annotated[Path | None, typer.Option(help="Saved aligner to use instead of training.")] = None,
@@ -61,7 +61,7 @@ def command(
     ] = None,
     part: Annotated[
         str | None,
-        typer.Option(metavar="K/N", help="Align only the K-th of N parts of --pairs, from 1, with --load."),
+        typer.Option(metavar="K/N", help="Align only part K of N (K from 1 to N); needs --load."),
     ] = None,
     gold: Annotated[
         Path | None, typer.Option(help="Gold links of --pairs, to compute the alignment error rate.")

@@ -108,7 +108,7 @@ def analyze_ablation(
         raise UserError(
             f"{len(failed)} of {len(cells)} runs failed, the first: {first_error}",
             where=where,
-            hint="the others are compared; fix the error and --resume",
+            hint="the others are compared; fix the error and continue with --resume",
         )
     return compared
 

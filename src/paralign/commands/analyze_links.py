@@ -129,7 +129,7 @@ def analyze_links(
     folder.begin(settings)
     folder.figure("links", "links", **_figure(spec, compared, reference, shown))
     measured = [row for aligned in compared for row in aligned.rows]
-    write_results(folder.path, measured)
+    write_results(folder.path, measured, fresh=True)
     folder.save(status="done")
     rows = [row for row, _ in measured]
     echo_scores(rows, quiet)

@@ -180,7 +180,7 @@ class _ShardedCorpus:
         self.texts = _Texts(request)
         self.shards = shards or (plan.shards if plan else 0)
         if self.texts.config.limit is not None:
-            message = "data.limit keeps the first pairs of the whole text, which no shard knows"
+            message = "data.limit keeps the first pairs of the whole text, which a single shard cannot determine"
             raise UserError(message, hint="leave --limit out, or build one store without --shards")
         self._before = plan
 

@@ -137,7 +137,7 @@ def _scores(results: str | Path | Sequence[str | Path], model_hash: str, model: 
     rows, _ = results_of(folders)
     own = [row for _, row in rows if row.model_hash == model_hash]
     if not own:
-        raise UserError(f"no score is of {model}", where=folders[0], hint="give runs that evaluated this encoder")
+        raise UserError(f"no scores found for {model}", where=folders[0], hint="give runs that evaluated this encoder")
     return own
 
 

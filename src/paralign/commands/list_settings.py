@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -20,9 +20,10 @@ from paralign.config import Config, did_you_mean, find_class
 from paralign.corpus.check import CheckConfig
 from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES, find_objective
+from paralign.objectives.base import LayerConfig, ObjectiveConfig
 from paralign.runs.finetune_settings import FinetuneConfig, FinetuneTraining
 from paralign.runs.settings import RunConfig
-from paralign.tasks.base import TASKS, find_task_class
+from paralign.tasks.base import TASKS, TaskConfig, find_task_class
 from paralign.words.base import ALIGNERS, find_aligner
 
 __all__ = ["SettingsSection", "describe_section", "describe_sections", "settings_sections"]
@@ -52,7 +53,9 @@ class SettingsSection:
     @property
     def source(self) -> str:
         """What the class says about all its settings, such as the paper that the defaults are from."""
-        return " ".join((inspect.getdoc(self.config) or "").replace("``", "`").split())
+        own = self.config not in (ObjectiveConfig, LayerConfig, TaskConfig) and vars(self.config).get("__doc__")
+        text = inspect.cleandoc(own) if own else f"Settings under ``[{self.prefix}]``."
+        return " ".join(text.replace("``", "`").split())
 
 
 def _is_section(field: FieldInfo) -> bool:
@@ -167,21 +170,28 @@ def _value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return value or '""'
-    return ", ".join(map(_value, value)) or "none" if isinstance(value, list | tuple) else str(value)
+    return ", ".join(map(_value, value)) or "[]" if isinstance(value, list | tuple) else str(value)
 
 
 def _type(field: FieldInfo) -> str:
     """The type and the limits of a setting: ``float > 0``, ``cls | mean``."""
+    return " ".join([_type_name(field.annotation), _limits(field.metadata)]).strip()
+
+
+def _limits(metadata: Iterable[Any]) -> str:
     limits = [
         f"{sign} {bound}"
-        for constraint in field.metadata
+        for constraint in metadata
         for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
         if (bound := getattr(constraint, name, None)) is not None
     ]
-    return " ".join([_type_name(field.annotation), ", ".join(limits)]).strip()
+    return ", ".join(limits)
 
 
 def _type_name(annotation: Any) -> str:
+    if get_origin(annotation) is Annotated:
+        kind, *fields = get_args(annotation)
+        return " ".join([_type_name(kind), *(_limits(field.metadata) for field in fields)])
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, get_args(annotation)))
     if annotation is type(None):

@@ -14,7 +14,7 @@ from paralign.console import echo
 from paralign.encoder.card import read_provenance
 from paralign.encoder.loading import check_loadable
 from paralign.errors import UserError
-from paralign.models import shipped
+from paralign.models import local_folder
 from paralign.results import read_results
 from paralign.runs.cells import CellOutcome, run_cells
 from paralign.runs.folder import RunFolder
@@ -42,8 +42,8 @@ def suite(
     """Fine-tune and evaluate several encoders on all tasks of a suite, and write one page that compares them.
 
     A cell is a task, a system and a seed, and a run of :func:`paralign.finetune` or :func:`paralign.evaluate` in
-    ``out/TASK/SYSTEM-seedK``. Cells run in their order of worth: by seed, then by task as in the file, then by system
-    as in ``models``. A cell that fails does not stop the others. The page is written whenever the command ends, also at
+    ``out/TASK/SYSTEM-seedK``. Cells run in order of priority: by seed, then by task as in the file, then by system as
+    in ``models``. A cell that fails does not stop the others. The page is written whenever the command ends, also at
     the end of the time budget, and names what is missing.
 
     Args:
@@ -156,7 +156,7 @@ def _check_models(models: Mapping[str, str], control: str | None) -> None:
     names: dict[str, str] = {}
     for name, model in models.items():
         check_name(name, "model")
-        path = shipped(model) or Path(model).expanduser()
+        path = local_folder(model)
         same = str(path.resolve()) if path.exists() else model
         if same in names:
             raise UserError(f"the models {names[same]!r} and {name!r} are the same", where=model, hint="remove one")

@@ -96,7 +96,7 @@ class SuiteCell:
 
 
 def suite_cells(config: SuiteConfig, models: Mapping[str, str], out: Path) -> list[SuiteCell]:
-    """Return the cells in their order of worth: by seed, then by task, then by system.
+    """Return the cells in their order of priority: by seed, then by task, then by system.
 
     So all systems of the first task come first, then those of the next tasks, and only then the second seeds. Where a
     suite ends early, every system has been measured on the same tasks and seeds, up to the last ones.

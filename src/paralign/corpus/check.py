@@ -39,7 +39,7 @@ _BINS, _SPAN = 4_096, 16.0
 
 
 class CheckConfig(Config):
-    """Largest shares of lines with a problem that are accepted; 1 for problems that training removes by itself."""
+    """Maximum accepted share of lines with each problem; 1 for problems that training filters out anyway."""
 
     unreadable: float = Field(default=0.0, ge=0, le=1)
     """Lines that cannot be read: not UTF-8, without a second side, too long ..."""
@@ -58,7 +58,7 @@ class CheckConfig(Config):
     unknown: float = Field(default=0.01, ge=0, le=1)
     """Unknown pieces, if a tokenizer is given."""
     leaks: float = Field(default=0.0, ge=0, le=1)
-    """Sentences of a test file that occur in the text, without short ones."""
+    """Sentences of a test file that occur in the text, except short ones."""
     short: int = Field(default=20, ge=1)
     """A test sentence with fewer letters and digits is short."""
 

@@ -156,11 +156,11 @@ class ShardPlan:
         settings = [key for key in before if key != "texts"]
         changed = difference({key: before[key] for key in settings}, {key: after.get(key) for key in settings})
         if changed:
-            message = f"the shards were begun with other settings: {changed}"
+            message = f"the shards were started with other settings: {changed}"
             raise UserError(message, where=folder, hint="use those settings, or another --out")
         texts = [[text["spec"] for text in plan["texts"]] for plan in (before, after)]
         if texts[0] != texts[1]:
-            message = f"the shards were begun with other text: {' '.join(texts[0])}"
+            message = f"the shards were started with other text: {' '.join(texts[0])}"
             raise UserError(message, where=folder, hint="give the same text, or another --out")
         for file in (file for text in before["texts"] for file in text["files"]):
             path = archive_of(file["path"])

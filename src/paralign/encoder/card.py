@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from paralign.models import shipped
+from paralign.models import local_folder, shipped
 from paralign.version import __version__
 
 __all__ = ["limitations", "lineage", "on_hub", "read_provenance", "software", "write_card", "write_provenance"]
@@ -40,7 +40,7 @@ def read_provenance(folder: str | Path) -> dict[str, Any]:
         Its content; empty if there is no such file or it cannot be read, as for encoders from elsewhere.
     """
     try:
-        facts = json.loads(((shipped(str(folder)) or Path(folder)) / FILE).read_text(encoding="utf-8"))
+        facts = json.loads((local_folder(folder) / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(facts, dict):

@@ -25,7 +25,7 @@ from paralign.encoder.families import (
 from paralign.encoder.hf import base_of, has_head, has_pooling_option, hidden_layers, hidden_states, width_of
 from paralign.encoder.hub import cached_snapshot, hub_is_reachable, unavailable
 from paralign.errors import UserError
-from paralign.models import shipped
+from paralign.models import local_folder
 
 __all__ = ["check_loadable", "check_model", "check_weights", "load_model", "load_tokenizer", "load_twin_offset"]
 
@@ -43,12 +43,9 @@ _TOKENIZERS = (
 
 def _local(name: str) -> Path | None:
     """Return the folder that a model name refers to, or None for a name on the hub."""
-    included = shipped(name)
-    if included is not None:
-        return included
-    path = Path(name)
+    path = local_folder(name)
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        return path.expanduser()
+        return path
     return None
 
 
@@ -166,7 +163,8 @@ def load_model(name: str, *, allow_causal: bool = False) -> Any:
     _check_encodes(model, name)
     if causal:
         own_code = "; the code in its folder is not run" if getattr(config, "auto_map", None) else ""
-        echo(f"note: {name} is a causal language model ({config.model_type}): it is only measured{own_code}")
+        kind = f"a causal language model ({config.model_type})"
+        echo(f"note: {name} is {kind}: it can be evaluated but not trained{own_code}")
     return model
 
 

@@ -113,7 +113,7 @@ def probe_template(tokenizer: Any, *, types: bool, twin_offset: int = 0) -> Temp
     """
     probes = [t for t in ("a", "b", "e", "1", "the") if len(tokenize(tokenizer, [t])[0][0])]
     if len(probes) < 2:
-        raise UserError("the tokenizer makes no pieces of plain Latin letters")
+        raise UserError("the tokenizer produces no pieces for plain Latin letters")
     one, two = (tokenize(tokenizer, [t])[0][0].tolist() for t in probes[:2])
     single = tokenizer(probes[0])["input_ids"]
     pair = tokenizer(probes[0], probes[1], return_token_type_ids=True)

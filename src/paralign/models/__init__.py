@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-__all__ = ["shipped", "shipped_names"]
+__all__ = ["local_folder", "shipped", "shipped_names"]
 
 
 def shipped_names() -> list[str]:
@@ -30,3 +30,8 @@ def shipped(name: str) -> Path | None:
     if name not in shipped_names() or Path(name).exists():
         return None
     return Path(str(resources.files(__name__))) / name
+
+
+def local_folder(name: str | Path) -> Path:
+    """Return the folder that a model name refers to unless it is on the hub; ``~`` is the home folder."""
+    return shipped(str(name)) or Path(name).expanduser()

@@ -82,7 +82,7 @@ class Anchor(_Anchor):
 
 
 class WordAnchor(_Anchor):
-    """Like :class:`Anchor`, for the vectors of linked words.
+    """Like ``anchor``, for the vectors of linked words.
 
     Reads ``first`` and ``second``. Loss ``word_anchor``, a mean over links.
     """

@@ -62,8 +62,8 @@ class ObjectiveConfig(Config):
     """Factor of this objective's losses in the sum that is minimized."""
     weight_warmup: float = Field(default=0.0, ge=0)
     """The weight rises linearly from 0 to its value in this share of the run's steps (below 1), or in this number of
-    steps: fades in one objective of a mixture. Objectives of a shared encoder cannot have learning rates of their own;
-    AdamW would undo a constant factor of all losses, but not a factor of one of them."""
+    steps. Use it to phase in one of several objectives, which share one learning rate: AdamW cancels a constant factor
+    of the total loss, but not of one of its terms."""
 
 
 class LayerConfig(ObjectiveConfig):

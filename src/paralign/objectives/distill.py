@@ -119,7 +119,7 @@ class Distill(Objective):
         pivot = self.config.pivot
         if pivot not in batch.languages:
             raise UserError(
-                f"no text is in the pivot language {pivot!r}", hint=f"--set distill.pivot={batch.languages[0]}"
+                f"there is no text in the pivot language {pivot!r}", hint=f"--set distill.pivot={batch.languages[0]}"
             )
         first, second = (batch.in_language(name, pivot) for name in self.reads)
         return [np.flatnonzero(first), np.flatnonzero(second & ~first)]

@@ -35,7 +35,7 @@ class GoldLinksConfig(LayerConfig):
 
 
 class GoldLinks(Objective):
-    """The loss of :class:`paralign.objectives.self_training.SelfTraining` with given links (AccAlign, OmniAlign).
+    """The loss of ``self_training`` with given links (AccAlign, OmniAlign).
 
     The links are those of ``--links``, gold or from any aligner, or those that the run computes.
 

@@ -29,7 +29,7 @@ class SelfTrainingConfig(LayerConfig):
     threshold: float = Field(default=0.001, ge=0, lt=1)
     """Units are linked if both softmaxes exceed it."""
     scale: float = Field(default=1.0, gt=0)
-    """Factor of the dot products. awesome-align's 1 suits mBERT; encoders with longer or shorter vectors need another,
+    """Factor of the dot products. awesome-align's 1 suits mBERT; encoders with vectors of other norms need another,
     so that neither softmax is flat or one-hot."""
     unit: Unit = "piece"
     """What is linked: ``piece`` or ``word``, whose vector is the mean of its pieces."""

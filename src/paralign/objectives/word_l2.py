@@ -90,6 +90,6 @@ class WordL2(Objective):
         pivot = self.config.pivot
         if pivot not in batch.languages:
             hint = f"--set word_l2.pivot={batch.languages[0]}, or word_l2.anchor=0"
-            raise UserError(f"no text is in the pivot language {pivot!r}", hint=hint)
+            raise UserError(f"there is no text in the pivot language {pivot!r}", hint=hint)
         chosen = [(name, np.flatnonzero(batch.in_language(name, pivot))) for name in self.reads]
         return [(name, rows, take_rows(batch.view(name), rows)) for name, rows in chosen]

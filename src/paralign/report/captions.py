@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from paralign.report.number_format import format_count, join_names, shorten_list
-from paralign.report.table_key import other_language
 from paralign.report.tables import Table
 from paralign.report.titles import choice_title, dataset_title
-from paralign.results import Seeds
+from paralign.results import Seeds, other_language
 
 __all__ = ["choices_caption", "seeds_caption", "table_caption"]
 

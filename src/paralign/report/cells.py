@@ -113,7 +113,7 @@ def build_cell(members: Iterable[Member], notes: list[str]) -> Cell:
         if earlier and earlier[1].value != row.value:
             notes.append(
                 f"{earlier[0].name} and {run.name} measured the same model and seeds on {row.language} with different"
-                f" results; the one of {run.name} is shown."
+                f" results; those of {run.name} are shown."
             )
         unique[row.key()] = (run, row)
     scores: dict[Unit, list[float]] = {}

@@ -40,7 +40,7 @@ _BASELINE_TOLERANCE = 1e-9
 
 
 def verdict(difference: float, comparison: Comparison | None, *, lower_is_better: bool) -> str:
-    """Return ``better`` or ``worse`` for a significant difference to the control, otherwise an empty string."""
+    """Return ``better`` or ``worse`` for a significant difference from the control, otherwise an empty string."""
     if not is_significant(comparison):
         return ""
     return "better" if (difference > 0) != lower_is_better else "worse"

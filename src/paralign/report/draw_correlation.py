@@ -37,7 +37,8 @@ def _figure(source: FigureSource, task: str) -> Figure:
     for row in correlations:
         predictor = row["predictor"]
         measured = [point for point in points if predictor in point["known"]]
-        description = f"Spearman {row['value']:.2f} over {row['points']} points"
+        defined = row["value"] is not None
+        description = f"Spearman {row['value']:.2f} over {row['points']} points" if defined else "no correlation"
         panels.append(
             Panel(
                 predictor,
@@ -48,7 +49,7 @@ def _figure(source: FigureSource, task: str) -> Figure:
                     x_label=predictor,
                     y_label="target − source, points",
                 ),
-                description if row["value"] is not None else "no correlation",
+                description,
             )
         )
         numbers += [

@@ -180,9 +180,9 @@ def _caption(tables: Sequence[Table], compared: bool, panels_left_out: int, syst
         )
         over = "test items and, where both systems have several seeds, over seeds" if several else "test items only"
         text = (
-            f"Difference to the control with its 95\N{NO-BREAK SPACE}% interval over {over}. To the right is better in"
-            " every panel. Filled dots: significant; outlined dots: not significant, or not tested."
-            " Numbers at the right: the score of the system."
+            f"Difference from the control with its 95\N{NO-BREAK SPACE}% interval over {over}. Further right is better"
+            " in every panel. Filled dots: significant; outlined dots: not significant, or not tested."
+            " Numbers on the right: the score of the system."
         )
         if any(table.key.lower_is_better for table in tables):
             text += " For error rates the gain is the reduction."

@@ -48,7 +48,7 @@ def draw_space(source: FigureSource) -> list[Figure]:
     meanings = "; ".join(f"{title}: {meaning}" for title, meaning in _TITLES.values())
     return [
         Figure(
-            "Space of sentence vectors, by layer",
+            "Geometry of sentence vectors, by layer",
             source.run.name,
             legend=[LegendEntry.line(style) for style in styles.values()],
             panels=panels,

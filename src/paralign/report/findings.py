@@ -86,7 +86,7 @@ def describe_difference(difference: float, comparison: Comparison | None, scaled
     """Return the end of a sentence about a system: how much better or worse than the control it is, if that is known.
 
     Args:
-        difference: the difference to the control.
+        difference: the difference from the control.
         comparison: the comparison with it. None: there is no interval.
         scaled: whether scores are shown × 100.
         reference: the name of the control.
@@ -103,7 +103,7 @@ def _undecided(difference: float, comparison: Comparison | None, scaled: bool, n
     """Describe a difference that is not significant, or not tested, without calling it better or worse."""
     reason = untested(comparison)
     details = [name, _interval(comparison, scaled), f"not tested: {reason}" if reason else ""]
-    text = f"the difference to the control is {format_difference(difference, scaled)}{' points' if scaled else ''}"
+    text = f"the difference from the control is {format_difference(difference, scaled)}{' points' if scaled else ''}"
     text += f" ({'; '.join(filter(None, details))})"
     return text if reason else f"{text}, not statistically significant"
 

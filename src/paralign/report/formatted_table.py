@@ -35,7 +35,7 @@ class FormattedCell:
     spread: str = ""
     """Standard deviation over seeds, and the interval of a score that is not a ratio of sums."""
     difference: str = ""
-    """Difference to the control, positive if the system is better."""
+    """Difference from the control, positive if the system is better."""
     interval: str = ""
     """Interval of the difference."""
     verdict: str = ""
@@ -86,7 +86,7 @@ class FormattedTable:
     seeds: str
     folded: bool
     compared: bool
-    """Whether a cell has a difference to the control."""
+    """Whether a cell has a difference from the control."""
     notes: list[str] = field(default_factory=list)
     finding: str = ""
     """What the best system reaches, for headline tables."""
@@ -189,7 +189,7 @@ def add_difference(
     scaled: bool = True,
     lower_is_better: bool = False,
 ) -> None:
-    """Add the difference to the control, its interval and its mark: positive is better, also for error rates."""
+    """Add the difference from the control, its interval and its mark: positive is better, also for error rates."""
     if difference is None or not math.isfinite(difference):
         return
     sign = -1 if lower_is_better else 1

@@ -21,8 +21,8 @@ _SPECIAL = {
 def latex(page: Page) -> str:
     r"""Return all tables of the page, each a ``table`` with the rules of the package booktabs.
 
-    Cells have the score, its standard deviation over seeds, and ``*`` for a significant difference to the control; the
-    best score of a column is bold. Include the file with ``\input{report}`` after ``\usepackage{booktabs}``.
+    Cells have the score, its standard deviation over seeds, and ``*`` for a significant difference from the control;
+    the best score of a column is bold. Include the file with ``\input{report}`` after ``\usepackage{booktabs}``.
     """
     labels: dict[str, int] = {}
     blocks = ["% Needs \\usepackage{booktabs}. Written by `paralign report --latex`."]
@@ -50,14 +50,16 @@ def _table(table: FormattedTable, label: str) -> Iterator[str]:
             yield _row(row, columns)
     yield r"\bottomrule"
     yield r"\end{tabular}"
-    notes = " * marks significant differences to the control." if table.compared else ""
+    notes = " * marks significant differences from the control." if table.compared else ""
     yield rf"\caption{{{_escape(table.title)}. {_escape(table.caption)} {_escape(table.seeds)}{notes}}}"
     yield rf"\label{{tab:{label}}}"
     yield r"\end{table}"
 
 
 def _row(row: FormattedRow, columns: list[int]) -> str:
-    return " & ".join([_escape(row.name), *(_score(row.cells[number]) for number in columns)]) + r" \\"
+    name = _escape(row.name)
+    name = "{}" * name.startswith("[") + name  # after \\ of the row before, [...] would be its argument
+    return " & ".join([name, *(_score(row.cells[number]) for number in columns)]) + r" \\"
 
 
 def _score(cell: FormattedCell) -> str:

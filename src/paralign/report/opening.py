@@ -98,8 +98,10 @@ def _result(outcomes: Sequence[_Outcome]) -> str:
         if all(untested(outcome.comparison) for outcome in outcomes):
             return _observed(outcomes, control)
         if count > 1:
-            return f"In none of the {count} scores below is the best system significantly better than {control}{where}."
-        return f"The best system is not significantly better than {control} in {outcomes[0].task}{where}."
+            return (
+                f"The best system is not significantly better than {control} in any of the {count} scores below{where}."
+            )
+        return f"The best system is not significantly better than {control} on {outcomes[0].task}{where}."
     parts = []
     for system in dict.fromkeys(outcome.row.system for outcome in better):
         own = [outcome for outcome in better if outcome.row.system == system]
@@ -109,9 +111,9 @@ def _result(outcomes: Sequence[_Outcome]) -> str:
     share = f"; that is {len(better)} of the {count} scores below" if count > 1 else ""
     if len(parts) == 1:
         ((system, tasks_of_system),) = parts
-        return f"{system} is significantly better than {control} in {tasks_of_system}{where}{share}."
-    systems = [f"{system} in {tasks_of_system}" for system, tasks_of_system in parts]
-    return f"Significantly better than {control} are {join_names(systems)}{where}{share}."
+        return f"{system} is significantly better than {control} on {tasks_of_system}{where}{share}."
+    systems = [f"{system} on {tasks_of_system}" for system, tasks_of_system in parts]
+    return f"Significantly better than {control}: {join_names(systems)}{where}{share}."
 
 
 def _observed(outcomes: Sequence[_Outcome], control: str) -> str:

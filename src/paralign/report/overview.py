@@ -5,8 +5,8 @@
 * The overall score is the mean over the tasks that every system has finished, each with the same weight. Error rates
   count as 1 - rate. Tasks whose scores are not shares or correlations, such as losses, are left out.
 
-Differences to the control follow the rule of all tables (:mod:`paralign.metrics.significance`): both systems are scored
-on the same resampled test items of every test set, and seeds are compared one by one.
+Differences from the control follow the rule of all tables (:mod:`paralign.metrics.significance`): both systems are
+scored on the same resampled test items of every test set, and seeds are compared one by one.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def mean_score(parts: Sequence[TaskScore]) -> TaskScore:
 
 
 def compare(score: TaskScore, control: TaskScore) -> TaskScore:
-    """Return a score with its difference to the control's, and the interval over test items and seeds if known."""
+    """Return a score with its difference from the control's, and the interval over test items and seeds if known."""
     comparison = None
     if score.resampled and control.resampled and score.resampled.items == control.resampled.items:
         over_items = compare_resampled([(score.resampled, control.resampled)])
@@ -209,7 +209,9 @@ def _table_score(row: Row, seeds: SeedOf) -> TaskScore | None:
 
 
 def _notes(columns: Sequence[TaskColumn], common: Sequence[str]) -> list[str]:
-    left_out = [column.name for column in columns if column.name not in common]
-    if not left_out or not columns:
-        return []
-    return [f"Not in the overall score, because not every system has finished it: {', '.join(left_out)}."]
+    left_out = [column for column in columns if column.name not in common]
+    reasons = {
+        "not every system has finished it": [column.name for column in left_out if column.scaled],
+        "it is not measured in percent": [column.name for column in left_out if not column.scaled],
+    }
+    return [f"Not in the overall score, because {why}: {', '.join(names)}." for why, names in reasons.items() if names]

@@ -27,8 +27,8 @@ __all__ = ["Page", "build_page", "html"]
 
 _LEGEND = "Scores are means over seeds, ± their sample standard deviation. Bold: the best score of the column."
 _LEGEND_COMPARED = (
-    "Scores are means over seeds, ± their sample standard deviation. Below each score: the difference to the control in"
-    " points, positive if the system is better, with its 95\N{NO-BREAK SPACE}% interval over test items (paired"
+    "Scores are means over seeds, ± their sample standard deviation. Below each score: the difference from the control"
+    " in points, positive if the system is better, with its 95\N{NO-BREAK SPACE}% interval over test items (paired"
     " bootstrap, 10,000 resamples) and, where both systems have two or more seeds, over seeds."
     " * marks differences whose interval over both excludes 0, not corrected for the number of comparisons. With one"
     f" seed, or fewer than {MIN_ITEMS} test items, nothing is marked. Bold: the best score of the column."
@@ -185,7 +185,7 @@ def _controls_of_runs(runs: Sequence[Run]) -> set[str]:
 
 def _versions(runs: Sequence[Run]) -> str:
     versions = sorted({run.info.version for run in runs if run.info.version})
-    return f"Runs by paralign {', '.join(versions) or 'of unknown version'}; report by paralign {__version__}."
+    return f"Runs made with paralign {', '.join(versions) or 'of unknown version'}; report by paralign {__version__}."
 
 
 def _run_notes(runs: Sequence[Run]) -> list[str]:

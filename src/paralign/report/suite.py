@@ -182,7 +182,7 @@ def _describe_overall(overview: Overview) -> str:
     others = " besides the control" if len(candidates) < len(scored) else ""
     rank = f", the highest of {len(candidates)} systems{others}," if len(candidates) > 1 else ""
     tasks = "task" if len(overview.common) == 1 else "tasks"
-    text = f"{best.system}{rank} reaches {format_score(value)} in the mean of {len(overview.common)} {tasks}"
+    text = f"{best.system}{rank} reaches {format_score(value)} on average over {len(overview.common)} {tasks}"
     if best.overall is None or best.overall.difference is None:
         return f"{text}."
     return text + describe_difference(best.overall.difference, best.overall.comparison, True, best.reference)

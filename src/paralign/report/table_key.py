@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
 from paralign.report.cells import Member
-from paralign.results import Measurement, natural_sort_key
+from paralign.results import Measurement, natural_sort_key, other_language
 from paralign.task_table import TaskInfo, metric_without_conditions, task_info
 
-__all__ = ["TableKey", "divide_members", "other_language", "training_languages"]
+__all__ = ["TableKey", "divide_members", "training_languages"]
 
 _UNSCALED = {"loss", "perplexity"}
 _DATA_SETTINGS = {
@@ -63,8 +63,8 @@ class TableKey:
 
     @property
     def is_percentage(self) -> bool:
-        """Whether scores are shares of items."""
-        return self.scaled and self.statistic == "ratio"
+        """Whether scores are shares: of items, or a mean of F1 over labels."""
+        return self.scaled and self.statistic in ("ratio", "macro_f1")
 
     @property
     def _rank(self) -> int:
@@ -90,15 +90,6 @@ class TableKey:
         names = (self.task, self.train or "", self.split, self.dataset or "", self.partner or "", self.settings or "")
         layer = -1 if self.layer is None else self.layer
         return (self.train is None, *names, self._rank, natural_sort_key(self.metric), self.pool or "", layer)
-
-
-def other_language(direction: str, language: str) -> str:
-    """Return the other side of a direction: ``en`` for German in ``en-de`` or ``de-en``.
-
-    The whole direction if the language is on neither side.
-    """
-    other = direction.removesuffix(f"-{language}")
-    return other if other != direction else direction.removeprefix(f"{language}-")
 
 
 def divide_members(key: TableKey, members: list[Member]) -> Iterator[tuple[TableKey, list[Member]]]:

@@ -308,16 +308,16 @@ def check_same_text(
     hint = "start a new run with another --out"
     entries = store.meta["specs"]
     if [entry["languages"] for entry in entries] != [list(spec.languages) for spec in specs]:
-        raise UserError("the data are not the data this run began with", where=store.path, hint=hint)
+        raise UserError("the data differ from those this run was started with", where=store.path, hint=hint)
     sources: list[PairSpec | TextSpec] = [*specs]
     for entry, spec in zip(entries, sources, strict=True):
         if not (entry["files"] or spec.paths) and entry["spec"] != str(spec):
             raise UserError(
-                f"the data are not the data this run began with: {entry['spec']}", where=store.path, hint=hint
+                f"the data differ from those this run was started with: {entry['spec']}", where=store.path, hint=hint
             )
         for file, path in zip_longest(entry["files"], spec.paths):
             if file is None or path is None or (Path(path).is_file() and file_digest(path) != file.get("blake2b")):
-                raise UserError("the data are not the data this run began with", where=path, hint=hint)
+                raise UserError("the data differ from those this run was started with", where=path, hint=hint)
 
 
 def main_process_first(function: Callable[[], T]) -> T:

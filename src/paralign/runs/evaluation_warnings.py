@@ -18,6 +18,7 @@ from paralign.corpus.store import TokenStore
 from paralign.digests import DAMAGED, file_digest, read_object
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.models import local_folder
 from paralign.ragged import row_ids, row_positions, row_starts
 from paralign.results import Measurement
 from paralign.rng import random_bits
@@ -99,7 +100,8 @@ def warn_of_scores(rows: Sequence[Measurement]) -> list[str]:
         better = {name: value for name, value in constant.items() if sign * row.value <= sign * value + 1e-9}
         if better:
             name, value = max(better.items(), key=lambda item: sign * item[1])
-            out.append(f"{where}: {row.metric} {row.value:.1%} is no better than without a model ({name} {value:.1%})")
+            baseline = f"the baseline without a model ({name} {value:.1%})"
+            out.append(f"{where}: {row.metric} {row.value:.1%} is no better than {baseline}")
         elif chance is not None and abs(row.value - chance) < 1.96 * math.sqrt(chance * (1 - chance) / row.n):
             out.append(
                 f"{where}: {row.metric} {row.value:.1%} is not significantly different from chance ({chance:.1%})"
@@ -123,7 +125,7 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
     for name, data in train:
         parts.setdefault(name, []).extend(_keys(encoder, task, data))
     out = [(name, np.unique(np.concatenate(keys))) for name, keys in parts.items()]
-    for corpus in _corpora(Path(model).parent):
+    for corpus in _corpora(local_folder(model).resolve().parent):
         try:
             store = TokenStore.open(corpus)
         except UserError:
@@ -137,10 +139,10 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
 
 def fine_tuned_on(model: str) -> list[tuple[str, Keys]]:
     """Return the texts a fine-tuned ``seed-K/model`` was trained on, if its run still contains their keys."""
-    path = Path(model).parent.parent / SEEN
+    path = local_folder(model).resolve().parent.parent / SEEN
     if not path.is_file():
         return []
-    hint = "remove it: overlap with the training data is then not looked for"
+    hint = "remove it: overlap with the training data is then not checked"
     facts = path.with_name("run.json")
     digest = read_object(facts, "restore it, or remove it").get("seen_digest") if facts.is_file() else None
     if digest not in (None, file_digest(path)):

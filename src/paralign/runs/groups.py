@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import math
 import shlex
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
@@ -76,23 +78,33 @@ def command_line(run: Callable[..., object], options: Mapping[str, object]) -> s
 
 
 def results_of(runs: Sequence[str | Path]) -> tuple[list[tuple[Path, Measurement]], list[str]]:
-    """Read all measurements in the given folders and their subfolders.
+    """Read all measurements in the given folders and their subfolders. A measurement in two folders counts once.
 
     Returns:
-        The measurements with the folder of each, and notes about lines that could not be read.
+        The measurements with the folder of each, and notes about lines that could not be read and undefined scores,
+        which are left out.
 
     Raises:
         UserError: for a folder without results.
     """
-    files: set[Path] = set()
+    files: dict[Path, Path] = {}
     for run in runs:
         inside = set(Path(run).rglob("results.jsonl"))
         if not inside:
             hint = "give output folders of finetune and evaluate"
             raise UserError("no results.jsonl in the folder", where=run, hint=hint)
-        files |= inside
+        files |= {file.resolve(): file for file in inside}
     if not files:
         raise UserError("no folders are given", hint="give output folders of finetune and evaluate")
     truncated: list[str] = []
-    rows = [(file.parent, row) for file in sorted(files) for row in read_results(file, torn=truncated)]
-    return rows, [f"{line}: the line is truncated and was skipped" for line in truncated]
+    rows: dict[str, tuple[Path, Measurement]] = {}
+    undefined: Counter[str] = Counter()
+    for file in sorted(files.values()):
+        for row in read_results(file, torn=truncated):
+            if math.isfinite(row.value):
+                rows.setdefault(row.model_dump_json(), (file.parent, row))
+            else:
+                undefined[f"{row.task} {row.language} {row.metric} of {row.model}"] += 1
+    notes = [f"{line}: the line is truncated and was skipped" for line in truncated]
+    notes += [f"{name}: {count} undefined scores were left out" for name, count in undefined.items()]
+    return list(rows.values()), notes

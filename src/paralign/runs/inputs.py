@@ -12,7 +12,7 @@ from paralign.digests import file_digest
 from paralign.errors import UserError
 from paralign.formats.archives import archive_of
 from paralign.formats.dictd import dictd_files
-from paralign.models import shipped
+from paralign.models import local_folder
 from paralign.objectives import find_objective
 from paralign.runs.folder import RunFolder
 from paralign.runs.settings import RunConfig
@@ -130,7 +130,7 @@ def finetune_inputs(train: Sequence[str], eval: Sequence[str], dev: str | None =
 
 def model_files(model: str) -> Entries:
     """Return the files of a model that decide what it computes: config, weights, tokenizer. None: it is on the hub."""
-    path = shipped(model) or Path(model).expanduser()
+    path = local_folder(model)
     inside = sorted(path.iterdir()) if path.is_dir() else []
     return file_entries(file for file in inside if file.suffix in _OF_MODEL and file.name not in _FACTS)
 

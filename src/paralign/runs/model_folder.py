@@ -16,6 +16,7 @@ from paralign.encoder import Encoder
 from paralign.encoder.card import lineage, read_provenance
 from paralign.encoder.loading import check_model
 from paralign.errors import UserError
+from paralign.models import local_folder
 from paralign.objectives import Objective
 from paralign.results import Seeds
 from paralign.task_table import TASKS
@@ -134,7 +135,7 @@ def saved_head(task: Task, encoder: Encoder, model: str) -> Objective:
     Raises:
         UserError: if there is none, or it does not fit the settings of the task.
     """
-    saved = Path(model) / "head.safetensors"
+    saved = local_folder(model) / "head.safetensors"
     if not isinstance(task, SupervisedTask) or not saved.is_file():
         raise UserError(
             f"this model has no head for {task.name!r}",
@@ -151,7 +152,7 @@ def saved_head(task: Task, encoder: Encoder, model: str) -> Objective:
         head.load_state_dict(weights)
     except RuntimeError as error:
         hint = "remove the task settings that change the head"
-        raise UserError("the saved head has another shape than these settings", where=saved, hint=hint) from error
+        raise UserError("the saved head does not fit these settings", where=saved, hint=hint) from error
     return head.to(encoder.device)
 
 
@@ -161,7 +162,7 @@ def _task_file(model: str) -> dict[str, Any] | None:
     Raises:
         UserError: for a damaged file.
     """
-    file = Path(model) / "task.json"
+    file = local_folder(model) / "task.json"
     if not file.is_file():
         return None
     check_model(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -51,6 +51,11 @@ from paralign.training.trackers import Trackers, check_trackers
 __all__ = ["PreparedTraining", "TrainingInputs", "make_objectives", "prepare_training"]
 
 _NEW_WEIGHTS = 31
+_NOT_DECISIVE = {
+    "seed", "accumulate", "gradient_checkpointing", "shard", "compile", "heldout_every", "log_every",
+    "gradient_cosine_every", "checkpoint_every", "keep",
+}  # fmt: skip
+"""Training settings that do not change what is learned."""
 """Stream of random numbers."""
 
 
@@ -164,6 +169,7 @@ class PreparedTraining:
         provenance = read_provenance(base)
         sources = [(entry["spec"].partition("=")[0], entry["kept"]) for entry in self.store.meta["specs"]]
         made_by = [verb, config.method, config.control, config.objectives, sources, outcome.steps]
+        made_by += [_decisive_settings(config)]
         origin = provenance.get("lineage") or self.trainer.settings["base"]
         if self.inputs.scratch:  # new weights, and a vocabulary learned from the text
             origin = lineage(self.inputs.scratch, [tags for tags, _ in sources])
@@ -192,6 +198,18 @@ class PreparedTraining:
             "command": self.folder.facts["command"],
             "settings": config.model_dump(mode="json"),
         }
+
+
+def _decisive_settings(config: RunConfig) -> dict[str, Any]:
+    """Return the settings that change what is learned, without seeds and folders."""
+    settings = config.model_dump(mode="json", exclude={"objectives", "method", "control", "weights"})
+    training = {name: value for name, value in settings["training"].items() if name not in _NOT_DECISIVE}
+    settings |= {"training": training, "dictionary": {"rate": config.dictionary.rate}}
+    return {
+        section: {name: PurePath(value).name if isinstance(value, str) else value for name, value in values.items()}
+        for section, values in settings.items()
+        if isinstance(values, dict)
+    }
 
 
 def prepare_training(

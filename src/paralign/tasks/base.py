@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -139,7 +139,8 @@ class Task(ABC):
 
     def autocast(self, encoder: Encoder) -> AbstractContextManager[Any]:
         """Return a context with the precision of the settings, for :meth:`evaluate` and :meth:`predict`."""
-        return torch.autocast(encoder.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+        half = self.config.precision == "bf16"
+        return torch.autocast(encoder.device.type, torch.bfloat16) if half else nullcontext()
 
     def alternatives(self, encoder: Encoder) -> Sequence[Mapping[str, Any]]:
         """Return the settings that can be chosen on development data (``paralign evaluate --dev``), such as

@@ -36,13 +36,14 @@ class ParserConfig(TaskConfig):
     arc: int = Field(default=256, ge=1)
     """Size of the representations for arcs (500 in Dozat and Manning 2017)."""
     relation: int = Field(default=64, ge=1)
-    """Size of the representations for relations (100 there)."""
+    """Size of the representations for relations (100 in Dozat and Manning 2017)."""
     dropout: float = Field(default=0.33, ge=0, lt=1)
     """Dropout of these representations (as in Dozat and Manning 2017)."""
     punctuation: bool = True
     """Whether words with the relation ``punct`` are scored, as in the CoNLL 2018 shared task."""
     subtypes: bool = False
-    """Whether relations include their subtype (``nsubj:pass``). False: only the universal part, as there."""
+    """Whether relations include their subtype (``nsubj:pass``). False: only the universal part, as in the
+    CoNLL 2018 shared task."""
     relations: tuple[str, ...] = ()
     """Names of the relations that can be predicted. Empty: those of the training data."""
 

@@ -44,16 +44,17 @@ class AnswerConfig(TaskConfig):
     """Settings of question answering. Defaults are those of BERT on SQuAD (Devlin et al. 2019)."""
 
     max_pieces: int = Field(default=384, ge=16)
-    """Longest row, special pieces included, at most the encoder's. Longer contexts are encoded in windows."""
+    """Maximum sequence length, special pieces included, at most the encoder's. Longer contexts are encoded in
+    windows."""
     stride: int = Field(default=128, ge=1)
     """Number of context pieces from the start of a window to the start of the next (``doc_stride`` in BERT's script,
     not the overlap). It is reduced for short windows, so that some window contains every span of ``max_answer``."""
     max_question: int = Field(default=64, ge=1)
-    """Longest question in pieces, at most half a row. Longer ones are cut, and counted."""
+    """Maximum length of a question in pieces, at most half a row. Longer ones are truncated, and counted."""
     max_answer: int = Field(default=30, ge=1)
     """Longest answer that can be predicted, in pieces."""
     n_best: int = Field(default=20, ge=1)
-    """Number of candidates with different texts."""
+    """Number of candidate answers, which differ in their text."""
     normalise: Literal["auto", "squad", "mlqa"] = "auto"
     """Scorer: of SQuAD, or of MLQA, which handles the articles of the context's language, all punctuation, and Chinese
     characters. ``auto``: MLQA's for files of MLQA, recognized by the names of file and folder; otherwise SQuAD's."""

@@ -29,7 +29,8 @@ class TopicConfig(TaskConfig):
     """Settings of topic classification."""
 
     max_pieces: int = Field(default=164, ge=4)
-    """Longest row, special pieces included, at most the encoder's. Longer sentences are cut, and counted."""
+    """Maximum sequence length, special pieces included, at most the encoder's. Longer sentences are truncated, and
+    counted."""
     labels: tuple[str, ...] = ()
     """Names of the topics; by default those of the training data."""
 

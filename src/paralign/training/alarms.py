@@ -87,7 +87,7 @@ class Alarms(Callback):
         self._active |= {name for name, loss in losses.items() if loss}
         idle = {f"{name} = 0": name for name in losses if name not in self._active}
         for key, name in idle.items():
-            messages[key] = f"nothing to do: the loss {name} has been 0 from the start, as without links or pairs"
+            messages[key] = f"no effect: the loss {name} has been 0 from the start, as if there were no links or pairs"
         self._streaks = {name: self._streaks.get(name, 0) + 1 for name in messages}
         enough = {name for name in messages if self._streaks[name] >= self._patience}
         enough |= idle.keys() if step >= self._steps else set()

@@ -56,11 +56,11 @@ class TrainingConfig(Config):
     """Number of batches whose records are sorted by length together."""
     shuffle: int = Field(default=4_194_304, ge=1)
     """Number of records that are shuffled together. A larger corpus is read in sections of at most this size, each of
-    64 random blocks of consecutive records, so that the memory for its order does not grow with it. Not used for
+    64 random blocks of consecutive records, so that memory for the order does not grow with the corpus. Not used for
     ``views.pack``."""
     chunk_cost: int | None = Field(default=None, ge=0)
-    """Cost of one more chunk, in positions: rows are encoded in as many chunks of rows of similar length as
-    minimize this cost plus padding. None: 256 on a CPU, 8,192 on an accelerator."""
+    """Cost of an additional chunk, in positions. Rows of similar length are encoded in chunks, in the number that
+    minimizes this cost plus padding. None: 256 on a CPU, 8,192 on an accelerator."""
     heldout_every: int = Field(default=500, ge=1)
     """Number of steps between evaluations on held-out text, if there is any."""
     log_every: int = Field(default=10, ge=1)

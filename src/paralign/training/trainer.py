@@ -267,7 +267,7 @@ class Trainer:
             checkpoint.check(newest.parent / "best")
         if state["data"] != self.batches.fingerprint:
             raise UserError(
-                "the data are not the data this run began with",
+                "the data differ from those this run was started with",
                 where=newest,
                 hint="start a new run with another --out",
             )

@@ -117,11 +117,11 @@ def _run(command: Sequence[str], folder: Path) -> None:
         if len(lines) == 1:
             return
     if done.returncode < 0:
-        what = f"was ended by signal {-done.returncode}"
+        what = f"was terminated by signal {-done.returncode}"
     elif done.returncode:
         what = f"failed (exit code {done.returncode})"
     else:
-        what = "ended without all its links: is the disk of the temporary folder full?"
+        what = "ended before writing all links: is the disk of the temporary folder full?"
     messages = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
     last = f": {messages[-1].strip():.200}" if messages else ""
     raise UserError(f"eflomal {what}{last}", where=command[0], hint="fix this, or use --method hmm")

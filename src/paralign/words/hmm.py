@@ -49,10 +49,10 @@ class HmmConfig(StatisticalConfig):
     iterations: int = Field(default=3, ge=1)
     """Passes of IBM model 2, from which the chains start."""
     chains: int | None = Field(default=None, ge=1, le=500)
-    """Chains of each direction, whose samples are averaged. Default: 12 for small texts, 5 for a million cells (source
-    words times target words, summed over sentence pairs), 3 for 10 million, 2 from 40 million on."""
+    """Number of chains per direction; their samples are averaged. Default: 12 for small texts, 5 for a million cells
+    (source words times target words, summed over sentence pairs), 3 for 10 million, 2 from 40 million on."""
     sweeps: int | None = Field(default=None, ge=10)
-    """Passes of each chain over the text; the samples of the last 8 count. Default: 28; 20 for 10
+    """Passes of each chain over the text; the samples of the last 8 are used. Default: 28; 20 for 10
     million cells, 16 from 32 million on."""
     alpha: float = Field(default=1e-4, gt=0)
     """Dirichlet prior of each word pair."""

@@ -36,8 +36,8 @@ class StatisticalConfig(AlignerConfig):
     lowercase: bool = True
     """Ignore case."""
     memory: str | None = None
-    """Largest memory of the training, such as ``500M`` or ``2G``. Candidate links on which both directions agree
-    least are left out until it suffices. Default: no limit."""
+    """Memory limit of training, such as ``500M`` or ``2G``. Candidate links on which both directions agree least are
+    dropped until the limit is met. Default: no limit."""
 
     @field_validator("memory", mode="before")
     @classmethod
