@@ -26,24 +26,28 @@ from real_text import each, paralign, side_by_side
 
 PAIRS, STEPS, BATCH = 4_000, 500, 32
 SETTINGS = (
-    *(f"training.steps={STEPS}", f"training.batch={BATCH}", "training.checkpoint_every=500"),
+    *(f"training.batch={BATCH}", "training.checkpoint_every=500"),
     *("data.min_pieces=3", "data.max_pieces=125"),
 )
 RATE = 5e-5
-MINI_RATES = {"control": 1e-3, "tlm": 5e-4, "moco": 1e-4, "moco-mlm": 1e-4, "ppa": 1e-4, "ppa-unshuffled": 1e-4}
+MINI_RATES = {"mlm": 1e-3, "tlm": 5e-4, "moco": 1e-4, "moco-mlm": 1e-4, "ppa": 1e-4}
 MINI_RATE = 8e-4
-"""Learning rates for paralign-mini, chosen on development halves with three tries for each method: those of
+"""Learning rates of recipes for paralign-mini, chosen on development halves with three tries for each method: those of
 docs/results/paralign-mini.md, and for word-level methods and TLM next to them of docs/results/alignlm-real-text.md."""
 MOCO = ("moco.queue=4096", "moco.momentum=0.995")
 
 
 @dataclass(frozen=True)
 class System:
-    """A recipe, its settings, and the symmetrization of its word links if it needs them."""
+    """A recipe and its settings."""
 
     recipe: str
     settings: tuple[str, ...] = ()
     links: str = ""
+    """Symmetrization of the word links, if it needs them."""
+    pairs: int = PAIRS
+    """Number of pairs of each language."""
+    steps: int = STEPS
 
 
 SYSTEMS = {
@@ -61,6 +65,10 @@ SYSTEMS = {
     ),
     "ppa-unshuffled": System("ppa", (*MOCO, "views.shuffle=false", "method=PPA −shuffling")),
     "moco-mlm": System("moco-mlm", MOCO),
+    # 4,000 pairs four times; four times the pairs in as many steps, and as often
+    "ppa-4k": System("ppa", MOCO, pairs=572),
+    "ppa-16k": System("ppa", MOCO, pairs=2_286),
+    "ppa-16k-long": System("ppa", MOCO, pairs=2_286, steps=2_000),
 }
 
 
@@ -93,12 +101,17 @@ def links(out: Path, symmetrization: str) -> list[str]:
     return specs
 
 
-def store(out: Path, base: str) -> Path:
-    """Build the token store of the pairs for a tokenizer."""
-    place = out / f"claims-store-{Path(base).name}"
+def limited(pairs: int) -> list[str]:
+    """Return the setting that reads only the first pairs of each language, if there are more."""
+    return [f"data.limit={pairs}"] if pairs < PAIRS else []
+
+
+def store(out: Path, base: str, limit: int = PAIRS) -> Path:
+    """Build the token store of the first pairs of each language for a tokenizer."""
+    place = out / (f"claims-store-{Path(base).name}" + f"-{limit}" * (limit < PAIRS))
     if not place.is_dir():
         pairs = [f"en-{tag}={path}" for tag, path in sample(out).items()]
-        filters = ["data.min_pieces=3", "data.max_pieces=125"]
+        filters = ["data.min_pieces=3", "data.max_pieces=125", *limited(limit)]
         paralign(
             *("corpus", "build", "--model", base, *each("--pairs", pairs), *each("--set", filters)),
             *("--lenient", "--out", place),
@@ -113,10 +126,12 @@ def train(out: Path, base: str, name: str, seed: int) -> None:
     if state.get("status") == "done":
         return
     given = each("--links", links(out, system.links)) if system.links else []
-    rate = MINI_RATES.get(name, MINI_RATE) if base == NAME else RATE
-    sets = [*SETTINGS, f"training.learning_rate={rate:g}", *system.settings]
+    rate = MINI_RATES.get(system.recipe, MINI_RATE) if base == NAME else RATE
+    sets = [*SETTINGS, *limited(system.pairs), f"training.steps={system.steps}", f"training.learning_rate={rate:g}"]
+    sets += system.settings
+    corpus = store(out, base, system.pairs)
     paralign(
-        *("align", "--model", base, "--corpus", store(out, base), "--recipe", system.recipe, "--seed", seed, *given),
+        *("align", "--model", base, "--corpus", corpus, "--recipe", system.recipe, "--seed", seed, *given),
         *(*each("--set", sets), "--out", run, "--resume"),
     )
 
@@ -134,7 +149,8 @@ def main() -> None:
     out = given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     prepare(given.data.resolve(), out)
-    store(out, given.base)
+    for limit in {SYSTEMS[name].pairs for name in given.only}:
+        store(out, given.base, limit)
     for symmetrization in {SYSTEMS[name].links for name in given.only} - {""}:
         links(out, symmetrization)
     side_by_side(
