@@ -1,6 +1,7 @@
 """The examples run, and what the documents tell a newcomer to type is understood."""
 
 import ast
+import importlib
 import importlib.util
 import itertools
 import json
@@ -184,9 +185,14 @@ def test_a_command_that_does_not_exist_would_be_noticed():
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=label)
-def test_python_in_the_documents_compiles(path):
+def test_python_in_the_documents_compiles_and_its_names_exist(path):
     for block in re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
-        compile(block, path.name, "exec")
+        for node in ast.walk(ast.parse(block, path.name)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("paralign"):
+                module = importlib.import_module(node.module)
+                assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "paralign":
+                assert hasattr(importlib.import_module("paralign"), node.attr), node.attr
 
 
 def anchors(path):

@@ -18,6 +18,7 @@ _LAZY = {
     "analyze_ablation": "paralign.commands.analyze_ablation",
     "analyze_correlation": "paralign.commands.analyze_correlation",
     "analyze_embeddings": "paralign.commands.analyze_embeddings",
+    "analyze_encoders": "paralign.commands.analyze_encoders",
     "analyze_links": "paralign.commands.analyze_links",
     "analyze_probes": "paralign.commands.analyze_probes",
     "analyze_similarity": "paralign.commands.analyze_similarity",
@@ -54,6 +55,7 @@ __all__ = [
     "analyze_ablation",
     "analyze_correlation",
     "analyze_embeddings",
+    "analyze_encoders",
     "analyze_links",
     "analyze_probes",
     "analyze_similarity",
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from paralign.commands.analyze_ablation import analyze_ablation
     from paralign.commands.analyze_correlation import analyze_correlation
     from paralign.commands.analyze_embeddings import analyze_embeddings
+    from paralign.commands.analyze_encoders import analyze_encoders
     from paralign.commands.analyze_links import analyze_links
     from paralign.commands.analyze_probes import analyze_probes
     from paralign.commands.analyze_similarity import analyze_similarity

@@ -9,6 +9,8 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import paralign
+from paralign.config import load_toml
+from paralign.corpus.clean import FilterConfig
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance
@@ -180,6 +182,17 @@ def test_a_store_of_another_tokenizer_is_refused(base, store, tmp_path):
     with pytest.raises(UserError, match="built with another tokenizer"):
         align(tmp_path / "other", tmp_path / "run", pairs=(), corpus=store.path)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_filter_of_a_run_is_that_of_its_store(base, store, tmp_path):
+    """Text of a store is not filtered again: other settings are refused, and those of the store are recorded."""
+    built = store.meta["filter"]["min_pieces"]
+    align(base, tmp_path / "run", pairs=(), corpus=store.path, overrides=[f"data.min_pieces={built}"])
+    assert load_toml(tmp_path / "run/config.toml")["data"]["min_pieces"] == built != FilterConfig().min_pieces
+    for setting in ("data.limit=50", f"data.min_pieces={built + 1}"):
+        with pytest.raises(UserError, match=rf"{setting.replace('=', ' is ')}, but the token store was built with"):
+            align(base, tmp_path / "other", pairs=(), corpus=store.path, overrides=[setting])
+        assert not (tmp_path / "other").exists()
 
 
 def test_a_stopped_run_is_reported_and_resumes(base, tmp_path, monkeypatch):

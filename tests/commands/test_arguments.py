@@ -57,8 +57,51 @@ def test_positional_arguments_defaults_and_names_are_kept():
     assert command("m", "t", more=Path("a/b")) == ("m", "t", ["a/b"], "o")
     assert command(Path("m"), "t", more=[Path("a"), "b"]) == ("m", "t", ["a", "b"], "o")
     assert (command.__name__, command.__doc__) == ("command", "Doc.")
-    with pytest.raises(TypeError, match="unexpected keyword"):
+    with pytest.raises(TypeError, match=r"command\(\) has no argument 'mor' \(did you mean 'more'\?\)"):
         command("m", "t", mor="x")
+
+
+def test_a_mapping_gives_languages_and_files(monkeypatch):
+    seen = []
+    monkeypatch.setattr("paralign.commands.align.run_align", lambda options, request: seen.append(request))
+    paralign.align("x", out="o", pairs={"en-de": "a.tsv", "en-fr": Path("b.tsv")}, overrides={"training.steps": 2})
+    assert seen[0].pairs == ["en-de=a.tsv", "en-fr=b.tsv"]
+    assert seen[0].overrides == ["training.steps=2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("align", {"batch_size": 8}, r"align\(\) has no argument 'batch_size' \(use settings=\{'training': \{'batch'"),
+        ("predict", {"layer": 2}, r"predict\(\) has no argument 'layer' \(use overrides=\{'task.layer'"),
+        ("evaluate", {"map": "m"}, r"'map' \(use maps\)"),
+        ("align_words", {"tokenized": True}, r"'tokenized' \(use tokenised\)"),
+        ("finetune", {"trian": "en=a"}, r"\(did you mean 'train'\?\)"),
+    ],
+)
+def test_arguments_that_do_not_exist_are_answered_with_those_that_do(name, arguments, message):
+    with pytest.raises(TypeError, match=message):
+        getattr(paralign, name)("x", **arguments)
+    with pytest.raises(TypeError, match=r"evaluate\(\): too many positional arguments"):
+        paralign.evaluate("paralign-mini", "retrieval", data="en-de=a", out="o")
+
+
+def test_values_of_other_types_are_refused(encoder):
+    """In one line that says what to give instead."""
+    for arguments, message in (
+        ({"model": encoder}, r"model is of type Encoder, not a string or path \(give its folder"),
+        ({"pairs": [("a", "b")]}, "pairs is of type tuple, not a string or path"),
+        ({"pairs": 3}, r"pairs is of type int \(give a string or path, or a list of them\)"),
+    ):
+        with pytest.raises(UserError, match=message):
+            paralign.align(**({"model": "x", "pairs": "en-de=a", "out": "o"} | arguments))
+    with pytest.raises(UserError, match="the models have no names"):
+        paralign.suite("quick", models=["paralign-mini"], out="o")
+
+
+def test_a_folder_to_save_in_is_a_string_or_a_path(encoder, tmp_path):
+    encoder.save_pretrained(str(tmp_path / "saved"))
+    assert paralign.Encoder.from_pretrained(tmp_path / "saved").digest() == encoder.digest()
 
 
 # -- names of data sets, and results as a table

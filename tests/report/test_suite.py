@@ -2,6 +2,7 @@
 
 import csv
 import math
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from paralign.metrics import compare_over_seeds, paired_bootstrap_mean
 from paralign.report.overview import build_overview, group_by_control
 from paralign.report.suite import ReportCell, write_suite_report
-from paralign.results import Seeds, write_results
+from paralign.results import Seeds, Where, write_results
 from tests.report.synthetic import generator, measurement
 
 LEVELS = {"base": 0.5, "control": 0.55, "ppa": 0.7}
@@ -22,7 +23,9 @@ def items_of(task, system, language, seed, n=80):
     return np.stack([hard + noise < LEVELS[system], np.ones(n)], axis=1).astype(np.float64)
 
 
-def cell(folder, task, kind, system, seed, items, *, metric="accuracy", status="done", **more):
+def cell(
+    folder, task, kind, system, seed, items, *, metric="accuracy", status="done", settings=MappingProxyType({}), **more
+):
     """A finished cell; ``items`` by language."""
     run = folder / task / (system if seed is None else f"{system}-seed{seed}")
     rows = []
@@ -30,7 +33,8 @@ def cell(folder, task, kind, system, seed, items, *, metric="accuracy", status="
         row = measurement(
             table, task=kind, language=language, metric=metric, model=system, model_hash=f"hash of {system}",
             run=run.name, train=None if seed is None else "en", seeds=Seeds(finetune=seed),
-            settings={"system": system, "control": system == "control", "data": f"{task} {language}"}, **more,
+            settings={"system": system, "control": system == "control", "data": f"{task} {language}", **settings},
+            **more,
         )  # fmt: skip
         rows.append((row, table))
     write_results(run, rows)
@@ -130,6 +134,21 @@ def test_the_interval_of_the_overall_score_is_that_of_one_mean_over_all_test_set
     assert found.seeds == 2
     for name in ("difference", "low", "high", "p"):
         assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=1e-6)
+
+
+@pytest.mark.parametrize(("asked", "title"), [(None, "default layer"), (0.5, "layer 0.5 of the depth"), ("", None)])
+def test_encoders_of_different_depth_are_compared_at_the_layer_that_was_asked_for(tmp_path, asked, title):
+    cells = []
+    for system, layer in (("control", 4), ("base", 4), ("ppa", 2)):
+        items = {name: items_of("find", system, name, None) for name in ("de", "zh")}
+        found = cell(tmp_path, "find", "retrieval", system, None, items, metric="accuracy_cosine",
+                     where=Where(layer=layer, pool="mean"),
+                     settings={} if asked == "" else {"task": {"layer": asked}})  # fmt: skip
+        cells.append(found)
+    text = write_suite_report(cells, tmp_path / "report.html").markdown.read_text()
+    assert ("not every system has finished it" in text) == (title is None)
+    assert title is None or f"mean pooling, {title}" in text
+    assert ("layer 2" in text) == (title is None)
 
 
 def test_a_loss_is_not_in_the_overall_score(tmp_path):

@@ -93,7 +93,7 @@ def command(
     )
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
-        previewed = replace(request, settings=preview_settings(settings))
+        previewed = request if corpus else replace(request, settings=preview_settings(settings))
         preview_training(
             lambda temporary: prepare_align(temporary, previewed),
             options,

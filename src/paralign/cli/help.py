@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from typer.core import TyperCommand, TyperOption
+
+from paralign.errors import UserError
 
 __all__ = ["GROUPS", "HINTS", "MAX_WIDTH", "Command", "hint_for"]
 
@@ -115,7 +118,23 @@ def hint_for(option: str) -> str | None:
 
 
 class Command(TyperCommand):
-    """A command whose help shows options under the headings of :data:`GROUPS`."""
+    """A command whose help shows options under the headings of :data:`GROUPS`.
+
+    An option that takes one value is refused if it is given twice; only the last value would count otherwise.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of a command line.
+
+        Raises:
+            UserError: for an option that is repeated and must not be.
+        """
+        given = Counter(self.make_parser(ctx).parse_args(args=list(args))[2])
+        for parameter, count in given.items():
+            single = isinstance(parameter, TyperOption) and not (parameter.multiple or parameter.is_flag)
+            if single and count > 1:
+                raise UserError(f"{parameter.opts[0]} is given {count} times", hint="this command takes one")
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, then options by group; parameters without one come last, under "Options"."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from paralign.commands.arguments import SHORT_FORMS
 from paralign.config import merge, parse_override
 from paralign.errors import UserError
 
@@ -35,18 +36,6 @@ __all__ = [
     "as_overrides",
     "short_forms",
 ]
-
-SHORT_FORMS = {
-    "lr": "training.learning_rate",
-    "epochs": "training.epochs",
-    "batch_size": "training.batch",
-    "precision": "training.precision",
-    "seed": "training.seed",
-    "limit": "data.limit",
-    "reset_layers": "layers.reset",
-    "layer": "task.layer",
-}
-"""Parameter of a command -> the setting it is a short form of."""
 
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="Output folder of the run; must be new unless --resume is given.")

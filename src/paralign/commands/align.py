@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
+from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.encoder.loading import check_model
 from paralign.errors import UserError
+from paralign.runs.corpus import with_filter_of
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files, store_entries
 from paralign.runs.options import RunOptions
@@ -122,6 +124,9 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
     specs = [parse_pairs(text) for text in request.pairs]
     if bool(specs) == bool(request.corpus):
         raise UserError("give either --pairs or --corpus")
+    if request.corpus:
+        given = merge(request.settings, *map(parse_override, request.overrides))
+        config = with_filter_of(request.corpus, config, given.get("data", {}))
     start = StartCheckpoint(request.from_checkpoint) if request.from_checkpoint else None
     model = request.model or (start.model() if start else "")
     folder = RunFolder(options.out, "align", resume=options.resume, command=options.command)

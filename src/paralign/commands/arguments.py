@@ -4,31 +4,56 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["one_or_several"]
+from paralign.config import did_you_mean
+from paralign.errors import UserError
+
+__all__ = ["SHORT_FORMS", "one_or_several"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+SHORT_FORMS = {
+    "lr": "training.learning_rate",
+    "epochs": "training.epochs",
+    "batch_size": "training.batch",
+    "precision": "training.precision",
+    "seed": "training.seed",
+    "limit": "data.limit",
+    "reset_layers": "layers.reset",
+    "layer": "task.layer",
+}
+"""Option of a command, as a Python name -> the setting it is a short form of."""
+_OTHER_NAMES = {
+    "model": "models", "models": "model", "map": "maps", "set": "overrides", "method_name": "method",
+    "tokenized": "tokenised", "symmetrize": "symmetrise", "train_data": "train", "eval_data": "eval",
+}  # fmt: skip
+"""Names that are often tried -> the name here."""
+
 
 def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
-    """Let a string or path stand for a list of one, and a path for its name, in the arguments of a command.
+    """Accept the forms in which people give the arguments of a command, and name those that cannot be used.
 
-    Without it, the characters of ``pairs="en-de=corpus.tsv"`` would be taken for specs, and the folder that
+    A string or path is a list of one; a mapping is a list of ``KEY=VALUE`` (``{"en-de": "corpus.tsv"}``); a path is its
+    name. Without this, the characters of ``pairs="en-de=corpus.tsv"`` would be taken for specs, and the folder that
     :func:`paralign.align` returns could not be passed to another command as its model.
 
     Args:
         command: a function. Parameters that take several strings are annotated with ``Sequence[...]``, those that take
             a string alone with ``str`` or ``str | None``.
 
+    Raises:
+        UserError: (the function that is returned) for a value that is no string, path, list or mapping of them.
+        TypeError: for an argument that the command does not have, with the name to use.
+
     >>> @one_or_several
     ... def show(*, pairs: "Sequence[str]" = (), out: str = ""):
     ...     return pairs, out
-    >>> show(pairs="en-de=a", out="runs"), show(pairs=["en-de=a"])
-    ((['en-de=a'], 'runs'), (['en-de=a'], ''))
+    >>> show(pairs="en-de=a", out="runs"), show(pairs=["en-de=a"]), show(pairs={"en-de": "a"})
+    ((['en-de=a'], 'runs'), (['en-de=a'], ''), (['en-de=a'], ''))
     """
     kinds = {name: str(kind) for name, kind in command.__annotations__.items()}
     several = [name for name, kind in kinds.items() if "Sequence[str" in kind or "Sequence[Path" in kind]
@@ -37,16 +62,55 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        bound = signature.bind(*args, **kwargs)
+        for name in kwargs.keys() - signature.parameters.keys():
+            raise TypeError(_unknown_argument(command.__name__, name, signature.parameters))
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{command.__name__}(): {error}") from None
         for name in several:
             value = bound.arguments.get(name)
-            if value is None:
-                continue
-            values = [value] if isinstance(value, str | Path) else value
-            bound.arguments[name] = [str(part) if isinstance(part, Path) else part for part in values]
+            if value is not None:
+                bound.arguments[name] = [_text(name, part) for part in _parts(name, value)]
         for name in plain:
-            if isinstance(bound.arguments.get(name), Path):
-                bound.arguments[name] = str(bound.arguments[name])
+            if bound.arguments.get(name) is not None:
+                bound.arguments[name] = _text(name, bound.arguments[name])
         return command(*bound.args, **bound.kwargs)
 
     return wrapped
+
+
+def _parts(name: str, value: Any) -> Iterable[Any]:
+    if isinstance(value, str | Path):
+        return [value]
+    if isinstance(value, Mapping):
+        return [f"{key}={part}" for key, part in value.items()]
+    if not isinstance(value, Iterable):
+        raise UserError(f"{name} is {_shown(value)}", hint="give a string or path, or a list of them")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, str | Path):
+        return str(value)
+    hint = "give its folder (encoder.save_pretrained writes one)" if hasattr(value, "save_pretrained") else ""
+    raise UserError(f"{name} is {_shown(value)}, not a string or path", hint=hint or None)
+
+
+def _shown(value: object) -> str:
+    return f"of type {type(value).__name__}"
+
+
+def _unknown_argument(command: str, name: str, known: Iterable[str]) -> str:
+    """Return a message with what to use instead of an argument that a command does not have."""
+    known = list(known)
+    setting = SHORT_FORMS.get(name)
+    if setting and ("settings" in known or setting.startswith("task.")):
+        section, _, key = setting.partition(".")
+        nested = f"settings={{{section!r}: {{{key!r}: ...}}}}"
+        hint = f"use {nested}" if "settings" in known else f"use overrides={{{setting!r}: ...}}"
+    elif _OTHER_NAMES.get(name) in known:
+        hint = f"use {_OTHER_NAMES[name]}"
+    else:
+        hint = did_you_mean(name, known)
+    return f"{command}() has no argument {name!r} ({hint})"

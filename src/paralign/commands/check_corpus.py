@@ -115,6 +115,8 @@ def check_corpus(
         echo(f"{overlap.source}: {counts}, {details}", quiet=quiet)
     for problem in problems:
         echo(f"PROBLEM {problem}")
+    if not problems:
+        echo("no problems found", quiet=quiet)
     return problems
 
 
@@ -208,4 +210,4 @@ def _summary(result: TextCheck) -> str:
         }
     )
     summary = ", ".join(f"{count:,} {what}" for what, count in (+counts).most_common())
-    return f"{result.spec}: {result.lines:,} lines; {summary or 'no problems found'}"
+    return f"{result.spec}: {result.lines:,} lines{summary and '; '}{summary}"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from paralign.commands.arguments import one_or_several
-from paralign.commands.map import map_languages, use_maps
+from paralign.commands.map import fitted_on, map_languages, use_maps
 from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.encoder import Encoder
@@ -129,7 +129,8 @@ def evaluate(
         recorded_settings(task_instance) | ({"maps": mapped} if mapped else {}),
     )
     try:
-        seen = seen_texts(encoder, facts["of"]["model"] if facts else model, task_instance, [])
+        chosen_on = [(f"the development data {spec}", items) for spec, (items, _) in zip(dev, read_dev, strict=True)]
+        seen = seen_texts(encoder, facts["of"]["model"] if facts else model, task_instance, chosen_on)
         seen += fine_tuned_on(model) if facts else []
         warnings = warn_of_data(task_instance, encoder, [(spec, items) for spec, _, items in tests], seen)
         choice = choose_layer(task_instance, encoder, [items for items, _ in read_dev]) if dev else None
@@ -141,6 +142,7 @@ def evaluate(
     except BaseException:
         folder.abandon()
         raise
+    warnings += fitted_on(maps, folder.facts["inputs"]["eval"])
     warnings += warn_of_scores([row for row, _ in measured])
     folder.save(  # before the results, so that there are none without their warnings
         parameters=encoder.parameter_count(),

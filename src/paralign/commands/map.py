@@ -13,12 +13,13 @@ from paralign.digests import write_digests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
+from paralign.runs.inputs import Entries, data_files
 from paralign.sources.readers import read_text
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.words.linear_map import KINDS, LinearMap, fit_map
 from paralign.words.text_map import fit_text_maps
 
-__all__ = ["make_map", "make_text_maps", "map_languages", "use_maps"]
+__all__ = ["fitted_on", "make_map", "make_text_maps", "map_languages", "use_maps"]
 
 
 @one_or_several
@@ -75,7 +76,8 @@ def make_map(
         tokenised=tokenised,
         languages=spec.languages,
     )
-    settings = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model}
+    settings = {"source": spec.target, "target": spec.source, "layer": layer, "kind": kind, "model": model,
+                "fitted_on": data_files([spec])}  # fmt: skip
     linear_map = LinearMap(matrix.cpu(), {**settings, "model_hash": encoder.digest(), **facts})
     with atomic_folder(Path(out)) as part:
         linear_map.save(part)
@@ -125,7 +127,7 @@ def make_text_maps(
     texts = {spec.language: (line for _, line in read_text(spec) if line) for spec in specs}
     maps, count = fit_text_maps(encoder, texts, layer=layer, kind=kind, components=components)
     settings = {"target": specs[0].language, "layer": layer, "kind": kind, "model": model,
-                "model_hash": encoder.digest(), "sentences": count}  # fmt: skip
+                "model_hash": encoder.digest(), "sentences": count, "fitted_on": data_files(specs)}  # fmt: skip
     written = []
     with atomic_folder(out) as part:
         for language, (matrix, bias) in maps.items():
@@ -153,6 +155,21 @@ def _map_folders(folder: Path) -> list[Path]:
 def map_languages(folder: str | Path) -> set[str]:
     """Return the languages that the maps of a folder are for."""
     return {str(LinearMap.load(part).facts["source"]) for part in _map_folders(Path(folder))}
+
+
+def fitted_on(folders: Sequence[str | Path], entries: Entries) -> list[str]:
+    """Return a warning for each file that a map was fitted on.
+
+    Args:
+        folders: the folders of the maps.
+        entries: the files, as :func:`paralign.runs.inputs.data_files` describes them.
+    """
+    files = {entry["blake2b"]: entry["path"] for entry in entries if entry.get("blake2b")}
+    out = []
+    for folder in (part for given in folders for part in _map_folders(Path(given))):
+        used = {entry.get("blake2b") for entry in LinearMap.load(folder).facts.get("fitted_on", [])}
+        out += [f"{path}: the map {folder} was fitted on this file" for digest, path in files.items() if digest in used]
+    return out
 
 
 def use_maps(encoder: Encoder, digest: str, folders: Sequence[str | Path]) -> list[str]:

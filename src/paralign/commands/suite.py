@@ -15,6 +15,7 @@ from paralign.encoder.card import read_provenance
 from paralign.encoder.loading import check_loadable
 from paralign.errors import UserError
 from paralign.models import local_folder
+from paralign.report.table_key import training_languages
 from paralign.results import read_results
 from paralign.runs.cells import CellOutcome, run_cells
 from paralign.runs.folder import RunFolder
@@ -85,6 +86,8 @@ def suite(
     config = load_suite(name, None if data is None else Path(data), limit)
     for task in config.task:
         check_task(task, name)
+    if not isinstance(models, Mapping):
+        raise UserError("the models have no names", hint='models={"base": "FOLDER", "ppa": "FOLDER"}')
     _check_models(models, control)
     cells = suite_cells(config, models, out)
     for model in dict.fromkeys(cell.model for cell in cells):
@@ -254,7 +257,9 @@ def _describe(cell: SuiteCell, outcome: CellOutcome) -> str:
     if outcome.status == "stopped":
         return f"{name} stopped: the time budget is used up"
     rows = read_results(cell.folder)
-    values = [row.value for row in rows if row.metric == rows[0].metric and math.isfinite(row.value)]
+    rows = [row for row in rows if row.metric == rows[0].metric and math.isfinite(row.value)] or rows
+    zero_shot = [row for row in rows if row.language not in training_languages(row.train)[0]]
+    values = [row.value for row in zero_shot or rows if math.isfinite(row.value)]
     mean = f"{100 * sum(values) / len(values):.1f}" if values else "undefined"
     return f"    {name}: {rows[0].metric} {mean}, mean of {len(values)}, in {seconds}"
 

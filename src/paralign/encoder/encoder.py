@@ -131,7 +131,7 @@ class Encoder(EncodesText, nn.Module):
         tokenizer.model_max_length = max_length
         return cls(model, tokenizer, name=arch, chunk_cost=chunk_cost)
 
-    def save_pretrained(self, folder: Path, *, weights: str = "fp32") -> None:
+    def save_pretrained(self, folder: str | Path, *, weights: str = "fp32") -> None:
         """Write a folder that ``AutoModel.from_pretrained`` loads without paralign.
 
         A new vocabulary head that has not been trained (``head_is_new``) is left out.
@@ -141,6 +141,7 @@ class Encoder(EncodesText, nn.Module):
             weights: ``fp32``, or ``fp16`` for half the size. The folder still loads as fp32, and the weights of this
                 encoder are rounded in the same way.
         """
+        folder = Path(folder)
         write = hf.save_half if weights == "fp16" else hf.save
         write(self.model, folder, head=not (self.has_head and self.head_is_new))
         tok.save_tokenizer(self.tokenizer, folder)

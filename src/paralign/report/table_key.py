@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
@@ -12,7 +12,7 @@ from paralign.report.cells import Member
 from paralign.results import Measurement, natural_sort_key, other_language
 from paralign.task_table import TaskInfo, metric_without_conditions, task_info
 
-__all__ = ["TableKey", "divide_members", "training_languages"]
+__all__ = ["TableKey", "divide_members", "requested_layer", "training_languages", "with_layer"]
 
 _UNSCALED = {"loss", "perplexity"}
 _DATA_SETTINGS = {
@@ -31,7 +31,8 @@ class TableKey:
     split: str
     train: str | None
     pool: str | None
-    layer: int | None
+    layer: int | str | None
+    """Number of the hidden state; what was asked for if encoders have different ones: ``default layer``."""
     statistic: str = "ratio"
     """How scores follow from their items: ``ratio``, ``pearson``, ``spearman`` or ``macro_f1``."""
     dataset: str | None = None
@@ -88,8 +89,22 @@ class TableKey:
         """Return a sort key: tables with a training language (zero-shot transfer) first, then by task, main metrics
         first."""
         names = (self.task, self.train or "", self.split, self.dataset or "", self.partner or "", self.settings or "")
-        layer = -1 if self.layer is None else self.layer
+        layer = natural_sort_key("" if self.layer is None else str(self.layer))
         return (self.train is None, *names, self._rank, natural_sort_key(self.metric), self.pool or "", layer)
+
+
+def requested_layer(row: Measurement) -> Hashable:
+    """Return the layer that was asked for: encoders of different depth have other numbers for it."""
+    task = row.settings.get("task")
+    return task["layer"] if isinstance(task, Mapping) and "layer" in task else f"number {row.where.layer}"
+
+
+def with_layer(key: TableKey, requested: Hashable, members: list[Member]) -> TableKey:
+    """Return the key with the layer of all members, or with what was asked for if they differ."""
+    numbers = {row.where.layer for _, row in members}
+    if len(numbers) == 1:
+        return replace(key, layer=numbers.pop())
+    return replace(key, layer="default layer" if requested is None else f"layer {requested} of the depth")
 
 
 def divide_members(key: TableKey, members: list[Member]) -> Iterator[tuple[TableKey, list[Member]]]:

@@ -101,7 +101,7 @@ def short_title(key: TableKey) -> str:
     if key.pool:
         parts.append(pooling_name(key.pool))
     if key.layer is not None:
-        parts.append(f"layer {key.layer}")
+        parts.append(key.layer if isinstance(key.layer, str) else f"layer {key.layer}")
     dataset = _short_dataset(key.dataset, key.split) if key.dataset else None
     parts += [part for part in (dataset, f"with {key.partner}" if key.partner else None, key.settings) if part]
     if key.train and key.train != "en":
@@ -115,7 +115,7 @@ def table_title(key: TableKey) -> str:
     if key.pool:
         parts.append(pooling_name(key.pool))
     if key.layer is not None:
-        parts.append(f"layer {key.layer}")
+        parts.append(key.layer if isinstance(key.layer, str) else f"layer {key.layer}")
     if key.dataset:
         parts.append(_short_dataset(key.dataset, key.split))
     if key.partner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from paralign.device import only_cpu
 from paralign.digests import file_digest
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.runs.settings import RunConfig
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.words import word_spans
 
@@ -215,6 +216,26 @@ def echo_languages(rows: Mapping[str, Mapping[str, float]], *, quiet: bool = Fal
                 f"as {row['drawn']:.1%}), which is too little to learn a language from",
                 quiet=quiet,
             )
+
+
+def with_filter_of(corpus: str | Path, config: RunConfig, given: Mapping[str, Any]) -> RunConfig:
+    """Return the settings of a run with the filter that its token store was built with.
+
+    Args:
+        corpus: the token store.
+        config: the settings.
+        given: settings of ``[data]`` that the user gave.
+
+    Raises:
+        UserError: if one of them differs from that of the store.
+    """
+    built = TokenStore.open(corpus).meta["filter"]
+    for name, value in given.items():
+        if name in built and built[name] != value:
+            message = f"data.{name} is {value}, but the token store was built with {built[name]}"
+            raise UserError(message, where=corpus, hint="leave it out, or build another store")
+    known = {name: value for name, value in built.items() if name in FilterConfig.model_fields}
+    return config.model_copy(update={"data": config.data.model_copy(update=known)})
 
 
 def open_corpus(
