@@ -242,12 +242,24 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
         location = first["loc"]
         name = ".".join(str(part) for part in location)
         if first["type"] == "extra_forbidden":
-            hint = did_you_mean(str(location[-1]), _field_names(cls, location[:-1]))
-            raise UserError(f"unknown setting {name!r}", where=where, hint=hint) from error
+            raise UserError(f"unknown setting {name!r}", where=where, hint=_known_setting(cls, location)) from error
         reason = first["msg"].removeprefix("Value error, ")
         value = first.get("input")
         actual = "" if isinstance(value, Mapping) else f", not {value!r:.80}"
         raise UserError(f"{f'setting {name!r}' if name else 'settings'}: {reason}{actual}", where=where) from error
+
+
+def _known_setting(cls: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """Return a hint for a setting that does not exist: the section it belongs to, or the most similar name."""
+    *sections, name = map(str, location)
+    if not sections:
+        inside = [f"{key}.{name}" for key in cls.model_fields if name in _field_names(cls, (key,))]
+        if inside and name not in cls.model_fields:
+            return f"did you mean {' or '.join(inside)}?"
+        section, _, key = name.partition(".")
+        if key and key in _field_names(cls, (section,)):
+            return f"nest it: {{{section!r}: {{{key!r}: ...}}}}"
+    return did_you_mean(name, _field_names(cls, tuple(location[:-1])))
 
 
 def _integers(value: Any, name: str = "") -> Iterator[tuple[str, int]]:

@@ -141,4 +141,6 @@ def _variant(row: Measurement) -> frozenset[tuple[str, str]] | None:
 
 
 def _text(value: object) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "+".join(map(_text, value)) if isinstance(value, list) else str(value)

@@ -1,9 +1,12 @@
 """Typical mistakes: exit code 2, one line, no traceback, no files."""
 
 import gzip
+import json
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -43,6 +46,17 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         (ALIGN + " --limit many --pairs en-de={files}/good.tsv", "--limit"),
         (ALIGN + " --limit 0 --pairs en-de={files}/good.tsv", "--limit"),
         ("aling --model x", "aling"),
+        (ALIGN + " --pairs en-de={files}/good.tsv --set learning_rate=1", "did you mean training.learning_rate?"),
+        (
+            ALIGN + " --pairs en-de={files}/good.tsv --set objectives=tlm",
+            """objectives is 'tlm', not a list of names (write a list: --set 'objectives=["tlm", "moco"]')""",
+        ),
+        (
+            "finetune --model {base} --task pos --train en=x --eval en=x --recipe ppa --out {out}",
+            "the recipe 'ppa' is one of align and pretrain (for finetune: mlqa, xnli)",
+        ),
+        ("finetune --model {base} --task pos --data en=x --out {out}", "--train and --eval for the data of a task"),
+        ("list suites qick", "there is no suite 'qick' (did you mean 'quick'?)"),
         ("demo --model {base} --out {out}", "add --pairs SRC-TGT=PATH"),
         ("demo --small-world --pairs en-de={files}/good.tsv --out {out}", "--small-world reads no pairs"),
         ("demo --real en-de={files}/good.tsv --out {out}", "--pairs SRC-TGT=PATH"),
@@ -67,7 +81,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ),
         ("help", "(commands: demo, "),
         ("analyze layers --model {base}", "(commands: "),
-        ("align --data {files}/good.tsv --out {out}", "use --pairs SRC-TGT=PATH"),
+        ("align --data {files}/good.tsv --out {out}", "use --pairs for parallel text"),
         ("export --model {base} --out {out}", "the encoder without an option"),
         (
             ALIGN + " --pairs en-de={files}/commas.csv",
@@ -95,7 +109,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         (ALIGN + " --pairs en-de={files}/good.tsv --recipe pppa", "did you mean 'ppa'"),
         (ALIGN + " --pairs en-de={files}/good.tsv --recipe {files}/no.toml", "no such settings file"),
         (ALIGN + " --corpus {files}/used", "no token store here"),
-        (ALIGN + " --pairs en-de={files}/good.tsv --model {files}/nowhere", "no such model folder"),
+        ("align --model {files}/nowhere --out {out} --pairs en-de={files}/good.tsv", "no such model folder"),
         (
             "align --model {base} --pairs en-de={files}/good.tsv --out {files}/used",
             "the output folder is in use",
@@ -155,6 +169,28 @@ def test_lists_are_complete(what, capsys):
     assert main(["list", what]) == 0
     known = {"recipes": "ppa-mini", "objectives": "moco", "tasks": "retrieval", "languages": "zh"}
     assert known[what] in capsys.readouterr().out.split()
+
+
+@pytest.mark.parametrize(("what", "name"), [("recipes", "ppa"), ("suites", "xtreme-like")])
+def test_recipes_and_suites_are_printed(what, name, capsys):
+    assert main(["list", what, name]) == 0
+    assert tomllib.loads(capsys.readouterr().out)
+
+
+def test_folders_of_runs_are_recognized(base, tmp_path, capsys):
+    """The encoder of a run is in a folder inside it."""
+    shutil.copytree(base, tmp_path / "run/encoder")
+    for words in (f"export {tmp_path}/run", f"align --model {tmp_path}/run --pairs en-de=smallworld:0-9"):
+        assert main([*words.split(), "--out", str(tmp_path / "out")]) == 2
+        assert f"this is a run; its encoder is {tmp_path}/run/encoder" in capsys.readouterr().err
+    model = tmp_path / "tuned/seed-0/model"
+    shutil.copytree(base, model)
+    of = {"model": str(base), "model_hash": "0", "parent": None, "method": "m", "control": False, "seeds": {}}
+    facts = {"task": "pos", "settings": {}, "train": "en", "of": of}
+    (model / "task.json").write_text(json.dumps(facts))
+    words = f"evaluate --model {tmp_path}/tuned --data en=smallworld:0-9 --out {tmp_path}/out"
+    assert main(words.split()) == 2
+    assert f"this is a run of finetune, not a model (did you mean {model}?)" in capsys.readouterr().err
 
 
 def test_the_version(capsys):

@@ -48,13 +48,14 @@ def test_every_option_has_a_group_and_every_command_an_example(path):
         command.make_context(command.name, words[len(path) :])  # raises for an option that does not exist
 
 
-def test_an_option_of_one_value_is_not_given_twice(capsys):
+def test_input_that_is_taken_once_is_not_given_twice(capsys):
     """Only the last value would count; --pairs of align may be repeated, that of words may not."""
     assert main(["words", "--pairs", "en-fr=no.tsv", "--pairs", "en-de=no.tsv", "--out", "x"]) == 2
     assert capsys.readouterr().err == "paralign: --pairs is given 2 times (this command takes one)\n"
-    assert main(["finetune", "--model", "x", "--task", "pos", "--lr", "1", "--lr=2", "--out", "x"]) == 2
-    assert "--lr is given 2 times" in capsys.readouterr().err
-    assert main(["align", "--model", "x", "--pairs", "en-de=a", "--pairs", "en-fr=b", "-q", "-q", "--out", "x"]) == 2
+    assert main(["predict", "--model=a", "--model", "b", "--data", "en=x", "--out", "x"]) == 2
+    assert "--model is given 2 times" in capsys.readouterr().err
+    words = "align --model x --pairs en-de=a --pairs en-fr=b -q -q --lr 1 --lr 2 --out x"
+    assert main(words.split()) == 2
     assert "is given" not in capsys.readouterr().err
 
 

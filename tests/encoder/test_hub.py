@@ -12,6 +12,7 @@ from paralign.models import shipped
 def offline(monkeypatch, tmp_path):
     """The Hub does not answer, and its cache is an empty folder, which is returned."""
     monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub, "get_session", lambda: (_ for _ in ()).throw(OSError("no network")))
     monkeypatch.chdir(tmp_path)
     hub._answers.cache_clear()
@@ -19,12 +20,15 @@ def offline(monkeypatch, tmp_path):
     hub._answers.cache_clear()
 
 
-def test_a_wrong_name_names_similar_ones(offline):
+def test_a_wrong_name_names_similar_ones(offline, monkeypatch):
     with pytest.raises(UserError, match=r"^paralign-min: .*cannot be reached \(did you mean 'paralign-mini'\?\)$"):
         load_model("paralign-min")
     with pytest.raises(UserError, match="did you mean 'paralign-mini'"):
         load_tokenizer("paralign-min")
     with pytest.raises(UserError, match=r"nobody/nothing: .*\(give a folder, or a name on the Hub\)$"):
+        load_model("nobody/nothing")
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="no such folder, and HF_HUB_OFFLINE is set"):
         load_model("nobody/nothing")
 
 

@@ -80,8 +80,8 @@ HINTS = {
     "--test-data": "--eval LANG=PATH",
     "--input": "--pairs SRC-TGT=PATH, or --data LANG=PATH",
     "--input-file": "--pairs SRC-TGT=PATH, or --data LANG=PATH",
-    "--data": "--pairs SRC-TGT=PATH for parallel text, --text LANG=PATH for other text",
-    "--data-file": "--pairs SRC-TGT=PATH for parallel text, --text LANG=PATH for other text",
+    "--data": "--pairs for parallel text, --text for other text, --train and --eval for the data of a task",
+    "--data-file": "--pairs for parallel text, --text for other text, --train and --eval for the data of a task",
     "--bitext": "--pairs SRC-TGT=PATH",
     "--train-data": "--train LANG=PATH",
     "--encoder": "--model",
@@ -120,19 +120,20 @@ def hint_for(option: str) -> str | None:
 class Command(TyperCommand):
     """A command whose help shows options under the headings of :data:`GROUPS`.
 
-    An option that takes one value is refused if it is given twice; only the last value would count otherwise.
+    Input that a command takes once is refused if it is given twice, because other commands take it repeatedly, and only
+    the last one would count. Of other options the last value counts, so that a script can override them.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of a command line.
 
         Raises:
-            UserError: for an option that is repeated and must not be.
+            UserError: for input that is repeated and must not be.
         """
         given = Counter(self.make_parser(ctx).parse_args(args=list(args))[2])
         for parameter, count in given.items():
             single = isinstance(parameter, TyperOption) and not (parameter.multiple or parameter.is_flag)
-            if single and count > 1:
+            if single and count > 1 and parameter.name in GROUPS["Input"]:
                 raise UserError(f"{parameter.opts[0]} is given {count} times", hint="this command takes one")
         return super().parse_args(ctx, args)
 

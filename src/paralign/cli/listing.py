@@ -24,7 +24,10 @@ def command(
     ] = "recipes",
     section: Annotated[
         str | None,
-        typer.Argument(help="For settings: a section such as training or moco.", metavar="SECTION"),
+        typer.Argument(
+            help="For settings: a section such as training or moco. For recipes and suites: the file to print.",
+            metavar="NAME",
+        ),
     ] = None,
 ) -> None:
     """List recipes, tasks, settings and other available names.
@@ -34,6 +37,7 @@ def command(
       paralign list tasks
       paralign list settings
       paralign list settings training
+      paralign list recipes ppa
     """
     if what == "settings":
         from paralign.commands.list_settings import describe_section, describe_sections
@@ -42,6 +46,9 @@ def command(
         return
     if what not in _LISTS:
         raise UserError(f"unknown list {what!r}", hint=did_you_mean(what, [*_LISTS, "settings"]))
+    if section is not None and what in _FILES:
+        typer.echo(_file(what, section), nl=False)
+        return
     if section is not None:
         raise UserError(f"`paralign list {what}` has no sections", hint=f"did you mean 'list settings {section}'?")
     _LISTS[what]()
@@ -54,6 +61,16 @@ def _files(package: str) -> None:
     for file in sorted(resources.files(package).iterdir(), key=lambda f: f.name):
         if file.name.endswith(".toml"):
             _row(file.name.removesuffix(".toml"), file.read_text(encoding="utf-8").splitlines()[0].lstrip("# "))
+
+
+def _file(what: str, name: str) -> str:
+    """Return the content of a recipe or suite."""
+    from importlib import resources
+
+    files = {file.name.removesuffix(".toml"): file for file in resources.files(_FILES[what]).iterdir()}
+    if name not in files:
+        raise UserError(f"there is no {what.removesuffix('s')} {name!r}", hint=did_you_mean(name, files))
+    return files[name].read_text(encoding="utf-8")
 
 
 def _objectives() -> None:
@@ -99,9 +116,10 @@ def _languages() -> None:
     typer.echo(" ".join(known_tags()))
 
 
+_FILES = {"recipes": "paralign.recipes", "suites": "paralign.suites"}
+"""Lists of TOML files, which can be printed, and their packages."""
 _LISTS: dict[str, Callable[[], None]] = {
-    "recipes": partial(_files, "paralign.recipes"),
-    "suites": partial(_files, "paralign.suites"),
+    **{name: partial(_files, package) for name, package in _FILES.items()},
     "objectives": _objectives,
     "tasks": _tasks,
     "aligners": _aligners,

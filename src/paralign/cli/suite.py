@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Limit, Out, Quiet, Resume
+from paralign.cli.options import Device, Limit, Out, Quiet, Resume
 
 __all__ = ["command"]
 
@@ -38,6 +38,7 @@ def command(
         ),
     ] = None,
     limit: Limit = None,
+    device: Device = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
@@ -50,7 +51,9 @@ def command(
     from paralign.commands.suite import parse_models
     from paralign.commands.suite import suite as run_suite
     from paralign.console import printable
+    from paralign.device import select_device
 
+    select_device(device)
     page = run_suite(
         suite,
         models=parse_models(model),

@@ -128,7 +128,12 @@ def describe_section(name: str) -> str:
     prefix, _, key = wanted.rpartition(".")
     found = [s for s in sections if key in s.keys and (not prefix or prefix in (s.name, s.prefix))]
     if found:
-        return "\n".join(line for section in found for line in _setting_lines(section, key))
+        headings = [[f"[{s.prefix}] of {s.name}"] if len(found) > 1 and s.prefix != s.name else [] for s in found]
+        return "\n".join(
+            line
+            for heading, section in zip(headings, found, strict=True)
+            for line in (*heading, *_setting_lines(section, key))
+        )
     names = {s.name for s in sections} | {s.prefix for s in sections if s.prefix}
     known = names | {f"{s.prefix or s.name}.{key}" for s in sections for key in s.keys}
     hint = did_you_mean(wanted, known)

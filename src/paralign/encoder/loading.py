@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import constants
 from safetensors import SafetensorError
 from transformers import MODEL_MAPPING, AutoModel, AutoTokenizer
 
@@ -29,6 +30,8 @@ from paralign.models import local_folder
 
 __all__ = ["check_loadable", "check_model", "check_weights", "load_model", "load_tokenizer", "load_twin_offset"]
 
+_INNER = ("encoder", "seed-0/model")
+"""Folders of a run that contain an encoder."""
 _PICKLED = ("pytorch_model.bin", "model.pt", "model.pth", "pytorch_model.bin.index.json")
 _TOKENIZERS = (
     "tokenizer.json",
@@ -58,7 +61,8 @@ def _folder(name: str) -> Path | None:
     if path is None and not hub_is_reachable():
         path = cached_snapshot(name)
         if path is None:
-            raise unavailable(name, "there is no such folder, and the Hugging Face Hub cannot be reached")
+            hub = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the Hugging Face Hub cannot be reached"
+            raise unavailable(name, f"there is no such folder, and {hub}")
     if path is not None and not path.exists():
         raise UserError("no such model folder", where=name, hint="give a folder or a name on the Hugging Face hub")
     if path is not None and not path.is_dir():
@@ -94,7 +98,9 @@ def check_weights(name: str) -> None:
     if path is None:
         return
     if not (path / "config.json").is_file():
-        raise UserError("no config.json in the model folder", where=name)
+        inner = next((path / part for part in _INNER if (path / part / "config.json").is_file()), None)
+        hint = None if inner is None else f"this is a run; its encoder is {inner}"
+        raise UserError("no config.json in the model folder", where=name, hint=hint)
     if not list(path.glob("*.safetensors")):
         if any((path / file).exists() for file in _PICKLED):
             raise UserError(

@@ -192,9 +192,10 @@ def _caption(tables: Sequence[Table], compared: bool, panels_left_out: int, syst
             " seeds. Overlapping intervals do not mean that systems are equal: name a control to compare them."
         )
     if panels_left_out > 0:
-        text += f" {panels_left_out} more tables are below."
+        text += f" {panels_left_out} more table{'s are' if panels_left_out > 1 else ' is'} below."
     if systems_left_out:
-        text += f" {len(systems_left_out)} more systems are in the tables."
+        several = len(systems_left_out) > 1
+        text += f" {len(systems_left_out)} more system{'s are' if several else ' is'} in the tables."
     return text
 
 

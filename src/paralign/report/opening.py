@@ -191,7 +191,8 @@ def _best_scores(tables: Sequence[Table]) -> str:
     if not parts:
         return "No system was measured on all languages of a table."
     several = any(len(table.rows) > 1 for table in tables)
-    more = f", and {len(tables) - _MAX_NAMED} more tables are below" if len(tables) > _MAX_NAMED else ""
+    left = len(tables) - _MAX_NAMED
+    more = f", and {left} more table{'s are' if left > 1 else ' is'} below" if left > 0 else ""
     return f"{'The best scores are' if several else 'The scores are'}: {join_names(parts)}{more}."
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, create_model
 from paralign.config import Config, load_toml, merge, parse_override, resolve
 from paralign.encoder.layers import LayersConfig
 from paralign.errors import UserError
-from paralign.runs.settings import check_epochs, load_recipe
+from paralign.runs.settings import check_epochs, load_recipe, recipes
 from paralign.tasks.base import TaskConfig, find_task_class
 from paralign.tasks.supervised import SupervisedTask
 from paralign.training import TrainingConfig
@@ -75,6 +75,10 @@ def finetune_settings(
         "Finetune", __base__=FinetuneConfig, task=(kind.Config, Field(default_factory=dict, validate_default=True))
     )
     from_recipe = _load(recipe) if recipe else {}
+    if "objectives" in from_recipe:
+        fitting = [name for name in recipes() if load_recipe(name).keys() <= composed.model_fields.keys()]
+        hint = f"for finetune: {', '.join(fitting)}"
+        raise UserError(f"the recipe {recipe!r} is one of align and pretrain", hint=hint)
     overriding = merge(settings or {}, *map(parse_override, overrides))
     check_epochs(from_recipe, overriding, recipe)
     config = resolve(composed, {"training": kind.training}, from_recipe, overriding, where=recipe)

@@ -119,6 +119,8 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
         message = f"the model was fine-tuned for a task that is not built in: {facts['task']!r}"
         raise UserError(message, where=model, hint=hint)
     name = name or (facts["task"] if facts else None)
+    if not name and _task_file(inner := str(local_folder(model) / "seed-0/model")):
+        raise UserError("this is a run of finetune, not a model", where=model, hint=f"did you mean {inner}?")
     if not name:
         hint = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
         raise UserError("this model was not fine-tuned for a task", where=model, hint=hint)

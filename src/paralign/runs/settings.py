@@ -109,7 +109,9 @@ def load_recipe(name: str, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
     elif name in recipes():
         recipe = load_toml(Path(str(resources.files("paralign.recipes") / f"{name}.toml")))
     else:
-        raise UserError(f"unknown recipe {name!r}", hint=f"{did_you_mean(name, recipes())} or a .toml file")
+        file = Path(f"{name}.toml")
+        hint = f"did you mean {file}?" if file.is_file() else f"{did_you_mean(name, recipes())} or a .toml file"
+        raise UserError(f"unknown recipe {name!r}", hint=hint)
     base = recipe.pop("extends", None)
     if base is not None:
         if not isinstance(base, str):
@@ -132,7 +134,10 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     from_recipe = load_recipe(recipe)
     overriding = merge(flags, *map(parse_override, overrides))
     names = overriding.get("objectives", from_recipe.get("objectives"))
-    if not isinstance(names, list) or not names:
+    if names is not None and not isinstance(names, list):
+        hint = """write a list: --set 'objectives=["tlm", "moco"]'"""
+        raise UserError(f"objectives is {names!r:.60}, not a list of names", hint=hint)
+    if not names:
         raise UserError("no objectives are set", where=recipe, hint='set objectives = ["tlm", "moco"]')
     if not all(isinstance(name, str) for name in names):
         raise UserError(f"objectives must be names, not {names!r:.60}", where=recipe)

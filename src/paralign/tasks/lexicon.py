@@ -173,7 +173,7 @@ class LexiconInduction(Task):
                 )
         same = data.identical
         if same.any():
-            note = "scored; to exclude them: --set task.identical=false" if self.config.identical else "excluded"
+            note = "scored; task.identical=false excludes them" if self.config.identical else "excluded"
             print(
                 f"note: lexicon {direction}: {100 * same.mean():.1f} % of the source words are their own "
                 f"translation ({note})",
