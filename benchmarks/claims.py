@@ -1,6 +1,6 @@
 """Collect the rows of the claims, and write docs/claims.md from them.
 
-    python benchmarks/claims.py collect RUNS --base e5 [--out benchmarks/results/claims.jsonl] [--rename OLD=NEW ...]
+    python benchmarks/claims.py collect RUNS --base e5 [--out benchmarks/results/claims-e5.jsonl] [--rename OLD=NEW ...]
     python benchmarks/claims.py page
 
 RUNS is the folder of ``paralign suite`` with benchmarks/suites/e5.toml, of ``paralign analyze ablation`` or
@@ -25,7 +25,7 @@ from machine import current_commit
 
 HERE = Path(__file__).parent
 CLAIMS = HERE / "claims.toml"
-ROWS = HERE / "results/claims.jsonl"
+ROWS = HERE / "results"
 PAGE = HERE.parent / "docs/claims.md"
 
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     collecting = commands.add_parser("collect", help="add the scores of finished runs to the file of rows")
     collecting.add_argument("runs", type=Path)
     collecting.add_argument("--base", required=True, help="e5, mini or scratch")
-    collecting.add_argument("--out", type=Path, default=ROWS)
+    collecting.add_argument("--out", type=Path, help="default: results/claims-BASE.jsonl")
     collecting.add_argument(
         "--rename", action="append", default=[], metavar="OLD=NEW", help="OLD is SYSTEM, or FOLDER/SYSTEM"
     )
@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rename = dict(text.split("=", 1) for text in given.rename)
     commit = given.commit or current_commit()
     rows = collect(given.runs, given.base, claimed_metrics(registered["claim"]), commit, rename, given.pairs)
-    print(f"{added(given.out, rows)} of {len(rows)} rows added to {given.out}")
+    out = given.out or ROWS / f"claims-{given.base}.jsonl"
+    print(f"{added(out, rows)} of {len(rows)} rows added to {out}")
 
 
 def written(registered: dict[str, Any], rows: Path) -> str:
@@ -79,9 +80,10 @@ def written(registered: dict[str, Any], rows: Path) -> str:
 
     Args:
         registered: content of claims.toml.
-        rows: file of the rows.
+        rows: file of rows, or folder of the files of all bases.
     """
-    found = read_rows(rows)
+    files = sorted(rows.glob("claims-*.jsonl")) if rows.is_dir() else [rows]
+    found = [row for file in files for row in read_rows(file)]
     return page(registered, decide(registered, found), found)
 
 
