@@ -27,6 +27,7 @@ __all__ = [
     "parse_override",
     "resolve",
     "section",
+    "with_added_settings",
 ]
 
 Settings = dict[str, Any]
@@ -37,6 +38,8 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
 
+
+_ADDED_TO_TASKS = {"precision": "fp32"}
 
 C = TypeVar("C", bound=Config)
 T = TypeVar("T")
@@ -272,6 +275,12 @@ def _integers(value: Any, name: str = "") -> Iterator[tuple[str, int]]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _integers(item, name)
+
+
+def with_added_settings(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return recorded settings with those that later versions added, at the values that they had before."""
+    task = before.get("task")
+    return {**before, "task": {**_ADDED_TO_TASKS, **task}} if isinstance(task, Mapping) else dict(before)
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> str:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +34,7 @@ __all__ = [
     "other_language",
     "read_items",
     "read_results",
+    "requested_layer",
     "write_results",
 ]
 
@@ -116,6 +117,17 @@ def other_language(direction: str, language: str) -> str:
     """
     other = direction.removesuffix(f"-{language}")
     return other if other != direction else direction.removeprefix(f"{language}-")
+
+
+def requested_layer(row: Measurement) -> Hashable:
+    """Return the layer that was asked for, of which encoders of different depth have different numbers.
+
+    The setting ``task.layer`` (None: the default of the task); the number, if it is not recorded.
+    """
+    task = row.settings.get("task")
+    if row.where.pool == CHOSEN or not isinstance(task, dict) or "layer" not in task:
+        return None if row.where.layer is None else f"number {row.where.layer}"
+    return task["layer"] if isinstance(task["layer"], int | float | str) else None
 
 
 def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Measurement]:

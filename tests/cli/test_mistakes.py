@@ -57,6 +57,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ),
         ("finetune --model {base} --task pos --data en=x --out {out}", "--train and --eval for the data of a task"),
         ("list suites qick", "there is no suite 'qick' (did you mean 'quick'?)"),
+        ("list recipes __init__.py", "there is no recipe '__init__.py' (available: align-mlm"),
         ("demo --model {base} --out {out}", "add --pairs SRC-TGT=PATH"),
         ("demo --small-world --pairs en-de={files}/good.tsv --out {out}", "--small-world reads no pairs"),
         ("demo --real en-de={files}/good.tsv --out {out}", "--pairs SRC-TGT=PATH"),
@@ -171,7 +172,7 @@ def test_lists_are_complete(what, capsys):
     assert known[what] in capsys.readouterr().out.split()
 
 
-@pytest.mark.parametrize(("what", "name"), [("recipes", "ppa"), ("suites", "xtreme-like")])
+@pytest.mark.parametrize(("what", "name"), [("recipes", "ppa"), ("suites", "xtreme-like.toml")])
 def test_recipes_and_suites_are_printed(what, name, capsys):
     assert main(["list", what, name]) == 0
     assert tomllib.loads(capsys.readouterr().out)

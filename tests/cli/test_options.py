@@ -54,6 +54,8 @@ def test_input_that_is_taken_once_is_not_given_twice(capsys):
     assert capsys.readouterr().err == "paralign: --pairs is given 2 times (this command takes one)\n"
     assert main(["predict", "--model=a", "--model", "b", "--data", "en=x", "--out", "x"]) == 2
     assert "--model is given 2 times" in capsys.readouterr().err
+    assert main(["words", "--pairs", "a", "--pairs", "b", "--help"]) == 0
+    assert "Usage" in capsys.readouterr().out
     words = "align --model x --pairs en-de=a --pairs en-fr=b -q -q --lr 1 --lr 2 --out x"
     assert main(words.split()) == 2
     assert "is given" not in capsys.readouterr().err

@@ -140,6 +140,8 @@ def test_seeds_share_a_lineage_and_other_bases_methods_and_texts_do_not(base, ma
     lineages = {name: read_provenance(folder)["lineage"] for name, folder in runs.items()}
     assert lineages.pop("seed 1") == lineages["seed 0"]
     assert len(set(lineages.values())) == len(lineages) == 6
+    cost = align(base, tmp_path / "7", overrides=["training.chunk_cost=9", "links.method=ibm", "training.seed=2"])
+    assert read_provenance(cost)["lineage"] == lineages["seed 0"]  # they do not change what is learned
     # The lineage of what was aligned again is that of the whole chain, whatever its seeds.
     again = [align(runs[name], tmp_path / f"{name} again", overrides=[f"training.seed={k}"])
              for k, name in enumerate(("seed 0", "seed 1", "base"))]  # fmt: skip
@@ -193,6 +195,9 @@ def test_the_filter_of_a_run_is_that_of_its_store(base, store, tmp_path):
         with pytest.raises(UserError, match=rf"{setting.replace('=', ' is ')}, but the token store was built with"):
             align(base, tmp_path / "other", pairs=(), corpus=store.path, overrides=[setting])
         assert not (tmp_path / "other").exists()
+    config = tmp_path / "run/config.toml"  # as earlier versions recorded it
+    config.write_text(config.read_text().replace(f"min_pieces = {built}", "min_pieces = 7"))
+    align(base, tmp_path / "run", pairs=(), corpus=store.path, resume=True)
 
 
 def test_a_stopped_run_is_reported_and_resumes(base, tmp_path, monkeypatch):

@@ -164,6 +164,28 @@ def test_one_way_counts_for_all_languages_and_encoders():
     assert {p.system for p in transfer_scores(biased)[0] if "cka, last layer" in p.known} == {"A", "B", "C"}
 
 
+def test_layers_and_precisions_are_other_ways():
+    """Rows of earlier versions record no precision; fp32 is what they have."""
+
+    def at(layer, precision=None):
+        task = {"layer": layer} | ({} if precision is None else {"precision": precision})
+        return [r.model_copy(update={"settings": r.settings | {"task": task}}) if r.task == "retrieval" else r
+                for r in rows()]  # fmt: skip
+
+    def found(changed):
+        points, notes = transfer_scores([changed if r.model == "d" else r for r, changed in changed_rows])
+        return {p.system for p in points if "retrieval, mean" in p.known}, notes
+
+    for changed, same in ((at(None, "fp32"), True), (at(-1), True), (at(0), False), (at(None, "bf16"), False)):
+        changed_rows = list(zip(at(None), changed, strict=True))
+        systems, notes = found(changed)
+        assert (systems == {"A", "B", "C", "D"}) == same
+        assert bool(notes) != same
+    tuned = [r.model_copy(update={"settings": r.settings | {"task": {"precision": "fp32"}}})
+             if r.model == "d" and r.train else r for r in rows()]  # fmt: skip
+    assert transfer_scores(tuned) == transfer_scores(rows())
+
+
 def test_models_that_were_evaluated_later_count():
     """Rows of `evaluate` do not record how the model was fine-tuned."""
     later = [r.model_copy(update={"settings": {k: v for k, v in r.settings.items() if k != "training"}})

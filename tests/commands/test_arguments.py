@@ -64,8 +64,9 @@ def test_positional_arguments_defaults_and_names_are_kept():
 def test_a_mapping_gives_languages_and_files(monkeypatch):
     seen = []
     monkeypatch.setattr("paralign.commands.align.run_align", lambda options, request: seen.append(request))
-    paralign.align("x", out="o", pairs={"en-de": "a.tsv", "en-fr": Path("b.tsv")}, overrides={"training.steps": 2})
-    assert seen[0].pairs == ["en-de=a.tsv", "en-fr=b.tsv"]
+    files = {"en-de": "a.tsv", "en-fr": Path("b.tsv"), "en-es": ["c.en", Path("c.es")]}
+    paralign.align("x", out="o", pairs=files, overrides={"training.steps": 2})
+    assert seen[0].pairs == ["en-de=a.tsv", "en-fr=b.tsv", "en-es=c.en,c.es"]
     assert seen[0].overrides == ["training.steps=2"]
 
 
@@ -74,6 +75,8 @@ def test_a_mapping_gives_languages_and_files(monkeypatch):
     [
         ("align", {"batch_size": 8}, r"align\(\) has no argument 'batch_size' \(use settings=\{'training': \{'batch'"),
         ("predict", {"layer": 2}, r"predict\(\) has no argument 'layer' \(use overrides=\{'task.layer'"),
+        ("evaluate", {"precision": "bf16"}, r"\(use overrides=\{'task.precision'"),
+        ("analyze_similarity", {"layer": 2}, r"has no argument 'layer' \(available: "),
         ("evaluate", {"map": "m"}, r"'map' \(use maps\)"),
         ("align_words", {"tokenized": True}, r"'tokenized' \(use tokenised\)"),
         ("finetune", {"trian": "en=a"}, r"\(did you mean 'train'\?\)"),

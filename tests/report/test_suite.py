@@ -136,7 +136,7 @@ def test_the_interval_of_the_overall_score_is_that_of_one_mean_over_all_test_set
         assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=1e-6)
 
 
-@pytest.mark.parametrize(("asked", "title"), [(None, "default layer"), (0.5, "layer 0.5 of the depth"), ("", None)])
+@pytest.mark.parametrize(("asked", "title"), [(None, "default layer"), (0.5, "layer at 0.5 of the depth"), ("", None)])
 def test_encoders_of_different_depth_are_compared_at_the_layer_that_was_asked_for(tmp_path, asked, title):
     cells = []
     for system, layer in (("control", 4), ("base", 4), ("ppa", 2)):
@@ -149,6 +149,20 @@ def test_encoders_of_different_depth_are_compared_at_the_layer_that_was_asked_fo
     assert ("not every system has finished it" in text) == (title is None)
     assert title is None or f"mean pooling, {title}" in text
     assert ("layer 2" in text) == (title is None)
+
+
+def test_a_layer_that_was_also_asked_for_by_number_is_a_table(tmp_path):
+    """The control at layer 4 and ppa at its last layer, 4, remain compared when a smaller encoder is added."""
+    cells = []
+    for system, layer, asked in (("control", 4, 4), ("ppa", 4, None), ("base", 2, None)):
+        items = {name: items_of("find", system, name, None) for name in ("de", "zh")}
+        found = cell(tmp_path, "find", "retrieval", system, None, items, metric="accuracy_cosine",
+                     where=Where(layer=layer, pool="mean"), settings={"task": {"layer": asked}})  # fmt: skip
+        cells.append(found)
+    tables = tables_of(write_suite_report(cells, tmp_path / "report.html").markdown)
+    (heading,) = [name for name in tables if "layer 4" in name]
+    assert {line[0] for line in tables[heading][1:]} >= {"control", "ppa"}
+    assert any("layer 2" in name for name in tables)
 
 
 def test_a_loss_is_not_in_the_overall_score(tmp_path):

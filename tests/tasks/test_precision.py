@@ -47,11 +47,17 @@ def test_fine_tuning_and_prediction(base, tmp_path, in_bf16):
     rows = paralign.finetune(str(base), task="pos", train=data, dev=data, eval=[data], out=tmp_path / "run",
                              settings=settings, quiet=True)  # fmt: skip
     assert {row.settings["task"]["precision"] for row in rows} == {"bf16"}
-    assert in_bf16[0] is False
-    assert in_bf16[-1] is True
+    # two steps of training, then the development set, then the test set: 20 sentences in one batch each
+    assert in_bf16 == [False, False, True, True]
     in_bf16.clear()
     model = str(tmp_path / "run/seed-0/model")
     paralign.predict(model, data=data, out=tmp_path / "out.conllu", overrides=["task.precision=bf16"], quiet=True)
+    assert set(in_bf16) == {True}
+
+
+def test_layers_are_chosen_in_it(base, tmp_path, in_bf16):
+    paralign.evaluate(str(base), task="retrieval", data="en-de=smallworld:0-20", dev="en-de=smallworld:30-50",
+                      out=tmp_path / "run", overrides="task.precision=bf16", quiet=True)  # fmt: skip
     assert set(in_bf16) == {True}
 
 

@@ -48,9 +48,9 @@ def test_a_program_may_be_a_relative_path(tmp_path, monkeypatch):
             "print('Error: out of memory', file=sys.stderr); sys.exit(3)",
             r"failed \(exit code 3\): Error: out of memory",
         ),
-        ("os.kill(os.getpid(), 9)", "ended by signal 9"),
-        ("print('Success')", "without all its links: is the disk .* full.*: Success"),
-        (DIAGONAL + "open('backward', 'w').write('0-0\\n')", "without all its links"),
+        ("os.kill(os.getpid(), 9)", "terminated by signal 9"),
+        ("print('Success')", "ended before writing all links: is the disk .* full.*: Success"),
+        (DIAGONAL + "open('backward', 'w').write('0-0\\n')", "ended before writing all links"),
     ],
 )
 def test_a_failure_is_reported_and_temporary_files_are_removed(tmp_path, text, message):

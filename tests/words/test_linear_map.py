@@ -8,6 +8,7 @@ import paralign
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
 from paralign.results import read_results
+from paralign.smallworld import World
 from paralign.words import linear_map
 from paralign.words.linear_map import LinearMap, fit_map
 
@@ -151,3 +152,23 @@ def test_a_map_without_effect_is_an_error(base, tmp_path):
         with pytest.raises(UserError, match=message):
             paralign.evaluate(str(base), **given | more)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_map_that_was_fitted_on_the_test_file_causes_a_warning(base, tmp_path, capsys):
+    for name, numbers in (("pairs", range(80)), ("other", range(90, 120))):
+        sentences = [[World(0).sentence(k, tag).text for tag in ("en", "de")] for k in numbers]
+        (tmp_path / f"{name}.tsv").write_text("".join(f"{en}\t{de}\n" for en, de in sentences))
+    folder = tmp_path / "map"
+    paralign.make_map(str(base), pairs=f"en-de={tmp_path}/pairs.tsv", out=folder, quiet=True)
+    for name, warns in (("pairs", True), ("other", False)):
+        data, out = f"en-de={tmp_path}/{name}.tsv", tmp_path / f"run-{name}"
+        paralign.evaluate(str(base), task="retrieval", data=data, out=out, maps=folder)
+        assert (f"the map {folder} was fitted on this file" in capsys.readouterr().err) == warns
+
+
+def test_layers_that_are_chosen_on_the_test_data_cause_a_warning(base, tmp_path, capsys):
+    for dev, warns in (("0-20", True), ("100-120", False)):
+        capsys.readouterr()
+        paralign.evaluate(str(base), task="retrieval", data="en-de=smallworld:0-20", dev=f"en-de=smallworld:{dev}",
+                          out=tmp_path / dev, overrides=["task.precision=fp32"])  # fmt: skip
+        assert ("also in the development data" in capsys.readouterr().err) == warns

@@ -14,7 +14,7 @@ import numpy as np
 from paralign.analyses.base import AnalysisResult, ResultsAnalysis
 from paralign.errors import UserError
 from paralign.metrics.correlation import spearman, spearman_interval
-from paralign.results import CHOSEN, Measurement, other_language
+from paralign.results import CHOSEN, Measurement, other_language, requested_layer
 from paralign.systems import encoder_labels
 from paralign.task_table import metric_without_conditions
 
@@ -168,13 +168,12 @@ def transfer_scores(rows: Iterable[Measurement]) -> tuple[list[TransferScore], l
             layers.add((*pair, row.where.layer), [(languages, way)], row.value)
         elif row.task == "retrieval" and row.metric == "accuracy_cosine":
             name, way = f"retrieval, {row.where.pool}", f"retrieval among {row.n:,} of {row.dataset} {row.split}"
-            way += _maps(row)
-            key = (*pair, name)  # encoders of other depths have other layers
-            predictors.add(key, [((*languages, name), way), (key, f"{way}, layer {row.where.layer}")], row.value)
+            asked, half = requested_layer(row), _describe_precision(row.settings.get("task"))
+            way += f"{'' if asked in (None, -1) else f', layer {asked}'}{half}{_maps(row)}"
+            predictors.add((*pair, name), [((*languages, name), way)], row.value)
         elif row.task in ("lexicon", "twins") and row.metric == "precision_at_1_cosine":
             way = f"{row.task} on {row.dataset} {_describe_settings(row.settings.get('task'))}{_maps(row)}"
-            key = (*pair, row.task)
-            predictors.add(key, [((*languages, row.task), way), (key, "")], row.value)
+            predictors.add((*pair, row.task), [((*languages, row.task), way)], row.value)
     means, notes = scores.means()
     of_pairs, notes_on_pairs = predictors.means()
     of_layers, notes_on_layers = layers.means()
@@ -273,7 +272,14 @@ def _describe_settings(settings: object) -> str:
     """Return the settings that change what a measure means."""
     if not isinstance(settings, Mapping):
         return ""
-    return " ".join(f"{k}={v}" for k, v in sorted(settings.items()) if k not in _NO_MEASURE)
+    described = (f"{k}={v}" for k, v in sorted(settings.items()) if k not in _NO_MEASURE and k != "precision")
+    return " ".join(described) + _describe_precision(settings)
+
+
+def _describe_precision(settings: object) -> str:
+    """Return the precision of an evaluation unless it is fp32, which older rows do not record."""
+    precision = settings.get("precision", "fp32") if isinstance(settings, Mapping) else "fp32"
+    return "" if precision == "fp32" else f" precision={precision}"
 
 
 def _language_pair(direction: str | None, language: str) -> tuple[str, str]:

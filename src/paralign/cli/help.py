@@ -130,12 +130,16 @@ class Command(TyperCommand):
         Raises:
             UserError: for input that is repeated and must not be.
         """
-        given = Counter(self.make_parser(ctx).parse_args(args=list(args))[2])
+        words = list(args)
+        rest = super().parse_args(ctx, args)
+        if ctx.resilient_parsing:  # completion in a shell
+            return rest
+        given = Counter(self.make_parser(ctx).parse_args(args=words)[2])
         for parameter, count in given.items():
             single = isinstance(parameter, TyperOption) and not (parameter.multiple or parameter.is_flag)
             if single and count > 1 and parameter.name in GROUPS["Input"]:
                 raise UserError(f"{parameter.opts[0]} is given {count} times", hint="this command takes one")
-        return super().parse_args(ctx, args)
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, then options by group; parameters without one come last, under "Options"."""

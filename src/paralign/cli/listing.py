@@ -67,10 +67,12 @@ def _file(what: str, name: str) -> str:
     """Return the content of a recipe or suite."""
     from importlib import resources
 
-    files = {file.name.removesuffix(".toml"): file for file in resources.files(_FILES[what]).iterdir()}
-    if name not in files:
+    inside = [file for file in resources.files(_FILES[what]).iterdir() if file.name.endswith(".toml")]
+    files = {file.name.removesuffix(".toml"): file for file in inside}
+    chosen = files.get(name.removesuffix(".toml"))
+    if chosen is None:
         raise UserError(f"there is no {what.removesuffix('s')} {name!r}", hint=did_you_mean(name, files))
-    return files[name].read_text(encoding="utf-8")
+    return chosen.read_text(encoding="utf-8")
 
 
 def _objectives() -> None:

@@ -84,7 +84,9 @@ def _parts(name: str, value: Any) -> Iterable[Any]:
     if isinstance(value, str | Path):
         return [value]
     if isinstance(value, Mapping):
-        return [f"{key}={part}" for key, part in value.items()]
+        # A pair may be two files, one for each side.
+        files = {key: part if isinstance(part, list | tuple) else [part] for key, part in value.items()}
+        return [f"{key}={','.join(map(str, parts))}" for key, parts in files.items()]
     if not isinstance(value, Iterable):
         raise UserError(f"{name} is {_shown(value)}", hint="give a string or path, or a list of them")
     return value
@@ -105,7 +107,11 @@ def _unknown_argument(command: str, name: str, known: Iterable[str]) -> str:
     """Return a message with what to use instead of an argument that a command does not have."""
     known = list(known)
     setting = SHORT_FORMS.get(name)
-    if setting and ("settings" in known or setting.startswith("task.")):
+    if "task" in known and "settings" not in known:
+        setting = {"layer": "task.layer", "precision": "task.precision"}.get(name)
+    elif "settings" not in known:
+        setting = None
+    if setting:
         section, _, key = setting.partition(".")
         nested = f"settings={{{section!r}: {{{key!r}: ...}}}}"
         hint = f"use {nested}" if "settings" in known else f"use overrides={{{setting!r}: ...}}"

@@ -158,7 +158,7 @@ def map_languages(folder: str | Path) -> set[str]:
 
 
 def fitted_on(folders: Sequence[str | Path], entries: Entries) -> list[str]:
-    """Return a warning for each file that a map was fitted on.
+    """Return a warning for each file that a map was fitted on. Other files with the same text are not found.
 
     Args:
         folders: the folders of the maps.

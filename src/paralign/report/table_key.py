@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
 from paralign.languages.derived_language import DERIVED_SEPARATOR, is_transformation
 from paralign.report.cells import Member
-from paralign.results import Measurement, natural_sort_key, other_language
+from paralign.results import Measurement, natural_sort_key, other_language, requested_layer
 from paralign.task_table import TaskInfo, metric_without_conditions, task_info
 
-__all__ = ["TableKey", "divide_members", "requested_layer", "training_languages", "with_layer"]
+__all__ = ["TableKey", "divide_by_layer", "divide_members", "training_languages"]
 
 _UNSCALED = {"loss", "perplexity"}
 _DATA_SETTINGS = {
@@ -93,18 +93,27 @@ class TableKey:
         return (self.train is None, *names, self._rank, natural_sort_key(self.metric), self.pool or "", layer)
 
 
-def requested_layer(row: Measurement) -> Hashable:
-    """Return the layer that was asked for: encoders of different depth have other numbers for it."""
-    task = row.settings.get("task")
-    return task["layer"] if isinstance(task, Mapping) and "layer" in task else f"number {row.where.layer}"
+def divide_by_layer(key: TableKey, members: list[Member]) -> Iterator[tuple[TableKey, list[Member]]]:
+    """Divide rows into tables by layer.
 
-
-def with_layer(key: TableKey, requested: Hashable, members: list[Member]) -> TableKey:
-    """Return the key with the layer of all members, or with what was asked for if they differ."""
-    numbers = {row.where.layer for _, row in members}
-    if len(numbers) == 1:
-        return replace(key, layer=numbers.pop())
-    return replace(key, layer="default layer" if requested is None else f"layer {requested} of the depth")
+    Encoders of different depth are compared at the layer that was asked for, unless some rows of one of these layers
+    asked for something else.
+    """
+    by_number: dict[int | None, list[Member]] = {}
+    for member in members:
+        by_number.setdefault(member[1].where.layer, []).append(member)
+    asked = {number: {requested_layer(row) for _, row in part} for number, part in by_number.items()}
+    together: dict[Hashable, list[int | None]] = {}
+    for number, requests in asked.items():
+        if len(requests) == 1:
+            together.setdefault(next(iter(requests)), []).append(number)
+    for requested, numbers in together.items():
+        if len(numbers) > 1:
+            name = f"layer at {requested} of the depth"
+            name = {None: "default layer", -1: "last layer"}.get(requested, name)  # type: ignore[call-overload]
+            yield replace(key, layer=name), [member for number in numbers for member in by_number.pop(number)]
+    for number, part in by_number.items():
+        yield replace(key, layer=number), part
 
 
 def divide_members(key: TableKey, members: list[Member]) -> Iterator[tuple[TableKey, list[Member]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -19,7 +19,7 @@ from paralign.report.comparison import (
 from paralign.report.drawing import tasks_in_figures
 from paralign.report.number_format import shorten_list
 from paralign.report.runs import Run
-from paralign.report.table_key import TableKey, divide_members, requested_layer, training_languages, with_layer
+from paralign.report.table_key import TableKey, divide_by_layer, divide_members, training_languages
 from paralign.results import Measurement
 
 __all__ = ["Table", "build_tables"]
@@ -65,17 +65,19 @@ def build_tables(runs: Sequence[Run], controls: set[str]) -> list[Table]:
     Raises:
         UserError: if a table has two controls of one base, or of an unknown one.
     """
-    groups: dict[tuple[TableKey, Hashable], list[Member]] = {}
+    groups: dict[TableKey, list[Member]] = {}
     for run in runs:
         hidden = tasks_in_figures(run)
         for measurement in run.rows:
             if measurement.task not in hidden:
                 key = replace(TableKey.of(measurement), layer=None)
-                groups.setdefault((key, requested_layer(measurement)), []).append((run, measurement))
-    tables: dict[TableKey, list[Member]] = {}
-    for (key, requested), members in groups.items():
-        tables.setdefault(with_layer(key, requested, members), []).extend(members)
-    parts = [part for key, members in tables.items() for part in divide_members(key, members)]
+                groups.setdefault(key, []).append((run, measurement))
+    parts = [
+        part
+        for key, members in groups.items()
+        for of_layer in divide_by_layer(key, members)
+        for part in divide_members(*of_layer)
+    ]
     return [_build_table(key, members, controls) for key, members in sorted(parts, key=lambda part: part[0].sort_key())]
 
 

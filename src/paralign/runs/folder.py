@@ -16,7 +16,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from paralign.config import difference, dump_toml, load_toml
+from paralign.config import difference, dump_toml, load_toml, with_added_settings
 from paralign.console import is_main_process
 from paralign.digests import DAMAGED, digested, file_digest, read_object
 from paralign.errors import UserError
@@ -112,7 +112,7 @@ class RunFolder:
         before = load_toml(path) if self.resumed and path.is_file() else {}
         if before:
             now = tomllib.loads(dump_toml(settings))
-            same = {key: before[key] for key in before if key in now}
+            same = {key: value for key, value in with_added_settings(before).items() if key in now}
             # Without digests of the inputs, as in folders of early versions, their paths must be the same.
             compared = (same, now) if "inputs" not in self.before else (_movable(same), _movable(now))
             changed = difference(*compared)

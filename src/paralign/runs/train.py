@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -37,6 +37,7 @@ from paralign.runs.corpus import (
 )
 from paralign.runs.dictionary import open_dictionary
 from paralign.runs.folder import RunFolder
+from paralign.runs.inputs import model_files
 from paralign.runs.links import open_links
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig
@@ -51,12 +52,12 @@ from paralign.training.trackers import Trackers, check_trackers
 __all__ = ["PreparedTraining", "TrainingInputs", "make_objectives", "prepare_training"]
 
 _NEW_WEIGHTS = 31
+"""Stream of random numbers."""
 _NOT_DECISIVE = {
     "seed", "accumulate", "gradient_checkpointing", "shard", "compile", "heldout_every", "log_every",
-    "gradient_cosine_every", "checkpoint_every", "keep",
+    "gradient_cosine_every", "checkpoint_every", "keep", "chunk_cost",
 }  # fmt: skip
 """Training settings that do not change what is learned."""
-"""Stream of random numbers."""
 
 
 @dataclass(frozen=True)
@@ -201,15 +202,28 @@ class PreparedTraining:
 
 
 def _decisive_settings(config: RunConfig) -> dict[str, Any]:
-    """Return the settings that change what is learned, without seeds and folders."""
-    settings = config.model_dump(mode="json", exclude={"objectives", "method", "control", "weights"})
-    training = {name: value for name, value in settings["training"].items() if name not in _NOT_DECISIVE}
-    settings |= {"training": training, "dictionary": {"rate": config.dictionary.rate}}
-    return {
-        section: {name: PurePath(value).name if isinstance(value, str) else value for name, value in values.items()}
-        for section, values in settings.items()
-        if isinstance(values, dict)
-    }
+    """Return the settings that change what is learned and are no defaults; no seeds, encoders by what they are."""
+    kinds = [find_objective(name) for name in config.objectives]
+    unused = set() if any(kind.needs_links for kind in kinds) else {"links"}
+    settings = config.model_dump(
+        mode="json",
+        exclude_defaults=True,
+        exclude={"objectives", "method", "control", "weights", "dictionary"} | unused,
+    )
+    training = settings.get("training", {})
+    settings["training"] = {name: value for name, value in training.items() if name not in _NOT_DECISIVE}
+    settings["dictionary"] = config.dictionary.rate
+    for name, kind in zip(config.objectives, kinds, strict=True):
+        models = kind.encoders(config.section(name))
+        own = settings.get(kind.name, {})
+        settings[kind.name] = {key: _identity(value) if value in models else value for key, value in own.items()}
+    return settings
+
+
+def _identity(model: str) -> str:
+    """Return what identifies an encoder wherever its folder is: lineage, weights, or its name on the hub."""
+    known = read_provenance(model).get("lineage")
+    return str(known or "".join(str(entry.get("blake2b")) for entry in model_files(model)) or model)
 
 
 def prepare_training(

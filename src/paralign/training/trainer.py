@@ -19,7 +19,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from paralign.batches.views import Batch
-from paralign.config import difference
+from paralign.config import difference, with_added_settings
 from paralign.device import has_bf16, keep_memory, only_cpu
 from paralign.encoder.hf import checkpoint_gradients, compile_layers
 from paralign.errors import UserError
@@ -271,7 +271,7 @@ class Trainer:
                 where=newest,
                 hint="start a new run with another --out",
             )
-        changed = difference(state["settings"], self.settings)
+        changed = difference(with_added_settings(state["settings"]), self.settings)
         if changed:
             raise UserError(f"settings differ from those the run began with: {changed}", where=newest)
         checkpoint.load(newest, self.learner, self.optimizer)
