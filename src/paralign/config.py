@@ -40,6 +40,7 @@ class Config(BaseModel):
 
 
 _ADDED_TO_TASKS = {"precision": "fp32"}
+"""Settings of tasks that runs of earlier versions do not record, with what they did."""
 
 C = TypeVar("C", bound=Config)
 T = TypeVar("T")

@@ -122,12 +122,12 @@ def other_language(direction: str, language: str) -> str:
 def requested_layer(row: Measurement) -> Hashable:
     """Return the layer that was asked for, of which encoders of different depth have different numbers.
 
-    The setting ``task.layer`` (None: the default of the task); the number, if it is not recorded.
+    The setting ``task.layer`` (None: the default of the task); if it is not recorded, the number of the layer.
     """
     task = row.settings.get("task")
     if row.where.pool == CHOSEN or not isinstance(task, dict) or "layer" not in task:
-        return None if row.where.layer is None else f"number {row.where.layer}"
-    return task["layer"] if isinstance(task["layer"], int | float | str) else None
+        return row.where.layer
+    return task["layer"] if isinstance(task["layer"], int | float) else None
 
 
 def read_results(path: str | Path, *, torn: list[str] | None = None) -> list[Measurement]:

@@ -116,7 +116,7 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
         encoder: the encoder, for its tokenizer.
         model: folder of the model.
         task: the task.
-        train: names of training sets, and the data.
+        train: names of training sets, or of the development sets that settings were chosen on, and the data.
 
     Returns:
         Descriptions of the texts, and their sorted keys.
