@@ -160,7 +160,8 @@ def _difference(part: Part) -> str:
         return "; ".join(f"{text}: {'yes' if true else 'no'}" for text, true in part.checks.items())
     found = part.comparison
     if not part.values:
-        return f"{found.difference:.2f} ({found.low:.2f} to {found.high:.2f}){_star(part)}, {found.seeds} encoders"
+        shown = f"{found.difference:.2f} ({found.low:.2f} to {found.high:.2f})".replace("-", "−")
+        return f"{shown}{_star(part)}, {found.seeds} encoders"
     return f"{_points(found)}{_star(part)}, {found.seeds} seeds"
 
 
