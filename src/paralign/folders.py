@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["ResumableFiles", "atomic_file", "atomic_folder", "is_special", "lock"]
+__all__ = ["ResumableFiles", "atomic_file", "atomic_folder", "is_special", "lock", "require_folder"]
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -119,6 +119,16 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def require_folder(folder: Path) -> None:
+    """Check that the folder of an output file exists.
+
+    Raises:
+        UserError: if it does not, with the command that creates it.
+    """
+    if not folder.resolve().is_dir():
+        raise UserError("no such folder", where=folder, hint=f"mkdir -p {folder}")
 
 
 def is_special(path: Path) -> bool:

@@ -200,8 +200,8 @@ def test_inputs_are_not_overwritten(tmp_path):
         ({"gold": tmp_path / "gold", "out": tmp_path / "gold"}, "also an input or another output"),
         ({"gold": tmp_path / "gold", "scores": tmp_path / "out.links"}, "also an input or another output"),
         ({"method": "file", "links": tmp_path / "gold", "out": tmp_path / "gold"}, "also an input or another output"),
-        ({"out": tmp_path / "no" / "x.links"}, "its folder does not exist"),
-        ({"posteriors": tmp_path / "no" / "x"}, "its folder does not exist"),
+        ({"out": tmp_path / "no" / "x.links"}, "no: no such folder .mkdir -p"),
+        ({"posteriors": tmp_path / "no" / "x"}, "no: no such folder .mkdir -p"),
     ):
         with pytest.raises(UserError, match=message):
             link(tmp_path, spec, **more)

@@ -15,6 +15,7 @@ from paralign.config import merge, parse_override, section
 from paralign.console import echo
 from paralign.corpus.language_identification import language_warnings
 from paralign.errors import UserError
+from paralign.folders import require_folder
 from paralign.formats.lines import write_lines
 from paralign.formats.links import GoldLinks, read_gold, write_links
 from paralign.metrics.alignment import AlignmentScore, alignment_score
@@ -247,9 +248,9 @@ def check_outputs(
     used = {Path(path).resolve() for spec in inputs for path in spec.paths if path != "-"}
     used |= {Path(path).resolve() for path in others}
     for output in map(Path, outputs):
-        if output.is_dir() or not output.resolve().parent.is_dir():
-            what = "is a folder, not a file" if output.is_dir() else "its folder does not exist"
-            raise UserError(what, where=output, hint="name a file in an existing folder")
+        require_folder(output.parent)
+        if output.is_dir():
+            raise UserError("is a folder, not a file", where=output, hint="name a file")
         if output.resolve() in used:
             raise UserError(
                 "the output file is also an input or another output", where=output, hint="name another file"

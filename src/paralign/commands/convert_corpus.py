@@ -11,6 +11,7 @@ from pathlib import Path
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.errors import UserError
+from paralign.folders import require_folder
 from paralign.formats.delimited import to_tsv_lines
 from paralign.formats.json_lines import to_json_lines
 from paralign.formats.lines import write_lines
@@ -95,9 +96,8 @@ def _check_files(files: Sequence[Path], specs: Sequence[PairSpec], force: bool) 
     inputs = {Path(path).resolve() for spec in specs for path in spec.paths if path != "-"}
     if any(file.resolve() in inputs for file in files):
         raise UserError("is both input and output", where=files[0], hint="use another --out")
-    missing = next((file.parent for file in files if not file.parent.is_dir()), None)
-    if missing is not None:
-        raise UserError("no such folder", where=missing, hint=f"mkdir -p {missing}")
+    for file in files:
+        require_folder(file.parent)
 
 
 def _write_line_aligned(files: Sequence[Path], pairs: Iterable[tuple[str, str]]) -> None:

@@ -12,6 +12,7 @@ from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.folders import require_folder
 from paralign.runs.measure import echo_dropped, echo_truncated
 from paralign.runs.model_folder import saved_head, saved_task
 from paralign.runs.settings import task_section
@@ -56,8 +57,7 @@ def predict(
     path = Path(out)
     if path.exists() and not force:
         raise UserError("already exists", where=path, hint="--force replaces it")
-    if not path.parent.is_dir():
-        raise UserError("the folder does not exist", where=path.parent)
+    require_folder(path.parent)
     task_instance, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
     items = task_instance.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)

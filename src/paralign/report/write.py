@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paralign.errors import UserError
-from paralign.folders import atomic_file
+from paralign.folders import atomic_file, require_folder
 from paralign.report.controls import control_systems
 from paralign.report.csv_files import figures_csv, tables_csv
 from paralign.report.figure_files import write_figures
@@ -131,5 +131,4 @@ def _check_out(out: Path) -> None:
         raise UserError("the report is a file, but this is a folder", where=out, hint=f"--out {out / 'report.html'}")
     if out.suffix.lower() not in (".html", ".htm"):
         raise UserError("the report must be an .html file", where=out, hint=f"--out {out.with_suffix('.html')}")
-    if not out.parent.is_dir():
-        raise UserError("no such folder", where=out.parent, hint=f"mkdir -p {out.parent}")
+    require_folder(out.parent)
