@@ -163,13 +163,16 @@ def _resample_ratios(stacks: Sequence[Floats], resamples: int, seed: int) -> lis
     rng, drawn = np.random.default_rng([seed, size]), table
     if size > _GROUPS:  # the same groups in all test sets of this size
         drawn = np.add.reduceat(table[rng.permutation(size)], np.arange(_GROUPS) * size // _GROUPS)
-    sums = _resampled_sums(drawn, resamples, rng)
+    # Systems on one test set have the same denominators, which are summed once.
+    different: dict[bytes, int] = {}
+    column = np.array([different.setdefault(values.tobytes(), len(different)) for values in drawn.T])
+    sums = _resampled_sums(drawn[:, np.unique(column, return_index=True)[1]], resamples, rng)
     out, start = [], 0
     for stack in stacks:
-        columns = slice(start, start + 2 * len(stack))
-        score = float(_mean_ratio(table[:, columns].sum(axis=0, keepdims=True))[0])
-        out.append(Resampled(score, _mean_ratio(sums[:, columns]), size))
-        start = columns.stop
+        stop = start + 2 * len(stack)
+        score = float(_mean_ratio(table[:, start:stop].sum(axis=0, keepdims=True))[0])
+        out.append(Resampled(score, _mean_ratio(sums[:, column[start:stop]]), size))
+        start = stop
     return out
 
 

@@ -126,8 +126,9 @@ def _thinned(curve: Mapping[int, float]) -> tuple[Floats, Floats]:
     values = np.array([curve[int(step)] for step in steps])
     if len(steps) <= _MAX_POINTS:
         return steps, values
-    bins = np.array_split(np.arange(len(steps)), _MAX_POINTS)
-    return np.array([steps[b].mean() for b in bins]), np.array([values[b].mean() for b in bins])
+    sizes = np.array([len(part) for part in np.array_split(steps, _MAX_POINTS)])
+    starts = np.cumsum(sizes) - sizes
+    return np.add.reduceat(steps, starts) / sizes, np.add.reduceat(values, starts) / sizes
 
 
 def _smooth(values: Floats) -> Floats:
@@ -138,16 +139,21 @@ def _smooth(values: Floats) -> Floats:
     if len(values) < _SMOOTHED:
         return values
     reach = len(values) // 10
-    places = np.arange(len(values), dtype=np.float64)
-    out = np.full(len(values), math.nan)
-    for k in np.flatnonzero(np.isfinite(values)).tolist():
-        window = slice(max(0, k - reach), k + reach + 1)
-        known = np.isfinite(values[window])
-        x, y = places[window][known] - k, values[window][known]
-        spread = float(((x - x.mean()) ** 2).sum())
-        slope = float(((x - x.mean()) * y).sum()) / spread if spread else 0.0
-        out[k] = y.mean() - slope * x.mean()
-    return out
+    place = np.arange(len(values))
+    first, stop = np.maximum(0, place - reach), np.minimum(len(values), place + reach + 1)
+    x = place.astype(np.float64)
+    known = np.isfinite(values)
+    y = np.where(known, values, 0.0)
+
+    def sums(terms: Floats) -> Floats:
+        """Return the sum over the neighbors of each point."""
+        total = np.concatenate([[0.0], np.cumsum(terms)])
+        return np.asarray(total[stop] - total[first])
+
+    n, sum_x, sum_y = np.maximum(1, sums(known.astype(np.float64))), sums(known * x), sums(y)
+    spread, covariance = sums(known * x**2) - sum_x**2 / n, sums(x * y) - sum_x * sum_y / n
+    slope = np.divide(covariance, spread, out=np.zeros(len(values)), where=n > 1)
+    return np.where(known, sum_y / n + slope * (x - sum_x / n), math.nan)
 
 
 def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
