@@ -61,9 +61,9 @@ languages. Intervals are 95 % intervals over seeds (Student's, of the difference
 comparisons that were tested, {tested} at present. A difference is significant, marked \\*, if its corrected *p* is at
 most {alpha:.2f}: then its interval at the corrected level excludes 0. Differences in single languages or tasks are
 marked at the level at which their comparison was decided. The correction grows with every comparison that is added:
-a difference may lose its mark when other claims are tested, while its interval stays. With fewer than {min_seeds} seeds or {min_items} test items
-nothing is tested. Correlations are Spearman's, with intervals from resampling encoders, and languages if the claim says
-so.
+a difference may lose its mark when other claims are tested, while its interval stays. With fewer than {min_seeds}
+seeds or {min_items} test items nothing is tested. Correlations are Spearman's, with intervals from resampling encoders,
+and languages if the claim says so.
 
 Verdicts, the first that applies:
 
