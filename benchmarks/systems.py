@@ -25,10 +25,7 @@ from mini import LANGUAGES, NAME, prepare
 from real_text import each, paralign, side_by_side
 
 PAIRS, STEPS, BATCH = 4_000, 500, 32
-SETTINGS = (
-    *(f"training.batch={BATCH}", "training.checkpoint_every=500"),
-    *("data.min_pieces=3", "data.max_pieces=125"),
-)
+SETTINGS = (f"training.batch={BATCH}", "training.checkpoint_every=500", "data.min_pieces=3", "data.max_pieces=125")
 RATE = 5e-5
 MINI_RATES = {"mlm": 1e-3, "tlm": 5e-4, "moco": 1e-4, "moco-mlm": 1e-4, "ppa": 1e-4}
 MINI_RATE = 8e-4

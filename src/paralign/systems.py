@@ -93,7 +93,7 @@ def _seeds(encoder: Sequence[Measurement]) -> tuple[int | str | None, ...]:
 
 
 def _names(label: str, systems: Sequence[Sequence[Measurement]]) -> list[str]:
-    """Return a name for each of several systems with one label, from the first source that tells them apart."""
+    """Return a name for each of several systems with one label, from the first source that distinguishes them."""
     sources: list[Callable[[Measurement], str]] = [
         lambda row: f"from {name}" if (name := _short_name(str(row.settings.get("base") or ""))) else "",
         lambda row: _short_name(row.model),

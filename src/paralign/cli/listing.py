@@ -54,25 +54,26 @@ def command(
     _LISTS[what]()
 
 
-def _files(package: str) -> None:
-    """List the TOML files of a package, each with its first line."""
+def _toml_files(package: str) -> dict[str, str]:
+    """Return the content of the TOML files of a package, by name."""
     from importlib import resources
 
-    for file in sorted(resources.files(package).iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".toml"):
-            _row(file.name.removesuffix(".toml"), file.read_text(encoding="utf-8").splitlines()[0].lstrip("# "))
+    files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
+    return {f.name.removesuffix(".toml"): f.read_text(encoding="utf-8") for f in files if f.name.endswith(".toml")}
+
+
+def _files(package: str) -> None:
+    """List the TOML files of a package, each with its first line."""
+    for name, text in _toml_files(package).items():
+        _row(name, text.splitlines()[0].lstrip("# "))
 
 
 def _file(what: str, name: str) -> str:
     """Return the content of a recipe or suite."""
-    from importlib import resources
-
-    inside = [file for file in resources.files(_FILES[what]).iterdir() if file.name.endswith(".toml")]
-    files = {file.name.removesuffix(".toml"): file for file in inside}
-    chosen = files.get(name.removesuffix(".toml"))
-    if chosen is None:
+    files = _toml_files(_FILES[what])
+    if name.removesuffix(".toml") not in files:
         raise UserError(f"there is no {what.removesuffix('s')} {name!r}", hint=did_you_mean(name, files))
-    return chosen.read_text(encoding="utf-8")
+    return files[name.removesuffix(".toml")]
 
 
 def _objectives() -> None:

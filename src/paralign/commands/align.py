@@ -80,7 +80,7 @@ def align(
         command: recorded with the run. None: the command line of this process.
         track: experiment trackers that receive the log: ``tensorboard``, ``wandb`` or others that accelerate supports.
         from_checkpoint: folder of a checkpoint, ``RUN/checkpoints/step-00000500``, whose encoder the run starts from,
-            for example the last good one of a run that diverged. Objectives and the schedule start anew. None: the run
+            for example the last good one of a run that diverged. Objectives and the schedule start over. None: the run
             starts from ``model``.
 
     Returns:

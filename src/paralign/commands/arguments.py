@@ -95,8 +95,8 @@ def _parts(name: str, value: Any) -> Iterable[Any]:
 def _text(name: str, value: Any) -> str:
     if isinstance(value, str | Path):
         return str(value)
-    hint = "give its folder (encoder.save_pretrained writes one)" if hasattr(value, "save_pretrained") else ""
-    raise UserError(f"{name} is {_shown(value)}, not a string or path", hint=hint or None)
+    hint = "give its folder (encoder.save_pretrained writes one)" if hasattr(value, "save_pretrained") else None
+    raise UserError(f"{name} is {_shown(value)}, not a string or path", hint=hint)
 
 
 def _shown(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from paralign.commands.align_words import read_aligned_text
@@ -146,15 +146,17 @@ def _layer(encoder: Encoder, layer: int | None) -> int:
     return layer
 
 
-def _map_folders(folder: Path) -> list[Path]:
-    """Return the folder of a map, or those of the maps of several languages in it."""
-    inner = sorted(path.parent for path in folder.glob("*/map.json"))
-    return inner if inner and not (folder / "map.json").exists() else [folder]
+def _load_maps(folders: Iterable[str | Path]) -> Iterator[tuple[Path, LinearMap]]:
+    """Yield each map with its folder; a folder may contain the maps of several languages."""
+    for folder in map(Path, folders):
+        inner = sorted(path.parent for path in folder.glob("*/map.json"))
+        for part in inner if inner and not (folder / "map.json").exists() else [folder]:
+            yield part, LinearMap.load(part)
 
 
 def map_languages(folder: str | Path) -> set[str]:
     """Return the languages that the maps of a folder are for."""
-    return {str(LinearMap.load(part).facts["source"]) for part in _map_folders(Path(folder))}
+    return {str(linear_map.facts["source"]) for _, linear_map in _load_maps([folder])}
 
 
 def fitted_on(folders: Sequence[str | Path], entries: Entries) -> list[str]:
@@ -166,8 +168,8 @@ def fitted_on(folders: Sequence[str | Path], entries: Entries) -> list[str]:
     """
     files = {entry["blake2b"]: entry["path"] for entry in entries if entry.get("blake2b")}
     out = []
-    for folder in (part for given in folders for part in _map_folders(Path(given))):
-        used = {entry.get("blake2b") for entry in LinearMap.load(folder).facts.get("fitted_on", [])}
+    for folder, linear_map in _load_maps(folders):
+        used = {entry.get("blake2b") for entry in linear_map.facts.get("fitted_on", [])}
         out += [f"{path}: the map {folder} was fitted on this file" for digest, path in files.items() if digest in used]
     return out
 
@@ -188,8 +190,7 @@ def use_maps(encoder: Encoder, digest: str, folders: Sequence[str | Path]) -> li
     """
     descriptions: list[str] = []
     languages: set[str] = set()
-    for folder in (part for given in folders for part in _map_folders(Path(given))):
-        linear_map = LinearMap.load(folder)
+    for folder, linear_map in _load_maps(folders):
         language = linear_map.facts["source"]
         if language in languages:
             raise UserError(f"a second map of {language!r}", where=folder, hint="give one map for each language")

@@ -257,9 +257,9 @@ def _describe(cell: SuiteCell, outcome: CellOutcome) -> str:
     if outcome.status == "stopped":
         return f"{name} stopped: the time budget is used up"
     rows = read_results(cell.folder)
-    rows = [row for row in rows if row.metric == rows[0].metric and math.isfinite(row.value)] or rows
-    zero_shot = [row for row in rows if row.language not in training_languages(row.train)[0]]
-    values = [row.value for row in zero_shot or rows if math.isfinite(row.value)]
+    scored = [row for row in rows if row.metric == rows[0].metric and math.isfinite(row.value)]
+    zero_shot = [row for row in scored if row.language not in training_languages(row.train)[0]]
+    values = [row.value for row in zero_shot or scored]
     mean = f"{100 * sum(values) / len(values):.1f}" if values else "undefined"
     return f"    {name}: {rows[0].metric} {mean}, mean of {len(values)}, in {seconds}"
 

@@ -89,19 +89,19 @@ def choice_title(layer: int | None, pool: str | None) -> str:
     >>> choice_title(4, "mean"), choice_title(None, "static"), choice_title(2, None)
     ('layer 4, mean pooling', 'static vectors', 'layer 2')
     """
-    parts = [] if layer is None else [f"layer {layer}"]
+    parts = [] if layer is None else [_layer_title(layer)]
     return ", ".join([*parts, *([pooling_name(pool)] if pool else [])])
 
 
 def short_title(key: TableKey) -> str:
-    """The task and what tells its tables apart: ``Sentence retrieval, [CLS], layer 8``."""
+    """The task and what distinguishes its tables: ``Sentence retrieval, [CLS], layer 8``."""
     name = metric_name(key.metric)
     main = key.info.main_metrics
     parts = [_task_title(key)] if main and key.metric == main[0] else [f"{_task_title(key)}: {name}"]
     if key.pool:
         parts.append(pooling_name(key.pool))
     if key.layer is not None:
-        parts.append(key.layer if isinstance(key.layer, str) else f"layer {key.layer}")
+        parts.append(_layer_title(key.layer))
     dataset = _short_dataset(key.dataset, key.split) if key.dataset else None
     parts += [part for part in (dataset, f"with {key.partner}" if key.partner else None, key.settings) if part]
     if key.train and key.train != "en":
@@ -115,7 +115,7 @@ def table_title(key: TableKey) -> str:
     if key.pool:
         parts.append(pooling_name(key.pool))
     if key.layer is not None:
-        parts.append(key.layer if isinstance(key.layer, str) else f"layer {key.layer}")
+        parts.append(_layer_title(key.layer))
     if key.dataset:
         parts.append(_short_dataset(key.dataset, key.split))
     if key.partner:
@@ -125,6 +125,10 @@ def table_title(key: TableKey) -> str:
     if key.train:
         parts.append(training_title(key.train))
     return f"{_task_title(key)}: {', '.join(parts)}"
+
+
+def _layer_title(layer: int | str) -> str:
+    return layer if isinstance(layer, str) else f"layer {layer}"
 
 
 def _task_title(key: TableKey) -> str:

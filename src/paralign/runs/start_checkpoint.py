@@ -18,7 +18,7 @@ __all__ = ["StartCheckpoint"]
 
 
 class StartCheckpoint:
-    """The encoder of a checkpoint. Objectives (projections, momentum encoders, queues) start anew.
+    """The encoder of a checkpoint. Objectives (projections, momentum encoders, queues) start over.
 
     Args:
         path: the folder of the checkpoint, ``RUN/checkpoints/step-00000500``.
