@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,15 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["ResumableFiles", "atomic_file", "atomic_folder", "is_special", "lock", "require_folder"]
+__all__ = [
+    "ResumableFiles",
+    "atomic_file",
+    "atomic_folder",
+    "check_outputs",
+    "is_special",
+    "lock",
+    "require_folder",
+]
 
 _FULL = {
     errno.ENOSPC: "the disk is full",
@@ -129,6 +137,31 @@ def require_folder(folder: Path) -> None:
     """
     if not folder.resolve().is_dir():
         raise UserError("no such folder", where=folder, hint=f"mkdir -p {folder}")
+
+
+def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *, force: bool = False) -> None:
+    """Check that output files can be written, are neither the same file nor an input, and do not exist.
+
+    Args:
+        outputs: the output files.
+        inputs: the files that are read; ``-`` is standard input.
+        force: existing files are replaced. An input never is.
+
+    Raises:
+        UserError: naming the first file that cannot be written.
+    """
+    used = {Path(path).resolve() for path in inputs if str(path) != "-"}
+    for output in map(Path, outputs):
+        require_folder(output.parent)
+        if output.is_dir():
+            raise UserError("is a folder, not a file", where=output, hint="name a file")
+        if output.resolve() in used:
+            raise UserError(
+                "the output file is also an input or another output", where=output, hint="name another file"
+            )
+        if output.exists() and not force:
+            raise UserError("already exists", where=output, hint="use --force to replace it")
+        used.add(output.resolve())
 
 
 def is_special(path: Path) -> bool:

@@ -343,8 +343,12 @@ def test_converting_tells_and_refuses(tmp_path, capsys):
     ):
         with pytest.raises(UserError, match=said):
             convert_corpus(pairs, str(tmp_path / out), quiet=True)
-    with pytest.raises(UserError, match="is both input and output"):
-        convert_corpus([spec], str(tmp_path / "a.tsv"), force=True, quiet=True)
+    for out in ("a.tsv", "x.en,x.en", "a.tsv,x.de"):
+        with pytest.raises(UserError, match="also an input or another output"):
+            convert_corpus([spec], ",".join(str(tmp_path / part) for part in out.split(",")), force=True, quiet=True)
+    for out, said in ((f"{tmp_path}/x.en,", "unknown output format"), (f"{tmp_path}/x.en,{tmp_path}", "is a folder")):
+        with pytest.raises(UserError, match=said):
+            convert_corpus([spec], out, quiet=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tsv", "b.jsonl"]  # nothing half-written
     assert (tmp_path / "b.jsonl").read_bytes() == before
     twice = [convert_corpus([spec], str(tmp_path / "b.tsv.gz"), lenient=True, force=True, quiet=True) and

@@ -221,6 +221,7 @@ def convert(
 def order(
     text: Annotated[list[str], typer.Option(help="Treebank as LANG=PATH; may be repeated, all in one language.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output word order file.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
@@ -232,7 +233,7 @@ def order(
     """
     from paralign.commands.order_corpus import order_corpus
 
-    order_corpus(text, out, lenient=lenient, quiet=quiet)
+    order_corpus(text, out, lenient=lenient, force=force, quiet=quiet)
 
 
 @app.command()

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from paralign.commands.align_words import (
-    check_outputs,
     echo_dropped,
     parse_overrides,
     read_texts,
@@ -26,11 +25,11 @@ from paralign.config import merge
 from paralign.console import echo
 from paralign.digests import file_digest
 from paralign.errors import UserError, file_location
-from paralign.folders import ResumableFiles, is_special
+from paralign.folders import ResumableFiles, check_outputs, is_special
 from paralign.formats.lines import MAX_LINE, decode_lines
 from paralign.formats.streams import compressed
 from paralign.sources.readers import line_count
-from paralign.sources.specs import PairSpec, parse_pairs, parse_part, smallworld_range
+from paralign.sources.specs import PairSpec, input_files, parse_pairs, parse_part, smallworld_range
 from paralign.text.normalization import normalize, normalize_tokens
 from paralign.text.words import split_words
 from paralign.version import __version__
@@ -107,7 +106,7 @@ def align_stream(
     spec, to_stdout = parse_pairs(pairs), str(out) == "-"
     _check_options(spec, method, load, learn_from, part, to_stdout, posteriors)
     paths = [Path(path) for path in (out, posteriors) if path is not None and str(path) != "-"]
-    check_outputs(paths, [spec], [], force)
+    check_outputs(paths, input_files([spec]), force=force)
     options = AlignerOptions(
         spec, symmetrise=symmetrise, tokenised=tokenised, save=save, load=load, lenient=lenient, quiet=quiet
     )

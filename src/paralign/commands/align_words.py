@@ -15,13 +15,13 @@ from paralign.config import merge, parse_override, section
 from paralign.console import echo
 from paralign.corpus.language_identification import language_warnings
 from paralign.errors import UserError
-from paralign.folders import require_folder
+from paralign.folders import check_outputs
 from paralign.formats.lines import write_lines
 from paralign.formats.links import GoldLinks, read_gold, write_links
 from paralign.metrics.alignment import AlignmentScore, alignment_score
 from paralign.sources.readers import line_count, lines_are_pairs, read_pairs
 from paralign.sources.smallworld import smallworld_gold
-from paralign.sources.specs import PairSpec, check_order, parse_pairs, smallworld_range
+from paralign.sources.specs import PairSpec, check_order, input_files, parse_pairs, smallworld_range
 from paralign.text.words import split_words
 from paralign.version import __version__
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
@@ -29,7 +29,6 @@ from paralign.words.word_links import WordLinks
 
 __all__ = [
     "align_words",
-    "check_outputs",
     "echo_dropped",
     "parse_overrides",
     "read_aligned_text",
@@ -118,7 +117,7 @@ def align_words(
     scores = f"{out}.scores.json" if gold is not None and scores is None else scores
     others = [path for path in (gold, links) if path is not None]
     outputs = [path for path in (out, scores, posteriors) if path is not None]
-    check_outputs(outputs, [spec, *further], others, force)
+    check_outputs(outputs, [*input_files([spec, *further]), *others], force=force)
     if method == "similarity" and model is None:
         model = DEFAULT_ENCODER
         echo(f"encoder: {model} (--model chooses another one)", quiet=quiet)
@@ -232,32 +231,6 @@ def echo_dropped(dropped: Counter[str], quiet: bool) -> None:
     """Report how many pairs were dropped, by reason."""
     for reason, number in sorted(dropped.items()):
         echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
-
-
-def check_outputs(
-    outputs: Sequence[str | Path], inputs: Sequence[PairSpec], others: Sequence[str | Path], force: bool
-) -> None:
-    """Check that the output files can be written, are neither the same file nor an input, and do not exist.
-
-    Args:
-        outputs: the output files.
-        inputs: the text.
-        others: other files that are read.
-        force: existing files are replaced.
-    """
-    used = {Path(path).resolve() for spec in inputs for path in spec.paths if path != "-"}
-    used |= {Path(path).resolve() for path in others}
-    for output in map(Path, outputs):
-        require_folder(output.parent)
-        if output.is_dir():
-            raise UserError("is a folder, not a file", where=output, hint="name a file")
-        if output.resolve() in used:
-            raise UserError(
-                "the output file is also an input or another output", where=output, hint="name another file"
-            )
-        if output.exists() and not force:
-            raise UserError("already exists", where=output, hint="use --force to replace it")
-        used.add(output.resolve())
 
 
 def _write_score(path: Path, score: AlignmentScore, facts: Mapping[str, Any]) -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.errors import UserError
-from paralign.folders import require_folder
+from paralign.folders import check_outputs
 from paralign.formats.delimited import to_tsv_lines
 from paralign.formats.json_lines import to_json_lines
 from paralign.formats.lines import write_lines
 from paralign.formats.streams import open_output
 from paralign.formats.tmx import to_tmx_lines
 from paralign.sources.readers import read_pairs
-from paralign.sources.specs import PairSpec, parse_pairs
+from paralign.sources.specs import input_files, parse_pairs
 
 __all__ = ["convert_corpus"]
 
@@ -59,14 +59,15 @@ def convert_corpus(
         The number of pairs written.
 
     Raises:
-        UserError: for input that cannot be read, several language pairs, an unknown format, or existing files.
+        UserError: for input that cannot be read, several language pairs, an unknown format, and files that exist or
+            are also read.
     """
     specs = [parse_pairs(spec) for spec in pairs]
     if len({spec.languages for spec in specs}) != 1:
         raise UserError("all pairs must have the same two languages" if specs else "no pairs are given")
     files = [Path(part.strip()) for part in out.split(",")]
     to_lines = _format_of(files)
-    _check_files(files, specs, force)
+    check_outputs(files, input_files(specs), force=force)
     dropped: Counter[str] = Counter()
     number = 0
 
@@ -89,17 +90,6 @@ def convert_corpus(
     return number
 
 
-def _check_files(files: Sequence[Path], specs: Sequence[PairSpec], force: bool) -> None:
-    existing = next((file for file in files if file.exists()), None)
-    if existing is not None and not force:
-        raise UserError("already exists", where=existing, hint="use --force to replace it")
-    inputs = {Path(path).resolve() for spec in specs for path in spec.paths if path != "-"}
-    if any(file.resolve() in inputs for file in files):
-        raise UserError("is both input and output", where=files[0], hint="use another --out")
-    for file in files:
-        require_folder(file.parent)
-
-
 def _write_line_aligned(files: Sequence[Path], pairs: Iterable[tuple[str, str]]) -> None:
     with ExitStack() as stack:
         sides = [stack.enter_context(open_output(file)) for file in files]
@@ -110,10 +100,10 @@ def _write_line_aligned(files: Sequence[Path], pairs: Iterable[tuple[str, str]])
 
 def _format_of(files: Sequence[Path]) -> Lines | None:
     """Return the format of a single file; ``None`` for two line-aligned files."""
-    if len(files) == 2:
+    if len(files) == 2 and all(file.name for file in files):
         return None
     name = files[0].name.lower().removesuffix(".gz").removesuffix(".zst")
-    if len(files) > 2 or Path(name).suffix not in FORMATS:
+    if len(files) > 1 or Path(name).suffix not in FORMATS:
         hint = "use x.tsv, x.tmx, x.jsonl (also .gz, .zst), or two files x.en,x.de"
         raise UserError("unknown output format", where=",".join(map(str, files)), hint=hint)
     return FORMATS[Path(name).suffix]

@@ -11,8 +11,9 @@ from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.encoder import Encoder
-from paralign.errors import UserError
-from paralign.folders import require_folder
+from paralign.folders import check_outputs
+from paralign.formats.archives import archive_of
+from paralign.runs.inputs import data_files
 from paralign.runs.measure import echo_dropped, echo_truncated
 from paralign.runs.model_folder import saved_head, saved_task
 from paralign.runs.settings import task_section
@@ -52,25 +53,22 @@ def predict(
         The files written.
 
     Raises:
-        UserError: for input that cannot be used, and if ``out`` exists and ``force`` is off.
+        UserError: for input that cannot be used, and if ``out`` exists and ``force`` is off or is also read.
     """
     path = Path(out)
-    if path.exists() and not force:
-        raise UserError("already exists", where=path, hint="--force replaces it")
-    require_folder(path.parent)
     task_instance, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
     items = task_instance.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
     echo_dropped(dropped, quiet)
+    inputs = [archive_of(entry["path"]) for entry in data_files([data])]
+    check_outputs([path], inputs, force=force)
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         with task_instance.autocast(encoder):
             temporary = task_instance.predict(encoder, head, items, Path(folder) / path.name)
         written = [path.parent / file.name for file in temporary]
-        for file in written:
-            if file.exists() and not force:
-                raise UserError("already exists", where=file, hint="--force replaces it")
+        check_outputs(written, inputs, force=force)
         for file, final in zip(temporary, written, strict=True):
             file.replace(final)
     echo_truncated(task_instance, data, set(), quiet)

@@ -16,7 +16,7 @@ from paralign.models import local_folder
 from paralign.objectives import find_objective
 from paralign.runs.folder import RunFolder
 from paralign.runs.settings import RunConfig
-from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.sources.specs import PairSpec, TextSpec, data_paths, parse_pairs
 
 __all__ = [
     "check_inputs",
@@ -98,29 +98,13 @@ def file_entries(paths: Iterable[str | Path]) -> Entries:
 
 def data_files(specs: Sequence[str | PairSpec | TextSpec]) -> Entries:
     """Return the files of data sets: the text, and the word order of derived languages."""
-    paths: list[str] = []
-    for given in specs:
-        spec = _parse(given) if isinstance(given, str) else given
-        orderings = spec.orderings if isinstance(spec, PairSpec) else (spec.ordering,)
-        saved = spec.path.removeprefix("hub:").partition("#")[0].partition("@")[0]
-        local = [saved] if spec.path.startswith("hub:") and Path(saved).exists() else []  # a data set in a folder
-        # A pair such as en-de may also be read as a tag with a region, and its two files as one path.
-        texts = [part for path in spec.paths for part in ([path] if Path(path).exists() else path.split(","))]
-        paths += [*map(str.strip, texts), *local, *filter(None, orderings)]
-    return file_entries(paths)
+    return file_entries(data_paths(specs))
 
 
 def dictionary_files(specs: Sequence[str]) -> Entries:
     """Return the files of dictionaries, each ``SRC-TGT=PATH``; those of dictd have two."""
     paths = [parse_pairs(spec).path for spec in specs]
     return file_entries(file for path in paths for file in dictd_files(path) or [path])
-
-
-def _parse(text: str) -> PairSpec | TextSpec:
-    try:
-        return parse_text(text)
-    except UserError:
-        return parse_pairs(text)
 
 
 def finetune_inputs(train: Sequence[str], eval: Sequence[str], dev: str | None = None) -> dict[str, Entries]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.formats.archives import archive_of
 from paralign.formats.hub import is_hub
 from paralign.languages.derived_language import DERIVED_SEPARATOR, parse_derived
 from paralign.text.language_tags import canonical_tag, find_tag, variant_of
@@ -17,6 +19,8 @@ __all__ = [
     "PairSpec",
     "TextSpec",
     "check_order",
+    "data_paths",
+    "input_files",
     "parse_pairs",
     "parse_part",
     "parse_text",
@@ -164,6 +168,32 @@ def parse_text(text: str) -> TextSpec:
     smallworld_range(path)
     language, ordering = _language(tag)
     return TextSpec(language, path, ordering, variant_of(tag))
+
+
+def data_paths(specs: Iterable[str | PairSpec | TextSpec]) -> list[str]:
+    """Return the paths of data sets: those of the text, and of the word orders of derived languages."""
+    paths: list[str] = []
+    for given in specs:
+        spec = _parse(given) if isinstance(given, str) else given
+        orderings = spec.orderings if isinstance(spec, PairSpec) else (spec.ordering,)
+        saved = spec.path.removeprefix("hub:").partition("#")[0].partition("@")[0]
+        local = [saved] if spec.path.startswith("hub:") and Path(saved).exists() else []  # a data set in a folder
+        # A pair such as en-de may also be read as a tag with a region, and its two files as one path.
+        texts = [part for path in spec.paths for part in ([path] if Path(path).exists() else path.split(","))]
+        paths += [*map(str.strip, texts), *local, *filter(None, orderings)]
+    return paths
+
+
+def input_files(specs: Iterable[str | PairSpec | TextSpec]) -> list[Path]:
+    """Return :func:`data_paths` as files on disk: of a member of an archive, the archive."""
+    return [archive_of(path) for path in data_paths(specs)]
+
+
+def _parse(text: str) -> PairSpec | TextSpec:
+    try:
+        return parse_text(text)
+    except UserError:
+        return parse_pairs(text)
 
 
 def _split_tags(tags: str) -> list[str]:

@@ -1,0 +1,43 @@
+"""Output files: inputs are never overwritten, existing files only with --force."""
+
+import pytest
+
+from paralign.__main__ import main
+from paralign.languages import WordOrder
+
+TREE = "1\tAnna\t_\tPROPN\t_\t_\t2\tnsubj\t_\t_\n2\tlebt\t_\tVERB\t_\t_\t0\troot\t_\t_\n\n"
+FILES = {"t.conllu": TREE, "b.de": "d1\tJa .\n", "b.en": "e1\tYes .\n", "b.gold": "d1\te1\n", "a.tsv": "a\tb\n"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "corpus order --text de=t.conllu --out t.conllu",
+        "predict --model none --task pos --data de=t.conllu --out ./t.conllu",
+        "predict --model none --task mining --data de-en=b --out b.gold",
+        "corpus convert --pairs en-de=a.tsv --out a.tsv",
+        "words --pairs en-de=a.tsv --out a.tsv",
+        "words --pairs en-de=a.tsv --learn-from 1 --out a.tsv",
+    ],
+)
+def test_no_command_overwrites_what_it_reads(folder, capsys, command):
+    assert main([*command.split(), "--force"]) == 2
+    assert "the output file is also an input or another output" in capsys.readouterr().err
+    assert {path.name: path.read_text() for path in folder.iterdir()} == FILES
+
+
+def test_a_word_order_is_replaced_only_on_request(folder, capsys):
+    command = ["corpus", "order", "--text", "de=t.conllu", "--out"]
+    assert main([*command, "a.tsv"]) == 2
+    assert "a.tsv: already exists (use --force to replace it)" in capsys.readouterr().err
+    assert (folder / "a.tsv").read_text() == FILES["a.tsv"]
+    assert main([*command, "a.tsv", "--force"]) == 0
+    assert WordOrder.load("a.tsv").facts["trees"] == 1
