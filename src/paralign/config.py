@@ -8,6 +8,7 @@ import inspect
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -22,11 +23,13 @@ __all__ = [
     "difference",
     "dump_toml",
     "find_class",
+    "load_named_toml",
     "load_toml",
     "merge",
     "parse_override",
     "resolve",
     "section",
+    "toml_files",
     "with_added_settings",
 ]
 
@@ -192,6 +195,31 @@ def load_toml(path: Path) -> Settings:
         raise UserError("not valid TOML: nested too deeply", where=path) from error
     except ValueError as error:  # not TOML, not UTF-8, or a number of more digits than Python converts
         raise UserError(f"not valid TOML: {error}", where=path) from error
+
+
+def toml_files(package: str) -> dict[str, Path]:
+    """Return the TOML files of a package, by name without ``.toml``."""
+    return {path.stem: path for path in sorted(Path(str(resources.files(package))).glob("*.toml"))}
+
+
+def load_named_toml(kind: str, name: str, package: str) -> Settings:
+    """Read a TOML file of a package by its name, or any TOML file by its path.
+
+    Args:
+        kind: used in errors: ``recipe``, ``suite``.
+        name: the name or path. A name takes precedence over a file without ``.toml`` in the current folder.
+        package: package with the files that have names.
+
+    Raises:
+        UserError: for an unknown name, with similar ones, and as :func:`load_toml`.
+    """
+    files = toml_files(package)
+    path = files.get(name, Path(name))
+    if not name.endswith(".toml") and not path.is_file():
+        file = Path(f"{name}.toml")
+        hint = f"did you mean {file}?" if file.is_file() else f"{did_you_mean(name, files)} or a .toml file"
+        raise UserError(f"unknown {kind} {name!r}", hint=hint)
+    return load_toml(path)
 
 
 def dump_toml(settings: Mapping[str, Any]) -> str:

@@ -221,7 +221,7 @@ def test_dropout_is_a_setting(base, tmp_path):
     assert losses[0] != losses[1]
 
 
-def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path):
+def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path, monkeypatch):
     """Pan et al. 2021, section 3.4; other settings are those of the task."""
     from paralign.runs.finetune_settings import finetune_settings
 
@@ -239,8 +239,11 @@ def test_recipes_for_fine_tuning_have_the_settings_of_the_paper(tmp_path):
     assert difference("qa", "mlqa") == {"task.max_pieces": 386, "task.normalise": "mlqa"}
     (tmp_path / "mine.toml").write_text('extends = "mlqa"\n[training]\nepochs = 1\n')
     assert difference("qa", str(tmp_path / "mine.toml"))["task.max_pieces"] == 386
-    (tmp_path / "mine").write_text("[training]\nepochs = 1\n")
-    assert difference("nli", str(tmp_path / "mine")) == {"training.epochs": 1}
+    (tmp_path / "mine").write_text('extends = "xnli"\n[training]\nepochs = 1\n')
+    assert difference("nli", str(tmp_path / "mine")) == {"training.epochs": 1, "training.warmup": 1000}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "xnli").write_text("a file of data\n")
+    assert difference("nli", "xnli") == {"training.warmup": 1000}
     for recipe, message in (("xnly", "did you mean 'xnli'"), ("ppa", "is one of align and pretrain")):
         with pytest.raises(UserError, match=message):
             finetune_settings("nli", recipe, None, [])

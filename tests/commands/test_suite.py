@@ -358,6 +358,8 @@ def test_data_are_in_the_data_folder(here):
     found = load_suite("s.toml", Path("sets")).task[0].eval
     assert found == ["en-de=sets/a.en,sets/a.de", *entries[1:4], "en-de=sets/with,comma.tsv"]
     assert load_suite("s.toml").task[0].eval == entries
+    with pytest.raises(UserError, match=r"unknown suite 's' \(did you mean s.toml\?\)"):
+        load_suite("s")
 
 
 @pytest.mark.parametrize("name", suites())

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.config import did_you_mean
+from paralign.config import did_you_mean, toml_files
 from paralign.errors import UserError
 
 __all__ = ["command"]
@@ -54,26 +54,18 @@ def command(
     _LISTS[what]()
 
 
-def _toml_files(package: str) -> dict[str, str]:
-    """Return the content of the TOML files of a package, by name."""
-    from importlib import resources
-
-    files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
-    return {f.name.removesuffix(".toml"): f.read_text(encoding="utf-8") for f in files if f.name.endswith(".toml")}
-
-
 def _files(package: str) -> None:
     """List the TOML files of a package, each with its first line."""
-    for name, text in _toml_files(package).items():
-        _row(name, text.splitlines()[0].lstrip("# "))
+    for name, path in toml_files(package).items():
+        _row(name, path.read_text(encoding="utf-8").splitlines()[0].lstrip("# "))
 
 
 def _file(what: str, name: str) -> str:
     """Return the content of a recipe or suite."""
-    files = _toml_files(_FILES[what])
+    files = toml_files(_FILES[what])
     if name.removesuffix(".toml") not in files:
         raise UserError(f"there is no {what.removesuffix('s')} {name!r}", hint=did_you_mean(name, files))
-    return files[name.removesuffix(".toml")]
+    return files[name.removesuffix(".toml")].read_text(encoding="utf-8")
 
 
 def _objectives() -> None:

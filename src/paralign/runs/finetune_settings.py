@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, create_model
 
-from paralign.config import Config, load_toml, merge, parse_override, resolve
+from paralign.config import Config, merge, parse_override, resolve
 from paralign.encoder.layers import LayersConfig
 from paralign.errors import UserError
 from paralign.runs.settings import check_epochs, load_recipe, recipes
@@ -74,7 +73,7 @@ def finetune_settings(
     composed = create_model(
         "Finetune", __base__=FinetuneConfig, task=(kind.Config, Field(default_factory=dict, validate_default=True))
     )
-    from_recipe = _load(recipe) if recipe else {}
+    from_recipe = load_recipe(recipe) if recipe else {}
     if "objectives" in from_recipe:
         fitting = [name for name in recipes() if load_recipe(name).keys() <= composed.model_fields.keys()]
         hint = f"for finetune: {', '.join(fitting)}"
@@ -83,10 +82,6 @@ def finetune_settings(
     check_epochs(from_recipe, overriding, recipe)
     config = resolve(composed, {"training": kind.training}, from_recipe, overriding, where=recipe)
     return config, kind(config.task)
-
-
-def _load(recipe: str) -> dict[str, Any]:
-    return load_toml(Path(recipe)) if Path(recipe).is_file() and not recipe.endswith(".toml") else load_recipe(recipe)
 
 
 def identity(

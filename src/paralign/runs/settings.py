@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, create_model, field_validator
 
 from paralign.batches.views import ViewsConfig
-from paralign.config import Config, did_you_mean, load_toml, merge, parse_override, resolve, section
+from paralign.config import Config, load_named_toml, merge, parse_override, resolve, section, toml_files
 from paralign.corpus.clean import FilterConfig
 from paralign.encoder.tokenizer import TokenizerConfig
 from paralign.errors import UserError
@@ -87,8 +86,7 @@ def _section(objective: str) -> str:
 
 def recipes() -> list[str]:
     """Return the names of the built-in recipes."""
-    folder = resources.files("paralign.recipes")
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    return list(toml_files("paralign.recipes"))
 
 
 def load_recipe(name: str, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -104,14 +102,7 @@ def load_recipe(name: str, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
     if name in extended_by:
         circle = " -> ".join((*extended_by[extended_by.index(name) :], name))
         raise UserError(f"the recipe extends itself: {circle}", where=extended_by[-1], hint="remove 'extends' from one")
-    if name.endswith(".toml"):
-        recipe = load_toml(Path(name))
-    elif name in recipes():
-        recipe = load_toml(Path(str(resources.files("paralign.recipes") / f"{name}.toml")))
-    else:
-        file = Path(f"{name}.toml")
-        hint = f"did you mean {file}?" if file.is_file() else f"{did_you_mean(name, recipes())} or a .toml file"
-        raise UserError(f"unknown recipe {name!r}", hint=hint)
+    recipe = load_named_toml("recipe", name, "paralign.recipes")
     base = recipe.pop("extends", None)
     if base is not None:
         if not isinstance(base, str):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from pydantic import Field
 
-from paralign.config import Config, did_you_mean, load_toml, resolve
+from paralign.config import Config, load_named_toml, resolve, toml_files
 from paralign.errors import UserError
 from paralign.formats.hub import is_hub
 from paralign.sources.specs import smallworld_range
@@ -66,8 +65,7 @@ class SuiteConfig(Config):
 
 def suites() -> list[str]:
     """Return the names of the suites that come with paralign."""
-    folder = resources.files("paralign.suites")
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    return list(toml_files("paralign.suites"))
 
 
 def load_suite(name: str, data: Path | None = None, limit: int | None = None) -> SuiteConfig:
@@ -84,15 +82,10 @@ def load_suite(name: str, data: Path | None = None, limit: int | None = None) ->
     Raises:
         UserError: for an unknown suite, a file that cannot be read, and wrong settings.
     """
-    if name.endswith(".toml"):
-        path = Path(name)
-    elif name in suites():
-        path = Path(str(resources.files("paralign.suites") / f"{name}.toml"))
-    else:
-        raise UserError(f"unknown suite {name!r}", hint=f"{did_you_mean(name, suites())} or a .toml file")
+    settings = load_named_toml("suite", name, "paralign.suites")
     if data is not None and not data.is_dir():
         raise UserError("no such data folder", where=data, hint="--data FOLDER")
-    config = resolve(SuiteConfig, load_toml(path), where=name)
+    config = resolve(SuiteConfig, settings, where=name)
     if not config.task:
         raise UserError("the suite has no task", where=name, hint="add a table [[task]]")
     tasks: dict[str, SuiteTask] = {}
