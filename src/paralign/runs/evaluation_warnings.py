@@ -125,7 +125,7 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
     for name, data in train:
         parts.setdefault(name, []).extend(_keys(encoder, task, data))
     out = [(name, np.unique(np.concatenate(keys))) for name, keys in parts.items()]
-    for corpus in _corpora(local_folder(model).resolve().parent):
+    for corpus in _corpora(local_folder(model).resolve()):
         try:
             store = TokenStore.open(corpus)
         except UserError:
@@ -153,8 +153,14 @@ def fine_tuned_on(model: str) -> list[tuple[str, Keys]]:
         raise UserError(DAMAGED, where=path, hint=hint) from error
 
 
-def _corpora(run: Path) -> list[Path]:
-    """Return the token stores of a run: the one it built, or the one it was started with."""
+def _corpora(model: Path) -> list[Path]:
+    """Return the token stores of the run that trained a model: the one it built, or the one it was started with."""
+    run = model.parent
+    facts = run / "run.json"
+    if not model.is_dir() or not facts.is_file():
+        return []
+    if read_object(facts, "restore it, or remove it").get("verb") not in ("align", "pretrain"):
+        return []
     try:
         text = load_toml(run / "config.toml").get("text", [])
     except UserError:
