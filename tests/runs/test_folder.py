@@ -55,6 +55,21 @@ def test_what_a_kill_left_of_the_first_file_is_no_run(base, tmp_path):
     assert ".run.json.part" not in names(tmp_path / "run")
 
 
+@pytest.mark.parametrize("before", [[], ["first"]])
+def test_what_another_process_wrote_in_the_meantime_is_kept(tmp_path, before):
+    for name in before:
+        first = RunFolder(tmp_path / "run", "evaluate")
+        first.begin({"name": name})
+        first.save(status="done")
+    slow, fast = (RunFolder(tmp_path / "run", "evaluate", resume=bool(before)) for _ in range(2))
+    fast.begin({"name": "fast"})
+    fast.save(status="done", alarms=["a warning"])
+    with pytest.raises(UserError, match="another process has just written this folder"):
+        slow.begin({"name": "slow"})
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["alarms"] == ["a warning"]
+    assert "fast" in (tmp_path / "run" / "config.toml").read_text()
+
+
 def test_the_token_store_of_a_failed_run_is_used_again(base, tmp_path):
     with pytest.raises(UserError, match="less than one batch of 500"):
         align(base, tmp_path / "run", overrides=["training.batch=500"])

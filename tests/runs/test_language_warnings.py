@@ -89,3 +89,20 @@ def test_training_and_test_files_are_named(base, told, tmp_path, capfd):
     assert [alarm for alarm in alarms if "expected text" in alarm] == expected
     printed = capfd.readouterr().err
     assert all(f"WARNING {text}\n" in printed for text in expected)
+
+
+def test_warnings_are_replaced_with_their_rows(base, told, tmp_path):
+    """A file that is corrected has no warning any more; those of other files stay."""
+
+    def alarms(*names):
+        data = [f"en-de={tmp_path / name}" for name in names]
+        paralign.evaluate(str(base), task="retrieval", data=data, out=tmp_path / "run", quiet=True)
+        found = json.loads((tmp_path / "run" / "run.json").read_text())["alarms"]
+        return sorted(alarm.partition(": ")[0].rpartition("/")[2] for alarm in found if "expected text in en" in alarm)
+
+    for name in ("a.tsv", "b.tsv"):
+        write(tmp_path / name, told["hi"][:60], told["de"][:60])
+    assert alarms("a.tsv", "b.tsv") == ["a.tsv", "b.tsv"]
+    for name, left in (("a.tsv", ["b.tsv"]), ("b.tsv", [])):
+        write(tmp_path / name, told["en"][:60], told["de"][:60])
+        assert alarms(name) == left

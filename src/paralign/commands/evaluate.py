@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ def evaluate(
     measures_only = task_instance.accepts_causal and not task_instance.trains
     encoder = Encoder.from_pretrained(model, allow_causal=measures_only).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
-    folder.facts["inputs"] = {"eval": data_files(data), "model": model_files(model)}
+    files = [data_files([spec]) for spec in data]
+    folder.facts["inputs"] = {"eval": list(chain.from_iterable(files)), "model": model_files(model)}
     if dev:
         folder.facts["inputs"]["dev"] = data_files(dev)
     model_facts, mapped = _model_facts(encoder, model, system, facts, task_instance.trains, maps)
@@ -132,7 +134,7 @@ def evaluate(
         chosen_on = [(f"the development data {spec}", items) for spec, (items, _) in zip(dev, read_dev, strict=True)]
         seen = seen_texts(encoder, facts["of"]["model"] if facts else model, task_instance, chosen_on)
         seen += fine_tuned_on(model) if facts else []
-        warnings = warn_of_data(task_instance, encoder, [(spec, items) for spec, _, items in tests], seen)
+        warnings = [warn_of_data(task_instance, encoder, [(spec, items)], seen) for spec, _, items in tests]
         choice = choose_layer(task_instance, encoder, [items for items, _ in read_dev]) if dev else None
         measured = _measure(task_instance, encoder, head, tests, context, choice, quiet)
         for given in maps:
@@ -142,25 +144,30 @@ def evaluate(
     except BaseException:
         folder.abandon()
         raise
-    warnings += fitted_on(maps, folder.facts["inputs"]["eval"])
-    warnings += warn_of_scores([row for row, _ in measured])
+    # Warnings belong to rows: they are replaced together. Folders of earlier versions do not say to which.
+    alarms = dict(folder.before.get("alarms_of", {"": folder.before.get("alarms", [])}))
+    for found, entries, rows in zip(warnings, files, measured, strict=True):
+        found += fitted_on(maps, entries) + warn_of_scores([row for row, _ in rows])
+        alarms[" ".join(rows[0][0].key())] = found
     folder.save(  # before the results, so that there are none without their warnings
         parameters=encoder.parameter_count(),
         device=encoder.device.type,
         threads=torch.get_num_threads(),
-        alarms=list(dict.fromkeys([*folder.before.get("alarms", []), *warnings])),
+        alarms=list(dict.fromkeys(chain.from_iterable(alarms.values()))),
+        alarms_of={key: found for key, found in alarms.items() if found},
     )
+    all_rows = list(chain.from_iterable(measured))
     if folder.main:
-        write_results(folder.path, measured)
+        write_results(folder.path, all_rows)
     folder.save(status="done")
-    rows = [row for row, _ in measured]
+    written = [row for row, _ in all_rows]
     if folder.main:
-        keys = {row.key() for row in rows}
-        rows = [row for row in read_results(folder.path / "results.jsonl") if row.key() in keys]
-    echo_scores(rows, quiet)
-    for warning in warnings:
+        keys = {row.key() for row in written}
+        written = [row for row in read_results(folder.path / "results.jsonl") if row.key() in keys]
+    echo_scores(written, quiet)
+    for warning in dict.fromkeys(chain.from_iterable(warnings)):
         echo(f"WARNING {warning}", quiet=quiet)
-    return rows
+    return written
 
 
 def evaluation_settings(
@@ -183,18 +190,18 @@ def _measure(
     context: RowContext,
     choice: ChosenLayer | None,
     quiet: bool,
-) -> list[tuple[Measurement, Items | None]]:
-    """Score all data sets, given by path, name and contents, at the chosen layer if there is one."""
+) -> list[list[tuple[Measurement, Items | None]]]:
+    """Score each data set, given by path, name and contents, at the chosen layer if there is one."""
     measured = []
     notes: set[str] = set()
     used = task if choice is None else with_settings(task, choice.settings)
     for spec, name, items in tests:
-        measured += measure(used, encoder, head, items, name, context)
+        measured.append(measure(used, encoder, head, items, name, context))
         echo_truncated(task, spec, notes, quiet)
     if choice is None:
         return measured
     echo(f"{task.name}: {choice.label} chosen on development data ({100 * choice.score:.1f})", quiet=quiet)
-    return at_choice(measured, choice)
+    return [at_choice(rows, choice) for rows in measured]
 
 
 def _model_facts(

@@ -56,6 +56,7 @@ class RunFolder:
         # A run that was killed while it wrote its first file leaves only the temporary name of that file.
         used = path.exists() and (not path.is_dir() or any(f.name != ".run.json.part" for f in path.iterdir()))
         before = self._read() if used else {}
+        self._found = before
         if before.get("status") == _NOT_STARTED:
             used, before = False, {}
         for log, digest in before.get("logs", {}).items() if resume else ():
@@ -121,7 +122,12 @@ class RunFolder:
                 raise UserError(message, where=path, hint="resume with those settings, or use another --out")
 
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
-        """Create the folder and write the resolved settings and the first facts."""
+        """Create the folder and write the resolved settings and the first facts.
+
+        Raises:
+            UserError: if the folder cannot be created, is locked by another process, or another process has written to
+                it since this object was made: its facts would be lost.
+        """
         self.facts |= facts
         if self.main:
             try:
@@ -129,6 +135,10 @@ class RunFolder:
             except OSError as error:
                 raise UserError(f"cannot create the output folder: {error.strerror}", where=self.path) from error
             self._lock_folder()
+            if not self._begun and self._read() != self._found:
+                self._unlock()
+                hint = "give the command again"
+                raise UserError("another process has just written this folder", where=self.path, hint=hint)
             self._begun = True
             self.save()  # first, because a folder with run.json can be resumed
             _write(self.path / "config.toml", dump_toml(settings))
