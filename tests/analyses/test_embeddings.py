@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -129,7 +130,16 @@ def test_mistakes_leave_nothing_behind(base, tmp_path, more, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_another_analysis_does_not_go_into_the_same_folder(run, base):
-    out, _ = run
-    with pytest.raises(UserError, match="settings differ"):
-        paralign.analyze_embeddings([str(base)], pairs="en-fr=smallworld:0-400", out=out, quiet=True)
+def test_a_second_analysis_replaces_the_first_unless_it_fails(run, base, tmp_path, monkeypatch):
+    out = shutil.copytree(run[0], tmp_path / "words")
+    given = {"pairs": "en-de=smallworld:0-300", "out": out, "words": 12, "most": 30, "skip": 5, "quiet": True}
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with monkeypatch.context() as failing:
+        failing.setattr("paralign.commands.analyze_embeddings.project", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            paralign.analyze_embeddings(str(base), **given)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    rows = paralign.analyze_embeddings(str(base), **given, command="the second command")
+    assert {row.n for row in read_results(out)} == {row.n for row in rows} == {30}
+    assert json.loads((out / "run.json").read_text())["command"] == "the second command"
+    assert [path.name for path in (out / "figures").iterdir()] == ["embeddings.json"]  # no sentences were chosen

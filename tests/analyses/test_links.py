@@ -57,6 +57,9 @@ def test_a_second_run_replaces_the_scores_of_the_first(files):
     after = analyze(files, "first", gold=files / "gold")
     assert [row.value for row in after] != [row.value for row in before]
     assert [row.value for row in read_results(files / "run")] == [row.value for row in after]
+    analyze(files, "second", show=1, command="the third command")
+    assert read_results(files / "run") == []
+    assert json.loads((files / "run/run.json").read_text())["command"] == "the third command"
 
 
 def test_the_figure_distinguishes_links_and_trusts_no_word(files):

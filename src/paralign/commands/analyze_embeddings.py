@@ -59,7 +59,7 @@ def analyze_embeddings(
     Args:
         models: encoders, in the order of the report.
         pairs: ``SRC-TGT=PATH``, the corpus.
-        out: the run folder.
+        out: the run folder; a rerun replaces its content.
         links: word links of these pairs in Pharaoh format. ``None``: computed by ``method``.
         method: word aligner: ``hmm``, ``ibm`` or ``eflomal``.
         tokenised: split words at spaces only.
@@ -80,7 +80,7 @@ def analyze_embeddings(
     spec = parse_pairs(pairs)
     if not models:
         raise UserError("no encoder is given", hint="--model ENCODER, once for each")
-    folder = RunFolder(Path(out), "analyze embeddings", resume=(Path(out) / "run.json").exists(), command=command)
+    folder = RunFolder(Path(out), "analyze embeddings", command=command, fresh=True)
     settings = {
         "models": list(models),
         "pairs": pairs,
@@ -91,8 +91,8 @@ def analyze_embeddings(
         "most": most,
         "skip": skip,
         "sentences": list(sentences),
+        "lenient": lenient,
     }
-    folder.check_settings(settings)
     # First, so that a mistyped name is found at once.
     encoders = {model: Encoder.from_pretrained(model) for model in models}
     text, word_links = read_aligned_text(
@@ -105,9 +105,6 @@ def analyze_embeddings(
     if len(translations) < _MIN_TRANSLATIONS:
         hint = f"give more pairs, or a --skip below {skip}"
         raise UserError(f"only {len(translations)} translations are left", where=spec.path, hint=hint)
-    folder.begin(settings)
-    name = f"{spec.source}-{spec.target}"
-    write_lines(folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in translations))
     counts = f"{translations[-1].count:,} to {translations[0].count:,}"
     echo(f"{len(translations):,} translations with {counts} links each", quiet=quiet)
     measured, panels = [], []
@@ -125,13 +122,19 @@ def analyze_embeddings(
                 **_projection(encoder, spec, translations[:words]),
             }
         )
+    # Only now, so that the previous content of the folder stays if the analysis fails.
+    folder.begin(settings)
+    name = f"{spec.source}-{spec.target}"
+    write_lines(folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in translations))
     shown_words = [[t.source, t.target] for t in translations[:words]]
     folder.figure("embeddings", "words", languages=spec.languages, panels=panels, words=shown_words)
     if sentences:
         all_links = list(word_links)
         shown = [_linked_sentence(text[number - 1], all_links[number - 1], number) for number in sentences]
         folder.figure("links", "links", languages=spec.languages, sentences=shown)
-    write_results(folder.path, measured)
+    else:
+        (folder.path / "figures" / "links.json").unlink(missing_ok=True)
+    write_results(folder.path, measured, fresh=True)
     folder.save(status="done")
     rows = [row for row, _ in measured]
     echo_scores(rows, quiet)

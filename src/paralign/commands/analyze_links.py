@@ -66,7 +66,7 @@ def analyze_links(
     Args:
         links: ``NAME=FILE``, links in Pharaoh format, a line for each pair. Without a name, that of the file is used.
         pairs: ``SRC-TGT=PATH``, the sentence pairs.
-        out: the run folder.
+        out: the run folder; a rerun replaces its content.
         gold: file of gold links (:func:`paralign.formats.links.read_gold`); ``smallworld`` for pairs of the small
             world. Default ``None``: aligners are only compared with the first one.
         one_based: words count from 1 in ``gold`` in Pharaoh format.
@@ -86,7 +86,7 @@ def analyze_links(
     """
     spec = parse_pairs(pairs)
     named = _named_files(links)
-    folder = RunFolder(Path(out), "analyze links", resume=(Path(out) / "run.json").exists(), command=command)
+    folder = RunFolder(Path(out), "analyze links", command=command, fresh=True)
     settings = {
         "links": [f"{name}={path}" for name, path in named.items()],
         "pairs": pairs,
@@ -96,8 +96,8 @@ def analyze_links(
         "tokenised": tokenised,
         "show": show,
         "sentences": list(sentences),
+        "lenient": lenient,
     }
-    folder.check_settings(settings)
     dropped: Counter[str] = Counter()
     sizes: list[tuple[int, int]] = []
     chosen = set(sentences) or set(range(1, show + 1))
