@@ -82,6 +82,22 @@ def test_mining_is_that_of_plain_vectors(folder, plain, sides, tmp_path):
     found = {row.metric: row.value for row in rows}
     assert found == pytest.approx({"f1": f1, "precision": precision, "recall": recall})
     assert {row.where.pool for row in rows} == {"last"}
+    (file,) = paralign.predict(
+        str(folder), task="mining", data=f"de-en={tmp_path / 'de-en.training'}", out=tmp_path / "mined", quiet=True,
+        overrides=["task.layer=2", "task.pool=last", f"task.threshold={threshold}"],
+    )  # fmt: skip
+    assert {tuple(line.split("\t")[:2]) for line in file.read_text().splitlines()} == extracted
+
+
+def test_a_suite_measures_them(folder, tmp_path):
+    (tmp_path / "suite.toml").write_text(f'[[task]]\ntask = "retrieval"\neval = ["{DATA}"]\n')
+    paralign.suite(tmp_path / "suite.toml", models={"llm": str(folder)}, out=tmp_path / "suite", quiet=True)
+    paralign.evaluate(str(folder), task="retrieval", data=DATA, out=tmp_path / "run", quiet=True)
+    found, alone = (
+        {str(row.where) + row.metric: row.value for row in read_results(run)}
+        for run in (tmp_path / "suite/retrieval/llm", tmp_path / "run")
+    )
+    assert found == alone
 
 
 @pytest.mark.parametrize("pool", ["last", "mean"])

@@ -105,8 +105,7 @@ def evaluate(
     read_dev = [read_data(task_instance, spec, lenient, limit) for spec in dev]
     echo_dropped(sum((dropped for _, dropped in [*read, *read_dev]), Counter()), quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
-    measures_only = task_instance.accepts_causal and not task_instance.trains
-    encoder = Encoder.from_pretrained(model, allow_causal=measures_only).to(best_device())
+    encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     files = [data_files([spec]) for spec in data]
     folder.facts["inputs"] = {"eval": list(chain.from_iterable(files)), "model": model_files(model)}

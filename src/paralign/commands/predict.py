@@ -38,7 +38,8 @@ def predict(
     """Write the predictions of a model in the format of its task.
 
     Args:
-        model: a fine-tuned ``seed-K/model``, or an encoder for tasks without a head.
+        model: a fine-tuned ``seed-K/model``, or an encoder for tasks without a head. ``mining`` also accepts causal
+            language models.
         data: data as ``LANG=PATH``; labels may be missing.
         out: output file, in the format of the task: TSV as in XNLI, JSON as in SQuAD, CoNLL-U, columns, or pairs as in
             BUCC.
@@ -62,7 +63,7 @@ def predict(
     echo_dropped(dropped, quiet)
     inputs = [archive_of(entry["path"]) for entry in data_files([data])]
     check_outputs([path], inputs, force=force)
-    encoder = Encoder.from_pretrained(model).to(best_device())
+    encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         with task_instance.autocast(encoder):

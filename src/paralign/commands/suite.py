@@ -21,6 +21,7 @@ from paralign.runs.cells import CellOutcome, run_cells
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin
 from paralign.runs.suite_file import check_name, load_suite
+from paralign.tasks.base import find_task_class
 from paralign.training import Stopped
 
 __all__ = ["parse_models", "suite"]
@@ -50,7 +51,8 @@ def suite(
     Args:
         name: name of a suite (``paralign list suites``), or path of a TOML file.
         models: folder or hub name of the encoder of each system, by name of the system. ``{seed}`` in it is replaced by
-            the seed, for systems that have an encoder for each.
+            the seed, for systems that have an encoder for each. Causal language models are accepted if no task trains
+            and all tasks measure them, as in :func:`paralign.evaluate`.
         out: output folder.
         data: folder that relative paths of data start from. None: the current folder.
         jobs: number of cells that run at the same time, each in a process of its own. A script that uses several must
@@ -91,7 +93,8 @@ def suite(
     _check_models(models, control)
     cells = suite_cells(config, models, out)
     for model in dict.fromkeys(cell.model for cell in cells):
-        check_loadable(model)
+        kinds = [find_task_class(cell.task.task) for cell in cells if cell.model == model]
+        check_loadable(model, allow_causal=all(kind.measures_causal() for kind in kinds))
     note = begin(out, resume, quiet)
     folder = RunFolder(out, "suite", command=command, fresh=True)
     done = {cell for cell in cells if is_done(cell)}

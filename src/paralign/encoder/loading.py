@@ -119,18 +119,19 @@ def _check_tokenizer(name: str) -> None:
     check_model(name, weights=False)
 
 
-def check_loadable(name: str) -> None:
+def check_loadable(name: str, *, allow_causal: bool = False) -> None:
     """Check that a folder has a config, weights and a tokenizer that can be read, without loading the model.
 
     Args:
         name: a folder, a name on the hub, or the name of an encoder that comes with paralign.
+        allow_causal: whether it may be a causal language model.
 
     Raises:
-        UserError: naming what is missing or damaged.
+        UserError: naming what is missing or damaged, or the family if it is not an encoder.
     """
     check_weights(name)
     _check_tokenizer(name)
-    read_family(str(_folder(name) or name), name)
+    read_family(str(_folder(name) or name), name, allow_causal=allow_causal)
 
 
 def load_model(name: str, *, allow_causal: bool = False) -> Any:

@@ -95,6 +95,11 @@ class Task(ABC):
     def __init__(self, config: Any = None) -> None:
         self.config: Any = self.Config() if config is None else config
 
+    @classmethod
+    def measures_causal(cls) -> bool:
+        """Return whether causal language models can be evaluated on the task as they are: it has no head to train."""
+        return cls.accepts_causal and not cls.trains
+
     @property
     def info(self) -> TaskInfo:
         """Title, main metrics and their direction: the table's entry, or what the class declares."""
