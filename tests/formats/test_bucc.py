@@ -8,6 +8,7 @@ import pytest
 
 from paralign.errors import UserError
 from paralign.formats.items import MiningSet
+from paralign.formats.lines import write_lines
 from paralign.sources.readers import read_mining
 from paralign.sources.specs import parse_pairs
 
@@ -31,8 +32,13 @@ def save(folder: Path, de: str = DE, en: str = EN, gold: str | None = GOLD) -> s
     return f"de-en={folder}/de-en.dev"
 
 
-def test_by_hand(tmp_path: Path) -> None:
-    assert read_mining(parse_pairs(save(tmp_path))) == WANTED
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_by_hand(tmp_path: Path, ending: str) -> None:
+    spec = save(tmp_path)
+    write_lines(tmp_path / f"de-en.dev.gold{ending}", GOLD.splitlines())
+    if ending:
+        (tmp_path / "de-en.dev.gold").unlink()
+    assert read_mining(parse_pairs(spec)) == WANTED
 
 
 def test_derived_languages_are_read_from_their_originals(tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def test_invalid_fine_tuning_is_reported_and_leaves_nothing_behind(more, message
     [
         ("en-de=halves/ntrex.en-de.test.tsv", "ntrex.test"),
         ("de=UD_German-PUD/de_pud-ud-test.conllu.gz", "pud-ud-test"),
+        ("de=UD_German-PUD/de_pud-ud-test.conllu.zst", "pud-ud-test"),
         ("en-fr=test.en.txt,test.fr.txt", "test"),
         ("en-zh=tatoeba.cmn-eng.eng,tatoeba.cmn-eng.cmn", "tatoeba"),
         ("de=mlqa/dev-context-de-question-de.json", "dev-context-question"),

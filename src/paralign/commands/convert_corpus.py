@@ -15,7 +15,7 @@ from paralign.folders import check_outputs
 from paralign.formats.delimited import to_tsv_lines
 from paralign.formats.json_lines import to_json_lines
 from paralign.formats.lines import write_lines
-from paralign.formats.streams import open_output
+from paralign.formats.streams import open_output, uncompressed_name
 from paralign.formats.tmx import to_tmx_lines
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import input_files, parse_pairs
@@ -102,7 +102,7 @@ def _format_of(files: Sequence[Path]) -> Lines | None:
     """Return the format of a single file; ``None`` for two line-aligned files."""
     if len(files) == 2 and all(file.name for file in files):
         return None
-    name = files[0].name.lower().removesuffix(".gz").removesuffix(".zst")
+    name = uncompressed_name(files[0].name).lower()
     if len(files) > 1 or Path(name).suffix not in FORMATS:
         hint = "use x.tsv, x.tmx, x.jsonl (also .gz, .zst), or two files x.en,x.de"
         raise UserError("unknown output format", where=",".join(map(str, files)), hint=hint)

@@ -16,6 +16,7 @@ from paralign.formats.conllu import comments, tree_of
 from paralign.formats.item_errors import Block, ItemError, check_forms, check_surrogates, raise_or_drop, sentence_blocks
 from paralign.formats.lines import read_lines
 from paralign.formats.squad import load_json
+from paralign.formats.streams import uncompressed_name
 from paralign.formats.tagged_columns import TAG
 from paralign.formats.tmx import is_tmx
 from paralign.sources.readers import read_pairs, read_text
@@ -87,7 +88,7 @@ def iter_sentences(source: Source, *, lenient: bool = False, dropped: Counter[st
         return
     if is_tmx(str(source)):
         raise UserError("is a translation memory", where=str(source), hint=f"name its languages: en-de={source}")
-    kind = str(source).removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
+    kind = uncompressed_name(str(source)).lower().rpartition(".")[2]
     if kind == "json":
         yield from _json_texts(load_json(source), None, source, lenient, count)
     elif kind == "conllu":

@@ -28,7 +28,7 @@ def read_bucc(
 
     The path is the common prefix of its files: ``de-en=bucc/de-en.sample`` names ``bucc/de-en.sample.de`` and ``.en``
     (lines ``id<TAB>sentence``) and ``bucc/de-en.sample.gold`` (lines ``source id<TAB>target id``), each optionally with
-    ``.gz``. Sentences are normalized.
+    ``.gz`` or ``.zst``. Sentences are normalized.
 
     Args:
         path: common prefix of the file names.
@@ -52,8 +52,8 @@ def read_bucc(
 
 
 def _file(path: str, suffix: str) -> Path:
-    plain, compressed = Path(f"{path}.{suffix}"), Path(f"{path}.{suffix}.gz")
-    return compressed if compressed.exists() and not plain.exists() else plain
+    files = [Path(f"{path}.{suffix}{ending}") for ending in ("", ".gz", ".zst")]
+    return next((file for file in files if file.exists()), files[0])
 
 
 def _columns(line: str, number: int) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from paralign.formats.item_errors import (
 )
 from paralign.formats.items import Tree
 from paralign.formats.lines import numbered_lines, read_lines, write_lines
+from paralign.formats.streams import uncompressed_name
 from paralign.text.normalization import normalize
 from paralign.text.words import join_words, word_spans
 
@@ -39,10 +40,10 @@ _EMPTY_ID = re.compile(r"\d+\.[1-9]\d*")
 def is_treebank(path: str) -> bool:
     """Return whether a path names a CoNLL-U file, plain or compressed.
 
-    >>> is_treebank("de.conllu"), is_treebank("de.conllu.gz"), is_treebank("de.conllu.zst"), is_treebank("de.txt")
+    >>> is_treebank("de.conllu"), is_treebank("de.conllu.gz"), is_treebank("DE.CONLLU.zst"), is_treebank("de.txt")
     (True, True, True, False)
     """
-    return path.removesuffix(".gz").removesuffix(".zst").endswith(".conllu")
+    return uncompressed_name(path).lower().endswith(".conllu")
 
 
 def is_plain_text(path: str) -> bool:

@@ -16,7 +16,7 @@ from paralign.errors import UserError
 from paralign.folders import atomic_file
 from paralign.formats.archives import DamagedStream, open_member, split_member
 
-__all__ = ["DamagedStream", "compressed", "decompressed_blocks", "open_input", "open_output"]
+__all__ = ["DamagedStream", "compressed", "decompressed_blocks", "open_input", "open_output", "uncompressed_name"]
 
 _BLOCK = 1 << 18
 """Bytes read at a time."""
@@ -162,6 +162,16 @@ def _filled(stream: IO[bytes], data: bytes, size: int) -> bytes:
     while len(data) < size and (more := stream.read(_BLOCK)):
         data += more
     return data
+
+
+def uncompressed_name(name: str) -> str:
+    """Return the name of a file without the ending of compressed files.
+
+    >>> uncompressed_name("x.tsv.gz"), uncompressed_name("x.TMX.ZST"), uncompressed_name("x.tsv")
+    ('x.tsv', 'x.TMX', 'x.tsv')
+    """
+    stem, _, ending = name.rpartition(".")
+    return stem if ending.lower() in ("gz", "zst") else name
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from xml.parsers import expat
 from paralign.errors import UserError, file_location
 from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.formats.lines import MAX_LINE
-from paralign.formats.streams import DamagedStream, decompressed_blocks, open_input
+from paralign.formats.streams import DamagedStream, decompressed_blocks, open_input, uncompressed_name
 from paralign.formats.xml_text import utf8_blocks
 from paralign.text.language_tags import best_variant, find_tag
 
@@ -44,7 +44,7 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 def is_tmx(path: str) -> bool:
     """Return whether a path names a translation memory, plain or compressed."""
-    return path.lower().removesuffix(".gz").removesuffix(".zst").endswith(".tmx")
+    return uncompressed_name(path).lower().endswith(".tmx")
 
 
 def read_tmx(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.formats.streams import uncompressed_name
 from paralign.text.language_tags import find_tag
 
 __all__ = ["dataset_name", "dataset_names"]
@@ -16,11 +17,11 @@ __all__ = ["dataset_name", "dataset_names"]
 def dataset_name(spec: str) -> str:
     """Return the name of a data set without its language.
 
-    >>> dataset_name("en-de=ntrex.en-de.test.tsv")
-    'ntrex.test'
+    >>> dataset_name("en-de=ntrex.en-de.test.tsv"), dataset_name("en-de=ntrex.en-de.test.tsv.zst")
+    ('ntrex.test', 'ntrex.test')
     """
     tags, _, path = spec.partition("=")
-    name = re.sub(r"\.(gz|tsv|txt|conllu|jsonl?)\b", "", Path(path.split(",")[0]).name)
+    name = re.sub(r"\.(tsv|txt|conllu|jsonl?)\b", "", uncompressed_name(Path(path.split(",")[0]).name))
     languages = {(find_tag(tag) or tag) for tag in re.split("[-:]", tags)} | {tags}
 
     def is_language(part: str) -> bool:

@@ -78,7 +78,7 @@ class PartOfSpeech(_Tagging):
     def read(
         self, spec: str, *, lenient: bool, dropped: Counter[str], limit: int | None, labeled: bool = True
     ) -> Dataset[Tree]:
-        """Read ``LANG=FILE.conllu`` (also ``.gz``) or ``LANG=smallworld:START-STOP``."""
+        """Read ``LANG=FILE.conllu`` (also ``.gz``, ``.zst``) or ``LANG=smallworld:START-STOP``."""
         where = parse_text(spec)
 
         def read(count: Counter[str]) -> Iterator[Tree]:
