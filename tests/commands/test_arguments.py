@@ -8,6 +8,7 @@ import pytest
 import paralign
 from paralign.commands.align import AlignRequest
 from paralign.commands.arguments import one_or_several
+from paralign.config import merge, parse_override
 from paralign.errors import UserError
 from paralign.results import read_results
 
@@ -68,6 +69,27 @@ def test_a_mapping_gives_languages_and_files(monkeypatch):
     paralign.align("x", out="o", pairs=files, overrides={"training.steps": 2})
     assert seen[0].pairs == ["en-de=a.tsv", "en-fr=b.tsv", "en-es=c.en,c.es"]
     assert seen[0].overrides == ["training.steps=2"]
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [
+        ({"objectives": ["tlm", "moco"]}, {"objectives": ["tlm", "moco"]}),
+        (
+            {"training.betas": (0.9, 1e-05), "views.pack": True},
+            {"training": {"betas": [0.9, 1e-05]}, "views": {"pack": True}},
+        ),
+        ({"training": {"steps": 2, "epochs": None}}, {"training": {"steps": 2}}),
+        ({"objectives": '["tlm"]', "links.method": "ibm"}, {"objectives": ["tlm"], "links": {"method": "ibm"}}),
+    ],
+)
+def test_a_mapping_of_settings_keeps_the_types_of_its_values(monkeypatch, given, settings):
+    seen = []
+    monkeypatch.setattr("paralign.commands.align.run_align", lambda options, request: seen.append(request))
+    paralign.align("x", out="o", pairs="en-de=a", overrides=given)
+    assert merge(*map(parse_override, seen[0].overrides)) == settings
+    with pytest.raises(UserError, match=r"overrides: training.seed is of type object \(give a string, a number"):
+        paralign.align("x", out="o", pairs="en-de=a", overrides={"training.seed": object()})
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -37,9 +38,10 @@ _OTHER_NAMES = {
 def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
     """Accept the forms in which people give the arguments of a command, and name those that cannot be used.
 
-    A string or path is a list of one; a mapping is a list of ``KEY=VALUE`` (``{"en-de": "corpus.tsv"}``); a path is its
-    name. Without this, the characters of ``pairs="en-de=corpus.tsv"`` would be taken for specs, and the folder that
-    :func:`paralign.align` returns could not be passed to another command as its model.
+    A string or path is a list of one; a mapping is a list of ``KEY=VALUE`` (``{"en-de": "corpus.tsv"}``), of settings
+    also a nested one (``overrides={"training": {"steps": 2}}``); a path is its name. Without this, the characters of
+    ``pairs="en-de=corpus.tsv"`` would be taken for specs, and the folder that :func:`paralign.align` returns could not
+    be passed to another command as its model.
 
     Args:
         command: a function. Parameters that take several strings are annotated with ``Sequence[...]``, those that take
@@ -83,6 +85,8 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
 def _parts(name: str, value: Any) -> Iterable[Any]:
     if isinstance(value, str | Path):
         return [value]
+    if isinstance(value, Mapping) and name == "overrides":
+        return _overrides(value)
     if isinstance(value, Mapping):
         # A pair may be two files, one for each side.
         files = {key: part if isinstance(part, list | tuple) else [part] for key, part in value.items()}
@@ -90,6 +94,26 @@ def _parts(name: str, value: Any) -> Iterable[Any]:
     if not isinstance(value, Iterable):
         raise UserError(f"{name} is {_shown(value)}", hint="give a string or path, or a list of them")
     return value
+
+
+def _overrides(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield nested settings as ``section.key=value``: strings as they are, other values as TOML, without None.
+
+    >>> list(_overrides({"objectives": ["tlm", "moco"], "training": {"steps": 2}, "links.method": "ibm"}))
+    ['objectives=["tlm", "moco"]', 'training.steps=2', 'links.method=ibm']
+    """
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _overrides(value, f"{prefix}{key}.")
+        elif isinstance(value, str | Path):
+            yield f"{prefix}{key}={value}"
+        elif value is not None:
+            try:
+                text = json.dumps(value, ensure_ascii=False)  # numbers, booleans and lists of JSON are TOML
+            except TypeError:
+                hint = "give a string, a number, a bool, or a list of them"
+                raise UserError(f"overrides: {prefix}{key} is {_shown(value)}", hint=hint) from None
+            yield f"{prefix}{key}={text}"
 
 
 def _text(name: str, value: Any) -> str:
