@@ -136,6 +136,7 @@ def said(capsys):
         ("--shard 4/3", "write K/N"),
         ("--shard 1/3 --shards 4", "--shard 1/3 is one of 3 shards, not 4"),
         ("--shard 1/3 --workers 2", "without --workers and --executor"),
+        ("--shards 3 --executor slurm --workers 0", "only joins finished shards, which needs no jobs"),
         ("--shards 3 --executor ray", "unknown executor 'ray' (use local or slurm)"),
         ("--workers 2", "--workers and --executor are for shards (add --shards N)"),
         ("--executor slurm", "add --shards N"),

@@ -100,6 +100,8 @@ def build_corpus(
         raise UserError(f"unknown executor {executor!r}", hint=f"use {' or '.join(EXECUTORS)}")
     if shard is not None and (workers is not None or executor != "local"):
         raise UserError("--shard builds one shard, without --workers and --executor", hint="leave them out")
+    if workers == 0 and executor != "local":
+        raise UserError("--workers 0 only joins finished shards, which needs no jobs", hint="leave --executor out")
     number = None
     if shard is not None:
         number, count = parse_shard(shard)
