@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import paralign
+from paralign.config import load_toml
 from paralign.encoder import Encoder
 from paralign.encoder.vectors import sentence_view
 from paralign.errors import UserError
@@ -39,6 +40,8 @@ def test_tagging_is_probed_in_every_layer(base, tmp_path):
     data = {"train": ["en=smallworld:0-40"], "eval": ["en=smallworld:100-130", "de=smallworld:100-130"]}
     rows = paralign.analyze_probes([str(base)], task="pos", out=tmp_path / "run", **data, **QUICK)
     assert read_results(tmp_path / "run") == rows
+    config = load_toml(tmp_path / "run" / "config.toml")
+    assert (config["settings"]["precision"], config["lenient"]) == ("fp32", False)
     encoder = Encoder.from_pretrained(base).eval()
     train = list(read_trees(parse_text("en=smallworld:0-40")))
     for language, layer in (("en", 0), ("en", 2), ("de", 1)):

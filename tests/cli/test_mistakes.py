@@ -118,6 +118,19 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         ("align --model {base} --pairs en-de={files}/good.tsv --out {files}/good.tsv", "in use"),
         ("align --model {base} --pairs en-de={files}/good.tsv --out {files}/good.tsv/run", "good.tsv"),
         ("pretrain --out {out} --text en={files}/good.tsv", "--arch"),
+        (
+            "pretrain --model {base} --max-length 64 --out {out} --text en={files}/good.tsv",
+            "--max-length is for an encoder trained from scratch (leave it out, or use --arch instead of --model)",
+        ),
+        ("corpus check --verify {files}/used --lenient", "--verify is used alone"),
+        ("words --pairs en-de={files}/good.tsv --flipped --out {out}", "--flipped describes (add --gold)"),
+        ("words --pairs en-de={files}/good.tsv --learn-from 9 --one-based --out {out}", "cannot be combined"),
+        (
+            "analyze links --pairs en-de={files}/good.tsv --links {files}/good.tsv --one-based --out {out}",
+            "--one-based describes (add --gold)",
+        ),
+        ("demo --device nope --out {out}", "there is no device 'nope'"),
+        ("grid --text en=a --task pos --train b --eval c --device nope --out {out}", "there is no device 'nope'"),
         ("finetune --model {base} --task pso --train en=a --eval en=b --out {out}", "did you mean 'pos'"),
         (
             "finetune --model {base} --task pos --train en={files}/good.tsv --eval en=b --out {out}",

@@ -9,6 +9,7 @@ import pytest
 from paralign.__main__ import main
 from paralign.commands import grid
 from paralign.commands.order_corpus import order_corpus
+from paralign.config import load_toml
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
 from paralign.sources.readers import read_trees
@@ -103,7 +104,9 @@ def test_a_main_metric_under_a_condition_is_reported(files):
     """The grid trained on all cells before it refused LAS without punctuation."""
     sets = (*TINY[:-1], 'grid.methods=["mlm-scratch"]', 'grid.languages=["inv"]',
             'grid.finetune=["training.epochs=1", "training.batch=16", "task.punctuation=false"]')  # fmt: skip
-    page = run(files, task="parsing", overrides=sets)
+    page = run(files, task="parsing", overrides=sets, limit=25)
     figure = json.loads((files / "out" / "transfer-parsing" / "figures" / "transfer.json").read_text())
     assert [(p["metric"], p["condition"]) for p in figure["points"]] == [("las_without_punctuation", "")]
     assert "parsing (las_without_punctuation)" in page.read_text()
+    limits = {load_toml(file)["data"]["limit"] for file in (files / "out").glob("*/*/config.toml")}
+    assert limits == {25}

@@ -366,7 +366,8 @@ def test_data_are_in_the_data_folder(here):
 def test_the_suites_that_come_with_paralign_can_be_read(name):
     from paralign.sources.specs import parse_pairs, parse_text
 
-    config = load_suite(name, limit=2)
+    config = load_suite(name, limit=2, seeds=5)
+    assert config.seeds == 5
     assert len({task.name for task in config.task}) == len(config.task) > 3
     for task in config.task:
         instance = cells_module._task_of(task)

@@ -168,7 +168,7 @@ def check(
     if verify:
         from paralign.commands.verify_files import verify_files
 
-        if out or pairs or text or test:
+        if any((out, pairs, text, test, model, overrides, limit, lenient)):
             raise UserError("--verify is used alone", hint="check text in a second command")
         typer.echo(f"{verify_files(verify):,} files are intact")
         return

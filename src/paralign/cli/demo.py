@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Quiet, Resume
+from paralign.cli.options import Device, Quiet, Resume
 
 __all__ = ["command"]
 
@@ -26,6 +26,7 @@ def command(
         typer.Option("--small-world", help="Pretrain, align and fine-tune from scratch on generated text instead."),
     ] = False,
     seed: Annotated[int, typer.Option(help="Random seed of training.", min=0)] = 0,
+    device: Device = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,7 +43,9 @@ def command(
     from paralign.commands.demo import demo
     from paralign.commands.demo_systems import best_system
     from paralign.console import printable
+    from paralign.device import select_device
 
+    select_device(device)
     page = demo(out, pairs=pairs or (), model=model, small_world=small_world, seed=seed, resume=resume, quiet=quiet)
     lines = [f"report: {page}"]
     encoder = best_system(out)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Overrides, Quiet, Resume
+from paralign.cli.options import Device, Limit, Overrides, Quiet, Resume
 
 __all__ = ["command"]
 
@@ -22,6 +22,8 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe or a TOML file with [grid].")] = "align-mlm-grid",
     overrides: Overrides = None,
+    limit: Limit = None,
+    device: Device = None,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
@@ -34,7 +36,9 @@ def command(
     """
     from paralign.commands.grid import run_grid
     from paralign.console import printable
+    from paralign.device import select_device
 
+    select_device(device)
     page = run_grid(
         out,
         text=text,
@@ -43,6 +47,7 @@ def command(
         eval=str(eval),
         recipe=recipe,
         overrides=overrides or [],
+        limit=limit,
         resume=resume,
         quiet=quiet,
     )

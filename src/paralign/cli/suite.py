@@ -38,6 +38,15 @@ def command(
         ),
     ] = None,
     limit: Limit = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of seeds of each task that does not set its own.",
+            metavar="N",
+            min=1,
+            show_default="as in the suite",
+        ),
+    ] = None,
     device: Device = None,
     resume: Resume = False,
     quiet: Quiet = False,
@@ -62,6 +71,7 @@ def command(
         jobs=jobs,
         hours=hours,
         limit=limit,
+        seeds=seeds,
         control=control,
         resume=resume,
         quiet=quiet,

@@ -29,6 +29,7 @@ from paralign.words.word_links import WordLinks
 
 __all__ = [
     "align_words",
+    "check_gold_options",
     "echo_dropped",
     "parse_overrides",
     "read_aligned_text",
@@ -114,6 +115,7 @@ def align_words(
             raise UserError(message, where=other.path, hint="give the same languages in the same order")
     if gold is None and scores is not None:
         raise UserError("there is no score to write to --scores", hint="add --gold")
+    check_gold_options(gold, flipped, one_based and links is None)
     scores = f"{out}.scores.json" if gold is not None and scores is None else scores
     others = [path for path in (gold, links) if path is not None]
     outputs = [path for path in (out, scores, posteriors) if path is not None]
@@ -231,6 +233,18 @@ def echo_dropped(dropped: Counter[str], quiet: bool) -> None:
     """Report how many pairs were dropped, by reason."""
     for reason, number in sorted(dropped.items()):
         echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
+
+
+def check_gold_options(gold: str | Path | None, flipped: bool, one_based: bool) -> None:
+    """Refuse options that say how gold links are written where there are none.
+
+    Raises:
+        UserError: naming the option.
+    """
+    if gold is None and (flipped or one_based):
+        raise UserError(
+            f"there are no links that --{'flipped' if flipped else 'one-based'} describes", hint="add --gold"
+        )
 
 
 def _write_score(path: Path, score: AlignmentScore, facts: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paralign.commands.align_words import echo_dropped, read_gold_links, read_word_pairs
+from paralign.commands.align_words import check_gold_options, echo_dropped, read_gold_links, read_word_pairs
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.digests import file_digest
@@ -86,6 +86,7 @@ def analyze_links(
     """
     spec = parse_pairs(pairs)
     named = _named_files(links)
+    check_gold_options(gold, flipped, one_based)
     folder = RunFolder(Path(out), "analyze links", command=command, fresh=True)
     settings = {
         "links": [f"{name}={path}" for name, path in named.items()],

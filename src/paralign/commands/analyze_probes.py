@@ -104,7 +104,8 @@ def analyze_probes(
     )
     # Only now, so that the previous content of the folder stays if the analysis fails.
     recorded: dict[str, Any] = {"models": list(models), "task": task, "train": list(train), "eval": list(eval)}
-    recorded |= {"limit": limit, "split": split, "probes": config.model_dump(mode="json")}
+    recorded |= {"limit": limit, "split": split, "lenient": lenient}
+    recorded |= {"probes": config.model_dump(mode="json"), "settings": probed.config.model_dump(mode="json")}
     first = encoders[0].model_facts
     folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
     device = encoders[0].encoder.device.type

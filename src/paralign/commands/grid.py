@@ -61,6 +61,7 @@ def run_grid(
     eval: str,
     recipe: str = "align-mlm-grid",
     overrides: Sequence[str] = (),
+    limit: int | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> Path:
@@ -84,6 +85,7 @@ def run_grid(
         eval: path of the test data of the task, in the language of ``text``.
         recipe: name of a recipe or TOML file with ``[grid]``.
         overrides: settings as ``grid.key=value``.
+        limit: number of sentences used of the text, and of items of every data set, the first ones. None: all.
         resume: continue in ``out``; finished runs are not repeated.
         quiet: print nothing.
 
@@ -116,7 +118,7 @@ def run_grid(
         for method in config.methods
         for seed in range(config.seeds)
     ]
-    shared = {"text": spec.path, "train": train, "eval": eval, "config": config, "quiet": quiet}
+    shared = {"text": spec.path, "train": train, "eval": eval, "config": config, "limit": limit, "quiet": quiet}
     to_run = [Cell(cell.title, _run_cell, {"cell": cell, **shared}, cell.method) for cell in cells]
     for _ in run_cells(to_run, note):
         pass
@@ -167,13 +169,15 @@ class _GridCell:
         return [*self.finetuned, *([self.twins] if self.twins else [])]
 
 
-def _run_cell(cell: _GridCell, text: str, train: str, eval: str, config: GridConfig, quiet: bool) -> None:
+def _run_cell(
+    cell: _GridCell, text: str, train: str, eval: str, config: GridConfig, limit: int | None, quiet: bool
+) -> None:
     """Pretrain an encoder, fine-tune it on each side, and measure its twins."""
     pairs = f"{cell.language}:{cell.derived}={text}"
-    encoder = _pretrain(cell.out / "encoders" / cell.name, pairs, cell.method, cell.seed, config, quiet)
+    encoder = _pretrain(cell.out / "encoders" / cell.name, pairs, cell.method, cell.seed, config, limit, quiet)
     train_sets, tests = ([f"{tag}={path}" for tag in (cell.language, cell.derived)] for path in (train, eval))
     for side, run in enumerate(cell.finetuned):
-        _finetune(run, encoder, cell.task, train_sets[side], tests[side:], config, quiet)
+        _finetune(run, encoder, cell.task, train_sets[side], tests[side:], config, limit, quiet)
     if cell.twins is not None:
         _evaluate_twins(cell.twins, encoder, f"{cell.language}:{cell.tag}=pieces")
 
@@ -199,7 +203,9 @@ def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train
             raise UserError(f"no sentence can be converted to {derived}", where=text)
 
 
-def _pretrain(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, quiet: bool) -> Path:
+def _pretrain(
+    run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, limit: int | None, quiet: bool
+) -> Path:
     return run_recorded(
         pretrain,
         pairs=[pairs],
@@ -208,7 +214,7 @@ def _pretrain(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig,
         tokenizer=config.tokenizer,
         vocab=config.vocab,
         max_length=config.max_length,
-        overrides=[*config.pretrain, f"training.seed={seed}"],
+        overrides=[*([f"data.limit={limit}"] if limit else []), *config.pretrain, f"training.seed={seed}"],
         out=run,
         resume=True,
         quiet=quiet,
@@ -216,7 +222,14 @@ def _pretrain(run: Path, pairs: str, recipe: str, seed: int, config: GridConfig,
 
 
 def _finetune(
-    run: Path, encoder: Path, task: str, train: str, tests: Sequence[str], config: GridConfig, quiet: bool
+    run: Path,
+    encoder: Path,
+    task: str,
+    train: str,
+    tests: Sequence[str],
+    config: GridConfig,
+    limit: int | None,
+    quiet: bool,
 ) -> None:
     run_recorded(
         finetune,
@@ -226,6 +239,7 @@ def _finetune(
         eval=tests,
         seeds=config.finetune_seeds,
         overrides=config.finetune,
+        limit=limit,
         keep_models=False,
         lenient=True,
         out=run,

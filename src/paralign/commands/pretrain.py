@@ -130,10 +130,16 @@ def check_start(model: str | None, arch: str | None, scratch: Scratch) -> str | 
     """Return the encoder to start from, or the configuration of a new one.
 
     Raises:
-        UserError: unless exactly one of ``model`` and ``arch`` is given.
+        UserError: unless exactly one of ``model`` and ``arch`` is given, and if parts of a configuration are given with
+            ``model``.
     """
     if bool(arch) == bool(model):
         raise UserError("give either --arch (to train from scratch) or --model")
+    default = asdict(Scratch(scratch.arch))
+    unused = next((name for name, value in asdict(scratch).items() if model and value != default[name]), None)
+    if unused is not None:
+        hint = "leave it out, or use --arch instead of --model"
+        raise UserError(f"--{unused.replace('_', '-')} is for an encoder trained from scratch", hint=hint)
     return model or scratch
 
 

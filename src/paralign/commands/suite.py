@@ -36,6 +36,7 @@ def suite(
     jobs: int = 1,
     hours: float | None = None,
     limit: int | None = None,
+    seeds: int | None = None,
     control: str | None = None,
     resume: bool = False,
     quiet: bool = False,
@@ -60,6 +61,7 @@ def suite(
         hours: time budget. Cells that are running when it ends are stopped; they continue with ``resume``. 0: only
             write the page. None: there is no limit.
         limit: number of items used of every data set, the first ones, for tasks that do not set their own. None: all.
+        seeds: number of seeds of each task that does not set its own. None: that of the suite.
         control: name of the system that others are compared with. None: those whose recipe says that they are controls,
             each for the systems of the same base.
         resume: continue in ``out``; finished cells are not repeated. Systems, tasks and seeds may have been added.
@@ -85,7 +87,7 @@ def suite(
     out, name = Path(out), str(name)
     if jobs < 1 or (hours is not None and not 0 <= hours < math.inf):
         raise UserError("jobs must be at least 1, and hours at least 0", hint="--jobs 2 --hours 8")
-    config = load_suite(name, None if data is None else Path(data), limit)
+    config = load_suite(name, None if data is None else Path(data), limit, seeds)
     for task in config.task:
         check_task(task, name)
     if not isinstance(models, Mapping):

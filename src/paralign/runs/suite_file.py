@@ -68,13 +68,14 @@ def suites() -> list[str]:
     return list(toml_files("paralign.suites"))
 
 
-def load_suite(name: str, data: Path | None = None, limit: int | None = None) -> SuiteConfig:
+def load_suite(name: str, data: Path | None = None, limit: int | None = None, seeds: int | None = None) -> SuiteConfig:
     """Load a suite.
 
     Args:
         name: name of a suite that comes with paralign, or path of a TOML file.
         data: folder that relative paths of data start from. None: the current folder.
         limit: number of items used of every data set, for tasks that do not set their own. None: all.
+        seeds: number of seeds of each task that does not set its own. None: that of the file.
 
     Returns:
         The suite, with a name for each task, languages filled in and paths in the data folder.
@@ -85,7 +86,7 @@ def load_suite(name: str, data: Path | None = None, limit: int | None = None) ->
     settings = load_named_toml("suite", name, "paralign.suites")
     if data is not None and not data.is_dir():
         raise UserError("no such data folder", where=data, hint="--data FOLDER")
-    config = resolve(SuiteConfig, settings, where=name)
+    config = resolve(SuiteConfig, settings, {"seeds": seeds}, where=name)
     if not config.task:
         raise UserError("the suite has no task", where=name, hint="add a table [[task]]")
     tasks: dict[str, SuiteTask] = {}
