@@ -114,6 +114,14 @@ def test_hints_lead_to_options_and_settings_that_exist():
             assert setting in SETTINGS, hint
 
 
+@pytest.mark.parametrize("words", ["evaluate --batch 32", "suite quick --steps 5", "report runs --config x"])
+def test_hints_name_options_of_the_command(words, capsys):
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert "No such option" in error
+    assert "use --" not in error
+
+
 def test_known_names_are_names():
     from paralign.tasks.base import TASKS
     from paralign.words.base import ALIGNERS

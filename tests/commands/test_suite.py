@@ -445,6 +445,10 @@ def test_errors_that_are_not_caught_end_the_cells():
             r"task 'retrieval': the task 'retrieval' has no head .*remove train",
         ),
         (POS.replace('languages = ["en", "de"]', ""), r"task 'tagging': no languages for '\{language\}=small"),
+        (
+            POS + 'dev = "{language}=train.conllu"',
+            r"task 'tagging': dev is one data set, not one for each \{language\}",
+        ),
         (RETRIEVAL + 'languages = ["de"]', r"task 'retrieval': no entry has \{language\}"),
         (POS.replace('"tagging"', '"../out"'), r"s\.toml: the task cannot have the name '\.\./out'"),
         (POS.replace('"tagging"', '"tagging-seed1"'), r"the task 'tagging-seed1' ends like a seed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -108,13 +109,21 @@ HINTS = {
 """Options of other programs -> what to use here. Underscores are read as hyphens."""
 
 
-def hint_for(option: str) -> str | None:
-    """Return what to use instead of an option that paralign does not have; None for a name nobody is known to try.
+def hint_for(option: str, command: Any) -> str | None:
+    """Return what to use instead of an option that a command does not have.
 
-    >>> hint_for("--learning_rate")
-    '--lr'
+    Args:
+        option: the option.
+        command: the command, of click.
+
+    Returns:
+        None for a name nobody is known to try, and if the command has none of the options to use instead.
     """
-    return HINTS.get(option.replace("_", "-"))
+    hint = HINTS.get(option.replace("_", "-"))
+    instead = set(re.findall(r"--[a-z-]+", hint or ""))
+    if hint is not None and hint.startswith("--") and not any(instead.intersection(p.opts) for p in command.params):
+        return None
+    return hint
 
 
 class Command(TyperCommand):

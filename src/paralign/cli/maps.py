@@ -26,7 +26,7 @@ def command(
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
     method: Annotated[str, typer.Option(help="Word aligner for the links; it must need only text.")] = "hmm",
     layer: Annotated[
-        int | None, typer.Option(help="Hidden state to map: 0 is the embeddings.", show_default="the last")
+        int | None, typer.Option(help="Layer whose output is mapped, from 1.", show_default="the last")
     ] = None,
     kind: Annotated[
         Literal["orthogonal", "linear", "shift", "lir", "lsar"],

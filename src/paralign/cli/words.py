@@ -96,9 +96,13 @@ def command(
         from paralign.device import select_device
 
         select_device(device)
-    needed = {"--learn-from": learn_from is not None, "--part": part is not None, "--out -": str(out) == "-"}
-    in_memory = {"--train": train, "--gold": gold, "--scores": scores, "--links": links, "--model": model}
-    in_memory |= {"--one-based": one_based, "--flipped": flipped}
+    needed: dict[str, object] = {
+        "--learn-from": learn_from is not None,
+        "--part": part is not None,
+        "--out -": str(out) == "-",
+    }
+    in_memory: dict[str, object] = {"--train": train, "--gold": gold, "--scores": scores, "--links": links}
+    in_memory |= {"--model": model, "--one-based": one_based, "--flipped": flipped}
     reason, other = (next((name for name, value in some.items() if value), None) for some in (needed, in_memory))
     if reason and other:
         raise UserError(f"{other} and {reason} cannot be combined", hint=f"leave {reason} out")

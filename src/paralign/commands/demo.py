@@ -61,7 +61,7 @@ def demo(
         model: with ``pairs``: folder or hub name of the encoder to align. None: ``paralign-mini``.
         small_world: pretrain, align, fine-tune and evaluate from scratch on generated text instead.
         seed: random seed of alignment, with ``small_world`` of the whole pipeline. Seeds of fine-tuning start at 0.
-        resume: continue in ``out``; finished steps are not repeated.
+        resume: continue in ``out``; training that is finished is not repeated, evaluations are.
         quiet: print nothing.
 
     Returns:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from paralign.commands.arguments import one_or_several
 from paralign.commands.demo_systems import align_systems, evaluate_systems
 from paralign.corpus.deduplicate import sentence_hashes
 from paralign.corpus.language_identification import check_languages
@@ -26,10 +25,9 @@ _HELD_OUT = {"test": 500, "dev": 300}
 _MAX_TRAIN = 50_000
 
 
-@one_or_several
 def demo_own_pairs(
     out: str | Path,
-    pairs: str | Sequence[str],
+    pairs: Sequence[str],
     *,
     model: str = "paralign-mini",
     seed: int = 0,
@@ -51,7 +49,7 @@ def demo_own_pairs(
         pairs: parallel text, each as ``SRC-TGT=PATH``.
         model: folder or hub name of the encoder to align.
         seed: random seed of alignment.
-        resume: continue in ``out``; finished steps are not repeated.
+        resume: continue in ``out``; training that is finished is not repeated, evaluations are.
         quiet: print nothing.
 
     Returns:

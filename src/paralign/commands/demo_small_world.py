@@ -48,7 +48,7 @@ def demo_small_world(out: str | Path, *, seed: int = 0, resume: bool = False, qu
     Args:
         out: output folder.
         seed: random seed of pretraining and alignment. The fine-tuning seeds are 0 and 1.
-        resume: continue in ``out``; finished steps are not repeated.
+        resume: continue in ``out``; training that is finished is not repeated, evaluations are.
         quiet: print nothing.
 
     Returns:

@@ -41,7 +41,7 @@ def export(
     pool: Literal["cls", "mean"] | None = None,
     layer: int | None = None,
     trim_vocabulary: str | Sequence[str] = (),
-    results: str | Path | Sequence[str | Path] = (),
+    results: str | Sequence[str | Path] = (),
     quiet: bool = False,
 ) -> Path:
     """Write a folder that ``sentence_transformers.SentenceTransformer`` loads.
@@ -125,13 +125,12 @@ def export(
     return out
 
 
-def _scores(results: str | Path | Sequence[str | Path], model_hash: str, model: str) -> list[Measurement]:
+def _scores(folders: Sequence[str | Path], model_hash: str, model: str) -> list[Measurement]:
     """Return the measurements of an encoder in run folders.
 
     Raises:
         UserError: if folders are given that have none.
     """
-    folders = [results] if isinstance(results, str | Path) else list(results)
     if not folders:
         return []
     rows, _ = results_of(folders)
@@ -141,9 +140,9 @@ def _scores(results: str | Path | Sequence[str | Path], model_hash: str, model: 
     return own
 
 
-def _trimmed(encoder: Encoder, specs: str | Sequence[str], *, quiet: bool) -> Encoder:
+def _trimmed(encoder: Encoder, specs: Sequence[str], *, quiet: bool) -> Encoder:
     """Return the encoder with the pieces of some texts only, and print what remains."""
-    texts = [parse_text(spec) for spec in ([specs] if isinstance(specs, str) else specs)]
+    texts = [parse_text(spec) for spec in specs]
 
     def lines(tenth: bool) -> Iterator[str]:
         return (text for spec in texts for number, text in read_text(spec) if text and (number % 10 == 0) == tenth)

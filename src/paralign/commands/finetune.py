@@ -110,8 +110,7 @@ def finetune(
         [('pos', 'en', 'de', 20)]
     """
     options = RunOptions(Path(out), resume, quiet, lenient, tuple(track), command)
-    sets = [train] if isinstance(train, str) else list(train)
-    data = FinetuneData(sets, list(eval), dev, code_switch, target_examples, limit, split, system, dataset)
+    data = FinetuneData(list(train), list(eval), dev, code_switch, target_examples, limit, split, system, dataset)
     request = FinetuneRequest(model, task, data, seeds, recipe, settings or {}, overrides)
     return prepare_finetune(options, request).run(keep_models=keep_models)
 

@@ -115,7 +115,7 @@ def make_text_maps(
     Raises:
         UserError: for input that cannot be used.
     """
-    out, specs = Path(out), [parse_text(spec) for spec in ([text] if isinstance(text, str) else text)]
+    out, specs = Path(out), [parse_text(spec) for spec in text]
     if out.exists():
         raise UserError("already exists", where=out, hint="choose another folder, or remove this one")
     if len({spec.language for spec in specs}) < len(specs):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from paralign.commands.arguments import one_or_several
 from paralign.commands.suite_cells import SEED, SuiteCell, check_task, is_done, suite_cells
 from paralign.config import did_you_mean
 from paralign.console import echo
@@ -27,6 +28,7 @@ from paralign.training import Stopped
 __all__ = ["parse_models", "suite"]
 
 
+@one_or_several
 def suite(
     name: str | Path,
     *,

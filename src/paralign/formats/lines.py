@@ -24,8 +24,8 @@ def read_lines(
     r"""Yield ``(number, line)`` of a UTF-8 text file, numbers from 1, lines without their end.
 
     Lines end at ``\n`` or ``\r\n`` only, never at U+2028 and similar characters; a file whose lines end at ``\r`` is
-    refused. A byte order mark at the start is
-    skipped. Memory is bounded by the block (256 KiB), whatever the lengths of lines.
+    refused. A byte order mark at the start is skipped. Memory is bounded by the block (256 KiB), whatever the lengths
+    of lines.
 
     Args:
         path: a plain, gzip or zstd file (a name in ``.gz`` or ``.zst`` must be that; other names are recognized by

@@ -1,4 +1,4 @@
-"""Options of a run that do not affect its result."""
+"""Options of a run that are not settings: they are not recorded in ``config.toml``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["RunOptions"]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Options of a run that do not affect its result.
+    """Options of a run that are not settings: where it is written, what it prints, how it treats unreadable input.
 
     Attributes:
         out: folder of the run.

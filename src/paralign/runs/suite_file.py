@@ -125,8 +125,9 @@ def _filled(task: SuiteTask, file: str, data: Path | None, limit: int | None) ->
     where = f"{file}: task {name!r}"
     if not task.eval:
         raise UserError("no test data", where=where, hint='eval = ["LANG=PATH"]')
-    entries = [*task.train, *task.eval, *([task.dev] if task.dev else [])]
-    placeholders = [entry for entry in entries if _LANGUAGE in entry]
+    if task.dev and _LANGUAGE in task.dev:
+        raise UserError(f"dev is one data set, not one for each {_LANGUAGE}", where=where, hint='dev = "en=PATH"')
+    placeholders = [entry for entry in (*task.train, *task.eval) if _LANGUAGE in entry]
     if placeholders and not task.languages:
         hint = 'languages = ["de", "fr"]'
         raise UserError(f"no languages for {placeholders[0]!r}", where=where, hint=hint)
