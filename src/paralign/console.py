@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 
-__all__ = ["echo", "is_main_process", "printable", "rough_duration"]
+__all__ = ["echo", "is_main_process", "printable", "progress_lines", "rough_duration"]
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -31,6 +32,26 @@ def echo(text: str, *, quiet: bool = False) -> None:
     """
     if not quiet and is_main_process():
         print(printable(text), file=sys.stderr, flush=True)
+
+
+def progress_lines(every: int, text: str, *, last: int | None = None, quiet: bool = False) -> Callable[..., None]:
+    """Return a function of one or more counts that prints a line whenever the first one has grown by ``every``.
+
+    Args:
+        every: number of items from one line to the next.
+        text: the line, with a field for each count: ``"{:,} lines read, {:,} kept"``.
+        last: the first count at the end, at which a line is printed too. None: it is not known.
+        quiet: print nothing.
+    """
+    printed = 0
+
+    def progress(count: int, *others: int) -> None:
+        nonlocal printed
+        if count - printed >= every or count == last:
+            printed = count
+            echo(text.format(count, *others), quiet=quiet)
+
+    return progress
 
 
 def is_main_process() -> bool:

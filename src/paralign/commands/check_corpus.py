@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override, resolve
-from paralign.console import echo
+from paralign.console import echo, progress_lines
 from paralign.corpus.build import Tokenize
 from paralign.corpus.check import CheckConfig, SideCheck, TextCheck, check_text
 from paralign.corpus.clean import FilterConfig
@@ -82,7 +82,7 @@ def check_corpus(
         unknown=unknown,
         filter=filter,
         limit=limit,
-        progress=_progress(quiet),
+        progress=progress_lines(_PROGRESS_LINES, "{:,} lines read", quiet=quiet),
     )
     overlaps = leaks.results()
     problems = [*(problem for result in results for problem in _problems(result, config)), *_overlaps(overlaps, config)]
@@ -118,19 +118,6 @@ def check_corpus(
     if not problems:
         echo("no problems found", quiet=quiet)
     return problems
-
-
-def _progress(quiet: bool) -> Callable[[int], None]:
-    """Return a function that prints the number of lines read, now and then."""
-    printed = 0
-
-    def progress(read: int) -> None:
-        nonlocal printed
-        if read - printed >= _PROGRESS_LINES:
-            printed = read
-            echo(f"{read:,} lines read", quiet=quiet)
-
-    return progress
 
 
 def _tokenizer(model: str | None) -> tuple[Tokenize | None, int | None]:

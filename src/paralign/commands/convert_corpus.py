@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from paralign.commands.arguments import one_or_several
-from paralign.console import echo
+from paralign.console import echo, progress_lines
 from paralign.errors import UserError
 from paralign.folders import check_outputs
 from paralign.formats.delimited import to_tsv_lines
@@ -70,14 +70,14 @@ def convert_corpus(
     check_outputs(files, input_files(specs), force=force)
     dropped: Counter[str] = Counter()
     number = 0
+    progress = progress_lines(_PROGRESS_PAIRS, "{:,} pairs", quiet=quiet)
 
     def texts() -> Iterator[tuple[str, str]]:
         nonlocal number
         rows = chain.from_iterable(read_pairs(spec, lenient=lenient, dropped=dropped) for spec in specs)
         for pair in islice(rows, limit):
             number += 1
-            if number % _PROGRESS_PAIRS == 0:
-                echo(f"{number:,} pairs", quiet=quiet)
+            progress(number)
             yield pair.source, pair.target
 
     if to_lines is None:

@@ -12,7 +12,7 @@ from typing import Any
 from paralign.metrics import is_significant
 from paralign.report.cells import Row
 from paralign.report.figure import Figure, LegendEntry, Panel, Point
-from paralign.report.number_format import format_difference, format_score
+from paralign.report.number_format import format_difference, format_score, more_are
 from paralign.report.styles import Style
 from paralign.report.svg import render_svg, set_tooltip
 from paralign.report.tables import Table
@@ -192,10 +192,9 @@ def _caption(tables: Sequence[Table], compared: bool, panels_left_out: int, syst
             " seeds. Overlapping intervals do not mean that systems are equal: name a control to compare them."
         )
     if panels_left_out > 0:
-        text += f" {panels_left_out} more table{'s are' if panels_left_out > 1 else ' is'} below."
+        text += f" {more_are(panels_left_out, 'table')} below."
     if systems_left_out:
-        several = len(systems_left_out) > 1
-        text += f" {len(systems_left_out)} more system{'s are' if several else ' is'} in the tables."
+        text += f" {more_are(len(systems_left_out), 'system')} in the tables."
     return text
 
 

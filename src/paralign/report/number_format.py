@@ -14,6 +14,7 @@ __all__ = [
     "format_range",
     "format_score",
     "join_names",
+    "more_are",
     "pooling_name",
     "shorten_list",
 ]
@@ -69,6 +70,11 @@ def format_duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def more_are(count: int, what: str) -> str:
+    """``1 more table is``, ``3 more tables are``."""
+    return f"{count} more {what} is" if count == 1 else f"{count} more {what}s are"
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from paralign.metrics import Comparison
 from paralign.metrics.significance import untested
 from paralign.report.cells import Row
 from paralign.report.draw_results import gain, headline_tables, shown_score
-from paralign.report.number_format import format_difference, format_score, join_names
+from paralign.report.number_format import format_difference, format_score, join_names, more_are
 from paralign.report.tables import Table
 from paralign.report.titles import short_title
 
@@ -192,7 +192,7 @@ def _best_scores(tables: Sequence[Table]) -> str:
         return "No system was measured on all languages of a table."
     several = any(len(table.rows) > 1 for table in tables)
     left = len(tables) - _MAX_NAMED
-    more = f", and {left} more table{'s are' if left > 1 else ' is'} below" if left > 0 else ""
+    more = f", and {more_are(left, 'table')} below" if left > 0 else ""
     return f"{'The best scores are' if several else 'The scores are'}: {join_names(parts)}{more}."
 
 

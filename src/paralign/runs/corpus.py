@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from paralign.console import echo
+from paralign.console import echo, progress_lines
 from paralign.corpus import language_identification
 from paralign.corpus.build import Tokenize, build_store
 from paralign.corpus.clean import FilterConfig
@@ -82,13 +82,6 @@ def build_corpus(
     if shard is None:
         check_languages(specs, lenient=lenient, quiet=quiet)
     unseen = excluded_sentences(map(Path, exclude), lenient=lenient)[0] if exclude else None
-    state = {"printed": 0}
-
-    def progress(read: int, kept: int) -> None:
-        if read - state["printed"] >= 100_000:
-            state["printed"] = read
-            echo(f"tokenizing: {read:,} lines read, {kept:,} kept", quiet=quiet)
-
     store = build_store(
         specs,
         tokenize,
@@ -101,7 +94,7 @@ def build_corpus(
         tokenised=tokenised,
         exclude=unseen,
         shard=shard,
-        progress=progress,
+        progress=progress_lines(100_000, "tokenizing: {:,} lines read, {:,} kept", quiet=quiet),
     )
     for line in kept_lines(store):
         echo(line, quiet=quiet)

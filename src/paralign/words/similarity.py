@@ -17,7 +17,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from paralign.console import echo
+from paralign.console import progress_lines
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -83,14 +83,7 @@ class SimilarityAligner(Aligner):
         self.encoder = Encoder.from_pretrained(options.model, allow_causal=True).to(best_device())
 
     def align(self, count: int) -> WordLinks:
-        reported = 0
-
-        def progress(done: int) -> None:
-            nonlocal reported
-            if done - reported >= _PROGRESS_PAIRS or done == count:
-                reported = done
-                echo(f"linked {done:,} of {count:,} pairs", quiet=self.options.quiet)
-
+        text = f"linked {{:,}} of {count:,} pairs"
         return align_by_similarity(
             self.encoder,
             (pair.texts for pair in self.pairs[:count]),
@@ -98,7 +91,7 @@ class SimilarityAligner(Aligner):
             method=self.symmetrization,
             tokenised=self.options.tokenised,
             languages=self.options.spec.languages,
-            progress=progress,
+            progress=progress_lines(_PROGRESS_PAIRS, text, last=count, quiet=self.options.quiet),
         )
 
 
