@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paralign.__main__ import main
 from paralign.corpus.exclusion import excluded_sentences
 from paralign.corpus.split import split_corpus
 from paralign.errors import UserError
+from paralign.smallworld import World
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.text.normalization import comparison_key
 
@@ -196,3 +198,15 @@ def test_no_empty_file_is_written(tmp_path: Path, corpora) -> None:
         "pairs/en-de.tsv.gz",
     ]
     assert json.loads((tmp_path / "out/split.json").read_text())["lines"]["mono/en.txt.gz"] == 0
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_the_command_prints_the_counts_and_says_more_unless_it_is_quiet(tmp_path: Path, capsys, quiet: bool) -> None:
+    world = World(0)
+    rows = [f"{world.sentence(i, 'hi').text}\t{world.sentence(i, 'de').text}\n" for i in range(120)]  # not English
+    (tmp_path / "a.tsv").write_text("".join(rows))
+    words = ["corpus", "split", "--pairs", f"en-de={tmp_path / 'a.tsv'}", "--out", str(tmp_path / "out"), "--lenient"]
+    assert main([*words, *(["--quiet"] if quiet else [])]) == 0
+    output = capsys.readouterr()
+    assert output.out == (tmp_path / "out/split.json").read_text()
+    assert ("looks like hi" in output.err) is not quiet

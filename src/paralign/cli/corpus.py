@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -109,6 +108,7 @@ def split(
         typer.Option(help="Fraction of the pairs in the monolingual part whose English side is used.", min=0, max=1),
     ] = 0.5,
     lenient: Lenient = False,
+    quiet: Quiet = False,
 ) -> None:
     """Split pairs into monolingual text and pairs for alignment. The monolingual text has only one side of a pair.
 
@@ -116,21 +116,16 @@ def split(
     Example:
       paralign corpus split --pairs en-de=europarl.en-de.tsv.gz --key-share 0.5 --out split
     """
-    from paralign.corpus.split import split_corpus
-    from paralign.runs.corpus import check_languages
-    from paralign.sources.specs import parse_pairs, parse_text
+    from paralign.commands.split_corpus import split_corpus
 
-    if not pairs:
-        raise UserError("no text is given", hint="use --pairs en-de=PATH")
-    both, plain = [parse_pairs(p) for p in pairs], [parse_text(t) for t in text or []]
-    check_languages([*both, *plain], lenient=lenient)
     split_corpus(
-        both,
+        pairs or [],
         out,
-        text=plain,
+        text=text or [],
         exclude=exclude or [],
         key_share=key_share,
         lenient=lenient,
+        quiet=quiet,
     )
     typer.echo((out / "split.json").read_text(encoding="utf-8"), nl=False)
 
@@ -248,18 +243,7 @@ def show(
     Example:
       paralign corpus show en-de=europarl.en-de.tsv.gz --limit 5
     """
-    from paralign.sources.readers import read_pairs
-    from paralign.sources.specs import parse_pairs, smallworld_range
+    from paralign.commands.show_corpus import show_corpus
 
-    indices = smallworld_range(pairs)
-    if indices is not None:
-        from paralign.smallworld import World
-
-        world = World()
-        for index in islice(indices, limit):
-            typer.echo(world.show(index) + "\n")
-        return
-    spec = parse_pairs(pairs)
-    for pair in islice(read_pairs(spec, lenient=lenient), limit):
-        # Readers have removed control characters.
-        typer.echo(f"{pair.line}\n  {spec.source}  {pair.source}\n  {spec.target}  {pair.target}")
+    for text in show_corpus(pairs, limit=limit, lenient=lenient):
+        typer.echo(text)

@@ -1,0 +1,51 @@
+"""Split pairs into monolingual text and pairs for alignment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from paralign.commands.arguments import one_or_several
+from paralign.corpus import split
+from paralign.errors import UserError
+from paralign.runs.corpus import check_languages
+from paralign.sources.specs import parse_pairs, parse_text
+
+__all__ = ["split_corpus"]
+
+
+@one_or_several
+def split_corpus(
+    pairs: str | Sequence[str],
+    out: str | Path,
+    *,
+    text: str | Sequence[str] = (),
+    exclude: str | Sequence[str | Path] = (),
+    key_share: float = 0.5,
+    lenient: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Split pairs into monolingual text, which has only one side of a pair, and pairs for alignment.
+
+    Args:
+        pairs: specs ``SRC-TGT=PATH``.
+        out: the folder to create (:func:`paralign.corpus.split.split_corpus`).
+        text: specs ``LANG=PATH`` of plain text to add to the monolingual text.
+        exclude: files of test sentences to leave out.
+        key_share: fraction of the pairs in the monolingual part whose English side is used.
+        lenient: drop and count what cannot be read instead of raising.
+        quiet: print nothing.
+
+    Returns:
+        The counts in ``split.json``.
+
+    Raises:
+        UserError: without pairs, for text that cannot be read or is in another language than its tag, and if ``out``
+            exists.
+    """
+    if not pairs:
+        raise UserError("no text is given", hint="use --pairs en-de=PATH")
+    both, plain = [parse_pairs(spec) for spec in pairs], [parse_text(spec) for spec in text]
+    check_languages([*both, *plain], lenient=lenient, quiet=quiet)
+    return split.split_corpus(both, Path(out), text=plain, exclude=list(exclude), key_share=key_share, lenient=lenient)
