@@ -145,9 +145,9 @@ def evaluate(
         raise
     # Warnings belong to rows: they are replaced together. Folders of earlier versions do not say to which.
     alarms = dict(folder.before.get("alarms_of", {"": folder.before.get("alarms", [])}))
-    for found, entries, rows in zip(warnings, files, measured, strict=True):
+    for spec, found, entries, rows in zip(data, warnings, files, measured, strict=True):
         found += fitted_on(maps, entries) + warn_of_scores([row for row, _ in rows])
-        alarms[" ".join(rows[0][0].key())] = found
+        alarms[" ".join(rows[0][0].key()) if rows else spec] = found
     folder.save(  # before the results, so that there are none without their warnings
         parameters=encoder.parameter_count(),
         device=encoder.device.type,
