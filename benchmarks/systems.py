@@ -29,7 +29,17 @@ from real_text import each, paralign, side_by_side
 
 PAIRS, STEPS, BATCH = 4_000, 500, 32
 TRIES, TRY_STEPS = (1e-4, 3e-4, 1e-3), 150
-TRIED = ("control", "tlm", "moco", "ppa", "alignlm", "alignlm-tlm", "word-contrastive-anchor")
+TRIED = (
+    "control",
+    "tlm",
+    "moco",
+    "ppa",
+    "alignlm",
+    "alignlm-tlm",
+    "word-l2",
+    "word-contrastive",
+    "word-contrastive-anchor",
+)
 """Systems whose rate is chosen; ablations of PPA have the rate of PPA."""
 SETTINGS = (f"training.batch={BATCH}", "training.checkpoint_every=500", "data.min_pieces=3", "data.max_pieces=125")
 RATE = 5e-5
