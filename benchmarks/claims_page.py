@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from claims_rows import chosen_rate
 from claims_systems import differences, spread, tasks_of
 from claims_tests import Row
 from claims_verdicts import Part, Result
@@ -60,6 +61,14 @@ the task at all.
 
 """
 
+RATES = """## Learning rates
+
+Development accuracy in tagging after 150 steps with each learning rate, one seed: English (EWT), and the mean of de,
+es, fr and hi (PUD, development half). The best of each is bold. Systems are tested with the rate that is best in
+English.
+
+"""
+
 RULES = """## How they are tested
 
 Differences are points of the score, the first system minus the second, on the same test items and with the same seeds:
@@ -79,13 +88,19 @@ Verdicts, the first that applies:
 """
 
 
-def page(registered: Mapping[str, Any], results: Sequence[Result], rows: Sequence[Row]) -> str:
+def page(
+    registered: Mapping[str, Any],
+    results: Sequence[Result],
+    rows: Sequence[Row],
+    tried: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the page as Markdown.
 
     Args:
         registered: content of claims.toml.
         results: the claims with their verdicts.
         rows: all rows.
+        tried: development scores of learning rates, as :func:`claims_rows.rates` returns them.
     """
     rules = registered["test"]
     tested = sum(part.comparison is not None for result in results for part in result.parts)
@@ -95,6 +110,7 @@ def page(registered: Mapping[str, Any], results: Sequence[Result], rows: Sequenc
         HEAD,
         _overview(results),
         _systems(registered, rows),
+        _rates(tried),
         RULES.format(**rules, **facts),
         _amendments(registered.get("amendment", ())),
         "## Each claim\n",
@@ -146,6 +162,35 @@ def _systems(registered: Mapping[str, Any], rows: Sequence[Row]) -> str:
                 lines.append(f"| {name} | {len(score.by_seed)} | {shown} | {_points(found) if found else ''} |")
             lines.append("")
     return SYSTEMS + "\n".join(lines) if lines else ""
+
+
+def _rates(tried: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of the development scores of each learning rate, for each base."""
+    lines = []
+    for base in dict.fromkeys(row["base"] for row in tried):
+        own = [row for row in tried if row["base"] == base]
+        numbers = sorted({row["rate"] for row in own})
+        lines += [
+            f"| system, {base} | {' | '.join(f'{rate:g}' for rate in numbers)} |",
+            "|---" * (len(numbers) + 1) + "|",
+        ]
+        for system in dict.fromkeys(row["system"] for row in own):
+            by_source, by_targets = (chosen_rate(own, system, by) for by in ("source", "targets"))
+            scores = {row["rate"]: row for row in own if row["system"] == system}
+            cells = [
+                _marked(scores[rate]["source"], rate == by_source)
+                + ", "
+                + _marked(scores[rate]["targets"], rate == by_targets)
+                for rate in numbers
+            ]
+            lines.append(f"| {' | '.join([system, *cells])} |")
+        lines.append("")
+    return RATES + "\n".join(lines) if lines else ""
+
+
+def _marked(score: float, chosen: bool) -> str:
+    text = f"{100 * score:.1f}"
+    return f"**{text}**" if chosen else text
 
 
 def _column(result: Result, base: str) -> str:
