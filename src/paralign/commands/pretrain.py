@@ -11,17 +11,17 @@ from typing import Any
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.corpus.mixing import MixedText
-from paralign.corpus.store import TokenStore
 from paralign.digests import write_digests
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.families import parse_arch
-from paralign.encoder.loading import check_model, load_tokenizer
+from paralign.encoder.loading import load_tokenizer
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.languages import parse_derived
 from paralign.rng import seed_for
-from paralign.runs.corpus import check_languages, check_same_text
+from paralign.runs.corpus import check_languages
+from paralign.runs.finished import check_finished
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files
 from paralign.runs.options import RunOptions
@@ -160,6 +160,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     heldout_specs = [parse_text(spec) for spec in request.heldout]
     if isinstance(start, Scratch):
         _check_scratch(start, specs)
+    base = start.arch if isinstance(start, Scratch) else start
     folder = RunFolder(options.out, "pretrain", resume=options.resume, command=options.command)
     scratch = asdict(start) if isinstance(start, Scratch) else {}
     folder.check_settings({"scratch": scratch, **config.model_dump(mode="json")})
@@ -172,8 +173,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
         **{"tokenizer": model_files(start.tokenizer)} if isinstance(start, Scratch) else {"model": model_files(start)},
     )
     if folder.finished:
-        check_model(folder.path / "encoder")
-        check_same_text(TokenStore.open(folder.path / "corpus"), specs)
+        check_finished(folder, base, specs)
         echo(f"{options.out} is finished", quiet=options.quiet)
         return None
     check_languages(heldout_specs, lenient=options.lenient, quiet=options.quiet)
@@ -186,7 +186,6 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     except BaseException:
         folder.abandon()
         raise
-    base = start.arch if isinstance(start, Scratch) else start
     inputs = TrainingInputs(base, specs, dictionary=request.dictionary, scratch=scratch, heldout=evaluate)
     return prepare_training(folder, encoder, inputs, config, options)
 
