@@ -207,7 +207,8 @@ def test_a_memory_is_read_unit_by_unit(tmp_path):
 def test_json_lines(tmp_path, record):
     file = tmp_path / "a.jsonl"
     file.write_text("\n".join(json.dumps(record(a, b)) for a, b in WANTED) + "\n\n")
-    assert read(file) == [Pair(a, b, k) for k, (a, b) in enumerate(WANTED, 1)]
+    blank = Pair("", "", len(WANTED) + 1)
+    assert read(file) == [*(Pair(a, b, k) for k, (a, b) in enumerate(WANTED, 1)), blank]
 
 
 @pytest.mark.parametrize("first", ["{\ta", "{x}\ta", '{"x"}\ta'])

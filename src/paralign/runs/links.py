@@ -16,6 +16,7 @@ from paralign.formats.links import Link, read_links
 from paralign.formats.parallel_text import has_pair_per_line
 from paralign.languages import parse_derived
 from paralign.runs.settings import LinksConfig
+from paralign.sources.readers import line_count
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.words import split_words
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
@@ -52,12 +53,7 @@ def open_links(
             raise UserError(f"word links are not supported for {tag}, whose pieces are reversed", hint="use inv")
     path = folder / "links"
     if path.is_dir():
-        stored = LinkStore.open(path, store)
-        if files and stored.meta.get("files") != list(files):
-            raise UserError(
-                "the run already has other word links", where=path, hint="remove --links, or use another --out"
-            )
-        return stored
+        return LinkStore.open(path, store)
     rows: Iterable[list[Link]]
     if files:
         rows = _read(store, [parse_pairs(text) for text in files])
@@ -120,10 +116,10 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
             raise UserError(message, where=path, hint=hint)
         rows = WordLinks.from_rows(links.possible for links in read_links(spec.path))
         indices = smallworld_range(path)
-        # Lines after a limit were not counted, so there may be more lines of links than counted lines.
-        counted = entry["kept"] + sum(entry["dropped"].values())
-        expected = len(indices) if indices is not None else counted
-        if len(rows) < counted or (len(rows) != expected and store.meta["filter"].get("limit") is None):
+        # Otherwise unknown, or more than the run reads: then each record is only checked to have a line.
+        limited = store.meta["filter"].get("limit") is not None
+        expected = len(indices) if indices is not None else line_count(parse_pairs(entry["spec"]))
+        if expected is not None and not limited and len(rows) != expected:
             message = f"{len(rows):,} lines of links for {expected:,} lines of {entry['spec']}"
             raise UserError(message, where=spec.path, hint="give a line of links for each line of the text")
         tables.append(rows)
