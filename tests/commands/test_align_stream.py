@@ -272,7 +272,7 @@ def test_lines_of_standard_input_that_cannot_be_read(kept, monkeypatch, capfd):
     assert capfd.readouterr().err.startswith("paralign: -:2: missing tab")
     code, out = through(monkeypatch, bad, *command(kept, "--lenient")[3:])
     assert (code, out) == (0, b"0-0\n\n\n\n0-0\n")
-    assert "1 pairs dropped: missing separator" in capfd.readouterr().err
+    assert "pairs dropped: 1 invalid UTF-8, 1 missing separator" in capfd.readouterr().err
 
 
 LOAD = "--load {kept}"

@@ -332,7 +332,7 @@ def test_converting_tells_and_refuses(tmp_path, capsys):
     write_lines(tmp_path / "a.tsv", ["a\tb", "no tab", "c\td"])
     spec = f"en-de={tmp_path / 'a.tsv'}"
     assert convert_corpus([spec, spec], str(tmp_path / "b.jsonl"), lenient=True, limit=3) == 3
-    assert "dropped: missing separator" in capsys.readouterr().err
+    assert "pairs dropped: 1 missing separator" in capsys.readouterr().err
     before = (tmp_path / "b.jsonl").read_bytes()
     for pairs, out, said in (
         ([spec], "b.jsonl", "already exists"),

@@ -117,13 +117,13 @@ def split(
       paralign corpus split --pairs en-de=europarl.en-de.tsv.gz --key-share 0.5 --out split
     """
     from paralign.corpus.split import split_corpus
-    from paralign.runs.corpus import check_languages
+    from paralign.runs.corpus import check_languages_or_warn
     from paralign.sources.specs import parse_pairs, parse_text
 
     if not pairs:
         raise UserError("no text is given", hint="use --pairs en-de=PATH")
     both, plain = [parse_pairs(p) for p in pairs], [parse_text(t) for t in text or []]
-    check_languages([*both, *plain], lenient=lenient)
+    check_languages_or_warn([*both, *plain], lenient=lenient)
     split_corpus(
         both,
         out,

@@ -15,15 +15,14 @@ from typing import IO, Any
 
 from paralign.commands.align_words import (
     check_outputs,
-    echo_dropped,
+    echo_language_warnings,
     parse_overrides,
     read_texts,
     read_word_pairs,
-    warn_of_languages,
 )
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
 from paralign.errors import UserError, file_location
 from paralign.folders import ResumableFiles, is_special
@@ -118,10 +117,10 @@ def align_stream(
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
         count = _align_lines(trained, sys.stdin.buffer, sys.stdout.buffer, tokenised, lenient, dropped)
-        echo_dropped(dropped, quiet)
+        echo_dropped(dropped, "pairs", quiet=quiet)
         return count
     start, stop = (0, None) if part is None else _range_of(spec, part, lenient)
-    warn_of_languages([spec], quiet)
+    echo_language_warnings([spec], quiet)
     if to_stdout:
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
@@ -130,7 +129,7 @@ def align_stream(
             sys.stdout.buffer.write(block)
             sys.stdout.buffer.flush()
             count += number
-        echo_dropped(dropped, quiet)
+        echo_dropped(dropped, "pairs", quiet=quiet)
         return count
     identity = _identity(
         spec,
@@ -163,7 +162,7 @@ def align_stream(
     if learn_from is not None and save is not None:
         shutil.move(learned, save)
     shutil.rmtree(learned, ignore_errors=True)
-    echo_dropped(dropped, quiet)
+    echo_dropped(dropped, "pairs", quiet=quiet)
     echo(f"{out}  ({count:,} pairs)", quiet=quiet)
     return count
 

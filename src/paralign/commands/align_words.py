@@ -12,7 +12,7 @@ from typing import Any
 
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override, section
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.corpus.language_identification import language_warnings
 from paralign.errors import UserError
 from paralign.folders import require_folder
@@ -30,13 +30,12 @@ from paralign.words.word_links import WordLinks
 __all__ = [
     "align_words",
     "check_outputs",
-    "echo_dropped",
+    "echo_language_warnings",
     "parse_overrides",
     "read_aligned_text",
     "read_gold_links",
     "read_texts",
     "read_word_pairs",
-    "warn_of_languages",
 ]
 
 Sizes = list[tuple[int, int]]
@@ -137,13 +136,13 @@ def align_words(
         quiet=quiet,
     )
     aligner = make_aligner(method, options, merge(settings or {}, *parse_overrides(overrides)))
-    warn_of_languages([spec, *further], quiet)
+    echo_language_warnings([spec, *further], quiet)
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
     to_align = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
     to_learn = (read_word_pairs(other, lenient=lenient, dropped=dropped) for other in further)
     aligner.read(chain(to_align, chain.from_iterable(to_learn)))
-    echo_dropped(dropped, quiet)
+    echo_dropped(dropped, "pairs", quiet=quiet)
     empty = sum(not m or not n for m, n in sizes)
     if empty:
         echo(f"{empty:,} of {len(sizes):,} pairs have an empty side, and no links", quiet=quiet)
@@ -214,24 +213,18 @@ def read_aligned_text(
         quiet=quiet,
     )
     aligner = make_aligner(method if links is None else "file", options)
-    warn_of_languages([spec], quiet)
+    echo_language_warnings([spec], quiet)
     dropped: Counter[str] = Counter()
     text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped))
-    echo_dropped(dropped, quiet)
+    echo_dropped(dropped, "pairs", quiet=quiet)
     aligner.read(text)
     return text, aligner.align(len(text))
 
 
-def warn_of_languages(specs: Sequence[PairSpec], quiet: bool) -> None:
+def echo_language_warnings(specs: Sequence[PairSpec], quiet: bool) -> None:
     """Report text in another language or script than its tag."""
     for warning in language_warnings(specs):
         echo(f"WARNING {warning}", quiet=quiet)
-
-
-def echo_dropped(dropped: Counter[str], quiet: bool) -> None:
-    """Report how many pairs were dropped, by reason."""
-    for reason, number in sorted(dropped.items()):
-        echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
 
 
 def check_outputs(
@@ -356,6 +349,5 @@ def read_gold_links(
         return [GoldLinks(links, links) for links in smallworld_gold(spec, indices)]
     dropped: Counter[str] = Counter()
     gold = read_gold(path, sizes, one_based=one_based, flipped=flipped, lenient=lenient, dropped=dropped)
-    for reason, number in sorted(dropped.items()):
-        echo(f"{number:,} gold links dropped: {reason}", quiet=quiet)
+    echo_dropped(dropped, "gold links", quiet=quiet)
     return gold

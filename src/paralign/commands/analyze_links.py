@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paralign.commands.align_words import echo_dropped, read_gold_links, read_word_pairs
+from paralign.commands.align_words import read_gold_links, read_word_pairs
 from paralign.commands.arguments import one_or_several
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
 from paralign.errors import UserError
 from paralign.formats.links import GoldLinks, Link, read_text_links
@@ -106,7 +106,7 @@ def analyze_links(
         sizes.append((len(pair.words[0]), len(pair.words[1])))
         if number in chosen:
             shown[number] = pair
-    echo_dropped(dropped, quiet)
+    echo_dropped(dropped, "pairs", quiet=quiet)
     missing = sorted(set(sentences) - set(shown))
     if missing:
         raise UserError(f"there is no pair {missing[0]}", where=spec.path, hint=f"use 1 to {len(sizes):,}")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import require_folder
-from paralign.runs.measure import echo_dropped, echo_truncated
+from paralign.runs.measure import echo_truncated
 from paralign.runs.model_folder import saved_head, saved_task
 from paralign.runs.settings import task_section
 from paralign.training import best_device
@@ -61,7 +61,7 @@ def predict(
     task_instance, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
     items = task_instance.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
-    echo_dropped(dropped, quiet)
+    echo_dropped(dropped, "items", quiet=quiet)
     encoder = Encoder.from_pretrained(model).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:

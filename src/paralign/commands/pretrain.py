@@ -20,7 +20,7 @@ from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.languages import parse_derived
 from paralign.rng import seed_for
-from paralign.runs.corpus import check_languages
+from paralign.runs.corpus import check_languages_or_warn
 from paralign.runs.finished import check_finished
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files
@@ -176,7 +176,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
         check_finished(folder, base, specs)
         echo(f"{options.out} is finished", quiet=options.quiet)
         return None
-    check_languages(heldout_specs, lenient=options.lenient, quiet=options.quiet)
+    check_languages_or_warn(heldout_specs, lenient=options.lenient, quiet=options.quiet)
     try:
         if isinstance(start, Scratch):
             encoder = _from_scratch(folder, start, specs, config, options)
@@ -233,7 +233,7 @@ def _from_scratch(
     elif stored.is_dir():
         tokenizer = load_tokenizer(str(stored))
     else:
-        check_languages(specs, lenient=options.lenient, quiet=True)
+        check_languages_or_warn(specs, lenient=options.lenient, quiet=True)
         echo(f"training a {start.tokenizer} tokenizer of {start.vocab:,} pieces", quiet=options.quiet)
         tokenizer = train_tokenizer(
             MixedText(specs, config.tokenizer.temperature, lenient=options.lenient),
