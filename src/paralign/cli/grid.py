@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Overrides, Quiet, Resume
+from paralign.cli.options import Lenient, Overrides, Quiet, Resume
 
 __all__ = ["command"]
 
@@ -22,6 +22,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe or a TOML file with [grid].")] = "align-mlm-grid",
     overrides: Overrides = None,
+    lenient: Lenient = False,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
@@ -43,6 +44,7 @@ def command(
         eval=str(eval),
         recipe=recipe,
         overrides=overrides or [],
+        lenient=lenient,
         resume=resume,
         quiet=quiet,
     )

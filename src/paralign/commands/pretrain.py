@@ -27,7 +27,7 @@ from paralign.runs.inputs import check_inputs, data_files, dictionary_files, mod
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
-from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.sources.specs import PairSpec, TextSpec, check_readable_again, parse_pairs, parse_text
 from paralign.training.heldout import HeldOut
 
 __all__ = ["PretrainRequest", "Scratch", "check_start", "prepare_pretrain", "pretrain", "run_pretrain"]
@@ -197,10 +197,8 @@ def _check_scratch(start: Scratch, specs: Sequence[PairSpec] | Sequence[TextSpec
         UserError: for an unknown architecture or tokenizer, and text that can be read only once.
     """
     parse_arch(start.arch)
-    for path in (path for spec in specs for path in spec.paths):
-        if path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()):
-            message = "standard input and pipes can be read only once, but a tokenizer is trained on the text first"
-            raise UserError(message, where=path, hint="give files")
+    paths = (path for spec in specs for path in spec.paths)
+    check_readable_again(paths, "a tokenizer is trained on the text first")
     similar = get_close_matches(start.tokenizer, KINDS, n=1, cutoff=0.7)
     if similar and start.tokenizer not in KINDS and not Path(start.tokenizer).exists():
         raise UserError(f"unknown tokenizer {start.tokenizer!r}", hint=f"did you mean {similar[0]!r}?")
