@@ -122,6 +122,21 @@ def test_errors_come_before_anything_is_written(tmp_path, more, message):
     assert not (tmp_path / "out.links").exists()
 
 
+@pytest.mark.parametrize("tokenised", [False, True])
+def test_a_saved_aligner_that_split_words_differently_is_reported(tmp_path, capsys, tokenised):
+    spec = write(tmp_path / "a.tsv", toy())
+    link(tmp_path, spec, save=tmp_path / "kept", tokenised=tokenised)
+    for again in (False, True):
+        link(tmp_path, spec, load=tmp_path / "kept", tokenised=again, quiet=False)
+        assert ("kept: the aligner was trained with" in capsys.readouterr().err) == (again != tokenised)
+    facts = json.loads((tmp_path / "kept" / "words.json").read_text())
+    del facts["tokenised"]  # as in earlier versions
+    (tmp_path / "kept" / "words.json").write_text(json.dumps(facts))
+    (tmp_path / "kept" / "digests.json").unlink()
+    link(tmp_path, spec, load=tmp_path / "kept", tokenised=not tokenised, quiet=False)
+    assert "was trained with" not in capsys.readouterr().err
+
+
 def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
     link(tmp_path, save=tmp_path / "kept", method="ibm")
     with pytest.raises(UserError, match=re.escape("the aligner was trained on en-de, but the text is en-fr")):

@@ -206,6 +206,8 @@ def test_links_may_be_named_differently_when_a_run_is_resumed(base, tmp_path, mo
         ({"links": ["en-de={tmp}/far.links"]}, "the link 99-0 between sentences"),
         ({"links": ["en-de={tmp}/a.links"], "recipe": "alignlm-tlm-mini"}, "no objective of this run uses word links"),
         ({"overrides": ["links.method=hmn"]}, "links.method"),
+        ({"overrides": ["links.symmetrise=gow-diag"]}, r"symmetrise.*did you mean 'grow-diag'"),
+        ({"overrides": ["links.symmetrise=posterior", "links.method=eflomal"]}, "unknown symmetrization 'posterior'"),
     ],
 )
 def test_links_that_do_not_fit_are_refused(base, tmp_path, more, message):
@@ -217,6 +219,8 @@ def test_links_that_do_not_fit_are_refused(base, tmp_path, more, message):
         more = more | {"links": [text.format(tmp=tmp_path) for text in more["links"]]}
     with pytest.raises(paralign.UserError, match=message):
         align(base, tmp_path / "run", **more)
+    if "overrides" in more:
+        assert not (tmp_path / "run").exists()  # before the corpus is tokenized
     left = {path.name for path in (tmp_path / "run").iterdir()} if (tmp_path / "run").exists() else set()
     assert left in (set(), {"corpus", "run.json"})  # a complete token store is kept
 
