@@ -79,8 +79,9 @@ def _from_pairs(spec: PairSpec, lenient: bool) -> ParallelText:
 
 def _aligned_lines(specs: Sequence[TextSpec], lenient: bool, dropped: Counter[str]) -> Iterator[tuple[str, ...]]:
     def read(spec: TextSpec) -> Iterator[tuple[int, str]]:
-        drop = lenient and lines_are_pairs(spec)
-        return fill_gaps(spec, read_text(spec, lenient=drop, dropped=dropped), "", lenient=drop)
+        if not (lenient and lines_are_pairs(spec)):
+            return read_text(spec)
+        return fill_gaps(spec, read_text(spec, lenient=True, dropped=dropped), "", lenient=True)
 
     for lines in zip_longest(*map(read, specs)):
         ended = [spec.path for spec, line in zip(specs, lines, strict=True) if line is None]
