@@ -25,7 +25,7 @@ def command(
     ] = None,
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
     method: Annotated[
-        str | None, typer.Option(help="Word aligner for the links; it must need only text.", show_default="hmm")
+        str | None, typer.Option(help="Word aligner for the links; it must need only text (default: hmm).")
     ] = None,
     layer: Annotated[
         int | None, typer.Option(help="Hidden state to map: 0 is the embeddings.", show_default="the last")
@@ -35,7 +35,7 @@ def command(
         typer.Option(help="Type of map: orthogonal or linear, from pairs; shift, lir or lsar, from text."),
     ] = "orthogonal",
     components: Annotated[
-        int | None, typer.Option(help="Number of components that lir removes.", min=1, show_default="1")
+        int | None, typer.Option(help="Number of components that lir removes (default: 1).", min=1)
     ] = None,
     tokenised: Annotated[
         bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
