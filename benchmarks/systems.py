@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from claims_rows import chosen_rate
 from mini import LANGUAGES, NAME, prepare
 from real_text import each, paralign, side_by_side
 
@@ -40,13 +41,15 @@ TRIED = (
     "word-contrastive",
     "word-contrastive-anchor",
 )
-"""Systems whose rate is chosen; ablations of PPA have the rate of PPA."""
+"""Systems whose rate is chosen."""
 SETTINGS = (f"training.batch={BATCH}", "training.checkpoint_every=500", "data.min_pieces=3", "data.max_pieces=125")
 RATE = 5e-5
-MINI_RATES = {"mlm": 1e-3, "tlm": 5e-4, "moco": 1e-4, "moco-mlm": 1e-4, "ppa": 1e-4}
-MINI_RATE = 8e-4
-"""Learning rates of recipes for paralign-mini, chosen on development halves with three tries for each method: those of
-docs/results/paralign-mini.md, and for word-level methods and TLM next to them of docs/results/alignlm-real-text.md."""
+CHOSEN = Path(__file__).parent / "results/rates-mini.jsonl"
+"""Development scores of the rates that were tried for paralign-mini."""
+SAME_RATE = dict.fromkeys(("ppa-unshuffled", "moco-mlm", "ppa-4k", "ppa-16k", "ppa-16k-long"), "ppa") | {
+    "tlm-word-contrastive": "word-contrastive"
+}
+"""Systems that have the rate of another one."""
 MOCO = ("moco.queue=4096", "moco.momentum=0.995")
 
 
@@ -132,6 +135,14 @@ def store(out: Path, base: str, limit: int = PAIRS) -> Path:
     return place
 
 
+def rate_of(base: str, name: str) -> float:
+    """Return the learning rate of a system: for paralign-mini the one chosen on English development data."""
+    if base != NAME:
+        return RATE
+    rows = [json.loads(line) for line in CHOSEN.read_text(encoding="utf-8").splitlines()]
+    return chosen_rate(rows, SAME_RATE.get(name, name))
+
+
 def train(out: Path, base: str, name: str, seed: int, tried: float | None = None) -> None:
     """Train a system with a seed, or for a few steps with a learning rate that is tried."""
     system, runs = SYSTEMS[name], out / f"align/{Path(base).name}"
@@ -140,7 +151,7 @@ def train(out: Path, base: str, name: str, seed: int, tried: float | None = None
     if state.get("status") == "done":
         return
     given = each("--links", links(out, system.links)) if system.links else []
-    rate = tried or (MINI_RATES.get(system.recipe, MINI_RATE) if base == NAME else RATE)
+    rate = tried or rate_of(base, name)
     steps = TRY_STEPS if tried else system.steps
     sets = [*SETTINGS, *limited(system.pairs), f"training.steps={steps}", f"training.learning_rate={rate:g}"]
     sets += system.settings
