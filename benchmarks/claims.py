@@ -1,32 +1,35 @@
-"""Collect the rows of the claims, and write docs/claims.md from them.
+"""Collect the rows of the claims, and write docs/claims.md and docs/claims-commands.md from them.
 
     python benchmarks/claims.py collect RUNS --base e5 [--out benchmarks/results/claims-e5.jsonl] [--rename OLD=NEW ...]
+    python benchmarks/claims.py rates RUNS --base mini
     python benchmarks/claims.py page
 
 RUNS is the folder of ``paralign suite`` with benchmarks/suites/e5.toml, of ``paralign analyze ablation`` or
 ``similarity``, or any other with runs; the names of its systems are those of benchmarks/claims.toml. Scores of finished
-runs that are not in the file yet are added. The format of the file is described in benchmarks/claims_rows.py, how
-claims are tested in benchmarks/claims_verdicts.py.
+runs that are not in the file yet are added. ``rates`` writes the development scores of learning rates
+(benchmarks/suites/tries.toml). The format of the file is described in benchmarks/claims_rows.py, how claims are tested
+in benchmarks/claims_verdicts.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from claims_page import page
-from claims_rows import added, collect, read_rows
+from claims_page import COMMANDS, commands_page, page
+from claims_rows import added, collect, rates, read_rows
 from claims_verdicts import decide
 from machine import current_commit
 
 HERE = Path(__file__).parent
 CLAIMS = HERE / "claims.toml"
 ROWS = HERE / "results"
-PAGE = HERE.parent / "docs/claims.md"
+DOCS = HERE.parent / "docs"
 
 
 def claimed_metrics(claims: Sequence[dict[str, Any]]) -> dict[str, set[str]]:
@@ -45,8 +48,8 @@ def claimed_metrics(claims: Sequence[dict[str, Any]]) -> dict[str, set[str]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the arguments and run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    collecting = commands.add_parser("collect", help="add the scores of finished runs to the file of rows")
+    verbs = parser.add_subparsers(dest="command", required=True)
+    collecting = verbs.add_parser("collect", help="add the scores of finished runs to the file of rows")
     collecting.add_argument("runs", type=Path)
     collecting.add_argument("--base", required=True, help="e5, mini or scratch")
     collecting.add_argument("--out", type=Path, help="default: results/claims-BASE.jsonl")
@@ -55,13 +58,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     collecting.add_argument("--pairs", type=int, help="training pairs of aligned encoders; default: as recorded")
     collecting.add_argument("--commit", help="version that measured; default: that of the repository")
-    writing = commands.add_parser("page", help="write the page")
+    trying = verbs.add_parser("rates", help="write the scores of learning rates that were tried")
+    trying.add_argument("runs", type=Path)
+    trying.add_argument("--base", required=True)
+    trying.add_argument("--commit", help="version that measured; default: that of the repository")
+    writing = verbs.add_parser("page", help="write the pages")
     writing.add_argument("--rows", type=Path, default=ROWS)
-    writing.add_argument("--out", type=Path, default=PAGE)
+    writing.add_argument("--out", type=Path, default=DOCS, help="folder of the pages")
     given = parser.parse_args(arguments)
     registered = tomllib.loads(CLAIMS.read_text(encoding="utf-8"))
     if given.command == "page":
-        given.out.write_text(written(registered, given.rows), encoding="utf-8")
+        for name, text in written(registered, given.rows).items():
+            (given.out / name).write_text(text, encoding="utf-8")
+        return
+    commit = given.commit or current_commit()
+    if given.command == "rates":
+        lines = [json.dumps(row) for row in rates(given.runs, given.base, commit)]
+        (ROWS / f"rates-{given.base}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         return
     bases = sorted({base for claim in registered["claim"] for base in claim["bases"]})
     if given.base not in bases:
@@ -69,14 +82,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unnamed := [text for text in given.rename if "=" not in text]:
         raise SystemExit(f"cannot read --rename {unnamed[0]!r}; write OLD=NEW")
     rename = dict(text.split("=", 1) for text in given.rename)
-    commit = given.commit or current_commit()
     rows = collect(given.runs, given.base, claimed_metrics(registered["claim"]), commit, rename, given.pairs)
     out = given.out or ROWS / f"claims-{given.base}.jsonl"
     print(f"{added(out, rows)} of {len(rows)} rows added to {out}")
 
 
-def written(registered: dict[str, Any], rows: Path) -> str:
-    """Return the page.
+def written(registered: dict[str, Any], rows: Path) -> dict[str, str]:
+    """Return the pages by file name.
 
     Args:
         registered: content of claims.toml.
@@ -84,7 +96,12 @@ def written(registered: dict[str, Any], rows: Path) -> str:
     """
     files = sorted(rows.glob("claims-*.jsonl")) if rows.is_dir() else [rows]
     found = [row for file in files for row in read_rows(file)]
-    return page(registered, decide(registered, found), found)
+    tried = [
+        json.loads(line)
+        for file in (sorted(rows.glob("rates-*.jsonl")) if rows.is_dir() else ())
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    return {"claims.md": page(registered, decide(registered, found), found, tried), COMMANDS: commands_page(found)}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""The page docs/claims.md, from the results of the claims and the rows they are based on."""
+"""The pages docs/claims.md and docs/claims-commands.md, from the results of the claims and their rows."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from claims_rows import chosen_rate
 from claims_systems import differences, spread, tasks_of
 from claims_tests import Row
 from claims_verdicts import Part, Result
@@ -20,27 +22,34 @@ VERDICTS = {
     "not_tested": "not tested",
 }
 COLUMNS = ("mini", "e5", "scratch")
+COMMANDS = "claims-commands.md"
 
 HEAD = """# The claims of four papers, tested
 
 Do the claims of the papers hold here? The claims, systems, tasks, tests and rules of the verdicts were
-[written down](../benchmarks/claims.toml) before any test half was scored. `python benchmarks/claims.py page` writes
-this page from them and from the [rows](../benchmarks/results) that were measured: no number is entered by hand.
-What has no rows is *not tested*.
+[registered](../benchmarks/claims.toml) before the rows on this page were measured; later changes are listed under
+[Amendments](#amendments). `python benchmarks/claims.py page` writes this page from them and from the
+[rows](../benchmarks/results) that were measured, with their [commands and commits](claims-commands.md): no number is
+entered by hand. What has no rows is *not tested*.
+
+The tests are not blind in every case. For `mini` and `scratch`, earlier experiments with the same methods had been
+scored on the same test sets before the registration ([paralign-mini](results/paralign-mini.md), [derived
+languages](results/derived-languages.md)): claims 4, 5, 10, 12 and 13 repeat them with other seeds, text and settings.
+NLI on `e5` was measured again with other settings after its first scores were known.
 
 ## What the bases have seen
 
 **`e5`** is multilingual-e5-small, 12 layers of width 384, with a vocabulary head fitted for these experiments. It is
-aligned before we begin: its authors trained it contrastively on about a billion pairs of texts, translations among
-them, and then on labeled data for inference, questions and retrieval. Some of these collections contain sentences of
-XQuAD, MLQA, TyDiQA, Tatoeba and FLORES, from which SIB-200 is made. Its scores on inference, questions, topics and
-retrieval are therefore no clean zero-shot scores. Differences between systems that start from it mean something,
-absolute scores do not; and if an objective over sentences has no effect here, that does not refute its paper, because
-the encoder may already have what the objective teaches.
+already aligned: its authors trained it contrastively on about a billion pairs of texts, translations among them, and
+then on labeled data for NLI, question answering and retrieval. Some of these collections contain sentences of XQuAD,
+MLQA, TyDiQA, Tatoeba and FLORES, from which SIB-200 is made. Its scores on NLI, question answering, topics and
+retrieval are therefore not clean zero-shot scores: compare systems that start from it, not absolute values. If a
+sentence-level objective has no effect here, that does not refute its paper, because the encoder may already have
+learned what the objective teaches.
 
 **`mini`** is [`paralign-mini`](results/paralign-mini.md), 4 layers of width 256, which has never seen a pair of
-translations. It is small, so that tagging takes the place of inference and questions. **`scratch`** are small encoders
-that are pretrained for a claim.
+translations. It is too small for NLI and question answering, so tagging is used instead. **`scratch`** are small
+encoders that are pretrained for a claim.
 """
 
 SYSTEMS = """## All systems
@@ -49,6 +58,14 @@ Zero-shot scores on test halves, mean ± standard deviation over seeds; differen
 both have, with 95 % intervals over seeds and test items, without correction. *control* is a masked LM on the same
 sentences, *best* the mixture chosen on development data. A system with a large deviation has runs that did not learn
 the task at all.
+
+"""
+
+RATES = """## Learning rates
+
+Development accuracy in tagging after 150 steps with each learning rate, one seed: English (EWT), and the mean of de,
+es, fr and hi (PUD, development half). The best of each is bold. Systems are tested with the rate that is best in
+English.
 
 """
 
@@ -71,13 +88,19 @@ Verdicts, the first that applies:
 """
 
 
-def page(registered: Mapping[str, Any], results: Sequence[Result], rows: Sequence[Row]) -> str:
+def page(
+    registered: Mapping[str, Any],
+    results: Sequence[Result],
+    rows: Sequence[Row],
+    tried: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the page as Markdown.
 
     Args:
         registered: content of claims.toml.
         results: the claims with their verdicts.
         rows: all rows.
+        tried: development scores of learning rates, as :func:`claims_rows.rates` returns them.
     """
     rules = registered["test"]
     tested = sum(part.comparison is not None for result in results for part in result.parts)
@@ -87,11 +110,11 @@ def page(registered: Mapping[str, Any], results: Sequence[Result], rows: Sequenc
         HEAD,
         _overview(results),
         _systems(registered, rows),
+        _rates(tried),
         RULES.format(**rules, **facts),
         _amendments(registered.get("amendment", ())),
         "## Each claim\n",
         *(_details(result) for result in results),
-        _origins(rows),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -102,11 +125,13 @@ def _overview(results: Sequence[Result]) -> str:
     partly = sum(
         result.verdict == "not_tested" and any(not part.missing for part in result.parts) for result in results
     )
-    rest = f" {partly} of those that are not tested have results on one of their bases." if partly else ""
+    rest = f" {partly} of the claims that are not tested have partial results." if partly else ""
     lines = [
         f"## Verdicts\n\nOf {len(results)} claims: {summary}.{rest}\n",
-        "The columns show differences in points, or correlations. *Does not hold here* is not *refuted*: a difference",
-        "in the expected direction that few seeds cannot distinguish from 0 has the same verdict. See its interval.\n",
+        "The columns show differences in points, or correlations. *Does not hold here* means that no significant",
+        "difference in the expected direction was found. It does not mean that the claim is refuted: with three seeds",
+        "and the correction for all comparisons, only differences that are many times larger than the variation",
+        "between seeds can be significant. Read the interval.\n",
         "| | claim | in the paper | verdict | " + " | ".join(COLUMNS) + " |",
         "|---:|---|---|---|" + "---|" * len(COLUMNS),
     ]
@@ -137,6 +162,35 @@ def _systems(registered: Mapping[str, Any], rows: Sequence[Row]) -> str:
                 lines.append(f"| {name} | {len(score.by_seed)} | {shown} | {_points(found) if found else ''} |")
             lines.append("")
     return SYSTEMS + "\n".join(lines) if lines else ""
+
+
+def _rates(tried: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of the development scores of each learning rate, for each base."""
+    lines = []
+    for base in dict.fromkeys(row["base"] for row in tried):
+        own = [row for row in tried if row["base"] == base]
+        numbers = sorted({row["rate"] for row in own})
+        lines += [
+            f"| system, {base} | {' | '.join(f'{rate:g}' for rate in numbers)} |",
+            "|---" * (len(numbers) + 1) + "|",
+        ]
+        for system in dict.fromkeys(row["system"] for row in own):
+            by_source, by_targets = (chosen_rate(own, system, by) for by in ("source", "targets"))
+            scores = {row["rate"]: row for row in own if row["system"] == system}
+            cells = [
+                _marked(scores[rate]["source"], rate == by_source)
+                + ", "
+                + _marked(scores[rate]["targets"], rate == by_targets)
+                for rate in numbers
+            ]
+            lines.append(f"| {' | '.join([system, *cells])} |")
+        lines.append("")
+    return RATES + "\n".join(lines) if lines else ""
+
+
+def _marked(score: float, chosen: bool) -> str:
+    text = f"{100 * score:.1f}"
+    return f"**{text}**" if chosen else text
 
 
 def _column(result: Result, base: str) -> str:
@@ -225,16 +279,15 @@ def _where(part: Part, result: Result) -> str:
 def _table(parts: Sequence[Part]) -> list[str]:
     if not parts:
         return []
-    lines = [
-        "| base | task | first | second | scores | difference | p, corrected | seeds | pairs | languages or tasks |",
-        "|---|---|---|---|---|---|---:|---:|---:|---|",
-    ]
+    head = ("base", "task", "test sets", "first", "second", "scores", "difference", "p, corrected", "seeds", "pairs")
+    lines = [f"| {' | '.join(head)} | by language or task |", "|---" * 7 + "|---:" * 3 + "|---|"]
     for part in parts:
         assert part.comparison is not None
         pairs = sorted({row["pairs"] for row in part.rows if "pairs" in row})
         cells = [
             part.base,
             part.task,
+            ", ".join(sorted({row["dataset"] for row in part.rows})),
             part.treated,
             part.control,
             " and ".join(f"{100 * value:.1f}" for value in part.values),
@@ -253,13 +306,16 @@ def _unpaired(rows: Sequence[Row]) -> str:
     return f" {count:,} rows are not used: their seeds of alignment and fine-tuning differ." if count else ""
 
 
-def _origins(rows: Sequence[Row]) -> str:
-    """Return which rows there are, and the commands and commits that made them."""
-    if not rows:
-        return ""
+def commands_page(rows: Sequence[Row]) -> str:
+    """Return a page about which rows there are, and the commands and commits that made them.
+
+    Args:
+        rows: all rows.
+    """
     lines = [
-        "## Rows, commands and commits\n",
-        f"Commands are shown without folders; SEED is the seed, ENCODER the encoder of a system.{_unpaired(rows)}\n",
+        "# Rows, commands and commits of the claims\n",
+        "Written by `python benchmarks/claims.py page`, like [the claims](claims.md). Commands are shown without",
+        f"folders; SEED is the seed, ENCODER the encoder of a system.{_unpaired(rows)}\n",
         "| base | system | task | train | languages | seeds | pairs | commit |",
         "|---|---|---|---|---|---|---:|---|",
     ]
@@ -277,7 +333,8 @@ def _origins(rows: Sequence[Row]) -> str:
         for row in rows:
             if name in row:
                 where = row["system"] if name == "aligned" else row["task"]
-                used[row[name]][f"{row['base']} {where}"] = None
+                command = re.sub(r"--seed \d+", "--seed SEED", row[name])
+                used[command][f"{row['base']} {where}"] = None
         for command, places in used.items():
             lines.append(f"\n{title}, {', '.join(places)}:\n\n```\n{command}\n```")
     return "\n".join(lines) + "\n"

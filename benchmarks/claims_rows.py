@@ -152,6 +152,41 @@ def collect(
     return rows
 
 
+def rates(runs: Path, base: str, commit: str) -> list[dict[str, Any]]:
+    """Return the development scores of systems that were tried with several learning rates.
+
+    Args:
+        runs: folder of ``paralign suite benchmarks/suites/tries.toml``, whose systems are ``NAME@RATE``.
+        base: name of the base in claims.toml.
+        commit: version of the repository.
+
+    Returns:
+        for each system and rate the accuracy in English, ``source``, and the mean of other languages, ``targets``.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    for file in sorted(runs.rglob("results.jsonl")):
+        for row in read_results(file):
+            if "@" in str(row.settings.get("system", "")):
+                scores.setdefault(str(row.settings["system"]), {})[row.language] = row.value
+    found = []
+    for name, by_language in scores.items():
+        system, _, rate = name.partition("@")
+        targets = [value for language, value in by_language.items() if language != "en"]
+        row = {"base": base, "system": system, "rate": float(rate), "source": round(by_language["en"], 6)}
+        found.append(row | {"targets": round(math.fsum(targets) / len(targets), 6), "commit": commit})
+    return sorted(found, key=lambda row: (row["system"], row["rate"]))
+
+
+def chosen_rate(rows: Iterable[Mapping[str, Any]], system: str, by: str = "source") -> float:
+    """Return the learning rate of a system with the best score; the lower one of equal ones.
+
+    >>> chosen_rate([{"system": "a", "rate": r, "source": s} for r, s in ((1e-4, 0.5), (3e-4, 0.7), (1e-3, 0.7))], "a")
+    0.0003
+    """
+    own = [row for row in rows if row["system"] == system]
+    return float(min(own, key=lambda row: (-row[by], row["rate"]))["rate"])
+
+
 def is_wanted(row: Measurement, metrics: set[str] | None) -> bool:
     """Return whether a metric belongs to a claim, whatever the conditions of its measurement."""
     wanted = metrics or set(task_info(row.task, row.settings).main_metrics[:1])

@@ -39,7 +39,8 @@ LANGUAGES = ("ar", "de", "hi", "zh")
 STEPS, BATCH, RATE = 500, 32, 5e-5
 MINI_RATES = {"mlm": 1e-3, "tlm": 5e-4, "moco": 1e-4, "ppa": 1e-4, "in_batch": 1e-4}
 MINI_RATE = 8e-4
-"""Learning rates for paralign-mini: those of benchmarks/systems.py, MINI_RATE for all other methods."""
+"""Learning rates for paralign-mini: chosen in longer experiments (docs/results/paralign-mini.md, alignlm-real-text.md),
+MINI_RATE for all other methods."""
 PAIRS, LINES = 4_000, 20_000
 DEPTHS = (2 / 3, 1)
 ITEMS = 800

@@ -68,10 +68,12 @@ def inference(data: Path, out: Path, which: str, every: bool) -> None:
 
 
 def trees(data: Path, out: Path, which: str, every: bool) -> None:
-    """6,000 sentences of EWT, and one half of PUD."""
+    """6,000 sentences of EWT, its development set for the development halves, and one half of PUD."""
     train = list(read_conllu(data / "pos-parse/UD_English-EWT/en_ewt-ud-train.conllu.gz", lenient=True))
     kept = chosen((tree.sent_id for tree in train), None if every else TREES)
     write_conllu((tree for tree in train if tree.sent_id in kept), out / "ewt.en.train.conllu")
+    if which == "dev":
+        shutil.copyfile(data / "pos-parse/UD_English-EWT/en_ewt-ud-dev.conllu", out / "ewt.en.dev.conllu")
     for tag, name in PUD.items():
         test = read_conllu(data / f"pos-parse/UD_{name}-PUD/{tag}_pud-ud-test.conllu")
         write_conllu((tree for tree in test if half(tree.sent_id) == which), out / f"pud.{tag}.{which}.conllu")

@@ -1,6 +1,6 @@
 """Train the systems that the claims compare (benchmarks/claims.toml), from one encoder, on equal pairs.
 
-    python benchmarks/systems.py DATA OUT --base BASE [--seeds 0 1 2] [--only NAME ...] [--jobs N]
+    python benchmarks/systems.py DATA OUT --base BASE [--seeds 0 1 2] [--only NAME ...] [--jobs N] [--tries]
     paralign suite benchmarks/suites/e5.toml --data OUT/suite --model base=BASE \
         --model control='OUT/align/control-{seed}/encoder' --model ppa='OUT/align/ppa-{seed}/encoder' ... --out OUT/e5
 
@@ -9,6 +9,9 @@ text of `benchmarks/mini.py DATA OUT --stage prepare`; otherwise it is prepared 
 pairs once: 500 steps of 32 pairs, English with seven languages, at most 4,000 random pairs of each. Word links come
 from `hmm`, learned from all pairs of a language. Runs that are finished are kept, interrupted ones are resumed; the
 first seeds of all systems come before the second ones.
+
+``--tries`` trains each method for 150 steps with three learning rates, into OUT/align/BASE/tries, to choose a rate on
+development data (benchmarks/suites/tries.toml).
 """
 
 from __future__ import annotations
@@ -21,16 +24,32 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from claims_rows import chosen_rate
 from mini import LANGUAGES, NAME, prepare
 from real_text import each, paralign, side_by_side
 
 PAIRS, STEPS, BATCH = 4_000, 500, 32
+TRIES, TRY_STEPS = (1e-4, 3e-4, 1e-3), 150
+TRIED = (
+    "control",
+    "tlm",
+    "moco",
+    "ppa",
+    "alignlm",
+    "alignlm-tlm",
+    "word-l2",
+    "word-contrastive",
+    "word-contrastive-anchor",
+)
+"""Systems whose rate is chosen."""
 SETTINGS = (f"training.batch={BATCH}", "training.checkpoint_every=500", "data.min_pieces=3", "data.max_pieces=125")
 RATE = 5e-5
-MINI_RATES = {"mlm": 1e-3, "tlm": 5e-4, "moco": 1e-4, "moco-mlm": 1e-4, "ppa": 1e-4}
-MINI_RATE = 8e-4
-"""Learning rates of recipes for paralign-mini, chosen on development halves with three tries for each method: those of
-docs/results/paralign-mini.md, and for word-level methods and TLM next to them of docs/results/alignlm-real-text.md."""
+CHOSEN = Path(__file__).parent / "results/rates-mini.jsonl"
+"""Development scores of the rates that were tried for paralign-mini."""
+SAME_RATE = dict.fromkeys(("ppa-unshuffled", "moco-mlm", "ppa-4k", "ppa-16k", "ppa-16k-long"), "ppa") | {
+    "tlm-word-contrastive": "word-contrastive"
+}
+"""Systems that have the rate of another one."""
 MOCO = ("moco.queue=4096", "moco.momentum=0.995")
 
 
@@ -116,15 +135,25 @@ def store(out: Path, base: str, limit: int = PAIRS) -> Path:
     return place
 
 
-def train(out: Path, base: str, name: str, seed: int) -> None:
-    """Train a system with a seed."""
-    system, run = SYSTEMS[name], out / f"align/{Path(base).name}/{name}-{seed}"
+def rate_of(base: str, name: str) -> float:
+    """Return the learning rate of a system: for paralign-mini the one chosen on English development data."""
+    if base != NAME:
+        return RATE
+    rows = [json.loads(line) for line in CHOSEN.read_text(encoding="utf-8").splitlines()]
+    return chosen_rate(rows, SAME_RATE.get(name, name))
+
+
+def train(out: Path, base: str, name: str, seed: int, tried: float | None = None) -> None:
+    """Train a system with a seed, or for a few steps with a learning rate that is tried."""
+    system, runs = SYSTEMS[name], out / f"align/{Path(base).name}"
+    run = runs / (f"{name}-{seed}" if tried is None else f"tries/{name}@{tried:g}")
     state = json.loads((run / "run.json").read_text(encoding="utf-8")) if (run / "run.json").exists() else {}
     if state.get("status") == "done":
         return
     given = each("--links", links(out, system.links)) if system.links else []
-    rate = MINI_RATES.get(system.recipe, MINI_RATE) if base == NAME else RATE
-    sets = [*SETTINGS, *limited(system.pairs), f"training.steps={system.steps}", f"training.learning_rate={rate:g}"]
+    rate = tried or rate_of(base, name)
+    steps = TRY_STEPS if tried else system.steps
+    sets = [*SETTINGS, *limited(system.pairs), f"training.steps={steps}", f"training.learning_rate={rate:g}"]
     sets += system.settings
     corpus = store(out, base, system.pairs)
     paralign(
@@ -142,6 +171,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--jobs", type=int, default=1, help="number of systems trained at the same time")
+    parser.add_argument("--tries", action="store_true", help="try learning rates")
     given = parser.parse_args()
     out = given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -150,9 +180,12 @@ def main() -> None:
         store(out, given.base, limit)
     for symmetrization in {SYSTEMS[name].links for name in given.only} - {""}:
         links(out, symmetrization)
-    side_by_side(
-        given.jobs, [partial(train, out, given.base, name, seed) for seed in given.seeds for name in given.only]
-    )
+    runs = [partial(train, out, given.base, name, seed) for seed in given.seeds for name in given.only]
+    if given.tries:
+        runs = [
+            partial(train, out, given.base, name, 0, rate) for rate in TRIES for name in TRIED if name in given.only
+        ]
+    side_by_side(given.jobs, runs)
 
 
 if __name__ == "__main__":

@@ -382,35 +382,35 @@ def test_amendments_replace_keys_and_are_dated(row, decide):
 # -- the page
 
 
-def test_the_committed_page_is_that_of_the_committed_rows(claims):
+def test_the_committed_pages_are_those_of_the_committed_rows(claims):
     registered = tomllib.loads(claims.CLAIMS.read_text(encoding="utf-8"))
-    assert claims.written(registered, claims.ROWS) == claims.PAGE.read_text(encoding="utf-8"), (
-        "run: python benchmarks/claims.py page"
-    )
+    for name, text in claims.written(registered, claims.ROWS).items():
+        assert text == (claims.DOCS / name).read_text(encoding="utf-8"), "run: python benchmarks/claims.py page"
 
 
 def test_without_rows_nothing_is_tested(claims, tmp_path, capsys):
-    claims.main(["page", "--rows", str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "page.md")])
-    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    claims.main(["page", "--rows", str(tmp_path / "none.jsonl"), "--out", str(tmp_path)])
+    text = (tmp_path / "claims.md").read_text(encoding="utf-8")
     assert "Of 18 claims: *not tested* 18." in text
-    assert "## Rows" not in text
 
 
 def test_the_page_shows_differences_amendments_and_commands(claims, rows_module, row, tmp_path):
     made = gains(row, "ppa", CLEAR, command="paralign finetune", commit="abc123")
-    made = [one | {"pairs": 16000, "aligned": "paralign align"} if one["system"] == "ppa" else one for one in made]
+    made = [
+        one | {"pairs": 16000, "aligned": "paralign align --seed 2"} if one["system"] == "ppa" else one for one in made
+    ]
     rows_module.write_rows(tmp_path / "rows.jsonl", made)
     registered = {
         "test": RULES, "verdicts": {"holds": "if so"}, "claim": [claim(), claim(2, "tlm")],
         "amendment": [{"date": "2026-01-02", "text": "Fewer pairs.", "claims": [1, 2]}],
     }  # fmt: skip
-    text = claims.written(registered, tmp_path / "rows.jsonl")
+    text, commands = claims.written(registered, tmp_path / "rows.jsonl").values()
     assert "Of 2 claims: *holds* 1, *not tested* 1." in text
     assert r"| 1 | S. | P | holds | – | +10.0 (+9.0 to +11.0)\*, 3 seeds | – |" in text
-    assert "| e5 | pos | ppa | base | 60.1 and 50.1 | +10.0 (+9.0 to +11.0)" in text
+    assert "| e5 | pos | pud | ppa | base | 60.1 and 50.1 | +10.0 (+9.0 to +11.0)" in text
     assert "* 2026-01-02, claims 1, 2: Fewer pairs." in text
-    assert "| e5 | ppa | pos | en | de | 0, 1, 2 | 16000 | abc123 |" in text
-    assert "Alignment, e5 ppa:\n\n```\nparalign align\n```" in text
+    assert "| e5 | ppa | pos | en | de | 0, 1, 2 | 16000 | abc123 |" in commands
+    assert "Alignment, e5 ppa:\n\n```\nparalign align --seed SEED\n```" in commands
     assert "* e5, not tested: no rows of tlm on pos in de" in text
 
 
@@ -425,7 +425,7 @@ def test_all_systems_are_compared_with_the_control(claims, rows_module, row, tmp
         "claim": [claim()],
         "systems": dict.fromkeys(["control", "ppa", "tlm"]),
     }
-    text = claims.written(registered, tmp_path / "rows.jsonl")
+    text = claims.written(registered, tmp_path / "rows.jsonl")["claims.md"]
     # differences of 10.0, 10.3 and 10.6 points: 10.3 ± 4.303 * 0.3 / sqrt(3)
     assert "**e5, pos: accuracy, mean of de**" in text
     assert "| control | 3 | 50.1 ± 0.1 |  |\n| ppa | 3 | 60.4 ± 0.4 | +10.3 (+9.6 to +11.0) |\n" in text

@@ -24,9 +24,10 @@ def test_a_row_shows_the_best_layer_of_the_targets_and_the_space_at_the_trained_
     space = {"mutual_nearest": {"de": [0.0, 0.2, 0.9], "hi": [0.0, 0.4, 0.9]},
              "language_distance": {"de": [1.0, 2.0, 9.0], "hi": [1.0, 3.0, 9.0]}}  # fmt: skip
     row = {"objective": "tlm+word_l2", "layer": 1, "seed": 0, "probes": dict.fromkeys(("pos", "ner", "nli"), scores),
-           "space": space, "seconds_per_step": 0.25, "gradient_cosines": {"tlm word_l2": {"all": -0.125}}}  # fmt: skip
+           "space": space, "learning_rate": 5e-5, "seconds_per_step": 0.25,
+           "gradient_cosines": {"tlm word_l2": {"all": -0.125}}}  # fmt: skip
     best = "25.0 (1)"  # (0.3 + 0.2) / 2
     assert page.cells(row) == [
-        r"tlm+word\_l2", "1", best, best, best, "80.0", "30.0", "2.50", r"tlm and word\_l2 −0.12", "0.25"
+        r"tlm+word\_l2", "1", "5e-05", best, best, best, "80.0", "30.0", "2.50", r"tlm and word\_l2 −0.12", "0.25"
     ]  # fmt: skip
-    assert page.cells(row | {"objective": "base", "layer": None})[6:8] == ["90.0", "9.00"]
+    assert page.cells(row | {"objective": "base", "layer": None})[7:9] == ["90.0", "9.00"]

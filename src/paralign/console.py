@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 
-__all__ = ["echo", "is_main_process", "printable", "progress_lines", "rough_duration"]
+__all__ = ["echo", "echo_dropped", "is_main_process", "printable", "progress_lines", "rough_duration"]
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -32,6 +33,19 @@ def echo(text: str, *, quiet: bool = False) -> None:
     """
     if not quiet and is_main_process():
         print(printable(text), file=sys.stderr, flush=True)
+
+
+def echo_dropped(dropped: Counter[str], items: str, *, quiet: bool = False) -> None:
+    """Print how many items were dropped, by reason; nothing if there are none.
+
+    Args:
+        dropped: number of items by reason.
+        items: what they are called, in the plural.
+        quiet: print nothing.
+    """
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in dropped.most_common() if number)
+    if reasons:
+        echo(f"{items} dropped: {reasons}", quiet=quiet)
 
 
 def progress_lines(every: int, text: str, *, last: int | None = None, quiet: bool = False) -> Callable[..., None]:

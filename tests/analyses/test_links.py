@@ -84,6 +84,32 @@ def test_without_gold_links_the_first_aligner_is_the_reference(files):
     assert "F1 with first" in page
 
 
+def test_words_of_links_and_of_gold_links_are_numbered_on_their_own(files):
+    (files / "one").write_text("1-1 2-2 4-4\n1-1 2-2\n\n")
+    with pytest.raises(UserError, match=r"numbered from 1 \(use --links-one-based\)"):
+        analyze(files, "one", gold=files / "gold")
+    rows = analyze(files, "one", gold=files / "gold", links_one_based=True)
+    assert {row.metric: row.value for row in rows}["precision"] == 1
+
+
+def test_a_limit_compares_the_first_pairs(files):
+    rows = analyze(files, "first", "second", gold=files / "gold", limit=1)
+    values = {(row.settings["system"], row.metric): row.value for row in rows}
+    assert values["first", "recall"] == pytest.approx(3 / 4)
+    assert values["second", "precision"] == pytest.approx(3 / 4)
+    assert {row.n for row in rows} == {1}
+    with pytest.raises(UserError, match=r"there is no pair 2 .*use 1 to 1"):
+        analyze(files, "first", out=files / "other", limit=1, sentences=[2])
+
+
+def test_links_that_are_dropped_are_counted(files, capsys):
+    (files / "first").write_bytes(b"0-0 1-1 9-9\n\xff\n\n")
+    analyze(files, "first", lenient=True, quiet=False)
+    said = capsys.readouterr().err
+    assert "first: links dropped: 1 invalid UTF-8, 1 beyond the sentence\n" in said
+    assert "first: 2 links in 3 pairs" in said
+
+
 @pytest.mark.parametrize(
     ("names", "more", "message"),
     [

@@ -195,6 +195,24 @@ def test_two_files_of_one_name_are_two_data_sets(base, tmp_path):
     assert len({row.dataset for row in rows}) == 2
 
 
+def test_lines_that_cannot_be_read_are_left_out_with_their_translations(texts, base, tmp_path, capsys):
+    lines = {tag: (texts / tag).read_bytes().splitlines() for tag in ("en", "de")}
+    for name, bad in (("good", b""), ("bad", b"\xff")):  # sentences without text in one language are left out
+        lines["en"][7], lines["de"][9], lines["de"][-1] = bad, bad, bad
+        for tag, rows in lines.items():
+            (tmp_path / f"{name}.{tag}").write_bytes(b"\n".join(rows) + b"\n")
+    found = [
+        analyze_similarity([str(base)], text=[f"{tag}={tmp_path / name}.{tag}" for tag in lines], lenient=lenient,
+                           out=tmp_path / name)
+        for name, lenient in (("good", False), ("bad", True))
+    ]  # fmt: skip
+    assert [row.value for row in found[0]] == [row.value for row in found[1]]
+    assert found[0][0].n == 117
+    assert "lines dropped: 3 invalid UTF-8\n" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"bad\.en:8: invalid UTF-8"):
+        analyze_similarity([str(base)], text=[f"{tag}={tmp_path / 'bad'}.{tag}" for tag in lines], out=tmp_path / "x")
+
+
 def test_texts_that_are_not_parallel_are_reported(texts, base, tmp_path, capsys):
     lines = (texts / "de").read_text().splitlines()
     (tmp_path / "short").write_text("\n".join(lines[:-2]) + "\n")

@@ -142,7 +142,7 @@ def said(capsys):
         ("--executor slurm", "add --shards N"),
         ("--shards 3 --limit 10", "--limit"),
         ("--shard 1/3 --set data.limit=10", "--limit"),
-        ("--shards 3 --pairs en-de=-", "standard input cannot be divided into shards"),
+        ("--shards 3 --pairs en-de=-", "standard input can be read only once, but every shard"),
         ("--shards 3 --workers 0", "shards/0001: shard 1/3 is missing"),
         ("--shards 3 --exclude missing.txt", "missing.txt: no such file"),
     ],

@@ -1,5 +1,6 @@
 """Trained word aligners on text of any size: parts, learning from a sample, resuming, line by line."""
 
+import gzip
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+import zstandard
 
 import paralign
 from paralign import WordAligner, folders
@@ -272,7 +274,38 @@ def test_lines_of_standard_input_that_cannot_be_read(kept, monkeypatch, capfd):
     assert capfd.readouterr().err.startswith("paralign: -:2: missing tab")
     code, out = through(monkeypatch, bad, *command(kept, "--lenient")[3:])
     assert (code, out) == (0, b"0-0\n\n\n\n0-0\n")
-    assert "1 pairs dropped: missing separator" in capfd.readouterr().err
+    assert "pairs dropped: 1 missing separator, 1 invalid UTF-8" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (gzip.compress(b"w1\tW1x\n"), r"-: is compressed with gzip \(decompress it first.*or name a file for --out"),
+        (zstandard.compress(b"w1\tW1x\n"), "-: is compressed with zstd"),
+        (b"PK\x03\x04w1\tW1x\n", "-: is a zip archive"),
+        (b'\n{"en": "w1", "de": "W1x"}\n', r"JSON lines are not read .*or name a file for --out"),
+        (b"de\ten\nw1\tW1x\n", r"-:1: the line is a header"),
+        (b"w1\tW1x\nw1 ||| W1x\n", r"-:2: both a tab and \|\|\| are used"),
+    ],
+)
+def test_standard_input_of_other_formats_is_named(kept, monkeypatch, capfd, data, message):
+    code, _ = through(monkeypatch, data, *command(kept)[3:])
+    assert code == 2
+    assert re.match(f"paralign: {message}", capfd.readouterr().err)
+
+
+@pytest.mark.parametrize("limit", [1, 12, 90])
+def test_a_limit_aligns_the_first_pairs(tmp_path, kept, monkeypatch, limit):
+    spec = write(tmp_path / "a.tsv", toy(40, seed=1))
+    stream(spec, tmp_path / "out", load=kept)
+    wanted = b"".join((tmp_path / "out").read_bytes().splitlines(keepends=True)[:limit])
+    assert stream(spec, tmp_path / "first", load=kept, limit=limit) == min(40, limit)
+    for k in (1, 2, 3):
+        stream(spec, tmp_path / f"{k}", load=kept, part=f"{k}/3", limit=limit)
+    assert (tmp_path / "first").read_bytes() == wanted
+    assert b"".join((tmp_path / f"{k}").read_bytes() for k in (1, 2, 3)) == wanted
+    words = [*command(kept)[3:], "--limit", str(limit)]
+    assert through(monkeypatch, (tmp_path / "a.tsv").read_bytes(), *words) == (0, wanted)
 
 
 LOAD = "--load {kept}"
@@ -291,19 +324,25 @@ LOAD = "--load {kept}"
         (f"{LOAD} --out - --scores x", "--scores and --out - cannot be combined"),
         (f"{LOAD} --scores x", "no score to write to --scores"),
         (f"{LOAD} --links x", "--links is not supported by the aligner 'hmm'"),
-        ("--learn-from 9 --pairs en-de=-", "standard input can only be read once"),
+        ("--learn-from 9 --pairs en-de=-", "standard input can be read only once, but --learn-from reads"),
         ("--learn-from 9 --out -", "--out - needs --load"),
         ("--learn-from 9 --set words.alpa=1", "did you mean 'alpha'"),
         ("--learn-from 9 --set words.memory=5M", r"a\.tsv: words\.memory is 5M, but this text needs at least \d+M"),
         ("--learn-from 9 --set words.memory=5", r"'memory': write a size with its unit, such as 500M or 2G, not 5"),
         ("--out -", "--out - needs --load"),
         (f"{LOAD} --out - --posteriors x", "--posteriors needs a file for --out"),
+        (f"{LOAD} --posteriors -", "--posteriors cannot be written to standard output"),
+        ("--posteriors -", "--posteriors cannot be written to standard output"),
+        ("--save -", "--save cannot be written to standard output"),
+        ("--learn-from 9 --save -", "--save cannot be written to standard output"),
+        ("--gold a.tsv --scores -", "--scores cannot be written to standard output"),
+        ("--learn-from 9 --limit 8", "--learn-from is 9, but --limit is 8"),
         (f"{LOAD} --part 65/64", "there is no part '65/64'"),
         (f"{LOAD} --part 0/64", "there is no part '0/64'"),
         (f"{LOAD} --part a/b", "there is no part 'a/b'"),
         (f"{LOAD} --part 3", "there is no part '3'"),
         (f"{LOAD} --part 1/2 --gold gold", "--gold and --part cannot be combined"),
-        (f"{LOAD} --part 1/2 --pairs en-de=-", "standard input can only be read once"),
+        (f"{LOAD} --part 1/2 --pairs en-de=-", "standard input can be read only once, but --part reads"),
         ("--part 1/2", "--part needs --load"),
         (f"{LOAD} --method ibm", r"kept: the saved aligner is 'hmm', not 'ibm' \(use --method hmm\)"),
         (f"{LOAD} --pairs en-fr=a.tsv", "trained on en-de, but the text is en-fr"),
@@ -330,5 +369,5 @@ def test_bad_options_are_one_line_and_leave_nothing(tmp_path, kept, monkeypatch,
 
 def test_a_pipe_cannot_be_read_twice(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match=r"--learn-from reads the text twice, but .*pipe can only be read once"):
+    with pytest.raises(UserError, match=r"/pipe: a pipe can be read only once, but --learn-from reads the text twice"):
         paralign.align_stream(f"en-de={tmp_path / 'pipe'}", out=tmp_path / "out", learn_from=5, quiet=True)

@@ -122,6 +122,21 @@ def test_errors_come_before_anything_is_written(tmp_path, more, message):
     assert not (tmp_path / "out.links").exists()
 
 
+@pytest.mark.parametrize("tokenised", [False, True])
+def test_a_saved_aligner_that_split_words_differently_is_reported(tmp_path, capsys, tokenised):
+    spec = write(tmp_path / "a.tsv", toy())
+    link(tmp_path, spec, save=tmp_path / "kept", tokenised=tokenised)
+    for again in (False, True):
+        link(tmp_path, spec, load=tmp_path / "kept", tokenised=again, quiet=False)
+        assert ("kept: the aligner was trained with" in capsys.readouterr().err) == (again != tokenised)
+    facts = json.loads((tmp_path / "kept" / "words.json").read_text())
+    del facts["tokenised"]  # as in earlier versions
+    (tmp_path / "kept" / "words.json").write_text(json.dumps(facts))
+    (tmp_path / "kept" / "digests.json").unlink()
+    link(tmp_path, spec, load=tmp_path / "kept", tokenised=not tokenised, quiet=False)
+    assert "was trained with" not in capsys.readouterr().err
+
+
 def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
     link(tmp_path, save=tmp_path / "kept", method="ibm")
     with pytest.raises(UserError, match=re.escape("the aligner was trained on en-de, but the text is en-fr")):
@@ -189,6 +204,28 @@ def test_links_from_a_file_are_checked_and_scored(tmp_path):
     (tmp_path / "short.links").write_text("0-0\n")
     with pytest.raises(UserError, match="1 lines of links for 60 sentence pairs"):
         link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "short.links")
+
+
+def test_a_limit_aligns_the_first_pairs_and_takes_their_links_and_gold_links(tmp_path):
+    whole, _ = link(tmp_path, "en-de=smallworld:0-60", out=tmp_path / "whole.links", method="ibm")
+    gold = [" ".join(f"{i}-{j}" for i, j in some) for some in list(whole)[:20]] + ["0-0"] * 40
+    (tmp_path / "gold").write_text("\n".join(gold) + "\n")
+    given = {"limit": 20, "gold": tmp_path / "gold"}
+    found, score = link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "whole.links", **given)
+    assert list(found) == list(whole)[:20]
+    assert (score.aer, score.precision) == (0, 1)
+    few, _ = link(tmp_path, "en-de=smallworld:0-20", out=tmp_path / "few.links")
+    limited, _ = link(tmp_path, "en-de=smallworld:0-60", **given)
+    assert list(limited) == list(few)
+    assert len((tmp_path / "out.links").read_text().splitlines()) == 20
+
+
+def test_links_of_a_file_that_are_dropped_are_counted_and_keep_their_lines(tmp_path, capsys):
+    spec = write(tmp_path / "a.tsv", [("a b", "c d")] * 3)
+    (tmp_path / "in.links").write_bytes(b"0-0 x\n\xff\n1-1 5-5\n")
+    links, _ = link(tmp_path, spec, method="file", links=tmp_path / "in.links", lenient=True, quiet=False)
+    assert list(links) == [[(0, 0)], [], [(1, 1)]]
+    assert "links dropped: 1 not a link, 1 invalid UTF-8, 1 beyond the sentence\n" in capsys.readouterr().err
 
 
 def test_inputs_are_not_overwritten(tmp_path):

@@ -159,6 +159,8 @@ def test_shared_layers_are_refused_before_anything_is_trained(tokenizer, tmp_pat
         ({"eval": []}, "test data"),
         ({"train": ["en=smallworld:0-9", "en=smallworld:9-19"]}, "two sources have"),
         ({"eval": ["de=nowhere.conllu"]}, "nowhere.conllu"),
+        ({"train": ["en=-"]}, "standard input can be read only once, but every run of an ablation"),
+        ({"eval": ["de=-"]}, "standard input can be read only once, but every run of an ablation"),
         ({"overrides": ("training.epoch=1",)}, "epochs"),
     ],
 )

@@ -10,6 +10,7 @@ from paralign.commands import demo_systems
 from paralign.errors import UserError
 from paralign.results import read_results
 from paralign.smallworld import World
+from paralign.sources.specs import parse_pairs
 from paralign.text.normalization import comparison_key
 
 
@@ -71,6 +72,15 @@ def test_resuming_with_other_pairs_or_another_encoder_is_refused(base, tmp_path,
         own.demo_own_pairs(out, [more], model=str(base), quiet=True, resume=True)
     with pytest.raises(UserError, match="seed: differs from what"):
         own.demo_own_pairs(out, pairs, model=str(base), seed=1, quiet=True, resume=True)
+
+
+def test_pairs_that_cannot_be_read_are_counted(tmp_path, quick, capsys):
+    spec = write(tmp_path / "de.tsv", "de", range(300))
+    with (tmp_path / "de.tsv").open("a") as file:
+        file.write("no tab\n")
+    (tmp_path / "data").mkdir()
+    own._write_data(tmp_path / "data", [parse_pairs(spec)], quiet=False)
+    assert capsys.readouterr().err == "pairs dropped: 1 missing separator\n"
 
 
 def test_an_encoder_that_cannot_be_loaded_leaves_nothing_behind(tmp_path, quick):

@@ -14,6 +14,7 @@ from paralign.__main__ import main
 from paralign.encoder import Encoder
 from paralign.encoder.card import write_provenance
 from paralign.encoder.vectors import sentence_vectors
+from paralign.errors import UserError
 from paralign.results import read_results
 
 TEXTS = ["The singers sleep in Rome.", "Die Sänger schlafen.", "x", "Zwei Frauen schreiben manchmal einen Brief."]
@@ -85,6 +86,23 @@ def test_a_folder_that_is_there_stays(base, tmp_path, capsys):
     assert main(["export", str(base), "--out", str(tmp_path / "out")]) == 2
     assert "already exists" in capsys.readouterr().err
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_the_folder_is_checked_before_the_encoder_is_loaded(tmp_path):
+    with pytest.raises(UserError, match="already exists"):
+        paralign.export("no/such/encoder", tmp_path)
+
+
+def test_lines_of_the_vocabulary_that_cannot_be_read(base, tmp_path, capsys):
+    (tmp_path / "text").write_bytes(b"The house.\nThe \xff.\nThe house.\n")
+    text = f"en={tmp_path / 'text'}"
+    with pytest.raises(UserError, match=r"text:2: invalid UTF-8 .*--lenient"):
+        paralign.export(str(base), tmp_path / "out", trim_vocabulary=text)
+    capsys.readouterr()
+    assert main(["export", str(base), "--out", str(tmp_path / "out"), "--trim-vocabulary", text, "--lenient"]) == 0
+    assert "lines dropped: 1 invalid UTF-8\n" in capsys.readouterr().err
+    with pytest.raises(UserError, match="standard input can be read only once, but --trim-vocabulary reads"):
+        paralign.export(str(base), tmp_path / "other", trim_vocabulary="en=-")
 
 
 def test_there_are_no_weights_but_the_encoders(base, tmp_path):

@@ -92,6 +92,8 @@ def test_a_grid_runs_every_method_on_every_language_and_resumes(files, monkeypat
         ({"task": "retrieval"}, "no head to fine-tune"),
         ({"train": "nowhere.conllu"}, "nowhere.conllu"),
         ({"text": "en=nowhere.txt"}, "nowhere.txt"),
+        ({"text": "en=-"}, "standard input can be read only once, but every run of the grid"),
+        ({"train": "-"}, "standard input can be read only once, but every run of the grid"),
     ],
 )
 def test_invalid_grids_are_refused(files, more, message):
@@ -110,3 +112,16 @@ def test_a_main_metric_under_a_condition_is_reported(files):
     assert "parsing (las_without_punctuation)" in page.read_text()
     limits = {load_toml(file)["data"]["limit"] for file in (files / "out").glob("*/*/config.toml")}
     assert limits == {25}
+
+
+def test_pretraining_is_lenient_like_fine_tuning(files, monkeypatch):
+    given = []
+
+    def stopped(*, out, lenient=False, **more):
+        given.append(lenient)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grid, "pretrain", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(files, overrides=(*TINY, 'grid.methods=["mlm-scratch"]', 'grid.languages=["inv"]'), lenient=True)
+    assert given == [True]

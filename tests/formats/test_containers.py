@@ -207,7 +207,8 @@ def test_a_memory_is_read_unit_by_unit(tmp_path):
 def test_json_lines(tmp_path, record):
     file = tmp_path / "a.jsonl"
     file.write_text("\n".join(json.dumps(record(a, b)) for a, b in WANTED) + "\n\n")
-    assert read(file) == [Pair(a, b, k) for k, (a, b) in enumerate(WANTED, 1)]
+    blank = Pair("", "", len(WANTED) + 1)
+    assert read(file) == [*(Pair(a, b, k) for k, (a, b) in enumerate(WANTED, 1)), blank]
 
 
 @pytest.mark.parametrize("first", ["{\ta", "{x}\ta", '{"x"}\ta'])
@@ -331,7 +332,7 @@ def test_converting_tells_and_refuses(tmp_path, capsys):
     write_lines(tmp_path / "a.tsv", ["a\tb", "no tab", "c\td"])
     spec = f"en-de={tmp_path / 'a.tsv'}"
     assert convert_corpus([spec, spec], str(tmp_path / "b.jsonl"), lenient=True, limit=3) == 3
-    assert "dropped: missing separator" in capsys.readouterr().err
+    assert "pairs dropped: 1 missing separator" in capsys.readouterr().err
     before = (tmp_path / "b.jsonl").read_bytes()
     for pairs, out, said in (
         ([spec], "b.jsonl", "already exists"),

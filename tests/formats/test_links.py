@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paralign.errors import UserError
-from paralign.formats.links import GoldLinks, read_gold, read_links, write_links
+from paralign.formats.links import GoldLinks, read_gold, read_links, read_text_links, write_links
 from paralign.sources.readers import read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import parse_pairs
@@ -73,6 +73,25 @@ def test_lenient_drops_and_counts_it(tmp_path):
     (tmp_path / "gold").write_text("1 1 1\n2 22 -99 S\n")
     found = read_gold(tmp_path / "gold", [(3, 3), (2, 3)], lenient=True)
     assert [some.sure for some in found] == [{(0, 0)}, set()]
+
+
+def test_a_line_that_cannot_be_read_is_a_pair_without_links(tmp_path):
+    (tmp_path / "links").write_bytes(b"0-0\n\xff\n1-2\n")
+    wanted, dropped = [{(0, 0)}, set(), {(1, 2)}], Counter()
+    sizes = [(2, 3)] * 3
+    assert [some.sure for some in read_links(tmp_path / "links", lenient=True, dropped=dropped)] == wanted
+    for read in (read_gold, read_text_links):
+        assert [some.sure for some in read(tmp_path / "links", sizes, lenient=True, dropped=dropped)] == wanted
+    assert dropped == {"invalid UTF-8": 3}
+
+
+def test_the_hint_names_the_option_of_the_command(tmp_path):
+    (tmp_path / "links").write_text("1-1 3-3\n")
+    with pytest.raises(UserError, match=r"numbered from 1 \(use --of-links\)"):
+        read_text_links(tmp_path / "links", [(3, 3)], option="--of-links")
+    (tmp_path / "links").write_text("0-0\n")
+    with pytest.raises(UserError, match="remove --of-links"):
+        read_text_links(tmp_path / "links", [(3, 3)], one_based=True, option="--of-links")
 
 
 def test_numbered_links_count_sentences_from_zero_from_one_or_in_order(tmp_path):

@@ -96,7 +96,15 @@ def test_a_dropped_line_does_not_shift_its_twin(tmp_path: Path) -> None:
     dropped: Counter[str] = Counter()
     got = pairs(f"{a},{b}", lenient=True, dropped=dropped)
     assert got == [Pair("a1", "b1", 1), Pair("a3", "b3", 3)]
-    assert dropped == {"invalid UTF-8": 1, "NUL": 1, "line too long": 1, "missing counterpart": 3}
+    assert dropped == {"invalid UTF-8": 1, "NUL": 1, "line too long": 1}
+
+
+def test_a_pair_of_two_unreadable_lines_is_counted_once(tmp_path: Path) -> None:
+    (tmp_path / "a.en").write_bytes(b"\xff\na2\n")
+    (tmp_path / "a.de").write_bytes(b"b\0\nb2\n")
+    dropped: Counter[str] = Counter()
+    assert pairs(f"{tmp_path}/a.en,{tmp_path}/a.de", lenient=True, dropped=dropped) == [Pair("a2", "b2", 2)]
+    assert dropped == {"invalid UTF-8": 1}
 
 
 def test_a_truncated_twin_ends_the_pairs_if_lenient(tmp_path: Path) -> None:
@@ -109,7 +117,7 @@ def test_a_truncated_twin_ends_the_pairs_if_lenient(tmp_path: Path) -> None:
     got = pairs(f"{a},{b}", lenient=True, dropped=dropped)
     assert 0 < len(got) < 500
     assert all(p.source[1:] == p.target[1:] for p in got)
-    assert dropped == {"truncated gzip": 1, "missing counterpart": 500 - len(got)}
+    assert dropped == {"truncated gzip": 1, "missing counterpart": 499 - len(got)}
 
 
 def test_plain_text(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """AlignLM's bilingual prediction."""
 
+import json
 import random
 
 import numpy as np
@@ -9,11 +10,13 @@ from safetensors.torch import load_file
 
 import paralign
 from paralign.batches.views import ViewsConfig
-from paralign.corpus.link_store import LinkedWords, write_link_store
+from paralign.corpus.link_store import LinkedWords, LinkStore, write_link_store
+from paralign.corpus.store import TokenStore
 from paralign.objectives import Step, find_objective
 from paralign.objectives.bilingual import BilingualConfig, BilingualPrediction
 from paralign.text.words import word_spans
 from paralign.training import CorpusBatches, TrainingConfig
+from tests.training.runs import stopped_at
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +155,6 @@ def test_given_links_equal_computed_links(base, tmp_path):
 
 def test_links_follow_the_lines_of_their_text(base, tmp_path):
     """Lines that are dropped, of two files, in any order of the store."""
-    from paralign.corpus.link_store import LinkStore
-    from paralign.corpus.store import TokenStore
-
     for tag, words in (("de", "eins zwei drei"), ("fr", "un deux trois")):
         rows = [f"one two three {k} go\t{words} {k} los\n" for k in range(30)]
         rows[4] = "one\t\n"
@@ -171,6 +171,31 @@ def test_links_follow_the_lines_of_their_text(base, tmp_path):
         assert links.links(np.array([record]))[0].tolist() == [[line % 5, line % 3]]
 
 
+@pytest.mark.parametrize("names", ["a.en,a.de", "a.jsonl"])
+def test_links_that_words_wrote_for_text_with_gaps_fit_it(base, tmp_path, names):
+    sides = [[f"one two three {k} go" for k in range(30)], [f"eins zwei drei {k} los" for k in range(30)]]
+    for name, texts in zip(("a.en", "a.de"), sides, strict=True):
+        (tmp_path / name).write_text("".join(f"{text}\n" for text in texts))
+    data = (tmp_path / "a.de").read_bytes().replace(b"drei 7", b"drei \xff").replace(b"drei 29", b"drei \0")
+    (tmp_path / "a.de").write_bytes(data)
+    objects = [json.dumps({"en": en, "de": de}) for en, de in zip(*sides, strict=True)]
+    (tmp_path / "a.jsonl").write_text("\n".join([*objects[:7], "", *objects[8:29], "", ""]))
+    pairs = "en-de=" + ",".join(f"{tmp_path}/{name}" for name in names.split(","))
+    paralign.align_words(pairs, out=tmp_path / "links", method="ibm", lenient=True, quiet=True)
+    align(base, tmp_path / "run", pairs=[pairs], links=[f"en-de={tmp_path / 'links'}"], lenient=True)
+    store = TokenStore.open(tmp_path / "run" / "corpus")
+    assert store.line.tolist() == [k for k in range(1, 30) if k != 8]
+    assert LinkStore.open(tmp_path / "run" / "links", store).links(np.arange(28))[1].min() > 0
+
+
+def test_links_may_be_named_differently_when_a_run_is_resumed(base, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "links").write_text("0-0\n" * 60)
+    with stopped_at(1):
+        align(base, tmp_path / "run", links=["en-de=links"])
+    align(base, tmp_path / "run", links=["en-de=./links"], resume=True)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -181,6 +206,8 @@ def test_links_follow_the_lines_of_their_text(base, tmp_path):
         ({"links": ["en-de={tmp}/far.links"]}, "the link 99-0 between sentences"),
         ({"links": ["en-de={tmp}/a.links"], "recipe": "alignlm-tlm-mini"}, "no objective of this run uses word links"),
         ({"overrides": ["links.method=hmn"]}, "links.method"),
+        ({"overrides": ["links.symmetrise=gow-diag"]}, r"symmetrise.*did you mean 'grow-diag'"),
+        ({"overrides": ["links.symmetrise=posterior", "links.method=eflomal"]}, "unknown symmetrization 'posterior'"),
     ],
 )
 def test_links_that_do_not_fit_are_refused(base, tmp_path, more, message):
@@ -192,6 +219,8 @@ def test_links_that_do_not_fit_are_refused(base, tmp_path, more, message):
         more = more | {"links": [text.format(tmp=tmp_path) for text in more["links"]]}
     with pytest.raises(paralign.UserError, match=message):
         align(base, tmp_path / "run", **more)
+    if "overrides" in more:
+        assert not (tmp_path / "run").exists()  # before the corpus is tokenized
     left = {path.name for path in (tmp_path / "run").iterdir()} if (tmp_path / "run").exists() else set()
     assert left in (set(), {"corpus", "run.json"})  # a complete token store is kept
 

@@ -103,6 +103,18 @@ def test_the_token_store_of_other_text_is_not_used(base, tmp_path, more, message
     assert {path: path.read_bytes() for path in (tmp_path / "run" / "corpus").iterdir()} == before
 
 
+def test_a_finished_run_of_another_encoder_or_text_is_not_taken_for_this_one(base, tmp_path, monkeypatch):
+    """Models of the hub and text without files have no digests: names are compared."""
+    monkeypatch.setattr("paralign.runs.inputs.local_folder", lambda name: tmp_path / "on the hub")
+    made = align(base, tmp_path / "run")
+    assert align(base, tmp_path / "run", resume=True) == made
+    for pairs in ("en-de=smallworld:0-50", "en-fr=smallworld:0-60"):
+        with pytest.raises(UserError, match="the data differ from those this run was started with"):
+            align(base, tmp_path / "run", pairs=[pairs], resume=True)
+    with pytest.raises(UserError, match=r"the encoder is other, but this run began with .*base \(give .*another --out"):
+        align("other", tmp_path / "run", resume=True)
+
+
 def test_a_run_that_diverges_before_its_first_checkpoint_keeps_store_and_log(base, tmp_path):
     with pytest.raises(UserError, match="infinite or NaN"):
         align(base, tmp_path / "run", overrides=["training.learning_rate=1e38", "training.checkpoint_every=100",

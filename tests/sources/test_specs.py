@@ -1,11 +1,12 @@
 """What may be said on the command line, and what may not."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from paralign.errors import UserError
-from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text, smallworld_range
+from paralign.sources.specs import PairSpec, TextSpec, check_readable_again, parse_pairs, parse_text, smallworld_range
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,18 @@ def test_smallworld_ranges() -> None:
     assert smallworld_range("smallworld") == range(20_000)
     assert smallworld_range("smallworld:10-12") == range(10, 12)
     assert smallworld_range("./smallworld") is None
+
+
+def test_what_can_be_read_only_once_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a,b").touch()
+    check_readable_again(
+        [str(tmp_path / "a,b"), str(tmp_path), "missing", "hub:a/b", "smallworld:0-9", "a.en,a.de"], ""
+    )
+    for path, what in (
+        ("-", "standard input"),
+        (f"a.en, {tmp_path}/pipe", f"{tmp_path}/pipe: a pipe"),
+        ("x,-", "standard"),
+    ):
+        with pytest.raises(UserError, match=rf"^{what}.* can be read only once, but it is read twice \(give a file\)$"):
+            check_readable_again([path], "it is read twice")

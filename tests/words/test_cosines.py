@@ -68,6 +68,8 @@ def test_similarity_decides_where_counts_cannot(tmp_path, make_encoder, monkeypa
     plain, _ = align_words(text, out=tmp_path / "links", force=True, quiet=True)
     assert list(link(0.0)) == list(plain)
     reversed_order = np.eye(3, dtype=np.float32)[::-1] - 1 / 3
+    for layer, same in ((-1, 2), (0.5, 1)):
+        assert list(link(5.0, layer=layer)) == list(link(5.0, layer=same))
     monkeypatch.setattr("paralign.words.cosines.cell_cosines", lambda *_, **__: reversed_order.reshape(-1))
     assert list(link(5.0)) == [[(0, 2), (1, 1), (2, 0)]] != list(plain)
     with pytest.raises(UserError, match="there is no layer 99"):

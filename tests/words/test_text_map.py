@@ -16,6 +16,7 @@ from paralign.errors import UserError
 from paralign.words.linear_map import LinearMap
 from paralign.words.text_map import maps_of_means
 
+SHIFT = ["--kind", "shift", "--text", "en=smallworld:0-40", "--text", "de=smallworld:50-90"]
 TEXT = ["en=smallworld:0-40", "de=smallworld:50-90", "fr=smallworld:20-70"]
 
 
@@ -134,6 +135,10 @@ def test_a_map_of_version_1_has_no_bias(base, tmp_path):
         (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[1], "--components", "32"], "cannot remove 32 components"),
         (["--kind", "lir", "--text", "en=smallworld:0-3", "--text", TEXT[1], "--components", "4"], "4 components of 3"),
         (["--kind", "lir", "--text", TEXT[0], "--text", TEXT[1], "--layer", "9"], "there is no layer 9 to map"),
+        ([*SHIFT, "--method", "ibm"], "--method has no effect with --text"),
+        ([*SHIFT, "--links", "x"], "--links has no effect with --text"),
+        ([*SHIFT, "--tokenized"], "--tokenised has no effect with --text"),
+        (["--pairs", "en-de=smallworld:0-9", "--components", "1"], "--components has no effect with --pairs"),
     ],
 )
 def test_what_does_not_fit_is_refused(words, said, base, tmp_path, capsys):
@@ -147,3 +152,22 @@ def test_a_text_without_sentences_is_refused(base, tmp_path):
     with pytest.raises(UserError, match="there is no text of de"):
         paralign.make_text_maps(str(base), text=[TEXT[0], f"de={tmp_path / 'empty.txt'}"], out=tmp_path / "maps")
     assert not (tmp_path / "maps").exists()
+
+
+def test_lines_that_cannot_be_read_and_those_behind_the_limit_do_not_count(base, tmp_path, capsys):
+    lines = [b"One house.", b"Two \xff houses.", b"Three houses.", b"Four houses."]
+    (tmp_path / "en.txt").write_bytes(b"\n".join(lines) + b"\n")
+    (tmp_path / "same.txt").write_bytes(b"\n".join([lines[0], lines[2]]) + b"\n")
+    words = ["map", "--model", str(base), "--kind", "shift", "--text", "de=smallworld:0-2"]
+    for name, more in (("en", ["--lenient", "--limit", "2"]), ("same", ["--quiet"])):
+        assert main([*words, "--text", f"en={tmp_path}/{name}.txt", "--out", str(tmp_path / name), *more]) == 0
+    assert "lines dropped: 1 invalid UTF-8\n" in capsys.readouterr().err
+    first, second = (LinearMap.load(tmp_path / name / "en") for name in ("en", "same"))
+    assert torch.equal(first.bias, second.bias)
+
+
+def test_a_limit_of_pairs(base, tmp_path):
+    given = {"method": "ibm", "quiet": True}
+    few = paralign.make_map(str(base), pairs="en-de=smallworld:0-30", out=tmp_path / "few", **given)
+    limited = paralign.make_map(str(base), pairs="en-de=smallworld:0-90", limit=30, out=tmp_path / "limited", **given)
+    assert torch.equal(few.matrix, limited.matrix)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice, zip_longest
 
 from paralign.errors import UserError, file_location
-from paralign.sources.readers import read_pairs, read_text
+from paralign.sources.readers import fill_gaps, lines_are_pairs, read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
 
 __all__ = ["ParallelText", "parse_parallel_texts"]
@@ -22,25 +23,34 @@ class ParallelText:
         languages: the first is the one that others are compared with.
         path: the first file, for messages.
         pair: ``SRC-TGT`` if there may be several files of pairs, otherwise ``None``.
-        read: opens the files.
+        read: opens the files, and counts in ``dropped`` what it drops.
         dataset: name for result rows.
         limit: use the first sentences only.
+        dropped: what the last iteration dropped, by reason.
     """
 
     languages: tuple[str, ...]
     path: str
     pair: str | None
-    read: Callable[[], Iterator[tuple[str, ...]]]
+    read: Callable[[Counter[str]], Iterator[tuple[str, ...]]]
     dataset: str = ""
     limit: int | None = None
+    dropped: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[tuple[str, ...]]:
-        complete = (texts for texts in self.read() if all(text.strip() for text in texts))
+        self.dropped.clear()
+        complete = (texts for texts in self.read(self.dropped) if all(text.strip() for text in texts))
         return islice(complete, self.limit)
 
 
-def parse_parallel_texts(text: Sequence[str], pairs: Sequence[str]) -> list[ParallelText]:
+def parse_parallel_texts(text: Sequence[str], pairs: Sequence[str], *, lenient: bool = False) -> list[ParallelText]:
     """Parse ``--text LANG=PATH`` for each language, or ``--pairs SRC-TGT=PATH``.
+
+    Args:
+        text: a text for each language.
+        pairs: files of pairs.
+        lenient: drop and count lines that cannot be read, with their translations. Treebanks in ``text`` are always
+            read strictly: their sentences have no line numbers by which those of the other languages could be dropped.
 
     Raises:
         UserError: if both or none are given, or there are not two texts of different languages.
@@ -49,7 +59,7 @@ def parse_parallel_texts(text: Sequence[str], pairs: Sequence[str]) -> list[Para
         hint = "--text en=PATH --text de=PATH, or --pairs en-de=PATH"
         raise UserError("give either --text or --pairs" if text else "no text is given", hint=hint)
     if pairs:
-        return [_from_pairs(parse_pairs(spec)) for spec in pairs]
+        return [_from_pairs(parse_pairs(spec), lenient) for spec in pairs]
     specs = [parse_text(spec) for spec in text]
     counts = Counter(spec.language for spec in specs)
     repeated = next((language for language, count in counts.items() if count > 1), None)
@@ -57,18 +67,23 @@ def parse_parallel_texts(text: Sequence[str], pairs: Sequence[str]) -> list[Para
         message = f"there are two texts of {repeated}" if repeated else "only one text is given"
         raise UserError(message, hint="give a text for each of two or more languages, aligned line by line")
     languages = tuple(spec.language for spec in specs)
-    return [ParallelText(languages, specs[0].path, None, lambda: _aligned_lines(specs))]
+    return [ParallelText(languages, specs[0].path, None, partial(_aligned_lines, specs, lenient))]
 
 
-def _from_pairs(spec: PairSpec) -> ParallelText:
-    def read() -> Iterator[tuple[str, ...]]:
-        return ((pair.source, pair.target) for pair in read_pairs(spec))
+def _from_pairs(spec: PairSpec, lenient: bool) -> ParallelText:
+    def read(dropped: Counter[str]) -> Iterator[tuple[str, ...]]:
+        return ((pair.source, pair.target) for pair in read_pairs(spec, lenient=lenient, dropped=dropped))
 
     return ParallelText(spec.languages, spec.path, "-".join(spec.languages), read)
 
 
-def _aligned_lines(specs: Sequence[TextSpec]) -> Iterator[tuple[str, ...]]:
-    for lines in zip_longest(*map(read_text, specs)):
+def _aligned_lines(specs: Sequence[TextSpec], lenient: bool, dropped: Counter[str]) -> Iterator[tuple[str, ...]]:
+    def read(spec: TextSpec) -> Iterator[tuple[int, str]]:
+        if not (lenient and lines_are_pairs(spec)):
+            return read_text(spec)
+        return fill_gaps(spec, read_text(spec, lenient=True, dropped=dropped), "", lenient=True)
+
+    for lines in zip_longest(*map(read, specs)):
         ended = [spec.path for spec, line in zip(specs, lines, strict=True) if line is None]
         if ended:
             spec, line = next(both for both in zip(specs, lines, strict=True) if both[1] is not None)

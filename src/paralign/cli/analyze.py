@@ -79,6 +79,7 @@ def similarity(
     ] = False,
     overrides: Overrides = None,
     limit: Limit = None,
+    lenient: Lenient = False,
     device: Device = None,
     quiet: Quiet = False,
 ) -> None:
@@ -94,6 +95,7 @@ def similarity(
         compat=compat,
         overrides=overrides or [],
         limit=limit,
+        lenient=lenient,
         quiet=quiet,
     )
 
@@ -201,6 +203,8 @@ def embeddings(
     sentence: Annotated[
         list[int] | None, typer.Option(help="Index (from 1) of a pair whose links to show; may be repeated.")
     ] = None,
+    one_based: Annotated[bool, typer.Option("--one-based", help="Words of --links count from 1.")] = False,
+    limit: Limit = None,
     lenient: Lenient = False,
     device: Device = None,
     quiet: Quiet = False,
@@ -220,6 +224,8 @@ def embeddings(
         most=most,
         skip=skip,
         sentences=sentence or [],
+        one_based=one_based,
+        limit=limit,
         lenient=lenient,
         quiet=quiet,
     )
@@ -241,6 +247,8 @@ def links(
         list[int] | None,
         typer.Option(help="Index (from 1) of a pair to show instead of the first; may be repeated."),
     ] = None,
+    links_one_based: Annotated[bool, typer.Option("--links-one-based", help="Words of --links count from 1.")] = False,
+    limit: Limit = None,
     lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
@@ -256,6 +264,8 @@ def links(
         tokenised=tokenised,
         show=show,
         sentences=sentence or [],
+        links_one_based=links_one_based,
+        limit=limit,
         lenient=lenient,
         quiet=quiet,
     )
@@ -286,6 +296,7 @@ def _add_encoders_command(name: str) -> None:
         pairs: Pairs = None,
         overrides: Overrides = None,
         limit: Limit = None,
+        lenient: Lenient = False,
         device: Device = None,
         quiet: Quiet = False,
     ) -> None:
@@ -301,6 +312,7 @@ def _add_encoders_command(name: str) -> None:
             pairs=pairs or [],
             overrides=overrides or [],
             limit=limit,
+            lenient=lenient,
             quiet=quiet,
         )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from paralign.cli.options import Quiet
+from paralign.cli.options import Lenient, Quiet
 
 __all__ = ["command"]
 
@@ -34,6 +34,7 @@ def command(
             metavar="RUNS",
         ),
     ] = None,
+    lenient: Lenient = False,
     quiet: Quiet = False,
 ) -> None:
     """Export an encoder to sentence-transformers, with a model card.
@@ -51,5 +52,6 @@ def command(
         layer=layer,
         trim_vocabulary=trim_vocabulary or (),
         results=results or (),
+        lenient=lenient,
         quiet=quiet,
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Device, Limit, Overrides, Quiet, Resume
+from paralign.cli.options import Device, Lenient, Limit, Overrides, Quiet, Resume
 
 __all__ = ["command"]
 
@@ -23,6 +23,7 @@ def command(
     recipe: Annotated[str, typer.Option(help="Name of a recipe or a TOML file with [grid].")] = "align-mlm-grid",
     overrides: Overrides = None,
     limit: Limit = None,
+    lenient: Lenient = False,
     device: Device = None,
     resume: Resume = False,
     quiet: Quiet = False,
@@ -48,6 +49,7 @@ def command(
         recipe=recipe,
         overrides=overrides or [],
         limit=limit,
+        lenient=lenient,
         resume=resume,
         quiet=quiet,
     )

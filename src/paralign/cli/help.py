@@ -18,7 +18,7 @@ MAX_WIDTH = 110
 GROUPS = {
     "Input": (
         "model", "text", "pairs", "corpus", "data", "train", "eval", "dev", "test", "heldout", "links", "dictionary",
-        "gold", "one_based", "flipped", "tokenised", "map", "load", "learn_from", "part", "exclude",
+        "gold", "one_based", "links_one_based", "flipped", "tokenised", "map", "load", "learn_from", "part", "exclude",
         "trim_vocabulary", "results", "from_checkpoint", "verify", "small_world", "suite",
     ),
     "Method": (

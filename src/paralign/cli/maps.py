@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Quiet
+from paralign.cli.options import Device, Lenient, Limit, Quiet
 
 __all__ = ["command"]
 
@@ -24,7 +24,9 @@ def command(
         typer.Option(help="Text, the pivot first, for the kinds shift, lir and lsar.", metavar="LANG=PATH"),
     ] = None,
     links: Annotated[Path | None, typer.Option(help="Word links of the pairs.", show_default="computed")] = None,
-    method: Annotated[str, typer.Option(help="Word aligner for the links; it must need only text.")] = "hmm",
+    method: Annotated[
+        str | None, typer.Option(help="Word aligner for the links; it must need only text (default: hmm).")
+    ] = None,
     layer: Annotated[
         int | None, typer.Option(help="Layer whose output is mapped, from 1.", show_default="the last")
     ] = None,
@@ -32,10 +34,14 @@ def command(
         Literal["orthogonal", "linear", "shift", "lir", "lsar"],
         typer.Option(help="Type of map: orthogonal or linear, from pairs; shift, lir or lsar, from text."),
     ] = "orthogonal",
-    components: Annotated[int, typer.Option(help="Number of components that lir removes.", min=1)] = 1,
+    components: Annotated[
+        int | None, typer.Option(help="Number of components that lir removes (default: 1).", min=1)
+    ] = None,
     tokenised: Annotated[
         bool, typer.Option("--tokenised", "--tokenized", help="The text is tokenized: split words at spaces only.")
     ] = False,
+    one_based: Annotated[bool, typer.Option("--one-based", help="Words of --links count from 1.")] = False,
+    limit: Limit = None,
     lenient: Lenient = False,
     device: Device = None,
     quiet: Quiet = False,
@@ -54,18 +60,35 @@ def command(
     if (kind in ("shift", "lir", "lsar")) != bool(text) or bool(text) == bool(pairs):
         hint = "--pairs en-de=PATH for orthogonal and linear, --text en=PATH --text de=PATH for shift, lir and lsar"
         raise UserError(f"--kind {kind} needs {'--text' if kind in ('shift', 'lir', 'lsar') else '--pairs'}", hint=hint)
+    of_pairs = {"--links": links, "--method": method, "--tokenised": tokenised, "--one-based": one_based}
+    unused, source = (of_pairs, "--text") if pairs is None else ({"--components": components}, "--pairs")
+    for option, value in unused.items():
+        if value:
+            raise UserError(f"{option} has no effect with {source}", hint="remove it")
     if pairs is None:
-        make_text_maps(model, text=text or [], out=out, kind=kind, layer=layer, components=components, quiet=quiet)
+        make_text_maps(
+            model,
+            text=text or [],
+            out=out,
+            kind=kind,
+            layer=layer,
+            components=components or 1,
+            limit=limit,
+            lenient=lenient,
+            quiet=quiet,
+        )
         return
     make_map(
         model,
         pairs=pairs,
         out=out,
         links=links,
-        method=method,
+        method=method or "hmm",
         layer=layer,
         kind=kind,
         tokenised=tokenised,
+        one_based=one_based,
+        limit=limit,
         lenient=lenient,
         quiet=quiet,
     )

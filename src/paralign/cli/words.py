@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paralign.cli.options import Device, Lenient, Overrides, Quiet
+from paralign.cli.options import Device, Lenient, Limit, Overrides, Quiet
 from paralign.words.base import ALIGNERS
 
 __all__ = ["command"]
@@ -74,6 +74,7 @@ def command(
     ] = None,
     posteriors: Annotated[Path | None, typer.Option(help="Output file for link probabilities.")] = None,
     overrides: Overrides = None,
+    limit: Limit = None,
     lenient: Lenient = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing output files.")] = False,
     device: Device = None,
@@ -119,6 +120,7 @@ def command(
             overrides=overrides or [],
             save=save,
             posteriors=posteriors,
+            limit=limit,
             lenient=lenient,
             force=force,
             quiet=quiet,
@@ -141,6 +143,7 @@ def command(
         flipped=flipped,
         scores=scores,
         posteriors=posteriors,
+        limit=limit,
         lenient=lenient,
         force=force,
         quiet=quiet,

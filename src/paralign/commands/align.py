@@ -11,9 +11,9 @@ from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo
 from paralign.encoder import Encoder
-from paralign.encoder.loading import check_model
 from paralign.errors import UserError
 from paralign.runs.corpus import with_filter_of
+from paralign.runs.finished import check_finished
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files, store_entries
 from paralign.runs.options import RunOptions
@@ -143,7 +143,7 @@ def prepare_align(options: RunOptions, request: AlignRequest) -> PreparedTrainin
         checkpoint=start.entries if start else [],
     )
     if folder.finished:
-        check_model(options.out / "encoder")
+        check_finished(folder, model, specs)
         echo(f"{options.out} is finished", quiet=options.quiet)
         return None
     encoder = Encoder.from_pretrained(model, chunk_cost=config.training.chunk_cost)

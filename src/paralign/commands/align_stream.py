@@ -7,29 +7,39 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import IO, Any
 
 from paralign.commands.align_words import (
-    echo_dropped,
+    check_not_stdout,
+    echo_language_warnings,
     parse_overrides,
     read_texts,
     read_word_pairs,
-    warn_of_languages,
 )
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
-from paralign.errors import UserError, file_location
-from paralign.folders import ResumableFiles, check_outputs, is_special
+from paralign.errors import UserError
+from paralign.folders import ResumableFiles, check_outputs
+from paralign.formats.delimited import check_header, is_bars_line, is_tabs_line, split_sides
+from paralign.formats.item_errors import ItemError, raise_or_drop
+from paralign.formats.json_lines import is_json_line
 from paralign.formats.lines import MAX_LINE, decode_lines
-from paralign.formats.streams import compressed
+from paralign.formats.streams import check_plain, compressed
 from paralign.sources.readers import line_count
-from paralign.sources.specs import PairSpec, input_files, parse_pairs, parse_part, smallworld_range
+from paralign.sources.specs import (
+    PairSpec,
+    check_readable_again,
+    input_files,
+    parse_pairs,
+    parse_part,
+    smallworld_range,
+)
 from paralign.text.normalization import normalize, normalize_tokens
 from paralign.text.words import split_words
 from paralign.version import __version__
@@ -46,6 +56,8 @@ Words = tuple[list[str], list[str]]
 _READ = 1 << 18
 """Bytes of standard input that are read at a time."""
 _PROGRESS_SECONDS = 10.0
+_NO_STREAM = "or name a file for --out"
+"""Hint for standard input of a format that is not read line by line."""
 
 
 def can_stream(method: str) -> bool:
@@ -68,6 +80,7 @@ def align_stream(
     overrides: str | Sequence[str] = (),
     save: str | Path | None = None,
     posteriors: str | Path | None = None,
+    limit: int | None = None,
     lenient: bool = False,
     force: bool = False,
     quiet: bool = False,
@@ -80,7 +93,8 @@ def align_stream(
     Args:
         pairs: ``SRC-TGT=PATH``, the sentence pairs.
         out: file for the links, one line for each pair; ``-`` for standard output. If ``pairs`` are read from standard
-            input too, the links of each line are written as soon as it is read.
+            input too, the links of each line are written as soon as it is read; it must then be plain TSV or
+            ``source ||| target``.
         load: folder of a saved aligner.
         learn_from: number of pairs at the beginning of the text to train an aligner on, instead of ``load``.
         part: ``K/N``: align only the K-th of N parts of the text, from 1; needs ``load``. The outputs of all parts,
@@ -93,6 +107,7 @@ def align_stream(
         overrides: ``words.key=value``, which take precedence over ``settings``.
         save: folder to save the aligner in that ``learn_from`` trained.
         posteriors: file for the probability of each link, lines as in ``out``. Default ``None``: not written.
+        limit: number of pairs that are read, the first ones. Default ``None``: all.
         lenient: drop and count pairs that cannot be read, which keep their lines in ``out``.
         force: replace existing output files.
         quiet: print nothing.
@@ -104,7 +119,8 @@ def align_stream(
         UserError: for input or settings that cannot be used.
     """
     spec, to_stdout = parse_pairs(pairs), str(out) == "-"
-    _check_options(spec, method, load, learn_from, part, to_stdout, posteriors)
+    _check_options(spec, method, load, learn_from, part, limit, to_stdout, posteriors)
+    check_not_stdout({"--posteriors": posteriors, "--save": save})
     paths = [Path(path) for path in (out, posteriors) if path is not None and str(path) != "-"]
     check_outputs(paths, input_files([spec]), force=force)
     options = AlignerOptions(
@@ -116,11 +132,12 @@ def align_stream(
     if to_stdout and spec.path == "-":
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
-        count = _align_lines(trained, sys.stdin.buffer, sys.stdout.buffer, tokenised, lenient, dropped)
-        echo_dropped(dropped, quiet)
+        texts = _texts_of_lines(sys.stdin.buffer, spec.languages, tokenised, lenient, dropped, limit)
+        count = _align_blocks(trained, texts, sys.stdout.buffer, tokenised)
+        echo_dropped(dropped, "pairs", quiet=quiet)
         return count
-    start, stop = (0, None) if part is None else _range_of(spec, part, lenient)
-    warn_of_languages([spec], quiet)
+    start, stop = (0, limit) if part is None else _range_of(spec, part, lenient, limit)
+    echo_language_warnings([spec], quiet)
     if to_stdout:
         assert aligner.loaded is not None
         trained = WordAligner(aligner.loaded, aligner.symmetrization)
@@ -129,13 +146,13 @@ def align_stream(
             sys.stdout.buffer.write(block)
             sys.stdout.buffer.flush()
             count += number
-        echo_dropped(dropped, quiet)
+        echo_dropped(dropped, "pairs", quiet=quiet)
         return count
     identity = _identity(
         spec,
         {
             "aligner": aligner.facts() if load is None else _folder_digest(load),
-            "settings": [__version__, str(spec), aligner.symmetrization, tokenised, lenient, learn_from, part],
+            "settings": [__version__, str(spec), aligner.symmetrization, tokenised, lenient, learn_from, part, limit],
         },
     )
     learned = paths[0].with_name(f".{paths[0].name}.aligner")
@@ -162,7 +179,7 @@ def align_stream(
     if learn_from is not None and save is not None:
         shutil.move(learned, save)
     shutil.rmtree(learned, ignore_errors=True)
-    echo_dropped(dropped, quiet)
+    echo_dropped(dropped, "pairs", quiet=quiet)
     echo(f"{out}  ({count:,} pairs)", quiet=quiet)
     return count
 
@@ -173,6 +190,7 @@ def _check_options(
     load: str | Path | None,
     learn_from: int | None,
     part: str | None,
+    limit: int | None,
     to_stdout: bool,
     posteriors: str | Path | None,
 ) -> None:
@@ -196,16 +214,17 @@ def _check_options(
         raise UserError("there is no trained aligner", hint="add --load or --learn-from")
     if to_stdout and posteriors is not None:
         raise UserError("--posteriors needs a file for --out", hint="name one instead of -")
-    pipe = next((path for path in spec.paths if is_special(Path(path))), None)
-    if (spec.path == "-" or pipe is not None) and (learn_from is not None or part is not None):
-        name, what = "--part" if learn_from is None else "--learn-from", pipe or "standard input"
-        raise UserError(f"{name} reads the text twice, but {what} can only be read once", hint="name a file")
+    if learn_from is not None or part is not None:
+        name = "--part" if learn_from is None else "--learn-from"
+        check_readable_again(spec.paths, f"{name} reads the text twice")
     if learn_from is not None and learn_from < 1:
         raise UserError(f"--learn-from is {learn_from}", hint="give a number of pairs, 1 or more")
+    if learn_from is not None and limit is not None and learn_from > limit:
+        raise UserError(f"--learn-from is {learn_from:,}, but --limit is {limit:,}", hint="learn from fewer pairs")
 
 
-def _range_of(spec: PairSpec, part: str, lenient: bool) -> tuple[int, int | None]:
-    """Return the first pair of a part, and the one after its last; ``None`` for the last part.
+def _range_of(spec: PairSpec, part: str, lenient: bool, limit: int | None) -> tuple[int, int | None]:
+    """Return the first pair of a part, and the one after its last; ``None`` for the end of the text.
 
     Raises:
         UserError: if there is no such part.
@@ -214,7 +233,8 @@ def _range_of(spec: PairSpec, part: str, lenient: bool) -> tuple[int, int | None
     total = line_count(spec)
     if total is None:
         total = sum(1 for _ in read_texts(spec, lenient=lenient))
-    return total * (k - 1) // parts, None if k == parts else total * k // parts
+    total = total if limit is None else min(total, limit)
+    return total * (k - 1) // parts, limit if k == parts else total * k // parts
 
 
 def _folder_digest(folder: str | Path) -> list[str]:
@@ -308,28 +328,10 @@ def _compressed(data: bytes, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _align_lines(
-    trained: WordAligner,
-    stdin: IO[bytes],
-    stdout: IO[bytes],
-    tokenised: bool,
-    lenient: bool,
-    dropped: Counter[str],
-) -> int:
-    """Align the complete lines of standard input as soon as they can be read; return their number."""
-    normal = normalize_tokens if tokenised else normalize
-    count, rest, more = 0, b"", True
-    while more:
-        block = stdin.read1(_READ)  # type: ignore[attr-defined]
-        more = bool(block)
-        data = rest + block
-        end = data.rfind(b"\n") + 1 if more else len(data)
-        rest = data[end:][: MAX_LINE + 2]  # a line that is too long stays too long when it is cut
-        if not end:
-            continue
-        texts: list[str] = []
-        for number, line in decode_lines(data[:end].removesuffix(b"\n"), "-", count, lenient, dropped):
-            texts += map(normal, _sides(number, line, lenient, dropped))
+def _align_blocks(trained: WordAligner, blocks: Iterable[list[str]], stdout: IO[bytes], tokenised: bool) -> int:
+    """Write the links of each block of texts, source and target in turn, at once; return the number of pairs."""
+    count = 0
+    for texts in blocks:
         sides = split_words(texts, tokenised=tokenised)
         links = trained.links(list(zip(sides, sides, strict=True)))
         stdout.write(_link_lines(links))
@@ -338,20 +340,59 @@ def _align_lines(
     return count
 
 
-def _sides(number: int, line: str | None, lenient: bool, dropped: Counter[str]) -> tuple[str, str]:
-    """Return the first two columns, empty for a blank line and for one that was dropped.
+def _texts_of_lines(
+    stdin: IO[bytes],
+    languages: tuple[str, str],
+    tokenised: bool,
+    lenient: bool,
+    dropped: Counter[str],
+    limit: int | None,
+) -> Iterator[list[str]]:
+    """Yield the texts of the complete lines of standard input, source and target in turn, as soon as they can be read.
+
+    Both are empty for a blank line and for one that was dropped.
 
     Raises:
-        UserError: if there is one column only.
+        UserError: for lines that cannot be read, and other formats than TSV and ``source ||| target``.
     """
-    if line is None or not line.strip():
-        return "", ""
-    separator = "\t" if "\t" in line else "|||"
-    columns = line.split(separator, 2)
-    if len(columns) > 1:
-        return columns[0], columns[1]
-    if not lenient:
-        hint = "write source and target with a tab between, on one line"
-        raise UserError("missing tab: the line has one column", where=file_location("-", number), hint=hint)
-    dropped["missing separator"] += 1
-    return "", ""
+    normal = normalize_tokens if tokenised else normalize
+    count, rest, more = 0, b"", True
+    separator = None
+    while more and count != limit:
+        block = stdin.read1(_READ)  # type: ignore[attr-defined]
+        more = bool(block)
+        data = rest + block
+        if not count:
+            check_plain(data, "-", f"decompress it first, as in zcat FILE | paralign words ..., {_NO_STREAM}")
+        end = data.rfind(b"\n") + 1 if more else len(data)
+        rest = data[end:][: MAX_LINE + 2]  # a line that is too long stays too long when it is cut
+        if not end:
+            continue
+        texts: list[str] = []
+        lines = decode_lines(data[:end].removesuffix(b"\n"), "-", count, lenient, dropped)
+        for number, line in islice(lines, None if limit is None else limit - count):
+            sides = ("", "")
+            try:
+                if separator is None and line is not None and (separator := _separator_of(line)):
+                    check_header(line, separator, languages, number)
+                if line is not None:
+                    sides = split_sides(line, separator or "\t", number)
+            except ItemError as error:
+                raise_or_drop(error, "-", "line", lenient=lenient, dropped=dropped)
+            texts += map(normal, sides)
+            count = number
+        yield texts
+
+
+def _separator_of(line: str) -> str | None:
+    """Return what separates source and target; ``None`` for a line with neither a tab nor ``|||``.
+
+    Raises:
+        UserError: for JSON.
+    """
+    if is_tabs_line(line):
+        return "\t"
+    if is_json_line(line):
+        hint = f"convert it with paralign corpus convert, {_NO_STREAM}"
+        raise UserError("JSON lines are not read line by line from standard input", hint=hint)
+    return "|||" if is_bars_line(line) else None

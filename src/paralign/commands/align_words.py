@@ -6,20 +6,20 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain, pairwise, repeat
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override, section
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.corpus.language_identification import language_warnings
 from paralign.errors import UserError
 from paralign.folders import check_outputs
 from paralign.formats.lines import write_lines
 from paralign.formats.links import GoldLinks, read_gold, write_links
 from paralign.metrics.alignment import AlignmentScore, alignment_score
-from paralign.sources.readers import line_count, lines_are_pairs, read_pairs
+from paralign.sources.readers import fill_gaps, read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, check_order, input_files, parse_pairs, smallworld_range
 from paralign.text.words import split_words
@@ -30,13 +30,13 @@ from paralign.words.word_links import WordLinks
 __all__ = [
     "align_words",
     "check_gold_options",
-    "echo_dropped",
+    "check_not_stdout",
+    "echo_language_warnings",
     "parse_overrides",
     "read_aligned_text",
     "read_gold_links",
     "read_texts",
     "read_word_pairs",
-    "warn_of_languages",
 ]
 
 Sizes = list[tuple[int, int]]
@@ -67,6 +67,7 @@ def align_words(
     flipped: bool = False,
     scores: str | Path | None = None,
     posteriors: str | Path | None = None,
+    limit: int | None = None,
     lenient: bool = False,
     force: bool = False,
     quiet: bool = False,
@@ -98,7 +99,9 @@ def align_words(
         scores: file to write the score against ``gold`` to, JSON with the settings and counts. Default ``None``: the
             name of ``out`` and ``.scores.json``.
         posteriors: file to write the probability of each link to, lines as in ``out``. Default ``None``: not written.
-        lenient: drop and count pairs and gold links that cannot be read. Other pairs keep their lines in ``out``.
+        limit: number of pairs of each text that are read, the first ones; ``gold`` and ``links`` are those of the whole
+            text. Default ``None``: all.
+        lenient: drop and count pairs and links that cannot be read. Other pairs keep their lines in ``out``.
         force: replace existing output files.
         quiet: print nothing.
 
@@ -117,6 +120,7 @@ def align_words(
         raise UserError("there is no score to write to --scores", hint="add --gold")
     check_gold_options(gold, flipped, one_based and links is None)
     scores = f"{out}.scores.json" if gold is not None and scores is None else scores
+    check_not_stdout({"--out": out, "--posteriors": posteriors, "--scores": scores, "--save": save})
     others = [path for path in (gold, links) if path is not None]
     outputs = [path for path in (out, scores, posteriors) if path is not None]
     check_outputs(outputs, [*input_files([spec, *further]), *others], force=force)
@@ -138,18 +142,25 @@ def align_words(
         quiet=quiet,
     )
     aligner = make_aligner(method, options, merge(settings or {}, *parse_overrides(overrides)))
-    warn_of_languages([spec, *further], quiet)
+    echo_language_warnings([spec, *further], quiet)
     dropped: Counter[str] = Counter()
     sizes: Sizes = []
-    to_align = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes)
-    to_learn = (read_word_pairs(other, lenient=lenient, dropped=dropped) for other in further)
+    whole = gold is not None or links is not None  # their lines belong to those of the text
+    first = None if whole else limit
+    text = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes, limit=first)
+    to_align = text if links is not None else islice(text, limit)
+    to_learn = (read_word_pairs(other, lenient=lenient, dropped=dropped, limit=limit) for other in further)
     aligner.read(chain(to_align, chain.from_iterable(to_learn)))
-    echo_dropped(dropped, quiet)
-    empty = sum(not m or not n for m, n in sizes)
+    deque(text, maxlen=0)  # to know all sizes
+    echo_dropped(dropped, "pairs", quiet=quiet)
+    count = len(sizes[:limit])
+    empty = sum(not m or not n for m, n in sizes[:limit])
     if empty:
-        echo(f"{empty:,} of {len(sizes):,} pairs have an empty side, and no links", quiet=quiet)
-    reference = None if gold is None else read_gold_links(spec, gold, sizes, one_based, flipped, lenient, quiet)
-    result = aligner.align(len(sizes))
+        echo(f"{empty:,} of {count:,} pairs have an empty side, and no links", quiet=quiet)
+    reference = None
+    if gold is not None:
+        reference = read_gold_links(spec, gold, sizes, one_based, flipped, lenient, quiet)[:limit]
+    result = aligner.align(count)
     score = None
     if reference is not None:
         score = alignment_score((row, true.sure, true.possible) for row, true in zip(result, reference, strict=True))
@@ -164,6 +175,7 @@ def align_words(
             "symmetrise": aligner.symmetrization,
             "settings": aligner.config.model_dump(mode="json"),
             "paralign": __version__,
+            **({} if limit is None else {"limit": limit}),
         }
         _write_score(Path(scores), score, facts)
     if posteriors is not None and result.posterior is not None:
@@ -183,6 +195,8 @@ def read_aligned_text(
     method: str = "hmm",
     symmetrise: str | None = None,
     tokenised: bool = False,
+    one_based: bool = False,
+    limit: int | None = None,
     lenient: bool = False,
     quiet: bool = False,
 ) -> tuple[list[WordPair], WordLinks]:
@@ -194,6 +208,9 @@ def read_aligned_text(
         method: the aligner, one that needs nothing but text.
         symmetrise: how the links of both directions are combined. Default ``None``: the aligner's default.
         tokenised: words are separated by spaces. Default: words are found in the text.
+        one_based: words count from 1 in ``links``.
+        limit: number of pairs that are read, the first ones; ``links`` are those of the whole text. Default ``None``:
+            all.
         lenient: drop pairs and links that cannot be read.
         quiet: print nothing.
 
@@ -211,28 +228,39 @@ def read_aligned_text(
         symmetrise=symmetrise if links is None else None,
         tokenised=tokenised,
         links=links,
+        one_based=one_based,
         lenient=lenient,
         quiet=quiet,
     )
     aligner = make_aligner(method if links is None else "file", options)
-    warn_of_languages([spec], quiet)
+    echo_language_warnings([spec], quiet)
     dropped: Counter[str] = Counter()
-    text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped))
-    echo_dropped(dropped, quiet)
+    first = None if links is not None else limit
+    text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, limit=first))
+    echo_dropped(dropped, "pairs", quiet=quiet)
     aligner.read(text)
+    text = text[:limit]
     return text, aligner.align(len(text))
 
 
-def warn_of_languages(specs: Sequence[PairSpec], quiet: bool) -> None:
+def echo_language_warnings(specs: Sequence[PairSpec], quiet: bool) -> None:
     """Report text in another language or script than its tag."""
     for warning in language_warnings(specs):
         echo(f"WARNING {warning}", quiet=quiet)
 
 
-def echo_dropped(dropped: Counter[str], quiet: bool) -> None:
-    """Report how many pairs were dropped, by reason."""
-    for reason, number in sorted(dropped.items()):
-        echo(f"{number:,} pairs dropped: {reason}", quiet=quiet)
+def check_not_stdout(outputs: Mapping[str, str | Path | None]) -> None:
+    """Refuse ``-`` as the file of options that do not write to standard output.
+
+    Args:
+        outputs: value of each option, by its name.
+
+    Raises:
+        UserError: with the option.
+    """
+    for option, path in outputs.items():
+        if str(path) == "-":
+            raise UserError(f"{option} cannot be written to standard output", hint="name a file")
 
 
 def check_gold_options(gold: str | Path | None, flipped: bool, one_based: bool) -> None:
@@ -275,6 +303,7 @@ def read_word_pairs(
     lenient: bool = False,
     dropped: Counter[str] | None = None,
     sizes: Sizes | None = None,
+    limit: int | None = None,
 ) -> Iterator[WordPair]:
     """Read sentence pairs and split both sides into words.
 
@@ -286,6 +315,7 @@ def read_word_pairs(
         lenient: drop pairs that cannot be read instead of raising.
         dropped: counts dropped pairs, by reason.
         sizes: the number of words of both sides is appended for each pair.
+        limit: number of pairs that are read, the first ones. Default ``None``: all.
 
     Raises:
         UserError: with the file and line of a pair that cannot be read.
@@ -293,7 +323,7 @@ def read_word_pairs(
     texts: deque[tuple[str, str]] = deque()
 
     def sides() -> Iterator[str]:
-        for pair in read_texts(spec, tokenised=tokenised, lenient=lenient, dropped=dropped):
+        for pair in islice(read_texts(spec, tokenised=tokenised, lenient=lenient, dropped=dropped), limit):
             texts.append(pair)
             yield from pair
 
@@ -309,14 +339,9 @@ def read_texts(
     spec: PairSpec, *, tokenised: bool = False, lenient: bool = False, dropped: Counter[str] | None = None
 ) -> Iterator[tuple[str, str]]:
     """Read sentence pairs as texts; arguments and errors as in :func:`read_word_pairs`."""
-    has_lines, last = lines_are_pairs(spec), 0
-    for pair in read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised):
-        if has_lines:
-            yield from repeat(("", ""), pair.line - last - 1)
-        yield pair.source, pair.target
-        last = pair.line
-    if lenient and (end := line_count(spec)) is not None:  # lines that were dropped at the end
-        yield from repeat(("", ""), max(0, end - last))
+    pairs = read_pairs(spec, lenient=lenient, dropped=dropped, tokenised=tokenised)
+    rows = ((pair.line, (pair.source, pair.target)) for pair in pairs)
+    return (texts for _, texts in fill_gaps(spec, rows, ("", ""), lenient=lenient))
 
 
 def read_gold_links(
@@ -343,6 +368,5 @@ def read_gold_links(
         return [GoldLinks(links, links) for links in smallworld_gold(spec, indices)]
     dropped: Counter[str] = Counter()
     gold = read_gold(path, sizes, one_based=one_based, flipped=flipped, lenient=lenient, dropped=dropped)
-    for reason, number in sorted(dropped.items()):
-        echo(f"{number:,} gold links dropped: {reason}", quiet=quiet)
+    echo_dropped(dropped, "gold links", quiet=quiet)
     return gold

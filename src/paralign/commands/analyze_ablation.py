@@ -23,7 +23,7 @@ from paralign.runs.finetune_settings import FinetuneConfig, FinetuneData, finetu
 from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin, results_of, run_recorded
 from paralign.runs.inputs import check_inputs, data_files, finetune_inputs
-from paralign.sources.specs import parse_text
+from paralign.sources.specs import check_readable_again, parse_text
 from paralign.tasks.base import read_data
 
 __all__ = ["analyze_ablation"]
@@ -184,6 +184,8 @@ def _check(
     if not models or not train or not eval:
         what = "encoder is given" if not models else "training data" if not train else "test data"
         raise UserError(f"no {what}", hint="--model ENCODER --train LANG=PATH --eval LANG=PATH")
+    paths = (spec.partition("=")[2].strip() for spec in (*train, *eval))
+    check_readable_again(paths, "every run of an ablation reads its data")
     config, head_task = finetune_settings(task, None, None, overrides)
     if config.layers.reset:
         raise UserError("layers.reset is set for every run", hint="name the layers with --layers")

@@ -44,6 +44,8 @@ def analyze_embeddings(
     most: int = 1_000,
     skip: int = 100,
     sentences: Sequence[int] = (),
+    one_based: bool = False,
+    limit: int | None = None,
     lenient: bool = False,
     quiet: bool = False,
     command: str | None = None,
@@ -67,7 +69,9 @@ def analyze_embeddings(
         most: number of translations measured.
         skip: number of most frequent words to leave out in each language; they are mostly function words.
         sentences: numbers, from 1, of pairs whose links are shown.
-        lenient: drop and count pairs that cannot be read.
+        one_based: words count from 1 in ``links``.
+        limit: number of pairs that are read, the first ones. ``None``: all.
+        lenient: drop and count pairs and links that cannot be read.
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line of the process.
 
@@ -92,11 +96,20 @@ def analyze_embeddings(
         "skip": skip,
         "sentences": list(sentences),
         "lenient": lenient,
+        "one_based": one_based or None,
+        "limit": limit,
     }
     # First, so that a mistyped name is found at once.
     encoders = {model: Encoder.from_pretrained(model) for model in models}
     text, word_links = read_aligned_text(
-        spec, links=links, method=method, tokenised=tokenised, lenient=lenient, quiet=quiet
+        spec,
+        links=links,
+        method=method,
+        tokenised=tokenised,
+        one_based=one_based,
+        limit=limit,
+        lenient=lenient,
+        quiet=quiet,
     )
     invalid = [number for number in sentences if not 1 <= number <= len(text)]
     if invalid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from paralign.analyses.parallel_text import parse_parallel_texts
 from paralign.commands.analyze_results import write_analysis
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -34,6 +35,7 @@ def analyze_encoders(
     pairs: str | Sequence[str] = (),
     overrides: str | Sequence[str] = (),
     limit: int | None = None,
+    lenient: bool = False,
     quiet: bool = False,
     command: str | None = None,
 ) -> AnalysisResult:
@@ -47,6 +49,7 @@ def analyze_encoders(
         pairs: ``SRC-TGT=PATH`` instead, each on its own.
         overrides: ``NAME.key=value``, settings of the analysis.
         limit: use only the first sentences. ``None``: all.
+        lenient: drop and count lines that cannot be read, with their translations.
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line of the process.
 
@@ -61,7 +64,7 @@ def analyze_encoders(
         raise UserError(f"unknown section {unknown[0]!r}", hint=f"only {name}.KEY can be set here")
     analysis = find_analysis(name, settings.get(name, {}))
     assert isinstance(analysis, EncoderAnalysis)
-    texts = parse_parallel_texts(text, pairs)
+    texts = parse_parallel_texts(text, pairs, lenient=lenient)
     datasets = dataset_names([f"{'-'.join(one.languages)}={one.path}" for one in texts])
     texts = [replace(one, dataset=dataset, limit=limit) for one, dataset in zip(texts, datasets, strict=True)]
     folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
@@ -70,6 +73,7 @@ def analyze_encoders(
         encoder = Encoder.from_pretrained(model, allow_causal=True).to(best_device()).eval()
         encoders.append(AnalyzedEncoder(encoder, describe_model(encoder, model)))
     result = analysis.analyze(encoders, texts, run=folder.name, progress=lambda line: echo(line, quiet=quiet))
+    echo_dropped(sum((one.dropped for one in texts), Counter()), "lines", quiet=quiet)
     # Only now, so that the previous content of the folder stays if the analysis fails.
     recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit}
     recorded |= {name: analysis.config.model_dump(mode="json")}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paralign.commands.align_words import check_gold_options, echo_dropped, read_gold_links, read_word_pairs
+from paralign.commands.align_words import check_gold_options, read_gold_links, read_word_pairs
 from paralign.commands.arguments import one_or_several
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
 from paralign.errors import UserError
 from paralign.formats.links import GoldLinks, Link, read_text_links
@@ -52,6 +52,8 @@ def analyze_links(
     tokenised: bool = False,
     show: int = 10,
     sentences: Sequence[int] = (),
+    links_one_based: bool = False,
+    limit: int | None = None,
     lenient: bool = False,
     quiet: bool = False,
     command: str | None = None,
@@ -74,7 +76,10 @@ def analyze_links(
         tokenised: words are separated by spaces. Default: words are found as in ``paralign words``.
         show: number of pairs whose links are shown, the first ones.
         sentences: numbers, from 1, of the pairs to show instead.
-        lenient: drop and count pairs and gold links that cannot be read.
+        links_one_based: words count from 1 in ``links``.
+        limit: number of pairs that are compared, the first ones; all files are those of the whole text. Default
+            ``None``: all.
+        lenient: drop and count pairs and links that cannot be read.
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line of the process.
 
@@ -98,6 +103,8 @@ def analyze_links(
         "show": show,
         "sentences": list(sentences),
         "lenient": lenient,
+        "links_one_based": links_one_based or None,
+        "limit": limit,
     }
     dropped: Counter[str] = Counter()
     sizes: list[tuple[int, int]] = []
@@ -107,16 +114,20 @@ def analyze_links(
         sizes.append((len(pair.words[0]), len(pair.words[1])))
         if number in chosen:
             shown[number] = pair
-    echo_dropped(dropped, quiet)
+    echo_dropped(dropped, "pairs", quiet=quiet)
+    count = len(sizes[:limit])
+    shown = {number: pair for number, pair in shown.items() if number <= count}
     missing = sorted(set(sentences) - set(shown))
     if missing:
-        raise UserError(f"there is no pair {missing[0]}", where=spec.path, hint=f"use 1 to {len(sizes):,}")
+        raise UserError(f"there is no pair {missing[0]}", where=spec.path, hint=f"use 1 to {count:,}")
     reference = None
     if gold is not None:
-        reference = read_gold_links(spec, gold, sizes, one_based, flipped, lenient, quiet)
+        reference = read_gold_links(spec, gold, sizes, one_based, flipped, lenient, quiet)[:limit]
     compared = [
-        Aligned(name, path, [pair.possible for pair in read_text_links(path, sizes)]) for name, path in named.items()
+        Aligned(name, path, _read_links(name, path, sizes, links_one_based, lenient, quiet)[:limit])
+        for name, path in named.items()
     ]
+    sizes = sizes[:limit]
     for aligned in compared:
         aligned.unlinked = unlinked_words(aligned.links, sizes)
         if aligned is not compared[0]:
@@ -125,8 +136,8 @@ def analyze_links(
         if reference is not None:
             aligned.rows = list(_rows(aligned, reference, spec, str(gold), folder.name))
         agreement = "" if aligned.agreement is None else f", F1 with {compared[0].name} {aligned.agreement:.1%}"
-        count = sum(map(len, aligned.links))
-        echo(f"{aligned.name}: {count:,} links in {len(sizes):,} pairs{agreement}", quiet=quiet)
+        number = sum(map(len, aligned.links))
+        echo(f"{aligned.name}: {number:,} links in {count:,} pairs{agreement}", quiet=quiet)
     folder.begin(settings)
     folder.figure("links", "links", **_figure(spec, compared, reference, shown))
     measured = [row for aligned in compared for row in aligned.rows]
@@ -159,6 +170,17 @@ def _named_files(links: Sequence[str]) -> dict[str, Path]:
     if not named:
         raise UserError("no links are given", hint="--links NAME=FILE, once for each aligner")
     return named
+
+
+def _read_links(
+    name: str, path: Path, sizes: Sequence[tuple[int, int]], one_based: bool, lenient: bool, quiet: bool
+) -> list[set[Link]]:
+    """Read the links of one aligner, and report how many were dropped."""
+    dropped: Counter[str] = Counter()
+    option = "--links-one-based"
+    links = read_text_links(path, sizes, one_based=one_based, lenient=lenient, dropped=dropped, option=option)
+    echo_dropped(dropped, f"{name}: links", quiet=quiet)
+    return [pair.possible for pair in links]
 
 
 def _rows(

@@ -13,14 +13,13 @@ from paralign.analyses.probes import ProbeData, ProbesConfig, check_probed_task,
 from paralign.commands.analyze_results import write_analysis
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override, resolve
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.results import Measurement
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.folder import RunFolder
-from paralign.runs.measure import echo_dropped
 from paralign.runs.model_folder import describe_model
 from paralign.tasks.base import find_task_class, read_data
 from paralign.tasks.supervised import SupervisedTask
@@ -85,7 +84,7 @@ def analyze_probes(
     sets = []
     for spec in (*train, *eval):
         data, dropped = read_data(probed, spec, lenient, limit)
-        echo_dropped(dropped, quiet)
+        echo_dropped(dropped, "items", quiet=quiet)
         sets.append(data)
     probed.fit(sets[: len(train)])
     names = dataset_names(list(eval))

@@ -24,6 +24,7 @@ def analyze_similarity(
     compat: bool = False,
     overrides: str | Sequence[str] = (),
     limit: int | None = None,
+    lenient: bool = False,
     quiet: bool = False,
     command: str | None = None,
 ) -> list[Measurement]:
@@ -43,6 +44,7 @@ def analyze_similarity(
         compat: measure as the authors' code does: biased CKA with an RBF kernel. It reads high on noise.
         overrides: ``similarity.key=value``, see :class:`paralign.analyses.layer_similarity.LayerSimilarityConfig`.
         limit: use only the first sentences. ``None``: all.
+        lenient: drop and count lines that cannot be read, with their translations.
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line of the process.
 
@@ -61,6 +63,7 @@ def analyze_similarity(
         pairs=pairs,
         overrides=[*(_COMPAT if compat else ()), *overrides],
         limit=limit,
+        lenient=lenient,
         quiet=quiet,
         command=command,
     )

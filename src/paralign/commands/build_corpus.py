@@ -23,7 +23,7 @@ from paralign.encoder.loading import load_tokenizer, load_twin_offset
 from paralign.encoder.tokenizer import tokenize, tokenizer_id
 from paralign.errors import UserError
 from paralign.runs.corpus import build_corpus as build_store
-from paralign.runs.corpus import check_languages, kept_lines
+from paralign.runs.corpus import check_languages_or_warn, kept_lines
 from paralign.runs.inputs import file_entries
 from paralign.sources.specs import parse_pairs, parse_text
 from paralign.version import __version__
@@ -213,7 +213,7 @@ class _ShardedCorpus:
                 if one_shard or any((self.out / plan.folder(number)).exists() for number in range(1, plan.shards + 1)):
                     raise
                 (self.out / PLAN).unlink(missing_ok=True)
-        check_languages(texts.specs, lenient=request.lenient, quiet=self.quiet)
+        check_languages_or_warn(texts.specs, lenient=request.lenient, quiet=self.quiet)
         excluded_sentences(map(Path, request.exclude), lenient=request.lenient)
         echo(f"counting the lines of {len(texts.specs)} texts", quiet=self.quiet)
         plan = new(counts=True).write(self.out)

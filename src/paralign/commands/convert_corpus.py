@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from paralign.commands.arguments import one_or_several
-from paralign.console import echo, progress_lines
+from paralign.console import echo, echo_dropped, progress_lines
 from paralign.errors import UserError
 from paralign.folders import check_outputs
 from paralign.formats.delimited import to_tsv_lines
@@ -84,8 +84,7 @@ def convert_corpus(
         _write_line_aligned(files, texts())
     else:
         write_lines(files[0], to_lines(texts(), specs[0].languages))
-    for reason, count in sorted(dropped.items()):
-        echo(f"{count:,} dropped: {reason}", quiet=quiet)
+    echo_dropped(dropped, "pairs", quiet=quiet)
     echo(f"{out}  ({number:,} pairs)", quiet=quiet)
     return number
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from paralign.commands.demo_systems import align_systems, evaluate_systems
+from paralign.console import echo_dropped
 from paralign.corpus.deduplicate import sentence_hashes
 from paralign.corpus.language_identification import check_languages
 from paralign.digests import FolderDigests, file_digest, write_digests
@@ -78,7 +79,7 @@ def demo_own_pairs(
         check_languages(specs)
         note("1/4 holding out test and development pairs")
         with atomic_folder(data, replace=True) as part:
-            _write_data(part, specs)
+            _write_data(part, specs, quiet)
             (part / "began.json").write_text(json.dumps(inputs, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
             write_digests(part)
     FolderDigests(data, "restore it, or use another --out").check()
@@ -105,16 +106,19 @@ def demo_own_pairs(
     return write_report(runs, out / "report.html", title="Your pairs, aligned").html
 
 
-def _write_data(folder: Path, specs: Sequence[PairSpec]) -> None:
-    """Write the training, development and test pairs of each language pair as TSV files."""
+def _write_data(folder: Path, specs: Sequence[PairSpec], quiet: bool) -> None:
+    """Write the training, development and test pairs of each language pair as TSV files; report dropped pairs."""
+    dropped: Counter[str] = Counter()
     hashes_of: dict[str, dict[tuple[str, str], tuple[int, int]]] = defaultdict(dict)
     tags = {f"{spec.source}-{spec.target}": spec.languages for spec in specs}
     for spec in specs:
         name = f"{spec.source}-{spec.target}"
-        rows = [(pair.source, pair.target) for pair in read_pairs(spec, lenient=True) if pair.source and pair.target]
+        read = read_pairs(spec, lenient=True, dropped=dropped)
+        rows = [(pair.source, pair.target) for pair in read if pair.source and pair.target]
         keys = (sentence_hashes(row[side] for row in rows).tolist() for side in (0, 1))
         both = zip(rows, zip(*keys, strict=True), strict=True)
         hashes_of[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: no letters or digits
+    echo_dropped(dropped, "pairs", quiet=quiet)
     enough = 2 * sum(_HELD_OUT.values())
     selected: dict[tuple[str, str], list[tuple[str, str]]] = {}
     held: dict[str, set[int]] = defaultdict(set)

@@ -13,7 +13,7 @@ import torch
 from paralign.commands.arguments import one_or_several
 from paralign.commands.map import fitted_on, map_languages, use_maps
 from paralign.config import merge, parse_override
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.objectives import Objective
@@ -23,7 +23,7 @@ from paralign.runs.evaluation_warnings import fine_tuned_on, seen_texts, warn_of
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import data_files, model_files
 from paralign.runs.layer_choice import ChosenLayer, at_choice, choose_layer, with_settings
-from paralign.runs.measure import RowContext, echo_dropped, echo_scores, echo_truncated, measure, recorded_settings
+from paralign.runs.measure import RowContext, echo_scores, echo_truncated, measure, recorded_settings
 from paralign.runs.model_folder import describe_encoder, describe_fine_tuned, saved_head, saved_task
 from paralign.runs.settings import task_section
 from paralign.tasks import Task
@@ -103,7 +103,7 @@ def evaluate(
     read = [read_data(task_instance, spec, lenient, limit) for spec in data]
     tests = [(spec, name, items) for spec, name, (items, _) in zip(data, names, read, strict=True)]
     read_dev = [read_data(task_instance, spec, lenient, limit) for spec in dev]
-    echo_dropped(sum((dropped for _, dropped in [*read, *read_dev]), Counter()), quiet)
+    echo_dropped(sum((dropped for _, dropped in [*read, *read_dev]), Counter()), "items", quiet=quiet)
     folder = RunFolder(Path(out), "evaluate", resume=(Path(out) / "run.json").exists(), command=command)
     encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
@@ -11,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from paralign.commands.arguments import one_or_several
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance, write_provenance
 from paralign.encoder.hf import base_of, has_pooling_option
@@ -25,7 +26,7 @@ from paralign.results import Measurement
 from paralign.runs.groups import command_line, results_of
 from paralign.runs.sentence_card import ExportedEncoder, sentence_card
 from paralign.sources.readers import read_text
-from paralign.sources.specs import parse_text
+from paralign.sources.specs import TextSpec, check_readable_again, parse_text
 
 __all__ = ["export"]
 
@@ -42,6 +43,7 @@ def export(
     layer: int | None = None,
     trim_vocabulary: str | Sequence[str] = (),
     results: str | Sequence[str | Path] = (),
+    lenient: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Write a folder that ``sentence_transformers.SentenceTransformer`` loads.
@@ -56,6 +58,7 @@ def export(
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
         results: folders with runs that evaluated this encoder; their main scores are listed in the model card. Empty:
             the card has no scores.
+        lenient: drop and count lines of ``trim_vocabulary`` that cannot be read.
         quiet: whether to print nothing.
 
     Returns:
@@ -66,6 +69,11 @@ def export(
             no score of this encoder.
     """
     out = Path(out)
+    if out.exists():
+        raise UserError("already exists", where=out, hint="choose another folder, or remove this one")
+    specs = [parse_text(spec) for spec in ([trim_vocabulary] if isinstance(trim_vocabulary, str) else trim_vocabulary)]
+    paths = (path for spec in specs for path in spec.paths)
+    check_readable_again(paths, "--trim-vocabulary reads the text twice")
     encoder = Encoder.from_pretrained(model)
     facts = read_provenance(model)
     pool = pool or ("cls" if "moco" in facts.get("objectives", ()) else "mean")
@@ -85,7 +93,7 @@ def export(
                 raise UserError(f"{text}: the scores of --results are not those of its vectors", hint="omit --results")
             echo(f"note: {text}: its vectors differ by up to {change:.2%}", quiet=quiet)
     if trim_vocabulary:
-        encoder = _trimmed(encoder, trim_vocabulary, quiet=quiet)
+        encoder = _trimmed(encoder, specs, lenient=lenient, quiet=quiet)
     with atomic_folder(out) as part:
         base: Any = base_of(encoder.model)
         base.save_pretrained(part)
@@ -108,6 +116,7 @@ def export(
             write_provenance(part, facts)
         options: dict[str, Any] = {"pool": pool} | ({} if layer is None else {"layer": layer})
         options |= {"trim_vocabulary": trim_vocabulary} if trim_vocabulary else {}
+        options |= {"lenient": True} if lenient else {}
         exported = ExportedEncoder(
             name=Path(model).name,
             width=encoder.width,
@@ -140,14 +149,17 @@ def _scores(folders: Sequence[str | Path], model_hash: str, model: str) -> list[
     return own
 
 
-def _trimmed(encoder: Encoder, specs: Sequence[str], *, quiet: bool) -> Encoder:
+def _trimmed(encoder: Encoder, texts: Sequence[TextSpec], *, lenient: bool, quiet: bool) -> Encoder:
     """Return the encoder with the pieces of some texts only, and print what remains."""
-    texts = [parse_text(spec) for spec in specs]
+    dropped: Counter[str] = Counter()
 
     def lines(tenth: bool) -> Iterator[str]:
-        return (text for spec in texts for number, text in read_text(spec) if text and (number % 10 == 0) == tenth)
+        dropped.clear()  # the text is read twice
+        rows = (row for spec in texts for row in read_text(spec, lenient=lenient, dropped=dropped))
+        return (text for number, text in rows if text and (number % 10 == 0) == tenth)
 
     (most, known), (tenth, others) = (count_pieces(encoder, lines(part)) for part in (False, True))
+    echo_dropped(dropped, "lines", quiet=quiet)
     if not (most + tenth).any():
         raise UserError("no text to select pieces by", where=texts[0].path)
     small = trim_vocabulary_of(encoder, most + tenth, known | others)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
+from paralign.console import echo_dropped
 from paralign.errors import UserError
 from paralign.results import Measurement
 from paralign.runs.finetune import FinetuneRun
 from paralign.runs.finetune_settings import FinetuneData, finetune_settings
-from paralign.runs.measure import echo_dropped
 from paralign.runs.options import RunOptions
 from paralign.tasks.base import read_data
 from paralign.tasks.training_mixture import read_training_mixture
@@ -129,7 +129,7 @@ def prepare_finetune(options: RunOptions, request: FinetuneRequest) -> FinetuneR
         task, data.train, data.dev, data.code_switch, data.target_examples, options.lenient, data.limit
     )
     tests = [read_data(task, spec, options.lenient, data.limit) for spec in data.eval]
-    echo_dropped(sum((counts for _, counts in tests), dropped), options.quiet)
+    echo_dropped(sum((counts for _, counts in tests), dropped), "items", quiet=options.quiet)
     task.fit(sets.sets)
     items = [test for test, _ in tests]
     return FinetuneRun(options, request.model, (request.task, task), config, data, sets, items, request.seeds)

@@ -21,7 +21,7 @@ from paralign.runs.finetune_settings import finetune_settings
 from paralign.runs.groups import begin, run_recorded
 from paralign.runs.settings import load_recipe, run_settings
 from paralign.sources.readers import read_pairs
-from paralign.sources.specs import parse_pairs, parse_text
+from paralign.sources.specs import check_readable_again, parse_pairs, parse_text
 from paralign.tasks.base import read_data
 
 __all__ = ["GridConfig", "run_grid"]
@@ -62,6 +62,7 @@ def run_grid(
     recipe: str = "align-mlm-grid",
     overrides: Sequence[str] = (),
     limit: int | None = None,
+    lenient: bool = False,
     resume: bool = False,
     quiet: bool = False,
 ) -> Path:
@@ -86,6 +87,7 @@ def run_grid(
         recipe: name of a recipe or TOML file with ``[grid]``.
         overrides: settings as ``grid.key=value``.
         limit: number of sentences used of the text, and of items of every data set, the first ones. None: all.
+        lenient: drop and count lines of ``text`` that cannot be read, as always in ``train`` and ``eval``.
         resume: continue in ``out``; finished runs are not repeated.
         quiet: print nothing.
 
@@ -109,7 +111,7 @@ def run_grid(
             f"the text is in {spec.language}", hint="give the original language: the grid derives the others"
         )
     tags = {steps: parse_text(f"{spec.language}~{steps}={spec.path}").language for steps in config.languages}
-    _check(config, spec.path, tags, task, train, eval)
+    _check(config, spec.path, tags, task, train, eval, lenient)
     out = Path(out)
     note = begin(out, resume, quiet)
     cells = [
@@ -118,7 +120,8 @@ def run_grid(
         for method in config.methods
         for seed in range(config.seeds)
     ]
-    shared = {"text": spec.path, "train": train, "eval": eval, "config": config, "limit": limit, "quiet": quiet}
+    shared = {"text": spec.path, "train": train, "eval": eval, "config": config, "limit": limit, "lenient": lenient,
+              "quiet": quiet}  # fmt: skip
     to_run = [Cell(cell.title, _run_cell, {"cell": cell, **shared}, cell.method) for cell in cells]
     for _ in run_cells(to_run, note):
         pass
@@ -170,11 +173,19 @@ class _GridCell:
 
 
 def _run_cell(
-    cell: _GridCell, text: str, train: str, eval: str, config: GridConfig, limit: int | None, quiet: bool
+    cell: _GridCell,
+    text: str,
+    train: str,
+    eval: str,
+    config: GridConfig,
+    limit: int | None,
+    lenient: bool,
+    quiet: bool,
 ) -> None:
     """Pretrain an encoder, fine-tune it on each side, and measure its twins."""
     pairs = f"{cell.language}:{cell.derived}={text}"
-    encoder = _pretrain(cell.out / "encoders" / cell.name, pairs, cell.method, cell.seed, config, limit, quiet)
+    run = cell.out / "encoders" / cell.name
+    encoder = _pretrain(run, pairs, cell.method, cell.seed, config, limit, lenient, quiet)
     train_sets, tests = ([f"{tag}={path}" for tag in (cell.language, cell.derived)] for path in (train, eval))
     for side, run in enumerate(cell.finetuned):
         _finetune(run, encoder, cell.task, train_sets[side], tests[side:], config, limit, quiet)
@@ -182,7 +193,9 @@ def _run_cell(
         _evaluate_twins(cell.twins, encoder, f"{cell.language}:{cell.tag}=pieces")
 
 
-def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train: str, eval: str) -> None:
+def _check(
+    config: GridConfig, text: str, tags: dict[str, str], task: str, train: str, eval: str, lenient: bool
+) -> None:
     """Check settings and data that would otherwise cause an error after hours of pretraining.
 
     Raises:
@@ -191,6 +204,7 @@ def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train
     if len(set(tags.values())) < len(tags):
         raise UserError(f"two languages have the same name: {', '.join(tags)}", hint="rename a word order file")
     parse_arch(config.arch)
+    check_readable_again([text, train, eval], "every run of the grid reads its data")
     for method in config.methods:
         run_settings(method, {}, config.pretrain)
     _, task_instance = finetune_settings(task, None, None, config.finetune)
@@ -199,12 +213,12 @@ def _check(config: GridConfig, text: str, tags: dict[str, str], task: str, train
         derived = f"{base}{DERIVED_SEPARATOR}{steps}"
         for path in (train, eval):
             read_data(task_instance, f"{derived}={path}", lenient=True, limit=1)
-        if next(read_pairs(parse_pairs(f"{base}:{derived}={text}"), lenient=True), None) is None:
+        if next(read_pairs(parse_pairs(f"{base}:{derived}={text}"), lenient=lenient), None) is None:
             raise UserError(f"no sentence can be converted to {derived}", where=text)
 
 
 def _pretrain(
-    run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, limit: int | None, quiet: bool
+    run: Path, pairs: str, recipe: str, seed: int, config: GridConfig, limit: int | None, lenient: bool, quiet: bool
 ) -> Path:
     return run_recorded(
         pretrain,
@@ -215,6 +229,7 @@ def _pretrain(
         vocab=config.vocab,
         max_length=config.max_length,
         overrides=[*([f"data.limit={limit}"] if limit else []), *config.pretrain, f"training.seed={seed}"],
+        lenient=lenient,
         out=run,
         resume=True,
         quiet=quiet,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from paralign.commands.align_words import read_aligned_text
 from paralign.commands.arguments import one_or_several
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.device import best_device
 from paralign.digests import write_digests
 from paralign.encoder import Encoder
@@ -33,6 +35,8 @@ def make_map(
     layer: int | None = None,
     kind: str = "orthogonal",
     tokenised: bool = False,
+    one_based: bool = False,
+    limit: int | None = None,
     lenient: bool = False,
     quiet: bool = False,
 ) -> LinearMap:
@@ -48,7 +52,9 @@ def make_map(
         layer: hidden state to map, from 1. Default ``None``: the last.
         kind: ``orthogonal`` (a rotation) or ``linear`` (least squares).
         tokenised: words are separated by spaces. Default: words are found in the text.
-        lenient: drop and count pairs that cannot be read.
+        one_based: words count from 1 in ``links``.
+        limit: number of pairs that are read, the first ones. Default ``None``: all.
+        lenient: drop and count pairs and links that cannot be read.
         quiet: print nothing.
 
     Returns:
@@ -65,7 +71,15 @@ def make_map(
     encoder = Encoder.from_pretrained(model).to(best_device())
     layer = _layer(encoder, layer)
     text, word_links = read_aligned_text(
-        spec, links=links, method=method, symmetrise="intersect", tokenised=tokenised, lenient=lenient, quiet=quiet
+        spec,
+        links=links,
+        method=method,
+        symmetrise="intersect",
+        tokenised=tokenised,
+        one_based=one_based,
+        limit=limit,
+        lenient=lenient,
+        quiet=quiet,
     )
     matrix, facts = fit_map(
         encoder,
@@ -96,6 +110,8 @@ def make_text_maps(
     kind: str = "shift",
     layer: int | None = None,
     components: int = 1,
+    limit: int | None = None,
+    lenient: bool = False,
     quiet: bool = False,
 ) -> list[LinearMap]:
     """Compute maps that remove what differs between languages, from plain text and without training.
@@ -107,6 +123,8 @@ def make_text_maps(
         kind: ``shift``, ``lir`` or ``lsar``; see :func:`paralign.words.text_map.maps_of_means`.
         layer: hidden state to map, from 1. Default ``None``: the last.
         components: number of components that ``lir`` removes.
+        limit: number of lines of each text that are read, the first ones. Default ``None``: all.
+        lenient: drop and count lines that cannot be read.
         quiet: print nothing.
 
     Returns:
@@ -124,8 +142,11 @@ def make_text_maps(
     layer = _layer(encoder, layer)
     if not 1 <= components < encoder.width:
         raise UserError(f"cannot remove {components} components", hint=f"choose 1 to {encoder.width - 1}")
-    texts = {spec.language: (line for _, line in read_text(spec) if line) for spec in specs}
+    dropped: Counter[str] = Counter()
+    rows = {spec.language: islice(read_text(spec, lenient=lenient, dropped=dropped), limit) for spec in specs}
+    texts = {language: (line for _, line in lines if line) for language, lines in rows.items()}
     maps, count = fit_text_maps(encoder, texts, layer=layer, kind=kind, components=components)
+    echo_dropped(dropped, "lines", quiet=quiet)
     settings = {"target": specs[0].language, "layer": layer, "kind": kind, "model": model,
                 "model_hash": encoder.digest(), "sentences": count, "fitted_on": data_files(specs)}  # fmt: skip
     written = []

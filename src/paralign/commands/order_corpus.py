@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from paralign.commands.arguments import one_or_several
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.errors import UserError
 from paralign.folders import check_outputs
 from paralign.formats.lines import write_lines
@@ -47,9 +47,7 @@ def order_corpus(
     trees = chain.from_iterable(read_trees(spec, lenient=lenient, dropped=dropped) for spec in specs)
     word_order = WordOrder.learn(trees, {"language": specs[0].language, "text": [str(spec) for spec in specs]})
     dropped["not projective"] = word_order.facts["crossing"]
-    for reason, number in sorted(dropped.items()):
-        if number:
-            echo(f"{number:,} sentences dropped: {reason}", quiet=quiet)
+    echo_dropped(dropped, "sentences", quiet=quiet)
     if not word_order.facts["trees"]:
         raise UserError("no projective tree", where=specs[0].path)
     write_lines(Path(out), word_order.lines())

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
 from paralign.folders import check_outputs
 from paralign.formats.archives import archive_of
 from paralign.runs.inputs import data_files
-from paralign.runs.measure import echo_dropped, echo_truncated
+from paralign.runs.measure import echo_truncated
 from paralign.runs.model_folder import saved_head, saved_task
 from paralign.runs.settings import task_section
 from paralign.training import best_device
@@ -60,7 +60,7 @@ def predict(
     task_instance, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
     items = task_instance.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
-    echo_dropped(dropped, quiet)
+    echo_dropped(dropped, "items", quiet=quiet)
     inputs = [archive_of(entry["path"]) for entry in data_files([data])]
     check_outputs([path], inputs, force=force)
     encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())

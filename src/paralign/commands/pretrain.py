@@ -11,23 +11,23 @@ from typing import Any
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.corpus.mixing import MixedText
-from paralign.corpus.store import TokenStore
 from paralign.digests import write_digests
 from paralign.encoder import Encoder, train_tokenizer
 from paralign.encoder.families import parse_arch
-from paralign.encoder.loading import check_model, load_tokenizer
+from paralign.encoder.loading import load_tokenizer
 from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.languages import parse_derived
 from paralign.rng import seed_for
-from paralign.runs.corpus import check_languages, check_same_text
+from paralign.runs.corpus import check_languages_or_warn
+from paralign.runs.finished import check_finished
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import check_inputs, data_files, dictionary_files, model_files, objective_files
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig, run_settings
 from paralign.runs.train import PreparedTraining, TrainingInputs, prepare_training
-from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
+from paralign.sources.specs import PairSpec, TextSpec, check_readable_again, parse_pairs, parse_text
 from paralign.training.heldout import HeldOut
 
 __all__ = ["PretrainRequest", "Scratch", "check_start", "prepare_pretrain", "pretrain", "run_pretrain"]
@@ -166,6 +166,7 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     heldout_specs = [parse_text(spec) for spec in request.heldout]
     if isinstance(start, Scratch):
         _check_scratch(start, specs)
+    base = start.arch if isinstance(start, Scratch) else start
     folder = RunFolder(options.out, "pretrain", resume=options.resume, command=options.command)
     scratch = asdict(start) if isinstance(start, Scratch) else {}
     folder.check_settings({"scratch": scratch, **config.model_dump(mode="json")})
@@ -178,11 +179,10 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
         **{"tokenizer": model_files(start.tokenizer)} if isinstance(start, Scratch) else {"model": model_files(start)},
     )
     if folder.finished:
-        check_model(folder.path / "encoder")
-        check_same_text(TokenStore.open(folder.path / "corpus"), specs)
+        check_finished(folder, base, specs)
         echo(f"{options.out} is finished", quiet=options.quiet)
         return None
-    check_languages(heldout_specs, lenient=options.lenient, quiet=options.quiet)
+    check_languages_or_warn(heldout_specs, lenient=options.lenient, quiet=options.quiet)
     try:
         if isinstance(start, Scratch):
             encoder = _from_scratch(folder, start, specs, config, options)
@@ -192,7 +192,6 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     except BaseException:
         folder.abandon()
         raise
-    base = start.arch if isinstance(start, Scratch) else start
     inputs = TrainingInputs(base, specs, dictionary=request.dictionary, scratch=scratch, heldout=evaluate)
     return prepare_training(folder, encoder, inputs, config, options)
 
@@ -204,10 +203,8 @@ def _check_scratch(start: Scratch, specs: Sequence[PairSpec] | Sequence[TextSpec
         UserError: for an unknown architecture or tokenizer, and text that can be read only once.
     """
     parse_arch(start.arch)
-    for path in (path for spec in specs for path in spec.paths):
-        if path == "-" or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()):
-            message = "standard input and pipes can be read only once, but a tokenizer is trained on the text first"
-            raise UserError(message, where=path, hint="give files")
+    paths = (path for spec in specs for path in spec.paths)
+    check_readable_again(paths, "a tokenizer is trained on the text first")
     similar = get_close_matches(start.tokenizer, KINDS, n=1, cutoff=0.7)
     if similar and start.tokenizer not in KINDS and not Path(start.tokenizer).exists():
         raise UserError(f"unknown tokenizer {start.tokenizer!r}", hint=f"did you mean {similar[0]!r}?")
@@ -240,7 +237,7 @@ def _from_scratch(
     elif stored.is_dir():
         tokenizer = load_tokenizer(str(stored))
     else:
-        check_languages(specs, lenient=options.lenient, quiet=True)
+        check_languages_or_warn(specs, lenient=options.lenient, quiet=True)
         echo(f"training a {start.tokenizer} tokenizer of {start.vocab:,} pieces", quiet=options.quiet)
         tokenizer = train_tokenizer(
             MixedText(specs, config.tokenizer.temperature, lenient=options.lenient),

@@ -9,7 +9,7 @@ from typing import Any
 from paralign.commands.arguments import one_or_several
 from paralign.corpus import split
 from paralign.errors import UserError
-from paralign.runs.corpus import check_languages
+from paralign.runs.corpus import check_languages_or_warn
 from paralign.sources.specs import parse_pairs, parse_text
 
 __all__ = ["split_corpus"]
@@ -47,5 +47,5 @@ def split_corpus(
     if not pairs:
         raise UserError("no text is given", hint="use --pairs en-de=PATH")
     both, plain = [parse_pairs(spec) for spec in pairs], [parse_text(spec) for spec in text]
-    check_languages([*both, *plain], lenient=lenient, quiet=quiet)
+    check_languages_or_warn([*both, *plain], lenient=lenient, quiet=quiet)
     return split.split_corpus(both, Path(out), text=plain, exclude=list(exclude), key_share=key_share, lenient=lenient)

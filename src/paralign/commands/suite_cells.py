@@ -21,6 +21,7 @@ from paralign.runs.groups import command_line
 from paralign.runs.inputs import check_inputs, data_files, finetune_inputs, model_files
 from paralign.runs.settings import task_section
 from paralign.runs.suite_file import SuiteConfig, SuiteTask
+from paralign.sources.specs import check_readable_again
 from paralign.tasks import Task, find_task
 from paralign.tasks.base import find_task_class, read_data
 from paralign.tasks.supervised import SupervisedTask
@@ -135,8 +136,7 @@ def check_task(task: SuiteTask, where: str) -> None:
         instance = _task_of(task)
         dataset_names(task.eval, task.dataset)
         for spec in (*task.train, *task.eval, *([task.dev] if task.dev else [])):
-            if spec.partition("=")[2].strip() == "-":
-                raise UserError("standard input can be read only once", hint="give a file")
+            check_readable_again([spec.partition("=")[2].strip()], "every run of a suite reads its data")
             read_data(instance, spec, task.lenient, 1 if instance.trains else task.limit)
     except UserError as error:
         raise UserError(error.message, where=error.where or f"{where}: task {task.name!r}", hint=error.hint) from error

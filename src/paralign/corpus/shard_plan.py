@@ -17,7 +17,7 @@ from paralign.digests import digested, file_digest, object_digest, read_object
 from paralign.errors import UserError
 from paralign.formats.archives import archive_of
 from paralign.sources.readers import line_count, read_pairs, read_text
-from paralign.sources.specs import PairSpec, TextSpec, parse_part, smallworld_range
+from paralign.sources.specs import PairSpec, TextSpec, check_readable_again, parse_part, smallworld_range
 
 __all__ = ["MAX_SHARDS", "ItemRange", "Shard", "ShardPlan", "parse_shard", "source_file"]
 
@@ -95,12 +95,11 @@ class ShardPlan:
             counts: whether the texts are read, to count them and to compute their digests.
 
         Raises:
-            UserError: for standard input, and for text that cannot be read.
+            UserError: for standard input and pipes, and for text that cannot be read.
         """
         texts = []
         for spec in specs:
-            if "-" in spec.paths:
-                raise UserError("standard input cannot be divided into shards", hint="write it to a file first")
+            check_readable_again(spec.paths, "every shard reads the text")
             entry: dict[str, Any] = {"spec": str(spec), "languages": list(spec.languages)}
             if counts:
                 entry["items"] = _count(spec, lenient)  # a missing file is an error here

@@ -10,7 +10,7 @@ from paralign.errors import UserError, file_location
 from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.text.language_tags import find_tag
 
-__all__ = ["is_bars_line", "is_tabs_line", "read_bars", "read_tabs", "to_tsv_lines"]
+__all__ = ["check_header", "is_bars_line", "is_tabs_line", "read_bars", "read_tabs", "split_sides", "to_tsv_lines"]
 
 _TAB, _BARS = "\t", "|||"
 _HEAD_LINES = 20
@@ -74,23 +74,38 @@ def _read(
     lenient: bool,
     dropped: Counter[str],
 ) -> Iterator[tuple[int, str, str]]:
-    name, other = ("tab", _BARS) if separator == _TAB else (_BARS, _TAB)
     first = True
     for number, line in _checked(lines, path, separator, lenient):
-        columns = line.split(separator, 2)
         try:
-            if first and len(columns) >= 2:
+            if first and separator in line:
                 first = False
-                _check_header(line.split(separator), languages, number)
-            if other in line and any(other in column for column in columns[:2]):
-                message = f"both a tab and {_BARS} are used: the columns of this file are separated by {name}"
-                raise ItemError("two separators", message, number)
-            if len(columns) < 2 and line.strip():
-                raise ItemError("missing separator", f"missing {name}: the line has one column", number)
+                check_header(line, separator, languages, number)
+            source, target = split_sides(line, separator, number)
         except ItemError as error:
             raise_or_drop(error, path, "line", lenient=lenient, dropped=dropped)
         else:
-            yield number, columns[0], columns[1] if len(columns) > 1 else ""
+            yield number, source, target
+
+
+def split_sides(line: str, separator: str, number: int) -> tuple[str, str]:
+    """Return the first two columns; both are empty for a blank line.
+
+    Args:
+        line: the line.
+        separator: a tab or ``|||``.
+        number: of the line, for errors.
+
+    Raises:
+        ItemError: for a line with one column or both separators: ``missing separator``, ``two separators``.
+    """
+    name, other = ("tab", _BARS) if separator == _TAB else (_BARS, _TAB)
+    columns = line.split(separator, 2)
+    if other in line and any(other in column for column in columns[:2]):
+        message = f"both a tab and {_BARS} are used: the columns of this file are separated by {name}"
+        raise ItemError("two separators", message, number)
+    if len(columns) < 2 and line.strip():
+        raise ItemError("missing separator", f"missing {name}: the line has one column", number)
+    return columns[0], columns[1] if len(columns) > 1 else ""
 
 
 def _checked(lines: Iterable[tuple[int, str]], path: str, separator: str, lenient: bool) -> Iterator[tuple[int, str]]:
@@ -116,8 +131,19 @@ def _checked(lines: Iterable[tuple[int, str]], path: str, separator: str, lenien
     yield from rest
 
 
-def _check_header(cells: Sequence[str], languages: tuple[str, str], number: int) -> None:
-    names = [cell.strip().casefold() for cell in cells[:3]]
+def check_header(line: str, separator: str, languages: tuple[str, str], number: int) -> None:
+    """Refuse a first line that names the columns.
+
+    Args:
+        line: the first line with two columns.
+        separator: a tab or ``|||``.
+        languages: of the sides.
+        number: of the line, for errors.
+
+    Raises:
+        ItemError: ``header``.
+    """
+    names = [cell.strip().casefold() for cell in line.split(separator)[:3]]
     tags = {find_tag(name) for name in names if len(name) <= _LONGEST_NAME}
     known = len(set(names[:2])) == 2 and all(name in _COLUMN_NAMES for name in names)
     if known or set(map(find_tag, languages)) <= tags:

@@ -78,7 +78,7 @@ def _best_key(fields: Mapping[str, Any], language: str) -> str | None:
 def read_json_lines(
     lines: Iterable[tuple[int, str]], path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str, str]]:
-    """Read one object per line (:class:`TranslationFields`); blank lines are skipped.
+    """Read one object per line (:class:`TranslationFields`); a blank line is an empty pair.
 
     Args:
         lines: numbered lines.
@@ -96,6 +96,7 @@ def read_json_lines(
     fields = TranslationFields(languages)
     for number, line in lines:
         if not line.strip():
+            yield number, "", ""
             continue
         try:
             try:

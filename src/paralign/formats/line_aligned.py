@@ -23,8 +23,8 @@ def read_line_aligned(
         first, second: the files of the source and the target side.
         languages: not used.
         lenient: drop pairs of which a line cannot be read, and accept that a truncated file is shorter.
-        dropped: counts them: the reasons of ``read_lines``, and ``missing counterpart`` for lines that can be read but
-            whose counterpart cannot.
+        dropped: counts each pair once: under the reason of ``read_lines`` for a line that cannot be read (the source
+            line if both cannot) or where a file is truncated, and as ``missing counterpart`` behind that.
 
     Yields:
         Line, source, target.
@@ -33,9 +33,9 @@ def read_line_aligned(
         UserError: with ``file:line``; for files of different length with both counts.
     """
     # Dropped lines come as None and keep their position: they must not shift the rest.
-    truncated = sum(dropped[reason] for reason in TRUNCATION_REASONS)
-    left = numbered_lines(first, lenient=lenient, dropped=dropped)
-    right = numbered_lines(second, lenient=lenient, dropped=dropped)
+    reasons: Counter[str] = Counter()
+    left = numbered_lines(first, lenient=lenient, dropped=reasons)
+    right = numbered_lines(second, lenient=lenient, dropped=reasons)
     more_left = more_right = number = 0
     for source, target in zip_longest(left, right):
         if source is None or target is None:
@@ -45,19 +45,21 @@ def read_line_aligned(
         number = source[0]
         if source[1] is not None and target[1] is not None:
             yield number, source[1], target[1]
-        elif source[1] is not target[1]:
-            dropped["missing counterpart"] += 1
-    if not more_left and not more_right:
-        return
-    if lenient and sum(dropped[reason] for reason in TRUNCATION_REASONS) > truncated:
-        dropped["missing counterpart"] += more_left + more_right
-        return
-    lengths = f"{first} has {number + more_left:,} lines, {second} has {number + more_right:,}"
-    raise UserError(
-        f"the two files differ in length: {lengths}",
-        where=file_location(second if more_left else first, number + 1),
-        hint="give two files that correspond line by line",
-    )
+        else:
+            dropped[next(iter(reasons))] += 1
+            reasons.clear()
+    truncated = next((reason for reason in TRUNCATION_REASONS if reason in reasons), None)
+    if truncated is not None:
+        dropped[truncated] += 1
+        if more_left + more_right > 1:
+            dropped["missing counterpart"] += more_left + more_right - 1
+    elif more_left or more_right:
+        lengths = f"{first} has {number + more_left:,} lines, {second} has {number + more_right:,}"
+        raise UserError(
+            f"the two files differ in length: {lengths}",
+            where=file_location(second if more_left else first, number + 1),
+            hint="give two files that correspond line by line",
+        )
 
 
 def read_line_aligned_archive(

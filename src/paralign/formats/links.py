@@ -10,13 +10,15 @@ from pathlib import Path
 
 from paralign.errors import UserError
 from paralign.formats.item_errors import ItemError, raise_or_drop
-from paralign.formats.lines import read_lines, write_lines
+from paralign.formats.lines import numbered_lines, write_lines
 
 __all__ = ["GoldLinks", "Link", "check_links", "read_gold", "read_links", "read_text_links", "write_links"]
 
 Link = tuple[int, int]
 """Source word and target word, from 0."""
 _LINK = re.compile(r"(\d{1,6})([-:p?P])(\d{1,6})(?:[:,][\d.eE+-]+)?")
+_ONE_BASED = "--one-based (in evaluate --set task.one_based=true)"
+"""The option for words numbered from 1, in hints."""
 _NUMBERED = re.compile(r"(\d{1,9})[ \t]+(-?\d{1,9})[ \t]+(-?\d{1,9})(?:[ \t]+([A-Za-z]\w*))?(?:[ \t]+[\d.eE+-]+)?")
 
 
@@ -47,25 +49,30 @@ def read_links(
     Args:
         path: the file, plain or compressed. A blank line is a pair without links.
         one_based: whether words are numbered from 1 in the file.
-        lenient: drop malformed links instead of raising.
-        dropped: counts them: ``not a link``.
+        lenient: drop malformed links instead of raising; a line that cannot be read is a pair without links.
+        dropped: counts them: ``not a link``, and the reasons of ``read_lines``.
 
     Raises:
         UserError: with ``file:line``.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
-    return _pharaoh(read_lines(path, lenient=lenient, dropped=count), path, one_based, lenient, count)
+    return _pharaoh(numbered_lines(path, lenient=lenient, dropped=count), path, one_based, lenient, count)
 
 
 def _pharaoh(
-    lines: Iterable[tuple[int, str]], path: str | Path, one_based: bool, lenient: bool, count: Counter[str]
+    lines: Iterable[tuple[int, str | None]],
+    path: str | Path,
+    one_based: bool,
+    lenient: bool,
+    count: Counter[str],
+    option: str = "--one-based",
 ) -> Iterator[GoldLinks]:
     for number, line in lines:
         links = GoldLinks()
-        for word in line.split():
+        for word in (line or "").split():
             match = _LINK.fullmatch(word)
             if match is None or (one_based and "0" in (match[1], match[3])):
-                hint = "write source-target, as in 0-0 1-2" if match is None else "remove --one-based"
+                hint = "write source-target, as in 0-0 1-2" if match is None else f"remove {option.split()[0]}"
                 problem = "is not a link" if match is None else "in a file with words numbered from 1"
                 error = ItemError("not a link", f"{word!r} {problem}", number, hint)
                 raise_or_drop(error, path, "link", lenient=lenient, dropped=count)
@@ -76,7 +83,13 @@ def _pharaoh(
 
 
 def read_text_links(
-    path: str | Path, sizes: Sequence[tuple[int, int]], *, one_based: bool = False, lenient: bool = False
+    path: str | Path,
+    sizes: Sequence[tuple[int, int]],
+    *,
+    one_based: bool = False,
+    lenient: bool = False,
+    dropped: Counter[str] | None = None,
+    option: str = "--one-based",
 ) -> list[GoldLinks]:
     """Read the links of a text in Pharaoh's format, and check that they fit it.
 
@@ -84,14 +97,19 @@ def read_text_links(
         path: the file.
         sizes: number of words of both sides of each pair.
         one_based: whether words are numbered from 1 in the file.
-        lenient: drop links that are malformed or beyond the sentence instead of raising.
+        lenient: drop links that are malformed or beyond the sentence instead of raising; a line that cannot be read is
+            a pair without links.
+        dropped: counts them, as in :func:`read_gold`.
+        option: the option of the command that sets ``one_based``, for hints.
 
     Raises:
         UserError: as in :func:`read_gold`.
     """
-    links = list(read_links(path, one_based=one_based, lenient=lenient))
+    count: Counter[str] = Counter() if dropped is None else dropped
+    lines = numbered_lines(path, lenient=lenient, dropped=count)
+    links = list(_pharaoh(lines, path, one_based, lenient, count, option))
     _check_count(links, sizes, path)
-    return check_links(links, sizes, path, one_based=one_based, lenient=lenient)
+    return check_links(links, sizes, path, one_based=one_based, lenient=lenient, dropped=count, option=option)
 
 
 def _check_count(links: Sequence[GoldLinks], sizes: Sequence[tuple[int, int]], path: str | Path) -> None:
@@ -126,16 +144,17 @@ def read_gold(
         sizes: number of words of both sides of each pair.
         one_based: whether words are numbered from 1 in Pharaoh's format.
         flipped: whether the file names the target word first.
-        lenient: drop links that are malformed or beyond the sentence instead of raising.
-        dropped: counts them: ``not a link``, ``beyond the sentence``.
+        lenient: drop links that are malformed or beyond the sentence instead of raising; a line of Pharaoh's format
+            that cannot be read is a pair without links.
+        dropped: counts them: ``not a link``, ``beyond the sentence``, and the reasons of ``read_lines``.
 
     Raises:
         UserError: with ``file:line``; for another number of pairs; for links beyond their sentences, with a hint if all
             links would fit with words numbered from 1, or with the target word first.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
-    lines = list(read_lines(path, lenient=lenient, dropped=count))
-    first = next((line for _, line in lines if line.strip()), "")
+    lines = list(numbered_lines(path, lenient=lenient, dropped=count))
+    first = next((line for _, line in lines if line and line.strip()), "")
     if _NUMBERED.fullmatch(first.strip()):
         out = _numbered(lines, path, len(sizes), lenient, count)
         one_based = True
@@ -148,11 +167,11 @@ def read_gold(
 
 
 def _numbered(
-    lines: Iterable[tuple[int, str]], path: str | Path, pairs: int, lenient: bool, dropped: Counter[str]
+    lines: Iterable[tuple[int, str | None]], path: str | Path, pairs: int, lenient: bool, dropped: Counter[str]
 ) -> list[GoldLinks]:
     links: dict[int, GoldLinks] = {}
     for number, line in lines:
-        if not line.strip():
+        if line is None or not line.strip():
             continue
         match = _NUMBERED.fullmatch(line.strip())
         kind = (match[4] or "S").upper() if match else ""
@@ -181,10 +200,12 @@ def check_links(
     flipped: bool | None = None,
     lenient: bool = False,
     dropped: Counter[str] | None = None,
+    option: str = _ONE_BASED,
 ) -> list[GoldLinks]:
     """Return the links; if ``lenient``, without those beyond their sentences.
 
-    Arguments and errors as in :func:`read_gold`; ``flipped`` is ``None`` where the order of words is not an option.
+    Arguments and errors as in :func:`read_gold`; ``flipped`` is ``None`` where the order of words is not an option,
+    ``option`` sets ``one_based``.
     """
     count: Counter[str] = Counter() if dropped is None else dropped
     beyond = [
@@ -195,7 +216,7 @@ def check_links(
     ]
     if not beyond:
         return list(links)
-    options = _options_that_fit(links, sizes, one_based, flipped)
+    options = _options_that_fit(links, sizes, one_based, flipped, option)
     if options is not None:
         raise UserError(options[0], where=path, hint=options[1])
     if not lenient:
@@ -213,14 +234,14 @@ def check_links(
 
 
 def _options_that_fit(
-    links: Sequence[GoldLinks], sizes: Sequence[tuple[int, int]], one_based: bool, flipped: bool | None
+    links: Sequence[GoldLinks], sizes: Sequence[tuple[int, int]], one_based: bool, flipped: bool | None, option: str
 ) -> tuple[str, str] | None:
     """Return what is the matter with links that would all fit with other options, and a hint; ``None`` if none fit."""
     pairs = [(link, size) for pair, size in zip(links, sizes, strict=True) for link in pair.possible]
     from_one = not one_based and all(i > 0 and j > 0 for (i, j), _ in pairs)
     first = "--flipped (in evaluate --set task.flipped=true)"
     swap = f"remove {first}" if flipped else f"use {first}"
-    numbered = "use --one-based (in evaluate --set task.one_based=true)"
+    numbered = f"use {option}"
     order = "the source word comes first" if flipped else "the target word comes first"
     if from_one and all(i <= m and j <= n for (i, j), (m, n) in pairs):
         message = "no link has the word 0 and some are one word beyond the sentence: words are numbered from 1"

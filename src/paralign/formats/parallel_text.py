@@ -113,8 +113,8 @@ def read_pair_files(
         languages: tags of both sides; a script or region chooses among several variants in a file.
         lenient: drop lines that cannot be read instead of raising.
         dropped: counts what ``lenient`` dropped: the reasons of ``read_lines``, ``missing separator`` for a
-            line without the separator, ``missing counterpart`` where the line of the other file was dropped or cut off,
-            and those of :func:`paralign.formats.parallel_treebanks.read_parallel_treebanks`.
+            line without the separator, ``missing counterpart`` for lines behind the end of a truncated file, and those
+            of :func:`paralign.formats.parallel_treebanks.read_parallel_treebanks`.
         tokenised: whether words are separated by spaces.
 
     Raises:

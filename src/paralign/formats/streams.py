@@ -16,7 +16,15 @@ from paralign.errors import UserError
 from paralign.folders import atomic_file
 from paralign.formats.archives import DamagedStream, open_member, split_member
 
-__all__ = ["DamagedStream", "compressed", "decompressed_blocks", "open_input", "open_output", "uncompressed_name"]
+__all__ = [
+    "DamagedStream",
+    "check_plain",
+    "compressed",
+    "decompressed_blocks",
+    "open_input",
+    "open_output",
+    "uncompressed_name",
+]
 
 _BLOCK = 1 << 18
 """Bytes read at a time."""
@@ -79,10 +87,7 @@ def decompressed_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) ->
         DamagedStream: where the compressed data are truncated or damaged.
     """
     first = stream.read(_BLOCK)
-    for magic, what in _FOREIGN.items():
-        if first.startswith(magic) and not (utf16 and "UTF" in what):
-            hint = "save it as UTF-8" if "UTF" in what else "decompress it, or compress it with gzip"
-            raise UserError(f"is {what}", where=name, hint=hint)
+    _check_known(first, name, utf16)
     if first.startswith(_GZIP):
         yield from _inflate(stream, first)
         return
@@ -95,6 +100,30 @@ def decompressed_blocks(stream: IO[bytes], name: str, *, utf16: bool = False) ->
     while first:
         yield first
         first = stream.read(_BLOCK)
+
+
+def _check_known(first: bytes, name: str, utf16: bool = False) -> None:
+    for magic, what in _FOREIGN.items():
+        if first.startswith(magic) and not (utf16 and "UTF" in what):
+            hint = "save it as UTF-8" if "UTF" in what else "decompress it, or compress it with gzip"
+            raise UserError(f"is {what}", where=name, hint=hint)
+
+
+def check_plain(first: bytes, name: str, hint: str) -> None:
+    """Refuse compressed data, other containers and UTF-16 text where only plain UTF-8 text is read.
+
+    Args:
+        first: the first bytes.
+        name: the file, for errors.
+        hint: what to do with gzip and zstd.
+
+    Raises:
+        UserError: naming the format.
+    """
+    _check_known(first, name)
+    kind = "gzip" if first.startswith(_GZIP) else "zstd" if first.startswith(_ZSTD) else None
+    if kind is not None:
+        raise UserError(f"is compressed with {kind}", where=name, hint=hint)
 
 
 def _inflate(stream: IO[bytes], data: bytes) -> Iterator[bytes]:

@@ -165,7 +165,8 @@ def _resample_ratios(stacks: Sequence[Floats], resamples: int, seed: int) -> lis
         drawn = np.add.reduceat(table[rng.permutation(size)], np.arange(_GROUPS) * size // _GROUPS)
     # Systems on one test set have the same denominators, which are summed once.
     different: dict[bytes, int] = {}
-    column = np.array([different.setdefault(values.tobytes(), len(different)) for values in drawn.T])
+    columns = np.ascontiguousarray(drawn.T)
+    column = np.array([different.setdefault(values.tobytes(), len(different)) for values in columns])
     sums = _resampled_sums(drawn[:, np.unique(column, return_index=True)[1]], resamples, rng)
     out, start = [], 0
     for stack in stacks:

@@ -10,7 +10,7 @@ from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Poi
 from paralign.report.layer_plot import distinct_names
 from paralign.report.number_format import format_range, pooling_name
 from paralign.report.styles import Style, assign_styles
-from paralign.report.svg import render_svg, set_tooltip, style_axes
+from paralign.report.svg import render_svg, set_tooltips, style_axes
 
 __all__ = ["draw_similarity"]
 
@@ -132,16 +132,15 @@ def _panel(key: str, title: str, lines: Sequence[Line], *, shuffled: bool = True
         for style, rows in lines:
             measured = [row for row in rows if row["cka"] is not None]
             x, y = [row["layer"] for row in measured], [row["cka"] for row in measured]
-            axes.plot(x, y, color=style.color, linestyle=style.linestyle, linewidth=1.3)
+            look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.3, "marker": "o", "ms": 3.5}
+            (line,) = axes.plot(x, y, **look)
+            set_tooltips(line, [f"{style.system}, layer {row['layer']}: {_describe_layer(row)}" for row in measured])
             band = [(row["layer"], row["low"], row["high"]) for row in rows if row["low"] is not None]
             if band:
                 axes.fill_between(*zip(*band, strict=True), color=style.color, alpha=0.15, linewidth=0)
             baseline = [(row["layer"], row["shuffled"]) for row in rows if row["shuffled"] is not None]
             if shuffled and baseline:
                 axes.plot(*zip(*baseline, strict=True), color=style.color, linestyle=(0, (1, 2)), linewidth=0.8)
-            for row in measured:
-                (dot,) = axes.plot([row["layer"]], [row["cka"]], "o", ms=3.5, color=style.color)
-                set_tooltip(dot, f"{style.system}, layer {row['layer']}: {_describe_layer(row)}")
         style_axes(axes, "layer")
         axes.set_ylim(min(0, *(axes.get_ylim()[:1])), 1.02)
 

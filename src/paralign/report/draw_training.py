@@ -25,7 +25,8 @@ Cosines = tuple[str, Mapping[str, Mapping[int, Mapping[str, float]]]]
 _MAX_POINTS = 120
 _SMOOTHED = 20
 """Curves with at least as many points are smoothed: over a tenth of them on either side."""
-_CAPTION = "One line per run, smoothed, with the logged values behind it."
+_MAX_RAW = 30
+"""In figures with more runs, logged values are not drawn behind the smoothed curves."""
 _TITLES = {"pretrain": "Pretraining", "align": "Alignment", "finetune": "Fine-tuning"}
 
 
@@ -63,7 +64,8 @@ def _figure(command: str, members: Sequence[Curves], styles: Mapping[str, Style]
         if math.isfinite(value)
     ]
     legend = [LegendEntry.line(styles[system]) for system in dict.fromkeys(system for system, _ in members)]
-    return Figure("Training", _TITLES.get(command, command), legend, panels, caption=_CAPTION, points=points)
+    caption = f"One line per run, smoothed{', with the logged values behind it' * (len(members) <= _MAX_RAW)}."
+    return Figure("Training", _TITLES.get(command, command), legend, panels, caption=caption, points=points)
 
 
 def _cosine_figure(members: Sequence[Cosines], styles: Mapping[str, Style]) -> Figure:
@@ -163,7 +165,7 @@ def _plot(key: str, lines: Sequence[tuple[Style, Floats, Floats]]) -> str:
         for style, steps, values in lines:
             marker = "o" if len(steps) == 1 else None  # a line of one point would be invisible
             smooth = _smooth(values)
-            if smooth is not values:
+            if smooth is not values and len(lines) <= _MAX_RAW:
                 axes.plot(steps, values, color=style.color, linewidth=0.7, alpha=0.25)
             axes.plot(
                 steps,

@@ -8,7 +8,7 @@ from typing import Any
 
 from paralign.report.figure import Panel, ShadedTable, TableCell
 from paralign.report.styles import Style
-from paralign.report.svg import render_svg, set_tooltip, style_axes
+from paralign.report.svg import render_svg, set_tooltips, style_axes
 
 __all__ = ["LayerChange", "LayerCurve", "change_table", "distinct_names", "layer_panel"]
 
@@ -79,14 +79,14 @@ def layer_panel(
         for curve in curves:
             style = curve.style
             if curve.points:
-                axes.plot(*zip(*curve.points, strict=True), color=style.color, linestyle=style.linestyle, linewidth=1.3)
+                look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.3, "marker": "o", "ms": 3.5}
+                (line,) = axes.plot(*zip(*curve.points, strict=True), **look)
+                texts = [f"{style.system}, layer {layer}: {title} {value:.3g}" for layer, value in curve.points]
+                set_tooltips(line, texts)
             if curve.band:
                 axes.fill_between(*zip(*curve.band, strict=True), color=style.color, alpha=0.15, linewidth=0)
             if curve.baseline is not None:
                 axes.axhline(curve.baseline, color="#999999", linestyle=(0, (1, 2)), linewidth=0.8)
-            for layer, value in curve.points:
-                (dot,) = axes.plot([layer], [value], "o", ms=3.5, color=style.color)
-                set_tooltip(dot, f"{style.system}, layer {layer}: {title} {value:.3g}")
         style_axes(axes, "layer")
         low, high = axes.get_ylim()
         axes.set_ylim(*(limits or (min(0, low), high)))

@@ -9,11 +9,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import IO, Any
 
-__all__ = ["FIGURE_FORMATS", "DrawnSvg", "render_svg", "save_plots", "set_tooltip", "style_axes"]
+__all__ = ["FIGURE_FORMATS", "DrawnSvg", "render_svg", "save_plots", "set_tooltip", "set_tooltips", "style_axes"]
 
 FIGURE_FORMATS = ("svg", "pdf")
 _SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "font.size": 9, "text.parse_math": False}
 """Text stays text; names of systems are shown as they are: "$" does not begin a formula."""
+_BETWEEN = "\x1f"
+"""Separates the tooltips of markers in the id of their line."""
 
 
 class DrawnSvg(str):
@@ -42,14 +44,17 @@ def render_svg(key: str, draw: Callable[[Any], None], *, size: tuple[float, floa
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_SETTINGS | {"svg.hashsalt": key}):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure.add_subplot())
+        figure = Figure(figsize=size, layout="constrained", facecolor="none")
+        canvas: Any = FigureCanvasSVG(figure)
+        axes = figure.add_subplot(facecolor="none")
+        draw(axes)
+        for artist in (*axes.lines, *axes.collections):  # clipped: their sizes, slow to compute, are not needed
+            artist.set_in_layout(False)
         out = io.StringIO()
         with warnings.catch_warnings():
             # Text stays text in the SVG; the reader's fonts have the glyphs.
             warnings.filterwarnings("ignore", "Glyph .* missing")
-            figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+            canvas.print_svg(out, metadata={"Date": None, "Creator": None})  # savefig would draw twice
     svg = DrawnSvg(_inline(out.getvalue(), "f" + hashlib.sha256(key.encode()).hexdigest()[:8]))
     svg.draw, svg.size = draw, size
     return svg
@@ -113,12 +118,28 @@ def set_tooltip(artist: Any, text: str) -> None:
     artist.set_gid(f"hover {text}")
 
 
+def set_tooltips(line: Any, texts: Sequence[str]) -> None:
+    """Show a text when the pointer is over a marker of a line, one for each."""
+    line.set_gid(f"hovers {_BETWEEN.join(texts)}")
+
+
+def _with_titles(group: re.Match[str]) -> str:
+    """Return the group of a line with a title for each of its markers; none if some are outside of the plot."""
+    texts, content = group[1].split(_BETWEEN), group[2]
+    marker = re.compile(r"(<use [^>]*?)\s*/>")
+    if len(marker.findall(content)) != len(texts):
+        return f"<g>{content}"
+    titles = iter(texts)
+    return "<g>" + marker.sub(lambda found: f"{found[1]}><title>{next(titles)}</title></use>", content)
+
+
 def _inline(svg: str, prefix: str) -> str:
     """Turn an SVG file into an element of a page: no prolog, metadata or namespaces, and ids with a prefix."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"', "", svg)
     svg = re.sub(r'<g id="hover ([^"]*)">', r"<g><title>\1</title>", svg)
+    svg = re.sub(r'<g id="hovers ([^"]*)">(.*?</g>\s*</g>)', _with_titles, svg, flags=re.DOTALL)
     svg = re.sub(r'\sid="(?!m|p)[^"]*"', "", svg)  # only markers and clip paths are referenced
     svg = re.sub(r'\sid="', f' id="{prefix}-', svg)
     svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)

@@ -33,7 +33,7 @@ _MANY_UNKNOWN = 0.01
 
 __all__ = [
     "build_corpus",
-    "check_languages",
+    "check_languages_or_warn",
     "check_same_text",
     "echo_languages",
     "kept_lines",
@@ -80,7 +80,7 @@ def build_corpus(
         UserError: for text that cannot be read, or that is in another language than its tag.
     """
     if shard is None:
-        check_languages(specs, lenient=lenient, quiet=quiet)
+        check_languages_or_warn(specs, lenient=lenient, quiet=quiet)
     unseen = excluded_sentences(map(Path, exclude), lenient=lenient)[0] if exclude else None
     store = build_store(
         specs,
@@ -101,11 +101,18 @@ def build_corpus(
     return store
 
 
-def check_languages(specs: Sequence[PairSpec | TextSpec], *, lenient: bool = False, quiet: bool = False) -> None:
+def check_languages_or_warn(
+    specs: Sequence[PairSpec | TextSpec], *, lenient: bool = False, quiet: bool = False
+) -> None:
     """Check that text is in the language of its tag.
 
+    Args:
+        specs: text or pairs.
+        lenient: print a warning instead of raising.
+        quiet: print no warning.
+
     Raises:
-        UserError: if it is not. With ``lenient`` a warning is printed instead.
+        UserError: if it is not.
     """
     for spec in specs:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.corpus.store import TokenStore
 from paralign.encoder import Encoder
 from paralign.errors import UserError
@@ -105,6 +105,5 @@ def _read_dictionaries(encoder: Encoder, specs: Sequence[PairSpec], lenient: boo
             else:
                 words.append(pair)
                 pieces.append((first, second))
-        for reason, number in sorted(dropped.items()):
-            echo(f"{spec}: {number:,} entries dropped: {reason}", quiet=quiet)
+        echo_dropped(dropped, f"{spec}: entries", quiet=quiet)
     return Dictionary(words, pieces)

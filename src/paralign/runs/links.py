@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from paralign.console import echo
+from paralign.console import echo, echo_dropped
 from paralign.corpus.link_store import LinkStore, write_link_store
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
@@ -16,6 +17,7 @@ from paralign.formats.links import Link, read_links
 from paralign.formats.parallel_text import has_pair_per_line
 from paralign.languages import parse_derived
 from paralign.runs.settings import LinksConfig
+from paralign.sources.readers import line_count
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
 from paralign.text.words import split_words
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
@@ -31,6 +33,7 @@ def open_links(
     *,
     model: str | None = None,
     files: Sequence[str] = (),
+    lenient: bool = False,
     quiet: bool = False,
 ) -> LinkStore:
     """Return the word links of a run, which are computed once and stored in ``folder/links``.
@@ -41,6 +44,7 @@ def open_links(
         config: how links are computed.
         model: the encoder, for ``similarity``.
         files: files in Pharaoh format as ``SRC-TGT=PATH``, one for each source of the store, in the same order.
+        lenient: drop and count malformed links in ``files``; a line that cannot be read has no links.
         quiet: print nothing.
 
     Raises:
@@ -52,15 +56,10 @@ def open_links(
             raise UserError(f"word links are not supported for {tag}, whose pieces are reversed", hint="use inv")
     path = folder / "links"
     if path.is_dir():
-        stored = LinkStore.open(path, store)
-        if files and stored.meta.get("files") != list(files):
-            raise UserError(
-                "the run already has other word links", where=path, hint="remove --links, or use another --out"
-            )
-        return stored
+        return LinkStore.open(path, store)
     rows: Iterable[list[Link]]
     if files:
-        rows = _read(store, [parse_pairs(text) for text in files])
+        rows = _read(store, [parse_pairs(text) for text in files], lenient, quiet)
         facts: dict[str, Any] = {"files": list(files)}
     else:
         rows = _align(store, config, model, path, quiet)
@@ -101,7 +100,7 @@ def _pairs(store: TokenStore, records: np.ndarray, tokenised: bool) -> Iterator[
         yield WordPair((first, second), (source, target))
 
 
-def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
+def _read(store: TokenStore, files: Sequence[PairSpec], lenient: bool, quiet: bool) -> Iterator[list[Link]]:
     """Yield the links of each record, which are on the line that the record was read from."""
     unused = list(files)
     tables: list[WordLinks] = []
@@ -118,12 +117,15 @@ def _read(store: TokenStore, files: Sequence[PairSpec]) -> Iterator[list[Link]]:
             hint = "remove --links, so that the run computes them, or convert the text with corpus convert"
             message = "links cannot be read for treebanks and translation memories, whose lines are not pairs"
             raise UserError(message, where=path, hint=hint)
-        rows = WordLinks.from_rows(links.possible for links in read_links(spec.path))
+        dropped: Counter[str] = Counter()
+        links = read_links(spec.path, lenient=lenient, dropped=dropped)
+        rows = WordLinks.from_rows(pair.possible for pair in links)
+        echo_dropped(dropped, f"{spec}: links", quiet=quiet)
         indices = smallworld_range(path)
-        # Lines after a limit were not counted, so there may be more lines of links than counted lines.
-        counted = entry["kept"] + sum(entry["dropped"].values())
-        expected = len(indices) if indices is not None else counted
-        if len(rows) < counted or (len(rows) != expected and store.meta["filter"].get("limit") is None):
+        # Otherwise unknown, or more than the run reads: then each record is only checked to have a line.
+        limited = store.meta["filter"].get("limit") is not None
+        expected = len(indices) if indices is not None else line_count(parse_pairs(entry["spec"]))
+        if expected is not None and not limited and len(rows) != expected:
             message = f"{len(rows):,} lines of links for {expected:,} lines of {entry['spec']}"
             raise UserError(message, where=spec.path, hint="give a line of links for each line of the text")
         tables.append(rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -21,7 +20,6 @@ from paralign.tasks.supervised import SupervisedTask
 
 __all__ = [
     "RowContext",
-    "echo_dropped",
     "echo_scores",
     "echo_summary",
     "echo_truncated",
@@ -113,12 +111,6 @@ def recorded_settings(task: Task) -> dict[str, Any]:
     """Return the settings of a task as rows record them."""
     settings = task.config.model_dump(mode="json")
     return {"task": settings} if settings else {}
-
-
-def echo_dropped(dropped: Counter[str], quiet: bool) -> None:
-    """Print how many items were dropped, by reason."""
-    if dropped:
-        echo("dropped: " + ", ".join(f"{n:,} {reason}" for reason, n in dropped.most_common()), quiet=quiet)
 
 
 def echo_truncated(task: Task, where: str, notes: set[str], quiet: bool) -> None:

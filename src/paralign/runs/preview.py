@@ -19,14 +19,13 @@ from paralign.batches.views import PairBatch, View
 from paralign.config import merge
 from paralign.console import echo, is_main_process, printable, rough_duration
 from paralign.corpus.store import TokenStore
-from paralign.errors import UserError
 from paralign.ragged import row_ids
 from paralign.runs.corpus import kept_lines
 from paralign.runs.finetune import FinetuneRun
 from paralign.runs.options import RunOptions
 from paralign.runs.train import PreparedTraining
 from paralign.sources.readers import line_count
-from paralign.sources.specs import PairSpec, TextSpec
+from paralign.sources.specs import PairSpec, TextSpec, check_readable_again
 from paralign.tasks.supervised import SupervisedTask
 from paralign.training import Trainer
 from paralign.training.memory import GIB, free_memory
@@ -65,10 +64,10 @@ def preview_training(
         limit: number of records of each language pair that the run would use. None: all.
 
     Raises:
-        UserError: for input that the run cannot use, and for standard input, which can be read only once.
+        UserError: for input that the run cannot use, and for standard input and pipes, which can be read only once.
     """
-    if any(source.partition("=")[2].strip() == "-" for source in sources):
-        raise UserError("standard input can be read only once", hint="give a file to preview a run")
+    paths = [source.partition("=")[2].strip() for source in sources]
+    check_readable_again(paths, "the run after its preview reads it again")
     with _temporary(options) as temporary:
         prepared = prepare(temporary)
         assert prepared is not None

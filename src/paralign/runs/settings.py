@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, create_model, field_validator
+from pydantic import Field, ValidationInfo, create_model, field_validator
 
 from paralign.batches.views import ViewsConfig
 from paralign.config import Config, load_named_toml, merge, parse_override, resolve, section, toml_files
@@ -16,6 +16,7 @@ from paralign.errors import UserError
 from paralign.objectives import OBJECTIVES, find_objective
 from paralign.training import TrainingConfig
 from paralign.words.base import find_aligner
+from paralign.words.symmetrization import check_symmetrization
 
 __all__ = [
     "DictionaryConfig",
@@ -46,6 +47,13 @@ class LinksConfig(Config):
         if "links" in find_aligner(method).requires:
             raise ValueError(f"{method!r} needs a file of links: use --links instead")
         return method
+
+    @field_validator("symmetrise")
+    @classmethod
+    def _symmetrization_is_known(cls, symmetrise: str | None, info: ValidationInfo) -> str | None:
+        if symmetrise is not None and "method" in info.data:  # otherwise the method is wrong
+            check_symmetrization(symmetrise, find_aligner(info.data["method"]).more_symmetrizations)
+        return symmetrise
 
 
 class DictionaryConfig(Config):

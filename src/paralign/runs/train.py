@@ -388,7 +388,15 @@ def _links(
     if not _needs_links(config):
         return None
     return main_process_first(
-        lambda: open_links(folder.path, store, config.links, model=inputs.base, files=inputs.links, quiet=options.quiet)
+        lambda: open_links(
+            folder.path,
+            store,
+            config.links,
+            model=inputs.base,
+            files=inputs.links,
+            lenient=options.lenient,
+            quiet=options.quiet,
+        )
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from paralign.errors import UserError
 from paralign.formats.bucc import read_bucc
@@ -30,7 +30,10 @@ from paralign.sources.reordering import (
 )
 from paralign.sources.specs import PairSpec, TextSpec, smallworld_range
 
+T = TypeVar("T")
+
 __all__ = [
+    "fill_gaps",
     "line_count",
     "lines_are_pairs",
     "read_labeled_sentences",
@@ -165,12 +168,33 @@ def line_count(spec: PairSpec | TextSpec) -> int | None:
     return count_lines(spec.path, spec.paths, spec.languages)
 
 
-def lines_are_pairs(spec: PairSpec) -> bool:
-    """Return whether the lines of pairs count the pairs of a file, so that a gap is a pair that was dropped.
+def lines_are_pairs(spec: PairSpec | TextSpec) -> bool:
+    """Return whether the lines of items count the items of a file, so that a gap is an item that was dropped.
 
     They do not in treebanks and translation memories, whose pairs have several lines, and in the small world.
     """
     return smallworld_range(spec.path) is None and has_pair_per_line(spec.path, spec.paths)
+
+
+def fill_gaps(
+    spec: PairSpec | TextSpec, rows: Iterable[tuple[int, T]], empty: T, *, lenient: bool
+) -> Iterator[tuple[int, T]]:
+    """Yield the rows of a text, and an empty row for each line that was dropped, so that line numbers stay the same.
+
+    Args:
+        spec: the text.
+        rows: line and content of what was read.
+        empty: the content of an empty row.
+        lenient: whether lines were dropped instead of raising; also those at the end are filled then.
+    """
+    has_lines, last = lines_are_pairs(spec), 0
+    for number, content in rows:
+        if has_lines:
+            yield from ((gap, empty) for gap in range(last + 1, number))
+        yield number, content
+        last = number
+    if lenient and (end := line_count(spec)) is not None:
+        yield from ((gap, empty) for gap in range(last + 1, end + 1))
 
 
 def _options(lenient: bool, dropped: Counter[str] | None, labeled: bool = True) -> ReadOptions:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paralign.errors import UserError
+from paralign.folders import is_special
 from paralign.formats.archives import archive_of
 from paralign.formats.hub import is_hub
 from paralign.languages.derived_language import DERIVED_SEPARATOR, parse_derived
@@ -19,6 +20,7 @@ __all__ = [
     "PairSpec",
     "TextSpec",
     "check_order",
+    "check_readable_again",
     "data_paths",
     "input_files",
     "parse_pairs",
@@ -112,6 +114,24 @@ def check_order(spec: PairSpec) -> None:
             raise UserError(
                 f"gold links refer to the original order of words, {tag} has another", where=spec.path, hint=hint
             )
+
+
+def check_readable_again(paths: Iterable[str], reason: str) -> None:
+    """Refuse standard input and pipes, which can be read only once.
+
+    Args:
+        paths: paths of specs; several files of one spec have commas between.
+        reason: why they are read more than once, to follow "but".
+
+    Raises:
+        UserError: with the first such path.
+    """
+    for path in paths:
+        for part in [path] if Path(path).exists() else map(str.strip, path.split(",")):
+            if part == "-" or is_special(Path(part)):
+                what = "standard input" if part == "-" else "a pipe"
+                where = None if part == "-" else part
+                raise UserError(f"{what} can be read only once, but {reason}", where=where, hint="give a file")
 
 
 def smallworld_range(path: str) -> range | None:

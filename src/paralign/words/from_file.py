@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar
 
 import numpy as np
 
+from paralign.console import echo_dropped
 from paralign.formats.links import read_text_links
 from paralign.words.base import Aligner
 from paralign.words.word_links import WordLinks
@@ -24,6 +26,9 @@ class FileAligner(Aligner):
         path, lenient, one_based = self.options.links, self.options.lenient, self.options.one_based
         assert path is not None
         sizes = [(len(pair.words[0]), len(pair.words[1])) for pair in self.pairs]
-        links = read_text_links(path, sizes, one_based=one_based, lenient=lenient)
-        flat = np.array([(k, i, j) for k, row in enumerate(links) for i, j in row.possible], np.int64).reshape(-1, 3)
+        dropped: Counter[str] = Counter()
+        links = read_text_links(path, sizes, one_based=one_based, lenient=lenient, dropped=dropped)
+        echo_dropped(dropped, "links", quiet=self.options.quiet)
+        rows = [(k, i, j) for k, row in enumerate(links[:count]) for i, j in row.possible]
+        flat = np.array(rows, np.int64).reshape(-1, 3)
         return WordLinks.from_arrays(count, [flat[:, 0]], [flat[:, 1]], [flat[:, 2]])

@@ -65,8 +65,9 @@ class HmmConfig(StatisticalConfig):
     similarity: float = Field(default=3.0, ge=0)
     """With an encoder: weight of the similarity of two words: their probability is multiplied by exp(weight · z), where
     z is their cosine minus the mean of the sentence pair, in standard deviations of the text."""
-    layer: int | None = Field(default=None, ge=0)
-    """With an encoder: hidden state, 0 for the embeddings. Default: 7/12 of the layers."""
+    layer: int | float | None = None
+    """With an encoder: hidden state, 0 for the embeddings, -1 for the last, or a fraction of the depth such as 0.67.
+    Default: 7/12 of the layers, rounded."""
 
 
 class HmmAligner(StatisticalAligner):

@@ -79,6 +79,11 @@ class StatisticalAligner(Aligner):
             message = f"the aligner was trained on {trained}, but the text is {'-'.join(languages)}"
             raise UserError(message, where=options.load, hint="train one for these languages, in this order")
         self.lowercase = facts["lowercase"]
+        tokenised = facts.get("tokenised", options.tokenised)  # aligners of earlier versions do not record it
+        if tokenised != options.tokenised:
+            given = "with --tokenized, but it is not given here" if tokenised else "without --tokenized"
+            message = f"WARNING {options.load}: the aligner was trained {given}: the text may have other words"
+            echo(message, quiet=options.quiet)
 
     @abstractmethod
     def train(self, bitext: Bitext, count: int) -> tuple[Posteriors, SavedAligner | None]:
@@ -107,6 +112,7 @@ class StatisticalAligner(Aligner):
             "lowercase": self.lowercase,
             "method": self.name,
             "settings": self.config.model_dump(mode="json"),
+            "tokenised": self.options.tokenised,
         }
 
     def read(self, pairs: Iterable[WordPair]) -> None:
