@@ -334,6 +334,7 @@ def commands_page(rows: Sequence[Row]) -> str:
             if name in row:
                 where = row["system"] if name == "aligned" else row["task"]
                 command = re.sub(r"--seed \d+", "--seed SEED", row[name])
+                command = re.sub(r"(--model \S+ ){3,}", "--model ENCODER ... ", command)
                 used[command][f"{row['base']} {where}"] = None
         for command, places in used.items():
             lines.append(f"\n{title}, {', '.join(places)}:\n\n```\n{command}\n```")
