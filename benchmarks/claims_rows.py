@@ -165,9 +165,15 @@ def rates(runs: Path, base: str, commit: str) -> list[dict[str, Any]]:
     """
     scores: dict[str, dict[str, float]] = {}
     for file in sorted(runs.rglob("results.jsonl")):
+        if json.loads(file.with_name("run.json").read_text(encoding="utf-8")).get("status") != "done":
+            continue
         for row in read_results(file):
-            if "@" in str(row.settings.get("system", "")):
-                scores.setdefault(str(row.settings["system"]), {})[row.language] = row.value
+            system = str(row.settings.get("system", ""))
+            if "@" not in system or not is_wanted(row, None):
+                continue
+            if row.language in scores.setdefault(system, {}):
+                raise SystemExit(f"{file}: there are two scores of {system} in {row.language}; give one seed only")
+            scores[system][row.language] = row.value
     found = []
     for name, by_language in scores.items():
         system, _, rate = name.partition("@")

@@ -173,6 +173,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="number of systems trained at the same time")
     parser.add_argument("--tries", action="store_true", help="try learning rates")
     given = parser.parse_args()
+    if given.base == NAME and not given.tries and not CHOSEN.exists():
+        raise SystemExit(f"{CHOSEN} is missing: run --tries, benchmarks/suites/tries.toml and claims.py rates first")
     out = given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     prepare(given.data.resolve(), out)

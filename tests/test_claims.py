@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -154,6 +155,23 @@ def gains(row: Any, system: str, values: list[float], control: str = "base", **m
     """Rows of a system that is better than its control by these thousandths, seed by seed, and of the control."""
     both = [(row(control, k, 500 + k, **more), row(system, k, 500 + k + gain, **more)) for k, gain in enumerate(values)]
     return [one for pair in both for one in pair]
+
+
+def test_rates_are_accuracies_of_finished_runs(rows_module, tmp_path):
+    """Other metrics in the same files, and runs that are not done, are left out."""
+    common = {"task": "pos", "dataset": "ewt", "n": 2, "model": "m", "model_hash": "0", "run": "r"}
+    for rate, status, shift in (("0.001", "done", 0.0), ("0.0001", "done", 0.01), ("0.01", "running", 0.3)):
+        run = tmp_path / rate
+        rows = [
+            Measurement(language=tag, metric=metric, value=value + shift, settings={"system": f"ppa@{rate}"}, **common)
+            for metric, values in (("accuracy", (0.5, 0.25, 0.35)), ("f1", (0.6, 0.9, 0.9)))
+            for tag, value in zip(("en", "de", "fr"), values, strict=True)
+        ]
+        write_results(run, [(row, None) for row in rows])
+        (run / "run.json").write_text(json.dumps({"status": status}))
+    found = rows_module.rates(tmp_path, "mini", "abc")
+    assert [(row["rate"], row["source"], row["targets"]) for row in found] == [(1e-4, 0.51, 0.31), (1e-3, 0.5, 0.3)]
+    assert rows_module.chosen_rate(found, "ppa") == 1e-4
 
 
 def test_a_difference_has_students_interval_and_p(row, decide):

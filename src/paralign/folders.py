@@ -155,6 +155,8 @@ def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *
         require_folder(output.parent)
         if output.is_dir():
             raise UserError("is a folder, not a file", where=output, hint="name a file")
+        if is_special(output):
+            continue  # written to, not replaced
         if output.resolve() in used:
             raise UserError(
                 "the output file is also an input or another output", where=output, hint="name another file"

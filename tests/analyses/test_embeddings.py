@@ -132,6 +132,7 @@ def test_mistakes_leave_nothing_behind(base, tmp_path, more, message):
 
 def test_a_second_analysis_replaces_the_first_unless_it_fails(run, base, tmp_path, monkeypatch):
     out = shutil.copytree(run[0], tmp_path / "words")
+    (out / "dictionary.en-fr.tsv").write_text("of an analysis of another pair")
     given = {"pairs": "en-de=smallworld:0-300", "out": out, "words": 12, "most": 30, "skip": 5, "quiet": True}
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     with monkeypatch.context() as failing:
@@ -143,3 +144,4 @@ def test_a_second_analysis_replaces_the_first_unless_it_fails(run, base, tmp_pat
     assert {row.n for row in read_results(out)} == {row.n for row in rows} == {30}
     assert json.loads((out / "run.json").read_text())["command"] == "the second command"
     assert [path.name for path in (out / "figures").iterdir()] == ["embeddings.json"]  # no sentences were chosen
+    assert [path.name for path in out.glob("*.tsv")] == ["dictionary.en-de.tsv"]

@@ -114,7 +114,9 @@ def test_hints_lead_to_options_and_settings_that_exist():
             assert setting in SETTINGS, hint
 
 
-@pytest.mark.parametrize("words", ["evaluate --batch 32", "suite quick --steps 5", "report runs --config x"])
+@pytest.mark.parametrize(
+    "words", ["evaluate --batch 32", "evaluate --steps 5", "suite quick --steps 5", "report runs --config x"]
+)
 def test_hints_name_options_of_the_command(words, capsys):
     assert main(words.split()) == 2
     error = capsys.readouterr().err

@@ -34,6 +34,14 @@ def test_no_command_overwrites_what_it_reads(folder, capsys, command):
     assert {path.name: path.read_text() for path in folder.iterdir()} == FILES
 
 
+@pytest.mark.parametrize("command", [
+    "corpus order --text de=t.conllu --out /dev/null",
+    "words --pairs en-de=a.tsv --out /dev/null --posteriors /dev/null",
+])  # fmt: skip
+def test_devices_are_written_to(folder, command):
+    assert main(command.split()) == 0
+
+
 def test_a_word_order_is_replaced_only_on_request(folder, capsys):
     command = ["corpus", "order", "--text", "de=t.conllu", "--out"]
     assert main([*command, "a.tsv"]) == 2

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import paralign
+from paralign.__main__ import main
 from paralign.batches.views import ViewsConfig
 from paralign.corpus.link_store import LinkedWords, LinkStore, write_link_store
 from paralign.corpus.store import TokenStore
@@ -194,6 +195,17 @@ def test_links_may_be_named_differently_when_a_run_is_resumed(base, tmp_path, mo
     with stopped_at(1):
         align(base, tmp_path / "run", links=["en-de=links"])
     align(base, tmp_path / "run", links=["en-de=./links"], resume=True)
+
+
+def test_links_fit_the_text_of_a_store_even_if_its_file_has_grown(base, tmp_path):
+    text = tmp_path / "text.tsv"
+    text.write_text("".join(f"the house {k} is near the river\tdas Haus {k} ist nah am Fluss\n" for k in range(60)))
+    command = f"corpus build --model {base} --pairs en-de={text} --out {tmp_path}/store --set data.min_pieces=1 -q"
+    assert main(command.split()) == 0
+    with text.open("a") as file:
+        file.write("one more\tnoch eins\n")
+    (tmp_path / "links").write_text("0-0\n" * 60)
+    align(base, tmp_path / "run", pairs=(), corpus=tmp_path / "store", links=[f"en-de={tmp_path}/links"])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
+import io
 import re
+import xml.etree.ElementTree as ET
 
-from paralign.report.svg import render_svg, set_tooltips
+from paralign.report.svg import render_svg, save_plots, set_tooltips
 
 
 def titles(points, limits):
@@ -28,3 +30,12 @@ def test_no_marker_gets_the_tooltip_of_another_if_some_are_not_drawn():
     assert found == []
     assert svg.count("<g") == svg.count("</g>")
     assert "hovers" not in svg
+
+
+def test_files_are_well_formed():
+    def draw(axes):
+        set_tooltips(axes.plot([0, 1], [1, 2], marker="o")[0], ["one", "two"])
+
+    file = io.BytesIO()
+    save_plots(file, [("title", render_svg("key", draw))], [], format="svg", key="key", columns=1)
+    assert ET.fromstring(file.getvalue()).tag.endswith("svg")

@@ -120,10 +120,13 @@ def hint_for(option: str, command: Any) -> str | None:
         None for a name nobody is known to try, and if the command has none of the options to use instead.
     """
     hint = HINTS.get(option.replace("_", "-"))
-    instead = set(re.findall(r"--[a-z-]+", hint or ""))
-    if hint is not None and hint.startswith("--") and not any(instead.intersection(p.opts) for p in command.params):
-        return None
-    return hint
+    if hint is None or not hint.startswith("--"):
+        return hint
+    known = {name for parameter in command.params for name in parameter.opts}
+    if "--set training." in hint or "--set data." in hint:
+        return hint if "--recipe" in known else None  # other commands have settings of their own
+    instead = re.findall(r"--[a-z-]+", hint)
+    return hint if known.intersection(instead) else None
 
 
 class Command(TyperCommand):

@@ -60,11 +60,16 @@ def command(
     if (kind in ("shift", "lir", "lsar")) != bool(text) or bool(text) == bool(pairs):
         hint = "--pairs en-de=PATH for orthogonal and linear, --text en=PATH --text de=PATH for shift, lir and lsar"
         raise UserError(f"--kind {kind} needs {'--text' if kind in ('shift', 'lir', 'lsar') else '--pairs'}", hint=hint)
-    of_pairs = {"--links": links, "--method": method, "--tokenised": tokenised, "--one-based": one_based}
-    unused, source = (of_pairs, "--text") if pairs is None else ({"--components": components}, "--pairs")
-    for option, value in unused.items():
-        if value:
-            raise UserError(f"{option} has no effect with {source}", hint="remove it")
+    without_effect: dict[str, dict[str, object]] = {
+        "--text": {"--links": links, "--method": method, "--tokenised": tokenised, "--one-based": one_based},
+        "--links": {"--method": method},
+        f"--kind {kind}": {"--components": components},
+    }
+    reasons = ["--text"] * (pairs is None) + ["--links"] * (links is not None) + [f"--kind {kind}"] * (kind != "lir")
+    for reason in reasons:
+        for option, value in without_effect[reason].items():
+            if value:
+                raise UserError(f"{option} has no effect with {reason}", hint="remove it")
     if pairs is None:
         make_text_maps(
             model,

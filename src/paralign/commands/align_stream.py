@@ -148,11 +148,13 @@ def align_stream(
             count += number
         echo_dropped(dropped, "pairs", quiet=quiet)
         return count
+    given = [__version__, str(spec), aligner.symmetrization, tokenised, lenient, learn_from, part]
+    facts = {name: value for name, value in (aligner.facts() or {}).items() if name != "tokenised"}
     identity = _identity(
         spec,
         {
-            "aligner": aligner.facts() if load is None else _folder_digest(load),
-            "settings": [__version__, str(spec), aligner.symmetrization, tokenised, lenient, learn_from, part, limit],
+            "aligner": facts if load is None else _folder_digest(load),
+            "settings": given + ([] if limit is None else [limit]),
         },
     )
     learned = paths[0].with_name(f".{paths[0].name}.aligner")

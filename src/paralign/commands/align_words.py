@@ -270,9 +270,8 @@ def check_gold_options(gold: str | Path | None, flipped: bool, one_based: bool) 
         UserError: naming the option.
     """
     if gold is None and (flipped or one_based):
-        raise UserError(
-            f"there are no links that --{'flipped' if flipped else 'one-based'} describes", hint="add --gold"
-        )
+        option = "--flipped" if flipped else "--one-based"
+        raise UserError(f"{option} describes gold links, but none are given", hint="add --gold, or remove it")
 
 
 def _write_score(path: Path, score: AlignmentScore, facts: Mapping[str, Any]) -> None:

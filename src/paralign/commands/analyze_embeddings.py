@@ -96,7 +96,7 @@ def analyze_embeddings(
         "skip": skip,
         "sentences": list(sentences),
         "lenient": lenient,
-        "one_based": one_based or None,
+        "one_based": one_based,
         "limit": limit,
     }
     # First, so that a mistyped name is found at once.
@@ -137,6 +137,8 @@ def analyze_embeddings(
         )
     # Only now, so that the previous content of the folder stays if the analysis fails.
     folder.begin(settings)
+    for earlier in folder.path.glob("dictionary.*.tsv"):
+        earlier.unlink()
     name = f"{spec.source}-{spec.target}"
     write_lines(folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in translations))
     shown_words = [[t.source, t.target] for t in translations[:words]]

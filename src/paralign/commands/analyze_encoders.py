@@ -75,7 +75,7 @@ def analyze_encoders(
     result = analysis.analyze(encoders, texts, run=folder.name, progress=lambda line: echo(line, quiet=quiet))
     echo_dropped(sum((one.dropped for one in texts), Counter()), "lines", quiet=quiet)
     # Only now, so that the previous content of the folder stays if the analysis fails.
-    recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit}
+    recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit, "lenient": lenient}
     recorded |= {name: analysis.config.model_dump(mode="json")}
     first = encoders[0].model_facts
     folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])

@@ -103,7 +103,7 @@ def analyze_links(
         "show": show,
         "sentences": list(sentences),
         "lenient": lenient,
-        "links_one_based": links_one_based or None,
+        "links_one_based": links_one_based,
         "limit": limit,
     }
     dropped: Counter[str] = Counter()

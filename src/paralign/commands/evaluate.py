@@ -147,6 +147,7 @@ def evaluate(
     alarms = dict(folder.before.get("alarms_of", {"": folder.before.get("alarms", [])}))
     for spec, found, entries, rows in zip(data, warnings, files, measured, strict=True):
         found += fitted_on(maps, entries) + warn_of_scores([row for row, _ in rows])
+        alarms.pop(spec, None)  # of an evaluation without rows
         alarms[" ".join(rows[0][0].key()) if rows else spec] = found
     folder.save(  # before the results, so that there are none without their warnings
         parameters=encoder.parameter_count(),

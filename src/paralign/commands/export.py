@@ -71,7 +71,7 @@ def export(
     out = Path(out)
     if out.exists():
         raise UserError("already exists", where=out, hint="choose another folder, or remove this one")
-    specs = [parse_text(spec) for spec in ([trim_vocabulary] if isinstance(trim_vocabulary, str) else trim_vocabulary)]
+    specs = [parse_text(spec) for spec in trim_vocabulary]
     paths = (path for spec in specs for path in spec.paths)
     check_readable_again(paths, "--trim-vocabulary reads the text twice")
     encoder = Encoder.from_pretrained(model)

@@ -57,12 +57,13 @@ def predict(
         UserError: for input that cannot be used, and if ``out`` exists and ``force`` is off or is also read.
     """
     path = Path(out)
+    check_outputs([path], [], force=force)
     task_instance, _ = saved_task(task, model, task_section(merge(*map(parse_override, overrides))))
     dropped: Counter[str] = Counter()
     items = task_instance.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
     echo_dropped(dropped, "items", quiet=quiet)
     inputs = [archive_of(entry["path"]) for entry in data_files([data])]
-    check_outputs([path], inputs, force=force)
+    check_outputs([path], inputs, force=True)
     encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:

@@ -95,6 +95,8 @@ def save_plots(
         for number, (title, plot) in enumerate(plots, 1):
             axes = figure.add_subplot(rows, columns, number)
             plot.draw(axes)
+            for artist in axes.get_children():
+                artist.set_gid(None)  # tooltips are for the page only
             axes.set_title(title, fontsize=9, loc="left")
         if legend:
             handles = [Line2D([], [], label=label, **properties) for label, properties in legend]
@@ -139,7 +141,7 @@ def _inline(svg: str, prefix: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"', "", svg)
     svg = re.sub(r'<g id="hover ([^"]*)">', r"<g><title>\1</title>", svg)
-    svg = re.sub(r'<g id="hovers ([^"]*)">(.*?</g>\s*</g>)', _with_titles, svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="hovers ([^"]*)">(.*?(?:</g>|<g [^>]*/>)\s*</g>)', _with_titles, svg, flags=re.DOTALL)
     svg = re.sub(r'\sid="(?!m|p)[^"]*"', "", svg)  # only markers and clip paths are referenced
     svg = re.sub(r'\sid="', f' id="{prefix}-', svg)
     svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)

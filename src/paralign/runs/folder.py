@@ -137,7 +137,7 @@ class RunFolder:
             self._lock_folder()
             if not self._begun and self._read() != self._found:
                 self._unlock()
-                hint = "give the command again"
+                hint = "run the command again"
                 raise UserError("another process has just written this folder", where=self.path, hint=hint)
             self._begun = True
             self.save()  # first, because a folder with run.json can be resumed

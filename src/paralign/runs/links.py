@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from paralign.console import echo, echo_dropped
 from paralign.corpus.link_store import LinkStore, write_link_store
+from paralign.corpus.shard_plan import source_file
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
 from paralign.formats.links import Link, read_links
@@ -124,7 +125,7 @@ def _read(store: TokenStore, files: Sequence[PairSpec], lenient: bool, quiet: bo
         indices = smallworld_range(path)
         # Otherwise unknown, or more than the run reads: then each record is only checked to have a line.
         limited = store.meta["filter"].get("limit") is not None
-        expected = len(indices) if indices is not None else line_count(parse_pairs(entry["spec"]))
+        expected = len(indices) if indices is not None else _line_count(entry)
         if expected is not None and not limited and len(rows) != expected:
             message = f"{len(rows):,} lines of links for {expected:,} lines of {entry['spec']}"
             raise UserError(message, where=spec.path, hint="give a line of links for each line of the text")
@@ -140,3 +141,12 @@ def _read(store: TokenStore, files: Sequence[PairSpec], lenient: bool, quiet: bo
         if line >= len(tables[number]):
             raise UserError(f"no line {line + 1} of links", where=names[number], hint="give the links of the same text")
         yield tables[number][line]
+
+
+def _line_count(source: Mapping[str, Any]) -> int | None:
+    """Return the number of lines of a text of a store; None if the file is gone or has changed."""
+    try:
+        same = all(source_file(file["path"]) == file for file in source["files"])
+    except OSError:
+        return None
+    return line_count(parse_pairs(source["spec"])) if same else None

@@ -81,8 +81,9 @@ class StatisticalAligner(Aligner):
         self.lowercase = facts["lowercase"]
         tokenised = facts.get("tokenised", options.tokenised)  # aligners of earlier versions do not record it
         if tokenised != options.tokenised:
-            given = "with --tokenized, but it is not given here" if tokenised else "without --tokenized"
-            message = f"WARNING {options.load}: the aligner was trained {given}: the text may have other words"
+            given = ("with", "it is not given here") if tokenised else ("without", "it is given here")
+            message = f"the aligner was trained {given[0]} --tokenized, but {given[1]}: words may be split differently"
+            message = f"WARNING {options.load}: {message}"
             echo(message, quiet=options.quiet)
 
     @abstractmethod
