@@ -98,6 +98,9 @@ def test_links_are_shown_as_words(base, tmp_path, capsys):
 def test_standard_input_cannot_be_previewed(base, tmp_path, capsys):
     assert main(arguments(base, tmp_path / "run", "--dry-run", pairs="en-de=-")) == 2
     assert "standard input can be read only once" in capsys.readouterr().err
+    command = f"finetune --model {base} --task pos --train en=- --eval en=x --out {tmp_path}/run --dry-run"
+    assert main(command.split()) == 2
+    assert "standard input can be read only once" in capsys.readouterr().err
 
 
 PRETRAINING = ["pretrain", "--arch", "bert:2x32", "--vocab", "300", "--text", "en=smallworld:0-80", "--set",

@@ -99,7 +99,7 @@ def command(
             options,
             cost=dry_run,
             show=show,
-            sources=pairs or [],
+            sources=[*request.pairs, *request.links, *request.dictionary],
             limit=limit,
         )
     else:

@@ -113,6 +113,12 @@ def command(
     request = FinetuneRequest(model, task, data, seeds, recipe, settings, overrides or [])
     options = RunOptions(out, resume, quiet, lenient, tuple(track or ()))
     if dry_run or show:
-        preview_finetune(lambda temporary: prepare_finetune(temporary, request), options, cost=dry_run, show=show)
+        preview_finetune(
+            lambda temporary: prepare_finetune(temporary, request),
+            options,
+            cost=dry_run,
+            show=show,
+            sources=[*train, *eval, *([dev] if dev else [])],
+        )
     else:
         prepare_finetune(options, request).run(keep_models=keep_models)

@@ -112,7 +112,7 @@ def command(
             options,
             cost=dry_run,
             show=show,
-            sources=[*(pairs or []), *(text or [])],
+            sources=[*request.pairs, *request.text, *request.heldout, *request.dictionary],
             limit=limit,
         )
     else:

@@ -60,14 +60,13 @@ def preview_training(
         options: options of the run; a temporary folder replaces ``out``.
         cost: whether to measure time and memory on a few steps.
         show: number of records to print as the encoder sees them, with masks and word links.
-        sources: the text or pairs, as ``LANG=PATH`` or ``SRC-TGT=PATH``.
+        sources: everything that the run reads, as ``LANG=PATH`` or ``SRC-TGT=PATH``.
         limit: number of records of each language pair that the run would use. None: all.
 
     Raises:
         UserError: for input that the run cannot use, and for standard input and pipes, which can be read only once.
     """
-    paths = [source.partition("=")[2].strip() for source in sources]
-    check_readable_again(paths, "the run after its preview reads it again")
+    _check_sources(sources)
     with _temporary(options) as temporary:
         prepared = prepare(temporary)
         assert prepared is not None
@@ -81,9 +80,10 @@ def preview_training(
 
 
 def preview_finetune(
-    prepare: Callable[[RunOptions], FinetuneRun], options: RunOptions, *, cost: bool, show: int
+    prepare: Callable[[RunOptions], FinetuneRun], options: RunOptions, *, cost: bool, show: int, sources: Sequence[str]
 ) -> None:
-    """Print the cost and the first records of a run of ``finetune``; arguments as in :func:`preview_training`."""
+    """Print the cost and the first records of a run of ``finetune``; arguments and errors as in preview_training."""
+    _check_sources(sources)
     with _temporary(options) as temporary:
         run = prepare(temporary)
         run.begin()
@@ -93,6 +93,11 @@ def preview_finetune(
         if cost:
             step_cost = probe(trainer)
             _echo_lines(_cost(trainer, step_cost) + _finetune_lines(trainer, step_cost, len(run.seeds)))
+
+
+def _check_sources(sources: Sequence[str]) -> None:
+    paths = [source.partition("=")[2].strip() for source in sources]
+    check_readable_again(paths, "the run after its preview reads it again")
 
 
 @contextmanager
