@@ -123,11 +123,14 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
             "--max-length is for an encoder trained from scratch (leave it out, or use --arch instead of --model)",
         ),
         ("corpus check --verify {files}/used --lenient", "--verify is used alone"),
-        ("words --pairs en-de={files}/good.tsv --flipped --out {out}", "--flipped describes (add --gold)"),
+        (
+            "words --pairs en-de={files}/good.tsv --flipped --out {out}",
+            "--flipped describes gold links, but none are given (add --gold",
+        ),
         ("words --pairs en-de={files}/good.tsv --learn-from 9 --one-based --out {out}", "cannot be combined"),
         (
             "analyze links --pairs en-de={files}/good.tsv --links {files}/good.tsv --one-based --out {out}",
-            "--one-based describes (add --gold)",
+            "--one-based describes gold links, but none are given (add --gold",
         ),
         ("demo --device nope --out {out}", "there is no device 'nope'"),
         ("grid --text en=a --task pos --train b --eval c --device nope --out {out}", "there is no device 'nope'"),

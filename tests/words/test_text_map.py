@@ -138,7 +138,9 @@ def test_a_map_of_version_1_has_no_bias(base, tmp_path):
         ([*SHIFT, "--method", "ibm"], "--method has no effect with --text"),
         ([*SHIFT, "--links", "x"], "--links has no effect with --text"),
         ([*SHIFT, "--tokenized"], "--tokenised has no effect with --text"),
-        (["--pairs", "en-de=smallworld:0-9", "--components", "1"], "--components has no effect with --pairs"),
+        ([*SHIFT, "--components", "1"], "--components has no effect with --kind shift"),
+        (["--pairs", "en-de=smallworld:0-9", "--components", "1"], "--components has no effect with --kind orthogonal"),
+        (["--pairs", "en-de=x", "--links", "y", "--method", "ibm"], "--method has no effect with --links"),
     ],
 )
 def test_what_does_not_fit_is_refused(words, said, base, tmp_path, capsys):
