@@ -14,7 +14,6 @@ in benchmarks/claims_verdicts.py.
 from __future__ import annotations
 
 import argparse
-import json
 import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from claims_page import COMMANDS, commands_page, page
-from claims_rows import added, collect, rates, read_rows
+from claims_rows import added, collect, rates, read_rows, write_rows
 from claims_verdicts import decide
 from machine import current_commit
 
@@ -73,8 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     commit = given.commit or current_commit()
     if given.command == "rates":
-        lines = [json.dumps(row) for row in rates(given.runs, given.base, commit)]
-        (ROWS / f"rates-{given.base}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_rows(ROWS / f"rates-{given.base}.jsonl", rates(given.runs, given.base, commit))
         return
     bases = sorted({base for claim in registered["claim"] for base in claim["bases"]})
     if given.base not in bases:
@@ -96,11 +94,7 @@ def written(registered: dict[str, Any], rows: Path) -> dict[str, str]:
     """
     files = sorted(rows.glob("claims-*.jsonl")) if rows.is_dir() else [rows]
     found = [row for file in files for row in read_rows(file)]
-    tried = [
-        json.loads(line)
-        for file in (sorted(rows.glob("rates-*.jsonl")) if rows.is_dir() else ())
-        for line in file.read_text(encoding="utf-8").splitlines()
-    ]
+    tried = [row for file in sorted(rows.glob("rates-*.jsonl")) for row in read_rows(file)]
     return {"claims.md": page(registered, decide(registered, found), found, tried), COMMANDS: commands_page(found)}
 
 

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from claims_rows import chosen_rate
+from claims_rows import chosen_rate, read_rows
 from mini import LANGUAGES, NAME, prepare
 from real_text import each, paralign, side_by_side
 
@@ -139,8 +139,7 @@ def rate_of(base: str, name: str) -> float:
     """Return the learning rate of a system: for paralign-mini the one chosen on English development data."""
     if base != NAME:
         return RATE
-    rows = [json.loads(line) for line in CHOSEN.read_text(encoding="utf-8").splitlines()]
-    return chosen_rate(rows, SAME_RATE.get(name, name))
+    return chosen_rate(read_rows(CHOSEN), SAME_RATE.get(name, name))
 
 
 def train(out: Path, base: str, name: str, seed: int, tried: float | None = None) -> None:

@@ -133,7 +133,7 @@ class Command(TyperCommand):
     """A command whose help shows options under the headings of :data:`GROUPS`.
 
     Input that a command takes once is refused if it is given twice, because other commands take it repeatedly, and only
-    the last one would count. For other options the last value takes precedence, so a script can override them.
+    the last one would be used. For other options the last value takes precedence, so a script can override them.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -60,16 +60,12 @@ def command(
     if (kind in ("shift", "lir", "lsar")) != bool(text) or bool(text) == bool(pairs):
         hint = "--pairs en-de=PATH for orthogonal and linear, --text en=PATH --text de=PATH for shift, lir and lsar"
         raise UserError(f"--kind {kind} needs {'--text' if kind in ('shift', 'lir', 'lsar') else '--pairs'}", hint=hint)
-    without_effect: dict[str, dict[str, object]] = {
-        "--text": {"--links": links, "--method": method, "--tokenised": tokenised, "--one-based": one_based},
-        "--links": {"--method": method},
-        f"--kind {kind}": {"--components": components},
-    }
-    reasons = ["--text"] * (pairs is None) + ["--links"] * (links is not None) + [f"--kind {kind}"] * (kind != "lir")
-    for reason in reasons:
-        for option, value in without_effect[reason].items():
-            if value:
-                raise UserError(f"{option} has no effect with {reason}", hint="remove it")
+    of_pairs = {"--links": links, "--method": method, "--tokenised": tokenised, "--one-based": one_based}
+    unused = [("--text", option) for option, value in of_pairs.items() if value and pairs is None]
+    unused += [("--links", "--method")] if links and method else []
+    unused += [(f"--kind {kind}", "--components")] if components and kind != "lir" else []
+    if unused:
+        raise UserError(f"{unused[0][1]} has no effect with {unused[0][0]}", hint="remove it")
     if pairs is None:
         make_text_maps(
             model,

@@ -12,8 +12,7 @@ from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
 from paralign.encoder import Encoder
 from paralign.folders import check_outputs
-from paralign.formats.archives import archive_of
-from paralign.runs.inputs import data_files
+from paralign.runs.inputs import files_read
 from paralign.runs.measure import echo_truncated
 from paralign.runs.model_folder import saved_head, saved_task
 from paralign.runs.settings import task_section
@@ -62,7 +61,7 @@ def predict(
     dropped: Counter[str] = Counter()
     items = task_instance.read(data, lenient=lenient, dropped=dropped, limit=limit, labeled=False)
     echo_dropped(dropped, "items", quiet=quiet)
-    inputs = [archive_of(entry["path"]) for entry in data_files([data])]
+    inputs = files_read(data)
     check_outputs([path], inputs, force=True)
     encoder = Encoder.from_pretrained(model, allow_causal=task_instance.measures_causal()).to(best_device())
     head = saved_head(task_instance, encoder, model) if task_instance.trains else None

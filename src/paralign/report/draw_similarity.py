@@ -7,10 +7,10 @@ from typing import Any
 
 from paralign.report.comparison import mean_of_known
 from paralign.report.figure import Figure, FigureSource, LegendEntry, Panel, Point, ShadedTable, TableCell
-from paralign.report.layer_plot import distinct_names
+from paralign.report.layer_plot import distinct_names, plot_curve
 from paralign.report.number_format import format_range, pooling_name
 from paralign.report.styles import Style, assign_styles
-from paralign.report.svg import render_svg, set_tooltips, style_axes
+from paralign.report.svg import render_svg, style_axes
 
 __all__ = ["draw_similarity"]
 
@@ -131,10 +131,8 @@ def _panel(key: str, title: str, lines: Sequence[Line], *, shuffled: bool = True
     def draw(axes: Any) -> None:
         for style, rows in lines:
             measured = [row for row in rows if row["cka"] is not None]
-            x, y = [row["layer"] for row in measured], [row["cka"] for row in measured]
-            look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.3, "marker": "o", "ms": 3.5}
-            (line,) = axes.plot(x, y, **look)
-            set_tooltips(line, [f"{style.system}, layer {row['layer']}: {_describe_layer(row)}" for row in measured])
+            points = [(row["layer"], row["cka"]) for row in measured]
+            plot_curve(axes, style, points, [_describe_layer(row) for row in measured])
             band = [(row["layer"], row["low"], row["high"]) for row in rows if row["low"] is not None]
             if band:
                 axes.fill_between(*zip(*band, strict=True), color=style.color, alpha=0.15, linewidth=0)

@@ -10,7 +10,7 @@ from paralign.report.figure import Panel, ShadedTable, TableCell
 from paralign.report.styles import Style
 from paralign.report.svg import render_svg, set_tooltips, style_axes
 
-__all__ = ["LayerChange", "LayerCurve", "change_table", "distinct_names", "layer_panel"]
+__all__ = ["LayerChange", "LayerCurve", "change_table", "distinct_names", "layer_panel", "plot_curve"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,21 @@ def distinct_names(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
     ]
 
 
+def plot_curve(axes: Any, style: Style, points: Sequence[tuple[int, float]], texts: Sequence[str]) -> None:
+    """Draw a line with a marker at each layer, and show a text when the pointer is over it.
+
+    Args:
+        axes: matplotlib's axes.
+        style: how the system is drawn.
+        points: layer and value.
+        texts: what the tooltip of each point says of it.
+    """
+    look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.3, "marker": "o", "ms": 3.5}
+    (line,) = axes.plot([layer for layer, _ in points], [value for _, value in points], **look)
+    layers = [layer for layer, _ in points]
+    set_tooltips(line, [f"{style.system}, layer {k}: {text}" for k, text in zip(layers, texts, strict=True)])
+
+
 def layer_panel(
     key: str, title: str, curves: Sequence[LayerCurve], *, meaning: str = "", limits: tuple[float, float] | None = None
 ) -> Panel:
@@ -79,10 +94,7 @@ def layer_panel(
         for curve in curves:
             style = curve.style
             if curve.points:
-                look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.3, "marker": "o", "ms": 3.5}
-                (line,) = axes.plot(*zip(*curve.points, strict=True), **look)
-                texts = [f"{style.system}, layer {layer}: {title} {value:.3g}" for layer, value in curve.points]
-                set_tooltips(line, texts)
+                plot_curve(axes, style, curve.points, [f"{title} {value:.3g}" for _, value in curve.points])
             if curve.band:
                 axes.fill_between(*zip(*curve.band, strict=True), color=style.color, alpha=0.15, linewidth=0)
             if curve.baseline is not None:

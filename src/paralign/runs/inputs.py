@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "data_files",
     "dictionary_files",
     "file_entries",
+    "files_read",
     "finetune_inputs",
     "model_files",
     "objective_files",
@@ -83,17 +84,27 @@ def check_inputs(folder: RunFolder, **inputs: Entries) -> None:
 
 def file_entries(paths: Iterable[str | Path]) -> Entries:
     """Return path and digest of files; those of a folder by name. Symbolic links are followed."""
-    out: Entries = []
+    return [
+        {"path": path, "blake2b": file_digest(file) if file.is_file() else None} for path, file in _each_file(paths)
+    ]
+
+
+def files_read(spec: str) -> list[Path]:
+    """Return the files on disk that a data set is read from: of a member of an archive, the archive."""
+    return [file for _, file in _each_file(data_paths([spec]))]
+
+
+def _each_file(paths: Iterable[str | Path]) -> Iterator[tuple[str, Path]]:
+    """Yield the name of each file, and where it is on disk."""
     for path in map(str, paths):
         file = archive_of(path)
         several = [] if file.exists() else sorted(file.parent.glob(f"{glob.escape(file.name)}.*"))
         if several:  # the common prefix of a mining set
-            out += file_entries(inside for inside in several if inside.is_file())
+            yield from _each_file(inside for inside in several if inside.is_file())
         elif file.is_dir():
-            out += file_entries(inside for inside in sorted(file.rglob("*")) if inside.is_file())
+            yield from _each_file(inside for inside in sorted(file.rglob("*")) if inside.is_file())
         else:
-            out.append({"path": path, "blake2b": file_digest(file) if file.is_file() else None})
-    return out
+            yield path, file
 
 
 def data_files(specs: Sequence[str | PairSpec | TextSpec]) -> Entries:
