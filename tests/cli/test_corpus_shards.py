@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from paralign.__main__ import main
-from paralign.commands.shard_executors import run_processes
+from paralign.commands.shard_executors import run_processes, run_ray_tasks
 from paralign.corpus import build as build_module
 from paralign.corpus.store import TokenStore
 from paralign.errors import UserError
@@ -137,7 +138,7 @@ def said(capsys):
         ("--shard 1/3 --shards 4", "--shard 1/3 is one of 3 shards, not 4"),
         ("--shard 1/3 --workers 2", "without --workers and --executor"),
         ("--shards 3 --executor slurm --workers 0", "only joins finished shards, which needs no jobs"),
-        ("--shards 3 --executor ray", "unknown executor 'ray' (use local or slurm)"),
+        ("--shards 3 --executor dask", "unknown executor 'dask' (use local or ray or slurm)"),
         ("--workers 2", "--workers and --executor are for shards (add --shards N)"),
         ("--executor slurm", "add --shards N"),
         ("--shards 3 --limit 10", "--limit"),
@@ -298,6 +299,35 @@ def test_the_job_scripts_build_the_corpus(words, whole, tmp_path, monkeypatch):
         "--dependency=afterok:7 --output=join.log join.sh",
     ]
     assert_same(TokenStore.open(tmp_path / "corpus"), whole)
+
+
+def test_ray_that_is_not_installed(words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert build(words, tmp_path / "corpus", "--shards", "3", "--executor", "ray") == 2
+    assert "--executor ray: ray is not installed (pip install 'paralign[cluster]')" in said(capsys)
+
+
+@pytest.mark.slow
+def test_tasks_of_ray_build_the_corpus(words, whole, tmp_path, capsys):
+    pytest.importorskip("ray")
+    assert build(words, tmp_path / "corpus", "--shards", "3", "--executor", "ray", "--workers", "2") == 0
+    assert_same(TokenStore.open(tmp_path / "corpus"), whole)
+
+
+@pytest.mark.slow
+def test_a_failed_task_of_ray_is_named_and_the_others_are_stopped(tmp_path):
+    pytest.importorskip("ray")
+    code = (
+        "time.sleep(60 if shard[0] == '1' else 0);"
+        "print('paralign: text.tsv:7: bad', file=sys.stderr); pathlib.Path(sys.argv[1], 'end').touch(); sys.exit(2)"
+    )
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"^shard 2/3: text.tsv:7: bad$"):
+        run_ray_tasks([sys.executable, "-c", PROGRAM + code, str(tmp_path)], ["1/3", "2/3", "3/3"], 2, print)
+    assert time.monotonic() - began < 50
+    assert not (tmp_path / "3").exists()
+    left = subprocess.run(["pgrep", "-f", f"python.* {tmp_path}"], capture_output=True, text=True).stdout
+    assert not left
 
 
 @pytest.mark.slow

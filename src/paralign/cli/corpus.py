@@ -57,7 +57,10 @@ def build(
     ] = None,
     executor: Annotated[
         str,
-        typer.Option(help="Where shards are built: local, or slurm (writes job scripts to OUT/jobs and submits them)."),
+        typer.Option(
+            help="Where shards are built: local; ray (tasks of Ray; cluster in RAY_ADDRESS); slurm (writes job scripts "
+            "to OUT/jobs and submits them)."
+        ),
     ] = "local",
     lenient: Lenient = False,
     quiet: Quiet = False,

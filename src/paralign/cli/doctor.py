@@ -6,7 +6,13 @@ import typer
 
 __all__ = ["command"]
 
-_EXTRAS = {"datasets": "hub", "tensorboard": "track", "sentencepiece": "sentencepiece", "icu4py": "segmentation"}
+_EXTRAS = {
+    "datasets": "hub",
+    "tensorboard": "track",
+    "sentencepiece": "sentencepiece",
+    "icu4py": "segmentation",
+    "ray": "cluster",
+}
 _PLAIN = ("paralign", "torch", "transformers", "accelerate", "tokenizers", "safetensors", "numpy")
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from paralign.commands.shard_executors import run_processes, submit_to_slurm
+from paralign.commands.shard_executors import run_processes, run_ray_tasks, submit_to_slurm
 from paralign.config import merge, parse_override, resolve, section
 from paralign.console import echo, rough_duration
 from paralign.cores import available_cores
@@ -30,7 +30,7 @@ from paralign.version import __version__
 
 __all__ = ["EXECUTORS", "CorpusRequest", "build_corpus"]
 
-EXECUTORS = ("local", "slurm")
+EXECUTORS = ("local", "ray", "slurm")
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def build_corpus(
         out: the folder to create, or to continue.
         shards: number of shards. Default ``None``: that of a corpus in ``out``, otherwise one store without shards.
         shard: ``K/N``: build only shard K of N, from 1, and do not join.
-        workers: number of processes that build shards at the same time; 0 builds none and only joins. Default ``None``:
-            as many as there are cores.
-        executor: ``local``: processes on this machine; ``slurm``: job scripts in ``out/jobs``, which are submitted if
-            there is a Slurm here.
+        workers: number of shards that are built at the same time; 0 builds none and only joins. Default ``None``: as
+            many as this machine, or the cluster, has cores.
+        executor: ``local``: processes on this machine; ``ray``: tasks of Ray; ``slurm``: job scripts in ``out/jobs``,
+            which are submitted if there is a Slurm here.
         quiet: print nothing.
 
     Raises:
@@ -122,7 +122,7 @@ def build_corpus(
     elif executor == "slurm":
         corpus.write_jobs(workers)
     else:
-        corpus.build(workers)
+        corpus.build(workers, on_ray=executor == "ray")
 
 
 def _has_other_files(out: Path) -> bool:
@@ -237,7 +237,7 @@ class _ShardedCorpus:
         echo(f"{self.out} is finished", quiet=self.quiet)
         return True
 
-    def build(self, workers: int | None) -> None:
+    def build(self, workers: int | None, *, on_ray: bool = False) -> None:
         """Build all shards that are not finished, and join them."""
         plan = self._plan()
         if self._is_finished():
@@ -246,12 +246,12 @@ class _ShardedCorpus:
         for number in sorted({*range(1, plan.shards + 1)} - {*missing}):
             check_shard(self.out, number, plan)
         if missing and workers != 0:
-            self._build_missing(missing, plan, min(workers or available_cores(), len(missing)))
+            self._build_missing(missing, plan, workers, on_ray)
         store = join_shards(self.out, plan)
         for line in kept_lines(store):
             echo(line, quiet=self.quiet)
 
-    def _build_missing(self, missing: Sequence[int], plan: ShardPlan, workers: int) -> None:
+    def _build_missing(self, missing: Sequence[int], plan: ShardPlan, workers: int | None, on_ray: bool) -> None:
         began, done = time.monotonic(), 0
 
         def finished(position: int) -> None:
@@ -265,12 +265,12 @@ class _ShardedCorpus:
 
         if len(missing) < plan.shards:
             echo(f"{self.out}: {plan.shards - len(missing)} shards are built, continuing", quiet=self.quiet)
-        run_processes(
-            [*self.request.command(self.out), "--shard"],
-            [f"{number}/{plan.shards}" for number in missing],
-            workers,
-            finished,
-        )
+        command = [*self.request.command(self.out), "--shard"]
+        shards = [f"{number}/{plan.shards}" for number in missing]
+        if on_ray:
+            run_ray_tasks(command, shards, workers, finished)
+        else:
+            run_processes(command, shards, min(workers or available_cores(), len(shards)), finished)
 
     def write_jobs(self, workers: int | None) -> None:
         """Write job scripts for Slurm that build all shards and join them, and submit them."""

@@ -1,10 +1,11 @@
-"""Where the shards of a corpus are built: processes on this machine, or the job array of a cluster.
+"""Where the shards of a corpus are built: processes on this machine, tasks of Ray, or a job array of Slurm.
 
-Both run the same command, ``paralign corpus build … --shard K/N``, once for each shard.
+All run the same command, ``paralign corpus build … --shard K/N``, once for each shard.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -17,16 +18,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from paralign.console import echo
 from paralign.cores import available_cores, thread_share
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 
-__all__ = ["run_processes", "submit_to_slurm"]
+__all__ = ["run_processes", "run_ray_tasks", "submit_to_slurm"]
 
 _POLL = 0.05
+_SECONDS_TO_STOP = 30
 _AGAIN = "run the same command again: finished shards are kept"
 _PREFIX = "paralign: "
 
@@ -61,7 +63,8 @@ def run_processes(command: Sequence[str], shards: Sequence[str], workers: int, f
                     if process.poll() is not None:
                         del running[position]
                         with output:
-                            _check_exit(shards[position], process.returncode, output)
+                            output.seek(0)
+                            _check_exit(shards[position], process.returncode, output.read())
                         finished(position)
         finally:
             for process, _ in running.values():
@@ -71,15 +74,80 @@ def run_processes(command: Sequence[str], shards: Sequence[str], workers: int, f
                 output.close()
 
 
-def _check_exit(shard: str, code: int, messages: IO[bytes]) -> None:
+def run_ray_tasks(
+    command: Sequence[str], shards: Sequence[str], workers: int | None, finished: Callable[[int], None]
+) -> None:
+    """Build shards as tasks of Ray, each with one CPU; if one fails, the others are stopped.
+
+    The cluster is that of ``RAY_ADDRESS`` or one that runs on this machine; otherwise a local one is started and
+    stopped. Its machines need the same folders and the same Python environment. A task that fails is not repeated.
+
+    Args:
+        command: the command line, to which the shard is added.
+        shards: the shards, ``K/N``.
+        workers: largest number of tasks at a time. ``None``: no limit but the CPUs of the cluster.
+        finished: called with the position in ``shards`` of each that is built.
+
+    Raises:
+        UserError: if Ray is not installed or there is no cluster, or naming a shard that could not be built.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise UserError("--executor ray: ray is not installed", hint="pip install 'paralign[cluster]'") from None
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, ignore_reinit_error=True)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UserError(f"no cluster of Ray: {error}", hint="check RAY_ADDRESS") from None
+    task = ray.remote(num_cpus=1, max_retries=0)(_run_command)
+    waiting = list(enumerate(shards))
+    running: dict[Any, int] = {}
+    with _terminated_as_interrupted():
+        try:
+            while waiting or running:
+                while waiting and (workers is None or len(running) < workers):
+                    position, shard = waiting.pop(0)
+                    running[task.remote([*command, shard], str(Path.cwd()))] = position
+                (ended,), _ = ray.wait(list(running), num_returns=1)
+                position = running.pop(ended)
+                try:
+                    code, messages = ray.get(ended)
+                except ray.exceptions.RayError as error:
+                    reason = f"its worker failed ({type(error).__name__})"
+                    raise UserError(f"shard {shards[position]}: {reason}", hint=_AGAIN) from None
+                _check_exit(shards[position], code, messages)
+                finished(position)
+        finally:
+            for reference in running:
+                ray.cancel(reference)
+            if running:
+                ray.wait(list(running), num_returns=len(running), timeout=_SECONDS_TO_STOP)
+            ray.shutdown()
+
+
+def _run_command(command: Sequence[str], folder: str) -> tuple[int, bytes]:
+    """Run a command in a folder, on the machine of a task; return its exit status and messages."""
+    environment = {**os.environ, "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryFile() as messages:
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stderr=messages, env=environment)
+        try:
+            while process.poll() is None:
+                time.sleep(_POLL)  # a cancelled task is interrupted here
+        finally:
+            process.terminate()
+            process.wait()
+        messages.seek(0)
+        return process.returncode, messages.read()
+
+
+def _check_exit(shard: str, code: int, messages: bytes) -> None:
     """Raise an error if a process failed."""
     if code < 0:
         name = signal.Signals(-code).name
         hint = _AGAIN + (", with fewer --workers if memory was short" if -code == signal.SIGKILL else "")
         raise UserError(f"shard {shard}: its process was killed ({name})", hint=hint)
     if code:
-        messages.seek(0)
-        lines = messages.read().decode("utf-8", "replace").splitlines()
+        lines = messages.decode("utf-8", "replace").splitlines()
         last = next((line for line in reversed(lines) if line.startswith(_PREFIX)), f"exit code {code}")
         if code != 2:
             print("\n".join(lines), file=sys.stderr)
