@@ -21,6 +21,15 @@ VERDICTS = {
     "not_testable_here": "not testable here",
     "not_tested": "not tested",
 }
+TASKS = {
+    "nli": "NLI",
+    "qa": "QA",
+    "ner": "NER",
+    "pos": "POS tagging",
+    "lexicon": "lexicon induction",
+    "twins": "alignment of embeddings",
+}
+"""Names of tasks for readers; the others are shown as they are called in the rows."""
 COLUMNS = ("mini", "e5", "scratch")
 COMMANDS = "claims-commands.md"
 
@@ -35,20 +44,20 @@ entered by hand. What has no rows is *not tested*.
 The tests are not blind in every case. For `mini` and `scratch`, earlier experiments with the same methods had been
 scored on the same test sets before the registration ([paralign-mini](results/paralign-mini.md), [derived
 languages](results/derived-languages.md)): claims 4, 5, 10, 12 and 13 repeat them with other seeds, text and settings.
-NLI on `e5` was measured again with other settings after its first scores were known.
+Natural language inference (NLI) on `e5` was measured again with other settings after its first scores were known.
 
 ## What the bases have seen
 
 **`e5`** is multilingual-e5-small, 12 layers of width 384, with a vocabulary head fitted for these experiments. It is
 already aligned: its authors trained it contrastively on about a billion pairs of texts, translations among them, and
-then on labeled data for NLI, question answering and retrieval. Some of these collections contain sentences of XQuAD,
-MLQA, TyDiQA, Tatoeba and FLORES, from which SIB-200 is made. Its scores on NLI, question answering, topics and
+then on labeled data for NLI, question answering (QA) and retrieval. Some of these collections contain sentences of
+XQuAD, MLQA, TyDiQA, Tatoeba and FLORES, from which SIB-200 is made. Its scores on NLI, QA, topic classification and
 retrieval are therefore not clean zero-shot scores: compare systems that start from it, not absolute values. If a
 sentence-level objective has no effect here, that does not refute its paper, because the encoder may already have
 learned what the objective teaches.
 
 **`mini`** is [`paralign-mini`](results/paralign-mini.md), 4 layers of width 256, which has never seen a pair of
-translations. It is too small for NLI and question answering, so tagging is used instead. **`scratch`** are small
+translations. It is too small for NLI and QA, so part-of-speech (POS) tagging is used instead. **`scratch`** are small
 encoders that are pretrained for a claim.
 """
 
@@ -63,8 +72,8 @@ the task at all.
 
 RATES = """## Learning rates
 
-Development accuracy in tagging after 150 steps with each learning rate, one seed: English (EWT), and the mean of de,
-es, fr and hi (PUD, development half). The best of each is bold. Systems are tested with the rate that is best in
+Development accuracy in POS tagging after 150 steps with each learning rate, one seed: English (EWT), and the mean of
+de, es, fr and hi (PUD, development half). The best of each is bold. Systems are tested with the rate that is best in
 English.
 
 """
@@ -106,20 +115,35 @@ def page(
     tested = sum(part.comparison is not None for result in results for part in result.parts)
     verdicts = "\n".join(f"* *{VERDICTS[name]}*: {text}" for name, text in registered["verdicts"].items())
     facts = {"tested": tested, "alpha": 1 - rules["level"], "verdicts": verdicts}
+    notes = _notes(results)
     sections = [
         HEAD,
-        _overview(results),
+        _overview(results, notes),
         _systems(registered, rows),
         _rates(tried),
         RULES.format(**rules, **facts),
         _amendments(registered.get("amendment", ())),
         "## Each claim\n",
-        *(_details(result) for result in results),
+        *(_details(result, notes) for result in results),
     ]
     return "\n".join(section for section in sections if section)
 
 
-def _overview(results: Sequence[Result]) -> str:
+def _notes(results: Sequence[Result]) -> dict[str, list[int]]:
+    """Return the remarks of all claims, each with the claims that it is about; they are numbered in this order."""
+    notes: dict[str, list[int]] = defaultdict(list)
+    for claim in (result.claim for result in results):
+        if "remark" in claim:
+            notes[_flat(claim["remark"])].append(claim["id"])
+    return notes
+
+
+def _note(claim: Mapping[str, Any], notes: Mapping[str, Sequence[int]]) -> str:
+    """Return a link to the note of a claim, or nothing."""
+    return f"[note {list(notes).index(_flat(claim['remark'])) + 1}](#notes)" if "remark" in claim else ""
+
+
+def _overview(results: Sequence[Result], notes: Mapping[str, Sequence[int]]) -> str:
     counts = {name: sum(result.verdict == key for result in results) for key, name in VERDICTS.items()}
     summary = ", ".join(f"*{name}* {count}" for name, count in counts.items() if count)
     partly = sum(
@@ -138,9 +162,27 @@ def _overview(results: Sequence[Result]) -> str:
     for result in results:
         claim = result.claim
         cells = [_column(result, base) if base in claim["bases"] else "–" for base in COLUMNS]
-        shown = [str(claim["id"]), _flat(claim["statement"]), _flat(claim["source"]), VERDICTS[result.verdict], *cells]
+        verdict = ", ".join(text for text in (VERDICTS[result.verdict], _note(claim, notes)) if text)
+        shown = [str(claim["id"]), _flat(claim["statement"]), _flat(claim["source"]), verdict, *cells]
         lines.append(f"| {' | '.join(shown)} |")
+    if notes:
+        lines.append("\n### Notes\n")
+    for number, (text, claims) in enumerate(notes.items(), 1):
+        lines.append(f"{number}. {_about(claims).capitalize()}: {_sentence(text)}")
     return "\n".join(lines) + "\n"
+
+
+def _about(claims: Sequence[int]) -> str:
+    return f"claim{'s' * (len(claims) > 1)} {', '.join(map(str, claims))}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
+def _task(names: str) -> str:
+    """Return the names of one or several tasks for readers."""
+    return ", ".join(TASKS.get(name, name) for name in names.split(", "))
 
 
 def _systems(registered: Mapping[str, Any], rows: Sequence[Row]) -> str:
@@ -151,7 +193,7 @@ def _systems(registered: Mapping[str, Any], rows: Sequence[Row]) -> str:
             compared = list(differences(registered, rows, base, task, metric, tags))
             if not compared:
                 continue
-            head = f"{base}, {task}: {metric}, mean of {', '.join(tags)}"
+            head = f"{base}, {_task(task)}: {metric}, mean of {', '.join(tags)}"
             lines += [
                 f"**{head}**\n",
                 "| system | seeds | score | difference from the control |",
@@ -203,7 +245,7 @@ def _column(result: Result, base: str) -> str:
 def _what(part: Part, result: Result) -> str:
     """Return what tells a comparison from the others of its claim and base, tested or not; empty for a single one."""
     others = [other for other in result.parts if other.base == part.base]
-    words = [part.task] if len({other.task for other in others}) > 1 else []
+    words = [_task(part.task)] if len({other.task for other in others}) > 1 else []
     words += [part.treated] if len({other.treated for other in others}) > 1 else []
     words += [f"against {part.control}"] if len({other.control for other in others}) > 1 else []
     return " ".join(words)
@@ -241,25 +283,25 @@ def _flat(text: str) -> str:
 def _amendments(amendments: Iterable[Mapping[str, Any]]) -> str:
     lines = []
     for entry in amendments:
-        numbers = entry.get("claims", ())
-        about = f", claim{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}" if numbers else ""
+        about = f", {_about(entry['claims'])}" if entry.get("claims") else ""
         lines.append(f"* {entry['date']}{about}: {_flat(entry['text'])}")
     if not lines:
         return ""
     return "## Amendments\n\nWhat was changed after the registration, with its date:\n\n" + "\n".join(lines) + "\n"
 
 
-def _details(result: Result) -> str:
+def _details(result: Result, notes: Mapping[str, Sequence[int]]) -> str:
     claim = result.claim
-    contrast = claim.get("contrast") or claim.get("correlation")
+    contrast = claim.get("contrast") or [_task(name) for name in claim.get("correlation", ())]
     lines = [f"### {claim['id']}. {_flat(claim['statement'])}\n", f"{_flat(claim['source'])}.\n"]
     if contrast:
         word = "compared with" if "contrast" in claim else "and"
         lines.append(f"*{contrast[0]}* {word} *{contrast[1]}*; expected: {claim['expected']}.\n")
-    for name in ("training", "rule", "remark", "not_testable"):
+    for name in ("training", "rule", "not_testable"):
         if name in claim:
-            text = _flat(claim[name])
-            lines.append(f"{name.replace('_', ' ').capitalize()}: {text}{'' if text.endswith('.') else '.'}\n")
+            lines.append(f"{name.replace('_', ' ').capitalize()}: {_sentence(_flat(claim[name]))}\n")
+    if "remark" in claim:
+        lines.append(f"See {_note(claim, notes)}.\n")
     by_base = ", ".join(f"{base}: {VERDICTS[name]}" for base, name in result.by_base.items())
     alone = f" ({by_base})" if len(result.by_base) > 1 else ""
     lines.append(f"**{VERDICTS[result.verdict].capitalize()}**{alone}.\n")
@@ -286,7 +328,7 @@ def _table(parts: Sequence[Part]) -> list[str]:
         pairs = sorted({row["pairs"] for row in part.rows if "pairs" in row})
         cells = [
             part.base,
-            part.task,
+            _task(part.task),
             ", ".join(sorted({row["dataset"] for row in part.rows})),
             part.treated,
             part.control,
@@ -295,7 +337,7 @@ def _table(parts: Sequence[Part]) -> list[str]:
             f"{part.adjusted:.3f}",
             str(part.comparison.seeds),
             ", ".join(f"{number:,}" for number in pairs) or "–",
-            ", ".join(f"{name} {_signed(c.difference)}{_star(part, c)}" for name, c in part.parts.items()),
+            ", ".join(f"{_task(name)} {_signed(c.difference)}{_star(part, c)}" for name, c in part.parts.items()),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return ["\n".join(lines) + "\n"]

@@ -425,11 +425,25 @@ def test_the_page_shows_differences_amendments_and_commands(claims, rows_module,
     text, commands = claims.written(registered, tmp_path / "rows.jsonl").values()
     assert "Of 2 claims: *holds* 1, *not tested* 1." in text
     assert r"| 1 | S. | P | holds | – | +10.0 (+9.0 to +11.0)\*, 3 seeds | – |" in text
-    assert "| e5 | pos | pud | ppa | base | 60.1 and 50.1 | +10.0 (+9.0 to +11.0)" in text
+    assert "| e5 | POS tagging | pud | ppa | base | 60.1 and 50.1 | +10.0 (+9.0 to +11.0)" in text
     assert "* 2026-01-02, claims 1, 2: Fewer pairs." in text
     assert "| e5 | ppa | pos | en | de | 0, 1, 2 | 16000 | abc123 |" in commands
     assert "Alignment, e5 ppa:\n\n```\nparalign align --seed SEED\n```" in commands
     assert "* e5, not tested: no rows of tlm on pos in de" in text
+
+
+def test_a_remark_is_given_once_and_referred_to(claims, rows_module, row, tmp_path):
+    rows_module.write_rows(tmp_path / "rows.jsonl", gains(row, "ppa", CLEAR))
+    remarks = {1: "measured\ntwice", 2: "Other.", 4: "measured twice"}
+    listed = [claim(k) | ({"remark": remarks[k]} if k in remarks else {}) for k in (1, 2, 3, 4)]
+    text = claims.written({"test": RULES, "verdicts": {}, "claim": listed}, tmp_path / "rows.jsonl")["claims.md"]
+    assert "### Notes\n\n1. Claims 1, 4: measured twice.\n2. Claim 2: Other.\n" in text
+    overview, _, details = text.partition("## Each claim")
+    rows = [line for line in overview.splitlines() if line.startswith(("| 1 |", "| 2 |", "| 3 |", "| 4 |"))]
+    assert ["[note 1](#notes)" in line for line in rows] == [True, False, False, True]
+    assert ["[note 2](#notes)" in line for line in rows] == [False, True, False, False]
+    assert details.count("See [note 1](#notes).") == 2
+    assert details.count("See [note 2](#notes).") == 1
 
 
 def test_all_systems_are_compared_with_the_control(claims, rows_module, row, tmp_path):
@@ -445,7 +459,7 @@ def test_all_systems_are_compared_with_the_control(claims, rows_module, row, tmp
     }
     text = claims.written(registered, tmp_path / "rows.jsonl")["claims.md"]
     # differences of 10.0, 10.3 and 10.6 points: 10.3 ± 4.303 * 0.3 / sqrt(3)
-    assert "**e5, pos: accuracy, mean of de**" in text
+    assert "**e5, POS tagging: accuracy, mean of de**" in text
     assert "| control | 3 | 50.1 ± 0.1 |  |\n| ppa | 3 | 60.4 ± 0.4 | +10.3 (+9.6 to +11.0) |\n" in text
     assert "| tlm | 2" not in text
 
