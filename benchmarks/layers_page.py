@@ -27,10 +27,11 @@ python benchmarks/layers_page.py
 From one encoder, each objective is trained for {STEPS} steps of {BATCH} pairs (en with {", ".join(LANGUAGES)}) at two
 thirds of the depth and at the last layer, with one seed. Then it is measured without fine-tuning, on development data:
 
-* **POS, NER, NLI**: zero-shot scores of linear probes of the frozen states, trained in English (UPOS accuracy, de es
-  fr hi; F1 of PAN-X, de hi zh; accuracy of XNLI, de hi zh; in percent). The highest mean over the target languages,
-  and the layer where it is reached: because the layer is chosen on the same data, these scores are optimistic. In the
-  column *English* the English POS accuracy there. Scores of fine-tuned encoders are much higher.
+* **POS, NER, NLI**: zero-shot scores, in percent, of linear probes of the frozen states, trained in English:
+  part-of-speech (POS) tagging (UPOS accuracy, de es fr hi), named entity recognition (NER; F1 of PAN-X, de hi zh) and
+  natural language inference (NLI; accuracy of XNLI, de hi zh). The highest mean over the target languages, and the
+  layer where it is reached: because the layer is chosen on the same data, these scores are optimistic. In the column
+  *English* the English POS accuracy there. Scores of fine-tuned encoders are much higher.
 * **nearest**: percentage of sentences of NTREX ({", ".join(LANGUAGES)}) whose translation is their mutual nearest
   neighbor, at the trained layer. **distance**: distance between the means of two languages, relative to the spread of
   sentences, at the trained layer. Untrained encoders and objectives without a layer: at the last layer.

@@ -2,7 +2,7 @@
 
     python docs/figures/zero_shot.py
 
-Bars: tagging accuracy on the target language minus that of the base, in points; the encoder is fine-tuned on English.
+Bars: accuracy of POS tagging on the target language minus that of the base, in points, after fine-tuning on English.
 Error bars: standard deviation over three alignment seeds; systems without one have a single seed.
 """
 
@@ -77,7 +77,7 @@ def main() -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.3), width_ratios=(3, 2.2), sharey=True)
     draw(left, mixed, ["de", "es", "fr", "hi"], "PPA and its parts: 128,000 pairs of 7 language pairs")
     draw(right, single, ["POS de", "POS fr"], "AlignLM: 19,200 pairs of one")
-    left.set_ylabel("zero-shot tagging accuracy\nminus that of the base (points)")
+    left.set_ylabel("zero-shot accuracy of POS tagging\nminus that of the base (points)")
     figure.tight_layout()
     figure.savefig(HERE / "zero_shot.svg", metadata={"Date": None, "Creator": None})
 
