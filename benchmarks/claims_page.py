@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -113,7 +114,7 @@ def page(
     """
     rules = registered["test"]
     tested = sum(part.comparison is not None for result in results for part in result.parts)
-    verdicts = "\n".join(f"* *{VERDICTS[name]}*: {text}" for name, text in registered["verdicts"].items())
+    verdicts = "\n".join(_item("* ", f"*{VERDICTS[name]}*: {text}") for name, text in registered["verdicts"].items())
     facts = {"tested": tested, "alpha": 1 - rules["level"], "verdicts": verdicts}
     notes = _notes(results)
     sections = [
@@ -151,7 +152,8 @@ def _overview(results: Sequence[Result], notes: Mapping[str, Sequence[int]]) -> 
     )
     rest = f" {partly} of the claims that are not tested have partial results." if partly else ""
     lines = [
-        f"## Verdicts\n\nOf {len(results)} claims: {summary}.{rest}\n",
+        "## Verdicts\n",
+        _item("", f"Of {len(results)} claims: {summary}.{rest}") + "\n",
         "The columns show differences in points, or correlations. *Does not hold here* means that no significant",
         "difference in the expected direction was found. It does not mean that the claim is refuted: with three seeds",
         "and the correction for all comparisons, only differences that are many times larger than the variation",
@@ -168,12 +170,20 @@ def _overview(results: Sequence[Result], notes: Mapping[str, Sequence[int]]) -> 
     if notes:
         lines.append("\n### Notes\n")
     for number, (text, claims) in enumerate(notes.items(), 1):
-        lines.append(f"{number}. {_about(claims).capitalize()}: {_sentence(text)}")
+        lines.append(_item(f"{number}. ", f"{_about(claims).capitalize()}: {_sentence(text)}"))
     return "\n".join(lines) + "\n"
 
 
 def _about(claims: Sequence[int]) -> str:
     return f"claim{'s' * (len(claims) > 1)} {', '.join(map(str, claims))}"
+
+
+def _item(marker: str, text: str) -> str:
+    """Return an item of a list, or a paragraph, in lines of the usual length."""
+    indent = " " * len(marker)
+    return textwrap.fill(
+        text, 120, initial_indent=marker, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _sentence(text: str) -> str:
@@ -284,7 +294,7 @@ def _amendments(amendments: Iterable[Mapping[str, Any]]) -> str:
     lines = []
     for entry in amendments:
         about = f", {_about(entry['claims'])}" if entry.get("claims") else ""
-        lines.append(f"* {entry['date']}{about}: {_flat(entry['text'])}")
+        lines.append(_item("* ", f"{entry['date']}{about}: {_flat(entry['text'])}"))
     if not lines:
         return ""
     return "## Amendments\n\nWhat was changed after the registration, with its date:\n\n" + "\n".join(lines) + "\n"
@@ -296,10 +306,10 @@ def _details(result: Result, notes: Mapping[str, Sequence[int]]) -> str:
     lines = [f"### {claim['id']}. {_flat(claim['statement'])}\n", f"{_flat(claim['source'])}.\n"]
     if contrast:
         word = "compared with" if "contrast" in claim else "and"
-        lines.append(f"*{contrast[0]}* {word} *{contrast[1]}*; expected: {claim['expected']}.\n")
+        lines.append(_item("", f"*{contrast[0]}* {word} *{contrast[1]}*; expected: {claim['expected']}.") + "\n")
     for name in ("training", "rule", "not_testable"):
         if name in claim:
-            lines.append(f"{name.replace('_', ' ').capitalize()}: {_sentence(_flat(claim[name]))}\n")
+            lines.append(_item("", f"{name.replace('_', ' ').capitalize()}: {_sentence(_flat(claim[name]))}") + "\n")
     if "remark" in claim:
         lines.append(f"See {_note(claim, notes)}.\n")
     by_base = ", ".join(f"{base}: {VERDICTS[name]}" for base, name in result.by_base.items())
@@ -308,9 +318,9 @@ def _details(result: Result, notes: Mapping[str, Sequence[int]]) -> str:
     lines += _table([part for part in result.parts if part.values and not part.missing])
     for part in result.parts:
         if part.missing:
-            lines.append(f"* {_where(part, result)}, not tested: {part.missing}")
+            lines.append(_item("* ", f"{_where(part, result)}, not tested: {part.missing}"))
         elif not part.values:
-            lines.append(f"* {_where(part, result)}: {_difference(part)}")
+            lines.append(_item("* ", f"{_where(part, result)}: {_difference(part)}"))
     return "\n".join(lines).rstrip() + "\n"
 
 
