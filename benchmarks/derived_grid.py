@@ -1,6 +1,6 @@
 """The experiment of ALIGN-MLM on real English: objectives and derived languages, part-of-speech tagging.
 
-    python benchmarks/derived_grid.py DATA OUT [--stage STAGE] [--methods M ...] [--part PART] [--seeds N]
+    python benchmarks/derived_grid.py DATA OUT [--stage STAGE] [--methods M ...] [--part PART] [--seeds N] [--first-seed N]
 
 OUT is the folder of benchmarks/mini.py, whose plain English text is used (97,147 sentences); DATA is described in
 benchmarks/README.md. Stages: ``parse`` fine-tunes paralign-mini as a tagger and a parser on EWT and parses the text,
@@ -47,7 +47,7 @@ def parse(data: Path, out: Path) -> None:
         paralign("corpus", "order", "--text", f"hi={treebank}", "--out", place / "hi.json")
 
 
-def grid(data: Path, out: Path, part: str, methods: list[str], seeds: int) -> None:
+def grid(data: Path, out: Path, part: str, methods: list[str], seeds: int, first: int) -> None:
     """Run one part of the grid for some methods."""
     place = out / "derived"
     languages = ["trans+inv"] if part == "inv" else ["trans", f"trans+syn@{place}/hi.json"]
@@ -56,7 +56,7 @@ def grid(data: Path, out: Path, part: str, methods: list[str], seeds: int) -> No
     paralign(
         *("grid", "--text", f"en={place}/parsing.conllu", "--task", "pos"),
         *("--train", data / EWT / "en_ewt-ud-train.conllu.gz", "--eval", data / EWT / "en_ewt-ud-test.conllu"),
-        *each("--set", [*SHAPE, *sets, f"grid.seeds={seeds if part == 'inv' else 1}"]),
+        *each("--set", [*SHAPE, *sets, f"grid.seeds={seeds if part == 'inv' else 1}", f"grid.first_seed={first}"]),
         *("--out", place / f"grid-{methods[0]}", "--resume"),
     )
 
@@ -78,12 +78,13 @@ def main() -> None:
     parser.add_argument("--part", nargs="+", choices=("inv", "rest"), default=["inv", "rest"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3, help="seeds of trans+inv; can be increased later")
+    parser.add_argument("--first-seed", type=int, default=0)
     given = parser.parse_args()
     if given.stage in ("parse", "all"):
         parse(given.data, given.out)
     if given.stage in ("grid", "all"):
         for part in given.part:
-            grid(given.data, given.out, part, given.methods, given.seeds)
+            grid(given.data, given.out, part, given.methods, given.seeds, given.first_seed)
     if given.stage in ("report", "all"):
         report(given.out)
 

@@ -114,6 +114,15 @@ def test_a_main_metric_under_a_condition_is_reported(files):
     assert limits == {25}
 
 
+def test_seeds_begin_with_the_first_one(files, monkeypatch):
+    names = []
+    monkeypatch.setattr(grid, "_run_cell", lambda cell, **more: names.append(cell.name))
+    sets = (*TINY, 'grid.methods=["mlm-scratch"]', 'grid.languages=["inv"]', "grid.seeds=2", "grid.first_seed=3")
+    with pytest.raises(UserError):  # there are no results to compare
+        run(files, overrides=sets)
+    assert names == ["en~inv-mlm-scratch-3", "en~inv-mlm-scratch-4"]
+
+
 def test_pretraining_is_lenient_like_fine_tuning(files, monkeypatch):
     given = []
 

@@ -344,6 +344,19 @@ def test_the_order_is_by_seed_then_task_then_system(tmp_path):
     ]  # fmt: skip
 
 
+def test_seeds_are_divided_by_their_first_number(tmp_path):
+    """A system with one encoder and no head is measured once on each machine."""
+    tasks = [SuiteTask(name="a", task="pos", eval=["de=x"]), SuiteTask(name="b", task="retrieval", eval=["en-de=x"])]
+    models = {"x": "m", "y": "m-{seed}"}
+
+    def cells(first, count):
+        return suite_cells(SuiteConfig(seeds=count, first_seed=first, task=tasks), models, tmp_path)
+
+    whole, first, second = cells(0, 5), cells(0, 3), cells(3, 2)
+    assert [cell.seed for cell in second] == [3, 3, None, 3, 4, 4, 4]
+    assert {cell.folder for cell in first} | {cell.folder for cell in second} == {cell.folder for cell in whole}
+
+
 def test_data_are_in_the_data_folder(here):
     Path("sets").mkdir()
     Path("sets/with,comma.tsv").touch()

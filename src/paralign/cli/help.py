@@ -26,7 +26,7 @@ GROUPS = {
         "width", "components", "pool", "code_switch", "target_examples", "reset_layers", "compat", "words", "most",
         "skip", "sentence", "key_share", "control",
     ),
-    "Settings": ("lr", "epochs", "batch_size", "precision", "seed", "seeds", "limit", "overrides"),
+    "Settings": ("lr", "epochs", "batch_size", "precision", "seed", "seeds", "first_seed", "limit", "overrides"),
     "Output": (
         "out", "save", "scores", "posteriors", "split", "system", "dataset", "title", "latex", "csv", "figures",
         "keep_models", "force", "track", "quiet",

@@ -47,6 +47,9 @@ def command(
             show_default="as in the suite",
         ),
     ] = None,
+    first_seed: Annotated[
+        int | None, typer.Option(help="The first seed.", metavar="N", min=0, show_default="as in the suite, or 0")
+    ] = None,
     device: Device = None,
     resume: Resume = False,
     quiet: Quiet = False,
@@ -72,6 +75,7 @@ def command(
         hours=hours,
         limit=limit,
         seeds=seeds,
+        first_seed=first_seed,
         control=control,
         resume=resume,
         quiet=quiet,

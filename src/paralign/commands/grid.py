@@ -35,7 +35,9 @@ class GridConfig(Config):
     languages: list[str] = Field(min_length=1)
     """Transformations of the language: ``trans+inv``, or with a word order file ``trans+syn@FILE``."""
     seeds: int = Field(default=1, ge=1)
-    """Number of pretraining seeds."""
+    """Number of pretraining seeds, consecutive numbers."""
+    first_seed: int = Field(default=0, ge=0)
+    """The first pretraining seed."""
     finetune_seeds: int = Field(default=1, ge=1)
     """Number of fine-tuning seeds."""
     arch: str = "bert:4x256"
@@ -118,7 +120,7 @@ def run_grid(
         _GridCell(out, task, spec.language, steps, tags[steps], method, seed)
         for steps in config.languages
         for method in config.methods
-        for seed in range(config.seeds)
+        for seed in range(config.first_seed, config.first_seed + config.seeds)
     ]
     shared = {"text": spec.path, "train": train, "eval": eval, "config": config, "limit": limit, "lenient": lenient,
               "quiet": quiet}  # fmt: skip

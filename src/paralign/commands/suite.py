@@ -39,6 +39,7 @@ def suite(
     hours: float | None = None,
     limit: int | None = None,
     seeds: int | None = None,
+    first_seed: int | None = None,
     control: str | None = None,
     resume: bool = False,
     quiet: bool = False,
@@ -64,6 +65,7 @@ def suite(
             write the page. None: there is no limit.
         limit: number of items used of every data set, the first ones, for tasks that do not set their own. None: all.
         seeds: number of seeds of each task that does not set its own. None: that of the suite.
+        first_seed: the first seed. None: that of the suite.
         control: name of the system that others are compared with. None: those whose recipe says that they are controls,
             each for the systems of the same base.
         resume: continue in ``out``; finished cells are not repeated. Systems, tasks and seeds may have been added.
@@ -89,7 +91,7 @@ def suite(
     out, name = Path(out), str(name)
     if jobs < 1 or (hours is not None and not 0 <= hours < math.inf):
         raise UserError("jobs must be at least 1, and hours at least 0", hint="--jobs 2 --hours 8")
-    config = load_suite(name, None if data is None else Path(data), limit, seeds)
+    config = load_suite(name, None if data is None else Path(data), limit, seeds, first_seed)
     for task in config.task:
         check_task(task, name)
     if not isinstance(models, Mapping):

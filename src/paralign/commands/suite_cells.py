@@ -109,12 +109,13 @@ def suite_cells(config: SuiteConfig, models: Mapping[str, str], out: Path) -> li
     """
     cells = []
     counts = [task.seeds or config.seeds for task in config.task]
-    for seed in range(max(counts)):
+    for number in range(max(counts)):
+        seed = config.first_seed + number
         for task, seeds in zip(config.task, counts, strict=True):
             trains = find_task_class(task.task).trains
             for system, model in models.items():
                 has_seeds = trains or SEED in model
-                if seed >= (seeds if has_seeds else 1):
+                if number >= (seeds if has_seeds else 1):
                     continue
                 folder = out / task.name / (f"{system}-seed{seed}" if has_seeds else system)
                 own = model.replace(SEED, str(seed))

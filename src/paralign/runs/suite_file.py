@@ -56,7 +56,9 @@ class SuiteConfig(Config):
     """A suite file."""
 
     seeds: int = Field(default=1, ge=1)
-    """Number of seeds of each task that does not set its own; they are 0, 1, 2 ..."""
+    """Number of seeds of each task that does not set its own; they are consecutive."""
+    first_seed: int = Field(default=0, ge=0)
+    """The first seed. Seeds can be divided among machines: 0 to 2 on one, 3 and 4 on another."""
     keep_models: bool = False
     """Keep the fine-tuned models. They are as large as the encoders; scores do not need them."""
     task: list[SuiteTask] = Field(default=[])
@@ -68,7 +70,13 @@ def suites() -> list[str]:
     return list(toml_files("paralign.suites"))
 
 
-def load_suite(name: str, data: Path | None = None, limit: int | None = None, seeds: int | None = None) -> SuiteConfig:
+def load_suite(
+    name: str,
+    data: Path | None = None,
+    limit: int | None = None,
+    seeds: int | None = None,
+    first_seed: int | None = None,
+) -> SuiteConfig:
     """Load a suite.
 
     Args:
@@ -76,6 +84,7 @@ def load_suite(name: str, data: Path | None = None, limit: int | None = None, se
         data: folder that relative paths of data start from. None: the current folder.
         limit: number of items used of every data set, for tasks that do not set their own. None: all.
         seeds: number of seeds of each task that does not set its own. None: that of the file.
+        first_seed: the first seed. None: that of the file.
 
     Returns:
         The suite, with a name for each task, languages filled in and paths in the data folder.
@@ -86,7 +95,7 @@ def load_suite(name: str, data: Path | None = None, limit: int | None = None, se
     settings = load_named_toml("suite", name, "paralign.suites")
     if data is not None and not data.is_dir():
         raise UserError("no such data folder", where=data, hint="--data FOLDER")
-    config = resolve(SuiteConfig, settings, {"seeds": seeds}, where=name)
+    config = resolve(SuiteConfig, settings, {"seeds": seeds, "first_seed": first_seed}, where=name)
     if not config.task:
         raise UserError("the suite has no task", where=name, hint="add a table [[task]]")
     tasks: dict[str, SuiteTask] = {}
