@@ -1,6 +1,7 @@
 """The experiment of ALIGN-MLM on real English: objectives and derived languages, part-of-speech tagging.
 
-    python benchmarks/derived_grid.py DATA OUT [--stage STAGE] [--methods M ...] [--part PART] [--seeds N] [--first-seed N]
+    python benchmarks/derived_grid.py DATA OUT [--stage STAGE] [--methods M ...] [--part PART] [--seeds N]
+        [--first-seed N]
 
 OUT is the folder of benchmarks/mini.py, whose plain English text is used (97,147 sentences); DATA is described in
 benchmarks/README.md. Stages: ``parse`` fine-tunes paralign-mini as a tagger and a parser on EWT and parses the text,
