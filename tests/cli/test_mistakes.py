@@ -68,7 +68,7 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         (
             "evaluate --model {base} --task retrieval --data en-de={files}/good.tsv --dev en-de={files}/good.tsv "
             "--layer 1 --out {out}",
-            "--dev chooses the layer",
+            "development data choose the layer",
         ),
         ("corpus bild", "bild"),
         ("words --pairs en-de={files}/good.tsv --set words=3 --out {out}", "write words.KEY=VALUE"),

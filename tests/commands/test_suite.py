@@ -320,6 +320,24 @@ def test_each_seed_can_have_its_own_encoder(here, models):
         assert scores(f"out/retrieval/both-seed{seed}") == scores(f"single/retrieval/{name}")
 
 
+def test_layers_are_chosen_on_development_data(here, models):
+    """Scores are those of ``evaluate --dev``; the development data are among the inputs of the cell."""
+    Path("dev.tsv").write_text("a dog\tein Hund\na cat\teine Katze\nthe house\tdas Haus\n")
+    Path("dev.toml").write_text(RETRIEVAL + 'languages = ["de"]\ndev = ["en-{language}=dev.tsv"]\n')
+    suite("dev.toml", models=models, out="out", quiet=True)
+    for name, model in models.items():
+        data = {"data": "en-de=smallworld:300-320", "dev": "en-de=dev.tsv"}
+        paralign.evaluate(task="retrieval", model=model, out=f"single/{name}", quiet=True, **data)
+        assert scores(f"out/retrieval/{name}") == scores(f"single/{name}")
+        assert {row.where.pool for row in read_results(Path("out/retrieval", name))} == {"chosen"}
+    began = {path: path.stat().st_mtime_ns for path in Path("out/retrieval").glob("*/results.jsonl")}
+    suite("dev.toml", models=models, out="out", quiet=True, resume=True)
+    assert {path: path.stat().st_mtime_ns for path in began} == began
+    Path("dev.tsv").write_text("a dog\tein Hund\na cat\teine Katze\n")
+    with pytest.raises(UserError, match=r"dev\.tsv: the development data changed since this run began"):
+        suite("dev.toml", models=models, out="out", quiet=True, resume=True)
+
+
 def test_models_are_kept_if_the_suite_says_so(here, models):
     Path("keep.toml").write_text(f"keep_models = true\n{POS}")
     suite("keep.toml", models={"plain": models["plain"]}, out="out", quiet=True)
@@ -460,7 +478,7 @@ def test_errors_that_are_not_caught_end_the_cells():
         (POS.replace('languages = ["en", "de"]', ""), r"task 'tagging': no languages for '\{language\}=small"),
         (
             POS + 'dev = "{language}=train.conllu"',
-            r"task 'tagging': dev is one data set, not one for each \{language\}",
+            r"task 'tagging': dev is one data set for tasks with a head",
         ),
         (RETRIEVAL + 'languages = ["de"]', r"task 'retrieval': no entry has \{language\}"),
         (POS.replace('"tagging"', '"../out"'), r"s\.toml: the task cannot have the name '\.\./out'"),

@@ -30,7 +30,7 @@ from paralign.tasks import Task
 from paralign.tasks.base import read_data
 from paralign.training import best_device
 
-__all__ = ["evaluate", "evaluation_settings"]
+__all__ = ["check_dev", "evaluate", "evaluation_settings"]
 
 
 @one_or_several
@@ -95,10 +95,7 @@ def evaluate(
     task_instance, facts = saved_task(task, model, settings)
     if not data:
         raise UserError("nothing to evaluate on", hint="--data LANG=PATH")
-    if dev and "layer" in settings:
-        raise UserError("--dev chooses the layer, so it cannot be given", hint="leave out --layer, or --dev")
-    if dev and task_instance.trains:
-        raise UserError(f"the task {task_instance.name!r} has no layer to choose", hint="leave --dev out")
+    check_dev(task_instance, settings, dev)
     names = dataset_names(data, dataset)
     read = [read_data(task_instance, spec, lenient, limit) for spec in data]
     tests = [(spec, name, items) for spec, name, (items, _) in zip(data, names, read, strict=True)]
@@ -116,8 +113,7 @@ def evaluate(
         {
             "maps": mapped,
             "model": model,
-            **evaluation_settings(task_instance, data, limit, split, lenient, dataset),
-            **({"dev": list(dev)} if dev else {}),
+            **evaluation_settings(task_instance, data, limit, split, lenient, dataset, dev),
         },
         **{k: model_facts[k] for k in ("method", "control", "model_hash", "parent")},
     )
@@ -170,8 +166,26 @@ def evaluate(
     return written
 
 
+def check_dev(task: Task, settings: Mapping[str, Any], dev: Sequence[str]) -> None:
+    """Check that development data can choose the layer of a task.
+
+    Raises:
+        UserError: if a layer is given too, or the task has a head.
+    """
+    if dev and "layer" in settings:
+        raise UserError("development data choose the layer, so it cannot be given", hint="leave out one of them")
+    if dev and task.trains:
+        raise UserError(f"the task {task.name!r} has no layer to choose", hint="leave --dev out")
+
+
 def evaluation_settings(
-    task: Task, data: Sequence[str], limit: int | None, split: str, lenient: bool, dataset: str | None = None
+    task: Task,
+    data: Sequence[str],
+    limit: int | None,
+    split: str,
+    lenient: bool,
+    dataset: str | None = None,
+    dev: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the settings of an evaluation that decide its result, as ``config.toml`` records them."""
     return {
@@ -179,6 +193,7 @@ def evaluation_settings(
         "data": list(data),
         "read": {"limit": limit, "split": split, "lenient": lenient, "dataset": dataset},
         "settings": task.config.model_dump(mode="json"),
+        **({"dev": list(dev)} if dev else {}),
     }
 
 

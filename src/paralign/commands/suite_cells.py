@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from paralign.commands.evaluate import evaluate, evaluation_settings
+from paralign.commands.evaluate import check_dev, evaluate, evaluation_settings
 from paralign.commands.finetune import finetune
 from paralign.config import merge, parse_override
 from paralign.errors import UserError
@@ -72,7 +72,7 @@ class SuiteCell:
         if self.trains:
             options |= {
                 "train": task.train,
-                "dev": task.dev,
+                "dev": task.only_dev,
                 "eval": task.eval,
                 "recipe": task.recipe,
                 "code_switch": task.code_switch,
@@ -81,7 +81,7 @@ class SuiteCell:
                 "resume": True,
             }
         else:
-            options["data"] = task.eval
+            options |= {"data": task.eval, "dev": task.dev}
         options |= {
             "overrides": self.overrides,
             "limit": task.limit,
@@ -136,7 +136,7 @@ def check_task(task: SuiteTask, where: str) -> None:
     try:
         instance = _task_of(task)
         dataset_names(task.eval, task.dataset)
-        for spec in (*task.train, *task.eval, *([task.dev] if task.dev else [])):
+        for spec in (*task.train, *task.dev, *task.eval):
             check_readable_again([spec.partition("=")[2].strip()], "every run of a suite reads its data")
             read_data(instance, spec, task.lenient, 1 if instance.trains else task.limit)
     except UserError as error:
@@ -152,12 +152,17 @@ def _task_of(task: SuiteTask) -> Task:
     if find_task_class(task.task).trains:
         if not task.train:
             raise UserError("no training data", hint='train = ["LANG=PATH"]')
+        if len(task.dev) > 1:
+            raise UserError("dev is one data set for tasks with a head", hint='dev = "en=PATH"')
         return finetune_settings(task.task, task.recipe, None, task.set)[1]
-    given = ("train", "dev", "recipe", "code_switch", "target_examples")
+    given = ("train", "recipe", "code_switch", "target_examples")
     unused = [key for key in given if getattr(task, key)]
     if unused:
         raise UserError(f"the task {task.task!r} has no head to fine-tune", hint=f"remove {', '.join(unused)}")
-    return find_task(task.task, task_section(merge(*map(parse_override, task.set))))
+    settings = task_section(merge(*map(parse_override, task.set)))
+    found = find_task(task.task, settings)
+    check_dev(found, settings, task.dev)
+    return found
 
 
 def is_done(cell: SuiteCell) -> bool:
@@ -176,7 +181,7 @@ def is_done(cell: SuiteCell) -> bool:
         data = FinetuneData(
             train=task.train,
             eval=task.eval,
-            dev=task.dev,
+            dev=task.only_dev,
             code_switch=task.code_switch,
             target_examples=task.target_examples,
             limit=task.limit,
@@ -186,10 +191,12 @@ def is_done(cell: SuiteCell) -> bool:
         )
         config, _ = finetune_settings(task.task, task.recipe, None, cell.overrides)
         settings = identity(config, task.task, data, _fitted(task.model_dump_json()))
-        inputs = finetune_inputs(task.train, task.eval, task.dev)
+        inputs = finetune_inputs(task.train, task.eval, task.only_dev)
     else:
-        settings = evaluation_settings(_task_of(task), task.eval, task.limit, task.split, task.lenient, task.dataset)
-        inputs = {"eval": data_files(task.eval)}
+        settings = evaluation_settings(
+            _task_of(task), task.eval, task.limit, task.split, task.lenient, task.dataset, task.dev
+        )
+        inputs = {"eval": data_files(task.eval)} | ({"dev": data_files(task.dev)} if task.dev else {})
     check_inputs(run, **inputs, model=model_files(cell.model))
     run.check_settings(settings)
     return bool(check_results(cell.folder)) and run.finished
@@ -201,7 +208,7 @@ def _fitted(task_json: str) -> SupervisedTask:
     task = SuiteTask.model_validate_json(task_json)
     _, instance = finetune_settings(task.task, task.recipe, None, task.set)
     sets, _ = read_training_mixture(
-        instance, task.train, task.dev, task.code_switch, task.target_examples, task.lenient, task.limit
+        instance, task.train, task.only_dev, task.code_switch, task.target_examples, task.lenient, task.limit
     )
     instance.fit(sets.sets)
     return instance

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from paralign.config import Config, load_named_toml, resolve, toml_files
 from paralign.errors import UserError
@@ -34,8 +34,9 @@ class SuiteTask(Config):
     """Training data, each as ``LANG=PATH``. Tasks without a head have none."""
     eval: list[str] = Field(default=[])
     """Test data, each as ``LANG=PATH`` or ``SRC-TGT=PATH``."""
-    dev: str | None = None
-    """Development data, evaluated after each epoch to keep the best one."""
+    dev: list[str] = Field(default=[])
+    """Development data. With a head, one data set: it is evaluated after each epoch, to keep the best one. Without a
+    head, layer and pooling are chosen on it for each encoder."""
     recipe: str | None = None
     """Name of a recipe for fine-tuning, or path of a TOML file."""
     seeds: int | None = Field(default=None, ge=1)
@@ -50,6 +51,16 @@ class SuiteTask(Config):
     """Name of the split, recorded with the results."""
     dataset: str | None = None
     """Name of the test data in tables, such as ``PUD``. None: from the names of the files."""
+
+    @field_validator("dev", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @property
+    def only_dev(self) -> str | None:
+        """The development data set of a task with a head."""
+        return self.dev[0] if self.dev else None
 
 
 class SuiteConfig(Config):
@@ -134,9 +145,7 @@ def _filled(task: SuiteTask, file: str, data: Path | None, limit: int | None) ->
     where = f"{file}: task {name!r}"
     if not task.eval:
         raise UserError("no test data", where=where, hint='eval = ["LANG=PATH"]')
-    if task.dev and _LANGUAGE in task.dev:
-        raise UserError(f"dev is one data set, not one for each {_LANGUAGE}", where=where, hint='dev = "en=PATH"')
-    placeholders = [entry for entry in (*task.train, *task.eval) if _LANGUAGE in entry]
+    placeholders = [entry for entry in (*task.train, *task.dev, *task.eval) if _LANGUAGE in entry]
     if placeholders and not task.languages:
         hint = 'languages = ["de", "fr"]'
         raise UserError(f"no languages for {placeholders[0]!r}", where=where, hint=hint)
@@ -149,8 +158,8 @@ def _filled(task: SuiteTask, file: str, data: Path | None, limit: int | None) ->
         "name": name,
         "languages": [],
         "train": [_in_folder(entry, data) for entry in _each_language(task.train, task.languages)],
+        "dev": [_in_folder(entry, data) for entry in _each_language(task.dev, task.languages)],
         "eval": [_in_folder(entry, data) for entry in _each_language(task.eval, task.languages)],
-        "dev": _in_folder(task.dev, data) if task.dev else None,
         "limit": task.limit or limit,
     }
     return task.model_copy(update=update)
