@@ -310,7 +310,7 @@ def test_archives_that_are_damaged(tmp_path):
 
 # -- converting
 
-CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(normalize)
+CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(normalize).filter(lambda c: "|||" not in c)
 
 
 @given(st.lists(st.tuples(CELL, CELL).filter(lambda pair: any(pair)), min_size=1, max_size=8))
@@ -326,6 +326,19 @@ def test_every_format_gives_back_what_was_written(tmp_path_factory, pairs):
         assert found == pairs
         before = before or found
     ElementTree.fromstring((folder / "b.tmx").read_bytes())
+
+
+def test_text_with_bars_is_not_written_as_tsv(tmp_path):
+    write_lines(
+        tmp_path / "a.jsonl",
+        ['{"translation": {"en": "x", "de": "y"}}', '{"translation": {"en": "a ||| b", "de": "c"}}'],
+    )
+    spec = f"en-de={tmp_path / 'a.jsonl'}"
+    with pytest.raises(UserError, match=r"pair 2 contains \|\|\|, which a TSV file cannot have \(write x\.jsonl"):
+        convert_corpus([spec], str(tmp_path / "b.tsv.gz"), quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+    convert_corpus([spec], str(tmp_path / "b.tmx"), quiet=True)
+    assert [pair.source for pair in read_pairs(parse_pairs(f"en-de={tmp_path / 'b.tmx'}"))] == ["x", "a ||| b"]
 
 
 def test_converting_tells_and_refuses(tmp_path, capsys):

@@ -184,5 +184,14 @@ def _check_quotes(rows: Sequence[Sequence[str]], path: str, number: int) -> None
 
 
 def to_tsv_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -> Iterator[str]:
-    """Yield the lines of a TSV file; normalized text contains no tab."""
-    return (f"{source}\t{target}" for source, target in pairs)
+    """Yield the lines of a TSV file; normalized text contains no tab.
+
+    Raises:
+        UserError: for a text with ``|||``, which the reader would take for a second separator.
+    """
+    for number, (source, target) in enumerate(pairs, 1):
+        line = f"{source}\t{target}"
+        if _BARS in line:
+            hint = "write x.jsonl, x.tmx or two files x.en,x.de"
+            raise UserError(f"pair {number} contains {_BARS}, which a TSV file cannot have", hint=hint)
+        yield line
