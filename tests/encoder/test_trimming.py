@@ -98,6 +98,26 @@ def lower_casing(tokenizer):
     return changed
 
 
+def test_pieces_before_the_padding_piece_are_not_kept():
+    """Only RoBERTa's positions depend on the id of the padding piece."""
+    special = ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {piece: k for k, piece in enumerate([*special, *(f"w{k}" for k in range(500)), "[PAD]"])}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    names = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]", "pad": "[PAD]"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, **{f"{k}_token": v for k, v in names.items()})
+    encoder = Encoder.from_scratch("bert:2x32", tokenizer, max_length=64, seed=3).eval()
+    texts = ["w1 w5 w7", "w5"]
+    small = trim_vocabulary(encoder, *count_pieces(encoder, texts))
+    assert sorted(small.tokenizer.get_vocab()) == sorted([*special, "[PAD]", "w1", "w5", "w7"])
+    assert small.model.config.pad_token_id == small.tokenizer.pad_token_id
+    ours, before = (sentence_vectors(e, texts, None, pools=["mean"], layer=2)[0]["mean"] for e in (small, encoder))
+    assert np.allclose(ours, before, atol=1e-6)
+
+
 def test_unknown_characters_keep_their_score():
     """Without the piece of the lowest score they would cost less, and "a, unknown, bcd" would become the best path."""
     vocabulary = [("<s>", 0), ("<pad>", 0), ("</s>", 0), ("<unk>", 0), ("<mask>", 0), ("a", -1), ("bcd", -1),

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from paralign.encoder.encoder import Encoder
 from paralign.encoder.families import model_class
-from paralign.encoder.hf import has_pooling_option
+from paralign.encoder.hf import first_position, has_pooling_option
 from paralign.errors import UserError
 
 __all__ = ["count_pieces", "trim_vocabulary"]
@@ -84,8 +84,9 @@ def _kept_ids(encoder: Encoder, state: Mapping[str, Any], counts: Ints, characte
     vocabulary = encoder.tokenizer.get_vocab()
     kept = {int(number) for number in np.flatnonzero(counts)} | set(encoder.tokenizer.all_special_ids)
     kept |= {added["id"] for added in state["added_tokens"]}
+    padding = encoder.template.pad_id
     # RoBERTa's positions begin after the id of the padding piece, which therefore must not change.
-    kept |= set(range(encoder.template.pad_id + 1))
+    kept |= set(range(padding + 1)) if first_position(encoder.model) else {padding}
     bytewise = "ByteLevel" in json.dumps([state["pre_tokenizer"], state["decoder"]])
     for piece, number in vocabulary.items():
         character = _PREFIX.sub("", piece) or piece

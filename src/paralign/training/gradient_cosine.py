@@ -65,7 +65,7 @@ def gradient_cosines(losses: Mapping[str, Tensor], groups: Mapping[str, Sequence
 
 class GradientCosines:
     """Measures gradient cosines every ``training.gradient_cosine_every`` steps (Yu et al. 2020 call negative ones
-    conflicts), on the first slice of each process, within the step: nothing is encoded again.
+    conflicts), on the first slice of the first process, within the step: nothing is encoded again.
 
     Args:
         learner: encoder and objectives.
