@@ -224,7 +224,7 @@ class CheckedArray:
         flat = np.asarray(np.memmap(path, np.dtype(dtype), "r")) if path.stat().st_size else np.empty(0, dtype)
         self._flat, self._digests = flat, digests
         self._values = flat if width is None else flat.reshape(-1, width)
-        self._rows = _BLOCK // (flat.itemsize * (width or 1))  # no row lies in two blocks: its size is a power of 2
+        self._rows = _BLOCK // (flat.itemsize * (width or 1))  # no row is in two blocks: its size is a power of 2
         self._flags = bytearray(b"\1" * (0 if digests is None else len(digests)))
         self._unread: Array = np.frombuffer(self._flags, np.bool_)  # the same bytes; a number is found faster above
         self._checked = not self._flags

@@ -132,8 +132,8 @@ def hint_for(option: str, command: Any) -> str | None:
 class Command(TyperCommand):
     """A command whose help shows options under the headings of :data:`GROUPS`.
 
-    Input that a command takes once is refused if it is given twice, because other commands take it repeatedly, and only
-    the last one would be used. For other options the last value takes precedence, so a script can override them.
+    Input that a command takes once is refused if it is given twice: other commands take it repeatedly, and dropping all
+    but the last silently loses data. For other options the last value is used, so a script can override them.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -13,7 +13,6 @@ from typing import Any
 from paralign.commands.shard_executors import run_processes, run_ray_tasks, submit_to_slurm
 from paralign.config import merge, parse_override, resolve, section
 from paralign.console import echo, rough_duration
-from paralign.cores import available_cores
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.exclusion import excluded_sentences
 from paralign.corpus.join import check_shard, join_shards
@@ -30,7 +29,8 @@ from paralign.version import __version__
 
 __all__ = ["EXECUTORS", "CorpusRequest", "build_corpus"]
 
-EXECUTORS = ("local", "ray", "slurm")
+_RUNNERS = {"local": run_processes, "ray": run_ray_tasks}
+EXECUTORS = (*_RUNNERS, "slurm")
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def build_corpus(
     elif executor == "slurm":
         corpus.write_jobs(workers)
     else:
-        corpus.build(workers, on_ray=executor == "ray")
+        corpus.build(workers, executor)
 
 
 def _has_other_files(out: Path) -> bool:
@@ -237,7 +237,7 @@ class _ShardedCorpus:
         echo(f"{self.out} is finished", quiet=self.quiet)
         return True
 
-    def build(self, workers: int | None, *, on_ray: bool = False) -> None:
+    def build(self, workers: int | None, executor: str) -> None:
         """Build all shards that are not finished, and join them."""
         plan = self._plan()
         if self._is_finished():
@@ -246,12 +246,12 @@ class _ShardedCorpus:
         for number in sorted({*range(1, plan.shards + 1)} - {*missing}):
             check_shard(self.out, number, plan)
         if missing and workers != 0:
-            self._build_missing(missing, plan, workers, on_ray)
+            self._build_missing(missing, plan, workers, executor)
         store = join_shards(self.out, plan)
         for line in kept_lines(store):
             echo(line, quiet=self.quiet)
 
-    def _build_missing(self, missing: Sequence[int], plan: ShardPlan, workers: int | None, on_ray: bool) -> None:
+    def _build_missing(self, missing: Sequence[int], plan: ShardPlan, workers: int | None, executor: str) -> None:
         began, done = time.monotonic(), 0
 
         def finished(position: int) -> None:
@@ -265,12 +265,12 @@ class _ShardedCorpus:
 
         if len(missing) < plan.shards:
             echo(f"{self.out}: {plan.shards - len(missing)} shards are built, continuing", quiet=self.quiet)
-        command = [*self.request.command(self.out), "--shard"]
-        shards = [f"{number}/{plan.shards}" for number in missing]
-        if on_ray:
-            run_ray_tasks(command, shards, workers, finished)
-        else:
-            run_processes(command, shards, min(workers or available_cores(), len(shards)), finished)
+        _RUNNERS[executor](
+            [*self.request.command(self.out), "--shard"],
+            [f"{number}/{plan.shards}" for number in missing],
+            workers,
+            finished,
+        )
 
     def write_jobs(self, workers: int | None) -> None:
         """Write job scripts for Slurm that build all shards and join them, and submit them."""

@@ -33,18 +33,21 @@ _AGAIN = "run the same command again: finished shards are kept"
 _PREFIX = "paralign: "
 
 
-def run_processes(command: Sequence[str], shards: Sequence[str], workers: int, finished: Callable[[int], None]) -> None:
+def run_processes(
+    command: Sequence[str], shards: Sequence[str], workers: int | None, finished: Callable[[int], None]
+) -> None:
     """Build shards in processes, several at a time; if one fails, the others are stopped.
 
     Args:
         command: the command line, to which the shard is added.
         shards: the shards, ``K/N``.
-        workers: number of processes at a time.
+        workers: largest number of processes at a time. ``None``: as many as there are cores.
         finished: called with the position in ``shards`` of each that is built.
 
     Raises:
         UserError: naming a shard that could not be built.
     """
+    workers = min(workers or available_cores(), len(shards))
     threads = str(thread_share(workers, available_cores(), os.environ.get("OMP_NUM_THREADS", "")))
     environment = {"RAYON_NUM_THREADS": threads, **os.environ, "OMP_NUM_THREADS": threads}
     waiting = list(enumerate(shards))

@@ -72,8 +72,8 @@ def plot_curve(axes: Any, style: Style, points: Sequence[tuple[int, float]], tex
         texts: what the tooltip of each point says of it.
     """
     look = {"color": style.color, "linestyle": style.linestyle, "linewidth": 1.3, "marker": "o", "ms": 3.5}
-    (line,) = axes.plot([layer for layer, _ in points], [value for _, value in points], **look)
     layers = [layer for layer, _ in points]
+    (line,) = axes.plot(layers, [value for _, value in points], **look)
     set_tooltips(line, [f"{style.system}, layer {k}: {text}" for k, text in zip(layers, texts, strict=True)])
 
 

@@ -34,8 +34,8 @@ _GRAPHEME = regex.compile(r"\X")
 def segment(run: str) -> list[int]:
     """Return where the words of a run end, in characters; the last one is its length.
 
-    Words are those of ICU, if the package icu4py is installed and knows the script, otherwise grapheme clusters. Which
-    of them is said once for each script. A word never ends inside a grapheme cluster.
+    Words are those of ICU, if the package icu4py is installed and knows the script, otherwise grapheme clusters. A
+    message for each script reports which. A word never ends inside a grapheme cluster.
 
     Args:
         run: a match of :data:`RUNS`.
