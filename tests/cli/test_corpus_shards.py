@@ -4,13 +4,16 @@ import errno
 import json
 import os
 import random
+import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -169,7 +172,6 @@ def test_other_settings_and_text_are_refused(words, base, texts, tmp_path, capsy
     for more, message in (
         (["--set", "data.min_pieces=3"], "filter.min_pieces was 2, now 3"),
         (["--shards", "4"], "shards was 3, now 4"),
-        (["--lenient"], "lenient was False, now True"),
         (["--exclude", str(tmp_path / "test.txt")], "exclude was [], now"),
         (["--pairs", f"en-de={texts}/a.tsv"], "started with other text"),
     ):
@@ -177,6 +179,32 @@ def test_other_settings_and_text_are_refused(words, base, texts, tmp_path, capsy
             assert build([*words, *more], out, *shard) == 2
             assert message in said(capsys)
     assert files_of(out) == before
+
+
+def test_lenient_continues_with_finished_shards(texts, base, tmp_path, capsys):
+    text, out = tmp_path / "text.tsv", tmp_path / "corpus"
+    lines = (texts / "a.tsv").read_text().splitlines(keepends=True)
+    text.write_text("".join([*lines[:-1], "one side\n", lines[-1]]))
+    command = ["corpus", "build", "--model", str(base), "--set", "data.min_pieces=2", "--pairs", f"en-de={text}"]
+    build_shards(command, out, 1, 2)
+    before = files_of(out)
+    assert build(command, out) == 2
+    assert "--lenient" in said(capsys)
+    assert build(command, out, "--lenient") == 0
+    assert before.items() <= files_of(out).items()
+    assert build(command, tmp_path / "whole", "--lenient") == 0
+    whole = TokenStore.open(tmp_path / "whole")
+    assert whole.meta["specs"][0]["dropped"]["missing separator"] == 1
+    assert_same(TokenStore.open(out), whole)
+
+
+def test_the_hint_of_a_corpus_without_records_can_be_followed(texts, base, tmp_path, capsys):
+    command = ["corpus", "build", "--model", str(base), "--pairs", f"en-de={texts}/a.tsv"]
+    build_shards([*command, "--set", "data.min_pieces=100"], tmp_path / "corpus", 1, 2, 3)
+    assert build([*command, "--set", "data.min_pieces=100"], tmp_path / "corpus") == 2
+    message = said(capsys)
+    assert "all 160 pairs dropped: 120 too short (< 100 pieces), 40 duplicate" in message
+    assert message.endswith("(lower data.min_pieces, with another --out)")
 
 
 def test_text_that_changed_is_refused(words, texts, base, tmp_path, capsys):
@@ -305,6 +333,17 @@ def test_ray_that_is_not_installed(words, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     assert build(words, tmp_path / "corpus", "--shards", "3", "--executor", "ray") == 2
     assert "--executor ray: ray is not installed (pip install 'paralign[cluster]')" in said(capsys)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://[::1]:{}", "no.such.host.invalid:{}", "127.0.0.1:70000"])
+def test_a_cluster_of_ray_that_cannot_be_reached(words, tmp_path, capsys, monkeypatch, address):
+    with socket.socket() as closed:  # bound, but not listening
+        closed.bind(("127.0.0.1", 0))
+        address = address.format(closed.getsockname()[1])
+        monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        assert build(words, tmp_path / "corpus", "--shards", "3", "--executor", "ray") == 2
+    assert re.search(rf"no cluster of Ray at {re.escape(address)}: .+ \(check RAY_ADDRESS\)$", said(capsys))
 
 
 @pytest.mark.slow

@@ -180,7 +180,7 @@ def test_progress_and_source_files(tmp_path: Path, spec: PairSpec, monkeypatch: 
 
 
 def test_nothing_left_says_why(tmp_path: Path, spec: PairSpec) -> None:
-    with pytest.raises(UserError, match=r"all 50 pairs dropped: 50 too short \(< 9 pieces\); lower data.min_pieces"):
+    with pytest.raises(UserError, match=r"all 50 pairs dropped: 50 too short \(< 9 pieces\) \(lower data.min_pieces\)"):
         build([spec], tmp_path / "out", FilterConfig(min_pieces=9))
     assert [p.name for p in tmp_path.iterdir()] == ["c.tsv"]
 

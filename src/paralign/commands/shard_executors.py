@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from paralign.folders import atomic_folder
 __all__ = ["run_processes", "run_ray_tasks", "submit_to_slurm"]
 
 _POLL = 0.05
+_SECONDS_TO_CONNECT = 10
 _SECONDS_TO_STOP = 30
 _AGAIN = "run the same command again: finished shards are kept"
 _PREFIX = "paralign: "
@@ -98,6 +100,7 @@ def run_ray_tasks(
         import ray
     except ImportError:
         raise UserError("--executor ray: ray is not installed", hint="pip install 'paralign[cluster]'") from None
+    _check_cluster(os.environ.get("RAY_ADDRESS", ""))
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, ignore_reinit_error=True)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -126,6 +129,17 @@ def run_ray_tasks(
             if running:
                 ray.wait(list(running), num_returns=len(running), timeout=_SECONDS_TO_STOP)
             ray.shutdown()
+
+
+def _check_cluster(address: str) -> None:
+    """Refuse an address of Ray that cannot be reached, for which Ray itself waits many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return  # "auto", "local" or none
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"no cluster of Ray at {address}: {error}", hint="check RAY_ADDRESS") from None
 
 
 def _run_command(command: Sequence[str], folder: str) -> tuple[int, bytes]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from paralign.corpus.clean import FilterConfig, sides_are_comparable
+from paralign.corpus.clean import FilterConfig, nothing_left, sides_are_comparable
 from paralign.corpus.deduplicate import Hashes, HashSet, SortedHashes, hash_texts, sentence_hashes
 from paralign.corpus.shard_plan import ItemRange, Shard, source_file
 from paralign.corpus.store import SCHEMA, TokenStore
@@ -344,7 +344,7 @@ class _Build:
             UserError: if no record is left.
         """
         if not self.kept and self.shard is None:
-            raise UserError(self._nothing_left())
+            raise self._nothing_left()
         for file in self.files.values():
             file.flush()
         content = hashlib.blake2b(digest_size=16)
@@ -379,21 +379,12 @@ class _Build:
         (self.part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         write_digests(self.part, [f"{name}.bin" for name in meta["arrays"]])
 
-    def _nothing_left(self) -> str:
-        dropped = sum(self.dropped, Counter())
-        what = "pairs" if self.sides == 2 else "sentences"
-        if not dropped:
-            return f"no {what} in the text"
-        reasons = {
-            "too short": f" (< {self.config.min_pieces} pieces)",
-            "too long": f" (> {self.config.max_pieces} pieces)",
-        }
-        counts = ", ".join(f"{n:,} {reason}{reasons.get(reason, '')}" for reason, n in dropped.most_common())
-        hint = {"too short": "; lower data.min_pieces", "too long": "; raise data.max_pieces"}
+    def _nothing_left(self) -> UserError:
+        message, hint = nothing_left(sum(self.dropped, Counter()), self.sides, self.config)
         shares = {tag: self.unknown_of[tag] / count for tag, count in self.tokenized.items() if count}
         many = "".join(
             f"; {share:.0%} of the pieces of {tag} are unknown to the tokenizer"
             for tag, share in shares.items()
             if share > _MANY_UNKNOWN
         )
-        return f"all {dropped.total():,} {what} dropped: {counts}{many or hint.get(dropped.most_common(1)[0][0], '')}"
+        return UserError(message + many, hint=None if many else hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import Field, model_validator
@@ -9,7 +10,7 @@ from pydantic import Field, model_validator
 from paralign.config import Config
 from paralign.languages import parse_derived
 
-__all__ = ["FilterConfig", "sides_are_comparable"]
+__all__ = ["FilterConfig", "nothing_left", "sides_are_comparable"]
 
 
 class FilterConfig(Config):
@@ -35,6 +36,27 @@ class FilterConfig(Config):
         if self.max_pieces < self.min_pieces:
             raise ValueError(f"max_pieces {self.max_pieces} is less than min_pieces {self.min_pieces}")
         return self
+
+
+def nothing_left(dropped: Counter[str], sides: int, config: FilterConfig) -> tuple[str, str | None]:
+    """Return the error message for text of which no record is kept, and a hint.
+
+    Args:
+        dropped: number of dropped records by reason.
+        sides: 2 for pairs, 1 for plain text.
+        config: which records are kept.
+
+    >>> nothing_left(Counter({"too short": 7, "identical": 2}), 2, FilterConfig(min_pieces=3))
+    ('all 9 pairs dropped: 7 too short (< 3 pieces), 2 identical', 'lower data.min_pieces')
+    """
+    what = "pairs" if sides == 2 else "sentences"
+    if not dropped:
+        return f"no {what} in the text", None
+    limits = {"too short": f" (< {config.min_pieces} pieces)", "too long": f" (> {config.max_pieces} pieces)"}
+    by_count = sorted(dropped, key=lambda reason: (-dropped[reason], reason))
+    counts = ", ".join(f"{dropped[reason]:,} {reason}{limits.get(reason, '')}" for reason in by_count)
+    hints = {"too short": "lower data.min_pieces", "too long": "raise data.max_pieces"}
+    return f"all {dropped.total():,} {what} dropped: {counts}", hints.get(by_count[0])
 
 
 def sides_are_comparable(languages: Sequence[str]) -> bool:

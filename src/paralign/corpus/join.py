@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.corpus.clean import FilterConfig, nothing_left
 from paralign.corpus.deduplicate import dropped_as
 from paralign.corpus.shard_plan import ShardPlan
 from paralign.corpus.store import JOINED, SCHEMA, TokenStore
@@ -105,9 +106,9 @@ def join_shards(folder: Path, plan: ShardPlan) -> TokenStore:
         "shards": entries,
     }
     if not meta["records"]:
-        reasons = sum((Counter(spec["dropped"]) for spec in specs), Counter[str]())
-        counts = ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common())
-        raise UserError(f"no record is left in any shard: {counts or 'there is no text'}", where=folder)
+        dropped = sum((Counter(spec["dropped"]) for spec in specs), Counter[str]())
+        message, hint = nothing_left(dropped, shards[0].sides, FilterConfig(**plan.content["filter"]))
+        raise UserError(message, where=folder, hint=hint and f"{hint}, with another --out")
     with atomic_folder(folder / JOINED) as part:
         gaps.tofile(part / "gaps.bin")
         (part / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -91,7 +91,8 @@ class ShardPlan:
             specs: the texts.
             shards: number of shards.
             facts: everything else that the shards depend on, a JSON object.
-            lenient: lines that cannot be read are dropped.
+            lenient: lines that cannot be read are not counted. It is not part of the plan: a shard that was built
+                without it has no such line before its end, so it is the same with it.
             counts: whether the texts are read, to count them and to compute their digests.
 
         Raises:
@@ -105,7 +106,7 @@ class ShardPlan:
                 entry["items"] = _count(spec, lenient)  # a missing file is an error here
                 entry["files"] = [source_file(path) for path in spec.paths]
             texts.append(entry)
-        content = {"schema": 1, "shards": shards, "lenient": lenient, **facts, "texts": texts}
+        content = {"schema": 1, "shards": shards, **facts, "texts": texts}
         return cls(json.loads(json.dumps(content)))
 
     @classmethod
