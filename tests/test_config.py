@@ -97,6 +97,11 @@ def test_load_toml_errors_name_the_file(tmp_path, content, says):
     assert caught.value.where == str(path)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_settings(tmp_path):
+    (tmp_path / "recipe.toml").write_bytes(b"\xef\xbb\xbfa = 1\n")
+    assert load_toml(tmp_path / "recipe.toml") == {"a": 1}
+
+
 def test_resolve_merges_and_validates():
     assert resolve(Settings, {"moco": {"queue": 5}}, {"moco": {"temperature": 0.2}}) == Settings(
         moco=Moco(queue=5, temperature=0.2)
@@ -117,6 +122,8 @@ def test_resolve_merges_and_validates():
             None,
         ),
         ({"seed": 13}, "settings: 13 brings bad luck", None),
+        ({"seed": True}, "setting 'seed': Input should be a number, not True", None),
+        ({"moco": {"temperature": False}}, "setting 'moco.temperature': Input should be a number, not False", None),
     ],
 )
 def test_resolve_errors_are_one_line_with_a_hint(layer, message, hint):

@@ -10,10 +10,11 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from paralign.errors import UserError
 
@@ -40,6 +41,15 @@ class Config(BaseModel):
     """Base class of settings: immutable, validated; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+        if isinstance(value, bool) and (int in kinds or float in kinds) and bool not in kinds:
+            raise ValueError("Input should be a number")
+        return value
 
 
 _ADDED_TO_TASKS = {"precision": "fp32"}
@@ -101,6 +111,8 @@ _KNOWN_AS = {
     "udpos": "pos",
     "wikiann": "ner",
     "bli": "lexicon",
+    "data": "eval",
+    "test": "eval",
 }
 """Names of other programs and data sets, in lower case -> the name here."""
 
@@ -188,7 +200,7 @@ def load_toml(path: Path) -> Settings:
         UserError: if it is missing or not TOML (with the line).
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError("no such settings file", where=path) from error
     except RecursionError as error:

@@ -125,12 +125,14 @@ def test_hints_name_options_of_the_command(words, capsys):
 
 
 def test_known_names_are_names():
+    from paralign.runs.suite_file import SuiteTask
     from paralign.tasks.base import TASKS
     from paralign.words.base import ALIGNERS
     from paralign.words.symmetrization import SYMMETRIZATIONS
 
     keys = {setting.rpartition(".")[2] for setting in SETTINGS}
-    assert set(_KNOWN_AS.values()) <= keys | set(TASKS) | set(ALIGNERS) | set(SYMMETRIZATIONS)
+    known = keys.union(SuiteTask.model_fields, TASKS, ALIGNERS, SYMMETRIZATIONS)
+    assert set(_KNOWN_AS.values()) <= known
 
 
 @pytest.mark.parametrize(

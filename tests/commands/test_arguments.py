@@ -120,6 +120,17 @@ def test_values_of_other_types_are_refused(encoder):
     ):
         with pytest.raises(UserError, match=message):
             paralign.align(**({"model": "x", "pairs": "en-de=a", "out": "o"} | arguments))
+    for arguments, message in (
+        ({"seeds": 0}, r"seeds is 0 \(give an integer of at least 1\)"),
+        ({"limit": -3}, r"limit is -3 \(give an integer of at least 1\)"),
+        ({"first_seed": True}, r"first_seed is True \(give an integer of at least 0\)"),
+        ({"jobs": 1.5}, r"jobs is 1\.5 \(give an integer of at least 1\)"),
+        ({"models": {"base": encoder}}, r"models is of type Encoder, not a string or path"),
+    ):
+        with pytest.raises(UserError, match=message):
+            paralign.suite("quick", **({"models": {"base": "paralign-mini"}, "out": "o"} | arguments))
+    with pytest.raises(UserError, match=r"no/such: there is no such folder"):
+        paralign.suite("quick", models={"base": Path("no/such")}, out="o")
     with pytest.raises(UserError, match="the models have no names"):
         paralign.suite("quick", models=["paralign-mini"], out="o")
 

@@ -485,8 +485,10 @@ def test_errors_that_are_not_caught_end_the_cells():
         (POS.replace('"tagging"', '"tagging-seed1"'), r"the task 'tagging-seed1' ends like a seed"),
         (POS.replace("train.conllu", "-"), r"standard input can be read only once"),
         ("[[task]\n", r"s\.toml: not valid TOML"),
-        (POS.replace('"en", "de"', '"en", "en"'), "two data sets have the same name"),
-        (POS.replace("eval =", 'dataset = "X"\neval =').replace('"en", "de"', '"en", "en"'), "leave --dataset out"),
+        (POS.replace("[[task]]", "[task]"), r"s\.toml: \[task\] is a single table \(write \[\[task\]\]"),
+        (POS.replace("eval =", "data ="), r"unknown setting 'task.0.data' \(did you mean 'eval'\?\)"),
+        (POS.replace('"en", "de"', '"en", "en"'), r"two data sets have the same name: .* \(remove one\)"),
+        (POS.replace("eval = [", 'dataset = "X"\neval = ["en=smallworld:0-9", '), "leave --dataset out"),
     ],
 )
 def test_mistakes_in_the_file_are_refused_before_anything_runs(here, models, text, message):

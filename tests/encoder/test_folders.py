@@ -67,6 +67,13 @@ def test_from_scratch_has_the_requested_shape(tokenizer):
     assert encoder.digest() != Encoder.from_scratch("bert:3x64", tokenizer, max_length=48, seed=2).digest()
 
 
+def test_a_checkpoint_is_no_encoder(tmp_path):
+    folder = tmp_path / "checkpoints/step-00000500"
+    folder.mkdir(parents=True)
+    with pytest.raises(UserError, match=r"no config.json in the model folder \(this is a checkpoint, for --resume"):
+        Encoder.from_pretrained(str(folder))
+
+
 def test_building_leaves_the_random_generator_alone(tokenizer):
     torch.manual_seed(0)
     wanted = torch.rand(3)

@@ -491,7 +491,7 @@ def test_the_spread_in_the_log_is_that_of_the_highest_layer(make_encoder, batch)
 
 
 @pytest.mark.parametrize(
-    ("layer", "number"), [(0, 0), (-1, 2), (-3, 0), (0.5, 1), (1, 1), (1.0, 1), (0.9, 2), (0.1, 0)]
+    ("layer", "number"), [(0, 0), (-1, 2), (-3, 0), (0.5, 1), (1, 1), (1.0, 2), (2.0, 2), (0.9, 2), (0.1, 0)]
 )
 def test_layers_are_numbers_or_fractions(layer, number, encoder):
     assert encoder.layer_number(layer) == number

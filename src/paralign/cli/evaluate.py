@@ -12,6 +12,18 @@ from paralign.cli.options import Dataset, Device, Lenient, Limit, Overrides, Qui
 __all__ = ["command"]
 
 
+def _layer(text: str) -> float:
+    """Read the number of a layer, or a fraction of the depth."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+
+
 def command(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Output folder; results are added to those of an earlier evaluation.")
@@ -32,6 +44,8 @@ def command(
     layer: Annotated[
         float | None,
         typer.Option(
+            parser=_layer,
+            metavar="LAYER",
             help="Hidden state to use: 0 is the embeddings, k the state after k layers, 0.67 two thirds of the depth.",
             show_default="that of the task",
         ),
@@ -57,7 +71,6 @@ def command(
     from paralign.device import select_device
 
     select_device(device)
-    layer = int(layer) if layer is not None and layer.is_integer() else layer
     short_forms(overrides, layer=layer)
     evaluate(
         model,

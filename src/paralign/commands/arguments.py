@@ -6,6 +6,7 @@ import functools
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -33,6 +34,8 @@ _OTHER_NAMES = {
     "tokenized": "tokenised", "symmetrize": "symmetrise", "train_data": "train", "eval_data": "eval",
 }  # fmt: skip
 """Names that are often tried -> the name here."""
+_POSITIVE = {"jobs", "limit", "seeds", "shards"}
+"""Integers of which the smallest is 1; that of the others is 0."""
 
 
 def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
@@ -48,7 +51,8 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
             a string alone with ``str`` or ``str | None``.
 
     Raises:
-        UserError: (the function that is returned) for a value that is no string, path, list or mapping of them.
+        UserError: (the function that is returned) for a value that is no string, path, list or mapping of them, and for
+            a number that is not an integer or too small.
         TypeError: for an argument that the command does not have, with the name to use.
 
     >>> @one_or_several
@@ -60,6 +64,8 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
     kinds = {name: str(kind) for name, kind in command.__annotations__.items()}
     several = [name for name, kind in kinds.items() if "Sequence[str" in kind or "Sequence[Path" in kind]
     plain = [name for name, kind in kinds.items() if kind in ("str", "str | None")]
+    named = [name for name, kind in kinds.items() if kind == "Mapping[str, str]"]
+    integers = [name for name, kind in kinds.items() if kind in ("int", "int | None")]
     signature = inspect.signature(command)
 
     @functools.wraps(command)
@@ -77,6 +83,12 @@ def one_or_several(command: Callable[P, R]) -> Callable[P, R]:
         for name in plain:
             if bound.arguments.get(name) is not None:
                 bound.arguments[name] = _text(name, bound.arguments[name])
+        for name in named:
+            if isinstance(bound.arguments.get(name), Mapping):
+                bound.arguments[name] = {key: _text(name, part) for key, part in bound.arguments[name].items()}
+        for name in integers:
+            if bound.arguments.get(name) is not None:
+                _check_integer(name, bound.arguments[name])
         return command(*bound.args, **bound.kwargs)
 
     return wrapped
@@ -121,6 +133,12 @@ def _text(name: str, value: Any) -> str:
         return str(value)
     hint = "give its folder (encoder.save_pretrained writes one)" if hasattr(value, "save_pretrained") else None
     raise UserError(f"{name} is {_shown(value)}, not a string or path", hint=hint)
+
+
+def _check_integer(name: str, value: Any) -> None:
+    least = 1 if name in _POSITIVE else 0
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise UserError(f"{name} is {value!r}", hint=f"give an integer of at least {least}")
 
 
 def _shown(value: object) -> str:

@@ -234,20 +234,20 @@ class Encoder(EncodesText, nn.Module):
         """Return the number of a hidden state, 0 (embeddings) to L.
 
         Args:
-            layer: a number, which counts from the end if negative (-1: the last), or a fraction of the depth between 0
-                and 1, such as 0.67.
+            layer: a number, which counts from the end if negative (-1: the last), or a fraction of the depth: a
+                ``float`` above 0, up to 1.0 (the last).
 
         Raises:
             UserError: if there is no such layer.
 
         >>> encoder = Encoder.from_pretrained("paralign-mini")
-        >>> [encoder.layer_number(layer) for layer in (2, -1, 0.5)]
-        [2, 4, 2]
+        >>> [encoder.layer_number(layer) for layer in (2, -1, 0.5, 1.0, 1)]
+        [2, 4, 2, 4, 1]
         """
-        if float(layer).is_integer():
-            number = int(layer) + (self.layers + 1) * (layer < 0)
+        if isinstance(layer, float) and 0 < layer <= 1:
+            number = round(layer * self.layers)
         else:
-            number = round(layer * self.layers) if 0 < layer < 1 else -1
+            number = int(layer) + (self.layers + 1) * (layer < 0) if float(layer).is_integer() else -1
         if not 0 <= number <= self.layers:
             hint = f"layers are 0 (embeddings) to {self.layers}, -1 is the last, and 0.67 is two thirds of the depth"
             raise UserError(f"there is no layer {layer}", where=self.name or None, hint=hint)

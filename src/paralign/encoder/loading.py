@@ -100,6 +100,8 @@ def check_weights(name: str) -> None:
     if not (path / "config.json").is_file():
         inner = next((path / part for part in _INNER if (path / part / "config.json").is_file()), None)
         hint = None if inner is None else f"this is a run; its encoder is {inner}"
+        if path.parent.name == "checkpoints":
+            hint = "this is a checkpoint, for --resume; the encoder is written when the run ends"
         raise UserError("no config.json in the model folder", where=name, hint=hint)
     if not list(path.glob("*.safetensors")):
         if any((path / file).exists() for file in _PICKLED):

@@ -70,8 +70,8 @@ class LayerConfig(ObjectiveConfig):
     """Settings of an objective that can read any layer."""
 
     layer: int | float = -1
-    """Hidden state that is read: 0 (embeddings) to the number of layers, -1 for the last, or a fraction of the depth
-    such as 0.67. Layers above all that the objectives of a run read are neither computed nor trained."""
+    """Hidden state that is read: 0 (embeddings) to the number of layers, -1 for the last, or a fraction of the depth,
+    0.67 or 1.0 (the last). Layers above all that the objectives of a run read are neither computed nor trained."""
 
 
 class Batches(Protocol):

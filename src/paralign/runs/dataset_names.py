@@ -19,9 +19,12 @@ def dataset_name(spec: str) -> str:
 
     >>> dataset_name("en-de=ntrex.en-de.test.tsv"), dataset_name("en-de=ntrex.en-de.test.tsv.zst")
     ('ntrex.test', 'ntrex.test')
+    >>> dataset_name("en=sib200.eng_Latn.test.tsv")
+    'sib200.test'
     """
     tags, _, path = spec.partition("=")
     name = re.sub(r"\.(tsv|txt|conllu|jsonl?)\b", "", uncompressed_name(Path(path.split(",")[0]).name))
+    name = re.sub(r"(?<![A-Za-z])([a-z]{2,3})[_-][A-Z][a-z]{3}(?![A-Za-z])", r"\1", name)  # without the script
     languages = {(find_tag(tag) or tag) for tag in re.split("[-:]", tags)} | {tags}
 
     def is_language(part: str) -> bool:
@@ -54,7 +57,8 @@ def dataset_names(specs: Sequence[str], given: str | None = None) -> list[str]:
             names[k] = f"{folder}/{names[k]}" if folder else names[k]
     for pair, count in Counter(zip(tags, names, strict=True)).items():
         if count > 1:
-            hint = "leave --dataset out" if given else "rename a file, or use --dataset"
             same = [spec for spec, *key in zip(specs, tags, names, strict=True) if tuple(key) == pair]
+            hint = "leave --dataset out" if given else "rename a file, or use --dataset"
+            hint = "remove one" if len({*same}) < len(same) else hint
             raise UserError(f"two data sets have the same name: {' and '.join(same)}", hint=hint)
     return names

@@ -104,6 +104,8 @@ def load_suite(
         UserError: for an unknown suite, a file that cannot be read, and wrong settings.
     """
     settings = load_named_toml("suite", name, "paralign.suites")
+    if isinstance(settings.get("task"), dict):
+        raise UserError("[task] is a single table", where=name, hint="write [[task]], for each task")
     if data is not None and not data.is_dir():
         raise UserError("no such data folder", where=data, hint="--data FOLDER")
     config = resolve(SuiteConfig, settings, {"seeds": seeds, "first_seed": first_seed}, where=name)
