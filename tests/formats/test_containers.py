@@ -334,7 +334,7 @@ def test_text_with_bars_is_not_written_as_tsv(tmp_path):
         ['{"translation": {"en": "x", "de": "y"}}', '{"translation": {"en": "a ||| b", "de": "c"}}'],
     )
     spec = f"en-de={tmp_path / 'a.jsonl'}"
-    with pytest.raises(UserError, match=r"pair 2 contains \|\|\|, which a TSV file cannot have \(write x\.jsonl"):
+    with pytest.raises(UserError, match=r"'a \|\|\| b' contains .* a TSV file cannot have .*x\.jsonl"):
         convert_corpus([spec], str(tmp_path / "b.tsv.gz"), quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
     convert_corpus([spec], str(tmp_path / "b.tmx"), quiet=True)

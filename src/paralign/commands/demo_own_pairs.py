@@ -15,6 +15,7 @@ from paralign.digests import FolderDigests, file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
+from paralign.formats.delimited import to_tsv_lines
 from paralign.formats.lines import write_lines
 from paralign.runs.groups import begin
 from paralign.sources.readers import read_pairs
@@ -140,4 +141,4 @@ def _write_data(folder: Path, specs: Sequence[PairSpec], quiet: bool) -> None:
         order = sorted(pairs.items(), key=lambda item: (item[1], item[0]))
         selected[name, "train"] = [pair for pair, (a, b) in order if a not in first and b not in second][:_MAX_TRAIN]
     for (name, split), rows in selected.items():
-        write_lines(folder / f"{split}.{name}.tsv", ["\t".join(pair) for pair in rows])
+        write_lines(folder / f"{split}.{name}.tsv", to_tsv_lines(rows, tags[name]))

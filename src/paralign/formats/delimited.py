@@ -189,9 +189,10 @@ def to_tsv_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -
     Raises:
         UserError: for a text with ``|||``, which the reader would take for a second separator.
     """
-    for number, (source, target) in enumerate(pairs, 1):
+    for source, target in pairs:
         line = f"{source}\t{target}"
         if _BARS in line:
-            hint = "write x.jsonl, x.tmx or two files x.en,x.de"
-            raise UserError(f"pair {number} contains {_BARS}, which a TSV file cannot have", hint=hint)
+            text = source if _BARS in source else target
+            hint = "remove it, or use corpus convert to write x.jsonl, x.tmx or two files x.en,x.de"
+            raise UserError(f"{text!r:.60} contains {_BARS}, which a TSV file cannot have", hint=hint)
         yield line
