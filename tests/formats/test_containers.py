@@ -223,6 +223,8 @@ def test_a_table_may_begin_with_a_brace(tmp_path, first):
     [
         ('{"translation": {"en": "a"', "not JSON", "the line is not JSON"),
         ('{"translation": {"en": "a", "fr": "b"}}', "missing language", "no key for de among 'en', 'fr'"),
+        ('{"source": "a", "tgt": "b"}', "missing language", "no key 'target' among 'source', 'tgt'"),
+        ('{"source": "Tatoeba", "de": "b"}', "missing language", "no key for en among 'source', 'de'"),
         ('{"translation": "a"}', "missing language", "'translation' is not an object"),
         ('{"en": "a", "de": 3}', "not JSON", "a text is not a string"),
         ("[1]", "not JSON", "not a JSON object"),

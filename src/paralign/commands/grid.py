@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from paralign.commands.analyze_transfer import analyze_transfer
 from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
-from paralign.commands.pretrain import pretrain
+from paralign.commands.pretrain import Scratch, pretrain
 from paralign.config import Config, merge, parse_override, resolve
 from paralign.encoder.families import parse_arch
 from paralign.encoder.tokenizer import KINDS
@@ -236,7 +236,7 @@ def _pretrain(
         recipe=recipe,
         arch=config.arch,
         tokenizer=config.tokenizer,
-        **({"vocab": config.vocab} if config.tokenizer in KINDS else {}),
+        vocab=config.vocab if config.tokenizer in KINDS else Scratch.vocab,
         max_length=config.max_length,
         overrides=[*([f"data.limit={limit}"] if limit else []), *config.pretrain, f"training.seed={seed}"],
         lenient=lenient,
