@@ -165,7 +165,7 @@ def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
         ),
         ({"method": "similarity", "model": "{base}", "overrides": ["words.mathcing=argmax"]}, "'matching'"),
         ({"method": "ibm", "model": "{base}"}, "--model is not supported by .* 'ibm' .*by hmm, similarity"),
-        ({"model": "{base}", "save": "kept"}, "--model and --save cannot be combined"),
+        ({"model": "{base}", "save": "{base}-kept"}, "--model and --save cannot be combined"),
         ({"method": "eflomal", "load": "kept"}, "--load is not supported by .* 'eflomal' .*by hmm, ibm"),
         ({"method": "eflomal", "overrides": ["words.program=no-such"]}, "program 'no-such' not found"),
         ({"method": "file"}, "'file' needs --links"),

@@ -66,7 +66,9 @@ def warn_of_data(
         for source, keys in seen:
             overlapping, total = _count_overlap(encoder, task, data, keys)
             if overlapping:
-                verb = "are" if task.items_are_words else f"with a text of {_MIN_PIECES} pieces or more are"
+                verb = (
+                    "are" if task.items_are_words else f"with a text of {_MIN_PIECES} pieces or more have one that is"
+                )
                 out.append(f"{name}: {overlapping:,} of {total:,} items {verb} also in {source}")
     return out
 
