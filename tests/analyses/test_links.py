@@ -51,6 +51,13 @@ def test_scores_and_agreement_by_hand(files):
     assert second["unlinked"] == pytest.approx([3 / 8, 4 / 8])
 
 
+def test_tokens_that_are_not_our_words_are_reported(files, capsys):
+    for tokenised in (False, True):
+        capsys.readouterr()
+        analyze(files, "first", tokenised=tokenised, quiet=False)
+        assert ("looks tokenized, but in 1 of 3 pairs" in capsys.readouterr().err) != tokenised  # <b>it</b>
+
+
 def test_a_second_run_replaces_the_scores_of_the_first(files):
     before = analyze(files, "first", gold=files / "gold")
     (files / "first").write_text((files / "second").read_text())

@@ -230,6 +230,30 @@ def test_texts_that_are_not_parallel_are_reported(texts, base, tmp_path, capsys)
     assert "30 sentences are too few" in capsys.readouterr().err
 
 
+def test_lines_of_one_length_are_no_reason_to_doubt_that_texts_are_parallel(texts, base, tmp_path):
+    (tmp_path / "same").write_text("".join(f"satz nummer {k:03}\n" for k in range(120)))
+    analyze_similarity([str(base)], text=[f"en={texts / 'en'}", f"de={tmp_path / 'same'}"], out=tmp_path / "run")
+    alarms = json.loads((tmp_path / "run" / "run.json").read_text())["alarms"]
+    assert not any("lengths" in alarm for alarm in alarms)
+
+
+def test_text_of_another_language_and_equal_texts_are_reported(texts, base, tmp_path):
+    def alarms(name, **text):
+        given = [f"{tag}={path}" for tag, path in text.items()]
+        analyze_similarity([str(base)], text=given, out=tmp_path / name, overrides=["similarity.halves=20"])
+        return json.loads((tmp_path / name / "run.json").read_text())["alarms"]
+
+    equal = "en and de: 120 of 120 sentences are equal; are the files right?"
+    assert equal in alarms("equal", en=texts / "en", de=texts / "en")
+    half = (texts / "de").read_text().splitlines()[:61] + (texts / "en").read_text().splitlines()[61:]
+    (tmp_path / "half.de").write_text("\n".join(half) + "\n")
+    assert not any("are equal" in alarm for alarm in alarms("half", en=texts / "en", de=tmp_path / "half.de"))
+    wrong = alarms("wrong", en=texts / "en", de=texts / "zh")
+    assert [alarm for alarm in wrong if "expected text in de (Latin script), found Han script" in alarm]
+    right = alarms("right", en=texts / "en", zh=texts / "zh")
+    assert not any("expected" in alarm or "are equal" in alarm for alarm in right)
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

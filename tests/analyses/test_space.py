@@ -45,6 +45,15 @@ def test_every_layer_of_every_language_is_measured_and_drawn(base, tmp_path, cap
     assert len(panels) == 7
 
 
+def test_text_of_another_language_and_equal_texts_are_reported(base, tmp_path, capsys):
+    lines = "".join(f"{text}\t{text}\n" for _, text in read_text(parse_text("hi=smallworld:0-40")))
+    (tmp_path / "a.tsv").write_text(lines)
+    analyze_encoders("space", [str(base)], pairs=[f"hi-de={tmp_path}/a.tsv"], out=tmp_path / "run")
+    said = capsys.readouterr().err
+    assert "WARNING hi and de: 40 of 40 sentences are equal; are the files right?" in said
+    assert f"WARNING {tmp_path}/a.tsv: expected text in de (Latin script), found Devanagari script" in said
+
+
 def test_several_files_of_pairs_each_have_their_rows(base, tmp_path):
     pairs = [f"en-{tag}=smallworld:0-30" for tag in ("de", "fr")]
     analyze_encoders("space", [str(base)], pairs=pairs, out=tmp_path / "run", overrides=["space.sentences=30"])

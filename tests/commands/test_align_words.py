@@ -165,6 +165,7 @@ def test_a_saved_aligner_of_other_languages_is_refused(tmp_path):
         ),
         ({"method": "similarity", "model": "{base}", "overrides": ["words.mathcing=argmax"]}, "'matching'"),
         ({"method": "ibm", "model": "{base}"}, "--model is not supported by .* 'ibm' .*by hmm, similarity"),
+        ({"model": "{base}", "save": "{base}-kept"}, "--model and --save cannot be combined"),
         ({"method": "eflomal", "load": "kept"}, "--load is not supported by .* 'eflomal' .*by hmm, ibm"),
         ({"method": "eflomal", "overrides": ["words.program=no-such"]}, "program 'no-such' not found"),
         ({"method": "file"}, "'file' needs --links"),
@@ -313,6 +314,43 @@ def test_tokens_of_the_user_keep_their_numbers(tmp_path, space):
     assert list(aligned)[60] == [(0, 3), (1, 0), (2, 1), (3, 2)]
     aligned, _ = link(tmp_path, spec, tokenised=True)
     assert {(1, 0), (3, 2)} <= set(list(aligned)[60])
+
+
+def _warned_of_tokens(tmp_path, capfd, rows, languages="en-de", **more):
+    path = tmp_path / "text.tsv"
+    path.write_text("".join(f"{a}\t{b}\n" for a, b in rows))
+    (tmp_path / "gold").write_text("0-0\n" * len(rows))
+    link(tmp_path, f"{languages}={path}", quiet=False, method="ibm", gold=tmp_path / "gold", **more)
+    warnings = [line for line in capfd.readouterr().err.splitlines() if "tokenized" in line]
+    return [line.removeprefix(f"WARNING {path}: ") for line in warnings]
+
+
+def test_tokens_that_are_not_our_words_are_reported_where_links_count_words(tmp_path, capfd):
+    rows = [("it 's John 's house .", "es ist das Haus von John .")] * 3 + [("a dog", "ein Hund .")]
+    found = _warned_of_tokens(tmp_path, capfd, rows)
+    assert found == [
+        "the text looks tokenized, but in 3 of 4 pairs the words that are found in it are not its tokens; if links and"
+        " gold links count tokens, add --tokenized"
+    ]
+    assert _warned_of_tokens(tmp_path, capfd, rows, tokenised=True) == []
+    # Words and tokens are the same, so both options give the same links.
+    assert _warned_of_tokens(tmp_path, capfd, [("a dog , a cat .", "ein Hund , eine Katze .")] * 3) == []
+    chinese = [("the dog sleeps .", "小狗 睡觉 了 。")] * 3
+    assert len(_warned_of_tokens(tmp_path, capfd, chinese, "en-zh")) == 1
+
+
+@pytest.mark.parametrize(
+    ("languages", "row"),
+    [
+        ("en-de", ("It's a dog, isn't it?", "Das ist ein Hund, oder?")),
+        ("fr-hi", ("Où est le chien ?", "कुत्ता कहाँ है ।")),
+        ("en-zh", ("The dog sleeps.", "小狗睡觉了，很好。")),
+        ("ja-th", ("犬は寝ています。", "สุนัขกำลังนอนหลับ")),
+    ],
+)
+def test_text_that_is_not_tokenized_is_not_reported_as_such(tmp_path, capfd, languages, row):
+    slip = ("A slip , here .", "Ein Fehler , hier .")
+    assert _warned_of_tokens(tmp_path, capfd, [row] * 9 + [slip], languages) == []
 
 
 def test_text_in_another_script_is_reported_and_aligned(tmp_path, capfd):

@@ -88,6 +88,7 @@ def test_a_grid_runs_every_method_on_every_language_and_resumes(files, monkeypat
         ({"overrides": ('grid.pretrain=["training.stepz=1"]',)}, "steps"),
         ({"overrides": ('grid.finetune=["training.epoch=1"]',)}, "epochs"),
         ({"overrides": ("grid.arch=bertt:1x32",)}, "bert"),
+        ({"overrides": ("grid.vocab=300", "grid.tokenizer=paralign-mini")}, "paralign-mini is one already"),
         ({"overrides": ('grid.languages=["syn"]',)}, "needs a word order"),
         ({"task": "retrieval"}, "no head to fine-tune"),
         ({"train": "nowhere.conllu"}, "nowhere.conllu"),

@@ -122,6 +122,14 @@ def test_in_use_and_nothing_left(tmp_path: Path) -> None:
         split_corpus([spec], tmp_path / "out")
 
 
+def test_text_that_a_tsv_file_cannot_have_is_refused(tmp_path: Path) -> None:
+    rows = [{"translation": {"en": f"x {k} ||| y", "de": f"z {k}"}} for k in range(9)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match=r"'x 0 \|\|\| y' contains \|\|\|, which a TSV file cannot have"):
+        split_corpus([PairSpec("en", "de", str(tmp_path / "a.jsonl"))], tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
 def test_one_english_sentence_gives_the_same_side_with_all_its_translations(tmp_path: Path) -> None:
     rows = [(f"Sentence {n}", f"Satz {n} {k}") for n in range(200) for k in "abc"]
     (tmp_path / "a.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows))

@@ -185,6 +185,15 @@ def test_nothing_left_says_why(tmp_path: Path, spec: PairSpec) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["c.tsv"]
 
 
+@pytest.mark.parametrize(
+    ("longest", "hint"),
+    [(None, "raise data.max_pieces"), (9, "raise data.max_pieces"), (2, "the encoder takes no more")],
+)
+def test_the_limit_of_the_encoder_is_not_taken_for_that_of_the_settings(tmp_path, spec, longest, hint) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UserError, match=rf"50 too long \(> 2 pieces\) \({hint}"):
+        build([spec], tmp_path / "out", FilterConfig(min_pieces=1, max_pieces=2), longest=longest)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("x"), OSError(errno.ENOSPC, "full")])
 def test_a_failed_build_leaves_nothing(tmp_path: Path, spec: PairSpec, error: BaseException) -> None:
     calls = []

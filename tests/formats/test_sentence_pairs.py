@@ -208,7 +208,12 @@ def test_faults(tmp_path: Path, reason: str) -> None:
         ('{"premise": "a", "hypothesis": "b", "label": true}\n', "not JSON", "'label' is neither text"),
         ('{"premise": "a", "hypothesis": "b", "label": ' + "9" * 5000 + "}\n", "not JSON", "not JSON"),
         ('{"premise": "a", "hypothesis": "b\\ud800", "label": 1}\n', "lone surrogate", "surrogate"),
-        ('{"premise": "a", "label": 1}\n', "missing sentence", "second sentence"),
+        (
+            '{"premise": "a", "hyp": "b", "label": 1}\n',
+            "missing sentence",
+            "second sentence is missing: no key 'sentence2' or 'hypothesis' or 'hypo' among 'premise', 'hyp', 'label'",
+        ),
+        ('{"premise": "a", "hypothesis": null, "label": 1}\n', "missing sentence", "the second sentence is empty"),
         ('{"premise": "a", "hypothesis": "b", "label": null}\n', "missing label", "label is missing"),
         ('{"premise": "a", "hypothesis": "b", "label": 3}\n', "unknown label", "'3'"),
     ],
@@ -262,6 +267,22 @@ def test_files_of_another_format(tmp_path: Path) -> None:
         read(save(tmp_path / "a", "a\tb\tc\td\n"))
     with pytest.raises(UserError, match="no sentence pair in the file"):
         read(save(tmp_path / "a", "sentence1\tsentence2\tlabel\n"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["premise\tconclusion\tlabel", "text_a\ttext_b", "Question1\tQuestion2\tis_duplicate", "one\tother\tgold_label"],
+)
+def test_a_header_with_unknown_names_is_no_pair(tmp_path: Path, header: str) -> None:
+    file = save(tmp_path / "a.tsv", f"{header}\n" + "a\tb\tneutral\n" * 2)
+    for more in ({"labeled": False}, {"lenient": True, "labeled": False}):
+        with pytest.raises(UserError, match=r"a\.tsv:1: the line is a header with unknown names .*'.*sentence1"):
+            read(file, **more)
+
+
+@pytest.mark.parametrize("first", ["a\tb\tneutral", "label\tlabels\tneutral", "area\tareb\tneutral", "1\t2\t0"])
+def test_a_pair_that_resembles_a_header_is_a_pair(tmp_path: Path, first: str) -> None:
+    assert len(read(save(tmp_path / "a.tsv", f"{first}\n"))) == 1
 
 
 def test_a_line_that_cannot_be_read_keeps_its_number(tmp_path: Path) -> None:

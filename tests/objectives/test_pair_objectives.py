@@ -21,6 +21,7 @@ from paralign.objectives.denoise_links import pointer_loss, self_labeled_links
 from paralign.objectives.distill import distillation_loss
 from paralign.objectives.in_batch import in_batch_loss
 from paralign.objectives.sentence_units import alignment_loss, alignment_probabilities, locate_units
+from paralign.runs.settings import run_settings
 from paralign.sources.specs import parse_pairs
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.training import CorpusBatches, Learner, TrainingConfig
@@ -143,6 +144,10 @@ def test_in_batch_in_closed_form():
 
 
 # -- self_training and gold_links
+
+
+def test_the_name_of_gold_links_in_tables_is_true_with_and_without_links_of_the_user():
+    assert run_settings("gold-links", {}, []).method == "word links"
 
 
 def slow_alignment(x, y, scale, linked):

@@ -24,6 +24,13 @@ def test_the_task_of_a_model_is_used(tmp_path):
     assert facts["train"] == "en"
 
 
+def test_a_missing_folder_is_not_called_a_model_without_a_task(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere: no such model folder \(give a fine-tuned model"):
+        saved_task(None, str(tmp_path / "nowhere"), {})
+    with pytest.raises(UserError, match="this model was not fine-tuned"):
+        saved_task(None, str(tmp_path), {})
+
+
 def test_a_file_does_not_decide_which_code_is_imported(tmp_path, monkeypatch):
     (tmp_path / "planted_task.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.chdir(tmp_path)

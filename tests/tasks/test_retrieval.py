@@ -68,6 +68,9 @@ def test_pairs_with_an_empty_side_are_no_items(tmp_path):
     data = find_task("retrieval").read(spec, lenient=False, dropped=dropped, limit=None)
     assert (data.source, data.target) == (["one", "two", "three"], ["eins", "zwei", "drei"])
     assert dropped == {"pairs with an empty side": 2}
+    (tmp_path / "empty.tsv").write_text("one\t\ntwo\t\n")
+    with pytest.raises(UserError, match=r"at least two pairs \(dropped: 2 pairs with an empty side\)"):
+        find_task("retrieval").read(f"en-de={tmp_path / 'empty.tsv'}", lenient=False, dropped=Counter(), limit=None)
     (tmp_path / "bad.tsv").write_text("one\teins\ntwo\tzwei\nno tab\n")
     few = find_task("retrieval").read(f"en-de={tmp_path / 'bad.tsv'}", lenient=False, dropped=dropped, limit=2)
     assert len(few) == 2  # what is beyond the limit is not read

@@ -1,5 +1,7 @@
 """Linear maps: known rotations are recovered, and applied to their language only."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ import paralign
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
 from paralign.results import read_results
+from paralign.runs.layer_choice import choose_layer
 from paralign.smallworld import World
 from paralign.words import linear_map
 from paralign.words.linear_map import LinearMap, fit_map
@@ -151,6 +154,18 @@ def test_a_map_without_effect_is_an_error(base, tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             paralign.evaluate(str(base), **given | more)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_map_that_only_the_choice_of_the_layer_used_is_an_error(base, tmp_path, monkeypatch):
+    def choose_embeddings(*given):
+        return replace(choose_layer(*given), settings={"layer": 0}, layer=0, pool="mean")
+
+    monkeypatch.setattr("paralign.commands.evaluate.choose_layer", choose_embeddings)
+    paralign.make_map(str(base), pairs="en-de=smallworld:0-60", out=tmp_path / "de", quiet=True, method="ibm")
+    given = {"task": "retrieval", "data": "en-de=smallworld:0-40", "dev": "en-de=smallworld:50-70", "quiet": True}
+    with pytest.raises(UserError, match=r"was not used.*\(layer 0, mean was chosen on development data\)"):
+        paralign.evaluate(str(base), **given, maps=tmp_path / "de", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, zip_longest
 
+from paralign.corpus.clean import sides_are_comparable
 from paralign.errors import UserError, file_location
 from paralign.sources.readers import fill_gaps, lines_are_pairs, read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec, parse_pairs, parse_text
@@ -27,6 +28,8 @@ class ParallelText:
         dataset: name for result rows.
         limit: use the first sentences only.
         dropped: what the last iteration dropped, by reason.
+        equal: how many sentences of the last iteration equal those of the first language, by language; of the first,
+            how many there were.
     """
 
     languages: tuple[str, ...]
@@ -36,11 +39,24 @@ class ParallelText:
     dataset: str = ""
     limit: int | None = None
     dropped: Counter[str] = field(default_factory=Counter)
+    equal: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[tuple[str, ...]]:
         self.dropped.clear()
+        self.equal.clear()
         complete = (texts for texts in self.read(self.dropped) if all(text.strip() for text in texts))
-        return islice(complete, self.limit)
+        for texts in islice(complete, self.limit):
+            self.equal.update(tag for tag, text in zip(self.languages, texts, strict=True) if text == texts[0])
+            yield texts
+
+    def warnings(self) -> list[str]:
+        """Return a warning for each language in which at least half of the sentences equal those of the first."""
+        first, *others = self.languages
+        return [
+            f"{first} and {tag}: {self.equal[tag]:,} of {self.equal[first]:,} sentences are equal; are the files right?"
+            for tag in others
+            if 2 * self.equal[tag] >= self.equal[first] > 0 and sides_are_comparable((first, tag))
+        ]
 
 
 def parse_parallel_texts(text: Sequence[str], pairs: Sequence[str], *, lenient: bool = False) -> list[ParallelText]:

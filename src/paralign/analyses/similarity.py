@@ -128,7 +128,8 @@ def _chunks(rows: Iterator[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]:
 def _text_warnings(text: ParallelText, n: int, truncated: int, length_correlations: dict[str, float]) -> list[str]:
     warnings = []
     for language, correlation in length_correlations.items():
-        if n >= _FEW_SENTENCES and (math.isnan(correlation) or correlation < _MIN_LENGTH_CORRELATION):
+        # NaN, where all lines of a language have the same length, says nothing.
+        if n >= _FEW_SENTENCES and correlation < _MIN_LENGTH_CORRELATION:
             warnings.append(
                 f"{text.languages[0]} and {language}: the lengths of their lines have a correlation of"
                 f" {correlation:.2f}; are the files parallel?"

@@ -24,8 +24,20 @@ from paralign.ragged import row_positions, row_starts
 from paralign.rng import uniform
 from paralign.text.words import word_spans
 
-__all__ = ["Batch", "PairBatch", "Records", "Template", "View", "ViewsConfig", "linked_words", "take_rows"]
+__all__ = [
+    "PAIR_VIEWS",
+    "Batch",
+    "PairBatch",
+    "Records",
+    "Template",
+    "View",
+    "ViewsConfig",
+    "linked_words",
+    "take_rows",
+]
 
+PAIR_VIEWS = ("joint", "pair", "second")
+"""Views that plain text does not have."""
 _COIN, _JOINT = 11, 18
 _EMPTY = np.empty(0, np.int64)
 
@@ -211,7 +223,7 @@ class PairBatch:
 
     def _make(self, name: str) -> View:
         first, second = self.swapped, 1 - self.swapped
-        if name in ("joint", "pair", "second") and self._store.sides < 2:
+        if name in PAIR_VIEWS and self._store.sides < 2:
             raise UserError(f"plain text has no view {name!r}", hint="use pairs: --pairs SRC-TGT=PATH")
         rows = np.arange(self.size)
         if name in ("joint", "pair"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -37,11 +37,13 @@ __all__ = [
     "read_gold_links",
     "read_texts",
     "read_word_pairs",
+    "warn_of_tokens",
 ]
 
 Sizes = list[tuple[int, int]]
 """Number of words of both sides of each pair."""
-
+_LONE = frozenset(".,。，")
+"""Marks that follow a word without a space, except in tokenized text."""
 
 DEFAULT_ENCODER = "intfloat/multilingual-e5-small"
 """Of ``similarity``: a small encoder that has seen translations (docs/results/word-alignment.md)."""
@@ -148,6 +150,7 @@ def align_words(
     whole = gold is not None or links is not None  # their lines belong to those of the text
     first = None if whole else limit
     text = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, sizes=sizes, limit=first)
+    text = warn_of_tokens(text, spec, quiet) if whole else text
     to_align = text if links is not None else islice(text, limit)
     to_learn = (read_word_pairs(other, lenient=lenient, dropped=dropped, limit=limit) for other in further)
     aligner.read(chain(to_align, chain.from_iterable(to_learn)))
@@ -236,7 +239,8 @@ def read_aligned_text(
     echo_language_warnings([spec], quiet)
     dropped: Counter[str] = Counter()
     first = None if links is not None else limit
-    text = list(read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, limit=first))
+    read = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped, limit=first)
+    text = list(read if links is None else warn_of_tokens(read, spec, quiet))
     echo_dropped(dropped, "pairs", quiet=quiet)
     aligner.read(text)
     text = text[:limit]
@@ -332,6 +336,30 @@ def read_word_pairs(
         if sizes is not None:
             sizes.append((len(source), len(target)))
         yield WordPair(texts.popleft(), (source, target))
+
+
+def warn_of_tokens(pairs: Iterable[WordPair], spec: PairSpec, quiet: bool) -> Iterator[WordPair]:
+    """Yield the pairs, then report if the text is tokenized and its tokens are not the words that were found.
+
+    Gold links of tokenized text, which count tokens, would be compared with links between other words. Text counts as
+    tokenized if a full stop or a comma is a token of its own in at least half of the sentences, of either side, whose
+    words are not their tokens. Text without spaces between words has no such tokens.
+    """
+    differ, tokenized = [0, 0], [0, 0]
+    count = affected = 0
+    for pair in pairs:
+        count += 1
+        found = [text.split(" ") for text in pair.texts]
+        other = [side for side in (0, 1) if len([t for t in found[side] if t]) != len(pair.words[side])]
+        affected += bool(other)
+        for side in other:
+            differ[side] += 1
+            tokenized[side] += not _LONE.isdisjoint(found[side])
+        yield pair
+    if any(2 * lone >= number > 0 for lone, number in zip(tokenized, differ, strict=True)):
+        message = f"in {affected:,} of {count:,} pairs the words that are found in it are not its tokens"
+        hint = "if links and gold links count tokens, add --tokenized"
+        echo(f"WARNING {spec.path}: the text looks tokenized, but {message}; {hint}", quiet=quiet)
 
 
 def read_texts(

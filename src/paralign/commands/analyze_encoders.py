@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -15,12 +16,14 @@ from paralign.commands.analyze_results import write_analysis
 from paralign.commands.arguments import one_or_several
 from paralign.config import merge, parse_override
 from paralign.console import echo, echo_dropped
+from paralign.corpus.language_identification import language_warnings
 from paralign.device import best_device
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.folder import RunFolder
 from paralign.runs.model_folder import describe_model
+from paralign.sources.specs import parse_pairs, parse_text
 
 __all__ = ["analyze_encoders"]
 
@@ -68,12 +71,14 @@ def analyze_encoders(
     datasets = dataset_names([f"{'-'.join(one.languages)}={one.path}" for one in texts])
     texts = [replace(one, dataset=dataset, limit=limit) for one, dataset in zip(texts, datasets, strict=True)]
     folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
+    languages = language_warnings([*map(parse_text, text), *map(parse_pairs, pairs)])
     encoders = []
     for model in models:
         encoder = Encoder.from_pretrained(model, allow_causal=True).to(best_device()).eval()
         encoders.append(AnalyzedEncoder(encoder, describe_model(encoder, model)))
     result = analysis.analyze(encoders, texts, run=folder.name, progress=lambda line: echo(line, quiet=quiet))
     echo_dropped(sum((one.dropped for one in texts), Counter()), "lines", quiet=quiet)
+    result.warnings = [*languages, *chain.from_iterable(one.warnings() for one in texts), *result.warnings]
     # Only now, so that the previous content of the folder stays if the analysis fails.
     recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit, "lenient": lenient}
     recorded |= {name: analysis.config.model_dump(mode="json")}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paralign.commands.align_words import check_gold_options, read_gold_links, read_word_pairs
+from paralign.commands.align_words import check_gold_options, read_gold_links, read_word_pairs, warn_of_tokens
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo, echo_dropped
 from paralign.digests import file_digest
@@ -110,7 +110,8 @@ def analyze_links(
     sizes: list[tuple[int, int]] = []
     chosen = set(sentences) or set(range(1, show + 1))
     shown: dict[int, WordPair] = {}
-    for number, pair in enumerate(read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped), 1):
+    read = read_word_pairs(spec, tokenised=tokenised, lenient=lenient, dropped=dropped)
+    for number, pair in enumerate(warn_of_tokens(read, spec, quiet), 1):
         sizes.append((len(pair.words[0]), len(pair.words[1])))
         if number in chosen:
             shown[number] = pair

@@ -15,6 +15,7 @@ from paralign.digests import FolderDigests, file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
+from paralign.formats.delimited import BARS
 from paralign.formats.lines import write_lines
 from paralign.runs.groups import begin
 from paralign.sources.readers import read_pairs
@@ -114,7 +115,9 @@ def _write_data(folder: Path, specs: Sequence[PairSpec], quiet: bool) -> None:
     for spec in specs:
         name = f"{spec.source}-{spec.target}"
         read = read_pairs(spec, lenient=True, dropped=dropped)
-        rows = [(pair.source, pair.target) for pair in read if pair.source and pair.target]
+        filled = [(pair.source, pair.target) for pair in read if pair.source and pair.target]
+        rows = [row for row in filled if not any(BARS in text for text in row)]
+        dropped[f"with {BARS}, which a TSV file cannot have"] += len(filled) - len(rows)
         keys = (sentence_hashes(row[side] for row in rows).tolist() for side in (0, 1))
         both = zip(rows, zip(*keys, strict=True), strict=True)
         hashes_of[name] |= {row: hashes for row, hashes in both if all(hashes)}  # 0: no letters or digits

@@ -131,11 +131,16 @@ def evaluate(
         seen += fine_tuned_on(model) if facts else []
         warnings = [warn_of_data(task_instance, encoder, [(spec, items)], seen) for spec, _, items in tests]
         choice = choose_layer(task_instance, encoder, [items for items, _ in read_dev]) if dev else None
+        encoder.languages_mapped.clear()  # by other layers, to choose one
         measured = _measure(task_instance, encoder, head, tests, context, choice, quiet)
         for given in maps:
             if not map_languages(given) & encoder.languages_mapped:
                 hint = "evaluate the layer and the language that the map was fitted for"
-                raise UserError("a map was not used: its language and layer were never read", where=given, hint=hint)
+                problem = "its language and layer were never read"
+                if choice is not None:
+                    problem += f" ({choice.label} was chosen on development data)"
+                    hint += "; --layer instead of --dev sets the layer"
+                raise UserError(f"a map was not used: {problem}", where=given, hint=hint)
     except BaseException:
         folder.abandon()
         raise

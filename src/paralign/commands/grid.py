@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from paralign.commands.analyze_transfer import analyze_transfer
 from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
-from paralign.commands.pretrain import pretrain
+from paralign.commands.pretrain import Scratch, pretrain
 from paralign.config import Config, merge, parse_override, resolve
 from paralign.encoder.families import parse_arch
+from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.languages import DERIVED_SEPARATOR, parse_derived
 from paralign.runs.cells import Cell, run_cells
@@ -52,6 +54,12 @@ class GridConfig(Config):
     """Settings of every pretraining run, as ``section.key=value``."""
     finetune: list[str] = Field(default=[])
     """Settings of every fine-tuning run, as ``section.key=value``."""
+
+    @model_validator(mode="after")
+    def _vocab_is_used(self) -> Self:
+        if self.tokenizer not in KINDS and "vocab" in self.model_fields_set:
+            raise ValueError(f"grid.vocab is for a tokenizer that is trained, but {self.tokenizer} is one already")
+        return self
 
 
 def run_grid(
@@ -228,7 +236,7 @@ def _pretrain(
         recipe=recipe,
         arch=config.arch,
         tokenizer=config.tokenizer,
-        vocab=config.vocab,
+        vocab=config.vocab if config.tokenizer in KINDS else Scratch.vocab,
         max_length=config.max_length,
         overrides=[*([f"data.limit={limit}"] if limit else []), *config.pretrain, f"training.seed={seed}"],
         lenient=lenient,

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from paralign.batches.views import PAIR_VIEWS
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo
 from paralign.corpus.mixing import MixedText
@@ -19,6 +20,7 @@ from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.languages import parse_derived
+from paralign.objectives import find_objective
 from paralign.rng import seed_for
 from paralign.runs.corpus import check_languages_or_warn
 from paralign.runs.finished import check_finished
@@ -163,6 +165,8 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     if bool(text) == bool(pairs):
         raise UserError("give either --text or --pairs" if text else "no text is given", hint="--text en=PATH")
     specs: list[TextSpec] | list[PairSpec] = [parse_pairs(spec) for spec in pairs] or [parse_text(t) for t in text]
+    if text:
+        _check_views_of_text(config)
     heldout_specs = [parse_text(spec) for spec in request.heldout]
     if isinstance(start, Scratch):
         _check_scratch(start, specs)
@@ -196,11 +200,25 @@ def prepare_pretrain(options: RunOptions, request: PretrainRequest) -> PreparedT
     return prepare_training(folder, encoder, inputs, config, options)
 
 
+def _check_views_of_text(config: RunConfig) -> None:
+    """Check that plain text has what the objectives read.
+
+    Raises:
+        UserError: for an objective that reads pairs.
+    """
+    for name in config.objectives:
+        kind = find_objective(name)
+        if kind.needs_links or not set(PAIR_VIEWS).isdisjoint(kind.reads):
+            hint = "give --pairs SRC-TGT=PATH, or use objectives of plain text, such as mlm"
+            raise UserError(f"the objective {name!r} reads pairs, but --text is plain text", hint=hint)
+
+
 def _check_scratch(start: Scratch, specs: Sequence[PairSpec] | Sequence[TextSpec]) -> None:
     """Check the configuration of a new encoder, and the text its tokenizer is trained on.
 
     Raises:
-        UserError: for an unknown architecture or tokenizer, and text that can be read only once.
+        UserError: for an unknown architecture or tokenizer, a size for a tokenizer that is not trained, and text
+            that can be read only once.
     """
     parse_arch(start.arch)
     paths = (path for spec in specs for path in spec.paths)
@@ -208,6 +226,9 @@ def _check_scratch(start: Scratch, specs: Sequence[PairSpec] | Sequence[TextSpec
     similar = get_close_matches(start.tokenizer, KINDS, n=1, cutoff=0.7)
     if similar and start.tokenizer not in KINDS and not Path(start.tokenizer).exists():
         raise UserError(f"unknown tokenizer {start.tokenizer!r}", hint=f"did you mean {similar[0]!r}?")
+    if start.tokenizer not in KINDS and start.vocab != Scratch.vocab:
+        message = f"--vocab is the size of a tokenizer that is trained, but {start.tokenizer} is one already"
+        raise UserError(message, hint="remove --vocab, or train one: --tokenizer " + " or ".join(KINDS))
 
 
 def _heldout_losses(

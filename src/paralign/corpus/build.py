@@ -84,6 +84,7 @@ def build_store(
     tokenizer_id: str,
     vocabulary: int | None = None,
     unknown: int | None = None,
+    longest: int | None = None,
     lenient: bool = False,
     tokenised: bool = False,
     exclude: HashSet | None = None,
@@ -106,6 +107,7 @@ def build_store(
         vocabulary: number of pieces. Ids are stored in 16 bits if it is less than 65,536, otherwise, or if it is
             ``None``, in 32 bits.
         unknown: id of the unknown piece, to say so if no record is left because the tokenizer does not know the text.
+        longest: number of pieces of the longest record that the encoder takes, for the same message. None: any.
         lenient: drop lines that cannot be read instead of raising.
         tokenised: whether the words of pairs are separated by spaces; the store keeps them
             (:func:`paralign.text.normalization.normalize_tokens`).
@@ -125,7 +127,7 @@ def build_store(
         raise UserError("no text is given", hint="use --pairs or --text")
     out = Path(out)
     with atomic_folder(out) as part, ExitStack() as stack:
-        build = _Build(part, stack, specs, filter, vocabulary, unknown, exclude, shard)
+        build = _Build(part, stack, specs, filter, vocabulary, unknown, longest, exclude, shard)
         read = 0
         for number, spec in enumerate(specs):
             dropped: Counter[str] = Counter()
@@ -203,12 +205,14 @@ class _Build:
         config: FilterConfig,
         vocabulary: int | None,
         unknown: int | None,
+        longest: int | None,
         exclude: HashSet | None,
         shard: Shard | None,
     ) -> None:
         self.part, self.specs, self.config, self.exclude = part, specs, config, exclude
         self.shard, self.distinct = shard, SortedHashes()
         self.unknown, self.tokenized, self.unknown_of = unknown, Counter[str](), Counter[str]()
+        self.longest = longest
         self.sides = len(specs[0].languages)
         if any(len(spec.languages) != self.sides for spec in specs):
             raise UserError("pairs and plain text cannot share a store", hint="build two stores")
@@ -380,7 +384,7 @@ class _Build:
         write_digests(self.part, [f"{name}.bin" for name in meta["arrays"]])
 
     def _nothing_left(self) -> UserError:
-        message, hint = nothing_left(sum(self.dropped, Counter()), self.sides, self.config)
+        message, hint = nothing_left(sum(self.dropped, Counter()), self.sides, self.config, self.longest)
         shares = {tag: self.unknown_of[tag] / count for tag, count in self.tokenized.items() if count}
         many = "".join(
             f"; {share:.0%} of the pieces of {tag} are unknown to the tokenizer"

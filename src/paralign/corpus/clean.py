@@ -38,13 +38,16 @@ class FilterConfig(Config):
         return self
 
 
-def nothing_left(dropped: Counter[str], sides: int, config: FilterConfig) -> tuple[str, str | None]:
+def nothing_left(
+    dropped: Counter[str], sides: int, config: FilterConfig, longest: int | None = None
+) -> tuple[str, str | None]:
     """Return the error message for text of which no record is kept, and a hint.
 
     Args:
         dropped: number of dropped records by reason.
         sides: 2 for pairs, 1 for plain text.
         config: which records are kept.
+        longest: largest number of pieces that the encoder takes. None: unknown.
 
     >>> nothing_left(Counter({"too short": 7, "identical": 2}), 2, FilterConfig(min_pieces=3))
     ('all 9 pairs dropped: 7 too short (< 3 pieces), 2 identical', 'lower data.min_pieces')
@@ -56,6 +59,8 @@ def nothing_left(dropped: Counter[str], sides: int, config: FilterConfig) -> tup
     by_count = sorted(dropped, key=lambda reason: (-dropped[reason], reason))
     counts = ", ".join(f"{dropped[reason]:,} {reason}{limits.get(reason, '')}" for reason in by_count)
     hints = {"too short": "lower data.min_pieces", "too long": "raise data.max_pieces"}
+    if config.max_pieces == longest:
+        hints["too long"] = "the encoder takes no more, so shorten them, or use one with more positions"
     return f"all {dropped.total():,} {what} dropped: {counts}", hints.get(by_count[0])
 
 

@@ -17,7 +17,7 @@ links.bin          uint16 [L, 2]       word of the first side, word of the secon
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,7 @@ def write_link_store(
     *,
     tokenised: bool = False,
     facts: dict[str, Any] | None = None,
+    where: Callable[[int], str] | None = None,
 ) -> LinkStore:
     """Write the links of every record of a store of pairs, atomically.
 
@@ -138,6 +139,7 @@ def write_link_store(
         out: the folder to create.
         tokenised: whether words are separated by spaces; otherwise they are those of ``word_spans``.
         facts: further entries of ``meta.json``.
+        where: returns ``file:line`` of the links of a record, for messages. None: the line of the text is named.
 
     Raises:
         UserError: for links beyond their sentence, or another number of records.
@@ -161,9 +163,9 @@ def write_link_store(
                 array = np.array(record_links, np.int64).reshape(-1, 2)
                 if len(array) and ((array >= sizes) | (array < 0)).any():
                     i, j = array[((array >= sizes) | (array < 0)).any(1)][0].tolist()
-                    line = int(store.line[count - 1])
-                    message = f"line {line}: the link {i}-{j} between sentences of {sizes[0]} and {sizes[1]} words"
-                    raise UserError(message, hint="use links of this text, with words numbered from 0")
+                    place = f"line {int(store.line[count - 1])}" if where is None else where(count - 1)
+                    message = f"the link {i}-{j} between sentences of {sizes[0]} and {sizes[1]} words"
+                    raise UserError(message, where=place, hint="use links of this text, with words numbered from 0")
                 pairs.write(array.astype("<u2").tobytes())
                 index[count] = index[count - 1] + len(array)
         if count != len(store):

@@ -21,6 +21,7 @@ from paralign.corpus.deduplicate import Hashes, HashSet, hash_texts, sentence_ha
 from paralign.corpus.exclusion import Source, batched, excluded_sentences
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
+from paralign.formats.delimited import to_tsv_lines
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
 
@@ -154,7 +155,7 @@ class _Split:
         good = ~empty & ~excluded
         mono = good & (_uniform(left, _HALF) < self.mono_share)
         key_side = _uniform(left, _SIDE) < self.key_share
-        lines = ["\t".join(pair) for pair in batch]
+        lines = list(to_tsv_lines(batch, (key, other)))
         self._add(f"mono/{key}", mono & key_side, [a for a, _ in batch], left, counts)
         self._add(f"mono/{other}", mono & ~key_side, [b for _, b in batch], right, counts)
         self._add(f"pairs/{key}-{other}", good & ~mono, lines, hash_texts(lines), counts)

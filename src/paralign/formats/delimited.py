@@ -10,9 +10,18 @@ from paralign.errors import UserError, file_location
 from paralign.formats.item_errors import ItemError, raise_or_drop
 from paralign.text.language_tags import find_tag
 
-__all__ = ["check_header", "is_bars_line", "is_tabs_line", "read_bars", "read_tabs", "split_sides", "to_tsv_lines"]
+__all__ = [
+    "BARS",
+    "check_header",
+    "is_bars_line",
+    "is_tabs_line",
+    "read_bars",
+    "read_tabs",
+    "split_sides",
+    "to_tsv_lines",
+]
 
-_TAB, _BARS = "\t", "|||"
+_TAB, BARS = "\t", "|||"
 _HEAD_LINES = 20
 """Lines at the beginning of a file from which its layout is checked."""
 _LONGEST_NAME = 30
@@ -34,7 +43,7 @@ def is_tabs_line(line: str) -> bool:
 
 def is_bars_line(line: str) -> bool:
     """Return whether a line has ``|||``."""
-    return _BARS in line
+    return BARS in line
 
 
 def read_tabs(
@@ -63,7 +72,7 @@ def read_bars(
     lines: Iterable[tuple[int, str]], path: str, languages: tuple[str, str], *, lenient: bool, dropped: Counter[str]
 ) -> Iterator[tuple[int, str, str]]:
     """Read the two sides of ``source ||| target``; as :func:`read_tabs` otherwise."""
-    return _read(lines, path, _BARS, languages, lenient, dropped)
+    return _read(lines, path, BARS, languages, lenient, dropped)
 
 
 def _read(
@@ -98,10 +107,10 @@ def split_sides(line: str, separator: str, number: int) -> tuple[str, str]:
     Raises:
         ItemError: for a line with one column or both separators: ``missing separator``, ``two separators``.
     """
-    name, other = ("tab", _BARS) if separator == _TAB else (_BARS, _TAB)
+    name, other = ("tab", BARS) if separator == _TAB else (BARS, _TAB)
     columns = line.split(separator, 2)
     if other in line and any(other in column for column in columns[:2]):
-        message = f"both a tab and {_BARS} are used: the columns of this file are separated by {name}"
+        message = f"both a tab and {BARS} are used: the columns of this file are separated by {name}"
         raise ItemError("two separators", message, number)
     if len(columns) < 2 and line.strip():
         raise ItemError("missing separator", f"missing {name}: the line has one column", number)
@@ -189,9 +198,10 @@ def to_tsv_lines(pairs: Iterable[tuple[str, str]], languages: tuple[str, str]) -
     Raises:
         UserError: for a text with ``|||``, which the reader would take for a second separator.
     """
-    for number, (source, target) in enumerate(pairs, 1):
+    for source, target in pairs:
         line = f"{source}\t{target}"
-        if _BARS in line:
-            hint = "write x.jsonl, x.tmx or two files x.en,x.de"
-            raise UserError(f"pair {number} contains {_BARS}, which a TSV file cannot have", hint=hint)
+        if BARS in line:
+            text = source if BARS in source else target
+            hint = "remove it, or use corpus convert to write x.jsonl, x.tmx or two files x.en,x.de"
+            raise UserError(f"{text!r:.60} contains {BARS}, which a TSV file cannot have", hint=hint)
         yield line

@@ -55,7 +55,10 @@ class TranslationFields:
             keys = ["source", "target"]
         if None in keys:
             shown = ", ".join(map(repr, list(fields)[:8])) or "none"
-            message = f"no key for {self.languages[keys.index(None)]} among {shown}"
+            missing = f"for {self.languages[keys.index(None)]}"
+            if keys == [None, None] and len(half := {"source", "target"} - set(fields)) == 1:
+                missing = repr(half.pop())
+            message = f"no key {missing} among {shown}"
             raise ItemError("missing language", message, line)
         texts = ["" if fields[key] is None else fields[key] for key in keys]
         if not all(isinstance(text, str) for text in texts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,6 +24,9 @@ _ID = ("pairid", "id", "idx")
 _INFERENCE = ("entailment", "neutral", "contradiction")
 # The label of a pair without agreement of the annotators, in SNLI, MultiNLI and their exports with numbers.
 _NO_MAJORITY = ("-", "-1")
+
+_NUMBERED = re.compile("([a-z]+)_?([12])|([a-z]+)_([ab])")
+"""Names of columns with a number or letter: ``question1``, ``text_b``."""
 
 Row = Mapping[str, str]
 """Values of the recognized columns; missing columns are absent."""
@@ -129,6 +133,12 @@ def _detect_layout(line: str, where: str, labeled: bool) -> _Layout:
         if len(cells) != 3 and (labeled or len(cells) != 2):
             hint = "give sentence, sentence, label, or a header that names the columns (sentence1, sentence2, label)"
             raise UserError(f"{len(cells)} columns without a header, not 3", where=where, hint=hint)
+        if _names_columns(list(names)):
+            hint = (
+                "name the columns sentence1, sentence2 and label, or premise, hypothesis and label; or remove the line"
+            )
+            shown = ", ".join(map(repr, cells))
+            raise UserError(f"the line is a header with unknown names of columns: {shown}", where=where, hint=hint)
         columns = ("sentence1", "sentence2", "gold_label")[: len(cells)]
         return _Layout(columns, optional=0 if labeled else len(cells) - 2)
     recognized = _recognized_names(names)
@@ -141,6 +151,17 @@ def _detect_layout(line: str, where: str, labeled: bool) -> _Layout:
     while cells[-1 - optional].lower().rstrip("12345") == "label" and not header[-1 - optional]:
         optional += 1
     return _Layout(header, header=True, optional=optional)
+
+
+def _names_columns(names: Sequence[str]) -> bool:
+    """Return whether the first line of a file without known names of both sentences is a header all the same.
+
+    It is one if it has the name of a sentence or of the label, or two names such as ``text_a`` and ``text_b``.
+    """
+    found = filter(None, map(_NUMBERED.fullmatch, names))
+    numbered = {(match[1] or match[3], match[2] or match[4]) for match in found}
+    twins = any((stem, {"1": "2", "a": "b"}.get(end)) in numbered for stem, end in numbered)
+    return twins or not {*_FIRST, *_SECOND}.isdisjoint(names[:2]) or names[-1] in _LABEL
 
 
 def _recognized_names(spellings: Mapping[str, str]) -> dict[str, str]:
@@ -164,7 +185,13 @@ def _parse_object(line: str) -> Row:
     if not isinstance(item, dict):
         raise ItemError("not JSON", "not a JSON object")
     row = {}
-    for name, key in _recognized_names({key.lower(): key for key in item}).items():
+    recognized = _recognized_names({key.lower(): key for key in item})
+    for number, keys in (("first", _FIRST), ("second", _SECOND)):
+        if recognized.keys().isdisjoint(keys):
+            shown = ", ".join(map(repr, list(item)[:8])) or "none"
+            message = f"the {number} sentence is missing: no key {' or '.join(map(repr, keys))} among {shown}"
+            raise ItemError("missing sentence", message)
+    for name, key in recognized.items():
         value = item[key]
         if isinstance(value, bool | float | list | dict):
             raise ItemError("not JSON", f"{key!r} is neither text nor an integer: {value!r:.40}")
@@ -178,7 +205,7 @@ def _pair(row: Row, index: int, line: int, labeled: bool, labels: list[str]) -> 
     first = normalize(row.get("premise", row.get("sentence1", "")))
     second = normalize(row.get("sentence2", ""))
     if not first or not second:
-        raise ItemError("missing sentence", f"the {'second' if first else 'first'} sentence is missing or empty")
+        raise ItemError("missing sentence", f"the {'second' if first else 'first'} sentence is empty")
     try:
         label = _label(row, labels)
     except ItemError:

@@ -1,4 +1,4 @@
-"""Training on given word links, with the loss of awesome-align (Dou and Neubig 2021)."""
+"""Training on word links, with the loss of awesome-align (Dou and Neubig 2021)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GoldLinksConfig(LayerConfig):
 
 
 class GoldLinks(Objective):
-    """The loss of ``self_training`` with given links (AccAlign, OmniAlign).
+    """The loss of ``self_training`` with word links (AccAlign, OmniAlign).
 
     The links are those of ``--links``, gold or from any aligner, or those that the run computes.
 

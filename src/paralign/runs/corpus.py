@@ -54,6 +54,7 @@ def build_corpus(
     config: FilterConfig,
     *,
     unknown: int | None = None,
+    longest: int | None = None,
     exclude: Sequence[str] = (),
     tokenised: bool = False,
     lenient: bool = False,
@@ -70,6 +71,7 @@ def build_corpus(
         out: the folder to create.
         config: filter of the store.
         unknown: id of the unknown piece, for messages.
+        longest: number of pieces of the longest record that the encoder takes, for messages. None: any.
         exclude: test files.
         tokenised: whether the words of pairs are separated by spaces.
         lenient: drop and count lines that cannot be read.
@@ -90,6 +92,7 @@ def build_corpus(
         tokenizer_id=tokenizer_id,
         vocabulary=vocabulary,
         unknown=unknown,
+        longest=longest,
         lenient=lenient,
         tokenised=tokenised,
         exclude=unseen,
@@ -264,7 +267,11 @@ def open_corpus(
     Raises:
         UserError: for text that cannot be read, and for a store of another tokenizer or of other text.
     """
-    config = _fit_length(config, encoder, 1 if any(isinstance(spec, TextSpec) for spec in specs) else 2, corpus, quiet)
+    template = encoder.template
+    sides = 1 if any(isinstance(spec, TextSpec) for spec in specs) else 2
+    longest = encoder.max_pieces - sum(map(len, template.pair if sides == 2 else template.single))
+    if not corpus:
+        config = _fit_length(config, encoder.max_pieces, longest, sides, quiet)
     path = Path(corpus) if corpus else folder / "corpus"
     if corpus or path.is_dir():
         store = TokenStore.open(path)
@@ -279,6 +286,7 @@ def open_corpus(
             path,
             config,
             unknown=encoder.tokenizer.unk_token_id,
+            longest=longest,
             tokenised=tokenised,
             lenient=lenient,
             quiet=quiet,
@@ -292,16 +300,12 @@ def open_corpus(
     return store
 
 
-def _fit_length(
-    config: FilterConfig, encoder: Encoder, sides: int, corpus: str | Path | None, quiet: bool
-) -> FilterConfig:
-    """Lower ``max_pieces`` to the limit of the encoder, with a note; an existing store is used unchanged."""
-    template = encoder.template
-    longest = encoder.max_pieces - sum(map(len, template.pair if sides == 2 else template.single))
-    if corpus or config.max_pieces <= longest or longest < config.min_pieces:
+def _fit_length(config: FilterConfig, positions: int, longest: int, sides: int, quiet: bool) -> FilterConfig:
+    """Lower ``max_pieces`` to the longest record that fits the positions of the encoder, with a note."""
+    if config.max_pieces <= longest or longest < config.min_pieces:
         return config
     records = "pairs" if sides == 2 else "sentences"
-    limit = f"the encoder takes at most {encoder.max_pieces}"
+    limit = f"the encoder takes at most {positions}"
     echo(f"{records} of more than {longest} pieces are dropped: {limit}", quiet=quiet)
     return config.model_copy(update={"max_pieces": longest})
 

@@ -19,9 +19,10 @@ from paralign.languages.dictionary import Dictionary
 from paralign.runs.settings import DictionaryConfig
 from paralign.sources.specs import PairSpec, parse_pairs
 
-__all__ = ["open_dictionary"]
+__all__ = ["DICTIONARY", "open_dictionary"]
 
-_FILE = "dictionary.tsv"
+DICTIONARY = "dictionary.tsv"
+"""File of a run with the dictionary it was trained with."""
 
 
 def open_dictionary(
@@ -51,7 +52,7 @@ def open_dictionary(
     Raises:
         UserError: for files that cannot be read, and for an empty dictionary.
     """
-    path = folder / _FILE
+    path = folder / DICTIONARY
     specs = [parse_pairs(text) for text in files]
     stored = Dictionary.load(path, encoder.template.vocabulary) if path.is_file() else None
     if stored is not None and not all(Path(spec.path).is_file() for spec in specs):

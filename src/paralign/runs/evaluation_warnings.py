@@ -18,10 +18,12 @@ from paralign.corpus.store import TokenStore
 from paralign.digests import DAMAGED, file_digest, read_object
 from paralign.encoder import Encoder
 from paralign.errors import UserError
+from paralign.languages.dictionary import Dictionary
 from paralign.models import local_folder
 from paralign.ragged import row_ids, row_positions, row_starts
 from paralign.results import Measurement
 from paralign.rng import random_bits
+from paralign.runs.dictionary import DICTIONARY
 from paralign.sources.specs import smallworld_range
 from paralign.task_table import task_info
 from paralign.tasks import Task
@@ -34,7 +36,7 @@ SEEN = "seen.npy"
 _UNKNOWN_SAMPLE = 2000
 """Number of items that unknown pieces are counted in."""
 _MIN_PIECES = 8
-"""Shorter texts do not count as overlap."""
+"""Shorter texts do not count as overlap, except words of tasks whose items are words."""
 _BLOCK = 100_000
 
 
@@ -64,7 +66,10 @@ def warn_of_data(
         for source, keys in seen:
             overlapping, total = _count_overlap(encoder, task, data, keys)
             if overlapping:
-                out.append(f"{name}: {overlapping:,} of {total:,} items have a text that is also in {source}")
+                verb = (
+                    "are" if task.items_are_words else f"with a text of {_MIN_PIECES} pieces or more have one that is"
+                )
+                out.append(f"{name}: {overlapping:,} of {total:,} items {verb} also in {source}")
     return out
 
 
@@ -125,7 +130,9 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
     for name, data in train:
         parts.setdefault(name, []).extend(_keys(encoder, task, data))
     out = [(name, np.unique(np.concatenate(keys))) for name, keys in parts.items()]
-    for corpus in _corpora(local_folder(model).resolve()):
+    folder = local_folder(model).resolve()
+    least = _least_pieces(task)
+    for corpus in _corpora(folder):
         try:
             store = TokenStore.open(corpus)
         except UserError:
@@ -133,7 +140,12 @@ def seen_texts(encoder: Encoder, model: str, task: Task, train: Sequence[tuple[s
                 raise
             continue
         if store.meta["tokenizer"] == encoder.tokenizer_id:
-            out.append((f"the text the encoder was trained on ({corpus})", _store_keys(store)))
+            out.append((f"the text the encoder was trained on ({corpus})", _store_keys(store, least)))
+    dictionary = folder.parent / DICTIONARY
+    if task.items_are_words and _is_trained(folder) and dictionary.is_file():
+        entries = Dictionary.load(dictionary, encoder.template.vocabulary)
+        keys = [_hash(ids, np.diff(starts, append=len(ids)), least) for ids, starts in map(entries.side, (0, 1))]
+        out.append((f"the dictionary the encoder was trained with ({dictionary})", np.unique(np.concatenate(keys))))
     return out
 
 
@@ -153,13 +165,18 @@ def fine_tuned_on(model: str) -> list[tuple[str, Keys]]:
         raise UserError(DAMAGED, where=path, hint=hint) from error
 
 
+def _is_trained(model: Path) -> bool:
+    """Return whether a folder is the encoder of a training run."""
+    facts = model.parent / "run.json"
+    if not model.is_dir() or not facts.is_file():
+        return False
+    return read_object(facts, "restore it, or remove it").get("verb") in ("align", "pretrain")
+
+
 def _corpora(model: Path) -> list[Path]:
     """Return the token stores of the run that trained a model: the one it built, or the one it was started with."""
     run = model.parent
-    facts = run / "run.json"
-    if not model.is_dir() or not facts.is_file():
-        return []
-    if read_object(facts, "restore it, or remove it").get("verb") not in ("align", "pretrain"):
+    if not _is_trained(model):
         return []
     try:
         text = load_toml(run / "config.toml").get("text", [])
@@ -168,18 +185,22 @@ def _corpora(model: Path) -> list[Path]:
     return [folder for folder in (run / "corpus", *map(Path, map(str, text))) if folder.is_dir()]
 
 
-def _store_keys(store: TokenStore) -> Keys:
+def _least_pieces(task: Task) -> int:
+    return 1 if task.items_are_words else _MIN_PIECES
+
+
+def _store_keys(store: TokenStore, least: int) -> Keys:
     parts = []
     for start in range(0, len(store), _BLOCK):
         records = np.arange(start, min(start + _BLOCK, len(store)))
         for side in range(store.sides):
             flat, lengths = store.gather(records, np.full(len(records), side))
-            parts.append(_hash(flat, lengths))
+            parts.append(_hash(flat, lengths, least))
     return np.unique(np.concatenate(parts))
 
 
-def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> Keys:
-    """Return a key for each row of pieces; 0 for rows that are too short to identify a text."""
+def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer], least: int) -> Keys:
+    """Return a key for each row of pieces; 0 for rows of fewer than ``least``, too short to identify a text."""
     lengths = np.asarray(lengths, np.int64)
     starts = row_starts(lengths)
     bits = random_bits(row_positions(lengths), np.asarray(flat, np.int64)) if len(flat) else np.empty(0, np.uint64)
@@ -187,7 +208,7 @@ def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> Ke
     filled = lengths > 0
     with np.errstate(over="ignore"):
         out[filled] = np.add.reduceat(bits, starts[filled]) if filled.any() else 0
-    return np.where(lengths >= _MIN_PIECES, out, np.uint64(0)).astype(np.uint64)
+    return np.where(lengths >= least, out, np.uint64(0)).astype(np.uint64)
 
 
 def _blocks(task: Task, data: Any) -> Iterator[list[Sequence[str]]]:
@@ -199,26 +220,30 @@ def _blocks(task: Task, data: Any) -> Iterator[list[Sequence[str]]]:
 def _keys(encoder: Encoder, task: Task, data: Any) -> Iterator[Keys]:
     yield np.zeros(1, np.uint64)
     for block in _blocks(task, data):
-        yield _keys_of(encoder, [text for texts in block for text in texts], getattr(data, "language", None))
+        yield _keys_of(encoder, task, block, data)
 
 
-def _keys_of(encoder: Encoder, texts: list[str], language: str | None) -> Keys:
+def _keys_of(encoder: Encoder, task: Task, block: Sequence[Sequence[str]], data: Any) -> Keys:
+    """Return the keys of all texts of a block of items."""
+    texts = [text for item in block for text in item]
     unique = list(dict.fromkeys(texts))  # a paragraph is repeated for each of its questions
-    pieces = [ids for ids, _ in encoder.tokenize(unique, language)]
+    pieces = [ids for ids, _ in encoder.tokenize(unique, getattr(data, "language", None))]
     flat = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
-    keys = dict(zip(unique, _hash(flat, np.array([len(p) for p in pieces], np.int64)), strict=True))
+    keys = dict(zip(unique, _hash(flat, np.array([len(p) for p in pieces]), _least_pieces(task)), strict=True))
     return np.array([keys[text] for text in texts], np.uint64)
 
 
 def _count_overlap(encoder: Encoder, task: Task, data: Any, seen: Keys) -> tuple[int, int]:
-    """Return the number of items with a text that was seen in training, and the number of all items."""
+    """Return the number of items that were seen in training, and the number of those that can be recognized."""
     count = total = 0
     for block in _blocks(task, data):
-        keys = _keys_of(encoder, [text for texts in block for text in texts], getattr(data, "language", None))
-        overlapping = np.isin(keys, seen) & (keys != 0)
+        keys = _keys_of(encoder, task, block, data)
         item = row_ids(np.array([len(texts) for texts in block]))
-        count += len(np.unique(item[overlapping]))
-        total += len(block)
+        known = np.bincount(item[keys != 0], minlength=len(block))
+        found = np.bincount(item[(keys != 0) & np.isin(keys, seen)], minlength=len(block))
+        enough = known if task.items_are_words else 1
+        count += int(((found >= enough) & (known > 0)).sum())
+        total += int((known > 0).sum())
     return count, total
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from paralign.console import echo, echo_dropped
 from paralign.corpus.link_store import LinkStore, write_link_store
 from paralign.corpus.shard_plan import source_file
 from paralign.corpus.store import TokenStore
-from paralign.errors import UserError
+from paralign.errors import UserError, file_location
 from paralign.formats.links import Link, read_links
 from paralign.formats.parallel_text import has_pair_per_line
 from paralign.languages import parse_derived
@@ -59,13 +59,14 @@ def open_links(
     if path.is_dir():
         return LinkStore.open(path, store)
     rows: Iterable[list[Link]]
+    where: Callable[[int], str] | None = None
     if files:
-        rows = _read(store, [parse_pairs(text) for text in files], lenient, quiet)
+        rows, where = _read(store, [parse_pairs(text) for text in files], lenient, quiet)
         facts: dict[str, Any] = {"files": list(files)}
     else:
         rows = _align(store, config, model, path, quiet)
         facts = {"method": config.method}
-    links = write_link_store(store, rows, path, tokenised=config.tokenised, facts=facts)
+    links = write_link_store(store, rows, path, tokenised=config.tokenised, facts=facts, where=where)
     echo(f"{len(links):,} word links in {len(store):,} pairs", quiet=quiet)
     return links
 
@@ -101,8 +102,10 @@ def _pairs(store: TokenStore, records: np.ndarray, tokenised: bool) -> Iterator[
         yield WordPair((first, second), (source, target))
 
 
-def _read(store: TokenStore, files: Sequence[PairSpec], lenient: bool, quiet: bool) -> Iterator[list[Link]]:
-    """Yield the links of each record, which are on the line that the record was read from."""
+def _read(
+    store: TokenStore, files: Sequence[PairSpec], lenient: bool, quiet: bool
+) -> tuple[Iterator[list[Link]], Callable[[int], str]]:
+    """Return the links of each record, which are on the line that the record was read from, and where that line is."""
     unused = list(files)
     tables: list[WordLinks] = []
     first_lines, names = [], []
@@ -135,12 +138,24 @@ def _read(store: TokenStore, files: Sequence[PairSpec], lenient: bool, quiet: bo
     if unused:
         hint = "give --links for each of --pairs, in the same order"
         raise UserError(f"there are no --pairs for the word links {unused[0]}", hint=hint)
-    for record in range(len(store)):
+
+    def place(record: int) -> tuple[int, int]:
         number = int(store.spec[record])
-        line = int(store.line[record]) - first_lines[number]
-        if line >= len(tables[number]):
-            raise UserError(f"no line {line + 1} of links", where=names[number], hint="give the links of the same text")
-        yield tables[number][line]
+        return number, int(store.line[record]) - first_lines[number]
+
+    def where(record: int) -> str:
+        number, line = place(record)
+        return file_location(names[number], line + 1)
+
+    def rows_of_records() -> Iterator[list[Link]]:
+        for record in range(len(store)):
+            number, line = place(record)
+            if line >= len(tables[number]):
+                message = f"no line {line + 1} of links"
+                raise UserError(message, where=names[number], hint="give the links of the same text")
+            yield tables[number][line]
+
+    return rows_of_records(), where
 
 
 def _line_count(source: Mapping[str, Any]) -> int | None:

@@ -109,8 +109,8 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
         the task, and the facts stored with the model if it is a fine-tuned one.
 
     Raises:
-        UserError: if the model was fine-tuned for another task, if no task is named, and if the file of a fine-tuned
-            model names a class that is not in the table of tasks.
+        UserError: if the model was fine-tuned for another task, if no task is named and there is none, and if the file
+            of a fine-tuned model names a class that is not in the table of tasks.
     """
     facts = _task_file(model)
     if name is None and facts and facts["task"] not in TASKS:
@@ -121,6 +121,9 @@ def saved_task(name: str | None, model: str, settings: Mapping[str, Any]) -> tup
     name = name or (facts["task"] if facts else None)
     if not name and _task_file(inner := str(local_folder(model) / "seed-0/model")):
         raise UserError("this is a run of finetune, not a model", where=model, hint=f"did you mean {inner}?")
+    if not name and not local_folder(model).is_dir():
+        hint = "give a fine-tuned model, OUT/seed-0/model; a model of the hub needs --task"
+        raise UserError("no such model folder", where=model, hint=hint)
     if not name:
         hint = "name one with --task, or give a fine-tuned model, OUT/seed-0/model"
         raise UserError("this model was not fine-tuned for a task", where=model, hint=hint)

@@ -92,6 +92,10 @@ class Task(ABC):
     lower_is_better: ClassVar[tuple[str, ...]] = TaskInfo.lower_is_better
     """The metrics of which smaller values are better, for tasks that are not in the table."""
 
+    items_are_words: ClassVar[bool] = False
+    """Whether the texts of items are single words: an item was then seen in training if all of its texts were.
+    Otherwise one text of some length is enough."""
+
     def __init__(self, config: Any = None) -> None:
         self.config: Any = self.Config() if config is None else config
 

@@ -94,6 +94,7 @@ class LexiconInduction(Task):
 
     name: ClassVar[str] = "lexicon"
     trains: ClassVar[bool] = False
+    items_are_words: ClassVar[bool] = True
     Config: ClassVar[type[TaskConfig]] = LexiconConfig
     config: LexiconConfig
 

@@ -66,7 +66,9 @@ class Retrieval(Task):
         where = parse_pairs(spec)
         pairs = list(islice(_with_both_sides(read_pairs(where, lenient=lenient, dropped=dropped), dropped), limit))
         if len(pairs) < 2:
-            raise UserError("retrieval needs at least two pairs", where=", ".join(where.paths))
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items())
+            message = f"retrieval needs at least two pairs{f' (dropped: {reasons})' if reasons else ''}"
+            raise UserError(message, where=", ".join(where.paths))
         return Parallel(where.languages, [p.source for p in pairs], [p.target for p in pairs])
 
     def language(self, data: Parallel) -> str:

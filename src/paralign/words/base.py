@@ -171,6 +171,9 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
         raise UserError("--save and --load cannot be combined", hint="an aligner that is loaded is saved already")
     if options.load is not None and options.model is not None:
         raise UserError("--model and --load cannot be combined", hint="a saved aligner does not use an encoder")
+    if options.save is not None and options.model is not None:
+        hint = "a saved aligner does not use an encoder, so it would give other links: remove one of them"
+        raise UserError("--model and --save cannot be combined", hint=hint)
     if options.load is not None and options.train:
         raise UserError("--train and --load cannot be combined", hint="an aligner that is loaded is not trained")
     if options.save is not None and Path(options.save).exists():
