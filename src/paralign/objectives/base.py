@@ -96,6 +96,15 @@ class Batches(Protocol):
         """
         ...
 
+    def slices(self, step: int, part: int, parts: int, count: int) -> Sequence[Batch]:
+        """Return the records of :meth:`batch` in slices of equal size, each with records of similar lengths.
+
+        Args:
+            step, part, parts: see :meth:`batch`.
+            count: number of slices. It divides the number of records.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Share:

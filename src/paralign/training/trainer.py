@@ -313,8 +313,7 @@ class Trainer:
         return int(self._gather(torch.tensor([number], device=self.accelerator.device)).max())
 
     def _slices(self) -> list[Batch]:
-        n = self.config.accumulate
-        return [self.batches.batch(self.step, self.rank * n + i, self.ranks * n) for i in range(n)]
+        return list(self.batches.slices(self.step, self.rank, self.ranks, self.config.accumulate))
 
     def _loop(self) -> None:
         began, before = time.monotonic(), self.totals.seconds
