@@ -349,7 +349,7 @@ class Trainer:
         counts = dict(zip(names, shared, strict=False))
         stop = (self._signal or signal.SIGTERM) if shared[-1] else 0
         sums = torch.zeros(len(names), device=device)
-        shares = list(global_shares(self.accelerator, self.learner, self.module, slices, self._seed))
+        shares = global_shares(self.accelerator, self.learner, self.module, slices, self._seed)
         for index, batch in enumerate(slices):
             self._seed(index)
             with nullcontext() if index == len(slices) - 1 else self.accelerator.no_sync(self.module):
