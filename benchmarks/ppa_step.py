@@ -99,7 +99,11 @@ class TakingTurns:
         self.timed: list[Batch] = []
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
-        """Return a batch of the wrapped batches."""
+        """Return a batch of the wrapped batches, which is not trained on."""
+        return self._batches.batch(step, part, parts)
+
+    def slices(self, step: int, part: int, parts: int, count: int) -> list[Batch]:
+        """Return the slices of a batch of the wrapped batches."""
         turn, place = divmod(step - self._warm, self._block)
         if step >= self._warm and place == 0:
             if turn > 0:
@@ -107,9 +111,9 @@ class TakingTurns:
             if turn < self._repeats:
                 self._between()
                 self.clock.start()
-        made = self._batches.batch(step, part, parts)
+        made = self._batches.slices(step, part, parts, count)
         if self._warm <= step and turn < self._repeats:
-            self.timed.append(made)
+            self.timed += made
         return made
 
 

@@ -28,7 +28,7 @@ def epoch_of(made: PackedPlan, epoch: int = 0) -> tuple[list[list[int]], list[li
     """Sentences and rounds of all rows of an epoch."""
     rows, again = [], []
     for step in range(epoch * made.steps_per_epoch, (epoch + 1) * made.steps_per_epoch):
-        sentences, rounds, sizes = made.rows(step)
+        sentences, rounds, sizes = made.rows(step, np.arange(made.batch))
         assert len(sizes) == made.batch
         ends = np.cumsum(sizes)[:-1]
         rows += [part.tolist() for part in np.split(sentences, ends)]
@@ -71,9 +71,10 @@ def test_an_epoch_is_nearly_all_of_the_text_and_epochs_differ():
 def test_a_batch_is_a_function_of_the_step_and_slices_make_it_up(steps):
     lengths, groups = text(300)
     one, other = plan(lengths, groups, temperature=2.0), plan(lengths, groups, temperature=2.0)
-    wandering = [[part.tolist() for part in one.rows(step)] for step in steps]
-    assert wandering[::-1] == [[part.tolist() for part in other.rows(step)] for step in steps[::-1]]
-    whole, halves = one.rows(steps[0]), [one.rows(steps[0], part, 2) for part in (0, 1)]
+    every = np.arange(one.batch)
+    wandering = [[part.tolist() for part in one.rows(step, every)] for step in steps]
+    assert wandering[::-1] == [[part.tolist() for part in other.rows(step, every)] for step in steps[::-1]]
+    whole, halves = one.rows(steps[0], every), [one.rows(steps[0], every[part::2]) for part in (0, 1)]
     cut = [np.split(s, np.cumsum(n)[:-1]) for s, _, n in (whole, *halves)]
     assert [row.tolist() for row in cut[0][0::2]] == [row.tolist() for row in cut[1]]
     assert [row.tolist() for row in cut[0][1::2]] == [row.tolist() for row in cut[2]]

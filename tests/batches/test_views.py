@@ -1,10 +1,13 @@
 """Views of a batch against rows built one at a time by the tokenizer itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paralign.batches.rows import row_hashes
 from paralign.batches.views import PairBatch, ViewsConfig
 from paralign.errors import UserError
 from paralign.text.words import piece_words, word_spans
@@ -207,3 +210,13 @@ def test_keys_decide_draws(store, encoder):
         for keys in (None, ROWS, ROWS + len(store))
     ]  # fmt: skip
     assert views[0] == views[1] != views[2]
+
+
+def test_rows_have_equal_hashes_if_their_pieces_are_equal(store, encoder):
+    records = np.array([3, 0, 1, 3, 2, 0])
+    config = ViewsConfig(shuffle=False)
+    batch = PairBatch(store, records, np.arange(6), template=encoder.template, config=config, seed=0, epoch=0)
+    hashes = row_hashes(batch.view("first"))
+    assert (hashes[:, None] == hashes).tolist() == (records[:, None] == records).tolist()
+    turned = replace(batch.view("first"), ids=batch.view("first").ids[::-1], lengths=batch.view("first").lengths[::-1])
+    assert not set(row_hashes(turned)) & set(hashes)

@@ -12,6 +12,7 @@ from paralign.corpus.build import build_store
 from paralign.corpus.clean import FilterConfig
 from paralign.corpus.link_store import write_link_store
 from paralign.encoder import Encoder
+from paralign.encoder.layers import layer_parameters
 from paralign.encoder.vectors import sentence_view
 from paralign.errors import UserError
 from paralign.objectives import Step, find_objective
@@ -316,6 +317,26 @@ def test_labels_are_computed_without_dropout_and_without_gradient(make_encoder, 
     loss.backward()
     assert encoder.embeddings.grad.abs().sum() > 0
     assert made.query.weight.grad.abs().sum() > 0
+
+
+def test_weights_cast_for_labels_are_not_cached_for_passes_with_gradient(make_encoder, batch, monkeypatch):
+    encoder, seen = make_encoder(), []
+    made, encode_layers = objective("denoise_links", encoder, layer=0, label_layer=2), encoder.encode_layers
+
+    def encode(view, layers):
+        seen.append((torch.is_grad_enabled(), torch.is_autocast_cache_enabled(), torch.is_autocast_enabled("cpu")))
+        (states,) = encode_layers(view, layers)
+        return [states]
+
+    monkeypatch.setattr(encoder, "encode_layers", encode)
+    for enabled in (True, False):
+        seen.clear()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            step = Step(encoder, batch)
+            made(step)
+            step.hidden("first").mean().sum().backward()
+        assert seen == [(True, True, enabled), (False, False, enabled), (True, True, enabled)]
+    assert all(parameter.grad is not None for parameter in layer_parameters(encoder)["1"])
 
 
 def test_a_pointer_at_one_of_equal_pieces_costs_the_logarithm_of_their_number():

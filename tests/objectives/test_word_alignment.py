@@ -11,7 +11,7 @@ import paralign
 from paralign.batches.views import ViewsConfig
 from paralign.corpus.link_store import LinkedWords, write_link_store
 from paralign.errors import UserError
-from paralign.objectives import Step, find_objective
+from paralign.objectives import Step, find_objective, word_contrastive
 from paralign.text.words import piece_word_ranges, word_spans
 from paralign.training import CorpusBatches, TrainingConfig
 from tests.training.runs import log_of, stopped_at
@@ -93,8 +93,10 @@ def test_l2_is_the_squared_distance_of_the_means(store, make_encoder, links):
     assert not any(p.requires_grad for p in objective.initial.parameters())
 
 
+@pytest.mark.parametrize("entries", [word_contrastive._ENTRIES, 1000])
 @pytest.mark.parametrize("negatives", ["other", "both"])
-def test_contrast_is_cross_entropy_over_the_other_words(store, make_encoder, links, negatives):
+def test_contrast_is_cross_entropy_over_the_other_words(store, make_encoder, links, negatives, entries, monkeypatch):
+    monkeypatch.setattr(word_contrastive, "_ENTRIES", entries)
     encoder = make_encoder().eval()
     kind = find_objective("word_contrastive")
     objective = kind(kind.Config(temperature=0.2, negatives=negatives), encoder)
@@ -121,6 +123,24 @@ def test_contrast_is_cross_entropy_over_the_other_words(store, make_encoder, lin
     assert loss == pytest.approx(total, rel=1e-4)
     assert objective.counts(batch) == {"word_contrastive": len(unit)}
     assert 0 <= objective.metrics()["word_contrastive_accuracy"] <= 1
+
+
+def test_many_links_are_compared_in_blocks_that_are_not_kept_for_the_backward_pass(encoder, monkeypatch):
+    kind = find_objective("word_contrastive")
+    objective = kind(kind.Config(), encoder)
+    n, vectors = 50, torch.nn.functional.normalize(torch.randn(50, 2, 4), dim=2).requires_grad_()
+    identities = np.stack([np.arange(n) // 7, np.arange(n) % 3, np.arange(n) % 4], 1)
+    outcomes = []
+    for entries in (n * n, 8 * n):
+        monkeypatch.setattr(word_contrastive, "_ENTRIES", entries)
+        sizes = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, s=sizes: s.append(x.numel()) or x, lambda x: x):
+            losses = objective.losses(vectors, identities)
+        (gradient,) = torch.autograd.grad(losses.sum(), vectors)
+        outcomes.append((losses.detach(), gradient, objective.metrics()["word_contrastive_accuracy"]))
+        assert (max(sizes, default=0) >= n * n) == (entries == n * n)
+    for whole, blocks in zip(*outcomes, strict=True):
+        torch.testing.assert_close(torch.as_tensor(whole), torch.as_tensor(blocks), atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["word_l2", "word_contrastive"])

@@ -114,6 +114,10 @@ def test_batches_hold_every_row_and_their_targets_are_where_the_labels_are(encod
         assert list(zip(view.ids[view.masked].tolist(), view.labels.tolist(), strict=True)) == wanted
         halves = [batches.batch(step, part, 2) for part in (0, 1)]
         assert sorted(np.concatenate([h.ids for h in halves])) == sorted(batch.ids)
+        slices = [part for of_process in (0, 1) for part in batches.slices(step, of_process, 2, 5)]
+        assert sorted(np.concatenate([part.ids for part in slices])) == sorted(batch.ids)
+        lengths = [len(rows[record]) for part in slices[:5] for record in part.ids.tolist()]
+        assert lengths == sorted(len(rows[record]) for record in batch.ids[::2].tolist())
     assert sorted(seen) == list(range(30))
     other = ExampleBatches(encoder, ([row] for row in [*rows[:-1], rows[0]]), TrainingConfig(batch=10, seed=3))
     assert other.fingerprint != batches.fingerprint

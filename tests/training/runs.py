@@ -43,7 +43,7 @@ def stopped_at(step: int) -> Iterator[None]:
 
 
 class Interrupted:
-    """Batches that call a function when the batch of a step is requested."""
+    """Batches that call a function when the slices of a step are requested."""
 
     def __init__(self, batches: CorpusBatches, at: int | None, act: Callable[[], None]) -> None:
         self._batches, self._at, self._act = batches, at, act
@@ -52,9 +52,13 @@ class Interrupted:
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Any:
         """Return a batch of the wrapped batches."""
+        return self._batches.batch(step, part, parts)
+
+    def slices(self, step: int, part: int, parts: int, count: int) -> Any:
+        """Return slices of a batch of the wrapped batches."""
         if step == self._at:
             self._act()
-        return self._batches.batch(step, part, parts)
+        return self._batches.slices(step, part, parts, count)
 
 
 def nothing() -> None:
@@ -72,7 +76,7 @@ def trainer(
     settings: dict[str, Any] | None = None,
     **training: Any,
 ) -> Trainer:
-    """Return a trainer of a new learner; ``act`` is called when the batch of step ``at`` is requested."""
+    """Return a trainer of a new learner; ``act`` is called when the slices of step ``at`` are requested."""
     config = run_settings(objectives, {"training": QUICK | training}, [])
     if "moco" in config.objectives:
         config = run_settings(objectives, {"training": QUICK | training}, ["moco.queue=30", "moco.projection=8"])

@@ -39,6 +39,24 @@ def test_slices_have_the_losses_and_gradients_of_the_batch(name, make_encoder, s
             torch.testing.assert_close(value, other_gradients[parameter], atol=1e-6, rtol=1e-4, msg=parameter)
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_slices_hold_the_batch_sorted_by_the_length_of_the_first_side(ranks, make_encoder, store, tmp_path):
+    made = make_trainer(make_encoder(), store, tmp_path / "links", tmp_path / "run", ["tlm"], batch=24, accumulate=4)
+    batch = made.batches.batch(0)
+    lengths = dict(zip(batch.ids.tolist(), batch.view("first").lengths.tolist(), strict=True))
+    seen, made.ranks = [], ranks
+    for made.rank in range(ranks):
+        slices = made._slices()
+        assert [part.size for part in slices] == [24 // ranks // 4] * 4
+        for part in slices:
+            assert part.ids.tolist() == batch.ids[part.positions].tolist()
+            assert part.view("first").lengths.tolist() == [lengths[record] for record in part.ids.tolist()]
+        order = [lengths[record] for part in slices for record in part.ids.tolist()]
+        assert order == sorted(lengths[record] for record in batch.ids[made.rank :: ranks].tolist())
+        seen += [position for part in slices for position in part.positions.tolist()]
+    assert sorted(seen) == list(range(24))
+
+
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory):
     """A process group of one process: DistributedDataParallel checks the same as in several."""
@@ -70,10 +88,8 @@ def test_dropout_is_the_same_in_both_passes(make_encoder, store, tmp_path):
     represent = objective.represent
     objective.represent = lambda step: seen.append(represent(step)) or seen[-1]
     losses_and_gradients(made)
-    assert len(seen) == 6
-    for first, second in zip(seen[:3], seen[3:], strict=True):
-        assert not first.requires_grad
-        assert second.requires_grad
+    assert [vectors.requires_grad for vectors in seen] == [False, False, True, True, True]  # the first slice only once
+    for first, second in zip(seen[:2], seen[3:], strict=True):
         assert torch.equal(first, second.detach())
     assert not torch.equal(seen[0][:5], seen[1][:5])
 

@@ -22,8 +22,8 @@ class SameBatch:
         self.size, self.records = batches.size, batches.records
         self.steps_per_epoch, self.fingerprint = batches.steps_per_epoch, batches.fingerprint
 
-    def batch(self, step, part=0, parts=1):
-        return self._slice
+    def slices(self, step, part, parts, count):
+        return [self._slice] * count
 
 
 def losses(made, *, steps, rank=0, accumulate=3):

@@ -146,8 +146,8 @@ class PackedPlan:
         """Return the epoch of a step."""
         return step // self.steps_per_epoch
 
-    def rows(self, step: int, part: int = 0, parts: int = 1) -> tuple[Ints, Ints, Ints]:
-        """Return every ``parts``-th row of global batch ``step``, beginning with row ``part``.
+    def rows(self, step: int, positions: Ints) -> tuple[Ints, Ints, Ints]:
+        """Return the rows at some positions of global batch ``step``.
 
         Returns:
             The sentences of the rows, concatenated; how often each occurred before in the epoch; and the number of
@@ -157,7 +157,7 @@ class PackedPlan:
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = (epoch, *self._pack(epoch))
         _, order, rounds, starts, sizes = self._epoch
-        rows = np.arange(index * self.batch, (index + 1) * self.batch)[part::parts]
+        rows = index * self.batch + positions
         size = sizes[rows]
         positions = ranges(starts[rows], size)
         return order[positions], rounds[positions], size

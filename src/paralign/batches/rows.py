@@ -13,8 +13,18 @@ from pydantic import Field, model_validator
 
 from paralign.config import Config
 from paralign.ragged import ranges, row_positions, row_starts
+from paralign.rng import random_bits
 
-__all__ = ["Template", "View", "ViewsConfig", "assemble", "assemble_sides", "concatenate_views", "take_rows"]
+__all__ = [
+    "Template",
+    "View",
+    "ViewsConfig",
+    "assemble",
+    "assemble_sides",
+    "concatenate_views",
+    "row_hashes",
+    "take_rows",
+]
 
 Ints = npt.NDArray[np.int64]
 
@@ -195,6 +205,13 @@ def assemble_sides(
 
 def _is_sides(part: Part) -> TypeGuard[tuple[Ints, Ints]]:
     return len(part) == 2 and isinstance(part[0], np.ndarray)
+
+
+def row_hashes(view: View) -> Ints:
+    """Return a hash of the pieces of each row, ``[b]``."""
+    bits = random_bits(row_positions(view.lengths), np.asarray(view.ids, np.int64))
+    with np.errstate(over="ignore"):
+        return np.add.reduceat(bits, view.starts).astype(np.int64)
 
 
 def take_rows(view: View, rows: Ints) -> View:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from pydantic import Field
@@ -96,6 +96,15 @@ class Batches(Protocol):
         """
         ...
 
+    def slices(self, step: int, part: int, parts: int, count: int) -> Sequence[Batch]:
+        """Return the records of :meth:`batch` in slices of equal size, each with records of similar lengths.
+
+        Args:
+            step, part, parts: see :meth:`batch`.
+            count: number of slices. It divides the number of records.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Share:
@@ -118,7 +127,8 @@ class Step:
         batch: the slice.
         requests: for each view that is read in this step the numbers of its layers; a view is encoded once for all of
             them, and views may be encoded together.
-        shares: of objectives that compare items of the whole batch, if it is divided, by name.
+        share: returns the share of this slice in the loss of an objective that compares items of the whole batch, given
+            the objective and the slice's vectors. None: the batch is undivided.
         encoded: the hidden states encoded so far, by view and layer.
     """
 
@@ -127,12 +137,12 @@ class Step:
         encoder: Encoder,
         batch: Batch,
         requests: Mapping[str, Sequence[int]] = MappingProxyType({}),
-        shares: Mapping[str, Share] = MappingProxyType({}),
+        share: Callable[[Any, Tensor], Share] | None = None,
     ) -> None:
         self.encoder = encoder
         self.batch = batch
         self.requests = requests
-        self.shares = shares
+        self.share = share
         self.encoded: dict[tuple[str, int], HiddenStates] = {}
 
     def hidden(self, view: str, layer: float = -1) -> HiddenStates:

@@ -157,7 +157,11 @@ class DenoiseLinks(Objective):
         """Return the links of the unmasked pairs. Shape: [B, n, m]."""
         view, training = batch.view("pair"), encoder.training
         encoder.eval()
-        (states,) = encoder.encode_layers(view, [encoder.layer_number(self.config.label_layer)])
+        device = encoder.device.type
+        # Older versions of PyTorch (2.6) use weights that were cast without gradient in later passes, which then have
+        # none: https://github.com/pytorch/pytorch/issues/158232
+        with torch.autocast(device, enabled=torch.is_autocast_enabled(device), cache_enabled=False):
+            (states,) = encoder.encode_layers(view, [encoder.layer_number(self.config.label_layer)])
         encoder.train(training)
         sides = _sides(batch, view)
         with torch.autocast(states.flat.device.type, enabled=False):

@@ -22,9 +22,9 @@ class GlobalObjective(Objective):
 
     If a batch is divided into slices (``training.accumulate``) or between processes, the loop takes two passes, as
     GradCache does (Gao et al. 2021): it encodes all slices without gradient, computes the loss of the whole batch and
-    its gradient with respect to the vectors, and encodes the slices again, one by one, with these gradients. Loss and
-    gradient are those of an undivided batch, in the memory of a slice; dropout is the same in both passes. An undivided
-    batch is encoded once.
+    its gradient with respect to the vectors, and encodes the slices again, one by one, with these gradients. The first
+    slice of each process is encoded once. Loss and gradient are those of an undivided batch, in the memory of a slice;
+    dropout is the same in both passes. An undivided batch is encoded once.
 
     A subclass defines ``name``, ``reads``, :meth:`counts` (the number of items) and the three methods below.
     """
@@ -57,9 +57,9 @@ class GlobalObjective(Objective):
     def forward(self, step: Step) -> Mapping[str, Tensor]:
         """Return the summed loss of the slice's items."""
         vectors = self.represent(step)
-        share = step.shares.get(self.name)
         with torch.autocast(vectors.device.type, enabled=False):
-            if share is None:
+            if step.share is None:
                 return {self.name: self.losses(vectors, self.identify(step.batch)).sum()}
+            share = step.share(self, vectors.detach())
             linear = (vectors * share.gradient).sum()
             return {self.name: share.loss + linear - linear.detach()}

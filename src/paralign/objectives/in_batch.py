@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -13,7 +12,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from paralign.batches.views import Batch, View
+from paralign.batches.rows import row_hashes
+from paralign.batches.views import Batch
+from paralign.device import on_device
 from paralign.objectives.base import LayerConfig, ObjectiveConfig, Step, spread
 from paralign.objectives.global_batch import GlobalObjective
 
@@ -93,12 +94,12 @@ class InBatchContrast(GlobalObjective):
 
     def identify(self, batch: Batch) -> npt.NDArray[np.int64]:
         """Return a hash of the text of both sides. Shape: [n, 2]."""
-        return np.stack([_row_hashes(batch.view(name)) for name in self.reads], 1)
+        return np.stack([row_hashes(batch.view(name)) for name in self.reads], 1)
 
     def losses(self, vectors: Tensor, identities: npt.NDArray[np.int64]) -> Tensor:
         """Return the loss of each pair."""
         first, second = vectors.unbind(1)
-        shared = torch.from_numpy(_share_text(identities)).to(first.device)
+        shared = _share_text(on_device(identities, first.device))
         self._last = first.detach(), second.detach(), shared
         return in_batch_loss(
             first,
@@ -124,14 +125,10 @@ class InBatchContrast(GlobalObjective):
         return {"in_batch_accuracy": accuracy, **values}
 
 
-def _share_text(identities: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def _share_text(identities: Tensor) -> Tensor:
     """Return which pairs contain a sentence of each pair, on either side. Shapes: [N, 2], [N, N]."""
-    sides = identities.T
-    found: npt.NDArray[np.bool_] = np.logical_or.reduce([a[:, None] == b for a in sides for b in sides])
-    return found
-
-
-def _row_hashes(view: View) -> npt.NDArray[np.int64]:
-    rows = np.split(view.ids, view.starts[1:]) if len(view.lengths) else []
-    hashes = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows]
-    return np.frombuffer(b"".join(hashes), np.int64)
+    first, second = identities.T.contiguous()
+    shared: Tensor = first[:, None] == first
+    for one, other in ((first, second), (second, first), (second, second)):
+        shared |= one[:, None] == other
+    return shared

@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from paralign.batches.rows import row_hashes
 from paralign.batches.views import Batch, View
 from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives.base import Batches, Gather, LayerConfig, Objective, ObjectiveConfig, Step, spread
-from paralign.ragged import row_positions
-from paralign.rng import random_bits
 
 __all__ = ["MoCoConfig", "MomentumContrast", "contrastive_loss"]
 
@@ -78,9 +77,7 @@ def contrastive_loss(
 
 def _text_ids(view: View, device: torch.device) -> Tensor:
     """Return a number for the text of each row of a view, a hash of its pieces, never 0. Shape: [B]."""
-    bits = random_bits(row_positions(view.lengths), np.asarray(view.ids, np.int64))
-    with np.errstate(over="ignore"):
-        hashes = np.add.reduceat(bits, view.starts).astype(np.int64)
+    hashes = row_hashes(view)
     return on_device(np.where(hashes == 0, 1, hashes), device)
 
 

@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from paralign.batches.views import Batch, linked_words
 from paralign.device import on_device
@@ -22,6 +23,10 @@ from paralign.ragged import ranges, row_starts
 __all__ = ["WordContrast", "WordContrastConfig"]
 
 Ints = npt.NDArray[np.int64]
+Pairs = tuple[Ints, Ints]
+
+_ENTRIES = 1 << 22
+"""Maximum size of a matrix of similarities. More links are compared in blocks of rows."""
 
 
 class WordContrastConfig(LayerConfig):
@@ -71,27 +76,41 @@ class WordContrast(GlobalObjective):
         return np.stack([batch.ids[linked.rows], *inside], 1)
 
     def losses(self, vectors: Tensor, identities: Ints) -> Tensor:
-        """Return the mean cross-entropy of both directions of each link."""
-        total = vectors.new_zeros(len(vectors))
-        correct = 0.0
-        target = torch.arange(len(vectors), device=vectors.device)
-        for direction, (translates, shares) in enumerate(_related(identities)):
-            queries, keys = vectors[:, direction], vectors[:, 1 - direction]
-            logits = _without(queries @ keys.T / self.config.temperature, translates)
-            if self.config.negatives == "both":
-                same_side = _without(queries @ queries.T / self.config.temperature, shares)
-                logits = torch.cat([logits, same_side], 1)
-            total = total + F.cross_entropy(logits, target, reduction="none") / 2
-            correct += float((logits.detach().argmax(1) == target).float().sum()) / 2 if len(target) else 0.0
-        self._accuracy = correct / len(target) if len(target) else None
+        """Return the mean cross-entropy of both directions of each link.
+
+        Many links are compared in blocks of rows, which the backward pass computes again: memory grows with their
+        number, not with its square.
+        """
+        n = len(vectors)
+        total, correct = vectors.new_zeros(n), 0.0
+        rows = max(1, _ENTRIES // max(1, n))
+        for direction, related in enumerate(_related(identities)):
+            sides = vectors[:, direction], vectors[:, 1 - direction]
+            if n <= rows:
+                losses, best = self._rows(slice(0, n), *sides, related)
+            else:
+                blocks = [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+                parts = [checkpoint(self._rows, at, *sides, related, use_reentrant=False) for at in blocks]
+                losses, best = map(torch.cat, zip(*parts, strict=True))
+            total = total + losses / 2
+            correct += float(best.float().sum()) / 2
+        self._accuracy = correct / n if n else None
         return total
+
+    def _rows(self, at: slice, queries: Tensor, keys: Tensor, related: tuple[Pairs, Pairs]) -> tuple[Tensor, Tensor]:
+        """Return the loss of some links in one direction, and whether their translation is the most similar."""
+        translates, shares = (_of_rows(pairs, at) for pairs in related)
+        logits = _without(queries[at] @ keys.T / self.config.temperature, translates)
+        if self.config.negatives == "both":
+            same_side = _without(queries[at] @ queries.T / self.config.temperature, shares)
+            logits = torch.cat([logits, same_side], 1)
+        target = torch.arange(at.start, at.stop, device=logits.device)
+        best = logits.detach().argmax(1) == target if len(target) else target > 0
+        return F.cross_entropy(logits, target, reduction="none"), best
 
     def metrics(self) -> Mapping[str, float]:
         """Return the share of links of the batch whose translation is more similar than all negatives."""
         return {} if self._accuracy is None else {f"{self.name}_accuracy": self._accuracy}
-
-
-Pairs = tuple[Ints, Ints]
 
 
 def _without(logits: Tensor, pairs: Pairs) -> Tensor:
@@ -99,6 +118,12 @@ def _without(logits: Tensor, pairs: Pairs) -> Tensor:
     excluded = torch.zeros_like(logits, dtype=torch.bool)
     excluded[on_device(pairs[0], logits.device), on_device(pairs[1], logits.device)] = True
     return logits.masked_fill(excluded, -torch.inf)
+
+
+def _of_rows(pairs: Pairs, at: slice) -> Pairs:
+    """Return the pairs whose row is in a block, with rows numbered from its start."""
+    inside = (pairs[0] >= at.start) & (pairs[0] < at.stop)
+    return pairs[0][inside] - at.start, pairs[1][inside]
 
 
 def _related(identities: Ints) -> list[tuple[Pairs, Pairs]]:

@@ -176,7 +176,13 @@ class ExampleBatches:
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> _ExampleBatch:
         """Return slice ``part`` of ``parts`` of the global batch of a step."""
-        ids = self._plan.records(step)[part::parts]
-        positions = np.arange(self.size)[part::parts]
+        return self._batch(step, np.arange(self.size)[part::parts])
+
+    def slices(self, step: int, part: int, parts: int, count: int) -> list[_ExampleBatch]:
+        """Return the records of :meth:`batch` in ``count`` slices of equal size; a batch is sorted by length."""
+        return [self._batch(step, of_slice) for of_slice in np.array_split(np.arange(self.size)[part::parts], count)]
+
+    def _batch(self, step: int, positions: Ints) -> _ExampleBatch:
+        ids = self._plan.records(step)[positions]
         rows = [self._store[row] for k in ids for row in range(self._ends[k], self._ends[k + 1])]
         return _ExampleBatch(self._encoder, rows, ids, positions)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -20,11 +21,12 @@ __all__ = ["global_shares"]
 
 def global_shares(
     accelerator: Accelerator, learner: Learner, module: nn.Module, slices: Sequence[Batch], seed: Callable[[int], None]
-) -> Iterator[dict[str, Share]]:
-    """Yield for each slice of this process its shares of the losses of the whole batch, by objective.
+) -> Sequence[Callable[[GlobalObjective, Tensor], Share] | None]:
+    """Return for each slice of this process a function that returns its shares of the losses of the whole batch.
 
-    The slices are encoded without gradient. If there is no such objective or only one slice in all, nothing is encoded
-    and there are no shares.
+    All slices but the first are encoded without gradient. The losses are computed when the first slice, which is
+    encoded once, passes its vectors. If there is no such objective or only one slice in all, nothing is encoded, and
+    the functions are None.
 
     Args:
         accelerator: autocast, and the other processes.
@@ -36,21 +38,23 @@ def global_shares(
     Raises:
         UserError: see the objectives.
     """
-    objectives = {n: o for n, o in learner.objectives_by_name().items() if isinstance(o, GlobalObjective)}
+    objectives = [o for o in learner.objectives_by_name().values() if isinstance(o, GlobalObjective)]
     if not objectives or len(slices) * accelerator.num_processes == 1:
-        yield from ({} for _ in slices)
-        return
-    vectors: dict[str, list[Tensor]] = {name: [] for name in objectives}
-    for number, batch in enumerate(slices):
+        return [None] * len(slices)
+    later: dict[str, list[Tensor]] = {o.name: [] for o in objectives}
+    for number, batch in enumerate(slices[1:], 1):
         seed(number)
         with torch.no_grad(), accelerator.autocast():
             for name, rows in module(batch, represent=True).items():
-                vectors[name].append(rows)
-    shares: list[dict[str, Share]] = [{} for _ in slices]
-    for name, objective in objectives.items():
-        for number, share in enumerate(_shares(accelerator, objective, vectors[name], slices)):
-            shares[number][objective.name] = share
-    yield from shares
+                later[name].append(rows)
+    shares: dict[str, list[Share]] = {}
+
+    def share(number: int, objective: GlobalObjective, vectors: Tensor) -> Share:
+        if number == 0:
+            shares[objective.name] = _shares(accelerator, objective, [vectors, *later.pop(objective.name)], slices)
+        return shares[objective.name][number]
+
+    return [partial(share, number) for number in range(len(slices))]
 
 
 def _shares(

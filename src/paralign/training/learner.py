@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -79,21 +79,21 @@ class Learner(nn.Module):
         return {name: c for o in self.objectives_by_name().values() for name, c in o.chance().items()}
 
     def forward(
-        self, batch: Batch, shares: Mapping[str, Share] | None = None, *, represent: bool = False
+        self, batch: Batch, share: Callable[[Any, Tensor], Share] | None = None, *, represent: bool = False
     ) -> dict[str, Any]:
         """Return the sum (a scalar with gradient) and the count of every named loss; each view is encoded once.
 
         Args:
             batch: the slice.
-            shares: of objectives that compare items of the whole batch, if it is divided, by name.
+            share: of objectives that compare items of the whole batch; see :class:`Step`.
             represent: return the vectors of those objectives' items instead, by name.
         """
-        step = Step(self.encoder, batch, self.requests, shares or {})
+        step = Step(self.encoder, batch, self.requests, share)
         objectives = self.objectives_by_name()
         whole = {name: o for name, o in objectives.items() if isinstance(o, GlobalObjective)}
         if represent:
-            return {name: o.represent(step) for name, o in whole.items()}
-        if shares:  # first, so that both passes encode with the same random numbers
+            return {o.name: o.represent(step) for o in whole.values()}
+        if share is not None:  # first, so that both passes encode with the same random numbers
             objectives = {**whole, **objectives}
         sums = {name: s for o in objectives.values() for name, s in o(step).items()}
         counts = self.counts(batch)

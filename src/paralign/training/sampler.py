@@ -20,6 +20,8 @@ from paralign.training.config import TrainingConfig
 
 __all__ = ["CorpusBatches"]
 
+Ints = npt.NDArray[np.int64]
+
 _BLOCK = 1 << 20
 """Records whose lengths are read at a time."""
 
@@ -83,12 +85,29 @@ class CorpusBatches:
         self.fingerprint = store.fingerprint
 
     def batch(self, step: int, part: int = 0, parts: int = 1) -> Batch:
-        """Return slice ``part`` of ``parts`` of global batch ``step``: every ``parts``-th record, so that slices have
-        similar lengths."""
-        positions = np.arange(self.size)[part::parts]
+        """Return slice ``part`` of ``parts`` of global batch ``step``: every ``parts``-th record, so that all have
+        equal work."""
+        return self._batch(step, np.arange(self.size)[part::parts])
+
+    def slices(self, step: int, part: int, parts: int, count: int) -> list[Batch]:
+        """Return the records of :meth:`batch` in ``count`` slices of equal size, with little padding in each.
+
+        The pairs of a batch have similar total lengths, so they are sorted by the length of the side in ``first``: then
+        both sides have similar lengths within a slice.
+        """
+        whole = self.batch(step, part, parts)
+        if count == 1:
+            return [whole]
+        positions = whole.positions  # of packed rows: already sorted by length
+        if isinstance(whole, PairBatch):
+            positions = positions[np.argsort(whole.view("first").lengths, kind="stable")]
+        return [self._batch(step, of_slice) for of_slice in np.array_split(positions, count)]
+
+    def _batch(self, step: int, positions: Ints) -> Batch:
+        """Return the records at some positions of a global batch."""
         epoch = self._plan.epoch_of(step)
         if isinstance(self._plan, PackedPlan):
-            sentences, rounds, sizes = self._plan.rows(step, part, parts)
+            sentences, rounds, sizes = self._plan.rows(step, positions)
             return PackedBatch(
                 self._store,
                 sentences,
@@ -100,7 +119,7 @@ class CorpusBatches:
                 seed=self._seed,
                 epoch=epoch,
             )
-        records = self._plan.records(step)[part::parts]
+        records = self._plan.records(step)[positions]
         return PairBatch(
             self._store,
             records,
@@ -109,7 +128,7 @@ class CorpusBatches:
             config=self._views,
             seed=self._seed,
             epoch=epoch,
-            keys=records + self._plan.rounds(step)[part::parts] * self.records,
+            keys=records + self._plan.rounds(step)[positions] * self.records,
             links=self._links,
             translations=self._translations,
         )

@@ -313,8 +313,7 @@ class Trainer:
         return int(self._gather(torch.tensor([number], device=self.accelerator.device)).max())
 
     def _slices(self) -> list[Batch]:
-        n = self.config.accumulate
-        return [self.batches.batch(self.step, self.rank * n + i, self.ranks * n) for i in range(n)]
+        return list(self.batches.slices(self.step, self.rank, self.ranks, self.config.accumulate))
 
     def _loop(self) -> None:
         began, before = time.monotonic(), self.totals.seconds
@@ -350,7 +349,7 @@ class Trainer:
         counts = dict(zip(names, shared, strict=False))
         stop = (self._signal or signal.SIGTERM) if shared[-1] else 0
         sums = torch.zeros(len(names), device=device)
-        shares = list(global_shares(self.accelerator, self.learner, self.module, slices, self._seed))
+        shares = global_shares(self.accelerator, self.learner, self.module, slices, self._seed)
         for index, batch in enumerate(slices):
             self._seed(index)
             with nullcontext() if index == len(slices) - 1 else self.accelerator.no_sync(self.module):
