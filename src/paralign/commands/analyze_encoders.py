@@ -44,7 +44,7 @@ def analyze_encoders(
     Args:
         name: name in the table :data:`paralign.analyses.table.ANALYSES`.
         models: encoders, fine-tuned models or causal language models, the one before training first.
-        out: the run folder; a rerun replaces its content.
+        out: the run folder; a rerun with the same settings replaces its content.
         text: ``LANG=PATH`` for each language, aligned line by line; others are compared with the first.
         pairs: ``SRC-TGT=PATH`` instead, each on its own.
         overrides: ``NAME.key=value``, settings of the analysis.
@@ -68,6 +68,9 @@ def analyze_encoders(
     datasets = dataset_names([f"{'-'.join(one.languages)}={one.path}" for one in texts])
     texts = [replace(one, dataset=dataset, limit=limit) for one, dataset in zip(texts, datasets, strict=True)]
     folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
+    recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit, "lenient": lenient}
+    recorded |= {name: analysis.config.model_dump(mode="json")}
+    folder.check_rerun(recorded)
     encoders = []
     for model in models:
         encoder = Encoder.from_pretrained(model, allow_causal=True).to(best_device()).eval()
@@ -75,8 +78,6 @@ def analyze_encoders(
     result = analysis.analyze(encoders, texts, run=folder.name, progress=lambda line: echo(line, quiet=quiet))
     echo_dropped(sum((one.dropped for one in texts), Counter()), "lines", quiet=quiet)
     # Only now, so that the previous content of the folder stays if the analysis fails.
-    recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit, "lenient": lenient}
-    recorded |= {name: analysis.config.model_dump(mode="json")}
     first = encoders[0].model_facts
     folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
     device = encoders[0].encoder.device.type

@@ -121,6 +121,22 @@ class RunFolder:
                 message = f"settings differ from those the run began with: {changed}"
                 raise UserError(message, where=path, hint="resume with those settings, or use another --out")
 
+    def check_rerun(self, settings: Mapping[str, Any]) -> None:
+        """Check that the results that a rerun replaces are those of the same settings, or of a run that did not end.
+
+        Args:
+            settings: all settings, as they are passed to :meth:`begin`.
+
+        Raises:
+            UserError: naming the settings that differ.
+        """
+        path = self.path / "config.toml"
+        if not self.finished or not path.is_file() or not self.main:
+            return
+        if changed := difference(load_toml(path), tomllib.loads(dump_toml(settings))):
+            message = f"the output folder has results of other settings: {changed}"
+            raise UserError(message, where=self.path, hint="use another --out, or remove this folder")
+
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
         """Create the folder and write the resolved settings and the first facts.
 
