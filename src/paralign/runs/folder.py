@@ -20,7 +20,7 @@ from paralign.config import difference, dump_toml, load_toml, with_added_setting
 from paralign.console import is_main_process
 from paralign.digests import DAMAGED, digested, file_digest, read_object
 from paralign.errors import UserError
-from paralign.folders import atomic_file, lock
+from paralign.folders import atomic_file, check_can_create, lock
 from paralign.version import __version__
 
 __all__ = ["RunFolder"]
@@ -42,14 +42,15 @@ class RunFolder:
         fresh: whether a rerun replaces the command and start time of an existing run.
 
     Raises:
-        UserError: if the folder is in use and ``resume`` is off, it belongs to another command, or ``run.json`` is
-            damaged.
+        UserError: if the folder is in use and ``resume`` is off, cannot be written, belongs to another command, or
+            ``run.json`` is damaged.
     """
 
     def __init__(
         self, path: Path, verb: str, *, resume: bool = False, command: str | None = None, fresh: bool = False
     ) -> None:
         resume = resume or (fresh and (path / "run.json").is_file())
+        check_can_create(path)
         self.path, self.verb = path, verb
         self.name = path.resolve().name
         self.main = is_main_process()
