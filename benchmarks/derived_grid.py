@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 from real_text import each, paralign
@@ -66,6 +67,7 @@ def report(out: Path) -> None:
     """Report all points and their correlation."""
     place = out / "derived"
     runs = sorted({file.parent for file in place.glob("grid-*/*/*/results.jsonl")})
+    shutil.rmtree(place / "transfer", ignore_errors=True)  # of fewer runs
     paralign("analyze", "transfer", *runs, "--out", place / "transfer")
     paralign("report", place / "transfer", *runs, "--out", place / "report.html", "--title", "Derived languages, EWT")
 

@@ -13,6 +13,7 @@ repeated.
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 from mini import NTREX, start
@@ -68,6 +69,7 @@ def correlation(out: Path) -> None:
             *("--out", place / str(number)),
         )
     runs = [*sorted(out.glob("layers/ablation/*/*/*/whole")), place, out / "layers/ntrex"]
+    shutil.rmtree(out / "layers/correlation", ignore_errors=True)  # of fewer runs
     paralign("analyze", "correlation", *runs, "--out", out / "layers/correlation")
     parts = [*sorted(out.glob("layers/ablation/ablation-*")), *(out / "layers" / name for name in _PARTS)]
     paralign("report", *parts, "--out", out / "layers/report.html", "--title", "Layers of paralign-mini")

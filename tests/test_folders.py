@@ -23,6 +23,19 @@ def fail(path, error, **settings):
         raise error
 
 
+@pytest.mark.parametrize("write", [atomic_file, atomic_folder])
+def test_an_unwritable_place_is_named_and_not_a_temporary_file(tmp_path, monkeypatch, write):
+    def denied(*args, **settings):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / ".out.part"))
+
+    monkeypatch.setattr("pathlib.Path.open", denied)
+    with (
+        pytest.raises(UserError, match=r"/out: the folder is not writable \(choose another folder\)"),
+        write(tmp_path / "out"),
+    ):
+        pass
+
+
 def test_a_folder_appears_when_it_is_complete(tmp_path):
     with atomic_folder(tmp_path / "a" / "out") as folder:
         (folder / "inner").mkdir()

@@ -25,6 +25,8 @@ __all__ = [
     "ResumableFiles",
     "atomic_file",
     "atomic_folder",
+    "check_can_create",
+    "check_new_folder",
     "check_outputs",
     "is_special",
     "lock",
@@ -59,8 +61,8 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         UserError: if ``path`` exists and ``replace`` is off, another process is writing it, or the disk is full or not
             writable.
     """
-    if path.exists() and not replace:
-        raise UserError("already exists", where=path, hint="choose another folder, or remove this one")
+    if not replace:
+        check_new_folder(path)
     part, old = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.old")
     try:
         part.mkdir(parents=True, exist_ok=True)
@@ -111,6 +113,9 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
     Yields:
         The temporary file, open for writing bytes.
+
+    Raises:
+        UserError: if the folder is not writable, or the disk is full.
     """
     if is_special(path):
         with path.open("wb") as file:
@@ -118,7 +123,13 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         return
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        opened = part.open("wb")
+    except OSError as error:
+        if reason := (_FULL | _DENIED).get(error.errno or 0):
+            raise UserError(reason, where=path, hint="choose another folder") from error
+        raise
+    try:
+        with opened as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -130,13 +141,43 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def require_folder(folder: Path) -> None:
-    """Check that the folder of an output file exists.
+    """Check that the folder of an output file exists and is writable.
 
     Raises:
-        UserError: if it does not, with the command that creates it.
+        UserError: if it does not, with the command that creates it, or if it is not writable.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UserError("is not a folder", where=folder, hint="choose another folder")
     if not folder.resolve().is_dir():
         raise UserError("no such folder", where=folder, hint=f"mkdir -p {folder}")
+    check_can_create(folder)
+
+
+def check_can_create(folder: Path) -> None:
+    """Check that a folder can be written, or created together with its parents.
+
+    Raises:
+        UserError: if one of its parents is a file, or the folder or its nearest existing parent is not writable.
+    """
+    full = folder.absolute()
+    nearest = next(path for path in (full, *full.parents) if os.path.lexists(path))
+    if nearest != full and not nearest.is_dir():
+        message = f"the folder cannot be created: {nearest} is not a folder"
+        raise UserError(message, where=folder, hint="choose another folder")
+    if nearest.is_dir() and not os.access(nearest, os.W_OK | os.X_OK):
+        what = "the folder is" if nearest == full else f"the folder cannot be created: {nearest} is"
+        raise UserError(f"{what} not writable", where=folder, hint="choose another folder")
+
+
+def check_new_folder(folder: Path) -> None:
+    """Check that a folder does not exist and can be created.
+
+    Raises:
+        UserError: if it exists or cannot be created.
+    """
+    if folder.exists():
+        raise UserError("already exists", where=folder, hint="choose another folder, or remove this one")
+    check_can_create(folder)
 
 
 def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *, force: bool = False) -> None:
@@ -152,11 +193,11 @@ def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path], *
     """
     used = {Path(path).resolve() for path in inputs if str(path) != "-"}
     for output in map(Path, outputs):
+        if is_special(output):
+            continue  # written to, not replaced
         require_folder(output.parent)
         if output.is_dir():
             raise UserError("is a folder, not a file", where=output, hint="name a file")
-        if is_special(output):
-            continue  # written to, not replaced
         if output.resolve() in used:
             raise UserError(
                 "the output file is also an input or another output", where=output, hint="name another file"

@@ -10,6 +10,7 @@ import pytest
 import paralign
 from paralign.analyses.frequent_translations import Translation, frequent_translations
 from paralign.analyses.projection import project
+from paralign.digests import digested
 from paralign.errors import UserError
 from paralign.report import write_report
 from paralign.results import read_results
@@ -132,6 +133,11 @@ def test_mistakes_leave_nothing_behind(base, tmp_path, more, message):
 
 def test_a_second_analysis_replaces_the_first_unless_it_fails(run, base, tmp_path, monkeypatch):
     out = shutil.copytree(run[0], tmp_path / "words")
+    with pytest.raises(UserError, match="the output folder has results of other settings"):
+        paralign.analyze_embeddings(str(base), pairs="en-de=smallworld:0-300", out=out, quiet=True)
+    facts = json.loads((out / "run.json").read_text())
+    del facts["digest"]
+    (out / "run.json").write_text(json.dumps(digested(facts | {"status": "running"})))  # it was killed
     (out / "dictionary.en-fr.tsv").write_text("of an analysis of another pair")
     given = {"pairs": "en-de=smallworld:0-300", "out": out, "words": 12, "most": 30, "skip": 5, "quiet": True}
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}

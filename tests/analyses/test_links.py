@@ -58,15 +58,15 @@ def test_tokens_that_are_not_our_words_are_reported(files, capsys):
         assert ("looks tokenized, but in 1 of 3 pairs" in capsys.readouterr().err) != tokenised  # <b>it</b>
 
 
-def test_a_second_run_replaces_the_scores_of_the_first(files):
+def test_a_second_run_replaces_the_scores_of_the_first_if_its_settings_are_the_same(files):
     before = analyze(files, "first", gold=files / "gold")
     (files / "first").write_text((files / "second").read_text())
     after = analyze(files, "first", gold=files / "gold")
     assert [row.value for row in after] != [row.value for row in before]
     assert [row.value for row in read_results(files / "run")] == [row.value for row in after]
-    analyze(files, "second", show=1, command="the third command")
-    assert read_results(files / "run") == []
-    assert json.loads((files / "run/run.json").read_text())["command"] == "the third command"
+    with pytest.raises(UserError, match=r"other settings: gold was .*another --out"):
+        analyze(files, "first")
+    assert [row.value for row in read_results(files / "run")] == [row.value for row in after]
 
 
 def test_the_figure_distinguishes_links_and_trusts_no_word(files):
@@ -105,6 +105,9 @@ def test_a_limit_compares_the_first_pairs(files):
     assert values["first", "recall"] == pytest.approx(3 / 4)
     assert values["second", "precision"] == pytest.approx(3 / 4)
     assert {row.n for row in rows} == {1}
+    (files / "limited").write_text((files / "first").read_text().split("\n")[0] + "\n")  # as words --limit 1 writes it
+    limited = analyze(files, "limited", gold=files / "gold", limit=1, out=files / "limited-run")
+    assert [row.value for row in limited if row.metric == "recall"] == [pytest.approx(3 / 4)]
     with pytest.raises(UserError, match=r"there is no pair 2 .*use 1 to 1"):
         analyze(files, "first", out=files / "other", limit=1, sentences=[2])
 

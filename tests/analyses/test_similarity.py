@@ -132,13 +132,16 @@ def test_a_run_shows_where_and_what_changed(texts, base, tmp_path, make_encoder)
     assert {(c["system"], c["before"], *c["languages"]) for c in drawn["curves"]} >= {("base", None, "en", "de")}
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert any("1 layers" in alarm for alarm in facts["alarms"])
-    again = analyze_similarity(models[:1], **given, command="paralign again")  # a rerun replaces all
-    assert len(again) == 2 * 3 * 5
-    assert read_results(tmp_path / "run" / "results.jsonl") == again
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["command"] == "paralign again"
+    run, halves = tmp_path / "run", ["similarity.halves=20"]
+    again = analyze_similarity(models, **given, overrides=halves, command="paralign again")  # a rerun replaces all
+    assert len(again) == len(rows)
+    assert read_results(run / "results.jsonl") == again
+    assert json.loads((run / "run.json").read_text())["command"] == "paralign again"
     before = {path: path.read_bytes() for path in sorted((tmp_path / "run").rglob("*")) if path.is_file()}
     with pytest.raises(UserError, match="no such"):
-        analyze_similarity(models[:1], **given | {"text": [*given["text"], f"fr={tmp_path / 'nowhere'}"]})
+        analyze_similarity(models, **given | {"text": [*given["text"], f"fr={tmp_path / 'nowhere'}"]})
+    with pytest.raises(UserError, match=r"run: .*other settings: models was .*similarity.halves was 20, now"):
+        analyze_similarity(models[:1], **given)
     assert {path: path.read_bytes() for path in sorted((tmp_path / "run").rglob("*")) if path.is_file()} == before
     with pytest.raises(UserError, match="a run of paralign analyze similarity"):
         RunFolder(tmp_path / "run", "analyze ablation", fresh=True)

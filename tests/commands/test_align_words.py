@@ -215,6 +215,11 @@ def test_a_limit_aligns_the_first_pairs_and_takes_their_links_and_gold_links(tmp
     found, score = link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "whole.links", **given)
     assert list(found) == list(whole)[:20]
     assert (score.aer, score.precision) == (0, 1)
+    (tmp_path / "first.links").write_text("".join((tmp_path / "whole.links").open().readlines()[:20]))
+    first, _ = link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "first.links", limit=20)
+    assert list(first) == list(whole)[:20]
+    with pytest.raises(UserError, match="20 lines of links for 60 sentence pairs"):
+        link(tmp_path, "en-de=smallworld:0-60", method="file", links=tmp_path / "first.links", limit=21)
     few, _ = link(tmp_path, "en-de=smallworld:0-20", out=tmp_path / "few.links")
     limited, _ = link(tmp_path, "en-de=smallworld:0-60", **given)
     assert list(limited) == list(few)

@@ -1,5 +1,7 @@
 """Output files: inputs are never overwritten, existing files only with --force."""
 
+from pathlib import Path
+
 import pytest
 
 from paralign.__main__ import main
@@ -40,6 +42,41 @@ def test_no_command_overwrites_what_it_reads(folder, capsys, command):
 ])  # fmt: skip
 def test_devices_are_written_to(folder, command):
     assert main(command.split()) == 0
+
+
+@pytest.mark.parametrize("command", [
+    "words --pairs en-de=a.tsv --out links --save t.conllu/x",
+    "map --model none --pairs en-de=a.tsv --out t.conllu/x",
+    "map --model none --kind shift --text de=a.tsv --text en=a.tsv --out t.conllu/x",
+    "export none --out t.conllu/x",
+    "corpus split --pairs en-de=a.tsv --out t.conllu/x",
+    "corpus build --model none --pairs en-de=a.tsv --out t.conllu/x",
+    "corpus check --text de=none --out t.conllu/x",
+    "align --model none --recipe ppa --pairs en-de=a.tsv --out t.conllu/x",
+    "evaluate --model none --task retrieval --data en-de=smallworld:0-9 --out t.conllu/x",
+    "analyze space --model none --text de=a.tsv --text en=a.tsv --out t.conllu/x",
+])  # fmt: skip
+def test_a_folder_that_cannot_be_created_is_found_before_anything_else(folder, capsys, command):
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert "t.conllu/x: the folder cannot be created: " in said
+    assert "t.conllu is not a folder (choose another folder)" in said
+    assert {path.name: path.read_text() for path in folder.iterdir()} == FILES
+
+
+@pytest.mark.parametrize("command", [
+    "words --pairs en-de=a.tsv --out locked/x", "report . --out locked/x.html",
+    "corpus split --pairs en-de=a.tsv --out locked/x",
+    "align --model none --recipe ppa --pairs en-de=a.tsv --out locked/x",
+])  # fmt: skip
+def test_a_folder_without_permission_is_named(folder, capsys, monkeypatch, command):
+    (folder / "locked").mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "locked")  # root may write everywhere
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert "locked" in said
+    assert "not writable" in said
+    assert list((folder / "locked").iterdir()) == []
 
 
 def test_a_word_order_is_replaced_only_on_request(folder, capsys):

@@ -393,6 +393,13 @@ def test_data_are_in_the_data_folder(here):
         load_suite("s")
 
 
+def test_the_smaller_limit_holds(tmp_path):
+    table = '[[task]]\ntask = "retrieval"\neval = ["en-de=smallworld:0-9"]\n'
+    (tmp_path / "s.toml").write_text(f'{table}name = "own"\nlimit = 5\n{table}')
+    limits = [[task.limit for task in load_suite(str(tmp_path / "s.toml"), limit=n).task] for n in (2, 7, None)]
+    assert limits == [[2, 2], [5, 7], [5, None]]
+
+
 @pytest.mark.parametrize("name", suites())
 def test_the_suites_that_come_with_paralign_can_be_read(name):
     from paralign.sources.specs import parse_pairs, parse_text

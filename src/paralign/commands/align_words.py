@@ -101,8 +101,8 @@ def align_words(
         scores: file to write the score against ``gold`` to, JSON with the settings and counts. Default ``None``: the
             name of ``out`` and ``.scores.json``.
         posteriors: file to write the probability of each link to, lines as in ``out``. Default ``None``: not written.
-        limit: number of pairs of each text that are read, the first ones; ``gold`` and ``links`` are those of the whole
-            text. Default ``None``: all.
+        limit: number of pairs of each text that are read, the first ones; ``gold`` is that of the whole text, ``links``
+            are those of the whole text or of these pairs. Default ``None``: all.
         lenient: drop and count pairs and links that cannot be read. Other pairs keep their lines in ``out``.
         force: replace existing output files.
         quiet: print nothing.
@@ -212,8 +212,8 @@ def read_aligned_text(
         symmetrise: how the links of both directions are combined. Default ``None``: the aligner's default.
         tokenised: words are separated by spaces. Default: words are found in the text.
         one_based: words count from 1 in ``links``.
-        limit: number of pairs that are read, the first ones; ``links`` are those of the whole text. Default ``None``:
-            all.
+        limit: number of pairs that are read, the first ones; ``links`` are those of the whole text or of these pairs.
+            Default ``None``: all.
         lenient: drop pairs and links that cannot be read.
         quiet: print nothing.
 

@@ -24,7 +24,7 @@ def analyze_correlation(
 
     Args:
         runs: folders with ``results.jsonl``; subfolders are read too.
-        out: the run folder; a rerun replaces its content.
+        out: the run folder; a rerun with the same settings replaces its content.
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line of the process.
 

@@ -61,7 +61,7 @@ def analyze_embeddings(
     Args:
         models: encoders, in the order of the report.
         pairs: ``SRC-TGT=PATH``, the corpus.
-        out: the run folder; a rerun replaces its content.
+        out: the run folder; a rerun with the same settings replaces its content.
         links: word links of these pairs in Pharaoh format. ``None``: computed by ``method``.
         method: word aligner: ``hmm``, ``ibm`` or ``eflomal``.
         tokenised: split words at spaces only.
@@ -99,6 +99,7 @@ def analyze_embeddings(
         "one_based": one_based,
         "limit": limit,
     }
+    folder.check_rerun(settings)
     # First, so that a mistyped name is found at once.
     encoders = {model: Encoder.from_pretrained(model) for model in models}
     text, word_links = read_aligned_text(

@@ -47,7 +47,7 @@ def analyze_encoders(
     Args:
         name: name in the table :data:`paralign.analyses.table.ANALYSES`.
         models: encoders, fine-tuned models or causal language models, the one before training first.
-        out: the run folder; a rerun replaces its content.
+        out: the run folder; a rerun with the same settings replaces its content.
         text: ``LANG=PATH`` for each language, aligned line by line; others are compared with the first.
         pairs: ``SRC-TGT=PATH`` instead, each on its own.
         overrides: ``NAME.key=value``, settings of the analysis.
@@ -71,6 +71,9 @@ def analyze_encoders(
     datasets = dataset_names([f"{'-'.join(one.languages)}={one.path}" for one in texts])
     texts = [replace(one, dataset=dataset, limit=limit) for one, dataset in zip(texts, datasets, strict=True)]
     folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
+    recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit, "lenient": lenient}
+    recorded |= {name: analysis.config.model_dump(mode="json")}
+    folder.check_rerun(recorded)
     languages = language_warnings([*map(parse_text, text), *map(parse_pairs, pairs)])
     encoders = []
     for model in models:
@@ -80,8 +83,6 @@ def analyze_encoders(
     echo_dropped(sum((one.dropped for one in texts), Counter()), "lines", quiet=quiet)
     result.warnings = [*languages, *chain.from_iterable(one.warnings() for one in texts), *result.warnings]
     # Only now, so that the previous content of the folder stays if the analysis fails.
-    recorded = {"models": list(models), "text": list(text), "pairs": list(pairs), "limit": limit, "lenient": lenient}
-    recorded |= {name: analysis.config.model_dump(mode="json")}
     first = encoders[0].model_facts
     folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
     device = encoders[0].encoder.device.type

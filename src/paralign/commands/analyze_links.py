@@ -68,7 +68,7 @@ def analyze_links(
     Args:
         links: ``NAME=FILE``, links in Pharaoh format, a line for each pair. Without a name, that of the file is used.
         pairs: ``SRC-TGT=PATH``, the sentence pairs.
-        out: the run folder; a rerun replaces its content.
+        out: the run folder; a rerun with the same settings replaces its content.
         gold: file of gold links (:func:`paralign.formats.links.read_gold`); ``smallworld`` for pairs of the small
             world. Default ``None``: aligners are only compared with the first one.
         one_based: words count from 1 in ``gold`` in Pharaoh format.
@@ -77,8 +77,8 @@ def analyze_links(
         show: number of pairs whose links are shown, the first ones.
         sentences: numbers, from 1, of the pairs to show instead.
         links_one_based: words count from 1 in ``links``.
-        limit: number of pairs that are compared, the first ones; all files are those of the whole text. Default
-            ``None``: all.
+        limit: number of pairs that are compared, the first ones; ``gold`` is that of the whole text, ``links``
+            are those of the whole text or of these pairs. Default ``None``: all.
         lenient: drop and count pairs and links that cannot be read.
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line of the process.
@@ -106,6 +106,7 @@ def analyze_links(
         "links_one_based": links_one_based,
         "limit": limit,
     }
+    folder.check_rerun(settings)
     dropped: Counter[str] = Counter()
     sizes: list[tuple[int, int]] = []
     chosen = set(sentences) or set(range(1, show + 1))
@@ -125,7 +126,7 @@ def analyze_links(
     if gold is not None:
         reference = read_gold_links(spec, gold, sizes, one_based, flipped, lenient, quiet)[:limit]
     compared = [
-        Aligned(name, path, _read_links(name, path, sizes, links_one_based, lenient, quiet)[:limit])
+        Aligned(name, path, _read_links(name, path, sizes, links_one_based, lenient, quiet, limit))
         for name, path in named.items()
     ]
     sizes = sizes[:limit]
@@ -174,12 +175,20 @@ def _named_files(links: Sequence[str]) -> dict[str, Path]:
 
 
 def _read_links(
-    name: str, path: Path, sizes: Sequence[tuple[int, int]], one_based: bool, lenient: bool, quiet: bool
+    name: str,
+    path: Path,
+    sizes: Sequence[tuple[int, int]],
+    one_based: bool,
+    lenient: bool,
+    quiet: bool,
+    limit: int | None,
 ) -> list[set[Link]]:
     """Read the links of one aligner, and report how many were dropped."""
     dropped: Counter[str] = Counter()
     option = "--links-one-based"
-    links = read_text_links(path, sizes, one_based=one_based, lenient=lenient, dropped=dropped, option=option)
+    links = read_text_links(
+        path, sizes, one_based=one_based, lenient=lenient, dropped=dropped, option=option, limit=limit
+    )
     echo_dropped(dropped, f"{name}: links", quiet=quiet)
     return [pair.possible for pair in links]
 

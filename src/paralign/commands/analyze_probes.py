@@ -55,7 +55,7 @@ def analyze_probes(
             ``my_module:Class``.
         train: training data, each as ``LANG=PATH``; several sets are trained on together.
         eval: test data, each as ``LANG=PATH``.
-        out: the run folder; a rerun replaces its content.
+        out: the run folder; a rerun with the same settings replaces its content.
         overrides: ``probes.key=value`` (:class:`paralign.analyses.probes.ProbesConfig`), ``task.key=value``.
         limit: use only the first items of every data set. ``None``: all.
         split: name of the split, recorded with the results.
@@ -89,6 +89,10 @@ def analyze_probes(
     probed.fit(sets[: len(train)])
     names = dataset_names(list(eval))
     folder = RunFolder(Path(out), "analyze probes", command=command, fresh=True)
+    recorded: dict[str, Any] = {"models": list(models), "task": task, "train": list(train), "eval": list(eval)}
+    recorded |= {"limit": limit, "split": split, "lenient": lenient}
+    recorded |= {"probes": config.model_dump(mode="json"), "settings": probed.config.model_dump(mode="json")}
+    folder.check_rerun(recorded)
     encoders = []
     for model in models:
         encoder = Encoder.from_pretrained(model, allow_causal=probed.accepts_causal).to(best_device()).eval()
@@ -102,9 +106,6 @@ def analyze_probes(
         progress=lambda line: echo(line, quiet=quiet),
     )
     # Only now, so that the previous content of the folder stays if the analysis fails.
-    recorded: dict[str, Any] = {"models": list(models), "task": task, "train": list(train), "eval": list(eval)}
-    recorded |= {"limit": limit, "split": split, "lenient": lenient}
-    recorded |= {"probes": config.model_dump(mode="json"), "settings": probed.config.model_dump(mode="json")}
     first = encoders[0].model_facts
     folder.begin(recorded, method=first["method"], model_hash=first["model_hash"])
     device = encoders[0].encoder.device.type

@@ -31,7 +31,7 @@ def analyze_results(
     Args:
         name: name in the table :data:`paralign.analyses.table.ANALYSES`.
         runs: folders with ``results.jsonl``; subfolders are read too.
-        out: the run folder; a rerun replaces its content.
+        out: the run folder; a rerun with the same settings replaces its content.
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line of the process.
 
@@ -40,11 +40,13 @@ def analyze_results(
     """
     analysis = find_analysis(name)
     assert isinstance(analysis, ResultsAnalysis)
+    settings = {"runs": [str(run) for run in runs]}
+    folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
+    folder.check_rerun(settings)
     rows, notes = results_of(runs)
     result = analysis.analyze(rows)
     result.warnings = [*notes, *result.warnings]
-    folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
-    folder.begin({"runs": [str(run) for run in runs]})
+    folder.begin(settings)
     write_analysis(folder, name, result, quiet)
     return result
 

@@ -38,7 +38,7 @@ def analyze_similarity(
 
     Args:
         models: encoders or fine-tuned models, the one before training first.
-        out: the run folder; a rerun replaces its content.
+        out: the run folder; a rerun with the same settings replaces its content.
         text: ``LANG=PATH`` for each language, aligned line by line; others are compared with the first.
         pairs: ``SRC-TGT=PATH`` instead, each on its own.
         compat: measure as the authors' code does: biased CKA with an RBF kernel. It reads high on noise.

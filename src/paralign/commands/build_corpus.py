@@ -21,6 +21,7 @@ from paralign.corpus.store import JOINED, PLAN, TokenStore
 from paralign.encoder.loading import load_tokenizer, load_twin_offset
 from paralign.encoder.tokenizer import tokenize, tokenizer_id
 from paralign.errors import UserError
+from paralign.folders import check_can_create
 from paralign.runs.corpus import build_corpus as build_store
 from paralign.runs.corpus import check_languages_or_warn, kept_lines
 from paralign.runs.inputs import file_entries
@@ -108,6 +109,7 @@ def build_corpus(
         if shards not in (None, count):
             raise UserError(f"--shard {shard} is one of {count} shards, not {shards}", hint="leave --shards out")
         shards = count
+    check_can_create(out)
     plan = ShardPlan.read(out)
     if shards is None and plan is None:
         if workers is not None or executor != "local":

@@ -21,7 +21,7 @@ from paralign.encoder.tokenizer import save_tokenizer
 from paralign.encoder.trimming import count_pieces
 from paralign.encoder.trimming import trim_vocabulary as trim_vocabulary_of
 from paralign.errors import UserError
-from paralign.folders import atomic_folder
+from paralign.folders import atomic_folder, check_new_folder
 from paralign.results import Measurement
 from paralign.runs.groups import command_line, results_of
 from paralign.runs.sentence_card import ExportedEncoder, sentence_card
@@ -69,8 +69,7 @@ def export(
             no score of this encoder.
     """
     out = Path(out)
-    if out.exists():
-        raise UserError("already exists", where=out, hint="choose another folder, or remove this one")
+    check_new_folder(out)
     specs = [parse_text(spec) for spec in trim_vocabulary]
     paths = (path for spec in specs for path in spec.paths)
     check_readable_again(paths, "--trim-vocabulary reads the text twice")

@@ -14,7 +14,7 @@ from paralign.device import best_device
 from paralign.digests import write_digests
 from paralign.encoder import Encoder
 from paralign.errors import UserError
-from paralign.folders import atomic_folder
+from paralign.folders import atomic_folder, check_new_folder
 from paralign.runs.inputs import Entries, data_files
 from paralign.sources.readers import read_text
 from paralign.sources.specs import parse_pairs, parse_text
@@ -64,8 +64,7 @@ def make_map(
         UserError: for input that cannot be used.
     """
     spec = parse_pairs(pairs)
-    if Path(out).exists():
-        raise UserError("already exists", where=out, hint="choose another folder, or remove this one")
+    check_new_folder(Path(out))
     if kind not in KINDS:
         raise UserError(f"unknown kind of map {kind!r}", hint=" or ".join(KINDS))
     encoder = Encoder.from_pretrained(model).to(best_device())
@@ -134,8 +133,7 @@ def make_text_maps(
         UserError: for input that cannot be used.
     """
     out, specs = Path(out), [parse_text(spec) for spec in text]
-    if out.exists():
-        raise UserError("already exists", where=out, hint="choose another folder, or remove this one")
+    check_new_folder(out)
     if len({spec.language for spec in specs}) < len(specs):
         raise UserError("two texts are in one language", hint="give one text for each language")
     encoder = Encoder.from_pretrained(model).to(best_device())

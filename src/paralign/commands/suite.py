@@ -63,7 +63,8 @@ def suite(
             call this function under ``if __name__ == "__main__"``.
         hours: time budget. Cells that are running when it ends are stopped; they continue with ``resume``. 0: only
             write the page. None: there is no limit.
-        limit: number of items used of every data set, the first ones, for tasks that do not set their own. None: all.
+        limit: number of items used of every data set, the first ones; for tasks with a limit of their own, the
+            smaller one. None: all.
         seeds: number of seeds of each task that does not set its own. None: that of the suite.
         first_seed: the first seed. None: that of the suite.
         control: name of the system that others are compared with. None: those whose recipe says that they are controls,

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from paralign.corpus.deduplicate import Hashes, HashSet, hash_texts, sentence_hashes
 from paralign.corpus.exclusion import Source, batched, excluded_sentences
 from paralign.errors import UserError
-from paralign.folders import atomic_folder
+from paralign.folders import atomic_folder, check_new_folder
 from paralign.formats.delimited import to_tsv_lines
 from paralign.sources.readers import read_pairs, read_text
 from paralign.sources.specs import PairSpec, TextSpec
@@ -89,6 +89,7 @@ def split_corpus(
     Raises:
         UserError: for text that cannot be read, if ``out`` exists, or if nothing is left.
     """
+    check_new_folder(Path(out))
     excluded, excluded_rows = excluded_sentences(exclude, lenient=lenient)
     split = _Split(excluded, mono_share, key_share)
     total: Counter[str] = Counter() if dropped is None else dropped

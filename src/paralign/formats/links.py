@@ -90,6 +90,7 @@ def read_text_links(
     lenient: bool = False,
     dropped: Counter[str] | None = None,
     option: str = "--one-based",
+    limit: int | None = None,
 ) -> list[GoldLinks]:
     """Read the links of a text in Pharaoh's format, and check that they fit it.
 
@@ -101,6 +102,8 @@ def read_text_links(
             a pair without links.
         dropped: counts them, as in :func:`read_gold`.
         option: the option of the command that sets ``one_based``, for hints.
+        limit: number of pairs whose links are returned, the first ones; the file has the links of these pairs, or of
+            all. Default ``None``: all.
 
     Raises:
         UserError: as in :func:`read_gold`.
@@ -108,8 +111,11 @@ def read_text_links(
     count: Counter[str] = Counter() if dropped is None else dropped
     lines = numbered_lines(path, lenient=lenient, dropped=count)
     links = list(_pharaoh(lines, path, one_based, lenient, count, option))
+    if limit is not None and len(links) == len(sizes[:limit]):
+        sizes = sizes[:limit]
     _check_count(links, sizes, path)
-    return check_links(links, sizes, path, one_based=one_based, lenient=lenient, dropped=count, option=option)
+    checked = check_links(links, sizes, path, one_based=one_based, lenient=lenient, dropped=count, option=option)
+    return checked[:limit]
 
 
 def _check_count(links: Sequence[GoldLinks], sizes: Sequence[tuple[int, int]], path: str | Path) -> None:

@@ -20,7 +20,7 @@ from paralign.config import difference, dump_toml, load_toml, with_added_setting
 from paralign.console import is_main_process
 from paralign.digests import DAMAGED, digested, file_digest, read_object
 from paralign.errors import UserError
-from paralign.folders import atomic_file, lock
+from paralign.folders import atomic_file, check_can_create, lock
 from paralign.version import __version__
 
 __all__ = ["RunFolder"]
@@ -42,14 +42,15 @@ class RunFolder:
         fresh: whether a rerun replaces the command and start time of an existing run.
 
     Raises:
-        UserError: if the folder is in use and ``resume`` is off, it belongs to another command, or ``run.json`` is
-            damaged.
+        UserError: if the folder is in use and ``resume`` is off, cannot be written, belongs to another command, or
+            ``run.json`` is damaged.
     """
 
     def __init__(
         self, path: Path, verb: str, *, resume: bool = False, command: str | None = None, fresh: bool = False
     ) -> None:
         resume = resume or (fresh and (path / "run.json").is_file())
+        check_can_create(path)
         self.path, self.verb = path, verb
         self.name = path.resolve().name
         self.main = is_main_process()
@@ -120,6 +121,22 @@ class RunFolder:
             if changed:
                 message = f"settings differ from those the run began with: {changed}"
                 raise UserError(message, where=path, hint="resume with those settings, or use another --out")
+
+    def check_rerun(self, settings: Mapping[str, Any]) -> None:
+        """Check that the results that a rerun replaces are those of the same settings, or of a run that did not end.
+
+        Args:
+            settings: all settings, as they are passed to :meth:`begin`.
+
+        Raises:
+            UserError: naming the settings that differ.
+        """
+        path = self.path / "config.toml"
+        if not self.finished or not path.is_file() or not self.main:
+            return
+        if changed := difference(load_toml(path), tomllib.loads(dump_toml(settings))):
+            message = f"the output folder has results of other settings: {changed}"
+            raise UserError(message, where=self.path, hint="use another --out, or remove this folder")
 
     def begin(self, settings: Mapping[str, Any], **facts: Any) -> None:
         """Create the folder and write the resolved settings and the first facts.

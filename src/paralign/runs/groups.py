@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar, cast
 
 from paralign.console import echo, is_main_process
 from paralign.errors import UserError
+from paralign.folders import check_can_create
 from paralign.results import Measurement, read_results
 
 __all__ = ["begin", "command_line", "results_of", "run_recorded"]
@@ -28,10 +29,11 @@ def begin(out: Path, resume: bool, quiet: bool) -> Callable[[str], None]:
         A function that prints a line with the seconds since the command began.
 
     Raises:
-        UserError: if the folder is in use.
+        UserError: if the folder is in use or cannot be written.
     """
     if out.exists() and not out.is_dir():
         raise UserError("is a file, not a folder", where=out, hint="use another --out")
+    check_can_create(out)
     if is_main_process() and out.exists() and any(out.iterdir()) and not resume:
         raise UserError("the output folder is in use", where=out, hint="--resume to continue, or another --out")
     began = time.monotonic()

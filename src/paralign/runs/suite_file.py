@@ -44,7 +44,7 @@ class SuiteTask(Config):
     code_switch: bool = False
     target_examples: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
-    """Number of items used of every data set, the first ones. None: all."""
+    """Number of items used of every data set, the first ones. None: all. With ``--limit``, the smaller holds."""
     lenient: bool = False
     """Drop and count items that cannot be read instead of refusing the file."""
     split: str = "test"
@@ -93,7 +93,7 @@ def load_suite(
     Args:
         name: name of a suite that comes with paralign, or path of a TOML file.
         data: folder that relative paths of data start from. None: the current folder.
-        limit: number of items used of every data set, for tasks that do not set their own. None: all.
+        limit: number of items used of every data set; for tasks with a limit of their own, the smaller one. None: all.
         seeds: number of seeds of each task that does not set its own. None: that of the file.
         first_seed: the first seed. None: that of the file.
 
@@ -162,7 +162,7 @@ def _filled(task: SuiteTask, file: str, data: Path | None, limit: int | None) ->
         "train": [_in_folder(entry, data) for entry in _each_language(task.train, task.languages)],
         "dev": [_in_folder(entry, data) for entry in _each_language(task.dev, task.languages)],
         "eval": [_in_folder(entry, data) for entry in _each_language(task.eval, task.languages)],
-        "limit": task.limit or limit,
+        "limit": min((n for n in (task.limit, limit) if n is not None), default=None),
     }
     return task.model_copy(update=update)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from paralign.config import Config, find_class, resolve
 from paralign.errors import UserError
+from paralign.folders import check_new_folder
 
 if TYPE_CHECKING:  # the command line imports this module for its help text: no numpy here
     from paralign.sources.specs import PairSpec
@@ -176,6 +177,6 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
         raise UserError("--model and --save cannot be combined", hint=hint)
     if options.load is not None and options.train:
         raise UserError("--train and --load cannot be combined", hint="an aligner that is loaded is not trained")
-    if options.save is not None and Path(options.save).exists():
-        raise UserError("already exists", where=options.save, hint="choose another folder, or remove this one")
+    if options.save is not None:
+        check_new_folder(Path(options.save))
     return aligner(resolve(aligner.Config, settings or {}), options)

@@ -27,8 +27,8 @@ class FileAligner(Aligner):
         assert path is not None
         sizes = [(len(pair.words[0]), len(pair.words[1])) for pair in self.pairs]
         dropped: Counter[str] = Counter()
-        links = read_text_links(path, sizes, one_based=one_based, lenient=lenient, dropped=dropped)
+        links = read_text_links(path, sizes, one_based=one_based, lenient=lenient, dropped=dropped, limit=count)
         echo_dropped(dropped, "links", quiet=self.options.quiet)
-        rows = [(k, i, j) for k, row in enumerate(links[:count]) for i, j in row.possible]
+        rows = [(k, i, j) for k, row in enumerate(links) for i, j in row.possible]
         flat = np.array(rows, np.int64).reshape(-1, 3)
         return WordLinks.from_arrays(count, [flat[:, 0]], [flat[:, 1]], [flat[:, 2]])
