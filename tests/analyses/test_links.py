@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -56,6 +57,7 @@ def test_tokens_that_are_not_our_words_are_reported(files, capsys):
         capsys.readouterr()
         analyze(files, "first", tokenised=tokenised, quiet=False)
         assert ("looks tokenized, but in 1 of 3 pairs" in capsys.readouterr().err) != tokenised  # <b>it</b>
+        shutil.rmtree(files / "run")
 
 
 def test_a_second_run_replaces_the_scores_of_the_first_if_its_settings_are_the_same(files):

@@ -280,7 +280,10 @@ def test_lines_of_standard_input_that_cannot_be_read(kept, monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (gzip.compress(b"w1\tW1x\n"), r"-: is compressed with gzip \(decompress it first.*or name a file for --out"),
+        (
+            gzip.compress(b"w1\tW1x\n", mtime=0),
+            r"-: is compressed with gzip \(decompress it first.*or name a file for --out",
+        ),
         (zstandard.compress(b"w1\tW1x\n"), "-: is compressed with zstd"),
         (b"PK\x03\x04w1\tW1x\n", "-: is a zip archive"),
         (b'\n{"en": "w1", "de": "W1x"}\n', r"JSON lines are not read .*or name a file for --out"),

@@ -70,6 +70,7 @@ def test_a_grid_runs_every_method_on_every_language_and_resumes(files, monkeypat
             run(files, overrides=sets, resume=True)
         path.write_text(before)
     run(files, overrides=sets, resume=True)
+    run(files, overrides=(*sets, 'grid.methods=["mlm-scratch"]'), resume=True)  # another comparison of finished runs
     for kind, count in (("encoders", 4), ("pos", 8), ("twins", 4)):  # the recorded commands find the finished runs
         commands = [json.loads(file.read_text())["command"] for file in (files / "out" / kind).glob("*/run.json")]
         assert len(commands) == count

@@ -23,6 +23,7 @@ def analyze_results(
     runs: str | Sequence[str | Path],
     *,
     out: str | Path,
+    replace: bool = False,
     quiet: bool = False,
     command: str | None = None,
 ) -> AnalysisResult:
@@ -31,7 +32,8 @@ def analyze_results(
     Args:
         name: name in the table :data:`paralign.analyses.table.ANALYSES`.
         runs: folders with ``results.jsonl``; subfolders are read too.
-        out: the run folder; a rerun with the same settings replaces its content.
+        out: the run folder; a rerun with the same runs replaces its content.
+        replace: a rerun with other runs does, too.
         quiet: print nothing.
         command: recorded with the run. ``None``: the command line of the process.
 
@@ -42,7 +44,8 @@ def analyze_results(
     assert isinstance(analysis, ResultsAnalysis)
     settings = {"runs": [str(run) for run in runs]}
     folder = RunFolder(Path(out), f"analyze {name}", command=command, fresh=True)
-    folder.check_rerun(settings)
+    if not replace:
+        folder.check_rerun(settings)
     rows, notes = results_of(runs)
     result = analysis.analyze(rows)
     result.warnings = [*notes, *result.warnings]

@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from paralign.commands.analyze_transfer import analyze_transfer
+from paralign.commands.analyze_results import analyze_results
 from paralign.commands.evaluate import evaluate
 from paralign.commands.finetune import finetune
 from paralign.commands.pretrain import Scratch, pretrain
@@ -137,7 +137,7 @@ def run_grid(
         pass
     runs = [run for cell in cells for run in cell.runs]
     transfer = out / f"transfer-{task}"
-    analyze_transfer(runs, out=transfer, quiet=quiet)
+    analyze_results("transfer", runs, out=transfer, replace=True, quiet=quiet)
     return write_report([transfer, *runs], out / f"report-{task}.html", title=f"Derived languages, {task}").html
 
 

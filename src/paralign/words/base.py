@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from paralign.config import Config, find_class, resolve
 from paralign.errors import UserError
-from paralign.folders import check_new_folder
 
 if TYPE_CHECKING:  # the command line imports this module for its help text: no numpy here
     from paralign.sources.specs import PairSpec
@@ -156,6 +155,7 @@ def make_aligner(name: str, options: AlignerOptions, settings: Mapping[str, Any]
     Raises:
         UserError: for an unknown aligner or setting, and for options that the aligner does not support.
     """
+    from paralign.folders import check_new_folder
     from paralign.words.symmetrization import check_symmetrization
 
     aligner = find_aligner(name)
