@@ -153,6 +153,28 @@ def test_a_finished_suite_is_not_repeated_and_more_can_be_added(here, models, ca
     assert len(read_results("out/tagging/plain-seed0")) == len(before.splitlines())
 
 
+def test_finished_cells_of_other_seeds_are_on_the_page(here, models, capsys):
+    for seed, name in enumerate(("plain", "other")):
+        shutil.copytree(models[name], f"encoder-{seed}")
+    systems = {"both": "encoder-{seed}"}
+    suite("small.toml", models=systems, out="out", seeds=1, quiet=True)
+    shutil.move("encoder-0", "moved")  # the encoder of another machine
+    Path("out/tagging/both-seed7").mkdir()  # not finished
+    capsys.readouterr()
+    suite("small.toml", models=systems, out="out", seeds=1, first_seed=1, resume=True)
+    assert begun(capsys) == ["tagging/both-seed1"]
+    assert state() == {"tagging/both-seed1": "done", "tagging/both-seed0": "done"}
+    tables = Path("out/report.csv").read_text()
+    shutil.move("moved", "encoder-0")
+    suite("small.toml", models=systems, out="out", seeds=2, hours=0, resume=True, quiet=True)
+    assert tables == Path("out/report.csv").read_text()
+    Path("small.toml").write_text(Path("small.toml").read_text().replace("300-320", "300-310"))
+    shutil.copytree("encoder-1", "encoder-2")
+    with pytest.raises(UserError, match=r"out/tagging/both-seed\d/config\.toml: settings differ"):
+        suite("small.toml", models=systems, out="out", seeds=1, first_seed=2, resume=True)
+    assert not Path("out/tagging/both-seed2").exists()
+
+
 def test_an_interrupted_suite_continues(here, models, monkeypatch, capsys):
     suite("both.toml", models=models, out="whole", quiet=True)
     evaluate = cells_module.evaluate

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paralign.commands.arguments import one_or_several
-from paralign.commands.suite_cells import SEED, SuiteCell, check_task, is_done, suite_cells
+from paralign.commands.suite_cells import SEED, SuiteCell, check_task, is_done, other_seeds, suite_cells
 from paralign.config import did_you_mean
 from paralign.console import echo
 from paralign.encoder.card import read_provenance
@@ -70,6 +70,7 @@ def suite(
         control: name of the system that others are compared with. None: those whose recipe says that they are controls,
             each for the systems of the same base.
         resume: continue in ``out``; finished cells are not repeated. Systems, tasks and seeds may have been added.
+            Finished cells of other seeds stay on the page.
         quiet: print nothing.
         command: recorded with the run. None: the command line of this process.
 
@@ -104,7 +105,9 @@ def suite(
         check_loadable(model, allow_causal=all(kind.measures_causal() for kind in kinds))
     note = begin(out, resume, quiet)
     folder = RunFolder(out, "suite", command=command, fresh=True)
-    done = {cell for cell in cells if is_done(cell)}
+    others = other_seeds(config, models, out)  # of earlier commands or other machines: on the page too
+    cells += others
+    done = {*others, *(cell for cell in cells if cell not in others and is_done(cell))}
     state = _State(folder, cells, done)
     folder.begin({"suite": name, "models": dict(models), **config.model_dump(mode="json")})
     waiting = [cell for cell in cells if cell not in done]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +13,8 @@ from paralign.commands.evaluate import check_dev, evaluate, evaluation_settings
 from paralign.commands.finetune import finetune
 from paralign.config import merge, parse_override
 from paralign.errors import UserError
-from paralign.results import check_results
+from paralign.models import local_folder
+from paralign.results import check_results, natural_sort_key
 from paralign.runs.cells import Cell
 from paralign.runs.dataset_names import dataset_names
 from paralign.runs.finetune_settings import FinetuneData, finetune_settings, identity
@@ -27,7 +29,7 @@ from paralign.tasks.base import find_task_class, read_data
 from paralign.tasks.supervised import SupervisedTask
 from paralign.tasks.training_mixture import read_training_mixture
 
-__all__ = ["SEED", "SuiteCell", "check_task", "is_done", "suite_cells"]
+__all__ = ["SEED", "SuiteCell", "check_task", "is_done", "other_seeds", "suite_cells"]
 
 SEED = "{seed}"
 """In the folder of a model, this is the number of the seed: each seed of a task has an encoder of its own."""
@@ -125,6 +127,30 @@ def suite_cells(config: SuiteConfig, models: Mapping[str, str], out: Path) -> li
     return cells
 
 
+def other_seeds(config: SuiteConfig, models: Mapping[str, str], out: Path) -> list[SuiteCell]:
+    """Return the finished cells in a folder whose tasks and systems are those of a suite, but not their seeds.
+
+    Arguments as in :func:`suite_cells`. Encoders that are not on this machine are not compared.
+
+    Raises:
+        UserError: as :func:`is_done`.
+    """
+    given = {cell.folder for cell in suite_cells(config, models, out)}
+    found = []
+    for task in config.task:
+        trains = find_task_class(task.task).trains
+        for folder in sorted((out / task.name).glob("*-seed*"), key=lambda path: natural_sort_key(path.name)):
+            system, _, number = folder.name.rpartition("-seed")
+            if folder in given or system not in models or not re.fullmatch(r"0|[1-9][0-9]*", number):
+                continue
+            if trains or SEED in models[system]:
+                own = models[system].replace(SEED, number)
+                cell = SuiteCell(task, trains, system, own, int(number), folder, config.keep_models)
+                if is_done(cell, with_encoder=local_folder(own).is_dir()):
+                    found.append(cell)
+    return found
+
+
 def check_task(task: SuiteTask, where: str) -> None:
     """Check settings and data of a task that would otherwise cause an error in each of its cells.
 
@@ -165,8 +191,12 @@ def _task_of(task: SuiteTask) -> Task:
     return found
 
 
-def is_done(cell: SuiteCell) -> bool:
+def is_done(cell: SuiteCell, *, with_encoder: bool = True) -> bool:
     """Return whether a cell is finished, after checking that it is the cell that would be run now.
+
+    Args:
+        cell: the cell.
+        with_encoder: whether the encoder is compared too.
 
     Raises:
         UserError: naming the settings, data or encoder that changed since the cell began, or the file that is damaged.
@@ -197,7 +227,7 @@ def is_done(cell: SuiteCell) -> bool:
             _task_of(task), task.eval, task.limit, task.split, task.lenient, task.dataset, task.dev
         )
         inputs = {"eval": data_files(task.eval)} | ({"dev": data_files(task.dev)} if task.dev else {})
-    check_inputs(run, **inputs, model=model_files(cell.model))
+    check_inputs(run, **inputs, **({"model": model_files(cell.model)} if with_encoder else {}))
     run.check_settings(settings)
     return bool(check_results(cell.folder)) and run.finished
 
