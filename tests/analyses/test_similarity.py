@@ -138,8 +138,10 @@ def test_a_run_shows_where_and_what_changed(texts, base, tmp_path, make_encoder)
     assert read_results(run / "results.jsonl") == again
     assert json.loads((run / "run.json").read_text())["command"] == "paralign again"
     before = {path: path.read_bytes() for path in sorted((tmp_path / "run").rglob("*")) if path.is_file()}
+    (texts / "zh").rename(texts / "moved")
     with pytest.raises(UserError, match="no such"):
-        analyze_similarity(models, **given | {"text": [*given["text"], f"fr={tmp_path / 'nowhere'}"]})
+        analyze_similarity(models, **given, overrides=halves)
+    (texts / "moved").rename(texts / "zh")
     with pytest.raises(UserError, match=r"run: .*other settings: models was .*similarity.halves was 20, now"):
         analyze_similarity(models[:1], **given)
     assert {path: path.read_bytes() for path in sorted((tmp_path / "run").rglob("*")) if path.is_file()} == before

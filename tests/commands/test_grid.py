@@ -12,6 +12,7 @@ from paralign.commands.order_corpus import order_corpus
 from paralign.config import load_toml
 from paralign.errors import UserError
 from paralign.formats.conllu import write_conllu
+from paralign.report import ReportPaths
 from paralign.sources.readers import read_trees
 from paralign.sources.specs import TextSpec
 
@@ -123,6 +124,22 @@ def test_seeds_begin_with_the_first_one(files, monkeypatch):
     with pytest.raises(UserError):  # there are no results to compare
         run(files, overrides=sets)
     assert names == ["en~inv-mlm-scratch-3", "en~inv-mlm-scratch-4"]
+
+
+def test_finished_runs_of_other_seeds_are_on_the_page(files, base, monkeypatch):
+    compared = []
+    monkeypatch.setattr(grid, "_pretrain", lambda *_: base)
+    monkeypatch.setattr(grid, "analyze_transfer", lambda runs, **_: compared.append([run.name for run in runs]))
+    monkeypatch.setattr("paralign.report.write_report", lambda runs, out, **_: ReportPaths(out, out, out, out))
+    sets = (*TINY, 'grid.methods=["mlm-scratch"]', 'grid.languages=["inv"]')
+    run(files, overrides=sets, limit=8)
+    (files / "out/pos/en~inv-mlm-scratch-7-on-original").mkdir()  # not finished
+    run(files, overrides=(*sets, "grid.first_seed=1"), limit=8, resume=True)
+    names = [f"en~inv-mlm-scratch-{seed}-on-{side}" for seed in (1, 0) for side in ("original", "derived")]
+    assert compared == [names[2:], names]
+    changed = (*sets, "grid.first_seed=2", 'grid.finetune=["training.epochs=2", "training.batch=16"]')
+    with pytest.raises(UserError, match=r"mlm-scratch-0-on-original/config\.toml: settings differ .*epochs"):
+        run(files, overrides=changed, limit=8, resume=True)
 
 
 def test_pretraining_is_lenient_like_fine_tuning(files, monkeypatch):

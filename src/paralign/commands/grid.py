@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -19,8 +20,10 @@ from paralign.encoder.tokenizer import KINDS
 from paralign.errors import UserError
 from paralign.languages import DERIVED_SEPARATOR, parse_derived
 from paralign.runs.cells import Cell, run_cells
-from paralign.runs.finetune_settings import finetune_settings
+from paralign.runs.finetune_settings import FinetuneData, finetune_settings, identity
+from paralign.runs.folder import RunFolder
 from paralign.runs.groups import begin, run_recorded
+from paralign.runs.inputs import check_inputs, finetune_inputs
 from paralign.runs.settings import load_recipe, run_settings
 from paralign.sources.readers import read_pairs
 from paralign.sources.specs import check_readable_again, parse_pairs, parse_text
@@ -98,7 +101,7 @@ def run_grid(
         overrides: settings as ``grid.key=value``.
         limit: number of sentences used of the text, and of items of every data set, the first ones. None: all.
         lenient: drop and count lines of ``text`` that cannot be read, as always in ``train`` and ``eval``.
-        resume: continue in ``out``; finished runs are not repeated.
+        resume: continue in ``out``; finished runs are not repeated. Those of other seeds stay on the page.
         quiet: print nothing.
 
     Returns:
@@ -130,12 +133,13 @@ def run_grid(
         for method in config.methods
         for seed in range(config.first_seed, config.first_seed + config.seeds)
     ]
+    others = _other_seeds(cells, train, eval, config, limit)
     shared = {"text": spec.path, "train": train, "eval": eval, "config": config, "limit": limit, "lenient": lenient,
               "quiet": quiet}  # fmt: skip
     to_run = [Cell(cell.title, _run_cell, {"cell": cell, **shared}, cell.method) for cell in cells]
     for _ in run_cells(to_run, note):
         pass
-    runs = [run for cell in cells for run in cell.runs]
+    runs = [run for cell in (*cells, *others) for run in cell.runs]
     transfer = out / f"transfer-{task}"
     analyze_results("transfer", runs, out=transfer, replace=True, quiet=quiet)
     return write_report([transfer, *runs], out / f"report-{task}.html", title=f"Derived languages, {task}").html
@@ -181,6 +185,43 @@ class _GridCell:
     def runs(self) -> list[Path]:
         return [*self.finetuned, *([self.twins] if self.twins else [])]
 
+    def data(self, train: str, eval: str) -> list[tuple[str, list[str]]]:
+        """Return the training set and the test sets of the runs of ``finetuned``."""
+        train_sets, tests = ([f"{tag}={path}" for tag in (self.language, self.derived)] for path in (train, eval))
+        return [(train_sets[side], tests[side:]) for side in (0, 1)]
+
+
+def _other_seeds(
+    cells: Sequence[_GridCell], train: str, eval: str, config: GridConfig, limit: int | None
+) -> list[_GridCell]:
+    """Return the finished cells in the folder that differ from the given ones only in their seeds.
+
+    Raises:
+        UserError: if settings or data of one differ from those of the grid.
+    """
+    found = []
+    for cell in (cell for cell in cells if cell.seed == config.first_seed):
+        prefix, suffix = f"{cell.tag}-{cell.method}-", "-on-original"
+        for folder in sorted((cell.out / cell.task).glob(f"{glob.escape(prefix)}*{suffix}")):
+            number = folder.name.removeprefix(prefix).removesuffix(suffix)
+            other = replace(cell, seed=int(number)) if number.isdecimal() else cell
+            if other not in cells and _is_done(other, train, eval, config, limit):
+                found.append(other)
+    return found
+
+
+def _is_done(cell: _GridCell, train: str, eval: str, config: GridConfig, limit: int | None) -> bool:
+    if not all((run / "run.json").is_file() for run in cell.runs):
+        return False
+    settings, _ = finetune_settings(cell.task, None, None, config.finetune)
+    done = cell.twins is None or RunFolder(cell.twins, "evaluate", resume=True).finished
+    for run, (train_set, tests) in zip(cell.finetuned, cell.data(train, eval), strict=True):
+        folder = RunFolder(run, "finetune", resume=True)
+        folder.check_settings(identity(settings, cell.task, FinetuneData([train_set], tests, limit=limit)))
+        check_inputs(folder, **finetune_inputs([train_set], tests))
+        done = done and folder.finished
+    return done
+
 
 def _run_cell(
     cell: _GridCell,
@@ -196,9 +237,8 @@ def _run_cell(
     pairs = f"{cell.language}:{cell.derived}={text}"
     run = cell.out / "encoders" / cell.name
     encoder = _pretrain(run, pairs, cell.method, cell.seed, config, limit, lenient, quiet)
-    train_sets, tests = ([f"{tag}={path}" for tag in (cell.language, cell.derived)] for path in (train, eval))
-    for side, run in enumerate(cell.finetuned):
-        _finetune(run, encoder, cell.task, train_sets[side], tests[side:], config, limit, quiet)
+    for run, (train_set, tests) in zip(cell.finetuned, cell.data(train, eval), strict=True):
+        _finetune(run, encoder, cell.task, train_set, tests, config, limit, quiet)
     if cell.twins is not None:
         _evaluate_twins(cell.twins, encoder, f"{cell.language}:{cell.tag}=pieces")
 
