@@ -138,7 +138,7 @@ def test_a_second_analysis_replaces_the_first_unless_it_fails(run, base, tmp_pat
     facts = json.loads((out / "run.json").read_text())
     del facts["digest"]
     (out / "run.json").write_text(json.dumps(digested(facts | {"status": "running"})))  # it was killed
-    (out / "dictionary.en-fr.tsv").write_text("of an analysis of another pair")
+    (out / "dictionary.en-fr.tsv").write_text("of the user")
     given = {"pairs": "en-de=smallworld:0-300", "out": out, "words": 12, "most": 30, "skip": 5, "quiet": True}
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     with monkeypatch.context() as failing:
@@ -150,4 +150,5 @@ def test_a_second_analysis_replaces_the_first_unless_it_fails(run, base, tmp_pat
     assert {row.n for row in read_results(out)} == {row.n for row in rows} == {30}
     assert json.loads((out / "run.json").read_text())["command"] == "the second command"
     assert [path.name for path in (out / "figures").iterdir()] == ["embeddings.json"]  # no sentences were chosen
-    assert [path.name for path in out.glob("*.tsv")] == ["dictionary.en-de.tsv"]
+    assert {path.name for path in out.glob("*.tsv")} == {"dictionary.en-de.tsv", "dictionary.en-fr.tsv"}
+    assert (out / "dictionary.en-fr.tsv").read_text() == "of the user"

@@ -2,8 +2,8 @@
 
 import functools
 import json
-import re
 import math
+import re
 import shlex
 
 import numpy as np

@@ -129,7 +129,7 @@ def test_seeds_begin_with_the_first_one(files, monkeypatch):
 def test_finished_runs_of_other_seeds_are_on_the_page(files, base, monkeypatch):
     compared = []
     monkeypatch.setattr(grid, "_pretrain", lambda *_: base)
-    monkeypatch.setattr(grid, "analyze_transfer", lambda runs, **_: compared.append([run.name for run in runs]))
+    monkeypatch.setattr(grid, "analyze_results", lambda _, runs, **more: compared.append([run.name for run in runs]))
     monkeypatch.setattr("paralign.report.write_report", lambda runs, out, **_: ReportPaths(out, out, out, out))
     sets = (*TINY, 'grid.methods=["mlm-scratch"]', 'grid.languages=["inv"]')
     run(files, overrides=sets, limit=8)

@@ -138,8 +138,6 @@ def analyze_embeddings(
         )
     # Only now, so that the previous content of the folder stays if the analysis fails.
     folder.begin(settings)
-    for earlier in folder.path.glob("dictionary.*.tsv"):
-        earlier.unlink()
     name = f"{spec.source}-{spec.target}"
     write_lines(folder.path / f"dictionary.{name}.tsv", (f"{t.source}\t{t.target}\t{t.count}" for t in translations))
     shown_words = [[t.source, t.target] for t in translations[:words]]
