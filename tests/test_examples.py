@@ -78,7 +78,7 @@ def loss_of(first, second, ids, **settings):
     step = SimpleNamespace(
         batch=SimpleNamespace(ids=np.array(ids), size=len(ids)),
         hidden=lambda view: SimpleNamespace(pool=lambda how: views[view]),
-        shares={},
+        share=None,
     )
     assert objective.counts(step.batch) == {"in_batch": len(ids)}
     return float(objective(step)["in_batch"])

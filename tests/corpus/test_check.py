@@ -108,16 +108,6 @@ def test_leaks_are_those_a_slow_search_finds(tmp_path_factory, one, two, trainin
         assert all(example.where == f"t:{example.text}" for example in told.examples)
 
 
-def test_only_the_same_check_replaces_another(tmp_path):
-    given = {"text": ["en=smallworld:0-10"], "out": tmp_path / "check", "quiet": True}
-    check_corpus(**given)
-    check_corpus(**given)
-    before = (tmp_path / "check/figures/check.json").read_bytes()
-    with pytest.raises(UserError, match=r"check: .*other settings: limit was None, now 5"):
-        check_corpus(**given, limit=5)
-    assert (tmp_path / "check/figures/check.json").read_bytes() == before
-
-
 def test_a_test_file_without_sentences(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("...\n!\n")

@@ -47,7 +47,7 @@ def check_corpus(
 
     Args:
         pairs: specs ``SRC-TGT=PATH``.
-        out: folder of the run; the same command again replaces its content, another one is refused.
+        out: folder of the run; running the command again replaces its content.
         text: specs ``LANG=PATH`` of plain text.
         test: files of test sentences of any task, or specs.
         model: the encoder whose tokenizer counts pieces; pieces are not counted if ``None``.
@@ -66,22 +66,12 @@ def check_corpus(
     specs: list[PairSpec | TextSpec] = [*map(parse_pairs, pairs), *map(parse_text, text)]
     if not specs:
         raise UserError("no text is given", hint="use --pairs en-de=PATH or --text en=PATH")
-    given = merge(*map(parse_override, overrides))
-    if set(given) - {"check", "data"}:
-        section = min(set(given) - {"check", "data"})
+    settings = merge(*map(parse_override, overrides))
+    if set(settings) - {"check", "data"}:
+        section = min(set(settings) - {"check", "data"})
         raise UserError(f"unknown section {section!r}", hint="only check.KEY and data.KEY can be set here")
-    config, filter = resolve(CheckConfig, given.get("check", {})), resolve(FilterConfig, given.get("data", {}))
+    config, filter = resolve(CheckConfig, settings.get("check", {})), resolve(FilterConfig, settings.get("data", {}))
     folder = RunFolder(Path(out), "corpus check", command=command, fresh=True)
-    settings = {
-        "pairs": list(pairs),
-        "text": list(text),
-        "test": list(test),
-        "model": model or "",
-        "limit": limit,
-        "check": config.model_dump(mode="json"),
-        "data": filter.model_dump(mode="json"),
-    }
-    folder.check_rerun(settings)
     tokenize_text, unknown = _tokenizer(model)
     leaks = OverlapSearch([Path(file) for file in test], short=config.short, lenient=lenient)
     results = check_text(
@@ -96,7 +86,17 @@ def check_corpus(
     )
     overlaps = leaks.results()
     problems = [*(problem for result in results for problem in _problems(result, config)), *_overlaps(overlaps, config)]
-    folder.begin(settings)
+    folder.begin(
+        {
+            "pairs": list(pairs),
+            "text": list(text),
+            "test": list(test),
+            "model": model or "",
+            "limit": limit,
+            "check": config.model_dump(mode="json"),
+            "data": filter.model_dump(mode="json"),
+        }
+    )
     folder.figure(
         "check",
         "check",
