@@ -22,6 +22,7 @@ __all__ = [
     "assemble",
     "assemble_sides",
     "concatenate_views",
+    "hash_rows",
     "row_hashes",
     "take_rows",
 ]
@@ -207,11 +208,25 @@ def _is_sides(part: Part) -> TypeGuard[tuple[Ints, Ints]]:
     return len(part) == 2 and isinstance(part[0], np.ndarray)
 
 
+def hash_rows(ids: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> npt.NDArray[np.uint64]:
+    """Return a hash of each row of pieces; 0 for an empty row.
+
+    Args:
+        ids: pieces of all rows, one row after the other.
+        lengths: ``[n]`` number of pieces of each row.
+    """
+    out = np.zeros(len(lengths), np.uint64)
+    filled = lengths > 0
+    if filled.any():
+        bits = random_bits(row_positions(lengths), np.asarray(ids, np.int64))
+        with np.errstate(over="ignore"):
+            out[filled] = np.add.reduceat(bits, row_starts(lengths)[filled])
+    return out
+
+
 def row_hashes(view: View) -> Ints:
-    """Return a hash of the pieces of each row, ``[b]``."""
-    bits = random_bits(row_positions(view.lengths), np.asarray(view.ids, np.int64))
-    with np.errstate(over="ignore"):
-        return np.add.reduceat(bits, view.starts).astype(np.int64)
+    """Return a hash of the pieces of each row of a view, ``[b]``."""
+    return hash_rows(view.ids, view.lengths).astype(np.int64)
 
 
 def take_rows(view: View, rows: Ints) -> View:

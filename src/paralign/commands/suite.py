@@ -105,9 +105,9 @@ def suite(
         check_loadable(model, allow_causal=all(kind.measures_causal() for kind in kinds))
     note = begin(out, resume, quiet)
     folder = RunFolder(out, "suite", command=command, fresh=True)
-    others = other_seeds(config, models, out)  # of earlier commands or other machines: on the page too
+    others = other_seeds(config, models, out, cells)  # of earlier commands or other machines: on the page too
+    done = {*others, *filter(is_done, cells)}
     cells += others
-    done = {*others, *(cell for cell in cells if cell not in others and is_done(cell))}
     state = _State(folder, cells, done)
     folder.begin({"suite": name, "models": dict(models), **config.model_dump(mode="json")})
     waiting = [cell for cell in cells if cell not in done]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -127,15 +127,18 @@ def suite_cells(config: SuiteConfig, models: Mapping[str, str], out: Path) -> li
     return cells
 
 
-def other_seeds(config: SuiteConfig, models: Mapping[str, str], out: Path) -> list[SuiteCell]:
+def other_seeds(
+    config: SuiteConfig, models: Mapping[str, str], out: Path, cells: Sequence[SuiteCell]
+) -> list[SuiteCell]:
     """Return the finished cells in a folder whose tasks and systems are those of a suite, but not their seeds.
 
-    Arguments as in :func:`suite_cells`. Encoders that are not on this machine are not compared.
+    Arguments as in :func:`suite_cells`, and the cells that it returns. Encoders that are not on this machine are not
+    compared.
 
     Raises:
         UserError: as :func:`is_done`.
     """
-    given = {cell.folder for cell in suite_cells(config, models, out)}
+    given = {cell.folder for cell in cells}
     found = []
     for task in config.task:
         trains = find_task_class(task.task).trains

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from paralign.batches.rows import hash_rows
 from paralign.config import load_toml
 from paralign.corpus.language_identification import describe_mismatch
 from paralign.corpus.store import TokenStore
@@ -20,9 +21,8 @@ from paralign.encoder import Encoder
 from paralign.errors import UserError
 from paralign.languages.dictionary import Dictionary
 from paralign.models import local_folder
-from paralign.ragged import row_ids, row_positions, row_starts
+from paralign.ragged import row_ids
 from paralign.results import Measurement
-from paralign.rng import random_bits
 from paralign.runs.dictionary import DICTIONARY
 from paralign.sources.specs import smallworld_range
 from paralign.task_table import task_info
@@ -201,14 +201,7 @@ def _store_keys(store: TokenStore, least: int) -> Keys:
 
 def _hash(flat: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer], least: int) -> Keys:
     """Return a key for each row of pieces; 0 for rows of fewer than ``least``, too short to identify a text."""
-    lengths = np.asarray(lengths, np.int64)
-    starts = row_starts(lengths)
-    bits = random_bits(row_positions(lengths), np.asarray(flat, np.int64)) if len(flat) else np.empty(0, np.uint64)
-    out = np.zeros(len(lengths), np.uint64)
-    filled = lengths > 0
-    with np.errstate(over="ignore"):
-        out[filled] = np.add.reduceat(bits, starts[filled]) if filled.any() else 0
-    return np.where(lengths >= least, out, np.uint64(0)).astype(np.uint64)
+    return np.where(lengths >= least, hash_rows(flat, lengths), np.uint64(0))
 
 
 def _blocks(task: Task, data: Any) -> Iterator[list[Sequence[str]]]:
