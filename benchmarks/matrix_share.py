@@ -26,8 +26,8 @@ from torch.utils.flop_counter import flop_registry
 
 from paralign.device import best_device
 from paralign.encoder import Encoder
+from paralign.runs.objectives import make_objectives
 from paralign.runs.settings import run_settings
-from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Trainer
 
 

@@ -27,8 +27,8 @@ from paralign.batches.views import Batch
 from paralign.corpus.store import TokenStore
 from paralign.device import has_bf16
 from paralign.encoder import Encoder
+from paralign.runs.objectives import make_objectives
 from paralign.runs.settings import RunConfig, run_settings
-from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Trainer, TrainingConfig
 
 TOLERANCE = 1e-4

@@ -18,8 +18,8 @@ from paralign.device import best_device
 from paralign.encoder import Encoder, families
 from paralign.encoder.loading import load_tokenizer
 from paralign.runs.links import open_links
+from paralign.runs.objectives import make_objectives
 from paralign.runs.settings import LinksConfig, run_settings
-from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Trainer
 
 __all__ = ["Loops", "Size", "Work", "count_work", "peak_memory_mb", "size_of", "synchronized_time"]

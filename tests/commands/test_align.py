@@ -205,7 +205,7 @@ def test_a_stopped_run_is_reported_and_resumes(base, tmp_path, monkeypatch):
 
     def stop(self, slices):
         if self.step == 2:
-            self._signal = 15
+            self.signal.pending = 15
         return optimize(self, slices)
 
     optimize = trainer.Trainer._optimize

@@ -73,7 +73,7 @@ def test_a_signal_after_the_last_step_stops_the_following_seeds(base, tmp_path, 
     def press(self, trainer):
         on_step_end(self, trainer)
         if trainer.step == trainer.steps:
-            trainer._on_signal(signal.SIGINT, None)
+            trainer.signal.receive(signal.SIGINT)
 
     monkeypatch.setattr(DevelopmentScore, "on_step_end", press)
     with pytest.raises(Stopped):

@@ -6,8 +6,8 @@ import torch
 from paralign.errors import UserError
 from paralign.objectives import Objective, Step, find_objective
 from paralign.objectives.base import spread
+from paralign.runs.objectives import make_objectives
 from paralign.runs.settings import run_settings
-from paralign.runs.train import make_objectives
 from paralign.training import Learner
 from tests.objectives.batches import corpus
 

@@ -182,7 +182,7 @@ def stopped_after(steps: int | None) -> Iterator[None]:
         nonlocal counted
         counted += 1
         if counted == steps:
-            self._signal = 15
+            self.signal.pending = 15
         return optimize(self, slices)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from paralign.batches.views import ViewsConfig
+from paralign.runs.objectives import make_objectives
 from paralign.runs.settings import run_settings
-from paralign.runs.train import make_objectives
 from paralign.training import CorpusBatches, Learner, Stopped, Trainer
 
 QUICK = {
@@ -33,7 +33,7 @@ def stopped_at(step: int) -> Iterator[None]:
 
     def stop(self: Trainer, slices: Any) -> Any:
         if self.step >= step:
-            self._signal = 15
+            self.signal.pending = 15
         return optimize(self, slices)
 
     with pytest.MonkeyPatch.context() as patch:

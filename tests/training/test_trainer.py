@@ -82,16 +82,6 @@ def test_a_signal_stops_the_run_after_a_checkpoint(signum, code, undisturbed, ma
     assert log_of(tmp_path) == log_of(undisturbed)
 
 
-def test_the_same_sigterm_twice_is_one_signal(make_encoder, store, tmp_path, monkeypatch):
-    """A scheduler signals every process of a job, and the first process passes its signal on."""
-    made, clock = trainer(make_encoder(), store, tmp_path), iter([10.0, 10.0, 10.4, 12.0])
-    monkeypatch.setattr("paralign.training.trainer.time.monotonic", lambda: next(clock))
-    made._on_signal(signal.SIGTERM, None)
-    made._on_signal(signal.SIGTERM, None)
-    with pytest.raises(KeyboardInterrupt):
-        made._on_signal(signal.SIGTERM, None)
-
-
 def test_a_signal_in_the_last_step_does_not_stop_the_run(make_encoder, store, tmp_path):
     act = trainer(make_encoder(), store, tmp_path, at=8, act=lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert act.train().steps == 9

@@ -16,6 +16,7 @@ from typing import Any
 from paralign.cores import available_cores, thread_share
 from paralign.errors import UserError, outside_error
 from paralign.training import Stopped
+from paralign.training.signals import StopSignal
 
 __all__ = ["CellProcesses", "Failure"]
 
@@ -56,20 +57,16 @@ class CellProcesses:
         self._processes: list[Any] = [None] * count
         self._pipes: list[Connection | None] = [None] * count
         self._busy: set[int] = set()
-        self._signal = 0
-        self._handlers: dict[int, Any] = {}
+        self._signal = StopSignal(self._pass_on)
 
     def __enter__(self) -> CellProcesses:
-        if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[signum] = signal.signal(signum, self._pass_on)
+        self._signal.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for signum, handler in self._handlers.items():
-            signal.signal(signum, handler)
+        self._signal.__exit__()
         for number, pipe in enumerate(self._pipes):
             if pipe is not None:
                 if number in self._busy:
@@ -82,7 +79,7 @@ class CellProcesses:
     @property
     def free(self) -> bool:
         """Whether a process has nothing to do."""
-        return len(self._busy) < self._count and not self._signal
+        return len(self._busy) < self._count and not self._signal.pending
 
     def start(self, run: Callable[..., object], options: Mapping[str, Any], deadline: float | None) -> int:
         """Run a function in a free process; return the number of the process."""
@@ -93,7 +90,7 @@ class CellProcesses:
             self._new(number)
             self._send(number, task)  # if this one was killed, too, `wait` reports it
         self._busy.add(number)
-        if self._signal:  # it arrived before the process was counted as busy
+        if self._signal.pending:  # it arrived before the process was counted as busy
             os.kill(self._processes[number].pid, signal.SIGTERM)
         return number
 
@@ -106,7 +103,7 @@ class CellProcesses:
         while True:
             pipes = {pipe: k for k, pipe in enumerate(self._pipes) if pipe is not None and k in self._busy}
             if not pipes:
-                raise Stopped(self._signal, None)
+                raise Stopped(self._signal.pending, None)
             for pipe in wait(list(pipes)):
                 assert isinstance(pipe, Connection)
                 number = pipes[pipe]
@@ -121,7 +118,7 @@ class CellProcesses:
                     answer = Failure(f"the process ended: {how}", user=code < 0)
                 if answer is None:
                     answer = Failure("the process was stopped by a signal", user=True)
-                if not self._signal:
+                if not self._signal.pending:
                     return number, answer
 
     def _send(self, number: int, task: object) -> bool:
@@ -151,10 +148,7 @@ class CellProcesses:
         there.close()
         self._processes[number], self._pipes[number] = process, here
 
-    def _pass_on(self, signum: int, frame: object) -> None:
-        if self._signal:  # the second signal stops at once
-            raise KeyboardInterrupt
-        self._signal = signum
+    def _pass_on(self, signum: int) -> None:
         for number in self._busy:
             os.kill(self._processes[number].pid, signal.SIGTERM)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,12 +19,10 @@ from paralign.digests import DAMAGED, file_digest, write_digests
 from paralign.encoder import Encoder
 from paralign.encoder.card import lineage, read_provenance, write_card
 from paralign.encoder.hf import set_dropout
-from paralign.encoder.loading import check_weights
 from paralign.errors import UserError
 from paralign.folders import atomic_folder
 from paralign.languages.dictionary import Dictionary
-from paralign.objectives import Objective, find_objective
-from paralign.rng import seed_for
+from paralign.objectives import find_objective
 from paralign.runs.corpus import (
     echo_languages,
     kept_lines,
@@ -39,6 +36,14 @@ from paralign.runs.dictionary import open_dictionary
 from paralign.runs.folder import RunFolder
 from paralign.runs.inputs import model_files
 from paralign.runs.links import open_links
+from paralign.runs.objectives import (
+    check_objectives,
+    make_objective,
+    make_objectives,
+    needs_dictionary,
+    needs_links,
+    objective_classes,
+)
 from paralign.runs.options import RunOptions
 from paralign.runs.settings import RunConfig
 from paralign.runs.start_checkpoint import StartCheckpoint
@@ -49,10 +54,8 @@ from paralign.training.head import HeadFit
 from paralign.training.memory import check_memory
 from paralign.training.trackers import Trackers, check_trackers
 
-__all__ = ["PreparedTraining", "TrainingInputs", "make_objectives", "prepare_training"]
+__all__ = ["PreparedTraining", "TrainingInputs", "prepare_training"]
 
-_NEW_WEIGHTS = 31
-"""Stream of random numbers."""
 _NOT_DECISIVE = {
     "seed", "accumulate", "gradient_checkpointing", "shard", "compile", "heldout_every", "log_every",
     "gradient_cosine_every", "checkpoint_every", "keep", "chunk_cost",
@@ -125,7 +128,7 @@ class PreparedTraining:
         except BaseException:
             folder.abandon()
             raise
-        if any(kind.needs_logits for kind in _classes(self.config)):
+        if any(kind.needs_logits for kind in objective_classes(self.config)):
             self.encoder.head_is_new = False
         final = folder.path / "encoder"
         facts = self._facts(outcome)
@@ -237,7 +240,7 @@ def prepare_training(
     parts = processes() if config.training.shard else 1
     check_memory(encoder, best_device(), parts=parts)
     check_trackers(options.track)
-    _check_objectives(encoder, inputs, config)
+    check_objectives(config, encoder, base=inputs.base, links=inputs.links, dictionary=inputs.dictionary)
     if config.training.dropout is not None:
         set_dropout(encoder.model, config.training.dropout)
     # Before any work: they refuse settings and load encoders. Those with a dictionary wait for it.
@@ -302,42 +305,6 @@ def prepare_training(
     return PreparedTraining(folder, inputs, config, options, encoder, store, trainer)
 
 
-def make_objectives(
-    config: RunConfig,
-    encoder: Encoder,
-    dictionary: Dictionary | None = None,
-    made: Mapping[str, Objective] = MappingProxyType({}),
-) -> dict[str, Objective]:
-    """Create the objectives of a run.
-
-    Args:
-        config: settings of the run.
-        encoder: the encoder to train.
-        dictionary: dictionary for objectives that need one. None: no objective needs one.
-        made: objectives that exist already, by their names in the settings.
-
-    Returns:
-        The objectives by their own names, in the order of the settings.
-    """
-    objectives = [
-        made[name] if name in made else make_objective(name, config, encoder, dictionary) for name in config.objectives
-    ]
-    return {objective.name: objective for objective in objectives}
-
-
-def make_objective(name: str, config: RunConfig, encoder: Encoder, dictionary: Dictionary | None = None) -> Objective:
-    """Create an objective of a run; the run's seed initializes its new weights. Arguments as :func:`make_objectives`.
-
-    Raises:
-        UserError: for settings that do not fit the encoder, and other encoders that cannot be loaded.
-    """
-    kind = find_objective(name)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(config.training.seed, _NEW_WEIGHTS))
-        extra = {"dictionary": dictionary} if kind.needs_dictionary else {}
-        return kind(config.section(name), encoder, **extra)
-
-
 def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
     callbacks: list[Callback] = [Trackers(options.track)] if options.track else []  # before entries are logged
     callbacks += [HeadFit(), Alarms()]
@@ -346,46 +313,10 @@ def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
     return callbacks
 
 
-def _classes(config: RunConfig) -> list[type[Objective]]:
-    return [find_objective(name) for name in config.objectives]
-
-
-def _needs_links(config: RunConfig) -> bool:
-    return config.views.avoid_double_mask or any(kind.needs_links for kind in _classes(config))
-
-
-def _needs_dictionary(config: RunConfig) -> bool:
-    return any(kind.needs_dictionary or kind.needs_translations for kind in _classes(config))
-
-
-def _check_objectives(encoder: Encoder, inputs: TrainingInputs, config: RunConfig) -> None:
-    """Check that encoder, views and inputs fit the objectives.
-
-    Raises:
-        UserError: if one does not fit.
-    """
-    if inputs.links and not _needs_links(config):
-        raise UserError("no objective of this run uses word links", hint="remove --links, or use --recipe alignlm")
-    for kind in _classes(config):
-        kind.check(encoder)
-        section = getattr(config, kind.name)
-        encoder.layer_number(getattr(section, "layer", -1))  # refuses a missing layer
-        for model in kind.encoders(section):
-            check_weights(model)
-    if config.views.restart_positions and not encoder.accepts_positions:
-        message = f"positions cannot restart in {encoder.family} models, which use relative positions"
-        raise UserError(message, where=inputs.base, hint="remove views.restart_positions")
-    views = sorted({view for kind in _classes(config) for view in kind.reads if view != "text"})
-    if config.views.pack is not None and views:
-        raise UserError(f"packed rows have no view {views[0]!r}", hint="remove views.pack, or use mlm")
-    if inputs.dictionary and not _needs_dictionary(config):
-        raise UserError("no objective of this run uses a dictionary", hint="remove --dictionary")
-
-
 def _links(
     folder: RunFolder, store: TokenStore, inputs: TrainingInputs, config: RunConfig, options: RunOptions
 ) -> LinkStore | None:
-    if not _needs_links(config):
+    if not needs_links(config):
         return None
     return main_process_first(
         lambda: open_links(
@@ -408,7 +339,7 @@ def _dictionary(
     config: RunConfig,
     options: RunOptions,
 ) -> Dictionary | None:
-    if not _needs_dictionary(config):
+    if not needs_dictionary(config):
         return None
     path = folder.path / "dictionary.tsv"
     before = folder.before.get("dictionary_digest")
@@ -427,6 +358,7 @@ def _dictionary(
         )
     )
     folder.save(dictionary_digest=file_digest(path))
-    if any(kind.needs_translations for kind in _classes(config)) and not len(dictionary.single_piece_entries()):
+    translated = any(kind.needs_translations for kind in objective_classes(config))
+    if translated and not len(dictionary.single_piece_entries()):
         raise UserError("no entry of the dictionary has one piece on both sides", hint="dict_mlm needs such entries")
     return dictionary

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -38,14 +35,13 @@ from paralign.training.log import ProgressLine, RunLog
 from paralign.training.optimizer import learning_rate, make_optimizer
 from paralign.training.outcome import Outcome, Stopped
 from paralign.training.placement import Placement, Sharded, whole
+from paralign.training.signals import StopSignal
 from paralign.training.totals import Totals
 
 __all__ = ["Trainer"]
 
 _DROPOUT, _PREPARE = 21, 22
 """Streams of random numbers."""
-_SAME_SIGNAL = 1.0
-"""A second SIGTERM within so many seconds is the first one again."""
 
 
 class Trainer:
@@ -126,7 +122,7 @@ class Trainer:
         self.views = list(learner.requests)
         self.callbacks: list[Callback] = [Alarms()] if callbacks is None else list(callbacks)
         self.log = RunLog(run / "log.jsonl" if self.accelerator.is_main_process else None)
-        self.step, self._signal, self._signal_time = 0, 0, -math.inf
+        self.step, self.signal = 0, StopSignal()
         self.totals = Totals()
         self.losses_after = CheckpointLosses(config.checkpoint_every)
         self._progress: ProgressLine | None = None
@@ -162,10 +158,8 @@ class Trainer:
                 if state["place"] != now:
                     self.record(event="resumed elsewhere", step=self.step, was=state["place"], now=now)
                     self.accelerator.print(REASON_FOR_ROUNDING)  # in the main process only
-            if threading.current_thread() is threading.main_thread():  # Python delivers signals to no other
-                for signum in (signal.SIGINT, signal.SIGTERM):
-                    at_exit.callback(signal.signal, signum, signal.signal(signum, self._on_signal))
-            self._loop()
+            with self.signal:
+                self._loop()
         for callback in self.callbacks:
             callback.on_train_end(self)
         self.placement.finish()
@@ -251,14 +245,6 @@ class Trainer:
 
     # -- checkpoints
 
-    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
-        again = time.monotonic() - self._signal_time
-        if signum == signal.SIGTERM == self._signal and again < _SAME_SIGNAL:
-            return  # a scheduler signals all processes of a job, and the first one passes its signal on
-        if self._signal:  # the second signal stops at once
-            raise KeyboardInterrupt
-        self._signal, self._signal_time = signum, time.monotonic()
-
     def _resume(self, newest: Path) -> dict[str, Any]:
         """Load a checkpoint and return its state."""
         self.module.train()
@@ -341,13 +327,13 @@ class Trainer:
         weights = self.learner.weights(self.step, self.steps)
         names = list(weights)
         local = [self.learner.counts(batch) for batch in slices]
-        numbers = [sum(c[n] for c in local) for n in names] + [self._signal]
+        numbers = [sum(c[n] for c in local) for n in names] + [self.signal.pending]
         device = self.accelerator.device
         # A single process must not wait for its accelerator here.
         local_sum = torch.tensor(numbers, device=device if self.ranks > 1 else "cpu")
         shared = self.accelerator.reduce(local_sum, "sum").tolist()
         counts = dict(zip(names, shared, strict=False))
-        stop = (self._signal or signal.SIGTERM) if shared[-1] else 0
+        stop = (self.signal.pending or signal.SIGTERM) if shared[-1] else 0
         sums = torch.zeros(len(names), device=device)
         shares = global_shares(self.accelerator, self.learner, self.module, slices, self._seed)
         for index, batch in enumerate(slices):
@@ -408,5 +394,5 @@ class Trainer:
             device=str(self.accelerator.device.type),
             precision=self.precision,
             ranks=self.ranks,
-            signal=self._signal,
+            signal=self.signal.pending,
         )
