@@ -334,8 +334,8 @@ def test_tokens_that_are_not_our_words_are_reported_where_links_count_words(tmp_
     rows = [("it 's John 's house .", "es ist das Haus von John .")] * 3 + [("a dog", "ein Hund .")]
     found = _warned_of_tokens(tmp_path, capfd, rows)
     assert found == [
-        "the text looks tokenized, but in 3 of 4 pairs the words that are found in it are not its tokens; if links and"
-        " gold links count tokens, add --tokenized"
+        "the text looks tokenized, but in 3 of 4 pairs the words that are found in it are not its tokens; if links"
+        " count tokens, add --tokenized"
     ]
     assert _warned_of_tokens(tmp_path, capfd, rows, tokenised=True) == []
     # Words and tokens are the same, so both options give the same links.

@@ -91,6 +91,10 @@ def test_killed_after_the_tokenizer_it_resumes_to_the_same_bytes(tmp_path):
         ({"max_length": 5}, r"too long \(> 3 pieces\) \(the encoder takes no more"),
         ({"tokenizer": "paralign-mini"}, "--vocab is the size of .* but paralign-mini is one already"),
         ({"recipe": "xlm"}, "the objective 'tlm' reads pairs, but --text is plain text"),
+        (
+            {"overrides": {"objectives": ["mlm", "moco"]}, "settings": []},
+            "the objective 'moco' reads pairs, but --text is plain text",
+        ),
         ({"max_length": 3}, r"set data\.max_pieces=1"),
         ({"heldout": ["en=missing.txt"]}, "missing.txt"),
         ({"heldout": ["en={tmp}/one.txt"]}, "too little held-out text in 'en'"),

@@ -22,6 +22,7 @@ from paralign.metrics.alignment import AlignmentScore, alignment_score
 from paralign.sources.readers import fill_gaps, read_pairs
 from paralign.sources.smallworld import smallworld_gold
 from paralign.sources.specs import PairSpec, check_order, input_files, parse_pairs, smallworld_range
+from paralign.text.tokenized import TokenCheck
 from paralign.text.words import split_words
 from paralign.version import __version__
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
@@ -42,8 +43,6 @@ __all__ = [
 
 Sizes = list[tuple[int, int]]
 """Number of words of both sides of each pair."""
-_LONE = frozenset(".,。，")
-"""Marks that follow a word without a space, except in tokenized text."""
 
 DEFAULT_ENCODER = "intfloat/multilingual-e5-small"
 """Of ``similarity``: a small encoder that has seen translations (docs/results/word-alignment.md)."""
@@ -339,27 +338,14 @@ def read_word_pairs(
 
 
 def warn_of_tokens(pairs: Iterable[WordPair], spec: PairSpec, quiet: bool) -> Iterator[WordPair]:
-    """Yield the pairs, then report if the text is tokenized and its tokens are not the words that were found.
-
-    Gold links of tokenized text, which count tokens, would be compared with links between other words. Text counts as
-    tokenized if a full stop or a comma is a token of its own in at least half of the sentences, of either side, whose
-    words are not their tokens. Text without spaces between words has no such tokens.
-    """
-    differ, tokenized = [0, 0], [0, 0]
-    count = affected = 0
+    """Yield the pairs, then report if the text is tokenized and its tokens are not the words that were found."""
+    check = TokenCheck()
     for pair in pairs:
-        count += 1
-        found = [text.split(" ") for text in pair.texts]
-        other = [side for side in (0, 1) if len([t for t in found[side] if t]) != len(pair.words[side])]
-        affected += bool(other)
-        for side in other:
-            differ[side] += 1
-            tokenized[side] += not _LONE.isdisjoint(found[side])
+        check.add(pair.texts, [len(words) for words in pair.words])
         yield pair
-    if any(2 * lone >= number > 0 for lone, number in zip(tokenized, differ, strict=True)):
-        message = f"in {affected:,} of {count:,} pairs the words that are found in it are not its tokens"
-        hint = "if links and gold links count tokens, add --tokenized"
-        echo(f"WARNING {spec.path}: the text looks tokenized, but {message}; {hint}", quiet=quiet)
+    message = check.message("--tokenized")
+    if message:
+        echo(f"WARNING {spec.path}: {message}", quiet=quiet)
 
 
 def read_texts(

@@ -208,7 +208,7 @@ def _check_views_of_text(config: RunConfig) -> None:
     """
     for name in config.objectives:
         kind = find_objective(name)
-        if kind.needs_links or not set(PAIR_VIEWS).isdisjoint(kind.reads):
+        if kind.needs_pairs or kind.needs_links or not set(PAIR_VIEWS).isdisjoint(kind.reads):
             hint = "give --pairs SRC-TGT=PATH, or use objectives of plain text, such as mlm"
             raise UserError(f"the objective {name!r} reads pairs, but --text is plain text", hint=hint)
 

@@ -207,6 +207,8 @@ class Objective(nn.Module):
     """Name of its section of the settings, and of its loss in the log."""
     reads: ClassVar[tuple[str, ...]]
     """Views whose hidden states it reads with gradient; see :mod:`paralign.batches.views`."""
+    needs_pairs: ClassVar[bool] = False
+    """Whether it uses pairs although no view in ``reads`` is one of pairs."""
     needs_logits: ClassVar[bool] = False
     """Whether it computes logits with the vocabulary head, which is frozen if no objective does."""
     needs_links: ClassVar[bool] = False

@@ -105,6 +105,7 @@ class MomentumContrast(Objective):
 
     name: ClassVar[str] = "moco"
     reads: ClassVar[tuple[str, ...]] = ("first",)
+    needs_pairs: ClassVar[bool] = True
     Config: ClassVar[type[ObjectiveConfig]] = MoCoConfig
     config: MoCoConfig
     queue: Tensor

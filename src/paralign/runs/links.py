@@ -20,11 +20,15 @@ from paralign.languages import parse_derived
 from paralign.runs.settings import LinksConfig
 from paralign.sources.readers import line_count
 from paralign.sources.specs import PairSpec, parse_pairs, smallworld_range
-from paralign.text.words import split_words
+from paralign.text.tokenized import TokenCheck
+from paralign.text.words import split_words, word_spans
 from paralign.words.base import AlignerOptions, WordPair, find_aligner, make_aligner
 from paralign.words.word_links import WordLinks
 
 __all__ = ["open_links"]
+
+_SAMPLE = 2_000
+"""Pairs of a source that are read to find out whether it is tokenized."""
 
 
 def open_links(
@@ -63,6 +67,9 @@ def open_links(
     if files:
         rows, where = _read(store, [parse_pairs(text) for text in files], lenient, quiet)
         facts: dict[str, Any] = {"files": list(files)}
+        if not config.tokenised:
+            for line in _tokenized_sources(store):
+                echo(f"WARNING {line}", quiet=quiet)
     else:
         rows = _align(store, config, model, path, quiet)
         facts = {"method": config.method}
@@ -156,6 +163,19 @@ def _read(
             yield tables[number][line]
 
     return rows_of_records(), where
+
+
+def _tokenized_sources(store: TokenStore) -> Iterator[str]:
+    """Yield a warning for each source of a store that is tokenized text, from a sample of its pairs."""
+    for number, entry in enumerate(store.meta["specs"]):
+        records = np.flatnonzero(store.spec == number)
+        check = TokenCheck()
+        for record in records[:: len(records) // _SAMPLE + 1].tolist():
+            texts = [store.text(record, side) for side in (0, 1)]
+            check.add(texts, [len(word_spans(text)) for text in texts])
+        message = check.message("--set links.tokenised=true")
+        if message:
+            yield f"{entry['spec']}: {message}"
 
 
 def _line_count(source: Mapping[str, Any]) -> int | None:
