@@ -103,7 +103,7 @@ class Static(Objective):
             self.register_buffer(f"starts_{side}", starts, persistent=False)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self._seed = seed_for(torch.initial_seed() % (1 << 62))
-        self._cosine = 0.0
+        self._cosines = torch.zeros(()), 0
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count dictionary entries."""
@@ -122,7 +122,7 @@ class Static(Objective):
             first, second = (self._rows(table, side, chosen) for side in (0, 1))
             cosines = nn.functional.cosine_similarity(first, second, dim=1)
         total = cosines.sum()
-        self._cosine = float(total.detach()) / max(1, len(cosines))
+        self._cosines = total.detach(), len(cosines)
         return {self.name: -total}
 
     def _chosen(self) -> Tensor | None:
@@ -155,4 +155,5 @@ class Static(Objective):
 
     def metrics(self) -> Mapping[str, float]:
         """Return the mean cosine of the entries."""
-        return {} if self.config.distance == "l2" else {"static_cosine": self._cosine}
+        total, entries = self._cosines
+        return {} if self.config.distance == "l2" else {"static_cosine": float(total) / max(1, entries)}

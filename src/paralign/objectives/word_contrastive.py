@@ -53,7 +53,7 @@ class WordContrast(GlobalObjective):
     needs_links: ClassVar[bool] = True
     Config: ClassVar[type[ObjectiveConfig]] = WordContrastConfig
     config: WordContrastConfig
-    _accuracy: float | None = None
+    _correct: tuple[Tensor, int] | None = None  # of the last step: links whose translation is nearest, and all
 
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """Count links."""
@@ -82,7 +82,7 @@ class WordContrast(GlobalObjective):
         number, not with its square.
         """
         n = len(vectors)
-        total, correct = vectors.new_zeros(n), 0.0
+        total, correct = vectors.new_zeros(n), torch.zeros((), device=vectors.device)
         rows = max(1, _ENTRIES // max(1, n))
         for direction, related in enumerate(_related(identities)):
             sides = vectors[:, direction], vectors[:, 1 - direction]
@@ -93,8 +93,8 @@ class WordContrast(GlobalObjective):
                 parts = [checkpoint(self._rows, at, *sides, related, use_reentrant=False) for at in blocks]
                 losses, best = map(torch.cat, zip(*parts, strict=True))
             total = total + losses / 2
-            correct += float(best.float().sum()) / 2
-        self._accuracy = correct / n if n else None
+            correct += best.float().sum() / 2
+        self._correct = correct, n
         return total
 
     def _rows(self, at: slice, queries: Tensor, keys: Tensor, related: tuple[Pairs, Pairs]) -> tuple[Tensor, Tensor]:
@@ -110,7 +110,10 @@ class WordContrast(GlobalObjective):
 
     def metrics(self) -> Mapping[str, float]:
         """Return the share of links of the batch whose translation is more similar than all negatives."""
-        return {} if self._accuracy is None else {f"{self.name}_accuracy": self._accuracy}
+        if self._correct is None or not self._correct[1]:
+            return {}
+        correct, links = self._correct
+        return {f"{self.name}_accuracy": float(correct) / links}
 
 
 def _without(logits: Tensor, pairs: Pairs) -> Tensor:
