@@ -65,7 +65,7 @@ class WordContrast(GlobalObjective):
         return F.normalize(torch.stack(vectors, 1), dim=2)
 
     def identify(self, batch: Batch) -> Ints:
-        """Return the record of each link, and both words in the pair. Shape: [n, 3].
+        """Return for each link the record, its position in the global batch, and both words in the pair. Shape: [n, 4].
 
         A record that occurs twice in a batch, by temperature sampling, is no negative of itself.
         """
@@ -73,7 +73,7 @@ class WordContrast(GlobalObjective):
         words = linked_word_ids(linked)
         starts = (batch.view(name).starts[linked.rows] for name in self.reads)
         inside = (ids - start for ids, start in zip(words, starts, strict=True))
-        return np.stack([batch.ids[linked.rows], *inside], 1)
+        return np.stack([batch.ids[linked.rows], batch.positions[linked.rows], *inside], 1)
 
     def losses(self, vectors: Tensor, identities: Ints) -> Tensor:
         """Return the mean cross-entropy of both directions of each link.
@@ -133,23 +133,25 @@ def _related(identities: Ints) -> list[tuple[Pairs, Pairs]]:
     """Return for each direction the pairs of links that are not negatives of each other.
 
     Args:
-        identities: pair and both words of each link. Shape: [n, 3].
+        identities: record, position in the batch and both words of each link. Shape: [n, 4].
 
     Returns:
         For the first and the second word as query: pairs (i, j), i ≠ j, where the other word of link j is also a
         translation of the query of link i; and pairs where the queries of i and j share a translation, i = j included.
+        Both contain all pairs of links of the same record at different positions, whose sides may be swapped.
     """
     order = np.argsort(identities[:, 0], kind="stable")
     _, sizes = np.unique(identities[:, 0], return_counts=True)
-    # All i and j of the same pair of sentences; words of different pairs are never related.
+    # All i and j of the same record; words of different records are never related.
     times = np.repeat(sizes, sizes)
     i, j = np.repeat(order, times), order[ranges(np.repeat(row_starts(sizes), sizes), times)]
-    words = [np.unique(identities[:, [0, side]], axis=0, return_inverse=True)[1].reshape(-1) for side in (1, 2)]
+    words = [np.unique(identities[:, [1, side]], axis=0, return_inverse=True)[1].reshape(-1) for side in (2, 3)]
+    repeated = identities[i, 1] != identities[j, 1]
     base = len(identities) + 1
     out = []
     for own, other in (words, words[::-1]):
-        translates = np.isin(own[i] * base + other[j], own * base + other) & (i != j)
+        translates = np.isin(own[i] * base + other[j], own * base + other) & (i != j) | repeated
         together = own[i] * base + own[j]
-        shares = np.isin(together, together[other[i] == other[j]])
+        shares = np.isin(together, together[other[i] == other[j]]) | repeated
         out.append(((i[translates], j[translates]), (i[shares], j[shares])))
     return out
