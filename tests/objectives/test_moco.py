@@ -280,6 +280,15 @@ def test_metrics_are_those_of_all_slices_of_a_step(store, make_encoder):
     assert len(objective._last) == 24
 
 
+def test_the_projection_is_computed_in_fp32(encoder):
+    """In bf16, vectors of similar sentences are equal."""
+    objective, vectors = moco(encoder), 1 + 1e-4 * torch.randn(5, encoder.width)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = objective.projection(vectors)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, objective.projection(vectors))
+
+
 # -- the moving average
 
 

@@ -308,6 +308,16 @@ def test_denoise_links_is_the_definition(store, encoder, batch):
     )
 
 
+def test_denoise_links_of_a_view_without_rows_is_zero(store, make_encoder):
+    encoder = make_encoder()
+    views, training = ViewsConfig(joint_share=0.01), TrainingConfig(batch=2)
+    batch = CorpusBatches(store, encoder.template, views, training, longest=encoder.max_pieces).batch(0)
+    assert len(batch.view("joint").rows) == 0
+    loss = objective("denoise_links", encoder)(Step(encoder, batch))["denoise_links"]
+    loss.backward()
+    assert loss.item() == 0
+
+
 def test_labels_are_computed_without_dropout_and_without_gradient(make_encoder, batch):
     encoder = make_encoder(dropout=0.5).train()
     made = objective("denoise_links", encoder)
@@ -514,6 +524,19 @@ def test_the_spread_in_the_log_is_that_of_the_highest_layer(make_encoder, batch)
         expected = spread(encoder.encode(batch.view("first")).mean())
     found = learner.metrics()
     assert {name: found[f"sentence_{name}"] for name in expected} == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_spread_in_the_log_is_that_of_all_slices_of_a_step(store, make_encoder):
+    encoder, spreads = make_encoder(dropout=0.0), []
+    corpus = CorpusBatches(store, encoder.template, ViewsConfig(), TrainingConfig(batch=12), longest=encoder.max_pieces)
+    learner = Learner(encoder, {"anchor": objective("anchor", encoder)})
+    for count in (1, 12):
+        learner.start_step()
+        for part in corpus.slices(2, 0, 1, count):
+            learner(part)
+        spreads.append({name: value for name, value in learner.metrics().items() if name.startswith("sentence_")})
+    assert list(spreads[0]) == ["sentence_mean_cosine", "sentence_effective_rank"]
+    assert spreads[0] == pytest.approx(spreads[1], rel=1e-3)
 
 
 @pytest.mark.parametrize(

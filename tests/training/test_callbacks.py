@@ -71,8 +71,8 @@ def test_hooks_are_called_in_order_and_callbacks_in_the_order_given(make_encoder
         *both("log", 4),
         *both("step", 4),
         ("trainer", "save", 4),
-        *both("close", None),
         *both("end", 4),
+        *both("close", None),
     ]
     assert outcome.alarms == ["alarm of a", "alarm of b"]
 
@@ -106,7 +106,7 @@ def test_a_stopped_run_is_closed_but_has_not_ended(make_encoder, store, tmp_path
     assert not [call for call in calls if call[1] == "end"]
 
 
-@pytest.mark.parametrize("hook", ["on_train_start", "on_step_end", "on_log"])
+@pytest.mark.parametrize("hook", ["on_train_start", "on_step_end", "on_log", "on_train_end"])
 def test_a_callback_that_fails_closes_all_of_them(hook, make_encoder, store, tmp_path, monkeypatch):
     calls = []
     first, second = Recorder(calls, "a"), Recorder(calls, "b")
@@ -126,7 +126,13 @@ def test_callbacks_may_log_and_others_receive_it(make_encoder, store, tmp_path):
             if trainer.step == 2:
                 trainer.record(event="note", step=trainer.step, value=7)
 
+        def on_train_end(self, trainer):
+            trainer.record(event="note", step=trainer.step, value=8)
+
     calls = []
     run(make_encoder(), store, tmp_path, Note(), Recorder(calls, "a"))
-    assert ("a", "note", 2) in calls
-    assert [line for line in log_of(tmp_path) if "event" in line] == [{"event": "note", "step": 2, "value": 7}]
+    assert [call for call in calls if call[1] == "note"] == [("a", "note", 2), ("a", "note", 9)]
+    assert [line for line in log_of(tmp_path) if "event" in line] == [
+        {"event": "note", "step": 2, "value": 7},
+        {"event": "note", "step": 9, "value": 8},
+    ]

@@ -16,6 +16,7 @@ from paralign.batches.views import Batch, View
 from paralign.device import on_device
 from paralign.encoder import Encoder, HiddenStates
 from paralign.objectives.base import LayerConfig, Objective, ObjectiveConfig, Step
+from paralign.objectives.sentence_units import pad_rows
 from paralign.ragged import row_ids, row_positions
 from paralign.words.matching import itermax, transport_plan
 
@@ -52,11 +53,7 @@ class _Sides:
 
     def padded(self, states: HiddenStates, side: int) -> Tensor:
         """Return the states of a side in fp32. Shape: [B, m, d]."""
-        sizes = self.sizes[side]
-        longest = max(1, int(sizes.max(initial=0)))
-        place = on_device(row_ids(sizes) * longest + row_positions(sizes), states.flat.device)
-        out = states.flat.new_zeros(len(sizes) * longest, states.flat.shape[1], dtype=torch.float32)
-        return out.index_copy(0, place, states.at(self.positions[side]).float()).view(len(sizes), longest, -1)
+        return pad_rows(states.at(self.positions[side]).float(), self.sizes[side])
 
     def inside(self, side: int, device: torch.device) -> Tensor:
         """Return where :meth:`padded` has pieces. Shape: [B, m]."""

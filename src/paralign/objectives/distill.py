@@ -108,7 +108,8 @@ class Distill(Objective):
         view = take_rows(batch.view(name), rows)
         if not self._same_pieces or view.lengths.max(initial=0) > teacher.max_pieces:
             longest = teacher.max_pieces - sum(map(len, teacher.template.single))
-            pieces = teacher.tokenize([batch.texts(name)[row] for row in rows.tolist()], self.config.pivot)
+            texts = batch.texts(name)
+            pieces = teacher.tokenize([texts[row] for row in rows.tolist()], self.config.pivot)
             view = sentence_view(teacher, [ids[:longest] for ids, _ in pieces], None)
         (states,) = teacher.encode_layers(view, [teacher.layer_number(self.config.teacher_layer)])
         return states.pool(self.config.pool).float()

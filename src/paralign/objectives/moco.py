@@ -82,7 +82,10 @@ def _text_ids(view: View, device: torch.device) -> Tensor:
 
 
 class _Projection(nn.Module):
-    """z = W2 ReLU(W1 h) on the L2-normalized sentence vector h (equation 2)."""
+    """z = W2 ReLU(W1 h) on the L2-normalized sentence vector h (equation 2), in fp32.
+
+    Vectors of similar sentences differ by less than bf16 can represent, as in a new encoder.
+    """
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()
@@ -90,7 +93,8 @@ class _Projection(nn.Module):
         self.outer = nn.Linear(width, size, bias=False)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        out: Tensor = self.outer(F.relu(self.inner(F.normalize(vectors.float(), dim=1))))
+        with torch.autocast(vectors.device.type, enabled=False):
+            out: Tensor = self.outer(F.relu(self.inner(F.normalize(vectors.float(), dim=1))))
         return out
 
 

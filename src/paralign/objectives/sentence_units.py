@@ -15,7 +15,7 @@ from paralign.device import on_device
 from paralign.objectives.base import Step
 from paralign.ragged import row_ids, row_positions
 
-__all__ = ["Unit", "Units", "alignment_loss", "alignment_probabilities", "locate_units", "padded_units"]
+__all__ = ["Unit", "Units", "alignment_loss", "alignment_probabilities", "locate_units", "pad_rows", "padded_units"]
 
 Unit = Literal["piece", "word"]
 Ints = npt.NDArray[np.int64]
@@ -65,10 +65,23 @@ def padded_units(step: Step, name: str, units: Units, layer: float) -> Tensor:
     index = on_device(units.unit, states.device)
     means = states.new_zeros(total, states.shape[1]).index_add(0, index, states)
     means = means / on_device(count.astype(np.float32), states.device).unsqueeze(1)
-    longest = max(1, int(units.sizes.max(initial=0)))
-    place = row_ids(units.sizes) * longest + row_positions(units.sizes)
-    padded = states.new_zeros(len(units.sizes) * longest, states.shape[1])
-    return padded.index_copy(0, on_device(place, states.device), means).view(len(units.sizes), longest, -1)
+    return pad_rows(means, units.sizes)
+
+
+def pad_rows(vectors: Tensor, sizes: Ints) -> Tensor:
+    """Return rows of vectors, padded with zeros to the longest.
+
+    Args:
+        vectors: of all rows, one after the other. Shape: [n, d].
+        sizes: number of vectors of each row. Shape: [B].
+
+    Returns:
+        Shape: [B, m, d], where m is the largest of ``sizes``, at least 1.
+    """
+    longest, width = max(1, int(sizes.max(initial=0))), vectors.shape[1]
+    place = on_device(row_ids(sizes) * longest + row_positions(sizes), vectors.device)
+    padded = vectors.new_zeros(len(sizes) * longest, width)
+    return padded.index_copy(0, place, vectors).view(len(sizes), longest, width)
 
 
 def alignment_probabilities(

@@ -69,7 +69,7 @@ class Callback:
 
     Order of the calls: :meth:`load_state_dict` if the run is resumed, :meth:`on_train_start`; for each step
     :meth:`on_log` (every ``training.log_every`` steps), :meth:`on_step_end`, and :meth:`state_dict` if a checkpoint is
-    saved; then :meth:`close`, :meth:`on_train_end` and :meth:`alarms`. Several callbacks are called in the order in
+    saved; then :meth:`on_train_end`, :meth:`close` and :meth:`alarms`. Several callbacks are called in the order in
     which the trainer received them. All processes of a distributed run make the same calls.
 
     Attributes:

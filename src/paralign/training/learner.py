@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from paralign.batches.views import Batch
@@ -37,7 +38,7 @@ class Learner(nn.Module):
         self.encoder = encoder
         self.objectives = nn.ModuleDict(objectives)
         use_fast_dropout(self)
-        self._vectors: Tensor | None = None
+        self._vectors: list[Tensor] = []  # of each slice of a step
         self.requests = _requests(encoder, objectives.values())
         if not any(o.needs_logits for o in objectives.values()):
             unread = encoder.head_parameters()
@@ -78,6 +79,10 @@ class Learner(nn.Module):
         """Return the loss at chance level of every loss that has one."""
         return {name: c for o in self.objectives_by_name().values() for name, c in o.chance().items()}
 
+    def start_step(self) -> None:
+        """Forget the slices of the last step, whose vectors :meth:`metrics` describes."""
+        self._vectors.clear()
+
     def forward(
         self, batch: Batch, share: Callable[[Any, Tensor], Share] | None = None, *, represent: bool = False
     ) -> dict[str, Any]:
@@ -100,17 +105,18 @@ class Learner(nn.Module):
         if step.encoded:
             view = next(name for name, _ in step.encoded)
             highest = max(layer for name, layer in step.encoded if name == view)
-            self._vectors = step.encoded[view, highest].mean().detach()
+            self._vectors.append(step.encoded[view, highest].mean().detach())
         return {name: (total, counts[name]) for name, total in sums.items()}
 
     def metrics(self) -> dict[str, float]:
         """Return metrics for the log: those of the objectives, and the spread of sentence vectors.
 
-        They are mean-pooled from the highest layer that is read of the view that was encoded first.
+        They are those of all slices of the step, mean-pooled from the highest layer that is read of the view that was
+        encoded first.
         """
         out = {name: value for o in self.objectives_by_name().values() for name, value in o.metrics().items()}
-        if self._vectors is not None:
-            out |= {f"sentence_{name}": value for name, value in spread(self._vectors).items()}
+        if self._vectors:
+            out |= {f"sentence_{name}": value for name, value in spread(torch.cat(self._vectors)).items()}
         return out
 
 

@@ -160,8 +160,8 @@ class Trainer:
                     self.accelerator.print(REASON_FOR_ROUNDING)  # in the main process only
             with self.signal:
                 self._loop()
-        for callback in self.callbacks:
-            callback.on_train_end(self)
+            for callback in self.callbacks:
+                callback.on_train_end(self)
         self.placement.finish()
         return self._outcome()
 
@@ -324,6 +324,7 @@ class Trainer:
 
     def _optimize(self, slices: list[Batch]) -> tuple[dict[str, float], float, int]:
         """Take one optimizer step; return the losses, the norm of the gradient and a pending signal of any process."""
+        self.learner.start_step()
         weights = self.learner.weights(self.step, self.steps)
         names = list(weights)
         local = [self.learner.counts(batch) for batch in slices]
