@@ -165,6 +165,22 @@ def test_seeds_share_a_lineage_and_other_bases_methods_and_texts_do_not(base, ma
         ({"overrides": ["moco.temperature=0"]}, r"moco\.temperature"),
         ({"overrides": ["objectives=[]"]}, "no objectives"),
         ({"overrides": ['objectives=["tlm","tlm"]']}, "two objectives have the same name"),
+        # Found with the first batch, before the run begins:
+        (
+            {"settings": QUICK, "overrides": ['objectives=["bilingual"]', "views.joint_share=0.5"]},
+            r"remove views\.joint_share",
+        ),
+        (
+            {"settings": QUICK, "overrides": ['objectives=["distill"]', "distill.pivot=fr"]},
+            "no text in the pivot language 'fr'",
+        ),
+        (
+            {
+                "pairs": ("en-de=smallworld:0-9", "en-fr=smallworld:9-20"),
+                "overrides": ["views.language_types=true", "training.batch=8"],
+            },
+            "language_types with 3 languages",
+        ),
     ],
 )
 def test_wrong_input_is_reported_and_leaves_nothing_behind(more, message, base, tmp_path):

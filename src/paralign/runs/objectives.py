@@ -35,7 +35,9 @@ def objective_classes(config: RunConfig) -> list[type[Objective]]:
 
 def needs_links(config: RunConfig) -> bool:
     """Return whether a run uses word links."""
-    return config.views.avoid_double_mask or any(kind.needs_links for kind in objective_classes(config))
+    kinds = objective_classes(config)
+    masked = config.views.avoid_double_mask and any("joint" in kind.reads for kind in kinds)
+    return masked or any(kind.needs_links for kind in kinds)
 
 
 def needs_dictionary(config: RunConfig) -> bool:

@@ -299,10 +299,23 @@ def prepare_training(
             quiet=options.quiet,
             callbacks=_callbacks(inputs, options),
         )
+        _check_first_batch(trainer)
     except BaseException:
         folder.abandon()
         raise
     return PreparedTraining(folder, inputs, config, options, encoder, store, trainer)
+
+
+def _check_first_batch(trainer: Trainer) -> None:
+    """Check that views and objectives fit the data, by assembling the first batch.
+
+    Raises:
+        UserError: if one does not fit, as ``views.language_types`` with three languages.
+    """
+    batch = trainer.batches.batch(0)
+    for view in trainer.views:
+        batch.view(view)
+    trainer.learner.counts(batch)
 
 
 def _callbacks(inputs: TrainingInputs, options: RunOptions) -> list[Callback]:
