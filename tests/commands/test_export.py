@@ -159,6 +159,19 @@ def test_the_card_says_base_languages_data_and_the_scores_of_the_results(base, t
         line = f"| {language} | {row.metric} | {where} | {row.n} | {100 * row.value:.1f} |"
         assert line in card
     assert card.count("accuracy_cosine") == 4
+    # Of an encoder without its last layer, only the scores of the layers that remain; seeds are averaged.
+    encoder_results = tmp_path / "low"
+    for data in ("en-de=smallworld:100-140", "en-de=smallworld:140-180"):
+        paralign.evaluate(str(encoder), task="retrieval", data=data, layer=1, dataset="low", quiet=True,
+                          out=encoder_results / data[-3:])  # fmt: skip
+    low = [row for path in encoder_results.iterdir() for row in read_results(path) if row.metric == "accuracy_cosine"]
+    mean = sum(row.value for row in low if row.where.direction == "en-de" and row.where.pool == "mean") / 2
+    made = paralign.export(str(encoder), tmp_path / "1", layer=1, results=[scores, encoder_results], quiet=True)
+    lines = [line for line in (made / "README.md").read_text().splitlines() if "accuracy_cosine" in line]
+    assert all("| layer 1, " in line for line in lines)
+    assert f"| low | en-de | accuracy_cosine | layer 1, mean | 40 | {100 * mean:.1f} |" in "\n".join(lines)
+    with pytest.raises(UserError, match="are of layers above 1 or of all layers"):
+        paralign.export(str(encoder), tmp_path / "2", layer=1, results=scores / "run", quiet=True)
 
 
 def test_results_without_a_score_of_the_encoder_are_refused(base, tmp_path, capsys, make_encoder):

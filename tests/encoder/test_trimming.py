@@ -150,7 +150,20 @@ def test_the_exported_folder_loads_without_paralign(base, tmp_path, capsys):
     with torch.no_grad():
         ours = model(**given).last_hidden_state
         assert torch.allclose(ours, original.model.base_model(**whole).last_hidden_state, atol=1e-6)
-    assert "nine tenths of the lines have 100.00 % of the pieces in the rest" in capsys.readouterr().err
+    assert "pieces of nine tenths of the lines cover 100.00 % of those in the other tenth" in capsys.readouterr().err
+
+
+def test_the_card_says_what_remains_of_the_vocabulary(base, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("The student chooses a hotel.\n" * 25)
+    out = paralign.export(str(base), tmp_path / "out", trim_vocabulary=f"en={text}")
+    pieces = len(AutoTokenizer.from_pretrained(out))
+    assert (
+        f"| vocabulary | {pieces} of 800 pieces: those of text in en. Others are unknown |"
+        in (out / "README.md").read_text()
+    )
+    with pytest.raises(UserError, match="the scores of --results were measured with the whole vocabulary"):
+        paralign.export(str(base), tmp_path / "other", trim_vocabulary=f"en={text}", results=tmp_path)
 
 
 def test_text_is_needed(base, tmp_path):

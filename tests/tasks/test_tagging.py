@@ -208,6 +208,9 @@ def test_predictions_are_written_as_they_are_read(tmp_path):
     item = entities(["Anna", "lebt", "in", "Rom"], ["B-PER", "O", "O", "B-LOC"])
     (path,) = NamedEntities().write(tmp_path / "p.tsv", [(item, item.tags)] * 2)
     assert [(i.words, i.tags) for i in read_tagged(parse_text(f"de={path}"))] == [(item.words, item.tags)] * 2
+    # Tags that a model predicted one by one: an I- of another type begins an entity, in the scores as well.
+    (path,) = NamedEntities().write(tmp_path / "q.tsv", [(item, ["B-PER", "I-ORG", "I-ORG", "O"])])
+    assert [i.tags for i in read_tagged(parse_text(f"de={path}"))] == [("B-PER", "B-ORG", "I-ORG", "O")]
     made = tree(["Anna", "lebt"], ["PROPN", "VERB"])
     (path,) = PartOfSpeech().write(tmp_path / "p.conllu", [(made, ["NOUN", "VERB"])])
     (back,) = read_trees(parse_text(f"de={path}"))

@@ -24,7 +24,7 @@ from paralign.errors import UserError
 from paralign.folders import atomic_folder, check_new_folder
 from paralign.results import Measurement
 from paralign.runs.groups import command_line, results_of
-from paralign.runs.sentence_card import ExportedEncoder, sentence_card
+from paralign.runs.sentence_card import ExportedEncoder, layer_and_pool, sentence_card
 from paralign.sources.readers import read_text
 from paralign.sources.specs import TextSpec, check_readable_again, parse_text
 
@@ -80,8 +80,11 @@ def export(
         raise UserError(f"unknown pool {pool!r}", hint="use cls or mean")
     if layer is not None and not 1 <= layer <= encoder.layers:
         raise UserError(f"the encoder has no hidden state {layer} to export", hint=f"use 1 to {encoder.layers}")
-    scores = _scores(results, encoder.digest(), model)
+    if trim_vocabulary and results:
+        message = "the scores of --results were measured with the whole vocabulary"
+        raise UserError(message, hint="export without --results, and evaluate the exported encoder")
     layers = encoder.layers
+    scores = _scores(results, encoder, model, layers if layer is None else layer)
     if layer is not None and layer != encoder.layers:
         before = encoder.encode(_SAMPLE, layer=layer)
         keep_layers(encoder.model, layer)
@@ -91,7 +94,10 @@ def export(
             if scores:
                 raise UserError(f"{text}: the scores of --results are not those of its vectors", hint="omit --results")
             echo(f"note: {text}: its vectors differ by up to {change:.2%}", quiet=quiet)
+    vocabulary = ""
     if trim_vocabulary:
+        tags = ", ".join(dict.fromkeys(spec.language for spec in specs))
+        vocabulary = f" of {len(encoder.tokenizer):,} pieces: those of text in {tags}. Others are unknown"
         encoder = _trimmed(encoder, specs, lenient=lenient, quiet=quiet)
     with atomic_folder(out) as part:
         base: Any = base_of(encoder.model)
@@ -123,7 +129,8 @@ def export(
             pool=pool,
             layer=layers if layer is None else layer,
             layers=layers,
-            parameters=sum(weight.numel() for weight in base.parameters()),
+            parameters=_weights(encoder),
+            vocabulary=f"{len(encoder.tokenizer):,}{vocabulary}" if vocabulary else "",
             command=command_line(export, {"out": str(out), **options}).replace("export", f"export {quote(model)}", 1),
         )
         (part / "README.md").write_text(sentence_card(exported, facts, scores), encoding="utf-8")
@@ -133,8 +140,8 @@ def export(
     return out
 
 
-def _scores(folders: Sequence[str | Path], model_hash: str, model: str) -> list[Measurement]:
-    """Return the measurements of an encoder in run folders.
+def _scores(folders: Sequence[str | Path], encoder: Encoder, model: str, layer: int) -> list[Measurement]:
+    """Return the measurements in run folders of the layers of an encoder that are exported.
 
     Raises:
         UserError: if folders are given that have none.
@@ -142,10 +149,17 @@ def _scores(folders: Sequence[str | Path], model_hash: str, model: str) -> list[
     if not folders:
         return []
     rows, _ = results_of(folders)
-    own = [row for _, row in rows if row.model_hash == model_hash]
+    own = [row for _, row in rows if row.model_hash == encoder.digest()]
     if not own:
         raise UserError(f"no scores found for {model}", where=folders[0], hint="give runs that evaluated this encoder")
-    return own
+    if layer == encoder.layers:
+        return own
+    # Of fine-tuned encoders and of removed layers it says nothing.
+    kept = [row for row in own if (number := layer_and_pool(row)[0]) is not None and number <= layer]
+    if not kept:
+        message = f"the scores of {model} are of layers above {layer} or of all layers"
+        raise UserError(message, where=folders[0], hint=f"evaluate it with --layer {layer}, or omit --results")
+    return kept
 
 
 def _trimmed(encoder: Encoder, texts: Sequence[TextSpec], *, lenient: bool, quiet: bool) -> Encoder:
@@ -164,12 +178,17 @@ def _trimmed(encoder: Encoder, texts: Sequence[TextSpec], *, lenient: bool, quie
     small = trim_vocabulary_of(encoder, most + tenth, known | others)
     covered = tenth[most > 0].sum() / max(1, tenth.sum())
     echo(
-        f"{len(small.tokenizer):,} of {len(encoder.tokenizer):,} pieces, {small.parameter_count() / 1e6:.1f} of "
-        f"{encoder.parameter_count() / 1e6:.1f} M weights; nine tenths of the lines have {100 * covered:.2f} % of the "
-        "pieces in the rest",
+        f"{len(small.tokenizer):,} of {len(encoder.tokenizer):,} pieces, {_weights(small) / 1e6:.1f} of "
+        f"{_weights(encoder) / 1e6:.1f} M weights; pieces of nine tenths of the lines cover {100 * covered:.2f} % of "
+        "those in the other tenth",
         quiet=quiet,
     )
     return small
+
+
+def _weights(encoder: Encoder) -> int:
+    """Return the number of weights without the vocabulary head, which is not exported."""
+    return sum(weight.numel() for weight in base_of(encoder.model).parameters())
 
 
 def _write(path: Path, value: object) -> None:

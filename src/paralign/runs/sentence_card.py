@@ -10,7 +10,7 @@ from paralign.encoder.card import limitations, on_hub, software
 from paralign.results import CHOSEN, Measurement
 from paralign.task_table import metric_without_conditions, task_info
 
-__all__ = ["ExportedEncoder", "sentence_card"]
+__all__ = ["ExportedEncoder", "layer_and_pool", "sentence_card"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class ExportedEncoder:
         layer: number of the hidden state that was exported.
         layers: number of layers of the encoder before layers above it were removed.
         parameters: number of weights.
+        vocabulary: what remains of the vocabulary. Empty: all of it.
         command: a command that exports it again.
     """
 
@@ -36,6 +37,7 @@ class ExportedEncoder:
     layers: int
     parameters: int
     command: str
+    vocabulary: str = ""
 
 
 def sentence_card(encoder: ExportedEncoder, facts: Mapping[str, Any], scores: Sequence[Measurement]) -> str:
@@ -68,6 +70,7 @@ def sentence_card(encoder: ExportedEncoder, facts: Mapping[str, Any], scores: Se
         ("longest text", f"{encoder.max_pieces} pieces; the rest is cut off"),
         ("similarity", "cosine"),
         ("weights", f"{encoder.parameters:,}"),
+        ("vocabulary", encoder.vocabulary),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows if value)
     return f"""---
@@ -141,25 +144,35 @@ with torch.no_grad():
 
 
 def _evaluation(scores: Sequence[Measurement], pool: str) -> str:
-    """Return a table of the main score of each task, language and direction."""
-    lines = []
+    """Return a table of the main score of each task, language and direction, as means over seeds."""
+    values: dict[str, list[float]] = {}
     for row in scores:
         info = task_info(row.task, row.settings)
         if info.main_metrics and metric_without_conditions(row.metric) != info.main_metrics[0]:
             continue
-        at = row.settings.get("chosen") if row.where.pool == CHOSEN else row.where.model_dump()
-        at = at if isinstance(at, Mapping) else {}
-        layer = "" if at.get("layer") is None else f"layer {at['layer']}"
-        where = ", ".join(part for part in (layer, at.get("pool") or "") if part)
-        text = f"{100 * row.value:.1f}"
+        number, vector = layer_and_pool(row)
+        where = ", ".join(part for part in ("" if number is None else f"layer {number}", vector) if part)
         direction = row.where.direction or row.language
-        lines.append(f"| {info.title} | {row.dataset} | {direction} | {row.metric} | {where} | {row.n:,} | {text} |")
-    if not lines:
+        cells = (info.title, row.dataset, direction, row.metric, where, f"{row.n:,}")
+        values.setdefault(" | ".join(cells), []).append(row.value)
+    if not values:
         return "Not evaluated: `paralign export --results RUNS` lists the scores of runs that evaluated this encoder."
     head = "| task | data | language | metric | vectors | items | score |\n|---|---|---|---|---|---:|---:|"
     # Special pieces are part of the mean in sentence-transformers.
     note = "\n\nMeasured with paralign, whose mean leaves out special pieces." if pool == "mean" else ""
-    return "\n".join([head, *dict.fromkeys(lines)]) + note
+    lines = [f"| {cells} | {100 * sum(of) / len(of):.1f} |" for cells, of in values.items()]
+    return "\n".join([head, *lines]) + note
+
+
+def layer_and_pool(row: Measurement) -> tuple[int | None, str]:
+    """Return the layer and the pooling of a measurement, also if they were chosen on development data.
+
+    Returns:
+        The number of the hidden state, None for a fine-tuned encoder; and the pooling, or an empty string.
+    """
+    at = row.settings.get("chosen") if row.where.pool == CHOSEN else row.where.model_dump()
+    at = at if isinstance(at, Mapping) else {}
+    return at.get("layer"), at.get("pool") or ""
 
 
 def _training(facts: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from paralign.encoder import Encoder
 from paralign.formats.conllu import UPOS, write_conllu
 from paralign.formats.items import Tagged, Tree
 from paralign.formats.lines import write_lines
+from paralign.formats.tagged_columns import to_bio
 from paralign.metrics.spans import span_counts, tag_runs
 from paralign.sources.readers import read_tagged, read_trees
 from paralign.sources.specs import parse_text
@@ -172,13 +173,16 @@ class NamedEntities(_Tagging):
         return {"majority": lambda item: ["O"] * len(item.tags)}
 
     def write(self, path: Path, answered: Iterable[tuple[Tagged, Sequence[str]]]) -> list[Path]:
-        """Write word, tab and predicted tag on each line, and a blank line after each sentence."""
+        """Write word, tab and predicted tag on each line, and a blank line after each sentence.
+
+        A predicted I- that does not continue an entity begins one, as in the scores, and is written as B-.
+        """
         write_lines(
             path,
             (
                 line
                 for item, tags in answered
-                for line in (*(f"{word}\t{tag}" for word, tag in zip(item.words, tags, strict=True)), "")
+                for line in (*(f"{word}\t{tag}" for word, tag in zip(item.words, to_bio(tags), strict=True)), "")
             ),
         )
         return [path]
