@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from paralign import folders
 from paralign.errors import UserError
@@ -44,6 +46,14 @@ def test_a_folder_appears_when_it_is_complete(tmp_path):
     assert names(tmp_path / "a") == ["out"]
     assert names(tmp_path / "a" / "out") == ["inner"]
     assert (tmp_path / "a" / "out" / "inner" / "new").read_text() == "x"
+
+
+def test_files_of_a_folder_are_as_readable_as_new_files(tmp_path):
+    """safetensors creates files that only their owner can read."""
+    (tmp_path / "plain").write_text("x")
+    with atomic_folder(tmp_path / "out") as folder:
+        save_file({"a": np.zeros(1)}, folder / "weights.safetensors")
+    assert (tmp_path / "out" / "weights.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_an_existing_folder_is_refused_or_replaced(tmp_path):

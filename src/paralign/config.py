@@ -284,10 +284,12 @@ def resolve(cls: type[C], *layers: Mapping[str, Any], where: str | Path | None =
     except ValidationError as error:
         first = error.errors()[0]
         location = first["loc"]
+        reason = first["msg"].removeprefix("Value error, ")
+        if location[-1:] in (("int",), ("float",)):  # the alternatives of a number that may be a fraction
+            location, reason = location[:-1], "Input should be a number"
         name = ".".join(str(part) for part in location)
         if first["type"] == "extra_forbidden":
             raise UserError(f"unknown setting {name!r}", where=where, hint=_known_setting(cls, location)) from error
-        reason = first["msg"].removeprefix("Value error, ")
         value = first.get("input")
         actual = "" if isinstance(value, Mapping) else f", not {value!r:.80}"
         raise UserError(f"{f'setting {name!r}' if name else 'settings'}: {reason}{actual}", where=where) from error

@@ -82,7 +82,10 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
                 if leftover.name != "lock":
                     shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             yield part
+            readable = part.stat().st_mode & 0o666  # safetensors makes files that only their owner can read
             for file in (*part.rglob("*"), part):
+                if file.is_file() and not file.is_symlink():
+                    file.chmod(file.stat().st_mode | readable)
                 _flush(file)
             if path.exists():
                 shutil.rmtree(old, ignore_errors=True)

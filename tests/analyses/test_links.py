@@ -86,6 +86,14 @@ def test_the_figure_distinguishes_links_and_trusts_no_word(files):
     assert "&lt;b&gt;it&lt;/b&gt;" in plots[2]
 
 
+def test_the_terminal_names_the_aligner_of_each_score(files, capsys):
+    rows = analyze(files, "first", "second", gold=files / "gold", quiet=False)
+    said = capsys.readouterr().err
+    for name, own in (("first", rows[:3]), ("second", rows[3:])):
+        scores = ", ".join(f"{row.metric} {100 * row.value:.1f}" for row in own)
+        assert re.search(rf"^{name}: .* links in 3 pairs.*, {scores}$", said, re.MULTILINE)
+
+
 def test_without_gold_links_the_first_aligner_is_the_reference(files):
     assert analyze(files, "first", "second", show=1) == []
     page = write_report([files / "run"], files / "page.html").html.read_text()

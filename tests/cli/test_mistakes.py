@@ -68,7 +68,31 @@ ALIGN = "align --model {base} --out {out} --recipe ppa-mini"
         (
             "evaluate --model {base} --task retrieval --data en-de={files}/good.tsv --dev en-de={files}/good.tsv "
             "--layer 1 --out {out}",
-            "development data choose the layer",
+            "--layer and --dev exclude each other: development data choose the layer (omit one)",
+        ),
+        (
+            ALIGN + " --pairs en-de={files}/good.tsv --set moco.layer=top",
+            "setting 'moco.layer': Input should be a number, not 'top'",
+        ),
+        (
+            ALIGN + " --pairs en-de={files}/good.tsv --set in_batch.layer=2",
+            "settings of 'in_batch', which is not an objective of this run (its objectives are tlm, moco",
+        ),
+        (
+            "map --model {base} --kind lir --layer 0.5 --text en=x --text de=y --out {out}",
+            "Invalid value for '--layer': Input should be a whole number",
+        ),
+        (
+            "map --model {base} --kind procrustes --text en=x --text de=y --out {out}",
+            "Invalid value for '--kind': 'procrustes' is not one of",
+        ),
+        (
+            "analyze space --model {base} --model {base} --text en=x --text de=y --out {out}",
+            "is given twice (--model ENCODER, once for each)",
+        ),
+        (
+            ALIGN + ' --pairs en-de={files}/good.tsv --set objectives=["moco"] --set training.gradient_cosine_every=2',
+            "training.gradient_cosine_every compares losses, and this run has only one",
         ),
         ("corpus bild", "bild"),
         ("words --pairs en-de={files}/good.tsv --set words=3 --out {out}", "write words.KEY=VALUE"),

@@ -100,7 +100,7 @@ def test_tokenised_text_is_split_at_spaces_only(tmp_path):
         ({"symmetrise": "grow"}, "did you mean 'grow-diag'"),
         ({"overrides": ["words.alpa=1"]}, "did you mean 'alpha'"),
         ({"overrides": ["moco.queue=1"]}, r"only has settings words\.KEY"),
-        ({"load": "nowhere"}, "not a trained word aligner"),
+        ({"load": "nowhere"}, "nowhere: there is no such folder"),
         ({"load": "a", "save": "b"}, "--save and --load cannot be combined"),
         ({"load": "{tmp}/kept", "overrides": ["words.alpha=1"]}, r"words\.alpha cannot be changed"),
         ({"train": ["de-en=smallworld:0-9"]}, "same languages in the same order"),

@@ -259,6 +259,13 @@ def test_each_fault(tmp_path, lines, setting, said):
     write_report([tmp_path / "out"], tmp_path / "r.html")
 
 
+def test_text_of_which_training_would_drop_all_pairs(base, tmp_path):
+    (tmp_path / "a.tsv").write_text("a dog\tein Hund\na cat\teine Katze\n")
+    faults = check_corpus([f"en-de={tmp_path / 'a.tsv'}"], model=str(base), out=tmp_path / "out", quiet=True)
+    assert len(faults) == 1
+    assert "no line can be used for training: 2 are too short and 0 too long; set data.min_pieces" in faults[0]
+
+
 def test_text_in_another_language(tmp_path):
     german = ["Der Hund läuft über die Straße und bellt laut.", "Wir haben heute leider keine Zeit mehr dafür."]
     lines = [f"{n} {text}" for n, text in zip(range(200), itertools.cycle(german), strict=False)]

@@ -82,8 +82,10 @@ def test_fewer_errors_are_a_gain(tmp_path):
     assert value == pytest.approx(0.25)
     assert 0 < low < value < high
     text = opening(paths)
-    assert "PPA is significantly better than the MLM control on word alignment (+25.0 points as a reduction" in text
+    assert "PPA is significantly better than the MLM control on word alignment (25.0 points lower, 95" in text
     assert "For error rates the gain is the reduction." in text
+    worse = [seeds_of(tmp_path, "MLM control", (100, 102), **fields), seeds_of(tmp_path, "PPA", (200, 202), **fields)]
+    assert "(PPA: 25.0 points higher, 95" in opening(write_report(worse, tmp_path / "r.html"))
 
 
 def test_without_a_control_the_figure_shows_scores_with_intervals(tmp_path):

@@ -129,6 +129,7 @@ def test_a_missing_map_or_one_of_another_encoder_is_an_error(base, make_encoder,
     for model, place, message in (
         (tmp_path / "other", tmp_path / "map", "learned for another encoder"),
         (base, tmp_path / "other", "not a linear map"),
+        (base, tmp_path / "none", "none: there is no such folder"),
     ):
         with pytest.raises(UserError, match=message):
             paralign.evaluate(

@@ -103,7 +103,7 @@ def _encode(
             truncated[number, language] += count
         streams.add(vectors)
         lengths += [tuple(map(len, texts)) for texts in chunk[: max(0, _MAX_LENGTHS - len(lengths))]]
-        progress(f"{text.languages[0]} and {len(text.languages) - 1} more: {streams.n:,} sentences")
+        progress(f"{', '.join(text.languages)}: {streams.n:,} sentences of each")
     if streams.n < 4:
         raise UserError(
             f"only {streams.n} sentences have text in all languages", where=text.path, hint="give 1,000 or more"
@@ -135,7 +135,10 @@ def _text_warnings(text: ParallelText, n: int, truncated: int, length_correlatio
                 f" {correlation:.2f}; are the files parallel?"
             )
     if truncated:
-        warnings.append(f"{truncated:,} sentences of a language were truncated to the encoder's maximum length")
+        warnings.append(
+            f"{'-'.join(text.languages)}: up to {truncated:,} of {n:,} sentences of a language were truncated to the "
+            "maximum length of an encoder"
+        )
     if n < _FEW_SENTENCES:
         warnings.append(
             f"{'-'.join(text.languages)}: {n} sentences are too few, and the interval is too wide to be useful; give"
@@ -219,5 +222,5 @@ class _Comparison:
     def summary(self) -> str:
         """Return a line with CKA by layer."""
         what = f"{self.language} before and after" if self.between_encoders else f"{self.source}-{self.language}"
-        values = " ".join(f"{layer.cka:.2f}" for layer in self.layers)
+        values = " ".join("undefined" if math.isnan(layer.cka) else f"{layer.cka:.2f}" for layer in self.layers)
         return f"{self.model_facts['method']}, {what}: CKA by layer {values}"

@@ -61,6 +61,9 @@ def analyze_encoders(
     """
     if not models:
         raise UserError("no encoder is given", hint="--model ENCODER, once for each")
+    repeated = [model for k, model in enumerate(models) if model in models[:k]]
+    if repeated:
+        raise UserError(f"the encoder {repeated[0]} is given twice", hint="--model ENCODER, once for each")
     settings = merge(*map(parse_override, overrides))
     unknown = sorted(set(settings) - {name})
     if unknown:

@@ -18,7 +18,6 @@ from paralign.metrics.alignment import alignment_items, alignment_score
 from paralign.metrics.ratios import ratio
 from paralign.results import Items, Measurement, write_results
 from paralign.runs.folder import RunFolder
-from paralign.runs.measure import echo_scores
 from paralign.sources.specs import PairSpec, parse_pairs
 from paralign.tasks.cross_lingual import result_language
 from paralign.words.base import WordPair
@@ -62,8 +61,8 @@ def analyze_links(
 
     ``figures/links.json`` contains the links of some sentences, which ``paralign report`` draws, and for each aligner
     the number of links, the words without a link, and how far it agrees with the first one. With ``gold``,
-    ``results.jsonl`` contains alignment error rate, precision and recall (Och and Ney 2003), whose differences the
-    report tests over sentence pairs.
+    ``results.jsonl`` contains alignment error rate, precision and recall (Och and Ney 2003); the report shows their
+    differences with intervals over sentence pairs.
 
     Args:
         links: ``NAME=FILE``, links in Pharaoh format, a line for each pair. Without a name, that of the file is used.
@@ -139,15 +138,14 @@ def analyze_links(
             aligned.rows = list(_rows(aligned, reference, spec, str(gold), folder.name))
         agreement = "" if aligned.agreement is None else f", F1 with {compared[0].name} {aligned.agreement:.1%}"
         number = sum(map(len, aligned.links))
-        echo(f"{aligned.name}: {number:,} links in {count:,} pairs{agreement}", quiet=quiet)
+        scores = "".join(f", {row.metric} {100 * row.value:.1f}" for row, _ in aligned.rows)
+        echo(f"{aligned.name}: {number:,} links in {count:,} pairs{agreement}{scores}", quiet=quiet)
     folder.begin(settings)
     folder.figure("links", "links", **_figure(spec, compared, reference, shown))
     measured = [row for aligned in compared for row in aligned.rows]
     write_results(folder.path, measured, fresh=True)
     folder.save(status="done")
-    rows = [row for row, _ in measured]
-    echo_scores(rows, quiet)
-    return rows
+    return [row for row, _ in measured]
 
 
 def unlinked_words(links: Sequence[set[Link]], sizes: Sequence[tuple[int, int]]) -> tuple[float, float]:

@@ -111,7 +111,7 @@ def check_corpus(
         echo(_summary(result), quiet=quiet)
     for overlap in overlaps:
         counts = f"{overlap.normalised:,} of {overlap.sentences:,} sentences occur in the text"
-        details = f"{overlap.exact:,} in the same spelling, {overlap.long:,} of them not short"
+        details = f"{overlap.exact:,} in the same spelling, {overlap.long:,} if short ones are not counted"
         echo(f"{overlap.source}: {counts}, {details}", quiet=quiet)
     for problem in problems:
         echo(f"PROBLEM {problem}")
@@ -148,6 +148,9 @@ def _problems(result: TextCheck, config: CheckConfig) -> Iterator[str]:
             yield f"{result.where}: {count:,} of {lines:,} lines {what}"
     if result.lines == result.empty + unreadable:
         yield f"{result.where}: no line can be used for training"
+    elif result.lines == result.empty + unreadable + (result.too_short or 0) + (result.too_long or 0):
+        lengths = f"{result.too_short:,} are too short and {result.too_long:,} too long"
+        yield f"{result.where}: no line can be used for training: {lengths}; set data.min_pieces and data.max_pieces"
     for side in result.sides:
         yield from _side_problems(result, side, config)
 

@@ -178,7 +178,7 @@ def check_dev(task: Task, settings: Mapping[str, Any], dev: Sequence[str]) -> No
         UserError: if a layer is given too, or the task has a head.
     """
     if dev and "layer" in settings:
-        raise UserError("development data choose the layer, so it cannot be given", hint="leave out one of them")
+        raise UserError("--layer and --dev exclude each other: development data choose the layer", hint="omit one")
     if dev and task.trains:
         raise UserError(f"the task {task.name!r} has no layer to choose", hint="leave --dev out")
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo, echo_dropped
+from paralign.corpus.language_identification import language_warnings
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance, write_provenance
 from paralign.encoder.hf import base_of, has_pooling_option
@@ -73,6 +74,8 @@ def export(
     specs = [parse_text(spec) for spec in trim_vocabulary]
     paths = (path for spec in specs for path in spec.paths)
     check_readable_again(paths, "--trim-vocabulary reads the text twice")
+    for warning in language_warnings(specs):
+        echo(f"WARNING {warning}", quiet=quiet)
     encoder = Encoder.from_pretrained(model)
     facts = read_provenance(model)
     pool = pool or ("cls" if "moco" in facts.get("objectives", ()) else "mean")

@@ -42,14 +42,18 @@ class _Outcome:
 
     @property
     def numbers(self) -> str:
-        """``+3.9 points, 95 % interval 2.1 to 5.6``."""
+        """``+3.9 points, 95 % interval 2.1 to 5.6``; of an error rate, ``3.9 points lower``."""
         scaled = self.table.key.scaled
-        parts = [f"{format_difference(self.gain, scaled)}{' points' if scaled else ''}"]
+        points = " points" if scaled else ""
+        ends = [self.low, self.high]
         if self.table.key.lower_is_better:
-            parts[0] += " as a reduction" if self.gain > 0 else " as a negative reduction"
+            parts = [f"{format_score(abs(self.gain), scaled)}{points} {'lower' if self.gain >= 0 else 'higher'}"]
+            ends = ends if self.gain >= 0 else [-self.high, -self.low]
+        else:
+            parts = [f"{format_difference(self.gain, scaled)}{points}"]
         if math.isfinite(self.low):
-            ends = f"{format_score(self.low, scaled)} to {format_score(self.high, scaled)}"
-            parts.append(f"95{_NBSP}% interval {ends}")
+            low, high = (format_score(end, scaled) for end in ends)
+            parts.append(f"95{_NBSP}% interval {low} to {high}")
         return ", ".join(parts)
 
 

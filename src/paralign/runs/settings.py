@@ -151,6 +151,10 @@ def run_settings(recipe: str, flags: Mapping[str, Any], overrides: Sequence[str]
     sections: dict[str, Any] = {
         name: (kind.Config, Field(default_factory=dict, validate_default=True)) for name, kind in classes.items()
     }
+    absent = [name for name in overriding if name in OBJECTIVES and name not in classes]
+    if absent:
+        message = f"settings of {absent[0]!r}, which is not an objective of this run"
+        raise UserError(message, hint=f"its objectives are {', '.join(names)}; --set objectives=[...] changes them")
     check_epochs(from_recipe, overriding, recipe)
     composed = create_model("Run", __base__=RunConfig, **sections)
     # A recipe that removes an objective of its base still has the section of that objective.

@@ -50,6 +50,7 @@ from paralign.runs.start_checkpoint import StartCheckpoint
 from paralign.sources.specs import PairSpec, TextSpec
 from paralign.training import Callback, CorpusBatches, HeldOutEvaluation, Learner, Outcome, Stopped, Trainer
 from paralign.training.alarms import Alarms
+from paralign.training.gradient_cosine import check_losses
 from paralign.training.head import HeadFit
 from paralign.training.memory import check_memory
 from paralign.training.trackers import Trackers, check_trackers
@@ -246,6 +247,8 @@ def prepare_training(
     # Before any work: they refuse settings and load encoders. Those with a dictionary wait for it.
     objectives = {name: make_objective(name, config, encoder) for name in config.objectives
                   if not find_objective(name).needs_dictionary}  # fmt: skip
+    if len(objectives) == len(config.objectives):
+        check_losses(config.training, sum(len(objective.weights()) for objective in objectives.values()))
     check_memory(nn.ModuleList([encoder, *objectives.values()]), best_device(), parts=parts)
     settings = config.model_dump(mode="json") | {"base": encoder.digest()}
     if inputs.start is not None:

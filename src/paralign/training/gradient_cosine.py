@@ -13,7 +13,7 @@ from paralign.errors import UserError
 from paralign.training.config import TrainingConfig
 from paralign.training.learner import Learner
 
-__all__ = ["GradientCosines", "gradient_cosines"]
+__all__ = ["GradientCosines", "check_losses", "gradient_cosines"]
 
 Cosines = dict[str, dict[str, float | None]]
 
@@ -63,6 +63,21 @@ def gradient_cosines(losses: Mapping[str, Tensor], groups: Mapping[str, Sequence
     return out
 
 
+def check_losses(config: TrainingConfig, losses: int) -> None:
+    """Check that there are losses to compare, if gradient cosines are measured.
+
+    Args:
+        config: settings of the loop.
+        losses: number of losses of the run.
+
+    Raises:
+        UserError: if there is only one.
+    """
+    if config.gradient_cosine_every and losses < 2:
+        message = "training.gradient_cosine_every compares losses, and this run has only one"
+        raise UserError(message, hint="remove it, or add an objective")
+
+
 class GradientCosines:
     """Measures gradient cosines every ``training.gradient_cosine_every`` steps (Yu et al. 2020 call negative ones
     conflicts), on the first slice of the first process, within the step: nothing is encoded again.
@@ -78,11 +93,7 @@ class GradientCosines:
     def __init__(self, learner: Learner, config: TrainingConfig) -> None:
         self.every = config.gradient_cosine_every
         self._learner = learner
-        if not self.every:
-            return
-        if len(learner.weights()) < 2:
-            message = "training.gradient_cosine_every compares losses, and this run has only one"
-            raise UserError(message, hint="remove it, or add an objective")
+        check_losses(config, len(learner.weights()))
 
     def due(self, step: int) -> bool:
         """Return whether to measure in a step, counted from 1."""

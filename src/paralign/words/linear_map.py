@@ -66,6 +66,8 @@ class LinearMap:
             UserError: if the folder is missing, damaged or of another version.
         """
         hint = "create one with paralign map"
+        if not Path(folder).is_dir():
+            raise UserError("there is no such folder", where=folder, hint=hint)
         FolderDigests(Path(folder), hint).check()
         try:
             facts = json.loads((Path(folder) / "map.json").read_text(encoding="utf-8"))

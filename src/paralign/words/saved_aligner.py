@@ -135,6 +135,8 @@ class SavedAligner:
         """
         folder = Path(folder)
         again = "train it again with paralign words --save"
+        if not folder.is_dir():
+            raise UserError("there is no such folder", where=folder, hint="train one with paralign words --save")
         FolderDigests(folder, again).check()
         try:
             facts = json.loads((folder / "words.json").read_text(encoding="utf-8"))
