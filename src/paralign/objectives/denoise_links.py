@@ -101,10 +101,11 @@ def pointer_loss(scores: Tensor, inside: Tensor, links: Tensor) -> tuple[Tensor,
     Args:
         scores: q·k / √d of masked pieces and the pieces of the other sentence. Shape: [M, m].
         inside: where there are pieces, not padding. Shape: [M, m].
-        links: the linked pieces of each masked piece, at least one. Shape: [M, m].
+        links: the linked pieces of each masked piece. Shape: [M, m].
 
     Returns:
-        The loss, a mean over the links of each piece, and whether the most probable piece is linked. Shapes: [M], [M].
+        The loss, a mean over the links of each piece, 0 without links, and whether the most probable piece is linked.
+        Shapes: [M], [M].
 
     >>> link = torch.tensor([[True, False, False, False]])
     >>> loss, _ = pointer_loss(torch.zeros(1, 4), torch.ones(1, 4) > 0, link)
@@ -112,7 +113,7 @@ def pointer_loss(scores: Tensor, inside: Tensor, links: Tensor) -> tuple[Tensor,
     True
     """
     log_p = scores.masked_fill(~inside, torch.finfo(scores.dtype).min).log_softmax(1)
-    loss = -(links * log_p).sum(1) / links.sum(1)
+    loss = -(links * log_p).sum(1) / links.sum(1).clamp_min(1)
     return loss, links.gather(1, log_p.argmax(1, keepdim=True))[:, 0]
 
 
@@ -177,23 +178,21 @@ class DenoiseLinks(Objective):
         links = self._links(step.encoder, step.batch)
         sides = _sides(step.batch, view)
         total = states.flat.new_zeros((), dtype=torch.float32)
-        linked, right = 0, states.flat.new_zeros(())
+        linked, right = (torch.zeros((), dtype=torch.int64, device=links.device) for _ in range(2))
         for side, of_side in enumerate((links, links.transpose(1, 2))):
             place = np.full(len(view.ids), -1)
             place[sides.positions[side]] = row_positions(sides.sizes[side])
             masked = view.masked[place[view.masked] >= 0]
             row, column = (on_device(index, links.device) for index in (row_ids(view.lengths)[masked], place[masked]))
             targets = of_side[row, column]
-            has_link = targets.any(1)
-            row, column, targets = row[has_link], column[has_link], targets[has_link]
             queries, keys = self.query(sides.padded(states, side)), self.key(sides.padded(states, 1 - side))
             with torch.autocast(links.device.type, enabled=False):
                 scores = queries.float() @ keys.float().transpose(1, 2) / queries.shape[2] ** 0.5
                 loss, best = pointer_loss(scores[row, column], sides.inside(1 - side, links.device)[row], targets)
             total = total + loss.sum()
-            linked, right = linked + len(loss), right + best.sum()
+            linked, right = linked + targets.any(1).sum(), right + best.sum()
         self._last = {"denoise_links_linked": linked / max(1, len(view.masked)),
-                      "denoise_links_accuracy": right / max(1, linked)}  # fmt: skip
+                      "denoise_links_accuracy": right / linked.clamp_min(1)}  # fmt: skip
         return {self.name: total}
 
     def metrics(self) -> Mapping[str, float]:

@@ -64,9 +64,10 @@ def _shares(
     own = torch.cat(list(vectors))
     identities = np.concatenate([objective.identify(batch) for batch in slices])
     every, first = _gather(accelerator, own)
-    of_all, _ = _gather(accelerator, torch.from_numpy(identities).to(own.device))
+    if accelerator.num_processes > 1:
+        identities = _gather(accelerator, torch.from_numpy(identities).to(own.device))[0].cpu().numpy()
     every.requires_grad_()
-    losses = objective.losses(every, of_all.cpu().numpy())
+    losses = objective.losses(every, identities)
     (gradient,) = torch.autograd.grad(losses.sum(), every)
     bounds = np.cumsum([first, *(len(rows) for rows in vectors)]).tolist()
     return [Share(losses[a:b].sum().detach(), gradient[a:b]) for a, b in pairwise(bounds)]
