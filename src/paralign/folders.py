@@ -6,9 +6,10 @@ import errno
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -82,10 +83,8 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
                 if leftover.name != "lock":
                     shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             yield part
-            readable = part.stat().st_mode & 0o666  # safetensors makes files that only their owner can read
             for file in (*part.rglob("*"), part):
-                if file.is_file() and not file.is_symlink():
-                    file.chmod(file.stat().st_mode | readable)
+                _make_readable(file, part)
                 _flush(file)
             if path.exists():
                 shutil.rmtree(old, ignore_errors=True)
@@ -364,6 +363,15 @@ def _full_disk(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return _FULL.get(error.errno or 0)
     return next((reason for number, reason in _FULL.items() if os.strerror(number) in str(error)), None)
+
+
+def _make_readable(file: Path, folder: Path) -> None:
+    """Let everybody read a file who can read its folder; safetensors makes files that only their owner can read."""
+    mode = file.stat(follow_symlinks=False).st_mode
+    readable = mode | folder.stat().st_mode & 0o444
+    if stat.S_ISREG(mode) and mode != readable:
+        with suppress(PermissionError):  # of file systems without modes
+            file.chmod(readable)
 
 
 def _flush(path: Path) -> None:

@@ -165,11 +165,11 @@ def test_seeds_share_a_lineage_and_other_bases_methods_and_texts_do_not(base, ma
         ({"overrides": ["moco.temperature=0"]}, r"moco\.temperature"),
         ({"overrides": ["objectives=[]"]}, "no objectives"),
         ({"overrides": ['objectives=["tlm","tlm"]']}, "two objectives have the same name"),
-        # Found with the first batch, before the run begins:
         (
             {"settings": QUICK, "overrides": ['objectives=["bilingual"]', "views.joint_share=0.5"]},
             r"remove views\.joint_share",
         ),
+        # Found with the first batch, before the run begins:
         (
             {"settings": QUICK, "overrides": ['objectives=["distill"]', "distill.pivot=fr"]},
             "no text in the pivot language 'fr'",
@@ -189,6 +189,13 @@ def test_wrong_input_is_reported_and_leaves_nothing_behind(more, message, base, 
     assert "\n" not in str(caught.value)
     left = {path.name for path in (tmp_path / "run").iterdir()} if (tmp_path / "run").exists() else set()
     assert left in (set(), {"corpus", "run.json"})  # a complete token store is kept
+
+
+def test_links_are_computed_for_masking_only_if_a_view_of_both_sides_is_masked(base, tmp_path):
+    views = ["views.avoid_double_mask=true", "links.method=ibm"]
+    for name, exist in (("mlm", False), ("tlm", True)):
+        align(base, tmp_path / name, settings=QUICK, overrides=[f'objectives=["{name}"]', *views])
+        assert (tmp_path / name / "links").is_dir() == exist
 
 
 def test_a_store_of_another_tokenizer_is_refused(base, store, tmp_path):

@@ -15,7 +15,8 @@ from paralign.encoder import Encoder
 from paralign.encoder.card import write_provenance
 from paralign.encoder.vectors import sentence_vectors
 from paralign.errors import UserError
-from paralign.results import read_results
+from paralign.results import Measurement, Seeds, read_results
+from paralign.runs.sentence_card import ExportedEncoder, sentence_card
 
 TEXTS = ["The singers sleep in Rome.", "Die Sänger schlafen.", "x", "Zwei Frauen schreiben manchmal einen Brief."]
 
@@ -159,19 +160,33 @@ def test_the_card_says_base_languages_data_and_the_scores_of_the_results(base, t
         line = f"| {language} | {row.metric} | {where} | {row.n} | {100 * row.value:.1f} |"
         assert line in card
     assert card.count("accuracy_cosine") == 4
-    # Of an encoder without its last layer, only the scores of the layers that remain; seeds are averaged.
+    # Of an encoder without its last layer, only the scores of the layers that remain.
     encoder_results = tmp_path / "low"
     for data in ("en-de=smallworld:100-140", "en-de=smallworld:140-180"):
         paralign.evaluate(str(encoder), task="retrieval", data=data, layer=1, dataset="low", quiet=True,
                           out=encoder_results / data[-3:])  # fmt: skip
     low = [row for path in encoder_results.iterdir() for row in read_results(path) if row.metric == "accuracy_cosine"]
-    mean = sum(row.value for row in low if row.where.direction == "en-de" and row.where.pool == "mean") / 2
+    values = [row.value for row in low if row.where.direction == "en-de" and row.where.pool == "mean"]
     made = paralign.export(str(encoder), tmp_path / "1", layer=1, results=[scores, encoder_results], quiet=True)
     lines = [line for line in (made / "README.md").read_text().splitlines() if "accuracy_cosine" in line]
     assert all("| layer 1, " in line for line in lines)
-    assert f"| low | en-de | accuracy_cosine | layer 1, mean | 40 | {100 * mean:.1f} |" in "\n".join(lines)
+    for value in values:  # of different data
+        assert f"| low | en-de | accuracy_cosine | layer 1, mean | 40 | {100 * value:.1f} |" in "\n".join(lines)
     with pytest.raises(UserError, match="are of layers above 1 or of all layers"):
         paralign.export(str(encoder), tmp_path / "2", layer=1, results=scores / "run", quiet=True)
+
+
+def test_the_card_has_means_over_seeds_of_fine_tuning():
+    def row(value, seed, **settings):
+        return Measurement(
+            task="pos", dataset="pud", language="de", metric="accuracy", value=value, n=9, train="en", model="x",
+            model_hash=f"of seed {seed}", run="r", seeds=Seeds(finetune=seed), settings={"data": "1"} | settings,
+        )  # fmt: skip
+
+    rows = [row(0.5, 0), row(0.7, 1), row(0.7, 1), row(0.9, 0, training={"epochs": 3})]
+    encoder = ExportedEncoder("x", 8, 128, "mean", 2, 2, 100, "paralign export")
+    lines = [line for line in sentence_card(encoder, {}, rows).splitlines() if "| pud |" in line]
+    assert [line.split(" | ")[-1] for line in lines] == ["60.0 |", "90.0 |"]
 
 
 def test_results_without_a_score_of_the_encoder_are_refused(base, tmp_path, capsys, make_encoder):

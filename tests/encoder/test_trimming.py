@@ -159,7 +159,7 @@ def test_the_card_says_what_remains_of_the_vocabulary(base, tmp_path):
     out = paralign.export(str(base), tmp_path / "out", trim_vocabulary=f"en={text}")
     pieces = len(AutoTokenizer.from_pretrained(out))
     assert (
-        f"| vocabulary | {pieces} of 800 pieces: those of text in en. Others are unknown |"
+        f"| vocabulary | {pieces} of 800 pieces: those of text in en, single characters, special pieces |"
         in (out / "README.md").read_text()
     )
     with pytest.raises(UserError, match="the scores of --results were measured with the whole vocabulary"):

@@ -57,8 +57,8 @@ def export(
         layer: number of the hidden state; layers above it are removed. None: the last.
         trim_vocabulary: texts, ``LANG=PATH``. Pieces that none of them uses are removed, except special pieces and
             single characters; texts of kept pieces have the same vectors. Empty: nothing is removed.
-        results: folders with runs that evaluated this encoder; their main scores are listed in the model card. Empty:
-            the card has no scores.
+        results: folders with runs that evaluated this encoder; their main scores are listed in the model card, of the
+            layers that remain. Not with ``trim_vocabulary``. Empty: the card has no scores.
         lenient: drop and count lines of ``trim_vocabulary`` that cannot be read.
         quiet: whether to print nothing.
 
@@ -66,11 +66,14 @@ def export(
         The folder.
 
     Raises:
-        UserError: if the encoder cannot be read, if it has no such layer, if the folder exists, or if ``results`` has
-            no score of this encoder.
+        UserError: if the encoder cannot be read, if it has no such layer, if the folder exists, if ``results`` has no
+            score of this encoder and layer, or with ``results`` and ``trim_vocabulary``.
     """
     out = Path(out)
     check_new_folder(out)
+    if trim_vocabulary and results:
+        message = "the scores of --results were measured with the whole vocabulary"
+        raise UserError(message, hint="export without --results, and evaluate the exported encoder")
     specs = [parse_text(spec) for spec in trim_vocabulary]
     paths = (path for spec in specs for path in spec.paths)
     check_readable_again(paths, "--trim-vocabulary reads the text twice")
@@ -83,9 +86,6 @@ def export(
         raise UserError(f"unknown pool {pool!r}", hint="use cls or mean")
     if layer is not None and not 1 <= layer <= encoder.layers:
         raise UserError(f"the encoder has no hidden state {layer} to export", hint=f"use 1 to {encoder.layers}")
-    if trim_vocabulary and results:
-        message = "the scores of --results were measured with the whole vocabulary"
-        raise UserError(message, hint="export without --results, and evaluate the exported encoder")
     layers = encoder.layers
     scores = _scores(results, encoder, model, layers if layer is None else layer)
     if layer is not None and layer != encoder.layers:
@@ -100,7 +100,8 @@ def export(
     vocabulary = ""
     if trim_vocabulary:
         tags = ", ".join(dict.fromkeys(spec.language for spec in specs))
-        vocabulary = f" of {len(encoder.tokenizer):,} pieces: those of text in {tags}. Others are unknown"
+        kept = f"those of text in {tags}, single characters, special pieces"
+        vocabulary = f" of {len(encoder.tokenizer):,} pieces: {kept}"
         encoder = _trimmed(encoder, specs, lenient=lenient, quiet=quiet)
     with atomic_folder(out) as part:
         base: Any = base_of(encoder.model)

@@ -173,7 +173,7 @@ def _tokenized_sources(store: TokenStore) -> Iterator[str]:
         for record in records[:: len(records) // _SAMPLE + 1].tolist():
             texts = [store.text(record, side) for side in (0, 1)]
             check.add(texts, [len(word_spans(text)) for text in texts])
-        message = check.message("--set links.tokenised=true")
+        message = check.message("--set links.tokenised=true", total=len(records))
         if message:
             yield f"{entry['spec']}: {message}"
 

@@ -35,9 +35,12 @@ def objective_classes(config: RunConfig) -> list[type[Objective]]:
 
 def needs_links(config: RunConfig) -> bool:
     """Return whether a run uses word links."""
-    kinds = objective_classes(config)
-    masked = config.views.avoid_double_mask and any("joint" in kind.reads for kind in kinds)
-    return masked or any(kind.needs_links for kind in kinds)
+    masked = config.views.avoid_double_mask and _reads_joint(config)
+    return masked or any(kind.needs_links for kind in objective_classes(config))
+
+
+def _reads_joint(config: RunConfig) -> bool:
+    return any("joint" in kind.reads for kind in objective_classes(config))
 
 
 def needs_dictionary(config: RunConfig) -> bool:
@@ -68,6 +71,8 @@ def check_objectives(
         encoder.layer_number(getattr(section, "layer", -1))  # refuses a missing layer
         for model in kind.encoders(section):
             check_weights(model)
+    if config.views.joint_share < 1 and needs_links(config) and _reads_joint(config):
+        raise UserError("word links need all pairs in the view joint", hint="remove views.joint_share")
     if config.views.restart_positions and not encoder.accepts_positions:
         message = f"positions cannot restart in {encoder.family} models, which use relative positions"
         raise UserError(message, where=base, hint="remove views.restart_positions")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from paralign.encoder.card import limitations, on_hub, software
@@ -144,8 +146,8 @@ with torch.no_grad():
 
 
 def _evaluation(scores: Sequence[Measurement], pool: str) -> str:
-    """Return a table of the main score of each task, language and direction, as means over seeds."""
-    values: dict[str, list[float]] = {}
+    """Return a table of the main score of each task, language and direction, as means over seeds of fine-tuning."""
+    values: dict[tuple[str, str], dict[str, float]] = {}
     for row in scores:
         info = task_info(row.task, row.settings)
         if info.main_metrics and metric_without_conditions(row.metric) != info.main_metrics[0]:
@@ -154,13 +156,16 @@ def _evaluation(scores: Sequence[Measurement], pool: str) -> str:
         where = ", ".join(part for part in ("" if number is None else f"layer {number}", vector) if part)
         direction = row.where.direction or row.language
         cells = (info.title, row.dataset, direction, row.metric, where, f"{row.n:,}")
-        values.setdefault(" | ".join(cells), []).append(row.value)
+        # What else identifies a measurement, apart from its seed.
+        other = [row.train, row.split, *(row.settings.get(name) for name in ("data", "task", "training"))]
+        of_seeds = values.setdefault((" | ".join(cells), json.dumps(other, sort_keys=True)), {})
+        of_seeds[row.seeds.model_dump_json()] = row.value
     if not values:
         return "Not evaluated: `paralign export --results RUNS` lists the scores of runs that evaluated this encoder."
     head = "| task | data | language | metric | vectors | items | score |\n|---|---|---|---|---|---:|---:|"
     # Special pieces are part of the mean in sentence-transformers.
     note = "\n\nMeasured with paralign, whose mean leaves out special pieces." if pool == "mean" else ""
-    lines = [f"| {cells} | {100 * sum(of) / len(of):.1f} |" for cells, of in values.items()]
+    lines = [f"| {cells} | {100 * fmean(of_seeds.values()):.1f} |" for (cells, _), of_seeds in values.items()]
     return "\n".join([head, *lines]) + note
 
 

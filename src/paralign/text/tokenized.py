@@ -37,15 +37,17 @@ class TokenCheck:
             self._differ[side] += 1
             self._tokenized[side] += not _LONE.isdisjoint(tokens[side])
 
-    def message(self, option: str) -> str | None:
+    def message(self, option: str, total: int | None = None) -> str | None:
         """Return a warning if the text is tokenized and its tokens are not its words.
 
         Args:
             option: what makes the tokens the words, for the message.
+            total: number of pairs of the text, if only some were counted. None: all were.
         """
         if not any(2 * lone >= number > 0 for lone, number in zip(self._tokenized, self._differ, strict=True)):
             return None
-        where = f"in {self._affected:,} of {self._pairs:,} pairs"
+        sampled = "sampled " if total is not None and total > self._pairs else ""
+        where = f"in {self._affected:,} of {self._pairs:,} {sampled}pairs"
         return (
             f"the text looks tokenized, but {where} the words that are found in it are not its tokens; "
             f"if links count tokens, add {option}"

@@ -111,8 +111,8 @@ class Learner(nn.Module):
     def metrics(self) -> dict[str, float]:
         """Return metrics for the log: those of the objectives, and the spread of sentence vectors.
 
-        They are those of all slices of the step, mean-pooled from the highest layer that is read of the view that was
-        encoded first.
+        The spread is that of all slices of the step. The vectors are mean-pooled from the highest layer that is read of
+        the view that was encoded first.
         """
         out = {name: value for o in self.objectives_by_name().values() for name, value in o.metrics().items()}
         if self._vectors:

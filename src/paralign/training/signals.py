@@ -19,6 +19,8 @@ _SAME_SIGNAL = 1.0
 class StopSignal:
     """Receives signals inside a ``with`` block; the earlier handlers are restored at its end.
 
+    A second SIGTERM within a second counts as the first one: schedulers signal all processes of a job.
+
     Args:
         on_first: called with the first signal. None: it is only noted.
 
