@@ -599,7 +599,7 @@ def test_processes_give_the_same_scores_and_survive_the_death_of_one(here, model
     command = "suite killed.toml --out killed --jobs 2 --quiet"
     words = [*command.split(), *(f"--model={name}={folder}" for name, folder in models.items())]
     ended = subprocess.run([sys.executable, "-m", "paralign", *words], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
+    assert ended.returncode == 2  # for example for lack of memory
     assert list(state("killed").values()) == ["failed", "failed", "done", "done"]
     assert "Killer, plain: failed: the process ended: killed by signal 9" in Path("killed/report.md").read_text()
 
