@@ -1,4 +1,4 @@
-"""Signals are noted once, the second one interrupts, and earlier handlers return."""
+"""The first signal is recorded, the second one interrupts, and earlier handlers are restored."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import pytest
 from paralign.training.signals import StopSignal
 
 
-def test_the_first_signal_is_noted_and_the_second_interrupts():
+def test_the_first_signal_is_recorded_and_the_second_interrupts():
     before, calls = signal.getsignal(signal.SIGINT), []
     with StopSignal(calls.append) as stop:
         assert stop.pending == 0

@@ -158,7 +158,7 @@ def _scores(folders: Sequence[str | Path], encoder: Encoder, model: str, layer: 
         raise UserError(f"no scores found for {model}", where=folders[0], hint="give runs that evaluated this encoder")
     if layer == encoder.layers:
         return own
-    # Of fine-tuned encoders and of removed layers it says nothing.
+    # Scores of fine-tuned encoders and of removed layers do not describe the exported encoder.
     kept = [row for row in own if (number := layer_and_pool(row)[0]) is not None and number <= layer]
     if not kept:
         message = f"the scores of {model} are of layers above {layer} or of all layers"

@@ -208,7 +208,7 @@ class Objective(nn.Module):
     reads: ClassVar[tuple[str, ...]]
     """Views whose hidden states it reads with gradient; see :mod:`paralign.batches.views`."""
     needs_pairs: ClassVar[bool] = False
-    """Whether it uses pairs although no view in ``reads`` is one of pairs."""
+    """Whether it needs pairs, even if it reads no view of pairs with gradient."""
     needs_logits: ClassVar[bool] = False
     """Whether it computes logits with the vocabulary head, which is frozen if no objective does."""
     needs_links: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Is a text tokenized, although its words are looked for as in other text?"""
+"""Detection of tokenized text that is read as if it were not tokenized."""
 
 from __future__ import annotations
 

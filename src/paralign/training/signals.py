@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one is noted, so that work can be saved; the second one stops at once."""
+"""Ctrl-C and SIGTERM: the first one is recorded, so that work can be saved; the second one stops at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StopSignal:
     A second SIGTERM within a second counts as the first one: schedulers signal all processes of a job.
 
     Args:
-        on_first: called with the first signal. None: it is only noted.
+        on_first: called with the first signal. None: it is only recorded.
 
     Attributes:
         pending: the signal that was received, or 0.

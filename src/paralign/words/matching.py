@@ -55,7 +55,7 @@ def itermax(values: Tensor, inside: Tensor, rounds: int) -> Tensor:
         forward, backward = best_matches(values * weight, inside)
         new = forward & backward & either & unfinished.view(-1, 1, 1)
         if links.device.type == "cpu" and not bool((new & ~links).any()):
-            break  # the other rounds add nothing; to ask would make an accelerator wait
+            break  # later rounds add nothing; checking this would synchronize an accelerator
         links |= new
     return links
 
