@@ -198,6 +198,11 @@ def test_links_are_computed_for_masking_only_if_a_view_of_both_sides_is_masked(b
         assert (tmp_path / name / "links").is_dir() == exist
 
 
+def test_links_of_single_sentences_go_with_a_share_of_joined_pairs(base, tmp_path):
+    objectives = ['objectives=["tlm", "word_l2"]', "views.joint_share=0.5", "links.method=ibm"]
+    assert align(base, tmp_path / "run", settings=QUICK, overrides=objectives).is_dir()
+
+
 def test_a_store_of_another_tokenizer_is_refused(base, store, tmp_path):
     align(base, tmp_path / "own", pairs=(), corpus=store.path)
     other = Encoder.from_scratch(

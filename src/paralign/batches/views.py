@@ -32,6 +32,7 @@ __all__ = [
     "Template",
     "View",
     "ViewsConfig",
+    "check_all_joint",
     "linked_words",
     "take_rows",
 ]
@@ -203,8 +204,8 @@ class PairBatch:
         if self._links is None or not isinstance(self._store, TokenStore):
             raise UserError("the objective needs word links", hint="paralign align computes them")
         joint = first == second == "joint"
-        if joint and self._config.joint_share < 1:
-            raise UserError("word links need all pairs in the view joint", hint="remove views.joint_share")
+        if joint:
+            check_all_joint(self._config)
         sides = (np.zeros(self.size, np.int64), np.ones(self.size, np.int64))
         if not joint:
             sides = (self.swapped, 1 - self.swapped)
@@ -296,6 +297,16 @@ class PairBatch:
                 - assemble_sides(parts, types, len(rows), self._store.gather_word_positions)[0] * ~special
             )
         return View(ids, types_of_pieces, lengths, rows, special, _EMPTY, _EMPTY), word_starts
+
+
+def check_all_joint(config: ViewsConfig) -> None:
+    """Check that the view ``joint`` has all pairs, as word links in it need.
+
+    Raises:
+        UserError: if it has a share of them.
+    """
+    if config.joint_share < 1:
+        raise UserError("word links need all pairs in the view joint", hint="remove views.joint_share")
 
 
 def linked_words(batch: Batch, first: str, second: str) -> LinkedWords:

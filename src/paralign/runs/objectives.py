@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import torch
 
+from paralign.batches.views import check_all_joint
 from paralign.encoder import Encoder
 from paralign.encoder.loading import check_weights
 from paralign.errors import UserError
@@ -35,12 +36,8 @@ def objective_classes(config: RunConfig) -> list[type[Objective]]:
 
 def needs_links(config: RunConfig) -> bool:
     """Return whether a run uses word links."""
-    masked = config.views.avoid_double_mask and _reads_joint(config)
-    return masked or any(kind.needs_links for kind in objective_classes(config))
-
-
-def _reads_joint(config: RunConfig) -> bool:
-    return any("joint" in kind.reads for kind in objective_classes(config))
+    masked = config.views.avoid_double_mask
+    return any(kind.needs_links or (masked and "joint" in kind.reads) for kind in objective_classes(config))
 
 
 def needs_dictionary(config: RunConfig) -> bool:
@@ -65,18 +62,19 @@ def check_objectives(
     """
     if links and not needs_links(config):
         raise UserError("no objective of this run uses word links", hint="remove --links, or use --recipe alignlm")
-    for kind in objective_classes(config):
+    kinds = objective_classes(config)
+    for kind in kinds:
         kind.check(encoder)
         section = getattr(config, kind.name)
         encoder.layer_number(getattr(section, "layer", -1))  # refuses a missing layer
         for model in kind.encoders(section):
             check_weights(model)
-    if config.views.joint_share < 1 and needs_links(config) and _reads_joint(config):
-        raise UserError("word links need all pairs in the view joint", hint="remove views.joint_share")
+    if any("joint" in kind.reads and (config.views.avoid_double_mask or kind.needs_links) for kind in kinds):
+        check_all_joint(config.views)
     if config.views.restart_positions and not encoder.accepts_positions:
         message = f"positions cannot restart in {encoder.family} models, which use relative positions"
         raise UserError(message, where=base, hint="remove views.restart_positions")
-    views = sorted({view for kind in objective_classes(config) for view in kind.reads if view != "text"})
+    views = sorted({view for kind in kinds for view in kind.reads if view != "text"})
     if config.views.pack is not None and views:
         raise UserError(f"packed rows have no view {views[0]!r}", hint="remove views.pack, or use mlm")
     if dictionary and not needs_dictionary(config):
