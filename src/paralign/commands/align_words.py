@@ -21,7 +21,7 @@ from paralign.formats.links import GoldLinks, read_gold, write_links
 from paralign.metrics.alignment import AlignmentScore, alignment_score
 from paralign.sources.readers import fill_gaps, read_pairs
 from paralign.sources.smallworld import smallworld_gold
-from paralign.sources.specs import PairSpec, check_order, input_files, parse_pairs, smallworld_range
+from paralign.sources.specs import PairSpec, TextSpec, check_order, input_files, parse_pairs, smallworld_range
 from paralign.text.tokenized import TokenCheck
 from paralign.text.words import split_words
 from paralign.version import __version__
@@ -246,7 +246,7 @@ def read_aligned_text(
     return text, aligner.align(len(text))
 
 
-def echo_language_warnings(specs: Sequence[PairSpec], quiet: bool) -> None:
+def echo_language_warnings(specs: Sequence[PairSpec | TextSpec], quiet: bool) -> None:
     """Report text in another language or script than its tag."""
     for warning in language_warnings(specs):
         echo(f"WARNING {warning}", quiet=quiet)

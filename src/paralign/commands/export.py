@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from paralign.commands.align_words import echo_language_warnings
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo, echo_dropped
-from paralign.corpus.language_identification import language_warnings
 from paralign.encoder import Encoder
 from paralign.encoder.card import read_provenance, write_provenance
 from paralign.encoder.hf import base_of, has_pooling_option
@@ -77,8 +77,7 @@ def export(
     specs = [parse_text(spec) for spec in trim_vocabulary]
     paths = (path for spec in specs for path in spec.paths)
     check_readable_again(paths, "--trim-vocabulary reads the text twice")
-    for warning in language_warnings(specs):
-        echo(f"WARNING {warning}", quiet=quiet)
+    echo_language_warnings(specs, quiet)
     encoder = Encoder.from_pretrained(model)
     facts = read_provenance(model)
     pool = pool or ("cls" if "moco" in facts.get("objectives", ()) else "mean")
@@ -87,8 +86,9 @@ def export(
     if layer is not None and not 1 <= layer <= encoder.layers:
         raise UserError(f"the encoder has no hidden state {layer} to export", hint=f"use 1 to {encoder.layers}")
     layers = encoder.layers
-    scores = _scores(results, encoder, model, layers if layer is None else layer)
-    if layer is not None and layer != encoder.layers:
+    kept = layers if layer is None else layer
+    scores = _scores(results, encoder, model, kept)
+    if layer is not None and layer != layers:
         before = encoder.encode(_SAMPLE, layer=layer)
         keep_layers(encoder.model, layer)
         change = np.abs(encoder.encode(_SAMPLE) - before).max() / np.abs(before).max()
@@ -99,10 +99,10 @@ def export(
             echo(f"note: {text}: its vectors differ by up to {change:.2%}", quiet=quiet)
     vocabulary = ""
     if trim_vocabulary:
-        tags = ", ".join(dict.fromkeys(spec.language for spec in specs))
-        kept = f"those of text in {tags}, single characters, special pieces"
-        vocabulary = f" of {len(encoder.tokenizer):,} pieces: {kept}"
+        whole, tags = len(encoder.tokenizer), ", ".join(dict.fromkeys(spec.language for spec in specs))
         encoder = _trimmed(encoder, specs, lenient=lenient, quiet=quiet)
+        pieces = f"{len(encoder.tokenizer):,} of {whole:,} pieces"
+        vocabulary = f"{pieces}: those of text in {tags}, single characters, special pieces"
     with atomic_folder(out) as part:
         base: Any = base_of(encoder.model)
         base.save_pretrained(part)
@@ -131,10 +131,10 @@ def export(
             width=encoder.width,
             max_pieces=encoder.max_pieces,
             pool=pool,
-            layer=layers if layer is None else layer,
+            layer=kept,
             layers=layers,
             parameters=_weights(encoder),
-            vocabulary=f"{len(encoder.tokenizer):,}{vocabulary}" if vocabulary else "",
+            vocabulary=vocabulary,
             command=command_line(export, {"out": str(out), **options}).replace("export", f"export {quote(model)}", 1),
         )
         (part / "README.md").write_text(sentence_card(exported, facts, scores), encoding="utf-8")
@@ -153,7 +153,8 @@ def _scores(folders: Sequence[str | Path], encoder: Encoder, model: str, layer: 
     if not folders:
         return []
     rows, _ = results_of(folders)
-    own = [row for _, row in rows if row.model_hash == encoder.digest()]
+    digest = encoder.digest()
+    own = [row for _, row in rows if row.model_hash == digest]
     if not own:
         raise UserError(f"no scores found for {model}", where=folders[0], hint="give runs that evaluated this encoder")
     if layer == encoder.layers:

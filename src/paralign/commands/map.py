@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from paralign.commands.align_words import read_aligned_text
+from paralign.commands.align_words import echo_language_warnings, read_aligned_text
 from paralign.commands.arguments import one_or_several
 from paralign.console import echo, echo_dropped
-from paralign.corpus.language_identification import language_warnings
 from paralign.device import best_device
 from paralign.digests import write_digests
 from paralign.encoder import Encoder
@@ -137,8 +136,7 @@ def make_text_maps(
     check_new_folder(out)
     if len({spec.language for spec in specs}) < len(specs):
         raise UserError("two texts are in one language", hint="give one text for each language")
-    for warning in language_warnings(specs):
-        echo(f"WARNING {warning}", quiet=quiet)
+    echo_language_warnings(specs, quiet)
     encoder = Encoder.from_pretrained(model).to(best_device())
     layer = _layer(encoder, layer)
     if not 1 <= components < encoder.width:
